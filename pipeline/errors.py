@@ -1,0 +1,9 @@
+"""Errors that a user can mend."""
+
+
+class InputError(ValueError):
+    """Bad input: a file, row, column or YAML key that the user gave.
+
+    The message says what was found, what was expected and what to do. The command line prints it
+    without a traceback and ends with exit code 2.
+    """
