@@ -1,0 +1,185 @@
+"""The features table: every input of the model with its kind, unit and treatment.
+
+This is the one place that says what a feature is. Transform, the network, the exported signatures
+and `faultline init` all read it; none of them keeps a list of its own.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+STRICT_KEYS = ConfigDict(extra="forbid")
+
+Cycle = Literal["hour_of_day", "day_of_week", "day_of_year"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Numeric:
+    """A number, standardised to zero mean and unit variance; a missing one has an indicator.
+
+    Attributes:
+        unit: Physical unit, for people; empty where there is none.
+    """
+
+    kind: Literal["numeric"] = "numeric"
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class HeavyTailed:
+    """A number with a long tail: sign(x) * ln(1 + |x|), then as `Numeric`.
+
+    Attributes:
+        unit: Physical unit, for people; empty where there is none.
+    """
+
+    kind: Literal["heavy_tailed"] = "heavy_tailed"
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Bucketized:
+    """A number cut at its quantiles and taken as a category; missing is a bucket of its own.
+
+    Attributes:
+        num_buckets: Number of quantile buckets, at least 2.
+        unit: Physical unit, for people; empty where there is none.
+    """
+
+    kind: Literal["bucketized"] = "bucketized"
+    num_buckets: Annotated[int, Field(ge=2, le=10_000)] = 10
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Categorical:
+    """A text or an integer code, looked up in a vocabulary computed on the train split.
+
+    Attributes:
+        max_vocabulary_size: The most frequent values kept, at least 1.
+        num_oov_buckets: Hash buckets for values outside the vocabulary, at least 1.
+    """
+
+    kind: Literal["categorical"] = "categorical"
+    max_vocabulary_size: Annotated[int, Field(ge=1)] = 1_000
+    num_oov_buckets: Annotated[int, Field(ge=1)] = 1
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Time:
+    """A point in time (int64 seconds since the Unix epoch, UTC) as cyclic sine and cosine pairs.
+
+    Attributes:
+        cycles: The cycles that matter; each becomes a point on the unit circle.
+    """
+
+    kind: Literal["time"] = "time"
+    cycles: tuple[Cycle, ...] = ("hour_of_day", "day_of_week")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Signal:
+    """An equidistant recording of a fixed length; a non-finite sample counts as a gap.
+
+    Attributes:
+        num_samples: Samples a recording, at least 2.
+        sampling_rate_hz: Nominal sampling rate in Hz, > 0.
+        rate_column: Column with a recording's true rate in Hz, if the data has one.
+        unit: Physical unit of a sample, for people.
+    """
+
+    kind: Literal["signal"] = "signal"
+    num_samples: Annotated[int, Field(ge=2)]
+    sampling_rate_hz: Annotated[float, Field(gt=0)] = 1.0
+    rate_column: str | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Crossed:
+    """The combination of several categorical or bucketized features, hashed.
+
+    Attributes:
+        of: Names of two or more features of the table.
+        num_buckets: Hash buckets, at least 2.
+    """
+
+    kind: Literal["crossed"] = "crossed"
+    of: Annotated[tuple[str, ...], Field(min_length=2)]
+    num_buckets: Annotated[int, Field(ge=2)] = 1_000
+
+
+Feature = Annotated[
+    Numeric | HeavyTailed | Bucketized | Categorical | Time | Signal | Crossed,
+    Field(discriminator="kind"),
+]
+FeatureTable = Mapping[str, Feature]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class TrainOptions:
+    """How the model is trained.
+
+    Attributes:
+        epochs: Most passes over the train split, > 0; early stopping usually ends sooner.
+        batch_size: Examples a step, > 0.
+        learning_rate: Adam's step size, > 0.
+        patience: Epochs without a better eval PR-AUC before training stops, > 0.
+        class_weight: `balanced` weighs both classes equally in the loss; `none` counts examples.
+        hidden_units: Width of each dense layer of the tabular branch and of the head.
+        filters: Filters of each convolution of a signal branch.
+        dropout: Share of units dropped in the head while training, in [0, 1).
+    """
+
+    epochs: Annotated[int, Field(gt=0)] = 40
+    batch_size: Annotated[int, Field(gt=0)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    patience: Annotated[int, Field(gt=0)] = 8
+    class_weight: Literal["balanced", "none"] = "balanced"
+    hidden_units: tuple[Annotated[int, Field(gt=0)], ...] = (64, 32)
+    filters: tuple[Annotated[int, Field(gt=0)], ...] = (16, 32, 64)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class ModelSpec:
+    """All that Transform and Trainer need to know, as one value that travels as JSON.
+
+    Attributes:
+        label: Name of the label column: int64, 1 is the positive (rare) class.
+        features: The features table.
+        train: Training options.
+        seed: Seed of every random number, in [0, 2**31).
+    """
+
+    label: str
+    features: dict[str, Feature]
+    train: TrainOptions
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelSpec":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)
+
+
+def raw_feature_names(features: FeatureTable) -> list[str]:
+    """Returns the names of the raw columns that the model reads, in table order.
+
+    A crossed feature has no column of its own: it is made from others.
+    """
+    return [name for name, feature in features.items() if not isinstance(feature, Crossed)]
+
+
+def names_of_kind(features: FeatureTable, *kinds: type) -> list[str]:
+    """Returns the names of the features that are of one of `kinds`, in table order."""
+    return [name for name, feature in features.items() if isinstance(feature, kinds)]

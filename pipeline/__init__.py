@@ -1,0 +1,1 @@
+"""The DAG: configuration, components, wiring, provenance and lineage."""

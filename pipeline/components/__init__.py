@@ -1,0 +1,1 @@
+"""Faultline's own TFX components, each a thin shell over pure functions."""

@@ -1,0 +1,243 @@
+"""What a use case's YAML may say: frozen values, checked when they are built."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from models import features as features_lib
+from models.features import STRICT_KEYS, Feature, ModelSpec, TrainOptions
+
+SPLITS = ("train", "eval", "test")
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Column = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Label:
+    """Which column is the label and which of its values is the rare, positive class.
+
+    Attributes:
+        column: Name of the label column.
+        positive: The value that means positive, compared as text after trimming (`1` equals
+            `1.0`, `true` and `True` are one); every other value is negative.
+    """
+
+    column: Column
+    positive: str | int | float | bool = 1
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class WideSignal:
+    """Columns that are the samples of one signal.
+
+    Attributes:
+        first: Column of the first sample, such as `t000`.
+        last: Column of the last sample, such as `t151`; the columns between share their prefix
+            and are ordered by their number.
+    """
+
+    first: Column
+    last: Column
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Data:
+    """Where the examples come from; exactly one of `path` and `dataset`.
+
+    Attributes:
+        path: A file, a folder or a glob, relative to the YAML's folder. May hold TFX's `{SPAN}`,
+            `{DATE}`, `{VERSION}`.
+        dataset: Name of a built-in data set, see `datasets/`.
+        options: Options of the built-in data set.
+        format: `csv`, `parquet` or `tfrecord`; by default the files' suffix tells.
+        first_span: First span to use, by default the latest span alone.
+        last_span: Last span to use, by default the latest.
+        max_bad_rows: Rows that may be put in quarantine before the run stops.
+        drop_duplicates: Keep one of rows that are equal in every column.
+        wide_signals: Signals spread over columns: name of the signal to its columns.
+        missing_values: Texts that mean a missing value in CSV, beside the empty field.
+    """
+
+    path: str | None = None
+    dataset: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    format: Literal["csv", "parquet", "tfrecord"] | None = None
+    first_span: Annotated[int, Field(ge=0)] | None = None
+    last_span: Annotated[int, Field(ge=0)] | None = None
+    max_bad_rows: Annotated[int, Field(ge=0)] = 0
+    drop_duplicates: bool = False
+    wide_signals: dict[str, WideSignal] = Field(default_factory=dict)
+    missing_values: tuple[str, ...] = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Data":
+        if (self.path is None) == (self.dataset is None):
+            raise ValueError("needs exactly one of `path` and `dataset`")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Split:
+    """How examples are dealt to `train`, `eval` and `test`.
+
+    Attributes:
+        strategy: `stratified` keeps the label's ratio exactly; `group` keeps all examples of one
+            `column` value on one side; `time` puts the oldest in train and the newest in test.
+        column: The group or time column; unused by `stratified`.
+        train: Share of the train split, > 0.
+        eval: Share of the eval split, > 0; the three shares sum to 1.
+        test: Share of the test split, > 0.
+    """
+
+    strategy: Literal["stratified", "group", "time"] = "stratified"
+    column: str | None = None
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    eval: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.10
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Split":
+        if abs(self.train + self.eval + self.test - 1) > 1e-9:
+            raise ValueError(f"shares must sum to 1, got {self.train}, {self.eval}, {self.test}")
+        if self.strategy != "stratified" and not self.column:
+            raise ValueError(f"strategy `{self.strategy}` needs `column`")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Validation:
+    """What AnomalyGate lets pass.
+
+    Attributes:
+        max_gap_share: Largest share of recordings with missing or non-finite samples, in [0, 1].
+        max_wrong_rate_share: Largest share of recordings whose rate is off the nominal one by
+            more than 1 %, in [0, 1].
+    """
+
+    max_gap_share: Share = 0.05
+    max_wrong_rate_share: Share = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Evaluation:
+    """What the Evaluator measures beside the whole test split.
+
+    Attributes:
+        slices: Each entry is a list of columns whose value combinations are reported apart.
+    """
+
+    slices: tuple[Annotated[tuple[Column, ...], Field(min_length=1)], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Gate:
+    """What a model must show before it is pushed.
+
+    Attributes:
+        min_pr_auc_gain: PR-AUC on test must exceed the prevalence, which is what a model that
+            knows nothing gets, by this share of the way to 1, in [0, 1].
+        max_pr_auc_drop: PR-AUC may be this much below the latest blessed model's, on the same
+            examples, in [0, 1].
+    """
+
+    min_pr_auc_gain: Share = 0.05
+    max_pr_auc_drop: Share = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Metadata:
+    """Where ML Metadata lives.
+
+    Attributes:
+        url: `mysql://USER@HOST:PORT/DATABASE` or `postgresql://…`; by default an SQLite file in
+            the output folder. The password comes from the environment variable that
+            `password_env` names, never from the YAML.
+        password_env: Name of that environment variable.
+    """
+
+    url: str | None = None
+    password_env: str = "FAULTLINE_METADATA_PASSWORD"  # noqa: S105 - the name of a variable
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"mysql", "postgresql"} or not parts.hostname:
+            raise ValueError("must be mysql://USER@HOST:PORT/DATABASE or postgresql://…")
+        if parts.password:
+            raise ValueError("must not hold a password; set the variable that password_env names")
+        return url
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Config:
+    """One use case.
+
+    Attributes:
+        name: Name of the use case, of its pipeline and of its served model.
+        label: The label.
+        data: Where the examples come from.
+        features: The features table: column name to kind and options.
+        schema: Path of the curated schema, relative to the YAML's folder; by default the inferred
+            schema is used, and the run says so.
+        split: How examples are dealt to the splits.
+        validation: What AnomalyGate lets pass.
+        train: Training options.
+        evaluation: Slices.
+        gate: What blesses a model.
+        metadata: The ML Metadata database.
+        seed: Seed of splits, initial weights and batches.
+        folder: The YAML's folder; set by the loader.
+    """
+
+    name: Name
+    label: Label
+    data: Data
+    features: Annotated[dict[str, Feature], Field(min_length=1)]
+    schema: str | None = None
+    split: Split = Field(default_factory=Split)
+    validation: Validation = Field(default_factory=Validation)
+    train: TrainOptions = Field(default_factory=TrainOptions)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    gate: Gate = Field(default_factory=Gate)
+    metadata: Metadata = Field(default_factory=Metadata)
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    folder: Path = Path()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        if self.label.column in self.features:
+            raise ValueError(f"the label `{self.label.column}` must not be among `features`")
+        for name in features_lib.names_of_kind(self.features, features_lib.Crossed):
+            _check_cross(name, self.features)
+        return self
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        """What Transform and Trainer need of this config."""
+        return ModelSpec(
+            label=self.label.column, features=self.features, train=self.train, seed=self.seed
+        )
+
+    @property
+    def schema_path(self) -> Path | None:
+        """The curated schema's path, or None."""
+        return None if self.schema is None else self.folder / self.schema
+
+
+def _check_cross(name: str, table: features_lib.FeatureTable) -> None:
+    cross = table[name]
+    assert isinstance(cross, features_lib.Crossed)  # noqa: S101 - narrows the type
+    for part in cross.of:
+        if not isinstance(table.get(part), features_lib.Categorical | features_lib.Bucketized):
+            raise ValueError(
+                f"features.{name}.of names `{part}`, which is not a categorical or bucketized "
+                "feature of this table"
+            )
