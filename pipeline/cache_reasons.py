@@ -1,0 +1,106 @@
+"""Why a step ran again, or did not: its inputs and parameters against its last successful run."""
+
+import json
+from collections.abc import Mapping
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+Execution = metadata_store_pb2.Execution
+_SUCCESSFUL = (Execution.COMPLETE, Execution.CACHED)
+
+
+def explain_execution(store: MetadataStore, execution: Execution, pipeline_name: str) -> str:
+    """Returns in words why `execution` was needed, or that nothing had changed.
+
+    Args:
+        store: The metadata store.
+        execution: An execution that has ended well.
+        pipeline_name: Name of the pipeline, which every node's context begins with.
+    """
+    if execution.last_known_state == Execution.CACHED:
+        return "same inputs, parameters and code"
+    previous = _previous(store, execution, pipeline_name)
+    if previous is None:
+        return "first time"
+    changes = _input_changes(store, previous, execution) + _parameter_changes(previous, execution)
+    return ", ".join(changes) if changes else "an earlier result is no longer there"
+
+
+def _previous(store: MetadataStore, execution: Execution, pipeline_name: str) -> Execution | None:
+    """The latest successful execution of the same node before this one."""
+    nodes = [
+        context
+        for context in store.get_contexts_by_execution(execution.id)
+        if context.type == "node" and context.name.startswith(f"{pipeline_name}.")
+    ]
+    older = [
+        other
+        for node in nodes
+        for other in store.get_executions_by_context(node.id)
+        if other.id < execution.id and other.last_known_state in _SUCCESSFUL
+    ]
+    return max(older, key=lambda other: int(other.id), default=None)
+
+
+def _input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
+    old, new = _inputs(store, before.id), _inputs(store, after.id)
+    return [f"new {key}" for key in sorted(new) if new[key] != old.get(key)] + [
+        f"no {key} any more" for key in sorted(set(old) - set(new))
+    ]
+
+
+def _inputs(store: MetadataStore, execution_id: int) -> dict[str, frozenset[int]]:
+    inputs: dict[str, set[int]] = {}
+    for event in store.get_events_by_execution_ids([execution_id]):
+        if event.type == metadata_store_pb2.Event.INPUT:
+            inputs.setdefault(event.path.steps[0].key, set()).add(event.artifact_id)
+    return {key: frozenset(ids) for key, ids in inputs.items()}
+
+
+def _parameter_changes(before: Execution, after: Execution) -> list[str]:
+    return changed_parameters(_parameters(before), _parameters(after))
+
+
+def changed_parameters(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Returns which parameters differ, in words; looks into values that are JSON objects."""
+    changes: list[str] = []
+    for key in sorted(set(old) | set(new)):
+        if old.get(key) == new.get(key):
+            continue
+        before, after = _as_object(old.get(key)), _as_object(new.get(key))
+        if before is not None and after is not None:
+            changes += changed_parameters(before, after)
+        else:
+            changes.append(f"{_WORDS.get(key, key)} changed")
+    return list(dict.fromkeys(changes))
+
+
+# Execution properties whose names would mean nothing to a person.
+_WORDS = {
+    "code_digest": "code",
+    "input_fingerprint": "data",
+    "span": "span",
+    "model_spec": "features or training options",
+}
+
+
+def _as_object(value: object) -> dict[str, object] | None:
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str) or not value.startswith("{"):
+        return None
+    try:
+        loaded = json.loads(value)
+    except json.JSONDecodeError:
+        return None
+    return loaded if isinstance(loaded, dict) else None
+
+
+def _parameters(execution: Execution) -> dict[str, object]:
+    """The execution's own parameters, without what TFX notes for itself."""
+    return {
+        key: getattr(value, value.WhichOneof("value"))
+        for key, value in execution.custom_properties.items()
+        if not key.startswith("__") and value.WhichOneof("value")
+    }

@@ -1,0 +1,184 @@
+"""Runs a compiled pipeline step by step on this machine and tells what happened to each step.
+
+TFX's `LocalDagRunner` does the same loop without a word. Faultline's own says for each step
+whether it ran or came from the cache, and why, and keeps the run's id its own.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.cache_reasons import explain_execution
+from pipeline.errors import InputError
+
+Execution = metadata_store_pb2.Execution
+
+
+class StepState(StrEnum):
+    """How a step ended."""
+
+    RAN = "ran"
+    CACHED = "cached"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """One step of a run.
+
+    Attributes:
+        name: The component's id.
+        state: How it ended.
+        reason: Why it ran or did not, in words.
+        duration_s: Wall time in seconds.
+        execution_id: Its execution in ML Metadata, or None where it never got one.
+        outputs: Output artifacts by key, in ML Metadata's own form.
+    """
+
+    name: str
+    state: StepState
+    reason: str
+    duration_s: float
+    execution_id: int | None
+    outputs: dict[str, list[metadata_store_pb2.Artifact]]
+
+
+class StepFailedError(RuntimeError):
+    """A step raised an error that is not the user's; the cause is attached."""
+
+
+StartCallback = Callable[[str], None]
+
+
+def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
+    """Returns the pipeline's intermediate representation with `run_id` filled in."""
+    compiled = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    return compiled
+
+
+def run_steps(
+    compiled: pipeline_pb2.Pipeline,
+    connection: metadata_store_pb2.ConnectionConfig,
+    *,
+    on_start: StartCallback,
+) -> Iterator[StepResult]:
+    """Runs every node in order and yields its result as soon as it has ended.
+
+    Args:
+        compiled: What `compile_pipeline` returned.
+        connection: Where ML Metadata lives.
+        on_start: Called with a step's name when it starts.
+
+    Raises:
+        InputError: A step found bad input.
+        StepFailedError: A step failed otherwise.
+    """
+    deployment = runner_utils.extract_local_deployment_config(compiled)
+    store = MetadataStore(connection)
+    for node in compiled.nodes:
+        node_id = node.pipeline_node.node_info.id
+        on_start(node_id)
+        started = time.monotonic()
+        try:
+            execution_id = _launch(compiled, node.pipeline_node, deployment, connection)
+        except (Exception, KeyboardInterrupt) as error:
+            yield _stopped(node_id, error, time.monotonic() - started)
+            _raise_for_user(node_id, error)
+        yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+
+
+def _launch(
+    compiled: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    deployment: Any,
+    connection: metadata_store_pb2.ConnectionConfig,
+) -> int:
+    node_id = node.node_info.id
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=metadata.Metadata(connection),
+        pipeline_info=compiled.pipeline_info,
+        pipeline_runtime_spec=compiled.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+    ).launch()
+    if info is None or info.execution_id is None:
+        raise RuntimeError(f"TFX did not run {node_id}: an input that it needs is not there.")
+    return int(info.execution_id)
+
+
+def _stopped(node_id: str, error: BaseException, duration_s: float) -> StepResult:
+    interrupted = isinstance(error, KeyboardInterrupt)
+    return StepResult(
+        name=node_id,
+        state=StepState.INTERRUPTED if interrupted else StepState.FAILED,
+        reason="stopped by Ctrl-C" if interrupted else type(error).__name__,
+        duration_s=duration_s,
+        execution_id=None,
+        outputs={},
+    )
+
+
+def _raise_for_user(node_id: str, error: BaseException) -> None:
+    """Raises the user's own mistake if one is in the chain, else a `StepFailedError`."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            raise cause
+        cause = cause.__cause__ or cause.__context__
+    raise StepFailedError(f"{node_id} failed: {type(error).__name__}: {error}") from error
+
+
+def _finished(
+    store: MetadataStore,
+    compiled: pipeline_pb2.Pipeline,
+    node_id: str,
+    execution_id: int,
+    duration_s: float,
+) -> StepResult:
+    [execution] = store.get_executions_by_id([execution_id])
+    if execution.last_known_state not in {Execution.COMPLETE, Execution.CACHED}:
+        message = execution.custom_properties["__execution_result__"].string_value
+        raise StepFailedError(f"{node_id} failed before it started: {message or 'no reason given'}")
+    cached = execution.last_known_state == Execution.CACHED and bool(_outputs(store, execution_id))
+    resolver = node_id.endswith("resolver")
+    return StepResult(
+        name=node_id,
+        state=StepState.CACHED if cached and not resolver else StepState.RAN,
+        reason=explain_execution(store, execution, compiled.pipeline_info.id),
+        duration_s=duration_s,
+        execution_id=execution_id,
+        outputs=_outputs(store, execution_id),
+    )
+
+
+def _outputs(
+    store: MetadataStore, execution_id: int
+) -> dict[str, list[metadata_store_pb2.Artifact]]:
+    events = [
+        event
+        for event in store.get_events_by_execution_ids([execution_id])
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
+    outputs: dict[str, list[metadata_store_pb2.Artifact]] = {}
+    for event in events:
+        outputs.setdefault(event.path.steps[0].key, []).append(artifacts[event.artifact_id])
+    return outputs
