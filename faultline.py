@@ -1,0 +1,170 @@
+"""The command line of Faultline; each command is a few lines over `pipeline`."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+EXIT_ERROR, EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 3, 130
+PROJECT_DIR = Path(__file__).resolve().parent
+DEFAULT_CONFIG = PROJECT_DIR / "configs" / "signals.yaml"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+output_option = click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("output"),
+    show_default=True,
+    help="Folder that holds all that runs write.",
+)
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document on standard output; text for people on standard error.",
+)
+
+
+def config_option(command: Command) -> Command:
+    """Adds `--config`, which every command that needs a use case shares."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default="configs/signals.yaml",
+        help="The use case's YAML.",
+    )(command)
+
+
+def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
+    """Turns a command's result and errors into exit codes, without a traceback for bad input."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        from pipeline.errors import InputError
+
+        try:
+            code = command(*args, **kwargs)
+        except InputError as error:
+            click.echo(f"Error: {error}", err=True)
+            code = EXIT_BAD_INPUT
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            code = EXIT_INTERRUPTED
+        sys.exit(code)
+
+    return wrapper
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="faultline")
+def main() -> None:
+    """Faultline: from recordings to a validated, served model for rare faults.
+
+    \b
+    faultline run                          the default use case, signals
+    faultline init data.csv --label fault  a config and a schema for your own data
+    faultline run --config configs/data.yaml
+    faultline runs                         what has run so far
+    faultline lineage latest               where a pushed model comes from
+
+    Exit codes: 0 done, 2 bad input or anomalous data, 3 the model was refused,
+    130 stopped by Ctrl-C, 1 anything else.
+    """
+
+
+@main.command()
+@config_option
+@output_option
+@json_option
+@exits_cleanly
+def run(config_path: Path, output: Path, as_json: bool) -> int:
+    """Run a use case: from data to a blessed, pushed model.
+
+    Steps whose inputs, parameters and code are unchanged come from the cache. A model that is no
+    better than trivial, or worse than the one that was blessed before it, is refused (exit code
+    3), and what is served stays as it was.
+    """
+    from pipeline.run import run_use_case
+
+    return run_use_case(config_path, output, as_json=as_json)
+
+
+@main.command()
+@click.argument("data")
+@click.option("--label", required=True, help="Column that holds the label.")
+@click.option("--positive", help="The label's value that means a fault.  [default: found out]")
+@click.option("--name", help="Name of the use case.  [default: from the data's file name]")
+@click.option("--force", is_flag=True, help="Overwrite the config and schema of that name.")
+@exits_cleanly
+def init(data: str, label: str, positive: str | None, name: str | None, force: bool) -> int:
+    """Write a config and a schema for DATA: a CSV or Parquet file, a folder or a glob.
+
+    What was decided, and why, stands as comments in the YAML. It runs as it is:
+
+    \b
+    faultline init readings.csv --label failed --positive yes
+    faultline run --config configs/readings.yaml
+    """
+    from pipeline.onboarding import initialise, print_report
+
+    print_report(
+        initialise(
+            data, label=label, positive=positive, name=name, project_dir=Path(), force=force
+        )
+    )
+    return 0
+
+
+@main.command()
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Only needed for a metadata "
+    "server: the YAML that names it."
+)
+@output_option
+@json_option
+@exits_cleanly
+def runs(config_path: Path | None, output: Path, as_json: bool) -> int:
+    """List runs with their data, code, metrics and verdict."""
+    from pipeline.queries import print_runs
+
+    return print_runs(config_path, output, as_json=as_json)
+
+
+@main.command()
+@click.argument("reference", default="latest")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), help="Only needed for a metadata "
+    "server: the YAML that names it."
+)
+@output_option
+@json_option
+@exits_cleanly
+def lineage(reference: str, config_path: Path | None, output: Path, as_json: bool) -> int:
+    """Print where a pushed model comes from, down to files, code and environment.
+
+    REFERENCE is a pushed version, NAME/VERSION, a run, or `latest`.
+    """
+    from pipeline.queries import print_lineage
+
+    return print_lineage(reference, config_path, output, as_json=as_json)
+
+
+@main.command()
+@output_option
+@json_option
+@exits_cleanly
+def doctor(output: Path, as_json: bool) -> int:
+    """Check that this machine can run the pipeline; exit code 1 where it cannot."""
+    from pipeline.queries import print_doctor
+
+    return print_doctor(output, PROJECT_DIR / "requirements.lock", as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

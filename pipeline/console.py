@@ -1,0 +1,102 @@
+"""What a person sees of a run: one line a step, a live line for the step at work, a summary."""
+
+import logging
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+from pipeline.runner import StepResult, StepState
+
+_MARKS = {
+    StepState.RAN: "[green]✓[/green]",
+    StepState.CACHED: "[cyan]=[/cyan]",
+    StepState.FAILED: "[red]✗[/red]",
+    StepState.INTERRUPTED: "[yellow]![/yellow]",
+}
+_PROGRESS_LOGGER = "faultline.progress"
+
+
+def format_duration(seconds: float) -> str:
+    """Returns a duration such as `0.4 s`, `41 s` or `3 min 20 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+class RunConsole(logging.Handler):
+    """Prints steps as they end; in a terminal, the step at work has a live line.
+
+    Long steps report by the logger `faultline.progress`; the latest message stands in the live
+    line. Without a terminal there is only the line that each step leaves.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+        self._status: Status | None = None
+        self._step = ""
+        self._started = 0.0
+
+    def __enter__(self) -> "RunConsole":
+        """Starts to listen to progress messages."""
+        logger = logging.getLogger(_PROGRESS_LOGGER)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops listening and clears the live line."""
+        logging.getLogger(_PROGRESS_LOGGER).removeHandler(self)
+        self._clear()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows a progress message in the live line."""
+        if self._status is not None:
+            elapsed = format_duration(time.monotonic() - self._started)
+            self._status.update(self._live_text(f"{record.getMessage()}, {elapsed}"))
+
+    def step_started(self, name: str) -> None:
+        """Shows that a step is at work."""
+        self._step, self._started = name, time.monotonic()
+        if self._console.is_terminal:
+            self._status = self._console.status(self._live_text("starting"))
+            self._status.start()
+
+    def step_ended(self, result: StepResult, fact: str) -> None:
+        """Prints the line of a step that has ended.
+
+        Args:
+            result: The step.
+            fact: The number that matters, in words.
+        """
+        self._clear()
+        reason = f" [dim]({escape(result.reason)})[/dim]" if result.reason else ""
+        self._console.print(
+            f"{_MARKS[result.state]} {result.name:<17} {result.state.value:<11} "
+            f"{format_duration(result.duration_s):>8}  {escape(fact)}{reason}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def say(self, text: str) -> None:
+        """Prints a line of rich markup."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _live_text(self, text: str) -> str:
+        return f"{self._step}: {escape(text)}"
+
+    def _clear(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
