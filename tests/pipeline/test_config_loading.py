@@ -1,0 +1,172 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from models.features import Numeric, Signal
+from pipeline import config_loading
+from pipeline.config import Config
+from pipeline.errors import InputError
+
+MINIMAL = """\
+name: pumps
+label:
+  column: failed
+data:
+  path: pumps.csv
+features:
+  speed: {kind: numeric, unit: rpm}
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "pumps.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def error_of(tmp_path: Path, text: str) -> str:
+    with pytest.raises(InputError) as error:
+        config_loading.load_config(write(tmp_path, text))
+    return str(error.value)
+
+
+def test_a_minimal_file_gives_the_defaults_and_its_own_folder(tmp_path):
+    config = config_loading.load_config(write(tmp_path, MINIMAL))
+    assert config.features == {"speed": Numeric(unit="rpm")}
+    assert config.label.positive == 1
+    assert config.folder == tmp_path
+
+
+def test_lists_become_tuples_and_numbers_of_signals_stay(tmp_path):
+    text = MINIMAL + "  v: {kind: signal, num_samples: 8, sampling_rate_hz: 500}\n"
+    text += "train: {hidden_units: [8, 4]}\n"
+    config = config_loading.load_config(write(tmp_path, text))
+    assert config.train.hidden_units == (8, 4)
+    assert config.features["v"] == Signal(num_samples=8, sampling_rate_hz=500.0)
+
+
+@pytest.mark.parametrize("value", ["yes", "2.5", "3", "true", '"3"'])
+def test_the_positive_value_keeps_its_type(tmp_path, value):
+    text = MINIMAL.replace("column: failed", f"column: failed\n  positive: {value}")
+    expected = {"yes": "yes", "2.5": 2.5, "3": 3, "true": True, '"3"': "3"}[value]
+    positive = config_loading.load_config(write(tmp_path, text)).label.positive
+    assert positive == expected
+    assert type(positive) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("added", "expected"),
+    [
+        ("train:\n  batch_size: -1\n", "line 9: train.batch_size must be > 0, got -1"),
+        ("train:\n  dropout: 1\n", "line 9: train.dropout must be < 1, got 1"),
+        ("train:\n  epochs: true\n", "line 9: train.epochs must be a valid integer, got true"),
+        ('train:\n  epochs: "3"\n', 'line 9: train.epochs must be a valid integer, got "3"'),
+        (
+            "train:\n  bacth_size: 3\n",
+            "line 9: unknown key `train.bacth_size`; did you mean `batch_size`?",
+        ),
+        (
+            "gate:\n  zzz: 3\n",
+            "line 9: unknown key `gate.zzz`; valid keys are `min_pr_auc_gain`, `max_pr_auc_drop`",
+        ),
+        ("lable: x\n", "line 8: unknown key `lable`; did you mean `label`?"),
+        ("folder: /x\n", "line 8: unknown key `folder`; valid keys are `name`, "),
+        ("  t: {kind: numbr}\n", "line 8: features.t.kind must be one of `numeric`, "),
+        ("  t: {kind: numbr}\n", "got `numbr`; did you mean `numeric`?"),
+        ("  t: {unit: K}\n", "line 8: features.t needs `kind`, one of `numeric`, "),
+        ("  t: numeric\n", 'line 8: features.t must be `key: value` lines, got "numeric"'),
+        (
+            "  t:\n    kind: signal\n    units: V\n    num_samples: 4\n",
+            "line 10: unknown key `features.t.units`; did you mean `unit`?",
+        ),
+        ("  t:\n    kind: signal\n", "line 8: features.t.num_samples is missing"),
+        ("  t: {kind: signal, num_samples: 1}\n", "features.t.num_samples must be >= 2, got 1"),
+        ("  7: {kind: numeric}\n", "line 8: key features.7 is not text but 7; write it in quotes"),
+        ("split:\n  strategy: group\n", "line 8: split: strategy `group` needs `column`"),
+        ("split:\n  strategy: random\n", "split.strategy must be 'stratified', 'group' or 'time'"),
+        ("train: 3\n", "line 8: train must be `key: value` lines, got 3"),
+        ("evaluation:\n  slices:\n  - [a]\n  - 5\n", "line 11: evaluation.slices.1 must be"),
+        ("metadata:\n  url: ftp://x\n", "line 9: metadata.url: must be mysql://"),
+        ("  failed: {kind: numeric}\n", "line 1: the label `failed` must not be among"),
+    ],
+)
+def test_a_wrong_value_is_named_with_line_and_key(tmp_path, added, expected):
+    message = error_of(tmp_path, MINIMAL + added)
+    assert message.startswith(f"{tmp_path / 'pumps.yaml'}, line ")
+    assert expected in message
+
+
+def test_a_key_that_was_merged_in_is_found_at_the_mapping_that_takes_it(tmp_path):
+    text = MINIMAL + "  a: &base {kind: numeric, units: V}\n  b:\n    <<: *base\n"
+    assert "line 9: unknown key `features.b.units`" in error_of(tmp_path, text)
+
+
+def test_a_wrong_type_of_the_positive_value_is_said_once(tmp_path):
+    text = MINIMAL.replace("column: failed", "column: failed\n  positive: [1]")
+    assert error_of(tmp_path, text).endswith(
+        "line 4: label.positive must be a text, a number or true/false"
+    )
+
+
+def test_every_problem_is_in_one_message_in_the_order_of_lines(tmp_path):
+    message = error_of(tmp_path, MINIMAL + "train:\n  epochs: 0\n  patience: 0\nseed: -1\n")
+    assert [line.split(", ")[1] for line in message.splitlines()] == [
+        "line 9: train.epochs must be > 0",
+        "line 10: train.patience must be > 0",
+        "line 11: seed must be >= 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("- a\n- b\n", "expected `key: value` lines at the top level, found a list"),
+        ("name: a\nlabel: [\n", "line 3: not valid YAML"),
+        (MINIMAL + "name: again\n", "line 8: not valid YAML: found duplicate key"),
+        ("name: a\x00b\n", "not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path, text, expected):
+    assert expected in error_of(tmp_path, text)
+
+
+def test_a_byte_that_is_not_utf8_is_named_with_its_line(tmp_path):
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(b"name: a\n# caf\xe9\n")
+    with pytest.raises(InputError, match="line 2: byte 0xe9 is not UTF-8"):
+        config_loading.load_config(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        config_loading.load_config(tmp_path / "no.yaml")
+    with pytest.raises(InputError, match="is a folder"):
+        config_loading.load_config(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads files of mode 000")
+def test_a_file_without_permission_is_refused(tmp_path):
+    path = write(tmp_path, MINIMAL)
+    path.chmod(0)
+    with pytest.raises(InputError, match="cannot be read"):
+        config_loading.load_config(path)
+
+
+def test_json_gives_the_same_config_again_and_does_not_hold_the_folder(tmp_path):
+    config = config_loading.load_config(write(tmp_path, MINIMAL))
+    text = config_loading.config_to_json(config)
+    assert str(tmp_path) not in text
+    assert config_loading.config_from_json(text, tmp_path) == config
+
+
+def test_the_digest_follows_the_content_and_not_the_place(tmp_path):
+    def digest(folder: str, text: str) -> str:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        config: Config = config_loading.load_config(write(tmp_path / folder, text))
+        return config_loading.config_digest(config)
+
+    assert digest("a", MINIMAL) == digest("b", "# moved\n" + MINIMAL)
+    assert digest("a", MINIMAL) != digest("a", MINIMAL + "seed: 1\n")
