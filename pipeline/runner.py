@@ -20,7 +20,7 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.cache_reasons import explain_execution
-from pipeline.errors import InputError
+from pipeline.errors import InputError, StepFailedError
 
 Execution = metadata_store_pb2.Execution
 
@@ -53,10 +53,6 @@ class StepResult:
     duration_s: float
     execution_id: int | None
     outputs: dict[str, list[metadata_store_pb2.Artifact]]
-
-
-class StepFailedError(RuntimeError):
-    """A step raised an error that is not the user's; the cause is attached."""
 
 
 StartCallback = Callable[[str], None]

@@ -1,0 +1,24 @@
+"""The curated schema of a use case as an artifact.
+
+TFX's `ImportSchemaGen` keys its cache on the file's path, so that an edited schema would be served
+from the cache. Here the text itself is the parameter.
+"""
+
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Schema
+
+
+@component
+def CuratedSchema(schema: OutputArtifact[Schema], text: Parameter[str]) -> None:  # noqa: N802
+    """Writes the schema's text where TFX's components look for it.
+
+    Args:
+        schema: The artifact; gets one file, `schema.pbtxt`.
+        text: A `tensorflow.metadata.v0.Schema` in text format.
+    """
+    folder = Path(schema.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "schema.pbtxt").write_text(text, encoding="utf-8")

@@ -1,0 +1,142 @@
+"""One run of a use case, from its YAML to the closing summary."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from pipeline.config import Config
+from pipeline.config_loading import load_config
+from pipeline.console import RunConsole
+from pipeline.errors import InputError, StepFailedError
+from pipeline.output_folder import OutputFolder, captured_output, exclusive, open_output
+from pipeline.provenance import Provenance, collect_provenance
+from pipeline.summary import RunSummary, render_summary
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlace:
+    """What one run reads and where it writes.
+
+    Attributes:
+        config: The use case.
+        config_path: Its YAML.
+        folder: The output folder.
+        run_id: The run's id: its start and the use case's name.
+    """
+
+    config: Config
+    config_path: Path
+    folder: OutputFolder
+    run_id: str
+
+    @property
+    def run_folder(self) -> Path:
+        """The run's own folder."""
+        return self.folder.run(self.run_id)
+
+
+def run_use_case(config_path: Path, output: Path, *, as_json: bool) -> int:
+    """Runs a use case and prints what happens.
+
+    Args:
+        config_path: The use case's YAML.
+        output: Folder that holds all that runs write.
+        as_json: Print the summary as JSON on standard output and text on standard error.
+
+    Returns:
+        The exit code: 0 for a blessed model, 3 for a refused one.
+
+    Raises:
+        InputError: Bad input or anomalous data.
+        StepFailedError: A step failed for another reason.
+    """
+    config = load_config(config_path)
+    folder = open_output(output)
+    with exclusive(folder):
+        place = RunPlace(
+            config=config,
+            config_path=config_path,
+            folder=folder,
+            run_id=_new_run_id(folder, config.name),
+        )
+        with _streams(place, as_json=as_json) as (text, data):
+            summary = _run(place, Console(file=text))
+            if as_json:
+                data.write(json.dumps(summary.to_json(), indent=2) + "\n")
+    return 0 if summary.blessed else 3
+
+
+def _new_run_id(folder: OutputFolder, name: str) -> str:
+    start = datetime.now(tz=UTC).strftime("%Y%m%d-%H%M%S")
+    candidate, number = f"{start}-{name}", 2
+    while folder.run(candidate).exists():
+        candidate, number = f"{start}-{name}-{number}", number + 1
+    return candidate
+
+
+@contextmanager
+def _streams(place: RunPlace, *, as_json: bool) -> Iterator[tuple[TextIO, TextIO]]:
+    """The streams for people and for data, while libraries print to the run's log."""
+    with (
+        captured_output(place.run_folder / "run.log") as (out, err),
+        os.fdopen(os.dup(err if as_json else out), "w") as text,
+        os.fdopen(os.dup(out), "w") as data,
+    ):
+        yield text, data
+
+
+def _run(place: RunPlace, console: Console) -> RunSummary:
+    started = time.monotonic()
+    provenance = collect_provenance(place.config, place.config_path, PROJECT_DIR)
+    summary = RunSummary(
+        run_id=place.run_id, use_case=place.config.name, run_folder=place.run_folder
+    )
+    with RunConsole(console) as shown:
+        shown.say(f"[bold]{place.config.name}[/bold]  run {place.run_id}")
+        try:
+            _run_steps(place, provenance, shown, summary)
+        except (InputError, StepFailedError, KeyboardInterrupt) as error:
+            summary.stop(error)
+            raise
+        finally:
+            summary.duration_s = time.monotonic() - started
+            summary.write()
+    render_summary(summary, console)
+    return summary
+
+
+def _run_steps(
+    place: RunPlace, provenance: Provenance, shown: RunConsole, summary: RunSummary
+) -> None:
+    shown.step_started("Start")
+    # TensorFlow and TFX take seconds to import: only here, with a live line.
+    from pipeline.create import create_pipeline, resolve_source
+    from pipeline.metadata import close_abandoned, connection_config, open_store
+    from pipeline.provenance import stamp_run
+    from pipeline.runner import compile_pipeline, run_steps
+    from pipeline.step_facts import describe_step
+
+    source = resolve_source(place.config, place.folder)
+    connection = connection_config(place.config.metadata, place.folder.root, os.environ)
+    store = open_store(connection)
+    close_abandoned(store)
+    compiled = compile_pipeline(
+        create_pipeline(place.config, source, place.folder, connection), place.run_id
+    )
+    shown.say(f"[dim]data {source.description}; code {provenance.git_label}[/dim]")
+    for step in run_steps(compiled, connection, on_start=shown.step_started):
+        fact = describe_step(step)
+        shown.step_ended(step, fact.text)
+        summary.add_step(step, fact)
+        if step.execution_id is not None:
+            stamp_run(store, place.run_id, provenance)
