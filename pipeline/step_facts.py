@@ -1,0 +1,107 @@
+"""The number that matters of each step, read from what the step wrote."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.runner import StepResult
+
+Artifact = metadata_store_pb2.Artifact
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What to say of a step.
+
+    Attributes:
+        text: For people.
+        values: The same for programs.
+    """
+
+    text: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def describe_step(step: StepResult) -> Fact:
+    """Returns the number that matters of a step, or an empty fact where there is none."""
+    describe = _DESCRIPTIONS.get(step.name)
+    artifacts = [artifact for values in step.outputs.values() for artifact in values]
+    return describe(artifacts) if describe and artifacts else Fact()
+
+
+def properties(artifact: Artifact) -> dict[str, Any]:
+    """Returns an artifact's custom properties as plain Python values."""
+    return {
+        key: getattr(value, value.WhichOneof("value"))
+        for key, value in artifact.custom_properties.items()
+        if value.WhichOneof("value")
+    }
+
+
+def first_of_type(artifacts: list[Artifact], type_name: str) -> Artifact | None:
+    """Returns the first artifact of a type, or None."""
+    return next((artifact for artifact in artifacts if artifact.type == type_name), None)
+
+
+def _examples(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    parts = [f"{values['num_rows']:,} rows, {values['num_positives']:,} positive"]
+    if values.get("num_bad_rows"):
+        parts.append(f"{values['num_bad_rows']:,} in quarantine")
+    if values.get("num_duplicates"):
+        parts.append(f"{values['num_duplicates']:,} duplicates dropped")
+    return Fact("; ".join(parts), values)
+
+
+def _schema(artifacts: list[Artifact]) -> Fact:
+    text = (Path(artifacts[0].uri) / "schema.pbtxt").read_text(encoding="utf-8")
+    count = sum(line.startswith("feature {") for line in text.splitlines())
+    return Fact(f"{count} columns", {"num_columns": count})
+
+
+def _anomalies(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    count = values.get("num_anomalies", 0)
+    return Fact("no anomalies" if not count else f"{count} anomalies", values)
+
+
+def _trainer(artifacts: list[Artifact]) -> Fact:
+    run = first_of_type(artifacts, "ModelRun")
+    if run is None:
+        return Fact()
+    values = json.loads((Path(run.uri) / "eval_metrics.json").read_text(encoding="utf-8"))
+    return Fact(
+        f"eval PR-AUC {values['eval_pr_auc']:.3f}, best epoch {values['best_epoch']} of "
+        f"{values['epochs']}, threshold {values['threshold']:.3f}",
+        values,
+    )
+
+
+def _verdict(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    reasons = json.loads(values.get("reasons", "[]"))
+    failed = [reason["text"] for reason in reasons if not reason["passed"]]
+    text = values.get("verdict", "") + (": " + "; ".join(failed) if failed else "")
+    return Fact(text, values | {"reasons": reasons})
+
+
+def _pushed(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    if not values.get("pushed"):
+        return Fact("not pushed; what is served stays as it was", values)
+    return Fact(f"version {values['pushed_version']}", values)
+
+
+_DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
+    "ArrowExampleGen": _examples,
+    "SchemaGen": _schema,
+    "CuratedSchema": _schema,
+    "AnomalyGate": _anomalies,
+    "Trainer": _trainer,
+    "ModelGate": _verdict,
+    "Pusher": _pushed,
+}

@@ -1,0 +1,178 @@
+"""The summary of one run: a JSON file in its folder and the closing lines on the screen."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.console import format_duration
+from pipeline.runner import StepResult
+from pipeline.step_facts import Fact
+
+# The metrics of the closing table, in the order of reading, with the words for people.
+_METRIC_WORDS = {
+    "pr_auc": "PR-AUC",
+    "roc_auc": "ROC-AUC",
+    "precision": "precision at threshold",
+    "recall": "recall at threshold",
+    "f1": "F1 at threshold",
+    "brier": "Brier score",
+}
+
+
+@dataclass(kw_only=True)
+class RunSummary:
+    """What happened in a run, filled in as it goes.
+
+    Attributes:
+        run_id: The run's id.
+        use_case: Name of the use case.
+        run_folder: The run's folder; `summary.json` lies there.
+        state: `running`, `complete`, `failed` or `interrupted`.
+        error: What stopped it, in words.
+        steps: The steps so far, each a JSON object.
+        facts: What each step said, by the step's name.
+        duration_s: Wall time in seconds.
+        provenance: Code, data, environment: see `pipeline.provenance`.
+    """
+
+    run_id: str
+    use_case: str
+    run_folder: Path
+    state: str = "running"
+    error: str = ""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
+    duration_s: float = 0.0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the run ended with a blessed model."""
+        return self.state == "complete" and self._verdict.get("verdict") == "BLESSED"
+
+    @property
+    def _verdict(self) -> dict[str, Any]:
+        return dict(self.facts["ModelGate"].values) if "ModelGate" in self.facts else {}
+
+    def add_step(self, step: StepResult, fact: Fact) -> None:
+        """Adds a step that has ended."""
+        self.facts[step.name] = fact
+        self.steps.append(
+            {
+                "name": step.name,
+                "state": step.state.value,
+                "reason": step.reason,
+                "duration_s": round(step.duration_s, 3),
+                "execution_id": step.execution_id,
+                **dict(fact.values),
+            }
+        )
+
+    def stop(self, error: BaseException) -> None:
+        """Notes what ended the run before its time."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self.state = "interrupted" if interrupted else "failed"
+        self.error = "stopped by Ctrl-C" if interrupted else str(error)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the summary as JSON values."""
+        verdict = self._verdict
+        pushed = self.facts.get("Pusher", Fact()).values
+        return {
+            "run_id": self.run_id,
+            "use_case": self.use_case,
+            "state": self.state,
+            "error": self.error,
+            "verdict": verdict.get("verdict"),
+            "reasons": verdict.get("reasons", []),
+            "metrics": self._metrics("metrics"),
+            "baseline_metrics": self._metrics("baseline_metrics"),
+            "pushed_version": pushed.get("pushed_version"),
+            "pushed_path": pushed.get("pushed_destination"),
+            "duration_s": round(self.duration_s, 3),
+            "log": str(self.run_folder / "run.log"),
+            "steps": self.steps,
+            "provenance": self.provenance,
+        }
+
+    def _metrics(self, key: str) -> dict[str, float]:
+        return dict(json.loads(self._verdict.get(key) or "{}"))
+
+    def write(self) -> None:
+        """Writes `summary.json` into the run's folder."""
+        text = json.dumps(self.to_json(), indent=2, default=str)
+        (self.run_folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+
+def render_summary(summary: RunSummary, console: Console) -> None:
+    """Prints the closing summary: verdict, metrics, where the model is and how to serve it."""
+    values = summary.to_json()
+    console.print()
+    console.print(_metrics_table(values))
+    for reason in values["reasons"]:
+        mark = "[green]✓[/green]" if reason["passed"] else "[red]✗[/red]"
+        console.print(f"{mark} {reason['text']}", highlight=False, soft_wrap=True)
+    console.print()
+    _print_verdict(summary, values, console)
+    console.print(
+        f"[dim]{format_duration(summary.duration_s)}; log {values['log']}[/dim]",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _metrics_table(values: dict[str, Any]) -> Table:
+    table = Table(title="on the test split", title_justify="left", box=None, pad_edge=False)
+    table.add_column("metric")
+    table.add_column("this model", justify="right")
+    table.add_column("knows nothing", justify="right")
+    if values["baseline_metrics"]:
+        table.add_column("blessed before", justify="right")
+    metrics, blessed = values["metrics"], values["baseline_metrics"]
+    trivial = _trivial_metrics(metrics.get("prevalence"))
+    for name, words in _METRIC_WORDS.items():
+        row = [words, _figure(metrics.get(name)), _figure(trivial.get(name))]
+        table.add_row(*row, *([_figure(blessed.get(name))] if blessed else []))
+    return table
+
+
+def _trivial_metrics(prevalence: float | None) -> dict[str, float]:
+    """What a model gets that always answers the prevalence, and never "faulty"."""
+    if prevalence is None:
+        return {}
+    return {
+        "pr_auc": prevalence,
+        "roc_auc": 0.5,
+        "recall": 0.0,
+        "f1": 0.0,
+        "brier": prevalence * (1 - prevalence),
+    }
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console) -> None:
+    if not summary.blessed:
+        console.print(
+            "[bold red]REFUSED[/bold red] Nothing was pushed; what is served stays as it was.",
+            highlight=False,
+        )
+        return
+    console.print(
+        f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in "
+        f"{Path(values['pushed_path']).parent}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        "Serve it: tensorflow_model_server --rest_api_port=8501 "
+        f"--model_name={summary.use_case} --model_base_path={Path(values['pushed_path']).parent}",
+        highlight=False,
+        soft_wrap=True,
+    )
