@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+from ml_metadata.metadata_store import MetadataStore
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+
+from pipeline.errors import InputError, StepFailedError
+from pipeline.runner import StepResult, StepState, compile_pipeline, run_steps
+from tests.pipeline.tiny_components import Copy, Fail, Write
+
+
+def _run(folder: Path, run_id: str, *, value: str = "a", fail: str = "") -> list[StepResult]:
+    write = Write(value=value)
+    copy = Copy(text=write.outputs["text"])
+    components = [write, copy]
+    if fail:
+        components.append(Fail(text=copy.outputs["copy"], how=fail))
+    connection = metadata.sqlite_metadata_connection_config(str(folder / "metadata.db"))
+    pipeline = Pipeline(
+        pipeline_name="tiny",
+        pipeline_root=str(folder / "artifacts"),
+        metadata_connection_config=connection,
+        components=components,
+        enable_cache=True,
+    )
+    compiled = compile_pipeline(pipeline, run_id)
+    results: list[StepResult] = []
+    try:
+        results.extend(run_steps(compiled, connection, on_start=lambda _: None))
+    finally:
+        _run.partial = results  # type: ignore[attr-defined]
+    return results
+
+
+def test_first_run_runs_every_step_and_says_so(tmp_path):
+    steps = _run(tmp_path, "one")
+    assert [(s.name, s.state, s.reason) for s in steps] == [
+        ("Write", StepState.RAN, "first time"),
+        ("Copy", StepState.RAN, "first time"),
+    ]
+    assert Path(steps[1].outputs["copy"][0].uri).read_text() == "a"
+
+
+def test_unchanged_second_run_comes_from_the_cache(tmp_path):
+    _run(tmp_path, "one")
+    steps = _run(tmp_path, "two")
+    assert {s.state for s in steps} == {StepState.CACHED}
+    assert {s.reason for s in steps} == {"same inputs, parameters and code"}
+
+
+def test_a_changed_parameter_is_named_and_its_output_reruns_what_depends_on_it(tmp_path):
+    _run(tmp_path, "one")
+    steps = _run(tmp_path, "two", value="b")
+    assert [(s.state, s.reason) for s in steps] == [
+        (StepState.RAN, "value changed"),
+        (StepState.RAN, "new text"),
+    ]
+
+
+def test_the_run_id_is_the_one_given(tmp_path):
+    _run(tmp_path, "one")
+    store = MetadataStore(
+        metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db"))
+    )
+    assert [c.name for c in store.get_contexts_by_type("pipeline_run")] == ["one"]
+
+
+def test_a_users_mistake_in_a_step_comes_out_as_it_is(tmp_path):
+    with pytest.raises(InputError, match="column `x` is missing"):
+        _run(tmp_path, "one", fail="user")
+
+
+def test_any_other_error_names_the_step_and_keeps_the_cause(tmp_path):
+    with pytest.raises(StepFailedError, match="Fail failed: RuntimeError: disk on fire") as caught:
+        _run(tmp_path, "one", fail="other")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_ctrl_c_ends_the_run_with_the_step_marked_interrupted(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        _run(tmp_path, "one", fail="ctrl_c")
+
+
+def test_what_ran_before_a_failure_is_cached_in_the_next_run(tmp_path):
+    with pytest.raises(StepFailedError):
+        _run(tmp_path, "one", fail="other")
+    steps = _run(tmp_path, "two")
+    assert [s.state for s in steps] == [StepState.CACHED, StepState.CACHED]
