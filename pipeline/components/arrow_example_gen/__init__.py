@@ -1,0 +1,1 @@
+"""ArrowExampleGen: reads CSV, Parquet and TFRecord as Arrow and deals exact, stable splits."""
