@@ -1,0 +1,121 @@
+"""The taxi pipeline as TFX's template has it, stock component by stock component.
+
+The template's `preprocessing_fn` and `run_fn` are imported from the installed tfx, not copied; only
+the wiring is ours, with every step that the template names. It is the measure that Faultline's own
+taxi run is compared with:
+
+    python benchmarks/stock_taxi.py --output /tmp/stock
+"""
+
+import argparse
+import importlib.util
+import time
+from pathlib import Path
+
+TEMPLATE = "tfx.experimental.templates.taxi.models"
+TRAIN_STEPS, EVAL_STEPS = 100, 50
+
+
+def taxi_data() -> Path:
+    """Returns the folder of the 15,002 trips in the tfx wheel, with the template's label `tips`."""
+    spec = importlib.util.find_spec("tfx")
+    assert spec and spec.origin  # noqa: S101 - a benchmark without tfx has nothing to say
+    return Path(spec.origin).parent / "examples/chicago_taxi_pipeline/data/simple"
+
+
+def run(output: Path, data: Path) -> None:
+    """Runs the stock pipeline once, without a cache, and prints the seconds of each part."""
+    started = time.monotonic()
+    import tensorflow_model_analysis as tfma
+    from tfx import v1 as tfx
+
+    example_gen = tfx.components.CsvExampleGen(input_base=str(data))
+    statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
+    schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+    transform = tfx.components.Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn=f"{TEMPLATE}.preprocessing.preprocessing_fn",
+    )
+    trainer = tfx.components.Trainer(
+        run_fn=f"{TEMPLATE}.keras_model.model.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_gen.outputs["schema"],
+        train_args=tfx.proto.TrainArgs(num_steps=TRAIN_STEPS),
+        eval_args=tfx.proto.EvalArgs(num_steps=EVAL_STEPS),
+    )
+    evaluator = tfx.components.Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        eval_config=tfma.EvalConfig(
+            model_specs=[
+                tfma.ModelSpec(
+                    signature_name="serving_default",
+                    label_key="tips_xf",
+                    preprocessing_function_names=["transform_features"],
+                )
+            ],
+            slicing_specs=[tfma.SlicingSpec()],
+            metrics_specs=[
+                tfma.MetricsSpec(
+                    metrics=[
+                        tfma.MetricConfig(
+                            class_name="BinaryAccuracy",
+                            threshold=tfma.MetricThreshold(
+                                value_threshold=tfma.GenericValueThreshold(
+                                    lower_bound={"value": 0.0}
+                                )
+                            ),
+                        )
+                    ]
+                )
+            ],
+        ),
+    )
+    pusher = tfx.components.Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(
+                base_directory=str(output / "serving")
+            )
+        ),
+    )
+    tfx.orchestration.LocalDagRunner().run(
+        tfx.dsl.Pipeline(
+            pipeline_name="stock_taxi",
+            pipeline_root=str(output / "artifacts"),
+            components=[
+                example_gen,
+                statistics_gen,
+                schema_gen,
+                validator,
+                transform,
+                trainer,
+                evaluator,
+                pusher,
+            ],
+            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+                str(output / "metadata.db")
+            ),
+            beam_pipeline_args=["--runner=DirectRunner", "--direct_running_mode=in_memory"],
+        )
+    )
+    print(f"stock TFX, seconds inside the process: {time.monotonic() - started:.1f}")
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="an empty folder to write to")
+    parser.add_argument("--data", type=Path, default=taxi_data(), help="folder with the CSV")
+    options = parser.parse_args()
+    run(options.output, options.data)
+
+
+if __name__ == "__main__":
+    main()
