@@ -1,0 +1,69 @@
+"""TFX's Pusher with an executor that pushes atomically."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from tfx.components.pusher import component, executor
+from tfx.dsl.components.base import executor_spec
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.artifact import Artifact
+from tfx.utils import proto_utils
+
+from pipeline.components.pusher.version_folder import push_version
+
+
+class Executor(executor.Executor):  # type: ignore[misc]
+    """Pushes a blessed model as one rename; notes on the artifact what TFX's executor notes."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes the model if every blessing says so; else leaves what is served alone.
+
+        Args:
+            input_dict: `model`, and `model_blessing` or `infra_blessing` or both.
+            output_dict: `pushed_model`.
+            exec_properties: `push_destination`, a folder of this machine.
+
+        Raises:
+            ValueError: The destination is not a folder of this machine.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        pushed = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.PUSHED_MODEL_KEY]
+        )
+        if not self.CheckBlessing(input_dict):
+            self._MarkNotPushed(pushed)
+            return
+        model = Path(self.GetModelPath(input_dict))
+        # The archive first: once the version is in place, as little as possible can go wrong.
+        shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
+        version = push_version(model, _base_path(exec_properties), now_s=int(time.time()))
+        self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
+
+
+def _base_path(exec_properties: dict[str, Any]) -> Path:
+    destination = pusher_pb2.PushDestination()
+    proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
+    )
+    base = destination.filesystem.base_directory
+    if not base or "://" in base:
+        raise ValueError(f"push_destination must be a folder of this machine, got {base!r}")
+    return Path(base)
+
+
+class Pusher(component.Pusher):  # type: ignore[misc]
+    """Pushes a blessed model to a folder that TensorFlow Serving watches.
+
+    The interface is TFX's: `model`, `model_blessing`, `infra_blessing`, `push_destination`, and
+    the output `pushed_model` with `pushed`, `pushed_destination` and `pushed_version`.
+    """
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+from tfx.proto import pusher_pb2
+from tfx.types import channel_utils
+from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
+from tfx.utils import proto_utils
+
+from pipeline.components.pusher.component import Executor, Pusher
+
+
+def _push(folder: Path, *, blessed: bool, destination: str = "") -> PushedModel:
+    model = Model()
+    model.uri = str(folder / "model")
+    saved = folder / "model" / "Format-Serving"
+    saved.mkdir(parents=True)
+    (saved / "saved_model.pb").write_text("graph")
+    blessing = ModelBlessing()
+    blessing.set_int_custom_property("blessed", int(blessed))
+    pushed = PushedModel()
+    pushed.uri = str(folder / "pushed")
+    base = destination or str(folder / "serving")
+    where = pusher_pb2.PushDestination(
+        filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=base)
+    )
+    Executor().Do(
+        {"model": [model], "model_blessing": [blessing]},
+        {"pushed_model": [pushed]},
+        {"push_destination": proto_utils.proto_to_json(where)},
+    )
+    return pushed
+
+
+def test_a_blessed_model_is_pushed_and_archived_and_the_artifact_says_where(tmp_path):
+    pushed = _push(tmp_path, blessed=True)
+    [version] = (tmp_path / "serving").iterdir()
+    assert (version / "saved_model.pb").read_text() == "graph"
+    assert (tmp_path / "pushed" / "saved_model.pb").read_text() == "graph"
+    assert pushed.get_int_custom_property("pushed") == 1
+    assert pushed.get_string_custom_property("pushed_version") == version.name
+    assert pushed.get_string_custom_property("pushed_destination") == str(version)
+
+
+def test_a_refused_model_leaves_what_is_served_alone(tmp_path):
+    (tmp_path / "serving" / "7").mkdir(parents=True)
+    pushed = _push(tmp_path, blessed=False)
+    assert [path.name for path in (tmp_path / "serving").iterdir()] == ["7"]
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not pushed.has_custom_property("pushed_version")
+
+
+def test_a_destination_on_another_machine_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="must be a folder of this machine, got 'gs://bucket'"):
+        _push(tmp_path, blessed=True, destination="gs://bucket")
+
+
+def test_the_component_runs_this_executor_under_tfxs_name():
+    pusher = Pusher(
+        model=channel_utils.as_channel([Model()]),
+        push_destination=pusher_pb2.PushDestination(),
+    )
+    assert pusher.id == "Pusher"
+    assert pusher.executor_spec.executor_class is Executor

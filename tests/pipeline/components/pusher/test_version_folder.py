@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.components.pusher import version_folder
+from pipeline.components.pusher.version_folder import push_version, served_versions
+
+
+def _model(folder: Path, weights: str = "1.0") -> Path:
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_text("graph")
+    (folder / "variables" / "variables.index").write_text(weights)
+    return folder
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
+
+
+def test_the_first_version_is_the_time_and_holds_every_file(tmp_path):
+    model = _model(tmp_path / "model")
+    version = push_version(model, tmp_path / "serving" / "signals", now_s=1_764_000_000)
+    assert version == tmp_path / "serving" / "signals" / "1764000000"
+    assert _contents(version) == {"saved_model.pb": "graph", "variables/variables.index": "1.0"}
+    assert [path.name for path in version.parent.iterdir()] == ["1764000000"]
+
+
+def test_versions_rise_within_one_second_and_when_the_clock_goes_back(tmp_path):
+    pushed = [
+        push_version(_model(tmp_path / f"m{i}", weights=str(i)), tmp_path / "base", now_s=now_s)
+        for i, now_s in enumerate([100, 100, 50])
+    ]
+    assert [version.name for version in pushed] == ["100", "101", "102"]
+    # Text order would put 99 after 100.
+    assert served_versions(tmp_path / "base") == [100, 101, 102]
+    assert _contents(pushed[2])["variables/variables.index"] == "2"
+
+
+def test_the_model_that_is_newest_already_is_not_pushed_again(tmp_path):
+    base = tmp_path / "base"
+    model = _model(tmp_path / "model")
+    assert push_version(model, base, now_s=100) == push_version(model, base, now_s=200)
+    assert served_versions(base) == [100]
+
+
+def test_an_older_model_is_pushed_again_as_the_newest(tmp_path):
+    base = tmp_path / "base"
+    old, new = _model(tmp_path / "old"), _model(tmp_path / "new", weights="2.0")
+    versions = [push_version(model, base, now_s=1).name for model in (old, new, old)]
+    assert versions == ["1", "2", "3"]
+
+
+def test_what_a_killed_push_left_is_removed_and_never_served(tmp_path, monkeypatch):
+    base = tmp_path / "base"
+
+    def dies_halfway(source: Path, target: Path) -> None:
+        target.mkdir()
+        (target / "saved_model.pb").write_text("half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(version_folder.shutil, "copytree", dies_halfway)
+        with pytest.raises(KeyboardInterrupt):
+            push_version(_model(tmp_path / "model"), base, now_s=100)
+    assert served_versions(base) == []
+    [leftover] = base.iterdir()
+    assert not leftover.name.isdecimal()
+
+    push_version(tmp_path / "model", base, now_s=100)
+    assert [path.name for path in base.iterdir()] == ["100"]
+
+
+def test_a_folder_without_a_model_is_refused_and_nothing_is_made(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"No saved_model\.pb"):
+        push_version(tmp_path / "empty", tmp_path / "base", now_s=1)
+    assert not (tmp_path / "base").exists()
