@@ -1,0 +1,222 @@
+import dataclasses
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from ml_metadata.proto import metadata_store_pb2
+
+from models.features import Numeric
+from pipeline.config import Config, Data, Label
+from pipeline.errors import InputError
+from pipeline.metadata import open_store, sqlite_connection
+from pipeline.provenance import (
+    GitState,
+    Provenance,
+    code_digest,
+    collect_provenance,
+    digest_files,
+    read_git,
+    read_provenance,
+    stamp_run,
+)
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with sources, a lock file and one dependency, not under version control."""
+    root = tmp_path / "project"
+    for name in ("pipeline", "models", "datasets"):
+        (root / name).mkdir(parents=True)
+        (root / name / "code.py").write_text(f"NAME = '{name}'\n")
+    (root / "requirements.lock").write_text("numpy==2.4\n")
+    (root / "pyproject.toml").write_text('[project]\ndependencies = ["numpy>=2", "no-such-dist"]\n')
+    return root
+
+
+@pytest.fixture
+def repository(project):
+    _git(project, "init", "-q")
+    _git(project, "add", ".")
+    _git(project, "commit", "-q", "-m", "first")
+    return project
+
+
+def _config(folder: Path, *, seed: int = 7, schema: str | None = None) -> Config:
+    return Config(
+        name="wells",
+        label=Label(column="fault"),
+        data=Data(path="wells.csv"),
+        features={"depth": Numeric()},
+        schema=schema,
+        seed=seed,
+        folder=folder,
+    )
+
+
+def _collect(project: Path) -> Provenance:
+    return collect_provenance(_config(project), project / "wells.yaml", project)
+
+
+def test_a_clean_checkout_gives_its_commit(repository):
+    head = (repository / ".git" / "refs" / "heads").iterdir()
+    [commit] = [path.read_text().strip() for path in head]
+    assert read_git(repository) == GitState(commit=commit, dirty=False)
+    assert _collect(repository).git_label == commit[:12]
+
+
+@pytest.mark.parametrize("name", ["models/code.py", "models/untracked.py"])
+def test_an_edited_or_a_new_file_makes_the_checkout_dirty(repository, name):
+    (repository / name).write_text("NAME = 'edited'\n")
+    assert read_git(repository).dirty
+    assert _collect(repository).git_label.endswith(" with uncommitted changes")
+
+
+def test_without_git_the_commit_is_unknown_and_the_sources_have_a_digest(project, caplog):
+    provenance = _collect(project)
+    assert provenance.git_commit == "unknown"
+    assert provenance.git_note == "not a git repository"
+    assert provenance.git_label == (
+        f"unknown commit (not a git repository), sources {provenance.code_digest[:12]}"
+    )
+    assert "The commit of this run is unknown: not a git repository" in caplog.text
+
+
+def test_where_git_is_not_installed_the_note_says_so(project, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert read_git(project).note == "git is not installed"
+
+
+def test_a_project_installed_unversioned_inside_another_repository_does_not_borrow_its_commit(
+    repository,
+):
+    (repository / ".gitignore").write_text("site-packages/\n")
+    installed = repository / "site-packages"
+    installed.mkdir()
+    (installed / "code.py").write_text("")
+    assert read_git(installed) == GitState(note="the project's files are not under version control")
+
+
+def test_a_fresh_repository_without_a_commit_does_not_crash(project):
+    _git(project, "init", "-q")
+    _git(project, "add", ".")
+    assert read_git(project) == GitState(note="git cannot tell the commit")
+
+
+def test_the_stamp_says_versions_seed_and_files_but_no_path(project):
+    provenance = _collect(project)
+    assert provenance.seed == 7
+    assert provenance.config_file == "wells.yaml"
+    assert provenance.schema_digest == "inferred"
+    assert provenance.packages["no-such-dist"] == "not installed"
+    assert provenance.packages["numpy"].startswith("2.")
+    # echo 'numpy==2.4' | sha256sum
+    assert provenance.lock_digest == (
+        "7e8879239d814d23ae07f7a1a59bb9c2c45dbbc6c48efc9bf49a87f609f2ea3f"
+    )
+    assert str(project) not in json.dumps(provenance.to_json())
+
+
+def test_without_a_lock_file_its_digest_is_unknown(project):
+    (project / "requirements.lock").unlink()
+    assert _collect(project).lock_digest == "unknown"
+
+
+def test_the_config_digest_follows_values_and_not_the_folder(project, tmp_path):
+    def digest(config: Config) -> str:
+        return collect_provenance(config, project / "wells.yaml", project).config_digest
+
+    assert digest(_config(project)) == digest(_config(tmp_path))
+    assert digest(_config(project)) != digest(_config(project, seed=8))
+
+
+def test_the_schema_digest_follows_the_curated_file(project):
+    (project / "wells.pbtxt").write_text("feature {}")
+    config = _config(project, schema="wells.pbtxt")
+    before = collect_provenance(config, project / "wells.yaml", project).schema_digest
+    (project / "wells.pbtxt").write_text("feature { }")
+    after = collect_provenance(config, project / "wells.yaml", project).schema_digest
+    assert before != after
+
+
+def test_a_schema_that_is_not_there_is_the_users_mistake(project):
+    config = _config(project, schema="none.pbtxt")
+    with pytest.raises(InputError, match=r"schema: cannot read .*none\.pbtxt"):
+        collect_provenance(config, project / "wells.yaml", project)
+
+
+def test_the_code_digest_is_the_same_in_another_folder_and_ignores_other_files(tmp_path):
+    for place in ("here", "there"):
+        (tmp_path / place / "models" / "deep").mkdir(parents=True)
+        (tmp_path / place / "models" / "a.py").write_text("A = 1")
+        (tmp_path / place / "models" / "deep" / "b.py").write_text("B = 1")
+    (tmp_path / "there" / "models" / "__pycache__").mkdir()
+    (tmp_path / "there" / "models" / "__pycache__" / "a.cpython-311.pyc").write_bytes(b"x")
+    here, there = tmp_path / "here" / "models", tmp_path / "there" / "models"
+    assert code_digest([here]) == code_digest([there])
+
+
+def test_the_code_digest_sees_edits_new_files_renames_and_moved_text(tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    digests = []
+    for files in (
+        {"a.py": "A = 1", "b.py": ""},
+        {"a.py": "A = 2", "b.py": ""},
+        {"a.py": "A = 1", "c.py": ""},
+        {"a.py": "A = 1", "b.py": "", "c.py": ""},
+        {"a.py": "", "b.py": "A = 1"},
+    ):
+        for old in folder.iterdir():
+            old.unlink()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        digests.append(code_digest([folder]))
+    assert len(set(digests)) == len(digests)
+
+
+def test_the_code_digest_takes_single_files_in_any_order_and_misses_none(tmp_path):
+    one, two = tmp_path / "one.py", tmp_path / "two.py"
+    one.write_text("1")
+    two.write_text("2")
+    assert code_digest([one, two]) == code_digest([two, one]) != code_digest([one])
+    with pytest.raises(FileNotFoundError, match=r"three\.py"):
+        code_digest([tmp_path / "three.py"])
+
+
+def test_the_digest_of_files_follows_content_and_names_not_times_or_order(tmp_path):
+    one, two = tmp_path / "1.csv", tmp_path / "2.csv"
+    one.write_text("a")
+    two.write_text("bb")
+    first = digest_files([one, two])
+    assert (first.num_files, first.num_bytes) == (2, 3)
+    one.touch()
+    assert digest_files([two, one]) == first
+    two.write_text("cc")
+    assert digest_files([one, two]).digest != first.digest
+
+
+def test_a_stamp_is_read_back_as_it_was_written(project, tmp_path):
+    store = open_store(sqlite_connection(tmp_path / "metadata.db"))
+    provenance = _collect(project)
+    stamp_run(store, "run-1", provenance)
+    stamp_run(store, "run-1", provenance)
+    assert read_provenance(store, "run-1") == provenance
+    assert read_provenance(store, "run-2") is None
+    [run] = store.get_contexts_by_type("pipeline_run")
+    assert [parent.name for parent in store.get_parent_contexts_by_context(run.id)] == ["wells"]
+
+
+def test_a_run_without_a_stamp_has_no_provenance_and_can_get_one(project, tmp_path):
+    store = open_store(sqlite_connection(tmp_path / "metadata.db"))
+    type_id = store.put_context_type(metadata_store_pb2.ContextType(name="pipeline_run"))
+    store.put_contexts([metadata_store_pb2.Context(type_id=type_id, name="run-1")])
+    assert read_provenance(store, "run-1") is None
+    dirty = dataclasses.replace(_collect(project), git_dirty=True)
+    stamp_run(store, "run-1", dirty)
+    assert read_provenance(store, "run-1") == dirty
