@@ -150,7 +150,7 @@ def _row_numbers(done: int, num_rows: int, skipped: Sequence[int]) -> npt.NDArra
 def _number(row: arrow_csv.InvalidRow) -> int:
     if row.number is None:
         raise RuntimeError("Arrow numbers rows only when it reads on one thread.")
-    return row.number - 1  # Arrow counts the header as 1
+    return int(row.number) - 1  # Arrow counts the header as 1
 
 
 def _ragged(path: str, row: arrow_csv.InvalidRow) -> BadRow:

@@ -1,0 +1,79 @@
+"""Whether the data can be dealt to splits at all, and what to do where it cannot."""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec, canonical_label
+from pipeline.components.arrow_example_gen.splits import NUM_SPLITS, KeyCounts, TablePlan
+from pipeline.errors import InputError
+
+
+def check_rows(num_rows: int, num_bad_rows: int, files: Sequence[str]) -> None:
+    """Checks that there is a row at all.
+
+    Raises:
+        InputError: There is none.
+    """
+    if num_rows:
+        return
+    where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+    if num_bad_rows:
+        raise InputError(f"None of the {num_bad_rows} rows of {where} can be read.")
+    raise InputError(f"{where}: a header, but no rows. Give a file with data.")
+
+
+def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec) -> None:
+    """Checks that every split can get a positive and a negative row.
+
+    Args:
+        counts: Rows by key and class.
+        labels: Some texts of the label column and how often each was found.
+        spec: What the config says.
+
+    Raises:
+        InputError: Says how many rows (or groups) of each class were found and how many needed.
+    """
+    negative, positive = (int(number) for number in counts.counts.sum(axis=0))
+    found = f"{positive} positive and {negative} negative rows"
+    if not positive or not negative:
+        raise InputError(
+            f"The label column `{spec.label}` has one class only: {found}. Its values are "
+            f"{_values(labels)}; positive is `{spec.positive}`. Set label.positive to one of them, "
+            "or give data with both classes."
+        )
+    if min(positive, negative) < NUM_SPLITS:
+        raise InputError(
+            f"Too few rows for the splits: {found} found, at least {NUM_SPLITS} of each class "
+            "needed, one for each of train, eval and test. Give more data."
+        )
+    groups = int((counts.counts[:, 1] > 0).sum())
+    if spec.strategy == "group" and groups < NUM_SPLITS:
+        raise InputError(
+            f"Too few groups for the splits: {groups} of the {len(counts.keys)} values of "
+            f"`{spec.split_column}` have a positive row, at least {NUM_SPLITS} needed, one for "
+            "each of train, eval and test. Split by another column, or by `stratified`."
+        )
+
+
+def _values(labels: Mapping[str, int]) -> str:
+    distinct: dict[str, int] = {}
+    for text, number in labels.items():
+        canonical = canonical_label(text)
+        distinct[canonical] = distinct.get(canonical, 0) + number
+    most = sorted(distinct.items(), key=lambda item: -item[1])[:5]
+    return ", ".join(f"`{text}` ({number} rows)" for text, number in most)
+
+
+def check_plan(plan: TablePlan | None, spec: IngestSpec) -> TablePlan:
+    """Returns the plan if there is one.
+
+    Raises:
+        InputError: No way to deal the rows gives each split both classes.
+    """
+    if plan is not None:
+        return plan
+    kept = "equal times" if spec.strategy == "time" else "each group"
+    raise InputError(
+        f"split.strategy `{spec.strategy}` by `{spec.split_column}` cannot give each of train, "
+        f"eval and test a positive and a negative row while {kept} stay on one side. Change the "
+        "shares, split by another column, or by `stratified`."
+    )

@@ -1,0 +1,102 @@
+"""The executor of ArrowExampleGen: from execution properties to an Examples artifact."""
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from google.protobuf import json_format
+from tfx import types
+from tfx.components.example_gen import utils, write_split
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils, standard_component_specs
+
+from pipeline.components.arrow_example_gen.ingest import Summary, ingest
+from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
+from pipeline.config import SPLITS
+from pipeline.errors import InputError
+
+INGEST_SPEC_KEY = "ingest_spec"
+CODE_DIGEST_KEY = "code_digest"
+REPORTS_DIR_KEY = "reports_dir"
+SPANS_KEY = "spans"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Reads the files that the driver resolved and writes the splits."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Ingests the data.
+
+        Args:
+            input_dict: Empty.
+            output_dict: `examples`, one artifact.
+            exec_properties: `input_base`, `input_config` with the patterns that the driver filled
+                in, `ingest_spec`, `reports_dir`, `spans`.
+
+        Raises:
+            InputError: The data cannot be used; the message says why.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        summary = ingest(
+            find_files(
+                exec_properties[standard_component_specs.INPUT_BASE_KEY],
+                exec_properties[standard_component_specs.INPUT_CONFIG_KEY],
+            ),
+            IngestSpec.from_json(exec_properties[INGEST_SPEC_KEY]),
+            uri=examples.uri,
+            reports_dir=exec_properties[REPORTS_DIR_KEY],
+            make_pipeline=self._make_beam_pipeline,
+        )
+        _describe(examples, summary, exec_properties.get(SPANS_KEY) or "")
+
+
+def find_files(input_base: str, input_config: str) -> list[str]:
+    """Returns the files that the driver's patterns match, sorted within each pattern.
+
+    Args:
+        input_base: Folder below which the patterns are matched.
+        input_config: JSON of `example_gen_pb2.Input`.
+
+    Raises:
+        InputError: A pattern matches nothing.
+    """
+    files: list[str] = []
+    for split in json_format.Parse(input_config, example_gen_pb2.Input()).splits:
+        pattern = f"{input_base}/{split.pattern}"
+        found = [
+            file
+            for file in sorted(fileio.glob(pattern))
+            if not PurePosixPath(file).name.startswith((".", "_")) and not fileio.isdir(file)
+        ]
+        if not found:
+            raise InputError(f"No data found at {pattern}.")
+        files += found
+    return files
+
+
+def _describe(examples: types.Artifact, summary: Summary, spans: str) -> None:
+    """Notes on the artifact what readers and people want to know of it."""
+    examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+    examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    examples_utils.set_file_format(
+        examples, write_split.to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP)
+    )
+    if spans:
+        examples.set_string_custom_property(SPANS_KEY, spans)
+        examples.set_int_custom_property(utils.SPAN_PROPERTY_NAME, max(map(int, spans.split(","))))
+    examples.set_int_custom_property("num_rows", summary.num_rows)
+    examples.set_int_custom_property("num_bad_rows", summary.num_bad_rows)
+    examples.set_int_custom_property("num_duplicates", summary.num_duplicates)
+    for name in SPLITS:
+        examples.set_int_custom_property(f"num_rows_{name}", summary.rows[name])
+        examples.set_int_custom_property(f"num_positives_{name}", summary.positives[name])

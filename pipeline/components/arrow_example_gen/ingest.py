@@ -1,0 +1,248 @@
+"""The passes over the data, each a Beam pipeline whose elements are pieces of the data."""
+
+import functools
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.components.arrow_example_gen import (
+    checks,
+    quarantine,
+    sources,
+    splits,
+    staging,
+    steps,
+)
+from pipeline.components.arrow_example_gen.columns import decide_columns
+from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
+from pipeline.components.arrow_example_gen.sources import Piece
+from pipeline.config import SPLITS
+from pipeline.errors import InputError
+
+Value = TypeVar("Value")
+MakePipeline = Callable[[], beam.Pipeline]
+
+# Content hashes that one worker compares at a time when duplicates are dropped.
+_ROWS_A_PART = 1 << 21
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What ingestion did.
+
+    Attributes:
+        num_rows: Rows written.
+        num_bad_rows: Rows in quarantine.
+        num_duplicates: Rows dropped because they repeat another.
+        rows: Rows of each split.
+        positives: Positive rows of each split.
+    """
+
+    num_rows: int
+    num_bad_rows: int
+    num_duplicates: int
+    rows: dict[str, int]
+    positives: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Generic[Value]):
+    """What came of a piece: a value, or the message of an `InputError` and the piece's place.
+
+    An exception that crosses a Beam runner loses its type, so bad input travels as a value.
+    """
+
+    value: Value | None = None
+    error: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passes:
+    """Runs functions over the pieces of the data.
+
+    Attributes:
+        pieces: The pieces.
+        staged: The staging folder, which every worker can reach.
+        make_pipeline: Makes a Beam pipeline with the run's options.
+    """
+
+    pieces: tuple[Piece, ...]
+    staged: str
+    make_pipeline: MakePipeline
+
+    def run(
+        self, work: Callable[[Piece], Value], merge: Callable[[Sequence[Value]], Value], name: str
+    ) -> Value:
+        """Returns what `work` makes of all pieces, merged.
+
+        Raises:
+            InputError: The first piece's that raised one.
+        """
+        with self.make_pipeline() as pipeline:
+            (
+                pipeline
+                | "Pieces" >> beam.Create(self.pieces)
+                | "Spread" >> beam.Reshuffle()
+                | "Work" >> beam.Map(functools.partial(_attempt, work))
+                | "Merge" >> beam.CombineGlobally(functools.partial(_merge, merge))
+                | "Keep" >> beam.Map(functools.partial(_save, self.staged, name))
+            )
+        outcome: Outcome[Value] = _load(self.staged, name)
+        if outcome.error is not None:
+            raise InputError(outcome.error[1])
+        if outcome.value is None:
+            raise RuntimeError(f"The pass `{name}` has no result.")
+        return outcome.value
+
+    def drop_duplicates(self, num_rows: int) -> int:
+        """Notes rows that repeat an earlier one, and returns how many they are."""
+        num_parts = 1 + num_rows // _ROWS_A_PART
+        part = functools.partial(steps.content_parts, folder=self.staged, num_parts=num_parts)
+        with self.make_pipeline() as pipeline:
+            (
+                pipeline
+                | "Pieces" >> beam.Create(self.pieces)
+                | "Spread" >> beam.Reshuffle()
+                | "Parts" >> beam.FlatMap(part)
+                | "ByHash" >> beam.GroupByKey()
+                | "Repeats" >> beam.FlatMapTuple(_find_duplicates)
+                | "ByPiece" >> beam.GroupByKey()
+                | "Note" >> beam.MapTuple(functools.partial(_drop_rows, self.staged))
+                | "Count" >> beam.CombineGlobally(sum)
+                | "Keep" >> beam.Map(functools.partial(_save, self.staged, "duplicates"))
+            )
+        return int(_load(self.staged, "duplicates"))
+
+
+def _find_duplicates(
+    _: int, parts: Iterable[tuple[int, npt.NDArray[np.uint64], npt.NDArray[np.int64]]]
+) -> Iterable[tuple[int, npt.NDArray[np.int64]]]:
+    return steps.find_duplicates(list(parts))
+
+
+def _drop_rows(staged: str, piece: int, numbers: Iterable[npt.NDArray[np.int64]]) -> int:
+    return steps.drop_rows(piece, list(numbers), staged)
+
+
+def _attempt(work: Callable[[Piece], Value], piece: Piece) -> Outcome[Value]:
+    try:
+        return Outcome(value=work(piece))
+    except InputError as error:
+        return Outcome(error=(piece.index, str(error)))
+
+
+def _merge(
+    merge: Callable[[Sequence[Value]], Value], outcomes: Iterable[Outcome[Value]]
+) -> Outcome[Value]:
+    given = list(outcomes)
+    errors = [outcome.error for outcome in given if outcome.error is not None]
+    if errors:
+        return Outcome(error=min(errors))
+    found = [outcome.value for outcome in given if outcome.value is not None]
+    return Outcome(value=merge(found)) if found else Outcome()
+
+
+def _save(folder: str, name: str, value: object) -> None:
+    filesystem, inner = sources.resolve_path(folder)
+    filesystem.create_dir(inner, recursive=True)
+    with filesystem.open_output_stream(f"{inner}/{name}.pickle") as stream:
+        stream.write(pickle.dumps(value))
+
+
+def _load(folder: str, name: str) -> Any:  # noqa: ANN401 - whatever `_save` was given
+    filesystem, inner = sources.resolve_path(folder)
+    with filesystem.open_input_stream(f"{inner}/{name}.pickle") as stream:
+        return pickle.loads(stream.read())  # noqa: S301 - our own file of a moment ago
+
+
+def ingest(
+    files: Sequence[str],
+    spec: IngestSpec,
+    *,
+    uri: str,
+    reports_dir: str,
+    make_pipeline: MakePipeline,
+) -> Summary:
+    """Reads files, deals their rows to splits, and writes an Examples artifact.
+
+    Args:
+        files: The data files, in order.
+        spec: What the config says.
+        uri: Folder of the artifact; gets `Split-train`, `Split-eval`, `Split-test` and, if rows
+            were bad, `quarantine/bad_rows.jsonl`.
+        reports_dir: Folder that outlives a failed run.
+        make_pipeline: Makes a Beam pipeline with the run's options.
+
+    Raises:
+        InputError: The data cannot be used; the message says why.
+    """
+    file_format = sources.common_format(files, spec.format)
+    pieces = tuple(sources.plan_pieces(files, file_format))
+    staged = f"{uri}/.staged"
+    passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
+    profile = passes.run(
+        functools.partial(steps.profile_piece, spec=spec), steps.merge_profiles, "profile"
+    )
+    columns = decide_columns(profile, spec)
+    stage = functools.partial(steps.stage_piece, columns=columns, spec=spec, folder=staged)
+    report = passes.run(stage, steps.merge_reports, "stage")
+    bad_rows = report.ordered_bad_rows()
+    quarantine.check_bad_rows(
+        bad_rows,
+        num_bad_rows=report.num_bad_rows,
+        max_bad_rows=spec.max_bad_rows,
+        reports_dir=reports_dir,
+    )
+    checks.check_rows(report.num_rows, report.num_bad_rows, files)
+    num_duplicates = passes.drop_duplicates(report.num_rows) if spec.drop_duplicates else 0
+    plan = _make_plan(passes, spec, report.labels)
+    written = _write(passes, plan, uri)
+    if bad_rows:
+        quarantine.write_quarantine(f"{uri}/quarantine", bad_rows)
+    staging.delete_staging(staged)
+    return Summary(
+        num_rows=int(written.sum()),
+        num_bad_rows=report.num_bad_rows,
+        num_duplicates=num_duplicates,
+        rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
+        positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
+    )
+
+
+def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> steps.Plan:
+    counts = passes.run(
+        functools.partial(steps.count_piece, spec=spec, folder=passes.staged),
+        steps.merge_counts,
+        "counts",
+    )
+    checks.check_classes(counts, labels, spec)
+    if spec.strategy == "stratified":
+        cuts = splits.stratified_cuts(counts, spec.shares)
+        rows = passes.run(
+            functools.partial(steps.rows_at_cuts, cuts=cuts, folder=passes.staged),
+            splits.Rows.concatenate,
+            "cuts",
+        )
+        return splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, rows)))
+    make = splits.plan_groups if spec.strategy == "group" else splits.plan_time
+    return checks.check_plan(make(counts, spec.shares), spec)
+
+
+def _write(passes: Passes, plan: steps.Plan, uri: str) -> npt.NDArray[np.int64]:
+    write = functools.partial(
+        steps.write_piece,
+        plan=plan,
+        staged=passes.staged,
+        folders=[f"{uri}/Split-{name}" for name in SPLITS],
+        num_pieces=len(passes.pieces),
+    )
+    return passes.run(write, _sum, "written")
+
+
+def _sum(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    return np.stack(parts).sum(axis=0)

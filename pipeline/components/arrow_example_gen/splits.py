@@ -1,0 +1,336 @@
+"""Dealing rows to splits, exactly and at any scale.
+
+Each row has a 64-bit key: the hash of its content (`stratified`), of its group (`group`), or its
+time (`time`). Rows are counted by key and class in arrays of bounded size, however many rows there
+are; cuts through the ordered keys make the splits. Who comes first does not depend on the order of
+rows or on how they lie in files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Keys = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+SplitIds = npt.NDArray[np.int8]
+
+NUM_SPLITS = 3
+_KEY_BITS = 64
+# Rows are counted in this many buckets of their hash; only the buckets that a cut goes through are
+# looked at row by row.
+BUCKET_BITS = 16
+# Groups and times are counted one by one up to this many, then in ranges of neighbouring keys.
+MAX_UNITS = 1 << 20
+
+
+def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
+    """Returns how many of `total` each split gets: the share, rounded by the largest remainder.
+
+    Every split gets at least one where there are enough; the largest gives it.
+
+    Args:
+        total: Number of things to deal.
+        shares: Shares that sum to 1.
+
+    References:
+        Balinski and Young, Fair Representation, 1982, on Hamilton's method.
+    """
+    # Rounded, for 0.15 * 160 must be 24 and not a hair less.
+    exact = np.round(np.asarray(shares, np.float64) * total, 9)
+    counts = np.floor(exact).astype(np.int64)
+    order = np.argsort(-(exact - counts), kind="stable")
+    counts[order[: total - int(counts.sum())]] += 1
+    while total >= len(counts) and counts.min() == 0:
+        counts[int(counts.argmax())] -= 1
+        counts[int(counts.argmin())] += 1
+    return [int(count) for count in counts]
+
+
+@dataclass(kw_only=True)
+class KeyCounts:
+    """Rows counted by key and class; at most `limit` keys, by merging neighbours where needed.
+
+    The result does not depend on the order in which rows are added or counts are merged.
+
+    Attributes:
+        shift: Low bits of the keys that are not told apart.
+        limit: Most distinct keys that are kept.
+        keys: uint64 [units], ascending, shifted right by `shift`.
+        counts: int64 [units, 2], negative and positive rows.
+    """
+
+    shift: int = 0
+    limit: int = MAX_UNITS
+    keys: Keys = field(default_factory=lambda: np.zeros(0, np.uint64))
+    counts: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+
+    def add(self, keys: Keys, positive: npt.NDArray[np.bool_]) -> None:
+        """Counts rows with these keys."""
+        classes = np.stack([~positive, positive], axis=1).astype(np.int64)
+        self._add(keys >> np.uint64(self.shift), classes)
+
+    def merge(self, other: "KeyCounts") -> None:
+        """Adds the rows that another has counted."""
+        shift = max(self.shift, other.shift)
+        self._coarsen(shift)
+        self._add(other.keys >> np.uint64(shift - other.shift), other.counts)
+
+    def _add(self, keys: Keys, classes: Ints) -> None:
+        self._sum(np.concatenate([self.keys, keys]), np.concatenate([self.counts, classes]))
+        while len(self.keys) > self.limit:
+            self._coarsen(self.shift + 1)
+
+    def _coarsen(self, shift: int) -> None:
+        if shift > self.shift:
+            self._sum(self.keys >> np.uint64(shift - self.shift), self.counts)
+            self.shift = shift
+
+    def _sum(self, keys: Keys, classes: Ints) -> None:
+        self.keys, places = np.unique(keys, return_inverse=True)
+        sums = [np.bincount(places, classes[:, label], len(self.keys)) for label in (0, 1)]
+        self.counts = np.stack(sums, axis=1).astype(np.int64)
+
+
+def bucket_counts() -> KeyCounts:
+    """Returns an empty count of rows by the bucket of their hash, for `stratified`."""
+    return KeyCounts(shift=_KEY_BITS - BUCKET_BITS, limit=1 << BUCKET_BITS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Where one class is cut between two splits: after some rows of one bucket.
+
+    Attributes:
+        label: 0 or 1.
+        boundary: 0 between train and eval, 1 between eval and test.
+        bucket: The bucket that the cut goes through.
+        take: How many of its rows, in order, lie before the cut.
+    """
+
+    label: int
+    boundary: int
+    bucket: int
+    take: int
+
+
+def stratified_cuts(counts: KeyCounts, shares: Sequence[float]) -> list[Cut]:
+    """Returns the four cuts that give each split its exact share of each class.
+
+    Args:
+        counts: Rows by bucket; each class needs at least three rows.
+        shares: Shares of the splits.
+    """
+    cuts = []
+    for label in (0, 1):
+        before = np.concatenate([[0], np.cumsum(counts.counts[:, label])])
+        quotas = np.cumsum(largest_remainder(int(before[-1]), shares))
+        for boundary, quota in enumerate(quotas[:-1]):
+            # The bucket with the first row that is beyond the quota.
+            place = int(np.searchsorted(before, quota, side="right")) - 1
+            cuts.append(
+                Cut(
+                    label=label,
+                    boundary=boundary,
+                    bucket=int(counts.keys[place]),
+                    take=int(quota - before[place]),
+                )
+            )
+    return cuts
+
+
+@dataclass(kw_only=True)
+class Rows:
+    """Rows of some buckets, told apart: by hash, and equal ones by piece and row.
+
+    Attributes:
+        labels: bool [rows].
+        keys: uint64 [rows].
+        places: int64 [rows, 2], piece of the data and row in its file.
+    """
+
+    labels: npt.NDArray[np.bool_]
+    keys: Keys
+    places: Ints
+
+    def in_buckets(self, cuts: Sequence[Cut]) -> "Rows":
+        """Returns the rows that lie in a bucket that a cut of their class goes through."""
+        buckets = self.keys >> np.uint64(_KEY_BITS - BUCKET_BITS)
+        wanted = np.zeros(len(self.keys), bool)
+        for cut in cuts:
+            wanted |= (buckets == cut.bucket) & (self.labels == bool(cut.label))
+        return self.only(wanted)
+
+    def only(self, wanted: npt.NDArray[np.bool_]) -> "Rows":
+        """Returns the rows at which `wanted` is true."""
+        return Rows(labels=self.labels[wanted], keys=self.keys[wanted], places=self.places[wanted])
+
+    @staticmethod
+    def concatenate(parts: Sequence["Rows"]) -> "Rows":
+        """Returns the rows of all parts."""
+        return Rows(
+            labels=np.concatenate([part.labels for part in parts]),
+            keys=np.concatenate([part.keys for part in parts]),
+            places=np.concatenate([part.places for part in parts]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """The first row of a class that lies beyond a boundary, as `(key, piece, row)`."""
+
+    label: int
+    key: int
+    piece: int
+    row: int
+
+
+def find_thresholds(cuts: Sequence[Cut], rows: Rows) -> list[Threshold]:
+    """Returns the exact row at each cut, in the order of `cuts`.
+
+    Args:
+        cuts: The cuts.
+        rows: All rows that lie in the buckets of the cuts.
+    """
+    thresholds = []
+    for cut in cuts:
+        inside = rows.in_buckets([cut])
+        order = np.lexsort((inside.places[:, 1], inside.places[:, 0], inside.keys))
+        at = order[cut.take]
+        piece, row = (int(number) for number in inside.places[at])
+        thresholds.append(
+            Threshold(label=cut.label, key=int(inside.keys[at]), piece=piece, row=row)
+        )
+    return thresholds
+
+
+@dataclass(frozen=True, kw_only=True)
+class StratifiedPlan:
+    """Deals rows by the four thresholds of `stratified`."""
+
+    thresholds: tuple[Threshold, ...]
+
+    def assign(self, rows: Rows) -> SplitIds:
+        """Returns int8 [rows]: 0 train, 1 eval, 2 test."""
+        splits = np.zeros(len(rows.keys), np.int8)
+        pieces, numbers = rows.places[:, 0], rows.places[:, 1]
+        for threshold in self.thresholds:
+            key = np.uint64(threshold.key)
+            equal = (rows.keys == key) & (
+                (pieces > threshold.piece)
+                | ((pieces == threshold.piece) & (numbers >= threshold.row))
+            )
+            beyond = (rows.keys > key) | equal
+            splits += (beyond & (rows.labels == bool(threshold.label))).astype(np.int8)
+        return splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePlan:
+    """Deals rows by a table from key to split, for `group` and `time`.
+
+    Attributes:
+        shift: Low bits of the keys that are not told apart.
+        keys: uint64 [units], ascending.
+        splits: int8 [units].
+    """
+
+    shift: int
+    keys: Keys
+    splits: SplitIds
+
+    def assign(self, rows: Rows) -> SplitIds:
+        """Returns int8 [rows]: 0 train, 1 eval, 2 test."""
+        return self.splits[np.searchsorted(self.keys, rows.keys >> np.uint64(self.shift))]
+
+
+def best_cuts(weights: Ints, needs: Sequence[Ints], shares: Sequence[float]) -> tuple[int, int]:
+    """Returns where to cut a sequence in three so that each part's weight is nearest its share.
+
+    Args:
+        weights: int64 [units].
+        needs: Each int64 [units]; every part must hold at least one of each.
+        shares: Shares of the three parts.
+
+    Returns:
+        The first unit of the second and of the third part, or (-1, -1) where no cut gives every
+        part what it needs.
+    """
+    before = _running(weights)
+    goals = np.cumsum(np.asarray(shares[:2]) * before[-1])
+    first = np.arange(len(weights) + 1)
+    earliest, latest = first.copy(), len(weights)
+    allowed = np.ones(len(first), bool)
+    for need in needs:
+        running = _running(need)
+        allowed &= running >= 1
+        earliest = np.maximum(earliest, np.searchsorted(running, running + 1))
+        latest = min(latest, int(np.searchsorted(running, running[-1] - 1, side="right")) - 1)
+    allowed &= earliest <= latest
+    if not allowed.any():
+        return -1, -1
+    nearest = int(np.argmin(np.abs(before - goals[1])))
+    second = np.clip(nearest, earliest, latest)
+    second = np.where(allowed, second, 0)
+    costs = np.abs(before - goals[0]) + np.abs(before[second] - goals[1])
+    best = int(np.argmin(np.where(allowed, costs, np.inf)))
+    return best, int(second[best])
+
+
+def _running(values: Ints) -> Ints:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
+
+
+def _table(counts: KeyCounts, splits: SplitIds) -> TablePlan:
+    return TablePlan(shift=counts.shift, keys=counts.keys, splits=splits)
+
+
+def plan_time(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
+    """Returns the plan that puts the oldest rows in train and the newest in test.
+
+    Equal times stay on one side. None where no cut gives each split a row of each class.
+
+    Args:
+        counts: Rows by time.
+        shares: Shares of the splits.
+    """
+    negative, positive = counts.counts[:, 0], counts.counts[:, 1]
+    first, second = best_cuts(negative + positive, [negative, positive], shares)
+    if first < 0:
+        return None
+    places = np.arange(len(counts.keys))
+    splits = (places >= first).astype(np.int8) + (places >= second).astype(np.int8)
+    return _table(counts, splits)
+
+
+def plan_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
+    """Returns the plan that keeps each group on one side.
+
+    Groups with a positive are dealt by their positives, the others by their rows, each in the
+    order of their hash. None where there are too few groups with a positive, or a split would get
+    no negative.
+
+    Args:
+        counts: Rows by the group's hash.
+        shares: Shares of the splits.
+    """
+    negative, positive = counts.counts[:, 0], counts.counts[:, 1]
+    splits = np.zeros(len(counts.keys), np.int8)
+    has_positive = positive > 0
+    # Where every group has a positive, the splits must get their negatives from these groups.
+    needs = [positive] if (~has_positive).sum() >= NUM_SPLITS else [positive, negative]
+    for stratum, weights, required in (
+        (has_positive, positive, needs),
+        (~has_positive, negative, [negative]),
+    ):
+        units = np.flatnonzero(stratum)
+        first, second = best_cuts(weights[units], [need[units] for need in required], shares)
+        if first < 0 and stratum is has_positive:
+            return None
+        if first < 0:
+            first, second = best_cuts(weights[units], [], shares)
+        splits[units[first:second]] = 1
+        splits[units[second:]] = 2
+    held = [counts.counts[splits == split].sum(axis=0).min() for split in range(NUM_SPLITS)]
+    return _table(counts, splits) if min(held) > 0 else None

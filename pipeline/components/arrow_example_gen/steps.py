@@ -1,0 +1,263 @@
+"""What workers do with one piece of the data in each pass; plain functions, without Beam."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.components.arrow_example_gen import hashing, sources, staging
+from pipeline.components.arrow_example_gen.columns import (
+    ARROW_TYPES,
+    Column,
+    Profile,
+    check_names,
+    kind_of,
+    profile_batch,
+)
+from pipeline.components.arrow_example_gen.encoding import SplitWriters
+from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
+from pipeline.components.arrow_example_gen.quarantine import locate
+from pipeline.components.arrow_example_gen.sources import BadRow, Piece, RawBatch
+from pipeline.components.arrow_example_gen.splits import (
+    NUM_SPLITS,
+    Cut,
+    KeyCounts,
+    Rows,
+    StratifiedPlan,
+    TablePlan,
+    bucket_counts,
+)
+from pipeline.components.arrow_example_gen.typing_rows import TypedBatch, type_batch, unwrap
+
+_PROGRESS = logging.getLogger("faultline.progress")
+_MAX_DETAILS = 1_000
+_WRITE_ROWS = 8_192
+
+Plan = StratifiedPlan | TablePlan
+Ints = npt.NDArray[np.int64]
+
+
+def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
+    """Returns what the columns of a piece are; reads only what the file does not say itself.
+
+    Raises:
+        InputError: The file cannot be read, or lacks a column that the config names.
+    """
+    profile = Profile()
+    columns: list[str] | None = None
+    if piece.format != "tfrecord":
+        schema = sources.read_schema(piece)
+        check_names(schema.names, spec)
+    if piece.format == "parquet":
+        profile.kinds = {column.name: {kind_of(column.type)} for column in schema}
+        asked = {*spec.numbers, *spec.times}
+        columns = [n for n, kinds in profile.kinds.items() if n in asked and kinds == {"bytes"}]
+        if not columns:
+            return profile
+    for raw in _read(piece, spec, columns):
+        profile.merge(profile_batch(raw.batch, spec, csv=piece.format == "csv"))
+    return profile
+
+
+def _read(
+    piece: Piece, spec: IngestSpec, columns: Sequence[str] | None = None
+) -> Iterator[RawBatch]:
+    for raw in sources.read_piece(piece, missing_values=spec.missing_values, columns=columns):
+        if piece.format == "tfrecord":
+            raw.batch = unwrap(raw.batch)
+        yield raw
+
+
+def merge_profiles(profiles: Sequence[Profile]) -> Profile:
+    """Returns what all the profiles show together."""
+    merged = Profile()
+    for profile in profiles:
+        merged.merge(profile)
+    return merged
+
+
+@dataclass(kw_only=True)
+class StageReport:
+    """What reading and typing a piece has found.
+
+    Attributes:
+        num_rows: Good rows.
+        num_bad_rows: Bad rows.
+        bad_rows: The bad rows, by piece; of very many only the first of each piece.
+        labels: Distinct texts of the label and how often each, a few of them.
+    """
+
+    num_rows: int = 0
+    num_bad_rows: int = 0
+    bad_rows: dict[int, list[BadRow]] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def count(self, typed: TypedBatch) -> None:
+        """Counts the rows of a batch; its bad rows are noted apart."""
+        self.num_rows += len(typed.rows)
+        for text, num in typed.labels.items():
+            self.labels[text] = self.labels.get(text, 0) + num
+
+    def ordered_bad_rows(self) -> list[BadRow]:
+        """Returns the bad rows in the order of the data."""
+        return [bad for piece in sorted(self.bad_rows) for bad in self.bad_rows[piece]]
+
+
+def merge_reports(reports: Sequence[StageReport]) -> StageReport:
+    """Returns what all the reports found together."""
+    merged = StageReport()
+    for report in reports:
+        merged.num_rows += report.num_rows
+        merged.num_bad_rows += report.num_bad_rows
+        merged.bad_rows.update(report.bad_rows)
+        for text, num in report.labels.items():
+            merged.labels[text] = merged.labels.get(text, 0) + num
+    return merged
+
+
+def stage_piece(
+    piece: Piece, columns: Sequence[Column], spec: IngestSpec, folder: str
+) -> StageReport:
+    """Reads and types a piece once, and writes its rows and their keys to the staging folder.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    report = StageReport()
+    schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in columns])
+    writer = staging.StageWriter(folder=folder, piece=piece.index, schema=schema)
+    bad_rows: list[BadRow] = []
+    limit = max(_MAX_DETAILS, spec.max_bad_rows + 1)
+    for raw in _read(piece, spec):
+        typed = type_batch(raw, columns, spec, path=piece.path)
+        found = raw.bad_rows + typed.bad_rows
+        report.num_bad_rows += len(found)
+        bad_rows += found[: limit - len(bad_rows)]
+        report.count(typed)
+        if len(typed.rows):
+            writer.write(typed.batch, row_keys(typed, spec))
+        name = PurePosixPath(piece.path).name
+        _PROGRESS.info("%s: %s rows read", name, f"{report.num_rows:,}")
+    writer.close()
+    if bad_rows:
+        report.bad_rows = {piece.index: locate(piece.path, piece.format, bad_rows)}
+    return report
+
+
+def row_keys(typed: TypedBatch, spec: IngestSpec) -> staging.RowKeys:
+    """Returns the keys by which the rows of a typed batch are dealt."""
+    content = hashing.hash_rows(typed.batch, spec.seed)
+    labels = np.asarray(typed.batch.column(spec.label)).astype(bool)
+    if spec.strategy == "stratified" or spec.split_column is None:
+        keys = content
+    elif spec.strategy == "group":
+        groups = hashing.hash_column(typed.batch.column(spec.split_column))
+        keys = hashing.mix(groups ^ hashing.salt(f"seed {spec.seed}"))
+    else:
+        times = np.asarray(typed.batch.column(spec.split_column), np.int64)
+        keys = times.view(np.uint64) ^ np.uint64(1 << 63)  # keeps the order of negative times
+    return staging.RowKeys(keys=keys, content=content, labels=labels, numbers=typed.rows)
+
+
+def content_parts(
+    piece: Piece, folder: str, num_parts: int
+) -> Iterator[tuple[int, tuple[int, hashing.Hashes, Ints]]]:
+    """Yields the content hashes and row numbers of a piece, apart by range of the hash."""
+    keys = staging.load_keys(folder, piece.index)
+    if keys is None:
+        return
+    parts = (keys.content >> np.uint64(32)) * np.uint64(num_parts) >> np.uint64(32)
+    for part in np.unique(parts):
+        inside = parts == part
+        yield int(part), (piece.index, keys.content[inside], keys.numbers[inside])
+
+
+def find_duplicates(
+    parts: Sequence[tuple[int, hashing.Hashes, Ints]],
+) -> Iterator[tuple[int, Ints]]:
+    """Yields each piece's rows that repeat an earlier row, of rows with hashes in one range."""
+    pieces = np.concatenate([np.full(len(p[1]), p[0], np.int64) for p in parts])
+    hashes = np.concatenate([p[1] for p in parts])
+    numbers = np.concatenate([p[2] for p in parts])
+    order = np.lexsort((numbers, pieces, hashes))
+    repeats = order[1:][hashes[order][1:] == hashes[order][:-1]]
+    for piece in np.unique(pieces[repeats]):
+        yield int(piece), numbers[repeats[pieces[repeats] == piece]]
+
+
+def drop_rows(piece: int, numbers: Sequence[Ints], folder: str) -> int:
+    """Notes the duplicate rows of a piece in the staging folder, and returns how many they are."""
+    dropped = np.concatenate(list(numbers))
+    staging.save_arrays(folder, staging.dropped_name(piece), {"numbers": dropped})
+    return len(dropped)
+
+
+def count_piece(piece: Piece, spec: IngestSpec, folder: str) -> KeyCounts:
+    """Counts the kept rows of a piece by key and class."""
+    counts = bucket_counts() if spec.strategy == "stratified" else KeyCounts()
+    keys = staging.load_keys(folder, piece.index)
+    if keys is not None:
+        kept = keys.kept(folder, piece.index)
+        counts.add(keys.keys[kept], keys.labels[kept])
+    return counts
+
+
+def merge_counts(parts: Sequence[KeyCounts]) -> KeyCounts:
+    """Returns the rows that all have counted."""
+    merged = KeyCounts(shift=parts[0].shift, limit=parts[0].limit)
+    for part in parts:
+        merged.merge(part)
+    return merged
+
+
+def rows_at_cuts(piece: Piece, cuts: Sequence[Cut], folder: str) -> Rows:
+    """Returns the kept rows of a piece that lie in a bucket that a cut goes through."""
+    keys = staging.load_keys(folder, piece.index)
+    if keys is None:
+        empty = np.zeros(0, np.uint64)
+        return Rows(labels=empty.astype(bool), keys=empty, places=np.zeros((0, 2), np.int64))
+    return keys.as_rows(piece.index).only(keys.kept(folder, piece.index)).in_buckets(cuts)
+
+
+def write_piece(
+    piece: Piece, plan: Plan, staged: str, *, folders: Sequence[str], num_pieces: int
+) -> Ints:
+    """Deals the staged rows of a piece and writes them; returns int64 [splits, classes], the rows.
+
+    Args:
+        piece: The piece.
+        plan: Deals rows to splits.
+        staged: The staging folder.
+        folders: The folder of each split.
+        num_pieces: Number of pieces, for the files' names.
+    """
+    written = np.zeros((NUM_SPLITS, 2), np.int64)
+    writers = SplitWriters(folders, piece=piece.index, num_pieces=num_pieces)
+    keys = staging.load_keys(staged, piece.index)
+    if keys is not None:
+        splits = plan.assign(keys.as_rows(piece.index))
+        splits[~keys.kept(staged, piece.index)] = -1
+        for label in (0, 1):
+            mine = splits[keys.labels == bool(label)]
+            written[:, label] = np.bincount(mine[mine >= 0], minlength=NUM_SPLITS)
+        _write_rows(piece, splits, staged, writers)
+    writers.close()
+    return written
+
+
+def _write_rows(
+    piece: Piece, splits: npt.NDArray[np.int8], staged: str, writers: SplitWriters
+) -> None:
+    start = 0
+    for batch in staging.read_rows(staged, piece.index):
+        for offset in range(0, batch.num_rows, _WRITE_ROWS):
+            part = batch.slice(offset, _WRITE_ROWS)
+            mine = splits[start : start + part.num_rows]
+            for split in range(NUM_SPLITS):
+                writers.write(split, part.filter(pa.array(mine == split)))
+            start += part.num_rows
+            _PROGRESS.info("%s rows written", f"{start:,}")

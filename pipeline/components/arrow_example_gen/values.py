@@ -1,0 +1,281 @@
+"""Turning the values of one column into int64, float32, binary, or seconds since the Unix epoch.
+
+Each function returns the converted column and which values could not be converted. A value that is
+missing stays an Arrow null and is not bad. Whole columns are cast at once; only where that fails
+are values looked at one by one.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Mask = npt.NDArray[np.bool_]
+Number = TypeVar("Number", int, float)
+
+_MIN_EPOCH_S = -62_135_596_800  # the year 1
+_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999; milliseconds of 1978 are beyond it
+_INT64_LIMIT = 2**63
+
+EPOCH = "epoch"
+# Tried in this order; the first that reads the most values wins. Where a date reads both ways, as
+# 03/04/2020 does, and no other value decides, the month comes first.
+TIME_FORMATS = (
+    EPOCH,
+    "ISO8601",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%m/%d/%y %H:%M",
+    "%m/%d/%y",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%d-%m-%Y %H:%M:%S",
+    "%d-%m-%Y %H:%M",
+    "%d-%m-%Y",
+    "%d-%b-%Y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%a %b %d %H:%M:%S %Y",
+)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tells whether an Arrow type holds text or bytes."""
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def to_text(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Returns a binary column; texts that are not UTF-8 are bad."""
+    if not is_text(column.type):
+        return column.cast(pa.string()).cast(pa.binary()), _none_bad(column)
+    column = column.cast(pa.binary())
+    try:
+        column.cast(pa.string())
+    except pa.ArrowInvalid:
+        bad = np.array([text is not None and not _is_utf8(text) for text in column.to_pylist()])
+        return _without(column, bad), bad
+    return column, _none_bad(column)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def to_int(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Returns an int64 column; texts that are no whole number, and fractions, are bad."""
+    if is_text(column.type):
+        return _parse(column, pa.int64(), _int_or_none)
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        values = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+        missing = np.isnan(values)
+        bad = ~missing & ~((np.abs(values) < _INT64_LIMIT) & (np.floor(values) == values))
+        whole = np.where(missing | bad, 0, values).astype(np.int64)
+        return pa.array(whole, mask=missing | bad), bad
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return to_epoch(column, EPOCH)
+    if pa.types.is_uint64(column.type):
+        bad = np.asarray(pc.greater(column, _INT64_LIMIT - 1).fill_null(False))
+        return _without(column, bad).cast(pa.int64()), bad
+    return column.cast(pa.int64()), _none_bad(column)
+
+
+def to_float(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Returns a float32 column; texts that are no number are bad, and not-a-number is missing."""
+    if is_text(column.type):
+        values, bad = _parse(column, pa.float64(), _float_or_none)
+    else:
+        wide = column.cast(pa.float32() if pa.types.is_float16(column.type) else pa.float64())
+        values, bad = wide.cast(pa.float64()), _none_bad(column)
+    missing = np.asarray(pc.is_null(values, nan_is_null=True))
+    numbers = np.asarray(values.fill_null(0.0))
+    # A number beyond float32 becomes infinite, as it does in a tf.Example.
+    with np.errstate(over="ignore"):
+        narrow = numbers.astype(np.float32)
+    return pa.array(narrow, mask=missing), bad
+
+
+def to_epoch(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
+    """Returns int64 seconds since the Unix epoch, UTC; times that cannot be read are bad.
+
+    Args:
+        column: Arrow times, numbers (seconds), or texts.
+        time_format: One of `TIME_FORMATS`, for texts.
+    """
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        seconds = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return pc.cast(pc.floor(pc.divide(seconds.cast(pa.float64()), 1e6)), pa.int64()), (
+            _none_bad(column)
+        )
+    if is_text(column.type) and time_format != EPOCH:
+        return _parse_times(column, time_format)
+    values, bad = (
+        _parse(column, pa.float64(), _float_or_none)
+        if is_text(column.type)
+        else (column.cast(pa.float64()), _none_bad(column))
+    )
+    missing = np.asarray(pc.is_null(values, nan_is_null=True))
+    seconds = np.floor(np.asarray(values.fill_null(0.0)))
+    bad |= ~missing & ~((seconds >= _MIN_EPOCH_S) & (seconds <= _MAX_EPOCH_S))
+    whole = np.where(missing | bad, 0, seconds).astype(np.int64)
+    return pa.array(whole, mask=missing | bad), bad
+
+
+def _parse_times(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
+    text, _ = to_text(column)
+    times = pd.to_datetime(
+        pd.Series(text.cast(pa.string()).to_pylist(), dtype="object"),
+        format=time_format,
+        utc=True,
+        errors="coerce",
+    )
+    unread = times.isna().to_numpy()
+    seconds = times.dt.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)
+    return pa.array(seconds, mask=unread), unread & np.asarray(column.is_valid())
+
+
+def count_times(column: pa.Array) -> npt.NDArray[np.int64]:
+    """Returns int64 [formats], how many values each of `TIME_FORMATS` reads."""
+    distinct = column.drop_null().value_counts()
+    texts, counts = distinct.field("values"), np.asarray(distinct.field("counts"))
+    hits = []
+    for time_format in TIME_FORMATS:
+        values, _ = to_epoch(texts, time_format)
+        hits.append(int(counts[np.asarray(values.is_valid())].sum()))
+    return np.array(hits, np.int64)
+
+
+def all_int(column: pa.Array) -> bool:
+    """Tells whether every text that is there is a whole number within int64."""
+    return _all_parse(column, pa.int64(), _int_or_none)
+
+
+def all_float(column: pa.Array) -> bool:
+    """Tells whether every text that is there is a number."""
+    return _all_parse(column, pa.float64(), _float_or_none)
+
+
+def only_numbers(column: pa.Array) -> pa.Array:
+    """Returns the texts that are numbers, and null for the others."""
+    _, bad = _parse(column, pa.float64(), _float_or_none)
+    return _without(column, bad)
+
+
+def _all_parse(column: pa.Array, kind: pa.DataType, parse: Callable[[str], Number | None]) -> bool:
+    if _cast(column, kind) is not None:
+        return True
+    for text in column.drop_null().to_pylist():
+        if text.strip() and (not _is_utf8(text) or parse(text.decode()) is None):
+            return False
+    return True
+
+
+def _parse(
+    column: pa.Array, kind: pa.DataType, parse: Callable[[str], Number | None]
+) -> tuple[pa.Array, Mask]:
+    column = column.cast(pa.binary())
+    fast = _cast(column, kind)
+    if fast is not None:
+        return fast, _none_bad(column)
+    values: list[Number | None] = []
+    bad = np.zeros(len(column), bool)
+    for place, text in enumerate(column.to_pylist()):
+        blank = text is None or not text.strip()
+        value = None if blank else parse(text.decode(errors="replace"))
+        bad[place] = not blank and value is None
+        values.append(value)
+    return pa.array(values, kind), bad
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Casts texts to numbers at once, or returns None where one of them does not fit."""
+    try:
+        text = column.cast(pa.string())
+        numbers = text.cast(kind)
+    except pa.ArrowInvalid:
+        return None
+    # Arrow reads 0x1F as a number; Python and TFX do not.
+    if (
+        pa.types.is_integer(kind)
+        and pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
+    ):
+        return None
+    return numbers
+
+
+def _int_or_none(text: str) -> int | None:
+    try:
+        value = int(text)
+    except ValueError:
+        return None
+    return value if "_" not in text and -_INT64_LIMIT <= value < _INT64_LIMIT else None
+
+
+def _float_or_none(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return None if "_" in text else value
+
+
+def _none_bad(column: pa.Array) -> Mask:
+    return np.zeros(len(column), bool)
+
+
+def _without(column: pa.Array, bad: Mask) -> pa.Array:
+    return pc.if_else(pa.array(~bad), column, pa.scalar(None, column.type))
+
+
+def to_lists(column: pa.Array, convert: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Returns a large list column whose elements `convert` has converted; a null list is empty.
+
+    Args:
+        column: Lists of any Arrow list type.
+        convert: Converts the flat elements, one for one and without nulls.
+    """
+    if pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type))
+    lengths = np.asarray(pc.list_value_length(column).fill_null(0), np.int64)
+    return lists_of(convert(column.flatten()), lengths)
+
+
+def lists_of(elements: pa.Array, lengths: npt.NDArray[np.int64]) -> pa.LargeListArray:
+    """Returns a large list column of the given lengths over flat elements."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return pa.LargeListArray.from_arrays(pa.array(offsets), elements)
+
+
+def samples(elements: pa.Array) -> pa.Array:
+    """Returns float32 samples; a missing one is not-a-number, which counts as a gap."""
+    values, _ = to_float(elements)
+    return values.fill_null(np.float32(np.nan))
+
+
+def stack(columns: Sequence[pa.Array]) -> pa.LargeListArray:
+    """Returns one list column of which each row holds one float32 value of each column."""
+    table: Any = np.stack([np.asarray(samples(column)) for column in columns], axis=1)
+    rows, width = table.shape
+    return lists_of(pa.array(table.reshape(-1)), np.full(rows, width, np.int64))
