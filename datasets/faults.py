@@ -1,0 +1,118 @@
+"""Physical faults: what each does to the circuit, from hardly visible to plain."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.physics import Circuits, Floats
+
+NO_FAULT = "none"
+NUM_ARCS = 3
+# Share of each kind among the faulty, before and after a change of the fault mix.
+FAULT_MIX = {
+    "strip_resistance": 0.25,
+    "capacitor_loss": 0.15,
+    "insulation": 0.25,
+    "early_stop": 0.15,
+    "oscillating_contact": 0.20,
+}
+CHANGED_FAULT_MIX = {
+    "strip_resistance": 0.10,
+    "capacitor_loss": 0.10,
+    "insulation": 0.45,
+    "early_stop": 0.05,
+    "oscillating_contact": 0.30,
+}
+
+
+def draw_kinds(rng: np.random.Generator, num: int, *, changed_mix: bool) -> NDArray[np.str_]:
+    """Draws `num` kinds of faults; every kind appears once `num` reaches their number."""
+    mix = CHANGED_FAULT_MIX if changed_mix else FAULT_MIX
+    kinds = np.array(list(mix))
+    sure = rng.permutation(kinds)[:num]
+    rest = rng.choice(kinds, size=num - len(sure), p=list(mix.values()))
+    return np.concatenate([sure, rest])
+
+
+def apply_faults(
+    rng: np.random.Generator, circuits: Circuits, kinds: NDArray[np.str_], strength: Floats
+) -> Circuits:
+    """Puts the fault of each recording into its circuit.
+
+    Args:
+        rng: Source of times and durations.
+        circuits: Healthy circuits.
+        kinds: Kind of fault of each circuit, [n]; `none` leaves it as it is.
+        strength: How plain the fault is, in [0, 1], [n].
+    """
+    for kind, change in _CHANGES.items():
+        rows = np.flatnonzero(kinds == kind)
+        for name, values in change(rng, circuits, rows, strength[rows]).items():
+            changed = getattr(circuits, name).copy()
+            changed[rows] = values
+            circuits = dataclasses.replace(circuits, **{name: changed})
+    return circuits
+
+
+def _short_strip(
+    rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
+) -> dict[str, Floats]:
+    """Part of a strip is bridged during the pulse: current jumps up, the decay becomes faster."""
+    return {
+        "short_s": rng.uniform(0.01, 0.15, len(rows)),
+        "short_fraction": 0.015 + 0.12 * strength**1.5,
+    }
+
+
+def _lose_capacitor(
+    _: np.random.Generator, circuits: Circuits, rows: NDArray[np.intp], strength: Floats
+) -> dict[str, Floats]:
+    """The bank has aged, or lost a branch: the decay is faster at the same current."""
+    return {"bank_f": circuits.bank_f[rows] * (1.0 - 0.03 - 0.28 * strength**1.5)}
+
+
+def _break_insulation(
+    rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
+) -> dict[str, Floats]:
+    """Current flows past the strips: a steady leak in a third of them, brief arcs in the others."""
+    steady = rng.random(len(rows)) < 1 / 3
+    starts_s = rng.uniform(0.005, 0.2, (len(rows), NUM_ARCS))
+    num_arcs = rng.integers(1, NUM_ARCS + 1, len(rows))
+    unused = steady[:, None] | (np.arange(NUM_ARCS) >= num_arcs[:, None])
+    return {
+        "leak_siemens": np.where(steady, 0.001 + 0.02 * strength**1.5, 0.0),
+        "arc_siemens": np.where(steady, 0.0, 0.06 + 0.6 * strength**1.5),
+        "arc_s": np.where(unused, np.inf, starts_s),
+        "arc_duration_s": rng.uniform(0.003, 0.01, (len(rows), NUM_ARCS)),
+    }
+
+
+def _stop_early(
+    rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
+) -> dict[str, Floats]:
+    """The switch opens before the bank is empty: no current, and the voltage stays."""
+    return {"stop_s": rng.uniform(0.9, 1.1, len(rows)) * (0.42 - 0.3 * strength)}
+
+
+def _loosen_contact(
+    rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
+) -> dict[str, Floats]:
+    """A contact in series opens and closes for a while: the current ripples."""
+    return {
+        "contact_s": rng.uniform(0.005, 0.15, len(rows)),
+        "contact_duration_s": rng.uniform(0.02, 0.08, len(rows)),
+        "contact_ohm": 0.25 + 3.0 * strength**1.5,
+        "contact_hz": rng.uniform(40.0, 150.0, len(rows)),
+    }
+
+
+_Change = Callable[[np.random.Generator, Circuits, NDArray[np.intp], Floats], dict[str, Floats]]
+_CHANGES: dict[str, _Change] = {
+    "strip_resistance": _short_strip,
+    "capacitor_loss": _lose_capacitor,
+    "insulation": _break_insulation,
+    "early_stop": _stop_early,
+    "oscillating_contact": _loosen_contact,
+}

@@ -1,0 +1,105 @@
+"""What to simulate: the options of the signals data set, checked when they are built."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+# Part of every digest: raise it whenever the simulator's output changes for equal options.
+SIMULATOR_VERSION = 1
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Says which known name was probably meant, or lists all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(known)}."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignalOptions:
+    """Options of the simulated quench-heater discharges.
+
+    Counts are per span, and a span depends on nothing but the seed, its number and these options,
+    so that a further span leaves the earlier ones as they are.
+
+    Attributes:
+        seed: Seed of every random draw, >= 0.
+        num_healthy: Healthy recordings in each span, >= 0.
+        num_faulty: Faulty recordings in each span, >= 0.
+        num_spans: Spans to write, numbered from 1, >= 1.
+        drift_from_span: First span with drift, 0 for none; at most `num_spans`.
+        temperature_drift_k_per_span: How much warmer each drifting span is than the one before
+            it, in kelvin, in [-50, 50]; 0 switches this drift off.
+        new_firmware: Whether half of the recorders run a new firmware, of another current
+            scaling, from `drift_from_span` on.
+        changed_fault_mix: Whether other kinds of faults prevail from `drift_from_span` on.
+    """
+
+    seed: int = 0
+    num_healthy: int = 3130
+    num_faulty: int = 112
+    num_spans: int = 1
+    drift_from_span: int = 0
+    temperature_drift_k_per_span: float = 10.0
+    new_firmware: bool = True
+    changed_fault_mix: bool = True
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field.name, getattr(self, field.name), type(field.default))
+        for name, minimum in _MINIMA.items():
+            if getattr(self, name) < minimum:
+                raise ValueError(f"signals: {name} must be >= {minimum}, got {getattr(self, name)}")
+        if self.num_healthy + self.num_faulty == 0:
+            raise ValueError("signals: num_healthy + num_faulty must be > 0, got 0")
+        if self.drift_from_span > self.num_spans:
+            raise ValueError(
+                f"signals: drift_from_span must be <= num_spans ({self.num_spans}), "
+                f"got {self.drift_from_span}. Raise num_spans, or set 0 for no drift."
+            )
+        if not -50 <= self.temperature_drift_k_per_span <= 50:
+            raise ValueError(
+                "signals: temperature_drift_k_per_span must be in [-50, 50], "
+                f"got {self.temperature_drift_k_per_span}"
+            )
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any]) -> Self:
+        """Builds options from names and values as they stand in a YAML file.
+
+        Raises:
+            ValueError: A name is unknown, or a value has the wrong type or range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in options:
+            if name not in known:
+                raise ValueError(f"signals: unknown option {name!r}. {suggest(str(name), known)}")
+        return cls(**options)
+
+    def num_drifting_spans(self, span: int) -> int:
+        """How many spans drift has lasted in `span`, itself included; 0 before it begins."""
+        if self.drift_from_span == 0:
+            return 0
+        return max(0, span - self.drift_from_span + 1)
+
+    def span_digest(self, span: int) -> str:
+        """SHA-256 of all that the content of `span` depends on."""
+        drift: list[Any] = []
+        if num_spans := self.num_drifting_spans(span):
+            kelvin = float(self.temperature_drift_k_per_span) * num_spans
+            drift = [kelvin, self.new_firmware, self.changed_fault_mix]
+        content = [SIMULATOR_VERSION, self.seed, self.num_healthy, self.num_faulty, span, drift]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+_MINIMA = {"seed": 0, "num_healthy": 0, "num_faulty": 0, "num_spans": 1, "drift_from_span": 0}
+
+
+def _check_type(name: str, value: object, expected: type) -> None:
+    # A whole number is a fine float, but True is not a fine count.
+    accepted = (int, float) if expected is float else (expected,)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
+        raise ValueError(f"signals: {name} must be {expected.__name__}, got {value!r}")
