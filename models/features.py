@@ -57,14 +57,16 @@ class Bucketized:
 class Categorical:
     """A text or an integer code, looked up in a vocabulary computed on the train split.
 
+    All categorical features share one vocabulary of pairs of feature and value. A value outside it
+    and a missing value have an index of their own for each feature.
+
     Attributes:
-        max_vocabulary_size: The most frequent values kept, at least 1.
-        num_oov_buckets: Hash buckets for values outside the vocabulary, at least 1.
+        max_vocabulary_size: What this feature adds to the size of the shared vocabulary, at least
+            1; where the data has more values than that in all, the most frequent pairs are kept.
     """
 
     kind: Literal["categorical"] = "categorical"
     max_vocabulary_size: Annotated[int, Field(ge=1)] = 1_000
-    num_oov_buckets: Annotated[int, Field(ge=1)] = 1
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

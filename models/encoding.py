@@ -1,0 +1,117 @@
+"""How transformed features are named and shaped: the one place that knows.
+
+Transform writes each feature under `encoded_name`; the network reads them through `encodings`.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+from models.features import (
+    Bucketized,
+    Categorical,
+    Crossed,
+    Feature,
+    FeatureTable,
+    Signal,
+    Time,
+)
+
+LABEL_NAME = "label_xf"
+VOCABULARY_NAME = "categories"
+
+# What Transform writes for a category that has no place in the vocabulary.
+OUT_OF_VOCABULARY, MISSING_INDEX = -1, -2
+
+# Channels of a transformed signal: the standardised samples, and 1 where a sample is missing.
+SIGNAL_CHANNELS = 2
+
+
+class Role(StrEnum):
+    """What the network does with a transformed feature."""
+
+    DENSE = "dense"
+    CATEGORY = "category"
+    INDEX = "index"
+    SIGNAL = "signal"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One transformed feature.
+
+    Attributes:
+        name: Its name in the transform graph.
+        role: How the network takes it in.
+        size: Width of a dense feature, number of indices of an index feature, samples of a signal;
+            a category's indices are those of the shared vocabulary.
+    """
+
+    name: str
+    role: Role
+    size: int
+
+
+def encoded_name(name: str) -> str:
+    """Returns the name of a transformed feature, safe in graphs and file names.
+
+    A name with other characters than letters, digits and `_` gets a checksum, so that `a b` and
+    `a_b` stay apart.
+    """
+    safe = re.sub(r"\W", "_", name, flags=re.ASCII)
+    suffix = "" if safe == name else f"_{zlib.crc32(name.encode()):08x}"
+    return f"{safe}{suffix}_xf"
+
+
+def encodings(table: FeatureTable) -> list[Encoding]:
+    """Returns the transformed features of a table, in table order."""
+    return [
+        Encoding(encoded_name(name), *_role_and_size(feature)) for name, feature in table.items()
+    ]
+
+
+def _role_and_size(feature: Feature) -> tuple[Role, int]:
+    if isinstance(feature, Signal):
+        return Role.SIGNAL, feature.num_samples
+    if isinstance(feature, Categorical):
+        return Role.CATEGORY, 0
+    if isinstance(feature, Bucketized):
+        return Role.INDEX, feature.num_buckets + 1
+    if isinstance(feature, Crossed):
+        return Role.INDEX, feature.num_buckets
+    if isinstance(feature, Time):
+        return Role.DENSE, 2 * len(feature.cycles) + 1
+    return Role.DENSE, 2
+
+
+@dataclass(frozen=True)
+class IndexSpace:
+    """The one range of indices that all categories and buckets share.
+
+    First the vocabulary, then for each category "outside the vocabulary" and "missing", then the
+    buckets of each index feature.
+
+    Attributes:
+        vocabulary_size: Size of the shared vocabulary.
+        encoded: The transformed features.
+    """
+
+    vocabulary_size: int
+    encoded: tuple[Encoding, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of indices in all."""
+        return self.vocabulary_size + sum(map(_own_indices, self.encoded))
+
+    def start(self, name: str) -> int:
+        """Returns the first index that is a feature's own."""
+        position = [e.name for e in self.encoded].index(name)
+        return self.vocabulary_size + sum(map(_own_indices, self.encoded[:position]))
+
+
+def _own_indices(encoding: Encoding) -> int:
+    if encoding.role is Role.CATEGORY:
+        return 2
+    return encoding.size if encoding.role is Role.INDEX else 0

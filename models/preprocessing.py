@@ -1,0 +1,220 @@
+"""The features table as a TensorFlow Transform graph.
+
+The cost of a Transform run on a laptop grows with the number of analyzers (about a second each for
+a vocabulary), not with the number of columns. So there is one for all means and variances, one for
+all vocabularies, and one for the quantiles of each bucket count.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from models.encoding import (
+    LABEL_NAME,
+    MISSING_INDEX,
+    OUT_OF_VOCABULARY,
+    VOCABULARY_NAME,
+    encoded_name,
+)
+from models.features import (
+    Bucketized,
+    Categorical,
+    Crossed,
+    Cycle,
+    FeatureTable,
+    HeavyTailed,
+    ModelSpec,
+    Numeric,
+    Signal,
+    Time,
+    names_of_kind,
+)
+
+# Marks a missing value in an integer column, where NaN does not exist.
+MISSING_INT = -(2**63)
+
+_DAY_S = 86_400
+# Gregorian mean year; the Unix epoch was a Thursday, day 3 of a week that begins on Monday.
+_PERIODS_S: Mapping[Cycle, tuple[float, float]] = {
+    "hour_of_day": (_DAY_S, 0.0),
+    "day_of_week": (7 * _DAY_S, 3.0 * _DAY_S),
+    "day_of_year": (365.2425 * _DAY_S, 0.0),
+}
+
+
+def preprocessing_fn(
+    inputs: Mapping[str, Any], custom_config: Mapping[str, str]
+) -> dict[str, tf.Tensor]:
+    """Returns the transformed features of a batch, by their encoded names.
+
+    Args:
+        inputs: Raw columns: tensors `[batch, 1]`, sparse `[batch, ?]` where values may be missing,
+            and signals `[batch, num_samples]`.
+        custom_config: `model_spec` holds a `ModelSpec` as JSON.
+
+    Returns:
+        float32 `[batch, size]` for dense features, int64 `[batch, 1]` for index features, float32
+        `[batch, num_samples, 2]` for signals, and the label as float32 `[batch, 1]`.
+    """
+    spec = ModelSpec.from_json(custom_config["model_spec"])
+    table = spec.features
+    outputs = _standardised(inputs, table)
+    outputs |= {n: _time(inputs[n], table[n]) for n in names_of_kind(table, Time)}
+    outputs |= _categories(inputs, table) | _buckets(inputs, table)
+    for name in names_of_kind(table, Crossed):
+        outputs[name] = _cross([outputs[part] for part in table[name].of], table[name])
+    encoded = {encoded_name(name): value for name, value in outputs.items()}
+    return encoded | {LABEL_NAME: tf.cast(dense_column(inputs[spec.label]), tf.float32)}
+
+
+def dense_column(column: Any) -> tf.Tensor:
+    """Returns a raw column as a dense tensor `[batch, 1]`, or `[batch, n]` for a dense signal.
+
+    A missing value becomes NaN, the empty text, or `MISSING_INT`.
+    """
+    if not isinstance(column, tf.SparseTensor):
+        return column
+    default: Any = "" if column.dtype == tf.string else math.nan
+    if column.dtype.is_integer:
+        default = MISSING_INT
+    return tft.sparse_tensor_to_dense_with_shape(column, [None, 1], default_value=default)
+
+
+def _number(column: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    """The column as float64 `[batch, n]` with zeros for what is missing, and what is present."""
+    dense = dense_column(column)
+    if dense.dtype.is_integer:
+        present = tf.not_equal(dense, tf.constant(MISSING_INT, dense.dtype))
+        values = tf.cast(dense, tf.float64)
+    else:
+        values = tf.cast(dense, tf.float64)
+        present = tf.math.is_finite(values)
+    return tf.where(present, values, tf.zeros_like(values)), present
+
+
+def _standardised(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
+    """Numbers and signals with zero mean and unit variance on the train split."""
+    columns: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
+    for name in names_of_kind(table, Numeric, HeavyTailed, Signal):
+        values, present = _number(inputs[name])
+        if isinstance(table[name], HeavyTailed):
+            values = tf.sign(values) * tf.math.log1p(tf.abs(values))
+        columns[name] = values, present
+    if not columns:
+        return {}
+    moments = _moments([pair for pair in columns.values()])
+    return {
+        name: _standardise(table[name], *columns[name], *moment)
+        for name, moment in zip(columns, moments, strict=True)
+    }
+
+
+def _moments(columns: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Mean and standard deviation of each column of each tensor over what is present.
+
+    From the counts, sums and sums of squares in float64; a column without any value, or with one
+    value only, gets mean 0 or that value, and standard deviation 0.
+    """
+    values = tf.concat([value for value, _ in columns], axis=1)
+    present = tf.concat([tf.cast(p, tf.float64) for _, p in columns], axis=1)
+    # A shift near the values would keep more digits; float64 leaves nine for time stamps already.
+    totals = tft.sum(
+        tf.concat([present, values, tf.square(values)], axis=1), reduce_instance_dims=False
+    )
+    count, total, squares = tf.split(totals, 3)
+    mean = tf.math.divide_no_nan(total, count)
+    variance = tf.maximum(tf.math.divide_no_nan(squares, count) - tf.square(mean), 0.0)
+    # What is left of a constant's variance is rounding: below 1e-12 of its square it counts as 0.
+    deviation = tf.where(variance > 1e-12 * tf.square(mean), tf.sqrt(variance), 0.0)
+    sizes = [value.shape[1] for value, _ in columns]
+    return list(zip(tf.split(mean, sizes), tf.split(deviation, sizes), strict=True))
+
+
+def _standardise(
+    feature: object, values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor
+) -> tf.Tensor:
+    if isinstance(feature, Signal):
+        # Each sample has its own mean, so that what is left is the difference from the usual
+        # shape. A stretch that hardly varies must not be blown up: its scale has a floor.
+        floor = 0.05 * tf.sqrt(tf.reduce_mean(tf.square(deviation)))
+        deviation = tf.maximum(deviation, floor)
+    scaled = tf.math.divide_no_nan(values - mean, deviation)
+    scaled = tf.cast(tf.where(present, scaled, tf.zeros_like(scaled)), tf.float32)
+    missing = tf.cast(tf.logical_not(present), tf.float32)
+    if isinstance(feature, Signal):
+        return tf.stack([scaled, missing], axis=2)
+    return tf.concat([scaled, missing], axis=1)
+
+
+def _time(column: Any, feature: Time) -> tf.Tensor:
+    seconds, present = _number(column)
+    parts = []
+    for cycle in feature.cycles:
+        period, offset = _PERIODS_S[cycle]
+        angle = 2 * math.pi * tf.math.floormod(seconds + offset, period) / period
+        parts += [tf.sin(angle), tf.cos(angle)]
+    known = tf.cast(present, tf.float64)
+    return tf.cast(tf.concat([part * known for part in parts] + [1 - known], axis=1), tf.float32)
+
+
+def _categories(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
+    """Indices in the one vocabulary of all categorical features; see `OUT_OF_VOCABULARY`."""
+    names = names_of_kind(table, Categorical)
+    if not names:
+        return {}
+    pairs = tf.concat([_pair(name, inputs[name]) for name in names], axis=1)
+    vocabulary = tft.vocabulary(
+        tf.boolean_mask(pairs, tf.not_equal(pairs, "")),
+        top_k=sum(table[name].max_vocabulary_size for name in names),
+        vocab_filename=VOCABULARY_NAME,
+    )
+    index = tft.apply_vocabulary(pairs, vocabulary, default_value=OUT_OF_VOCABULARY)
+    index = tf.where(tf.equal(pairs, ""), tf.constant(MISSING_INDEX, tf.int64), index)
+    return dict(zip(names, tf.split(index, len(names), axis=1), strict=True))
+
+
+def _pair(name: str, column: Any) -> tf.Tensor:
+    """Text `name=value` `[batch, 1]`, or the empty text where the value is missing."""
+    text = dense_column(column)
+    if text.dtype.is_integer:
+        empty = tf.equal(text, tf.constant(MISSING_INT, text.dtype))
+        text = tf.where(empty, "", tf.strings.as_string(text))
+    elif text.dtype.is_floating:
+        text = tf.where(tf.math.is_finite(text), tf.strings.as_string(text), "")
+    # A vocabulary is a file of lines: a line break in a value would make two of it.
+    text = tf.strings.regex_replace(text, r"[\r\n]", " ")
+    return tf.where(tf.equal(text, ""), "", tf.strings.join([encoded_name(name), text], "="))
+
+
+def _buckets(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
+    """Quantile buckets from 1 on, 0 for a missing value; one analyzer for each bucket count."""
+    by_count: dict[int, list[str]] = {}
+    for name in names_of_kind(table, Bucketized):
+        by_count.setdefault(table[name].num_buckets, []).append(name)
+    buckets = {}
+    for num_buckets, names in by_count.items():
+        numbers = [_number(inputs[name]) for name in names]
+        # The quantile sketch leaves out NaN, and so what is missing.
+        values = tf.concat(
+            [tf.where(present, tf.cast(v, tf.float32), math.nan) for v, present in numbers], axis=1
+        )
+        boundaries = tft.quantiles(
+            values, num_buckets, epsilon=0.01, reduce_instance_dims=False, name=f"q{num_buckets}"
+        )
+        for position, name in enumerate(names):
+            column = values[:, position : position + 1]
+            index = tf.reduce_sum(
+                tf.cast(column >= boundaries[position : position + 1], tf.int64),
+                axis=1,
+                keepdims=True,
+            )
+            buckets[name] = tf.where(numbers[position][1], index + 1, tf.zeros_like(index))
+    return buckets
+
+
+def _cross(parts: list[tf.Tensor], feature: Crossed) -> tf.Tensor:
+    key = tf.strings.join([tf.strings.as_string(part) for part in parts], separator="_")
+    return tf.strings.to_hash_bucket_fast(key, feature.num_buckets)

@@ -1,0 +1,229 @@
+"""Trains, calibrates and exports the model: what TFX's Trainer calls."""
+
+import glob
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from models.calibration import PlattScaling, best_f1_threshold, fit_platt
+from models.encoding import LABEL_NAME
+from models.export import export_model
+from models.features import ModelSpec, TrainOptions
+from models.network import build_network
+from models.transform_graph import TransformGraph, network_inputs
+
+EVAL_METRICS_FILE = "eval_metrics.json"
+_READ_BATCH = 4_096
+_progress = logging.getLogger("faultline.progress")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One split in memory.
+
+    Attributes:
+        inputs: The network's inputs, each `[n, …]`.
+        labels: float32 `[n]` of 0 and 1.
+    """
+
+    inputs: Arrays
+    labels: NDArray[np.float32]
+
+
+def run_fn(fn_args: Any) -> None:
+    """Trains and exports; called by TFX's Trainer.
+
+    Args:
+        fn_args: TFX's `FnArgs`; `custom_config["model_spec"]` holds a `ModelSpec` as JSON.
+    """
+    spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
+    make_reproducible(spec.seed)
+    graph = TransformGraph(fn_args.transform_graph_path, spec)
+    train = read_split(fn_args.train_files, graph)
+    evaluation = read_split(fn_args.eval_files, graph)
+    network = build_network(graph.index_space, spec.train)
+    history = train_network(
+        network, train, evaluation, options=spec.train, log_dir=Path(fn_args.model_run_dir)
+    )
+    logits = _logits(network, evaluation.inputs)
+    platt = fit_platt(logits, evaluation.labels.astype(np.float64))
+    threshold = best_f1_threshold(
+        platt.probabilities(logits), evaluation.labels.astype(np.float64)
+    )
+    export_model(network, graph, Path(fn_args.serving_model_dir), platt=platt, threshold=threshold)
+    _write_metrics(Path(fn_args.model_run_dir), history, platt, threshold)
+
+
+def make_reproducible(seed: int) -> None:
+    """Makes a second training on this machine type give the same weights, bit for bit."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def read_split(patterns: Sequence[str], graph: TransformGraph) -> Dataset:
+    """Reads tf.Examples, applies the transform graph and keeps the result in memory.
+
+    Args:
+        patterns: File patterns of gzip TFRecords.
+        graph: The transform graph.
+
+    Raises:
+        ValueError: No examples.
+    """
+    files = sorted(file for pattern in patterns for file in glob.glob(pattern))  # noqa: PTH207
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
+        parsed = tf.io.parse_example(serialised, {**graph.raw_spec, **graph.label_spec})
+        transformed = graph(parsed)
+        label = {LABEL_NAME: transformed[LABEL_NAME]}
+        return network_inputs(transformed, graph.index_space) | label
+
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_READ_BATCH)
+    batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
+    if not batches:
+        raise ValueError(f"No examples in {list(patterns)}.")
+    arrays = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
+    labels = arrays.pop(LABEL_NAME)[:, 0]
+    return Dataset(inputs=arrays, labels=labels)
+
+
+@dataclass(frozen=True)
+class TrainingHistory:
+    """How training went.
+
+    Attributes:
+        eval_pr_auc: Best average precision on eval; its weights are the model's.
+        best_epoch: Epoch of the best, from 1.
+        epochs: Epochs trained.
+    """
+
+    eval_pr_auc: float
+    best_epoch: int
+    epochs: int
+
+
+class EvalPrAuc(keras.callbacks.Callback):  # type: ignore[misc]
+    """Early stopping on the exact average precision of the eval split, best weights kept.
+
+    Keras's own PR-AUC metric is a sum over 200 thresholds, too coarse for a few dozen faults.
+    """
+
+    def __init__(self, evaluation: Dataset, options: TrainOptions) -> None:
+        super().__init__()
+        self._evaluation = evaluation
+        self._options = options
+        self._weights: list[NDArray[Any]] = []
+        self.history = TrainingHistory(eval_pr_auc=-1.0, best_epoch=0, epochs=0)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Scores eval, notes the best, stops after `patience` epochs without a better one."""
+        scores = _logits(self.model, self._evaluation.inputs)
+        pr_auc = float(average_precision_score(self._evaluation.labels, scores))
+        if logs is not None:
+            logs["eval_pr_auc"] = pr_auc
+        best = self.history
+        if pr_auc > best.eval_pr_auc:
+            self._weights = self.model.get_weights()
+            best = TrainingHistory(eval_pr_auc=pr_auc, best_epoch=epoch + 1, epochs=epoch + 1)
+        self.history = TrainingHistory(best.eval_pr_auc, best.best_epoch, epoch + 1)
+        if epoch + 1 - best.best_epoch >= self._options.patience:
+            self.model.stop_training = True
+        _progress.info(
+            "epoch %d/%d, eval PR-AUC %.3f, best %.3f",
+            epoch + 1,
+            self._options.epochs,
+            pr_auc,
+            best.eval_pr_auc,
+        )
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Restores the best weights."""
+        self.model.set_weights(self._weights)
+
+
+def train_network(
+    network: keras.Model,
+    train: Dataset,
+    evaluation: Dataset,
+    *,
+    options: TrainOptions,
+    log_dir: Path,
+) -> TrainingHistory:
+    """Trains in place and restores the weights of the best epoch.
+
+    Args:
+        network: A network that gives one logit.
+        train: The train split.
+        evaluation: The eval split, for early stopping.
+        options: Epochs, batch size, step size, class weights.
+        log_dir: Folder for TensorBoard.
+
+    Raises:
+        ValueError: The eval split has no positive example.
+    """
+    if not evaluation.labels.any():
+        raise ValueError("The eval split has no positive example; early stopping needs some.")
+    network.compile(
+        optimizer=keras.optimizers.Adam(options.learning_rate),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        jit_compile=False,
+    )
+    watcher = EvalPrAuc(evaluation, options)
+    network.fit(
+        train.inputs,
+        train.labels,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        class_weight=class_weights(train.labels, options),
+        # The watcher comes first: it adds eval_pr_auc to what TensorBoard logs.
+        callbacks=[watcher, keras.callbacks.TensorBoard(str(log_dir), write_graph=False)],
+        verbose=0,
+    )
+    return watcher.history
+
+
+def class_weights(
+    labels: NDArray[np.float32], options: TrainOptions
+) -> Mapping[int, float] | None:
+    """Returns the weight of each class in the loss, or None where every example counts alike.
+
+    `balanced` gives class c the weight n / (2 n_c), so that both classes add up to n / 2.
+    """
+    if options.class_weight == "none":
+        return None
+    num_positive = float(labels.sum())
+    return {
+        0: labels.size / (2 * (labels.size - num_positive)),
+        1: labels.size / (2 * num_positive),
+    }
+
+
+def _logits(network: keras.Model, inputs: Arrays) -> NDArray[np.float64]:
+    """float64 `[n]` logits."""
+    size = len(next(iter(inputs.values())))
+    parts = [
+        network.predict_on_batch({k: v[start : start + _READ_BATCH] for k, v in inputs.items()})
+        for start in range(0, size, _READ_BATCH)
+    ]
+    return np.concatenate(parts)[:, 0].astype(np.float64)
+
+
+def _write_metrics(
+    folder: Path, history: TrainingHistory, platt: PlattScaling, threshold: float
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    values = asdict(history) | {"threshold": threshold, "platt": asdict(platt)}
+    text = json.dumps(values, indent=2) + "\n"
+    (folder / EVAL_METRICS_FILE).write_text(text, encoding="utf-8")
