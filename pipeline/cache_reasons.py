@@ -40,7 +40,29 @@ def _previous(store: MetadataStore, execution: Execution, pipeline_name: str) ->
         for other in store.get_executions_by_context(node.id)
         if other.id < execution.id and other.last_known_state in _SUCCESSFUL
     ]
-    return max(older, key=lambda other: int(other.id), default=None)
+    latest = max(older, key=lambda other: int(other.id), default=None)
+    return None if latest is None else _origin(store, latest)
+
+
+def _origin(store: MetadataStore, execution: Execution) -> Execution:
+    """The execution that made what `execution` gave; itself, unless it came from the cache.
+
+    A cached execution lacks the parameters that the driver adds to a real one.
+    """
+    if execution.last_known_state != Execution.CACHED:
+        return execution
+    artifacts = [event.artifact_id for event in store.get_events_by_execution_ids([execution.id])]
+    makers = [
+        event.execution_id
+        for event in store.get_events_by_artifact_ids(artifacts)
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    complete = [
+        maker
+        for maker in store.get_executions_by_id(sorted(set(makers)))
+        if maker.type_id == execution.type_id and maker.last_known_state == Execution.COMPLETE
+    ]
+    return max(complete, key=lambda maker: int(maker.id), default=execution)
 
 
 def _input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
