@@ -1,0 +1,55 @@
+"""What is worth telling of an artifact, a data set or a run."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.lineage.graph import Artifact, Run, Step
+
+# Properties of `Examples` that tell of the files read, not of the examples made.
+_DATA_KEYS = (
+    "source_files",
+    "num_files",
+    "num_bytes",
+    "data_digest",
+    "input_fingerprint",
+    "span",
+    "spans",
+    "version",
+)
+
+
+def artifact_facts(artifact: Artifact, step: Step | None) -> dict[str, Any]:
+    """Returns what is known of an artifact: its own properties, who made it, and where it lies."""
+    hidden = _DATA_KEYS if artifact.type == "Examples" else ()
+    facts = {key: value for key, value in artifact.properties.items() if key not in hidden}
+    if artifact.type == "PushedModel" and "pushed_destination" in facts:
+        facts["in_place"] = (Path(str(facts["pushed_destination"])) / "saved_model.pb").is_file()
+    if step is not None:
+        facts |= {"made_by": step.node, "run": step.run_id}
+    return facts | {"made_at": time_text(artifact.created), "uri": artifact.uri}
+
+
+def data_facts(examples: Artifact, step: Step) -> dict[str, Any]:
+    """Returns which files, of which span, the examples were read from."""
+    facts = {key: examples.properties[key] for key in _DATA_KEYS if key in examples.properties}
+    base = step.parameters.get("input_base")
+    config = step.parameters.get("input_config")
+    splits = config.get("splits", []) if isinstance(config, Mapping) else []
+    patterns = [split["pattern"] for split in splits if split.get("pattern")]
+    return ({"folder": base} if base else {}) | ({"files": patterns} if patterns else {}) | facts
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """Returns a run's use case and time."""
+    return {
+        "use_case": run.use_case,
+        "started": time_text(run.created),
+        "ended": time_text(max((step.ended for step in run.steps), default=run.created)),
+    }
+
+
+def time_text(moment: datetime) -> str:
+    """Returns a time such as `2026-11-23T10:15:00Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

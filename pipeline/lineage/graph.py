@@ -1,0 +1,244 @@
+"""What ML Metadata holds, as plain values that can be walked: runs, their steps, artifacts.
+
+ML Metadata's own filters need a query engine that its wheels do not have, so the whole record is
+read once, in a number of calls that grows with the runs and not with the artifacts.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from pipeline.provenance import Provenance, provenance_of
+
+Values: TypeAlias = Mapping[str, Any]
+Edges: TypeAlias = Mapping[str, tuple[int, ...]]
+
+_Event = metadata_store_pb2.Event
+_Execution = metadata_store_pb2.Execution
+_NUM_IDS_A_CALL = 500
+# What TFX notes on artifacts and executions for itself.
+_INTERNAL = {"tfx_version", "name", "state", "is_external", "producer_component"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One artifact.
+
+    Attributes:
+        id: Its id in ML Metadata.
+        type: Its type's name, such as `Model`.
+        uri: Where its files lie.
+        properties: Properties and custom properties; values that are JSON texts are decoded.
+        created: When it was recorded.
+    """
+
+    id: int
+    type: str
+    uri: str
+    properties: Values
+    created: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One execution of one node of a pipeline.
+
+    Attributes:
+        id: Its id in ML Metadata.
+        node: The node's id, such as `Trainer`.
+        run_id: The run that it belongs to.
+        state: `complete`, `cached`, `failed`, `canceled`, `running` or `new`.
+        started: When it was registered.
+        ended: When it was last written to.
+        inputs: Artifact ids by key.
+        outputs: Artifact ids by key; for a cached step, what it took from the cache.
+        parameters: Execution properties.
+    """
+
+    id: int
+    node: str
+    run_id: str
+    state: str
+    started: datetime
+    ended: datetime
+    inputs: Edges
+    outputs: Edges
+    parameters: Values
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its outputs count."""
+        return self.state in {"complete", "cached"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a pipeline.
+
+    Attributes:
+        id: The run's id.
+        use_case: Name of the pipeline, which is the use case's.
+        created: When it was recorded.
+        provenance: Its stamp, or None where it has none.
+        steps: Its steps in the order in which they started.
+    """
+
+    id: str
+    use_case: str
+    created: datetime
+    provenance: Provenance | None
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """All runs, steps and artifacts of a store.
+
+    Attributes:
+        runs: By id, the oldest first.
+        artifacts: By id.
+    """
+
+    runs: Mapping[str, Run]
+    artifacts: Mapping[int, Artifact]
+    _producers: dict[int, Step] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # A cached step outputs what an earlier one made; the maker is the first that completed.
+        steps = sorted(self.steps(), key=lambda step: (step.state == "cached", step.id))
+        for step in steps:
+            for ids in step.outputs.values():
+                for artifact_id in ids:
+                    self._producers.setdefault(artifact_id, step)
+
+    def steps(self) -> Iterator[Step]:
+        """Returns the steps of every run."""
+        for run in self.runs.values():
+            yield from run.steps
+
+    def producer(self, artifact_id: int) -> Step | None:
+        """Returns the step that made an artifact, or None where nobody recorded one."""
+        return self._producers.get(artifact_id)
+
+    def of_type(self, type_name: str) -> list[Artifact]:
+        """Returns the artifacts of a type, the oldest first."""
+        found = (artifact for artifact in self.artifacts.values() if artifact.type == type_name)
+        return sorted(found, key=lambda artifact: artifact.id)
+
+    def find(self, edges: Edges, type_name: str) -> list[Artifact]:
+        """Returns the artifacts of a type among a step's inputs or outputs."""
+        found = (self.artifacts.get(i) for ids in edges.values() for i in ids)
+        return [artifact for artifact in found if artifact and artifact.type == type_name]
+
+
+def read_graph(store: MetadataStore) -> Graph:
+    """Returns everything that a store holds on pipelines."""
+    nodes = _members(store, "node")
+    pipelines = _members(store, "pipeline")
+    executions = {execution.id: execution for execution in store.get_executions()}
+    edges = _edges(store, list(executions))
+    runs = []
+    for context in store.get_contexts_by_type("pipeline_run"):
+        ids = sorted(execution.id for execution in store.get_executions_by_context(context.id))
+        use_case = next((pipelines[i] for i in ids if i in pipelines), "")
+        provenance = provenance_of(context)
+        steps = [
+            _step(executions[i], nodes.get(i, "").removeprefix(f"{use_case}."), context.name, edges)
+            for i in ids
+        ]
+        runs.append(
+            Run(
+                id=context.name,
+                use_case=use_case or (provenance.use_case if provenance else ""),
+                created=_time(context.create_time_since_epoch),
+                provenance=provenance,
+                steps=steps,
+            )
+        )
+    runs.sort(key=lambda run: (run.created, run.id))
+    return Graph(
+        runs={run.id: run for run in runs},
+        artifacts={artifact.id: _artifact(artifact) for artifact in store.get_artifacts()},
+    )
+
+
+def _members(store: MetadataStore, type_name: str) -> dict[int, str]:
+    """Name of the context of a type that each execution is in."""
+    return {
+        execution.id: context.name
+        for context in store.get_contexts_by_type(type_name)
+        for execution in store.get_executions_by_context(context.id)
+    }
+
+
+def _edges(
+    store: MetadataStore, execution_ids: Sequence[int]
+) -> dict[tuple[int, int], dict[str, tuple[int, ...]]]:
+    """Artifact ids by execution and direction, then by key."""
+    edges: dict[tuple[int, int], dict[str, tuple[int, ...]]] = {}
+    for start in range(0, len(execution_ids), _NUM_IDS_A_CALL):
+        for event in store.get_events_by_execution_ids(execution_ids[start:][:_NUM_IDS_A_CALL]):
+            keys = edges.setdefault((event.execution_id, event.type), {})
+            key = event.path.steps[0].key if event.path.steps else ""
+            keys[key] = (*keys.get(key, ()), event.artifact_id)
+    return edges
+
+
+def _step(
+    execution: metadata_store_pb2.Execution,
+    node: str,
+    run_id: str,
+    edges: Mapping[tuple[int, int], Edges],
+) -> Step:
+    return Step(
+        id=execution.id,
+        node=node or execution.type,
+        run_id=run_id,
+        state=_Execution.State.Name(execution.last_known_state).lower(),
+        started=_time(execution.create_time_since_epoch),
+        ended=_time(execution.last_update_time_since_epoch),
+        inputs=edges.get((execution.id, _Event.INPUT), {}),
+        outputs=edges.get((execution.id, _Event.OUTPUT), {}),
+        parameters=_values(execution),
+    )
+
+
+def _artifact(artifact: metadata_store_pb2.Artifact) -> Artifact:
+    return Artifact(
+        id=artifact.id,
+        type=artifact.type,
+        uri=artifact.uri,
+        properties=_values(artifact),
+        created=_time(artifact.create_time_since_epoch),
+    )
+
+
+def _values(
+    holder: metadata_store_pb2.Artifact | metadata_store_pb2.Execution,
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for properties in (holder.properties, holder.custom_properties):
+        for key, value in properties.items():
+            kind = value.WhichOneof("value")
+            if kind and key not in _INTERNAL and not key.startswith("__"):
+                values[key] = _decoded(getattr(value, kind))
+    return values
+
+
+def _decoded(value: object) -> object:
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    # Numbers that ML Metadata keeps as structures are not for people.
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)

@@ -1,0 +1,113 @@
+"""Lineage as a tree and runs as a table, for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from pipeline.lineage.runs import RunRow, RunState
+from pipeline.lineage.tree import LineageNode
+from pipeline.provenance import UNKNOWN
+
+_STYLES = {
+    RunState.COMPLETE: "green",
+    RunState.FAILED: "red",
+    RunState.INTERRUPTED: "yellow",
+    RunState.RUNNING: "cyan",
+}
+_VERDICT_STYLES = {"BLESSED": "[green]blessed[/green]", "NOT_BLESSED": "[red]refused[/red]"}
+
+
+def render_tree(node: LineageNode) -> Tree:
+    """Returns the lineage as a tree that rich prints, plain where there is no terminal."""
+    tree = Tree(_title(node))
+    _grow(tree, node)
+    return tree
+
+
+def _grow(tree: Tree, node: LineageNode) -> None:
+    for key, value in node.facts.items():
+        text = _text(value)
+        if text:
+            tree.add(f"[dim]{escape(key.replace('_', ' '))}:[/dim] {escape(text)}")
+    for child in node.children:
+        _grow(tree.add(_title(child)), child)
+
+
+def _title(node: LineageNode) -> str:
+    return f"[bold]{escape(node.kind)}[/bold] {escape(node.name)}".rstrip()
+
+
+def _text(value: object) -> str:
+    """A fact in words: numbers with four digits, lists and mappings in one line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        if "text" in value and "passed" in value:
+            return f"{'passed' if value['passed'] else 'FAILED'}: {value['text']}"
+        return ", ".join(f"{key} {_text(part)}" for key, part in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "; ".join(_text(part) for part in value)
+    return str(value)
+
+
+def render_runs(rows: Sequence[RunRow]) -> Table:
+    """Returns the runs as a table that rich prints."""
+    table = Table(box=None, pad_edge=False)
+    for header in ("run", "state", "data", "code"):
+        table.add_column(header, overflow="fold")
+    for header in ("PR-AUC", "ROC-AUC", "recall"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for header in ("verdict", "version"):
+        table.add_column(header)
+    table.add_column("time", justify="right")
+    for row in rows:
+        table.add_row(
+            escape(row.run_id),
+            _state_text(row),
+            escape(_data_text(row.data)),
+            _code_text(row),
+            *(_figure(row.metrics.get(name)) for name in ("pr_auc", "roc_auc", "recall")),
+            _VERDICT_STYLES.get(row.verdict, escape(row.verdict)),
+            escape(row.version),
+            _duration_text(row.duration_s),
+        )
+    return table
+
+
+def _state_text(row: RunRow) -> str:
+    at = f" at {row.stopped_at}" if row.stopped_at else ""
+    cached = f", {row.num_cached} of {row.num_steps} cached" if row.num_cached else ""
+    return f"[{_STYLES[row.state]}]{row.state}{escape(at)}[/]{cached}"
+
+
+def _data_text(data: Mapping[str, Any]) -> str:
+    parts = []
+    if isinstance(data.get("num_rows"), int):
+        parts.append(f"{data['num_rows']:,} rows")
+    if data.get("span"):
+        parts.append(f"span {data['span']}")
+    digest = data.get("data_digest")
+    if digest:
+        parts.append(str(digest)[:8])
+    return ", ".join(parts)
+
+
+def _code_text(row: RunRow) -> str:
+    if row.commit == UNKNOWN:
+        return UNKNOWN
+    return row.commit[:8] + ("+" if row.dirty else "")
+
+
+def _duration_text(seconds: float) -> str:
+    """Minutes and seconds, such as `3:20`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

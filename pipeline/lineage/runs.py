@@ -1,0 +1,148 @@
+"""The list of runs: what each was made of and what came out."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+
+from pipeline.lineage.facts import time_text
+from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
+from pipeline.provenance import UNKNOWN
+
+LAST_NODE = "Pusher"
+
+
+class RunState(StrEnum):
+    """How a run ended, or that it has not."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One run in the list.
+
+    Attributes:
+        run_id: The run's id.
+        use_case: Name of the use case.
+        started: When it began, such as `2026-11-23T10:15:00Z`.
+        duration_s: From the first step's start to the last one's end, in seconds.
+        state: How it ended.
+        stopped_at: The step that failed, was interrupted or is at work; else empty.
+        num_steps: Steps that have an execution.
+        num_cached: How many of them came from the cache.
+        data: Properties of its examples: rows, span, fingerprint.
+        commit: Commit of the code, or `unknown`.
+        dirty: Whether the code differed from the commit.
+        metrics: Metrics on the test split, by name.
+        verdict: `BLESSED`, `NOT_BLESSED`, or empty where the run did not get that far.
+        version: The pushed version, or empty.
+    """
+
+    run_id: str
+    use_case: str
+    started: str
+    duration_s: float
+    state: RunState
+    stopped_at: str
+    num_steps: int
+    num_cached: int
+    data: Mapping[str, Any]
+    commit: str
+    dirty: bool
+    metrics: Mapping[str, float]
+    verdict: str
+    version: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values for a JSON document."""
+        return dataclasses.asdict(self) | {"state": self.state.value}
+
+
+def list_runs(store: MetadataStore, *, may_be_running: bool = False) -> list[RunRow]:
+    """Returns every run, the newest first.
+
+    Args:
+        store: The metadata store.
+        may_be_running: Whether a process may be at work in this store; if not, what looks
+            unfinished was interrupted.
+    """
+    graph = read_graph(store)
+    return [_row(graph, run, may_be_running) for run in reversed(list(graph.runs.values()))]
+
+
+def _row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
+    state, stopped_at = _state(run, may_be_running)
+    examples = _output(graph, run, "Examples")
+    blessing = _output(graph, run, "ModelBlessing")
+    pushed = _output(graph, run, "PushedModel")
+    stamp = run.provenance
+    return RunRow(
+        run_id=run.id,
+        use_case=run.use_case,
+        started=time_text(run.created),
+        duration_s=_duration_s(run),
+        state=state,
+        stopped_at=stopped_at,
+        num_steps=len(run.steps),
+        num_cached=sum(step.state == "cached" and bool(step.outputs) for step in run.steps),
+        data=dict(examples.properties) if examples else {},
+        commit=stamp.git_commit if stamp else UNKNOWN,
+        dirty=bool(stamp and stamp.git_dirty),
+        metrics=_metrics(blessing),
+        verdict=_verdict(blessing),
+        version=str(pushed.properties.get("pushed_version", "")) if pushed else "",
+    )
+
+
+def _state(run: Run, may_be_running: bool) -> tuple[RunState, str]:
+    """The first step that did not succeed says it; without one, whether the last one is there."""
+    for step in run.steps:
+        if step.state == "failed":
+            return RunState.FAILED, step.node
+        if step.state in {"new", "running"} and may_be_running:
+            return RunState.RUNNING, step.node
+        if not step.succeeded:
+            return RunState.INTERRUPTED, step.node
+    if any(step.node == LAST_NODE for step in run.steps):
+        return RunState.COMPLETE, ""
+    return (RunState.RUNNING if may_be_running else RunState.INTERRUPTED), ""
+
+
+def _duration_s(run: Run) -> float:
+    if not run.steps:
+        return 0.0
+    # A cancelled step was last written to by the run that found it dead, maybe days later.
+    ends = [step.started if step.state == "canceled" else step.ended for step in run.steps]
+    return round((max(ends) - min(step.started for step in run.steps)).total_seconds(), 3)
+
+
+def _output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
+    found = [
+        artifact
+        for step in run.steps
+        if step.succeeded
+        for artifact in graph.find(step.outputs, type_name)
+    ]
+    # Of two blessings the gate's counts, which comes after the Evaluator's.
+    return found[-1] if found else None
+
+
+def _metrics(blessing: Artifact | None) -> dict[str, float]:
+    metrics = blessing.properties.get("metrics") if blessing else None
+    if not isinstance(metrics, Mapping):
+        return {}
+    return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _verdict(blessing: Artifact | None) -> str:
+    if blessing is None:
+        return ""
+    blessed = "BLESSED" if blessing.properties.get("blessed") else "NOT_BLESSED"
+    return str(blessing.properties.get("verdict") or blessed)

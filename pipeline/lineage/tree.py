@@ -1,0 +1,188 @@
+"""The chain from a pushed model down to data, code, configuration and environment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+
+from pipeline.lineage.facts import artifact_facts, data_facts, run_facts
+from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
+from pipeline.lineage.references import resolve
+from pipeline.provenance import Provenance
+
+# Words for people; the order is the one in which what a step was made from is listed.
+_TITLES = {
+    "PushedModel": "pushed model",
+    "ModelBlessing": "verdict",
+    "ModelEvaluation": "evaluation",
+    "Model": "model",
+    "TransformGraph": "transform graph",
+    "Schema": "schema",
+    "ExampleStatistics": "statistics",
+    "Examples": "examples",
+}
+# What a verdict rests on; an evaluation rests on nothing that is not in the chain already.
+_INPUT_TYPES = {"ModelBlessing": {"ModelEvaluation", "Model"}, "ModelEvaluation": set[str]()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageNode:
+    """One link of the chain.
+
+    Attributes:
+        kind: What it is, such as `model`, `examples`, `run`, `code`.
+        name: Its own name: a version, an artifact's number, a run's id.
+        facts: What is known of it.
+        children: What it was made from.
+    """
+
+    kind: str
+    name: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    children: tuple["LineageNode", ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values for a JSON document."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            **self.facts,
+            "children": [child.to_json() for child in self.children],
+        }
+
+
+def lineage_of(store: MetadataStore, reference: str) -> LineageNode:
+    """Returns where a model comes from, or what a run made.
+
+    Args:
+        store: The metadata store.
+        reference: See `pipeline.lineage.references.resolve`.
+
+    Raises:
+        InputError: The reference names nothing, or more than one thing.
+    """
+    graph = read_graph(store)
+    found = resolve(graph, reference)
+    return _run_tree(graph, found) if isinstance(found, Run) else _artifact_tree(graph, found)
+
+
+def _run_tree(graph: Graph, run: Run) -> LineageNode:
+    """A run, its make, its steps, and the lineage of the furthest thing that it ended with."""
+    made = [
+        artifact
+        for type_name in ("PushedModel", "Model", "Examples")
+        for step in run.steps
+        if step.succeeded
+        for artifact in graph.find(step.outputs, type_name)
+    ]
+    steps = tuple(
+        LineageNode(kind="step", name=step.node, facts={"state": step.state}) for step in run.steps
+    )
+    results = (_artifact_tree(graph, made[0], told=run.id),) if made else ()
+    children = _stamp_nodes(run.provenance) + steps + results
+    return LineageNode(kind="run", name=run.id, facts=run_facts(run), children=children)
+
+
+def _artifact_tree(graph: Graph, root: Artifact, *, told: str = "") -> LineageNode:
+    """An artifact, all that it was made from, and the runs that made any of it, but `told`."""
+    sources = _sources(graph, root)
+    chain = [root.id, *(i for ids in sources.values() for i in ids)]
+    node = _artifact_node(graph, root.id, sources)
+    runs = tuple(
+        _run_node(graph, run_id, chain) for run_id in _runs_involved(graph, chain) if run_id != told
+    )
+    return LineageNode(
+        kind=node.kind, name=node.name, facts=node.facts, children=node.children + runs
+    )
+
+
+def _sources(graph: Graph, root: Artifact) -> dict[int, list[int]]:
+    """What each artifact of the chain was made from; each stands below its nearest user only."""
+    sources: dict[int, list[int]] = {root.id: []}
+    queue, models = [root], 0
+    while queue:
+        artifact = queue.pop(0)
+        models += artifact.type == "Model"
+        if artifact.type == "Model" and models > 1:
+            continue  # one that this one was compared with: it has a lineage of its own
+        # A model that was refused leads to no push, which would lead to its verdict.
+        verdicts = _verdicts(graph, root) if artifact is root and root.type == "Model" else []
+        for source in verdicts + _inputs(graph, artifact):
+            if source.id not in sources:
+                sources[source.id] = []
+                sources[artifact.id].append(source.id)
+                queue.append(source)
+    return sources
+
+
+def _inputs(graph: Graph, artifact: Artifact) -> list[Artifact]:
+    step = graph.producer(artifact.id)
+    ids = [] if step is None else [i for keys in step.inputs.values() for i in keys]
+    allowed = _INPUT_TYPES.get(artifact.type)
+    found = [
+        graph.artifacts[i]
+        for i in ids
+        if i in graph.artifacts and (allowed is None or graph.artifacts[i].type in allowed)
+    ]
+    order = list(_TITLES)
+    return sorted(found, key=lambda one: order.index(one.type) if one.type in order else len(order))
+
+
+def _verdicts(graph: Graph, model: Artifact) -> list[Artifact]:
+    """The last verdict on a model, if there is one."""
+    on_this = [
+        blessing
+        for blessing in graph.of_type("ModelBlessing")
+        if blessing.properties.get("current_model_id") == model.id
+    ]
+    return on_this[-1:]
+
+
+def _artifact_node(
+    graph: Graph, artifact_id: int, sources: Mapping[int, Sequence[int]]
+) -> LineageNode:
+    artifact = graph.artifacts[artifact_id]
+    children = tuple(_artifact_node(graph, i, sources) for i in sources[artifact_id])
+    step = graph.producer(artifact_id)
+    if artifact.type == "Examples" and step is not None and not step.inputs:
+        data = LineageNode(kind="data", name="", facts=data_facts(artifact, step))
+        children = (*children, data)
+    return LineageNode(
+        kind=_TITLES.get(artifact.type, artifact.type),
+        name=f"#{artifact.id}",
+        facts=artifact_facts(artifact, step),
+        children=children,
+    )
+
+
+def _runs_involved(graph: Graph, chain: Sequence[int]) -> list[str]:
+    """The runs that made something of the chain, the newest first."""
+    makers = {step.run_id for i in chain if (step := graph.producer(i))}
+    return [run_id for run_id in reversed(list(graph.runs)) if run_id in makers]
+
+
+def _run_node(graph: Graph, run_id: str, chain: Sequence[int]) -> LineageNode:
+    run = graph.runs[run_id]
+    steps = {step.id: step.node for i in chain if (step := graph.producer(i))}
+    made = [step.node for step in run.steps if step.id in steps]
+    facts = {"ran": made} | run_facts(run)
+    return LineageNode(kind="run", name=run.id, facts=facts, children=_stamp_nodes(run.provenance))
+
+
+def _stamp_nodes(stamp: Provenance | None) -> tuple[LineageNode, ...]:
+    if stamp is None:
+        return (LineageNode(kind="code", name="unknown: the run has no stamp"),)
+    code = {"commit": stamp.git_commit, "dirty": stamp.git_dirty, "sources": stamp.code_digest}
+    config = {"digest": stamp.config_digest, "schema": stamp.schema_digest, "seed": stamp.seed}
+    environment = {
+        "lock_file": stamp.lock_digest,
+        "python": stamp.python,
+        "platform": stamp.platform,
+        "packages": dict(stamp.packages),
+    }
+    return (
+        LineageNode(kind="code", name=stamp.git_label, facts=code),
+        LineageNode(kind="configuration", name=stamp.config_file, facts=config),
+        LineageNode(kind="environment", name=f"Python {stamp.python}", facts=environment),
+    )

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+from rich.console import Console
+
+from pipeline.lineage import RunState, list_runs, render_runs
+from pipeline.metadata import close_abandoned, open_store, sqlite_connection
+from tests.pipeline.records import (
+    Execution,
+    Recorder,
+    provenance,
+    record_data_steps,
+    record_model_steps,
+    record_run,
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return open_store(sqlite_connection(tmp_path / "metadata.db"))
+
+
+def test_an_empty_store_has_no_runs(store):
+    assert list_runs(store) == []
+
+
+def test_a_blessed_and_a_refused_run_are_told_apart_the_newest_first(store, tmp_path):
+    record_run(store, "run-1", serving=tmp_path / "wells", version="1764000000")
+    record_run(store, "run-2", serving=None, stamp=provenance(dirty=True))
+    refused, blessed = list_runs(store)
+    assert (blessed.run_id, blessed.use_case, blessed.state) == (
+        "run-1",
+        "wells",
+        RunState.COMPLETE,
+    )
+    assert (blessed.verdict, blessed.version) == ("BLESSED", "1764000000")
+    assert blessed.metrics == {"pr_auc": 0.81, "roc_auc": 0.97, "recall": 0.75}
+    assert (blessed.data["num_rows"], blessed.data["span"]) == (200, 3)
+    assert (blessed.num_steps, blessed.num_cached, blessed.dirty) == (7, 0, False)
+    assert (refused.run_id, refused.state) == ("run-2", RunState.COMPLETE)
+    assert (refused.verdict, refused.version, refused.dirty) == ("NOT_BLESSED", "", True)
+    assert refused.commit == "c0ffee" + "0" * 34
+
+
+def test_cached_steps_are_counted_and_their_data_shown(store):
+    steps = record_data_steps(Recorder(store, "run-1", provenance()))
+    run = Recorder(store, "run-2", provenance())
+    run.cached("ArrowExampleGen", steps["data"])
+    run.cached("Transform", steps["transform"])
+    record_model_steps(run, steps, serving=None)
+    newest = list_runs(store)[0]
+    assert (newest.num_steps, newest.num_cached) == (6, 2)
+    assert newest.data["num_rows"] == 200
+
+
+def test_a_failed_step_is_named(store):
+    run = Recorder(store, "run-1", provenance())
+    record_data_steps(run)
+    run.step("Trainer", state=Execution.FAILED)
+    [row] = list_runs(store)
+    assert (row.state, row.stopped_at, row.verdict) == (RunState.FAILED, "Trainer", "")
+
+
+def test_an_unfinished_step_is_running_only_while_something_may_run(store):
+    Recorder(store, "run-1", provenance()).step("Trainer", state=Execution.RUNNING)
+    [row] = list_runs(store, may_be_running=True)
+    assert (row.state, row.stopped_at) == (RunState.RUNNING, "Trainer")
+    [row] = list_runs(store)
+    assert (row.state, row.stopped_at) == (RunState.INTERRUPTED, "Trainer")
+
+
+def test_a_killed_run_stays_interrupted_when_the_next_one_closes_it(store):
+    Recorder(store, "run-1", provenance()).step("Trainer", state=Execution.RUNNING)
+    before = list_runs(store)[0].duration_s
+    close_abandoned(store)
+    record_run(store, "run-2", serving=None)
+    dead = list_runs(store, may_be_running=True)[1]
+    assert (dead.state, dead.stopped_at) == (RunState.INTERRUPTED, "Trainer")
+    assert dead.duration_s <= before
+
+
+def test_a_run_that_was_killed_between_two_steps_is_interrupted(store):
+    record_data_steps(Recorder(store, "run-1", provenance()))
+    [row] = list_runs(store)
+    assert (row.state, row.stopped_at) == (RunState.INTERRUPTED, "")
+
+
+def test_a_stamped_run_without_a_single_step_is_listed(store):
+    Recorder(store, "run-1", provenance())
+    [row] = list_runs(store)
+    assert (row.run_id, row.use_case, row.state) == ("run-1", "wells", RunState.INTERRUPTED)
+    assert (row.num_steps, row.duration_s) == (0, 0.0)
+
+
+def test_rows_as_json_are_plain(store, tmp_path):
+    record_run(store, "run-1", serving=tmp_path / "wells", version="1")
+    [document] = json.loads(json.dumps([row.to_json() for row in list_runs(store)]))
+    assert document["state"] == "complete"
+    assert document["metrics"]["pr_auc"] == 0.81
+
+
+def test_the_table_shows_what_matters_on_one_line_a_run(store, tmp_path, capsys):
+    record_run(store, "run-1", serving=tmp_path / "wells", version="1764000000")
+    Recorder(store, "run-2", provenance(dirty=True)).step("Trainer", state=Execution.FAILED)
+    Console(width=200).print(render_runs(list_runs(store)))
+    header, failed, blessed = capsys.readouterr().out.splitlines()
+    assert header.split()[:4] == ["run", "state", "data", "code"]
+    assert "failed at Trainer" in failed
+    assert "c0ffee00+" in failed
+    assert "200 rows, span 3, data-dig" in blessed
+    assert "0.810" in blessed
+    assert "blessed" in blessed
+    assert "1764000000" in blessed
