@@ -41,12 +41,14 @@ class Recorder:
         store: MetadataStore,
         run_id: str,
         stamp: Provenance | None = None,
-        name: str = "wells",
     ) -> None:
-        self._store, self._name = store, name
+        self._store, self._name = store, "wells"
         if stamp:
             stamp_run(store, run_id, stamp)
-        self._contexts = [self._context("pipeline", name), self._context("pipeline_run", run_id)]
+        self._contexts = [
+            self._context("pipeline", self._name),
+            self._context("pipeline_run", run_id),
+        ]
 
     def _context(self, type_name: str, name: str) -> metadata_store_pb2.Context:
         type_id = self._store.put_context_type(metadata_store_pb2.ContextType(name=type_name))
@@ -117,7 +119,7 @@ def _event(kind: int, key: str) -> metadata_store_pb2.Event:
     return event
 
 
-def _set(target: Any, values: Mapping[str, Any]) -> None:
+def _set(target: MutableMapping[str, Value], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         kind = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
         setattr(target[key], kind, value)
