@@ -157,7 +157,16 @@ def load_in_session(folder: Path, signature: str) -> Signature:
     outputs = {name: info.name for name, info in definition.outputs.items()}
 
     def ask(inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        feed = {definition.inputs[name].name: np.asarray(v) for name, v in inputs.items()}
+        feed = {
+            definition.inputs[name].name: _array(value, definition.inputs[name].dtype)
+            for name, value in inputs.items()
+        }
         return dict(session.run(outputs, feed))
 
     return ask
+
+
+def _array(value: Any, dtype: int) -> NDArray[Any]:
+    """The value in the tensor's type; text as objects, for NumPy's own cuts trailing zero bytes."""
+    kind = tf.dtypes.as_dtype(dtype)
+    return np.asarray(value, object if kind == tf.string else kind.as_numpy_dtype)
