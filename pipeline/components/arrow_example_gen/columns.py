@@ -100,6 +100,17 @@ class Profile:
             self.texts.setdefault(name, TextProfile()).merge(text)
         self.num_rows += other.num_rows
 
+    def add_batch(self, batch: pa.RecordBatch, spec: IngestSpec, *, csv: bool) -> None:
+        """Adds what one raw batch shows."""
+        self.num_rows += batch.num_rows
+        asked = {*spec.numbers, *spec.times}
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            kind = kind_of(column.type, csv=csv)
+            self.kinds.setdefault(name, set()).add(kind)
+            if kind == "text" or (kind == "bytes" and name in asked):
+                text = self.texts.setdefault(name, TextProfile())
+                text.merge(_profile_texts(column.cast(pa.binary()), name, spec, so_far=text))
+
 
 def kind_of(arrow: pa.DataType, *, csv: bool = False) -> Kind:
     """Returns what a raw column of an Arrow type is; `none` where no example can hold it."""
@@ -126,28 +137,20 @@ _LIST_KINDS: dict[Kind, Kind] = {
 }
 
 
-def profile_batch(batch: pa.RecordBatch, spec: IngestSpec, *, csv: bool) -> Profile:
-    """Returns what one raw batch shows of its columns."""
-    profile = Profile(num_rows=batch.num_rows)
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        kind = kind_of(column.type, csv=csv)
-        profile.kinds[name] = {kind}
-        if kind == "text" or (kind == "bytes" and name in {*spec.numbers, *spec.times}):
-            profile.texts[name] = _profile_texts(column.cast(pa.binary()), name, spec)
-    return profile
-
-
-def _profile_texts(column: pa.Array, name: str, spec: IngestSpec) -> TextProfile:
+def _profile_texts(
+    column: pa.Array, name: str, spec: IngestSpec, *, so_far: TextProfile
+) -> TextProfile:
+    """What a batch of texts could be; asks only what earlier batches have left open."""
     found = TextProfile(num_values=len(column) - column.null_count)
     if not found.num_values or name == spec.label:
         return found
     if name in spec.times:
         found.time_hits = values.count_times(column)
     elif name in spec.numbers and name not in spec.types:
-        found.all_int = values.all_int(values.only_numbers(column))
+        found.all_int = so_far.all_int and values.all_int(values.only_numbers(column))
     elif name not in spec.types:
-        found.all_int = values.all_int(column)
-        found.all_float = found.all_int or values.all_float(column)
+        found.all_int = so_far.all_int and values.all_int(column)
+        found.all_float = found.all_int or (so_far.all_float and values.all_float(column))
     return found
 
 

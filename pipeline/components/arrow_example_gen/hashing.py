@@ -77,7 +77,7 @@ def _hash_numbers(column: pa.Array) -> Hashes:
 def _hash_texts(column: pa.Array) -> Hashes:
     """Hashes each distinct text once; real columns repeat their texts."""
     encoded = column.fill_null(b"").dictionary_encode()
-    return _hash_bytes(encoded.dictionary)[np.asarray(encoded.indices)]
+    return _hash_bytes(encoded.dictionary).take(np.asarray(encoded.indices))
 
 
 def _hash_bytes(texts: pa.Array) -> Hashes:

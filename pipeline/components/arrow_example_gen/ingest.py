@@ -84,14 +84,17 @@ class Passes:
             InputError: The first piece's that raised one.
         """
         with self.make_pipeline() as pipeline:
-            (
-                pipeline
-                | "Pieces" >> beam.Create(self.pieces)
-                | "Spread" >> beam.Reshuffle()
-                | "Work" >> beam.Map(functools.partial(_attempt, work))
-                | "Merge" >> beam.CombineGlobally(functools.partial(_merge, merge))
-                | "Keep" >> beam.Map(functools.partial(_save, self.staged, name))
+            pieces = pipeline | "Pieces" >> beam.Create(self.pieces)
+            several = len(self.pieces) > 1
+            # One piece needs neither shuffle nor merge, which take Beam longer than small data.
+            spread = pieces | "Spread" >> beam.Reshuffle() if several else pieces
+            outcomes = spread | "Work" >> beam.Map(functools.partial(_attempt, work))
+            merged = (
+                outcomes | "Merge" >> beam.CombineGlobally(functools.partial(_merge, merge))
+                if several
+                else outcomes
             )
+            _ = merged | "Keep" >> beam.Map(functools.partial(_save, self.staged, name))
         outcome: Outcome[Value] = _load(self.staged, name)
         if outcome.error is not None:
             raise InputError(outcome.error[1])
@@ -245,4 +248,5 @@ def _write(passes: Passes, plan: steps.Plan, uri: str) -> npt.NDArray[np.int64]:
 
 
 def _sum(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    return np.stack(parts).sum(axis=0)
+    total: npt.NDArray[np.int64] = np.stack(parts).sum(axis=0)
+    return total

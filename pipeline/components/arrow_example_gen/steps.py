@@ -16,7 +16,6 @@ from pipeline.components.arrow_example_gen.columns import (
     Profile,
     check_names,
     kind_of,
-    profile_batch,
 )
 from pipeline.components.arrow_example_gen.encoding import SplitWriters
 from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
@@ -59,7 +58,7 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
         if not columns:
             return profile
     for raw in _read(piece, spec, columns):
-        profile.merge(profile_batch(raw.batch, spec, csv=piece.format == "csv"))
+        profile.add_batch(raw.batch, spec, csv=piece.format == "csv")
     return profile
 
 
