@@ -223,7 +223,7 @@ def _values(
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for properties in (holder.properties, holder.custom_properties):
-        for key, value in properties.items():
+        for key, value in sorted(properties.items()):
             kind = value.WhichOneof("value")
             if kind and key not in _INTERNAL and not key.startswith("__"):
                 values[key] = _decoded(getattr(value, kind))

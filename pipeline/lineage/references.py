@@ -31,6 +31,14 @@ class Pushed:
         return f"{self.name}/{self.version}"
 
 
+def pushed_name(artifact: Artifact) -> str:
+    """Returns `NAME/VERSION` of a push, or in words that there was none."""
+    destination = artifact.properties.get("pushed_destination")
+    if not artifact.properties.get("pushed") or not destination:
+        return "none: the model was refused"
+    return "/".join(Path(str(destination)).parts[-2:])
+
+
 def pushed_versions(graph: Graph) -> list[Pushed]:
     """Returns every version that was pushed, the oldest first, each once."""
     versions: dict[str, Pushed] = {}

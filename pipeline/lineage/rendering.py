@@ -17,6 +17,11 @@ _STYLES = {
     RunState.INTERRUPTED: "yellow",
     RunState.RUNNING: "cyan",
 }
+# Facts for programs, or that the title or the line `made by` tells.
+_HIDDEN = {
+    *("made_by", "run", "made_at", "dirty", "python"),
+    *("pushed", "pushed_version", "blessed", "current_model_id"),
+}
 _VERDICT_STYLES = {"BLESSED": "[green]blessed[/green]", "NOT_BLESSED": "[red]refused[/red]"}
 
 
@@ -28,12 +33,19 @@ def render_tree(node: LineageNode) -> Tree:
 
 
 def _grow(tree: Tree, node: LineageNode) -> None:
-    for key, value in node.facts.items():
+    made = _made_text(node.facts)
+    for key, value in ({"made by": made} | dict(node.facts)).items():
         text = _text(value)
-        if text:
+        if text and key not in _HIDDEN:
             tree.add(f"[dim]{escape(key.replace('_', ' '))}:[/dim] {escape(text)}")
     for child in node.children:
         _grow(tree.add(_title(child)), child)
+
+
+def _made_text(facts: Mapping[str, Any]) -> str:
+    if "made_by" not in facts:
+        return ""
+    return f"{facts['made_by']} in run {facts['run']}, {facts['made_at']}"
 
 
 def _title(node: LineageNode) -> str:

@@ -1,6 +1,6 @@
 """The chain from a pushed model down to data, code, configuration and environment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ from ml_metadata.metadata_store import MetadataStore
 
 from pipeline.lineage.facts import artifact_facts, data_facts, run_facts
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
-from pipeline.lineage.references import resolve
+from pipeline.lineage.references import pushed_name, resolve
 from pipeline.provenance import Provenance
 
 # Words for people; the order is the one in which what a step was made from is listed.
@@ -22,8 +22,8 @@ _TITLES = {
     "ExampleStatistics": "statistics",
     "Examples": "examples",
 }
-# What a verdict rests on; an evaluation rests on nothing that is not in the chain already.
-_INPUT_TYPES = {"ModelBlessing": {"ModelEvaluation", "Model"}, "ModelEvaluation": set[str]()}
+# What a verdict rests on; the examples that it looked at are in the chain by the model already.
+_INPUT_TYPES = {"ModelBlessing": {"ModelEvaluation", "Model"}, "ModelEvaluation": {"Model"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def _run_tree(graph: Graph, run: Run) -> LineageNode:
 def _artifact_tree(graph: Graph, root: Artifact, *, told: str = "") -> LineageNode:
     """An artifact, all that it was made from, and the runs that made any of it, but `told`."""
     sources = _sources(graph, root)
-    chain = [root.id, *(i for ids in sources.values() for i in ids)]
+    chain = [i for i in sources if i not in _baselines(graph, sources)]
     node = _artifact_node(graph, root.id, sources)
     runs = tuple(
         _run_node(graph, run_id, chain) for run_id in _runs_involved(graph, chain) if run_id != told
@@ -100,12 +100,11 @@ def _artifact_tree(graph: Graph, root: Artifact, *, told: str = "") -> LineageNo
 def _sources(graph: Graph, root: Artifact) -> dict[int, list[int]]:
     """What each artifact of the chain was made from; each stands below its nearest user only."""
     sources: dict[int, list[int]] = {root.id: []}
-    queue, models = [root], 0
+    queue = [root]
     while queue:
         artifact = queue.pop(0)
-        models += artifact.type == "Model"
-        if artifact.type == "Model" and models > 1:
-            continue  # one that this one was compared with: it has a lineage of its own
+        if artifact.id in _baselines(graph, sources):
+            continue  # it has a lineage of its own
         # A model that was refused leads to no push, which would lead to its verdict.
         verdicts = _verdicts(graph, root) if artifact is root and root.type == "Model" else []
         for source in verdicts + _inputs(graph, artifact):
@@ -114,6 +113,11 @@ def _sources(graph: Graph, root: Artifact) -> dict[int, list[int]]:
                 sources[artifact.id].append(source.id)
                 queue.append(source)
     return sources
+
+
+def _baselines(graph: Graph, chain: Iterable[int]) -> list[int]:
+    """The models that the first one was compared with."""
+    return [i for i in chain if graph.artifacts[i].type == "Model"][1:]
 
 
 def _inputs(graph: Graph, artifact: Artifact) -> list[Artifact]:
@@ -148,9 +152,10 @@ def _artifact_node(
     if artifact.type == "Examples" and step is not None and not step.inputs:
         data = LineageNode(kind="data", name="", facts=data_facts(artifact, step))
         children = (*children, data)
+    compared = artifact_id in _baselines(graph, sources)
     return LineageNode(
-        kind=_TITLES.get(artifact.type, artifact.type),
-        name=f"#{artifact.id}",
+        kind="compared with model" if compared else _TITLES.get(artifact.type, artifact.type),
+        name=pushed_name(artifact) if artifact.type == "PushedModel" else f"#{artifact.id}",
         facts=artifact_facts(artifact, step),
         children=children,
     )

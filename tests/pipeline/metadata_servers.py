@@ -116,7 +116,9 @@ def _as_unprivileged(account: str, folder: Path) -> list[str]:
         return []
     entry = pwd.getpwnam(account)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
-    return ["setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups"]
+    # A test run that is killed takes its servers along.
+    drop = [f"--reuid={account}", f"--regid={account}", "--clear-groups"]
+    return ["setpriv", *drop, "--pdeathsig=TERM"]
 
 
 def _run(

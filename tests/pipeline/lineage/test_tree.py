@@ -107,9 +107,10 @@ def test_the_model_compared_with_is_named_and_not_followed(store, serving):
     old = record_run(store, "run-1", serving=serving, version="1")
     record_run(store, "run-2", serving=serving, version="2", baseline=old["model"])
     node = lineage_of(store, "latest")
-    compared = _find(_find(node, "verdict"), "model")
+    compared = _find(node, "compared with model")
     assert compared.name == f"#{old['model']}"
     assert compared.children == ()
+    assert [child.name for child in node.children if child.kind == "run"] == ["run-2"]
 
 
 def test_a_refused_model_leads_to_the_verdict_on_it(store):
@@ -127,7 +128,7 @@ def test_a_run_shows_its_steps_and_what_it_ended_with(store):
     assert (steps[0], steps[-1], len(steps)) == ("ArrowExampleGen", "Pusher", 7)
     assert [child.kind for child in node.children].count("code") == 1
     pushed = _find(node, "pushed model")
-    assert pushed.facts["pushed"] == 0
+    assert pushed.name == "none: the model was refused"
     assert [child.kind for child in pushed.children] == ["verdict", "model"]
     assert _find(node, "code").name == "c0ffee000000"
 
@@ -219,6 +220,8 @@ def test_the_printed_tree_speaks_in_words(store, serving, capsys):
     assert "metrics: pr_auc 0.81, roc_auc 0.97, recall 0.75" in printed
     assert "code c0ffee000000" in printed
     assert "in place: no" in printed
+    assert "pushed model wells/1" in printed
+    assert "made by: Trainer in run run-1, 20" in printed
 
 
 def test_lineage_imports_neither_tensorflow_nor_tfx():
