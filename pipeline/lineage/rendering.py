@@ -20,7 +20,7 @@ _STYLES = {
 # Facts for programs, or that the title or the line `made by` tells.
 _HIDDEN = {
     *("made_by", "run", "made_at", "dirty", "python"),
-    *("pushed", "pushed_version", "blessed", "current_model_id"),
+    *("pushed", "pushed_version", "blessed", "current_model", "current_model_id"),
 }
 _VERDICT_STYLES = {"BLESSED": "[green]blessed[/green]", "NOT_BLESSED": "[red]refused[/red]"}
 

@@ -122,6 +122,13 @@ def test_the_stamp_says_versions_seed_and_files_but_no_path(project):
     assert str(project) not in json.dumps(provenance.to_json())
 
 
+def test_installed_as_a_wheel_the_packages_come_from_the_wheels_metadata(project, monkeypatch):
+    (project / "pyproject.toml").unlink()
+    listed = ["numpy>=2", 'ruff; extra == "dev"']
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: listed)
+    assert list(_collect(project).packages) == ["numpy"]
+
+
 def test_without_a_lock_file_its_digest_is_unknown(project):
     (project / "requirements.lock").unlink()
     assert _collect(project).lock_digest == "unknown"
