@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from pipeline.runner import StepResult, StepState
+from pipeline.steps import StepResult, StepState
 
 _MARKS = {
     StepState.RAN: "[green]✓[/green]",

@@ -99,12 +99,16 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
     started = time.monotonic()
     provenance = collect_provenance(place.config, place.config_path, PROJECT_DIR)
     summary = RunSummary(
-        run_id=place.run_id, use_case=place.config.name, run_folder=place.run_folder
+        run_id=place.run_id,
+        use_case=place.config.name,
+        run_folder=place.run_folder,
+        provenance=provenance.to_json(),
     )
     with RunConsole(console) as shown:
         shown.say(f"[bold]{place.config.name}[/bold]  run {place.run_id}")
         try:
             _run_steps(place, provenance, shown, summary)
+            summary.state = "complete"
         except (InputError, StepFailedError, KeyboardInterrupt) as error:
             summary.stop(error)
             raise
@@ -120,20 +124,21 @@ def _run_steps(
 ) -> None:
     shown.step_started("Start")
     # TensorFlow and TFX take seconds to import: only here, with a live line.
-    from pipeline.create import create_pipeline, resolve_source
+    from pipeline.create import create_pipeline
+    from pipeline.data_source import find_source
     from pipeline.metadata import close_abandoned, connection_config, open_store
     from pipeline.provenance import stamp_run
     from pipeline.runner import compile_pipeline, run_steps
     from pipeline.step_facts import describe_step
 
-    source = resolve_source(place.config, place.folder)
+    source = find_source(place.config, place.folder)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
     close_abandoned(store)
     compiled = compile_pipeline(
         create_pipeline(place.config, source, place.folder, connection), place.run_id
     )
-    shown.say(f"[dim]data {source.description}; code {provenance.git_label}[/dim]")
+    shown.say(f"[dim]code {provenance.git_label}[/dim]")
     for step in run_steps(compiled, connection, on_start=shown.step_started):
         fact = describe_step(step)
         shown.step_ended(step, fact.text)

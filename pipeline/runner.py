@@ -6,8 +6,6 @@ whether it ran or came from the cache, and why, and keeps the run's id its own.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
@@ -21,38 +19,9 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.cache_reasons import explain_execution
 from pipeline.errors import InputError, StepFailedError
+from pipeline.steps import StepResult, StepState
 
 Execution = metadata_store_pb2.Execution
-
-
-class StepState(StrEnum):
-    """How a step ended."""
-
-    RAN = "ran"
-    CACHED = "cached"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepResult:
-    """One step of a run.
-
-    Attributes:
-        name: The component's id.
-        state: How it ended.
-        reason: Why it ran or did not, in words.
-        duration_s: Wall time in seconds.
-        execution_id: Its execution in ML Metadata, or None where it never got one.
-        outputs: Output artifacts by key, in ML Metadata's own form.
-    """
-
-    name: str
-    state: StepState
-    reason: str
-    duration_s: float
-    execution_id: int | None
-    outputs: dict[str, list[metadata_store_pb2.Artifact]]
 
 
 StartCallback = Callable[[str], None]

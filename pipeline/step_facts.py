@@ -8,7 +8,8 @@ from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.runner import StepResult
+from pipeline.config import SPLITS
+from pipeline.steps import StepResult
 
 Artifact = metadata_store_pb2.Artifact
 
@@ -49,12 +50,13 @@ def first_of_type(artifacts: list[Artifact], type_name: str) -> Artifact | None:
 
 def _examples(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
-    parts = [f"{values['num_rows']:,} rows, {values['num_positives']:,} positive"]
+    positives = sum(values[f"num_positives_{split}"] for split in SPLITS)
+    parts = [f"{values['num_rows']:,} rows, {positives:,} positive"]
     if values.get("num_bad_rows"):
         parts.append(f"{values['num_bad_rows']:,} in quarantine")
     if values.get("num_duplicates"):
         parts.append(f"{values['num_duplicates']:,} duplicates dropped")
-    return Fact("; ".join(parts), values)
+    return Fact("; ".join(parts), values | {"num_positives": positives})
 
 
 def _schema(artifacts: list[Artifact]) -> Fact:

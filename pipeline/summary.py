@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.console import format_duration
-from pipeline.runner import StepResult
+from pipeline.steps import StepResult
 from pipeline.step_facts import Fact
 
 # The metrics of the closing table, in the order of reading, with the words for people.

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.console import RunConsole, format_duration
-from pipeline.runner import StepResult, StepState
+from pipeline.steps import StepResult, StepState
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.errors import InputError, StepFailedError
-from pipeline.runner import StepResult, StepState, compile_pipeline, run_steps
+from pipeline.runner import compile_pipeline, run_steps
+from pipeline.steps import StepResult, StepState
 from tests.pipeline.tiny_components import Copy, Fail, Write
 
 

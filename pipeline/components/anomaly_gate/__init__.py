@@ -1,0 +1,1 @@
+"""AnomalyGate: stops a run whose data are not what the schema says."""

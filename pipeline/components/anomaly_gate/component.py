@@ -1,0 +1,119 @@
+"""AnomalyGate, the component."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import (
+    ExampleAnomalies,
+    Examples,
+    ExampleValidationMetrics,
+    Schema,
+)
+from tfx.utils import io_utils
+
+from pipeline.components.anomaly_gate.findings import (
+    Finding,
+    find_anomalies,
+    findings_table,
+    schema_differences,
+)
+from pipeline.components.anomaly_gate.signals import count_signals, judge_signals, signals_of
+from pipeline.config import SPLITS, Config
+from pipeline.config_loading import config_from_json
+from pipeline.errors import InputError
+
+REPORT_FILE = "anomalies.md"
+_BATCH_ROWS = 1_000
+
+
+@component
+def AnomalyGate(  # noqa: N802 - a component is a noun
+    examples: InputArtifact[Examples],
+    anomalies: InputArtifact[ExampleAnomalies],
+    schema: InputArtifact[Schema],
+    inferred_schema: InputArtifact[Schema],
+    report: OutputArtifact[ExampleValidationMetrics],
+    config: Parameter[str],
+    reports_dir: Parameter[str],
+    code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
+) -> None:
+    """Stops the run if the data are not what the schema and the config say.
+
+    Args:
+        examples: The examples, for the signals in them.
+        anomalies: What the ExampleValidator found.
+        schema: The schema that counts.
+        inferred_schema: What SchemaGen made of the data; the difference is reported only.
+        report: Gets `anomalies.md`; its properties count what was found.
+        config: The use case as JSON.
+        reports_dir: Folder for the report that outlives a stopped run.
+        code_digest: Digest of the gate's code.
+
+    Raises:
+        InputError: Anomalies were found; the message is the table of them.
+    """
+    use_case = config_from_json(config)
+    curated = _read_schema(schema)
+    findings = [
+        *_anomalies(anomalies, curated),
+        *_signal_findings(examples, use_case),
+        *schema_differences(_read_schema(inferred_schema), curated),
+    ]
+    text = findings_table(findings)
+    path = Path(reports_dir) / f"anomalies-{use_case.name}.md"
+    for folder in (path.parent, Path(report.uri)):
+        folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"# Anomalies of {use_case.name}\n\n{text or 'None.'}\n", encoding="utf-8")
+    (Path(report.uri) / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
+    stopping = [finding for finding in findings if finding.stops]
+    report.set_int_custom_property("num_anomalies", len(stopping))
+    report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
+    if stopping:
+        raise InputError(
+            f"The data are not what the schema says; nothing was trained.\n"
+            f"{findings_table(stopping)}\nThe whole report: {path}"
+        )
+
+
+def _read_schema(schema: Schema) -> schema_pb2.Schema:
+    read: schema_pb2.Schema = io_utils.SchemaReader().read(
+        io_utils.get_only_uri_in_dir(schema.uri)
+    )
+    return read
+
+
+def _anomalies(anomalies: ExampleAnomalies, schema: schema_pb2.Schema) -> Iterator[Finding]:
+    for split in artifact_utils.decode_split_names(anomalies.split_names):
+        content = (Path(anomalies.uri) / f"Split-{split}" / "SchemaDiff.pb").read_bytes()
+        yield from find_anomalies(anomalies_pb2.Anomalies.FromString(content), schema, split)
+
+
+def _signal_findings(examples: Examples, config: Config) -> Iterator[Finding]:
+    signals = signals_of(config.features)
+    if not signals:
+        return
+    columns = {*signals, *(s.rate_column for s in signals.values() if s.rate_column)}
+    for split in SPLITS:
+        batches = _read_batches(Path(examples.uri) / f"Split-{split}", sorted(columns))
+        counts = count_signals(batches, signals)
+        yield from judge_signals(counts, signals, config.validation, split)
+
+
+def _read_batches(folder: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The columns of a split as Arrow, each a list of numbers."""
+    import tensorflow as tf
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    schema = schema_pb2.Schema()
+    for column in columns:
+        schema.feature.add(name=column, type=schema_pb2.FLOAT)
+    decoder = ExamplesToRecordBatchDecoder(schema.SerializeToString())
+    files = sorted(str(file) for file in folder.glob("*"))
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH_ROWS)
+    for batch in records.as_numpy_iterator():
+        yield decoder.DecodeBatch(batch)

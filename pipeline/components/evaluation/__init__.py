@@ -1,0 +1,1 @@
+"""What the Evaluator measures, and how its results are read."""

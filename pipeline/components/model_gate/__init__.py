@@ -1,0 +1,1 @@
+"""ModelGate: which model is good enough to be served."""

@@ -1,0 +1,1 @@
+"""TFX's StatisticsGen with an executor that reads large Arrow batches."""

@@ -1,0 +1,158 @@
+"""The wiring of every component, on one page."""
+
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from pydantic import TypeAdapter
+from tfx.components import Evaluator, ExampleValidator, SchemaGen, Trainer, Transform
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2
+from tfx.types.channel import Channel
+from tfx.types.standard_artifacts import Model, ModelBlessing
+
+from pipeline.components.anomaly_gate.component import AnomalyGate
+from pipeline.components.arrow_example_gen.component import ArrowExampleGen
+from pipeline.components.arrow_example_gen.locations import Source
+from pipeline.components.baseline import BlessedBeforeStrategy
+from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.evaluation.eval_config import make_eval_config
+from pipeline.components.model_gate.component import ModelGate
+from pipeline.components.pusher.component import Pusher
+from pipeline.components.statistics_gen.component import StatisticsGen
+from pipeline.config import Config, Evaluation, Gate
+from pipeline.config_loading import config_to_json
+from pipeline.output_folder import OutputFolder
+from pipeline.provenance import code_digest
+
+_PIPELINE, _MODELS = Path(__file__).parent, Path(__file__).parent.parent / "models"
+
+# The code that decides each step's result, for the cache: an edit reruns the step.
+_INGESTION_CODE = (_PIPELINE / "components" / "arrow_example_gen",)
+_ANOMALY_CODE = (_PIPELINE / "components" / "anomaly_gate",)
+_TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py"))
+_TRAINING_CODE = (_MODELS,)
+_GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
+
+# Beam's own runner in this process: Prism, the default, downloads a program. Naming an image, any
+# image, keeps TFX from packing itself into an archive for remote workers at every step (2 s each).
+LOCAL_BEAM_ARGS = (
+    "--runner=DirectRunner",
+    "--direct_running_mode=in_memory",
+    "--sdk_container_image=none",
+)
+
+
+def create_pipeline(
+    config: Config,
+    source: Source,
+    folder: OutputFolder,
+    connection: metadata_store_pb2.ConnectionConfig,
+) -> Pipeline:
+    """Returns the pipeline of a use case.
+
+    Args:
+        config: The use case.
+        source: Where its data is.
+        folder: Where everything is written.
+        connection: Where ML Metadata lives.
+    """
+    example_gen = ArrowExampleGen(
+        config,
+        source,
+        code_digest=code_digest(_INGESTION_CODE),
+        reports_dir=str(folder.reports),
+    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(examples=examples)
+    statistics = statistics_gen.outputs["statistics"]
+    schema_gen = SchemaGen(statistics=statistics)
+    curated = _curated_schema(config)
+    schema = (curated or schema_gen).outputs["schema"]
+    validator = ExampleValidator(statistics=statistics, schema=schema)
+    anomaly_gate = AnomalyGate(
+        examples=examples,
+        anomalies=validator.outputs["anomalies"],
+        schema=schema,
+        inferred_schema=schema_gen.outputs["schema"],
+        config=config_to_json(config),
+        reports_dir=str(folder.reports),
+        code_digest=code_digest(_ANOMALY_CODE),
+    )
+    model_spec = config.model_spec.to_json()
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="models.preprocessing.preprocessing_fn",
+        custom_config={"model_spec": model_spec, "code_digest": code_digest(_TRANSFORM_CODE)},
+        # Trainer applies the graph itself: nobody reads transformed examples or their statistics.
+        materialize=False,
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+    )
+    # The gate has no output that Transform needs; without this edge it would not stop anything.
+    transform.add_upstream_node(anomaly_gate)
+    trainer = Trainer(
+        examples=examples,
+        transform_graph=transform.outputs["transform_graph"],
+        run_fn="models.training.run_fn",
+        custom_config={"model_spec": model_spec, "code_digest": code_digest(_TRAINING_CODE)},
+    )
+    model = trainer.outputs["model"]
+    baseline = Resolver(
+        strategy_class=BlessedBeforeStrategy,
+        candidate=model,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+    ).with_id("BaselineResolver")
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        eval_config=make_eval_config(config),
+        example_splits=["test"],
+    )
+    model_gate = ModelGate(
+        evaluation=evaluator.outputs["evaluation"],
+        model=model,
+        gate=TypeAdapter(Gate).dump_json(config.gate).decode(),
+        slices=TypeAdapter(Evaluation).dump_json(config.evaluation).decode(),
+        code_digest=code_digest(_GATE_CODE),
+    )
+    pusher = Pusher(
+        model=model,
+        model_blessing=model_gate.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(
+                base_directory=str(folder.serving(config.name))
+            )
+        ),
+    )
+    components: list[BaseNode] = [
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        *([curated] if curated else []),
+        validator,
+        anomaly_gate,
+        transform,
+        trainer,
+        baseline,
+        evaluator,
+        model_gate,
+        pusher,
+    ]
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(folder.artifacts / config.name),
+        components=components,
+        enable_cache=True,
+        metadata_connection_config=connection,
+        beam_pipeline_args=list(LOCAL_BEAM_ARGS),
+    )
+
+
+def _curated_schema(config: Config) -> BaseNode | None:
+    path = config.schema_path
+    return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
