@@ -1,0 +1,5 @@
+"""`faultline init`: looks at data never seen before and proposes a config and a schema."""
+
+from pipeline.onboarding.initialising import InitReport, initialise, print_report
+
+__all__ = ["InitReport", "initialise", "print_report"]

@@ -1,0 +1,309 @@
+"""Decides on every column, on the split and on the training, from what the data shows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from models.features import Feature, Signal, Time, TrainOptions
+from pipeline.config import Data, WideSignal
+from pipeline.errors import InputError
+from pipeline.onboarding import leaks
+from pipeline.onboarding.identifiers import Group, find_groups, identifier_reason, lies_within
+from pipeline.onboarding.kinds import MAX_MISSING_SHARE, choose_kind
+from pipeline.onboarding.labels import LabelChoice
+from pipeline.onboarding.splits import SplitChoice, propose_split
+from pipeline.onboarding.table import Column, Table
+from pipeline.onboarding.times import TimeColumn, find_time
+from pipeline.onboarding.wide_signals import WideColumns, find_wide_signals, signal_name
+from pipeline.onboarding.words import count, percent, quoted, unit_of, words_of
+
+_MAX_GROUPS_AS_FEATURE = 50
+# At least so many rows: batch size, epochs, patience.
+_TRAINING = (
+    (1_000_000, 8_192, 10, 3),
+    (100_000, 2_048, 15, 4),
+    (20_000, 512, 25, 5),
+    (4_000, 128, 40, 8),
+    (0, 32, 60, 12),
+)
+_INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
+
+
+@dataclass(kw_only=True)
+class Proposal:
+    """All that `init` decided.
+
+    Attributes:
+        table: The data.
+        label: The label's column.
+        choice: The label's positive value.
+        features: Name to feature and reason, in the order of the data.
+        left_out: Name to reason.
+        wide_signals: Name of a signal to its columns.
+        samples: The columns that are samples of a wide signal.
+        extra_missing: Texts that mean missing, beside the default ones.
+        split: How examples are dealt.
+        train: How the model is trained, and why so.
+        notes: What to know besides.
+    """
+
+    table: Table
+    label: str
+    choice: LabelChoice
+    features: dict[str, tuple[Feature, str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    wide_signals: dict[str, WideSignal] = field(default_factory=dict)
+    samples: frozenset[str] = frozenset()
+    extra_missing: tuple[str, ...] = ()
+    split: SplitChoice
+    train: tuple[TrainOptions, str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def missing_values(self) -> tuple[str, ...]:
+        """All texts that mean a missing value."""
+        default = Data(path="-").missing_values
+        return default + tuple(text for text in self.extra_missing if text not in default)
+
+    def is_time(self, name: str) -> bool:
+        """Whether ingestion makes seconds since the Unix epoch of a column."""
+        by_split = self.split.split.strategy == "time" and self.split.split.column == name
+        return by_split or isinstance(self.features.get(name, (None,))[0], Time)
+
+    @property
+    def max_bad_rows(self) -> int:
+        """Rows of this data that ingestion will put aside."""
+        missing = 0
+        if self.split.split.column:
+            missing = self.table.columns[self.split.split.column].num_missing
+        return self.table.num_ragged + self.table.num_unlabelled + missing
+
+
+def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
+    """Returns what `init` proposes for the data.
+
+    Raises:
+        InputError: No column is left to learn from.
+    """
+    work = _Work(table=table, label=label, choice=choice)
+    work.take_signals()
+    work.take_times_and_leaks()
+    work.take_identifiers()
+    split = work.take_groups()
+    work.take_the_rest()
+    work.give_times_back(split)
+    if not work.features:
+        reasons = "; ".join(f"{quoted(n)} is {r}" for n, r in list(work.left_out.items())[:10])
+        raise InputError(
+            f"No column is left to learn from: {reasons}. Give data with measurements, or write "
+            "the config by hand."
+        )
+    return Proposal(
+        table=table,
+        label=label,
+        choice=choice,
+        features={n: work.features[n] for n in work.in_order(work.features)},
+        left_out={n: work.left_out[n] for n in work.in_order(work.left_out)},
+        wide_signals=work.wide_signals,
+        samples=frozenset(work.samples),
+        extra_missing=tuple(dict.fromkeys(work.extra_missing)),
+        split=split,
+        train=propose_training(table.num_rows),
+        notes=work.notes,
+    )
+
+
+def propose_training(num_rows: int) -> tuple[TrainOptions, str]:
+    """Returns training options that take a minute or two on two cores, and why they are so."""
+    batch_size, epochs, patience = next(
+        options for at_least, *options in _TRAINING if num_rows >= at_least
+    )
+    options = TrainOptions(
+        batch_size=batch_size,
+        epochs=epochs,
+        patience=patience,
+        learning_rate=2e-3 if batch_size >= 2_048 else 1e-3,
+    )
+    return options, f"for {count(num_rows, 'row')}"
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """The columns not yet decided on, and the decisions so far."""
+
+    table: Table
+    label: str
+    choice: LabelChoice
+    features: dict[str, tuple[Feature, str]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    wide_signals: dict[str, WideSignal] = field(default_factory=dict)
+    samples: list[str] = field(default_factory=list)
+    times: dict[str, TimeColumn] = field(default_factory=dict)
+    extra_missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    open: dict[str, Column] = field(init=False)
+    positive: npt.NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.open = dict(self.table.columns)
+        place = list(self.table.classes).index(self.choice.positive)
+        self.positive = self.table.label_codes[self.table.sampled] == place
+        if any(column.tally.num_infinite for column in self.open.values()):
+            self.extra_missing += _INFINITE
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """Returns names in the order of the data; signals made of columns come first."""
+        places = {name: place for place, name in enumerate(self.table.columns)}
+        return sorted(names, key=lambda name: places.get(name, -1))
+
+    def leave_out(self, name: str, reason: str) -> None:
+        self.left_out[name] = reason
+        self.open.pop(name)
+
+    def take_signals(self) -> None:
+        for wide in find_wide_signals(self.open):
+            if wide.is_signal:
+                self._take_wide(wide)
+            else:
+                self.notes.append(
+                    f"{quoted(wide.names[0])} to {quoted(wide.names[-1])} stay separate numbers: "
+                    "neighbouring columns are no more alike than distant ones (ratio "
+                    f"{wide.roughness:.2f}), so they are not samples of one signal."
+                )
+        for name, column in list(self.open.items()):
+            if column.kind == "list":
+                self._take_list(name, column)
+        self._take_rate()
+
+    def _take_wide(self, wide: WideColumns) -> None:
+        name = signal_name(wide.prefix, self.table.columns, self.label)
+        first, last = wide.names[0], wide.names[-1]
+        self.wide_signals[name] = WideSignal(first=first, last=last)
+        feature = Signal(num_samples=len(wide.names), unit=unit_of(name))
+        reason = f"{len(wide.names)} numbered columns, {quoted(first)} to {quoted(last)}"
+        self.features[name] = (feature, reason)
+        for part in wide.names:
+            self.open.pop(part)
+        self.samples += wide.names
+
+    def _take_list(self, name: str, column: Column) -> None:
+        low, high = column.tally.list_lengths or (0, 0)
+        if low != high or high < 2:
+            self.leave_out(name, f"lists of {low} to {high} numbers; a signal has a fixed length")
+            return
+        self.open.pop(name)
+        feature = Signal(num_samples=high, unit=unit_of(name))
+        self.features[name] = (feature, f"lists of {high} numbers each")
+
+    def _take_rate(self) -> None:
+        """Finds the column with the sampling rate of the signals."""
+        signals = {n: f for n, (f, _) in self.features.items() if isinstance(f, Signal)}
+        for name, column in self.open.items():
+            words = set(words_of(name))
+            named = words & {"sampling", "sample"} and words & {"rate", "frequency", "freq", "hz"}
+            if not (signals and named and column.is_number and column.num_sampled):
+                continue
+            rate = float(np.nanmedian(column.sample))
+            if rate <= 0:
+                continue
+            for signal, feature in signals.items():
+                known = replace(feature, sampling_rate_hz=rate, rate_column=name)
+                self.features[signal] = (known, f"{self.features[signal][1]}; at {rate:g} Hz")
+            self.leave_out(name, f"the signals' sampling rate, in the median {rate:g} Hz")
+            return
+
+    def take_times_and_leaks(self) -> None:
+        for name, column in list(self.open.items()):
+            time = find_time(column)
+            if time is not None:
+                leak = leaks.presence_leak(column, self.positive)
+            else:
+                leak = leaks.find_leak(column, self.positive)
+            if leak is not None and not (time is None and self._is_group(column)):
+                self.leave_out(name, f"it gives the label away: {leak}")
+            elif time is not None and column.missing_share <= MAX_MISSING_SHARE:
+                self.times[name] = time
+                self.open.pop(name)
+
+    def _is_group(self, column: Column) -> bool:
+        """A machine that always fails determines the label too, but it is no copy of it."""
+        groups = find_groups(self.table.columns, [column.name], [])
+        return bool(groups) and groups[0].num_groups >= 2 * len(self.table.classes)
+
+    def take_identifiers(self) -> None:
+        distinct_rows = 1 - self.table.num_duplicates / self.table.num_rows
+        for name, column in list(self.open.items()):
+            reason = identifier_reason(column, distinct_rows)
+            if reason is not None and column.missing_share <= 0.5:
+                self.leave_out(name, reason)
+
+    def take_groups(self) -> SplitChoice:
+        numeric = [name for name, c in self.open.items() if c.is_number and c.num_distinct > 2]
+        groups = find_groups(self.table.columns, list(self.open), numeric)
+        split = propose_split(
+            self.positive,
+            [(group, self.table.columns[group.name].codes) for group in groups],
+            self.times,
+            scale=self.table.num_rows / len(self.table.sampled),
+            label_codes=self.table.label_codes,
+        )
+        chosen = split.split.column if split.split.strategy == "group" else None
+        for group in groups:
+            reason = self._group_reason(group, chosen)
+            if reason is not None:
+                self.leave_out(group.name, reason)
+        return split
+
+    def _group_reason(self, group: Group, chosen: str | None) -> str | None:
+        """Why a group column is no feature, or None where it may be one."""
+        if group.name == chosen:
+            return "the group by which examples are split; its own values do not occur in test"
+        column = self.table.columns[group.name]
+        if chosen is not None and lies_within(column, self.table.columns[chosen]):
+            return f"each of its values occurs with one {quoted(chosen)} only"
+        if group.num_groups > _MAX_GROUPS_AS_FEATURE:
+            return f"it names things ({group.reason}); a model would learn them by heart"
+        return None
+
+    def take_the_rest(self) -> None:
+        texts = frozenset(
+            text for c in self.table.columns.values() if c.kind == "text" for text in c.tally.texts
+        )
+        if self.table.format != "csv":  # only CSV has texts for missing values
+            texts |= {t for c in self.open.values() if c.kind == "mixed" for t in c.tally.texts}
+        seen: dict[bytes, str] = {}
+        for name, column in list(self.open.items()):
+            chosen = choose_kind(column, texts)
+            twin = seen.setdefault(column.codes.tobytes(), name)
+            if chosen.feature is not None and twin != name and self._equal(column, twin):
+                self.leave_out(name, f"equal to {quoted(twin)} in every row")
+            elif chosen.feature is None:
+                self.leave_out(name, chosen.reason)
+            else:
+                self.extra_missing += chosen.missing_texts
+                self.features[name] = (chosen.feature, chosen.reason)
+                self.open.pop(name)
+
+    def _equal(self, column: Column, twin: str) -> bool:
+        other = self.table.columns[twin]
+        if column.kind != other.kind or twin not in self.features:
+            return False
+        same = np.array_equal(column.sample, other.sample, equal_nan=column.is_number)
+        return bool(same and column.num_missing == other.num_missing)
+
+    def give_times_back(self, split: SplitChoice) -> None:
+        """Makes features of times with a cycle that the data shows; the others are left out."""
+        for name, time in self.times.items():
+            used = "; it deals the splits" if name == split.split.column else ""
+            if not time.usable:
+                self.left_out[name] = f"{time.how}, which are not read as times"
+            elif not time.cycles:
+                self.left_out[name] = f"{time.how}, too short for a daily or weekly cycle{used}"
+            elif self.table.columns[name].missing_share > 0:
+                missing = percent(self.table.columns[name].missing_share)
+                self.left_out[name] = f"{time.how}, missing in {missing} of the rows{used}"
+            else:
+                cycles = " and ".join(cycle.replace("_", " ") for cycle in time.cycles)
+                self.features[name] = (Time(cycles=time.cycles), f"{time.how}: {cycles}{used}")

@@ -1,0 +1,149 @@
+"""Proposes the split that keeps what belongs together, or comes later, on its own side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.components.arrow_example_gen import hashing, splits
+from pipeline.config import SPLITS, Split
+from pipeline.onboarding.identifiers import Group
+from pipeline.onboarding.times import TimeColumn
+from pipeline.onboarding.words import count, percent, quoted
+
+_SHARES = (Split().train, Split().eval, Split().test)
+_MIN_POSITIVES = 3
+# A split may miss its share of rows or positives by this factor before the strategy is given up.
+_MIN_SHARE_KEPT = 0.4
+_MIN_TIMES = 10
+# Fewer runs of equal label than this share of what shuffled rows have: rows lie in blocks.
+_BLOCK_SHARE = 0.5
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitChoice:
+    """How examples are dealt.
+
+    Attributes:
+        split: The strategy.
+        reason: Why.
+        not_possible: Better strategies that the data does not allow, and why not.
+        warning: What to know about the strategy's figures, or an empty text.
+    """
+
+    split: Split
+    reason: str
+    not_possible: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def propose_split(
+    positive: Bools,
+    groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
+    times: Mapping[str, TimeColumn],
+    *,
+    scale: float,
+    label_codes: npt.NDArray[np.int64],
+) -> SplitChoice:
+    """Returns the strictest strategy whose splits each get enough rows and positives.
+
+    Args:
+        positive: bool [sampled rows], whether the label is positive.
+        groups: Group columns and their codes by sampled row, the one to prefer first.
+        times: Time columns.
+        scale: Rows of the data for each sampled row.
+        label_codes: int64 [rows], the label of all rows in their order; negative is missing.
+    """
+    refused: list[str] = []
+    for group, codes in groups:
+        why_not = _why_no_groups(codes, positive, scale)
+        if why_not is None:
+            return SplitChoice(
+                split=Split(strategy="group", column=group.name),
+                reason=f"{quoted(group.name)} marks rows that belong together: {group.reason}. "
+                "A random split would put some of them in train and some in test",
+                not_possible=tuple(refused),
+            )
+        refused.append(f"group by {quoted(group.name)}: {why_not}")
+    for name, time in times.items():
+        why_not = _why_no_times(time, positive, scale)
+        if why_not is None:
+            return SplitChoice(
+                split=Split(strategy="time", column=name),
+                reason=f"{quoted(name)} is {time.how}: the oldest rows train, the newest test, as "
+                "in production",
+                not_possible=tuple(refused),
+            )
+        refused.append(f"time by {quoted(name)}: {why_not}")
+    return SplitChoice(
+        split=Split(),
+        reason="each split gets the same share of positives, to the row",
+        not_possible=tuple(refused),
+        warning=block_warning(label_codes),
+    )
+
+
+def _why_no_groups(codes: npt.NDArray[np.int64], positive: Bools, scale: float) -> str | None:
+    known = codes >= 0
+    keys = hashing.mix(codes[known].astype(np.uint64) + np.uint64(1))
+    counts = splits.KeyCounts()
+    counts.add(keys, positive[known])
+    return _why_not(splits.plan_groups(counts, _SHARES), keys, positive[known], scale)
+
+
+def _why_no_times(time: TimeColumn, positive: Bools, scale: float) -> str | None:
+    if not time.usable:
+        return f"{time.how} are not read as times; give seconds or dates"
+    known = ~np.isnan(time.seconds)
+    if known.mean() < 0.99:
+        return f"{percent(1 - float(known.mean()))} of the rows have none"
+    seconds = time.seconds[known]
+    if len(np.unique(seconds)) < _MIN_TIMES:
+        return f"only {count(len(np.unique(seconds)), 'distinct value')}"
+    keys = (seconds - seconds.min()).astype(np.uint64)
+    counts = splits.KeyCounts()
+    counts.add(keys, positive[known])
+    return _why_not(splits.plan_time(counts, _SHARES), keys, positive[known], scale)
+
+
+def _why_not(
+    plan: splits.TablePlan | None, keys: hashing.Hashes, positive: Bools, scale: float
+) -> str | None:
+    if plan is None:
+        return "no cut gives every split examples of both classes"
+    places = np.zeros((len(keys), 2), np.int64)
+    assigned = plan.assign(splits.Rows(labels=positive, keys=keys, places=places))
+    for split, (name, share) in enumerate(zip(SPLITS, _SHARES, strict=True)):
+        here = assigned == split
+        num_positive = round(float(positive[here].sum()) * scale)
+        wanted = _MIN_SHARE_KEPT * share * positive.sum() * scale
+        if num_positive < max(_MIN_POSITIVES, wanted):
+            return f"{name} would get {count(num_positive, 'positive')} of {share:.0%} wanted"
+        if not _MIN_SHARE_KEPT * share <= here.mean() <= share / _MIN_SHARE_KEPT:
+            return f"{name} would get {percent(float(here.mean()))} of the rows, not {share:.0%}"
+    return None
+
+
+def block_warning(label_codes: npt.NDArray[np.int64]) -> str:
+    """Returns a warning where rows lie in long runs of equal label, else an empty text.
+
+    References:
+        Wald and Wolfowitz, On a test whether two samples are from the same population, 1940:
+        shuffled rows have n * (1 - sum of squared shares) + 1 runs in the mean.
+    """
+    labels = label_codes[label_codes >= 0]
+    runs = 1 + int((np.diff(labels) != 0).sum())
+    shares = np.bincount(labels) / len(labels)
+    expected = 1 + len(labels) * (1 - float((shares**2).sum()))
+    if runs >= _BLOCK_SHARE * expected or expected < 10:
+        return ""
+    return (
+        f"rows lie in {count(runs, 'block')} of equal label, where shuffled rows would have about "
+        f"{expected:,.0f}. If neighbouring rows come from one recording or condition, a random "
+        "split puts near-copies on both sides and the test figures are too good. Add a column "
+        "that numbers the recordings and set `strategy: group`, or one with the time and set "
+        "`strategy: time`."
+    )

@@ -1,0 +1,60 @@
+"""How numbers and names are written for people, and what words a column's name is made of."""
+
+import re
+
+# Of a name in brackets, or the last word of a name: the unit that it says.
+_UNITS = {
+    "k": "K", "kelvin": "K", "degc": "°C", "celsius": "°C", "°c": "°C", "fahrenheit": "°F",
+    "hz": "Hz", "khz": "kHz", "mhz": "MHz", "rpm": "rpm",
+    "v": "V", "mv": "mV", "kv": "kV", "volt": "V", "volts": "V",
+    "a": "A", "ma": "mA", "ka": "kA", "amp": "A", "amps": "A", "ampere": "A",
+    "w": "W", "kw": "kW", "mw": "MW", "watt": "W", "watts": "W", "kwh": "kWh", "wh": "Wh",
+    "ohm": "Ohm", "nm": "Nm", "n": "N", "kn": "kN",
+    "bar": "bar", "mbar": "mbar", "pa": "Pa", "kpa": "kPa", "mpa": "MPa", "psi": "psi",
+    "mm": "mm", "cm": "cm", "m": "m", "km": "km", "um": "µm", "inch": "in", "miles": "mi",
+    "ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "min",
+    "minutes": "min", "h": "h", "hours": "h", "days": "d",
+    "kg": "kg", "g": "g", "mg": "mg", "t": "t", "l": "l", "ml": "ml", "lpm": "l/min",
+    "pct": "%", "percent": "%", "%": "%", "deg": "°", "rad": "rad", "db": "dB", "ppm": "ppm",
+}  # fmt: skip
+# As a bare last word these mean something else too often: `sensor_a`, `axis_m`, `class_t`.
+_ONLY_IN_BRACKETS = {"k", "a", "n", "m", "t", "l", "g", "w", "h", "min", "days", "hours"}
+
+
+def count(number: int, noun: str) -> str:
+    """Returns `1 row`, `12,345 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Returns a share in percent with two digits that matter: `3.4 %`, `0.40 %`, `100 %`."""
+    if share in (0, 1):
+        return f"{share * 100:.0f} %"
+    if share > 0.999:
+        return f"{min(99.99, share * 100):.2f} %"
+    digits = 0 if share >= 0.1 else 1 if share >= 0.01 else 2 if share >= 0.001 else 3
+    return f"{share * 100:.{digits}f} %"
+
+
+def quoted(name: str) -> str:
+    """Returns a name or value between backticks, cut where it is long, on one line."""
+    text = " ".join(name.split())
+    return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
+
+
+def words_of(name: str) -> list[str]:
+    """Returns the lower-case words of a name: `machineID_2 [K]` gives machine, id, 2, k."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [word.lower() for word in re.split(r"[^0-9A-Za-zÀ-ÿ%°µ]+", spaced) if word]
+
+
+def unit_of(name: str) -> str:
+    """Returns the unit that a column's name says, or an empty text."""
+    bracketed = re.search(r"[\[(]\s*([^\])]+?)\s*[\])]\s*$", name)
+    if bracketed:
+        text = bracketed[1]
+        return _UNITS.get(text.lower(), text if len(text) <= 10 else "")
+    words = words_of(name)
+    if len(words) < 2 or words[-1] in _ONLY_IN_BRACKETS:
+        return ""
+    return _UNITS.get(words[-1], "")
