@@ -1,7 +1,7 @@
 """The code, lock file, configuration and environment that every run is stamped with.
 
-Data have their own digest: ingestion knows which files it read, see `digest_files`. Nothing here
-names the host, a user, an environment variable or an absolute path.
+Data have their own digest: ingestion knows which files it read, see `pipeline.digests`. Nothing
+here names the host, a user, an environment variable or an absolute path.
 """
 
 import dataclasses
@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import platform
-import subprocess
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,32 +20,16 @@ from packaging.requirements import Requirement
 
 from pipeline.config import Config
 from pipeline.config_loading import config_digest
+from pipeline.digests import file_digest
 from pipeline.errors import InputError
+from pipeline.git_state import UNKNOWN, read_git
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
     from ml_metadata.proto import metadata_store_pb2
 
-UNKNOWN = "unknown"
 CODE_FOLDERS = ("pipeline", "models", "datasets")
-_CHUNK_BYTES = 1 << 20
-_GIT_TIMEOUT_S = 20
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class GitState:
-    """Which commit the code was at.
-
-    Attributes:
-        commit: Full commit id, or `unknown`.
-        dirty: Whether files differed from the commit, untracked ones included.
-        note: Why the commit is unknown; empty where it is known.
-    """
-
-    commit: str = UNKNOWN
-    dirty: bool = False
-    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +102,7 @@ def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> 
         git_dirty=git.dirty,
         git_note=git.note,
         code_digest=code_digest(project_dir / name for name in CODE_FOLDERS),
-        lock_digest=_file_digest(lock) if lock.is_file() else UNKNOWN,
+        lock_digest=file_digest(lock) if lock.is_file() else UNKNOWN,
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         packages=_package_versions(project_dir),
@@ -156,91 +139,16 @@ def _sources(path: Path) -> list[tuple[str, bytes]]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FilesDigest:
-    """The content of a set of files, whatever their times and the folder that holds them.
-
-    Attributes:
-        digest: SHA-256 over each file's name and content, in the order of the names.
-        num_files: How many files.
-        num_bytes: Their sizes together.
-    """
-
-    digest: str
-    num_files: int
-    num_bytes: int
-
-
-def digest_files(paths: Iterable[Path]) -> FilesDigest:
-    """Returns the digest of the content of `paths`, read in pieces."""
-    files = sorted(paths, key=lambda path: (path.name, path.as_posix()))
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(f"{path.name}\0{_file_digest(path)}\n".encode())
-    return FilesDigest(
-        digest=whole.hexdigest(),
-        num_files=len(files),
-        num_bytes=sum(path.stat().st_size for path in files),
-    )
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _schema_digest(config: Config) -> str:
     if config.schema_path is None:
         return "inferred"
     try:
-        return _file_digest(config.schema_path)
+        return file_digest(config.schema_path)
     except OSError as error:
         raise InputError(
             f"schema: cannot read {config.schema_path}: {error.strerror}. Name an existing schema, "
             "or remove the key `schema` to use the inferred one."
         ) from error
-
-
-def read_git(project_dir: Path) -> GitState:
-    """Returns the commit of the project, or why it is not known."""
-    try:
-        if not _git(project_dir, "ls-files", "--", "."):
-            # The project may lie, unversioned, inside somebody else's repository.
-            return GitState(note="the project's files are not under version control")
-        commit = _git(project_dir, "rev-parse", "HEAD")
-        changes = _git(project_dir, "status", "--porcelain", "--", ".")
-    except FileNotFoundError:
-        return GitState(note="git is not installed")
-    except subprocess.TimeoutExpired:
-        return GitState(note=f"git did not answer within {_GIT_TIMEOUT_S} s")
-    except subprocess.CalledProcessError as error:
-        return GitState(note=_git_reason(error.stderr))
-    return GitState(commit=commit, dirty=bool(changes))
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        # A run only looks: git must not refresh its index beside somebody's commit.
-        ["git", "--no-optional-locks", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=_GIT_TIMEOUT_S,
-    )
-    return done.stdout.strip()
-
-
-def _git_reason(stderr: str) -> str:
-    """The kind of failure, without the paths that git names."""
-    if "not a git repository" in stderr:
-        return "not a git repository"
-    if "dubious ownership" in stderr:
-        return "git does not trust the folder's owner"
-    return "git cannot tell the commit"
 
 
 def _package_versions(project_dir: Path) -> dict[str, str]:

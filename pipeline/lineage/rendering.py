@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from pipeline.git_state import UNKNOWN
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
-from pipeline.provenance import UNKNOWN
 
 _STYLES = {
     RunState.COMPLETE: "green",
@@ -20,6 +20,7 @@ _STYLES = {
 # Facts for programs, or that the title or the line `made by` tells.
 _HIDDEN = {
     *("made_by", "run", "made_at", "dirty", "python"),
+    *("state", "file_format", "payload_format", "split_names"),
     *("pushed", "pushed_version", "blessed", "current_model", "current_model_id"),
 }
 _VERDICT_STYLES = {"BLESSED": "[green]blessed[/green]", "NOT_BLESSED": "[red]refused[/red]"}
@@ -36,8 +37,15 @@ def _grow(tree: Tree, node: LineageNode) -> None:
     made = _made_text(node.facts)
     for key, value in ({"made by": made} | dict(node.facts)).items():
         text = _text(value)
-        if text and key not in _HIDDEN:
-            tree.add(f"[dim]{escape(key.replace('_', ' '))}:[/dim] {escape(text)}")
+        if not text or key in _HIDDEN:
+            continue
+        title = f"[dim]{escape(key.replace('_', ' '))}:[/dim]"
+        if isinstance(value, list) and isinstance(value[0], Mapping):
+            lines = tree.add(title)
+            for part in value:
+                lines.add(escape(_text(part)))
+        else:
+            tree.add(f"{title} {escape(text)}")
     for child in node.children:
         _grow(tree.add(_title(child)), child)
 
@@ -49,7 +57,8 @@ def _made_text(facts: Mapping[str, Any]) -> str:
 
 
 def _title(node: LineageNode) -> str:
-    return f"[bold]{escape(node.kind)}[/bold] {escape(node.name)}".rstrip()
+    state = f": {node.facts['state']}" if node.kind == "step" else ""
+    return f"[bold]{escape(node.kind)}[/bold] {escape(node.name)}{state}".rstrip()
 
 
 def _text(value: object) -> str:

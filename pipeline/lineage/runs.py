@@ -8,9 +8,9 @@ from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 
+from pipeline.git_state import UNKNOWN
 from pipeline.lineage.facts import time_text
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
-from pipeline.provenance import UNKNOWN
 
 LAST_NODE = "Pusher"
 

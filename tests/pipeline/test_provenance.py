@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,12 @@ from pipeline.config import Config, Data, Label
 from pipeline.errors import InputError
 from pipeline.metadata import open_store, sqlite_connection
 from pipeline.provenance import (
-    GitState,
     Provenance,
     code_digest,
     collect_provenance,
-    digest_files,
-    read_git,
     read_provenance,
     stamp_run,
 )
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -37,14 +28,6 @@ def project(tmp_path):
     (root / "requirements.lock").write_text("numpy==2.4\n")
     (root / "pyproject.toml").write_text('[project]\ndependencies = ["numpy>=2", "no-such-dist"]\n')
     return root
-
-
-@pytest.fixture
-def repository(project):
-    _git(project, "init", "-q")
-    _git(project, "add", ".")
-    _git(project, "commit", "-q", "-m", "first")
-    return project
 
 
 def _config(folder: Path, *, seed: int = 7, schema: str | None = None) -> Config:
@@ -63,20 +46,6 @@ def _collect(project: Path) -> Provenance:
     return collect_provenance(_config(project), project / "wells.yaml", project)
 
 
-def test_a_clean_checkout_gives_its_commit(repository):
-    head = (repository / ".git" / "refs" / "heads").iterdir()
-    [commit] = [path.read_text().strip() for path in head]
-    assert read_git(repository) == GitState(commit=commit, dirty=False)
-    assert _collect(repository).git_label == commit[:12]
-
-
-@pytest.mark.parametrize("name", ["models/code.py", "models/untracked.py"])
-def test_an_edited_or_a_new_file_makes_the_checkout_dirty(repository, name):
-    (repository / name).write_text("NAME = 'edited'\n")
-    assert read_git(repository).dirty
-    assert _collect(repository).git_label.endswith(" with uncommitted changes")
-
-
 def test_without_git_the_commit_is_unknown_and_the_sources_have_a_digest(project, caplog):
     provenance = _collect(project)
     assert provenance.git_commit == "unknown"
@@ -85,27 +54,6 @@ def test_without_git_the_commit_is_unknown_and_the_sources_have_a_digest(project
         f"unknown commit (not a git repository), sources {provenance.code_digest[:12]}"
     )
     assert "The commit of this run is unknown: not a git repository" in caplog.text
-
-
-def test_where_git_is_not_installed_the_note_says_so(project, monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    assert read_git(project).note == "git is not installed"
-
-
-def test_a_project_installed_unversioned_inside_another_repository_does_not_borrow_its_commit(
-    repository,
-):
-    (repository / ".gitignore").write_text("site-packages/\n")
-    installed = repository / "site-packages"
-    installed.mkdir()
-    (installed / "code.py").write_text("")
-    assert read_git(installed) == GitState(note="the project's files are not under version control")
-
-
-def test_a_fresh_repository_without_a_commit_does_not_crash(project):
-    _git(project, "init", "-q")
-    _git(project, "add", ".")
-    assert read_git(project) == GitState(note="git cannot tell the commit")
 
 
 def test_the_stamp_says_versions_seed_and_files_but_no_path(project):
@@ -129,6 +77,13 @@ def test_installed_as_a_wheel_the_packages_come_from_the_wheels_metadata(project
         "importlib.metadata.requires", lambda name: listed if name == "faultline" else None
     )
     assert list(_collect(project).packages) == ["numpy"]
+
+
+def test_a_commit_with_changes_says_so_in_short(project):
+    clean = dataclasses.replace(_collect(project), git_commit="c0ffee" * 6 + "beef", git_note="")
+    assert clean.git_label == "c0ffeec0ffee"
+    dirty = dataclasses.replace(clean, git_dirty=True)
+    assert dirty.git_label == "c0ffeec0ffee with uncommitted changes"
 
 
 def test_without_a_lock_file_its_digest_is_unknown(project):
@@ -196,18 +151,6 @@ def test_the_code_digest_takes_single_files_in_any_order_and_misses_none(tmp_pat
     assert code_digest([one, two]) == code_digest([two, one]) != code_digest([one])
     with pytest.raises(FileNotFoundError, match=r"three\.py"):
         code_digest([tmp_path / "three.py"])
-
-
-def test_the_digest_of_files_follows_content_and_names_not_times_or_order(tmp_path):
-    one, two = tmp_path / "1.csv", tmp_path / "2.csv"
-    one.write_text("a")
-    two.write_text("bb")
-    first = digest_files([one, two])
-    assert (first.num_files, first.num_bytes) == (2, 3)
-    one.touch()
-    assert digest_files([two, one]) == first
-    two.write_text("cc")
-    assert digest_files([one, two]).digest != first.digest
 
 
 def test_a_stamp_is_read_back_as_it_was_written(project, tmp_path):

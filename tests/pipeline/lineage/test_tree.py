@@ -216,7 +216,7 @@ def test_the_printed_tree_speaks_in_words(store, serving, capsys):
     record_run(store, "run-1", serving=serving, version="1")
     Console(width=200).print(render_tree(lineage_of(store, "1")))
     printed = capsys.readouterr().out
-    assert "reasons: passed: PR-AUC 0.810 is above the prevalence 0.200" in printed
+    assert "passed: PR-AUC 0.810 is above the prevalence 0.200" in printed
     assert "metrics: pr_auc 0.81, roc_auc 0.97, recall 0.75" in printed
     assert "code c0ffee000000" in printed
     assert "in place: no" in printed

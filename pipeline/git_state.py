@@ -1,0 +1,62 @@
+"""Which commit the code of a run is at, as far as git can tell."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+UNKNOWN = "unknown"
+_GIT_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitState:
+    """Which commit the code was at.
+
+    Attributes:
+        commit: Full commit id, or `unknown`.
+        dirty: Whether files differed from the commit, untracked ones included.
+        note: Why the commit is unknown; empty where it is known.
+    """
+
+    commit: str = UNKNOWN
+    dirty: bool = False
+    note: str = ""
+
+
+def read_git(project_dir: Path) -> GitState:
+    """Returns the commit of the project, or why it is not known."""
+    try:
+        if not _git(project_dir, "ls-files", "--", "."):
+            # The project may lie, unversioned, inside somebody else's repository.
+            return GitState(note="the project's files are not under version control")
+        commit = _git(project_dir, "rev-parse", "HEAD")
+        changes = _git(project_dir, "status", "--porcelain", "--", ".")
+    except FileNotFoundError:
+        return GitState(note="git is not installed")
+    except subprocess.TimeoutExpired:
+        return GitState(note=f"git did not answer within {_GIT_TIMEOUT_S} s")
+    except subprocess.CalledProcessError as error:
+        return GitState(note=_git_reason(error.stderr))
+    return GitState(commit=commit, dirty=bool(changes))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        # A run only looks: git must not refresh its index beside somebody's commit.
+        ["git", "--no-optional-locks", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=_GIT_TIMEOUT_S,
+    )
+    return done.stdout.strip()
+
+
+def _git_reason(stderr: str) -> str:
+    """The kind of failure, without the paths that git names."""
+    if "not a git repository" in stderr:
+        return "not a git repository"
+    if "dubious ownership" in stderr:
+        return "git does not trust the folder's owner"
+    return "git cannot tell the commit"
