@@ -1,6 +1,7 @@
 """Which columns there are, and of which type each is, over the whole data."""
 
 import difflib
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ import pyarrow as pa
 from pipeline.components.arrow_example_gen import values
 from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
 from pipeline.errors import InputError
+
+_LOGGER = logging.getLogger(__name__)
 
 # What a column is in the files, before its type is decided.
 Kind = Literal[
@@ -173,13 +176,19 @@ def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
         if name in inside:
             continue
         if "none" in kinds and name not in spec.required:
+            _LOGGER.warning("Column %s is left out: no tf.Example can hold its type.", name)
             continue
         columns.append(_decide(name, kinds, profile.texts.get(name), spec))
     return tuple(sorted(columns, key=lambda column: column.name))
 
 
-def check_names(names: Sequence[str], spec: IngestSpec) -> None:
+def check_names(names: Sequence[str], spec: IngestSpec, *, where: str = "the data") -> None:
     """Checks that every column that the config names is among `names`.
+
+    Args:
+        names: Columns found.
+        spec: What the config says.
+        where: What they are the columns of, for the message.
 
     Raises:
         InputError: Says which is missing, the nearest name and the columns found.
@@ -191,7 +200,7 @@ def check_names(names: Sequence[str], spec: IngestSpec) -> None:
         what = "label column" if wanted == spec.label else "column"
         what = f"{spec.strategy} column" if wanted == spec.split_column else what
         raise InputError(
-            f"The {what} `{wanted}` is not in the data"
+            f"The {what} `{wanted}` is not in {where}"
             + (f"; did you mean `{nearest[0]}`?" if nearest else ".")
             + f" Columns found: {_listed(names)}."
         )
@@ -250,8 +259,14 @@ def _decide(name: str, kinds: set[Kind], text: TextProfile | None, spec: IngestS
     if name in spec.times:
         best = 0 if text is None else int(np.argmax(text.time_hits))
         return Column(name=name, type="time", time_format=values.TIME_FORMATS[best])
+    if name in spec.signals and known:
+        raise InputError(
+            f"The signal `{name}` must hold a list of numbers in each row, found single values. "
+            "Give Parquet with a list column, or name its columns under data.wide_signals."
+        )
     if not known or (text is not None and not text.num_values and known <= {"text"}):
-        return Column(name=name, type=spec.types.get(name, "empty"))
+        unknown: Type = "float" if name in spec.numbers else "empty"
+        return Column(name=name, type=spec.types.get(name, unknown))
     if name in spec.types:
         return Column(name=name, type=spec.types[name])
     return Column(name=name, type=_scalar_type(name, known, text, spec))
@@ -270,7 +285,8 @@ def _scalar_type(name: str, known: set[Kind], text: TextProfile | None, spec: In
 
 def _list_type(name: str, known: set[Kind], spec: IngestSpec) -> Type:
     elements = {kind.removesuffix(" list") for kind in known}
-    if name in spec.signals and elements <= {"int", "float"}:
+    floats = name in spec.signals or spec.types.get(name) == "float"
+    if floats and elements <= {"int", "float"}:
         return "float list"
     if elements == {"int"}:
         return "int list"

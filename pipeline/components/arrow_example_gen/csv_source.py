@@ -174,4 +174,7 @@ def with_lines(path: str, bad_rows: Sequence[BadRow]) -> list[BadRow]:
     for row, (line, record) in enumerate(islice(records, max(wanted, default=0) + 1)):
         if row in wanted:
             found[row] = (line, header.delimiter.join(record)[:MAX_TEXT])
-    return [replace(bad, line=found[bad.row][0], text=found[bad.row][1]) for bad in bad_rows]
+    return [
+        replace(bad, line=found[bad.row][0], text=found[bad.row][1]) if bad.row in found else bad
+        for bad in bad_rows
+    ]

@@ -228,7 +228,7 @@ def _row_group_stretches(
         if size >= target_bytes:
             stretches.append(tuple(current))
             current, size = [], 0
-    if current:
+    if current or not stretches:
         stretches.append(tuple(current))
     return stretches
 
@@ -326,7 +326,7 @@ def _read_tfrecord(piece: Piece, batch_rows: int = 10_000) -> Iterator[RawBatch]
     row = 0
     try:
         for serialized in records.as_numpy_iterator():
-            batch = decoder.decode(list(serialized))
+            batch = decoder.DecodeBatch(list(serialized))
             yield RawBatch(batch=batch, rows=np.arange(row + 1, row + 1 + batch.num_rows))
             row += batch.num_rows
     except (tf.errors.DataLossError, RuntimeError, ValueError) as error:

@@ -50,7 +50,7 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
     columns: list[str] | None = None
     if piece.format != "tfrecord":
         schema = sources.read_schema(piece)
-        check_names(schema.names, spec)
+        check_names(schema.names, spec, where=piece.path)
     if piece.format == "parquet":
         profile.kinds = {column.name: {kind_of(column.type)} for column in schema}
         asked = {*spec.numbers, *spec.times}

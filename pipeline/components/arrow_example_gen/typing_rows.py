@@ -130,11 +130,11 @@ def _unwrap_column(column: pa.Array) -> pa.Array:
 
 
 def _missing_faults(raw: pa.Array, name: str, spec: IngestSpec) -> Iterator[Fault]:
-    if not raw.null_count and not pa.types.is_null(raw.type):
-        return
-    roles = {spec.label: "label", spec.split_column or "": spec.strategy}
+    roles = {spec.split_column or "": spec.strategy, spec.label: "label"}
     if name in roles:
-        yield Fault(name, np.asarray(pc.is_null(raw)), f"has no {roles[name]}")
+        missing = np.asarray(pc.is_null(raw, nan_is_null=True))
+        if missing.any():
+            yield Fault(name, missing, f"has no {roles[name]}")
 
 
 Converted = tuple[pa.Array, values.Mask, str]
