@@ -1,5 +1,6 @@
 """Which commit the code of a run is at, as far as git can tell."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ def _git(folder: Path, *arguments: str) -> str:
         # A run only looks: git must not refresh its index beside somebody's commit.
         ["git", "--no-optional-locks", *arguments],
         cwd=folder,
+        # A hook that runs the pipeline has variables that point to its own repository.
+        env={key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
         capture_output=True,
         text=True,
         check=True,

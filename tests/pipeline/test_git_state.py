@@ -8,7 +8,8 @@ from pipeline.git_state import GitState, read_git
 
 def _git(folder: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+    command = ["env", "-u", "GIT_DIR", "-u", "GIT_INDEX_FILE", "git", *identity, *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -38,6 +39,12 @@ def test_a_clean_checkout_gives_its_commit(repository):
 def test_an_edited_or_a_new_file_makes_the_checkout_dirty(repository, name):
     (repository / name).write_text("NAME = 'edited'\n")
     assert read_git(repository).dirty
+
+
+def test_a_hooks_variables_do_not_lead_to_another_repository(repository, monkeypatch):
+    commit = read_git(repository).commit
+    monkeypatch.setenv("GIT_DIR", str(repository.parent / "elsewhere"))
+    assert read_git(repository).commit == commit
 
 
 def test_a_folder_that_is_no_repository_has_no_commit(project):
