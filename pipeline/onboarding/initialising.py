@@ -1,5 +1,6 @@
 """`faultline init`: from a data file to a config and a schema that run as they are."""
 
+import contextlib
 import os
 import re
 import uuid
@@ -132,13 +133,15 @@ def _write_all(texts: Mapping[Path, str]) -> None:
         raise
     finally:
         for draft in drafts.values():
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # never written, for its folder is none
+                draft.unlink()
 
 
 def _undo(before: Mapping[Path, bytes | None]) -> None:
     for path, content in before.items():
         if content is None:
-            path.unlink(missing_ok=True)
+            if path.exists():
+                path.unlink()
         elif path.read_bytes() != content:
             path.write_bytes(content)
 
@@ -160,7 +163,7 @@ def print_report(report: InitReport) -> None:
         click.echo(f"Note: {note}")
     if proposal.split.warning:
         click.echo(f"Warning: {proposal.split.warning}")
-    if table.num_duplicates:
+    if proposal.drop_duplicates:
         click.echo(f"Duplicates: {count(table.num_duplicates, 'row')} will be dropped.")
     if proposal.max_bad_rows:
         click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")

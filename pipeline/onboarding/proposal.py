@@ -20,13 +20,14 @@ from pipeline.onboarding.wide_signals import WideColumns, find_wide_signals, sig
 from pipeline.onboarding.words import count, percent, quoted, unit_of, words_of
 
 _MAX_GROUPS_AS_FEATURE = 50
+_MAX_DUPLICATES = 0.5
 # At least so many rows: batch size, epochs, patience.
 _TRAINING = (
     (1_000_000, 8_192, 10, 3),
     (100_000, 2_048, 15, 4),
     (20_000, 512, 25, 5),
-    (4_000, 128, 40, 8),
-    (0, 32, 60, 12),
+    (4_000, 128, 60, 10),
+    (0, 32, 80, 12),
 )
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
 
@@ -67,6 +68,11 @@ class Proposal:
         default = Data(path="-").missing_values
         return default + tuple(text for text in self.extra_missing if text not in default)
 
+    @property
+    def drop_duplicates(self) -> bool:
+        """Whether equal rows are copies; in a coarse table they are honest repetitions."""
+        return 0 < self.table.num_duplicates <= _MAX_DUPLICATES * self.table.num_rows
+
     def is_time(self, name: str) -> bool:
         """Whether ingestion makes seconds since the Unix epoch of a column."""
         by_split = self.split.split.strategy == "time" and self.split.split.column == name
@@ -88,6 +94,7 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
         InputError: No column is left to learn from.
     """
     work = _Work(table=table, label=label, choice=choice)
+    work.note_duplicates()
     work.take_signals()
     work.take_times_and_leaks()
     work.take_identifiers()
@@ -157,6 +164,15 @@ class _Work:
         """Returns names in the order of the data; signals made of columns come first."""
         places = {name: place for place, name in enumerate(self.table.columns)}
         return sorted(names, key=lambda name: places.get(name, -1))
+
+    def note_duplicates(self) -> None:
+        number, rows = self.table.num_duplicates, self.table.num_rows
+        if number > _MAX_DUPLICATES * rows:
+            self.notes.append(
+                f"{count(number, 'row')} ({percent(number / rows)}) equal an earlier one in every "
+                "column. So many are repetitions of coarse values, so they stay; if they are "
+                "copies, set `drop_duplicates: true`."
+            )
 
     def leave_out(self, name: str, reason: str) -> None:
         self.left_out[name] = reason
@@ -300,7 +316,8 @@ class _Work:
             if not time.usable:
                 self.left_out[name] = f"{time.how}, which are not read as times"
             elif not time.cycles:
-                self.left_out[name] = f"{time.how}, too short for a daily or weekly cycle{used}"
+                why = "without hours and days" if time.is_elapsed else "too short for a daily cycle"
+                self.left_out[name] = f"{time.how}, {why}{used}"
             elif self.table.columns[name].missing_share > 0:
                 missing = percent(self.table.columns[name].missing_share)
                 self.left_out[name] = f"{time.how}, missing in {missing} of the rows{used}"

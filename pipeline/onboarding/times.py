@@ -28,11 +28,13 @@ class TimeColumn:
         seconds: float64 [sampled rows], since the Unix epoch (UTC); NaN where missing.
         how: What it looks like, for people.
         usable: Whether ingestion reads it; milliseconds since the epoch it does not.
+        is_elapsed: It counts from a start of its own, so it tells order but no hour or day.
     """
 
     seconds: npt.NDArray[np.float64]
     how: str
     usable: bool = True
+    is_elapsed: bool = False
 
     @property
     def span_s(self) -> float:
@@ -43,6 +45,8 @@ class TimeColumn:
     def cycles(self) -> tuple[Cycle, ...]:
         """The cycles that the data covers at least twice and that its resolution shows."""
         found: list[Cycle] = []
+        if self.is_elapsed:
+            return ()
         within_a_day = np.nanmax(np.mod(self.seconds, _DAY)) > np.nanmin(np.mod(self.seconds, _DAY))
         if within_a_day and self.span_s >= 2 * _DAY:
             found.append("hour_of_day")
@@ -100,6 +104,9 @@ def _from_numbers(column: Column) -> TimeColumn | None:
                 how=f"{unit} since the Unix epoch",
                 usable=False,
             )
+    if named and rising and len(present) == len(numbers):
+        how = "a time from some start, never falling from row to row"
+        return TimeColumn(seconds=np.floor(numbers), how=how, is_elapsed=True)
     return None
 
 

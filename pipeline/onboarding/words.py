@@ -30,7 +30,7 @@ def percent(share: float) -> str:
     """Returns a share in percent with two digits that matter: `3.4 %`, `0.40 %`, `100 %`."""
     if share in (0, 1):
         return f"{share * 100:.0f} %"
-    if share > 0.999:
+    if share > 0.99:  # what is missing to 100 % matters
         return f"{min(99.99, share * 100):.2f} %"
     digits = 0 if share >= 0.1 else 1 if share >= 0.01 else 2 if share >= 0.001 else 3
     return f"{share * 100:.{digits}f} %"

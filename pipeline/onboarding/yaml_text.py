@@ -7,11 +7,14 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from models.features import Feature, Signal, TrainOptions
+from pipeline.config import Data
 from pipeline.onboarding.proposal import Proposal
 from pipeline.onboarding.words import count, percent, quoted
 
 _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+# What YAML does not allow in a file, and what it takes for the end of a line.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _NOT_TEXT = re.compile(r"(true|false|null|yes|no|on|off|y|n|inf|nan|~)", re.IGNORECASE)
 
 
@@ -50,17 +53,23 @@ def scalar(value: object) -> str:
     """Returns a YAML scalar; a text is quoted where it could be read as something else."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and not _NOT_TEXT.fullmatch(value):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return _quoted_json(value)
+
+
+def _quoted_json(value: object) -> str:
+    """Returns JSON, which YAML reads alike once its unprintable characters are escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _comment(text: str, indent: str = "") -> list[str]:
     lead = f"{indent}# "
-    words = " ".join(text.split())
+    words = _UNPRINTABLE.sub("?", " ".join(text.split()))
     return textwrap.wrap(
         words[:1].upper() + words[1:],
         width=_WIDTH,
         initial_indent=lead,
-        subsequent_indent=lead,
+        subsequent_indent=lead + ("  " if words.startswith("- ") else ""),
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -88,7 +97,7 @@ def _label(proposal: Proposal) -> Iterator[str]:
 
 def positive_scalar(positive: str) -> str:
     """Returns the positive value as YAML: a whole number as such, all else as text."""
-    return positive if re.fullmatch(r"-?\d{1,18}", positive) else json.dumps(positive)
+    return positive if re.fullmatch(r"-?\d{1,18}", positive) else _quoted_json(positive)
 
 
 def _data(proposal: Proposal, data_path: str) -> Iterator[str]:
@@ -96,7 +105,7 @@ def _data(proposal: Proposal, data_path: str) -> Iterator[str]:
     yield "data:"
     yield from _comment("Relative to this file's folder.", "  ")
     yield f"  path: {scalar(data_path)}"
-    if table.num_duplicates:
+    if proposal.drop_duplicates:
         share = percent(table.num_duplicates / table.num_rows)
         yield from _comment(
             f"{count(table.num_duplicates, 'row')} ({share}) equal an earlier one in every column; "
@@ -110,13 +119,14 @@ def _data(proposal: Proposal, data_path: str) -> Iterator[str]:
     for name, wide in proposal.wide_signals.items():
         yield "  wide_signals:" if name == next(iter(proposal.wide_signals)) else ""
         yield f"    {scalar(name)}: {{first: {scalar(wide.first)}, last: {scalar(wide.last)}}}"
-    if proposal.extra_missing:
+    num_default = len(Data(path=data_path).missing_values)
+    if len(proposal.missing_values) > num_default:
         yield from _comment(
-            "Texts that mean a missing value; the last "
-            f"{count(len(proposal.extra_missing), 'one')} because of this data.",
+            "Texts that mean a missing value, beside the empty field; the last "
+            f"{len(proposal.missing_values) - num_default} because of this data.",
             "  ",
         )
-        listed = ", ".join(json.dumps(text, ensure_ascii=False) for text in proposal.missing_values)
+        listed = ", ".join(_quoted_json(text) for text in proposal.missing_values)
         yield f"  missing_values: [{listed}]"
 
 
@@ -164,7 +174,7 @@ def _value(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(scalar(item) for item in value)}]"
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_]\w*", value):
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted_json(value)
     return scalar(value)
 
 

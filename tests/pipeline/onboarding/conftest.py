@@ -1,0 +1,40 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config import Data
+from pipeline.onboarding.labels import choose_positive
+from pipeline.onboarding.proposal import Proposal, propose
+from pipeline.onboarding.table import read_table
+
+ROWS = 1_000
+
+
+@pytest.fixture
+def base() -> dict[str, Any]:
+    """A thousand rows with one honest measurement `x` and a label with 100 positives."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=ROWS)
+    score = x + rng.normal(size=ROWS)
+    return {"x": x.round(4), "label": (score >= np.sort(score)[-100]).astype(int)}
+
+
+@pytest.fixture
+def propose_for(tmp_path: Path) -> Callable[..., Proposal]:
+    """Writes columns to a file and proposes for it as `init` does."""
+
+    def run(columns: dict[str, Any], positive: str | None = None, kind: str = "csv") -> Proposal:
+        path = tmp_path / f"data.{kind}"
+        frame = pd.DataFrame(columns)
+        if kind == "csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path)
+        table = read_table(str(path), "label", Data(path="-").missing_values)
+        return propose(table, "label", choose_positive("label", table.classes, positive))
+
+    return run

@@ -1,0 +1,214 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from pipeline.config import Config
+from pipeline.config_loading import load_config
+from pipeline.errors import InputError
+from pipeline.onboarding import initialise, initialising, print_report
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+
+
+def init(project: Path, data: Path | str, **options: object) -> Config:
+    arguments: dict[str, Any] = {
+        "label": "label",
+        "positive": None,
+        "name": None,
+        "force": False,
+    } | options
+    report = initialise(str(data), project_dir=project, **arguments)
+    return load_config(report.config_path)
+
+
+def schema_of(config: Config) -> dict[str, schema_pb2.Feature]:
+    assert config.schema_path is not None
+    schema = text_format.Parse(config.schema_path.read_text("utf-8"), schema_pb2.Schema())
+    return {feature.name: feature for feature in schema.feature}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    num_rows = 400
+    frame = pd.DataFrame(
+        {
+            "a: [K] #1": rng.normal(size=num_rows).round(3),
+            "true": rng.choice(["yes", 'quo"te', "naïve\\"], num_rows),
+            "sparse": np.where(rng.random(num_rows) < 0.5, np.nan, rng.integers(0, 900, num_rows)),
+            "id": [f"R{n}" for n in range(num_rows)],
+            "label": np.where(np.arange(num_rows) % 8, "ok", "bad: 1"),
+        }
+    )
+    path = tmp_path / "My Pump-data.v2.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_config_and_schema_are_written_and_load_without_an_edit(tmp_path, data):
+    config = init(tmp_path, data)
+    assert config.name == "my_pump_data"
+    assert (config.folder / config.data.path).resolve() == data
+    assert config.label.positive == "bad: 1"
+    assert list(config.features) == ["a: [K] #1", "true", "sparse"]
+    assert config.schema_path == config.folder / "../schema/my_pump_data.pbtxt"
+
+
+def test_the_yaml_says_why(tmp_path, data):
+    init(tmp_path, data)
+    text = (tmp_path / "configs" / "my_pump_data.yaml").read_text("utf-8")
+    assert "# 400 rows in 1 file, 5 columns; 50 rows positive (12 %)." in text
+    assert "# - id: an identifier: 100 % of its texts occur once." in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_the_schema_has_every_column_of_the_examples(tmp_path, data):
+    features = schema_of(init(tmp_path, data))
+    assert set(features) == {"a: [K] #1", "true", "sparse", "id", "label"}
+    number, text, sparse = (features[name] for name in ("a: [K] #1", "true", "sparse"))
+    assert (number.type, number.presence.min_fraction) == (schema_pb2.FLOAT, 1.0)
+    assert number.shape.dim[0].size == 1
+    assert text.type == schema_pb2.BYTES
+    assert text.domain == "true"
+    assert 0.9 < text.distribution_constraints.min_domain_mass < 1
+    assert sparse.value_count.max == 1
+    assert 0.1 < sparse.presence.min_fraction < 0.5  # half of the half that is there now
+    assert not features["id"].HasField("presence")
+    assert list(features["label"].not_in_environment) == ["SERVING"]
+    assert (features["label"].int_domain.min, features["label"].int_domain.max) == (0, 1)
+
+
+def test_signals_and_times_have_the_types_of_ingestion(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "at": pd.date_range("2024-01-01", periods=200, freq="h"),
+            "v": list(rng.normal(size=(200, 16)).astype(np.float32)),
+            "flag": rng.random(200) < 0.5,
+            "label": np.arange(200) % 5 == 0,
+        }
+    )
+    frame.to_parquet(tmp_path / "r.parquet")
+    features = schema_of(init(tmp_path, tmp_path / "r.parquet"))
+    assert features["at"].type == features["flag"].type == schema_pb2.INT
+    assert features["v"].type == schema_pb2.FLOAT
+    assert features["v"].shape.dim[0].size == 16
+
+
+def test_a_wide_signal_stands_in_the_schema_for_its_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    wide = {f"t{n:02d}": np.sin(n / 5) + 0.01 * rng.normal(size=100) for n in range(16)}
+    frame = pd.DataFrame(wide | {"label": np.arange(100) % 5 == 0})
+    frame.to_csv(tmp_path / "w.csv", index=False)
+    features = schema_of(init(tmp_path, tmp_path / "w.csv"))
+    assert set(features) == {"t", "label"}
+
+
+def test_the_parts_of_a_folder_are_read_together(tmp_path, data):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    frame = pd.read_csv(data)
+    frame[:200].to_csv(folder / "1.csv.gz", index=False)
+    frame[200:].to_csv(folder / "2.csv.gz", index=False)
+    assert init(tmp_path, folder).name == "parts"
+    assert init(tmp_path, folder / "*.csv.gz", name="other").data.path == "../parts/*.csv.gz"
+
+
+def test_existing_files_are_kept_without_force(tmp_path, data):
+    init(tmp_path, data)
+    config = tmp_path / "configs" / "my_pump_data.yaml"
+    config.write_text("mine")
+    with pytest.raises(InputError, match=r"exist already. Choose another name with --name"):
+        init(tmp_path, data)
+    assert config.read_text() == "mine"
+    assert init(tmp_path, data, force=True).name == "my_pump_data"
+
+
+def test_nothing_is_left_where_one_file_cannot_be_written(tmp_path, data):
+    (tmp_path / "configs").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match="Cannot write"):
+        init(tmp_path, data)
+    assert list((tmp_path / "schema").iterdir()) == []
+
+
+def test_with_force_a_failure_brings_the_old_files_back(tmp_path, data, monkeypatch):
+    init(tmp_path, data)
+    schema = tmp_path / "schema" / "my_pump_data.pbtxt"
+    schema.write_text("# old")
+    replace = Path.replace
+
+    def fail_on_yaml(self, target):
+        if Path(target).suffix == ".yaml":
+            raise PermissionError(13, "Permission denied", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(initialising.Path, "replace", fail_on_yaml)
+    with pytest.raises(InputError, match="Permission denied"):
+        init(tmp_path, data, force=True)
+    assert schema.read_text() == "# old"
+    assert [path.name for path in schema.parent.iterdir()] == ["my_pump_data.pbtxt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "expected"),
+    [
+        ("no.csv", None, {}, "No data found at"),
+        ("d.csv", "", {}, "is empty"),
+        ("d.csv", "a,label\n", {}, "has no rows below its header"),
+        ("d.csv", "a,lable\n1,0\n", {}, "Did you mean `lable`?"),
+        ("d.csv", "a,label\n" + "1,0\n" * 30, {}, "has one value only"),
+        ("d.csv", "a,label\n1,0\n", {"name": "Big Name"}, "--name 'Big Name' must begin"),
+        ("d.parquet", "PAR1 but cut", {}, "not a readable Parquet file"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, name, text, options, expected):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as error:
+        init(tmp_path, tmp_path / name, **options)
+    assert expected in str(error.value)
+    assert not (tmp_path / "configs").exists()
+
+
+def test_the_report_names_decisions_and_the_next_command(tmp_path, data, capsys):
+    report = initialise(
+        str(data), label="label", positive=None, name="p", project_dir=tmp_path, force=False
+    )
+    print_report(report)
+    shown = capsys.readouterr().out
+    assert "`label` = bad: 1 in 50 rows (12 %)" in shown
+    assert "id: an identifier" in shown
+    assert f"faultline run --config {tmp_path / 'configs' / 'p.yaml'}" in shown
+
+
+def test_ai4i2020_leaves_its_identifiers_out(tmp_path):
+    path = SHARED / "ai4i2020" / "ai4i2020.csv"
+    if not path.exists():
+        pytest.skip(f"the data set ai4i2020 is not at {path}")
+    config = init(tmp_path, path)
+    assert set(config.features) == {
+        "Type",
+        "Air temperature [K]",
+        "Process temperature [K]",
+        "Rotational speed [rpm]",
+        "Torque [Nm]",
+        "Tool wear [min]",
+    }
+    assert config.label.positive == 1
+    assert config.split.strategy == "stratified"
+
+
+def test_hydraulic_wide_is_one_signal_with_a_warning_on_blocks(tmp_path):
+    path = SHARED / "hydraulic_wide" / "hydraulic_FS1_valve.csv"
+    if not path.exists():
+        pytest.skip(f"the data set hydraulic_wide is not at {path}")
+    config = init(tmp_path, path, name="rig")
+    assert [(n, f.num_samples) for n, f in config.features.items()] == [("t", 600)]
+    assert "Warning: rows lie in 73 blocks" in " ".join(
+        (tmp_path / "configs" / "rig.yaml").read_text().replace("# ", "").split()
+    )

@@ -1,0 +1,298 @@
+"""One small file for each thing that `init` recognises, and the decision that it must take."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.features import Categorical, HeavyTailed, Numeric, Signal, Time
+from pipeline.config import WideSignal
+from pipeline.errors import InputError
+from pipeline.onboarding.proposal import propose_training
+from pipeline.onboarding.table import read_table
+
+ROWS = 1_000
+RNG = np.random.default_rng(1)
+
+
+def test_an_honest_measurement_stays_with_its_unit_and_its_odd_name(base, propose_for):
+    base["Größe: a.b [mm]"] = RNG.normal(size=ROWS)
+    proposal = propose_for(base)
+    assert proposal.features["x"][0] == Numeric()
+    assert proposal.features["Größe: a.b [mm]"][0] == Numeric(unit="mm")
+    assert proposal.left_out == {}
+    assert proposal.split.split.strategy == "stratified"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("serial", [f"S{n:05d}" for n in range(ROWS)], "an identifier: 100 % of its texts"),
+        ("UDI", range(1, ROWS + 1), "a row number or counter: strictly rising"),
+        ("left", range(ROWS, 0, -1), "a row number or counter: strictly falling"),
+        ("ticket_id", RNG.permutation(90_000)[:ROWS], "an identifier: 100 % of its values"),
+        ("shuffled", RNG.permutation(ROWS), "each whole number of its range occurs once"),
+        ("site", ["Geneva"] * ROWS, "the same value in every row"),
+        ("zero", [0.0] * ROWS, "the same value in every row"),
+        ("nothing", [None] * ROWS, "empty in every row"),
+        ("rare", [1.5] * 3 + [None] * (ROWS - 3), "missing in 99.70 % of the rows"),
+        ("note", [f"seen by {n // 2}" for n in range(ROWS)], "free text: 500 distinct values"),
+    ],
+)
+def test_a_column_without_use_is_left_out(base, propose_for, name, values, reason):
+    proposal = propose_for(base | {name: values})
+    assert reason in proposal.left_out[name]
+    assert list(proposal.features) == ["x"]
+
+
+def test_whole_numbers_that_measure_are_no_identifiers(base, propose_for):
+    # 1,000 draws of 30,000 values: nearly all distinct, neither dense nor named as an identifier.
+    proposal = propose_for(base | {"pressure": RNG.integers(0, 30_000, ROWS)})
+    assert proposal.features["pressure"][0] == Numeric()
+
+
+def test_a_twin_of_a_column_is_left_out(base, propose_for):
+    proposal = propose_for(base | {"x_again": base["x"]})
+    assert proposal.left_out["x_again"] == "equal to `x` in every row"
+
+
+def test_copies_consequences_and_codes_of_the_label_are_left_out(base, propose_for):
+    y = base["label"]
+    proposal = propose_for(
+        base
+        | {
+            "verdict": np.where(y, "broken", "fine"),
+            "inverse": 1 - y,
+            "severity": y * 10 + RNG.random(ROWS),
+            "fault_code": np.where(y, RNG.integers(1, 5, ROWS), 0),
+            "repaired_on": np.where(y, "2024-03-01", None),
+            "wear_failure": y * (RNG.random(ROWS) < 0.3),
+        }
+    )
+    assert list(proposal.features) == ["x"]
+    assert "its values determine the label" in proposal.left_out["verdict"]
+    assert "ROC-AUC 1.0000 (low values)" in proposal.left_out["inverse"]
+    assert "ROC-AUC 1.0000 (high values)" in proposal.left_out["severity"]
+    assert "gives the label away" in proposal.left_out["fault_code"]
+    assert "a value just where the label is positive" in proposal.left_out["repaired_on"]
+    assert "the value `1` occurs in" in proposal.left_out["wear_failure"]
+
+
+def test_a_strong_but_honest_measurement_is_no_leak(base, propose_for):
+    # Class means two deviations apart: ROC-AUC Phi(2 / sqrt(2)) = 0.92.
+    proposal = propose_for(base | {"strong": 2 * base["label"] + RNG.normal(size=ROWS)})
+    assert "strong" in proposal.features
+
+
+def test_a_flag_that_is_set_in_a_few_rows_by_chance_is_no_leak(base, propose_for):
+    flag = np.zeros(ROWS, int)
+    flag[np.flatnonzero(base["label"])[:5]] = 1  # five positives of five: 0.1^5 by chance
+    proposal = propose_for(base | {"maintenance": flag})
+    assert "maintenance" in proposal.features
+
+
+def test_repeated_names_of_things_make_a_group_split(base, propose_for):
+    machines = RNG.integers(0, 50, ROWS)
+    bays = machines // 5
+    slots = [f"{m}/{n % 2}" for n, m in enumerate(machines)]
+    proposal = propose_for(base | {"machine_id": machines, "bay_name": bays, "slot_no": slots})
+    assert proposal.split.split.strategy == "group"
+    assert proposal.split.split.column == "machine_id"
+    assert "the group by which examples are split" in proposal.left_out["machine_id"]
+    # A slot is a part of one machine, so it names the machine.
+    assert proposal.left_out["slot_no"] == "each of its values occurs with one `machine_id` only"
+
+
+def test_rows_that_are_alike_make_a_group_whatever_its_name(base, propose_for):
+    codes = np.repeat(np.arange(100), 10)
+    means = RNG.normal(size=100)
+    alike = {f"m{n}x": means[codes] * (n + 1) + 0.01 * RNG.normal(size=ROWS) for n in range(3)}
+    proposal = propose_for(base | alike | {"qq": [f"q{c}" for c in codes]})
+    assert proposal.split.split.column == "qq"
+    assert "intraclass correlation 1.00" in proposal.split.reason
+
+
+def test_too_few_groups_fall_back_and_say_why(base, propose_for):
+    # All positives on two of six machines: no three splits can each have one.
+    machine = np.where(base["label"], RNG.integers(0, 2, ROWS), RNG.integers(0, 6, ROWS))
+    proposal = propose_for(base | {"machine": machine})
+    assert proposal.split.split.strategy == "stratified"
+    assert proposal.split.not_possible == (
+        "group by `machine`: no cut gives every split examples of both classes",
+    )
+    assert isinstance(proposal.features["machine"][0], Categorical)
+
+
+@pytest.mark.parametrize(
+    ("values", "how"),
+    [
+        (pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str), "ISO 8601"),
+        (pd.date_range("2024-01-01", periods=ROWS, freq="h").strftime("%d.%m.%Y %H:%M"), "%d.%m"),
+        (1_700_000_000 + 3_600 * np.arange(ROWS), "seconds since the Unix epoch"),
+    ],
+)
+def test_times_in_order_make_a_time_split_and_cycles(base, propose_for, values, how):
+    proposal = propose_for(base | {"recorded": values})
+    assert proposal.split.split.strategy == "time"
+    assert proposal.split.split.column == "recorded"
+    feature, reason = proposal.features["recorded"]
+    # 1,000 hours are 41 days: two days and two weeks at least, not two years.
+    assert feature == Time(cycles=("hour_of_day", "day_of_week"))
+    assert how in reason
+
+
+def test_times_whose_end_has_no_positives_fall_back_and_say_why(base, propose_for):
+    order = np.argsort(-base["label"], kind="stable")  # all positives first
+    columns = {name: values[order] for name, values in base.items()}
+    columns["day"] = pd.date_range("2020-01-01", periods=ROWS, freq="D").astype(str)
+    proposal = propose_for(columns)
+    assert proposal.split.split.strategy == "stratified"
+    assert "time by `day`: " in proposal.split.not_possible[0]
+
+
+def test_elapsed_time_deals_the_splits_but_is_no_feature(base, propose_for):
+    proposal = propose_for(base | {"Time": np.sort(RNG.integers(0, 10_000, ROWS))})
+    assert proposal.split.split.column == "Time"
+    assert "without hours and days" in proposal.left_out["Time"]
+
+
+def test_milliseconds_since_the_epoch_are_recognised_and_left_out(base, propose_for):
+    stamps = (1_700_000_000 + np.arange(ROWS)) * 1_000
+    proposal = propose_for(base | {"ts": stamps})
+    assert "milliseconds since the Unix epoch" in proposal.left_out["ts"]
+    assert proposal.split.split.strategy == "stratified"
+
+
+def test_dates_in_parquet_are_times(base, propose_for):
+    base["at"] = pd.date_range("2024-01-01", periods=ROWS, freq="h")
+    assert isinstance(propose_for(base, kind="parquet").features["at"][0], Time)
+
+
+def test_numbered_smooth_columns_become_one_signal(base, propose_for):
+    shapes = np.exp(-np.arange(20) / 8) * (1 + 0.1 * RNG.normal(size=(ROWS, 1)))
+    wide = {f"V_{n}": shapes[:, n].round(5) for n in range(20)}
+    proposal = propose_for(base | wide)
+    assert proposal.wide_signals == {"V": WideSignal(first="V_0", last="V_19")}
+    assert proposal.features["V"][0] == Signal(num_samples=20)
+    assert set(proposal.features) == {"x", "V"}
+
+
+def test_numbered_samples_of_vibration_are_a_signal_by_their_name(base, propose_for):
+    wide = {f"t{n:03d}": RNG.normal(size=ROWS).round(5) for n in range(16)}
+    assert propose_for(base | wide).features["t"][0] == Signal(num_samples=16)
+
+
+def test_numbered_separate_measurements_stay_apart(base, propose_for):
+    wide = {f"f{n}": (10**n * RNG.normal(size=ROWS)).round(5) for n in range(16)}
+    proposal = propose_for(base | wide)
+    assert len(proposal.features) == 17
+    assert "`f0` to `f15` stay separate numbers" in proposal.notes[0]
+
+
+def test_lists_of_one_length_are_signals_and_others_are_left_out(base, propose_for):
+    base["voltage_v"] = list(RNG.normal(size=(ROWS, 32)).astype(np.float32))
+    base["ragged"] = [np.zeros(2 + n % 3) for n in range(ROWS)]
+    base["sampling_rate_hz"] = np.where(np.arange(ROWS) % 50, 500.0, 250.0)
+    proposal = propose_for(base, kind="parquet")
+    assert proposal.features["voltage_v"][0] == Signal(
+        num_samples=32, sampling_rate_hz=500.0, rate_column="sampling_rate_hz", unit="V"
+    )
+    assert "lists of 2 to 4 numbers" in proposal.left_out["ragged"]
+    assert "the signals' sampling rate" in proposal.left_out["sampling_rate_hz"]
+
+
+def test_kinds_of_numbers_and_texts(base, propose_for):
+    base["gear"] = RNG.integers(0, 6, ROWS)
+    base["area_code"] = RNG.integers(0, 60, ROWS)
+    base["num_starts"] = RNG.integers(0, 6, ROWS)
+    base["binary"] = RNG.integers(0, 2, ROWS)
+    base["colour"] = RNG.choice(["red", "green"], ROWS)
+    base["energy"] = np.exp(3 * RNG.normal(size=ROWS))
+    kinds = {name: type(feature) for name, (feature, _) in propose_for(base).features.items()}
+    assert kinds == {
+        "x": Numeric,
+        "gear": Categorical,
+        "area_code": Categorical,
+        "num_starts": Numeric,
+        "binary": Numeric,
+        "colour": Categorical,
+        "energy": HeavyTailed,
+    }
+
+
+def test_texts_among_numbers_become_missing_where_no_other_column_needs_them(base, propose_for):
+    reading = RNG.normal(size=ROWS).round(3).astype(str).astype(object)
+    reading[:30] = "error"
+    clashing = RNG.normal(size=ROWS).round(3).astype(str).astype(object)
+    clashing[:30] = "red"
+    base |= {"reading": reading, "colour": RNG.choice(["red", "green"], ROWS), "bad": clashing}
+    proposal = propose_for(base)
+    assert isinstance(proposal.features["reading"][0], Numeric)
+    assert proposal.extra_missing == ("error",)
+    # `red` must stay a colour, so the column that has it among its numbers cannot be a number.
+    assert "too many distinct values" in proposal.left_out["bad"]
+
+
+def test_a_code_among_numbers_makes_a_category(base, propose_for):
+    codes = RNG.choice(["1", "2", "3", "X"], ROWS)
+    assert isinstance(propose_for(base | {"mode": codes}).features["mode"][0], Categorical)
+
+
+def test_columns_with_nine_tenths_missing_stay(base, propose_for):
+    sparse = np.where(RNG.random(ROWS) < 0.9, np.nan, RNG.normal(size=ROWS))
+    feature, reason = propose_for(base | {"sparse": sparse}).features["sparse"]
+    assert isinstance(feature, Numeric)
+    assert "missing in 90 % of the rows" in reason or "missing in 89 %" in reason
+
+
+def test_duplicates_bad_rows_and_missing_labels_are_counted(tmp_path):
+    path = tmp_path / "data.csv"
+    rows = [f"{n},{n % 2}" for n in range(100)]
+    # Two copies of earlier rows, a row with one field, a row without a label.
+    path.write_text("\n".join(["a,label", *rows, "0,0", "1.0,1", "7", "7,"]) + "\n")
+    table = read_table(str(path), "label", ())
+    assert (table.num_rows, table.num_duplicates) == (103, 2)
+    assert (table.num_ragged, table.num_unlabelled) == (1, 1)
+    assert table.classes == {"0": 51, "1": 51}
+
+
+def test_more_rows_than_the_sample_holds_are_still_counted_exactly(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.onboarding.table._MAX_SAMPLE_ROWS", 64)
+    monkeypatch.setattr("pipeline.onboarding.table._MIN_SAMPLE_ROWS", 8)
+    path = tmp_path / "data.csv"
+    path.write_text("a,label\n" + "".join(f"{n},{int(n == 5)}\n" for n in range(1_000)))
+    table = read_table(str(path), "label", ())
+    assert table.classes == {"0": 999, "1": 1}
+    assert 8 <= len(table.sampled) <= 64
+    assert list(table.columns["a"].sample) == list(table.sampled)
+
+
+def test_a_few_copies_are_dropped_and_a_coarse_table_is_not(base, propose_for):
+    few = {name: np.append(values, values[:50]) for name, values in base.items()}
+    assert propose_for(few).drop_duplicates
+    coarse = base | {"x": RNG.integers(0, 5, ROWS)}  # ten different rows in all
+    proposal = propose_for(coarse)
+    assert not proposal.drop_duplicates
+    assert "equal an earlier one in every column" in proposal.notes[-1]
+
+
+def test_long_runs_of_equal_label_are_a_warning(base, propose_for):
+    order = np.argsort(base["label"], kind="stable")
+    proposal = propose_for({name: values[order] for name, values in base.items()})
+    # Shuffled, 100 of 1,000 would make 1 + 2 * 900 * 100 / 1000 = 181 runs.
+    assert "2 blocks of equal label" in proposal.split.warning
+    assert "about 181" in proposal.split.warning
+
+
+def test_shuffled_rows_are_no_warning(base, propose_for):
+    assert propose_for(base).split.warning == ""
+
+
+def test_nothing_to_learn_from_is_an_error(base, propose_for):
+    with pytest.raises(InputError, match="No column is left to learn from: `n` is a row number"):
+        propose_for({"n": range(ROWS), "label": base["label"]})
+
+
+def test_more_rows_get_bigger_batches_and_fewer_epochs():
+    small, large = propose_training(1_000)[0], propose_training(286_000)[0]
+    assert small.batch_size < large.batch_size
+    assert small.epochs > large.epochs

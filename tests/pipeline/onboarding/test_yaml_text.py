@@ -1,0 +1,34 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from models.features import Categorical, Numeric, Signal, Time
+from pipeline.onboarding.yaml_text import flow, positive_scalar, scalar
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_text_reads_back_as_it_was_as_key_and_value(text):
+    written = f"{scalar(text)}: {scalar(text)}\n"
+    assert YAML(typ="safe", pure=True).load(written) == {text: text}
+
+
+@pytest.mark.parametrize(
+    ("feature", "expected"),
+    [
+        (Numeric(), "{kind: numeric}"),
+        (Numeric(unit="m/s, [x]"), '{kind: numeric, unit: "m/s, [x]"}'),
+        (Categorical(max_vocabulary_size=12), "{kind: categorical, max_vocabulary_size: 12}"),
+        (Time(cycles=("day_of_week",)), "{kind: time, cycles: [day_of_week]}"),
+        (Signal(num_samples=8), "{kind: signal, num_samples: 8, sampling_rate_hz: 1.0}"),
+    ],
+)
+def test_a_feature_stands_on_one_line_without_its_defaults(feature, expected):
+    assert flow(feature) == expected
+
+
+@pytest.mark.parametrize(
+    ("positive", "expected"), [("1", "1"), ("-1", "-1"), ("0.5", '"0.5"'), ("yes", '"yes"')]
+)
+def test_a_whole_positive_value_is_a_number_and_any_other_a_text(positive, expected):
+    assert positive_scalar(positive) == expected
