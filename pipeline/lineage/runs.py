@@ -41,7 +41,7 @@ class RunRow:
         commit: Commit of the code, or `unknown`.
         dirty: Whether the code differed from the commit.
         metrics: Metrics on the test split, by name.
-        verdict: `BLESSED`, `NOT_BLESSED`, or empty where the run did not get that far.
+        verdict: `BLESSED`, `REJECTED`, or empty where the run did not get that far.
         version: The pushed version, or empty.
     """
 
@@ -144,5 +144,5 @@ def _metrics(blessing: Artifact | None) -> dict[str, float]:
 def _verdict(blessing: Artifact | None) -> str:
     if blessing is None:
         return ""
-    blessed = "BLESSED" if blessing.properties.get("blessed") else "NOT_BLESSED"
+    blessed = "BLESSED" if blessing.properties.get("blessed") else "REJECTED"
     return str(blessing.properties.get("verdict") or blessed)

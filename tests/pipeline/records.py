@@ -140,7 +140,7 @@ VERDICT = {
 }
 REFUSAL = {
     "blessed": 0,
-    "verdict": "NOT_BLESSED",
+    "verdict": "REJECTED",
     "metrics": '{"pr_auc": 0.21}',
     "reasons": '[{"text": "PR-AUC 0.210 is no better than the prevalence", "passed": false}]',
 }

@@ -38,7 +38,7 @@ def test_a_blessed_and_a_refused_run_are_told_apart_the_newest_first(store, tmp_
     assert (blessed.data["num_rows"], blessed.data["span"]) == (200, 3)
     assert (blessed.num_steps, blessed.num_cached, blessed.dirty) == (7, 0, False)
     assert (refused.run_id, refused.state) == ("run-2", RunState.COMPLETE)
-    assert (refused.verdict, refused.version, refused.dirty) == ("NOT_BLESSED", "", True)
+    assert (refused.verdict, refused.version, refused.dirty) == ("REJECTED", "", True)
     assert refused.commit == "c0ffee" + "0" * 34
 
 

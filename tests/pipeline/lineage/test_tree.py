@@ -117,7 +117,7 @@ def test_a_refused_model_leads_to_the_verdict_on_it(store):
     made = record_run(store, "run-1", serving=None)
     node = lineage_of(store, f"#{made['model']}")
     assert node.kind == "model"
-    assert _find(node, "verdict").facts["verdict"] == "NOT_BLESSED"
+    assert _find(node, "verdict").facts["verdict"] == "REJECTED"
     assert _find(node, "data").facts["span"] == 3
 
 
