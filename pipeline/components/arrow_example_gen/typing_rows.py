@@ -78,7 +78,7 @@ def _convert(
         return _convert_wide(batch, column)
     raw = _raw_column(batch, column.name)
     faults = list(_missing_faults(raw, column.name, spec))
-    if pa.types.is_null(raw.type):
+    if column.type == "empty" or pa.types.is_null(raw.type):
         return pa.nulls(len(raw), ARROW_TYPES[column.type]), faults
     array, mask, expected = _converter(column, spec)(raw)
     if mask.any():

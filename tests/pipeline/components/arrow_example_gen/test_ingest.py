@@ -1,0 +1,216 @@
+"""Whole ingestions of small data through Beam's DirectRunner."""
+
+import json
+from collections import Counter
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.components.arrow_example_gen.ingest import ingest
+from pipeline.errors import InputError
+from tests.pipeline.components.arrow_example_gen.specs import spec
+
+pytestmark = pytest.mark.e2e
+
+SPLITS = ("train", "eval", "test")
+
+
+def make_pipeline():
+    flags = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+    return beam.Pipeline(options=PipelineOptions(flags))
+
+
+def run(tmp_path, files, name="out", **changes: object):
+    return ingest(
+        [str(file) for file in files],
+        spec(**changes),
+        uri=str(tmp_path / name),
+        reports_dir=str(tmp_path / "reports"),
+        make_pipeline=make_pipeline,
+    )
+
+
+def write_csv(path, rows, header="a,y"):
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def good_rows(num=200, start=0):
+    """Rows of which each fifth is positive."""
+    return [f"{i},{int(i % 5 == 0)}" for i in range(start, start + num)]
+
+
+def read_split(folder, split):
+    files = sorted(str(file) for file in (folder / f"Split-{split}").iterdir())
+    return list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+
+
+def values_of(record, name):
+    feature = tf.train.Example.FromString(record).features.feature[name]
+    kind = feature.WhichOneof("kind")
+    return None if kind is None else list(getattr(feature, kind).value)
+
+
+def test_200_rows_are_dealt_exactly_whatever_their_order_and_files(tmp_path):
+    rows = good_rows()
+    whole = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], name="whole")
+    assert whole.rows == {"train": 150, "eval": 30, "test": 20}
+    assert whole.positives == {"train": 30, "eval": 6, "test": 4}
+
+    parts = [write_csv(tmp_path / f"part{i}.csv", list(reversed(rows[i::3]))) for i in range(3)]
+    run(tmp_path, parts, name="parts")
+    for split in SPLITS:
+        expected = Counter(read_split(tmp_path / "whole", split))
+        assert Counter(read_split(tmp_path / "parts", split)) == expected
+    assert not (tmp_path / "whole" / ".staged").exists()
+
+
+def test_the_same_data_gives_the_same_bytes(tmp_path):
+    file = write_csv(tmp_path / "a.csv", good_rows())
+    for name in ("first", "second"):
+        run(tmp_path, [file], name=name)
+    for split in SPLITS:
+        [first] = (tmp_path / "first" / f"Split-{split}").iterdir()
+        [second] = (tmp_path / "second" / f"Split-{split}").iterdir()
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_csv_parquet_and_tfrecord_of_the_same_rows_give_the_same_examples(tmp_path):
+    rows = [f"{i},{i / 4},{'' if i % 7 == 0 else f'n{i}'},{int(i % 5 == 0)}" for i in range(60)]
+    text = write_csv(tmp_path / "a.csv", rows, header="a,b,c,y")
+    table = pa.table(
+        {
+            "a": list(range(60)),
+            "b": [i / 4 for i in range(60)],
+            "c": [None if i % 7 == 0 else f"n{i}" for i in range(60)],
+            "y": [i % 5 == 0 for i in range(60)],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=20)
+    run(tmp_path, [text], name="csv")
+    run(tmp_path, [tmp_path / "a.parquet"], name="parquet")
+    records = sorted((tmp_path / "csv").glob("Split-*/*"))
+    run(tmp_path, records, name="tfrecord", format="tfrecord")
+    for split in SPLITS:
+        expected = Counter(read_split(tmp_path / "csv", split))
+        assert Counter(read_split(tmp_path / "parquet", split)) == expected
+        assert Counter(read_split(tmp_path / "tfrecord", split)) == expected
+
+
+def test_signals_keep_their_samples_and_gaps(tmp_path):
+    table = pa.table(
+        {"s": [[float(i), None, 2.0] for i in range(30)], "y": [int(i % 3 == 0) for i in range(30)]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    run(tmp_path, [tmp_path / "a.parquet"], signals={"s": 3}, required=("y", "s"))
+    samples = values_of(read_split(tmp_path / "out", "train")[0], "s")
+    assert samples[0] == int(samples[0])
+    assert samples[1] != samples[1]  # not a number
+    assert samples[2] == 2.0
+
+
+def test_bad_rows_within_the_limit_go_to_quarantine(tmp_path):
+    rows = good_rows()
+    rows[3:3] = ["7", "x,0", "8,"]  # lines 5, 6 and 7
+    summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], max_bad_rows=3, numbers=("a",))
+    assert (summary.num_rows, summary.num_bad_rows) == (200, 3)
+    lines = (tmp_path / "out" / "quarantine" / "bad_rows.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [(bad["line"], bad["column"], bad["text"]) for bad in found] == [
+        (5, "", "7"),
+        (6, "a", "x,0"),
+        (7, "y", "8,"),
+    ]
+
+
+def test_more_bad_rows_than_allowed_stop_the_run_and_are_kept(tmp_path):
+    rows = [*good_rows(), "7", "x,0"]
+    with pytest.raises(InputError, match="2 rows cannot be read") as caught:
+        run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], max_bad_rows=1, numbers=("a",))
+    assert "line 202: has 1 fields, the header has 2" in str(caught.value)
+    assert "line 203, column `a`: `x` found, expected a number" in str(caught.value)
+    kept = tmp_path / "reports" / "bad_rows.jsonl"
+    assert str(kept) in str(caught.value)
+    assert len(kept.read_text().splitlines()) == 2
+
+
+def test_duplicates_are_dropped_across_files_where_asked_for(tmp_path):
+    files = [write_csv(tmp_path / f"{i}.csv", good_rows(100, start=50 * i)) for i in range(3)]
+    # 0..99, 50..149, 100..199: 200 distinct rows of 300.
+    assert run(tmp_path, files, name="kept").num_rows == 300
+    summary = run(tmp_path, files, name="dropped", drop_duplicates=True)
+    assert (summary.num_rows, summary.num_duplicates) == (200, 100)
+    assert summary.rows == {"train": 150, "eval": 30, "test": 20}
+
+
+def test_groups_stay_on_one_side(tmp_path):
+    rows = [f"{i},g{i % 20},{int(i % 20 < 6 and i % 3 == 0)}" for i in range(400)]
+    run(
+        tmp_path,
+        [write_csv(tmp_path / "a.csv", rows, header="a,g,y")],
+        strategy="group",
+        split_column="g",
+    )
+    groups = [
+        {values_of(record, "g")[0] for record in read_split(tmp_path / "out", split)}
+        for split in SPLITS
+    ]
+    assert all(groups)
+    assert len(set.union(*groups)) == sum(len(group) for group in groups)
+
+
+def test_time_trains_on_the_past_alone(tmp_path):
+    rows = [f"2026-01-{1 + i % 28:02d},{int(i % 2)}" for i in range(280)]
+    run(
+        tmp_path,
+        [write_csv(tmp_path / "a.csv", rows, header="t,y")],
+        strategy="time",
+        split_column="t",
+        times=("t",),
+    )
+    times = [
+        [values_of(record, "t")[0] for record in read_split(tmp_path / "out", split)]
+        for split in SPLITS
+    ]
+    assert max(times[0]) < min(times[1])
+    assert max(times[1]) < min(times[2])
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "message"),
+    [
+        ("", {}, "is empty"),
+        ("a,y\n", {}, "a header, but no rows"),
+        ("a,label\n1,0\n", {}, "label column `y` is not in .*a.csv"),
+        ("a,y\n1,0\n2,0\n", {}, "one class only: 0 positive and 2 negative.*`0` .2 rows"),
+        ("a,y\n1,1\n2,1\n3,0\n4,0\n5,0\n", {}, "2 positive and 3 negative rows found, at least 3"),
+        ("a,y\n1\n", {}, "1 rows cannot be read"),
+        ("a,y\n1\n", {"max_bad_rows": 5}, "None of the 1 rows"),
+        (
+            "a,y\n" + "g,1\n" * 5 + "h,0\n" * 5,
+            {"strategy": "group", "split_column": "a"},
+            "1 of the 2 values of `a` have a positive row, at least 3 needed",
+        ),
+        (
+            "a,y\n" + "1,1\n2,0\n" * 5,
+            {"strategy": "time", "split_column": "a", "times": ("a",)},
+            "cannot give each of train, eval and test",
+        ),
+    ],
+)
+def test_data_that_cannot_be_used_is_refused_with_the_reason(tmp_path, content, changes, message):
+    path = tmp_path / "a.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=f"(?s){message}"):
+        run(tmp_path, [path], **changes)
+
+
+def test_the_first_of_several_files_that_fails_is_named(tmp_path):
+    files = [write_csv(tmp_path / "a.csv", good_rows())]
+    files += [write_csv(tmp_path / f"{name}.csv", ["1,0"], header="a,z") for name in "bc"]
+    with pytest.raises(InputError, match=r"`y` is not in .*/b\.csv"):
+        run(tmp_path, files)
