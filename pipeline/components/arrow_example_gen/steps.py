@@ -51,8 +51,9 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
     if piece.format != "tfrecord":
         schema = sources.read_schema(piece)
         check_names(schema.names, spec, where=piece.path)
+        csv = piece.format == "csv"
+        profile.kinds = {column.name: {kind_of(column.type, csv=csv)} for column in schema}
     if piece.format == "parquet":
-        profile.kinds = {column.name: {kind_of(column.type)} for column in schema}
         asked = {*spec.numbers, *spec.times}
         columns = [n for n, kinds in profile.kinds.items() if n in asked and kinds == {"bytes"}]
         if not columns:

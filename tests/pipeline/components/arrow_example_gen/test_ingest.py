@@ -132,7 +132,7 @@ def test_more_bad_rows_than_allowed_stop_the_run_and_are_kept(tmp_path):
     with pytest.raises(InputError, match="2 rows cannot be read") as caught:
         run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], max_bad_rows=1, numbers=("a",))
     assert "line 202: has 1 fields, the header has 2" in str(caught.value)
-    assert "line 203, column `a`: `x` found, expected a number" in str(caught.value)
+    assert "line 203, column `a`: `x` found, expected a whole number" in str(caught.value)
     kept = tmp_path / "reports" / "bad_rows.jsonl"
     assert str(kept) in str(caught.value)
     assert len(kept.read_text().splitlines()) == 2
