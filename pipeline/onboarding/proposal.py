@@ -84,7 +84,8 @@ class Proposal:
         missing = 0
         if self.split.split.column:
             missing = self.table.columns[self.split.split.column].num_missing
-        return self.table.num_ragged + self.table.num_unlabelled + missing
+        table = self.table
+        return table.num_ragged + table.num_not_utf8 + table.num_unlabelled + missing
 
 
 def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:

@@ -15,6 +15,7 @@ from pipeline.components.arrow_example_gen.columns import Kind
 from pipeline.components.arrow_example_gen.hashing import Hashes
 from pipeline.components.arrow_example_gen.ingest_spec import canonical_label
 from pipeline.errors import InputError
+from pipeline.onboarding.labels import missing_label_error
 from pipeline.onboarding.tally import ColumnTally
 
 ColumnKind = Literal["int", "float", "text", "mixed", "time", "list", "empty", "other"]
@@ -22,6 +23,7 @@ ColumnKind = Literal["int", "float", "text", "mixed", "time", "list", "empty", "
 _MAX_CELLS = 6_000_000  # of the sample
 _MAX_SAMPLE_ROWS = 120_000
 _MIN_SAMPLE_ROWS = 4_000
+_MAX_BAD_SHARE = 0.05  # of the rows; more is no accident
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,11 @@ class Table:
     sampled: npt.NDArray[np.int64]
 
     @property
+    def num_not_utf8(self) -> int:
+        """Rows with a text that is not UTF-8, at most."""
+        return sum(column.tally.num_not_utf8 for column in self.columns.values())
+
+    @property
     def num_unlabelled(self) -> int:
         """Rows without a label."""
         return int((self.label_codes < 0).sum())
@@ -120,7 +127,24 @@ def read_table(data: str, label: str, missing_values: Sequence[str]) -> Table:
             reader.add(raw, file)
     if not reader.num_rows:
         raise InputError(f"{data} has no rows below its header. Give data with examples.")
-    return reader.finish(files, file_format)
+    table = reader.finish(files, file_format)
+    _check_readable(table, data)
+    return table
+
+
+def _check_readable(table: Table, data: str) -> None:
+    worst = max(table.columns.values(), key=lambda c: c.tally.num_not_utf8, default=None)
+    if worst is not None and worst.tally.num_not_utf8 > _MAX_BAD_SHARE * table.num_rows:
+        raise InputError(
+            f"{data}: column `{worst.name}` holds {worst.tally.num_not_utf8:,} values that are not "
+            "UTF-8 text. Save the file as UTF-8, or leave the column out."
+        )
+    if table.num_ragged > _MAX_BAD_SHARE * (table.num_rows + table.num_ragged):
+        raise InputError(
+            f"{data}: {table.num_ragged:,} rows of {table.num_rows + table.num_ragged:,} have "
+            "another number of fields than the header. Mend the file; a field with the delimiter "
+            "in it must stand in quotes."
+        )
 
 
 @dataclass(kw_only=True)
@@ -143,8 +167,6 @@ class _Reader:
         batch = raw.batch
         names = batch.schema.names
         if self.label not in names:
-            from pipeline.onboarding.labels import missing_label_error
-
             raise missing_label_error(self.label, names, file)
         total = np.zeros(batch.num_rows, np.uint64)
         for name, column in zip(names, batch.columns, strict=True):
@@ -157,9 +179,13 @@ class _Reader:
 
     def _add_labels(self, column: pa.Array) -> None:
         # Booleans become `true`, whole floats `1`; blank texts are missing, as in ingestion.
-        encoded = column.cast(pa.string()).dictionary_encode()
+        if pa.types.is_nested(column.type):
+            raise InputError(
+                f"The label `{self.label}` holds lists or records. Name a column with single values."
+            )
+        encoded = values.to_text(column)[0].dictionary_encode()
         codes = []
-        for text in encoded.dictionary.to_pylist():
+        for text in encoded.dictionary.cast(pa.string()).to_pylist():
             blank = not text.strip() or text.lower() == "nan"
             name = canonical_label(text)
             codes.append(-1 if blank else self.classes.setdefault(name, len(self.classes)))
@@ -235,7 +261,7 @@ def _numbers(column: pa.Array, kind: ColumnKind) -> npt.NDArray[np.float64]:
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
     convert = values.to_float if kind == "float" else values.to_int
-    return np.asarray(convert(column)[0].cast(pa.float64()).fill_null(np.nan))
+    return np.asarray(convert(column)[0].cast(pa.float64(), safe=False).fill_null(np.nan))
 
 
 def _decide_kind(tally: ColumnTally) -> ColumnKind:

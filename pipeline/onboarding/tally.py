@@ -26,6 +26,7 @@ class ColumnTally:
         num_texts: Values that are no number, in a column of texts.
         all_int: Every number is a whole number.
         num_infinite: Numbers that are infinite.
+        num_not_utf8: Texts that are not UTF-8; ingestion puts their rows aside.
         texts: The texts that are no numbers, and how often each.
         texts_complete: `texts` has all of them.
         list_lengths: Shortest and longest list, of a column of lists.
@@ -36,6 +37,7 @@ class ColumnTally:
     num_texts: int = 0
     all_int: bool = True
     num_infinite: int = 0
+    num_not_utf8: int = 0
     texts: Counter[str] = field(default_factory=Counter)
     texts_complete: bool = True
     list_lengths: tuple[int, int] | None = None
@@ -101,13 +103,16 @@ class ColumnTally:
         self.num_present -= int(counts[np.asarray(parsed.is_null()) & ~is_text].sum())
 
     def _count_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        not_utf8 = values.to_text(texts)[1]
+        self.num_not_utf8 += int(counts[not_utf8].sum())
+        texts, counts = texts.filter(pa.array(~not_utf8)), counts[~not_utf8]
         if len(texts) > MAX_TEXTS:
             self.texts_complete = False
             texts, counts = texts[:MAX_TEXTS], counts[:MAX_TEXTS]
         if not self.texts_complete and len(self.texts) > MAX_TEXTS:
             return
         for text, count in zip(texts.to_pylist(), counts.tolist(), strict=True):
-            self.texts[text.decode(errors="replace")] += count
+            self.texts[text.decode()] += count
         if len(self.texts) > MAX_TEXTS:
             self.texts_complete = False
 

@@ -134,6 +134,7 @@ def _bad_rows(proposal: Proposal) -> str:
     table = proposal.table
     parts = {
         "with a wrong number of fields": table.num_ragged,
+        "with a text that is not UTF-8": table.num_not_utf8,
         "without a label": table.num_unlabelled,
     }
     column = proposal.split.split.column

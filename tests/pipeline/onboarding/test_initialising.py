@@ -163,6 +163,7 @@ def test_with_force_a_failure_brings_the_old_files_back(tmp_path, data, monkeypa
         ("d.csv", "a,lable\n1,0\n", {}, "Did you mean `lable`?"),
         ("d.csv", "a,label\n" + "1,0\n" * 30, {}, "has one value only"),
         ("d.csv", "a,label\n1,0\n", {"name": "Big Name"}, "--name 'Big Name' must begin"),
+        ("d.csv", "a,label\n" + "1,0\n2,1\n" * 20 + "3\n" * 5, {}, "another number of fields"),
         ("d.parquet", "PAR1 but cut", {}, "not a readable Parquet file"),
     ],
 )
@@ -173,6 +174,16 @@ def test_bad_input_is_named(tmp_path, name, text, options, expected):
         init(tmp_path, tmp_path / name, **options)
     assert expected in str(error.value)
     assert not (tmp_path / "configs").exists()
+
+
+def test_bytes_that_are_not_utf8_are_counted_or_refused(tmp_path):
+    path = tmp_path / "latin.csv"
+    rows = [f"{n % 9}.5,text {n % 4},{n % 2}".encode() for n in range(100)]
+    path.write_bytes(b"\n".join([b"a,b,label", *rows, b"1.5,caf\xe9,0"]) + b"\n")
+    assert init(tmp_path, path).data.max_bad_rows == 1
+    path.write_bytes(b"\n".join([b"a,b,label", *rows, *[b"1.5,caf\xe9,0"] * 10]) + b"\n")
+    with pytest.raises(InputError, match="column `b` holds 10 values that are not UTF-8"):
+        init(tmp_path, path, force=True)
 
 
 def test_the_report_names_decisions_and_the_next_command(tmp_path, data, capsys):
