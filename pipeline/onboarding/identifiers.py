@@ -23,6 +23,7 @@ _THINGS = {
 _UNIQUE_SHARE = 0.95
 _MIN_GROUPS = 5
 _MIN_GROUPS_BY_LIKENESS = 20
+_MIN_STEADY_GROUPS = 20
 _MIN_ROWS_A_GROUP = 3.0
 _MAX_LIKENESS_COLUMNS = 40
 _ALIKE = 0.9
@@ -83,7 +84,10 @@ class Group:
 def find_groups(
     columns: Mapping[str, Column], candidates: Sequence[str], numeric: Sequence[str]
 ) -> list[Group]:
-    """Returns the group columns among `candidates`, the coarsest first.
+    """Returns the group columns among `candidates`, the one to split by first.
+
+    That is the coarsest with enough groups for steady figures: with fewer, the test split is one
+    group or two.
 
     Args:
         columns: All columns.
@@ -96,7 +100,7 @@ def find_groups(
         group = _judge(columns[name], measured)
         if group is not None:
             found.append(group)
-    return sorted(found, key=lambda group: group.num_groups)
+    return sorted(found, key=lambda g: (g.num_groups < _MIN_STEADY_GROUPS, g.num_groups))
 
 
 def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group | None:

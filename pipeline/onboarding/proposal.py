@@ -295,7 +295,7 @@ class _Work:
             chosen = choose_kind(column, texts)
             twin = seen.setdefault(column.codes.tobytes(), name)
             if chosen.feature is not None and twin != name and self._equal(column, twin):
-                self.leave_out(name, f"equal to {quoted(twin)} in every row")
+                self.leave_out(name, f"it says the same as {quoted(twin)} in every row")
             elif chosen.feature is None:
                 self.leave_out(name, chosen.reason)
             else:
@@ -304,10 +304,12 @@ class _Work:
                 self.open.pop(name)
 
     def _equal(self, column: Column, twin: str) -> bool:
+        """Tells whether two columns with equal codes say the same."""
         other = self.table.columns[twin]
         if column.kind != other.kind or twin not in self.features:
             return False
-        same = np.array_equal(column.sample, other.sample, equal_nan=column.is_number)
+        # Categories under other names are the same; numbers on another scale may not be.
+        same = column.kind == "text" or np.array_equal(column.sample, other.sample, equal_nan=True)
         return bool(same and column.num_missing == other.num_missing)
 
     def give_times_back(self, split: SplitChoice) -> None:

@@ -181,7 +181,7 @@ class _Reader:
         # Booleans become `true`, whole floats `1`; blank texts are missing, as in ingestion.
         if pa.types.is_nested(column.type):
             raise InputError(
-                f"The label `{self.label}` holds lists or records. Name a column with single values."
+                f"The label `{self.label}` holds lists or records. Name a column of single values."
             )
         encoded = values.to_text(column)[0].dictionary_encode()
         codes = []

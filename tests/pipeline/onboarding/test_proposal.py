@@ -52,7 +52,14 @@ def test_whole_numbers_that_measure_are_no_identifiers(base, propose_for):
 
 def test_a_twin_of_a_column_is_left_out(base, propose_for):
     proposal = propose_for(base | {"x_again": base["x"]})
-    assert proposal.left_out["x_again"] == "equal to `x` in every row"
+    assert proposal.left_out["x_again"] == "it says the same as `x` in every row"
+
+
+def test_a_category_under_another_name_is_left_out(base, propose_for):
+    colours = RNG.choice(["red", "green", "blue"], ROWS)
+    codes = pd.Series(colours).map({"red": "R", "green": "G", "blue": "B"})
+    proposal = propose_for(base | {"colour": colours, "colour_code": codes})
+    assert proposal.left_out["colour_code"] == "it says the same as `colour` in every row"
 
 
 def test_copies_consequences_and_codes_of_the_label_are_left_out(base, propose_for):
@@ -92,7 +99,7 @@ def test_a_flag_that_is_set_in_a_few_rows_by_chance_is_no_leak(base, propose_for
 
 def test_repeated_names_of_things_make_a_group_split(base, propose_for):
     machines = RNG.integers(0, 50, ROWS)
-    bays = machines // 5
+    bays = machines // 10  # five only: a test split of one bay would tell little
     slots = [f"{m}/{n % 2}" for n, m in enumerate(machines)]
     proposal = propose_for(base | {"machine_id": machines, "bay_name": bays, "slot_no": slots})
     assert proposal.split.split.strategy == "group"
