@@ -19,7 +19,7 @@ from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.config import SPLITS, Config
 
 
-class ArrowExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
+class ArrowExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):  # type: ignore[misc]
     """The interface of TFX's file-based ExampleGen and what ArrowExampleGen adds to it."""
 
     PARAMETERS = {  # noqa: RUF012 - as TFX declares it
@@ -31,7 +31,7 @@ class ArrowExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
     }
 
 
-class ArrowExampleGen(FileBasedExampleGen):
+class ArrowExampleGen(FileBasedExampleGen):  # type: ignore[misc]
     """Reads CSV, Parquet or TFRecord as Arrow batches and deals train, eval and test exactly.
 
     TFX's file driver finds spans, dates and versions and takes the files' fingerprint into the

@@ -188,19 +188,8 @@ def ingest(
     pieces = tuple(sources.plan_pieces(files, file_format))
     staged = f"{uri}/.staged"
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
-    profile = passes.run(
-        functools.partial(steps.profile_piece, spec=spec), steps.merge_profiles, "profile"
-    )
-    columns = decide_columns(profile, spec)
-    stage = functools.partial(steps.stage_piece, columns=columns, spec=spec, folder=staged)
-    report = passes.run(stage, steps.merge_reports, "stage")
+    report = _stage(passes, spec, reports_dir)
     bad_rows = report.ordered_bad_rows()
-    quarantine.check_bad_rows(
-        bad_rows,
-        num_bad_rows=report.num_bad_rows,
-        max_bad_rows=spec.max_bad_rows,
-        reports_dir=reports_dir,
-    )
     checks.check_rows(report.num_rows, report.num_bad_rows, files)
     num_duplicates = passes.drop_duplicates(report.num_rows) if spec.drop_duplicates else 0
     plan = _make_plan(passes, spec, report.labels)
@@ -215,6 +204,23 @@ def ingest(
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
     )
+
+
+def _stage(passes: Passes, spec: IngestSpec, reports_dir: str) -> steps.StageReport:
+    """Decides the columns over the whole data, and types every row."""
+    profile = passes.run(
+        functools.partial(steps.profile_piece, spec=spec), steps.merge_profiles, "profile"
+    )
+    columns = decide_columns(profile, spec)
+    stage = functools.partial(steps.stage_piece, columns=columns, spec=spec, folder=passes.staged)
+    report = passes.run(stage, steps.merge_reports, "stage")
+    quarantine.check_bad_rows(
+        report.ordered_bad_rows(),
+        num_bad_rows=report.num_bad_rows,
+        max_bad_rows=spec.max_bad_rows,
+        reports_dir=reports_dir,
+    )
+    return report
 
 
 def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> steps.Plan:
