@@ -1,113 +1,160 @@
 #!/bin/sh
 # Gives a virtual environment's own copy of the interpreter a newer glibc; the system stays as it is.
 #
-#   newer_glibc.sh --check            says `enough`, `upgrade RELEASE` or why neither works (exit 2)
-#   newer_glibc.sh VENV PATCHELF      does it, for the environment in the folder VENV
+#   newer_glibc.sh --check          prints `enough` or the name of the release that helps; stops with
+#                                   exit code 2 and says what to do where neither is possible
+#   newer_glibc.sh VENV PATCHELF    does it for the environment in the folder VENV (which was made
+#                                   with `python -m venv --copies`)
 #
-# Why: the Linux wheels of ml-metadata and tensorflow-data-validation need glibc 2.38 and are tagged
-# for 2.39. Debian 12 has 2.36, Ubuntu 22.04 has 2.35. The next release's libc6, libstdc++6 and
-# libgcc-s1 are downloaded by apt (from the mirror that this host already uses, the signature
-# checked with the distribution's keyring), unpacked beside the environment, and the *copied*
-# interpreter is told to use them. pip then sees the newer glibc and takes the wheels by itself.
-#
-# The host is read through variables that the tests set: FAULTLINE_GLIBC, FAULTLINE_OS_RELEASE,
-# FAULTLINE_MACHINE, FAULTLINE_APT.
+# Why: the Linux wheels of ml-metadata and tensorflow-data-validation are tagged for glibc 2.39, and
+# need 2.38. Debian 12 has 2.36, Ubuntu 22.04 has 2.35. The next release's libc6, libstdc++6 and
+# libgcc-s1 are fetched by apt: from the mirror that this host uses already, with the signature
+# checked by the distribution's keyring, with lists and cache of its own. They are unpacked inside
+# VENV, and the copied interpreter is told to load them. It then reports the newer glibc by itself,
+# so installers take the wheels, and so do the processes that it starts. No root is needed.
 set -eu
 
 NEEDED=2.39
+OS_RELEASE=${OS_RELEASE:-/etc/os-release}
+KEYRINGS=${KEYRINGS:-/usr/share/keyrings}
 
 fail() {
-    echo "Set-up cannot go on: $1" >&2
+    printf 'Set-up cannot go on: %s\n' "$1" >&2
     exit 2
 }
 
-glibc_version() {
-    # `getconf` prints "glibc 2.36"; musl has no such variable.
-    printf '%s' "${FAULTLINE_GLIBC-$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)}"
-}
-
+# True where version $1 is lower than version $2.
 older() { [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
+# This host's release and the next one, by code name: "bookworm trixie".
+releases() {
+    # Derivatives such as Linux Mint name the Ubuntu release that they are made of.
+    # shellcheck disable=SC1090
+    case $(. "$OS_RELEASE" && echo "${UBUNTU_CODENAME:-${VERSION_CODENAME:-}}") in
+        bookworm) echo bookworm trixie ;;
+        jammy) echo jammy noble ;;
+    esac
+}
+
+keyring_of() { # CODENAME
+    case $1 in
+        bookworm) echo "$KEYRINGS/debian-archive-keyring.gpg" ;;
+        jammy) echo "$KEYRINGS/ubuntu-archive-keyring.gpg" ;;
+    esac
+}
+
+# The mirrors of this host's release, from apt's own sources; works before any `apt-get update`.
+# Other vendors' repositories may carry the same code name: their signature gives them away later.
+mirrors_of() { # CODENAME
+    # shellcheck disable=SC2016
+    apt-get indextargets --no-release-info --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI)' \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= 2>/dev/null |
+        awk -v name="$1" '
+            $1 == "Packages" && $2 == "main" && $3 == name && !seen[$4]++ { print $4 }
+            $1 == "Packages" && $2 == "main" && $3 ~ /^(old)?stable$/ && !seen[$4]++ { later = later $4 "\n" }
+            END { printf "%s", later }'
+}
+
 check_host() {
-    machine=${FAULTLINE_MACHINE-$(uname -m)}
-    [ "$machine" = x86_64 ] ||
-        fail "this machine is $machine; TFX's wheels exist for 64-bit x86 (x86_64) only. Use such a machine, or the Dockerfile with --platform linux/amd64."
-    found=$(glibc_version)
+    [ "$(uname -m)" = x86_64 ] ||
+        fail "this machine is $(uname -m), and the wheels of TFX are for 64-bit x86 (x86_64) only. Use such a machine, or the container image with --platform linux/amd64."
+    # musl has no such variable.
+    found=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
     [ -n "$found" ] ||
-        fail "this system has no glibc (musl, as in Alpine?); TFX's wheels need it. Use Debian, Ubuntu or the Dockerfile."
+        fail "this system has no glibc (musl, as in Alpine?), and the wheels of TFX need glibc $NEEDED. Use Debian, Ubuntu, another system with glibc, or the container image (Dockerfile)."
     if ! older "$found" "$NEEDED"; then
         echo enough
         return
     fi
-    command -v "${FAULTLINE_APT-apt-get}" >/dev/null 2>&1 ||
-        fail "glibc is $found, at least $NEEDED is needed, and without apt this script has no way to a newer one. Use Debian 13, Ubuntu 24.04, another system with glibc $NEEDED, or the Dockerfile."
-    codename=$(. "${FAULTLINE_OS_RELEASE-/etc/os-release}" && printf '%s' "${VERSION_CODENAME-}")
-    case $codename in
-        bookworm) echo "upgrade trixie" ;;
-        jammy) echo "upgrade noble" ;;
-        *) fail "glibc is $found, at least $NEEDED is needed, and no newer release is known for '$codename' (known: Debian 12 bookworm, Ubuntu 22.04 jammy). Use Debian 13, Ubuntu 24.04 or the Dockerfile." ;;
-    esac
+    too_old="glibc is $found, and the wheels of TFX need $NEEDED."
+    instead="Use Debian 13, Ubuntu 24.04, another system with glibc $NEEDED, or the container image (Dockerfile)."
+    { command -v apt-get && command -v dpkg; } >/dev/null 2>&1 ||
+        fail "$too_old Without apt there is no way to a newer one beside the system's. $instead"
+    # shellcheck disable=SC2046
+    set -- $(releases)
+    [ $# = 2 ] ||
+        fail "$too_old This release is neither Debian 12 (bookworm) nor Ubuntu 22.04 (jammy), where a newer one can stand beside the system's. $instead"
+    [ -f "$(keyring_of "$1")" ] ||
+        fail "$too_old To check a newer one's signature, $(keyring_of "$1") is needed. Install debian-archive-keyring or ubuntu-keyring."
+    [ -n "$(mirrors_of "$1")" ] ||
+        fail "$too_old To get a newer one, apt needs a source for $1, and has none. Add the distribution's mirror to /etc/apt/sources.list."
+    echo "$2"
 }
 
-# The mirror and keyring of this host's own distribution.
-apt_mirror() {
-    apt-get indextargets --format '$(REPO_URI)|$(SUITE)' |
-        awk -F'|' '$2 !~ /-/ { print $1; exit }'
+# Apt's settings for a state of its own. The host's settings (a proxy, certificates) are read before
+# this file and stay, apart from its hooks, which would write outside the project's folder.
+write_apt_settings() { # FOLDER
+    cat <<END
+Dir::State "$1/state";
+Dir::State::Lists "$1/lists";
+Dir::State::status "/dev/null";
+Dir::Cache "$1/cache";
+Dir::Etc::SourceList "$1/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::Etc::Preferences "/dev/null";
+Dir::Etc::PreferencesParts "/dev/null";
+APT::Architecture "amd64";
+APT::Architectures { "amd64"; };
+APT::Sandbox::User "$(id -un)";
+APT::Update::Error-Mode "any";
+Acquire::AllowInsecureRepositories "false";
+Acquire::Languages "none";
+#clear APT::Default-Release;
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+END
 }
 
-keyring() {
-    for ring in /usr/share/keyrings/debian-archive-keyring.gpg \
-        /usr/share/keyrings/ubuntu-archive-keyring.gpg; do
-        [ -f "$ring" ] && { echo "$ring"; return; }
+# Fetches the three packages into FOLDER/debs from the first mirror whose signature is right.
+download() { # CODENAME NEXT FOLDER
+    mkdir -p "$3/state" "$3/lists/partial" "$3/cache/archives/partial" "$3/debs"
+    write_apt_settings "$3" >"$3/apt.conf"
+    for mirror in $(mirrors_of "$1"); do
+        for suite in "$2" "$2-updates"; do
+            echo "deb [signed-by=$(keyring_of "$1")] $mirror $suite main"
+        done >"$3/sources.list"
+        if (cd "$3/debs" && apt-get -qq -c "$3/apt.conf" update &&
+            apt-get -qq -c "$3/apt.conf" download libc6 libstdc++6 libgcc-s1) 2>"$3/errors"; then
+            return
+        fi
     done
-    fail "no archive keyring in /usr/share/keyrings. Install debian-archive-keyring or ubuntu-keyring."
+    cat "$3/errors" >&2
+    fail "apt could not fetch the libraries of $2 (see above). Check the network and /etc/apt/sources.list, then run the same command again."
 }
 
-download() { # RELEASE FOLDER
-    mirror=$(apt_mirror)
-    [ -n "$mirror" ] || fail "apt knows no mirror: /etc/apt/sources.list is empty. Add the distribution's own."
-    mkdir -p "$2/apt/lists/partial" "$2/apt/cache/archives/partial" "$2/debs"
-    # Without main/components of the host's file: only what the three packages need.
-    echo "deb [signed-by=$(keyring)] $mirror $1 main" >"$2/apt/sources.list"
-    set -- "$1" "$2" -q \
-        -o "Dir::State=$2/apt" -o "Dir::State::Lists=$2/apt/lists" -o Dir::State::status=/dev/null \
-        -o "Dir::Cache=$2/apt/cache" -o "Dir::Etc::SourceList=$2/apt/sources.list" \
-        -o Dir::Etc::SourceParts=/dev/null -o "APT::Sandbox::User=$(id -un)" \
-        -o Acquire::AllowInsecureRepositories=false -o Acquire::Languages=none
-    folder=$2
-    shift 2
-    apt-get "$@" update
-    (cd "$folder/debs" && apt-get "$@" download libc6 libstdc++6 libgcc-s1)
+patch_interpreter() { # PYTHON PATCHELF ROOT
+    loader=$(find "$3" -name ld-linux-x86-64.so.2 -path '*x86_64-linux-gnu*' | head -n 1)
+    libc=$(dirname "$loader")
+    libstdcpp=$(dirname "$(find "$3" -name libstdc++.so.6 | head -n 1)")
+    before=$("$2" --print-rpath "$1")
+    # Needed by name, so that they are loaded first: an extension with a RUNPATH of its own would
+    # otherwise find the system's older libstdc++.
+    "$2" --set-interpreter "$loader" --force-rpath --set-rpath "$libc:$libstdcpp${before:+:$before}" \
+        --add-needed libstdc++.so.6 --add-needed libgcc_s.so.1 "$1"
 }
 
 main() {
-    if [ "${1-}" = --check ]; then
-        check_host
+    next=$(check_host)
+    if [ "${1:-}" = --check ] || [ "$next" = enough ]; then
+        echo "$next"
         return
     fi
     venv=$(cd "$1" && pwd) patchelf=$2
-    answer=$(check_host)
-    [ "$answer" != enough ] || return 0
     folder=$venv/glibc
     rm -rf "$folder"
-    mkdir -p "$folder"
-    download "${answer#upgrade }" "$folder"
-    for package in "$folder"/debs/*.deb; do dpkg -x "$package" "$folder/root"; done
-    # Debian keeps the libraries in usr/lib/, Ubuntu 24.04's packages too.
-    loader=$(find "$folder/root" -name 'ld-linux-x86-64.so.2' -path '*x86_64-linux-gnu*' | head -n 1)
-    libraries=$(dirname "$loader")
-    stdcpp=$(dirname "$(find "$folder/root" -name 'libstdc++.so.6' | head -n 1)")
+    # shellcheck disable=SC2046
+    download $(releases) "$folder/apt"
+    for package in "$folder"/apt/debs/*.deb; do dpkg -x "$package" "$folder"; done
+    rm -rf "$folder/apt"
     python=$(readlink -f "$venv/bin/python3")
-    old=$("$patchelf" --print-rpath "$python")
-    # The last two lines: an extension with a RUNPATH of its own would find the system's older
-    # libstdc++ first, unless the interpreter has already loaded the newer one.
-    "$patchelf" --set-interpreter "$loader" --force-rpath \
-        --set-rpath "$libraries:$stdcpp${old:+:$old}" \
-        --add-needed libstdc++.so.6 --add-needed libgcc_s.so.1 "$python"
+    patch_interpreter "$python" "$patchelf" "$folder"
+    # `venv --copies` made a copy under each name: one patched interpreter for all.
     for name in "$venv"/bin/python*; do
         [ "$name" = "$python" ] || ln -sf "$(basename "$python")" "$name"
     done
-    rm -rf "$folder/apt" "$folder/debs"
+    echo "$next"
 }
 
 main "$@"

