@@ -1,5 +1,6 @@
 """The command line of Faultline; each command is a few lines over `pipeline`."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -46,19 +47,27 @@ def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        from pipeline.errors import InputError
+        from pipeline.errors import InputError, StepFailedError
 
         try:
             code = command(*args, **kwargs)
         except InputError as error:
             click.echo(f"Error: {error}", err=True)
             code = EXIT_BAD_INPUT
+        except StepFailedError as error:
+            click.echo(f"Error: {error}", err=True)
+            code = EXIT_ERROR
         except KeyboardInterrupt:
             click.echo("Stopped.", err=True)
             code = EXIT_INTERRUPTED
         sys.exit(code)
 
     return wrapper
+
+
+def _quiet_libraries() -> None:
+    """Keeps ML Metadata's C++ log off the screen; it must be set before the first import."""
+    os.environ.setdefault("GLOG_minloglevel", "3")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -131,6 +140,7 @@ def init(data: str, label: str, positive: str | None, name: str | None, force: b
 @exits_cleanly
 def runs(config_path: Path | None, output: Path, as_json: bool) -> int:
     """List runs with their data, code, metrics and verdict."""
+    _quiet_libraries()
     from pipeline.queries import print_runs
 
     return print_runs(config_path, output, as_json=as_json)
@@ -150,6 +160,7 @@ def lineage(reference: str, config_path: Path | None, output: Path, as_json: boo
 
     REFERENCE is a pushed version, NAME/VERSION, a run, or `latest`.
     """
+    _quiet_libraries()
     from pipeline.queries import print_lineage
 
     return print_lineage(reference, config_path, output, as_json=as_json)

@@ -172,6 +172,17 @@ class ModelSpec:
 
 
 _ADAPTER: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)
+_TABLE_ADAPTER: TypeAdapter[dict[str, Feature]] = TypeAdapter(dict[str, Feature])
+
+
+def features_to_json(features: FeatureTable) -> str:
+    """Returns the canonical JSON text of a features table."""
+    return _TABLE_ADAPTER.dump_json(dict(features)).decode()
+
+
+def features_from_json(text: str) -> dict[str, Feature]:
+    """Returns the features table that `features_to_json` wrote."""
+    return _TABLE_ADAPTER.validate_json(text)
 
 
 def raw_feature_names(features: FeatureTable) -> list[str]:

@@ -26,10 +26,10 @@ from models.features import (
     Cycle,
     FeatureTable,
     HeavyTailed,
-    ModelSpec,
     Numeric,
     Signal,
     Time,
+    features_from_json,
     names_of_kind,
 )
 
@@ -53,21 +53,20 @@ def preprocessing_fn(
     Args:
         inputs: Raw columns: tensors `[batch, 1]`, sparse `[batch, ?]` where values may be missing,
             and signals `[batch, num_samples]`.
-        custom_config: `model_spec` holds a `ModelSpec` as JSON.
+        custom_config: `label` names the label, `features` holds the features table as JSON.
 
     Returns:
         float32 `[batch, size]` for dense features, int64 `[batch, 1]` for index features, float32
         `[batch, num_samples, 2]` for signals, and the label as float32 `[batch, 1]`.
     """
-    spec = ModelSpec.from_json(custom_config["model_spec"])
-    table = spec.features
+    table = features_from_json(custom_config["features"])
     outputs = _standardised(inputs, table)
     outputs |= {n: _time(inputs[n], table[n]) for n in names_of_kind(table, Time)}
     outputs |= _categories(inputs, table) | _buckets(inputs, table)
     for name in names_of_kind(table, Crossed):
         outputs[name] = _cross([outputs[part] for part in table[name].of], table[name])
     encoded = {encoded_name(name): value for name, value in outputs.items()}
-    return encoded | {LABEL_NAME: tf.cast(dense_column(inputs[spec.label]), tf.float32)}
+    return encoded | {LABEL_NAME: tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)}
 
 
 def dense_column(column: Any) -> tf.Tensor:

@@ -12,6 +12,7 @@ from tfx.proto import pusher_pb2
 from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
+from models.features import features_to_json
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.locations import Source
@@ -21,8 +22,7 @@ from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
-from pipeline.config import Config, Evaluation, Gate
-from pipeline.config_loading import config_to_json
+from pipeline.config import Config, Evaluation, Gate, Validation
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
 
@@ -76,16 +76,21 @@ def create_pipeline(
         anomalies=validator.outputs["anomalies"],
         schema=schema,
         inferred_schema=schema_gen.outputs["schema"],
-        config=config_to_json(config),
+        name=config.name,
+        features=features_to_json(config.features),
+        validation=TypeAdapter(Validation).dump_json(config.validation).decode(),
         reports_dir=str(folder.reports),
         code_digest=code_digest(_ANOMALY_CODE),
     )
-    model_spec = config.model_spec.to_json()
     transform = Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn="models.preprocessing.preprocessing_fn",
-        custom_config={"model_spec": model_spec, "code_digest": code_digest(_TRANSFORM_CODE)},
+        custom_config={
+            "label": config.label.column,
+            "features": features_to_json(config.features),
+            "code_digest": code_digest(_TRANSFORM_CODE),
+        },
         # Trainer applies the graph itself: nobody reads transformed examples or their statistics.
         materialize=False,
         disable_statistics=True,
@@ -97,7 +102,10 @@ def create_pipeline(
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         run_fn="models.training.run_fn",
-        custom_config={"model_spec": model_spec, "code_digest": code_digest(_TRAINING_CODE)},
+        custom_config={
+            "model_spec": config.model_spec.to_json(),
+            "code_digest": code_digest(_TRAINING_CODE),
+        },
     )
     model = trainer.outputs["model"]
     baseline = Resolver(

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,9 +110,13 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
         try:
             _run_steps(place, provenance, shown, summary)
             summary.state = "complete"
-        except (InputError, StepFailedError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             summary.stop(error)
-            raise
+            _log_traceback(error)
+            if isinstance(error, InputError | KeyboardInterrupt):
+                raise
+            log = place.run_folder / "run.log"
+            raise StepFailedError(f"{error}\nThe traceback and the libraries' log: {log}") from error
         finally:
             summary.duration_s = time.monotonic() - started
             summary.write()
@@ -119,11 +124,17 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
     return summary
 
 
+def _log_traceback(error: BaseException) -> None:
+    """Standard error is the run's log while a run is at work."""
+    traceback.print_exception(error)
+
+
 def _run_steps(
     place: RunPlace, provenance: Provenance, shown: RunConsole, summary: RunSummary
 ) -> None:
     shown.step_started("Start")
     # TensorFlow and TFX take seconds to import: only here, with a live line.
+    from pipeline.components.pusher.superseded import forget_superseded
     from pipeline.create import create_pipeline
     from pipeline.data_source import find_source
     from pipeline.metadata import close_abandoned, connection_config, open_store
@@ -134,7 +145,11 @@ def _run_steps(
     source = find_source(place.config, place.folder)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
-    close_abandoned(store)
+    # On a shared server only this folder's runs are surely dead: its lock is ours.
+    own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
+    close_abandoned(store, run_ids=own_runs)
+    forget_superseded(store, place.folder.serving(place.config.name))
+    stamp_run(store, place.run_id, provenance)
     compiled = compile_pipeline(
         create_pipeline(place.config, source, place.folder, connection), place.run_id
     )
@@ -143,5 +158,3 @@ def _run_steps(
         fact = describe_step(step)
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
-        if step.execution_id is not None:
-            stamp_run(store, place.run_id, provenance)

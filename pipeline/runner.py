@@ -123,11 +123,12 @@ def _finished(
         message = execution.custom_properties["__execution_result__"].string_value
         raise StepFailedError(f"{node_id} failed before it started: {message or 'no reason given'}")
     cached = execution.last_known_state == Execution.CACHED and bool(_outputs(store, execution_id))
-    resolver = node_id.endswith("resolver")
+    resolver = execution.type == "tfx.dsl.components.common.resolver.Resolver"
     return StepResult(
         name=node_id,
         state=StepState.CACHED if cached and not resolver else StepState.RAN,
-        reason=explain_execution(store, execution, compiled.pipeline_info.id),
+        # A resolver looks anew in every run, and notes it as "cached".
+        reason="" if resolver else explain_execution(store, execution, compiled.pipeline_info.id),
         duration_s=duration_s,
         execution_id=execution_id,
         outputs=_outputs(store, execution_id),

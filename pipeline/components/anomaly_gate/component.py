@@ -1,9 +1,10 @@
 """AnomalyGate, the component."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -16,6 +17,7 @@ from tfx.types.standard_artifacts import (
 )
 from tfx.utils import io_utils
 
+from models.features import Signal, features_from_json
 from pipeline.components.anomaly_gate.findings import (
     Finding,
     find_anomalies,
@@ -23,8 +25,7 @@ from pipeline.components.anomaly_gate.findings import (
     schema_differences,
 )
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals, signals_of
-from pipeline.config import SPLITS, Config
-from pipeline.config_loading import config_from_json
+from pipeline.config import SPLITS, Validation
 from pipeline.errors import InputError
 
 REPORT_FILE = "anomalies.md"
@@ -38,7 +39,9 @@ def AnomalyGate(  # noqa: N802 - a component is a noun
     schema: InputArtifact[Schema],
     inferred_schema: InputArtifact[Schema],
     report: OutputArtifact[ExampleValidationMetrics],
-    config: Parameter[str],
+    name: Parameter[str],
+    features: Parameter[str],
+    validation: Parameter[str],
     reports_dir: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
@@ -50,25 +53,30 @@ def AnomalyGate(  # noqa: N802 - a component is a noun
         schema: The schema that counts.
         inferred_schema: What SchemaGen made of the data; the difference is reported only.
         report: Gets `anomalies.md`; its properties count what was found.
-        config: The use case as JSON.
+        name: Name of the use case.
+        features: The features table as JSON.
+        validation: `pipeline.config.Validation` as JSON.
         reports_dir: Folder for the report that outlives a stopped run.
         code_digest: Digest of the gate's code.
 
     Raises:
         InputError: Anomalies were found; the message is the table of them.
     """
-    use_case = config_from_json(config)
     curated = _read_schema(schema)
     findings = [
         *_anomalies(anomalies, curated),
-        *_signal_findings(examples, use_case),
+        *_signal_findings(
+            examples,
+            signals_of(features_from_json(features)),
+            TypeAdapter(Validation).validate_json(validation),
+        ),
         *schema_differences(_read_schema(inferred_schema), curated),
     ]
     text = findings_table(findings)
-    path = Path(reports_dir) / f"anomalies-{use_case.name}.md"
+    path = Path(reports_dir) / f"anomalies-{name}.md"
     for folder in (path.parent, Path(report.uri)):
         folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"# Anomalies of {use_case.name}\n\n{text or 'None.'}\n", encoding="utf-8")
+    path.write_text(f"# Anomalies of {name}\n\n{text or 'None.'}\n", encoding="utf-8")
     (Path(report.uri) / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
     stopping = [finding for finding in findings if finding.stops]
     report.set_int_custom_property("num_anomalies", len(stopping))
@@ -93,15 +101,16 @@ def _anomalies(anomalies: ExampleAnomalies, schema: schema_pb2.Schema) -> Iterat
         yield from find_anomalies(anomalies_pb2.Anomalies.FromString(content), schema, split)
 
 
-def _signal_findings(examples: Examples, config: Config) -> Iterator[Finding]:
-    signals = signals_of(config.features)
+def _signal_findings(
+    examples: Examples, signals: Mapping[str, Signal], limits: Validation
+) -> Iterator[Finding]:
     if not signals:
         return
     columns = {*signals, *(s.rate_column for s in signals.values() if s.rate_column)}
     for split in SPLITS:
         batches = _read_batches(Path(examples.uri) / f"Split-{split}", sorted(columns))
         counts = count_signals(batches, signals)
-        yield from judge_signals(counts, signals, config.validation, split)
+        yield from judge_signals(counts, signals, limits, split)
 
 
 def _read_batches(folder: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
