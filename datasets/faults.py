@@ -12,11 +12,11 @@ NO_FAULT = "none"
 NUM_ARCS = 3
 # Share of each kind among the faulty, before and after a change of the fault mix.
 FAULT_MIX = {
-    "strip_resistance": 0.25,
-    "capacitor_loss": 0.15,
-    "insulation": 0.25,
-    "early_stop": 0.15,
-    "oscillating_contact": 0.20,
+    "strip_resistance": 0.20,
+    "capacitor_loss": 0.12,
+    "insulation": 0.32,
+    "early_stop": 0.10,
+    "oscillating_contact": 0.26,
 }
 CHANGED_FAULT_MIX = {
     "strip_resistance": 0.10,
@@ -62,7 +62,7 @@ def _short_strip(
     """Part of a strip is bridged during the pulse: current jumps up, the decay becomes faster."""
     return {
         "short_s": rng.uniform(0.01, 0.15, len(rows)),
-        "short_fraction": 0.015 + 0.12 * strength**1.5,
+        "short_fraction": 0.05 + 0.25 * strength,
     }
 
 
@@ -76,16 +76,16 @@ def _lose_capacitor(
 def _break_insulation(
     rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
 ) -> dict[str, Floats]:
-    """Current flows past the strips: a steady leak in a third of them, brief arcs in the others."""
-    steady = rng.random(len(rows)) < 1 / 3
-    starts_s = rng.uniform(0.005, 0.2, (len(rows), NUM_ARCS))
+    """Current flows past the strips: a steady leak in a fifth of them, brief arcs in the others."""
+    steady = rng.random(len(rows)) < 1 / 5
+    starts_s = rng.uniform(0.005, 0.12, (len(rows), NUM_ARCS))
     num_arcs = rng.integers(1, NUM_ARCS + 1, len(rows))
     unused = steady[:, None] | (np.arange(NUM_ARCS) >= num_arcs[:, None])
     return {
-        "leak_siemens": np.where(steady, 0.001 + 0.02 * strength**1.5, 0.0),
-        "arc_siemens": np.where(steady, 0.0, 0.06 + 0.6 * strength**1.5),
+        "leak_siemens": np.where(steady, 0.002 + 0.025 * strength**1.5, 0.0),
+        "arc_siemens": np.where(steady, 0.0, 0.1 + 0.5 * strength),
         "arc_s": np.where(unused, np.inf, starts_s),
-        "arc_duration_s": rng.uniform(0.003, 0.01, (len(rows), NUM_ARCS)),
+        "arc_duration_s": rng.uniform(0.002, 0.006, (len(rows), NUM_ARCS)),
     }
 
 
@@ -93,7 +93,7 @@ def _stop_early(
     rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
 ) -> dict[str, Floats]:
     """The switch opens before the bank is empty: no current, and the voltage stays."""
-    return {"stop_s": rng.uniform(0.9, 1.1, len(rows)) * (0.42 - 0.3 * strength)}
+    return {"stop_s": rng.uniform(0.9, 1.1, len(rows)) * (0.36 - 0.26 * strength)}
 
 
 def _loosen_contact(
@@ -101,9 +101,9 @@ def _loosen_contact(
 ) -> dict[str, Floats]:
     """A contact in series opens and closes for a while: the current ripples."""
     return {
-        "contact_s": rng.uniform(0.005, 0.15, len(rows)),
-        "contact_duration_s": rng.uniform(0.02, 0.08, len(rows)),
-        "contact_ohm": 0.25 + 3.0 * strength**1.5,
+        "contact_s": rng.uniform(0.005, 0.09, len(rows)),
+        "contact_duration_s": rng.uniform(0.03, 0.09, len(rows)),
+        "contact_ohm": 1.2 + 5.0 * strength,
         "contact_hz": rng.uniform(40.0, 150.0, len(rows)),
     }
 

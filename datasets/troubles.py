@@ -6,20 +6,21 @@ from numpy.typing import NDArray
 from datasets.physics import SAMPLING_RATE_HZ, Floats
 
 NO_TROUBLE = "none"
-TROUBLES = ("noise", "gap", "bias", "wrong_sampling")
-TROUBLE_SHARE = 0.08
-WRONG_RATES_HZ = (400.0, 1000.0)
+# Share of all recordings, healthy and faulty alike, that each trouble befalls.
+TROUBLES = {"noise": 0.03, "gap": 0.03, "bias": 0.01, "wrong_sampling": 0.01}
+WRONG_RATES_HZ = (400.0, 625.0)
 # Full scale and standard deviation of the noise, in V and in A.
 FULL_SCALE = (1024.0, 128.0)
 NOISE = (1.6, 0.16)
+# Standard deviation of each channel's gain from one recording to the next.
+GAIN_SPREAD = (0.005, 0.012)
 # The recorder converts to 12 bits and a sign.
 NUM_STEPS = 4096
 
 
 def draw_troubles(rng: np.random.Generator, num: int) -> NDArray[np.str_]:
     """Draws the trouble of each of `num` recordings, `none` for most."""
-    share = TROUBLE_SHARE / len(TROUBLES)
-    weights = [1.0 - TROUBLE_SHARE, *[share] * len(TROUBLES)]
+    weights = [1.0 - sum(TROUBLES.values()), *TROUBLES.values()]
     return rng.choice([NO_TROUBLE, *TROUBLES], size=num, p=weights)
 
 
@@ -45,10 +46,11 @@ def record(
     num, num_samples = channels[0].shape
     gaps = _draw_gaps(rng, troubles == "gap", num_samples)
     recorded = []
-    for true, scale, noise in zip(channels, FULL_SCALE, NOISE, strict=True):
+    for true, scale, noise, spread in zip(channels, FULL_SCALE, NOISE, GAIN_SPREAD, strict=True):
         level = np.where(troubles == "noise", rng.uniform(4.0, 10.0, num), 1.0)
         level *= rng.uniform(0.7, 1.4, num)
-        values = true + rng.standard_normal(true.shape) * (noise * level)[:, None]
+        gain = rng.normal(1.0, spread, (num, 1))
+        values = true * gain + rng.standard_normal(true.shape) * (noise * level)[:, None]
         values += _draw_hum(rng, num, num_samples) * noise
         values += _draw_spikes(rng, num, num_samples) * noise
         bias = rng.choice([-1.0, 1.0], num) * rng.uniform(0.02, 0.06, num) * scale
