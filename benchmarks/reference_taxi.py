@@ -1,0 +1,63 @@
+"""Reference for taxi: gradient boosting on the raw columns, on the same splits as a run's model.
+
+python -m benchmarks.reference_taxi --splits output/artifacts/ArrowExampleGen/examples/1
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import OrdinalEncoder
+
+from benchmarks import reference
+
+LABEL = "big_tipper"
+# The label was made of the tip.
+LEFT_OUT = (LABEL, "tips")
+# scikit-learn's boosting takes at most 255 categories, missing included.
+MAX_CATEGORIES = 254
+
+
+def tabulate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, pd.DataFrame]:
+    """Returns the features of each split; text becomes a category that the train split knows."""
+    tables = {
+        name: pd.DataFrame({key: v for key, v in columns.items() if key not in LEFT_OUT})
+        for name, columns in splits.items()
+    }
+    text = list(tables["train"].select_dtypes(object).columns)
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=MAX_CATEGORIES
+    ).fit(tables["train"][text])
+    return {
+        name: table.drop(columns=text).join(
+            pd.DataFrame(encoder.transform(table[text]), columns=text).astype("category")
+        )
+        for name, table in tables.items()
+    }
+
+
+def evaluate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, float]]:
+    """Returns the figures on the test split."""
+    label = {name: columns[LABEL].astype(np.int64) for name, columns in splits.items()}
+    candidates = reference.boosting_candidates(categorical_features="from_dtype")
+    return {"boosting": reference.score_best(candidates, tabulate(splits), label)}
+
+
+@click.command()
+@click.option("--splits", type=click.Path(path_type=Path), required=True, help="Examples artifact.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def main(splits: Path, as_json: bool) -> None:
+    """Scores gradient boosting on the test split of a run."""
+    try:
+        read = {name: reference.read_split(splits, name) for name in reference.SPLITS}
+    except FileNotFoundError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(reference.report(evaluate(read), as_json=as_json))
+
+
+if __name__ == "__main__":
+    main()
