@@ -73,7 +73,7 @@ def _quiet_libraries() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="faultline")
 def main() -> None:
-    """Faultline: from recordings to a validated, served model for rare faults.
+    r"""Faultline: from recordings to a validated, served model for rare faults.
 
     \b
     faultline run                          the default use case, signals
@@ -112,7 +112,7 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 @click.option("--force", is_flag=True, help="Overwrite the config and schema of that name.")
 @exits_cleanly
 def init(data: str, label: str, positive: str | None, name: str | None, force: bool) -> int:
-    """Write a config and a schema for DATA: a CSV or Parquet file, a folder or a glob.
+    r"""Write a config and a schema for DATA: a CSV or Parquet file, a folder or a glob.
 
     What was decided, and why, stands as comments in the YAML. It runs as it is:
 
@@ -123,17 +123,17 @@ def init(data: str, label: str, positive: str | None, name: str | None, force: b
     from pipeline.onboarding import initialise, print_report
 
     print_report(
-        initialise(
-            data, label=label, positive=positive, name=name, project_dir=Path(), force=force
-        )
+        initialise(data, label=label, positive=positive, name=name, project_dir=Path(), force=force)
     )
     return 0
 
 
 @main.command()
 @click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="Only needed for a metadata "
-    "server: the YAML that names it."
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Only needed for a metadata server: the YAML that names it.",
 )
 @output_option
 @json_option
@@ -149,8 +149,10 @@ def runs(config_path: Path | None, output: Path, as_json: bool) -> int:
 @main.command()
 @click.argument("reference", default="latest")
 @click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="Only needed for a metadata "
-    "server: the YAML that names it."
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Only needed for a metadata server: the YAML that names it.",
 )
 @output_option
 @json_option

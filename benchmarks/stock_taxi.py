@@ -19,7 +19,8 @@ TRAIN_STEPS, EVAL_STEPS = 100, 50
 def taxi_data() -> Path:
     """Returns the folder of the 15,002 trips in the tfx wheel, with the template's label `tips`."""
     spec = importlib.util.find_spec("tfx")
-    assert spec and spec.origin  # noqa: S101 - a benchmark without tfx has nothing to say
+    if spec is None or spec.origin is None:
+        raise SystemExit("tfx is not installed")
     return Path(spec.origin).parent / "examples/chicago_taxi_pipeline/data/simple"
 
 
@@ -80,9 +81,7 @@ def run(output: Path, data: Path) -> None:
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(
-                base_directory=str(output / "serving")
-            )
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=str(output / "serving"))
         ),
     )
     tfx.orchestration.LocalDagRunner().run(

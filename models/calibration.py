@@ -58,7 +58,7 @@ def fit_platt(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> Platt
         gradient = design.T @ (predicted - targets)
         curvature = predicted * (1 - predicted)
         hessian = design.T @ (design * curvature[:, None]) + 1e-9 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
+        step = np.linalg.solve(hessian, gradient).astype(np.float64)
         scale, new_loss = _halved_step(design, targets, weights, step, loss)
         weights = weights - scale * step
         if loss - new_loss < _TOLERANCE:
@@ -94,9 +94,7 @@ def _log_loss(logits: NDArray[np.float64], targets: NDArray[np.float64]) -> floa
     return float(np.sum(np.logaddexp(0, logits) - targets * logits))
 
 
-def best_f1_threshold(
-    probabilities: NDArray[np.float64], labels: NDArray[np.float64]
-) -> float:
+def best_f1_threshold(probabilities: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
     """Returns the threshold with the highest F1; "faulty" means probability >= threshold.
 
     It lies half-way between the probability at which F1 is highest and the next lower one, so that

@@ -24,8 +24,9 @@ VOCABULARY_NAME = "categories"
 # What Transform writes for a category that has no place in the vocabulary.
 OUT_OF_VOCABULARY, MISSING_INDEX = -1, -2
 
-# Channels of a transformed signal: the standardised samples, and 1 where a sample is missing.
-SIGNAL_CHANNELS = 2
+# Channels of a transformed signal: the standardised samples, their standardised differences from
+# the sample before, and 1 where a sample is missing.
+SIGNAL_CHANNELS = 3
 
 
 class Role(StrEnum):

@@ -109,7 +109,7 @@ def _argument(position: int) -> str:
 
 
 def _serving_spec(spec: Any, name: str) -> tf.TensorSpec:
-    """A scalar column is `[batch]`, so that a REST row is `{"column": 1.5}`; a signal `[batch, n]`."""
+    """A scalar column is `[batch]`: a REST row is `{"column": 1.5}`. A signal is `[batch, n]`."""
     shape = [] if isinstance(spec, tf.io.VarLenFeature) or spec.shape == [1] else list(spec.shape)
     return tf.TensorSpec([None, *shape], spec.dtype, name=name)
 

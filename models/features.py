@@ -5,7 +5,7 @@ and `faultline init` all read it; none of them keeps a list of its own.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -118,6 +118,7 @@ Feature = Annotated[
     Field(discriminator="kind"),
 ]
 FeatureTable = Mapping[str, Feature]
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -193,6 +194,6 @@ def raw_feature_names(features: FeatureTable) -> list[str]:
     return [name for name, feature in features.items() if not isinstance(feature, Crossed)]
 
 
-def names_of_kind(features: FeatureTable, *kinds: type) -> list[str]:
-    """Returns the names of the features that are of one of `kinds`, in table order."""
-    return [name for name, feature in features.items() if isinstance(feature, kinds)]
+def of_kind(features: FeatureTable, kind: type[Kind]) -> dict[str, Kind]:
+    """Returns the features that are of one `kind`, in table order."""
+    return {name: feature for name, feature in features.items() if isinstance(feature, kind)}

@@ -63,7 +63,7 @@ def embedding_width(size: int) -> int:
     References:
         The rule of thumb of the fastai library for categorical variables.
     """
-    return min(_MAX_EMBEDDING, math.ceil(1.6 * size**0.56))
+    return min(_MAX_EMBEDDING, math.ceil(1.6 * math.pow(size, 0.56)))
 
 
 def _tabular_branch(features: keras.KerasTensor, options: TrainOptions) -> keras.KerasTensor:

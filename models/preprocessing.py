@@ -30,7 +30,7 @@ from models.features import (
     Signal,
     Time,
     features_from_json,
-    names_of_kind,
+    of_kind,
 )
 
 # Marks a missing value in an integer column, where NaN does not exist.
@@ -61,10 +61,10 @@ def preprocessing_fn(
     """
     table = features_from_json(custom_config["features"])
     outputs = _standardised(inputs, table)
-    outputs |= {n: _time(inputs[n], table[n]) for n in names_of_kind(table, Time)}
+    outputs |= {name: _time(inputs[name], time) for name, time in of_kind(table, Time).items()}
     outputs |= _categories(inputs, table) | _buckets(inputs, table)
-    for name in names_of_kind(table, Crossed):
-        outputs[name] = _cross([outputs[part] for part in table[name].of], table[name])
+    for name, crossed in of_kind(table, Crossed).items():
+        outputs[name] = _cross([outputs[part] for part in crossed.of], crossed)
     encoded = {encoded_name(name): value for name, value in outputs.items()}
     return encoded | {LABEL_NAME: tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)}
 
@@ -97,16 +97,21 @@ def _number(column: Any) -> tuple[tf.Tensor, tf.Tensor]:
 def _standardised(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
     """Numbers and signals with zero mean and unit variance on the train split."""
     columns: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
-    for name in names_of_kind(table, Numeric, HeavyTailed, Signal):
+    numbers = {
+        name: feature
+        for name, feature in table.items()
+        if isinstance(feature, Numeric | HeavyTailed | Signal)
+    }
+    for name, feature in numbers.items():
         values, present = _number(inputs[name])
-        if isinstance(table[name], HeavyTailed):
+        if isinstance(feature, HeavyTailed):
             values = tf.sign(values) * tf.math.log1p(tf.abs(values))
         columns[name] = values, present
     if not columns:
         return {}
-    moments = _moments([pair for pair in columns.values()])
+    moments = _moments(list(columns.values()))
     return {
-        name: _standardise(table[name], *columns[name], *moment)
+        name: _standardise(numbers[name], *columns[name], *moment)
         for name, moment in zip(columns, moments, strict=True)
     }
 
@@ -161,18 +166,18 @@ def _time(column: Any, feature: Time) -> tf.Tensor:
 
 def _categories(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
     """Indices in the one vocabulary of all categorical features; see `OUT_OF_VOCABULARY`."""
-    names = names_of_kind(table, Categorical)
-    if not names:
+    categories = of_kind(table, Categorical)
+    if not categories:
         return {}
-    pairs = tf.concat([_pair(name, inputs[name]) for name in names], axis=1)
+    pairs = tf.concat([_pair(name, inputs[name]) for name in categories], axis=1)
     vocabulary = tft.vocabulary(
         tf.boolean_mask(pairs, tf.not_equal(pairs, "")),
-        top_k=sum(table[name].max_vocabulary_size for name in names),
+        top_k=sum(feature.max_vocabulary_size for feature in categories.values()),
         vocab_filename=VOCABULARY_NAME,
     )
     index = tft.apply_vocabulary(pairs, vocabulary, default_value=OUT_OF_VOCABULARY)
     index = tf.where(tf.equal(pairs, ""), tf.constant(MISSING_INDEX, tf.int64), index)
-    return dict(zip(names, tf.split(index, len(names), axis=1), strict=True))
+    return dict(zip(categories, tf.split(index, len(categories), axis=1), strict=True))
 
 
 def _pair(name: str, column: Any) -> tf.Tensor:
@@ -191,8 +196,8 @@ def _pair(name: str, column: Any) -> tf.Tensor:
 def _buckets(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
     """Quantile buckets from 1 on, 0 for a missing value; one analyzer for each bucket count."""
     by_count: dict[int, list[str]] = {}
-    for name in names_of_kind(table, Bucketized):
-        by_count.setdefault(table[name].num_buckets, []).append(name)
+    for name, feature in of_kind(table, Bucketized).items():
+        by_count.setdefault(feature.num_buckets, []).append(name)
     buckets = {}
     for num_buckets, names in by_count.items():
         numbers = [_number(inputs[name]) for name in names]

@@ -58,9 +58,7 @@ def run_fn(fn_args: Any) -> None:
     )
     logits = _logits(network, evaluation.inputs)
     platt = fit_platt(logits, evaluation.labels.astype(np.float64))
-    threshold = best_f1_threshold(
-        platt.probabilities(logits), evaluation.labels.astype(np.float64)
-    )
+    threshold = best_f1_threshold(platt.probabilities(logits), evaluation.labels.astype(np.float64))
     export_model(network, graph, Path(fn_args.serving_model_dir), platt=platt, threshold=threshold)
     _write_metrics(Path(fn_args.model_run_dir), history, platt, threshold)
 
@@ -83,7 +81,7 @@ def read_split(patterns: Sequence[str], graph: TransformGraph) -> Dataset:
     """
     files = sorted(file for pattern in patterns for file in glob.glob(pattern))  # noqa: PTH207
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @tf.function
     def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialised, {**graph.raw_spec, **graph.label_spec})
         transformed = graph(parsed)
@@ -194,9 +192,7 @@ def train_network(
     return watcher.history
 
 
-def class_weights(
-    labels: NDArray[np.float32], options: TrainOptions
-) -> Mapping[int, float] | None:
+def class_weights(labels: NDArray[np.float32], options: TrainOptions) -> Mapping[int, float] | None:
     """Returns the weight of each class in the loss, or None where every example counts alike.
 
     `balanced` gives class c the weight n / (2 n_c), so that both classes add up to n / 2.

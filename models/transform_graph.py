@@ -17,7 +17,7 @@ from models.encoding import (
     Role,
     encodings,
 )
-from models.features import Categorical, ModelSpec, names_of_kind, raw_feature_names
+from models.features import Categorical, ModelSpec, of_kind, raw_feature_names
 from models.preprocessing import MISSING_INT
 
 RawSpec = Mapping[str, Any]
@@ -49,23 +49,21 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
             )
         self.raw_spec: RawSpec = {name: parsing[name] for name in names}
         self.label_spec: RawSpec = {spec.label: parsing[spec.label]}
-        has_categories = bool(names_of_kind(spec.features, Categorical))
+        has_categories = bool(of_kind(spec.features, Categorical))
         self.index_space = IndexSpace(
             output.vocabulary_size_by_name(VOCABULARY_NAME) if has_categories else 0,
             tuple(encodings(spec.features)),
         )
         self._loader = SavedModelLoader(output.transform_savedmodel_dir)
         # Tables and vocabulary files belong to an export of this module.
-        self._tracked = self._loader._imported  # noqa: SLF001
+        self._tracked = self._loader._imported
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns the transformed features of parsed raw columns."""
         return dict(self._loader.apply_transform_model(raw))
 
 
-def network_inputs(
-    transformed: Mapping[str, tf.Tensor], space: IndexSpace
-) -> dict[str, tf.Tensor]:
+def network_inputs(transformed: Mapping[str, tf.Tensor], space: IndexSpace) -> dict[str, tf.Tensor]:
     """Packs transformed features into the few tensors that the network takes.
 
     Args:

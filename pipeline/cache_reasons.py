@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 
 from ml_metadata.metadata_store import MetadataStore
-from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Event, Execution
 
-Execution = metadata_store_pb2.Execution
 _SUCCESSFUL = (Execution.COMPLETE, Execution.CACHED)
 
 
@@ -55,7 +54,7 @@ def _origin(store: MetadataStore, execution: Execution) -> Execution:
     makers = [
         event.execution_id
         for event in store.get_events_by_artifact_ids(artifacts)
-        if event.type == metadata_store_pb2.Event.OUTPUT
+        if event.type == Event.OUTPUT
     ]
     complete = [
         maker
@@ -75,7 +74,7 @@ def _input_changes(store: MetadataStore, before: Execution, after: Execution) ->
 def _inputs(store: MetadataStore, execution_id: int) -> dict[str, frozenset[int]]:
     inputs: dict[str, set[int]] = {}
     for event in store.get_events_by_execution_ids([execution_id]):
-        if event.type == metadata_store_pb2.Event.INPUT:
+        if event.type == Event.INPUT:
             inputs.setdefault(event.path.steps[0].key, set()).add(event.artifact_id)
     return {key: frozenset(ids) for key, ids in inputs.items()}
 

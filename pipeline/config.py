@@ -215,8 +215,8 @@ class Config:
     def _consistent(self) -> "Config":
         if self.label.column in self.features:
             raise ValueError(f"the label `{self.label.column}` must not be among `features`")
-        for name in features_lib.names_of_kind(self.features, features_lib.Crossed):
-            _check_cross(name, self.features)
+        for name, cross in features_lib.of_kind(self.features, features_lib.Crossed).items():
+            _check_cross(name, cross, self.features)
         return self
 
     @property
@@ -232,9 +232,7 @@ class Config:
         return None if self.schema is None else self.folder / self.schema
 
 
-def _check_cross(name: str, table: features_lib.FeatureTable) -> None:
-    cross = table[name]
-    assert isinstance(cross, features_lib.Crossed)  # noqa: S101 - narrows the type
+def _check_cross(name: str, cross: features_lib.Crossed, table: features_lib.FeatureTable) -> None:
     for part in cross.of:
         if not isinstance(table.get(part), features_lib.Categorical | features_lib.Bucketized):
             raise ValueError(

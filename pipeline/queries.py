@@ -30,9 +30,7 @@ def print_runs(config_path: Path | None, output: Path, *, as_json: bool) -> int:
     return 0
 
 
-def print_lineage(
-    reference: str, config_path: Path | None, output: Path, *, as_json: bool
-) -> int:
+def print_lineage(reference: str, config_path: Path | None, output: Path, *, as_json: bool) -> int:
     """Prints where a model comes from; returns the exit code.
 
     Args:

@@ -116,7 +116,9 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             if isinstance(error, InputError | KeyboardInterrupt):
                 raise
             log = place.run_folder / "run.log"
-            raise StepFailedError(f"{error}\nThe traceback and the libraries' log: {log}") from error
+            raise StepFailedError(
+                f"{error}\nThe traceback and the libraries' log: {log}"
+            ) from error
         finally:
             summary.duration_s = time.monotonic() - started
             summary.write()

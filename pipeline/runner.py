@@ -10,6 +10,7 @@ from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Execution
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
@@ -20,9 +21,6 @@ from tfx.proto.orchestration import pipeline_pb2
 from pipeline.cache_reasons import explain_execution
 from pipeline.errors import InputError, StepFailedError
 from pipeline.steps import StepResult, StepState
-
-Execution = metadata_store_pb2.Execution
-
 
 StartCallback = Callable[[str], None]
 
@@ -61,7 +59,7 @@ def run_steps(
         started = time.monotonic()
         try:
             execution_id = _launch(compiled, node.pipeline_node, deployment, connection)
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
             yield _stopped(node_id, error, time.monotonic() - started)
             _raise_for_user(node_id, error)
         yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)

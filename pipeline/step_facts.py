@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.config import SPLITS
 from pipeline.steps import StepResult
-
-Artifact = metadata_store_pb2.Artifact
 
 
 @dataclass(frozen=True)

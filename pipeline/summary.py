@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.console import format_duration
-from pipeline.steps import StepResult
 from pipeline.step_facts import Fact
+from pipeline.steps import StepResult
 
 # The metrics of the closing table, in the order of reading, with the words for people.
 _METRIC_WORDS = {

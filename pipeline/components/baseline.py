@@ -7,7 +7,7 @@ from tfx.types.artifact import Artifact
 CANDIDATE, MODEL, BLESSING = "candidate", "model", "model_blessing"
 
 
-class BlessedBeforeStrategy(ResolverStrategy):
+class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
     """Resolves the latest blessed model that is older than the candidate.
 
     TFX's own `LatestBlessedModelStrategy` returns the candidate itself as soon as it has been

@@ -10,7 +10,13 @@ from pipeline.steps import StepResult, StepState
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (41.4, "41 s"), (200.2, "3 min 20 s"), (119.9, "2 min 00 s")],
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (41.4, "41 s"),
+        (200.2, "3 min 20 s"),
+        (119.9, "2 min 00 s"),
+    ],
 )
 def test_durations_read_as_a_person_would_say_them(seconds, text):
     assert format_duration(seconds) == text

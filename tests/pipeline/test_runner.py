@@ -61,9 +61,7 @@ def test_a_changed_parameter_is_named_and_its_output_reruns_what_depends_on_it(t
 
 def test_the_run_id_is_the_one_given(tmp_path):
     _run(tmp_path, "one")
-    store = MetadataStore(
-        metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db"))
-    )
+    store = MetadataStore(metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db")))
     assert [c.name for c in store.get_contexts_by_type("pipeline_run")] == ["one"]
 
 

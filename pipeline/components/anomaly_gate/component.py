@@ -17,14 +17,14 @@ from tfx.types.standard_artifacts import (
 )
 from tfx.utils import io_utils
 
-from models.features import Signal, features_from_json
+from models.features import Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
     find_anomalies,
     findings_table,
     schema_differences,
 )
-from pipeline.components.anomaly_gate.signals import count_signals, judge_signals, signals_of
+from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
 from pipeline.config import SPLITS, Validation
 from pipeline.errors import InputError
 
@@ -33,7 +33,7 @@ _BATCH_ROWS = 1_000
 
 
 @component
-def AnomalyGate(  # noqa: N802 - a component is a noun
+def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its interface
     examples: InputArtifact[Examples],
     anomalies: InputArtifact[ExampleAnomalies],
     schema: InputArtifact[Schema],
@@ -67,7 +67,7 @@ def AnomalyGate(  # noqa: N802 - a component is a noun
         *_anomalies(anomalies, curated),
         *_signal_findings(
             examples,
-            signals_of(features_from_json(features)),
+            of_kind(features_from_json(features), Signal),
             TypeAdapter(Validation).validate_json(validation),
         ),
         *schema_differences(_read_schema(inferred_schema), curated),
@@ -89,9 +89,7 @@ def AnomalyGate(  # noqa: N802 - a component is a noun
 
 
 def _read_schema(schema: Schema) -> schema_pb2.Schema:
-    read: schema_pb2.Schema = io_utils.SchemaReader().read(
-        io_utils.get_only_uri_in_dir(schema.uri)
-    )
+    read: schema_pb2.Schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema.uri))
     return read
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
-
-AnomalyInfo = anomalies_pb2.AnomalyInfo
+from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +120,7 @@ def describe_feature(feature: schema_pb2.Feature | None) -> str:
     return ", ".join(parts)
 
 
-def schema_differences(
-    inferred: schema_pb2.Schema, curated: schema_pb2.Schema
-) -> list[Finding]:
+def schema_differences(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) -> list[Finding]:
     """Returns where the schema inferred from the data and the curated one differ: warnings all.
 
     Only columns and types are compared: domains and presence are the ExampleValidator's business.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from models.features import FeatureTable, Signal
+from models.features import Signal
 from pipeline.components.anomaly_gate.findings import Finding
 from pipeline.config import Validation
 
@@ -83,7 +83,7 @@ def judge_signals(
             0.0,
             what="have another duration",
             expected=f"{signal.num_samples} samples, {duration:g} s",
-            advice="Cut or resample them, or set features.{}.num_samples.".format(name),
+            advice=f"Cut or resample them, or set features.{name}.num_samples.",
         )
         yield from _finding(
             name,
@@ -102,8 +102,7 @@ def judge_signals(
             total,
             limits.max_wrong_rate_share,
             what=f"were not sampled at {signal.sampling_rate_hz:g} Hz",
-            expected=f"at most {limits.max_wrong_rate_share:.1%} "
-            "(validation.max_wrong_rate_share)",
+            expected=f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
             advice="Resample them to the nominal rate, or correct sampling_rate_hz.",
         )
 
@@ -129,8 +128,3 @@ def _finding(  # noqa: PLR0913 - one sentence, seven parts
             advice=advice,
             stops=share > limit,
         )
-
-
-def signals_of(features: FeatureTable) -> dict[str, Signal]:
-    """Returns the signals of a features table by column name."""
-    return {name: feature for name, feature in features.items() if isinstance(feature, Signal)}

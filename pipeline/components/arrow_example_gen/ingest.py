@@ -157,7 +157,7 @@ def _save(folder: str, name: str, value: object) -> None:
         stream.write(pickle.dumps(value))
 
 
-def _load(folder: str, name: str) -> Any:  # noqa: ANN401 - whatever `_save` was given
+def _load(folder: str, name: str) -> Any:
     filesystem, inner = sources.resolve_path(folder)
     with filesystem.open_input_stream(f"{inner}/{name}.pickle") as stream:
         return pickle.loads(stream.read())  # noqa: S301 - our own file of a moment ago

@@ -19,7 +19,7 @@ from models.features import (
     Numeric,
     Signal,
     Time,
-    names_of_kind,
+    of_kind,
     raw_feature_names,
 )
 from pipeline.components.arrow_example_gen.sources import Format
@@ -101,9 +101,9 @@ def make_ingest_spec(config: Config) -> IngestSpec:
     Raises:
         InputError: The curated schema cannot be read.
     """
-    signals = [config.features[name] for name in names_of_kind(config.features, Signal)]
+    signals = list(of_kind(config.features, Signal).values())
     split = config.split
-    times = names_of_kind(config.features, Time)
+    times = list(of_kind(config.features, Time))
     if split.strategy == "time" and split.column and split.column not in times:
         times = [*times, split.column]
     return IngestSpec(
@@ -134,7 +134,8 @@ def make_ingest_spec(config: Config) -> IngestSpec:
 
 
 def _numbers(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
-    names = names_of_kind(config.features, Numeric, HeavyTailed, Bucketized)
+    kinds = (Numeric, HeavyTailed, Bucketized)
+    names = [name for name, feature in config.features.items() if isinstance(feature, kinds)]
     rates = [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
     return tuple(dict.fromkeys([*names, *rates]))
 

@@ -47,10 +47,7 @@ def make_eval_config(config: Config) -> config_pb2.EvalConfig:
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(
-                config_pb2.SlicingSpec(feature_keys=list(keys))
-                for keys in config.evaluation.slices
-            ),
+            *(config_pb2.SlicingSpec(feature_keys=list(keys)) for keys in config.evaluation.slices),
         ],
         metrics_specs=[_probability_specs(), _decision_specs()],
     )

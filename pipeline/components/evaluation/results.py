@@ -33,7 +33,9 @@ def read_evaluation(uri: str, model_name: str) -> Evaluation | None:
     """
     import tensorflow_model_analysis as tfma
 
-    names = {spec.name for spec in tfma.load_eval_result(uri, model_name=CANDIDATE).config.model_specs}
+    names = {
+        spec.name for spec in tfma.load_eval_result(uri, model_name=CANDIDATE).config.model_specs
+    }
     if model_name == BASELINE and BASELINE not in names:
         return None
     # With one model alone TFMA writes its results without a name.

@@ -74,7 +74,10 @@ def judge(metrics: Metrics, blessed_before: Metrics | None, gate: Gate) -> Verdi
 def _better_than_never(metrics: Metrics) -> Iterator[Reason]:
     """The model that always answers "healthy" finds nothing, however accurate it is."""
     positives = metrics["true_positives"] + metrics["false_negatives"]
-    found, alarms = metrics["true_positives"], metrics["true_positives"] + metrics["false_positives"]
+    found, alarms = (
+        metrics["true_positives"],
+        metrics["true_positives"] + metrics["false_positives"],
+    )
     yield Reason(
         metric="recall",
         value=metrics["recall"],
