@@ -117,7 +117,8 @@ def _draw_healthy(rng: np.random.Generator, context: Context, rate_hz: Floats) -
 def _as_lists(values: Floats) -> "pa.Array[Any]":  # generic in the stubs only
     num, num_samples = values.shape
     offsets = np.arange(num + 1, dtype=np.int32) * num_samples
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.ravel(), pa.float32()))
+    items = pa.array(values.ravel(), pa.float32())
+    return pa.ListArray.from_arrays(pa.array(offsets), items, type=SCHEMA.field("voltage").type)
 
 
 @click.command(context_settings={"show_default": True})

@@ -15,7 +15,8 @@ from datasets.options import SignalOptions
 MANIFEST = "manifest.json"
 FILE_NAME = "recordings.parquet"
 
-_FLOATS: pa.DataType = pa.list_(pa.float32())
+# Parquet calls the items of a list so, and keeps times to the millisecond at the coarsest.
+_FLOATS: pa.DataType = pa.list_(pa.field("element", pa.float32()))
 _COLUMNS: list[tuple[str, pa.DataType]] = [
     ("recording_id", pa.string()),
     ("circuit", pa.string()),
