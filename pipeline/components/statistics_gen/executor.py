@@ -1,0 +1,86 @@
+"""The Beam pipeline that computes the statistics of all splits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.artifact import Artifact
+
+from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, read_batches
+from pipeline.errors import InputError
+
+STATISTICS_FILE = "FeatureStats.pb"
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+    """Computes the statistics of every split in one Beam pipeline of few steps."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `Split-NAME/FeatureStats.pb` for every split.
+
+        Args:
+            input_dict: `examples`.
+            output_dict: `statistics`.
+            exec_properties: Nothing that is read here.
+
+        Raises:
+            InputError: A split has no examples.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(
+            input_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        statistics = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.STATISTICS_KEY]
+        )
+        statistics.split_names = examples.split_names
+        statistics.span = examples.span
+        outputs = {
+            split: f"{statistics.uri}/Split-{split}/{STATISTICS_FILE}"
+            for split in artifact_utils.decode_split_names(examples.split_names)
+        }
+        files = [
+            (outputs[split], file)
+            for split in outputs
+            for file in sorted(fileio.glob(f"{examples.uri}/Split-{split}/*"))
+        ]
+        with self._make_beam_pipeline() as pipeline:
+            # Paths are the elements: a batch that Beam has to encode costs more than its
+            # statistics. Each split's result is written by whichever worker combines it.
+            _ = (
+                pipeline
+                | "Files" >> beam.Create(files)
+                | "Read" >> beam.FlatMapTuple(_keyed_batches)
+                | "Combine" >> beam.CombinePerKey(StatisticsCombineFn())
+                | "Write" >> beam.MapTuple(_write)
+            )
+        _check_written(outputs)
+
+
+def _keyed_batches(output: str, file: str) -> Iterator[tuple[str, pa.RecordBatch]]:
+    return ((output, batch) for batch in read_batches(file))
+
+
+def _write(output: str, statistics: statistics_pb2.DatasetFeatureStatisticsList) -> None:
+    fileio.makedirs(output.rsplit("/", 1)[0])
+    with fileio.open(output, "wb") as file:
+        file.write(statistics.SerializeToString())
+
+
+def _check_written(outputs: dict[str, str]) -> None:
+    empty = [split for split, output in outputs.items() if not fileio.exists(output)]
+    if empty:
+        raise InputError(
+            f"No examples in split {', '.join(empty)}. Every split needs some: bring more data, or "
+            "change the shares in `split`."
+        )

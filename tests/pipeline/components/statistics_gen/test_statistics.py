@@ -1,0 +1,54 @@
+"""Statistics of record batches, whole and in parts."""
+
+import pyarrow as pa
+import pytest
+
+from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
+
+# Two of three trips have a length; 1, 3 and 5 in one column, "a", "b", "a" in the other.
+BATCH = pa.record_batch(
+    {
+        "miles": pa.array([[1.0], [], [5.0]], pa.list_(pa.float32())),
+        "kind": pa.array([[b"a"], [b"b"], [b"a"]], pa.list_(pa.binary())),
+    }
+)
+
+
+def statistics_of(*parts: list[pa.RecordBatch]):
+    """The statistics of accumulators that each saw some batches, by column."""
+    combine = StatisticsCombineFn()
+    combine.setup()
+    accumulators = []
+    for batches in parts:
+        accumulator = combine.create_accumulator()
+        for batch in batches:
+            accumulator = combine.add_input(accumulator, batch)
+        accumulators.append(accumulator)
+    [dataset] = combine.extract_output(combine.merge_accumulators(accumulators)).datasets
+    return dataset.num_examples, {feature.path.step[0]: feature for feature in dataset.features}
+
+
+def test_counts_moments_and_top_values():
+    num_examples, features = statistics_of([BATCH])
+    assert num_examples == 3
+    miles = features["miles"].num_stats
+    assert (miles.common_stats.num_non_missing, miles.common_stats.tot_num_values) == (3, 2)
+    # Mean of 1 and 5 is 3, population standard deviation 2.
+    assert (miles.mean, miles.std_dev) == pytest.approx((3, 2))
+    top = [(value.value, value.frequency) for value in features["kind"].string_stats.top_values]
+    assert top == [("a", 2), ("b", 1)]
+    assert features["kind"].string_stats.unique == 2
+
+
+def test_parts_merge_to_the_statistics_of_the_whole():
+    rows = [BATCH.slice(i, 1) for i in range(3)]
+    whole, merged = statistics_of([BATCH]), statistics_of([rows[0]], [], rows[1:])
+    assert merged == whole
+
+
+def test_a_column_that_one_part_lacks_counts_as_missing_there():
+    without = pa.record_batch({"kind": BATCH.column(1)})
+    num_examples, features = statistics_of([BATCH], [without])
+    assert num_examples == 6
+    assert features["miles"].num_stats.common_stats.num_missing == 3
+    assert features["kind"].string_stats.common_stats.num_missing == 0
