@@ -132,5 +132,5 @@ def test_half_the_sampling_rate_skips_every_second_sample():
     fast, _ = discharge(make_circuits())
     slow, _ = discharge(make_circuits(rate_hz=250.0))
 
-    # The strips' warming is integrated in steps, of half a sample each: 1 % at most between the two.
+    # Warming is integrated in steps of half a sample each, which differ by 1 % at most.
     assert slow[0, :100] == pytest.approx(fast[0, :200:2], rel=1e-2)
