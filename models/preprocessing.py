@@ -33,6 +33,10 @@ from models.features import (
     of_kind,
 )
 
+Column = Any  # tf.Tensor or tf.SparseTensor, for which there are no types
+# Values, and which of them are present.
+Pair = tuple[tf.Tensor, tf.Tensor]
+
 # Marks a missing value in an integer column, where NaN does not exist.
 MISSING_INT = -(2**63)
 
@@ -46,7 +50,7 @@ _PERIODS_S: Mapping[Cycle, tuple[float, float]] = {
 
 
 def preprocessing_fn(
-    inputs: Mapping[str, Any], custom_config: Mapping[str, str]
+    inputs: Mapping[str, Column], custom_config: Mapping[str, str]
 ) -> dict[str, tf.Tensor]:
     """Returns the transformed features of a batch, by their encoded names.
 
@@ -57,7 +61,7 @@ def preprocessing_fn(
 
     Returns:
         float32 `[batch, size]` for dense features, int64 `[batch, 1]` for index features, float32
-        `[batch, num_samples, 2]` for signals, and the label as float32 `[batch, 1]`.
+        `[batch, num_samples, 3]` for signals, and the label as float32 `[batch, 1]`.
     """
     table = features_from_json(custom_config["features"])
     outputs = _standardised(inputs, table)
@@ -69,22 +73,22 @@ def preprocessing_fn(
     return encoded | {LABEL_NAME: tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)}
 
 
-def dense_column(column: Any) -> tf.Tensor:
-    """Returns a raw column as a dense tensor `[batch, 1]`, or `[batch, n]` for a dense signal.
+def dense_column(column: Column, size: int = 1) -> tf.Tensor:
+    """Returns a raw column as a dense tensor `[batch, size]`.
 
     A missing value becomes NaN, the empty text, or `MISSING_INT`.
     """
     if not isinstance(column, tf.SparseTensor):
         return column
-    default: Any = "" if column.dtype == tf.string else math.nan
+    default: float | str = "" if column.dtype == tf.string else math.nan
     if column.dtype.is_integer:
         default = MISSING_INT
-    return tft.sparse_tensor_to_dense_with_shape(column, [None, 1], default_value=default)
+    return tft.sparse_tensor_to_dense_with_shape(column, [None, size], default_value=default)
 
 
-def _number(column: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """The column as float64 `[batch, n]` with zeros for what is missing, and what is present."""
-    dense = dense_column(column)
+def _number(column: Column, size: int = 1) -> Pair:
+    """The column as float64 `[batch, size]`, zero where missing, and bool: what is present."""
+    dense = dense_column(column, size)
     if dense.dtype.is_integer:
         present = tf.not_equal(dense, tf.constant(MISSING_INT, dense.dtype))
         values = tf.cast(dense, tf.float64)
@@ -94,29 +98,47 @@ def _number(column: Any) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.where(present, values, tf.zeros_like(values)), present
 
 
-def _standardised(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
+def _standardised(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, tf.Tensor]:
     """Numbers and signals with zero mean and unit variance on the train split."""
-    columns: dict[str, tuple[tf.Tensor, tf.Tensor]] = {}
-    numbers = {
-        name: feature
-        for name, feature in table.items()
-        if isinstance(feature, Numeric | HeavyTailed | Signal)
-    }
-    for name, feature in numbers.items():
-        values, present = _number(inputs[name])
-        if isinstance(feature, HeavyTailed):
-            values = tf.sign(values) * tf.math.log1p(tf.abs(values))
-        columns[name] = values, present
-    if not columns:
+    pairs = {(name, "value"): _number(inputs[name]) for name in of_kind(table, Numeric)}
+    pairs |= {(name, "value"): _logarithm(inputs[name]) for name in of_kind(table, HeavyTailed)}
+    for name, signal in of_kind(table, Signal).items():
+        pairs[name, "value"] = _number(inputs[name], signal.num_samples)
+        pairs[name, "step"] = _differences(*pairs[name, "value"])
+    if not pairs:
         return {}
-    moments = _moments(list(columns.values()))
-    return {
-        name: _standardise(numbers[name], *columns[name], *moment)
-        for name, moment in zip(columns, moments, strict=True)
+    scaled = {
+        key: _standardise(*pair, *moment)
+        for (key, pair), moment in zip(pairs.items(), _moments(list(pairs.values())), strict=True)
     }
+    outputs = {}
+    for name in {name: None for name, _ in pairs}:
+        missing = tf.cast(tf.logical_not(pairs[name, "value"][1]), tf.float32)
+        if (name, "step") in pairs:
+            channels = [scaled[name, "value"], scaled[name, "step"], missing]
+            outputs[name] = tf.stack(channels, axis=2)
+        else:
+            outputs[name] = tf.concat([scaled[name, "value"], missing], axis=1)
+    return outputs
 
 
-def _moments(columns: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tuple[tf.Tensor, tf.Tensor]]:
+def _logarithm(column: Column) -> Pair:
+    values, present = _number(column)
+    return tf.sign(values) * tf.math.log1p(tf.abs(values)), present
+
+
+def _differences(values: tf.Tensor, present: tf.Tensor) -> Pair:
+    """Each sample less the one before; missing where either is, and for the first sample.
+
+    A fault that is small against the spread of healthy levels can be plain in the differences: a
+    brief arc, a ripple, a jump.
+    """
+    both = tf.pad(present[:, 1:] & present[:, :-1], [[0, 0], [1, 0]])
+    steps = tf.pad(values[:, 1:] - values[:, :-1], [[0, 0], [1, 0]])
+    return tf.where(both, steps, tf.zeros_like(steps)), both
+
+
+def _moments(columns: list[Pair]) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """Mean and standard deviation of each column of each tensor over what is present.
 
     From the counts, sums and sums of squares in float64; a column without any value, or with one
@@ -138,22 +160,20 @@ def _moments(columns: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tuple[tf.Tensor
 
 
 def _standardise(
-    feature: object, values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor
+    values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor
 ) -> tf.Tensor:
-    if isinstance(feature, Signal):
-        # Each sample has its own mean, so that what is left is the difference from the usual
-        # shape. A stretch that hardly varies must not be blown up: its scale has a floor.
-        floor = 0.05 * tf.sqrt(tf.reduce_mean(tf.square(deviation)))
-        deviation = tf.maximum(deviation, floor)
-    scaled = tf.math.divide_no_nan(values - mean, deviation)
-    scaled = tf.cast(tf.where(present, scaled, tf.zeros_like(scaled)), tf.float32)
-    missing = tf.cast(tf.logical_not(present), tf.float32)
-    if isinstance(feature, Signal):
-        return tf.stack([scaled, missing], axis=2)
-    return tf.concat([scaled, missing], axis=1)
+    """float32 `[batch, n]`, zero where missing.
+
+    Each sample of a signal has its own mean and scale, so that what is left is the difference from
+    the usual shape. A stretch that hardly varies must not be blown up: no scale is less than 5 % of
+    their root mean square. A single number's scale is that root mean square itself.
+    """
+    floor = 0.05 * tf.sqrt(tf.reduce_mean(tf.square(deviation)))
+    scaled = tf.math.divide_no_nan(values - mean, tf.maximum(deviation, floor))
+    return tf.cast(tf.where(present, scaled, tf.zeros_like(scaled)), tf.float32)
 
 
-def _time(column: Any, feature: Time) -> tf.Tensor:
+def _time(column: Column, feature: Time) -> tf.Tensor:
     seconds, present = _number(column)
     parts = []
     for cycle in feature.cycles:
@@ -164,7 +184,7 @@ def _time(column: Any, feature: Time) -> tf.Tensor:
     return tf.cast(tf.concat([part * known for part in parts] + [1 - known], axis=1), tf.float32)
 
 
-def _categories(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
+def _categories(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, tf.Tensor]:
     """Indices in the one vocabulary of all categorical features; see `OUT_OF_VOCABULARY`."""
     categories = of_kind(table, Categorical)
     if not categories:
@@ -180,7 +200,7 @@ def _categories(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.
     return dict(zip(categories, tf.split(index, len(categories), axis=1), strict=True))
 
 
-def _pair(name: str, column: Any) -> tf.Tensor:
+def _pair(name: str, column: Column) -> tf.Tensor:
     """Text `name=value` `[batch, 1]`, or the empty text where the value is missing."""
     text = dense_column(column)
     if text.dtype.is_integer:
@@ -193,7 +213,7 @@ def _pair(name: str, column: Any) -> tf.Tensor:
     return tf.where(tf.equal(text, ""), "", tf.strings.join([encoded_name(name), text], "="))
 
 
-def _buckets(inputs: Mapping[str, Any], table: FeatureTable) -> dict[str, tf.Tensor]:
+def _buckets(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, tf.Tensor]:
     """Quantile buckets from 1 on, 0 for a missing value; one analyzer for each bucket count."""
     by_count: dict[int, list[str]] = {}
     for name, feature in of_kind(table, Bucketized).items():
