@@ -10,8 +10,8 @@ from datasets.physics import Floats
 
 SECTORS = ("S12", "S23", "S34", "S45", "S56", "S67", "S78", "S81")
 MAGNETS_PER_SECTOR = 40
-STRIP_OHM = 10.0
-BANK_F = 6.95e-3
+STRIP_OHM = 9.7
+BANK_F = 6.85e-3
 COLD_K = 1.9
 # Current read by each firmware, relative to the true one.
 FIRMWARE_GAIN = {"3.1.0": 1.0, "3.2.4": 1.025, "4.0.1": 0.985}

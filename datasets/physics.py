@@ -17,7 +17,7 @@ STEPS_PER_SAMPLE = 2
 RESIDUAL_TEMPERATURE_K = 20.0
 STEEL_SLOPE_PER_K = 0.42 / 273.0
 # Relative rise of the strips' resistance per joule that the discharge has put into them.
-HEATING_PER_J = 4.0e-5
+HEATING_PER_J = 2.0e-5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
