@@ -1,0 +1,53 @@
+# The pipeline as an image: `docker run IMAGE doctor`, `docker run -v "$PWD/output:/work/output" IMAGE run`.
+# As a Beam SDK worker: `docker build --target worker .` (Beam's boot program is its entry point).
+#
+# Behind a proxy with a certificate authority of its own, mount its bundle while building and name it:
+# --build-arg PIP_CERT=FILE --build-arg SSL_CERT_FILE=FILE.
+ARG PYTHON_VERSION=3.13
+ARG BEAM_VERSION=2.77.0
+
+# Debian 13's glibc 2.41 takes the wheels as they are.
+FROM python:${PYTHON_VERSION}-slim-trixie AS base
+
+FROM base AS build
+ARG PIP_CERT=
+ARG SSL_CERT_FILE=
+WORKDIR /app
+COPY scripts/bootstrap.txt scripts/
+# An empty variable is not the same as none: pip and uv would look for a file without a name.
+RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
+    python3 -m venv /opt/faultline && python3 -m venv /opt/tools \
+    && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
+# Dependencies before sources: an edit of the code does not install them again.
+COPY requirements.lock ./
+COPY pipeline/__init__.py pipeline/lock_file.py pipeline/
+RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
+    python3 -m pipeline.lock_file requirements.lock >/tmp/runtime.lock \
+    && /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
+    --require-hashes --compile-bytecode -r /tmp/runtime.lock
+COPY . .
+RUN /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
+    --no-deps --no-build-isolation --editable . \
+    && /opt/faultline/bin/python -m compileall -q .
+
+FROM base AS runtime
+COPY --from=build /opt/faultline /opt/faultline
+COPY --from=build /app /app
+RUN useradd --create-home --uid 10001 faultline && install -d -o faultline -g faultline /work
+ENV PATH=/opt/faultline/bin:$PATH PYTHONUNBUFFERED=1
+USER faultline
+# Runs write to output/ in here; mount a volume there to keep it.
+WORKDIR /work
+ENTRYPOINT ["faultline"]
+CMD ["--help"]
+
+# Beam's boot program starts workers in the environment that is already here.
+FROM apache/beam_python${PYTHON_VERSION}_sdk:${BEAM_VERSION} AS beam
+FROM runtime AS worker
+COPY --from=beam /opt/apache/beam /opt/apache/beam
+ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
+ENTRYPOINT ["/opt/apache/beam/boot"]
+CMD []
+
+# What a build without --target makes.
+FROM runtime AS faultline
