@@ -7,7 +7,7 @@ from pipeline.queries import _is_locked, print_lineage, print_runs
 
 @pytest.mark.parametrize("question", [print_runs, lambda *a, **k: print_lineage("latest", *a, **k)])
 def test_without_any_run_the_answer_says_how_to_begin(tmp_path, question):
-    with pytest.raises(InputError, match="No runs yet: .*metadata.db does not exist"):
+    with pytest.raises(InputError, match=r"No runs yet: .*metadata\.db does not exist"):
         question(None, tmp_path / "output", as_json=False)
     assert not (tmp_path / "output").exists()
 
