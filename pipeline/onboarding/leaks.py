@@ -15,6 +15,7 @@ from pipeline.onboarding.words import count, percent, quoted
 # A single honest measurement does not separate the classes this well.
 MAX_ROC_AUC = 0.995
 MAX_BALANCED_ACCURACY = 0.995
+_SUSPICIOUS_ROC_AUC = 0.9
 _MIN_OF_EACH_CLASS = 10  # below, a perfect separation is a coincidence too easily
 _MAX_FLAG_VALUES = 20
 _FLAG_PRECISION = 0.99
@@ -61,6 +62,23 @@ def presence_leak(column: Column, positive: Bools) -> str | None:
         return None
     when = "positive" if accuracy > 0.5 else "negative"
     return f"it has a value just where the label is {when}"
+
+
+def suspicion(column: Column, positive: Bools) -> str:
+    """Returns what to ask about a column that is honest but very strong, or an empty text.
+
+    With another column it may determine the label, as a tip does together with the fare.
+    """
+    if not _can_tell(column, positive) or not column.is_number or column.num_sampled < 2:
+        return ""
+    present = column.codes >= 0
+    area = roc_auc(column.sample[present], positive[present])
+    if max(area, 1 - area) <= _SUSPICIOUS_ROC_AUC or present.mean() < 0.5:
+        return ""
+    return (
+        f"alone it has ROC-AUC {max(area, 1 - area):.3f}: leave it out if it is known only after "
+        "the label"
+    )
 
 
 def _order_leak(column: Column, present: Bools, positive: Bools) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.features import Feature, Signal, Time, TrainOptions
-from pipeline.config import Data, WideSignal
+from pipeline.config import Data, Validation, WideSignal
 from pipeline.errors import InputError
 from pipeline.onboarding import leaks
 from pipeline.onboarding.identifiers import Group, find_groups, identifier_reason, lies_within
@@ -21,6 +21,7 @@ from pipeline.onboarding.words import count, percent, quoted, unit_of, words_of
 
 _MAX_GROUPS_AS_FEATURE = 50
 _MAX_DUPLICATES = 0.5
+_RATE_TOLERANCE = 0.01  # as AnomalyGate has it
 # At least so many rows: batch size, epochs, patience.
 _TRAINING = (
     (1_000_000, 8_192, 10, 3),
@@ -46,6 +47,7 @@ class Proposal:
         samples: The columns that are samples of a wide signal.
         extra_missing: Texts that mean missing, beside the default ones.
         split: How examples are dealt.
+        validation: What AnomalyGate lets pass of gaps and wrong rates.
         train: How the model is trained, and why so.
         notes: What to know besides.
     """
@@ -59,6 +61,7 @@ class Proposal:
     samples: frozenset[str] = frozenset()
     extra_missing: tuple[str, ...] = ()
     split: SplitChoice
+    validation: Validation
     train: tuple[TrainOptions, str]
     notes: list[str] = field(default_factory=list)
 
@@ -118,9 +121,18 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
         samples=frozenset(work.samples),
         extra_missing=tuple(dict.fromkeys(work.extra_missing)),
         split=split,
+        validation=Validation(
+            max_gap_share=_allowed(work.gap_share, Validation().max_gap_share),
+            max_wrong_rate_share=_allowed(work.wrong_rate_share, Validation().max_wrong_rate_share),
+        ),
         train=propose_training(table.num_rows),
         notes=work.notes,
     )
+
+
+def _allowed(found: float, default: float) -> float:
+    """Returns the share to let pass: twice that of the data, for a small split may have more."""
+    return max(default, min(1.0, round(2 * found + 0.005, 2)))
 
 
 def propose_training(num_rows: int) -> tuple[TrainOptions, str]:
@@ -148,6 +160,8 @@ class _Work:
     left_out: dict[str, str] = field(default_factory=dict)
     wide_signals: dict[str, WideSignal] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
+    gap_share: float = 0.0
+    wrong_rate_share: float = 0.0
     times: dict[str, TimeColumn] = field(default_factory=dict)
     extra_missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -201,18 +215,26 @@ class _Work:
         feature = Signal(num_samples=len(wide.names), unit=unit_of(name))
         reason = f"{len(wide.names)} numbered columns, {quoted(first)} to {quoted(last)}"
         self.features[name] = (feature, reason)
+        gapped = np.zeros(len(self.table.sampled), bool)
         for part in wide.names:
-            self.open.pop(part)
+            gapped |= ~np.isfinite(self.open.pop(part).sample.astype(np.float64))
+        self.gap_share = max(self.gap_share, float(gapped.mean()))
         self.samples += wide.names
 
     def _take_list(self, name: str, column: Column) -> None:
         low, high = column.tally.list_lengths or (0, 0)
+        if column.num_missing:
+            missing = percent(column.missing_share)
+            reason = f"no recording in {missing} of the rows; give these rows a list of NaN"
+            self.leave_out(name, reason)
+            return
         if low != high or high < 2:
             self.leave_out(name, f"lists of {low} to {high} numbers; a signal has a fixed length")
             return
         self.open.pop(name)
         feature = Signal(num_samples=high, unit=unit_of(name))
         self.features[name] = (feature, f"lists of {high} numbers each")
+        self.gap_share = max(self.gap_share, column.tally.num_gapped / column.num_rows)
 
     def _take_rate(self) -> None:
         """Finds the column with the sampling rate of the signals."""
@@ -228,6 +250,8 @@ class _Work:
             for signal, feature in signals.items():
                 known = replace(feature, sampling_rate_hz=rate, rate_column=name)
                 self.features[signal] = (known, f"{self.features[signal][1]}; at {rate:g} Hz")
+            off = np.abs(column.sample - rate) > _RATE_TOLERANCE * rate
+            self.wrong_rate_share = float(off.mean())
             self.leave_out(name, f"the signals' sampling rate, in the median {rate:g} Hz")
             return
 
@@ -300,6 +324,9 @@ class _Work:
                 self.leave_out(name, chosen.reason)
             else:
                 self.extra_missing += chosen.missing_texts
+                doubt = leaks.suspicion(column, self.positive)
+                if doubt:
+                    self.notes.append(f"{quoted(name)}: {doubt}.")
                 self.features[name] = (chosen.feature, chosen.reason)
                 self.open.pop(name)
 

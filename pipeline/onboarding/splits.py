@@ -1,6 +1,6 @@
 """Proposes the split that keeps what belongs together, or comes later, on its own side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,32 +58,40 @@ def propose_split(
         label_codes: int64 [rows], the label of all rows in their order; negative is missing.
     """
     refused: list[str] = []
-    for group, codes in groups:
-        why_not = _why_no_groups(codes, positive, scale)
+    for why_not, split, reason in _stricter(positive, groups, times, scale=scale):
         if why_not is None:
-            return SplitChoice(
-                split=Split(strategy="group", column=group.name),
-                reason=f"{quoted(group.name)} marks rows that belong together: {group.reason}. "
-                "A random split would put some of them in train and some in test",
-                not_possible=tuple(refused),
-            )
-        refused.append(f"group by {quoted(group.name)}: {why_not}")
-    for name, time in times.items():
-        why_not = _why_no_times(time, positive, scale)
-        if why_not is None:
-            return SplitChoice(
-                split=Split(strategy="time", column=name),
-                reason=f"{quoted(name)} is {time.how}: the oldest rows train, the newest test, as "
-                "in production",
-                not_possible=tuple(refused),
-            )
-        refused.append(f"time by {quoted(name)}: {why_not}")
+            return SplitChoice(split=split, reason=reason, not_possible=tuple(refused))
+        refused.append(f"{split.strategy} by {quoted(split.column or '')}: {why_not}")
     return SplitChoice(
         split=Split(),
         reason="each split gets the same share of positives, to the row",
         not_possible=tuple(refused),
         warning=block_warning(label_codes),
     )
+
+
+def _stricter(
+    positive: Bools,
+    groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
+    times: Mapping[str, TimeColumn],
+    *,
+    scale: float,
+) -> Iterator[tuple[str | None, Split, str]]:
+    """Yields each strategy that is stricter than `stratified`: why not, if so, and why."""
+    for group, codes in groups:
+        yield (
+            _why_no_groups(codes, positive, scale),
+            Split(strategy="group", column=group.name),
+            f"{quoted(group.name)} marks rows that belong together: {group.reason}. A random "
+            "split would put some of them in train and some in test",
+        )
+    for name, time in times.items():
+        yield (
+            _why_no_times(time, positive, scale),
+            Split(strategy="time", column=name),
+            f"{quoted(name)} is {time.how}: the oldest rows train, the newest test, as in "
+            "production",
+        )
 
 
 def _why_no_groups(codes: npt.NDArray[np.int64], positive: Bools, scale: float) -> str | None:

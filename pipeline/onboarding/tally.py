@@ -29,6 +29,7 @@ class ColumnTally:
         num_not_utf8: Texts that are not UTF-8; ingestion puts their rows aside.
         texts: The texts that are no numbers, and how often each.
         texts_complete: `texts` has all of them.
+        num_gapped: Lists with a missing or non-finite number in them.
         list_lengths: Shortest and longest list, of a column of lists.
     """
 
@@ -40,6 +41,7 @@ class ColumnTally:
     num_not_utf8: int = 0
     texts: Counter[str] = field(default_factory=Counter)
     texts_complete: bool = True
+    num_gapped: int = 0
     list_lengths: tuple[int, int] | None = None
 
     def add(self, column: pa.Array, *, csv: bool) -> Hashes:
@@ -125,5 +127,15 @@ class ColumnTally:
             self.list_lengths = (min(low, old[0]), max(high, old[1]))
         if "bytes list" in self.kinds:
             return np.zeros(len(column), np.uint64)
+        self.num_gapped += _count_gapped(column)
         head = pc.list_slice(column, 0, _HASHED_SAMPLES)
         return hashing.hash_column(values.to_lists(head, values.samples))
+
+
+def _count_gapped(column: pa.Array) -> int:
+    samples = np.asarray(values.samples(column.flatten()))
+    lengths = np.asarray(pc.list_value_length(column).fill_null(0), np.int64)
+    if pa.types.is_fixed_size_list(column.type):  # `flatten` leaves out the lists that are null
+        lengths = np.where(np.asarray(column.is_null()), 0, lengths)
+    rows = np.repeat(np.arange(len(column)), lengths)
+    return len(np.unique(rows[~np.isfinite(samples)]))

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from models.features import Feature, Signal, TrainOptions
-from pipeline.config import Data
+from pipeline.config import Data, Validation
 from pipeline.onboarding.proposal import Proposal
 from pipeline.onboarding.words import count, percent, quoted
 
@@ -43,6 +43,7 @@ def yaml_text(proposal: Proposal, *, name: str, data_path: str, schema_path: str
         "",
         *_split(proposal),
         "",
+        *_validation(proposal.validation),
         *_train(*proposal.train),
         "",
     ]  # fmt: skip
@@ -192,6 +193,19 @@ def _split(proposal: Proposal) -> Iterator[str]:
         yield f"  column: {scalar(choice.split.column)}"
     for name in ("train", "eval", "test"):
         yield f"  {name}: {getattr(choice.split, name):.2f}"
+
+
+def _validation(validation: Validation) -> Iterator[str]:
+    if validation == Validation():
+        return
+    yield from _comment(
+        "Twice the recordings with gaps, or at another rate, that the data has now; above, a run "
+        "stops."
+    )
+    yield "validation:"
+    for name in ("max_gap_share", "max_wrong_rate_share"):
+        yield f"  {name}: {getattr(validation, name):g}"
+    yield ""
 
 
 def _train(options: TrainOptions, reason: str) -> Iterable[str]:

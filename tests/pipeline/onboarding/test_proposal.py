@@ -88,6 +88,7 @@ def test_a_strong_but_honest_measurement_is_no_leak(base, propose_for):
     # Class means two deviations apart: ROC-AUC Phi(2 / sqrt(2)) = 0.92.
     proposal = propose_for(base | {"strong": 2 * base["label"] + RNG.normal(size=ROWS)})
     assert "strong" in proposal.features
+    assert "leave it out if it is known only after the label" in proposal.notes[0]
 
 
 def test_a_flag_that_is_set_in_a_few_rows_by_chance_is_no_leak(base, propose_for):
@@ -205,6 +206,26 @@ def test_lists_of_one_length_are_signals_and_others_are_left_out(base, propose_f
     )
     assert "lists of 2 to 4 numbers" in proposal.left_out["ragged"]
     assert "the signals' sampling rate" in proposal.left_out["sampling_rate_hz"]
+
+
+def test_gaps_and_wrong_rates_of_the_data_are_let_pass_twice(base, propose_for):
+    recordings = RNG.normal(size=(ROWS, 16))
+    recordings[:100, 3] = np.nan
+    base["v"] = list(recordings)
+    base["sample_rate"] = np.where(np.arange(ROWS) < 200, 250.0, 500.0)
+    base["some"] = [None if n == 7 else np.zeros(4) for n in range(ROWS)]
+    proposal = propose_for(base, kind="parquet")
+    assert proposal.validation.max_gap_share == pytest.approx(0.2, abs=0.011)
+    assert proposal.validation.max_wrong_rate_share == pytest.approx(0.4, abs=0.011)
+    assert "no recording in 0.10 % of the rows" in proposal.left_out["some"]
+
+
+def test_gaps_of_a_wide_signal_count_too(base, propose_for):
+    wide = {f"t{n:02d}": np.sin(n / 5) + 0.1 * RNG.normal(size=ROWS) for n in range(16)}
+    wide["t03"][:200] = np.nan
+    validation = propose_for(base | wide).validation
+    assert validation.max_gap_share == pytest.approx(0.4, abs=0.011)
+    assert validation.max_wrong_rate_share == 0.05
 
 
 def test_kinds_of_numbers_and_texts(base, propose_for):
