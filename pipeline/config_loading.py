@@ -142,7 +142,7 @@ def _paths(node: object, path: YamlPath) -> Iterable[YamlPath]:
         yield from _paths(value, (*path, key))
 
 
-def _plain(node: Any) -> Any:  # noqa: ANN401 - YAML holds anything
+def _plain(node: Any) -> Any:
     """Returns `node` without ruamel's own types, dates as text."""
     if isinstance(node, Mapping):
         return {key: _plain(value) for key, value in node.items()}
@@ -236,7 +236,7 @@ def _keys(section: type) -> list[str]:
     return [field.name for field in dataclasses.fields(section) if field.name != "folder"]
 
 
-def _value_at(document: Any, path: YamlPath) -> Any:  # noqa: ANN401 - YAML holds anything
+def _value_at(document: Any, path: YamlPath) -> Any:
     for part in path:
         document = document[part]
     return document
