@@ -58,9 +58,10 @@ class ServedModel(tf.Module):  # type: ignore[misc]
 
     def serving_default(self) -> tf.types.experimental.ConcreteFunction:
         """Returns the signature for raw columns, named by position; see `_restore_names`."""
+        # A scalar column is `[batch]`: a REST row is `{"column": 1.5}`. A signal is `[batch, n]`.
         specs = [
-            _serving_spec(spec, _argument(position))
-            for position, spec in enumerate(self._graph.raw_spec.values())
+            tf.TensorSpec([None, *self._graph.row_shapes[name]], spec.dtype, _argument(position))
+            for position, (name, spec) in enumerate(self._graph.raw_spec.items())
         ]
 
         @tf.function(input_signature=specs)
@@ -106,12 +107,6 @@ def export_model(
 
 def _argument(position: int) -> str:
     return f"column_{position}"
-
-
-def _serving_spec(spec: Any, name: str) -> tf.TensorSpec:
-    """A scalar column is `[batch]`: a REST row is `{"column": 1.5}`. A signal is `[batch, n]`."""
-    shape = [] if isinstance(spec, tf.io.VarLenFeature) or spec.shape == [1] else list(spec.shape)
-    return tf.TensorSpec([None, *shape], spec.dtype, name=name)
 
 
 def _restore_names(folder: Path, names: list[str]) -> None:

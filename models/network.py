@@ -39,7 +39,7 @@ def build_network(space: IndexSpace, options: TrainOptions) -> keras.Model:
     if tabular:
         branches.append(_tabular_branch(_joined(tabular), options))
     head = _joined(branches)
-    if len(branches) > 1:
+    if len(branches) > 1 and options.hidden_units:
         head = layers.Dense(options.hidden_units[-1], activation="relu", name="head")(head)
     head = layers.Dropout(options.dropout, name="head_dropout")(head)
     return keras.Model(inputs, layers.Dense(1, name="logit")(head), name="faultline")

@@ -3,7 +3,8 @@
 import glob
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
+from tensorflow.python.framework import config as tensorflow_config
 
 from models.calibration import PlattScaling, best_f1_threshold, fit_platt
 from models.encoding import LABEL_NAME
@@ -48,7 +50,11 @@ def run_fn(fn_args: Any) -> None:
         fn_args: TFX's `FnArgs`; `custom_config["model_spec"]` holds a `ModelSpec` as JSON.
     """
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
-    make_reproducible(spec.seed)
+    with reproducible(spec.seed):
+        _train_and_export(fn_args, spec)
+
+
+def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     graph = TransformGraph(fn_args.transform_graph_path, spec)
     train = read_split(fn_args.train_files, graph)
     evaluation = read_split(fn_args.eval_files, graph)
@@ -63,10 +69,20 @@ def run_fn(fn_args: Any) -> None:
     _write_metrics(Path(fn_args.model_run_dir), history, platt, threshold)
 
 
-def make_reproducible(seed: int) -> None:
-    """Makes a second training on this machine type give the same weights, bit for bit."""
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Within it, a second training on this machine type gives the same weights, bit for bit.
+
+    What follows in the same process, such as an evaluation, is not held to deterministic
+    operations, of which TensorFlow does not have all.
+    """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        # TensorFlow has a public switch for on, not for off.
+        tensorflow_config.disable_op_determinism()
 
 
 def read_split(patterns: Sequence[str], graph: TransformGraph) -> Dataset:
@@ -169,10 +185,10 @@ def train_network(
         log_dir: Folder for TensorBoard.
 
     Raises:
-        ValueError: The eval split has no positive example.
+        ValueError: A split lacks one of the classes.
     """
-    if not evaluation.labels.any():
-        raise ValueError("The eval split has no positive example; early stopping needs some.")
+    for split, dataset in {"train": train, "eval": evaluation}.items():
+        _check_both_classes(split, dataset.labels)
     network.compile(
         optimizer=keras.optimizers.Adam(options.learning_rate),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
@@ -190,6 +206,15 @@ def train_network(
         verbose=0,
     )
     return watcher.history
+
+
+def _check_both_classes(split: str, labels: NDArray[np.float32]) -> None:
+    num_positive = int(labels.sum())
+    if not 0 < num_positive < labels.size:
+        raise ValueError(
+            f"The {split} split has {num_positive} positive examples among {labels.size}; training "
+            "needs both classes in it. Give more data, or another `split`."
+        )
 
 
 def class_weights(labels: NDArray[np.float32], options: TrainOptions) -> Mapping[int, float] | None:

@@ -17,7 +17,7 @@ from models.encoding import (
     Role,
     encodings,
 )
-from models.features import Categorical, ModelSpec, of_kind, raw_feature_names
+from models.features import Categorical, ModelSpec, Signal, of_kind, raw_feature_names
 from models.preprocessing import MISSING_INT
 
 RawSpec = Mapping[str, Any]
@@ -29,6 +29,7 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
     Attributes:
         raw_spec: Parsing spec of each raw column that a feature needs, without the label.
         label_spec: Parsing spec of the label.
+        row_shapes: Shape of one row of each raw column for a client: `()`, or that of a signal.
         index_space: The indices of categories and buckets, with the transformed features.
     """
 
@@ -48,6 +49,11 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
                 "Correct `features` in the config, or the schema."
             )
         self.raw_spec: RawSpec = {name: parsing[name] for name in names}
+        self.row_shapes: dict[str, tuple[int, ...]] = {
+            name: (feature.num_samples,) if isinstance(feature, Signal) else ()
+            for name, feature in spec.features.items()
+            if name in self.raw_spec
+        }
         self.label_spec: RawSpec = {spec.label: parsing[spec.label]}
         has_categories = bool(of_kind(spec.features, Categorical))
         self.index_space = IndexSpace(
@@ -129,15 +135,12 @@ def raw_from_serving(columns: Mapping[str, tf.Tensor], raw_spec: RawSpec) -> dic
 
 
 def _sparse(column: tf.Tensor) -> tf.SparseTensor:
+    column = tf.expand_dims(column, 1) if column.shape.rank == 1 else column
     if column.dtype == tf.string:
         present = tf.not_equal(column, "")
     elif column.dtype.is_integer:
         present = tf.not_equal(column, tf.constant(MISSING_INT, column.dtype))
     else:
         present = tf.logical_not(tf.math.is_nan(column))
-    rows = tf.where(present)
-    return tf.SparseTensor(
-        indices=tf.concat([rows, tf.zeros_like(rows)], axis=1),
-        values=tf.boolean_mask(column, present),
-        dense_shape=tf.stack([tf.shape(column, tf.int64)[0], tf.constant(1, tf.int64)]),
-    )
+    values = tf.boolean_mask(column, present)
+    return tf.SparseTensor(tf.where(present), values, tf.shape(column, tf.int64))
