@@ -1,0 +1,91 @@
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+
+from pipeline.components.anomaly_gate.findings import (
+    describe_feature,
+    find_anomalies,
+    findings_table,
+    schema_differences,
+)
+
+
+def _schema(text: str) -> schema_pb2.Schema:
+    return text_format.Parse(text, schema_pb2.Schema())
+
+
+def _anomalies(text: str) -> anomalies_pb2.Anomalies:
+    return text_format.Parse(text, anomalies_pb2.Anomalies())
+
+
+SECTOR = _schema("""
+  feature { name: "sector" type: BYTES domain: "sector" presence { min_fraction: 1.0 } }
+  string_domain { name: "sector" value: "S12" }
+""")
+UNEXPECTED = _anomalies("""
+  anomaly_info {
+    key: "sector"
+    value {
+      severity: ERROR
+      reason {
+        type: ENUM_TYPE_UNEXPECTED_STRING_VALUES
+        description: "Examples contain values missing from the schema: S99 (~3%). "
+      }
+    }
+  }
+""")
+
+
+def test_an_anomaly_says_what_was_found_what_was_expected_and_what_to_do():
+    [finding] = find_anomalies(UNEXPECTED, SECTOR, "train")
+    assert finding.column == "sector"
+    assert finding.found == "Examples contain values missing from the schema: S99 (~3%)."
+    assert finding.expected == "BYTES, present in 100% of rows, domain `sector`"
+    assert "add them to the column's domain" in finding.advice
+    assert finding.stops
+
+
+def test_a_warning_does_not_stop_the_run():
+    warning = anomalies_pb2.Anomalies()
+    warning.CopyFrom(UNEXPECTED)
+    warning.anomaly_info["sector"].severity = anomalies_pb2.AnomalyInfo.WARNING
+    [finding] = find_anomalies(warning, SECTOR, "train")
+    assert not finding.stops
+
+
+def test_every_reason_of_a_column_is_told():
+    two = _anomalies("""
+      anomaly_info {
+        key: "x"
+        value {
+          reason { type: SCHEMA_NEW_COLUMN description: "new" }
+          reason { type: UNKNOWN_TYPE description: "odd" }
+        }
+      }
+    """)
+    found = list(find_anomalies(two, SECTOR, "eval"))
+    assert [f.found for f in found] == ["new", "odd"]
+    assert {f.expected for f in found} == {"not in the schema"}
+    assert "describe it in the schema" in found[0].advice
+    assert found[1].advice == "Correct the data, or change the column's entry in the schema."
+
+
+def test_an_anomaly_of_the_whole_data_set_has_no_column():
+    few = _anomalies("""
+      dataset_anomaly_info { reason { type: DATASET_LOW_NUM_EXAMPLES description: "too few" } }
+    """)
+    [finding] = find_anomalies(few, SECTOR, "test")
+    assert finding.column == ""
+    assert "the data set in test: too few" in findings_table([finding])
+
+
+def test_limits_of_a_domain_are_told():
+    schema = _schema('feature { name: "t" type: FLOAT float_domain { min: 1.5 max: 320 } }')
+    assert describe_feature(schema.feature[0]) == "FLOAT, min 1.5, max 320"
+
+
+def test_a_column_of_another_type_than_curated_is_reported_and_does_not_stop():
+    curated = _schema('feature { name: "a" type: FLOAT } feature { name: "b" type: INT }')
+    inferred = _schema('feature { name: "a" type: FLOAT } feature { name: "b" type: BYTES }')
+    [finding] = schema_differences(inferred, curated)
+    assert (finding.column, finding.found, finding.expected) == ("b", "BYTES", "INT")
+    assert not finding.stops

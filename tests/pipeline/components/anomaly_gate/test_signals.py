@@ -1,0 +1,65 @@
+import math
+
+import pyarrow as pa
+import pytest
+
+from models.features import Signal
+from pipeline.components.anomaly_gate.signals import SignalCounts, count_signals, judge_signals
+from pipeline.config import Validation
+
+SIGNALS = {"v": Signal(num_samples=3, sampling_rate_hz=500, rate_column="rate")}
+
+
+def _counts(values: list[list[float]], rates: list[float]) -> SignalCounts:
+    batch = pa.record_batch(
+        {
+            "v": pa.array(values, pa.large_list(pa.float32())),
+            "rate": pa.array([[rate] for rate in rates], pa.large_list(pa.float32())),
+        }
+    )
+    return count_signals([batch, batch], SIGNALS)["v"]
+
+
+def test_good_recordings_are_only_counted():
+    counts = _counts([[1, 2, 3], [4, 5, 6]], [500, 500])
+    assert counts == SignalCounts(recordings=4)
+
+
+def test_a_recording_counts_once_however_many_samples_are_missing():
+    counts = _counts([[1, math.nan, math.nan], [math.inf, 5, 6], [7, 8, 9]], [500] * 3)
+    assert counts.with_gaps == 4  # two recordings in each of the two batches
+
+
+def test_a_recording_of_another_duration_is_counted():
+    assert _counts([[1, 2], [1, 2, 3], []], [500] * 3).wrong_length == 4
+
+
+@pytest.mark.parametrize(("rate", "wrong"), [(500, 0), (504.9, 0), (505.1, 2), (400, 2)])
+def test_a_rate_more_than_one_percent_off_is_counted(rate, wrong):
+    assert _counts([[1, 2, 3]], [rate]).wrong_rate == wrong
+
+
+def _judge(counts: SignalCounts, **limits: float):
+    return list(judge_signals({"v": counts}, SIGNALS, Validation(**limits), "train"))
+
+
+def test_troubles_within_the_limit_warn_and_beyond_it_stop():
+    counts = SignalCounts(recordings=100, with_gaps=5)
+    [within] = _judge(counts, max_gap_share=0.05)
+    [beyond] = _judge(counts, max_gap_share=0.04)
+    assert (within.stops, beyond.stops) == (False, True)
+    assert beyond.found == "5 of 100 recordings (5.0%) have missing or non-finite samples"
+    assert beyond.expected == "at most 4.0% (validation.max_gap_share)"
+
+
+def test_another_duration_always_stops():
+    [finding] = _judge(SignalCounts(recordings=1000, wrong_length=1))
+    assert finding.stops
+    # 3 samples at 500 Hz are 6 ms.
+    assert finding.expected == "3 samples, 0.006 s"
+
+
+def test_a_wrong_rate_names_the_nominal_one():
+    [finding] = _judge(SignalCounts(recordings=10, wrong_rate=9), max_wrong_rate_share=0.5)
+    assert finding.found == "9 of 10 recordings (90.0%) were not sampled at 500 Hz"
+    assert finding.stops
