@@ -1,0 +1,63 @@
+import math
+
+import pytest
+
+from models.features import Numeric
+from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
+from pipeline.components.evaluation.results import Evaluation, _flat, check_slices
+from pipeline.config import Config, Data, Label
+from pipeline.config import Evaluation as EvaluationOptions
+from pipeline.errors import InputError
+
+
+def _config() -> Config:
+    return Config(
+        name="pumps",
+        label=Label(column="failed"),
+        data=Data(path="a.csv"),
+        features={"x": Numeric()},
+        evaluation=EvaluationOptions(slices=(("site",), ("site", "shift"))),
+    )
+
+
+def test_the_whole_split_and_every_slice_are_asked_for():
+    specs = make_eval_config(_config()).slicing_specs
+    assert [list(spec.feature_keys) for spec in specs] == [[], ["site"], ["site", "shift"]]
+
+
+def test_both_outputs_are_measured_against_the_label_of_the_use_case():
+    config = make_eval_config(_config())
+    assert [spec.name for spec in config.model_specs] == ["candidate", "baseline"]
+    for spec in config.model_specs:
+        assert dict(spec.label_keys) == {"probability": "failed", "decision": "failed"}
+        assert spec.signature_name == "serve_examples"
+
+
+def test_no_threshold_is_left_to_tfma():
+    # A threshold here would make TFMA bless or refuse by itself, past the ModelGate.
+    for spec in make_eval_config(_config()).metrics_specs:
+        assert not any(metric.HasField("threshold") for metric in spec.metrics)
+
+
+def test_metrics_of_both_outputs_are_one_table_without_plots_and_odds():
+    outputs = {
+        "probability": {"": {"pr_auc": {"doubleValue": 0.75}, "calibration": {"other": 1}}},
+        "decision": {"": {"precision": {"doubleValue": "NaN"}, "recall": {}}},
+    }
+    values = _flat(outputs)
+    assert values["pr_auc"] == 0.75
+    assert math.isnan(values["precision"])
+    assert math.isnan(values["recall"])
+    assert set(values) <= set(METRICS)
+
+
+def test_a_slice_that_was_asked_for_and_not_measured_is_named():
+    measured = Evaluation(overall={}, slices={(("site", "A"),): {}})
+    check_slices(measured, [["site"]])
+    with pytest.raises(InputError, match=r"evaluation\.slices asks for \[\['sit'\]\]"):
+        check_slices(measured, [["site"], ["sit"]])
+
+
+def test_the_order_of_columns_in_a_slice_does_not_matter():
+    measured = Evaluation(overall={}, slices={(("shift", "1"), ("site", "A")): {}})
+    check_slices(measured, [["site", "shift"]])
