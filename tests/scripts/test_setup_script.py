@@ -16,6 +16,8 @@ case "$*" in
 *calcsize*) echo {bits} ;;
 *ensurepip*) exit {no_venv} ;;
 *_base_executable*) echo "$0" ;;
+*CXX*) echo {compiler} ;;
+*get_path*) echo {headers} ;;
 --version) echo Python {version} ;;
 "-m venv"*)
     echo "$@" >>"$LOG"
@@ -45,11 +47,13 @@ class Project:
             text = "echo no glibc here >&2\nexit 2\n"
         (self.folder / "scripts" / "newer_glibc.sh").write_text(text)
 
-    def python(
-        self, name: str = "python3", *, version: str = "3.12", bits: int = 64, no_venv: int = 0
-    ) -> Path:
+    def python(self, name: str = "python3", **answers: str | int) -> Path:
+        headers = self.folder.parent / "include"
+        headers.mkdir(exist_ok=True)
+        (headers / "Python.h").touch()
+        usual = {"version": "3.12", "bits": 64, "no_venv": 0, "compiler": "sh", "headers": headers}
         path = self.folder.parent / name
-        path.write_text(FAKE_PYTHON.format(version=version, bits=bits, no_venv=no_venv))
+        path.write_text(FAKE_PYTHON.format(**usual | answers))
         path.chmod(0o755)
         return path
 
@@ -167,8 +171,10 @@ def test_an_environment_whose_interpreter_broke_is_made_anew(project: Project) -
         ({"version": "3.14"}, "is Python 3.14, and TFX 1.21 needs 3.11, 3.12 or 3.13. Name one"),
         ({"bits": 32}, "is a 32-bit build, and the wheels of TFX are 64-bit. Name a 64-bit"),
         ({"no_venv": 1}, "comes without venv. Install it (Debian, Ubuntu: apt-get install"),
+        ({"compiler": "no-g++"}, "no C++ compiler (no-g++), and a dependency, pyfarmhash, has to"),
+        ({"headers": "/nowhere"}, "no Python.h in /nowhere, and a dependency, pyfarmhash, has to"),
     ],
-    ids=["old", "new", "32-bit", "no-venv"],
+    ids=["old", "new", "32-bit", "no-venv", "no-compiler", "no-headers"],
 )
 def test_a_python_that_cannot_work_stops_set_up_before_anything_is_made(
     project: Project, fake: dict[str, str | int], message: str
