@@ -58,11 +58,11 @@ def read_split(examples: Path, split: str) -> dict[str, NDArray[Any]]:
         )
     records = tf.data.TFRecordDataset([str(file) for file in files], compression_type="GZIP")
     batch = ExamplesToRecordBatchDecoder().DecodeBatch(list(records.as_numpy_iterator()))
-    return {name: _as_array(batch.column(name)) for name in batch.schema.names}
+    return {name: as_array(batch.column(name)) for name in batch.schema.names}
 
 
-def _as_array(lists: pa.LargeListArray) -> NDArray[Any]:
-    """[n] for lists of at most one value, [n, longest] otherwise."""
+def as_array(lists: pa.LargeListArray) -> NDArray[Any]:
+    """Returns [n] for lists of at most one value, else [n, longest]; missing as NaN or None."""
     lengths = np.asarray(lists.value_lengths().fill_null(0))
     width = max(1, int(lengths.max()))
     values = np.asarray(lists.flatten().to_pandas())

@@ -44,7 +44,7 @@ def linear_candidates() -> list[reference.Classifier]:
             ColumnTransformer(
                 [("version", OneHotEncoder(handle_unknown="ignore"), [VERSION])], remainder=number
             ),
-            LogisticRegression(C=strength, class_weight=weight, max_iter=5000),
+            LogisticRegression(C=strength, class_weight=weight, solver="newton-cholesky"),
         )
         for strength in (0.1, 1.0, 10.0)
         for weight in (None, "balanced")
