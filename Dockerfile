@@ -13,7 +13,8 @@ FROM base AS build
 ARG PIP_CERT=
 ARG SSL_CERT_FILE=
 # A dependency, pyfarmhash, exists as C++ source only.
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ >/dev/null
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ >/dev/null
 WORKDIR /app
 COPY scripts/bootstrap.txt scripts/
 # An empty variable is not the same as none: pip and uv would look for a file without a name.

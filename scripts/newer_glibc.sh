@@ -113,7 +113,7 @@ download() { # CODENAME NEXT FOLDER
     write_apt_settings "$3" >"$3/apt.conf"
     for mirror in $(mirrors_of "$1"); do
         for suite in "$2" "$2-updates"; do
-            echo "deb [signed-by=$(keyring_of "$1")] $mirror $suite main"
+            echo "deb [target=Packages signed-by=$(keyring_of "$1")] $mirror $suite main"
         done >"$3/sources.list"
         if (cd "$3/debs" && apt-get -qq -c "$3/apt.conf" update &&
             apt-get -qq -c "$3/apt.conf" download libc6 libstdc++6 libgcc-s1) 2>"$3/errors"; then
