@@ -13,10 +13,10 @@ NUM_ARCS = 3
 # Share of each kind among the faulty, before and after a change of the fault mix.
 FAULT_MIX = {
     "strip_resistance": 0.20,
-    "capacitor_loss": 0.12,
-    "insulation": 0.32,
+    "capacitor_loss": 0.10,
+    "insulation": 0.30,
     "early_stop": 0.10,
-    "oscillating_contact": 0.26,
+    "oscillating_contact": 0.30,
 }
 CHANGED_FAULT_MIX = {
     "strip_resistance": 0.10,
@@ -59,9 +59,11 @@ def apply_faults(
 def _short_strip(
     rng: np.random.Generator, _: Circuits, rows: NDArray[np.intp], strength: Floats
 ) -> dict[str, Floats]:
-    """Part of a strip is bridged during the pulse: current jumps up, the decay becomes faster."""
+    """Part of a strip is bridged, half of the time only for a while: the current jumps up."""
+    passing = rng.random(len(rows)) < 0.5
     return {
-        "short_s": rng.uniform(0.01, 0.15, len(rows)),
+        "short_duration_s": np.where(passing, rng.uniform(0.02, 0.06, len(rows)), np.inf),
+        "short_s": rng.uniform(0.01, 0.1, len(rows)),
         "short_fraction": 0.05 + 0.25 * strength,
     }
 
@@ -83,9 +85,9 @@ def _break_insulation(
     unused = steady[:, None] | (np.arange(NUM_ARCS) >= num_arcs[:, None])
     return {
         "leak_siemens": np.where(steady, 0.002 + 0.025 * strength**1.5, 0.0),
-        "arc_siemens": np.where(steady, 0.0, 0.1 + 0.5 * strength),
+        "arc_siemens": np.where(steady, 0.0, 0.15 + 0.5 * strength),
         "arc_s": np.where(unused, np.inf, starts_s),
-        "arc_duration_s": rng.uniform(0.002, 0.006, (len(rows), NUM_ARCS)),
+        "arc_duration_s": rng.uniform(0.002, 0.004, (len(rows), NUM_ARCS)),
     }
 
 
@@ -103,7 +105,7 @@ def _loosen_contact(
     return {
         "contact_s": rng.uniform(0.005, 0.09, len(rows)),
         "contact_duration_s": rng.uniform(0.03, 0.09, len(rows)),
-        "contact_ohm": 1.2 + 5.0 * strength,
+        "contact_ohm": 1.5 + 5.0 * strength,
         "contact_hz": rng.uniform(40.0, 150.0, len(rows)),
     }
 

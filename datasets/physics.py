@@ -34,6 +34,7 @@ class Circuits:
         trigger_s: When the switch closes, after the first sample.
         rate_hz: True sampling rate.
         short_s: When part of a strip is shorted.
+        short_duration_s: How long it stays shorted.
         short_fraction: Part of the strip's resistance that is shorted, in [0, 1).
         leak_siemens: Conductance of a steady leak to ground.
         arc_s: Starts of arcs to ground, [n, arcs].
@@ -53,6 +54,7 @@ class Circuits:
     trigger_s: Floats
     rate_hz: Floats
     short_s: Floats
+    short_duration_s: Floats
     short_fraction: Floats
     leak_siemens: Floats
     arc_s: Floats
@@ -103,7 +105,9 @@ def discharge(circuits: Circuits) -> tuple[Floats, Floats]:
 
 def _strip_resistance(circuits: Circuits, time_s: Floats, energy_j: Floats) -> Floats:
     """Strips, warmed by the pulse, less what is shorted, plus the contact in series."""
-    shorted = np.where(time_s >= circuits.short_s, circuits.short_fraction, 0.0)
+    since_s = time_s - circuits.short_s
+    bridged = (since_s >= 0.0) & (since_s < circuits.short_duration_s)
+    shorted = np.where(bridged, circuits.short_fraction, 0.0)
     since_s = time_s - circuits.contact_s
     loose = (since_s >= 0.0) & (since_s < circuits.contact_duration_s)
     swing = 0.5 - 0.5 * np.cos(2.0 * np.pi * circuits.contact_hz * np.where(loose, since_s, 0.0))

@@ -101,6 +101,7 @@ def _draw_healthy(rng: np.random.Generator, context: Context, rate_hz: Floats) -
         trigger_s=PRE_TRIGGER_S + rng.uniform(0.0, 0.003, num),
         rate_hz=rate_hz,
         short_s=never,
+        short_duration_s=never,
         short_fraction=none,
         leak_siemens=none,
         arc_s=np.full((num, NUM_ARCS), np.inf),

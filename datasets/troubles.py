@@ -13,7 +13,7 @@ WRONG_RATES_HZ = (400.0, 625.0)
 FULL_SCALE = (1024.0, 128.0)
 NOISE = (1.6, 0.16)
 # Standard deviation of each channel's gain from one recording to the next.
-GAIN_SPREAD = (0.005, 0.012)
+GAIN_SPREAD = (0.01, 0.02)
 # The recorder converts to 12 bits and a sign.
 NUM_STEPS = 4096
 

@@ -15,6 +15,7 @@ def make_circuits(**changes: float):
         "trigger_s": 0.0,
         "rate_hz": 500.0,
         "short_s": np.inf,
+        "short_duration_s": np.inf,
         "short_fraction": 0.0,
         "leak_siemens": 0.0,
         "arc_siemens": 0.0,
@@ -76,6 +77,16 @@ def test_a_shorted_strip_raises_the_current_from_its_moment_on():
     assert (faulty[0, :25] == healthy[0, :25]).all()
     assert faulty[0, 25] == pytest.approx(healthy[0, 25] / 0.8)
     assert faulty[0, -1] < healthy[0, -1]
+
+
+def test_a_passing_short_ends_with_its_duration():
+    short = make_circuits(short_s=0.05, short_duration_s=0.02, short_fraction=0.2)
+    voltage, current = discharge(short)
+    resistance = voltage[0] / current[0]
+
+    # From 50 ms to 70 ms, samples 25 to 34, a fifth of the 10 ohm is missing; warming adds 6 %.
+    assert resistance[[24, 35]].min() > 10.0
+    assert resistance[25:35].max() < 8.0 * 1.06
 
 
 def test_a_lost_capacitor_shortens_the_decay_at_the_same_first_current():
