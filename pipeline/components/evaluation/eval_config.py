@@ -17,6 +17,7 @@ _PROBABILITY_METRICS = {
     "brier": "MeanSquaredError",
     "mean_prediction": "MeanPrediction",
     "prevalence": "MeanLabel",
+    "calibration": "Calibration",
     "num_examples": "ExampleCount",
 }
 _DECISION_METRICS = {

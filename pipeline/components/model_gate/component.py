@@ -9,8 +9,11 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
 
-from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
-from pipeline.components.evaluation.results import check_slices, read_evaluation
+from pipeline.components.evaluation.results import (
+    check_slices,
+    read_baseline_evaluation,
+    read_evaluation,
+)
 from pipeline.components.model_gate.verdict import Verdict, judge
 from pipeline.config import Evaluation, Gate
 
@@ -35,10 +38,9 @@ def ModelGate(  # noqa: N802 - a component is a noun
         slices: `pipeline.config.Evaluation` as JSON.
         code_digest: Digest of the gate's code.
     """
-    measured = read_evaluation(evaluation.uri, CANDIDATE)
-    assert measured is not None  # noqa: S101 - the Evaluator always measures the candidate
+    measured = read_evaluation(evaluation.uri)
     check_slices(measured, TypeAdapter(Evaluation).validate_json(slices).slices)
-    before = read_evaluation(evaluation.uri, BASELINE)
+    before = read_baseline_evaluation(evaluation.uri)
     verdict = judge(
         measured.overall,
         None if before is None else before.overall,

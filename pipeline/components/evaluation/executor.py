@@ -1,0 +1,182 @@
+"""The Beam pipeline that evaluates models: inference in large batches, one combination, files."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
+from tfx.dsl.components.base import base_beam_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.artifact import Artifact
+from tfx.utils import json_utils, path_utils, proto_utils
+
+from models.export import Signature, load_in_session
+from pipeline.components.evaluation.eval_config import (
+    DECISION,
+    PROBABILITY,
+    SIGNATURE,
+)
+from pipeline.components.evaluation.results import check_slices, read_evaluation
+from pipeline.components.evaluation.scores import ScoreTable, merge_tables, score_table
+from pipeline.components.evaluation.slices import SliceKey, rows_by_slice
+from pipeline.components.evaluation.tfma_files import write_config, write_metrics
+
+_BATCH_ROWS = 4_096
+
+Key = tuple[SliceKey, str]
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+    """Measures the candidate, and the baseline where there is one, on the same examples."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the evaluation in TFMA's format.
+
+        Args:
+            input_dict: `examples`, `model` and, if there is one, `baseline_model`.
+            output_dict: `evaluation`.
+            exec_properties: `eval_config`, `example_splits`.
+
+        Raises:
+            InputError: A slice has several values a row, or no example at all.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(
+            input_dict[standard_component_specs.EXAMPLES_KEY]
+        )
+        folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
+        config = _eval_config(input_dict, exec_properties)
+        models = {spec.name: _model_path(input_dict, spec) for spec in config.model_specs}
+        slices = [tuple(spec.feature_keys) for spec in config.slicing_specs]
+        splits = json_utils.loads(exec_properties[standard_component_specs.EXAMPLE_SPLITS_KEY])
+        files = [
+            file
+            for split in splits
+            for file in sorted(fileio.glob(f"{examples.uri}/Split-{split}/*"))
+        ]
+        score = ScoreFn(models, config.model_specs[0].label_keys[PROBABILITY], slices)
+        with self._make_beam_pipeline() as pipeline:
+            # Paths are the elements: a row that is a Beam element costs more than its prediction.
+            _ = (
+                pipeline
+                | "Files" >> beam.Create(files)
+                | "Score" >> beam.ParDo(score)
+                | "Combine" >> beam.CombinePerKey(MergeTablesFn())
+                | "Together" >> beam.combiners.ToList()
+                | "Write" >> beam.Map(_write, folder)
+            )
+        write_config(folder, config, examples=examples.uri, models=models)
+        wanted = [columns for columns in slices if columns]
+        check_slices(read_evaluation(folder), wanted, _columns(files))
+
+
+def _eval_config(
+    input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any]
+) -> config_pb2.EvalConfig:
+    """The configuration; as in TFMA, without the baseline where there is none."""
+    config = proto_utils.json_to_proto(
+        exec_properties[standard_component_specs.EVAL_CONFIG_KEY], config_pb2.EvalConfig()
+    )
+    has_baseline = bool(input_dict.get(standard_component_specs.BASELINE_MODEL_KEY))
+    return tfma.utils.update_eval_config_with_defaults(
+        config, has_baseline=has_baseline, rubber_stamp=True
+    )
+
+
+def _model_path(input_dict: Mapping[str, list[Artifact]], spec: config_pb2.ModelSpec) -> str:
+    key = (
+        standard_component_specs.BASELINE_MODEL_KEY
+        if spec.is_baseline
+        else standard_component_specs.MODEL_KEY
+    )
+    return str(path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[key])))
+
+
+def _columns(files: Iterable[str]) -> list[str]:
+    """The columns of the first example."""
+    import tensorflow as tf
+
+    first = next(iter(tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator()))
+    return list(tf.train.Example.FromString(first).features.feature)
+
+
+class ScoreFn(beam.DoFn):  # type: ignore[misc]
+    """A file of examples in, what each model answered in each slice out.
+
+    The models are asked as TensorFlow Serving asks them: in a Session, by signature.
+    """
+
+    def __init__(
+        self, models: Mapping[str, str], label: str, slices: Sequence[tuple[str, ...]]
+    ) -> None:
+        self._models = dict(models)
+        self._label = label
+        self._slices = list(slices)
+        self._signatures: dict[str, Signature] = {}
+
+    def setup(self) -> None:
+        """Loads the models, once a worker."""
+        self._signatures = {
+            name: load_in_session(Path(path), SIGNATURE) for name, path in self._models.items()
+        }
+
+    def process(self, file: str) -> Iterator[tuple[Key, ScoreTable]]:
+        """Yields slice and model with the table of a batch of examples."""
+        import tensorflow as tf
+        from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+        decoder = ExamplesToRecordBatchDecoder()
+        records = tf.data.TFRecordDataset([file], compression_type="GZIP").batch(_BATCH_ROWS)
+        for serialised in records.as_numpy_iterator():
+            batch = decoder.DecodeBatch(serialised)
+            labels = np.asarray(batch.column(self._label).flatten())
+            rows = [pair for columns in self._slices for pair in rows_by_slice(batch, columns)]
+            for name, ask in self._signatures.items():
+                answer = ask({"examples": serialised})
+                probability, decision = answer[PROBABILITY][:, 0], answer[DECISION][:, 0]
+                for key, chosen in rows:
+                    yield (
+                        (key, name),
+                        score_table(labels[chosen], probability[chosen], decision[chosen]),
+                    )
+
+
+class MergeTablesFn(beam.CombineFn):  # type: ignore[misc]
+    """Tables in, the table of all their examples out."""
+
+    def create_accumulator(self) -> list[ScoreTable]:
+        """Returns no tables."""
+        return []
+
+    def add_input(self, tables: list[ScoreTable], table: ScoreTable) -> list[ScoreTable]:
+        """Returns the tables and one more; they are merged all at once, which is cheaper."""
+        tables.append(table)
+        return tables
+
+    def merge_accumulators(self, parts: Iterable[list[ScoreTable]]) -> list[ScoreTable]:
+        """Returns the tables of all parts as one."""
+        return [merge_tables(table for part in parts for table in part)]
+
+    def compact(self, tables: list[ScoreTable]) -> list[ScoreTable]:
+        """Returns the tables as one, before they travel to another worker."""
+        return [merge_tables(tables)]
+
+    def extract_output(self, tables: list[ScoreTable]) -> ScoreTable:
+        """Returns the table."""
+        return merge_tables(tables)
+
+
+def _write(results: list[tuple[Key, ScoreTable]], folder: str) -> None:
+    by_slice: dict[SliceKey, dict[str, ScoreTable]] = {}
+    for (key, model), table in results:
+        by_slice.setdefault(key, {})[model] = table
+    write_metrics(folder, by_slice)

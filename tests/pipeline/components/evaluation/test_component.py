@@ -1,0 +1,190 @@
+"""Evaluator in TFX: TFMA's own figures where TFMA is exact, on a model with our signatures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tfx.components.evaluator import executor as tfx_executor
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.types import Channel, standard_artifacts
+from tfx.utils import proto_utils
+
+from models.features import Numeric
+from pipeline.components.evaluation.component import Evaluator
+from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
+from pipeline.components.evaluation.executor import Executor
+from pipeline.components.evaluation.results import read_baseline_evaluation, read_evaluation
+from pipeline.config import Config, Data, Evaluation, Label
+from pipeline.errors import InputError
+
+pytestmark = [
+    pytest.mark.e2e,
+    # What TFMA's reader says of TensorFlow's old record iterator.
+    pytest.mark.filterwarnings("ignore:tf_record_iterator"),
+]
+
+BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+# Exact steps against TFMA's interpolation: they differ most in the slices of 33 examples.
+AREAS = {"pr_auc", "roc_auc"}
+# One example in four lacks the sector.
+SECTORS = ([b"north"], [b"south"], [b"up"], [])
+
+
+class Logistic(tf.Module):
+    """Answers sigmoid(slope * x), and 1 where that is at least 0.6."""
+
+    def __init__(self, slope: float) -> None:
+        super().__init__()
+        self.slope = tf.Variable(slope)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve_examples(self, examples):
+        spec = {"x": tf.io.FixedLenFeature([1], tf.float32)}
+        probability = tf.sigmoid(self.slope * tf.io.parse_example(examples, spec)["x"])
+        return {"probability": probability, "decision": tf.cast(probability >= 0.6, tf.int64)}
+
+
+def model_artifact(folder: Path, slope: float):
+    model = Logistic(slope)
+    target = str(folder / "Format-Serving")
+    tf.saved_model.save(model, target, signatures={"serve_examples": model.serve_examples})
+    artifact = standard_artifacts.Model()
+    artifact.uri = str(folder)
+    return artifact
+
+
+def examples_artifact(folder: Path, *, shards: int = 2):
+    """400 examples in the split `test`: x is larger for the one in five that is positive."""
+    random = np.random.default_rng(3)
+    labels = (np.arange(400) % 5 == 0).astype(int)
+    for shard in range(shards):
+        target = folder / "Split-test" / f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(target), "GZIP") as writer:
+            for number in range(shard, 400, shards):
+                writer.write(example(number, labels[number], random.normal(2 * labels[number])))
+    artifact = standard_artifacts.Examples()
+    artifact.uri = str(folder)
+    artifact.split_names = json.dumps(["test"])
+    artifact.set_string_custom_property("file_format", "tfrecords_gzip")
+    artifact.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+    return artifact
+
+
+def example(number: int, label: int, x: float) -> bytes:
+    features = tf.train.Features(
+        feature={
+            "x": tf.train.Feature(float_list=tf.train.FloatList(value=[x])),
+            "y": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+            "hour": tf.train.Feature(int64_list=tf.train.Int64List(value=[number % 3])),
+            "sector": tf.train.Feature(
+                bytes_list=tf.train.BytesList(
+                    value=[[b"north"], [b"south"], [b"up"], []][number % 4]
+                )
+            ),
+        }
+    )
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def use_case(*slices: tuple[str, ...]) -> Config:
+    return Config(
+        name="test",
+        label=Label(column="y"),
+        data=Data(path="test.csv"),
+        features={"x": Numeric()},
+        evaluation=Evaluation(slices=slices),
+    )
+
+
+def evaluate(executor_class, folder: Path, config: Config, *, examples, **models: object) -> str:
+    """Runs an executor; returns where its results are."""
+    evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
+    evaluation.uri, blessing.uri = str(folder), str(folder / "blessing")
+    context = BaseBeamExecutor.Context(
+        beam_pipeline_args=BEAM_ARGS, tmp_dir=str(folder / "tmp"), unique_id="1"
+    )
+    executor_class(context).Do(
+        {"examples": [examples], **{key: [model] for key, model in models.items()}},
+        {"evaluation": [evaluation], "blessing": [blessing]},
+        {
+            "eval_config": proto_utils.proto_to_json(make_eval_config(config)),
+            "example_splits": '["test"]',
+            "fairness_indicator_thresholds": "null",
+        },
+    )
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    return {
+        "examples": examples_artifact(folder / "examples"),
+        "model": model_artifact(folder / "model", 1.5),
+        "baseline_model": model_artifact(folder / "baseline", 0.2),
+    }
+
+
+def assert_alike(ours, theirs):
+    assert set(ours) == set(theirs) == set(METRICS)
+    for name, value in ours.items():
+        tolerance = 0.05 if name in AREAS else 1e-6
+        assert value == pytest.approx(theirs[name], abs=tolerance, nan_ok=True), name
+
+
+# TFMA's own division, where no score lies between two thresholds.
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide")
+def test_the_figures_are_those_of_tfma_overall_by_slice_and_for_both_models(tmp_path, inputs):
+    config = use_case(("sector",), ("hour", "sector"))
+    ours = evaluate(Executor, tmp_path / "ours", config, **inputs)
+    theirs = evaluate(tfx_executor.Executor, tmp_path / "theirs", config, **inputs)
+    for read in (read_evaluation, read_baseline_evaluation):
+        found, expected = read(ours), read(theirs)
+        assert_alike(found.overall, expected.overall)
+        assert set(found.slices) == set(expected.slices)
+        for key, metrics in found.slices.items():
+            assert_alike(metrics, expected.slices[key])
+    assert read_evaluation(ours).overall != read_baseline_evaluation(ours).overall
+
+
+def test_one_model_alone_reads_as_the_candidate(tmp_path, inputs):
+    models = {key: inputs[key] for key in ("examples", "model")}
+    uri = evaluate(Executor, tmp_path / "alone", use_case(("hour",)), **models)
+    measured = read_evaluation(uri)
+    assert measured.overall["num_examples"] == 400
+    # Numbers 0, 3, … 399 have hour 0.
+    assert measured.slices[("hour", "0"),]["num_examples"] == 134
+    assert read_baseline_evaluation(uri) is None
+
+
+def test_the_calibration_plot_loads(tmp_path, inputs):
+    models = {key: inputs[key] for key in ("examples", "model")}
+    uri = evaluate(Executor, tmp_path / "plot", use_case(), **models)
+    [(key, plots)] = tfma.load_eval_result(uri).plots
+    buckets = plots["probability"][""]["calibrationHistogramBuckets"]["buckets"]
+    assert key == ()
+    assert sum(bucket["numWeightedExamples"] for bucket in buckets) == 400
+    assert sum(bucket["totalWeightedLabel"] for bucket in buckets) == 80
+
+
+@pytest.mark.parametrize("slices", [("no_such_column",), ("hour", "no_such_column")])
+def test_a_slice_without_a_result_is_an_error(tmp_path, inputs, slices):
+    models = {key: inputs[key] for key in ("examples", "model")}
+    message = r"no_such_column'\]\].*columns hour, sector, x, y"
+    with pytest.raises(InputError, match=message):
+        evaluate(Executor, tmp_path / "absent", use_case(slices), **models)
+
+
+def test_the_evaluator_blesses_nothing_and_its_code_is_in_the_cache_key():
+    evaluator = Evaluator(
+        examples=Channel(type=standard_artifacts.Examples),
+        model=Channel(type=standard_artifacts.Model),
+        eval_config=make_eval_config(use_case()),
+        example_splits=["test"],
+    )
+    assert list(evaluator.outputs) == ["evaluation"]
+    assert len(evaluator.exec_properties["code_digest"]) == 64
