@@ -128,7 +128,7 @@ class TrainOptions:
     Attributes:
         epochs: Most passes over the train split, > 0; early stopping usually ends sooner.
         batch_size: Examples a step, > 0.
-        learning_rate: Adam's step size, > 0.
+        learning_rate: Adam's first step size, > 0; it falls to 0 along half a cosine.
         patience: Epochs without a better eval PR-AUC before training stops, > 0.
         class_weight: `balanced` weighs both classes equally in the loss; `none` counts examples.
         hidden_units: Width of each dense layer of the tabular branch and of the head.

@@ -3,6 +3,7 @@
 import glob
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -189,8 +190,12 @@ def train_network(
     """
     for split, dataset in {"train": train, "eval": evaluation}.items():
         _check_both_classes(split, dataset.labels)
+    # Smaller and smaller steps: the last epochs differ less, so that the best of them on a few
+    # dozen positive examples is less a matter of luck.
+    num_steps = options.epochs * math.ceil(train.labels.size / options.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     network.compile(
-        optimizer=keras.optimizers.Adam(options.learning_rate),
+        optimizer=keras.optimizers.Adam(schedule),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         jit_compile=False,
     )
