@@ -47,7 +47,7 @@ make_base() {
 # Where this host trusts a certificate authority of its own, building has to as well.
 build_image() {
     echo "Building the image"
-    set -- -q --pull-never --from "$BASE" -t "$IMAGE"
+    set -- -q --layers --pull-never --from "$BASE" -t "$IMAGE"
     if [ -n "${SSL_CERT_FILE:-}" ]; then
         set -- "$@" -v "$SSL_CERT_FILE:$SSL_CERT_FILE:ro" \
             --build-arg "SSL_CERT_FILE=$SSL_CERT_FILE" --build-arg "PIP_CERT=$SSL_CERT_FILE"

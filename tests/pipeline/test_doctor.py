@@ -92,6 +92,7 @@ def test_packages_for_development_may_be_missing_as_in_the_image(lock: Path) -> 
     checks = doctor.check_packages(lock, (INSTALLED | {"tool": None}).get)
 
     assert all(check.ok for check in checks)
+    assert checks[0].found == "2 of 3 packages as pinned, 1 for development left out"
     assert checks[-1].expected == "3 for development"
 
 
