@@ -35,10 +35,11 @@ _TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "pre
 _TRAINING_CODE = (_MODELS,)
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
 
-# Beam's own runner in this process: Prism, the default, downloads a program. Naming an image, any
-# image, keeps TFX from packing itself into an archive for remote workers at every step (2 s each).
+# Beam's own runner in this process, by its full name: `DirectRunner` tries Prism first, which
+# downloads a program and leaves folders in the home and in /tmp. Naming an image, any image, keeps
+# TFX from packing itself into an archive for remote workers at every step (2 s each).
 LOCAL_BEAM_ARGS = (
-    "--runner=DirectRunner",
+    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
     "--direct_running_mode=in_memory",
     "--sdk_container_image=none",
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PYTHON_VERSIONS = ((3, 11), (3, 12), (3, 13))
 MIN_GLIBC = (2, 39)  # what the wheels of ml-metadata and TFDV are tagged for
 MIN_FREE_BYTES = 2 * 1024**3
-BEAM_RUNNER = "DirectRunner, in_memory"
+BEAM_RUNNER = "FnApiRunner, in_memory"
 _ABSENT = "not installed"
 _SET_UP = "Run `make setup` in the project's folder."
 

@@ -29,7 +29,7 @@ for name in sys.argv[1:]:
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from pipeline.create import LOCAL_BEAM_ARGS
 options = PipelineOptions(list(LOCAL_BEAM_ARGS))
-runner = options.view_as(StandardOptions).runner
+runner = options.view_as(StandardOptions).runner.rpartition(".")[2]
 mode = options.view_as(DirectOptions).direct_running_mode
 print("loaded", json.dumps(["beam", f"{runner}, {mode}"]), flush=True)
 """

@@ -135,6 +135,8 @@ def _run_steps(
     place: RunPlace, provenance: Provenance, shown: RunConsole, summary: RunSummary
 ) -> None:
     shown.step_started("Start")
+    # Else Keras reads a file in the home folder, which would steer training, or writes one there.
+    os.environ["KERAS_HOME"] = str(place.run_folder)
     # TensorFlow and TFX take seconds to import: only here, with a live line.
     from pipeline.components.pusher.superseded import forget_superseded
     from pipeline.create import create_pipeline

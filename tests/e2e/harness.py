@@ -126,7 +126,7 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def wells_csv(num_rows: int = 600, *, seed: int = 0, noise: bool = False) -> str:
+def wells_csv(num_rows: int = 800, *, seed: int = 0, noise: bool = False) -> str:
     """Made-up wells: high pressure, high temperature and maker `c` mean trouble.
 
     Args:
@@ -156,9 +156,9 @@ def write_wells(folder: Path, data: str | bytes, config: str = CONFIG) -> Path:
 
 
 def listing(folder: Path) -> set[str]:
-    """Every file below a folder, byte code aside: Python may cache that beside its sources."""
+    """All that lies below a folder, byte code aside: Python may cache that beside its sources."""
     return {
         str(path.relative_to(folder))
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if "__pycache__" not in path.parts
     }

@@ -148,7 +148,7 @@ def test_loading_says_what_fails_and_survives_a_crash(
 @pytest.mark.parametrize(
     ("loaded", "found", "ok"),
     [
-        ({"beam": "DirectRunner, in_memory"}, "DirectRunner, in_memory", True),
+        ({"beam": "FnApiRunner, in_memory"}, "FnApiRunner, in_memory", True),
         ({"beam": "PrismRunner, in_memory"}, "PrismRunner, in_memory", False),
         ({}, "unknown", False),
     ],
