@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import Evaluator, ExampleValidator, SchemaGen, Trainer, Transform
+from tfx.components import ExampleValidator, SchemaGen, Trainer, Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
@@ -18,11 +18,12 @@ from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.baseline import BlessedBeforeStrategy
 from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
-from pipeline.config import Config, Evaluation, Gate, Validation
+from pipeline.config import Config, Gate, Validation
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
 
@@ -30,9 +31,11 @@ _PIPELINE, _MODELS = Path(__file__).parent, Path(__file__).parent.parent / "mode
 
 # The code that decides each step's result, for the cache: an edit reruns the step.
 _INGESTION_CODE = (_PIPELINE / "components" / "arrow_example_gen",)
+_STATISTICS_CODE = (_PIPELINE / "components" / "statistics_gen",)
 _ANOMALY_CODE = (_PIPELINE / "components" / "anomaly_gate",)
 _TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py"))
 _TRAINING_CODE = (_MODELS,)
+_EVALUATION_CODE = (_PIPELINE / "components" / "evaluation", _MODELS / "export.py")
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
 
 # Beam's own runner in this process, by its full name: `DirectRunner` tries Prism first, which
@@ -66,7 +69,7 @@ def create_pipeline(
         reports_dir=str(folder.reports),
     )
     examples = example_gen.outputs["examples"]
-    statistics_gen = StatisticsGen(examples=examples)
+    statistics_gen = StatisticsGen(examples=examples, code_digest=code_digest(_STATISTICS_CODE))
     statistics = statistics_gen.outputs["statistics"]
     schema_gen = SchemaGen(statistics=statistics)
     curated = _curated_schema(config)
@@ -121,12 +124,12 @@ def create_pipeline(
         baseline_model=baseline.outputs["model"],
         eval_config=make_eval_config(config),
         example_splits=["test"],
+        code_digest=code_digest(_EVALUATION_CODE),
     )
     model_gate = ModelGate(
         evaluation=evaluator.outputs["evaluation"],
         model=model,
         gate=TypeAdapter(Gate).dump_json(config.gate).decode(),
-        slices=TypeAdapter(Evaluation).dump_json(config.evaluation).decode(),
         code_digest=code_digest(_GATE_CODE),
     )
     pusher = Pusher(

@@ -49,9 +49,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
             output_dict[standard_component_specs.EXAMPLES_KEY]
         )
         input_base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
-        files = find_files(
-            input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY]
-        )
+        files = find_files(input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY])
         summary = ingest(
             files,
             IngestSpec.from_json(exec_properties[INGEST_SPEC_KEY]),

@@ -1,7 +1,6 @@
 """Evaluator: TFX's interface and TFMA's results, with exact metrics and few Beam steps."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.components.evaluator import component
@@ -12,7 +11,6 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
 from pipeline.components.evaluation.executor import Executor
-from pipeline.provenance import code_digest
 
 CODE_DIGEST_KEY = "code_digest"
 
@@ -46,11 +44,12 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
 
     def __init__(
         self,
+        *,
         examples: BaseChannel,
         model: BaseChannel,
-        *,
         eval_config: config_pb2.EvalConfig,
         example_splits: Sequence[str],
+        code_digest: str,
         baseline_model: BaseChannel | None = None,
     ) -> None:
         """Makes the component.
@@ -60,6 +59,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             model: The candidate.
             eval_config: What `make_eval_config` returned.
             example_splits: The splits to measure on.
+            code_digest: Digest of the code that decides the result.
             baseline_model: The model to compare with; may resolve to none.
         """
         spec = EvaluatorSpec(
@@ -68,7 +68,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             baseline_model=baseline_model,
             eval_config=eval_config,
             example_splits=json_utils.dumps(list(example_splits)),
-            code_digest=code_digest([Path(__file__).parent]),
+            code_digest=code_digest,
             evaluation=Channel(type=standard_artifacts.ModelEvaluation),
         )
         # TFX's class would build its own interface, which knows no code digest.

@@ -16,6 +16,7 @@ from tfx.utils import json_utils, path_utils, proto_utils
 
 from models.export import Signature, load_in_session
 from pipeline.components.evaluation.eval_config import (
+    BASELINE,
     DECISION,
     PROBABILITY,
     SIGNATURE,
@@ -24,6 +25,7 @@ from pipeline.components.evaluation.results import check_slices, read_evaluation
 from pipeline.components.evaluation.scores import ScoreTable, merge_tables, score_table
 from pipeline.components.evaluation.slices import SliceKey, rows_by_slice
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
+from pipeline.errors import InputError
 
 _BATCH_ROWS = 4_096
 
@@ -141,13 +143,29 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             labels = np.asarray(batch.column(self._label).flatten())
             rows = [pair for columns in self._slices for pair in rows_by_slice(batch, columns)]
             for name, ask in self._signatures.items():
-                answer = ask({"examples": serialised})
+                answer = self._answer(name, ask, serialised)
                 probability, decision = answer[PROBABILITY][:, 0], answer[DECISION][:, 0]
                 for key, chosen in rows:
                     yield (
                         (key, name),
                         score_table(labels[chosen], probability[chosen], decision[chosen]),
                     )
+
+    def _answer(self, name: str, ask: Signature, serialised: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        try:
+            return ask({"examples": serialised})
+        except tf.errors.InvalidArgumentError as error:
+            if name != BASELINE:
+                raise
+            lines = error.message.splitlines()
+            what = next((line for line in lines if "Feature:" in line), lines[0]).strip()
+            raise InputError(
+                f"The model blessed before, {self._models[name]}, cannot read these examples "
+                f"({what}). Bring back the columns that it needs, or give the use case a new "
+                "`name`, so that the comparison starts anew."
+            ) from error
 
 
 class MergeTablesFn(beam.CombineFn):  # type: ignore[misc]

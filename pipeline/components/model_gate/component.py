@@ -10,12 +10,11 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
 
 from pipeline.components.evaluation.results import (
-    check_slices,
     read_baseline_evaluation,
     read_evaluation,
 )
-from pipeline.components.model_gate.verdict import Verdict, judge
-from pipeline.config import Evaluation, Gate
+from pipeline.components.model_gate.verdict import Verdict, judge, numbers_json
+from pipeline.config import Gate
 
 
 @component
@@ -24,7 +23,6 @@ def ModelGate(  # noqa: N802 - a component is a noun
     model: InputArtifact[Model],
     blessing: OutputArtifact[ModelBlessing],
     gate: Parameter[str],
-    slices: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
     """Blesses the model if it clears every bar.
@@ -35,11 +33,9 @@ def ModelGate(  # noqa: N802 - a component is a noun
         blessing: Gets the file and properties by which TFX's resolvers and Pusher know a blessing,
             and `verdict`, `reasons`, `metrics`, `baseline_metrics` as JSON.
         gate: `pipeline.config.Gate` as JSON.
-        slices: `pipeline.config.Evaluation` as JSON.
         code_digest: Digest of the gate's code.
     """
     measured = read_evaluation(evaluation.uri)
-    check_slices(measured, TypeAdapter(Evaluation).validate_json(slices).slices)
     before = read_baseline_evaluation(evaluation.uri)
     verdict = judge(
         measured.overall,
@@ -48,7 +44,7 @@ def ModelGate(  # noqa: N802 - a component is a noun
     )
     _write_blessing(blessing, model, verdict)
     for key, metrics in (("metrics", measured), ("baseline_metrics", before)):
-        values = {} if metrics is None else dict(metrics.overall)
+        values = {} if metrics is None else numbers_json(metrics.overall)
         blessing.set_string_custom_property(key, json.dumps(values))
 
 

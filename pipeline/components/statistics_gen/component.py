@@ -3,8 +3,6 @@
 TFX's own executor spends nearly all of its time on Beam's work for each split and small batch.
 """
 
-from pathlib import Path
-
 from tfx.components.statistics_gen import component
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import Channel, standard_artifacts, standard_component_specs
@@ -12,7 +10,6 @@ from tfx.types.channel import BaseChannel
 from tfx.types.component_spec import ExecutionParameter
 
 from pipeline.components.statistics_gen.executor import Executor
-from pipeline.provenance import code_digest
 
 CODE_DIGEST_KEY = "code_digest"
 
@@ -36,15 +33,16 @@ class StatisticsGen(component.StatisticsGen):  # type: ignore[misc]
     SPEC_CLASS = StatisticsGenSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(self, examples: BaseChannel) -> None:
+    def __init__(self, *, examples: BaseChannel, code_digest: str) -> None:
         """Makes the component.
 
         Args:
             examples: The examples, gzip TFRecords of tf.Examples.
+            code_digest: Digest of the code that decides the result.
         """
         spec = StatisticsGenSpec(
             examples=examples,
-            code_digest=code_digest([Path(__file__).parent]),
+            code_digest=code_digest,
             statistics=Channel(type=standard_artifacts.ExampleStatistics),
         )
         # TFX's class would build its own interface, which knows no code digest.

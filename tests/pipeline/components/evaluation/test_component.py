@@ -36,19 +36,21 @@ SECTORS = ([b"north"], [b"south"], [b"up"], [])
 class Logistic(tf.Module):
     """Answers sigmoid(slope * x), and 1 where that is at least 0.6."""
 
-    def __init__(self, slope: float) -> None:
+    def __init__(self, slope: float, column: str) -> None:
         super().__init__()
         self.slope = tf.Variable(slope)
+        self.column = column
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(self, examples):
-        spec = {"x": tf.io.FixedLenFeature([1], tf.float32)}
-        probability = tf.sigmoid(self.slope * tf.io.parse_example(examples, spec)["x"])
+        spec = {self.column: tf.io.FixedLenFeature([1], tf.float32)}
+        x = tf.io.parse_example(examples, spec)[self.column]
+        probability = tf.sigmoid(self.slope * x)
         return {"probability": probability, "decision": tf.cast(probability >= 0.6, tf.int64)}
 
 
-def model_artifact(folder: Path, slope: float):
-    model = Logistic(slope)
+def model_artifact(folder: Path, slope: float, column: str = "x"):
+    model = Logistic(slope, column)
     target = str(folder / "Format-Serving")
     tf.saved_model.save(model, target, signatures={"serve_examples": model.serve_examples})
     artifact = standard_artifacts.Model()
@@ -181,12 +183,21 @@ def test_a_slice_without_a_result_is_an_error(tmp_path, inputs, slices):
         evaluate(Executor, tmp_path / "absent", use_case(slices), **models)
 
 
+def test_a_model_blessed_before_that_needs_an_old_column_is_an_error_with_a_way_out(
+    tmp_path, inputs
+):
+    old = model_artifact(tmp_path / "old", 1.0, column="z")
+    with pytest.raises(InputError, match=r"blessed before.*Feature: z .*a new `name`"):
+        evaluate(Executor, tmp_path / "out", use_case(), **inputs | {"baseline_model": old})
+
+
 def test_the_evaluator_blesses_nothing_and_its_code_is_in_the_cache_key():
     evaluator = Evaluator(
         examples=Channel(type=standard_artifacts.Examples),
         model=Channel(type=standard_artifacts.Model),
         eval_config=make_eval_config(use_case()),
         example_splits=["test"],
+        code_digest="code",
     )
     assert list(evaluator.outputs) == ["evaluation"]
-    assert len(evaluator.exec_properties["code_digest"]) == 64
+    assert evaluator.exec_properties["code_digest"] == "code"

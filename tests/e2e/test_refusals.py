@@ -1,0 +1,106 @@
+"""What must not be served is refused, and what was served before stays."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import CONFIG, PROJECT, Done, Faultline, copy_project, wells_csv, write_wells
+
+pytestmark = pytest.mark.e2e
+
+_SCHEMA = """\
+feature { name: "pressure" type: FLOAT shape { dim { size: 1 } } }
+feature { name: "temperature" type: FLOAT shape { dim { size: 1 } } }
+feature { name: "maker" type: BYTES domain: "maker" shape { dim { size: 1 } } }
+feature { name: "faulty" type: INT shape { dim { size: 1 } } }
+string_domain { name: "maker" value: "a" value: "b" value: "c" }
+"""
+
+
+def _summary(faultline: Faultline) -> dict:
+    newest = max((faultline.output / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    return json.loads((newest / "summary.json").read_text())
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Faultline:
+    """A folder with a pushed model."""
+    faultline = Faultline(PROJECT, tmp_path_factory.mktemp("wells") / "work")
+    write_wells(faultline.cwd, wells_csv())
+    done = faultline("run", "--config", "wells.yaml")
+    assert done.code == 0, done.err + faultline.last_log()
+    return faultline
+
+
+def test_a_label_of_noise_is_refused_and_the_served_model_stays(served):
+    before = _content(served.output / "serving")
+    write_wells(served.cwd, wells_csv(noise=True))
+
+    done = served("run", "--config", "wells.yaml")
+
+    assert done.code == 3, done.err + served.last_log()
+    assert "REFUSED" in done.out
+    assert "Nothing was pushed; what is served stays as it was." in done.out
+    assert len(before) > 1
+    assert _content(served.output / "serving") == before
+    summary = _summary(served)
+    assert (summary["verdict"], summary["pushed_version"]) == ("REJECTED", None)
+    # Each bar says in words what was found and what was expected.
+    failed = [reason["text"] for reason in summary["reasons"] if not reason["passed"]]
+    assert any("PR-AUC" in text or "ROC-AUC" in text for text in failed)
+    assert any("blessed before" in text for text in failed)
+
+
+def test_a_value_outside_the_schemas_domain_stops_before_transform_in_words(served):
+    before = _content(served.output / "serving")
+    config = CONFIG.replace("features:", "schema: wells.pbtxt\nfeatures:", 1)
+    write_wells(served.cwd, wells_csv().replace(",b,", ",unheard of,"), config)
+    (served.cwd / "wells.pbtxt").write_text(_SCHEMA)
+
+    done = served("run", "--config", "wells.yaml")
+
+    assert done.code == 2, done.err + served.last_log()
+    for words in ("`maker` in train", "unheard of", "domain `maker`", "add them to the column's"):
+        assert words in done.err
+    assert "Traceback" not in done.out + done.err
+    steps = {step["name"]: step["state"] for step in _summary(served)["steps"]}
+    assert steps["AnomalyGate"] == "failed"
+    assert "Transform" not in steps
+    assert "unheard of" in (served.output / "reports" / "anomalies-wells.md").read_text()
+    assert _content(served.output / "serving") == before
+
+
+def _run_always_healthy(folder: Path) -> tuple[Faultline, Done]:
+    source = copy_project(folder / "project")
+    shutil.copy2(Path(__file__).with_name("always_healthy.py"), source / "models" / "training.py")
+    faultline = Faultline(source, folder / "work")
+    header, *rows = wells_csv(4 * 3130, seed=1).splitlines(keepends=True)
+    healthy = [row for row in rows if row.endswith(",0\n")][:3130]
+    faulty = [row for row in rows if row.endswith(",1\n")][:112]
+    write_wells(faultline.cwd, "".join([header, *healthy, *faulty]))
+    return faultline, faultline("run", "--config", "wells.yaml", "--json")
+
+
+def test_the_model_that_always_answers_healthy_is_refused_for_all_its_accuracy(tmp_path):
+    faultline, done = _run_always_healthy(tmp_path)
+
+    assert done.code == 3, done.err + faultline.last_log()
+    summary = json.loads(done.out)
+    metrics = summary["metrics"]
+    right = metrics["true_negatives"] + metrics["true_positives"]
+    # A tenth of 3,130 healthy and 112 faulty: 313 of 324, accuracy 0.97.
+    assert metrics["num_examples"] == pytest.approx(324, abs=1)
+    assert right / metrics["num_examples"] == pytest.approx(0.97, abs=0.005)
+    assert metrics["recall"] == 0
+    failed = {reason["metric"]: reason["text"] for reason in summary["reasons"]}
+    assert "finds 0 of 11 positives" in failed["recall"]
+    assert {"recall", "pr_auc", "roc_auc"} <= {
+        reason["metric"] for reason in summary["reasons"] if not reason["passed"]
+    }
+    assert faultline.versions() == []

@@ -1,0 +1,92 @@
+"""ModelGate as a component: what the resolvers and the Pusher of TFX find."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_model_analysis as tfma
+from pydantic import TypeAdapter
+from tfx.components.pusher import executor as tfx_pusher
+from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
+
+from models.features import Numeric
+from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, make_eval_config
+from pipeline.components.evaluation.scores import score_table
+from pipeline.components.evaluation.slices import OVERALL
+from pipeline.components.evaluation.tfma_files import write_config, write_metrics
+from pipeline.components.model_gate.component import ModelGate
+from pipeline.config import Config, Data, Gate, Label
+
+# What TFMA's reader says of TensorFlow's old record iterator.
+pytestmark = pytest.mark.filterwarnings("ignore:tf_record_iterator")
+
+CONFIG = Config(
+    name="test", label=Label(column="y"), data=Data(path="x.csv"), features={"x": Numeric()}
+)
+LABELS = np.repeat([0, 1], [90, 10])
+
+
+def table(noise: float):
+    """A model that ranks perfectly, but for noise."""
+    score = LABELS + noise * np.random.default_rng(0).normal(size=LABELS.size)
+    probability = 1 / (1 + np.exp(-8 * (score - 0.6)))
+    return score_table(LABELS, probability, (probability >= 0.5).astype(int))
+
+
+def judged(folder, **noises: float):
+    """The blessing that the gate gives to models of so much noise."""
+    evaluation, model, blessing = ModelEvaluation(), Model(), ModelBlessing()
+    evaluation.uri, model.uri = str(folder / "evaluation"), str(folder / "model")
+    blessing.uri = str(folder / "blessing")
+    model.id = 7
+    config = tfma.utils.update_eval_config_with_defaults(
+        make_eval_config(CONFIG), has_baseline=BASELINE in noises, rubber_stamp=True
+    )
+    names = {name: name if BASELINE in noises else "" for name in noises}
+    write_metrics(
+        evaluation.uri, {OVERALL: {names[name]: table(noise) for name, noise in noises.items()}}
+    )
+    write_config(evaluation.uri, config, examples="", models=dict.fromkeys(names.values(), ""))
+    ModelGate.EXECUTOR_SPEC.executor_class().Do(
+        {"evaluation": [evaluation], "model": [model]},
+        {"blessing": [blessing]},
+        {
+            "gate": TypeAdapter(Gate).dump_json(Gate()).decode(),
+            "code_digest": "",
+        },
+    )
+    return blessing
+
+
+def files(blessing):
+    return [path.name for path in Path(blessing.uri).iterdir()]
+
+
+def test_a_blessed_model_is_known_to_tfx(tmp_path):
+    blessing = judged(tmp_path, **{CANDIDATE: 0.1})
+    assert files(blessing) == ["BLESSED"]
+    assert blessing.get_int_custom_property("blessed") == 1
+    assert blessing.get_int_custom_property("current_model_id") == 7
+    assert blessing.get_string_custom_property("current_model") == str(tmp_path / "model")
+    assert tfx_pusher.Executor().CheckBlessing({"model_blessing": [blessing]})
+
+
+def test_a_refused_model_is_not_pushed_and_no_error(tmp_path):
+    blessing = judged(tmp_path, **{CANDIDATE: 20})
+    assert files(blessing) == ["NOT_BLESSED"]
+    assert blessing.get_int_custom_property("blessed") == 0
+    assert not tfx_pusher.Executor().CheckBlessing({"model_blessing": [blessing]})
+
+
+def test_verdict_reasons_and_metrics_are_on_the_blessing(tmp_path):
+    blessing = judged(tmp_path, **{CANDIDATE: 0.5, BASELINE: 0.1})
+    reasons = json.loads(blessing.get_string_custom_property("reasons"))
+    assert blessing.get_string_custom_property("verdict") == "REJECTED"
+    assert [reason["text"] for reason in reasons if not reason["passed"]][-1].endswith(
+        "against 1.000 of the model blessed before (may be 0.02 lower)"
+    )
+    metrics = json.loads(blessing.get_string_custom_property("metrics"))
+    before = json.loads(blessing.get_string_custom_property("baseline_metrics"))
+    assert (metrics["num_examples"], before["pr_auc"]) == (100, 1)
+    assert metrics["pr_auc"] < 1
