@@ -26,8 +26,7 @@ class Ordeal:
     """A run that was stopped in its midst.
 
     Attributes:
-        code: Its exit code.
-        done: What it said.
+        done: Its exit code, negative for a signal, and what it said.
         versions: Versions that were pushed by then.
     """
 
