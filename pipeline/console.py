@@ -5,8 +5,9 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.status import Status
+from rich.spinner import Spinner
 
 from pipeline.steps import StepResult, StepState
 
@@ -39,8 +40,10 @@ class RunConsole(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
         self._console = console
-        self._status: Status | None = None
+        self._live: Live | None = None
+        self._spinner = Spinner("dots")
         self._step = ""
+        self._message = ""
         self._started = 0.0
 
     def __enter__(self) -> "RunConsole":
@@ -62,16 +65,23 @@ class RunConsole(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Shows a progress message in the live line."""
-        if self._status is not None:
-            elapsed = format_duration(time.monotonic() - self._started)
-            self._status.update(self._live_text(f"{record.getMessage()}, {elapsed}"))
+        self._message = record.getMessage()
 
     def step_started(self, name: str) -> None:
         """Shows that a step is at work."""
-        self._step, self._started = name, time.monotonic()
+        self._clear()
+        self._step, self._message, self._started = name, "", time.monotonic()
         if self._console.is_terminal:
-            self._status = self._console.status(self._live_text("starting"))
-            self._status.start()
+            # What libraries print belongs in the log, not above the live line.
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._live_line,
+                refresh_per_second=8,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
 
     def step_ended(self, result: StepResult, fact: str) -> None:
         """Prints the line of a step that has ended.
@@ -93,10 +103,13 @@ class RunConsole(logging.Handler):
         """Prints a line of rich markup."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def _live_text(self, text: str) -> str:
-        return f"{self._step}: {escape(text)}"
+    def _live_line(self) -> Spinner:
+        elapsed = format_duration(time.monotonic() - self._started)
+        parts = [escape(part) for part in (self._message, elapsed) if part]
+        self._spinner.update(text=f"{self._step}: {', '.join(parts)}")
+        return self._spinner
 
     def _clear(self) -> None:
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

@@ -52,8 +52,20 @@ def test_in_a_terminal_progress_shows_in_the_live_line():
     with RunConsole(console) as shown:
         shown.step_started("Trainer")
         logging.getLogger("faultline.progress").info("epoch 7/40, eval PR-AUC 0.71")
-        shown._status._live.refresh()
-    assert "Trainer: epoch 7/40, eval PR-AUC 0.71" in stream.getvalue()
+        shown._live.refresh()
+    assert "Trainer: epoch 7/40, eval PR-AUC 0.71, 0.0 s" in stream.getvalue()
+
+
+def test_one_live_line_at_a_time_and_none_at_the_end():
+    stream = io.StringIO()
+    with RunConsole(Console(file=stream, force_terminal=True, width=100)) as shown:
+        shown.step_started("Start")
+        first = shown._live
+        shown.step_started("Trainer")
+        assert not first.is_started
+        second = shown._live
+    assert not second.is_started
+    assert shown._live is None
 
 
 def test_progress_outside_a_step_is_not_printed():
