@@ -19,6 +19,7 @@ from pipeline.console import RunConsole
 from pipeline.errors import InputError, StepFailedError
 from pipeline.output_folder import OutputFolder, captured_output, exclusive, open_output
 from pipeline.provenance import Provenance, collect_provenance
+from pipeline.steps import StepResult
 from pipeline.summary import RunSummary, render_summary
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -162,3 +163,10 @@ def _run_steps(
         fact = describe_step(step)
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
+        _link_tensorboard(place.run_folder, step)
+
+
+def _link_tensorboard(run_folder: Path, step: StepResult) -> None:
+    """Shows the Trainer's TensorBoard logs, made now or cached, in the run's own folder."""
+    for artifact in step.outputs.get("model_run", []):
+        (run_folder / "tensorboard").symlink_to(os.path.relpath(artifact.uri, run_folder))

@@ -62,6 +62,13 @@ def test_signals_and_taxi_are_as_good_as_the_readme_needs(checkout):
             assert summary["metrics"][metric] > bar
 
 
+def test_the_trainers_logs_are_in_each_runs_folder(checkout):
+    folders = [path.parent for path in checkout.output.glob("runs/*/summary.json")]
+    assert folders
+    for folder in folders:
+        assert list((folder / "tensorboard").rglob("events.out.tfevents.*"))
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make")])
 def test_a_make_command_of_the_readme_is_a_target_that_sets_up_first(command):
     plan = subprocess.run(

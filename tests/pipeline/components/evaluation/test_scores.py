@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -84,6 +84,7 @@ def columns(rows):
     return labels, scores / 8, decisions
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(ROWS)
 def test_the_areas_are_those_of_scikit_learn(rows):
     labels, scores, decisions = columns([*rows, (0, 3, 0), (1, 5, 1)])
@@ -92,6 +93,7 @@ def test_the_areas_are_those_of_scikit_learn(rows):
     assert metrics["roc_auc"] == pytest.approx(roc_auc_score(labels, scores))
 
 
+@settings(deadline=None)
 @given(ROWS, st.integers(0, 60))
 def test_parts_merge_to_the_table_of_the_whole(rows, cut):
     whole = columns(rows)
