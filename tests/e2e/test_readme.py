@@ -79,7 +79,7 @@ def test_a_make_command_of_the_readme_is_a_target_that_sets_up_first(command):
         check=False,
     )
     assert plan.returncode == 0, plan.stderr
-    assert "setup" in plan.stdout.splitlines()[0]
+    assert "scripts/setup.sh" in plan.stdout
 
 
 def test_paths_that_the_readme_links_to_exist():
