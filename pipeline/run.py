@@ -1,5 +1,6 @@
 """One run of a use case, from its YAML to the closing summary."""
 
+import gc
 import json
 import os
 import time
@@ -147,6 +148,7 @@ def _run_steps(
     from pipeline.runner import compile_pipeline, run_steps
     from pipeline.step_facts import describe_step
 
+    gc.freeze()
     source = find_source(place.config, place.folder)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
