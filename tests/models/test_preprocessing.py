@@ -92,6 +92,13 @@ def test_signal_levels_are_standardised_for_each_sample(transformed):
     )
 
 
+def test_the_scale_of_a_sample_that_never_varied_has_a_floor(graph):
+    # Variances 2/3, 0, 0: root mean square sqrt(2/9) = 0.4714, of which 5 % is 0.02357. A sample 1
+    # of 1.1 instead of 1 is 0.1 / 0.02357 = 4.2426.
+    served = _transform(graph, [ROWS[0] | {"pulse": [0.0, 1.1, 2.0]}])
+    assert served["pulse_xf"][0, 1, 0] == pytest.approx(4.2426, abs=1e-3)
+
+
 def test_signal_differences_are_standardised_for_each_sample(transformed):
     # From sample 0 to 1: 1, -1, 0. From 1 to 2: known once. Before sample 0: nothing.
     steps = transformed["pulse_xf"][:, :, 1]
