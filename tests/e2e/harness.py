@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -84,6 +85,9 @@ class Faultline:
         """Starts a command in a process group of its own."""
         for folder in (self.cwd, self.home, self.temporary):
             folder.mkdir(parents=True, exist_ok=True)
+        # A shell's background job ignores Ctrl-C, and so would all that it starts; a signal with a
+        # handler is back at its default in a new program.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             [sys.executable, str(self.source / program), *arguments],
             cwd=self.cwd,
