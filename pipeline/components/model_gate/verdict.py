@@ -68,8 +68,8 @@ def numbers_json(values: Metrics) -> dict[str, float | None]:
 def judge(metrics: Metrics, blessed_before: Metrics | None, gate: Gate) -> Verdict:
     """Judges a model on the test split.
 
-    A model of a label that is pure noise clears the bars at most once in 25 times: the bound on
-    ROC-AUC alone would let 5 % pass, the other bars halve that.
+    A model of a label that is pure noise can still clear the bars: in eight simulated cases of
+    1,000 models each, 0 to 3.6 % were blessed. The bound on ROC-AUC alone lets about 5 % pass.
 
     Args:
         metrics: Its metrics; see `pipeline.components.evaluation.eval_config`.
