@@ -73,7 +73,7 @@ def _quiet_libraries() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="faultline")
 def main() -> None:
-    r"""Faultline: from recordings to a validated, served model for rare faults.
+    """Faultline: from recordings to a validated, served model for rare faults.
 
     \b
     faultline run                          the default use case, signals
@@ -84,7 +84,7 @@ def main() -> None:
 
     Exit codes: 0 done, 2 bad input or anomalous data, 3 the model was refused,
     130 stopped by Ctrl-C, 1 anything else.
-    """
+    """  # noqa: D301 - click wants the backspace itself, not its two letters
 
 
 @main.command()
@@ -112,14 +112,14 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 @click.option("--force", is_flag=True, help="Overwrite the config and schema of that name.")
 @exits_cleanly
 def init(data: str, label: str, positive: str | None, name: str | None, force: bool) -> int:
-    r"""Write a config and a schema for DATA: a CSV or Parquet file, a folder or a glob.
+    """Write a config and a schema for DATA: a CSV or Parquet file, a folder or a glob.
 
     What was decided, and why, stands as comments in the YAML. It runs as it is:
 
     \b
     faultline init readings.csv --label failed --positive yes
     faultline run --config configs/readings.yaml
-    """
+    """  # noqa: D301 - as above
     from pipeline.onboarding import initialise, print_report
 
     print_report(

@@ -81,3 +81,16 @@ def test_a_mistake_on_the_command_line_ends_with_exit_code_2_and_leaves_nothing(
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "example"),
+    [
+        ([], "  faultline runs                         what has run so far"),
+        (["init"], "  faultline run --config configs/readings.yaml"),
+    ],
+)
+def test_examples_in_the_help_stand_on_lines_of_their_own(project, tmp_path, command, example):
+    text = _ask(project, tmp_path, *command, "--help").stdout
+    assert example in text.splitlines()
+    assert "\\b" not in text
