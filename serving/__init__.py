@@ -1,0 +1,1 @@
+"""The embedded model server, its clients, and what a real TensorFlow Serving needs."""

@@ -1,0 +1,51 @@
+"""What the wires ask of a loaded model version, and of the set of them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+
+class Servable(Protocol):
+    """One loaded version of a model.
+
+    Attributes:
+        name: Name of the model.
+        version: Its version.
+        signatures: The model's signatures by name, as the SavedModel holds them.
+    """
+
+    name: str
+    version: int
+    signatures: Mapping[str, SignatureDef]
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
+        """Runs the graph; concurrent callers may be batched into one Session.run.
+
+        Args:
+            feeds: Arrays by tensor name (`x:0`); text as `object` arrays of bytes.
+            fetches: Tensor names.
+
+        Raises:
+            ServingError: With TensorFlow's own code and text.
+        """
+        ...
+
+
+class Servables(Protocol):
+    """The versions that are ready."""
+
+    def acquire(
+        self, name: str, *, version: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[Servable]:
+        """Returns the asked-for version, kept loaded while the context is open.
+
+        With neither version nor label it is the highest version that is ready.
+
+        Raises:
+            ServingError: NOT_FOUND `Servable not found for request: Latest(m)`, or
+                `Specific(m, 9)`; INVALID_ARGUMENT `Unrecognized servable version label: L`.
+        """
+        ...
