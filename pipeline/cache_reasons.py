@@ -22,7 +22,7 @@ def explain_execution(store: MetadataStore, execution: Execution, pipeline_name:
     previous = _previous(store, execution, pipeline_name)
     if previous is None:
         return "first time"
-    changes = _input_changes(store, previous, execution) + _parameter_changes(previous, execution)
+    changes = input_changes(store, previous, execution) + _parameter_changes(previous, execution)
     return ", ".join(changes) if changes else "an earlier result is no longer there"
 
 
@@ -64,7 +64,8 @@ def _origin(store: MetadataStore, execution: Execution) -> Execution:
     return max(complete, key=lambda maker: int(maker.id), default=execution)
 
 
-def _input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
+def input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
+    """Returns which inputs came or went or are other artifacts, in words."""
     old, new = _inputs(store, before.id), _inputs(store, after.id)
     return [f"new {key}" for key in sorted(new) if new[key] != old.get(key)] + [
         f"no {key} any more" for key in sorted(set(old) - set(new))
@@ -75,7 +76,10 @@ def _inputs(store: MetadataStore, execution_id: int) -> dict[str, frozenset[int]
     inputs: dict[str, set[int]] = {}
     for event in store.get_events_by_execution_ids([execution_id]):
         if event.type == Event.INPUT:
-            inputs.setdefault(event.path.steps[0].key, set()).add(event.artifact_id)
+            # An artifact that is given under two keys has one event with both in its path.
+            for step in event.path.steps:
+                if step.HasField("key"):
+                    inputs.setdefault(step.key, set()).add(event.artifact_id)
     return {key: frozenset(ids) for key, ids in inputs.items()}
 
 

@@ -13,6 +13,7 @@ from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Model, ModelBlessing
 
 from models.features import features_to_json
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.locations import Source
@@ -37,15 +38,6 @@ _TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "pre
 _TRAINING_CODE = (_MODELS,)
 _EVALUATION_CODE = (_PIPELINE / "components" / "evaluation", _MODELS / "export.py")
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
-
-# Beam's own runner in this process, by its full name: `DirectRunner` tries Prism first, which
-# downloads a program and leaves folders in the home and in /tmp. Naming an image, any image, keeps
-# TFX from packing itself into an archive for remote workers at every step (2 s each).
-LOCAL_BEAM_ARGS = (
-    "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
-    "--direct_running_mode=in_memory",
-    "--sdk_container_image=none",
-)
 
 
 def create_pipeline(

@@ -1,8 +1,10 @@
 """Loads what a run needs in a process of its own, so that a crash is an answer too."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,7 +29,7 @@ for name in sys.argv[1:]:
         error = f"{type(problem).__name__}: {problem}"
     print("loaded", json.dumps([name, error]), flush=True)
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from pipeline.create import LOCAL_BEAM_ARGS
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 options = PipelineOptions(list(LOCAL_BEAM_ARGS))
 runner = options.view_as(StandardOptions).runner.rpartition(".")[2]
 mode = options.view_as(DirectOptions).direct_running_mode
@@ -42,14 +44,17 @@ def load_modules(names: Iterable[str]) -> dict[str, str]:
         For each module, in order, why it does not load, empty where it does; `beam` holds the
         runner that local runs use. What comes after a crash of the process is missing.
     """
-    process = subprocess.run(
-        [sys.executable, "-c", _LOAD, *names],
-        cwd=Path(__file__).resolve().parents[1],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as keras_home:
+        process = subprocess.run(
+            [sys.executable, "-c", _LOAD, *names],
+            cwd=Path(__file__).resolve().parents[1],
+            # Else Keras writes its settings into the home folder when it is first imported.
+            env={**os.environ, "KERAS_HOME": keras_home},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+        )
     lines = (line for line in process.stdout.splitlines() if line.startswith("loaded "))
     return dict(json.loads(line.removeprefix("loaded ")) for line in lines)

@@ -17,6 +17,7 @@ from rich.console import Console
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.console import RunConsole
+from pipeline.data_source import find_source
 from pipeline.errors import InputError, StepFailedError
 from pipeline.output_folder import OutputFolder, captured_output, exclusive, open_output
 from pipeline.provenance import Provenance, collect_provenance
@@ -139,17 +140,17 @@ def _run_steps(
     shown.step_started("Start")
     # Else Keras reads a file in the home folder, which would steer training, or writes one there.
     os.environ["KERAS_HOME"] = str(place.run_folder)
+    # Before the imports: a mistyped path is told at once.
+    source = find_source(place.config, place.folder)
     # TensorFlow and TFX take seconds to import: only here, with a live line.
     from pipeline.components.pusher.superseded import forget_superseded
     from pipeline.create import create_pipeline
-    from pipeline.data_source import find_source
     from pipeline.metadata import close_abandoned, connection_config, open_store
     from pipeline.provenance import stamp_run
     from pipeline.runner import compile_pipeline, run_steps
     from pipeline.step_facts import describe_step
 
     gc.freeze()
-    source = find_source(place.config, place.folder)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
     # On a shared server only this folder's runs are surely dead: its lock is ours.

@@ -22,6 +22,7 @@ from models.features import (
     features_to_json,
 )
 from models.preprocessing import preprocessing_fn
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 
 NAN = float("nan")
 INF = float("inf")
@@ -122,7 +123,7 @@ def write_transform(folder: Path) -> None:
     metadata = dataset_metadata.DatasetMetadata(schema)
     rows = [{name: row.get(name, []) for name in RAW_SPEC} for row in ROWS]
     config = {"label": SPEC.label, "features": features_to_json(FEATURES)}
-    options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+    options = PipelineOptions(list(LOCAL_BEAM_ARGS))
     with (
         beam.Pipeline(options=options) as pipeline,
         tft_beam.Context(temp_dir=str(folder.parent / "temp")),

@@ -1,6 +1,8 @@
 import json
 
-from pipeline.cache_reasons import changed_parameters
+from ml_metadata.proto.metadata_store_pb2 import Event, Execution
+
+from pipeline.cache_reasons import changed_parameters, input_changes
 
 
 def test_equal_parameters_have_no_reason():
@@ -23,3 +25,26 @@ def test_text_that_only_looks_like_json_is_compared_as_text():
 
 def test_a_new_and_a_lost_parameter_are_both_changes():
     assert changed_parameters({"old": 1}, {"new": 1}) == ["new changed", "old changed"]
+
+
+def test_an_artifact_under_two_keys_is_an_input_under_both():
+    before, after = Execution(id=1), Execution(id=2)
+    event = Event(type=Event.INPUT, artifact_id=7, execution_id=2)
+    for key in ("schema", "inferred_schema"):
+        event.path.steps.add().key = key
+        event.path.steps.add().index = 0
+    only = Event(type=Event.INPUT, artifact_id=7, execution_id=1)
+    only.path.steps.add().key = "inferred_schema"
+    only.path.steps.add().index = 0
+    store = Events({1: [only], 2: [event]})
+    assert input_changes(store, before, after) == ["new schema"]
+
+
+class Events:
+    """The one question to the metadata store that is asked here."""
+
+    def __init__(self, events) -> None:
+        self._events = events
+
+    def get_events_by_execution_ids(self, ids):
+        return [event for execution in ids for event in self._events[execution]]

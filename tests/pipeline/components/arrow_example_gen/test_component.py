@@ -12,6 +12,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 
 from models.features import Numeric
 from pipeline import runner
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.locations import resolve_source
 from pipeline.config import Config, Data, Label
@@ -19,7 +20,6 @@ from pipeline.errors import InputError
 
 pytestmark = pytest.mark.e2e
 
-BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 TAXI = "tfx/examples/chicago_taxi_pipeline/data/big_tipper_label/data.csv"
 
 
@@ -32,7 +32,7 @@ def run_pipeline(tmp_path, component, run_id="run-1"):
         metadata_connection_config=connection,
         components=[component],
         enable_cache=True,
-        beam_pipeline_args=BEAM_ARGS,
+        beam_pipeline_args=list(LOCAL_BEAM_ARGS),
     )
     compiled = runner.compile_pipeline(pipeline, run_id)
     [result] = list(runner.run_steps(compiled, connection, on_start=lambda _: None))

@@ -1,4 +1,4 @@
-"""Whole ingestions of small data through Beam's DirectRunner."""
+"""Whole ingestions of small data through Beam's runner in this process."""
 
 import json
 from collections import Counter
@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.arrow_example_gen.ingest import ingest
 from pipeline.errors import InputError
 from tests.pipeline.components.arrow_example_gen.specs import spec
@@ -20,8 +21,7 @@ SPLITS = ("train", "eval", "test")
 
 
 def make_pipeline():
-    flags = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
-    return beam.Pipeline(options=PipelineOptions(flags))
+    return beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGS)))
 
 
 def run(tmp_path, files, name="out", **changes: object):

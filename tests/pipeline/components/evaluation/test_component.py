@@ -13,6 +13,7 @@ from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
 from models.features import Numeric
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
 from pipeline.components.evaluation.executor import Executor
@@ -26,7 +27,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:tf_record_iterator"),
 ]
 
-BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 # Exact against TFMA's 10,000 thresholds, steps against its interpolation.
 TOLERANCES = {"pr_auc": 0.02, "roc_auc": 0.01}
 # One example in four lacks the sector.
@@ -107,7 +107,7 @@ def evaluate(executor_class, folder: Path, config: Config, *, examples, **models
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(folder), str(folder / "blessing")
     context = BaseBeamExecutor.Context(
-        beam_pipeline_args=BEAM_ARGS, tmp_dir=str(folder / "tmp"), unique_id="1"
+        beam_pipeline_args=list(LOCAL_BEAM_ARGS), tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     executor_class(context).Do(
         {"examples": [examples], **{key: [model] for key, model in models.items()}},

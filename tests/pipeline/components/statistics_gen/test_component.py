@@ -16,13 +16,13 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Channel, standard_artifacts
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.statistics_gen.executor import Executor
 from pipeline.errors import InputError
 
 pytestmark = pytest.mark.e2e
 
-BEAM_ARGS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
 TAXI = "tfx/examples/chicago_taxi_pipeline/data/big_tipper_label/data.csv"
 
 
@@ -48,7 +48,7 @@ def run(executor_class, examples, folder: Path):
     statistics = standard_artifacts.ExampleStatistics()
     statistics.uri = str(folder)
     context = BaseBeamExecutor.Context(
-        beam_pipeline_args=BEAM_ARGS, tmp_dir=str(folder / "tmp"), unique_id="1"
+        beam_pipeline_args=list(LOCAL_BEAM_ARGS), tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     properties = {"exclude_splits": "null", "sample_rate_by_split": "null"}
     executor_class(context).Do({"examples": [examples]}, {"statistics": [statistics]}, properties)
