@@ -1,0 +1,79 @@
+"""The files that put a real TensorFlow Serving on the pushed models, against their schemas."""
+
+import json
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+from compose_spec import PyCompose
+from ruamel.yaml import YAML
+
+PROJECT = Path(__file__).resolve().parents[2]
+DEPLOY = PROJECT / "serving" / "deploy"
+
+
+@pytest.fixture
+def compose() -> dict:
+    return YAML(typ="safe").load(PROJECT / "compose.yaml")
+
+
+@pytest.fixture
+def manifests() -> list[dict]:
+    return list(YAML(typ="safe").load_all(DEPLOY / "kubernetes.yaml"))
+
+
+def deployment(manifests: list[dict]) -> dict:
+    [found] = [each for each in manifests if each["kind"] == "Deployment"]
+    return found["spec"]["template"]["spec"]
+
+
+def test_compose_is_valid_by_the_compose_specification(compose):
+    parsed = PyCompose.from_json(json.dumps(compose))
+    parsed.validate()
+    parsed.to_spec()
+    assert set(parsed.service_names()) == {"serving", "embedded"}
+
+
+def test_a_misspelt_key_would_not_be_valid(compose):
+    compose["services"]["serving"]["comand"] = []
+    with pytest.raises(ValueError, match="comand"):
+        PyCompose.from_json(json.dumps(compose))
+
+
+def test_the_ports_are_published_on_loopback_only(compose):
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_both_servers_get_the_same_flags_and_files(compose):
+    real, embedded = compose["services"]["serving"], compose["services"]["embedded"]
+    assert real["command"] == embedded["command"]
+    assert real["volumes"] == embedded["volumes"]
+
+
+def test_every_folder_that_is_mounted_and_every_file_that_is_named_is_there(compose):
+    flags = compose["services"]["serving"]["command"]
+    files = [flag.partition("=/config/")[2] for flag in flags if "=/config/" in flag]
+    assert files == ["models.config", "batching.config", "monitoring.config"]
+    assert all((DEPLOY / name).is_file() for name in files)
+    assert "./serving/deploy:/config:ro" in compose["services"]["serving"]["volumes"]
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.37"])
+def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(manifests, version):
+    for manifest in manifests:
+        kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_misspelt_key_in_the_manifest_would_not_be_valid(manifests):
+    [manifest] = [each for each in manifests if each["kind"] == "Deployment"]
+    deployment(manifests)["containers"][0]["imagePullPolicies"] = "Always"
+    with pytest.raises(kubernetes_validate.ValidationError, match="imagePullPolicies"):
+        kubernetes_validate.validate(manifest, "1.37", strict=True)
+
+
+def test_kubernetes_runs_the_image_and_flags_of_compose(compose, manifests):
+    [container] = deployment(manifests)["containers"]
+    assert container["image"] == compose["services"]["serving"]["image"]
+    assert container["command"] == compose["services"]["serving"]["entrypoint"]
+    assert container["args"] == compose["services"]["serving"]["command"]
