@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from models.calibration import PlattScaling
 from models.transform_graph import TransformGraph, network_inputs, raw_from_serving
@@ -123,6 +124,19 @@ def _restore_names(folder: Path, names: list[str]) -> None:
             signature.inputs[name].CopyFrom(signature.inputs[_argument(position)])
             del signature.inputs[_argument(position)]
     path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def read_signatures(folder: Path) -> dict[str, SignatureDef]:
+    """Returns the signatures of a SavedModel for serving, without loading it.
+
+    Raises:
+        ValueError: It has no graph with the tag `serve`.
+    """
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for meta_graph in saved.meta_graphs:
+        if list(meta_graph.meta_info_def.tags) == ["serve"]:
+            return dict(meta_graph.signature_def)
+    raise ValueError(f"{folder} holds no graph with the tag `serve`.")
 
 
 Signature = Callable[[Mapping[str, Any]], dict[str, NDArray[Any]]]

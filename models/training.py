@@ -12,6 +12,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
@@ -23,9 +25,12 @@ from models.export import export_model
 from models.features import ModelSpec, TrainOptions
 from models.network import build_network
 from models.transform_graph import TransformGraph, network_inputs
+from models.warmup import write_warmup
 
 EVAL_METRICS_FILE = "eval_metrics.json"
+EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
 _READ_BATCH = 4_096
+_WARMUP_ROWS = 64
 _progress = logging.getLogger("faultline.progress")
 
 Arrays = dict[str, NDArray[Any]]
@@ -65,9 +70,13 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     )
     logits = _logits(network, evaluation.inputs)
     platt = fit_platt(logits, evaluation.labels.astype(np.float64))
-    threshold = best_f1_threshold(platt.probabilities(logits), evaluation.labels.astype(np.float64))
-    export_model(network, graph, Path(fn_args.serving_model_dir), platt=platt, threshold=threshold)
+    probabilities = platt.probabilities(logits)
+    threshold = best_f1_threshold(probabilities, evaluation.labels.astype(np.float64))
+    folder = Path(fn_args.serving_model_dir)
+    export_model(network, graph, folder, platt=platt, threshold=threshold)
+    write_warmup(folder, _first_records(fn_args.eval_files, _WARMUP_ROWS))
     _write_metrics(Path(fn_args.model_run_dir), history, platt, threshold)
+    _write_predictions(Path(fn_args.model_run_dir), probabilities)
 
 
 @contextmanager
@@ -96,7 +105,6 @@ def read_split(patterns: Sequence[str], graph: TransformGraph) -> Dataset:
     Raises:
         ValueError: No examples.
     """
-    files = sorted(file for pattern in patterns for file in glob.glob(pattern))  # noqa: PTH207
 
     @tf.function
     def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -105,13 +113,22 @@ def read_split(patterns: Sequence[str], graph: TransformGraph) -> Dataset:
         label = {LABEL_NAME: transformed[LABEL_NAME]}
         return network_inputs(transformed, graph.index_space) | label
 
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_READ_BATCH)
+    records = tf.data.TFRecordDataset(_files(patterns), compression_type="GZIP").batch(_READ_BATCH)
     batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
     if not batches:
         raise ValueError(f"No examples in {list(patterns)}.")
     arrays = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     labels = arrays.pop(LABEL_NAME)[:, 0]
     return Dataset(inputs=arrays, labels=labels)
+
+
+def _files(patterns: Sequence[str]) -> list[str]:
+    return sorted(file for pattern in patterns for file in glob.glob(pattern))  # noqa: PTH207
+
+
+def _first_records(patterns: Sequence[str], count: int) -> list[bytes]:
+    records = tf.data.TFRecordDataset(_files(patterns), compression_type="GZIP").take(count)
+    return list(records.as_numpy_iterator())
 
 
 @dataclass(frozen=True)
@@ -253,3 +270,8 @@ def _write_metrics(
     values = asdict(history) | {"threshold": threshold, "platt": asdict(platt)}
     text = json.dumps(values, indent=2) + "\n"
     (folder / EVAL_METRICS_FILE).write_text(text, encoding="utf-8")
+
+
+def _write_predictions(folder: Path, probabilities: NDArray[np.float64]) -> None:
+    """Writes what the Trainer's own model says of the eval split, in the order of its files."""
+    pq.write_table(pa.table({"probability": probabilities}), folder / EVAL_PREDICTIONS_FILE)

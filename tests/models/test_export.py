@@ -4,9 +4,11 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
 from models.calibration import PlattScaling
 from models.export import SERVE_EXAMPLES, SERVING_DEFAULT, export_model, load_in_session
@@ -15,6 +17,7 @@ from models.network import build_network
 from models.preprocessing import MISSING_INT
 from models.training import read_split, run_fn
 from models.transform_graph import TransformGraph
+from models.warmup import WARMUP_FILE
 from tests.models.tiny_transform import NAN, ROWS, SPEC, to_example, write_examples
 
 # TensorFlow's variables lack NumPy 2's `copy` argument; the TensorBoard callback meets it.
@@ -180,6 +183,38 @@ def test_run_fn_reports_what_it_found_on_eval(trained_twice):
     assert 0.5 <= metrics["eval_pr_auc"] <= 1
     info = trained_twice[0] / "model" / "assets.extra" / "model_info.json"
     assert json.loads(info.read_text())["threshold"] == metrics["threshold"]
+
+
+def test_run_fn_writes_its_predictions_of_eval_in_the_order_of_its_files(trained_twice):
+    folder = trained_twice[0]
+    own = pq.read_table(folder / "model_run" / "eval_predictions.parquet")["probability"]
+    records = tf.data.TFRecordDataset(str(folder / "rows.gz"), "GZIP").batch(1_000)
+    [examples] = records.as_numpy_iterator()
+    served = load_in_session(folder / "model", SERVE_EXAMPLES)({"examples": examples})
+    assert len(own) == len(examples) == 5 * len(ROWS)
+    assert own.to_numpy() == pytest.approx(served["probability"][:, 0], abs=1e-6)
+
+
+def test_run_fn_writes_warm_up_requests_that_both_signatures_answer(trained_twice):
+    folder = trained_twice[0] / "model"
+    records = tf.data.TFRecordDataset(str(folder / WARMUP_FILE)).as_numpy_iterator()
+    sizes = []
+    for record in records:
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        signature = request.model_spec.signature_name
+        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+        answer = load_in_session(folder, signature)(inputs)
+        sizes.append((signature, answer["probability"].shape))
+    assert sizes == [
+        (signature, (size, 1))
+        for size in (1, 8, 64)
+        for signature in (SERVING_DEFAULT, SERVE_EXAMPLES)
+    ]
+
+
+def test_the_same_data_give_the_same_warm_up_requests(trained_twice):
+    first, second = (folder / "model" / WARMUP_FILE for folder in trained_twice)
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_a_split_without_examples_names_its_files(transform_folder, tmp_path):
