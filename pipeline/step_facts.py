@@ -89,6 +89,17 @@ def _verdict(artifacts: list[Artifact]) -> Fact:
     return Fact(text, values | {"reasons": reasons})
 
 
+def _infra(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    problems = json.loads(values.pop("problems"))
+    text = (
+        "; ".join(problems)
+        or f"{values['num_examples']} examples by gRPC and REST, largest difference "
+        f"{values['max_difference']:.0e}"
+    )
+    return Fact(text, values | {"problems": problems})
+
+
 def _pushed(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     if not values.get("pushed"):
@@ -103,5 +114,6 @@ _DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
     "AnomalyGate": _anomalies,
     "Trainer": _trainer,
     "ModelGate": _verdict,
+    "InfraValidator": _infra,
     "Pusher": _pushed,
 }

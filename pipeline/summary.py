@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.console import format_duration
@@ -51,8 +52,19 @@ class RunSummary:
 
     @property
     def blessed(self) -> bool:
-        """Whether the run ended with a blessed model."""
-        return self.state == "complete" and self._verdict.get("verdict") == "BLESSED"
+        """Whether the run ended with a model that the gate and the server's check bless."""
+        return self.state == "complete" and self.verdict == "BLESSED"
+
+    @property
+    def verdict(self) -> str | None:
+        """`BLESSED`, `REJECTED`, or None where the run did not come that far."""
+        word = self._verdict.get("verdict")
+        return "REJECTED" if word and self._infra_problems else word
+
+    @property
+    def _infra_problems(self) -> list[str]:
+        facts = self.facts.get("InfraValidator", Fact())
+        return list(facts.values.get("problems", []))
 
     @property
     def _verdict(self) -> dict[str, Any]:
@@ -87,8 +99,9 @@ class RunSummary:
             "use_case": self.use_case,
             "state": self.state,
             "error": self.error,
-            "verdict": verdict.get("verdict"),
+            "verdict": self.verdict,
             "reasons": verdict.get("reasons", []),
+            "infra_problems": self._infra_problems,
             "metrics": self._metrics("metrics"),
             "baseline_metrics": self._metrics("baseline_metrics"),
             "pushed_version": pushed.get("pushed_version"),
@@ -116,6 +129,8 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     for reason in values["reasons"]:
         mark = "[green]✓[/green]" if reason["passed"] else "[red]✗[/red]"
         console.print(f"{mark} {reason['text']}", highlight=False, soft_wrap=True)
+    for problem in values["infra_problems"]:
+        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False, soft_wrap=True)
     console.print()
     _print_verdict(summary, values, console)
     console.print(

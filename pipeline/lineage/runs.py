@@ -96,7 +96,7 @@ def _row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
         commit=stamp.git_commit if stamp else UNKNOWN,
         dirty=bool(stamp and stamp.git_dirty),
         metrics=_metrics(blessing),
-        verdict=_verdict(blessing),
+        verdict=_verdict(blessing, _output(graph, run, "InfraBlessing")),
         version=str(pushed.properties.get("pushed_version", "")) if pushed else "",
     )
 
@@ -141,8 +141,10 @@ def _metrics(blessing: Artifact | None) -> dict[str, float]:
     return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
 
 
-def _verdict(blessing: Artifact | None) -> str:
+def _verdict(blessing: Artifact | None, infra: Artifact | None) -> str:
     if blessing is None:
         return ""
+    if infra is not None and not infra.properties.get("blessed"):
+        return "REJECTED"
     blessed = "BLESSED" if blessing.properties.get("blessed") else "REJECTED"
     return str(blessing.properties.get("verdict") or blessed)
