@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from models import features as features_lib
 from models.features import STRICT_KEYS, Feature, ModelSpec, TrainOptions
+from pipeline.paths import tidy_path
 
 SPLITS = ("train", "eval", "test")
 
@@ -87,15 +88,20 @@ class Split:
 
     Attributes:
         strategy: `stratified` keeps the label's ratio exactly; `group` keeps all examples of one
-            `column` value on one side; `time` puts the oldest in train and the newest in test.
-        column: The group or time column; unused by `stratified`.
+            `column` value on one side; `time` puts the oldest in train and the newest in test;
+            `blocks` keeps neighbouring rows of a file on one side, for rows in the order of
+            recording, of which neighbours are alike.
+        column: The group or time column; unused by `stratified`, not allowed by `blocks`.
+        block_rows: Rows of a block, > 0; for `blocks` only. A run of equal label up to this long is
+            never cut.
         train: Share of the train split, > 0.
         eval: Share of the eval split, > 0; the three shares sum to 1.
         test: Share of the test split, > 0.
     """
 
-    strategy: Literal["stratified", "group", "time"] = "stratified"
+    strategy: Literal["stratified", "group", "time", "blocks"] = "stratified"
     column: str | None = None
+    block_rows: Annotated[int, Field(gt=0)] | None = None
     train: Annotated[float, Field(gt=0, lt=1)] = 0.75
     eval: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float, Field(gt=0, lt=1)] = 0.10
@@ -104,8 +110,20 @@ class Split:
     def _consistent(self) -> "Split":
         if abs(self.train + self.eval + self.test - 1) > 1e-9:
             raise ValueError(f"shares must sum to 1, got {self.train}, {self.eval}, {self.test}")
-        if self.strategy != "stratified" and not self.column:
+        if self.strategy in {"group", "time"} and not self.column:
             raise ValueError(f"strategy `{self.strategy}` needs `column`")
+        if self.strategy == "blocks" and self.block_rows is None:
+            raise ValueError("strategy `blocks` needs `block_rows`, how many rows a block has")
+        if self.strategy == "blocks" and self.column:
+            raise ValueError(
+                f"strategy `blocks` deals rows by their place, not by `column` ({self.column}); "
+                "leave it out, or use `group` or `time`"
+            )
+        if self.strategy != "blocks" and self.block_rows is not None:
+            raise ValueError(
+                f"`block_rows` is for strategy `blocks`, got it with `{self.strategy}`; "
+                "change the strategy or leave it out"
+            )
         return self
 
 
@@ -229,7 +247,7 @@ class Config:
     @property
     def schema_path(self) -> Path | None:
         """The curated schema's path, or None."""
-        return None if self.schema is None else self.folder / self.schema
+        return None if self.schema is None else tidy_path(self.folder / self.schema)
 
 
 def _check_cross(name: str, cross: features_lib.Crossed, table: features_lib.FeatureTable) -> None:

@@ -13,6 +13,7 @@ from pipeline.onboarding import leaks
 from pipeline.onboarding.identifiers import Group, find_groups, identifier_reason, lies_within
 from pipeline.onboarding.kinds import MAX_MISSING_SHARE, choose_kind
 from pipeline.onboarding.labels import LabelChoice
+from pipeline.onboarding.row_order import RowOrder
 from pipeline.onboarding.splits import SplitChoice, propose_split
 from pipeline.onboarding.table import Column, Table
 from pipeline.onboarding.times import TimeColumn, find_time
@@ -288,7 +289,11 @@ class _Work:
             [(group, self.table.columns[group.name].codes) for group in groups],
             self.times,
             scale=self.table.num_rows / len(self.table.sampled),
-            label_codes=self.table.label_codes,
+            order=RowOrder(
+                label_codes=self.table.label_codes,
+                positive_code=list(self.table.classes).index(self.choice.positive),
+                file_rows=self.table.file_rows,
+            ),
         )
         chosen = split.split.column if split.split.strategy == "group" else None
         for group in groups:
@@ -343,9 +348,7 @@ class _Work:
         """Makes features of times with a cycle that the data shows; the others are left out."""
         for name, time in self.times.items():
             used = "; it deals the splits" if name == split.split.column else ""
-            if not time.usable:
-                self.left_out[name] = f"{time.how}, which are not read as times"
-            elif not time.cycles:
+            if not time.cycles:
                 why = "without hours and days" if time.is_elapsed else "too short for a daily cycle"
                 self.left_out[name] = f"{time.how}, {why}{used}"
             elif self.table.columns[name].missing_share > 0:

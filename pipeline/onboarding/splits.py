@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pipeline.components.arrow_example_gen import hashing, splits
 from pipeline.config import SPLITS, Split
 from pipeline.onboarding.identifiers import Group
+from pipeline.onboarding.row_order import MIN_STEADY_BLOCKS, RowOrder
 from pipeline.onboarding.times import TimeColumn
 from pipeline.onboarding.words import count, percent, quoted
 
@@ -17,8 +18,6 @@ _MIN_POSITIVES = 3
 # A split may miss its share of rows or positives by this factor before the strategy is given up.
 _MIN_SHARE_KEPT = 0.4
 _MIN_TIMES = 10
-# Fewer runs of equal label than this share of what shuffled rows have: rows lie in blocks.
-_BLOCK_SHARE = 0.5
 
 Bools = npt.NDArray[np.bool_]
 
@@ -46,7 +45,7 @@ def propose_split(
     times: Mapping[str, TimeColumn],
     *,
     scale: float,
-    label_codes: npt.NDArray[np.int64],
+    order: RowOrder,
 ) -> SplitChoice:
     """Returns the strictest strategy whose splits each get enough rows and positives.
 
@@ -55,18 +54,67 @@ def propose_split(
         groups: Group columns and their codes by sampled row, the one to prefer first.
         times: Time columns.
         scale: Rows of the data for each sampled row.
-        label_codes: int64 [rows], the label of all rows in their order; negative is missing.
+        order: The labels of all rows in their order.
     """
     refused: list[str] = []
     for why_not, split, reason in _stricter(positive, groups, times, scale=scale):
         if why_not is None:
             return SplitChoice(split=split, reason=reason, not_possible=tuple(refused))
         refused.append(f"{split.strategy} by {quoted(split.column or '')}: {why_not}")
+    if order.is_ordered:
+        return _by_blocks(order, tuple(refused))
+    return _at_random(tuple(refused))
+
+
+def _at_random(refused: tuple[str, ...], warning: str = "") -> SplitChoice:
     return SplitChoice(
         split=Split(),
         reason="each split gets the same share of positives, to the row",
-        not_possible=tuple(refused),
-        warning=block_warning(label_codes),
+        not_possible=refused,
+        warning=warning,
+    )
+
+
+def _by_blocks(order: RowOrder, refused: tuple[str, ...]) -> SplitChoice:
+    """Deals the longest blocks of which there are enough, else rows, with a warning."""
+    found: tuple[int, int, int] | None = None
+    tried = ""
+    for block_rows in order.block_lengths():
+        keys = order.block_keys(block_rows, seed=0)
+        num_positive, num_blocks = order.num_positive_blocks(keys)
+        why_not = _why_no_keys(keys, order.positive, scale=1.0)
+        tried = (
+            f"of {count(num_blocks, 'block')} of {count(block_rows, 'row')}, {num_positive:,} with "
+            f"a positive, {why_not}"
+        )
+        if why_not is None and (found is None or num_positive > found[0]):
+            found = num_positive, num_blocks, block_rows
+        if found is not None and found[0] >= MIN_STEADY_BLOCKS:
+            break
+    if found is None:
+        return _at_random(refused, warning=_block_warning(order, tried))
+    num_positive, num_blocks, block_rows = found
+    few = (
+        f"only {count(num_positive, 'block')} hold a positive, so the figures on test rest on one "
+        "or two of them and may vary much with `seed`."
+    )
+    return SplitChoice(
+        split=Split(strategy="blocks", block_rows=block_rows),
+        reason=f"{order.finding}: neighbours are alike, and a random split would put near-copies "
+        f"in train and in test. So {count(num_blocks, 'block')} of neighbouring rows are dealt "
+        f"whole, {num_positive:,} of them with a positive; a run is cut only every "
+        f"{block_rows} rows",
+        not_possible=refused,
+        warning=few if num_positive < MIN_STEADY_BLOCKS / 2 else "",
+    )
+
+
+def _block_warning(order: RowOrder, tried: str) -> str:
+    return (
+        f"{order.finding}. If neighbouring rows come from one recording or condition, a random "
+        "split puts near-copies on both sides and the test figures are too good. `strategy: "
+        f"blocks` would not do: {tried}. Add a column that numbers the recordings and set "
+        "`strategy: group`, or one with the time and set `strategy: time`."
     )
 
 
@@ -97,14 +145,16 @@ def _stricter(
 def _why_no_groups(codes: npt.NDArray[np.int64], positive: Bools, scale: float) -> str | None:
     known = codes >= 0
     keys = hashing.mix(codes[known].astype(np.uint64) + np.uint64(1))
+    return _why_no_keys(keys, positive[known], scale)
+
+
+def _why_no_keys(keys: hashing.Hashes, positive: Bools, scale: float) -> str | None:
     counts = splits.KeyCounts()
-    counts.add(keys, positive[known])
-    return _why_not(splits.plan_groups(counts, _SHARES), keys, positive[known], scale)
+    counts.add(keys, positive)
+    return _why_not(splits.plan_groups(counts, _SHARES), keys, positive, scale)
 
 
 def _why_no_times(time: TimeColumn, positive: Bools, scale: float) -> str | None:
-    if not time.usable:
-        return f"{time.how} are not read as times; give seconds or dates"
     known = ~np.isnan(time.seconds)
     if known.mean() < 0.99:
         return f"{percent(1 - float(known.mean()))} of the rows have none"
@@ -133,25 +183,3 @@ def _why_not(
         if not _MIN_SHARE_KEPT * share <= here.mean() <= share / _MIN_SHARE_KEPT:
             return f"{name} would get {percent(float(here.mean()))} of the rows, not {share:.0%}"
     return None
-
-
-def block_warning(label_codes: npt.NDArray[np.int64]) -> str:
-    """Returns a warning where rows lie in long runs of equal label, else an empty text.
-
-    References:
-        Wald and Wolfowitz, On a test whether two samples are from the same population, 1940:
-        shuffled rows have n * (1 - sum of squared shares) + 1 runs in the mean.
-    """
-    labels = label_codes[label_codes >= 0]
-    runs = 1 + int((np.diff(labels) != 0).sum())
-    shares = np.bincount(labels) / len(labels)
-    expected = 1 + len(labels) * (1 - float((shares**2).sum()))
-    if runs >= _BLOCK_SHARE * expected or expected < 10:
-        return ""
-    return (
-        f"rows lie in {count(runs, 'block')} of equal label, where shuffled rows would have about "
-        f"{expected:,.0f}. If neighbouring rows come from one recording or condition, a random "
-        "split puts near-copies on both sides and the test figures are too good. Add a column "
-        "that numbers the recordings and set `strategy: group`, or one with the time and set "
-        "`strategy: time`."
-    )

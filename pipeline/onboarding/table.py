@@ -90,6 +90,7 @@ class Table:
         classes: The label's values in canonical text, and how often each.
         label_codes: int64 [rows], the place of each row's label in `classes`; -1 is missing.
         sampled: int64 [sampled rows], which rows the sample has; each has a label.
+        file_rows: Rows of each file that can be read.
     """
 
     files: Sequence[str]
@@ -101,6 +102,7 @@ class Table:
     classes: dict[str, int]
     label_codes: npt.NDArray[np.int64]
     sampled: npt.NDArray[np.int64]
+    file_rows: Sequence[int]
 
     @property
     def num_not_utf8(self) -> int:
@@ -122,12 +124,15 @@ def read_table(data: str, label: str, missing_values: Sequence[str]) -> Table:
     files = sources.list_files(data)
     file_format = sources.common_format(files)
     reader = _Reader(label=label, csv=file_format == "csv")
+    file_rows = []
     for file in files:
+        before = reader.num_rows
         for raw in sources.read_batches(file, file_format, missing_values=missing_values):
             reader.add(raw, file)
+        file_rows.append(reader.num_rows - before)
     if not reader.num_rows:
         raise InputError(f"{data} has no rows below its header. Give data with examples.")
-    table = reader.finish(files, file_format)
+    table = reader.finish(files, file_format, file_rows)
     _check_readable(table, data)
     return table
 
@@ -211,7 +216,9 @@ class _Reader:
         kept: npt.NDArray[np.bool_] = (hashing.mix(rows.astype(np.uint64)) & mask) == 0
         return kept
 
-    def finish(self, files: Sequence[str], file_format: sources.Format) -> Table:
+    def finish(
+        self, files: Sequence[str], file_format: sources.Format, file_rows: Sequence[int]
+    ) -> Table:
         codes = np.concatenate(self.label_codes)
         counts = np.bincount(codes[codes >= 0], minlength=len(self.classes))
         return Table(
@@ -228,6 +235,7 @@ class _Reader:
             classes=dict(zip(self.classes, counts.tolist(), strict=True)),
             label_codes=codes,
             sampled=np.concatenate([rows for rows, _ in self.samples]),
+            file_rows=file_rows,
         )
 
     def _column(self, name: str, tally: ColumnTally) -> Column:

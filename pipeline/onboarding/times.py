@@ -15,9 +15,6 @@ from pipeline.onboarding.words import words_of
 _NAMES = {"time", "timestamp", "date", "datetime", "ts", "epoch", "unixtime", "created", "day"}
 _MAX_LOOKED_AT = 2_000
 _DAY = 86_400
-# Seconds since the epoch of data that somebody may have: 1980 to 2100.
-_FIRST_S, _LAST_S = 315_532_800, 4_102_444_800
-_FINER = {"milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +24,11 @@ class TimeColumn:
     Attributes:
         seconds: float64 [sampled rows], since the Unix epoch (UTC); NaN where missing.
         how: What it looks like, for people.
-        usable: Whether ingestion reads it; milliseconds since the epoch it does not.
         is_elapsed: It counts from a start of its own, so it tells order but no hour or day.
     """
 
     seconds: npt.NDArray[np.float64]
     how: str
-    usable: bool = True
     is_elapsed: bool = False
 
     @property
@@ -97,13 +92,10 @@ def _from_numbers(column: Column) -> TimeColumn | None:
         return None
     if _in_epoch_range(present):
         return TimeColumn(seconds=np.floor(numbers), how="seconds since the Unix epoch")
-    for unit, per_second in _FINER.items():
+    for unit, per_second in values.FINER_UNITS.items():
         if _in_epoch_range(present / per_second):
-            return TimeColumn(
-                seconds=np.floor(numbers / per_second),
-                how=f"{unit} since the Unix epoch",
-                usable=False,
-            )
+            how = f"{unit} since the Unix epoch, of which examples have whole seconds"
+            return TimeColumn(seconds=np.floor(numbers / per_second), how=how)
     if named and rising and len(present) == len(numbers):
         how = "a time from some start, never falling from row to row"
         return TimeColumn(seconds=np.floor(numbers), how=how, is_elapsed=True)
@@ -111,7 +103,7 @@ def _from_numbers(column: Column) -> TimeColumn | None:
 
 
 def _in_epoch_range(seconds: npt.NDArray[np.float64]) -> bool:
-    return bool(seconds.min() >= _FIRST_S and seconds.max() <= _LAST_S)
+    return bool(seconds.min() >= values.FIRST_S and seconds.max() <= values.LAST_S)
 
 
 def _floats(seconds: pa.Array) -> npt.NDArray[np.float64]:

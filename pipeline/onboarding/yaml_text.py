@@ -191,6 +191,8 @@ def _split(proposal: Proposal) -> Iterator[str]:
     yield f"  strategy: {choice.split.strategy}"
     if choice.split.column:
         yield f"  column: {scalar(choice.split.column)}"
+    if choice.split.block_rows:
+        yield f"  block_rows: {choice.split.block_rows}"
     for name in ("train", "eval", "test"):
         yield f"  {name}: {getattr(choice.split, name):.2f}"
 

@@ -84,7 +84,20 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ("  t: {kind: signal, num_samples: 1}\n", "features.t.num_samples must be >= 2, got 1"),
         ("  7: {kind: numeric}\n", "line 8: key features.7 is not text but 7; write it in quotes"),
         ("split:\n  strategy: group\n", "line 8: split: strategy `group` needs `column`"),
-        ("split:\n  strategy: random\n", "split.strategy must be 'stratified', 'group' or 'time'"),
+        ("split:\n  strategy: random\n", "must be 'stratified', 'group', 'time' or 'blocks', got"),
+        ("split:\n  strategy: blocks\n", "line 8: split: strategy `blocks` needs `block_rows`"),
+        (
+            "split:\n  strategy: blocks\n  block_rows: 0\n",
+            "line 10: split.block_rows must be > 0, got 0",
+        ),
+        (
+            "split:\n  strategy: blocks\n  block_rows: 5\n  column: t\n",
+            "line 8: split: strategy `blocks` deals rows by their place, not by `column` (t)",
+        ),
+        (
+            "split:\n  block_rows: 5\n",
+            "line 8: split: `block_rows` is for strategy `blocks`, got it with `stratified`",
+        ),
         ("train: 3\n", "line 8: train must be `key: value` lines, got 3"),
         ("evaluation:\n  slices:\n  - [a]\n  - 5\n", "line 11: evaluation.slices.1 must be"),
         ("metadata:\n  url: ftp://x\n", "line 9: metadata.url: must be mysql://"),

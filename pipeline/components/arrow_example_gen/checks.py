@@ -46,6 +46,13 @@ def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec
             "needed, one for each of train, eval and test. Give more data."
         )
     groups = int((counts.counts[:, 1] > 0).sum())
+    if spec.strategy == "blocks" and groups < NUM_SPLITS:
+        raise InputError(
+            f"Too few blocks for the splits: {groups} of the {len(counts.keys)} blocks of "
+            f"{spec.block_rows} rows have a positive row, at least {NUM_SPLITS} needed, one for "
+            "each of train, eval and test. Lower split.block_rows, or give data with more runs of "
+            "positive rows."
+        )
     if spec.strategy == "group" and groups < NUM_SPLITS:
         raise InputError(
             f"Too few groups for the splits: {groups} of the {len(counts.keys)} values of "
@@ -71,6 +78,12 @@ def check_plan(plan: TablePlan | None, spec: IngestSpec) -> TablePlan:
     """
     if plan is not None:
         return plan
+    if spec.strategy == "blocks":
+        raise InputError(
+            f"split.strategy `blocks` cannot give each of train, eval and test a positive and a "
+            f"negative row while each block of {spec.block_rows} rows stays on one side. Lower "
+            "split.block_rows, or change the shares."
+        )
     kept = "equal times" if spec.strategy == "time" else "each group"
     raise InputError(
         f"split.strategy `{spec.strategy}` by `{spec.split_column}` cannot give each of train, "

@@ -185,7 +185,9 @@ def ingest(
         InputError: The data cannot be used; the message says why.
     """
     file_format = sources.common_format(files, spec.format)
-    pieces = tuple(sources.plan_pieces(files, file_format))
+    # A block goes on where the rows before it ended, so one worker reads a file in order.
+    whole_files = spec.strategy == "blocks"
+    pieces = tuple(sources.plan_pieces(files, file_format, whole_files=whole_files))
     staged = f"{uri}/.staged"
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
     report = _stage(passes, spec, reports_dir)
@@ -238,7 +240,7 @@ def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> step
             "cuts",
         )
         return splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, rows)))
-    make = splits.plan_groups if spec.strategy == "group" else splits.plan_time
+    make = splits.plan_time if spec.strategy == "time" else splits.plan_groups
     return checks.check_plan(make(counts, spec.shares), spec)
 
 

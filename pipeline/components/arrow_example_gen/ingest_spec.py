@@ -54,8 +54,9 @@ class IngestSpec:
         drop_duplicates: Keep one of equal rows.
         wide_signals: Signals spread over columns.
         missing_values: Texts that mean a missing value in CSV.
-        strategy: `stratified`, `group` or `time`.
+        strategy: `stratified`, `group`, `time` or `blocks`.
         split_column: The group or time column.
+        block_rows: Rows of a block, 0 for the other strategies.
         shares: Shares of train, eval and test.
         seed: Seed of the hash that deals the rows.
         numbers: Columns that must hold numbers, by the features table.
@@ -72,8 +73,9 @@ class IngestSpec:
     drop_duplicates: bool
     wide_signals: dict[str, WideColumns]
     missing_values: tuple[str, ...]
-    strategy: Literal["stratified", "group", "time"]
+    strategy: Literal["stratified", "group", "time", "blocks"]
     split_column: str | None
+    block_rows: int
     shares: tuple[float, float, float]
     seed: int
     numbers: tuple[str, ...]
@@ -118,7 +120,8 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         },
         missing_values=config.data.missing_values,
         strategy=split.strategy,
-        split_column=None if split.strategy == "stratified" else split.column,
+        split_column=split.column if split.strategy in {"group", "time"} else None,
+        block_rows=split.block_rows or 0,
         shares=(split.train, split.eval, split.test),
         seed=config.seed,
         numbers=_numbers(config, signals),
@@ -145,7 +148,7 @@ def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
     names = [config.label.column, *raw_feature_names(config.features)]
     names += [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
     names += [column for entry in config.evaluation.slices for column in entry]
-    if config.split.strategy != "stratified" and config.split.column:
+    if config.split.strategy in {"group", "time"} and config.split.column:
         names.append(config.split.column)
     wide = config.data.wide_signals
     names = [name for name in names if name not in wide]

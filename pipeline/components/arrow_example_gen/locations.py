@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.components.arrow_example_gen import sources
 from pipeline.config import Data
 from pipeline.errors import InputError
+from pipeline.paths import tidy_path
 
 _SPECIAL = re.compile(r"[*?\[{]")
 _SPAN = re.compile(r"\{SPAN(:\d+)?\}")
@@ -47,6 +48,8 @@ def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
     full = path if "://" in path else str((folder / path).absolute())
     full = full.replace("{DATE}", "{YYYY}-{MM}-{DD}")
     base, pattern = _divide(full)
+    if "://" not in full:
+        base, full = str(tidy_path(Path(base))), str(tidy_path(Path(full)))
     if _SPECS.search(pattern):
         return _with_spans(base, pattern, data)
     if data.first_span is not None or data.last_span is not None:

@@ -72,6 +72,7 @@ class Piece:
         index: Place among all pieces, from 0.
         path: The file.
         format: Its format.
+        file: Place of the file among all files, from 0.
         row_groups: Row groups of a Parquet file, empty for all.
         first_row: Number of the first row's predecessor in its file.
     """
@@ -79,6 +80,7 @@ class Piece:
     index: int
     path: str
     format: Format
+    file: int = 0
     row_groups: tuple[int, ...] = ()
     first_row: int = 0
 
@@ -194,12 +196,20 @@ def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0].rstrip(".")
 
 
-def plan_pieces(files: Sequence[str], file_format: Format) -> list[Piece]:
-    """Cuts the data into pieces: a file, or a stretch of row groups of a large Parquet file."""
-    if file_format != "parquet":
-        return [Piece(index=i, path=f, format=file_format) for i, f in enumerate(files)]
+def plan_pieces(
+    files: Sequence[str], file_format: Format, *, whole_files: bool = False
+) -> list[Piece]:
+    """Cuts the data into pieces: a file, or a stretch of row groups of a large Parquet file.
+
+    Args:
+        files: The data files.
+        file_format: Their format.
+        whole_files: Make one piece of each file, however large.
+    """
+    if file_format != "parquet" or whole_files:
+        return [Piece(index=i, path=f, format=file_format, file=i) for i, f in enumerate(files)]
     pieces: list[Piece] = []
-    for file in files:
+    for place, file in enumerate(files):
         first_row = 0
         metadata = open_parquet(file).metadata
         for groups in _row_group_stretches(metadata):
@@ -208,6 +218,7 @@ def plan_pieces(files: Sequence[str], file_format: Format) -> list[Piece]:
                     index=len(pieces),
                     path=file,
                     format=file_format,
+                    file=place,
                     row_groups=groups,
                     first_row=first_row,
                 )

@@ -1,9 +1,9 @@
 """Dealing rows to splits, exactly and at any scale.
 
-Each row has a 64-bit key: the hash of its content (`stratified`), of its group (`group`), or its
-time (`time`). Rows are counted by key and class in arrays of bounded size, however many rows there
-are; cuts through the ordered keys make the splits. Who comes first does not depend on the order of
-rows or on how they lie in files.
+Each row has a 64-bit key: the hash of its content (`stratified`), of its group (`group`) or block
+(`blocks`), or its time (`time`). Rows are counted by key and class in arrays of bounded size,
+however many rows there are; cuts through the ordered keys make the splits. Who comes first does not
+depend on the order of rows or on how they lie in files, but for `blocks`, which is about just that.
 """
 
 from collections.abc import Sequence
@@ -228,7 +228,7 @@ class StratifiedPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class TablePlan:
-    """Deals rows by a table from key to split, for `group` and `time`.
+    """Deals rows by a table from key to split, for `group`, `blocks` and `time`.
 
     Attributes:
         shift: Low bits of the keys that are not told apart.
@@ -312,7 +312,7 @@ def plan_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
     no negative.
 
     Args:
-        counts: Rows by the group's hash.
+        counts: Rows by the group's or block's hash.
         shares: Shares of the splits.
     """
     negative, positive = counts.counts[:, 0], counts.counts[:, 1]

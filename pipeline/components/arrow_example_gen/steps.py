@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.components.arrow_example_gen import hashing, sources, staging
+from pipeline.components.arrow_example_gen.blocks import BlockNumberer, block_keys
 from pipeline.components.arrow_example_gen.columns import (
     ARROW_TYPES,
     Column,
@@ -131,6 +132,7 @@ def stage_piece(
     schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in columns])
     writer = staging.StageWriter(folder=folder, piece=piece.index, schema=schema)
     bad_rows: list[BadRow] = []
+    numberer = BlockNumberer(block_rows=spec.block_rows) if spec.block_rows else None
     limit = max(_MAX_DETAILS, spec.max_bad_rows + 1)
     for raw in _read(piece, spec):
         typed = type_batch(raw, columns, spec, path=piece.path)
@@ -139,7 +141,11 @@ def stage_piece(
         bad_rows += found[: limit - len(bad_rows)]
         report.count(typed)
         if len(typed.rows):
-            writer.write(typed.batch, row_keys(typed, spec))
+            keys = row_keys(typed, spec)
+            if numberer is not None:
+                blocks = numberer.number(keys.labels, keys.numbers)
+                keys.keys = block_keys(blocks, piece.file, spec.seed)
+            writer.write(typed.batch, keys)
         name = PurePosixPath(piece.path).name
         _PROGRESS.info("%s: %s rows read", name, f"{report.num_rows:,}")
     writer.close()
@@ -149,7 +155,10 @@ def stage_piece(
 
 
 def row_keys(typed: TypedBatch, spec: IngestSpec) -> staging.RowKeys:
-    """Returns the keys by which the rows of a typed batch are dealt."""
+    """Returns the keys by which the rows of a typed batch are dealt, but by blocks.
+
+    A block depends on the rows before the batch, so `stage_piece` gives its key.
+    """
     content = hashing.hash_rows(typed.batch, spec.seed)
     labels = np.asarray(typed.batch.column(spec.label)).astype(bool)
     if spec.strategy == "stratified" or spec.split_column is None:

@@ -156,7 +156,10 @@ def _converter(column: Column, spec: IngestSpec) -> Callable[[pa.Array], Convert
 
 def _expected_time(column: Column) -> str:
     if column.time_format == values.EPOCH:
-        return "seconds since 1970, or a time such as 2026-01-31T12:00:00"
+        return (
+            "seconds (or milli-, micro-, nanoseconds) since 1970, or a time such as "
+            "2026-01-31T12:00:00"
+        )
     return f"a time as in the other rows ({column.time_format})"
 
 

@@ -18,7 +18,11 @@ Mask = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, float)
 
 _MIN_EPOCH_S = -62_135_596_800  # the year 1
-_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999; milliseconds of 1978 are beyond it
+_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999; milliseconds of 1979 are beyond it
+# The years 1980 to 2100, in which a whole number is a time in one unit only: a time in
+# milliseconds is no time in seconds or microseconds.
+FIRST_S, LAST_S = 315_532_800, 4_102_444_800
+FINER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _INT64_LIMIT = 2**63
 
 EPOCH = "epoch"
@@ -124,7 +128,8 @@ def to_epoch(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
     """Returns int64 seconds since the Unix epoch, UTC; times that cannot be read are bad.
 
     Args:
-        column: Arrow times, numbers (seconds), or texts.
+        column: Arrow times, numbers, or texts. Numbers are seconds; where they are too large for
+            that, milliseconds, microseconds or nanoseconds of the years 1980 to 2100.
         time_format: One of `TIME_FORMATS`, for texts.
     """
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
@@ -137,13 +142,22 @@ def to_epoch(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
     values, bad = (
         _parse(column, pa.float64(), _float_or_none)
         if is_text(column.type)
-        else (column.cast(pa.float64()), _none_bad(column))
+        # Not safe: a float64 holds nanoseconds of today to 256 ns, which seconds do not need.
+        else (column.cast(pa.float64(), safe=False), _none_bad(column))
     )
     missing = np.asarray(pc.is_null(values, nan_is_null=True))
-    seconds = np.floor(np.asarray(values.fill_null(0.0)))
+    seconds = np.floor(_in_seconds(np.asarray(values.fill_null(0.0))))
     bad |= ~missing & ~((seconds >= _MIN_EPOCH_S) & (seconds <= _MAX_EPOCH_S))
     whole = np.where(missing | bad, 0, seconds).astype(np.int64)
     return pa.array(whole, mask=missing | bad), bad
+
+
+def _in_seconds(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    seconds = numbers
+    for per_second in FINER_UNITS.values():
+        finer = (numbers >= FIRST_S * per_second) & (numbers <= LAST_S * per_second)
+        seconds = np.where(finer, numbers / per_second, seconds)
+    return seconds
 
 
 def _parse_times(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:

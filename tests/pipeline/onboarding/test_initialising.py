@@ -56,7 +56,7 @@ def test_config_and_schema_are_written_and_load_without_an_edit(tmp_path, data):
     assert (config.folder / config.data.path).resolve() == data
     assert config.label.positive == "bad: 1"
     assert list(config.features) == ["a: [K] #1", "true", "sparse"]
-    assert config.schema_path == config.folder / "../schema/my_pump_data.pbtxt"
+    assert config.schema_path == tmp_path / "schema" / "my_pump_data.pbtxt"
 
 
 def test_the_yaml_says_why(tmp_path, data):
@@ -214,12 +214,12 @@ def test_ai4i2020_leaves_its_identifiers_out(tmp_path):
     assert config.split.strategy == "stratified"
 
 
-def test_hydraulic_wide_is_one_signal_with_a_warning_on_blocks(tmp_path):
+def test_hydraulic_wide_is_one_signal_and_split_by_blocks(tmp_path):
     path = SHARED / "hydraulic_wide" / "hydraulic_FS1_valve.csv"
     if not path.exists():
         pytest.skip(f"the data set hydraulic_wide is not at {path}")
     config = init(tmp_path, path, name="rig")
     assert [(n, f.num_samples) for n, f in config.features.items()] == [("t", 600)]
-    assert "Warning: rows lie in 73 blocks" in " ".join(
-        (tmp_path / "configs" / "rig.yaml").read_text().replace("# ", "").split()
-    )
+    # 36 runs of 10 positives; blocks of 110 rows, a twentieth of all, are too few.
+    assert (config.split.strategy, config.split.block_rows) == ("blocks", 55)
+    assert "Rows lie in 73 runs of equal label" in (tmp_path / "configs" / "rig.yaml").read_text()

@@ -136,6 +136,8 @@ def test_too_few_groups_fall_back_and_say_why(base, propose_for):
         (pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str), "ISO 8601"),
         (pd.date_range("2024-01-01", periods=ROWS, freq="h").strftime("%d.%m.%Y %H:%M"), "%d.%m"),
         (1_700_000_000 + 3_600 * np.arange(ROWS), "seconds since the Unix epoch"),
+        ((1_700_000_000 + 3_600 * np.arange(ROWS)) * 10**3, "milliseconds since the Unix epoch"),
+        ((1_700_000_000 + 3_600 * np.arange(ROWS)) * 10**9, "nanoseconds since the Unix epoch"),
     ],
 )
 def test_times_in_order_make_a_time_split_and_cycles(base, propose_for, values, how):
@@ -161,13 +163,6 @@ def test_elapsed_time_deals_the_splits_but_is_no_feature(base, propose_for):
     proposal = propose_for(base | {"Time": np.sort(RNG.integers(0, 10_000, ROWS))})
     assert proposal.split.split.column == "Time"
     assert "without hours and days" in proposal.left_out["Time"]
-
-
-def test_milliseconds_since_the_epoch_are_recognised_and_left_out(base, propose_for):
-    stamps = (1_700_000_000 + np.arange(ROWS)) * 1_000
-    proposal = propose_for(base | {"ts": stamps})
-    assert "milliseconds since the Unix epoch" in proposal.left_out["ts"]
-    assert proposal.split.split.strategy == "stratified"
 
 
 def test_dates_in_parquet_are_times(base, propose_for):
@@ -303,12 +298,37 @@ def test_a_few_copies_are_dropped_and_a_coarse_table_is_not(base, propose_for):
     assert "equal an earlier one in every column" in proposal.notes[-1]
 
 
-def test_long_runs_of_equal_label_are_a_warning(base, propose_for):
+def test_long_runs_of_equal_label_make_a_split_by_blocks(base, propose_for):
+    # 40 times 18 negatives and 7 positives in a row.
+    base["label"] = np.tile(np.repeat([0, 1], [18, 7]), 40)
+    choice = propose_for(base).split
+    # The longest run, 18, is tried first: each 7 positives begin in another 18 rows of the file.
+    assert (choice.split.strategy, choice.split.block_rows) == ("blocks", 18)
+    assert "80 runs of equal label" in choice.reason
+    assert "40 of them with a positive" in choice.reason
+    assert choice.warning == ""
+
+
+def test_blocks_of_few_runs_of_positives_are_proposed_with_a_warning(base, propose_for):
+    # 4 times 170 negatives and 80 positives in a row: 4 runs of positives.
+    base["label"] = np.tile(np.repeat([0, 1], [170, 80]), 4)
+    choice = propose_for(base).split
+    assert choice.split.strategy == "blocks"
+    assert "only 4 blocks hold a positive" in choice.warning
+
+
+def test_one_run_of_positives_is_a_warning(base, propose_for):
     order = np.argsort(base["label"], kind="stable")
     proposal = propose_for({name: values[order] for name, values in base.items()})
     # Shuffled, 100 of 1,000 would make 1 + 2 * 900 * 100 / 1000 = 181 runs.
-    assert "2 blocks of equal label" in proposal.split.warning
+    assert proposal.split.split.strategy == "stratified"
+    assert "2 runs of equal label" in proposal.split.warning
     assert "about 181" in proposal.split.warning
+    # 900 negatives begin at row 1 and are cut at 101, 201, …, so 100 positives are a part alone.
+    assert (
+        "would not do: of 10 blocks of 100 rows, 1 with a positive, no cut"
+        in proposal.split.warning
+    )
 
 
 def test_shuffled_rows_are_no_warning(base, propose_for):

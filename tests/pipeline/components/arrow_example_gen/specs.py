@@ -14,6 +14,7 @@ BASE = IngestSpec(
     missing_values=("NA",),
     strategy="stratified",
     split_column=None,
+    block_rows=0,
     shares=(0.75, 0.15, 0.10),
     seed=0,
     numbers=(),

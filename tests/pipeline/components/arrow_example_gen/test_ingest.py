@@ -200,6 +200,17 @@ def test_time_trains_on_the_past_alone(tmp_path):
             {"strategy": "time", "split_column": "a", "times": ("a",)},
             "cannot give each of train, eval and test",
         ),
+        (
+            "a,y\n" + "1,0\n" * 30 + "1,1\n" * 10,
+            {"strategy": "blocks", "block_rows": 10},
+            "1 of the 4 blocks of 10 rows have a positive row, at least 3 needed.*Lower "
+            "split.block_rows",
+        ),
+        (
+            "a,y\n" + "1,1\n" * 12 + "2,0\n" * 3,
+            {"strategy": "blocks", "block_rows": 4},
+            "`blocks` cannot give each of train, eval and test",
+        ),
     ],
 )
 def test_data_that_cannot_be_used_is_refused_with_the_reason(tmp_path, content, changes, message):
@@ -214,3 +225,40 @@ def test_the_first_of_several_files_that_fails_is_named(tmp_path):
     files += [write_csv(tmp_path / f"{name}.csv", ["1,0"], header="a,z") for name in "bc"]
     with pytest.raises(InputError, match=r"`y` is not in .*/b\.csv"):
         run(tmp_path, files)
+
+
+def run_of(record):
+    return values_of(record, "a")[0] // 20
+
+
+def test_blocks_keep_runs_whole_in_every_format_and_however_parquet_is_stored(tmp_path):
+    # Runs of 20 rows, every fourth positive; blocks of 40 rows hold runs whole.
+    rows = [f"{i},{int(i // 20 % 4 == 0)}" for i in range(1200)]
+    table = pa.table({"a": range(1200), "y": [i // 20 % 4 == 0 for i in range(1200)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=7)
+    blocks = {"strategy": "blocks", "block_rows": 40}
+    summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], name="csv", **blocks)
+    assert all(summary.positives.values())
+    dealt = [{run_of(record) for record in read_split(tmp_path / "csv", s)} for s in SPLITS]
+    assert sum(len(runs) for runs in dealt) == len(set.union(*dealt)) == 60
+    # 15 blocks hold a positive run: the nearest to 75/15/10 are 11, 2 and 2.
+    assert list(summary.positives.values()) == [220, 40, 40]
+
+    run(tmp_path, [tmp_path / "a.parquet"], name="parquet", **blocks)
+    for split in SPLITS:
+        expected = Counter(read_split(tmp_path / "csv", split))
+        assert Counter(read_split(tmp_path / "parquet", split)) == expected
+
+
+def test_blocks_end_at_a_file_and_follow_the_rows_order(tmp_path):
+    rows = [f"{i},{int(i // 20 % 4 == 0)}" for i in range(1200)]
+    files = [write_csv(tmp_path / f"{i}.csv", rows[600 * i : 600 * (i + 1)]) for i in range(2)]
+    blocks = {"strategy": "blocks", "block_rows": 40}
+    run(tmp_path, files, name="files", **blocks)
+    dealt = [{run_of(record) for record in read_split(tmp_path / "files", s)} for s in SPLITS]
+    assert sum(len(runs) for runs in dealt) == 60
+    # In another order other rows are neighbours: here rows 0, 600, 1, 601 and so on.
+    mixed = [row for pair in zip(rows[:600], rows[600:], strict=True) for row in pair]
+    run(tmp_path, [write_csv(tmp_path / "mixed.csv", mixed)], name="mixed", **blocks)
+    expected = Counter(read_split(tmp_path / "files", "train"))
+    assert Counter(read_split(tmp_path / "mixed", "train")) != expected

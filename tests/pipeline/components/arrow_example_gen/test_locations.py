@@ -24,6 +24,8 @@ def resolve(folder, path, **data: object):
     ("path", "base", "patterns"),
     [
         ("data/a.csv", "data", {"data": "a.csv"}),
+        ("span-01/../data/a.csv", "data", {"data": "a.csv"}),
+        ("span-01/../data", "data", {"csv": "*.csv"}),
         ("data/*.csv", "data", {"data": "*.csv"}),
         ("data", "data", {"csv": "*.csv"}),
         ("d*/a.csv", "", {"data": "d*/a.csv"}),
@@ -80,6 +82,13 @@ def test_a_path_that_matches_nothing_is_named(folder, path):
     source = resolve(folder, path)
     with pytest.raises(InputError, match="No data found at"):
         check_source(source, path=path)
+
+
+def test_the_place_that_was_looked_at_is_shown_without_detours(folder):
+    path = "data/../none/x.csv"
+    with pytest.raises(InputError) as caught:
+        check_source(resolve(folder, path), path=path)
+    assert f"at {path} (looked for {folder}/none/x.csv)" in str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["data", "data/*.csv", "span-{SPAN:2}/*.parquet"])

@@ -52,6 +52,9 @@ def test_texts_that_are_not_utf8_are_bad():
     [
         (values.EPOCH, "1769860800"),
         (values.EPOCH, "1769860800.9"),
+        (values.EPOCH, "1769860800123"),
+        (values.EPOCH, "1769860800123456"),
+        (values.EPOCH, "1769860800123456789"),
         ("ISO8601", "2026-01-31T12:00:00"),
         ("ISO8601", "2026-01-31 12:00"),
         ("ISO8601", "2026-01-31T13:00:00+01:00"),
@@ -71,8 +74,16 @@ def test_times_before_1970_round_down():
     assert column.to_pylist() == [-1]
 
 
-def test_milliseconds_are_not_taken_for_seconds():
-    _, mask = values.to_epoch(texts("1769860800000"), values.EPOCH)
+def test_whole_numbers_of_a_binary_format_are_times_in_their_unit_too():
+    # Nanoseconds need more digits than a float64 has; whole seconds do not.
+    column, mask = values.to_epoch(pa.array([1769860800123456789, 1769860800123, 7]), values.EPOCH)
+    assert column.to_pylist() == [1769860800, 1769860800, 7]
+    assert not mask.any()
+
+
+def test_a_number_that_is_no_time_of_1980_to_2100_in_any_unit_is_bad():
+    # 1e13 s is past the year 9999, 1e13 ms is 2286, 1e13 us is 1970.
+    _, mask = values.to_epoch(texts("10000000000000"), values.EPOCH)
     assert list(mask) == [True]
 
 

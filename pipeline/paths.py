@@ -1,0 +1,13 @@
+"""Paths as people read them."""
+
+import os
+from pathlib import Path
+
+
+def tidy_path(path: Path) -> Path:
+    """Returns the path without `x/..` and `.` parts where it still means the same file.
+
+    It would not where `x` is a link to a folder elsewhere; then the path stays as it is.
+    """
+    tidied = Path(os.path.normpath(path))
+    return tidied if os.path.realpath(tidied) == os.path.realpath(path) else path
