@@ -57,3 +57,15 @@ def test_schemas_tell_their_columns(tmp_path):
 
 def test_a_step_without_a_number_says_nothing():
     assert _fact("Transform", _artifact("TransformGraph")) == ""
+
+
+def test_the_server_s_check_tells_how_far_it_was_off():
+    artifact = _artifact("InfraBlessing", problems="[]", num_examples=486)
+    artifact.custom_properties["max_difference"].double_value = 2.4e-7
+    text = "486 examples by gRPC and REST, largest difference 2e-07"
+    assert _fact("InfraValidator", artifact) == text
+
+
+def test_the_server_s_check_tells_what_is_wrong():
+    artifact = _artifact("InfraBlessing", problems='["no answer"]', num_examples=0)
+    assert _fact("InfraValidator", artifact) == "no answer"

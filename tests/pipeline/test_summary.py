@@ -72,6 +72,17 @@ def test_a_refused_model_is_not_blessed_and_nothing_was_pushed(tmp_path):
     assert summary.to_json()["pushed_version"] is None
 
 
+def test_a_model_that_its_server_cannot_answer_with_is_refused(tmp_path):
+    summary = _summary(tmp_path)
+    problem = "The server does not load the model: Could not find variable [w]."
+    summary.add_step(_step("InfraValidator"), Fact("", {"problems": [problem]}))
+    assert not summary.blessed
+    assert summary.to_json()["verdict"] == "REJECTED"
+    text = _text(summary)
+    assert f"✗ {problem}" in text
+    assert "REFUSED Nothing was pushed" in text
+
+
 @pytest.mark.parametrize(
     ("error", "state", "text"),
     [
