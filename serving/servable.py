@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 
 class Servable(Protocol):
@@ -47,5 +49,28 @@ class Servables(Protocol):
         Raises:
             ServingError: NOT_FOUND `Servable not found for request: Latest(m)`, or
                 `Specific(m, 9)`; INVALID_ARGUMENT `Unrecognized servable version label: L`.
+        """
+        ...
+
+
+class ModelManager(Protocol):
+    """What both wires ask about the models, and how gRPC changes which are served."""
+
+    def status(
+        self, name: str, *, version: int | None = None, label: str | None = None
+    ) -> GetModelStatusResponse:
+        """Returns the states of every version ever seen, highest first, or of one.
+
+        Raises:
+            ServingError: NOT_FOUND `Could not find any versions of model m`, or
+                `Could not find version 9 of model m`; INVALID_ARGUMENT for an unknown label.
+        """
+        ...
+
+    def reload(self, config: ModelServerConfig) -> None:
+        """Serves what `config` lists instead; returns once its new models are ready.
+
+        Raises:
+            ServingError: Says why the config was refused, or which model did not load.
         """
         ...

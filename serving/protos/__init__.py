@@ -1,0 +1,1 @@
+"""Messages of TensorFlow Serving that its Python package does not have."""

@@ -1,0 +1,80 @@
+"""The batching and the monitoring file, as messages of TensorFlow Serving's names and types.
+
+`tensorflow-serving-api` has neither message. They are built here in a descriptor pool of their
+own: should the package gain them one day, nothing is registered twice.
+"""
+
+from google.protobuf import wrappers_pb2
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+PACKAGE = "tensorflow.serving"
+BOOL, INT64, STRING = (
+    FieldDescriptorProto.TYPE_BOOL,
+    FieldDescriptorProto.TYPE_INT64,
+    FieldDescriptorProto.TYPE_STRING,
+)
+INT64_VALUE = ".google.protobuf.Int64Value"
+BOOL_VALUE = ".google.protobuf.BoolValue"
+STRING_VALUE = ".google.protobuf.StringValue"
+
+# Message -> field -> (number, type). A type that is text names a message.
+_FIELDS: dict[str, dict[str, tuple[int, int | str]]] = {
+    "BatchingParameters": {
+        "max_batch_size": (1, INT64_VALUE),
+        "batch_timeout_micros": (2, INT64_VALUE),
+        "max_enqueued_batches": (3, INT64_VALUE),
+        "num_batch_threads": (4, INT64_VALUE),
+        "thread_pool_name": (5, STRING_VALUE),
+        "allowed_batch_sizes": (6, INT64),
+        "pad_variable_length_inputs": (7, BOOL),
+    },
+    "PrometheusConfig": {"enable": (1, BOOL), "path": (2, STRING)},
+    "MonitoringConfig": {"prometheus_config": (1, f".{PACKAGE}.PrometheusConfig")},
+}
+_REPEATED = {"allowed_batch_sizes"}
+
+
+def _message(name: str, fields: dict[str, tuple[int, int | str]]) -> DescriptorProto:
+    message = DescriptorProto(name=name)
+    for field_name, (number, kind) in fields.items():
+        field = message.field.add(name=field_name, number=number)
+        field.label = (
+            FieldDescriptorProto.LABEL_REPEATED
+            if field_name in _REPEATED
+            else FieldDescriptorProto.LABEL_OPTIONAL
+        )
+        if isinstance(kind, str):
+            field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, kind
+        else:
+            field.type = kind
+    return message
+
+
+def _pool() -> DescriptorPool:
+    pool = DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    file = FileDescriptorProto(
+        name="serving/config_files.proto",
+        package=PACKAGE,
+        syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
+        message_type=[_message(name, fields) for name, fields in _FIELDS.items()],
+    )
+    pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+_POOL = _pool()
+BatchingParameters: type[Message] = GetMessageClass(
+    _POOL.FindMessageTypeByName(f"{PACKAGE}.BatchingParameters")
+)
+MonitoringConfig: type[Message] = GetMessageClass(
+    _POOL.FindMessageTypeByName(f"{PACKAGE}.MonitoringConfig")
+)
