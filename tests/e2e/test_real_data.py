@@ -15,20 +15,21 @@ _LABEL = "label"
 @pytest.fixture(
     scope="module",
     params=[
-        ("ai4i2020", "ai4i2020/ai4i2020.csv"),
-        ("hydraulic_fs1_valve", "hydraulic_wide/hydraulic_FS1_valve.csv"),
+        ("ai4i2020", "ai4i2020/ai4i2020.csv", "stratified"),
+        ("hydraulic_fs1_valve", "hydraulic_wide/hydraulic_FS1_valve.csv", "blocks"),
     ],
     ids=lambda param: param[0],
 )
 def use_case(request, shared_data, tmp_path_factory):
     """A real data set's name and the folder in which `init` and `run` did their work."""
-    name, path = request.param
+    name, path, strategy = request.param
     data = shared_data / path
     if not data.is_file():
         pytest.skip(f"the real data set is not there: no file ../shared/data/{path}")
     faultline = Faultline(PROJECT, tmp_path_factory.mktemp(name) / "work")
     begun = faultline("init", str(data), "--label", _LABEL, "--name", name)
     assert begun.code == 0, begun.err
+    assert f"Split: {strategy}; " in begun.out
     done = faultline("run", "--config", f"configs/{name}.yaml", "--json")
     assert done.code == 0, done.err + faultline.last_log()
     return name, faultline, json.loads(done.out)

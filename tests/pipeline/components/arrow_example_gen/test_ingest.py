@@ -180,6 +180,19 @@ def test_time_trains_on_the_past_alone(tmp_path):
     assert max(times[1]) < min(times[2])
 
 
+def test_milliseconds_of_csv_and_parquet_become_the_same_seconds(tmp_path):
+    stamps = [1_769_860_800_999 + 1_000 * i for i in range(60)]
+    rows = [f"{stamp},{i % 2}" for i, stamp in enumerate(stamps)]
+    text = write_csv(tmp_path / "a.csv", rows, header="t,y")
+    table = pa.table({"t": stamps, "y": [i % 2 for i in range(60)]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    by_time = {"strategy": "time", "split_column": "t", "times": ("t",)}
+    for name, file in (("csv", text), ("parquet", tmp_path / "a.parquet")):
+        run(tmp_path, [file], name=name, **by_time)
+        times = [values_of(r, "t")[0] for s in SPLITS for r in read_split(tmp_path / name, s)]
+        assert times == [1_769_860_800 + i for i in range(60)]
+
+
 @pytest.mark.parametrize(
     ("content", "changes", "message"),
     [

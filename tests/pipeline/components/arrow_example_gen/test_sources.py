@@ -1,3 +1,5 @@
+import functools
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -63,6 +65,20 @@ def test_small_row_groups_are_one_piece_and_a_file_without_rows_is_one_too(tmp_p
     pieces = sources.plan_pieces([f"{tmp_path}/a.parquet", f"{tmp_path}/b.parquet"], "parquet")
     assert [(p.index, p.row_groups) for p in pieces] == [(0, (0, 1, 2)), (1, (0,))]
     assert sum(raw.batch.num_rows for raw in sources.read_piece(pieces[1])) == 0
+
+
+def test_a_large_parquet_file_is_cut_into_pieces_unless_whole_files_are_asked_for(
+    tmp_path, monkeypatch
+):
+    cut = functools.partial(sources._row_group_stretches, target_bytes=1)
+    monkeypatch.setattr(sources, "_row_group_stretches", cut)
+    paths = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
+    for path in paths:
+        write_parquet(path, row_group_size=2)
+    pieces = sources.plan_pieces(paths, "parquet")
+    assert [(p.index, p.file, p.row_groups) for p in pieces[2:4]] == [(2, 0, (2,)), (3, 1, (0,))]
+    whole = sources.plan_pieces(paths, "parquet", whole_files=True)
+    assert [(p.index, p.file, p.path) for p in whole] == [(0, 0, paths[0]), (1, 1, paths[1])]
 
 
 def test_a_truncated_parquet_file_is_named(tmp_path):
