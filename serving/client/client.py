@@ -1,0 +1,363 @@
+"""The clients: the same calls, synchronous and asynchronous, over gRPC or REST."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from serving.client.calls import Arrays, Call, StatusCall, Target
+from serving.client.errors import ServingClientError
+from serving.client.plans import Plan, PredictOrder, plan_metadata, plan_predict
+from serving.client.predictions import Predictions
+from serving.client.retries import async_retrying, retrying
+from serving.client.rows import encode_examples, encode_rows
+from serving.client.signatures import ModelMetadata, TensorSpec, VersionStatus
+
+if TYPE_CHECKING:
+    from serving.client.rows import Rows
+
+SERVING_DEFAULT, SERVE_EXAMPLES = "serving_default", "serve_examples"
+DEFAULT_TIMEOUT_S = 30.0
+DEFAULT_BATCH_SIZE = 1024
+DEFAULT_ATTEMPTS = 4
+
+Result = TypeVar("Result")
+
+
+class Wire(Protocol):
+    """What carries a call to a server and its answer back."""
+
+    def send(self, call: Call, timeout_s: float) -> Any:
+        """Returns the answer, or raises ServingClientError."""
+        ...
+
+    def close(self) -> None:
+        """Closes the connection."""
+        ...
+
+
+class AsyncWire(Protocol):
+    """As `Wire`, for an event loop."""
+
+    async def send(self, call: Call, timeout_s: float) -> Any:
+        """Returns the answer, or raises ServingClientError."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        ...
+
+
+def parse_address(server: str) -> tuple[str, str]:
+    """Returns `grpc` or `http`, and what to connect to.
+
+    Args:
+        server: `grpc://HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`.
+
+    Raises:
+        ValueError: It is no address of a model server.
+    """
+    parts = urlsplit(server)
+    if parts.scheme not in {"grpc", "http", "https"} or not parts.hostname or parts.path.strip("/"):
+        raise ValueError(
+            f"`{server}` is no address of a model server. Expected grpc://HOST:PORT or "
+            "http://HOST:PORT, such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501."
+        )
+    if parts.scheme == "grpc":
+        if parts.port is None:
+            raise ValueError(f"`{server}` names no port, such as grpc://{parts.hostname}:8500.")
+        return "grpc", parts.netloc
+    return "http", f"{parts.scheme}://{parts.netloc}"
+
+
+class _Asking:
+    """What both clients share: the model, the cache of signatures, and how orders are made.
+
+    Attributes:
+        server: The server's address.
+        model: The model.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        *,
+        model: str,
+        batch_size: int = DEFAULT_BATCH_SIZE,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        attempts: int = DEFAULT_ATTEMPTS,
+    ) -> None:
+        if attempts <= 0:
+            raise ValueError(f"attempts must be > 0, got {attempts}")
+        self._scheme, self._place = parse_address(server)
+        self.server = server
+        self.model = model
+        self._batch_size = batch_size
+        self._timeout_s = timeout_s
+        self._attempts = attempts
+        self._cache: dict[Target, ModelMetadata] = {}
+
+    def _target(self, version: int | None, label: str | None = None) -> Target:
+        return Target(model=self.model, version=version, label=label)
+
+    def _plan(
+        self,
+        encode: Callable[[Mapping[str, TensorSpec]], Arrays],
+        signature: str,
+        target: Target,
+        timeout_s: float | None,
+    ) -> Plan[Predictions]:
+        order = PredictOrder(
+            target=target,
+            signature_name=signature,
+            encode=encode,
+            batch_size=self._batch_size,
+            timeout_s=self._seconds(timeout_s),
+        )
+        return plan_predict(order, self._cache)
+
+    def _seconds(self, timeout_s: float | None) -> float:
+        return self._timeout_s if timeout_s is None else timeout_s
+
+
+def _remaining(deadline: float, timeout_s: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ServingClientError("DEADLINE_EXCEEDED", f"No answer within {timeout_s:.3g} s.")
+    return left
+
+
+class Client(_Asking):
+    """A client that waits for its answers; threads may share it.
+
+        with Client("grpc://127.0.0.1:8500", model="signals") as client:
+            probability = client.predict(rows)["probability"]
+
+    Args:
+        server: `grpc://HOST:PORT` or `http://HOST:PORT`.
+        model: Name of the model.
+        batch_size: Rows a request at most, > 0; requests beyond 64 MiB are split further.
+        timeout_s: Seconds for each request, its retries included, unless a call says otherwise.
+        attempts: How often a request is sent at most while the server is UNAVAILABLE: it refuses
+            or drops the connection, or says so itself. Waits grow, at random, up to 2 s.
+    """
+
+    def __init__(self, server: str, *, model: str, **options: Any) -> None:
+        super().__init__(server, model=model, **options)
+        self._wire = _open_wire(self._scheme, self._place)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._wire.close()
+
+    def predict(
+        self,
+        rows: "Rows",
+        *,
+        signature: str = SERVING_DEFAULT,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Predictions:
+        """Asks for predictions, in batches, and joins the answers.
+
+        Args:
+            rows: Dicts of column to value, a DataFrame, an Arrow table or record batch. Columns
+                that the model does not take, such as an id or the label, are left out. A missing
+                value (None, NaN, an empty list, a key that some rows lack) is sent as the model
+                was trained to read it: see `serving.client.values`.
+            signature: A signature with one input a column.
+            version: A version of the model; by default the latest.
+            label: A version label, instead of a version.
+            timeout_s: Seconds for each request, retries included.
+
+        Raises:
+            RowError: A value cannot be sent; names row and column. Nothing was sent.
+            InputMismatchError: A column is not there, or the model has no such signature.
+            ServingClientError: The server refused, failed, or did not answer in time.
+        """
+        encode = partial(encode_rows, rows)
+        target = self._target(version, label)
+        return self._run(self._plan(encode, signature, target, timeout_s))
+
+    def predict_examples(
+        self,
+        examples: Sequence[bytes],
+        *,
+        signature: str = SERVE_EXAMPLES,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Predictions:
+        """Asks for predictions of serialised tf.Examples; otherwise as `predict`."""
+        encode = partial(encode_examples, examples)
+        target = self._target(version, label)
+        return self._run(self._plan(encode, signature, target, timeout_s))
+
+    def metadata(
+        self,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ModelMetadata:
+        """Returns the version that would answer, and its signatures; always asks the server."""
+        target = self._target(version, label)
+        metadata: ModelMetadata = self._run(
+            plan_metadata(target, self._seconds(timeout_s), self._cache)
+        )
+        return metadata
+
+    def status(
+        self, *, version: int | None = None, timeout_s: float | None = None
+    ) -> tuple[VersionStatus, ...]:
+        """Returns the states of the model's versions, or of one."""
+        call = StatusCall(target=self._target(version), timeout_s=self._seconds(timeout_s))
+        statuses: tuple[VersionStatus, ...] = self._send(call)
+        return statuses
+
+    def _run(self, plan: Plan[Result]) -> Result:
+        try:
+            call = next(plan)
+            while True:
+                try:
+                    answer = self._send(call)
+                except ServingClientError as error:
+                    call = plan.throw(error)
+                else:
+                    call = plan.send(answer)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+    def _send(self, call: Call) -> Any:
+        deadline = time.monotonic() + call.timeout_s
+
+        def attempt() -> Any:
+            return self._wire.send(call, _remaining(deadline, call.timeout_s))
+
+        return retrying(self._attempts, call.timeout_s)(attempt)
+
+
+class AsyncClient(_Asking):
+    """A client for one event loop; its calls may run at the same time.
+
+        async with AsyncClient("http://127.0.0.1:8501", model="signals") as client:
+            probability = (await client.predict(rows))["probability"]
+
+    Takes the arguments of `Client`; so do its methods.
+    """
+
+    def __init__(self, server: str, *, model: str, **options: Any) -> None:
+        super().__init__(server, model=model, **options)
+        self._wire = _open_async_wire(self._scheme, self._place)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        await self._wire.close()
+
+    async def predict(
+        self,
+        rows: "Rows",
+        *,
+        signature: str = SERVING_DEFAULT,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Predictions:
+        """As `Client.predict`; batches of one call go one after another."""
+        encode = partial(encode_rows, rows)
+        target = self._target(version, label)
+        return await self._run(self._plan(encode, signature, target, timeout_s))
+
+    async def predict_examples(
+        self,
+        examples: Sequence[bytes],
+        *,
+        signature: str = SERVE_EXAMPLES,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Predictions:
+        """As `Client.predict_examples`."""
+        encode = partial(encode_examples, examples)
+        target = self._target(version, label)
+        return await self._run(self._plan(encode, signature, target, timeout_s))
+
+    async def metadata(
+        self,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ModelMetadata:
+        """As `Client.metadata`."""
+        target = self._target(version, label)
+        metadata: ModelMetadata = await self._run(
+            plan_metadata(target, self._seconds(timeout_s), self._cache)
+        )
+        return metadata
+
+    async def status(
+        self, *, version: int | None = None, timeout_s: float | None = None
+    ) -> tuple[VersionStatus, ...]:
+        """As `Client.status`."""
+        call = StatusCall(target=self._target(version), timeout_s=self._seconds(timeout_s))
+        statuses: tuple[VersionStatus, ...] = await self._send(call)
+        return statuses
+
+    async def _run(self, plan: Plan[Result]) -> Result:
+        try:
+            call = next(plan)
+            while True:
+                try:
+                    answer = await self._send(call)
+                except ServingClientError as error:
+                    call = plan.throw(error)
+                else:
+                    call = plan.send(answer)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+    async def _send(self, call: Call) -> Any:
+        deadline = time.monotonic() + call.timeout_s
+
+        async def attempt() -> Any:
+            return await self._wire.send(call, _remaining(deadline, call.timeout_s))
+
+        return await async_retrying(self._attempts, call.timeout_s)(attempt)
+
+
+# Each wire brings a library that the other does not need.
+def _open_wire(scheme: str, place: str) -> Wire:
+    if scheme == "grpc":
+        from serving.client.grpc_wires import GrpcWire
+
+        return GrpcWire(place)
+    from serving.client.rest_wires import RestWire
+
+    return RestWire(place)
+
+
+def _open_async_wire(scheme: str, place: str) -> AsyncWire:
+    if scheme == "grpc":
+        from serving.client.grpc_wires import AsyncGrpcWire
+
+        return AsyncGrpcWire(place)
+    from serving.client.rest_wires import AsyncRestWire
+
+    return AsyncRestWire(place)

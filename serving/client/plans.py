@@ -1,0 +1,129 @@
+"""What a client does, call by call, without a wire: generators that yield calls and get answers.
+
+The synchronous and the asynchronous client run the same plans; only the sending differs.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from serving.client.calls import Arrays, Call, MetadataCall, PredictAnswer, PredictCall, Target
+from serving.client.errors import InputMismatchError, ServingClientError
+from serving.client.predictions import Predictions, join_answers
+from serving.client.signatures import ModelMetadata, ModelSignature, TensorSpec
+
+Result = TypeVar("Result")
+Plan = Generator[Call, Any, Result]
+
+# A request of more than this is split further: a gRPC message ends at 2 GiB.
+_MAX_REQUEST_BYTES = 64 << 20
+_MAY_BE_STALE = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOrder:
+    """What a caller wants predicted.
+
+    Attributes:
+        target: The model.
+        signature_name: The signature.
+        encode: Makes the arrays by what the signature takes.
+        batch_size: Rows a request at most, > 0.
+        timeout_s: Seconds for each request, retries included, > 0.
+    """
+
+    target: Target
+    signature_name: str
+    encode: Callable[[Mapping[str, TensorSpec]], Arrays]
+    batch_size: int
+    timeout_s: float
+
+    def __post_init__(self) -> None:
+        if self.batch_size <= 0:
+            raise ValueError(f"batch_size must be > 0, got {self.batch_size}")
+        if self.timeout_s <= 0:
+            raise ValueError(f"timeout_s must be > 0, got {self.timeout_s}")
+
+
+def plan_metadata(target: Target, timeout_s: float, cache: dict[Target, ModelMetadata]) -> Any:
+    """Asks for the signatures, and keeps them."""
+    metadata: ModelMetadata = yield MetadataCall(target=target, timeout_s=timeout_s)
+    cache[target] = metadata
+    return metadata
+
+
+def plan_predict(order: PredictOrder, cache: dict[Target, ModelMetadata]) -> Plan[Predictions]:
+    """Encodes the rows by the model's signature and asks batch by batch.
+
+    Signatures come from the cache. Where a call fails by signatures of a version that is no
+    longer the one that answers, it is encoded and asked once more by the new ones.
+    """
+    cached = cache.get(order.target)
+    metadata = cached or (yield from plan_metadata(order.target, order.timeout_s, cache))
+    try:
+        predictions = yield from _predict(order, metadata)
+    except (InputMismatchError, ServingClientError) as error:
+        if cached is None or getattr(error, "code", "NOT_FOUND") not in _MAY_BE_STALE:
+            raise
+        metadata = yield from plan_metadata(order.target, order.timeout_s, cache)
+        if metadata.version == cached.version:
+            raise
+        predictions = yield from _predict(order, metadata)
+    if predictions.version not in (None, metadata.version):
+        cache.pop(order.target, None)
+    return predictions
+
+
+def _predict(order: PredictOrder, metadata: ModelMetadata) -> Plan[Predictions]:
+    signature = _signature(metadata, order.signature_name)
+    inputs = order.encode(signature.inputs)
+    num_rows = len(next(iter(inputs.values()), ()))
+    if inputs and not num_rows:
+        return Predictions(outputs=_no_rows(signature), versions=(metadata.version,))
+    answers: list[PredictAnswer] = []
+    sizes: list[int] = []
+    for batch in _batches(inputs, num_rows, order.batch_size):
+        sizes.append(len(next(iter(batch.values()), ())))
+        answers.append(
+            (
+                yield PredictCall(
+                    target=order.target,
+                    signature_name=order.signature_name,
+                    signature=signature,
+                    inputs=batch,
+                    timeout_s=order.timeout_s,
+                )
+            )
+        )
+    return join_answers(answers, sizes)
+
+
+def _signature(metadata: ModelMetadata, name: str) -> ModelSignature:
+    if name not in metadata.signatures:
+        known = ", ".join(f"`{known}`" for known in sorted(metadata.signatures))
+        raise InputMismatchError(
+            f"The model `{metadata.name}` (version {metadata.version}) has no signature `{name}`; "
+            f"it has {known}."
+        )
+    return metadata.signatures[name]
+
+
+def _no_rows(signature: ModelSignature) -> Arrays:
+    return {
+        name: np.empty([0, *(max(size, 0) for size in (spec.shape or ())[1:])], spec.dtype)
+        for name, spec in signature.outputs.items()
+    }
+
+
+def _batches(inputs: Arrays, num_rows: int, batch_size: int) -> Iterator[Arrays]:
+    num_bytes = sum(_num_bytes(array) for array in inputs.values())
+    bytes_a_row = max(1, num_bytes // max(1, num_rows))
+    size = max(1, min(batch_size, _MAX_REQUEST_BYTES // bytes_a_row))
+    for start in range(0, max(1, num_rows), size):
+        yield {name: array[start : start + size] for name, array in inputs.items()}
+
+
+def _num_bytes(array: Any) -> int:
+    return sum(map(len, array.flat)) if array.dtype == object else int(array.nbytes)

@@ -1,0 +1,63 @@
+"""What a prediction gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.client.calls import PredictAnswer
+from serving.client.errors import ServingClientError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Outputs for all rows, in the order of the rows.
+
+    Attributes:
+        outputs: Arrays `[rows, …]` by output name; text as `object` arrays of bytes.
+        versions: The versions that answered, in order of appearance: one, unless a new version
+            took over between two batches. Empty over REST, which does not say, unless the call
+            named a version.
+    """
+
+    outputs: Mapping[str, NDArray[Any]]
+    versions: tuple[int, ...]
+
+    def __getitem__(self, output: str) -> NDArray[Any]:
+        """Returns one output."""
+        return self.outputs[output]
+
+    @property
+    def version(self) -> int | None:
+        """The version that answered, the last one of several; None where the wire is silent."""
+        return self.versions[-1] if self.versions else None
+
+
+def join_answers(answers: list[PredictAnswer], num_rows: list[int]) -> Predictions:
+    """Returns the answers to the batches of a call as one.
+
+    Args:
+        answers: At least one.
+        num_rows: Rows of each batch.
+
+    Raises:
+        ServingClientError: An output does not have one entry a row, so it cannot be joined.
+    """
+    versions = dict.fromkeys(a.version for a in answers if a.version is not None)
+    if len(answers) == 1:
+        return Predictions(outputs=answers[0].outputs, versions=tuple(versions))
+    for answer, expected in zip(answers, num_rows, strict=True):
+        for name, array in answer.outputs.items():
+            if array.ndim == 0 or len(array) != expected:
+                raise ServingClientError(
+                    "FAILED_PRECONDITION",
+                    f"The output `{name}` has the shape {list(array.shape)} for {expected} rows, "
+                    "so batches of it cannot be joined. Use batch_size >= the number of rows.",
+                )
+    outputs = {
+        name: np.concatenate([answer.outputs[name] for answer in answers])
+        for name in answers[0].outputs
+    }
+    return Predictions(outputs=outputs, versions=tuple(versions))

@@ -1,0 +1,267 @@
+"""Python values of one column as the array that an input takes.
+
+A missing value (None, not-a-number, pandas' NA and NaT) is sent as NaN in a float input, as
+-2**63 in an int64 input and as the empty text in a text input; a missing or empty list as a row of
+those. Other types have no missing value.
+"""
+
+import numbers
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.client.errors import InputMismatchError, RowError
+from serving.client.signatures import TensorSpec
+
+MISSING_INT = -(2**63)
+_SHOWN = 40
+_TEXTS = (str, bytes, bytearray, memoryview)
+_PANDAS_MISSING = {"NAType", "NaTType"}  # told by name: pandas need not be there
+
+Convert = Callable[[Any], Any]
+
+
+class _UnfitError(Exception):
+    """A single value does not fit; the text says what was expected."""
+
+
+def encode_values(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any]:
+    """Returns the values of one column as `[rows, …]` in the input's type.
+
+    Args:
+        values: One value a row: single for an input `[batch]`, a (nested) list or array otherwise.
+        spec: The input.
+
+    Raises:
+        RowError: A value does not fit; names row and column.
+        InputMismatchError: No rows can be sent to such an input.
+    """
+    row_shape = _row_shape(values, spec)
+    if not row_shape:
+        return _encode_single(values, spec, lambda place: place)
+    return _encode_nested(values, spec, row_shape)
+
+
+def is_missing(value: Any) -> bool:
+    """Tells whether a single value is missing."""
+    if value is None or type(value).__name__ in _PANDAS_MISSING:
+        return True
+    if isinstance(value, np.datetime64):
+        return bool(np.isnat(value))
+    return isinstance(value, float | np.floating) and bool(value != value)  # noqa: PLR0124 - NaN
+
+
+def missing_value(spec: TensorSpec) -> Any:
+    """Returns what stands for a missing value in an input, or None where nothing does."""
+    if spec.is_text:
+        return b""
+    dtype = _dtype(spec)
+    if dtype.kind == "f":
+        return np.nan
+    return MISSING_INT if dtype == np.int64 else None
+
+
+def _dtype(spec: TensorSpec) -> np.dtype[Any]:
+    if spec.dtype is None:
+        raise InputMismatchError(
+            f"The input `{spec.name}` has a TensorFlow type that this client does not speak."
+        )
+    return spec.dtype
+
+
+def _row_shape(values: Sequence[Any], spec: TensorSpec) -> tuple[int, ...]:
+    if spec.shape is None:
+        first = next((value for value in values if _is_list(value)), None)
+        return () if first is None else tuple(-1 for _ in np.shape(first))
+    if not spec.shape:
+        raise InputMismatchError(
+            f"The input `{spec.name}` takes one value a request, not one a row: it has no batch "
+            "dimension. Ask such a model without rows, by its own gRPC or REST interface."
+        )
+    return spec.shape[1:]
+
+
+def _encode_single(
+    values: Sequence[Any], spec: TensorSpec, row_of: Callable[[int], int]
+) -> NDArray[Any]:
+    fast = _encode_plain(values, spec)
+    if fast is not None:
+        return fast
+    convert = _converter(spec)
+    array = np.empty(len(values), _dtype(spec))
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, as in a tf.Example
+        for place, value in enumerate(values):
+            try:
+                array[place] = convert(value)
+            except _UnfitError as error:
+                raise RowError(
+                    row_of(place), spec.name, f"found {_shown(value)}, expected {error}."
+                ) from None
+    return array
+
+
+def _encode_plain(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any] | None:
+    """Columns of nothing but plain values of the input's kind, at once; else None."""
+    kinds = set(map(type, values))
+    dtype = _dtype(spec)
+    if spec.is_text and kinds <= {str}:
+        encoded = np.empty(len(values), object)
+        try:
+            encoded[:] = [value.encode() for value in values]
+        except UnicodeEncodeError:
+            return None
+        return encoded
+    if (dtype.kind == "f" and kinds <= {float, int, type(None)}) or (
+        dtype.kind in "iu" and kinds <= {int}
+    ):
+        try:
+            with np.errstate(over="ignore"):
+                return np.array(values, dtype)
+        except OverflowError:
+            return None
+    return np.array(values, dtype) if dtype.kind == "b" and kinds <= {bool} else None
+
+
+def _converter(spec: TensorSpec) -> Convert:
+    if spec.is_text:
+        return _to_bytes
+    dtype = _dtype(spec)
+    if dtype.kind == "f":
+        return _to_float
+    if dtype.kind == "b":
+        return _to_bool
+    limits = np.iinfo(dtype)
+    low, high = int(limits.min), int(limits.max)
+    missing = missing_value(spec)
+    return lambda value: _to_int(value, low, high, missing)
+
+
+def _to_bytes(value: Any) -> bytes:
+    if is_missing(value):
+        return b""
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise _UnfitError("text that UTF-8 can hold, or bytes") from None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise _UnfitError("text or bytes")
+
+
+def _to_float(value: Any) -> float:
+    if is_missing(value):
+        return np.nan
+    if isinstance(value, numbers.Real | Decimal | np.bool_):
+        try:
+            return float(value)
+        except OverflowError:
+            raise _UnfitError("a number that a float can hold") from None
+    raise _UnfitError("a number")
+
+
+def _to_bool(value: Any) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise _UnfitError("True or False; this type has no missing value")
+
+
+def _to_int(value: Any, low: int, high: int, missing: int | None) -> int:
+    if is_missing(value):
+        if missing is None:
+            raise _UnfitError("a whole number; this type has no missing value")
+        return missing
+    number = _whole(value)
+    if not low <= number <= high:
+        raise _UnfitError(f"a whole number from {low} to {high}")
+    return number
+
+
+def _whole(value: Any) -> int:
+    """A whole number; of a point in time its seconds since 1970 in UTC, without a zone as UTC."""
+    if isinstance(value, np.datetime64):
+        return int(value.astype("datetime64[s]").astype(np.int64))
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return int(aware.timestamp() // 1)
+    if isinstance(value, date):
+        return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
+    if isinstance(value, np.bool_):
+        return int(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real | Decimal) and float(value).is_integer():
+        return int(float(value))
+    raise _UnfitError("a whole number")
+
+
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, (*_TEXTS, dict))
+
+
+def _encode_nested(
+    values: Sequence[Any], spec: TensorSpec, row_shape: tuple[int, ...]
+) -> NDArray[Any]:
+    arrays: list[NDArray[Any] | None] = [
+        None if _no_list(value) else _encode_row(place, value, spec, row_shape)
+        for place, value in enumerate(values)
+    ]
+    known = next((array.shape for array in arrays if array is not None), row_shape)
+    for place, array in enumerate(arrays):
+        if array is not None and array.shape != known:
+            raise RowError(
+                place,
+                spec.name,
+                f"found the shape {list(array.shape)}, but {list(known)} in the rows before. "
+                "All rows of a call need the same.",
+            )
+    filling = missing_value(spec)
+    if any(array is None for array in arrays) and (filling is None or -1 in known):
+        place = next(place for place, array in enumerate(arrays) if array is None)
+        raise RowError(place, spec.name, f"found nothing, expected {_described(row_shape)}.")
+    out = np.empty((len(values), *(max(size, 0) for size in known)), _dtype(spec))
+    for place, array in enumerate(arrays):
+        out[place] = filling if array is None else array
+    return out
+
+
+def _no_list(value: Any) -> bool:
+    return is_missing(value) or (_is_list(value) and len(value) == 0)
+
+
+def _encode_row(row: int, value: Any, spec: TensorSpec, row_shape: tuple[int, ...]) -> NDArray[Any]:
+    if not _is_list(value):
+        if set(row_shape) <= {1}:
+            return _encode_single([value], spec, lambda _: row).reshape(row_shape)
+        raise RowError(row, spec.name, f"found {_shown(value)}, expected {_described(row_shape)}.")
+    if row_shape[0] not in (-1, len(value)):
+        raise RowError(
+            row, spec.name, f"found {len(value)} values, expected {_described(row_shape)}."
+        )
+    if len(row_shape) > 1:
+        return np.stack([_encode_row(row, part, spec, row_shape[1:]) for part in value])
+    if isinstance(value, np.ndarray) and value.dtype.kind in "f" and _dtype(spec).kind == "f":
+        with np.errstate(over="ignore"):
+            return value.astype(_dtype(spec))
+    flat = value.tolist() if isinstance(value, np.ndarray) else list(value)
+    nested = next((part for part in flat if _is_list(part)), None)
+    if nested is not None:
+        raise RowError(row, spec.name, f"found a list of lists, expected {_described(row_shape)}.")
+    return _encode_single(flat, spec, lambda _: row)
+
+
+def _described(row_shape: tuple[int, ...]) -> str:
+    sizes = ["any number of" if size < 0 else str(size) for size in row_shape]
+    return f"a list of {' times '.join(sizes)} values"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    if isinstance(value, _TEXTS):
+        return f"the text {text}" if isinstance(value, str) else f"the bytes {text}"
+    return f"a list of {len(value)}" if _is_list(value) else f"{text} ({type(value).__name__})"
