@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the container image without a container engine or registry, and runs faultline in it.
+# Builds the container images without a container engine or registry, and runs faultline in the
+# first, and, where Go is at hand, Beam's worker pool in the second.
 #
 # The Dockerfile's base image is replaced by a stand-in that debootstrap makes, from the mirror that
 # this host uses: Debian 13 with its own Python 3.13 and headers, as in the real one. buildah builds
@@ -11,6 +12,7 @@ cd "$(dirname "$0")/.."
 WORK=$PWD/build/image
 BASE=localhost/faultline-base
 IMAGE=localhost/faultline
+WORKER=localhost/faultline-worker
 export BUILDAH_ISOLATION=chroot
 
 fail() {
@@ -45,9 +47,8 @@ make_base() {
 }
 
 # Where this host trusts a certificate authority of its own, building has to as well.
-build_image() {
-    echo "Building the image"
-    set -- -q --layers --pull-never --from "$BASE" -t "$IMAGE"
+build_image() { # further options of buildah
+    set -- -q --layers --pull-never --from "$BASE" "$@"
     if [ -n "${SSL_CERT_FILE:-}" ]; then
         set -- "$@" -v "$SSL_CERT_FILE:$SSL_CERT_FILE:ro" \
             --build-arg "SSL_CERT_FILE=$SSL_CERT_FILE" --build-arg "PIP_CERT=$SSL_CERT_FILE"
@@ -65,10 +66,47 @@ run_in_image() {
     echo "Runs as user $(in_store run "$container" -- id -u), $(in_store run "$container" -- du -shx / 2>/dev/null | cut -f1) on disk"
 }
 
+# Beam's boot program comes in an image that cannot be fetched here: the same is built from source.
+build_worker() {
+    version=$(sed -n 's/^ARG BEAM_VERSION=//p' Dockerfile)
+    boot=$WORK/beam/opt/apache/beam
+    if [ ! -x "$boot/boot" ]; then
+        mkdir -p "$boot"
+        GOBIN=$boot go install "github.com/apache/beam/sdks/v2/python/container@v$version" >"$WORK/go.log" 2>&1 ||
+            fail "Beam's boot program cannot be built, see $WORK/go.log"
+        mv "$boot/container" "$boot/boot"
+    fi
+    build_image --target worker --build-context "beam=$WORK/beam" -t "$WORKER"
+}
+
+run_worker_pool() {
+    container=$(in_store from "$WORKER")
+    timeout 60 buildah --root "$WORK/store" --runroot "$WORK/run" run "$container" -- \
+        /opt/apache/beam/boot --worker_pool >"$WORK/worker.log" 2>&1 &
+    pool=$!
+    for _ in $(seq 50); do
+        if python3 -c 'import socket; socket.create_connection(("127.0.0.1", 50000), 1)' 2>/dev/null; then
+            echo "Beam's worker pool answers on port 50000"
+            return
+        fi
+        sleep 1
+    done
+    fail "Beam's worker pool does not answer, see $WORK/worker.log"
+}
+
 check_host
 mkdir -p "$WORK"
 # Containers of a build that failed stay mounted, and could not be removed.
-trap 'in_store rm --all >/dev/null 2>&1' EXIT
+pool=
+trap 'kill $pool 2>/dev/null; in_store rm --all >/dev/null 2>&1' EXIT
 make_base
-build_image
+echo "Building the image"
+build_image -t "$IMAGE"
 run_in_image
+if command -v go >/dev/null; then
+    echo "Building the worker's image"
+    build_worker
+    run_worker_pool
+else
+    echo "The worker's image is not checked: it takes Go to build Beam's boot program"
+fi
