@@ -1,0 +1,50 @@
+"""Makes a version ready to serve: session, batching, warm-up."""
+
+import threading
+from dataclasses import dataclass, field
+
+from serving.batching import BatchingOptions, BatchingRunner
+from serving.loading import LoadedModel, SessionOptions, SessionRunner
+from serving.warmup import warm_up
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoaderOptions:
+    """How versions are made ready.
+
+    Attributes:
+        session: How sessions are made.
+        batching: How concurrent requests share runs; None where each runs alone.
+        num_warm_up_iterations: How often each of the model's own requests is replayed; 0 is never.
+    """
+
+    session: SessionOptions = field(default_factory=SessionOptions)
+    batching: BatchingOptions | None = None
+    num_warm_up_iterations: int = 1
+
+
+class ModelLoader:
+    """Loads versions; all of them share the slots for batches."""
+
+    def __init__(self, options: LoaderOptions) -> None:
+        self._options = options
+        num_slots = options.batching.num_batch_threads if options.batching else 1
+        self._slots = threading.Semaphore(num_slots)
+
+    def load(self, name: str, version: int, folder: str) -> LoadedModel:
+        """Returns the version in a folder, loaded and warm.
+
+        Raises:
+            ServingError: It does not load, or one of its own requests fails.
+        """
+        session = SessionRunner(folder, self._options.session)
+        batching = self._options.batching
+        runner = BatchingRunner(session, batching, self._slots) if batching else session
+        model = LoadedModel(name, version, session, runner)
+        try:
+            if self._options.num_warm_up_iterations:
+                warm_up(model, folder, num_iterations=self._options.num_warm_up_iterations)
+        except BaseException:
+            model.close()
+            raise
+        return model

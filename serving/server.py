@@ -1,0 +1,284 @@
+"""The embedded model server: `python -m serving.server --help`, or in-process as a context.
+
+```python
+with ModelServer(ServerOptions(model_base_path="/models/signals", port=0)) as server:
+    channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
+```
+"""
+
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, NoReturn
+
+import grpc
+
+from serving.errors import ServingError, invalid_argument
+from serving.options import FlagError, HelpAskedFor, ServerOptions, parse_options
+
+if TYPE_CHECKING:
+    from serving.metrics import Metrics
+    from serving.versions import VersionManager
+
+# TensorFlow takes seconds to import, and a wrong flag is told at once: `start` imports the rest.
+
+logger = logging.getLogger(__name__)
+
+_MAX_MESSAGE_BYTES = 2**31 - 1
+# A request holds a thread from its first byte on, so slow clients hold many. They are only made
+# when needed.
+_MAX_GRPC_THREADS = 1000
+_GRACE_S = 10.0
+_EXIT_FAILURE = 255
+_SWITCH_INTERVAL_S = 0.001
+
+
+class ModelServer:
+    """Models served over gRPC and REST, from `start` to `stop`, or inside `with`.
+
+    Attributes:
+        grpc_port: Port of gRPC; 0 before it listens.
+        rest_port: Port of REST; 0 without it.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self.grpc_port = 0
+        self.rest_port = 0
+        self._options = options
+        self._stopped = threading.Event()
+        self._closing = contextlib.ExitStack()
+
+    def __enter__(self) -> "ModelServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Loads the models and then opens the ports.
+
+        Raises:
+            ServingError: A file or flag is wrong, a model did not load, or a port is taken.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Closes the ports, lets requests that are under way end, and unloads the models."""
+        self._stopped.set()
+        self._closing.close()
+
+    def _start(self) -> None:
+        from serving.metrics import Metrics
+        from serving.model_config import read_metrics_path
+
+        config = _read_config(self._options)
+        manager = _make_manager(self._options)
+        metrics = Metrics()
+        metrics_path = read_metrics_path(self._options.monitoring_config_file)
+        self._closing.callback(manager.stop, _GRACE_S)
+        manager.reload(config)
+        self._poll_config(manager)
+        self._start_grpc(manager, metrics)
+        self._start_rest(manager, metrics, metrics_path)
+        logger.info(
+            "Running gRPC ModelServer at %s:%d, %s",
+            self._options.host,
+            self.grpc_port,
+            f"exporting HTTP/REST API at http://{self._options.host}:{self.rest_port}"
+            if self.rest_port
+            else "no REST",
+        )
+
+    def _start_grpc(self, manager: "VersionManager", metrics: "Metrics") -> None:
+        from serving.grpc_services import add_health, add_services
+
+        options = self._options
+        server = grpc.server(
+            ThreadPoolExecutor(_MAX_GRPC_THREADS, thread_name_prefix="grpc"),
+            options=[
+                ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),  # a port that is taken is an error
+                *options.grpc_arguments,
+            ],
+        )
+        add_services(server, servables=manager, manager=manager, metrics=metrics)
+        if options.enable_grpc_healthcheck_service:
+            add_health(server, manager)
+        try:
+            self.grpc_port = server.add_insecure_port(f"{options.host}:{options.port}")
+            if options.grpc_socket_path:
+                server.add_insecure_port(f"unix:{options.grpc_socket_path}")
+        except RuntimeError as error:
+            raise invalid_argument(f"Failed to BuildAndStart gRPC server: {error}") from error
+        self._closing.callback(lambda: server.stop(_GRACE_S).wait())
+        server.start()
+
+    def _start_rest(
+        self, manager: "VersionManager", metrics: "Metrics", metrics_path: str | None
+    ) -> None:
+        options = self._options
+        if not options.rest_api_port:
+            return
+        from serving.rest.options import RestOptions
+        from serving.rest.server import RestServer
+
+        rest = RestServer(
+            manager,
+            manager,
+            metrics,
+            RestOptions(
+                host=options.host,
+                port=max(options.rest_api_port, 0),
+                timeout_ms=options.rest_api_timeout_in_ms,
+                enable_cors=options.rest_api_enable_cors_support,
+                metrics_path=metrics_path,
+                is_ready=manager.is_ready,
+            ),
+        )
+        self._closing.callback(rest.stop, _GRACE_S)
+        try:
+            self.rest_port = rest.start()
+        except OSError as error:
+            raise invalid_argument(
+                f"Failed to start HTTP Server at {options.host}:{options.rest_api_port}: {error}"
+            ) from error
+
+    def _poll_config(self, manager: "VersionManager") -> None:
+        if not (
+            self._options.model_config_file and self._options.model_config_file_poll_wait_seconds
+        ):
+            return
+        poller = threading.Thread(
+            target=self._poll_config_for_ever, args=(manager,), name="config", daemon=True
+        )
+        poller.start()
+        self._closing.callback(poller.join)
+
+    def _poll_config_for_ever(self, manager: "VersionManager") -> None:
+        wait_s = self._options.model_config_file_poll_wait_seconds
+        while not self._stopped.wait(wait_s):
+            try:
+                manager.reload(_read_config(self._options))
+            except ServingError as error:
+                if not self._stopped.is_set():
+                    logger.error("The config file is not followed: %s", error.message)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the server until SIGTERM or Ctrl-C; returns the exit code."""
+    try:
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+    except HelpAskedFor as asked:
+        sys.stdout.write(str(asked))
+        return 0
+    except FlagError as error:
+        sys.stderr.write(f"{error}\nSee --help.\n")
+        return _EXIT_FAILURE
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no greetings of TensorFlow's libraries
+    try:
+        with _stopped_by_signals(), ModelServer(options):
+            _settle_process()
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        logger.info("Stopped")
+    except ServingError as error:
+        text = f"Failed to start server. Error: {error.code.name}: {error.message}\n"
+        sys.stderr.write(text)
+        return _EXIT_FAILURE
+    return 0
+
+
+def _read_config(options: ServerOptions):
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    from serving.model_config import read_text_proto, single_model_config
+
+    if options.model_config_file:
+        return read_text_proto(options.model_config_file, ModelServerConfig)
+    if not options.model_base_path:
+        raise invalid_argument(
+            "Both server_options.model_base_path and server_options.model_config_file are empty!"
+        )
+    return single_model_config(options.model_name, options.model_base_path)
+
+
+def _make_manager(options: ServerOptions) -> "VersionManager":
+    from serving.batching import read_batching_options
+    from serving.loading import SessionOptions
+    from serving.model_loader import LoaderOptions, ModelLoader
+    from serving.versions import ManagerOptions, VersionManager
+
+    if options.batching_parameters_file and not options.enable_batching:
+        raise invalid_argument(
+            "server_options.batching_parameters_file is set without setting "
+            "server_options.enable_batching to true."
+        )
+    within, between = options.session_threads
+    loader = ModelLoader(
+        LoaderOptions(
+            session=SessionOptions(
+                tags=tuple(options.saved_model_tags.split(",")),
+                threads_within=within,
+                threads_between=between,
+            ),
+            batching=read_batching_options(options.batching_parameters_file)
+            if options.enable_batching
+            else None,
+            num_warm_up_iterations=options.num_request_iterations_for_warmup
+            if options.enable_model_warmup
+            else 0,
+        )
+    )
+    return VersionManager(
+        loader.load,
+        ManagerOptions(
+            poll_wait_s=options.file_system_poll_wait_seconds,
+            max_num_retries=options.max_num_load_retries,
+            retry_interval_s=max(options.load_retry_interval_micros, 0) / 1e6,
+            allow_labels_for_unavailable=options.allow_version_labels_for_unavailable_models,
+        ),
+    )
+
+
+def _settle_process() -> None:
+    """Keeps a thread that loads, or the garbage collector, from holding up requests."""
+    gc.collect()
+    gc.freeze()  # what was imported stays, and need not be looked through again and again
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)  # the second one ends the process at once
+        raise KeyboardInterrupt
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
+    yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

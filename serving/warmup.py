@@ -1,0 +1,88 @@
+"""Replays the requests that a model brings along, so that its first client does not wait.
+
+TensorFlow optimises a graph in its first run. A model's own requests, written beside it when it
+was exported, take that run before the version serves.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+import grpc
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from serving.errors import ServingError, invalid_argument
+from serving.servable import Servable
+
+logger = logging.getLogger(__name__)
+
+FILE = "assets.extra/tf_serving_warmup_requests"
+MAX_RECORDS = 1000
+
+
+def warm_up(servable: Servable, path: str, *, num_iterations: int = 1) -> int:
+    """Replays the requests in a version's folder, if there are any.
+
+    Args:
+        servable: The loaded version.
+        path: Its folder.
+        num_iterations: How often each request is replayed.
+
+    Returns:
+        The number of requests in the file; 0 without the file.
+
+    Raises:
+        ServingError: A record cannot be read or fails, or there are more than 1000.
+    """
+    file = f"{path}/{FILE}"
+    if not tf.io.gfile.exists(file):
+        return 0
+    start = time.monotonic()
+    count = 0
+    for count, log in enumerate(_read_logs(file), 1):
+        if count > MAX_RECORDS:
+            raise invalid_argument(
+                f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}"
+            )
+        for _ in range(num_iterations):
+            _replay(servable, log)
+    logger.info(
+        "Replayed %d warm-up requests of model %s version %d in %.2f s",
+        count,
+        servable.name,
+        servable.version,
+        time.monotonic() - start,
+    )
+    return count
+
+
+def _read_logs(file: str) -> Iterator[PredictionLog]:
+    records = iter(tf.data.TFRecordDataset(file).as_numpy_iterator())
+    while True:
+        try:
+            yield PredictionLog.FromString(next(records))
+        except StopIteration:
+            return
+        except DecodeError as error:
+            raise invalid_argument(f"Failed to parse warmup record from {file}") from error
+        except tf.errors.DataLossError as error:
+            raise ServingError(grpc.StatusCode.DATA_LOSS, f"{error.message} in {file}") from error
+
+
+def _replay(servable: Servable, log: PredictionLog) -> None:
+    kind = log.WhichOneof("log_type")
+    replay = _REPLAYS.get(kind)
+    if replay is None:
+        raise ServingError(
+            grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}"
+        )
+    replay(servable, log)
+
+
+def _predict(servable: Servable, log: PredictionLog) -> None:
+    raise NotImplementedError
+
+
+_REPLAYS: dict[str | None, Callable[[Servable, PredictionLog], None]] = {}
