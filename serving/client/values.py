@@ -194,7 +194,9 @@ def _whole(value: Any) -> int:
         return int(value)
     if isinstance(value, numbers.Integral):
         return int(value)
-    if isinstance(value, numbers.Real | Decimal) and float(value).is_integer():
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return int(value)
+    if isinstance(value, numbers.Real) and float(value).is_integer():
         return int(float(value))
     raise _UnfitError("a whole number")
 

@@ -1,0 +1,169 @@
+"""A model server of a few lines on either wire, which can be told to misbehave.
+
+The model `m` adds its version number to every `x`: versions 1 and 2 take `x` float [-1] and give
+`y` float [-1]; from version 3 on the input is called `z`.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import grpc
+import numpy as np
+
+from serving.client.messages import MESSAGES
+from serving.client.tensors import from_tensor, to_tensor
+
+HTTP_STATUS = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "UNAVAILABLE": 503, "INTERNAL": 500}
+
+
+@dataclass
+class FakeModel:
+    """What the fake servers serve.
+
+    Attributes:
+        version: The latest version.
+        failures: Codes that the next prediction requests are answered with, first first.
+        delay_s: Seconds before each answer.
+        requests: What was asked, in order: `metadata` and `predict` with its number of rows.
+    """
+
+    version: int = 1
+    failures: list[str] = field(default_factory=list)
+    delay_s: float = 0.0
+    requests: list[str] = field(default_factory=list)
+
+    @property
+    def input_name(self) -> str:
+        return "x" if self.version < 3 else "z"
+
+    def fail(self) -> str | None:
+        time.sleep(self.delay_s)
+        return self.failures.pop(0) if self.failures else None
+
+    def answer(self, inputs: dict[str, np.ndarray]) -> np.ndarray | None:
+        """The outputs, or None where the inputs are others."""
+        self.requests.append(f"predict {len(next(iter(inputs.values())))}")
+        if list(inputs) != [self.input_name]:
+            return None
+        return np.float32(inputs[self.input_name] + self.version)
+
+
+class _Grpc(grpc.GenericRpcHandler):
+    def __init__(self, model: FakeModel) -> None:
+        self._model = model
+
+    def service(self, details):
+        name = details.method.rpartition("/")[2]
+        answer = {"Predict": self._predict, "GetModelMetadata": self._metadata}[name]
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def _predict(self, body, context):
+        request = MESSAGES["PredictRequest"].FromString(body)
+        failure = self._model.fail()
+        outputs = None
+        if failure is None:
+            inputs = {name: from_tensor(name, t) for name, t in request.inputs.items()}
+            outputs = self._model.answer(inputs)
+            failure = None if outputs is not None else "INVALID_ARGUMENT"
+        else:
+            self._model.requests.append("predict failed")
+        if failure is not None:
+            context.abort(grpc.StatusCode[failure], f"told to: {failure}")
+        response = MESSAGES["PredictResponse"]()
+        response.model_spec.version.value = self._model.version
+        response.outputs["y"].CopyFrom(to_tensor(outputs))
+        return response.SerializeToString()
+
+    def _metadata(self, _body, _context):
+        self._model.requests.append("metadata")
+        signatures = MESSAGES["SignatureDefMap"]()
+        entry = signatures.signature_def["serving_default"]
+        for infos, name in ((entry.inputs, self._model.input_name), (entry.outputs, "y")):
+            infos[name].dtype = 1
+            infos[name].tensor_shape.dim.add(size=-1)
+        response = MESSAGES["GetModelMetadataResponse"]()
+        response.model_spec.name = "m"
+        response.model_spec.version.value = self._model.version
+        response.metadata["signature_def"].value = signatures.SerializeToString()
+        return response.SerializeToString()
+
+
+@contextmanager
+def grpc_server(model: FakeModel, port: int = 0) -> Iterator[str]:
+    """Serves a model over gRPC; yields its address."""
+    server = grpc.server(ThreadPoolExecutor(4), handlers=[_Grpc(model)])
+    real = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield f"grpc://127.0.0.1:{real}"
+    finally:
+        server.stop(None).wait()
+
+
+def _handler(model: FakeModel) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            model.requests.append("metadata")
+            tensor = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1", "name": ""}]}}
+            tensor["tensor_shape"]["unknown_rank"] = False
+            entry = {"inputs": {model.input_name: tensor}, "outputs": {"y": tensor}}
+            signatures = {"signature_def": {"serving_default": entry}}
+            spec = {"name": "m", "signature_name": "", "version": str(model.version)}
+            self._send(200, {"model_spec": spec, "metadata": {"signature_def": signatures}})
+
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            failure = model.fail()
+            if failure == "DROP":
+                model.requests.append("predict dropped")
+                self.close_connection = True
+                return
+            if failure is not None:
+                model.requests.append("predict failed")
+                self._send(HTTP_STATUS[failure], {"error": f"told to: {failure}"})
+                return
+            inputs = {name: np.float32(value) for name, value in body["inputs"].items()}
+            outputs = model.answer(inputs)
+            if outputs is None:
+                self._send(400, {"error": "told to: INVALID_ARGUMENT"})
+            else:
+                self._send(200, {"outputs": outputs.tolist()})
+
+        def _send(self, status, document):
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler
+
+
+@contextmanager
+def rest_server(model: FakeModel, port: int = 0) -> Iterator[str]:
+    """Serves a model over REST; yields its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), _handler(model))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+SERVERS = {"grpc": grpc_server, "rest": rest_server}
