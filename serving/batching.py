@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.errors import ServingError, failed_precondition, invalid_argument
-from serving.loading import Runner
 from serving.model_config import read_text_proto
 from serving.protos.config_files import BatchingParameters
+from serving.runner import Runner
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = list[NDArray[Any]]

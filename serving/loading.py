@@ -6,7 +6,7 @@ runtime words them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import tensorflow as tf
@@ -16,17 +16,10 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from serving.errors import ServingError, invalid_argument, not_found
+from serving.runner import Runner
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _CALLERS_THREAD = -1  # of inter_op_parallelism_threads: no pool, so no change of threads
-
-
-class Runner(Protocol):
-    """Runs a graph, alone or together with concurrent calls."""
-
-    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
-        """Returns the fetched arrays; see `Servable.run`."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

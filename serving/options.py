@@ -196,6 +196,6 @@ def _define_flag(each: Field[Any], defined: flags.FlagValues) -> None:
 def _help() -> str:
     lines = [_USAGE]
     for each in fields(ServerOptions):
-        default = str(each.default).lower() if each.type == "bool" else each.default
+        default = str(each.default).lower() if isinstance(each.default, bool) else each.default
         lines.append(f"  --{each.name}={default}\n      {each.metadata['help']}")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"

@@ -24,6 +24,8 @@ from serving.errors import ServingError, invalid_argument
 from serving.options import FlagError, HelpAskedFor, ServerOptions, parse_options
 
 if TYPE_CHECKING:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
     from serving.metrics import Metrics
     from serving.versions import VersionManager
 
@@ -54,6 +56,7 @@ class ModelServer:
         self._options = options
         self._stopped = threading.Event()
         self._closing = contextlib.ExitStack()
+        self._config_poller: threading.Thread | None = None
 
     def __enter__(self) -> "ModelServer":
         self.start()
@@ -92,6 +95,7 @@ class ModelServer:
         manager = _make_manager(self._options)
         metrics = Metrics()
         metrics_path = read_metrics_path(self._options.monitoring_config_file)
+        self._closing.callback(self._join_config_poller)
         self._closing.callback(manager.stop, _GRACE_S)
         manager.reload(config)
         self._poll_config(manager)
@@ -166,11 +170,14 @@ class ModelServer:
             self._options.model_config_file and self._options.model_config_file_poll_wait_seconds
         ):
             return
-        poller = threading.Thread(
+        self._config_poller = threading.Thread(
             target=self._poll_config_for_ever, args=(manager,), name="config", daemon=True
         )
-        poller.start()
-        self._closing.callback(poller.join)
+        self._config_poller.start()
+
+    def _join_config_poller(self) -> None:
+        if self._config_poller is not None:
+            self._config_poller.join()
 
     def _poll_config_for_ever(self, manager: "VersionManager") -> None:
         wait_s = self._options.model_config_file_poll_wait_seconds
@@ -209,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _read_config(options: ServerOptions):
+def _read_config(options: ServerOptions) -> "ModelServerConfig":
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
     from serving.model_config import read_text_proto, single_model_config
@@ -270,7 +277,7 @@ def _settle_process() -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)  # the second one ends the process at once
         raise KeyboardInterrupt

@@ -1,0 +1,14 @@
+"""What runs a graph; apart, so that batching needs no TensorFlow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class Runner(Protocol):
+    """Runs a graph, alone or together with concurrent calls."""
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
+        """Returns the fetched arrays; see `Servable.run`."""
+        ...
