@@ -337,15 +337,17 @@ class VersionManager:
                 return self._load(name, number, version.folder)
             except ServingError as error:
                 version.error = error
-                logger.error(
-                    "Model %s version %d did not load (try %d of %d): %s: %s",
-                    name,
-                    number,
-                    attempt,
-                    tries,
-                    error.code.name,
-                    error.message,
-                )
+            except Exception as error:  # noqa: BLE001 - a model may be broken in any way
+                text = f"{type(error).__name__}: {error}"
+                version.error = ServingError(grpc.StatusCode.UNKNOWN, text)
+            logger.error(
+                "Model %s version %d did not load (try %d of %d): %s",
+                name,
+                number,
+                attempt,
+                tries,
+                describe(version.error),
+            )
             with self._changed:
                 if attempt == tries or self._changed.wait_for(
                     lambda: self._stopping or not version.wanted, self._options.retry_interval_s
