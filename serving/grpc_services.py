@@ -1,0 +1,343 @@
+"""The gRPC services: PredictionService, ModelService, and grpc.health.v1."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+
+from serving.errors import ServingError, invalid_argument
+from serving.inference.classify import classify
+from serving.inference.examples import serialised_examples
+from serving.inference.multi_inference import multi_inference
+from serving.inference.predict import (
+    DEFAULT_SIGNATURE,
+    check_inputs,
+    choose_outputs,
+    find_signature,
+    run,
+)
+from serving.inference.regress import regress
+from serving.metrics import Asked, Metrics
+from serving.servable import ModelManager, Servable, Servables
+from serving.tensor_protos import TensorParsingError, from_proto, to_proto
+
+logger = logging.getLogger(__name__)
+
+_MAX_MESSAGE_CHARS = 1024
+_TRUNCATED = "...TRUNCATED"
+
+
+def answer_predict(
+    servable: Servable, request: predict_pb2.PredictRequest
+) -> predict_pb2.PredictResponse:
+    """Returns the answer of a servable that was found.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = find_signature(servable, name)
+    check_inputs(signature, request.inputs)
+    inputs = {}
+    for key, tensor in request.inputs.items():
+        try:
+            inputs[key] = from_proto(tensor)
+        except TensorParsingError as error:
+            raise invalid_argument(f"tensor parsing error: {key}") from error
+    outputs = run(servable, signature, inputs, choose_outputs(signature, request.output_filter))
+    response = predict_pb2.PredictResponse()
+    _fill_spec(response.model_spec, servable, name)
+    for key, array in outputs.items():
+        response.outputs[key].CopyFrom(to_proto(array))
+    return response
+
+
+def answer_classify(
+    servable: Servable, request: classification_pb2.ClassificationRequest
+) -> classification_pb2.ClassificationResponse:
+    """Returns the answer of a servable that was found.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    name = request.model_spec.signature_name
+    result = classify(servable, name, serialised_examples(request.input))
+    response = classification_pb2.ClassificationResponse(result=result)
+    _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
+    return response
+
+
+def answer_regress(
+    servable: Servable, request: regression_pb2.RegressionRequest
+) -> regression_pb2.RegressionResponse:
+    """Returns the answer of a servable that was found.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    name = request.model_spec.signature_name
+    result = regress(servable, name, serialised_examples(request.input))
+    response = regression_pb2.RegressionResponse(result=result)
+    _fill_spec(response.model_spec, servable, name or DEFAULT_SIGNATURE)
+    return response
+
+
+def answer_multi_inference(
+    servable: Servable, request: inference_pb2.MultiInferenceRequest
+) -> inference_pb2.MultiInferenceResponse:
+    """Returns the answer of a servable that was found.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    return multi_inference(servable, request.tasks, serialised_examples(request.input))
+
+
+def _answer_metadata(
+    servable: Servable,
+    request: get_model_metadata_pb2.GetModelMetadataRequest,  # noqa: ARG001 - as the others
+) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    _fill_spec(response.model_spec, servable, "")
+    definitions = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in servable.signatures.items():
+        definitions.signature_def[name].CopyFrom(signature)
+    response.metadata["signature_def"].Pack(definitions)
+    return response
+
+
+def _check_metadata_fields(request: get_model_metadata_pb2.GetModelMetadataRequest) -> None:
+    if not request.metadata_field:
+        raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != "signature_def":
+            raise invalid_argument(f"Metadata field {field} is not supported")
+
+
+def _fill_spec(spec: ModelSpec, servable: Servable, signature: str) -> None:
+    spec.name = servable.name
+    spec.version.value = servable.version
+    spec.signature_name = signature
+
+
+def acquire(servables: Servables, spec: ModelSpec) -> AbstractContextManager[Servable]:
+    """Returns the servable that a request asks for.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT without a name; see also `Servables.acquire`.
+    """
+    if not spec.name:
+        raise invalid_argument("ModelSpec has no name specified.")
+    choice = spec.WhichOneof("version_choice")
+    return servables.acquire(
+        spec.name,
+        version=spec.version.value if choice == "version" else None,
+        label=spec.version_label if choice == "version_label" else None,
+    )
+
+
+def _own_spec(request: Any) -> ModelSpec:
+    if not request.HasField("model_spec"):
+        raise invalid_argument("Missing ModelSpec")
+    spec: ModelSpec = request.model_spec
+    return spec
+
+
+def _first_spec(request: inference_pb2.MultiInferenceRequest) -> ModelSpec:
+    """The first task's; the others have to ask for the same model."""
+    if not request.tasks:
+        raise invalid_argument("Missing ModelSpec")
+    return _own_spec(request.tasks[0])
+
+
+@dataclass(frozen=True)
+class _Method:
+    """One method of PredictionService.
+
+    Attributes:
+        api: Its name.
+        answer: The answer of a servable.
+        response: Type of an empty answer, beside an error.
+        spec: The ModelSpec of a request.
+        check: Checks that come before the servable is looked for.
+        count: tf.Examples in a request, or None where it has none.
+    """
+
+    api: str
+    answer: Callable[[Servable, Any], Any]
+    response: type[Any]
+    spec: Callable[[Any], ModelSpec] = _own_spec
+    check: Callable[[Any], None] | None = None
+    count: Callable[[Any], int] | None = None
+
+
+def _num_examples(request: Any) -> int:
+    given = request.input
+    return len(given.example_list.examples) or len(given.example_list_with_context.examples)
+
+
+_METHODS = (
+    _Method("Predict", answer_predict, predict_pb2.PredictResponse),
+    _Method(
+        "Classify",
+        answer_classify,
+        classification_pb2.ClassificationResponse,
+        count=_num_examples,
+    ),
+    _Method("Regress", answer_regress, regression_pb2.RegressionResponse, count=_num_examples),
+    _Method(
+        "MultiInference",
+        answer_multi_inference,
+        inference_pb2.MultiInferenceResponse,
+        spec=_first_spec,
+        count=_num_examples,
+    ),
+    _Method(
+        "GetModelMetadata",
+        _answer_metadata,
+        get_model_metadata_pb2.GetModelMetadataResponse,
+        check=_check_metadata_fields,
+    ),
+)
+
+
+class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
+    """Answers each method; what a method is lies in `_METHODS`."""
+
+    def __init__(self, servables: Servables, metrics: Metrics) -> None:
+        self._servables = servables
+        self._metrics = metrics
+        for method in _METHODS:
+            setattr(self, method.api, self._handler(method))
+
+    def _handler(self, method: _Method) -> Callable[[Any, grpc.ServicerContext], Any]:
+        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+            started = time.perf_counter()
+            asked, status = Asked(), "OK"
+            try:
+                spec = method.spec(request)
+                if method.check is not None:
+                    method.check(request)
+                with acquire(self._servables, spec) as servable:
+                    asked = _asked(servable, spec)
+                    found = time.perf_counter()
+                    response = method.answer(servable, request)
+                    seconds = time.perf_counter() - found
+                self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
+            except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
+                status = _refuse(context, error)
+                response = method.response()
+            if method.count is not None and asked.model:
+                self._metrics.observe_examples(asked.model, method.count(request))
+            seconds = time.perf_counter() - started
+            self._metrics.observe_request(
+                asked, api=method.api, wire="GRPC", status=status, seconds=seconds
+            )
+            return response
+
+        return handle
+
+
+def _asked(servable: Servable, spec: ModelSpec) -> Asked:
+    signature = spec.signature_name or DEFAULT_SIGNATURE
+    known = signature if signature in servable.signatures else ""
+    return Asked(servable.name, servable.version, known)
+
+
+class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+    """Tells the models' states and takes another configuration."""
+
+    def __init__(self, manager: ModelManager) -> None:
+        self._manager = manager
+
+    def GetModelStatus(  # noqa: N802 - the protocol's name
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """Returns the states of a model's versions."""
+        try:
+            spec = _own_spec(request)
+            if not spec.name:
+                raise invalid_argument("ModelSpec has no name specified.")
+            choice = spec.WhichOneof("version_choice")
+            return self._manager.status(
+                spec.name,
+                version=spec.version.value if choice == "version" else None,
+                label=spec.version_label if choice == "version_label" else None,
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            _refuse(context, error)
+            return get_model_status_pb2.GetModelStatusResponse()
+
+    def HandleReloadConfigRequest(  # noqa: N802 - the protocol's name
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Serves what the request lists instead."""
+        response = model_management_pb2.ReloadConfigResponse()
+        try:
+            if request.config.WhichOneof("config") != "model_config_list":
+                raise invalid_argument(
+                    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
+                    "ModelConfigList is currently supported"
+                )
+            self._manager.reload(request.config)
+        except Exception as error:  # noqa: BLE001 - as above
+            _refuse(context, error)
+        return response
+
+
+def _refuse(context: grpc.ServicerContext, error: Exception) -> str:
+    """Sets the status of a request that failed, and returns its name."""
+    if not isinstance(error, ServingError):
+        logger.error("A request failed unexpectedly", exc_info=error)
+        error = ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in the server")
+    message = error.message
+    if len(message) > _MAX_MESSAGE_CHARS:
+        message = message[: _MAX_MESSAGE_CHARS - len(_TRUNCATED)] + _TRUNCATED
+    context.set_code(error.code)
+    context.set_details(message)
+    return str(error.code.name)
+
+
+class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """As TensorFlow Serving's: its two services always serve, others are unknown."""
+
+    def Check(  # noqa: N802 - the protocol's name
+        self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
+    ) -> health_pb2.HealthCheckResponse:
+        """Returns SERVING for a service that is here."""
+        if request.service in {"", "ModelService", "PredictionService"}:
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+        context.set_code(grpc.StatusCode.NOT_FOUND)
+        return health_pb2.HealthCheckResponse()
+
+
+def add_services(
+    server: grpc.Server, *, servables: Servables, manager: ModelManager, metrics: Metrics
+) -> None:
+    """Adds PredictionService and ModelService to a server."""
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        _PredictionService(servables, metrics), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(manager), server)
+
+
+def add_health(server: grpc.Server) -> None:
+    """Adds grpc.health.v1 to a server."""
+    health_pb2_grpc.add_HealthServicer_to_server(_Health(), server)

@@ -1,0 +1,158 @@
+"""Classify: tf.Examples in, labels with scores out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.classification_pb2 import ClassificationResult
+
+from serving.errors import invalid_argument
+from serving.inference.examples import text_array
+from serving.inference.predict import DEFAULT_SIGNATURE
+from serving.servable import Servable
+
+METHOD = "tensorflow/serving/classify"
+_INPUTS, _CLASSES, _SCORES = "inputs", "classes", "scores"
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def classify(
+    servable: Servable, signature_name: str, examples: Sequence[bytes]
+) -> ClassificationResult:
+    """Returns the classes of each example.
+
+    Args:
+        servable: A loaded version.
+        signature_name: A signature's name; empty for `serving_default`.
+        examples: Serialised tf.Examples.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    signature = named_signature(servable, signature_name)
+    outputs = check_signature(signature)
+    arrays = run_on_examples(servable, signature, outputs, examples)
+    return read_result(arrays, len(examples))
+
+
+def named_signature(servable: Servable, name: str) -> SignatureDef:
+    """Returns a signature.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT without one of that name.
+    """
+    signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
+    if signature is None:
+        raise invalid_argument(f"No signature was found with the name: {name or DEFAULT_SIGNATURE}")
+    return signature
+
+
+def check_signature(signature: SignatureDef) -> list[str]:
+    """Returns the names of the outputs, `classes`, `scores` or both.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for a signature that Classify cannot use.
+    """
+    check_method(signature, METHOD, "classification")
+    if len(signature.outputs) not in {1, 2}:
+        raise invalid_argument(
+            f"Expected one or two output Tensors, found {len(signature.outputs)}"
+        )
+    check_examples_input(signature, "classification")
+    found = [name for name in (_CLASSES, _SCORES) if name in signature.outputs]
+    if not found:
+        raise invalid_argument(
+            "Expected classification signature outputs to contain at least one of "
+            f'"{_CLASSES}" or "{_SCORES}". Signature was: {signature}'
+        )
+    return found
+
+
+def check_method(signature: SignatureDef, method: str, word: str) -> None:
+    """Checks a signature's method and that it has one input.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for another method, or more inputs or none.
+    """
+    if signature.method_name != method:
+        raise invalid_argument(
+            f"Expected {word} signature method_name to be {method}. Was: {signature.method_name}"
+        )
+    if len(signature.inputs) != 1:
+        raise invalid_argument("Expected one input Tensor.")
+
+
+def check_examples_input(signature: SignatureDef, word: str) -> None:
+    """Checks that the one input is called `inputs`.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if not.
+    """
+    if _INPUTS not in signature.inputs:
+        raise invalid_argument(f"No {word} inputs found in SignatureDef: {signature}")
+
+
+def run_on_examples(
+    servable: Servable, signature: SignatureDef, outputs: Sequence[str], examples: Sequence[bytes]
+) -> dict[str, NDArray[Any]]:
+    """Returns the outputs of a signature whose one input takes tf.Examples.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT without examples, or in TensorFlow's words.
+    """
+    if not examples:
+        raise invalid_argument("Input is empty.")
+    feeds = {signature.inputs[_INPUTS].name: text_array(examples)}
+    fetches = [signature.outputs[name].name for name in outputs]
+    return dict(zip(outputs, servable.run(feeds, fetches), strict=True))
+
+
+def read_result(arrays: Arrays, num_examples: int) -> ClassificationResult:
+    """Returns the result that the outputs mean.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for outputs of another type or shape.
+    """
+    for name, array in arrays.items():
+        _check_output(name, array, num_examples)
+    classes, scores = arrays.get(_CLASSES), arrays.get(_SCORES)
+    if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
+        raise invalid_argument(
+            "Tensors class and score should match in shape[1]. Got "
+            f"{classes.shape[1]} vs. {scores.shape[1]}"
+        )
+    result = ClassificationResult()
+    shape = next(iter(arrays.values())).shape
+    for row in range(num_examples):
+        classifications = result.classifications.add()
+        for column in range(shape[1]):
+            chosen = classifications.classes.add()
+            if classes is not None:
+                chosen.label = _label(classes[row, column])
+            if scores is not None:
+                chosen.score = float(scores[row, column])
+    return result
+
+
+def _label(value: Any) -> str:
+    # A label is text in the answer; bytes that are no UTF-8 could not be sent.
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _check_output(name: str, array: NDArray[Any], num_examples: int) -> None:
+    is_text = array.dtype.kind in {"O", "S", "U"}
+    if name == _CLASSES and not is_text:
+        raise invalid_argument(f"Expected classes Tensor of DT_STRING. Got: {array.dtype}")
+    if name == _SCORES and array.dtype != np.float32:
+        raise invalid_argument(f"Expected scores Tensor of DT_FLOAT. Got: {array.dtype}")
+    if array.ndim != 2:
+        raise invalid_argument(
+            f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}"
+        )
+    if len(array) != num_examples:
+        raise invalid_argument(
+            f"Expected {name} output batch size of {num_examples}. Got: {len(array)}"
+        )

@@ -1,0 +1,129 @@
+"""Predict: any named tensors in, any named tensors out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import grpc
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from serving.errors import ServingError, failed_precondition, invalid_argument
+from serving.servable import Servable
+from serving.tensor_protos import from_proto
+
+DEFAULT_SIGNATURE = "serving_default"
+_METHODS = tuple(f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def predict(
+    servable: Servable, signature_name: str, inputs: Arrays, output_filter: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Returns the outputs by name.
+
+    Args:
+        servable: A loaded version.
+        signature_name: A signature's name; empty for `serving_default`.
+        inputs: Arrays by input name.
+        output_filter: Names of the outputs wanted; all if empty.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    signature = find_signature(servable, signature_name)
+    check_inputs(signature, inputs)
+    outputs = choose_outputs(signature, output_filter)
+    return run(servable, signature, inputs, outputs)
+
+
+def find_signature(servable: Servable, name: str) -> SignatureDef:
+    """Returns a signature that Predict takes.
+
+    Raises:
+        ServingError: FAILED_PRECONDITION without one of that name, INTERNAL for one that is broken.
+    """
+    signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
+    if signature is None:
+        raise failed_precondition(f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found.')
+    if signature.method_name not in _METHODS:
+        raise _internal(
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. "
+            f"Was: {signature.method_name}"
+        )
+    for kind in ("inputs", "outputs"):
+        if not getattr(signature, kind):
+            word = kind.removesuffix("s")
+            raise _internal(f"Expected at least one {word} Tensor in prediction signature.")
+    return signature
+
+
+def _internal(message: str) -> ServingError:
+    return ServingError(grpc.StatusCode.INTERNAL, message)
+
+
+def check_inputs(signature: SignatureDef, inputs: Iterable[str]) -> None:
+    """Checks that a request brings what the signature takes, and nothing else.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, with the names.
+    """
+    sent, known = set(inputs), set(signature.inputs)
+    if sent != known and (sent - known or known - sent - set(signature.defaults)):
+        raise invalid_argument(_difference(sent, known, set(signature.defaults)))
+
+
+def _difference(sent: set[str], known: set[str], defaults: set[str]) -> str:
+    extra, missing = sent - known, known - sent - defaults
+    text = f"Sent extra: {_set(extra)}. Missing but required: {_set(missing)}."
+    if defaults:
+        return text
+    if len(sent) == len(known):
+        return (
+            f"input tensor alias not found in signature: {min(extra)}. Inputs expected to be in "
+            f"the set {_set(known)}."
+        )
+    return (
+        f"input size does not match signature: {len(sent)}!={len(known)} "
+        f"len({_set(sent)}) != len({_set(known)}). {text}"
+    )
+
+
+def _set(names: Iterable[str]) -> str:
+    return "{" + ",".join(sorted(names)) + "}"
+
+
+def choose_outputs(signature: SignatureDef, output_filter: Sequence[str]) -> Sequence[str]:
+    """Returns the names of the outputs that are wanted.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for an unknown or repeated name.
+    """
+    if not output_filter:
+        return list(signature.outputs)
+    for position, name in enumerate(output_filter):
+        if name not in signature.outputs:
+            raise invalid_argument(
+                f"output tensor alias not found in signature: {name} Outputs expected to be in "
+                f"the set {_set(signature.outputs)}."
+            )
+        if name in output_filter[:position]:
+            raise invalid_argument(f"duplicate output tensor alias: {name}")
+    return output_filter
+
+
+def run(
+    servable: Servable, signature: SignatureDef, inputs: Arrays, outputs: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Returns the outputs of a signature, without checks.
+
+    Raises:
+        ServingError: In TensorFlow's words.
+    """
+    known = signature.inputs
+    feeds = {known[name].name: array for name, array in inputs.items()}
+    for name, default in signature.defaults.items():
+        if name not in inputs:
+            feeds[known[name].name] = from_proto(default)
+    fetches = [signature.outputs[name].name for name in outputs]
+    return dict(zip(outputs, servable.run(feeds, fetches), strict=True))

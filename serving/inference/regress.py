@@ -1,0 +1,75 @@
+"""Regress: tf.Examples in, a number each out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow_serving.apis.regression_pb2 import RegressionResult
+
+from serving.errors import invalid_argument
+from serving.inference.classify import (
+    check_examples_input,
+    check_method,
+    named_signature,
+    run_on_examples,
+)
+from serving.servable import Servable
+
+METHOD = "tensorflow/serving/regress"
+OUTPUTS = "outputs"
+
+
+def regress(servable: Servable, signature_name: str, examples: Sequence[bytes]) -> RegressionResult:
+    """Returns the value of each example.
+
+    Args:
+        servable: A loaded version.
+        signature_name: A signature's name; empty for `serving_default`.
+        examples: Serialised tf.Examples.
+
+    Raises:
+        ServingError: In TensorFlow Serving's words.
+    """
+    signature = named_signature(servable, signature_name)
+    check_signature(signature)
+    arrays = run_on_examples(servable, signature, [OUTPUTS], examples)
+    return read_result(arrays[OUTPUTS], len(examples))
+
+
+def check_signature(signature: SignatureDef) -> None:
+    """Checks that Regress can use a signature.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if not.
+    """
+    check_method(signature, METHOD, "regression")
+    if len(signature.outputs) != 1:
+        raise invalid_argument("Expected one output Tensor.")
+    check_examples_input(signature, "regression")
+    if OUTPUTS not in signature.outputs:
+        raise invalid_argument(f"No regression outputs found in SignatureDef: {signature}")
+
+
+def read_result(values: NDArray[Any], num_examples: int) -> RegressionResult:
+    """Returns the result that the output means.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for an output of another type or shape.
+    """
+    if values.ndim not in {1, 2} or (values.ndim == 2 and values.shape[1] != 1):
+        raise invalid_argument(
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            f"{list(values.shape)}"
+        )
+    if len(values) != num_examples:
+        raise invalid_argument(
+            f"Input batch size did not match output batch size: {num_examples} vs. {len(values)}"
+        )
+    if values.dtype != np.float32:
+        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {values.dtype}")
+    result = RegressionResult()
+    for value in values.reshape(-1).tolist():
+        result.regressions.add().value = value
+    return result

@@ -1,0 +1,178 @@
+"""TensorProto to NumPy and back, as TensorFlow's C++ does it.
+
+TensorFlow's own Python functions for this cost more than a small model's run, and accept what a
+server in C++ refuses.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework.types_pb2 import DataType
+
+# A tensor may be written as one value for all elements. What that may blow up to is bounded, so
+# that a request of some bytes cannot take all memory.
+_MAX_FILLED_BYTES = 2**30
+_MAX_RANK = 254
+
+
+class TensorParsingError(ValueError):
+    """The proto is no tensor."""
+
+
+# Type, and the field of the proto that holds its values.
+_TYPES: dict[int, tuple[np.dtype[Any], str]] = {
+    DataType.DT_FLOAT: (np.dtype(np.float32), "float_val"),
+    DataType.DT_DOUBLE: (np.dtype(np.float64), "double_val"),
+    DataType.DT_INT32: (np.dtype(np.int32), "int_val"),
+    DataType.DT_INT16: (np.dtype(np.int16), "int_val"),
+    DataType.DT_INT8: (np.dtype(np.int8), "int_val"),
+    DataType.DT_UINT16: (np.dtype(np.uint16), "int_val"),
+    DataType.DT_UINT8: (np.dtype(np.uint8), "int_val"),
+    DataType.DT_UINT32: (np.dtype(np.uint32), "uint32_val"),
+    DataType.DT_UINT64: (np.dtype(np.uint64), "uint64_val"),
+    DataType.DT_INT64: (np.dtype(np.int64), "int64_val"),
+    DataType.DT_BOOL: (np.dtype(np.bool_), "bool_val"),
+    DataType.DT_HALF: (np.dtype(np.float16), "half_val"),
+    DataType.DT_BFLOAT16: (np.dtype(ml_dtypes.bfloat16), "half_val"),
+    DataType.DT_COMPLEX64: (np.dtype(np.complex64), "scomplex_val"),
+    DataType.DT_COMPLEX128: (np.dtype(np.complex128), "dcomplex_val"),
+    DataType.DT_STRING: (np.dtype(object), "string_val"),
+}
+_ENUMS = {dtype: enum for enum, (dtype, _) in _TYPES.items()}
+
+
+def from_proto(tensor: TensorProto) -> NDArray[Any]:
+    """Returns the array; text as `object` array of bytes.
+
+    Fewer values than elements are filled up with the last one, none at all with zeros; more are
+    ignored. `tensor_content` has to have exactly the size that the shape asks for.
+
+    Raises:
+        TensorParsingError: An unknown type, an impossible shape, or content of another size.
+    """
+    known = _TYPES.get(tensor.dtype)
+    if known is None:
+        raise TensorParsingError(f"type {tensor.dtype}")
+    dtype, field = known
+    shape = _shape(tensor)
+    size = math.prod(shape)
+    if tensor.tensor_content:
+        return _from_content(tensor.tensor_content, dtype, shape)
+    values = getattr(tensor, field)
+    if len(values) < size and size * dtype.itemsize > _MAX_FILLED_BYTES:
+        raise TensorParsingError(f"{len(values)} values for {size} elements")
+    return _fill(_array(values, dtype, field)[:size], dtype, size).reshape(shape)
+
+
+def _shape(tensor: TensorProto) -> list[int]:
+    dims = tensor.tensor_shape.dim
+    shape = [dim.size for dim in dims]
+    if tensor.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or min(shape, default=0) < 0:
+        raise TensorParsingError(f"shape {shape[:8]}")
+    if math.prod(size for size in shape if size) >= 2**63:
+        raise TensorParsingError(f"shape {shape[:8]}")
+    return shape
+
+
+def _from_content(content: bytes, dtype: np.dtype[Any], shape: Sequence[int]) -> NDArray[Any]:
+    size = math.prod(shape)
+    if dtype.hasobject:
+        return _array(_decode_strings(content, size), dtype, "").reshape(shape)
+    if len(content) != size * dtype.itemsize:
+        raise TensorParsingError(f"{len(content)} bytes for {size} elements of {dtype}")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _decode_strings(content: bytes, count: int) -> list[bytes]:
+    """All lengths as varints, then all texts."""
+    if count > len(content):
+        raise TensorParsingError(f"{count} texts in {len(content)} bytes")
+    lengths, at = [], 0
+    for _ in range(count):
+        length, at = _varint(content, at)
+        lengths.append(length)
+    texts = []
+    for length in lengths:
+        texts.append(content[at : at + length])
+        at += length
+    if at != len(content):
+        raise TensorParsingError(f"texts of {at} bytes in {len(content)}")
+    return texts
+
+
+def _varint(content: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 35, 7):
+        if at >= len(content):
+            break
+        byte = content[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise TensorParsingError("a text without a length")
+
+
+def _array(values: Any, dtype: np.dtype[Any], field: str) -> NDArray[Any]:
+    """The values of a field, in one dimension."""
+    if dtype.hasobject:
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array
+    if field == "int_val":
+        # C++ casts; NumPy would refuse what does not fit.
+        return np.array(values, np.int64).astype(dtype)
+    if field == "half_val":
+        return np.array(values, np.int64).astype(np.uint16).view(dtype)
+    if field in {"scomplex_val", "dcomplex_val"}:
+        parts = np.array(values, np.float32 if field == "scomplex_val" else np.float64)
+        return parts[: len(parts) // 2 * 2].view(dtype)
+    return np.array(values, dtype)
+
+
+def _fill(values: NDArray[Any], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+    if len(values) == size:
+        return values
+    last = values[-1] if len(values) else (b"" if dtype.hasobject else dtype.type(0))
+    filled = np.empty(size, dtype)
+    filled[: len(values)] = values
+    filled[len(values) :] = last
+    return filled
+
+
+def to_proto(array: NDArray[Any]) -> TensorProto:
+    """Returns the proto with its values in the typed field, as TensorFlow Serving answers.
+
+    Raises:
+        TypeError: No proto can hold the array's type.
+    """
+    enum = _ENUMS.get(array.dtype)
+    if enum is None:
+        raise TypeError(f"no tensor of type {array.dtype}")
+    proto = TensorProto(dtype=DataType.Name(enum))
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    field = _TYPES[enum][1]
+    getattr(proto, field).extend(_LISTS.get(field, _plain)(array.reshape(-1)))
+    return proto
+
+
+def _plain(flat: NDArray[Any]) -> list[Any]:
+    return list(flat.tolist())
+
+
+def _texts(flat: NDArray[Any]) -> list[bytes]:
+    return [value if isinstance(value, bytes) else str(value).encode() for value in flat]
+
+
+_LISTS: dict[str, Callable[[NDArray[Any]], list[Any]]] = {
+    "string_val": _texts,
+    "half_val": lambda flat: _plain(flat.view(np.uint16)),
+    "scomplex_val": lambda flat: _plain(flat.view(np.float32)),
+    "dcomplex_val": lambda flat: _plain(flat.view(np.float64)),
+}
