@@ -79,6 +79,8 @@ def main() -> None:
     faultline run                          the default use case, signals
     faultline init data.csv --label fault  a config and a schema for your own data
     faultline run --config configs/data.yaml
+    faultline serve                        serve it over gRPC and REST
+    faultline predict new.csv              ask the served model
     faultline runs                         what has run so far
     faultline lineage latest               where a pushed model comes from
 
@@ -166,6 +168,69 @@ def lineage(reference: str, config_path: Path | None, output: Path, as_json: boo
     from pipeline.queries import print_lineage
 
     return print_lineage(reference, config_path, output, as_json=as_json)
+
+
+@main.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="The YAML of the one use case to serve.  [default: all that were pushed]",
+)
+@output_option
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED)
+@exits_cleanly
+def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int:
+    """Serve pushed models over gRPC and REST, as TensorFlow Serving does.
+
+    New versions are served as they are pushed. FLAGS after `--` are TensorFlow Serving's own:
+
+    \b
+    faultline serve
+    faultline serve -- --port=9000 --rest_api_port=9001 --enable_batching
+    faultline serve -- --help              all of them
+    """  # noqa: D301 - as above
+    from pipeline.prediction.serve import serve as serve_models
+
+    return serve_models(config_path, output, flags)
+
+
+@main.command()
+@click.argument("data")
+@config_option
+@click.option(
+    "--server",
+    default="grpc://127.0.0.1:8500",
+    show_default=True,
+    help="The model server: grpc://HOST:PORT or http://HOST:PORT.",
+)
+@click.option("--model", help="Name of the served model.  [default: the config's name]")
+@click.option("--id", "id_column", help="Column that names a row.  [default: the row's number]")
+@click.option(
+    "--output-file",
+    type=click.Path(path_type=Path),
+    help="Ends in .csv, .parquet or .jsonl; with --batch a new folder.  [default: predictions.csv]",
+)
+@click.option("--batch", is_flag=True, help="Use the model pushed below --output; no server.")
+@output_option
+@json_option
+@exits_cleanly
+def predict(**options: Any) -> int:
+    """Predict DATA: a CSV, Parquet or JSON-lines file, a folder or a glob.
+
+    Rows are read as training reads them: the config names signals spread over columns, times and
+    what means a missing value. The label is not needed.
+
+    \b
+    faultline predict new.parquet --id recording_id
+    faultline predict new.csv --server http://127.0.0.1:8501 --output-file new.jsonl
+    faultline predict archive/ --batch --output-file predictions/
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from pipeline.prediction.options import PredictOptions
+    from pipeline.prediction.predict import predict as predict_data
+
+    return predict_data(PredictOptions(**options))
 
 
 @main.command()

@@ -49,9 +49,11 @@ class RowError(InputMismatchError):
     Attributes:
         row: Place of the row among the rows given, from 0.
         column: The column.
+        problem: What was found and what was expected.
     """
 
     def __init__(self, row: int, column: str, problem: str) -> None:
         super().__init__(f"Row {row} (counted from 0), column `{column}`: {problem}")
         self.row = row
         self.column = column
+        self.problem = problem

@@ -81,7 +81,7 @@ def _predict(order: PredictOrder, metadata: ModelMetadata) -> Plan[Predictions]:
     inputs = order.encode(signature.inputs)
     num_rows = len(next(iter(inputs.values()), ()))
     if inputs and not num_rows:
-        return Predictions(outputs=_no_rows(signature), versions=(metadata.version,))
+        return Predictions(outputs=no_rows(signature), versions=(metadata.version,))
     answers: list[PredictAnswer] = []
     sizes: list[int] = []
     for batch in _batches(inputs, num_rows, order.batch_size):
@@ -110,7 +110,8 @@ def _signature(metadata: ModelMetadata, name: str) -> ModelSignature:
     return metadata.signatures[name]
 
 
-def _no_rows(signature: ModelSignature) -> Arrays:
+def no_rows(signature: ModelSignature) -> Arrays:
+    """Returns what a signature gives for no rows at all."""
     return {
         name: np.empty([0, *(max(size, 0) for size in (spec.shape or ())[1:])], spec.dtype)
         for name, spec in signature.outputs.items()

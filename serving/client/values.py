@@ -182,23 +182,26 @@ def _to_int(value: Any, low: int, high: int, missing: int | None) -> int:
 
 
 def _whole(value: Any) -> int:
-    """A whole number; of a point in time its seconds since 1970 in UTC, without a zone as UTC."""
-    if isinstance(value, np.datetime64):
-        return int(value.astype("datetime64[s]").astype(np.int64))
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return int(aware.timestamp() // 1)
-    if isinstance(value, date):
-        return int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
-    if isinstance(value, np.bool_):
-        return int(value)
-    if isinstance(value, numbers.Integral):
+    """A whole number; of a point in time its seconds since 1970."""
+    if isinstance(value, np.datetime64 | date):
+        return _epoch_seconds(value)
+    if isinstance(value, numbers.Integral | np.bool_):
         return int(value)
     if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
         return int(value)
     if isinstance(value, numbers.Real) and float(value).is_integer():
         return int(float(value))
     raise _UnfitError("a whole number")
+
+
+def _epoch_seconds(moment: np.datetime64 | date) -> int:
+    """In UTC; what has no time zone is UTC."""
+    if isinstance(moment, np.datetime64):
+        return int(moment.astype("datetime64[s]").astype(np.int64))
+    if not isinstance(moment, datetime):
+        return int(datetime(moment.year, moment.month, moment.day, tzinfo=UTC).timestamp())
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return int(aware.timestamp() // 1)
 
 
 def _is_list(value: Any) -> bool:

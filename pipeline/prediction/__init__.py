@@ -1,0 +1,1 @@
+"""The commands `predict` and `serve`: data files in, predictions out, by a server or by Beam."""

@@ -1,0 +1,105 @@
+"""`faultline predict --batch`: the pushed model over a data set by Beam, without a server."""
+
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from pipeline.beam_options import LOCAL_BEAM_ARGS
+from pipeline.components.pusher.version_folder import served_versions
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.output_folder import OutputFolder
+from pipeline.prediction import bad_rows as bad_rows_lib
+from pipeline.prediction import input_files
+from pipeline.prediction.by_server import SIGNATURE, count_decisions, make_read_plan
+from pipeline.prediction.options import PredictOptions, PredictSummary
+
+_DEFAULT_OUTPUT = Path("predictions")
+
+
+def predict_batch(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
+    """Predicts a data set with the pushed model and writes a folder of Parquet files.
+
+    Raises:
+        InputError: Bad input, or no model was pushed; nothing was written.
+    """
+    files = input_files.find_input_files(options.data)
+    pieces = input_files.plan_pieces(files)
+    output = options.output_file or _DEFAULT_OUTPUT
+    _check_new_folder(output)
+    name = options.model or config.name
+    model = latest_model(OutputFolder(options.output.absolute()), name)
+    # TensorFlow and Beam take seconds to import: only where nothing else is wrong.
+    with console.status("Importing TensorFlow and Beam"):
+        from pipeline.prediction import beam_inference
+    signature = beam_inference.read_signature(model, SIGNATURE)
+    plan = make_read_plan(config, pieces, signature.inputs, id_column=options.id_column)
+    incoming = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
+    job = beam_inference.Job(
+        pieces=tuple(pieces),
+        plan=plan,
+        model=str(model),
+        signature=signature,
+        folder=str(incoming.absolute()),
+    )
+    summary = PredictSummary(model=name, source=str(model), output=str(output))
+    summary.versions = [int(model.name)]
+    incoming.mkdir()
+    try:
+        with console.status("Predicting"):
+            bad_rows = beam_inference.run_job(job, LOCAL_BEAM_ARGS)
+        bad_rows_lib.check_bad_rows(bad_rows, max_bad_rows=plan.spec.max_bad_rows)
+        _count(sorted(incoming.glob("*.parquet")), summary)
+        incoming.rename(output)
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    summary.num_left_out = len(bad_rows)
+    if bad_rows:
+        summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output))
+    return summary
+
+
+def latest_model(folder: OutputFolder, name: str) -> Path:
+    """Returns the folder of the latest pushed version.
+
+    Raises:
+        InputError: None was pushed.
+    """
+    base = folder.serving(name)
+    versions = served_versions(base)
+    if not versions:
+        raise InputError(
+            f"No model was pushed to {base}. Run `faultline run` first, or name the output folder "
+            "with --output and the model with --model."
+        )
+    return base / str(versions[-1])
+
+
+def _check_new_folder(output: Path) -> None:
+    if output.exists():
+        raise InputError(
+            f"--output-file {output} is there already. With --batch it is a new folder: remove "
+            "the old one, or name another."
+        )
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"--output-file {output} lies in a folder that is not there.")
+
+
+def _count(shards: Sequence[Path], summary: PredictSummary) -> None:
+    for shard in shards:
+        file: Any = pq.ParquetFile(shard)
+        summary.num_rows += file.metadata.num_rows
+        if "decision" not in file.schema_arrow.names:
+            continue
+        for batch in file.iter_batches(columns=["decision"]):
+            column: pa.Array = batch.column(0)
+            if pa.types.is_nested(column.type):
+                column = column.flatten()
+            for value, number in count_decisions({"decision": column.to_numpy()}).items():
+                summary.decisions[value] = summary.decisions.get(value, 0) + number

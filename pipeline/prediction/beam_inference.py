@@ -1,0 +1,206 @@
+"""A SavedModel over a data set by Beam: elements are Arrow record batches, never rows."""
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.io.parquetio import WriteToParquetBatched
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.options.pipeline_options import PipelineOptions
+from numpy.typing import NDArray
+
+from models.export import load_in_session, read_signatures
+from pipeline.components.arrow_example_gen.sources import BadRow, Piece, resolve_path
+from pipeline.errors import InputError
+from pipeline.prediction.reading import PredictionRows, ReadPlan, read_rows
+from pipeline.prediction.results import result_table
+from serving.client import ModelSignature, RowError, TensorSpec
+from serving.client.plans import no_rows
+from serving.client.rows import encode_rows
+from serving.client.signatures import numpy_dtype
+
+_SIGNATURE = "serving_default"
+_PROBLEMS = "problems.pickle"
+# A Session holds the activations of a whole batch: a signal model takes some 100 KB a row.
+_RUN_ROWS = 1024
+_BAD, _FATAL = "bad", "fatal"
+
+Ask = Callable[[Mapping[str, Any]], dict[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a Beam pipeline predicts; it travels to the workers.
+
+    Attributes:
+        pieces: The data.
+        plan: How it is read.
+        model: Folder of the SavedModel, which every worker can reach.
+        signature: What its signature takes and gives.
+        folder: Where the Parquet files go, which every worker can reach.
+    """
+
+    pieces: tuple[Piece, ...]
+    plan: ReadPlan
+    model: str
+    signature: ModelSignature
+    folder: str
+
+
+def read_signature(model: Path, name: str) -> ModelSignature:
+    """Returns a signature of a SavedModel, without loading it.
+
+    Raises:
+        InputError: The model has no such signature.
+    """
+    signatures = read_signatures(model)
+    if name not in signatures:
+        raise InputError(f"{model} has no signature `{name}`; it has {sorted(signatures)}.")
+    found = signatures[name]
+    return ModelSignature(
+        inputs={key: _tensor_spec(key, info) for key, info in found.inputs.items()},
+        outputs={key: _tensor_spec(key, info) for key, info in found.outputs.items()},
+        method=found.method_name,
+    )
+
+
+def _tensor_spec(name: str, info: Any) -> TensorSpec:
+    shape = info.tensor_shape
+    return TensorSpec(
+        name=name,
+        dtype=numpy_dtype(info.dtype),
+        shape=None if shape.unknown_rank else tuple(dim.size for dim in shape.dim),
+    )
+
+
+def run_job(job: Job, beam_args: Sequence[str]) -> list[BadRow]:
+    """Predicts all pieces and writes shards `predictions-NNNNN-of-NNNNN.parquet`.
+
+    Args:
+        job: What to do.
+        beam_args: Options of Beam: which runner, and how it is reached.
+
+    Returns:
+        The rows that could not be read.
+
+    Raises:
+        InputError: A file cannot be read, or a row cannot be sent to the model.
+    """
+    with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
+        read = (
+            pipeline
+            | "Pieces" >> beam.Create(list(job.pieces))
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.ParDo(_Read(job.plan)).with_outputs(_BAD, _FATAL, main="rows")
+        )
+        handler = SessionHandler(job.model, job.signature)
+        tables = read["rows"] | "Predict" >> RunInference(handler)
+        answers = tables | "Split" >> beam.ParDo(_Split()).with_outputs(_FATAL, main="tables")
+        _ = answers["tables"] | "Write" >> WriteToParquetBatched(
+            f"{job.folder}/predictions", _result_schema(job), file_name_suffix=".parquet"
+        )
+        problems = (read[_BAD], read[_FATAL], answers[_FATAL]) | beam.Flatten()
+        _ = (
+            problems
+            | "Problems" >> beam.combiners.ToList()
+            | "Keep" >> beam.Map(_save_problems, f"{job.folder}/{_PROBLEMS}")
+        )
+    return _take_problems(f"{job.folder}/{_PROBLEMS}")
+
+
+class _Read(beam.DoFn):  # type: ignore[misc]
+    """Pieces to stretches of rows; what cannot be read goes aside as a value.
+
+    An exception that crosses a Beam runner loses its type, so bad input travels as a value.
+    """
+
+    def __init__(self, plan: ReadPlan) -> None:
+        self._plan = plan
+
+    def process(self, piece: Piece) -> Iterator[Any]:
+        try:
+            for rows in read_rows(piece, self._plan):
+                for bad in rows.bad_rows:
+                    yield beam.pvalue.TaggedOutput(_BAD, bad)
+                yield rows
+        except InputError as error:
+            yield beam.pvalue.TaggedOutput(_FATAL, str(error))
+
+
+class SessionHandler(ModelHandler[PredictionRows, Any, Ask]):  # type: ignore[misc]
+    """Runs a SavedModel in a TF1 Session, as TensorFlow Serving does, on stretches of rows."""
+
+    def __init__(self, model: str, signature: ModelSignature) -> None:
+        # An element is thousands of rows already: Beam must not gather more.
+        super().__init__(min_batch_size=1, max_batch_size=1)
+        self._model = model
+        self._signature = signature
+
+    def load_model(self) -> Ask:
+        """Loads the model once a worker process."""
+        return load_in_session(Path(self._model), _SIGNATURE)
+
+    def run_inference(
+        self,
+        batch: Sequence[PredictionRows],
+        model: Ask,
+        inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - Beam's signature
+    ) -> Iterable[Any]:
+        """Returns a table of results each, or the text of why there is none."""
+        return [self._predict(rows, model) for rows in batch]
+
+    def get_num_bytes(self, batch: Sequence[PredictionRows]) -> int:
+        """Returns the size of the features; Beam's own way pickles them to find out."""
+        return sum(rows.features.nbytes for rows in batch)
+
+    def _predict(self, rows: PredictionRows, ask: Ask) -> pa.Table | str:
+        version = int(Path(self._model).name)
+        try:
+            inputs = encode_rows(rows.features, self._signature.inputs)
+        except RowError as error:
+            return (
+                f"{rows.path}, row {rows.numbers[error.row]}, column `{error.column}`: "
+                f"{error.problem}"
+            )
+        tables = []
+        for start in range(0, rows.features.num_rows, _RUN_ROWS):
+            part = {name: array[start : start + _RUN_ROWS] for name, array in inputs.items()}
+            keys = rows.keys.slice(start, _RUN_ROWS)
+            tables.append(result_table(keys, ask(part), version))
+        if not tables:
+            return result_table(rows.keys, no_rows(self._signature), version)
+        return pa.concat_tables(tables)
+
+
+class _Split(beam.DoFn):  # type: ignore[misc]
+    """Tables to be written, and texts that end the job."""
+
+    def process(self, answer: pa.Table | str) -> Iterator[Any]:
+        yield beam.pvalue.TaggedOutput(_FATAL, answer) if isinstance(answer, str) else answer
+
+
+def _result_schema(job: Job) -> pa.Schema:
+    """The columns of the result, found on no rows of the first piece."""
+    first = next(read_rows(job.pieces[0], job.plan))
+    return result_table(first.keys.slice(0, 0), no_rows(job.signature), None).schema
+
+
+def _save_problems(problems: list[BadRow | str], path: str) -> None:
+    filesystem, inner = resolve_path(path)
+    with filesystem.open_output_stream(inner) as stream:
+        stream.write(pickle.dumps(problems))
+
+
+def _take_problems(path: str) -> list[BadRow]:
+    filesystem, inner = resolve_path(path)
+    with filesystem.open_input_stream(inner) as stream:
+        problems = pickle.loads(stream.read())  # noqa: S301 - written above, in a folder of ours
+    filesystem.delete_file(inner)
+    fatal = [problem for problem in problems if isinstance(problem, str)]
+    if fatal:
+        raise InputError(min(fatal))
+    return [problem for problem in problems if isinstance(problem, BadRow)]

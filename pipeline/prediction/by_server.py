@@ -1,0 +1,191 @@
+"""Predictions by a model server."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from pipeline.components.arrow_example_gen.sources import BadRow, Piece, open_parquet
+from pipeline.config import Config
+from pipeline.errors import InputError, StepFailedError
+from pipeline.prediction import bad_rows as bad_rows_lib
+from pipeline.prediction import input_files
+from pipeline.prediction.model_columns import decide_columns, prediction_spec
+from pipeline.prediction.options import DEFAULT_SERVER, PredictOptions, PredictSummary
+from pipeline.prediction.progress import RowProgress
+from pipeline.prediction.reading import PredictionRows, ReadPlan, check_id_column, read_rows
+from pipeline.prediction.results import ResultFile, result_table
+from serving.client import (
+    Client,
+    InputMismatchError,
+    ModelMetadata,
+    RowError,
+    ServingClientError,
+    TensorSpec,
+)
+
+SIGNATURE = "serving_default"
+_DEFAULT_OUTPUT = Path("predictions.csv")
+# Rows of a request: the version that answers it stands beside its rows.
+_BATCH_ROWS = 1024
+
+
+class _Prediction:
+    """One prediction by a server, from the first row to the summary."""
+
+    def __init__(
+        self, client: Client, plan: ReadPlan, results: ResultFile, summary: PredictSummary
+    ) -> None:
+        self._client = client
+        self._plan = plan
+        self._results = results
+        self._summary = summary
+        self._decisions: Counter[str] = Counter()
+        self._bad_rows: list[BadRow] = []
+
+    def run(self, pieces: Sequence[Piece], progress: RowProgress) -> list[BadRow]:
+        """Predicts all rows; returns those that were left out.
+
+        Raises:
+            InputError: More rows cannot be read than the config allows, or one cannot be sent.
+            ServingClientError: The server failed.
+        """
+        for piece in pieces:
+            for rows in read_rows(piece, self._plan):
+                self._bad_rows += rows.bad_rows
+                bad_rows_lib.check_bad_rows(
+                    self._bad_rows, max_bad_rows=self._plan.spec.max_bad_rows
+                )
+                # A stretch without rows is asked too: its answer has the outputs' columns.
+                for start in range(0, max(1, rows.features.num_rows), _BATCH_ROWS):
+                    progress.add(self._ask(rows, start))
+        self._summary.decisions = dict(self._decisions)
+        return self._bad_rows
+
+    def _ask(self, rows: PredictionRows, start: int) -> int:
+        features = rows.features.slice(start, _BATCH_ROWS)
+        num_rows = int(features.num_rows)
+        try:
+            predictions = self._client.predict(features, signature=SIGNATURE)
+        except RowError as error:
+            raise InputError(
+                f"{rows.path}, row {rows.numbers[start + error.row]}, column `{error.column}`: "
+                f"{error.problem}"
+            ) from error
+        outputs, version = predictions.outputs, predictions.version
+        self._results.write(result_table(rows.keys.slice(start, _BATCH_ROWS), outputs, version))
+        self._summary.num_rows += num_rows
+        if version is not None and version not in self._summary.versions:
+            self._summary.versions.append(version)
+        self._decisions.update(count_decisions(outputs))
+        return num_rows
+
+
+def count_decisions(outputs: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Returns how often each decision was taken, where the model takes any."""
+    if "decision" not in outputs:
+        return {}
+    found, counts = np.unique(outputs["decision"], return_counts=True)
+    return {str(value): int(n) for value, n in zip(found, counts, strict=True)}
+
+
+def predict_by_server(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
+    """Sends the data to a server and writes its answers.
+
+    Raises:
+        InputError: Bad input; nothing was written.
+        StepFailedError: The server is not there, or failed; nothing was written.
+    """
+    files = input_files.find_input_files(options.data)
+    pieces = input_files.plan_pieces(files)
+    output = options.output_file or _DEFAULT_OUTPUT
+    if output.resolve() in {Path(path).resolve() for path in files.paths}:
+        raise InputError(f"--output-file {output} is the data itself. Name another file.")
+    model = options.model or config.name
+    summary = PredictSummary(model=model, source=options.server, output=str(output))
+    try:
+        with (
+            _open_client(options.server, model) as client,
+            ResultFile(output) as results,
+            RowProgress(console, total=_count_rows(files, pieces)) as progress,
+        ):
+            inputs = plain_inputs(client.metadata())
+            plan = make_read_plan(config, pieces, inputs, id_column=options.id_column)
+            bad_rows = _Prediction(client, plan, results, summary).run(pieces, progress)
+    except InputMismatchError as error:
+        raise InputError(str(error)) from error
+    except ServingClientError as error:
+        raise _told(error, options.server, model) from error
+    summary.num_left_out = len(bad_rows)
+    if bad_rows:
+        summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output))
+    return summary
+
+
+def plain_inputs(metadata: ModelMetadata) -> Mapping[str, TensorSpec]:
+    """Returns the inputs of the signature that takes one input a column.
+
+    Raises:
+        InputError: The model has none.
+    """
+    if SIGNATURE not in metadata.signatures:
+        raise InputError(
+            f"The model `{metadata.name}` has no signature `{SIGNATURE}` with an input a column; "
+            f"it has {sorted(metadata.signatures)}. Ask it through serving.client."
+        )
+    return metadata.signatures[SIGNATURE].inputs
+
+
+def make_read_plan(
+    config: Config,
+    pieces: Sequence[Piece],
+    inputs: Mapping[str, TensorSpec],
+    *,
+    id_column: str | None,
+) -> ReadPlan:
+    """Returns how the data is read for a model.
+
+    Raises:
+        InputError: A column is not there, or holds what the model cannot take.
+    """
+    spec = prediction_spec(config)
+    plan = ReadPlan(
+        columns=decide_columns(inputs, pieces, spec),
+        spec=spec,
+        id_column=id_column,
+        name_files=len({piece.path for piece in pieces}) > 1,
+    )
+    check_id_column(plan, pieces)
+    return plan
+
+
+def _open_client(server: str, model: str) -> Client:
+    try:
+        return Client(server, model=model, batch_size=_BATCH_ROWS)
+    except ValueError as error:
+        raise InputError(f"--server: {error}") from error
+
+
+def _count_rows(files: input_files.InputFiles, pieces: Sequence[Piece]) -> int | None:
+    """Rows in all, where the files say it themselves."""
+    if files.format != "parquet":
+        return None
+    return sum(int(open_parquet(path).metadata.num_rows) for path in {p.path for p in pieces})
+
+
+def _told(error: ServingClientError, server: str, model: str) -> Exception:
+    if error.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}:
+        how = (
+            "Start one in another terminal with `faultline serve`, or name yours with --server."
+            if server == DEFAULT_SERVER
+            else "Is it up, and is the address right?"
+        )
+        return StepFailedError(f"No model server answers at {server}. {how} ({error})")
+    if error.code == "NOT_FOUND":
+        return InputError(
+            f"The server {server} does not serve the model `{model}`: {error.message}. Name one "
+            "that it serves with --model."
+        )
+    return StepFailedError(f"The server {server} failed. {error}")

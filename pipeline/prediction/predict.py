@@ -1,0 +1,86 @@
+"""`faultline predict`: data files in, predictions out."""
+
+import json
+import os
+import sys
+import time
+from traceback import format_exc
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.config import Config
+from pipeline.config_loading import load_config
+from pipeline.console import format_duration
+from pipeline.errors import InputError, StepFailedError
+from pipeline.output_folder import captured_output, open_output
+from pipeline.prediction.options import PredictOptions, PredictSummary
+
+
+def predict(options: PredictOptions) -> int:
+    """Predicts what the options say and prints what was done.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: Bad input; nothing was written.
+        StepFailedError: The server is not there, or failed; nothing was written.
+    """
+    started = time.monotonic()
+    console = Console(file=sys.stderr if options.as_json else sys.stdout)
+    config = load_config(options.config_path)
+    if options.batch:
+        summary = _predict_quietly(options, config)
+    else:
+        from pipeline.prediction.by_server import predict_by_server
+
+        summary = predict_by_server(options, config, console)
+    summary.duration_s = time.monotonic() - started
+    _print_summary(summary, console)
+    if options.as_json:
+        sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
+    return 0
+
+
+def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:
+    """Predicts by Beam, while TensorFlow and Beam print to a log."""
+    from pipeline.prediction.batch import predict_batch
+
+    log = open_output(options.output).root / "predict.log"
+    log.unlink(missing_ok=True)
+    try:
+        with (
+            captured_output(log) as (out, err),
+            os.fdopen(os.dup(err if options.as_json else out), "w") as text,
+        ):
+            summary = predict_batch(options, config, Console(file=text))
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        traceback = format_exc()
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(traceback)
+        raise StepFailedError(f"{error}\nThe traceback and the libraries' log: {log}") from error
+    return summary
+
+
+def _print_summary(summary: PredictSummary, console: Console) -> None:
+    versions = ", ".join(str(version) for version in summary.versions)
+    by = f"{summary.model}" + (f" version {versions}" if versions else "")
+    console.print(
+        f"[green]✓[/green] {summary.num_rows:,} rows predicted by {escape(by)} in "
+        f"{format_duration(summary.duration_s)}: {escape(summary.output)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if summary.decisions:
+        counts = ", ".join(f"{value}: {n:,}" for value, n in sorted(summary.decisions.items()))
+        console.print(f"  decision  {counts}", highlight=False)
+    if summary.num_left_out:
+        console.print(
+            f"  [yellow]{summary.num_left_out:,} rows left out[/yellow], which could not be read: "
+            f"{escape(str(summary.left_out))}",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,59 @@
+"""How far a prediction is: a live line in a terminal, a plain line now and then elsewhere."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+_PLAIN_EVERY_S = 10.0
+
+
+class RowProgress:
+    """Counts rows for people; a context.
+
+    Args:
+        console: Where to show it.
+        total: Rows in all, None where that is not known before they are read.
+    """
+
+    def __init__(self, console: Console, *, total: int | None) -> None:
+        self._console = console
+        self._total = total
+        self._done = 0
+        self._started = time.monotonic()
+        self._said = self._started
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("Connecting")
+
+    def __enter__(self) -> "RowProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def add(self, num_rows: int) -> None:
+        """Says that so many more rows are done."""
+        self._done += num_rows
+        now = time.monotonic()
+        self._progress.update(self._task, description=self._text(now))
+        if not self._console.is_terminal and now - self._said >= _PLAIN_EVERY_S:
+            self._said = now
+            self._console.print(self._text(now), highlight=False)
+
+    def _text(self, now: float) -> str:
+        rate = self._done / max(now - self._started, 1e-9)
+        total = "" if self._total is None else f" of {self._total:,}"
+        return f"{self._done:,}{total} rows, {rate:,.0f} rows/s"
