@@ -17,7 +17,7 @@ from rich.markup import escape
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config_loading import load_config
 from pipeline.errors import InputError, StepFailedError
-from pipeline.output_folder import OutputFolder
+from pipeline.output_folder import OutputFolder, captured_output, open_output
 from serving.client import Client, TensorSpec
 
 if TYPE_CHECKING:
@@ -47,17 +47,20 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
     folder = OutputFolder(output.absolute())
     names = [load_config(config_path).name] if config_path else pushed_models(folder)
     _check_pushed(folder, names)
-    # Before TensorFlow is imported: no greetings of its libraries.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(file=sys.stdout)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the shell may have had Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch:
         models_file = Path(scratch) / "models.config"
         models_file.write_text(models_config(folder, names), encoding="utf-8")
         options = _parse_flags(
             [f"--model_config_file={models_file}", f"--rest_api_port={_REST_PORT}", *flags]
         )
-        _run(options, names, console, Path(scratch))
+        server = _start(options, open_output(output).root / "serve.log")
+        try:
+            _print_addresses(server, options.host, names, Path(scratch))
+            threading.Event().wait()
+        finally:
+            server.stop()
     return 0
 
 
@@ -113,28 +116,30 @@ def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
         raise InputError(f"{error}. Flags after `--`: faultline serve -- --help") from error
 
 
-def _run(options: "ServerOptions", names: Sequence[str], console: Console, scratch: Path) -> None:
-    from serving.errors import ServingError
-    from serving.server import ModelServer
+def _start(options: "ServerOptions", log: Path) -> "ModelServer":
+    """Loads the models, while TensorFlow greets into a log."""
+    log.unlink(missing_ok=True)
+    with (
+        captured_output(log) as (out, _),
+        os.fdopen(os.dup(out), "w") as text,
+        Console(file=text).status("Loading"),
+    ):
+        from serving.errors import ServingError
+        from serving.server import ModelServer
 
-    try:
-        with console.status("Loading"):
-            server = ModelServer(options)
+        server = ModelServer(options)
+        try:
             server.start()
-    except ServingError as error:
-        raise StepFailedError(
-            f"The server did not start: {error.code.name}: {error.message}"
-        ) from error
-    try:
-        _print_addresses(server, options.host, names, console, scratch)
-        threading.Event().wait()
-    finally:
-        server.stop()
+        except ServingError as error:
+            raise StepFailedError(
+                f"The server did not start: {error.code.name}: {error.message}\n"
+                f"TensorFlow's log: {log}"
+            ) from error
+    return server
 
 
-def _print_addresses(
-    server: "ModelServer", host: str, names: Sequence[str], console: Console, scratch: Path
-) -> None:
+def _print_addresses(server: "ModelServer", host: str, names: Sequence[str], scratch: Path) -> None:
+    console = Console(file=sys.stdout)
     rest = f"http://{host}:{server.rest_port}"
     words = f"gRPC on {host}:{server.grpc_port}"
     if server.rest_port:
