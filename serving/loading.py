@@ -57,7 +57,7 @@ class SessionRunner:
             use_per_session_threads=False,
         )
         self._session = tf.compat.v1.Session(graph=self._graph, config=config)
-        self._handles: dict[str, Any] = {}
+        self._handles = _Handles(self._graph)
         try:
             self.signatures: Mapping[str, SignatureDef] = _load_graph(self._session, path, options)
         except BaseException:
@@ -69,10 +69,13 @@ class SessionRunner:
         handles = self._handles
         try:
             by_handle = {handles[name]: value for name, value in feeds.items()}
+        except KeyError as error:
+            text = f"FeedInputs: unable to find feed output {error.args[0]}"
+            raise not_found(text) from error
+        try:
             fetched = [handles[name] for name in fetches]
-        except KeyError:
-            self._find_handles(feeds, fetches)
-            return self.run(feeds, fetches)
+        except KeyError as error:
+            raise not_found(f"FetchOutputs node {error.args[0]}: not found") from error
         try:
             # Session.run itself adds a quarter of a millisecond and its own words to errors.
             outputs: list[NDArray[Any]] = self._session._call_tf_sessionrun(
@@ -87,20 +90,23 @@ class SessionRunner:
 
     def close(self) -> None:
         """Frees the session and the graph; no run may be under way."""
-        self._handles.clear()
         self._session.close()
-        del self._session, self._graph
+        del self._session, self._graph, self._handles
 
-    def _find_handles(self, feeds: Mapping[str, Any], fetches: Sequence[str]) -> None:
-        for names, text in (
-            (feeds, "FeedInputs: unable to find feed output {}"),
-            (fetches, "FetchOutputs node {}: not found"),
-        ):
-            for name in names:
-                try:
-                    self._handles[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
-                except (KeyError, ValueError) as error:
-                    raise not_found(text.format(name)) from error
+
+class _Handles(dict[str, Any]):
+    """Tensors of a graph as the session wants them, by name; each is looked up once."""
+
+    def __init__(self, graph: tf.Graph) -> None:
+        super().__init__()
+        self._graph = graph
+
+    def __missing__(self, name: str) -> Any:
+        try:
+            self[name] = self._graph.get_tensor_by_name(name)._as_tf_output()
+        except (KeyError, ValueError) as error:
+            raise KeyError(name) from error
+        return self[name]
 
 
 class LoadedModel:

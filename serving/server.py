@@ -125,7 +125,7 @@ class ModelServer:
         )
         add_services(server, servables=manager, manager=manager, metrics=metrics)
         if options.enable_grpc_healthcheck_service:
-            add_health(server, manager)
+            add_health(server)
         try:
             self.grpc_port = server.add_insecure_port(f"{options.host}:{options.port}")
             if options.grpc_socket_path:

@@ -7,6 +7,7 @@ was exported, take that run before the version serves.
 import logging
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import tensorflow as tf
@@ -14,6 +15,12 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from serving.errors import ServingError, invalid_argument
+from serving.grpc_services import (
+    answer_classify,
+    answer_multi_inference,
+    answer_predict,
+    answer_regress,
+)
 from serving.servable import Servable
 
 logger = logging.getLogger(__name__)
@@ -73,16 +80,17 @@ def _read_logs(file: str) -> Iterator[PredictionLog]:
 
 def _replay(servable: Servable, log: PredictionLog) -> None:
     kind = log.WhichOneof("log_type")
-    replay = _REPLAYS.get(kind)
-    if replay is None:
+    answer = _ANSWERS.get(kind)
+    if answer is None:
         raise ServingError(
             grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}"
         )
-    replay(servable, log)
+    answer(servable, getattr(log, kind).request)
 
 
-def _predict(servable: Servable, log: PredictionLog) -> None:
-    raise NotImplementedError
-
-
-_REPLAYS: dict[str | None, Callable[[Servable, PredictionLog], None]] = {}
+_ANSWERS: dict[str, Callable[[Servable, Any], Any]] = {
+    "predict_log": answer_predict,
+    "classify_log": answer_classify,
+    "regress_log": answer_regress,
+    "multi_inference_log": answer_multi_inference,
+}
