@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.components.arrow_example_gen import sources
@@ -73,7 +74,7 @@ def plan_pieces(files: InputFiles) -> list[Piece]:
 def read_piece(
     piece: Piece, *, missing_values: Sequence[str], columns: Sequence[str] | None = None
 ) -> Iterator[RawBatch]:
-    """Reads one piece in bounded batches.
+    """Reads one piece in bounded batches, at least one: of a piece without rows an empty one.
 
     Args:
         piece: What to read.
@@ -84,8 +85,18 @@ def read_piece(
         InputError: The file cannot be read.
     """
     if json_lines.is_json_lines(piece.path):
-        return json_lines.read_json_lines(piece.path, columns=columns)
-    return sources.read_piece(piece, missing_values=missing_values, columns=columns)
+        batches = json_lines.read_json_lines(piece.path, columns=columns)
+    else:
+        batches = sources.read_piece(piece, missing_values=missing_values, columns=columns)
+    first = next(batches, None)
+    if first is None:
+        schema = read_schema(piece)
+        kept = schema if columns is None else pa.schema([schema.field(n) for n in columns])
+        first = RawBatch(
+            batch=pa.RecordBatch.from_pylist([], schema=kept), rows=np.zeros(0, np.int64)
+        )
+    yield first
+    yield from batches
 
 
 def read_schema(piece: Piece) -> pa.Schema:

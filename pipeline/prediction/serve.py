@@ -113,7 +113,7 @@ def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
         sys.stdout.write(str(asked))
         raise SystemExit(0) from None
     except FlagError as error:
-        raise InputError(f"{error}. Flags after `--`: faultline serve -- --help") from error
+        raise InputError(f"{error}\nAll flags: faultline serve -- --help") from error
 
 
 def _start(options: "ServerOptions", log: Path) -> "ModelServer":
