@@ -1,0 +1,69 @@
+from prometheus_client.parser import text_string_to_metric_families
+
+from serving import metrics as module
+from serving.metrics import Asked, Metrics
+
+
+def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Values by name and labels; the parser ends the name of every counter in `_total`."""
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (sample.name.removeprefix(":tensorflow:serving:"), *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_requests_are_counted_by_status_version_and_signature():
+    metrics = Metrics()
+    asked = Asked("pumps", 3, "serving_default")
+    for status in ("OK", "OK", "INVALID_ARGUMENT"):
+        metrics.observe_request(asked, api="Predict", wire="GRPC", status=status, seconds=1e-3)
+    found = samples(metrics)
+    assert found["request_count_total", "pumps", "OK", "3", "serving_default"] == 2
+    assert found["request_count_total", "pumps", "INVALID_ARGUMENT", "3", "serving_default"] == 1
+    # Latency counts answers only.
+    series = ("pumps", "Predict", "GRPC", "3", "serving_default")
+    assert found["request_latency_count", *series] == 2
+    assert found["request_latency_sum", *series] == 2000
+
+
+def test_latencies_fall_into_33_buckets_of_microseconds_that_grow_by_1_8():
+    metrics = Metrics()
+    asked = Asked("pumps", 3, "s")
+    # 10 * 1.8^2 = 32.4: the first latency lies in it, the second beyond.
+    for seconds in (32.4e-6, 32.5e-6):
+        metrics.observe_runtime(asked, api="Predict", seconds=seconds)
+    found = samples(metrics)
+    buckets = {key[-1]: value for key, value in found.items() if key[0].endswith("_bucket")}
+    assert len(buckets) == 34
+    assert list(buckets)[:3] == ["10", "18", "32.4"]
+    assert list(buckets)[-1] == "+Inf"
+    assert (buckets["18"], buckets["32.4"], buckets["+Inf"]) == (0, 1, 2)
+
+
+def test_the_types_are_those_of_tensorflow_serving():
+    metrics = Metrics()
+    metrics.observe_examples("pumps", 3)
+    metrics.observe_warm_up("/models/pumps/3", status="OK", seconds=0.5)
+    text = metrics.render().decode()
+    assert "# TYPE :tensorflow:serving:request_count counter" in text
+    assert "# TYPE :tensorflow:serving:request_latency histogram" in text
+    assert ':tensorflow:serving:request_example_count_total{model="pumps"} 3' in text
+    assert 'model_warmup_latency_count{model_path="/models/pumps/3",status="OK"} 1' in text
+
+
+def test_a_label_cannot_break_the_format():
+    metrics = Metrics()
+    metrics.observe_examples('a"b\\c\nd', 1)
+    assert samples(metrics)["request_example_count_total", 'a"b\\c\nd'] == 1
+
+
+def test_versions_that_come_and_go_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_SERIES", 3)
+    metrics = Metrics()
+    for version in range(5):
+        asked = Asked("pumps", version, "s")
+        metrics.observe_request(asked, api="Predict", wire="REST", status="OK", seconds=0)
+    counted = [key[3] for key in samples(metrics) if key[0] == "request_count_total"]
+    assert counted == ["2", "3", "4"]
