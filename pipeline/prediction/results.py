@@ -33,7 +33,7 @@ def result_table(
         InputError: The id column has the name of an output.
     """
     columns = {name: keys.column(name) for name in keys.schema.names}
-    for name, array in outputs.items():
+    for name, array in sorted(outputs.items()):
         if name in columns:
             raise InputError(
                 f"--id names the column `{name}`, but so is an output of the model called. "

@@ -59,7 +59,10 @@ def decode_answer(call: Call, body: bytes) -> Any:
     """
     if isinstance(call, PredictCall):
         response = MESSAGES["PredictResponse"].FromString(body)
-        outputs = {name: from_tensor(name, tensor) for name, tensor in response.outputs.items()}
+        # A map has no order on the wire; ours is by name.
+        outputs = {
+            name: from_tensor(name, response.outputs[name]) for name in sorted(response.outputs)
+        }
         return PredictAnswer(outputs=outputs, version=response.model_spec.version.value)
     if isinstance(call, MetadataCall):
         return _metadata(MESSAGES["GetModelMetadataResponse"].FromString(body))
@@ -100,14 +103,18 @@ def _metadata(response: Any) -> ModelMetadata:
         version=response.model_spec.version.value,
         signatures={
             name: ModelSignature(
-                inputs={key: _tensor_spec(key, info) for key, info in entry.inputs.items()},
-                outputs={key: _tensor_spec(key, info) for key, info in entry.outputs.items()},
+                inputs=_specs(entry.inputs),
+                outputs=_specs(entry.outputs),
                 method=entry.method_name,
             )
             for name, entry in sorted(signatures.signature_def.items())
             if not name.startswith("__")  # what TensorFlow needs to initialise the model
         },
     )
+
+
+def _specs(infos: Any) -> dict[str, TensorSpec]:
+    return {name: _tensor_spec(name, infos[name]) for name in sorted(infos)}
 
 
 def _tensor_spec(name: str, info: Any) -> TensorSpec:

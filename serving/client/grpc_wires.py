@@ -6,12 +6,20 @@ import grpc
 import grpc.aio
 
 from serving.client.calls import Call
-from serving.client.grpc_codec import CHANNEL_OPTIONS, decode_answer, encode_call, to_error
+from serving.client.grpc_codec import (
+    CHANNEL_OPTIONS,
+    METADATA,
+    PREDICT,
+    STATUS,
+    decode_answer,
+    encode_call,
+    to_error,
+)
 
 
-def _method(channel: grpc.Channel | grpc.aio.Channel, method: str) -> Any:
+def _methods(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
     """Without serialisers: requests and answers are bytes here."""
-    return channel.unary_unary(method)
+    return {method: channel.unary_unary(method) for method in (PREDICT, METADATA, STATUS)}
 
 
 class GrpcWire:
@@ -24,6 +32,7 @@ class GrpcWire:
     def __init__(self, address: str) -> None:
         self.address = address
         self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._methods = _methods(self._channel)
 
     def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer to a call.
@@ -33,7 +42,7 @@ class GrpcWire:
         """
         method, request = encode_call(call)
         try:
-            body = _method(self._channel, method)(request, timeout=timeout_s)
+            body = self._methods[method](request, timeout=timeout_s)
         except grpc.RpcError as error:
             raise to_error(error) from error
         return decode_answer(call, body)
@@ -53,6 +62,7 @@ class AsyncGrpcWire:
     def __init__(self, address: str) -> None:
         self.address = address
         self._channel: grpc.aio.Channel | None = None
+        self._methods: dict[str, Any] = {}
 
     async def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer to a call.
@@ -62,9 +72,10 @@ class AsyncGrpcWire:
         """
         if self._channel is None:  # made here, for it belongs to the running event loop
             self._channel = grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+            self._methods = _methods(self._channel)
         method, request = encode_call(call)
         try:
-            body = await _method(self._channel, method)(request, timeout=timeout_s)
+            body = await self._methods[method](request, timeout=timeout_s)
         except grpc.RpcError as error:
             raise to_error(error) from error
         return decode_answer(call, body)

@@ -142,7 +142,7 @@ def _outputs(document: Any, call: PredictCall) -> Arrays:
     if len(specs) == 1:
         [spec] = specs.values()
         return {spec.name: _array(document, spec)}
-    return {name: _array(value, specs[name]) for name, value in document.items()}
+    return {name: _array(value, specs[name]) for name, value in sorted(document.items())}
 
 
 def _array(value: Any, spec: TensorSpec) -> NDArray[Any]:
@@ -185,7 +185,7 @@ def _metadata(document: Any) -> ModelMetadata:
 
 
 def _specs(entries: Any) -> dict[str, TensorSpec]:
-    return {name: _tensor_spec(name, info) for name, info in entries.items()}
+    return {name: _tensor_spec(name, info) for name, info in sorted(entries.items())}
 
 
 def _tensor_spec(name: str, info: Any) -> TensorSpec:
