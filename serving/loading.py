@@ -4,6 +4,7 @@ What does not load or answer here does not there either, and errors of the graph
 runtime words them.
 """
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,14 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+from tensorflow.python.framework.ops import dismantle_graph
 from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from serving.errors import ServingError, invalid_argument, not_found
 from serving.runner import Runner
 
+# glibc keeps what was freed, in arenas by thread; over many versions that adds up.
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _CALLERS_THREAD = -1  # of inter_op_parallelism_threads: no pool, so no change of threads
 
@@ -91,7 +95,11 @@ class SessionRunner:
     def close(self) -> None:
         """Frees the session and the graph; no run may be under way."""
         self._session.close()
+        # A graph refers to itself: undone by hand, it goes now and not when Python next looks.
+        dismantle_graph(self._graph)
         del self._session, self._graph, self._handles
+        if _TRIM is not None:
+            _TRIM(0)
 
 
 class _Handles(dict[str, Any]):

@@ -1,6 +1,8 @@
 """Tiny SavedModels in sessions: what they answer, and how they fail."""
 
+import gc
 import shutil
+import weakref
 
 import grpc
 import numpy as np
@@ -147,3 +149,15 @@ def test_a_model_without_its_variables_does_not_load(load, models, tmp_path):
     shutil.rmtree(copy / "variables")
     with pytest.raises(ServingError, match=r"not a valid checkpoint: .*variables"):
         load(copy)
+
+
+def test_a_closed_model_s_graph_is_freed_without_the_garbage_collector(models):
+    runner = SessionRunner(str(models / "half_plus_two" / "1"), SessionOptions())
+    ask(runner, x=np.float32([1]))
+    graph = weakref.ref(runner._graph)
+    gc.disable()
+    try:
+        runner.close()
+        assert graph() is None
+    finally:
+        gc.enable()
