@@ -1,0 +1,275 @@
+"""The gRPC services on a real server in this process."""
+
+import grpc
+import numpy as np
+import pytest
+from tensorflow.core.framework.types_pb2 import DataType
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
+
+from serving.options import ServerOptions
+from serving.server import ModelServer
+from serving.tensor_protos import from_proto, to_proto
+
+HALF = "half_plus_two"
+
+
+@pytest.fixture(scope="module")
+def server(models, tmp_path_factory):
+    config = tmp_path_factory.mktemp("config") / "models.config"
+    blocks = [
+        f'config {{ name: "{name}" base_path: "{models / name}" model_platform: "tensorflow" }}'
+        for name in (HALF, "mixed", "two_outputs")
+    ]
+    config.write_text(f"model_config_list {{ {' '.join(blocks)} }}")
+    with ModelServer(ServerOptions(port=0, model_config_file=str(config))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def channel(server):
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def prediction(channel):
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def model_service(channel):
+    return model_service_pb2_grpc.ModelServiceStub(channel)
+
+
+def predict_request(name=HALF, signature="", **inputs) -> predict_pb2.PredictRequest:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = name
+    request.model_spec.signature_name = signature
+    for key, value in inputs.items():
+        request.inputs[key].CopyFrom(to_proto(np.asarray(value)))
+    return request
+
+
+def with_examples(request, *values: float, name=HALF, signature=""):
+    """Fills in a request for Classify, Regress or MultiInference."""
+    if signature:
+        request.model_spec.name = name
+        request.model_spec.signature_name = signature
+    for value in values:
+        example = request.input.example_list.examples.add()
+        example.features.feature["x"].float_list.value.append(value)
+    return request
+
+
+def task(request, method: str, signature: str, name=HALF) -> None:
+    added = request.tasks.add(method_name=f"tensorflow/serving/{method}")
+    added.model_spec.name = name
+    added.model_spec.signature_name = signature
+
+
+def refused(call, request) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request)
+    return caught.value.code(), caught.value.details()
+
+
+def test_predict_answers_and_says_which_version_and_signature(prediction):
+    answer = prediction.Predict(predict_request(x=np.array([1, 2], np.float32)))
+    # Version 2 of the model adds 3: 1 / 2 + 3 and 2 / 2 + 3.
+    assert from_proto(answer.outputs["y"]).tolist() == [3.5, 4]
+    assert answer.model_spec.name == HALF
+    assert answer.model_spec.version.value == 2
+    assert answer.model_spec.signature_name == "serving_default"
+    assert list(answer.outputs["y"].float_val) == [3.5, 4]
+
+
+def test_an_output_filter_chooses(prediction):
+    request = predict_request(x=np.array([1], np.float32))
+    request.output_filter.append("y")
+    assert list(prediction.Predict(request).outputs) == ["y"]
+    request.output_filter.append("y")
+    code, text = refused(prediction.Predict, request)
+    assert (code, text) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "duplicate output tensor alias: y",
+    )
+    request.output_filter[1] = "z"
+    code, text = refused(prediction.Predict, request)
+    assert text == (
+        "output tensor alias not found in signature: z Outputs expected to be in the set {y}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_made", "code", "text"),
+    [
+        (predict_pb2.PredictRequest(), "INVALID_ARGUMENT", "Missing ModelSpec"),
+        (predict_request(name=""), "INVALID_ARGUMENT", "ModelSpec has no name specified."),
+        (
+            predict_request(name="nobody"),
+            "NOT_FOUND",
+            "Servable not found for request: Latest(nobody)",
+        ),
+        (
+            predict_request(signature="s"),
+            "FAILED_PRECONDITION",
+            'Serving signature key "s" not found.',
+        ),
+        (
+            predict_request(),
+            "INVALID_ARGUMENT",
+            "input size does not match signature: 0!=1 len({}) != len({x}). "
+            "Sent extra: {}. Missing but required: {x}.",
+        ),
+        (
+            predict_request(z=np.float32(1)),
+            "INVALID_ARGUMENT",
+            "input tensor alias not found in signature: z. Inputs expected to be in the set {x}.",
+        ),
+        (
+            predict_request(x=np.array([b"a"], object)),
+            "INVALID_ARGUMENT",
+            "Expects arg[0] to be float but string is provided",
+        ),
+    ],
+)
+def test_a_wrong_predict_request_is_told_why(prediction, request_made, code, text):
+    found, details = refused(prediction.Predict, request_made)
+    assert (found.name, details) == (code, text)
+
+
+def test_a_proto_that_is_no_tensor_is_named(prediction):
+    request = predict_request()
+    request.inputs["x"].dtype = DataType.DT_FLOAT
+    request.inputs["x"].tensor_shape.dim.add().size = -5
+    code, text = refused(prediction.Predict, request)
+    assert (code, text) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
+
+
+def test_a_long_message_is_cut(prediction):
+    code, text = refused(prediction.Predict, predict_request(name="n" * 2000))
+    assert code is grpc.StatusCode.NOT_FOUND
+    assert len(text) == 1024
+    assert text.endswith("n...TRUNCATED")
+
+
+def test_classify_answers_labels_and_scores(prediction):
+    request = with_examples(
+        classification_pb2.ClassificationRequest(), 2.0, signature="classify_classes"
+    )
+    answer = prediction.Classify(request)
+    [classes] = answer.result.classifications
+    assert [each.label for each in classes.classes] == ["low", "high"]
+    assert answer.model_spec.signature_name == "classify_classes"
+
+
+def test_regress_answers_a_number_an_example(prediction):
+    request = with_examples(regression_pb2.RegressionRequest(), 2, 4, signature="regress_x_to_y")
+    assert [each.value for each in prediction.Regress(request).result.regressions] == [4, 5]
+
+
+def test_the_context_counts_for_examples_that_lack_a_feature(prediction):
+    request = with_examples(regression_pb2.RegressionRequest(), signature="regress_x_to_y")
+    both = request.input.example_list_with_context
+    both.context.features.feature["x"].float_list.value.append(2)
+    both.examples.add()
+    both.examples.add().features.feature["x"].float_list.value.append(4)
+    assert [each.value for each in prediction.Regress(request).result.regressions] == [4, 5]
+
+
+def test_classify_and_regress_tell_what_is_wrong(prediction):
+    empty = with_examples(regression_pb2.RegressionRequest(), signature="regress_x_to_y")
+    assert refused(prediction.Regress, empty)[1] == "Input is empty."
+    unknown = with_examples(regression_pb2.RegressionRequest(), 1, signature="nothing")
+    assert refused(prediction.Regress, unknown) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "No signature was found with the name: nothing",
+    )
+    other = with_examples(regression_pb2.RegressionRequest(), 1, signature="classify_classes")
+    assert "Expected regression signature method_name" in refused(prediction.Regress, other)[1]
+    lacking = with_examples(regression_pb2.RegressionRequest(), signature="regress_x_to_y")
+    lacking.input.example_list.examples.add()
+    code, text = refused(prediction.Regress, lacking)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "Feature: x (data type: float) is required but could not be found." in text
+
+
+def test_several_signatures_are_answered_together(prediction):
+    request = with_examples(inference_pb2.MultiInferenceRequest(), 2)
+    task(request, "regress", "regress_x_to_y")
+    task(request, "classify", "classify_x_to_y")
+    regressed, classified = prediction.MultiInference(request).results
+    assert [each.value for each in regressed.regression_result.regressions] == [4]
+    assert classified.classification_result.classifications[0].classes[0].score == 4
+    assert classified.model_spec.signature_name == "classify_x_to_y"
+
+
+@pytest.mark.parametrize(
+    ("tasks", "code", "text"),
+    [
+        ([], "INVALID_ARGUMENT", "Missing ModelSpec"),
+        (
+            [("regress", "regress_x_to_y"), ("regress", "regress_x_to_y")],
+            "INVALID_ARGUMENT",
+            "Duplicate evaluation of signature: regress_x_to_y",
+        ),
+        ([("regress", "s")], "INVALID_ARGUMENT", "Requested signature not found in model graph: s"),
+        (
+            [("predict", "serving_default")],
+            "UNIMPLEMENTED",
+            "Unsupported signature method_name: tensorflow/serving/predict",
+        ),
+    ],
+)
+def test_wrong_tasks_are_told_why(prediction, tasks, code, text):
+    request = with_examples(inference_pb2.MultiInferenceRequest(), 2)
+    for method, signature in tasks:
+        task(request, method, signature)
+    found, details = refused(prediction.MultiInference, request)
+    assert (found.name, details) == (code, text)
+
+
+def test_metadata_holds_the_signatures(prediction):
+    request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = HALF
+    answer = prediction.GetModelMetadata(request)
+    found = get_model_metadata_pb2.SignatureDefMap()
+    assert answer.metadata["signature_def"].Unpack(found)
+    assert "serving_default" in found.signature_def
+    assert answer.model_spec.version.value == 2
+    request.metadata_field[0] = "graph"
+    assert (
+        refused(prediction.GetModelMetadata, request)[1] == "Metadata field graph is not supported"
+    )
+    del request.metadata_field[:]
+    text = "GetModelMetadataRequest must specify at least one metadata_field"
+    assert refused(prediction.GetModelMetadata, request)[1] == text
+
+
+def test_the_state_of_a_model(model_service):
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = HALF
+    [status] = model_service.GetModelStatus(request).model_version_status
+    assert (status.version, status.state) == (2, 30)
+    request.model_spec.version.value = 9
+    assert refused(model_service.GetModelStatus, request) == (
+        grpc.StatusCode.NOT_FOUND,
+        "Could not find version 9 of model half_plus_two",
+    )
+
+
+def test_a_reload_without_a_list_of_models_is_refused(model_service):
+    request = model_management_pb2.ReloadConfigRequest()
+    code, text = refused(model_service.HandleReloadConfigRequest, request)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert text.startswith("ServerModelConfig type not supported by HandleReloadConfigRequest.")
