@@ -86,7 +86,7 @@ def _check_schema(schema: pa.Schema, columns: Iterable[Column], path: str) -> No
             if kind not in allowed:
                 raise InputError(
                     f"The signal `{column.name}` must hold a list of numbers in each row; {path} "
-                    f"holds {kind}. Give Parquet or JSON lines with lists, or name its columns "
+                    f"holds {schema.field(column.name).type}. Give Parquet or JSON lines with lists, or name its columns "
                     "under data.wide_signals in the config."
                 )
 
