@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.components.arrow_example_gen import values
-from pipeline.components.arrow_example_gen.columns import Column, Type, kind_of, wide_parts
+from pipeline.components.arrow_example_gen.columns import Column, Kind, Type, kind_of, wide_parts
 from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec, make_ingest_spec
 from pipeline.components.arrow_example_gen.sources import Piece
 from pipeline.config import Config
@@ -80,15 +80,18 @@ def _check_schema(schema: pa.Schema, columns: Iterable[Column], path: str) -> No
             if name not in schema.names:
                 raise InputError(_describe_missing(name, schema.names, path))
         if column.type.endswith("list") and not column.parts:
-            kind = kind_of(schema.field(column.name).type)
-            numbers = {"int list", "float list", "empty"}
-            allowed = {"bytes list", "empty"} if column.type == "bytes list" else numbers
-            if kind not in allowed:
-                raise InputError(
-                    f"The signal `{column.name}` must hold a list of numbers in each row; {path} "
-                    f"holds {schema.field(column.name).type}. Give Parquet or JSON lines with lists, or name its columns "
-                    "under data.wide_signals in the config."
-                )
+            _check_list(schema.field(column.name), column.type, path)
+
+
+def _check_list(field: pa.Field, wanted: Type, path: str) -> None:
+    texts: set[Kind] = {"bytes list", "empty"}
+    numbers: set[Kind] = {"int list", "float list", "empty"}
+    if kind_of(field.type) not in (texts if wanted == "bytes list" else numbers):
+        raise InputError(
+            f"The signal `{field.name}` must hold a list of numbers in each row; {path} holds "
+            f"{field.type}. Give Parquet or JSON lines with lists, or name its columns under "
+            "data.wide_signals in the config."
+        )
 
 
 def _describe_missing(name: str, names: Sequence[str], path: str) -> str:
