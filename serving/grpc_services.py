@@ -36,11 +36,11 @@ from serving.inference.predict import (
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.servable import ModelManager, Servable, Servables
-from serving.tensor_protos import TensorParsingError, from_proto, to_proto
+from serving.tensor_protos import TensorParsingError, fill_proto, from_proto
 
 logger = logging.getLogger(__name__)
 
-_MAX_MESSAGE_CHARS = 1024
+_MAX_MESSAGE_BYTES = 1024
 _TRUNCATED = "...TRUNCATED"
 
 
@@ -65,7 +65,7 @@ def answer_predict(
     response = predict_pb2.PredictResponse()
     _fill_spec(response.model_spec, servable, name)
     for key, array in outputs.items():
-        response.outputs[key].CopyFrom(to_proto(array))
+        fill_proto(response.outputs[key], array)
     return response
 
 
@@ -176,6 +176,7 @@ class _Method:
         answer: The answer of a servable.
         response: Type of an empty answer, beside an error.
         spec: The ModelSpec of a request.
+        runs: Whether the model runs.
         check: Checks that come before the servable is looked for.
         count: tf.Examples in a request, or None where it has none.
     """
@@ -184,6 +185,7 @@ class _Method:
     answer: Callable[[Servable, Any], Any]
     response: type[Any]
     spec: Callable[[Any], ModelSpec] = _own_spec
+    runs: bool = True
     check: Callable[[Any], None] | None = None
     count: Callable[[Any], int] | None = None
 
@@ -213,6 +215,7 @@ _METHODS = (
         "GetModelMetadata",
         _answer_metadata,
         get_model_metadata_pb2.GetModelMetadataResponse,
+        runs=False,
         check=_check_metadata_fields,
     ),
 )
@@ -240,7 +243,8 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                     found = time.perf_counter()
                     response = method.answer(servable, request)
                     seconds = time.perf_counter() - found
-                self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
+                if method.runs:
+                    self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
             except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
                 status = _refuse(context, error)
                 response = method.response()
@@ -307,12 +311,17 @@ def _refuse(context: grpc.ServicerContext, error: Exception) -> str:
     if not isinstance(error, ServingError):
         logger.error("A request failed unexpectedly", exc_info=error)
         error = ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in the server")
-    message = error.message
-    if len(message) > _MAX_MESSAGE_CHARS:
-        message = message[: _MAX_MESSAGE_CHARS - len(_TRUNCATED)] + _TRUNCATED
     context.set_code(error.code)
-    context.set_details(message)
+    context.set_details(_cut(error.message))
     return str(error.code.name)
+
+
+def _cut(message: str) -> str:
+    """A message that fits into the trailer of an answer; no character is cut in two."""
+    encoded = message.encode("utf-8", "replace")
+    if len(encoded) <= _MAX_MESSAGE_BYTES:
+        return message
+    return encoded[:_MAX_MESSAGE_BYTES].decode("utf-8", "ignore") + _TRUNCATED
 
 
 class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
@@ -325,6 +334,7 @@ class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         if request.service in {"", "ModelService", "PredictionService"}:
             return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
         context.set_code(grpc.StatusCode.NOT_FOUND)
+        context.set_details(f"unknown service {request.service[:100]}")
         return health_pb2.HealthCheckResponse()
 
 

@@ -7,9 +7,9 @@ series: what it asks for without success counts under empty labels.
 import threading
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 PREFIX = ":tensorflow:serving:"
 # In microseconds, as TensorFlow Serving cuts them: 10, 18, 32.4 … up to 1.5e9.
@@ -79,6 +79,16 @@ class _Family:
             known.sum += value
         else:
             self.series[labels] = known + value
+
+    def copy(self) -> Self:
+        """Returns the family as it is now."""
+        series = {
+            labels: _Histogram(list(each.buckets), each.sum)
+            if isinstance(each, _Histogram)
+            else each
+            for labels, each in self.series.items()
+        }
+        return replace(self, series=series)
 
     def lines(self) -> list[str]:
         """Returns the family in the text format."""
@@ -191,6 +201,8 @@ class Metrics:
             self._example_total,
             self._warm_up,
         )
+        # Requests wait for the lock, so they do not wait for the text.
         with self._lock:
-            lines = [line for family in families for line in family.lines()]
+            copies = [family.copy() for family in families]
+        lines = [line for family in copies for line in family.lines()]
         return ("\n".join(lines) + "\n").encode()

@@ -16,8 +16,8 @@ from tensorflow.core.framework.types_pb2 import DataType
 
 # A tensor may be written as one value for all elements. What that may blow up to is bounded, so
 # that a request of some bytes cannot take all memory.
-_MAX_FILLED_BYTES = 2**30
-_MAX_RANK = 254
+_MAX_FILLED_BYTES = 2**24
+_MAX_RANK = 64  # NumPy's
 
 
 class TensorParsingError(ValueError):
@@ -61,7 +61,7 @@ def from_proto(tensor: TensorProto) -> NDArray[Any]:
     dtype, field = known
     shape = _shape(tensor)
     size = math.prod(shape)
-    if tensor.tensor_content:
+    if tensor.tensor_content and size:
         return _from_content(tensor.tensor_content, dtype, shape)
     values = getattr(tensor, field)
     if len(values) < size and size * dtype.itemsize > _MAX_FILLED_BYTES:
@@ -74,7 +74,8 @@ def _shape(tensor: TensorProto) -> list[int]:
     shape = [dim.size for dim in dims]
     if tensor.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or min(shape, default=0) < 0:
         raise TensorParsingError(f"shape {shape[:8]}")
-    if math.prod(size for size in shape if size) >= 2**63:
+    # NumPy cannot have such strides, not even where there is no element.
+    if math.prod(size for size in shape if size) >= 2**56:
         raise TensorParsingError(f"shape {shape[:8]}")
     return shape
 
@@ -151,15 +152,21 @@ def to_proto(array: NDArray[Any]) -> TensorProto:
     Raises:
         TypeError: No proto can hold the array's type.
     """
+    proto = TensorProto()
+    fill_proto(proto, array)
+    return proto
+
+
+def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
+    """Writes an array into an empty proto; see `to_proto`."""
     enum = _ENUMS.get(array.dtype)
     if enum is None:
         raise TypeError(f"no tensor of type {array.dtype}")
-    proto = TensorProto(dtype=DataType.Name(enum))
+    proto.dtype = enum
     for size in array.shape:
         proto.tensor_shape.dim.add().size = size
     field = _TYPES[enum][1]
     getattr(proto, field).extend(_LISTS.get(field, _plain)(array.reshape(-1)))
-    return proto
 
 
 def _plain(flat: NDArray[Any]) -> list[Any]:

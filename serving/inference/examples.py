@@ -7,24 +7,13 @@ from numpy.typing import NDArray
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.input_pb2 import Input
 
-from serving.errors import invalid_argument
-
 
 def serialised_examples(given: Input) -> list[bytes]:
-    """Returns the examples of a request, each with the context's features that it lacks.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT for a request without examples.
-    """
-    kind = given.WhichOneof("kind")
-    if kind == "example_list_with_context":
+    """Returns the examples of a request, each with the context's features that it lacks."""
+    if given.WhichOneof("kind") == "example_list_with_context":
         both = given.example_list_with_context
-        found = [_with_context(example, both.context) for example in both.examples]
-    else:
-        found = [example.SerializeToString() for example in given.example_list.examples]
-    if not found:
-        raise invalid_argument("Input is empty.")
-    return found
+        return [_with_context(example, both.context) for example in both.examples]
+    return [example.SerializeToString() for example in given.example_list.examples]
 
 
 def _with_context(example: Example, context: Example) -> bytes:

@@ -30,6 +30,8 @@ def multi_inference(
     Raises:
         ServingError: In TensorFlow Serving's words.
     """
+    if not tasks:
+        raise invalid_argument("Missing ModelSpec")
     planned = [_plan(servable, tasks, position) for position in range(len(tasks))]
     if not examples:
         raise invalid_argument("Input is empty.")

@@ -156,11 +156,13 @@ def test_a_proto_that_is_no_tensor_is_named(prediction):
     assert (code, text) == (grpc.StatusCode.INVALID_ARGUMENT, "tensor parsing error: x")
 
 
-def test_a_long_message_is_cut(prediction):
-    code, text = refused(prediction.Predict, predict_request(name="n" * 2000))
+@pytest.mark.parametrize("letter", ["n", "\u6f22"])
+def test_a_long_message_is_cut_after_1024_bytes(prediction, letter):
+    code, text = refused(prediction.Predict, predict_request(name=letter * 2000))
     assert code is grpc.StatusCode.NOT_FOUND
-    assert len(text) == 1024
-    assert text.endswith("n...TRUNCATED")
+    assert text.endswith(f"{letter}...TRUNCATED")
+    kept = text.removesuffix("...TRUNCATED").encode()
+    assert 1024 - len(letter.encode()) < len(kept) <= 1024
 
 
 def test_classify_answers_labels_and_scores(prediction):

@@ -58,6 +58,10 @@ def test_answers_are_in_typed_fields():
     assert proto.tensor_content == b""
 
 
+def test_content_of_no_elements_is_ignored():
+    assert from_proto(shaped(DataType.DT_FLOAT, 0, 3, tensor_content=b"12")).shape == (0, 3)
+
+
 def test_text_in_tensor_content_is_lengths_and_then_texts():
     tensor = shaped(DataType.DT_STRING, 2, tensor_content=b"\x01\x02abb")
     assert from_proto(tensor).tolist() == [b"a", b"bb"]
@@ -83,7 +87,8 @@ def test_missing_values_repeat_the_last_and_surplus_ones_are_ignored():
         shaped(DataType.DT_STRING, 2, tensor_content=b"\x01\x02ab"),
         shaped(DataType.DT_STRING, 2, tensor_content=b"\xff\xff"),
         shaped(DataType.DT_STRING, 2**50, tensor_content=b"a"),
-        shaped(DataType.DT_FLOAT, *[1] * 255, float_val=[1]),
+        shaped(DataType.DT_FLOAT, *[1] * 65, float_val=[1]),
+        shaped(DataType.DT_FLOAT, 0, 2**61, 1),
     ],
     ids=lambda tensor: str(tensor).replace("\n", " ")[:40],
 )
