@@ -95,7 +95,7 @@ class SessionRunner:
     def close(self) -> None:
         """Frees the session and the graph; no run may be under way."""
         self._session.close()
-        # A graph refers to itself: undone by hand, it goes now and not when Python next looks.
+        # A graph refers to itself: undone by hand, most of it goes now, not when Python next looks.
         dismantle_graph(self._graph)
         del self._session, self._graph, self._handles
         if _TRIM is not None:
