@@ -23,7 +23,7 @@ def server(pushed):
         model_name="readings",
         model_base_path=str(pushed / "serving" / "readings"),
         port=0,
-        rest_api_port=0,
+        rest_api_port=-1,
     )
     with ModelServer(options) as running:
         yield {

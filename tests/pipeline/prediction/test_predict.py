@@ -37,7 +37,7 @@ def read(path) -> pd.DataFrame:
 
 @pytest.mark.parametrize("output_format", ["csv", "parquet", "jsonl"])
 @pytest.mark.parametrize("input_format", WRITERS)
-@pytest.mark.parametrize("wire", ["grpc"])
+@pytest.mark.parametrize("wire", ["grpc", "rest"])
 def test_every_format_gives_the_same_predictions_beside_the_ids(
     wire, input_format, output_format, server, config, tmp_path
 ):
