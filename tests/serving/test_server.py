@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -92,6 +93,29 @@ def is_known(port: int, name: str) -> bool:
                 raise
             return False
     return any(version.state == 30 for version in status.model_version_status)
+
+
+def test_rest_on_a_free_port_answers_like_grpc_and_has_metrics(half, tmp_path):
+    monitoring = tmp_path / "monitoring.config"
+    monitoring.write_text('prometheus_config { enable: true path: "/numbers" }')
+    options = replace(half, rest_api_port=-1, monitoring_config_file=str(monitoring))
+    with ModelServer(options) as server:
+        url = f"http://127.0.0.1:{server.rest_port}"
+        answer = httpx.post(f"{url}/v1/models/half:predict", json={"instances": [2]}, timeout=20)
+        assert answer.json() == {"predictions": [4.0]}
+        assert httpx.get(f"{url}/readyz").status_code == 200
+        assert ":tensorflow:serving:request_count" in httpx.get(f"{url}/numbers").text
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/readyz")
+
+
+def test_a_rest_port_that_is_taken_is_an_error_and_closes_grpc(half):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = ModelServer(replace(half, rest_api_port=taken.getsockname()[1]))
+        with pytest.raises(ServingError, match="Failed to start HTTP Server at 127"):
+            server.start()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.grpc_port), 1)
 
 
 def test_grpc_listens_on_a_unix_socket_as_well(half, tmp_path):
