@@ -135,10 +135,14 @@ class Validation:
         max_gap_share: Largest share of recordings with missing or non-finite samples, in [0, 1].
         max_wrong_rate_share: Largest share of recordings whose rate is off the nominal one by
             more than 1 %, in [0, 1].
+        drift: Whether a distance to an earlier span beyond the schema's drift comparators stops
+            the run (`stop`) or is a warning (`warn`), after which the new span is what later ones
+            are compared with.
     """
 
     max_gap_share: Share = 0.05
     max_wrong_rate_share: Share = 0.05
+    drift: Literal["stop", "warn"] = "stop"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

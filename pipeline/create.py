@@ -4,13 +4,18 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import ExampleValidator, SchemaGen, Trainer, Transform
+from tfx.components import SchemaGen, Trainer, Transform
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
-from tfx.types.channel import Channel
-from tfx.types.standard_artifacts import Model, ModelBlessing
+from tfx.types.channel import BaseChannel, Channel
+from tfx.types.standard_artifacts import (
+    ExampleStatistics,
+    ExampleValidationMetrics,
+    Model,
+    ModelBlessing,
+)
 
 from models.features import features_to_json
 from pipeline.beam_options import LOCAL_BEAM_ARGS
@@ -21,6 +26,11 @@ from pipeline.components.baseline import BlessedBeforeStrategy
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
+from pipeline.components.example_validator.component import ExampleValidator
+from pipeline.components.example_validator.earlier_span import (
+    AcceptedEarlierSpanStrategy,
+    has_spans,
+)
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
@@ -33,6 +43,7 @@ _PIPELINE, _MODELS = Path(__file__).parent, Path(__file__).parent.parent / "mode
 # The code that decides each step's result, for the cache: an edit reruns the step.
 _INGESTION_CODE = (_PIPELINE / "components" / "arrow_example_gen",)
 _STATISTICS_CODE = (_PIPELINE / "components" / "statistics_gen",)
+_VALIDATION_CODE = (_PIPELINE / "components" / "example_validator",)
 _ANOMALY_CODE = (_PIPELINE / "components" / "anomaly_gate",)
 _TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py"))
 _TRAINING_CODE = (_MODELS,)
@@ -66,7 +77,14 @@ def create_pipeline(
     schema_gen = SchemaGen(statistics=statistics)
     curated = _curated_schema(config)
     schema = (curated or schema_gen).outputs["schema"]
-    validator = ExampleValidator(statistics=statistics, schema=schema)
+    earlier_span = _earlier_span(examples) if has_spans(source) else None
+    validator = ExampleValidator(
+        statistics=statistics,
+        schema=schema,
+        earlier_statistics=earlier_span.outputs["statistics"] if earlier_span else None,
+        earlier_report=earlier_span.outputs["report"] if earlier_span else None,
+        code_digest=code_digest(_VALIDATION_CODE),
+    )
     anomaly_gate = AnomalyGate(
         examples=examples,
         anomalies=validator.outputs["anomalies"],
@@ -138,6 +156,7 @@ def create_pipeline(
         statistics_gen,
         schema_gen,
         *([curated] if curated else []),
+        *([earlier_span] if earlier_span else []),
         validator,
         anomaly_gate,
         transform,
@@ -160,3 +179,12 @@ def create_pipeline(
 def _curated_schema(config: Config) -> BaseNode | None:
     path = config.schema_path
     return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
+
+
+def _earlier_span(examples: BaseChannel) -> Resolver:
+    return Resolver(
+        strategy_class=AcceptedEarlierSpanStrategy,
+        candidate=examples,
+        statistics=Channel(type=ExampleStatistics),
+        report=Channel(type=ExampleValidationMetrics),
+    ).with_id("EarlierSpanResolver")

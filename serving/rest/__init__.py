@@ -1,1 +1,1 @@
-"""The REST side of the server: TensorFlow Serving's paths, bodies, codes and words."""
+"""TensorFlow Serving's REST interface: the JSON, the routes, and the server that listens."""

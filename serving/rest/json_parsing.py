@@ -1,89 +1,119 @@
-"""JSON as TensorFlow Serving reads it.
+"""JSON text to values, by RapidJSON: the parser of TensorFlow Serving, with its leniencies.
 
-python-rapidjson wraps the parser that Serving uses, so the words and offsets of its errors are the
-same. As there, NaN and Infinity are numbers, of equal keys the first one counts, and what follows
-the first value is ignored.
-
-Two differences are known: text that is no UTF-8 is an error here, where Serving passes the bytes
-on, and so is nesting beyond some thousand levels, which no tensor has.
+NaN and Infinity are numbers, whatever follows the first value is ignored, text may be no UTF-8,
+and nesting has no limit.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import rapidjson
 
-from serving.errors import ServingError, invalid_argument
+from serving.errors import invalid_argument
+from serving.rest.deep_json import MalformedError, parse_deep
+from serving.rest.json_values import JsonObject, debug_text, encode_text
 
-_ERROR = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
-_FOLLOWED = "The document root must not be followed by other values."
-# Between two chunks other threads may run: the parser itself holds Python's lock.
 _CHUNK_BYTES = 2**16
+_ERROR = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
+_TRAILING = "The document root must not be followed by other values."
+# Bytes that are no UTF-8 pass the parser as characters of a private plane.
+_STAND_IN = 0x100000
 
 
-class _Body:
-    """A body that is read piece by piece."""
+class _Decoder(rapidjson.Decoder):
+    """Makes a `JsonObject` of every object."""
+
+    start_object = JsonObject
+
+
+_decode = _Decoder(number_mode=rapidjson.NM_NATIVE | rapidjson.NM_NAN)
+
+
+class _Chunks:
+    """A body in pieces: between two of them, other threads get their turn."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._at = 0
 
-    def read(self, size: int) -> bytes:
-        """Returns the next bytes."""
-        start, self._at = self._at, self._at + size
-        return self._body[start : self._at]
+    def read(self, _size: int) -> bytes:
+        at = self._at
+        self._at = at + _CHUNK_BYTES
+        return self._body[at : self._at]
 
 
-class _Decoder(rapidjson.Decoder):  # type: ignore[misc]
-    """Builds objects of which the first of equal keys counts."""
-
-    def start_object(self) -> list[tuple[str, Any]]:
-        """Asks for pairs instead of a dict."""
-        return []
-
-    def end_object(self, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        """Returns the object."""
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            found.update(reversed(pairs))
-        return found
-
-
-def parse_json(body: bytes) -> Any:
-    """Returns the first value of a body.
+def parse_object(body: bytes) -> JsonObject:
+    """Returns the object that a body begins with.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, with the parser's words and the offset in bytes.
+        ServingError: INVALID_ARGUMENT with RapidJSON's text and offset, or for another value.
     """
+    value = parse(body)
+    if type(value) is not JsonObject:
+        raise invalid_argument(f"JSON Value: {debug_text(value)} Is not object")
+    return value
+
+
+def parse(body: bytes) -> Any:
+    """Returns the value that a body begins with.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT with RapidJSON's text and offset.
+    """
+    if not body:
+        raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        return _parse(body)
-    except rapidjson.JSONDecodeError as error:
-        offset, text = _place(error)
-        if text == _FOLLOWED and offset:
-            return parse_json(body[:offset])
-        raise _parse_error(text, offset) from error
-    except UnicodeDecodeError as error:
-        raise _parse_error("Invalid encoding in string.", error.start) from error
-    except RecursionError as error:
-        offset, _ = _place(error)
-        raise _parse_error("Nested too deeply.", offset) from error
+        try:
+            return _parse(body)
+        except UnicodeDecodeError:
+            return _parse_odd_text(body)
+    except MalformedError as error:
+        text = f"JSON Parse error: {error.text} at offset: {error.offset}"
+        raise invalid_argument(text) from error
 
 
 def _parse(body: bytes) -> Any:
-    # A decoder keeps state while it parses, so each body has its own.
-    decoder = _Decoder(number_mode=rapidjson.NM_NAN)
-    if len(body) <= _CHUNK_BYTES:
-        return decoder(body)
-    return decoder(_Body(body), chunk_size=_CHUNK_BYTES)
+    try:
+        if len(body) <= _CHUNK_BYTES:
+            return _decode(body)
+        return _decode(_Chunks(body), chunk_size=_CHUNK_BYTES)
+    except RecursionError:
+        return parse_deep(body)
+    except rapidjson.JSONDecodeError as error:
+        reason = _ERROR.fullmatch(str(error))
+        if reason is None:
+            raise
+        offset = int(reason[1])
+        if reason[2] == _TRAILING:
+            return _parse(body[:offset])
+        raise MalformedError(reason[2], offset) from error
 
 
-def _place(error: Exception) -> tuple[int, str]:
-    found = _ERROR.match(str(error))
-    return (int(found[1]), found[2]) if found else (0, str(error))
+def _parse_odd_text(body: bytes) -> Any:
+    odd = [0xDC00 + byte for byte in range(0x80, 0x100)]
+    stand_ins = {code: _STAND_IN + code for code in odd}
+    text = body.decode("utf-8", "surrogateescape").translate(stand_ins).encode()
+    back = {stand_in: code for code, stand_in in stand_ins.items()}
+    try:
+        return _translated(_parse(text), back)
+    except MalformedError as error:
+        before = text[: error.offset].decode("utf-8", "ignore").translate(back)
+        raise MalformedError(error.text, len(encode_text(before))) from error
 
 
-def _parse_error(text: str, offset: int) -> ServingError:
-    where = "" if text == "The document is empty." else f" at offset: {offset}"
-    # RapidJSON ends its sentences; for an empty document Serving's own text has no stop.
-    return invalid_argument(f"JSON Parse error: {text if where else text.rstrip('.')}{where}")
+def _translated(value: Any, table: Mapping[int, int]) -> Any:
+    """Changes all texts in a value, without recursion."""
+    root = [value]
+    waiting: list[list[Any]] = [root]
+    while waiting:
+        items = waiting.pop()
+        is_object = type(items) is JsonObject
+        for position, item in enumerate(items):
+            value = item[1] if is_object else item
+            if isinstance(value, list):
+                waiting.append(value)
+            elif isinstance(value, str):
+                value = value.translate(table)
+            items[position] = (item[0].translate(table), value) if is_object else value
+    return root[0]

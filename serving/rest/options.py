@@ -1,4 +1,4 @@
-"""What the REST side is started with."""
+"""What the REST side of the server is told when it starts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,20 +6,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RestOptions:
-    """Where REST listens, and what it offers.
+    """Where to listen, and what beside the models to answer.
 
     Attributes:
-        host: Address to listen on.
-        port: Port; 0 takes a free one.
-        timeout_ms: A call that takes longer is given up, in milliseconds.
-        enable_cors: Send CORS headers.
-        metrics_path: Path of the metrics; None offers none.
-        is_ready: Whether every model has a version that answers.
+        host: Address to bind.
+        port: Port to bind; 0 takes a free one.
+        timeout_ms: A request that takes longer is answered DEADLINE_EXCEEDED; 0 waits for ever.
+        enable_cors: Whether answers carry CORS headers.
+        metrics_path: Path of Prometheus's metrics; None is no such route.
+        is_ready: Asked by `/readyz`.
+        max_body_bytes: Larger bodies are refused (413), before or after they are unpacked.
+        idle_s: A client that is silent for so long in the middle of its request is cut off.
     """
 
-    host: str
-    port: int
+    host: str = "127.0.0.1"
+    port: int = 0
     timeout_ms: int = 30_000
     enable_cors: bool = False
     metrics_path: str | None = None
-    is_ready: Callable[[], bool]
+    is_ready: Callable[[], bool] = lambda: True
+    max_body_bytes: int = 2**28
+    idle_s: float = 50.0
+
+    def __post_init__(self) -> None:
+        """Checks the ranges."""
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"port must be between 0 and 65535, got {self.port}")
+        if self.max_body_bytes <= 0:
+            raise ValueError(f"max_body_bytes must be > 0, got {self.max_body_bytes}")

@@ -58,11 +58,29 @@ def tensors_from_rows(instances: Any, infos: Infos) -> Tensors:
             "instances is a plain list, but expecting list of objects as multiple input tensors "
             "required as per tensorinfo_map"
         )
+    found = _all_at_once(instances, infos, named=named)
+    if found is not None:
+        return found
     columns: dict[str, _Column] = {name: _Column(info.dtype) for name, info in infos.items()}
     for number, element in enumerate(instances):
         for name, value in _named_values(element, number, infos, named=named).items():
             _add(columns[name], value, number, f" key: {name}" if named else "")
     return {name: column.array() for name, column in columns.items()}
+
+
+def _all_at_once(instances: list[Any], infos: Infos, *, named: bool) -> Tensors | None:
+    """The inputs, taken as columns: fast. None if something is wrong, unknown where."""
+    try:
+        if not named:
+            if any(map(_is_object, instances)):
+                return None
+            return tensors_from_columns(instances, infos)
+        if any(not _is_object(each) or each.keys() != infos.keys() for each in instances):
+            return None
+        columns = {name: [each[name] for each in instances] for name in infos}
+        return tensors_from_columns(columns, infos)
+    except ServingError:
+        return None
 
 
 def _is_object(value: Any) -> bool:

@@ -25,6 +25,12 @@ from pipeline.components.anomaly_gate.findings import (
     schema_differences,
 )
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
+from pipeline.components.example_validator.earlier_span import read_span
+from pipeline.components.example_validator.properties import (
+    DATA_SPAN_KEY,
+    DRIFT_KEY,
+    STATISTICS_ID_KEY,
+)
 from pipeline.config import SPLITS, Validation
 from pipeline.errors import InputError
 
@@ -52,7 +58,8 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         anomalies: What the ExampleValidator found.
         schema: The schema that counts.
         inferred_schema: What SchemaGen made of the data; the difference is reported only.
-        report: Gets `anomalies.md`; its properties count what was found.
+        report: Gets `anomalies.md`; its properties count what was found, and say with what the
+            data were compared. Only a report of accepted data is ever published.
         name: Name of the use case.
         features: The features table as JSON.
         validation: `pipeline.config.Validation` as JSON.
@@ -62,21 +69,21 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     Raises:
         InputError: Anomalies were found; the message is the table of them.
     """
-    curated = _read_schema(schema)
+    curated, inferred = _read_schema(schema), _read_schema(inferred_schema)
+    limits = TypeAdapter(Validation).validate_json(validation)
     findings = [
-        *_anomalies(anomalies, curated),
+        *_anomalies(anomalies, curated, drift_stops=limits.drift == "stop"),
         *_signal_findings(
-            examples,
-            of_kind(features_from_json(features), Signal),
-            TypeAdapter(Validation).validate_json(validation),
+            examples, of_kind(features_from_json(features), Signal), limits, inferred
         ),
-        *schema_differences(_read_schema(inferred_schema), curated),
+        *schema_differences(inferred, curated),
     ]
+    drift = _note_comparison(report, anomalies, examples)
     text = findings_table(findings)
     path = Path(reports_dir) / f"anomalies-{name}.md"
     for folder in (path.parent, Path(report.uri)):
         folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"# Anomalies of {name}\n\n{text or 'None.'}\n", encoding="utf-8")
+    path.write_text(f"# Anomalies of {name}\n\n{drift}.\n\n{text or 'None.'}\n", encoding="utf-8")
     (Path(report.uri) / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
     stopping = [finding for finding in findings if finding.stops]
     report.set_int_custom_property("num_anomalies", len(stopping))
@@ -84,7 +91,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     if stopping:
         raise InputError(
             f"The data are not what the schema says; nothing was trained.\n"
-            f"{findings_table(stopping)}\nThe whole report: {path}"
+            f"{findings_table(stopping)}\n{drift}.\nThe whole report: {path}"
         )
 
 
@@ -93,32 +100,50 @@ def _read_schema(schema: Schema) -> schema_pb2.Schema:
     return read
 
 
-def _anomalies(anomalies: ExampleAnomalies, schema: schema_pb2.Schema) -> Iterator[Finding]:
+def _note_comparison(
+    report: ExampleValidationMetrics, anomalies: ExampleAnomalies, examples: Examples
+) -> str:
+    """Notes how drift was checked and, for spans to come, which span this is; returns the former."""
+    drift: str = anomalies.get_string_custom_property(DRIFT_KEY)
+    report.set_string_custom_property(DRIFT_KEY, drift)
+    if anomalies.has_custom_property(STATISTICS_ID_KEY):
+        statistics_id = anomalies.get_int_custom_property(STATISTICS_ID_KEY)
+        report.set_int_custom_property(STATISTICS_ID_KEY, statistics_id)
+        report.set_int_custom_property(DATA_SPAN_KEY, read_span(examples))
+    return drift.capitalize()
+
+
+def _anomalies(
+    anomalies: ExampleAnomalies, schema: schema_pb2.Schema, *, drift_stops: bool
+) -> Iterator[Finding]:
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         content = (Path(anomalies.uri) / f"Split-{split}" / "SchemaDiff.pb").read_bytes()
-        yield from find_anomalies(anomalies_pb2.Anomalies.FromString(content), schema, split)
+        found = anomalies_pb2.Anomalies.FromString(content)
+        yield from find_anomalies(found, schema, split, drift_stops=drift_stops)
 
 
 def _signal_findings(
-    examples: Examples, signals: Mapping[str, Signal], limits: Validation
+    examples: Examples,
+    signals: Mapping[str, Signal],
+    limits: Validation,
+    inferred: schema_pb2.Schema,
 ) -> Iterator[Finding]:
     if not signals:
         return
     columns = {*signals, *(s.rate_column for s in signals.values() if s.rate_column)}
+    # As they are in the data: a decoder that expects another type fails without naming a column.
+    there = schema_pb2.Schema(feature=[f for f in inferred.feature if f.name in columns])
     for split in SPLITS:
-        batches = _read_batches(Path(examples.uri) / f"Split-{split}", sorted(columns))
+        batches = _read_batches(Path(examples.uri) / f"Split-{split}", there)
         counts = count_signals(batches, signals)
         yield from judge_signals(counts, signals, limits, split)
 
 
-def _read_batches(folder: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The columns of a split as Arrow, each a list of numbers."""
+def _read_batches(folder: Path, schema: schema_pb2.Schema) -> Iterator[pa.RecordBatch]:
+    """The schema's columns of a split as Arrow, each a list of values."""
     import tensorflow as tf
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-    schema = schema_pb2.Schema()
-    for column in columns:
-        schema.feature.add(name=column, type=schema_pb2.FLOAT)
     decoder = ExamplesToRecordBatchDecoder(schema.SerializeToString())
     files = sorted(str(file) for file in folder.glob("*"))
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH_ROWS)

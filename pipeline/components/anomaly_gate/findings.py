@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
+from pipeline.components.anomaly_gate.advice import advise, is_comparison
+
+_COMPARATORS = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -28,51 +32,12 @@ class Finding:
     stops: bool = True
 
 
-# What to do, by the beginning of TFDV's name for the anomaly; the first that fits counts.
-_ADVICE = (
-    (
-        "ENUM_TYPE_UNEXPECTED_STRING",
-        "Correct the values; if they are right, add them to the column's domain.",
-    ),
-    (
-        "SCHEMA_NEW_COLUMN",
-        "Leave the column out of the data, or describe it in the schema.",
-    ),
-    (
-        "SCHEMA_MISSING_COLUMN",
-        "Bring the column back, or remove it from the schema and from `features`.",
-    ),
-    (
-        "FEATURE_TYPE_LOW_FRACTION_PRESENT",
-        "Find out why values are missing; if that is usual now, lower presence.min_fraction.",
-    ),
-    (
-        "FEATURE_TYPE_NOT_PRESENT",
-        "Bring the column back, or remove its presence from the schema.",
-    ),
-    (
-        "FEATURE_TYPE_LOW_NUMBER_PRESENT",
-        "Find out why values are missing, or lower presence.min_count.",
-    ),
-    (
-        "COMPARATOR_",
-        "Find out what changed at the source; if it is here to stay, raise the comparator's "
-        "threshold and train anew.",
-    ),
-    ("FLOAT_TYPE_HAS_NAN", "Correct the values, or allow NaN in the column's float_domain."),
-    ("FLOAT_TYPE_HAS_INF", "Correct the values, or allow infinity in the column's float_domain."),
-    ("FLOAT_TYPE_BIG", "Correct the values and their unit, or raise the domain's max."),
-    ("FLOAT_TYPE_SMALL", "Correct the values and their unit, or lower the domain's min."),
-    ("INT_TYPE_BIG", "Correct the values, or raise the domain's max."),
-    ("INT_TYPE_SMALL", "Correct the values, or lower the domain's min."),
-    ("INVALID_FEATURE_SHAPE", "Every row needs one value; correct the rows, or drop `shape`."),
-    ("DATASET_LOW_NUM_EXAMPLES", "Bring more data, or lower num_examples in the schema."),
-)
-_OTHER_ADVICE = "Correct the data, or change the column's entry in the schema."
-
-
 def find_anomalies(
-    anomalies: anomalies_pb2.Anomalies, schema: schema_pb2.Schema, split: str
+    anomalies: anomalies_pb2.Anomalies,
+    schema: schema_pb2.Schema,
+    split: str,
+    *,
+    drift_stops: bool = True,
 ) -> Iterator[Finding]:
     """Yields what TFDV found in a split, in words.
 
@@ -80,25 +45,51 @@ def find_anomalies(
         anomalies: The ExampleValidator's output of the split.
         schema: The schema that it was compared with.
         split: The split's name.
+        drift_stops: Whether a distance to an earlier span stops the run, or is a warning.
     """
     features = {feature.name: feature for feature in schema.feature}
     for column, info in sorted(anomalies.anomaly_info.items()):
-        yield from _reasons(info, column, describe_feature(features.get(column)), split)
-    if anomalies.HasField("dataset_anomaly_info"):
-        yield from _reasons(anomalies.dataset_anomaly_info, "", "see the schema", split)
-
-
-def _reasons(info: AnomalyInfo, column: str, expected: str, split: str) -> Iterator[Finding]:
+        for reason in info.reason:
+            feature = features.get(column)
+            compared = is_comparison(reason.type)
+            yield Finding(
+                column=column,
+                split=split,
+                found=_describe_reason(reason),
+                expected=describe_comparator(feature) if compared else describe_feature(feature),
+                advice=advise(reason.type),
+                stops=info.severity != AnomalyInfo.WARNING and (drift_stops or not compared),
+            )
+    # Empty where TFDV found nothing about the data set as a whole.
+    info = anomalies.dataset_anomaly_info
     for reason in info.reason:
-        name = AnomalyInfo.Type.Name(reason.type)
         yield Finding(
-            column=column,
+            column="",
             split=split,
-            found=reason.description.strip() or reason.short_description.strip(),
-            expected=expected,
-            advice=next((text for key, text in _ADVICE if name.startswith(key)), _OTHER_ADVICE),
-            stops=info.severity != AnomalyInfo.WARNING,
+            found=_describe_reason(reason),
+            expected="see dataset_constraints in the schema",
+            advice=advise(reason.type),
+            stops=info.severity != AnomalyInfo.WARNING
+            and (drift_stops or not is_comparison(reason.type)),
         )
+
+
+def _describe_reason(reason: AnomalyInfo.Reason) -> str:
+    text: str = reason.description.strip() or reason.short_description.strip()
+    return text
+
+
+def describe_comparator(feature: schema_pb2.Feature | None) -> str:
+    """Returns in words how far a column may be from an earlier span's."""
+    if feature is None:
+        return "not in the schema"
+    comparator = feature.drift_comparator
+    limits = [
+        f"{name.replace('_', ' ')} at most {getattr(comparator, name).threshold:g}"
+        for name in _COMPARATORS
+        if comparator.HasField(name)
+    ]
+    return f"drift_comparator: {', '.join(limits)}"
 
 
 def describe_feature(feature: schema_pb2.Feature | None) -> str:

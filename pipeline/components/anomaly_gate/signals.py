@@ -1,10 +1,11 @@
-"""Checks of recordings that TFDV does not know: sampling rate, duration, gaps."""
+"""Checks of recordings that TFDV does not know: presence, sampling rate, duration, gaps."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from models.features import Signal
 from pipeline.components.anomaly_gate.findings import Finding
@@ -19,13 +20,16 @@ class SignalCounts:
     """What was counted of one signal.
 
     Attributes:
-        recordings: Recordings seen.
+        recordings: Rows seen.
+        missing: Rows without a recording, or without a number in it.
         with_gaps: Recordings with a missing or non-finite sample.
         wrong_length: Recordings with another number of samples than declared.
-        wrong_rate: Recordings whose rate is off by more than 1 %.
+        wrong_rate: Recordings whose rate is off by more than 1 %, or is not given as one positive
+            number.
     """
 
     recordings: int = 0
+    missing: int = 0
     with_gaps: int = 0
     wrong_length: int = 0
     wrong_rate: int = 0
@@ -37,7 +41,8 @@ def count_signals(
     """Counts recordings with troubles.
 
     Args:
-        batches: Record batches with a list column for each signal and rate column.
+        batches: Record batches with a list column for each signal and rate column; a column that
+            is not there, or is not of numbers, counts as missing in every row.
         signals: The signals by column name.
     """
     counts = {name: SignalCounts() for name in signals}
@@ -48,18 +53,38 @@ def count_signals(
 
 
 def _add(counts: SignalCounts, batch: pa.RecordBatch, name: str, signal: Signal) -> None:
-    column = batch.column(batch.schema.get_field_index(name))
-    lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    bad = ~np.isfinite(column.flatten().to_numpy(zero_copy_only=False))
-    rows = np.repeat(np.arange(len(column)), lengths)
-    counts.recordings += len(column)
-    counts.with_gaps += len(np.unique(rows[bad]))
-    counts.wrong_length += int(np.count_nonzero(lengths != signal.num_samples))
+    counts.recordings += batch.num_rows
+    lengths, samples = _read_lists(batch, name)
+    rows = np.repeat(np.arange(batch.num_rows), lengths)
+    counts.missing += int(np.count_nonzero(lengths == 0))
+    counts.with_gaps += len(np.unique(rows[~np.isfinite(samples)]))
+    counts.wrong_length += int(np.count_nonzero((lengths != 0) & (lengths != signal.num_samples)))
     if signal.rate_column is not None:
-        rates = batch.column(batch.schema.get_field_index(signal.rate_column)).flatten()
-        values = rates.to_numpy(zero_copy_only=False)
-        off = np.abs(values / signal.sampling_rate_hz - 1) > _RATE_TOLERANCE
-        counts.wrong_rate += int(np.count_nonzero(off))
+        counts.wrong_rate += batch.num_rows - _count_right_rates(batch, signal)
+
+
+def _count_right_rates(batch: pa.RecordBatch, signal: Signal) -> int:
+    lengths, rates = _read_lists(batch, str(signal.rate_column))
+    of_single_value = np.repeat(lengths == 1, lengths)
+    # False for NaN and infinity as well, and for zero and negative rates.
+    right = np.abs(rates / signal.sampling_rate_hz - 1) <= _RATE_TOLERANCE
+    return int(np.count_nonzero(right & of_single_value))
+
+
+def _read_lists(batch: pa.RecordBatch, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns the number of values of each row, and all values; none where there is no column."""
+    index = batch.schema.get_field_index(name)
+    column = batch.column(index) if index >= 0 else None
+    if column is None or not _holds_numbers(column.type):
+        return np.zeros(batch.num_rows, np.int64), np.empty(0)
+    lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    values = column.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return lengths.astype(np.int64), values
+
+
+def _holds_numbers(kind: pa.DataType) -> bool:
+    value = getattr(kind, "value_type", None)
+    return value is not None and (pa.types.is_integer(value) or pa.types.is_floating(value))
 
 
 def judge_signals(
@@ -70,11 +95,22 @@ def judge_signals(
 ) -> Iterator[Finding]:
     """Yields what is wrong with recordings; within the limits it is a warning.
 
-    A recording of another duration always stops the run: the network has no place for it.
+    A missing recording and one of another duration always stop the run: the network has no place
+    for them.
     """
     for name, count in counts.items():
         signal, total = signals[name], max(count.recordings, 1)
         duration = signal.num_samples / signal.sampling_rate_hz
+        yield from _finding(
+            name,
+            split,
+            count.missing,
+            total,
+            0.0,
+            what="are missing or hold no numbers",
+            expected=f"{signal.num_samples} samples in every row",
+            advice="Bring the column back, leave such rows out, or remove it from `features`.",
+        )
         yield from _finding(
             name,
             split,
@@ -101,9 +137,12 @@ def judge_signals(
             count.wrong_rate,
             total,
             limits.max_wrong_rate_share,
-            what=f"were not sampled at {signal.sampling_rate_hz:g} Hz",
+            what=f"were not sampled at {signal.sampling_rate_hz:g} Hz, by `{signal.rate_column}`",
             expected=f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
-            advice="Resample them to the nominal rate, or correct sampling_rate_hz.",
+            advice=(
+                f"Resample them to the nominal rate, correct `{signal.rate_column}` where it is "
+                f"not one positive number, or correct features.{name}.sampling_rate_hz."
+            ),
         )
 
 
