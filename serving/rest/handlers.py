@@ -15,7 +15,7 @@ from serving.inference.predict import DEFAULT_SIGNATURE, run
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.rest.examples import examples_from_json
-from serving.rest.json_parsing import parse_json
+from serving.rest.parsing import parse_json
 from serving.rest.output import (
     classifications_json,
     outputs_json,
