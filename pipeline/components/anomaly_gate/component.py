@@ -103,7 +103,7 @@ def _read_schema(schema: Schema) -> schema_pb2.Schema:
 def _note_comparison(
     report: ExampleValidationMetrics, anomalies: ExampleAnomalies, examples: Examples
 ) -> str:
-    """Notes how drift was checked and, for spans to come, which span this is; returns the former."""
+    """Notes how drift was checked, which it returns, and for spans to come which span this is."""
     drift: str = anomalies.get_string_custom_property(DRIFT_KEY)
     report.set_string_custom_property(DRIFT_KEY, drift)
     if anomalies.has_custom_property(STATISTICS_ID_KEY):

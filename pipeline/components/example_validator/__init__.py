@@ -1,0 +1,1 @@
+"""ExampleValidator: TFX's artifact, with a comparison to an earlier span."""

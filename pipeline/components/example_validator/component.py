@@ -1,0 +1,81 @@
+"""ExampleValidator, the component.
+
+TFX 1.21's own gives TFDV nothing to compare with, so the schema's drift comparators say nothing.
+"""
+
+from tfx.components.example_validator import component
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import Channel, standard_artifacts, standard_component_specs
+from tfx.types.channel import BaseChannel
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.utils import json_utils
+
+from pipeline.components.example_validator.executor import (
+    EARLIER_REPORT_KEY,
+    EARLIER_STATISTICS_KEY,
+    HAS_SPANS_KEY,
+    Executor,
+)
+
+CODE_DIGEST_KEY = "code_digest"
+
+
+class ExampleValidatorSpec(standard_component_specs.ExampleValidatorSpec):  # type: ignore[misc]
+    """TFX's interface, and an earlier span's statistics."""
+
+    PARAMETERS = {  # noqa: RUF012 - TFX reads a plain dict
+        **standard_component_specs.ExampleValidatorSpec.PARAMETERS,
+        HAS_SPANS_KEY: ExecutionParameter(type=int),
+        CODE_DIGEST_KEY: ExecutionParameter(type=str),
+    }
+    INPUTS = {  # noqa: RUF012 - TFX reads a plain dict
+        **standard_component_specs.ExampleValidatorSpec.INPUTS,
+        EARLIER_STATISTICS_KEY: ChannelParameter(
+            type=standard_artifacts.ExampleStatistics, optional=True
+        ),
+        EARLIER_REPORT_KEY: ChannelParameter(
+            type=standard_artifacts.ExampleValidationMetrics, optional=True
+        ),
+    }
+
+
+class ExampleValidator(component.ExampleValidator):  # type: ignore[misc]
+    """Compares the statistics of every split with the schema, and train with an earlier span's.
+
+    The output `anomalies` is what TFX's ExampleValidator gives: `Split-NAME/SchemaDiff.pb`.
+    """
+
+    SPEC_CLASS = ExampleValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        statistics: BaseChannel,
+        schema: BaseChannel,
+        code_digest: str,
+        earlier_statistics: BaseChannel | None = None,
+        earlier_report: BaseChannel | None = None,
+    ) -> None:
+        """Makes the component.
+
+        Args:
+            statistics: The statistics of the data.
+            schema: What the data should be.
+            code_digest: Digest of the code that decides the result.
+            earlier_statistics: Statistics of an earlier span; may resolve to none. None where the
+                data have no spans.
+            earlier_report: The gate's report that accepted them, for the number of the span.
+        """
+        spec = ExampleValidatorSpec(
+            statistics=statistics,
+            schema=schema,
+            earlier_statistics=earlier_statistics,
+            earlier_report=earlier_report,
+            has_spans=int(earlier_statistics is not None),
+            exclude_splits=json_utils.dumps([]),
+            code_digest=code_digest,
+            anomalies=Channel(type=standard_artifacts.ExampleAnomalies),
+        )
+        # TFX's class would build its own interface, which knows no earlier statistics.
+        base_component.BaseComponent.__init__(self, spec=spec)

@@ -1,0 +1,69 @@
+"""Which earlier span new data are compared with."""
+
+import re
+
+from tfx.components.example_gen import utils
+from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.types.artifact import Artifact
+
+from pipeline.components.arrow_example_gen.locations import Source
+from pipeline.components.example_validator.properties import DATA_SPAN_KEY, STATISTICS_ID_KEY
+
+CANDIDATE, STATISTICS, REPORT = "candidate", "statistics", "report"
+
+_SPAN = re.compile(r"\{SPAN(:\d+)?\}|\{YYYY\}")
+
+
+def has_spans(source: Source) -> bool:
+    """Returns whether data come in spans, numbered or dated."""
+    return bool(source.spans) or any(_SPAN.search(pattern) for pattern in source.patterns.values())
+
+
+class AcceptedEarlierSpanStrategy(ResolverStrategy):  # type: ignore[misc]
+    """Resolves the statistics of the latest span before the candidate's that the gate accepted.
+
+    AnomalyGate publishes a report for accepted data only, and the report names the statistics and
+    their span. The span's number decides, not the time of the run: a repeated run of a span is
+    compared neither with itself nor with a later span, and gives the same answer every time.
+    """
+
+    def resolve_artifacts(
+        self,
+        store: object,  # noqa: ARG002 - the interface's
+        input_dict: dict[str, list[Artifact]],
+    ) -> dict[str, list[Artifact]]:
+        """Returns the candidate with the earlier statistics and the report that accepted them.
+
+        Args:
+            store: The metadata store; unused.
+            input_dict: Lists of artifacts under `candidate` (the new examples), `statistics` and
+                `report`.
+
+        Returns:
+            The same keys with one artifact each, or none where no earlier span was accepted.
+        """
+        candidate = input_dict[CANDIDATE]
+        if not candidate:
+            return {CANDIDATE: [], STATISTICS: [], REPORT: []}
+        span = read_span(candidate[0])
+        reports = {
+            report.get_int_custom_property(STATISTICS_ID_KEY): report
+            for report in sorted(input_dict[REPORT], key=lambda report: int(report.id))
+            if report.has_custom_property(DATA_SPAN_KEY)
+            and report.get_int_custom_property(DATA_SPAN_KEY) < span
+        }
+        earlier = [found for found in input_dict[STATISTICS] if found.id in reports]
+        if not earlier:
+            return {CANDIDATE: candidate, STATISTICS: [], REPORT: []}
+        # Of two readings of one span, the later: it was made by newer code.
+        latest = max(earlier, key=lambda found: (_span_of(reports[found.id]), int(found.id)))
+        return {CANDIDATE: candidate, STATISTICS: [latest], REPORT: [reports[latest.id]]}
+
+
+def read_span(examples: Artifact) -> int:
+    """Returns the latest span in examples; TFX's driver notes it beside the typed property."""
+    return int(examples.get_custom_property(utils.SPAN_PROPERTY_NAME) or 0)
+
+
+def _span_of(report: Artifact) -> int:
+    return int(report.get_int_custom_property(DATA_SPAN_KEY))
