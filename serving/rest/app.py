@@ -1,208 +1,226 @@
-"""The ASGI application: HTTP around the handlers."""
+"""The ASGI application: bodies in, answers out, nothing slow in the event loop."""
 
 import asyncio
+import ctypes
 import logging
+import traceback
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import grpc
 
-from serving.errors import ServingError, invalid_argument
+from serving.errors import ServingError
 from serving.metrics import Metrics
-from serving.rest.handlers import Handlers
+from serving.rest.actions import Actions
+from serving.rest.http_errors import NOT_FOUND_PAGE, error_answer
+from serving.rest.json_output import error_json
 from serving.rest.options import RestOptions
-from serving.rest.output import error_json
-from serving.rest.routes import EmptyAnswerError, parse_route
+from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
 
 logger = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
-
-_CLIENT_CLOSED_REQUEST = 499
-_CODES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.FAILED_PRECONDITION: 400,
-    grpc.StatusCode.OUT_OF_RANGE: 400,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.ABORTED: 409,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.CANCELLED: _CLIENT_CLOSED_REQUEST,
-    grpc.StatusCode.UNKNOWN: 500,
-    grpc.StatusCode.INTERNAL: 500,
-    grpc.StatusCode.DATA_LOSS: 500,
-    grpc.StatusCode.UNIMPLEMENTED: 501,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
-}
-_JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
-_TEXT: tuple[bytes, bytes] = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-_CORS: Headers = [
+_LARGE_BYTES = 2**20
+_GZIP = 31  # zlib's window, and that the format is gzip's
+_JSON, _TEXT = b"application/json", b"text/plain"
+_CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
     (b"access-control-allow-headers", b"Content-Type"),
-]
-# What a gzip body may grow to: a few bytes must not take all memory.
-_MAX_INFLATED_BYTES = 2**30
-_THREADS = 64
+)
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is sent back.
+class _Answer:
+    status: int
+    body: bytes
+    content_type: bytes = _JSON
+    closes: bool = False
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A request without its body."""
+
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+
+
+class ClientGoneError(Exception):
+    """The client went away before its request was there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executors:
+    """Threads that work for the event loop.
 
     Attributes:
-        code: HTTP status.
-        body: The body.
-        headers: Without the length.
+        usual: For most requests; as many as run at a time.
+        large: For large bodies, few at a time, for they take much memory.
     """
 
-    code: int
-    body: bytes = b""
-    headers: Headers = field(default_factory=lambda: [_JSON])
+    usual: Executor
+    large: Executor
 
 
-def _html_not_found() -> Answer:
-    """What the HTTP library under TensorFlow Serving says of a path that nobody has."""
-    body = (
-        b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n"
-        b"</BODY></HTML>\n"
-    )
-    return Answer(404, body, [(b"content-type", b"text/html")])
-
-
-def error_answer(error: ServingError) -> Answer:
-    """Returns the answer of a call that failed."""
-    return Answer(_CODES[error.code], error_json(error.message))
-
-
+@dataclass(frozen=True, kw_only=True)
 class RestApp:
-    """TensorFlow Serving's REST interface, metrics, `/healthz` and `/readyz`."""
+    """The application, as ASGI has it.
 
-    def __init__(self, handlers: Handlers, metrics: Metrics, options: RestOptions) -> None:
-        self._handlers = handlers
-        self._metrics = metrics
-        self._options = options
-        # Parsing and running stay off the event loop, which serves all the other clients.
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="rest")
-
-    def close(self) -> None:
-        """Ends the threads; calls under way are waited for."""
-        self._pool.shutdown()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one HTTP request."""
-        body = await _read(receive)
-        if body is None:
-            return
-        answer = await self._answer(scope, body)
-        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-        if self._options.enable_cors:
-            headers += _CORS
-        await send({"type": "http.response.start", "status": answer.code, "headers": headers})
-        sent = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": sent})
-
-    async def _answer(self, scope: Scope, body: bytes) -> Answer:
-        verb, path = scope["method"], _path(scope)
-        headers = dict(scope["headers"])
-        own = self._own_route(verb, path)
-        if own is not None:
-            return own
-        if not path.lower().startswith("/v1/"):
-            return _html_not_found()
-        if verb == "OPTIONS":
-            origin = headers.get(b"origin", b"")
-            allowed = b"http://" in origin or b"https://" in origin
-            return Answer(200 if allowed else 400, b"", [])
-        loop = asyncio.get_running_loop()
-        zipped = headers.get(b"content-encoding", b"").strip().lower() == b"gzip"
-        call = loop.run_in_executor(self._pool, self._call, verb, path, body, zipped)
-        try:
-            return await asyncio.wait_for(call, self._options.timeout_ms / 1e3)
-        except TimeoutError:
-            late = ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for answer")
-            return error_answer(late)
-
-    def _own_route(self, verb: str, path: str) -> Answer | None:
-        """Routes that do not wait for a model."""
-        if verb != "GET":
-            return None
-        if path == self._options.metrics_path:
-            return Answer(200, self._metrics.render(), [_TEXT])
-        if path == "/healthz":
-            return Answer(200, b"ok\n", [_TEXT])
-        if path == "/readyz":
-            ready = self._options.is_ready()
-            return Answer(200 if ready else 503, b"ready\n" if ready else b"loading\n", [_TEXT])
-        return None
-
-    def _call(self, verb: str, path: str, body: bytes, zipped: bool) -> Answer:
-        try:
-            route = parse_route(verb, path)
-            return Answer(200, self._handlers.answer(route, inflate(body) if zipped else body))
-        except ServingError as error:
-            return error_answer(error)
-        except EmptyAnswerError:
-            return Answer(HTTPStatus.BAD_REQUEST)
-        except Exception as error:
-            logger.exception("A request failed unexpectedly")
-            text = f"{type(error).__name__} in the server"
-            return error_answer(ServingError(grpc.StatusCode.INTERNAL, text))
-
-
-def inflate(body: bytes) -> bytes:
-    """Returns what a gzip body holds.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT for what is no gzip, or grows beyond a gibibyte.
+    Attributes:
+        actions: What answers.
+        metrics: Told at the path of the options.
+        options: Limits and paths.
+        executors: Threads in which requests are answered.
     """
-    try:
-        return b"".join(_inflated(body))
-    except zlib.error as error:
-        raise invalid_argument(f"Failed to uncompress the request body: {error}") from error
 
+    actions: Actions
+    metrics: Metrics
+    options: RestOptions
+    executors: Executors
+    _running: set[asyncio.Future[bytes]] = field(default_factory=set)
 
-def _inflated(body: bytes) -> Iterable[bytes]:
-    size = 0
-    while body:
-        inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        while not inflater.eof:
-            part = inflater.decompress(body, 2**20)
-            body = inflater.unconsumed_tail
-            size += len(part)
-            if size > _MAX_INFLATED_BYTES:
-                raise invalid_argument(
-                    f"The request body is larger than {_MAX_INFLATED_BYTES} bytes uncompressed"
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        if scope["type"] != "http":
+            raise ValueError(f"only http is served, got {scope['type']}")
+        path = scope["raw_path"].decode("utf-8", "surrogateescape")
+        request = _Request(scope["method"], path, dict(scope["headers"]))
+        try:
+            answer = await self._answer(request, receive)
+        except ClientGoneError:
+            return
+        await self._send(answer, is_api(path), send)
+
+    async def _answer(self, request: _Request, receive: Receive) -> _Answer:
+        if not is_api(request.path) or request.path == self.options.metrics_path:
+            return await self._answer_beside(request)
+        if request.method == "OPTIONS":
+            origin = request.headers.get(b"origin", b"")
+            allowed = b"http://" in origin or b"https://" in origin
+            return _Answer(200 if allowed else 400, b"")
+        try:
+            route = find_route(request.method, request.path)
+            chunks = [] if request.method == "GET" else await self._read(request, receive)
+            return _Answer(200, await self._run(route, request, chunks))
+        except UnreadableVersionError:
+            return _Answer(400, b"")
+        except _TooLargeError:
+            text = f"The body is larger than {self.options.max_body_bytes} bytes"
+            return _Answer(413, error_json(text), closes=True)
+        except ServingError as error:
+            return _Answer(*error_answer(error))
+        except ClientGoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a request ends in an answer
+            return _unexpected(error)
+
+    async def _answer_beside(self, request: _Request) -> _Answer:
+        """Routes that are not TensorFlow Serving's REST interface."""
+        if request.path == self.options.metrics_path:
+            loop = asyncio.get_running_loop()
+            text = await loop.run_in_executor(self.executors.usual, self.metrics.render)
+            return _Answer(200, text, _TEXT)
+        if request.method in {"GET", "HEAD"}:
+            if request.path == "/healthz":
+                return _Answer(200, b"ok\n", _TEXT)
+            if request.path == "/readyz":
+                is_ready = self.options.is_ready()
+                return (
+                    _Answer(200, b"ok\n", _TEXT)
+                    if is_ready
+                    else _Answer(503, b"not ready: some model has no version that serves\n", _TEXT)
                 )
-            yield part
-            if not part and not body and not inflater.eof:
-                raise zlib.error("the stream ends too early")
-        body = inflater.unused_data
+        return _Answer(404, NOT_FOUND_PAGE, b"text/html", closes=True)
+
+    async def _read(self, request: _Request, receive: Receive) -> list[bytes]:
+        limit = self.options.max_body_bytes
+        length = request.headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limit:
+            raise _TooLargeError
+        chunks = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise _TooLargeError
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return chunks
+
+    async def _run(self, route: Route, request: _Request, chunks: list[bytes]) -> bytes:
+        is_gzip = b"gzip" in request.headers.get(b"content-encoding", b"")
+        is_large = is_gzip or sum(map(len, chunks)) > _LARGE_BYTES
+        executor = self.executors.large if is_large else self.executors.usual
+        work = self._answer_large if is_large else self._answer_usual
+        running = asyncio.get_running_loop().run_in_executor(executor, work, route, chunks, is_gzip)
+        timeout_s = self.options.timeout_ms / 1000 or None
+        done, _ = await asyncio.wait([running], timeout=timeout_s)
+        if not done:
+            # The thread cannot be stopped; what it will say is of no interest.
+            running.add_done_callback(lambda late: late.cancelled() or late.exception())
+            raise ServingError(
+                grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"
+            )
+        return running.result()
+
+    def _answer_usual(self, route: Route, chunks: list[bytes], _is_gzip: bool) -> bytes:
+        return self.actions.answer(route, chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+    def _answer_large(self, route: Route, chunks: list[bytes], is_gzip: bool) -> bytes:
+        body = b"".join(chunks)
+        chunks.clear()
+        if is_gzip:
+            body = _unpack(body, self.options.max_body_bytes)
+        try:
+            return self.actions.answer(route, body)
+        finally:
+            if _TRIM is not None and len(body) > _LARGE_BYTES:
+                _TRIM(0)
+
+    async def _send(self, answer: _Answer, is_api_path: bool, send: Send) -> None:
+        headers = [
+            (b"content-type", answer.content_type),
+            (b"content-length", str(len(answer.body)).encode()),
+        ]
+        if answer.closes:
+            headers.append((b"connection", b"close"))
+        if is_api_path and self.options.enable_cors:
+            headers += _CORS
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
 
 
-def _path(scope: Scope) -> str:
-    """The path as sent: percent-encoded, without the query."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw.partition(b"?")[0].decode("latin-1")
+class _TooLargeError(Exception):
+    pass
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None if the client went away."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+def _unpack(body: bytes, limit: int) -> bytes:
+    """Returns what was packed; nothing where that is broken, as TensorFlow Serving reads it."""
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        unpacked = unpacker.decompress(body, limit)
+    except zlib.error:
+        return b""
+    if unpacker.unconsumed_tail and not unpacker.eof:
+        raise _TooLargeError
+    return unpacked if unpacker.eof and not unpacker.unused_data else b""
+
+
+def _unexpected(error: Exception) -> _Answer:
+    # Where, not what: the error's own text may quote the request.
+    places = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("A request failed unexpectedly: %s at\n%s", type(error).__name__, places)
+    return _Answer(500, error_json(f"{type(error).__name__} in the server"))

@@ -15,13 +15,13 @@ from serving.inference.predict import DEFAULT_SIGNATURE, run
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.rest.examples import examples_from_json
-from serving.rest.parsing import parse_json
 from serving.rest.output import (
     classifications_json,
     outputs_json,
     predictions_json,
     regressions_json,
 )
+from serving.rest.parsing import parse_json
 from serving.rest.routes import Route
 from serving.rest.tensors import tensors_from_columns, tensors_from_rows
 from serving.rest.values import format_error

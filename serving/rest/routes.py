@@ -1,77 +1,83 @@
-"""What a path asks for."""
+"""What a method and a path ask for."""
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from serving.errors import ServingError, invalid_argument
 
-_WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
-_POST = re.compile(
-    rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<method>predict|classify|regress)", re.IGNORECASE
-)
-_GET = re.compile(
-    rf"/v1/models(?:/(?P<name>[^/:]+))?{_WHICH}(?P<metadata>/metadata)?", re.IGNORECASE
-)
-_METHODS = frozenset({"predict", "classify", "regress"})
-_MAX_VERSION = 2**63 - 1
+_NAME = r"([^/:]+)"
+_WHICH = rf"(?:/versions/(\d+)|/labels/{_NAME})?"
+_FLAGS = re.IGNORECASE | re.ASCII | re.DOTALL
+_API = re.compile(r"/v1/.*", _FLAGS)
+_INFERENCE = re.compile(rf"/v1/models/{_NAME}{_WHICH}:(classify|regress|predict)", _FLAGS)
+_MODEL = re.compile(rf"/v1/models(?:/{_NAME})?{_WHICH}(?:/(metadata))?", _FLAGS)
+_MAX_INT64 = 2**63 - 1
 
 
-class EmptyAnswerError(Exception):
-    """A version that is no int64: Serving answers 400 without a body."""
+class UnreadableVersionError(Exception):
+    """A version beyond int64: answered with 400 and no body."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Route:
-    """A call under /v1/.
+    """What is asked for.
 
     Attributes:
-        method: `predict`, `classify`, `regress`, `status` or `metadata`.
-        name: Name of the model.
-        version: Its version, if the path says one.
-        label: Its version label, if the path says one.
+        action: `predict`, `classify`, `regress`, `status` or `metadata`.
+        model: Name of the model.
+        version: Number of the version, or None.
+        label: Its label, or None.
     """
 
-    method: str
-    name: str
-    version: int | None
-    label: str | None
+    action: str
+    model: str
+    version: int | None = None
+    label: str | None = None
 
 
-def parse_route(verb: str, path: str) -> Route:
-    """Returns what a path under /v1/ asks for.
+def is_api(path: str) -> bool:
+    """Tells whether a path is one of TensorFlow Serving's own."""
+    return _API.fullmatch(path) is not None
+
+
+def find_route(method: str, path: str) -> Route:
+    """Returns what is asked for.
 
     Args:
-        verb: The HTTP verb.
-        path: The path as sent, percent-encoded, without the query.
+        method: Verb in upper case.
+        path: As sent: percent-encoded, without the query.
 
     Raises:
-        ServingError: INVALID_ARGUMENT `Malformed request: VERB PATH`, or without a model's name.
-        EmptyAnswerError: The version is no int64.
+        ServingError: INVALID_ARGUMENT for a path or verb that is not known.
+        UnreadableVersionError: The version does not fit into int64.
     """
-    found = {"POST": _POST, "GET": _GET}.get(verb, _NOTHING).fullmatch(path)
+    pattern = {"POST": _INFERENCE, "GET": _MODEL}.get(method)
+    found = pattern.fullmatch(path) if pattern else None
     if found is None:
-        raise _malformed(verb, path)
-    parts = found.groupdict()
-    looked_at = "metadata" if parts.get("metadata") else "status"
-    method = parts.get("method", looked_at)
-    if verb == "POST" and method not in _METHODS:
-        raise _malformed(verb, path)
-    if not parts["name"]:
-        raise invalid_argument("Missing model name in request.")
-    version = None if parts["version"] is None else int(parts["version"])
-    if version is not None and version > _MAX_VERSION:
-        raise EmptyAnswerError
+        raise malformed(method, path)
+    name, version, label, action = found.groups()
+    if version is not None and int(version[:20]) > _MAX_INT64:
+        raise UnreadableVersionError
+    if method == "GET":
+        if not name:
+            raise invalid_argument("Missing model name in request.")
+        action = "metadata" if action == "metadata" else "status"
+    elif action != action.lower():
+        raise malformed(method, path)
     return Route(
-        method=method,
-        name=unquote(parts["name"], errors="replace"),
-        version=version,
-        label=None if parts["label"] is None else unquote(parts["label"], errors="replace"),
+        action,
+        _decoded(name),
+        None if version is None else int(version),
+        None if label is None else _decoded(label),
     )
 
 
-_NOTHING = re.compile(r"(?!)")
+def malformed(method: str, path: str) -> ServingError:
+    """Returns the error for a path or verb that is not known."""
+    return invalid_argument(f"Malformed request: {method} {path}")
 
 
-def _malformed(verb: str, path: str) -> ServingError:
-    return invalid_argument(f"Malformed request: {verb} {path}")
+def _decoded(text: str) -> str:
+    encoded = text.encode("utf-8", "surrogateescape")
+    return unquote_to_bytes(encoded).decode("utf-8", "surrogateescape")

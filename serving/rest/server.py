@@ -1,77 +1,127 @@
-"""The HTTP server: uvicorn in a thread of its own."""
+"""The REST side of the server: uvicorn in a thread of its own."""
 
+import asyncio
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 
 from serving.metrics import Metrics
-from serving.rest.app import RestApp
-from serving.rest.handlers import Handlers
+from serving.rest.actions import Actions
+from serving.rest.app import Executors, RestApp
 from serving.rest.options import RestOptions
+from serving.rest.protocol import RestProtocol
 from serving.servable import ModelManager, Servables
 
+_NUM_THREADS = 64
+_NUM_LARGE = 2
 _BACKLOG = 2048
+_KEEP_ALIVE_S = 75
 
 
 class RestServer:
     """Listens from `start` to `stop`."""
 
     def __init__(
-        self,
-        servables: Servables,
-        manager: ModelManager,
-        metrics: Metrics,
-        options: RestOptions,
+        self, servables: Servables, statuses: ModelManager, metrics: Metrics, options: RestOptions
     ) -> None:
         self._options = options
-        self._app = RestApp(Handlers(servables, manager, metrics), metrics, options)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self._app,
-                http="httptools",
-                loop="uvloop",
-                lifespan="off",
-                ws="none",
-                access_log=False,
-                log_config=None,
-                log_level="critical",
-                server_header=False,
-                date_header=True,
-                timeout_keep_alive=75,
-            )
+        self._executors = Executors(
+            usual=ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="rest"),
+            large=ThreadPoolExecutor(_NUM_LARGE, thread_name_prefix="rest-large"),
         )
-        self._thread: threading.Thread | None = None
+        app = RestApp(
+            actions=Actions(servables, statuses, metrics),
+            metrics=metrics,
+            options=options,
+            executors=self._executors,
+        )
+        self._server = _Server(_uvicorn_config(app, options))
         self._socket: socket.socket | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self) -> int:
-        """Binds, listens, and returns the port.
+        """Listens, and returns the port.
 
         Raises:
-            OSError: The address cannot be listened on.
+            OSError: The port is taken, or the host is not this machine's.
         """
-        family = socket.AF_INET6 if ":" in self._options.host else socket.AF_INET
-        self._socket = socket.socket(family)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((self._options.host, self._options.port))
-            self._socket.listen(_BACKLOG)
-        except OSError:
-            self._socket.close()
-            raise
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="rest", daemon=True
-        )
+        self._socket = _listening_socket(self._options.host, self._options.port)
+        port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._run, name="rest-server", daemon=True)
         self._thread.start()
-        return int(self._socket.getsockname()[1])
+        self._server.wait_until_started(self._thread)
+        return port
 
-    def stop(self, grace_s: float) -> None:
-        """Lets calls that are under way end, for `grace_s` seconds at most, and closes the port."""
-        if self._thread is None:
-            return
-        self._server.config.timeout_graceful_shutdown = int(grace_s)
-        self._server.should_exit = True
-        self._thread.join(grace_s + 5)
-        self._app.close()
+    def stop(self, grace_s: float = 10.0) -> None:
+        """Takes no more requests, and gives those under way some time to end."""
+        if self._thread is not None:
+            self._server.config.timeout_graceful_shutdown = int(grace_s) or 1
+            self._server.should_exit = True
+            self._thread.join(grace_s + 5)
+            self._thread = None
         if self._socket is not None:
             self._socket.close()
+        for executor in (self._executors.usual, self._executors.large):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
+            runner.run(self._server.serve(sockets=[self._socket] if self._socket else None))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; outside the main thread it leaves the process's signals alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._is_up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._is_up.set()
+
+    def wait_until_started(self, thread: threading.Thread) -> None:
+        """Returns once requests are taken.
+
+        Raises:
+            OSError: The thread ended before that.
+        """
+        while not self._is_up.wait(0.05):
+            if not thread.is_alive():
+                raise OSError("the REST server's thread ended while it started")
+
+
+def _uvicorn_config(app: RestApp, options: RestOptions) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=options.host,
+        port=options.port,
+        loop="uvloop",
+        http=RestProtocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+    )
+
+
+def _listening_socket(host: str, port: int) -> socket.socket:
+    family, kind, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening

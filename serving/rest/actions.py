@@ -1,0 +1,170 @@
+"""The five things that REST can be asked for, from a body to an answer."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from serving.errors import ServingError, invalid_argument
+from serving.inference.classify import classify
+from serving.inference.predict import DEFAULT_SIGNATURE, find_signature
+from serving.inference.predict import run as run_signature
+from serving.inference.regress import regress
+from serving.metrics import Asked, Metrics
+from serving.rest.json_examples import read_examples
+from serving.rest.json_output import (
+    classification_json,
+    column_json,
+    document_json,
+    regression_json,
+    row_json,
+)
+from serving.rest.json_parsing import parse_object
+from serving.rest.predict_request import read_predict_body, read_signature_name
+from serving.rest.routes import Route
+from serving.servable import ModelManager, Servable, Servables
+
+WIRE = "REST"
+T = TypeVar("T")
+
+
+@dataclass
+class _Course:
+    """What is known of a request while it runs, for the metrics."""
+
+    asked: Asked = Asked()
+    num_examples: int | None = None
+
+
+class Actions:
+    """Answers requests; safe to use from many threads."""
+
+    def __init__(self, servables: Servables, statuses: ModelManager, metrics: Metrics) -> None:
+        self._servables = servables
+        self._statuses = statuses
+        self._metrics = metrics
+        self._by_name: dict[str, Callable[[Route, bytes, _Course], bytes]] = {
+            "predict": self._predict,
+            "classify": self._classify,
+            "regress": self._regress,
+        }
+
+    def answer(self, route: Route, body: bytes) -> bytes:
+        """Returns the JSON that answers a request.
+
+        Raises:
+            ServingError: In TensorFlow Serving's words.
+        """
+        action = self._by_name.get(route.action)
+        if action is None:
+            return self._metadata(route) if route.action == "metadata" else self._status(route)
+        started = time.perf_counter()
+        course = _Course()
+        status = "INTERNAL"
+        try:
+            answer = action(route, body, course)
+            status = "OK"
+        except ServingError as error:
+            status = error.code.name
+            raise
+        finally:
+            self._count(route, course, status, time.perf_counter() - started)
+        return answer
+
+    def _count(self, route: Route, course: _Course, status: str, seconds: float) -> None:
+        if course.num_examples is not None and course.asked.model:
+            self._metrics.observe_examples(course.asked.model, course.num_examples)
+        self._metrics.observe_request(
+            course.asked, api=route.action, wire=WIRE, status=status, seconds=seconds
+        )
+
+    def _predict(self, route: Route, body: bytes, course: _Course) -> bytes:
+        document = parse_object(body)
+        name = read_signature_name(document)
+        with self._servables.acquire(
+            route.model, version=route.version, label=route.label
+        ) as servable:
+            course.asked = _asked(servable, name)
+            signature = _named_signature(servable, name)
+            types = {key: info.dtype for key, info in signature.inputs.items()}
+            if not types:
+                raise invalid_argument(
+                    f"Failed to get input map for signature: {name or 'DEFAULT'}"
+                )
+            request = read_predict_body(document, types)
+            find_signature(servable, name)  # what is wrong with the model itself comes last
+            started = time.perf_counter()
+            outputs = run_signature(servable, signature, request.arrays, list(signature.outputs))
+            self._metrics.observe_runtime(
+                course.asked, api=route.action, seconds=time.perf_counter() - started
+            )
+        return row_json(outputs) if request.is_row else column_json(outputs)
+
+    def _classify(self, route: Route, body: bytes, course: _Course) -> bytes:
+        return classification_json(self._on_examples(classify, route, body, course))
+
+    def _regress(self, route: Route, body: bytes, course: _Course) -> bytes:
+        return regression_json(self._on_examples(regress, route, body, course))
+
+    def _on_examples(
+        self,
+        infer: Callable[[Servable, str, list[bytes]], T],
+        route: Route,
+        body: bytes,
+        course: _Course,
+    ) -> T:
+        document = parse_object(body)
+        name = read_signature_name(document)
+        examples = read_examples(document)
+        with self._servables.acquire(
+            route.model, version=route.version, label=route.label
+        ) as servable:
+            course.asked = _asked(servable, name)
+            course.num_examples = len(examples)
+            started = time.perf_counter()
+            result = infer(servable, name, examples)
+            self._metrics.observe_runtime(
+                course.asked, api=route.action, seconds=time.perf_counter() - started
+            )
+        return result
+
+    def _status(self, route: Route) -> bytes:
+        # A label is not looked at, as in TensorFlow Serving: all versions are told.
+        response = self._statuses.status(route.model, version=route.version)
+        return document_json(_to_dict(response))
+
+    def _metadata(self, route: Route) -> bytes:
+        with self._servables.acquire(
+            route.model, version=route.version, label=route.label
+        ) as servable:
+            signatures = {
+                name: _to_dict(signature) for name, signature in servable.signatures.items()
+            }
+            spec = {"name": servable.name, "signature_name": "", "version": str(servable.version)}
+        definitions = {"signature_def": {"signature_def": signatures}}
+        return document_json({"model_spec": spec, "metadata": definitions})
+
+
+def _asked(servable: Servable, signature_name: str) -> Asked:
+    name = signature_name or DEFAULT_SIGNATURE
+    return Asked(servable.name, servable.version, name if name in servable.signatures else "")
+
+
+def _named_signature(servable: Servable, name: str) -> SignatureDef:
+    signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
+    if signature is None:
+        raise invalid_argument(
+            f'Serving signature name: "{name or DEFAULT_SIGNATURE}" not found in signature def'
+        )
+    return signature
+
+
+def _to_dict(message: Message) -> dict[str, object]:
+    fields: dict[str, object] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return fields

@@ -1,0 +1,181 @@
+"""Answers as JSON, laid out as TensorFlow Serving lays them out."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow_serving.apis.classification_pb2 import ClassificationResult
+from tensorflow_serving.apis.regression_pb2 import RegressionResult
+
+from serving.errors import invalid_argument
+from serving.rest.decimals import decimal_texts
+from serving.rest.json_values import encode_text, quote
+
+_INDENT = "    "
+_BYTES_SUFFIX = "_bytes"
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def row_json(arrays: Arrays) -> bytes:
+    """Returns outputs as `{"predictions": [...]}`: a value or object an instance.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if an output has no batch, or another one's.
+    """
+    batch_size = _check_batch(arrays)
+    if len(arrays) == 1:
+        [(name, array)] = arrays.items()
+        rows = _lines(_leaves(name, array, depth=2), array.shape)
+        return encode_text(
+            f'{{\n{_INDENT}"predictions": [{", ".join(rows)}'
+            + (f"\n{_INDENT}" if rows else "")
+            + "]\n}"
+        )
+    columns = {
+        quote(name): _lines(_leaves(name, array, depth=3), array.shape)
+        for name, array in arrays.items()
+    }
+    objects = [
+        _INDENT * 2
+        + "{\n"
+        + ",\n".join(f"{_INDENT * 3}{name}: {rows[item]}" for name, rows in columns.items())
+        + f"\n{_INDENT * 2}}}"
+        for item in range(batch_size)
+    ]
+    text = "\n" + ",\n".join(objects) + f"\n{_INDENT}" if objects else ""
+    return encode_text(f'{{\n{_INDENT}"predictions": [{text}]\n}}')
+
+
+def column_json(arrays: Arrays) -> bytes:
+    """Returns outputs as `{"outputs": ...}`: a value, or an object of them."""
+    if len(arrays) == 1:
+        [(name, array)] = arrays.items()
+        text = _indented(name, array, depth=1)
+    else:
+        members = [
+            f"{_INDENT * 2}{quote(name)}: {_indented(name, array, depth=2)}"
+            for name, array in arrays.items()
+        ]
+        text = "{\n" + ",\n".join(members) + f"\n{_INDENT}}}"
+    return encode_text(f'{{\n{_INDENT}"outputs": {text}\n}}')
+
+
+def classification_json(result: ClassificationResult) -> bytes:
+    """Returns `{"results": [[["label", score], ...], ...]}`."""
+    rows = []
+    for classifications in result.classifications:
+        classes = classifications.classes
+        scores = decimal_texts(np.array([each.score for each in classes], np.float32))
+        pairs = [
+            f"[{quote(each.label)}, {score}]" for each, score in zip(classes, scores, strict=True)
+        ]
+        rows.append(f"[{', '.join(pairs)}]")
+    return encode_text(f'{{\n{_INDENT}"results": [{", ".join(rows)}\n{_INDENT}]\n}}')
+
+
+def regression_json(result: RegressionResult) -> bytes:
+    """Returns `{"results": [...]}`."""
+    values = np.array([each.value for each in result.regressions], np.float32)
+    return encode_text(f'{{\n{_INDENT}"results": [{", ".join(decimal_texts(values))}]\n}}')
+
+
+def error_json(message: str) -> bytes:
+    """Returns `{"error": ...}`."""
+    return encode_text(f'{{\n{_INDENT}"error": {quote(message)}\n}}')
+
+
+def document_json(document: Mapping[str, object]) -> bytes:
+    """Returns a document as protobuf prints it: one space a level, and a newline at the end."""
+    return encode_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _check_batch(arrays: Arrays) -> int:
+    if not arrays:
+        raise invalid_argument("Cannot convert empty tensor map to JSON")
+    batch_size = -1
+    for name, array in arrays.items():
+        if not array.ndim:
+            raise invalid_argument(f"Tensor name: {name} has no shape information ")
+        if batch_size >= 0 and len(array) != batch_size:
+            raise invalid_argument(
+                f"Tensor name: {name} has inconsistent batch size: {len(array)} "
+                f"expecting: {batch_size}"
+            )
+        batch_size = len(array)
+    return batch_size
+
+
+# Values
+
+
+def _leaves(name: str, array: NDArray[Any], depth: int) -> list[str]:
+    """Every element as JSON, in order."""
+    dtype = array.dtype
+    if dtype in (np.float32, np.float64):
+        return decimal_texts(array)
+    flat = array.reshape(-1)
+    if dtype.kind == "O":
+        write = _base64_writer(depth) if name.endswith(_BYTES_SUFFIX) else _text
+        return [write(value) for value in flat.tolist()]
+    if dtype.kind == "b":
+        return ["true" if value else "false" for value in flat.tolist()]
+    if dtype.kind in "iu" and dtype != np.uint16:
+        return list(map(str, flat.tolist()))
+    raise invalid_argument(f"Failed to write JSON value for tensor type: {_type_name(dtype)}")
+
+
+def _type_name(dtype: np.dtype[Any]) -> str:
+    return {"float16": "half"}.get(dtype.name, dtype.name)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _text(value: Any) -> str:
+    return quote(_bytes(value).decode("utf-8", "surrogateescape"))
+
+
+def _base64_writer(depth: int) -> Callable[[Any], str]:
+    inner, outer = _INDENT * (depth + 1), _INDENT * depth
+
+    def write(value: Any) -> str:
+        return f'{{\n{inner}"b64": "{base64.b64encode(_bytes(value)).decode()}"\n{outer}}}'
+
+    return write
+
+
+# Layout
+
+
+def _lines(leaves: list[str], shape: Sequence[int]) -> list[str]:
+    """The first dimension's items, each on a line of its own."""
+    texts = leaves
+    for axis in range(len(shape) - 1, 0, -1):
+        texts = _grouped(texts, shape, axis, lambda items: f"[{', '.join(items)}]")
+    return texts
+
+
+def _indented(name: str, array: NDArray[Any], depth: int) -> str:
+    """An array with every element on a line of its own."""
+    texts = _leaves(name, array, depth + array.ndim)
+    for axis in range(array.ndim - 1, -1, -1):
+        inner, outer = "\n" + _INDENT * (depth + axis + 1), "\n" + _INDENT * (depth + axis)
+
+        def write(items: list[str], inner: str = inner, outer: str = outer) -> str:
+            return f"[{inner}{f',{inner}'.join(items)}{outer}]" if items else "[]"
+
+        texts = _grouped(texts, array.shape, axis, write)
+    return texts[0]
+
+
+def _grouped(
+    texts: list[str], shape: Sequence[int], axis: int, write: Callable[[list[str]], str]
+) -> list[str]:
+    size = shape[axis]
+    count = int(np.prod(shape[:axis], dtype=np.int64))
+    return [write(texts[at * size : (at + 1) * size]) for at in range(count)]

@@ -1,0 +1,77 @@
+"""HTTP as uvicorn speaks it, with an answer to clients that have said all, and an end to others."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_MAX_HEAD_BYTES = 2**17
+
+
+class RestProtocol(HttpToolsProtocol):
+    """One connection.
+
+    Attributes:
+        idle_s: Whoever is silent for so long in the middle of a request is cut off.
+    """
+
+    idle_s = 50.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._heard_at = self.loop.time()
+        self._is_in_head = False
+        self._head_bytes = 0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Starts to watch for silence."""
+        super().connection_made(transport)
+        self._watch = self.loop.call_later(self.idle_s, self._check_silence)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops to watch."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came, unless it is a head without an end."""
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begins to count the head."""
+        self._is_in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Lets a client that sends no more have the answer that it waits for."""
+        if not self._is_answering():
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def _is_answering(self) -> bool:
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+    def _check_silence(self) -> None:
+        if self.transport.is_closing():
+            return
+        silent_s = self.loop.time() - self._heard_at
+        if self._is_answering():
+            silent_s = 0.0
+        elif silent_s >= self.idle_s:
+            self.transport.close()
+            return
+        self._watch = self.loop.call_later(self.idle_s - silent_s, self._check_silence)
