@@ -2,6 +2,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.components.anomaly_gate.findings import (
+    describe_comparator,
     describe_feature,
     find_anomalies,
     findings_table,
@@ -76,6 +77,40 @@ def test_an_anomaly_of_the_whole_data_set_has_no_column():
     [finding] = find_anomalies(few, SECTOR, "test")
     assert finding.column == ""
     assert "the data set in test: too few" in findings_table([finding])
+
+
+DRIFTING = _anomalies("""
+  anomaly_info {
+    key: "t"
+    value {
+      severity: ERROR
+      reason { type: COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH description: "0.6" }
+      reason { type: FLOAT_TYPE_BIG_FLOAT description: "hot" }
+    }
+  }
+""")
+COMPARED = _schema("""
+  feature {
+    name: "t" type: FLOAT
+    drift_comparator { jensen_shannon_divergence { threshold: 0.2 } }
+  }
+""")
+
+
+def test_drift_says_how_far_a_column_may_be_and_how_to_accept_it():
+    drift, _ = find_anomalies(DRIFTING, COMPARED, "train")
+    assert drift.expected == "drift_comparator: jensen shannon divergence at most 0.2"
+    assert "validation.drift: warn" in drift.advice
+    assert drift.stops
+
+
+def test_drift_as_a_warning_leaves_the_columns_other_anomalies_to_stop_the_run():
+    drift, domain = find_anomalies(DRIFTING, COMPARED, "train", drift_stops=False)
+    assert (drift.stops, domain.stops) == (False, True)
+
+
+def test_a_column_that_only_the_earlier_span_has_is_told_without_a_limit():
+    assert describe_comparator(None) == "not in the schema"
 
 
 def test_limits_of_a_domain_are_told():

@@ -31,10 +31,57 @@ def test_a_recording_counts_once_however_many_samples_are_missing():
 
 
 def test_a_recording_of_another_duration_is_counted():
-    assert _counts([[1, 2], [1, 2, 3], []], [500] * 3).wrong_length == 4
+    assert _counts([[1, 2], [1, 2, 3], [1, 2, 3, 4]], [500] * 3).wrong_length == 4
 
 
-@pytest.mark.parametrize(("rate", "wrong"), [(500, 0), (504.9, 0), (505.1, 2), (400, 2)])
+def test_an_empty_recording_is_missing_and_not_of_another_duration():
+    counts = _counts([[1, 2, 3], []], [500] * 2)
+    assert (counts.missing, counts.wrong_length) == (2, 0)
+
+
+def _count_columns(**columns: pa.Array) -> SignalCounts:
+    return count_signals([pa.record_batch(columns)], SIGNALS)["v"]
+
+
+RATES = pa.array([[500.0], [500.0]])
+SAMPLES = pa.array([[1.0, 2.0, 3.0]] * 2)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [pa.array([None, None], pa.list_(pa.float32())), pa.array([[b"1"], [b"2"]]), pa.nulls(2)],
+    ids=["null", "text", "of no type"],
+)
+def test_a_signal_without_numbers_is_missing_in_every_row(samples):
+    assert _count_columns(v=samples, rate=RATES) == SignalCounts(recordings=2, missing=2)
+
+
+def test_a_signal_whose_column_is_not_there_is_missing_in_every_row():
+    # The rate is the last column: it must not be read in the signal's place.
+    assert _count_columns(rate=RATES) == SignalCounts(recordings=2, missing=2)
+
+
+def test_rates_whose_column_is_not_there_are_all_wrong():
+    assert _count_columns(v=SAMPLES) == SignalCounts(recordings=2, wrong_rate=2)
+
+
+def test_a_rate_that_is_not_one_number_is_wrong():
+    rates = pa.array([[500.0, 500.0], None], pa.list_(pa.float64()))
+    assert _count_columns(v=SAMPLES, rate=rates).wrong_rate == 2
+
+
+def test_whole_numbers_are_samples_and_rates_too():
+    counts = _count_columns(v=pa.array([[1, 2, 3]] * 2), rate=pa.array([[500], [400]]))
+    assert counts == SignalCounts(recordings=2, wrong_rate=1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "wrong"),
+    [
+        *[(500, 0), (504.9, 0), (495.1, 0), (505.1, 2), (494.9, 2)],
+        *[(0, 2), (-500, 2), (math.nan, 2), (math.inf, 2)],
+    ],
+)
 def test_a_rate_more_than_one_percent_off_is_counted(rate, wrong):
     assert _counts([[1, 2, 3]], [rate]).wrong_rate == wrong
 
@@ -61,5 +108,11 @@ def test_another_duration_always_stops():
 
 def test_a_wrong_rate_names_the_nominal_one():
     [finding] = _judge(SignalCounts(recordings=10, wrong_rate=9), max_wrong_rate_share=0.5)
-    assert finding.found == "9 of 10 recordings (90.0%) were not sampled at 500 Hz"
+    assert finding.found == "9 of 10 recordings (90.0%) were not sampled at 500 Hz, by `rate`"
     assert finding.stops
+
+
+def test_a_single_missing_recording_stops():
+    [finding] = _judge(SignalCounts(recordings=1000, missing=1))
+    assert finding.stops
+    assert finding.found == "1 of 1,000 recordings (0.1%) are missing or hold no numbers"
