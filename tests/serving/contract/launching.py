@@ -39,6 +39,7 @@ class LaunchedServer:
         command = binary() + [f"--{k}={v}" for k, v in given.items() if v is not None]
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output, cwd=PROJECT)
+        self.started_s = time.monotonic()
         self._grpc: Grpc | None = None
 
     @property

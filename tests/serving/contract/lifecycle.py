@@ -8,7 +8,7 @@ from tests.serving.contract.launching import LaunchedServer, eventually
 from tests.serving.contract.wires import Answer, refusal
 
 AVAILABLE, LOADING, END = "AVAILABLE", "LOADING", "END"
-SECONDS_OF_THREE_POLLS = 3.5
+SECONDS_OF_TWO_POLLS = 2.5
 
 
 class Models:

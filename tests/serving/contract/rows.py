@@ -174,7 +174,7 @@ UNTESTABLE = {
     "HTTP: UNAVAILABLE 503": "a full queue of batches, which depends on time",
     "gRPC: a message of 2 GB": "needs 8 GB of memory; 8 MB are sent instead",
     "gRPC: size mismatch with default inputs": "the wheels cannot write such a signature",
-    "lifecycle: five retries after 60 s each": "takes five minutes; one after 3 s is tested",
+    "lifecycle: five retries after 60 s each": "takes five minutes; one after 2 s is tested",
     "lifecycle: no HTTP health route": (
         "the embedded server adds /healthz and /readyz on purpose, outside /v1/"
     ),

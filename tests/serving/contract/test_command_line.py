@@ -27,8 +27,8 @@ def write_config(folder: Path, entries) -> Path:
 
 
 @pytest.fixture(scope="module")
-def failing(launch, tmp_path_factory):
-    """Servers that must not start, by what is wrong; all are started at once."""
+def failing(launch, tmp_path_factory, waiting):
+    """Servers that must not start, by what is wrong; all are started at once, with `waiting`."""
     from tests.serving import tiny_models
 
     folder = tmp_path_factory.mktemp("failing")
@@ -100,16 +100,16 @@ def plain(launch, tmp_path_factory):
     return Models(server.wait_until_open(), folder)
 
 
-def predict(grpc: Grpc, model: str, **spec):
+def predict(grpc: Grpc, model: str, *, label: str = "", metadata=()):
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
-    if "label" in spec:
-        request.model_spec.version_label = spec["label"]
+    if label:
+        request.model_spec.version_label = label
     request.inputs["x"].CopyFrom(tf.make_tensor_proto([0.0]))
-    return grpc.prediction.Predict(request, timeout=30)
+    return grpc.prediction.Predict(request, timeout=30, metadata=metadata)
 
 
 @row("flag: --port")
@@ -205,7 +205,7 @@ def waiting(launch, tmp_path_factory):
         rest_api_enable_cors_support="true",
         rest_api_timeout_in_ms=200,
         grpc_socket_path=folder / "socket",
-        grpc_channel_arguments="grpc.max_connection_age_ms=600000,grpc.max_receive_message_length=2000000",
+        grpc_channel_arguments="grpc.max_metadata_size=150000,grpc.absolute_max_metadata_size=200000",
     )
     return Models(server, folder)
 
@@ -215,8 +215,8 @@ def opened(waiting):
     """The same server once its model has a version, 1."""
     from tests.serving import tiny_models
 
-    # Long enough for a server without this wait to have opened.
-    time.sleep(8.0)
+    # Long enough for a server that does not wait to have opened.
+    time.sleep(max(0.0, waiting.server.started_s + 10.0 - time.monotonic()))
     was_open = waiting.server.is_open()
     assert waiting.server.process.poll() is None, waiting.server.output()
     written = tiny_models.half_plus_two(waiting.folder / ".m" / "1", offset=1.0)
@@ -263,17 +263,15 @@ def test_grpc_listens_on_a_unix_socket_as_well(opened):
 
 
 @row("flag: --grpc_channel_arguments")
-def test_channel_arguments_reach_grpc(opened):
+def test_channel_arguments_reach_grpc(opened, stubs):
     import grpc
-    import numpy as np
-    import tensorflow as tf
-    from tensorflow_serving.apis import predict_pb2
 
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "m"
-    request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.zeros(1_000_000, np.float32)))
+    # 100 kB of metadata; without the arguments gRPC refuses more than 16 kB.
+    metadata = [("padding", "x" * 100_000)]
+    answer = predict(opened[0].server.grpc, "m", metadata=metadata)
+    assert list(answer.outputs["y"].float_val) == [1.0]
     with pytest.raises(grpc.RpcError) as caught:
-        opened[0].server.grpc.prediction.Predict(request, timeout=30)
+        predict(stubs, "half_plus_two", metadata=metadata)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

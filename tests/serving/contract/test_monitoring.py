@@ -95,7 +95,6 @@ def test_examples_are_counted(metrics):
     assert sum(values(metrics, name, model="half_plus_two")) >= 2
 
 
-@row("metrics: request_log_count")
 @pytest.mark.parametrize(
     "name",
     [

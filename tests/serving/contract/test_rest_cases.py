@@ -282,25 +282,21 @@ MIXED = {"f": [1.0, 2.0], "d": 4.0, "i32": 8, "i64": 16, "flag": True, "text": "
 
 
 @row("case: wrong keys")
-def test_an_element_that_lacks_a_name_for_another(rest):
-    lacking = {key: value for key, value in MIXED.items() if key != "flag"} | {"banner": True}
-    answer = rest.predict("mixed", {"instances": [lacking]})
+@pytest.mark.parametrize("lacking", ["flag", None])
+def test_an_element_with_a_name_that_is_no_input(rest, lacking):
+    element = {key: value for key, value in MIXED.items() if key != lacking} | {"banner": True}
+    answer = rest.predict("mixed", {"instances": [element]})
     assert answer.status == 400
-    # Whether the object is quoted between the two parts, the page does not say.
-    assert "JSON object: " in answer.error
-    assert answer.error.endswith("does not have named input: flag")
+    assert answer.error.endswith("JSON object: does not have named input: banner")
 
 
 @row("case: wrong keys")
-@pytest.mark.parametrize(
-    "element",
-    [{key: value for key, value in MIXED.items() if key != "flag"}, MIXED | {"extra": 1}],
-)
-def test_an_element_with_too_few_or_too_many_names(rest, element):
+def test_an_element_with_too_few_names(rest):
+    element = {key: value for key, value in MIXED.items() if key != "flag"}
     answer = rest.predict("mixed", {"instances": [element]})
     assert answer.status == 400
     before, _, keys = answer.error.partition(" keys must be equal to: ")
-    assert "JSON object: " in before
+    assert "JSON object: {" in before
     assert sorted(keys.split(",")) == sorted(MIXED)
 
 
