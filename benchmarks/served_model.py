@@ -165,7 +165,7 @@ def _listening(process: "subprocess.Popen[str]") -> tuple[str, tuple[str, int]]:
     assert process.stderr is not None  # noqa: S101 - it was asked for
     for line in process.stderr:
         said.append(line)
-        if found := re.search(r"gRPC on (\S+:\d+).*REST on (\S+):(\d+)", line):
+        if found := re.search(r"ModelServer at (\S+:\d+), .*http://(\S+):(\d+)", line):
             threading.Thread(target=process.stderr.read, daemon=True).start()
             return found[1], (found[2], int(found[3]))
     raise RuntimeError("".join(said))

@@ -13,6 +13,7 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import (
     ExampleStatistics,
     ExampleValidationMetrics,
+    InfraBlessing,
     Model,
     ModelBlessing,
 )
@@ -31,6 +32,7 @@ from pipeline.components.example_validator.earlier_span import (
     AcceptedEarlierSpanStrategy,
     has_spans,
 )
+from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
@@ -38,7 +40,8 @@ from pipeline.config import Config, Gate, Validation
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
 
-_PIPELINE, _MODELS = Path(__file__).parent, Path(__file__).parent.parent / "models"
+_PIPELINE = Path(__file__).parent
+_MODELS, _SERVING = _PIPELINE.parent / "models", _PIPELINE.parent / "serving"
 
 # The code that decides each step's result, for the cache: an edit reruns the step.
 _INGESTION_CODE = (_PIPELINE / "components" / "arrow_example_gen",)
@@ -49,6 +52,7 @@ _TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "pre
 _TRAINING_CODE = (_MODELS,)
 _EVALUATION_CODE = (_PIPELINE / "components" / "evaluation", _MODELS / "export.py")
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
+_INFRA_CODE = (_PIPELINE / "components" / "infra_validator", _SERVING)
 
 
 def create_pipeline(
@@ -127,6 +131,7 @@ def create_pipeline(
         candidate=model,
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
+        infra_blessing=Channel(type=InfraBlessing),
     ).with_id("BaselineResolver")
     evaluator = Evaluator(
         examples=examples,
@@ -142,9 +147,17 @@ def create_pipeline(
         gate=TypeAdapter(Gate).dump_json(config.gate).decode(),
         code_digest=code_digest(_GATE_CODE),
     )
+    infra_validator = InfraValidator(
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        examples=examples,
+        label=config.label.column,
+        code_digest=code_digest(_INFRA_CODE),
+    )
     pusher = Pusher(
         model=model,
         model_blessing=model_gate.outputs["blessing"],
+        infra_blessing=infra_validator.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(
                 base_directory=str(folder.serving(config.name))
@@ -164,6 +177,7 @@ def create_pipeline(
         baseline,
         evaluator,
         model_gate,
+        infra_validator,
         pusher,
     ]
     return Pipeline(

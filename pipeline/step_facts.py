@@ -95,7 +95,7 @@ def _infra(artifacts: list[Artifact]) -> Fact:
     text = (
         "; ".join(problems)
         or f"{values['num_examples']} examples by gRPC and REST, largest difference "
-        f"{values['max_difference']:.0e}"
+        f"{values['max_difference']}"
     )
     return Fact(text, values | {"problems": problems})
 

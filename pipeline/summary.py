@@ -140,6 +140,12 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     )
 
 
+def _output_option(pushed: Path) -> str:
+    """The option that finds the pushed version again; its folder is OUTPUT/serving/NAME/VERSION."""
+    output = pushed.parents[2]
+    return "" if output == Path("output") else f" --output {output}"
+
+
 def _metrics_table(values: dict[str, Any]) -> Table:
     table = Table(title="on the test split", title_justify="left", box=None, pad_edge=False)
     table.add_column("metric")
@@ -186,8 +192,7 @@ def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console
         soft_wrap=True,
     )
     console.print(
-        "Serve it: tensorflow_model_server --rest_api_port=8501 "
-        f"--model_name={summary.use_case} --model_base_path={Path(values['pushed_path']).parent}",
+        f"Serve it: faultline serve{_output_option(Path(values['pushed_path']))}",
         highlight=False,
         soft_wrap=True,
     )

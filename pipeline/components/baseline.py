@@ -4,11 +4,12 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types.artifact import Artifact
 
-CANDIDATE, MODEL, BLESSING = "candidate", "model", "model_blessing"
+CANDIDATE, MODEL = "candidate", "model"
+BLESSING, INFRA_BLESSING = "model_blessing", "infra_blessing"
 
 
 class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
-    """Resolves the latest blessed model that is older than the candidate.
+    """Resolves the latest model that both gate and server blessed and that the candidate follows.
 
     TFX's own `LatestBlessedModelStrategy` returns the candidate itself as soon as it has been
     blessed, so that an unchanged second run would compare a model with itself, and the Evaluator's
@@ -20,29 +21,42 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
         store: object,  # noqa: ARG002 - the interface's
         input_dict: dict[str, list[Artifact]],
     ) -> dict[str, list[Artifact]]:
-        """Returns the candidate with its baseline model and that model's blessing.
+        """Returns the candidate with its baseline model and that model's blessings.
 
         Args:
             store: The metadata store; unused.
-            input_dict: Lists of artifacts under `candidate`, `model` and `model_blessing`.
+            input_dict: Lists of artifacts under `candidate`, `model`, `model_blessing` and
+                `infra_blessing`.
 
         Returns:
             The same keys with one artifact each, or none where no older model is blessed.
         """
         candidate = input_dict[CANDIDATE]
-        blessings = {
-            blessing.get_int_custom_property(
-                constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY
-            ): blessing
-            for blessing in input_dict[BLESSING]
-            if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
-        }
+        blessings = _blessed(input_dict[BLESSING])
+        servable = _blessed(input_dict[INFRA_BLESSING])
         older = [
             model
             for model in input_dict[MODEL]
-            if candidate and model.id < candidate[0].id and model.id in blessings
+            if candidate
+            and model.id < candidate[0].id
+            and model.id in blessings
+            and model.id in servable
         ]
         if not older:
-            return {CANDIDATE: candidate, MODEL: [], BLESSING: []}
+            return {CANDIDATE: candidate, MODEL: [], BLESSING: [], INFRA_BLESSING: []}
         baseline = max(older, key=lambda model: int(model.id))
-        return {CANDIDATE: candidate, MODEL: [baseline], BLESSING: [blessings[baseline.id]]}
+        return {
+            CANDIDATE: candidate,
+            MODEL: [baseline],
+            BLESSING: [blessings[baseline.id]],
+            INFRA_BLESSING: [servable[baseline.id]],
+        }
+
+
+def _blessed(blessings: list[Artifact]) -> dict[int, Artifact]:
+    """The blessings that say yes, by the id of their model."""
+    return {
+        blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY): blessing
+        for blessing in blessings
+        if blessing.get_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY) == 1
+    }

@@ -158,12 +158,12 @@ def test_the_counts_are_those_of_the_data(first):
 
 def test_json_is_one_document_on_standard_output_and_people_read_standard_error(first):
     assert json.loads(first.done.out) == first.summary
-    for words in ("Trainer", "BLESSED", "PR-AUC", "tensorflow_model_server"):
+    for words in ("Trainer", "BLESSED", "PR-AUC", "faultline serve"):
         assert words in first.done.err
 
 
 def test_without_json_people_read_standard_output_and_libraries_are_quiet(second):
-    for words in ("Trainer", "cached", "BLESSED", "PR-AUC", "tensorflow_model_server"):
+    for words in ("Trainer", "cached", "BLESSED", "PR-AUC", "faultline serve"):
         assert words in second.done.out
     assert second.done.err == ""
 

@@ -60,9 +60,8 @@ def test_a_step_without_a_number_says_nothing():
 
 
 def test_the_server_s_check_tells_how_far_it_was_off():
-    artifact = _artifact("InfraBlessing", problems="[]", num_examples=486)
-    artifact.custom_properties["max_difference"].double_value = 2.4e-7
-    text = "486 examples by gRPC and REST, largest difference 2e-07"
+    artifact = _artifact("InfraBlessing", problems="[]", num_examples=486, max_difference="2.4e-07")
+    text = "486 examples by gRPC and REST, largest difference 2.4e-07"
     assert _fact("InfraValidator", artifact) == text
 
 

@@ -47,7 +47,7 @@ def test_a_blessed_model_is_said_to_be_pushed_and_how_to_serve_it(tmp_path):
     text = _text(summary)
     assert summary.blessed
     assert "BLESSED version 17 in /out/serving/pumps" in text
-    assert "--model_name=pumps --model_base_path=/out/serving/pumps" in text
+    assert "Serve it: faultline serve --output /out" in text
 
 
 def test_metrics_stand_beside_those_of_a_model_that_knows_nothing(tmp_path):

@@ -56,7 +56,7 @@ class Server:
         self.process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if found := re.search(r"gRPC on (\S+:\d+).*REST on (\S+):(\d+)", line):
+            if found := re.search(r"ModelServer at (\S+:\d+), .*http://(\S+):(\d+)", line):
                 break
         else:
             pytest.fail("the server did not start")

@@ -1,4 +1,5 @@
-from tfx.types.standard_artifacts import Model, ModelBlessing
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing
 
 from pipeline.components.baseline import BlessedBeforeStrategy
 
@@ -9,19 +10,29 @@ def _model(identity: int) -> Model:
     return model
 
 
-def _blessing(model_id: int, *, blessed: bool) -> ModelBlessing:
-    blessing = ModelBlessing()
+def _blessing(model_id: int, *, blessed: bool, kind: type[Artifact] = ModelBlessing) -> Artifact:
+    blessing = kind()
     blessing.set_int_custom_property("current_model_id", model_id)
     blessing.set_int_custom_property("blessed", int(blessed))
     return blessing
 
 
-def _resolved(candidate: int, blessings: list[ModelBlessing]) -> list[int]:
-    models = [_model(i) for i in (1, 2, 3, 4)]
+def _resolved(
+    candidate: int, blessings: list[Artifact], *, not_servable: tuple[int, ...] = ()
+) -> list[int]:
+    models = (1, 2, 3, 4)
     result = BlessedBeforeStrategy().resolve_artifacts(
-        None, {"candidate": [_model(candidate)], "model": models, "model_blessing": blessings}
+        None,
+        {
+            "candidate": [_model(candidate)],
+            "model": [_model(i) for i in models],
+            "model_blessing": blessings,
+            "infra_blessing": [
+                _blessing(i, blessed=i not in not_servable, kind=InfraBlessing) for i in models
+            ],
+        },
     )
-    assert len(result["model"]) == len(result["model_blessing"])
+    assert len(result["model"]) == len(result["model_blessing"]) == len(result["infra_blessing"])
     return [model.id for model in result["model"]]
 
 
@@ -31,6 +42,11 @@ def test_the_latest_blessed_model_before_the_candidate_is_the_baseline():
 
 def test_a_refused_model_is_no_baseline():
     assert _resolved(4, [_blessing(1, blessed=True), _blessing(2, blessed=False)]) == [1]
+
+
+def test_a_model_that_its_server_could_not_answer_with_is_no_baseline():
+    blessings = [_blessing(1, blessed=True), _blessing(2, blessed=True)]
+    assert _resolved(4, blessings, not_servable=(2,)) == [1]
 
 
 def test_the_candidate_is_not_its_own_baseline_once_it_is_blessed():

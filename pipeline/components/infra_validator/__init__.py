@@ -1,0 +1,1 @@
+"""Asks the exported model as its clients will, before it is pushed."""
