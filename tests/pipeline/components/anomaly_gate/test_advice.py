@@ -13,8 +13,8 @@ from pipeline.components.anomaly_gate import advice
 from pipeline.components.anomaly_gate.findings import Finding, find_anomalies
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
-# What TFDV's deviation says of an infinite value.
-pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered in subtract")
+# What TFDV says of the mean and deviation of an infinite value.
+pytestmark = pytest.mark.filterwarnings("ignore:invalid value encountered in")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +174,12 @@ CASES = [
         schema="{ min_examples_count: 3 }",
         rows=[1.5, 2.5],
         advice="min_examples_count",
+    ),
+    Case(
+        kind="DATASET_HIGH_NUM_EXAMPLES",
+        schema="{ min_examples_count: 1 max_examples_count: 1 }",
+        rows=[1.5, 2.5],
+        advice="max_examples_count",
     ),
 ]
 

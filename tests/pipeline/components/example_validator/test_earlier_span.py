@@ -1,0 +1,81 @@
+import pytest
+from tfx.types.standard_artifacts import Examples, ExampleStatistics, ExampleValidationMetrics
+
+from pipeline.components.arrow_example_gen.locations import Source
+from pipeline.components.example_validator.earlier_span import (
+    AcceptedEarlierSpanStrategy,
+    has_spans,
+)
+
+
+def _report(identity: int, statistics_id: int, span: int) -> ExampleValidationMetrics:
+    report = ExampleValidationMetrics()
+    report.id = identity
+    report.set_int_custom_property("statistics_id", statistics_id)
+    report.set_int_custom_property("data_span", span)
+    return report
+
+
+def _resolved(span: int, *reports: ExampleValidationMetrics) -> tuple[list[int], list[int]]:
+    """Ids of the statistics and of the report, of four statistics with ids 1 to 4."""
+    candidate = Examples()
+    candidate.mlmd_artifact.custom_properties["span"].int_value = span  # as TFX's driver does
+    statistics = [ExampleStatistics() for _ in range(4)]
+    for identity, artifact in enumerate(statistics, start=1):
+        artifact.id = identity
+    result = AcceptedEarlierSpanStrategy().resolve_artifacts(
+        None, {"candidate": [candidate], "statistics": statistics, "report": list(reports)}
+    )
+    assert result["candidate"] == [candidate]
+    return [s.id for s in result["statistics"]], [r.id for r in result["report"]]
+
+
+def test_the_latest_accepted_span_before_the_candidates_is_compared_with():
+    assert _resolved(3, _report(11, 1, span=1), _report(12, 2, span=2)) == ([2], [12])
+
+
+def test_the_spans_number_decides_and_not_the_order_of_the_runs():
+    assert _resolved(3, _report(11, 1, span=2), _report(12, 2, span=1)) == ([1], [11])
+
+
+def test_a_span_is_not_compared_with_itself_nor_with_a_later_one():
+    assert _resolved(2, _report(11, 1, span=2), _report(12, 2, span=3)) == ([], [])
+
+
+def test_statistics_that_no_report_accepted_are_passed_over():
+    # Statistics 2 to 4 are there as well: of runs that the gate stopped.
+    assert _resolved(9, _report(11, 1, span=1)) == ([1], [11])
+
+
+def test_of_two_readings_of_one_span_the_later_counts():
+    assert _resolved(2, _report(12, 2, span=1), _report(11, 1, span=1)) == ([2], [12])
+
+
+def test_a_report_of_data_without_spans_is_passed_over():
+    assert _resolved(2, ExampleValidationMetrics()) == ([], [])
+
+
+def test_without_examples_nothing_is_resolved():
+    strategy = AcceptedEarlierSpanStrategy()
+    empty = {"candidate": [], "statistics": [], "report": []}
+    assert strategy.resolve_artifacts(None, empty) == empty
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("span-{SPAN}/*", True),
+        ("span-{SPAN:3}/*", True),
+        ("{YYYY}-{MM}-{DD}/*.csv", True),
+        ("v{VERSION}/x.csv", False),
+        ("*.csv", False),
+    ],
+)
+def test_spans_are_recognised_by_number_and_by_date(pattern, expected):
+    assert has_spans(Source(base="/data", patterns={"data": pattern})) is expected
+
+
+def test_several_spans_read_together_are_spans():
+    assert has_spans(
+        Source(base="/data", patterns={"span_1": "1/*", "span_2": "2/*"}, spans=(1, 2))
+    )
