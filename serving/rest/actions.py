@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from google.protobuf.json_format import MessageToDict
@@ -36,7 +36,7 @@ T = TypeVar("T")
 class _Course:
     """What is known of a request while it runs, for the metrics."""
 
-    asked: Asked = Asked()
+    asked: Asked = field(default_factory=Asked)
     num_examples: int | None = None
 
 

@@ -7,7 +7,7 @@ import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -86,7 +86,6 @@ class RestApp:
     metrics: Metrics
     options: RestOptions
     executors: Executors
-    _running: set[asyncio.Future[bytes]] = field(default_factory=set)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -111,17 +110,23 @@ class RestApp:
             route = find_route(request.method, request.path)
             chunks = [] if request.method == "GET" else await self._read(request, receive)
             return _Answer(200, await self._run(route, request, chunks))
-        except UnreadableVersionError:
-            return _Answer(400, b"")
-        except _TooLargeError:
-            text = f"The body is larger than {self.options.max_body_bytes} bytes"
-            return _Answer(413, error_json(text), closes=True)
-        except ServingError as error:
-            return _Answer(*error_answer(error))
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - a request ends in an answer
-            return _unexpected(error)
+            return self._refusal(error)
+
+    def _refusal(self, error: Exception) -> _Answer:
+        if isinstance(error, ServingError):
+            return _Answer(*error_answer(error))
+        if isinstance(error, UnreadableVersionError):
+            return _Answer(400, b"")
+        if isinstance(error, _TooLargeError):
+            text = f"The body is larger than {self.options.max_body_bytes} bytes"
+            return _Answer(413, error_json(text), closes=True)
+        # Where, not what: the error's own text may quote the request.
+        places = "".join(traceback.format_tb(error.__traceback__))
+        logger.error("A request failed unexpectedly: %s at\n%s", type(error).__name__, places)
+        return _Answer(500, error_json(f"{type(error).__name__} in the server"))
 
     async def _answer_beside(self, request: _Request) -> _Answer:
         """Routes that are not TensorFlow Serving's REST interface."""
@@ -217,10 +222,3 @@ def _unpack(body: bytes, limit: int) -> bytes:
     if unpacker.unconsumed_tail and not unpacker.eof:
         raise _TooLargeError
     return unpacked if unpacker.eof and not unpacker.unused_data else b""
-
-
-def _unexpected(error: Exception) -> _Answer:
-    # Where, not what: the error's own text may quote the request.
-    places = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("A request failed unexpectedly: %s at\n%s", type(error).__name__, places)
-    return _Answer(500, error_json(f"{type(error).__name__} in the server"))

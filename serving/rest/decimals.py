@@ -1,6 +1,6 @@
 """Floating-point numbers as text, as TensorFlow Serving prints them in JSON."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -48,9 +48,9 @@ def shortest_text(value: float) -> str:
     """Returns one number in the fewest digits that mean it, as RapidJSON's writer does."""
     if not np.isfinite(value):
         return _SPECIAL[repr(value)]
-    sign, digit_tuple, exponent = Decimal(repr(value)).normalize().as_tuple()
+    sign, digit_tuple, _ = number = Decimal(repr(value)).normalize().as_tuple()
+    exponent = int(number.exponent)
     digits = "".join(map(str, digit_tuple))
-    assert isinstance(exponent, int)
     point = len(digits) + exponent
     if not value:
         text = "0.0"

@@ -11,7 +11,7 @@ import rapidjson
 from serving.rest.json_values import JsonObject, TooDeep
 
 _MAX_KEPT_DEPTH = 300
-_SPACE = re.compile(rb"[ \t\n\r]*")
+_SPACE = re.compile(rb"[ \t\n\r]+")
 _STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
 # Everything that may belong to a word or number; RapidJSON judges it.
 _SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
@@ -53,9 +53,8 @@ class _Reader:
                 value, is_complete = self._end_value(value)
 
     def _peek(self) -> bytes:
-        match = _SPACE.match(self._body, self._at)
-        assert match is not None  # it matches nothing, too
-        self._at = match.end()
+        if match := _SPACE.match(self._body, self._at):
+            self._at = match.end()
         return self._body[self._at : self._at + 1]
 
     def _begin_value(self) -> tuple[Any, bool]:

@@ -21,7 +21,7 @@ _TRAILING = "The document root must not be followed by other values."
 _STAND_IN = 0x100000
 
 
-class _Decoder(rapidjson.Decoder):
+class _Decoder(rapidjson.Decoder):  # type: ignore[misc]
     """Makes a `JsonObject` of every object."""
 
     start_object = JsonObject

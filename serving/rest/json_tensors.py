@@ -5,7 +5,6 @@ one, in TensorFlow Serving's order, for the first that it would name.
 """
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 from tensorflow.core.framework.types_pb2 import DataType
 
 from serving.errors import invalid_argument
-from serving.rest.json_values import JsonObject, TooDeep, decode_base64, encode_text
+from serving.rest.json_values import JsonObject, TooDeep, debug_text, decode_base64, encode_text
 
 MAX_RANK = 64  # NumPy's; TensorFlow's own is 254
 _INT32 = (-(2**31), 2**31 - 1)
 # Values are converted in pieces, so that between them other threads get their turn.
 _PIECE = 2**15
+_END = object()
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -191,7 +191,7 @@ def check_tensor(value: Any, check_value: Check, shape: Sequence[int] | None = N
         else:
             if level != rank:
                 raise invalid_argument(
-                    f"JSON Value: {_debug(item)} found at incorrect level: {level + 1} in the "
+                    f"JSON Value: {debug_text(item)} found at incorrect level: {level + 1} in the "
                     f"JSON DOM. Expected at level: {rank}"
                 )
             check_value(item)
@@ -208,17 +208,3 @@ def _check_list(item: list[Any], level: int, shape: Sequence[int]) -> None:
             f"Encountered list at unexpected size: {len(item)} at level: {level} "
             f"expected size: {shape[level]}"
         )
-
-
-_END = object()
-
-
-def _debug(value: Any) -> str:
-    from serving.rest.json_values import debug_text
-
-    return debug_text(value)
-
-
-def num_elements(shape: Sequence[int]) -> int:
-    """Returns the number of elements of a shape."""
-    return math.prod(shape)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from serving.errors import invalid_argument
+from serving.rest.decimals import float_text, shortest_text
 
 MISSING: Final = object()
 _BASE64_KEY = "b64"
@@ -44,10 +45,7 @@ class JsonObject(list[tuple[str, Any]]):
     def to_dict(self) -> dict[str, Any]:
         """Returns the values by name."""
         values = dict(self)
-        if len(values) != len(self):
-            for name, value in reversed(self):
-                values[name] = value
-        return values
+        return values if len(values) == len(self) else values | dict(reversed(self))
 
 
 class TooDeep(list[Any]):
@@ -107,9 +105,7 @@ def type_name(value: Any) -> str:
 def debug_text(value: Any) -> str:
     """Returns a value for an error text: indented, and cut near 256 bytes."""
     if isinstance(value, float):
-        from serving.rest.decimals import float_text  # a number alone is shown as a float
-
-        return float_text(value)
+        return float_text(value)  # a number alone is shown as a float
     parts: list[str] = []
     size = 0
     for part in _parts(value, 0):
@@ -133,8 +129,6 @@ def _parts(value: Any, depth: int) -> Iterator[str]:
     elif value is None or isinstance(value, bool):
         yield {None: "null", True: "true", False: "false"}[value]
     elif isinstance(value, float):
-        from serving.rest.decimals import shortest_text
-
         yield shortest_text(value)
     else:
         yield str(value)
@@ -148,6 +142,5 @@ def _list_parts(value: list[Any], depth: int) -> Iterator[str]:
         yield ("," if position else "") + "\n" + _INDENT * (depth + 1)
         if is_object:
             yield quote(item[0][:_MAX_SHOWN_BYTES]) + ": "
-            item = item[1]
-        yield from _parts(item, depth + 1)
+        yield from _parts(item[1] if is_object else item, depth + 1)
     yield ("\n" + _INDENT * depth if value else "") + closing

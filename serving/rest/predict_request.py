@@ -29,7 +29,6 @@ from serving.rest.json_values import (
     type_name,
 )
 
-
 Arrays = dict[str, NDArray[Any]]
 Inputs = Mapping[str, int]  # DataType by name
 
@@ -279,7 +278,7 @@ def _check_value(value: Any, dtype: int) -> None:
 def dtype_name(dtype: int) -> str:
     """Returns TensorFlow's own name of a type."""
     try:
-        return DataType.Name(dtype).removeprefix("DT_").lower()
+        return str(DataType.Name(dtype)).removeprefix("DT_").lower()
     except ValueError:
         return f"unknown dtype enum ({dtype})"
 
