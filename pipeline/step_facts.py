@@ -66,7 +66,8 @@ def _schema(artifacts: list[Artifact]) -> Fact:
 def _anomalies(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     count = values.get("num_anomalies", 0)
-    return Fact("no anomalies" if not count else f"{count} anomalies", values)
+    text = "no anomalies" if not count else f"{count} anomalies"
+    return Fact("; ".join(filter(None, [text, values.get("drift", "")])), values)
 
 
 def _trainer(artifacts: list[Artifact]) -> Fact:

@@ -56,7 +56,8 @@ class _Family:
         name: Without the prefix.
         labels: Names of the labels.
         help: What is counted.
-        bounds: Upper bounds of a histogram's buckets; empty for a counter.
+        bounds: Upper bounds of a histogram's buckets; empty otherwise.
+        kind: `counter` or `gauge`, where it is no histogram.
         series: The values by the labels' values.
     """
 
@@ -64,6 +65,7 @@ class _Family:
     labels: Labels
     help: str
     bounds: Sequence[float] = ()
+    kind: str = "counter"
     series: dict[Labels, "_Histogram | float"] = field(default_factory=dict)
 
     def add(self, labels: Labels, value: float) -> None:
@@ -92,7 +94,7 @@ class _Family:
 
     def lines(self) -> list[str]:
         """Returns the family in the text format."""
-        kind = "histogram" if self.bounds else "counter"
+        kind = "histogram" if self.bounds else self.kind
         name = PREFIX + self.name
         lines = [f"# HELP {name} {self.help}", f"# TYPE {name} {kind}"]
         for values, series in self.series.items():
@@ -151,6 +153,17 @@ class Metrics:
             _LATENCY_BOUNDS,
         )
 
+        # TensorFlow Serving has these two names; nothing here gives them a value.
+        self._unused = (
+            _Family("request_log_count", ("model_name", "status"), "Requests that were logged."),
+            _Family(
+                "mlmd_map",
+                ("model_name", "version"),
+                "The model's id in ML Metadata.",
+                kind="gauge",
+            ),
+        )
+
     def observe_request(
         self, asked: Asked, *, api: str, wire: str, status: str, seconds: float
     ) -> None:
@@ -186,8 +199,14 @@ class Metrics:
             self._examples.add((model,), count)
             self._example_total.add((model,), count)
 
-    def observe_warm_up(self, path: str, *, status: str, seconds: float) -> None:
-        """Counts the warm-up of a version."""
+    def observe_warm_up(self, path: str, status: str, seconds: float) -> None:
+        """Counts the warm-up of a version.
+
+        Args:
+            path: Its folder.
+            status: `OK` or the name of the error code.
+            seconds: How long it took.
+        """
         with self._lock:
             self._warm_up.add((path, status), seconds * 1e6)
 
@@ -200,6 +219,7 @@ class Metrics:
             self._examples,
             self._example_total,
             self._warm_up,
+            *self._unused,
         )
         # Requests wait for the lock, so they do not wait for the text.
         with self._lock:

@@ -1,9 +1,12 @@
 """Makes a version ready to serve: session, batching, warm-up."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serving.batching import BatchingOptions, BatchingRunner
+from serving.errors import ServingError
 from serving.loading import LoadedModel, SessionOptions, SessionRunner
 from serving.warmup import warm_up
 
@@ -16,11 +19,13 @@ class LoaderOptions:
         session: How sessions are made.
         batching: How concurrent requests share runs; None where each runs alone.
         num_warm_up_iterations: How often each of the model's own requests is replayed; 0 is never.
+        on_warm_up: Told each warm-up's folder, status and seconds.
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)
     batching: BatchingOptions | None = None
     num_warm_up_iterations: int = 1
+    on_warm_up: Callable[[str, str, float], None] = lambda _folder, _status, _seconds: None
 
 
 class ModelLoader:
@@ -43,8 +48,19 @@ class ModelLoader:
         model = LoadedModel(name, version, session, runner)
         try:
             if self._options.num_warm_up_iterations:
-                warm_up(model, folder, num_iterations=self._options.num_warm_up_iterations)
+                self._warm_up(model, folder)
         except BaseException:
             model.close()
             raise
         return model
+
+    def _warm_up(self, model: LoadedModel, folder: str) -> None:
+        started, status, count = time.monotonic(), "OK", 1
+        try:
+            count = warm_up(model, folder, num_iterations=self._options.num_warm_up_iterations)
+        except ServingError as error:
+            status = error.code.name
+            raise
+        finally:
+            if count:
+                self._options.on_warm_up(folder, status, time.monotonic() - started)

@@ -92,8 +92,8 @@ class ModelServer:
         from serving.model_config import read_metrics_path
 
         config = _read_config(self._options)
-        manager = _make_manager(self._options)
         metrics = Metrics()
+        manager = _make_manager(self._options, metrics)
         metrics_path = read_metrics_path(self._options.monitoring_config_file)
         self._closing.callback(self._join_config_poller)
         self._closing.callback(manager.stop, _GRACE_S)
@@ -230,7 +230,7 @@ def _read_config(options: ServerOptions) -> "ModelServerConfig":
     return single_model_config(options.model_name, options.model_base_path)
 
 
-def _make_manager(options: ServerOptions) -> "VersionManager":
+def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager":
     from serving.batching import read_batching_options
     from serving.loading import SessionOptions
     from serving.model_loader import LoaderOptions, ModelLoader
@@ -255,6 +255,7 @@ def _make_manager(options: ServerOptions) -> "VersionManager":
             num_warm_up_iterations=options.num_request_iterations_for_warmup
             if options.enable_model_warmup
             else 0,
+            on_warm_up=metrics.observe_warm_up,
         )
     )
     return VersionManager(
