@@ -1,0 +1,144 @@
+"""AnomalyGate as a component: what stops it, and what it notes for spans to come."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from pydantic import TypeAdapter
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import (
+    ExampleAnomalies,
+    Examples,
+    ExampleValidationMetrics,
+    Schema,
+)
+from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
+
+from models.features import Signal, features_to_json
+from pipeline.components.anomaly_gate.component import AnomalyGate
+from pipeline.config import SPLITS, Validation
+from pipeline.errors import InputError
+
+FEATURES = features_to_json({"v": Signal(num_samples=2, sampling_rate_hz=500, rate_column="rate")})
+GOOD = {"v": pa.array([[1.0, 2.0]], pa.list_(pa.float32())), "rate": pa.array([[500]])}
+DRIFT = """
+  anomaly_info {
+    key: "v"
+    value { severity: ERROR reason { type: COMPARATOR_L_INFTY_HIGH description: "far off" } }
+  }
+"""
+
+
+def _examples(folder: Path, columns: dict[str, pa.Array]) -> Examples:
+    for split in SPLITS:
+        (folder / f"Split-{split}").mkdir(parents=True)
+        file = folder / f"Split-{split}" / "data-00000-of-00001.gz"
+        with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
+            for example in RecordBatchToExamplesEncoder().encode(pa.record_batch(columns)):
+                writer.write(example)
+    artifact = Examples()
+    artifact.uri = str(folder)
+    artifact.mlmd_artifact.custom_properties["span"].int_value = 4  # as TFX's driver does
+    return artifact
+
+
+def _schema(folder: Path, columns: dict[str, pa.Array]) -> Schema:
+    schema = schema_pb2.Schema()
+    for name, column in columns.items():
+        kind = column.type.value_type
+        number = schema_pb2.INT if pa.types.is_integer(kind) else schema_pb2.FLOAT
+        is_text = pa.types.is_binary(kind)
+        schema.feature.add(name=name, type=schema_pb2.BYTES if is_text else number)
+    folder.mkdir()
+    (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
+    artifact = Schema()
+    artifact.uri = str(folder)
+    return artifact
+
+
+def _anomalies(folder: Path, train: str, *, spans: bool) -> ExampleAnomalies:
+    for split in SPLITS:
+        (folder / f"Split-{split}").mkdir(parents=True)
+        text = train if split == "train" else ""
+        message = text_format.Parse(text, anomalies_pb2.Anomalies())
+        (folder / f"Split-{split}" / "SchemaDiff.pb").write_bytes(message.SerializeToString())
+    artifact = ExampleAnomalies()
+    artifact.uri = str(folder)
+    artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
+    artifact.set_string_custom_property("drift", "drift checked against span 3")
+    if spans:
+        artifact.set_int_custom_property("statistics_id", 5)
+    return artifact
+
+
+def _judge(
+    folder: Path, columns: dict[str, pa.Array], *, anomalies: str = "", spans: bool = True, **limits
+) -> ExampleValidationMetrics:
+    report = ExampleValidationMetrics()
+    report.uri = str(folder / "report")
+    schema = _schema(folder / "schema", columns)
+    AnomalyGate.EXECUTOR_SPEC.executor_class().Do(
+        {
+            "examples": [_examples(folder / "examples", columns)],
+            "anomalies": [_anomalies(folder / "anomalies", anomalies, spans=spans)],
+            "schema": [schema],
+            "inferred_schema": [schema],
+        },
+        {"report": [report]},
+        {
+            "name": "x",
+            "features": FEATURES,
+            "validation": TypeAdapter(Validation).dump_json(Validation(**limits)).decode(),
+            "reports_dir": str(folder / "reports"),
+            "code_digest": "",
+        },
+    )
+    return report
+
+
+def test_accepted_data_are_noted_with_their_span_and_statistics(tmp_path):
+    report = _judge(tmp_path, GOOD)
+    notes = [report.get_int_custom_property(key) for key in ("data_span", "statistics_id")]
+    assert notes == [4, 5]
+    assert report.get_string_custom_property("drift") == "drift checked against span 3"
+    text = (tmp_path / "reports" / "anomalies-x.md").read_text()
+    assert text == "# Anomalies of x\n\nDrift checked against span 3.\n\nNone.\n"
+
+
+def test_data_without_spans_are_nothing_to_compare_with(tmp_path):
+    report = _judge(tmp_path, GOOD, spans=False)
+    assert not report.has_custom_property("data_span")
+    assert not report.has_custom_property("statistics_id")
+
+
+def test_drift_stops_the_run_and_says_against_what(tmp_path):
+    with pytest.raises(InputError, match=r"(?s)far off.*Drift checked against span 3"):
+        _judge(tmp_path, GOOD, anomalies=DRIFT)
+
+
+def test_drift_may_be_a_warning(tmp_path):
+    report = _judge(tmp_path, GOOD, anomalies=DRIFT, drift="warn")
+    counts = [report.get_int_custom_property(f"num_{key}") for key in ("anomalies", "warnings")]
+    assert counts == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"rate": GOOD["rate"]}, r"`v` in train: 1 of 1 recordings \(100.0%\) are missing"),
+        ({"v": GOOD["v"]}, r"`v` in eval: .* were not sampled at 500 Hz, by `rate`"),
+        (GOOD | {"v": pa.array([[b"1", b"2"]])}, "`v` in test: .* hold no numbers"),
+    ],
+    ids=["no signal", "no rate", "texts"],
+)
+def test_columns_that_cannot_be_checked_stop_the_run(tmp_path, columns, message):
+    with pytest.raises(InputError, match=message):
+        _judge(tmp_path, columns)
+
+
+def test_whole_numbers_are_a_signal_too(tmp_path):
+    report = _judge(tmp_path, GOOD | {"v": pa.array([[1, 2]])})
+    assert report.get_int_custom_property("num_anomalies") == 0
