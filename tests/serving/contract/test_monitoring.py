@@ -127,6 +127,12 @@ def test_buckets_grow_from_10_microseconds_by_1_8(metrics, metric):
     assert finite == pytest.approx([10 * 1.8**i for i in range(33)], rel=1e-4)
 
 
+@row("health: no HTTP route")
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_no_health_route_elsewhere(rest, path):
+    assert rest.get(path).status == 404
+
+
 @row("health: no HTTP route under /v1/")
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/healthz", "/v1/models/health/ready"])
 def test_no_health_route_among_the_models(rest, path):
