@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from serving.errors import ServingError, invalid_argument
@@ -24,6 +25,7 @@ from serving.rest.json_output import (
     row_json,
 )
 from serving.rest.json_parsing import parse_object
+from serving.rest.json_values import JsonObject, release
 from serving.rest.predict_request import read_predict_body, read_signature_name
 from serving.rest.routes import Route
 from serving.servable import ModelManager, Servable, Servables
@@ -84,6 +86,15 @@ class Actions:
 
     def _predict(self, route: Route, body: bytes, course: _Course) -> bytes:
         document = parse_object(body)
+        try:
+            outputs, is_row = self._predict_document(route, document, course)
+        finally:
+            release(document)
+        return row_json(outputs) if is_row else column_json(outputs)
+
+    def _predict_document(
+        self, route: Route, document: JsonObject, course: _Course
+    ) -> tuple[dict[str, NDArray[Any]], bool]:
         name = read_signature_name(document)
         with self._servables.acquire(
             route.model, version=route.version, label=route.label
@@ -102,7 +113,7 @@ class Actions:
             self._metrics.observe_runtime(
                 course.asked, api=route.action, seconds=time.perf_counter() - started
             )
-        return row_json(outputs) if request.is_row else column_json(outputs)
+        return outputs, request.is_row
 
     def _classify(self, route: Route, body: bytes, course: _Course) -> bytes:
         return classification_json(self._on_examples(classify, route, body, course))
@@ -119,7 +130,10 @@ class Actions:
     ) -> T:
         document = parse_object(body)
         name = read_signature_name(document)
-        examples = read_examples(document)
+        try:
+            examples = read_examples(document)
+        finally:
+            release(document)
         with self._servables.acquire(
             route.model, version=route.version, label=route.label
         ) as servable:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from serving.rest.json_values import encode_text, quote
 
 _INDENT = "    "
 _BYTES_SUFFIX = "_bytes"
+_PIECE = 2**14
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -26,28 +27,37 @@ def row_json(arrays: Arrays) -> bytes:
     Raises:
         ServingError: INVALID_ARGUMENT if an output has no batch, or another one's.
     """
-    batch_size = _check_batch(arrays)
-    if len(arrays) == 1:
-        [(name, array)] = arrays.items()
-        rows = _lines(_leaves(name, array, depth=2), array.shape)
-        return encode_text(
-            f'{{\n{_INDENT}"predictions": [{", ".join(rows)}'
-            + (f"\n{_INDENT}" if rows else "")
-            + "]\n}"
-        )
-    columns = {
-        quote(name): _lines(_leaves(name, array, depth=3), array.shape)
-        for name, array in arrays.items()
-    }
-    objects = [
-        _INDENT * 2
-        + "{\n"
-        + ",\n".join(f"{_INDENT * 3}{name}: {rows[item]}" for name, rows in columns.items())
-        + f"\n{_INDENT * 2}}}"
-        for item in range(batch_size)
-    ]
-    text = "\n" + ",\n".join(objects) + f"\n{_INDENT}" if objects else ""
+    num_rows = _check_batch(arrays)
+    write, separator = (_values, ", ") if len(arrays) == 1 else (_objects, ",\n")
+    texts = [write(piece) for piece in _row_pieces(arrays, num_rows)]
+    start = "" if len(arrays) == 1 else "\n"
+    text = start + separator.join(texts) + f"\n{_INDENT}" if num_rows else ""
     return encode_text(f'{{\n{_INDENT}"predictions": [{text}]\n}}')
+
+
+def _row_pieces(arrays: Arrays, num_rows: int) -> Iterator[Arrays]:
+    """The outputs some rows at a time, so that between them other threads get their turn."""
+    num_elements = sum(array.size for array in arrays.values())
+    step = max(1, _PIECE * num_rows // max(num_elements, 1))
+    for start in range(0, num_rows, step):
+        yield {name: array[start : start + step] for name, array in arrays.items()}
+
+
+def _values(arrays: Arrays) -> str:
+    [(name, array)] = arrays.items()
+    return ", ".join(_lines(_leaves(name, array, depth=2), array.shape))
+
+
+def _objects(arrays: Arrays) -> str:
+    columns = [
+        [f"{_INDENT * 3}{quote(name)}: {row}" for row in rows]
+        for name, array in arrays.items()
+        for rows in [_lines(_leaves(name, array, depth=3), array.shape)]
+    ]
+    opening, closing = _INDENT * 2 + "{\n", f"\n{_INDENT * 2}}}"
+    return ",\n".join(
+        opening + ",\n".join(members) + closing for members in zip(*columns, strict=True)
+    )
 
 
 def column_json(arrays: Arrays) -> bytes:
@@ -162,15 +172,26 @@ def _lines(leaves: list[str], shape: Sequence[int]) -> list[str]:
 
 def _indented(name: str, array: NDArray[Any], depth: int) -> str:
     """An array with every element on a line of its own."""
+    if not array.ndim:
+        return _leaves(name, array, depth)[0]
+    inner = "\n" + _INDENT * (depth + 1)
+    items = [
+        _indented_items(name, piece[name], depth)
+        for piece in _row_pieces({name: array}, len(array))
+    ]
+    return f"[{inner}{f',{inner}'.join(items)}\n{_INDENT * depth}]" if items else "[]"
+
+
+def _indented_items(name: str, array: NDArray[Any], depth: int) -> str:
     texts = _leaves(name, array, depth + array.ndim)
-    for axis in range(array.ndim - 1, -1, -1):
+    for axis in range(array.ndim - 1, 0, -1):
         inner, outer = "\n" + _INDENT * (depth + axis + 1), "\n" + _INDENT * (depth + axis)
 
         def write(items: list[str], inner: str = inner, outer: str = outer) -> str:
             return f"[{inner}{f',{inner}'.join(items)}{outer}]" if items else "[]"
 
         texts = _grouped(texts, array.shape, axis, write)
-    return texts[0]
+    return f",\n{_INDENT * (depth + 1)}".join(texts)
 
 
 def _grouped(

@@ -19,7 +19,7 @@ from serving.rest.json_values import JsonObject, TooDeep, debug_text, decode_bas
 MAX_RANK = 64  # NumPy's; TensorFlow's own is 254
 _INT32 = (-(2**31), 2**31 - 1)
 # Values are converted in pieces, so that between them other threads get their turn.
-_PIECE = 2**15
+_PIECE = 2**14
 _END = object()
 
 Arrays = dict[str, NDArray[Any]]

@@ -17,6 +17,7 @@ _BASE64_KEY = "b64"
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*")
 _PADDING = ("", None, "==", "=")  # by the number of characters in the last group
 _MAX_SHOWN_BYTES = 256
+_PIECE = 2**14
 _INDENT = "    "
 _ESCAPES = {code: f"\\u{code:04X}" for code in range(0x20)} | {
     ord("\b"): "\\b",
@@ -50,6 +51,20 @@ class JsonObject(list[tuple[str, Any]]):
 
 class TooDeep(list[Any]):
     """Stands for a list that is nested deeper than any tensor; what it held is not kept."""
+
+
+def release(value: Any) -> None:
+    """Empties the large lists of a document a piece at a time: to free all at once takes long."""
+    waiting = [value]
+    while waiting:
+        items = waiting.pop()
+        if type(items) is JsonObject:
+            waiting += [member for _, member in items if isinstance(member, list)]
+        elif isinstance(items, list):
+            if len(items) == 1:
+                waiting += items
+            while items:
+                del items[-_PIECE:]
 
 
 def is_base64(value: Any) -> bool:
