@@ -1,4 +1,4 @@
-"""The rows of the contract, in its own order of topics, those that no request can show, and those not followed."""
+"""The rows of the contract by topic; those that no request can show; those not followed."""
 
 ROWS = (
     "path: GET",
@@ -7,6 +7,7 @@ ROWS = (
     "path: names are percent-decoded",
     "path: query string ignored",
     "path: the case of the verb counts",
+    "path: the case of all else does not count",
     "header: Content-Encoding gzip",
     "header: Content-Type of answers",
     "header: Content-Type of requests is not checked",
