@@ -7,7 +7,7 @@ ROWS = (
     "path: names are percent-decoded",
     "path: query string ignored",
     "path: the case of the verb counts",
-    "path: the case of all else does not count",
+    "path: the case of its other words does not count",
     "header: Content-Encoding gzip",
     "header: Content-Type of answers",
     "header: Content-Type of requests is not checked",
@@ -176,7 +176,7 @@ UNTESTABLE = {
     "HTTP: UNAVAILABLE 503": "a full queue of batches, which depends on time",
     "gRPC: a message of 2 GB": "needs 8 GB of memory; 8 MB are sent instead",
     "gRPC: size mismatch with default inputs": "the wheels cannot write such a signature",
-    "lifecycle: five retries after 60 s each": "takes five minutes; one after 2 s is tested",
+    "lifecycle: five retries after 60 s each": "takes five minutes; one after 3 s is tested",
     "metrics: values of request_log_count and mlmd_map": (
         "need a request logger and an MLMD key; only the names are tested"
     ),

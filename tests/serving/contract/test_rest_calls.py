@@ -83,14 +83,14 @@ def test_a_verb_in_another_case_is_a_bad_request(rest, verb):
     assert rest.post(f"/v1/models/half_plus_two:{verb}", X).status == 400
 
 
-@row("path: the case of all else does not count")
+@row("path: the case of its other words does not count")
 @pytest.mark.parametrize(
     "which", ["Models/half_plus_two/VERSIONS/1", "MODELS/half_plus_two/Labels/stable"]
 )
 def test_the_words_of_a_path_may_be_in_any_case(rest, which):
     answer = rest.post(f"/v1/{which}:predict", X)
     assert (answer.status, answer.json) == (200, {"predictions": OF_VERSION[1]})
-    assert rest.get(f"/v1/{which}/METADATA").json["model_spec"]["version"] == "1"
+    assert rest.get(f"/v1/{which}/metadata").json["model_spec"]["version"] == "1"
 
 
 @row("header: Content-Type of answers")
