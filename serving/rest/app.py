@@ -15,6 +15,7 @@ import grpc
 from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.rest.actions import Actions
+from serving.rest.collector import paused_collector
 from serving.rest.http_errors import NOT_FOUND_PAGE, error_answer
 from serving.rest.json_output import error_json
 from serving.rest.options import RestOptions
@@ -189,10 +190,13 @@ class RestApp:
         chunks.clear()
         if is_gzip:
             body = _unpack(body, self.options.max_body_bytes)
-        try:
+        if len(body) <= _LARGE_BYTES:
             return self.actions.answer(route, body)
+        try:
+            with paused_collector():
+                return self.actions.answer(route, body)
         finally:
-            if _TRIM is not None and len(body) > _LARGE_BYTES:
+            if _TRIM is not None:
                 _TRIM(0)
 
     async def _send(self, answer: _Answer, is_api_path: bool, send: Send) -> None:
