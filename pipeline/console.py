@@ -93,7 +93,7 @@ class RunConsole(logging.Handler):
         self._clear()
         reason = f" [dim]({escape(result.reason)})[/dim]" if result.reason else ""
         self._console.print(
-            f"{_MARKS[result.state]} {result.name:<17} {result.state.value:<11} "
+            f"{_MARKS[result.state]} {result.name:<19} {result.state.value:<11} "
             f"{format_duration(result.duration_s):>8}  {escape(fact)}{reason}",
             highlight=False,
             soft_wrap=True,

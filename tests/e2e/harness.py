@@ -13,7 +13,7 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[2]
 _SOURCES = (
     *("faultline.py", "local_runner.py", "pyproject.toml", "requirements.lock", ".gitignore"),
-    *("pipeline", "models", "datasets"),
+    *("pipeline", "models", "datasets", "serving"),
 )
 _TIMEOUT_S = 300
 

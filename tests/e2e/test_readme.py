@@ -1,10 +1,12 @@
 """Every command of the README, run as it stands there."""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,10 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
+
+# With a server running: a shell's lines, some of them continued, and a program.
+CALLS = re.sub(r"\\\n\s+", "", re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)[0])
+[PROGRAM] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,82 @@ def _run(checkout: Faultline, command: str) -> Done:
 def test_a_command_of_the_readme_works_as_written(checkout, command):
     done = _run(checkout, command)
     assert done.code == 0, done.err + checkout.last_log()
+
+
+@pytest.fixture(scope="module")
+def shell(checkout):
+    """Runs lines in a shell that finds this checkout's commands, while `faultline serve` runs."""
+    programs = checkout.cwd.with_name("programs")
+    programs.mkdir()
+    for name, command in {
+        "faultline": f"{sys.executable} {checkout.source / 'faultline.py'}",
+        "python": sys.executable,
+    }.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (programs / name).chmod(0o755)
+
+    def run(lines: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        }
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", lines],
+            cwd=checkout.cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    server = checkout.start("serve")
+    try:
+        lines = iter(server.stdout.readline, "")
+        assert any("8500" in line for line in lines), server.stderr.read()
+        yield run
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+
+
+def calls(program: str) -> str:
+    """The calls of one program."""
+    commands = re.split(r"\n(?=curl|faultline|python|grpcurl)", CALLS.strip())
+    found = [command for command in commands if command.startswith(program)]
+    assert found, f"the README has no call of {program}"
+    return "\n".join(found)
+
+
+def test_curl_gets_the_state_and_a_prediction(shell):
+    done = shell(calls("curl"))
+    assert done.returncode == 0, done.stderr
+    state, _, answer = done.stdout.partition('"predictions"')
+    assert '"state": "AVAILABLE"' in state
+    assert re.search(r'"probability": \[0\.\d+\]', answer), done.stdout
+    assert re.search(r'"decision": \[[01]\]', answer)
+
+
+def test_predict_writes_a_probability_for_each_row(shell, checkout):
+    done = shell(calls("faultline predict"))
+    assert done.returncode == 0, done.stderr
+    rows = (checkout.cwd / "predictions.csv").read_text().splitlines()
+    assert len(rows) == 801
+    assert "probability" in rows[0]
+
+
+def test_grpcurl_gets_the_state(shell):
+    if not shutil.which("grpcurl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
+        pytest.skip("grpcurl is not installed; .ci/run installs it where there is Go")
+    done = shell(calls("python -m serving.protos") + "\n" + calls("grpcurl"))
+    assert done.returncode == 0, done.stderr
+    [status] = json.loads(done.stdout)["model_version_status"]
+    assert status["state"] == "AVAILABLE"
+
+
+def test_the_program_prints_a_probability_for_each_row(shell):
+    done = shell(f"python -c {shlex.quote(PROGRAM)}")
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"0\.\d+|1\.0*|\de-\d+", done.stdout)) == 2, done.stdout
 
 
 def test_the_readmes_data_end_pushed(checkout):

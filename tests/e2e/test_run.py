@@ -1,5 +1,6 @@
 """A use case from its CSV to a pushed model, again unchanged, and again after each kind of edit."""
 
+import csv
 import json
 import subprocess
 from collections.abc import Mapping
@@ -8,15 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
+from serving.client import Client
+from serving.options import ServerOptions
+from serving.server import ModelServer
 from tests.e2e.harness import Done, Faultline, copy_project, listing, wells_csv, write_wells
 
 pytestmark = pytest.mark.e2e
 
 _STEPS = (
     *("ArrowExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "AnomalyGate"),
-    *("Transform", "Trainer", "BaselineResolver", "Evaluator", "ModelGate", "Pusher"),
+    *("Transform", "Trainer", "BaselineResolver", "InfraValidator", "Evaluator", "ModelGate"),
+    "Pusher",
 )
 
 
@@ -146,6 +153,55 @@ def test_a_first_run_pushes_a_model_and_leaves_a_summary(faultline, first, pushe
     assert Path(first.summary["pushed_path"]) == pushed
 
 
+def test_raw_rows_get_from_the_server_what_training_gave_them(faultline, pushed):
+    """Training-serving skew: the CSV's own rows, over both wires, beside the Trainer's model."""
+    own = _trainers_probabilities(faultline)
+    rows = _raw_rows(faultline, own)
+    options = ServerOptions(
+        port=0, rest_api_port=-1, model_name="wells", model_base_path=str(pushed.parent)
+    )
+    with ModelServer(options) as server:
+        for address in (
+            f"grpc://127.0.0.1:{server.grpc_port}",
+            f"http://127.0.0.1:{server.rest_port}",
+        ):
+            with Client(address, model="wells") as client:
+                served = client.predict(list(rows.values()))["probability"][:, 0]
+            expected = [own[key] for key in rows]
+            assert len(expected) == len(own) == 120
+            assert served == pytest.approx(expected, abs=1e-6)
+
+
+def _trainers_probabilities(faultline: Faultline) -> dict[tuple[float, ...], float]:
+    """What Trainer's own model said of each row of eval, by the row's numbers."""
+    artifacts = faultline.output / "artifacts" / "wells"
+    [predictions] = artifacts.glob("Trainer/model_run/*/eval_predictions.parquet")
+    [examples] = artifacts.glob("ArrowExampleGen/examples/*/Split-eval/*")
+    records = tf.data.TFRecordDataset(str(examples), "GZIP").as_numpy_iterator()
+    features = [tf.train.Example.FromString(each).features.feature for each in records]
+    keys = [
+        tuple(feature[name].float_list.value[0] for name in ("pressure", "temperature"))
+        for feature in features
+    ]
+    probabilities = pq.read_table(predictions)["probability"].to_pylist()
+    return dict(zip(keys, probabilities, strict=True))
+
+
+def _raw_rows(faultline: Faultline, wanted: Mapping[tuple[float, ...], float]) -> dict:
+    """The CSV's rows of eval, as a client has them, without the label."""
+    with (faultline.cwd / "wells.csv").open(newline="") as file:
+        rows = [
+            {"pressure": float(r["pressure"]), "temperature": float(r["temperature"])}
+            | {"maker": r["maker"]}
+            for r in csv.DictReader(file)
+        ]
+    by_key = {
+        (float(np.float32(row["pressure"])), float(np.float32(row["temperature"]))): row
+        for row in rows
+    }
+    return {key: by_key[key] for key in wanted}
+
+
 def test_the_counts_are_those_of_the_data(first):
     # 800 rows at 75/15/10, one in four positive: 600 + 120 + 80, of them 150 + 30 + 20.
     counts = {step["name"]: step for step in first.summary["steps"]}["ArrowExampleGen"]
@@ -185,11 +241,12 @@ def test_local_runner_does_the_same_as_the_command(by_local_runner, second):
 
 
 def test_an_edit_of_the_network_reruns_from_the_trainer_on(network_edited):
-    assert network_edited.reran == ["Trainer", "Evaluator", "ModelGate", "Pusher"]
+    rest = ["Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher"]
+    assert network_edited.reran == rest
 
 
 def test_an_edit_of_the_preprocessing_reruns_from_transform_on(preprocessing_edited):
-    rest = ["Transform", "Trainer", "Evaluator", "ModelGate", "Pusher"]
+    rest = ["Transform", "Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher"]
     assert preprocessing_edited.reran == rest
 
 
