@@ -12,6 +12,8 @@ from serving.rest.json_values import JsonObject, TooDeep
 
 _MAX_KEPT_DEPTH = 300
 _SPACE = re.compile(rb"[ \t\n\r]+")
+_OPENINGS = re.compile(rb"\[[\[ \t\n\r]*")
+_CLOSINGS = re.compile(rb"\]+")
 _STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
 # Everything that may belong to a word or number; RapidJSON judges it.
 _SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
@@ -67,6 +69,8 @@ class _Reader:
         return self._scalar(), True
 
     def _begin_array(self) -> tuple[Any, bool]:
+        if len(self._kinds) >= _MAX_KEPT_DEPTH:
+            self._skip_openings()
         self._at += 1
         array: list[Any] = [] if len(self._kinds) < _MAX_KEPT_DEPTH else TooDeep()
         if self._peek() == b"]":
@@ -74,6 +78,25 @@ class _Reader:
             return array, True
         self._push(array, b"[")
         return None, False
+
+    def _skip_openings(self) -> None:
+        """Goes to the last of many openings: one by one they would take a minute."""
+        if run := _OPENINGS.match(self._body, self._at):
+            brackets = run[0].count(b"[") - 1
+            self._kinds += b"[" * brackets
+            self._at = self._body.rindex(b"[", self._at, run.end())
+
+    def _skip_closings(self) -> None:
+        """Goes to the last of many closings that leaves what is kept open."""
+        spare = len(self._kinds) - _MAX_KEPT_DEPTH - 1
+        run = _CLOSINGS.match(self._body, self._at)
+        if run is None or spare < 1:
+            return
+        inner = len(self._kinds) - 1 - self._kinds.rfind(b"{")
+        brackets = min(len(run[0]), spare, inner - 1)
+        if brackets > 0:
+            del self._kinds[-brackets:]
+            self._at += brackets
 
     def _begin_object(self) -> tuple[Any, bool]:
         self._at += 1
@@ -106,6 +129,8 @@ class _Reader:
         if len(self._kinds) <= _MAX_KEPT_DEPTH:
             self._open[-1].append((self._names[-1], value) if is_object else value)
         following = self._peek()
+        if following == b"]" and not is_object:
+            self._skip_closings()
         if following == b",":
             self._at += 1
             if is_object:

@@ -1,6 +1,7 @@
 """Answers as JSON, laid out as TensorFlow Serving lays them out."""
 
 import base64
+import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -76,15 +77,18 @@ def column_json(arrays: Arrays) -> bytes:
 
 def classification_json(result: ClassificationResult) -> bytes:
     """Returns `{"results": [[["label", score], ...], ...]}`."""
-    rows = []
-    for classifications in result.classifications:
-        classes = classifications.classes
-        scores = decimal_texts(np.array([each.score for each in classes], np.float32))
-        pairs = [
-            f"[{quote(each.label)}, {score}]" for each, score in zip(classes, scores, strict=True)
-        ]
-        rows.append(f"[{', '.join(pairs)}]")
+    scores = _score_texts(result)
+    rows = [
+        "[" + ", ".join(f"[{quote(each.label)}, {next(scores)}]" for each in every.classes) + "]"
+        for every in result.classifications
+    ]
     return encode_text(f'{{\n{_INDENT}"results": [{", ".join(rows)}\n{_INDENT}]\n}}')
+
+
+def _score_texts(result: ClassificationResult) -> Iterator[str]:
+    scores = (each.score for every in result.classifications for each in every.classes)
+    while some := list(itertools.islice(scores, _PIECE)):
+        yield from decimal_texts(np.array(some, np.float32))
 
 
 def regression_json(result: RegressionResult) -> bytes:

@@ -4,8 +4,9 @@ NaN and Infinity are numbers, whatever follows the first value is ignored, text 
 and nesting has no limit.
 """
 
+import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import rapidjson
@@ -93,13 +94,22 @@ def _parse(body: bytes) -> Any:
 def _parse_odd_text(body: bytes) -> Any:
     odd = [0xDC00 + byte for byte in range(0x80, 0x100)]
     stand_ins = {code: _STAND_IN + code for code in odd}
-    text = body.decode("utf-8", "surrogateescape").translate(stand_ins).encode()
+    text = b"".join(part.translate(stand_ins).encode() for part in _decoded(body))
     back = {stand_in: code for code, stand_in in stand_ins.items()}
     try:
         return _translated(_parse(text), back)
     except MalformedError as error:
-        before = text[: error.offset].decode("utf-8", "ignore").translate(back)
-        raise MalformedError(error.text, len(encode_text(before))) from error
+        parts = _decoded(text[: error.offset])
+        offset = sum(len(encode_text(part.translate(back))) for part in parts)
+        raise MalformedError(error.text, offset) from error
+
+
+def _decoded(body: bytes) -> Iterator[str]:
+    """The text of a body in pieces, as `_Chunks`; what is no UTF-8 is escaped."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    for start in range(0, len(body), _CHUNK_BYTES):
+        yield decoder.decode(body[start : start + _CHUNK_BYTES])
+    yield decoder.decode(b"", final=True)
 
 
 def _translated(value: Any, table: Mapping[int, int]) -> Any:

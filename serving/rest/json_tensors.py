@@ -165,23 +165,26 @@ def single_array(value: Any, tensor_type: TensorType) -> NDArray[Any]:
 Check = Callable[[Any], None]
 
 
-def check_tensor(value: Any, check_value: Check, shape: Sequence[int] | None = None) -> int:
+def check_tensor(
+    value: Any, check_value: Check, shape: Sequence[int], *, is_inner: bool = False
+) -> int:
     """Checks one tensor's values in order, without recursion; returns their number.
 
     Args:
         value: Nested lists.
         check_value: Raises ServingError for an element that does not fit.
-        shape: Shape that the first elements have, if it is known.
+        shape: Shape that the first elements have.
+        is_inner: Whether `value` holds some of the tensor's items only.
 
     Raises:
         ServingError: INVALID_ARGUMENT with the first that is wrong.
     """
-    shape = shape_of(value) if shape is None else shape
     rank = len(shape)
     count = 0
-    waiting = [iter([value])]
+    base = 1 if is_inner else 0
+    waiting = [iter(value if is_inner else [value])]
     while waiting:
-        level = len(waiting) - 1
+        level = len(waiting) - 1 + base
         item = next(waiting[-1], _END)
         if item is _END:
             waiting.pop()

@@ -29,6 +29,9 @@ from serving.rest.json_values import (
     type_name,
 )
 
+# Where something is wrong, so many rows at a time are looked at for it.
+_CHECKED_ROWS = 2**10
+
 Arrays = dict[str, NDArray[Any]]
 Inputs = Mapping[str, int]  # DataType by name
 
@@ -125,10 +128,27 @@ def _read_column(value: Any, name: str, dtype: int) -> NDArray[Any]:
         if tensor_type is None:
             raise UnfitError
         return single_array(value, tensor_type)
-    except UnfitError:
-        shape = shape_of(value)
-        check_tensor(value, lambda item: _check_value(item, dtype), shape)
-        return _without_elements(name, shape, dtype)
+    except (UnfitError, ServingError):
+        _check_column(value, dtype)
+        return _without_elements(name, shape_of(value), dtype)
+
+
+def _check_column(value: Any, dtype: int) -> None:
+    """Raises the error that the first wrong value deserves."""
+    shape, tensor_type = shape_of(value), TYPES.get(dtype)
+
+    def check(item: Any) -> None:
+        _check_value(item, dtype)
+
+    if not shape or tensor_type is None:
+        check_tensor(value, check, shape)
+        return
+    for start in range(0, len(value), _CHECKED_ROWS):
+        items = value[start : start + _CHECKED_ROWS]
+        try:
+            to_array(items, shape[1:], tensor_type)
+        except (UnfitError, ServingError):
+            check_tensor(items, check, shape, is_inner=True)
 
 
 # Rows
@@ -142,12 +162,16 @@ def _read_instances(instances: list[Any], inputs: Inputs) -> Arrays:
             "required as per tensorinfo_map"
         )
     try:
-        if _is_named(first):
-            return _named_columns(instances, inputs)
-        [(name, dtype)] = inputs.items()
-        return {name: _batch(instances, TYPES.get(dtype))}
+        return _convert_rows(instances, inputs)
     except (UnfitError, ServingError):
         return _check_rows(instances, inputs)
+
+
+def _convert_rows(instances: list[Any], inputs: Inputs) -> Arrays:
+    if _is_named(instances[0]):
+        return _named_columns(instances, inputs)
+    [(name, dtype)] = inputs.items()
+    return {name: _batch(instances, TYPES.get(dtype))}
 
 
 def _is_named(instance: Any) -> bool:
@@ -176,26 +200,33 @@ def _batch(values: list[Any], tensor_type: TensorType | None) -> NDArray[Any]:
 
 def _check_rows(instances: list[Any], inputs: Inputs) -> Arrays:
     """Raises the error that the first wrong value deserves."""
-    is_named = _is_named(instances[0])
     checks = {name: _RowCheck(dtype) for name, dtype in inputs.items()}
-    only = next(iter(inputs))
-    for position, instance in enumerate(instances):
-        if not is_named:
-            if _is_named(instance):
-                raise invalid_argument(
-                    f"Expecting value/list but got object at item {position} of input list"
-                )
-            _check_element(instance, checks[only], f"{position}")
-            continue
-        if not _is_named(instance):
-            raise invalid_argument(
-                f"Expecting object but got list at item {position} of input list"
-            )
-        _check_object(instance, checks, position)
+    first = instances[:1]
+    _check_some(first, 0, checks, is_named=_is_named(first[0]))
+    for start in range(1, len(instances), _CHECKED_ROWS):
+        some = instances[start : start + _CHECKED_ROWS]
+        try:
+            _convert_rows(first + some, inputs)
+        except (UnfitError, ServingError):
+            _check_some(some, start, checks, is_named=_is_named(first[0]))
     return {
         name: _without_elements(name, [len(instances), *check.shape], inputs[name])
         for name, check in checks.items()
     }
+
+
+def _check_some(
+    instances: list[Any], start: int, checks: Mapping[str, "_RowCheck"], *, is_named: bool
+) -> None:
+    for position, instance in enumerate(instances, start):
+        if _is_named(instance) != is_named:
+            found = "object but got list" if is_named else "value/list but got object"
+            raise invalid_argument(f"Expecting {found} at item {position} of input list")
+        if is_named:
+            _check_object(instance, checks, position)
+        else:
+            [check] = checks.values()
+            _check_element(instance, check, f"{position}")
 
 
 def _check_object(instance: JsonObject, checks: Mapping[str, "_RowCheck"], position: int) -> None:
