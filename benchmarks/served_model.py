@@ -20,7 +20,13 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEPLOY = PROJECT / "serving" / "deploy"
-BATCHING = ("--enable_batching", f"--batching_parameters_file={DEPLOY / 'batching.config'}")
+# As compose.yaml has them.
+ONE_THREAD = "--tensorflow_intra_op_parallelism=1"
+BATCHING = (
+    "--enable_batching",
+    f"--batching_parameters_file={DEPLOY / 'batching.config'}",
+    ONE_THREAD,
+)
 
 
 def latest_version(base: Path) -> Path:

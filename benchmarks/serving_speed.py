@@ -21,6 +21,7 @@ from rich.table import Table
 from benchmarks.load import GrpcSender, Load, RestSender, Senders, closed_loop, open_loop
 from benchmarks.served_model import (
     BATCHING,
+    ONE_THREAD,
     ServedModel,
     bare_session_rate,
     latest_version,
@@ -141,7 +142,7 @@ def main() -> None:
     request = single_row_request(model, NAME)
     bare = bare_session_rate(model, request, options.seconds)
     _console.print(f"bare Session.run, one row: {bare:.0f}/s")
-    for title, flags in (("without batching", ()), ("with batching", BATCHING)):
+    for title, flags in (("without batching", (ONE_THREAD,)), ("with batching", BATCHING)):
         with (
             tempfile.TemporaryDirectory() as folder,
             serve(model, Path(folder), name=NAME, flags=flags) as server,

@@ -7,6 +7,11 @@ import kubernetes_validate
 import pytest
 from compose_spec import PyCompose
 from ruamel.yaml import YAML
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.batching import read_batching_options
+from serving.model_config import read_metrics_path, read_text_proto
+from serving.options import parse_options
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT / "serving" / "deploy"
@@ -57,6 +62,19 @@ def test_every_folder_that_is_mounted_and_every_file_that_is_named_is_there(comp
     assert files == ["models.config", "batching.config", "monitoring.config"]
     assert all((DEPLOY / name).is_file() for name in files)
     assert "./serving/deploy:/config:ro" in compose["services"]["serving"]["volumes"]
+
+
+def test_the_embedded_server_reads_the_files_that_tensorflow_serving_gets(compose):
+    flags = [
+        flag.replace("/config/", f"{DEPLOY}/") for flag in compose["services"]["serving"]["command"]
+    ]
+    options = parse_options(flags)
+    models = read_text_proto(options.model_config_file, ModelServerConfig)
+    [config] = models.model_config_list.config
+    assert (config.name, config.base_path) == ("signals", "/models/signals")
+    batching = read_batching_options(options.batching_parameters_file)
+    assert batching.allowed_batch_sizes[-1] == batching.max_batch_size == 64
+    assert read_metrics_path(options.monitoring_config_file) == "/monitoring/prometheus/metrics"
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
