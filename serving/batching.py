@@ -1,8 +1,8 @@
 """Concurrent requests share one run of the graph, as in TensorFlow Serving's BatchingSession.
 
-There is no pool of batch threads: the request that opens a batch leads it. It waits until the
-batch is full or its time is up and fewer than `num_batch_threads` batches run, runs the batch and
-wakes the others, so a batch of one changes no thread.
+The request that opens a batch leads it: it waits until the batch is full or its time is up and
+fewer than `num_batch_threads` batches run, runs the batch and wakes the others, so a batch of one
+changes no thread. Requests that must not wait (`submit`, for an event loop) have leaders lent.
 
 One thing is better than there. A run that fails with several requests in it is repeated for each
 of them alone, so that one bad request does not take its neighbours with it.
@@ -12,6 +12,7 @@ import itertools
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -94,17 +95,27 @@ def read_batching_options(file: str) -> BatchingOptions:
 
 
 class _Task:
-    """One request: what it feeds, and what became of it once `done` is released."""
+    """One request: what it feeds, and what became of it once it is finished."""
 
-    __slots__ = ("done", "error", "feeds", "outputs", "size")
+    __slots__ = ("done", "error", "feeds", "future", "outputs", "size")
 
-    def __init__(self, feeds: Feeds, size: int) -> None:
+    def __init__(self, feeds: Feeds, size: int, future: "Future[Outputs] | None" = None) -> None:
         self.feeds = feeds
         self.size = size
         self.outputs: Outputs | None = None
         self.error: ServingError | None = None
+        self.future = future
         self.done = threading.Lock()
         self.done.acquire()
+
+    def finish(self) -> None:
+        """Wakes whoever waits."""
+        if self.future is None:
+            self.done.release()
+        elif self.outputs is not None:
+            self.future.set_result(self.outputs)
+        else:
+            self.future.set_exception(self.error)
 
 
 class _Batch:
@@ -168,7 +179,11 @@ class BatchingRunner:
     """Runs a graph for several callers at once."""
 
     def __init__(
-        self, runner: Runner, options: BatchingOptions, slots: threading.Semaphore
+        self,
+        runner: Runner,
+        options: BatchingOptions,
+        slots: threading.Semaphore,
+        leaders: Executor,
     ) -> None:
         """Wraps a runner.
 
@@ -176,10 +191,12 @@ class BatchingRunner:
             runner: Runs the graph for one batch.
             options: How requests are put together.
             slots: As many as batches may run at a time; shared by all models.
+            leaders: Lead the batches of requests that must not wait; shared by all models.
         """
         self._runner = runner
         self._options = options
         self._slots = slots
+        self._leaders = leaders
         self._timeout_s = options.batch_timeout_micros / 1e6
         self._queues: dict[tuple[frozenset[str], tuple[str, ...]], _Queue] = {}
 
@@ -189,19 +206,11 @@ class BatchingRunner:
         Raises:
             ServingError: The request cannot be batched, the queue is full, or the run failed.
         """
-        size = _num_rows(feeds)
-        if size > self._options.max_batch_size:
-            raise invalid_argument(
-                f"Task size {size} is larger than maximum input batch size "
-                f"{self._options.max_batch_size}"
-            )
+        size = self._checked_size(feeds)
         if size == 0:  # no row to fill a batch up with
             return self._runner.run(feeds, fetches)
-        key = (frozenset(feeds), tuple(fetches))
-        queue = self._queues.get(key)
-        if queue is None:
-            queue = self._queues.setdefault(key, _Queue(self._options))
         task = _Task(feeds, size)
+        queue = self._queue(feeds, fetches)
         batch = queue.add(task)
         if batch is not None:
             self._lead(queue, batch, fetches)
@@ -210,6 +219,36 @@ class BatchingRunner:
         if task.outputs is None:
             raise task.error or RuntimeError("a batch ended without outputs and without error")
         return task.outputs
+
+    def submit(self, feeds: Feeds, fetches: Sequence[str]) -> "Future[Outputs]":
+        """As `run`, without waiting: the future gets the outputs, or the ServingError.
+
+        Raises:
+            ServingError: The request cannot be batched, or the queue is full.
+        """
+        size = self._checked_size(feeds)
+        if size == 0:
+            return self._leaders.submit(self._runner.run, feeds, fetches)
+        future: Future[Outputs] = Future()
+        queue = self._queue(feeds, fetches)
+        batch = queue.add(_Task(feeds, size, future))
+        if batch is not None:
+            self._leaders.submit(self._lead, queue, batch, fetches)
+        return future
+
+    def _checked_size(self, feeds: Feeds) -> int:
+        size = _num_rows(feeds)
+        if size > self._options.max_batch_size:
+            raise invalid_argument(
+                f"Task size {size} is larger than maximum input batch size "
+                f"{self._options.max_batch_size}"
+            )
+        return size
+
+    def _queue(self, feeds: Feeds, fetches: Sequence[str]) -> _Queue:
+        key = (frozenset(feeds), tuple(fetches))
+        queue = self._queues.get(key)
+        return queue or self._queues.setdefault(key, _Queue(self._options))
 
     def _lead(self, queue: _Queue, batch: _Batch, fetches: Sequence[str]) -> None:
         if self._timeout_s:
@@ -222,7 +261,7 @@ class BatchingRunner:
                 for task in batch.tasks:
                     if task.outputs is None and task.error is None:
                         task.error = ServingError(grpc.StatusCode.INTERNAL, "The batch was lost")
-                    task.done.release()
+                    task.finish()
 
     def _run_batch(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
         try:

@@ -19,6 +19,7 @@ from tensorflow.python.saved_model.loader_impl import SavedModelLoader
 
 from serving.errors import ServingError, invalid_argument, not_found
 from serving.runner import Runner
+from serving.servable import Submit
 
 # glibc keeps what was freed, in arenas by thread; over many versions that adds up.
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -125,6 +126,7 @@ class LoadedModel:
         version: Its version.
         signatures: The model's signatures by name.
         run: Runs the graph; the runner's own method, so that a call costs no more.
+        submit: As `run`, without waiting; None where requests are not batched.
     """
 
     def __init__(self, name: str, version: int, session: SessionRunner, runner: Runner) -> None:
@@ -132,6 +134,7 @@ class LoadedModel:
         self.version = version
         self.signatures = session.signatures
         self.run = runner.run
+        self.submit: Submit | None = getattr(runner, "submit", None)
         self._session = session
 
     def close(self) -> None:

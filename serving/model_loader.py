@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from serving.batching import BatchingOptions, BatchingRunner
@@ -29,12 +30,13 @@ class LoaderOptions:
 
 
 class ModelLoader:
-    """Loads versions; all of them share the slots for batches."""
+    """Loads versions; all of them share the slots for batches and their leaders."""
 
     def __init__(self, options: LoaderOptions) -> None:
         self._options = options
         num_slots = options.batching.num_batch_threads if options.batching else 1
         self._slots = threading.Semaphore(num_slots)
+        self._leaders = ThreadPoolExecutor(num_slots, thread_name_prefix="batch")
 
     def load(self, name: str, version: int, folder: str) -> LoadedModel:
         """Returns the version in a folder, loaded and warm.
@@ -44,7 +46,9 @@ class ModelLoader:
         """
         session = SessionRunner(folder, self._options.session)
         batching = self._options.batching
-        runner = BatchingRunner(session, batching, self._slots) if batching else session
+        runner = (
+            BatchingRunner(session, batching, self._slots, self._leaders) if batching else session
+        )
         model = LoadedModel(name, version, session, runner)
         try:
             if self._options.num_warm_up_iterations:

@@ -1,6 +1,7 @@
 """What the wires ask of a loaded model version, and of the set of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+Submit = Callable[[Mapping[str, NDArray[Any]], Sequence[str]], Future[list[NDArray[Any]]]]
 
 
 class Servable(Protocol):
@@ -17,11 +20,13 @@ class Servable(Protocol):
         name: Name of the model.
         version: Its version.
         signatures: The model's signatures by name, as the SavedModel holds them.
+        submit: As `run`, without waiting, for an event loop; None where requests are not batched.
     """
 
     name: str
     version: int
     signatures: Mapping[str, SignatureDef]
+    submit: Submit | None
 
     def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
         """Runs the graph; concurrent callers may be batched into one Session.run.

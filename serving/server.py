@@ -155,6 +155,7 @@ class ModelServer:
                 enable_cors=options.rest_api_enable_cors_support,
                 metrics_path=metrics_path,
                 is_ready=manager.is_ready,
+                shares_runs=options.enable_batching,
             ),
         )
         self._closing.callback(rest.stop, _GRACE_S)

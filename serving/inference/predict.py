@@ -120,10 +120,17 @@ def run(
     Raises:
         ServingError: In TensorFlow's words.
     """
+    feeds, fetches = plan_run(signature, inputs, outputs)
+    return dict(zip(outputs, servable.run(feeds, fetches), strict=True))
+
+
+def plan_run(
+    signature: SignatureDef, inputs: Arrays, outputs: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Returns what to feed and what to fetch, by the names of the graph's tensors."""
     known = signature.inputs
     feeds = {known[name].name: array for name, array in inputs.items()}
     for name, default in signature.defaults.items():
         if name not in inputs:
             feeds[known[name].name] = from_proto(default)
-    fetches = [signature.outputs[name].name for name in outputs]
-    return dict(zip(outputs, servable.run(feeds, fetches), strict=True))
+    return feeds, [signature.outputs[name].name for name in outputs]

@@ -1,9 +1,9 @@
 """The five things that REST can be asked for, from a body to an answer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -12,8 +12,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from serving.errors import ServingError, invalid_argument
 from serving.inference.classify import classify
-from serving.inference.predict import DEFAULT_SIGNATURE, find_signature
-from serving.inference.predict import run as run_signature
+from serving.inference.predict import DEFAULT_SIGNATURE, find_signature, plan_run
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.rest.json_examples import read_examples
@@ -42,6 +41,40 @@ class _Course:
     num_examples: int | None = None
 
 
+class Run(NamedTuple):
+    """A run that a request needs.
+
+    Attributes:
+        servable: The model.
+        feeds: Arrays by tensor name.
+        fetches: Tensor names.
+    """
+
+    servable: Servable
+    feeds: dict[str, NDArray[Any]]
+    fetches: list[str]
+
+
+Outputs = list[NDArray[Any]]
+Steps = Generator[Run, Outputs, bytes]
+
+
+def _drive(steps: Steps) -> bytes:
+    """Runs what a request needs, in this thread, and returns its answer."""
+    try:
+        run = next(steps)
+        while True:
+            try:
+                outputs = run.servable.run(run.feeds, run.fetches)
+            except ServingError as error:
+                run = steps.throw(error)
+            else:
+                run = steps.send(outputs)
+    except StopIteration as end:
+        answer: bytes = end.value
+        return answer
+
+
 class Actions:
     """Answers requests; safe to use from many threads."""
 
@@ -50,7 +83,6 @@ class Actions:
         self._statuses = statuses
         self._metrics = metrics
         self._by_name: dict[str, Callable[[Route, bytes, _Course], bytes]] = {
-            "predict": self._predict,
             "classify": self._classify,
             "regress": self._regress,
         }
@@ -61,6 +93,8 @@ class Actions:
         Raises:
             ServingError: In TensorFlow Serving's words.
         """
+        if route.action == "predict":
+            return _drive(self.predict(route, body))
         action = self._by_name.get(route.action)
         if action is None:
             return self._metadata(route) if route.action == "metadata" else self._status(route)
@@ -84,17 +118,39 @@ class Actions:
             course.asked, api=route.action, wire=WIRE, status=status, seconds=seconds
         )
 
-    def _predict(self, route: Route, body: bytes, course: _Course) -> bytes:
+    def predict(self, route: Route, body: bytes) -> Steps:
+        """Answers a predict call in two steps: up to the model's run, and from its outputs on.
+
+        The generator yields the run, takes its outputs, or its ServingError, and returns the JSON.
+        It has to be ended, for it holds the model.
+
+        Raises:
+            ServingError: In TensorFlow Serving's words.
+        """
+        started = time.perf_counter()
+        course = _Course()
+        status = "INTERNAL"
+        try:
+            answer = yield from self._predict(route, body, course)
+            status = "OK"
+        except ServingError as error:
+            status = error.code.name
+            raise
+        finally:
+            self._count(route, course, status, time.perf_counter() - started)
+        return answer
+
+    def _predict(self, route: Route, body: bytes, course: _Course) -> Steps:
         document = parse_object(body)
         try:
-            outputs, is_row = self._predict_document(route, document, course)
+            outputs, is_row = yield from self._predict_document(route, document, course)
         finally:
             release(document)
         return row_json(outputs) if is_row else column_json(outputs)
 
     def _predict_document(
         self, route: Route, document: JsonObject, course: _Course
-    ) -> tuple[dict[str, NDArray[Any]], bool]:
+    ) -> Generator[Run, Outputs, tuple[dict[str, NDArray[Any]], bool]]:
         name = read_signature_name(document)
         with self._servables.acquire(
             route.model, version=route.version, label=route.label
@@ -108,12 +164,13 @@ class Actions:
                 )
             request = read_predict_body(document, types)
             find_signature(servable, name)  # what is wrong with the model itself comes last
+            names = list(signature.outputs)
             started = time.perf_counter()
-            outputs = run_signature(servable, signature, request.arrays, list(signature.outputs))
+            found = yield Run(servable, *plan_run(signature, request.arrays, names))
             self._metrics.observe_runtime(
                 course.asked, api=route.action, seconds=time.perf_counter() - started
             )
-        return outputs, request.is_row
+        return dict(zip(names, found, strict=True)), request.is_row
 
     def _classify(self, route: Route, body: bytes, course: _Course) -> bytes:
         return classification_json(self._on_examples(classify, route, body, course))

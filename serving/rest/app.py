@@ -1,12 +1,13 @@
 """The ASGI application: bodies in, answers out, nothing slow in the event loop."""
 
 import asyncio
+import contextlib
 import ctypes
 import logging
 import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import grpc
 
 from serving.errors import ServingError
 from serving.metrics import Metrics
-from serving.rest.actions import Actions
+from serving.rest.actions import Actions, Steps
 from serving.rest.collector import paused_collector
 from serving.rest.http_errors import NOT_FOUND_PAGE, error_answer
 from serving.rest.json_output import error_json
@@ -24,6 +25,8 @@ from serving.rest.routes import Route, UnreadableVersionError, find_route, is_ap
 logger = logging.getLogger(__name__)
 
 _LARGE_BYTES = 2**20
+# What is parsed in some hundred microseconds does not hold up the event loop.
+_SMALL_BYTES = 2**14
 _GZIP = 31  # zlib's window, and that the format is gzip's
 _JSON, _TEXT = b"application/json", b"text/plain"
 _CORS = (
@@ -169,18 +172,65 @@ class RestApp:
     async def _run(self, route: Route, request: _Request, chunks: list[bytes]) -> bytes:
         is_gzip = b"gzip" in request.headers.get(b"content-encoding", b"")
         is_large = is_gzip or sum(map(len, chunks)) > _LARGE_BYTES
+        is_small = not is_gzip and sum(map(len, chunks)) <= _SMALL_BYTES
+        if self.options.shares_runs and is_small and route.action == "predict":
+            return await self._predict_here(route, b"".join(chunks))
         executor = self.executors.large if is_large else self.executors.usual
         work = self._answer_large if is_large else self._answer_usual
         running = asyncio.get_running_loop().run_in_executor(executor, work, route, chunks, is_gzip)
+        await self._wait(running)
+        return running.result()
+
+    async def _wait(self, running: "asyncio.Future[Any]") -> None:
         timeout_s = self.options.timeout_ms / 1000 or None
         done, _ = await asyncio.wait([running], timeout=timeout_s)
         if not done:
-            # The thread cannot be stopped; what it will say is of no interest.
+            # It cannot be stopped; what it will say is of no interest.
             running.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise ServingError(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"
-            )
-        return running.result()
+            raise _timed_out()
+
+    async def _ended(self, running: "Future[Any]") -> bool:
+        """Waits for a thread's future; far cheaper than `asyncio.wrap_future` and `wait`."""
+        loop = asyncio.get_running_loop()
+        told = loop.create_future()
+
+        def tell() -> None:
+            if not told.done():
+                told.set_result(None)
+
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(tell))
+        timeout_ms = self.options.timeout_ms
+        timer = loop.call_later(timeout_ms / 1000, tell) if timeout_ms else None
+        await told
+        if timer is not None:
+            timer.cancel()
+        return running.done()
+
+    async def _predict_here(self, route: Route, body: bytes) -> bytes:
+        """Answers on the event loop, while a batch runs elsewhere: no request changes threads."""
+        steps = self.actions.predict(route, body)
+        run = next(steps)
+        if run.servable.submit is None:
+            raise ValueError(f"{run.servable.name} does not batch, though the server does")
+        try:
+            running = run.servable.submit(run.feeds, run.fetches)
+        except ServingError as error:
+            steps.throw(error)
+            raise
+        if not await self._ended(running):
+            late = _timed_out()
+            # The model is held until the batch has run.
+            running.add_done_callback(lambda _: _abandon(steps, late))
+            raise late
+        try:
+            if (failed := running.exception()) is not None:
+                steps.throw(failed)
+            else:
+                steps.send(running.result())
+        except StopIteration as end:
+            answer: bytes = end.value
+            return answer
+        raise RuntimeError("a predict call asked for a second run")
 
     def _answer_usual(self, route: Route, chunks: list[bytes], _is_gzip: bool) -> bytes:
         return self.actions.answer(route, chunks[0] if len(chunks) == 1 else b"".join(chunks))
@@ -214,6 +264,15 @@ class RestApp:
 
 class _TooLargeError(Exception):
     pass
+
+
+def _timed_out() -> ServingError:
+    return ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+
+
+def _abandon(steps: Steps, error: ServingError) -> None:
+    with contextlib.suppress(ServingError):
+        steps.throw(error)
 
 
 def _unpack(body: bytes, limit: int) -> bytes:

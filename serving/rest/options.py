@@ -15,6 +15,7 @@ class RestOptions:
         enable_cors: Whether answers carry CORS headers.
         metrics_path: Path of Prometheus's metrics; None is no such route.
         is_ready: Asked by `/readyz`.
+        shares_runs: Whether the models batch, so that a request need not wait in a thread.
         max_body_bytes: Larger bodies are refused (413), before or after they are unpacked.
         idle_s: A client that is silent for so long in the middle of its request is cut off.
     """
@@ -25,6 +26,7 @@ class RestOptions:
     enable_cors: bool = False
     metrics_path: str | None = None
     is_ready: Callable[[], bool] = lambda: True
+    shares_runs: bool = False
     max_body_bytes: int = 2**28
     idle_s: float = 50.0
 

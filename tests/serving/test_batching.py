@@ -44,7 +44,8 @@ class ConstantRunner:
 
 
 def batching(runner, *, num_slots: int = 1, **options) -> BatchingRunner:
-    return BatchingRunner(runner, BatchingOptions(**options), threading.Semaphore(num_slots))
+    slots, leaders = threading.Semaphore(num_slots), ThreadPoolExecutor(num_slots)
+    return BatchingRunner(runner, BatchingOptions(**options), slots, leaders)
 
 
 @pytest.fixture
@@ -73,6 +74,31 @@ def test_requests_that_wait_for_a_thread_run_together_and_get_their_own_rows(poo
     assert [future.result(10)[0].tolist() for future in futures] == [[2.0], [4.0, 6.0], [8.0]]
     # The first alone; then 1 + 2 + 1 rows in one run.
     assert [len(run["x:0"]) for run in runner.runs] == [1, 4]
+
+
+def test_requests_that_must_not_wait_share_a_run_too_and_with_those_that_do(pool):
+    runner = DoublingRunner()
+    batched = batching(runner)
+    runner.gate.clear()
+    first = batched.submit({"x:0": np.array([0.0])}, FETCHES)
+    assert runner.num_started.acquire(timeout=10)
+    second = batched.submit({"x:0": np.array([1.0])}, FETCHES)
+    third = pool.submit(batched.run, {"x:0": np.array([2.0, 3.0])}, FETCHES)
+    while batched._queues and len(next(iter(batched._queues.values()))._open.tasks) < 2:
+        time.sleep(0.001)
+    assert not first.done()
+    runner.gate.set()
+    found = [future.result(10)[0].tolist() for future in (first, second, third)]
+    assert found == [[0.0], [2.0], [4.0, 6.0]]
+    assert [len(run["x:0"]) for run in runner.runs] == [1, 3]
+
+
+def test_a_request_that_does_not_wait_gets_its_own_error():
+    runner = DoublingRunner()
+    batched = batching(runner)
+    with pytest.raises(ServingError, match="no 13"):
+        batched.submit({"x:0": np.array([13.0])}, FETCHES).result(10)
+    assert batched.submit({"x:0": np.zeros((0, 2))}, FETCHES).result(10)[0].shape == (0, 2)
 
 
 def test_a_batch_takes_no_more_rows_than_allowed(pool):
@@ -255,9 +281,9 @@ def test_the_deployed_file_is_understood(project):
     options = read_batching_options(str(project / "serving" / "deploy" / "batching.config"))
     assert options == BatchingOptions(
         max_batch_size=64,
-        batch_timeout_micros=1000,
+        batch_timeout_micros=0,
         max_enqueued_batches=1000,
-        num_batch_threads=2,
+        num_batch_threads=1,
         allowed_batch_sizes=(1, 2, 4, 8, 16, 32, 64),
     )
 
