@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
     inference_pb2,
     model_management_pb2,
-    model_service_pb2_grpc,
     predict_pb2,
-    prediction_service_pb2_grpc,
     regression_pb2,
 )
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from serving.errors import ServingError, invalid_argument
+from serving.errors import ServingError, invalid_argument, not_found
 from serving.inference.classify import classify
 from serving.inference.examples import serialised_examples
 from serving.inference.multi_inference import multi_inference
@@ -173,6 +172,7 @@ class _Method:
 
     Attributes:
         api: Its name.
+        request: Type of a request.
         answer: The answer of a servable.
         response: Type of an empty answer, beside an error.
         spec: The ModelSpec of a request.
@@ -182,6 +182,7 @@ class _Method:
     """
 
     api: str
+    request: type[Any]
     answer: Callable[[Servable, Any], Any]
     response: type[Any]
     spec: Callable[[Any], ModelSpec] = _own_spec
@@ -196,16 +197,24 @@ def _num_examples(request: Any) -> int:
 
 
 _METHODS = (
-    _Method("Predict", answer_predict, predict_pb2.PredictResponse),
+    _Method("Predict", predict_pb2.PredictRequest, answer_predict, predict_pb2.PredictResponse),
     _Method(
         "Classify",
+        classification_pb2.ClassificationRequest,
         answer_classify,
         classification_pb2.ClassificationResponse,
         count=_num_examples,
     ),
-    _Method("Regress", answer_regress, regression_pb2.RegressionResponse, count=_num_examples),
+    _Method(
+        "Regress",
+        regression_pb2.RegressionRequest,
+        answer_regress,
+        regression_pb2.RegressionResponse,
+        count=_num_examples,
+    ),
     _Method(
         "MultiInference",
+        inference_pb2.MultiInferenceRequest,
         answer_multi_inference,
         inference_pb2.MultiInferenceResponse,
         spec=_first_spec,
@@ -213,6 +222,7 @@ _METHODS = (
     ),
     _Method(
         "GetModelMetadata",
+        get_model_metadata_pb2.GetModelMetadataRequest,
         _answer_metadata,
         get_model_metadata_pb2.GetModelMetadataResponse,
         runs=False,
@@ -221,25 +231,43 @@ _METHODS = (
 )
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
+# grpcio 1.85 never answers a request that its own deserializer refuses, and a thread waits for it
+# until the client gives up: handlers take bytes.
+Handle = Callable[[bytes, grpc.ServicerContext], Any]
+
+
+def _parse(kind: type[Any], serialised: bytes) -> Any:
+    try:
+        return kind.FromString(serialised)
+    except DecodeError as error:
+        name = kind.DESCRIPTOR.full_name
+        raise invalid_argument(f"The request cannot be parsed as {name}") from error
+
+
+class _PredictionService:
     """Answers each method; what a method is lies in `_METHODS`."""
 
     def __init__(self, servables: Servables, metrics: Metrics) -> None:
         self._servables = servables
         self._metrics = metrics
-        for method in _METHODS:
-            setattr(self, method.api, self._handler(method))
 
-    def _handler(self, method: _Method) -> Callable[[Any, grpc.ServicerContext], Any]:
-        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+    def handlers(self) -> dict[str, Handle]:
+        """Returns what answers each method."""
+        return {method.api: self._handler(method) for method in _METHODS}
+
+    def _handler(self, method: _Method) -> Handle:
+        def handle(serialised: bytes, context: grpc.ServicerContext) -> Any:
             started = time.perf_counter()
             asked, status = Asked(), "OK"
             try:
+                request = _parse(method.request, serialised)
                 spec = method.spec(request)
                 if method.check is not None:
                     method.check(request)
                 with acquire(self._servables, spec) as servable:
                     asked = _asked(servable, spec)
+                    if method.count is not None:
+                        self._metrics.observe_examples(asked.model, method.count(request))
                     found = time.perf_counter()
                     response = method.answer(servable, request)
                     seconds = time.perf_counter() - found
@@ -248,8 +276,6 @@ class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
                 status = _refuse(context, error)
                 response = method.response()
-            if method.count is not None and asked.model:
-                self._metrics.observe_examples(asked.model, method.count(request))
             seconds = time.perf_counter() - started
             self._metrics.observe_request(
                 asked, api=method.api, wire="GRPC", status=status, seconds=seconds
@@ -265,17 +291,22 @@ def _asked(servable: Servable, spec: ModelSpec) -> Asked:
     return Asked(servable.name, servable.version, known)
 
 
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
+class _ModelService:
     """Tells the models' states and takes another configuration."""
 
     def __init__(self, manager: ModelManager) -> None:
         self._manager = manager
 
-    def GetModelStatus(  # noqa: N802 - the protocol's name
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
-    ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Returns the states of a model's versions."""
+    def handlers(self) -> dict[str, Handle]:
+        """Returns what answers each method."""
+        return {
+            "GetModelStatus": self._status,
+            "HandleReloadConfigRequest": self._reload,
+        }
+
+    def _status(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
         try:
+            request = _parse(get_model_status_pb2.GetModelStatusRequest, serialised)
             spec = _own_spec(request)
             if not spec.name:
                 raise invalid_argument("ModelSpec has no name specified.")
@@ -289,12 +320,10 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignor
             _refuse(context, error)
             return get_model_status_pb2.GetModelStatusResponse()
 
-    def HandleReloadConfigRequest(  # noqa: N802 - the protocol's name
-        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
-    ) -> model_management_pb2.ReloadConfigResponse:
-        """Serves what the request lists instead."""
+    def _reload(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
         response = model_management_pb2.ReloadConfigResponse()
         try:
+            request = _parse(model_management_pb2.ReloadConfigRequest, serialised)
             if request.config.WhichOneof("config") != "model_config_list":
                 raise invalid_argument(
                     "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
@@ -324,30 +353,38 @@ def _cut(message: str) -> str:
     return encoded[:_MAX_MESSAGE_BYTES].decode("utf-8", "ignore") + _TRUNCATED
 
 
-class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+def _check_health(serialised: bytes, context: grpc.ServicerContext) -> Any:
     """As TensorFlow Serving's: its two services always serve, others are unknown."""
-
-    def Check(  # noqa: N802 - the protocol's name
-        self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
-    ) -> health_pb2.HealthCheckResponse:
-        """Returns SERVING for a service that is here."""
-        if request.service in {"", "ModelService", "PredictionService"}:
-            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
-        context.set_code(grpc.StatusCode.NOT_FOUND)
-        context.set_details(f"unknown service {request.service[:100]}")
-        return health_pb2.HealthCheckResponse()
+    response = health_pb2.HealthCheckResponse()
+    try:
+        service = _parse(health_pb2.HealthCheckRequest, serialised).service
+        if service not in {"", "ModelService", "PredictionService"}:
+            raise not_found(f"unknown service {service[:100]}")
+        response.status = health_pb2.HealthCheckResponse.SERVING
+    except Exception as error:  # noqa: BLE001 - as above
+        _refuse(context, error)
+    return response
 
 
 def add_services(
     server: grpc.Server, *, servables: Servables, manager: ModelManager, metrics: Metrics
 ) -> None:
     """Adds PredictionService and ModelService to a server."""
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(servables, metrics), server
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(manager), server)
+    prediction = _PredictionService(servables, metrics).handlers()
+    _add(server, "tensorflow.serving.PredictionService", prediction)
+    _add(server, "tensorflow.serving.ModelService", _ModelService(manager).handlers())
 
 
 def add_health(server: grpc.Server) -> None:
     """Adds grpc.health.v1 to a server."""
-    health_pb2_grpc.add_HealthServicer_to_server(_Health(), server)
+    _add(server, "grpc.health.v1.Health", {"Check": _check_health})
+
+
+def _add(server: grpc.Server, service: str, handlers: dict[str, Handle]) -> None:
+    methods: dict[str, Any] = {
+        name: grpc.unary_unary_rpc_method_handler(
+            handle, response_serializer=lambda response: response.SerializeToString()
+        )
+        for name, handle in handlers.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))

@@ -66,11 +66,9 @@ class Server:
     def call(self, method: str, request: bytes) -> grpc.StatusCode:
         call = self.channel.unary_unary(f"/tensorflow.serving.{method}")
         try:
-            call(request, timeout=30)
+            call(request, timeout=10)
         except grpc.RpcError as error:
             status: grpc.StatusCode = error.code()
-            if status is grpc.StatusCode.INTERNAL and "deserializ" in error.details().lower():
-                return grpc.StatusCode.INVALID_ARGUMENT
             return status
         return grpc.StatusCode.OK
 

@@ -275,3 +275,12 @@ def test_a_reload_without_a_list_of_models_is_refused(model_service):
     code, text = refused(model_service.HandleReloadConfigRequest, request)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert text.startswith("ServerModelConfig type not supported by HandleReloadConfigRequest.")
+
+
+def test_what_is_no_message_is_told_at_once(channel):
+    for method in ("PredictionService/Predict", "ModelService/GetModelStatus"):
+        call = channel.unary_unary(f"/tensorflow.serving.{method}")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"\x0f\xff", timeout=5)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "cannot be parsed as tensorflow.serving." in caught.value.details()
