@@ -19,7 +19,7 @@ _STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
 _SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
 _NUMBERS = rapidjson.NM_NATIVE | rapidjson.NM_NAN
 _ERROR = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
-_TRAILING = "The document root must not be followed by other values."
+TRAILING = "The document root must not be followed by other values."
 
 
 class MalformedError(ValueError):
@@ -34,6 +34,18 @@ class MalformedError(ValueError):
         super().__init__(text)
         self.text = text
         self.offset = offset
+
+
+def read_error(error: rapidjson.JSONDecodeError) -> tuple[str, int]:
+    """Returns what RapidJSON says, and where in bytes.
+
+    Raises:
+        ValueError: It says it in another form than is known.
+    """
+    found = _ERROR.fullmatch(str(error))
+    if found is None:
+        raise ValueError("RapidJSON's errors have changed their form") from error
+    return found[2], int(found[1])
 
 
 class _Reader:
@@ -93,7 +105,7 @@ class _Reader:
         if run is None or spare < 1:
             return
         inner = len(self._kinds) - 1 - self._kinds.rfind(b"{")
-        brackets = min(len(run[0]), spare, inner - 1)
+        brackets = min(len(run[0]) - 1, spare, inner - 1)
         if brackets > 0:
             del self._kinds[-brackets:]
             self._at += brackets
@@ -148,18 +160,19 @@ class _Reader:
 
     def _scalar(self) -> Any:
         start = self._at
-        pattern = _STRING if self._body[start : start + 1] == b'"' else _SCALAR
-        match = pattern.match(self._body, start)
-        text = match[0] if match else self._body[start:] or b"]"
+        first = self._body[start : start + 1]
+        match = (_STRING if first == b'"' else _SCALAR).match(self._body, start)
+        if match is None and first != b'"':
+            nothing = not self._kinds and first in {b"", b"\x00"}
+            reason = "The document is empty." if nothing else "Invalid value."
+            raise MalformedError(reason, start)
+        text = match[0] if match else self._body[start:]
         try:
             value = rapidjson.loads(text, number_mode=_NUMBERS)
         except rapidjson.JSONDecodeError as error:
-            reason = _ERROR.fullmatch(str(error))
-            if reason is None:
-                raise
-            offset = int(reason[1])
-            if reason[2] != _TRAILING or not offset:
-                raise MalformedError(reason[2], start + offset) from error
+            reason, offset = read_error(error)
+            if reason != TRAILING or not offset:
+                raise MalformedError(reason, start + offset) from error
             value, text = rapidjson.loads(text[:offset], number_mode=_NUMBERS), text[:offset]
         self._at = start + len(text)
         return value

@@ -103,4 +103,4 @@ def _converted(value: Any, name: str) -> Any:
         return encode_text(value)
     if type(value) is int and value > _MAX_INT64:
         raise invalid_argument(f"Feature: {name} has uint64 element. Only int64 is supported.")
-    return value
+    return int(value) if type(value) is bool else value

@@ -5,19 +5,16 @@ and nesting has no limit.
 """
 
 import codecs
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import rapidjson
 
 from serving.errors import invalid_argument
-from serving.rest.deep_json import MalformedError, parse_deep
+from serving.rest.deep_json import TRAILING, MalformedError, parse_deep, read_error
 from serving.rest.json_values import JsonObject, debug_text, encode_text
 
 _CHUNK_BYTES = 2**16
-_ERROR = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
-_TRAILING = "The document root must not be followed by other values."
 # Bytes that are no UTF-8 pass the parser as characters of a private plane.
 _STAND_IN = 0x100000
 
@@ -82,13 +79,10 @@ def _parse(body: bytes) -> Any:
     except RecursionError:
         return parse_deep(body)
     except rapidjson.JSONDecodeError as error:
-        reason = _ERROR.fullmatch(str(error))
-        if reason is None:
-            raise
-        offset = int(reason[1])
-        if reason[2] == _TRAILING:
+        reason, offset = read_error(error)
+        if reason == TRAILING:
             return _parse(body[:offset])
-        raise MalformedError(reason[2], offset) from error
+        raise MalformedError(reason, offset) from error
 
 
 def _parse_odd_text(body: bytes) -> Any:

@@ -13,6 +13,7 @@ _API = re.compile(r"/v1/.*", _FLAGS)
 _INFERENCE = re.compile(rf"/v1/models/{_NAME}{_WHICH}:(classify|regress|predict)", _FLAGS)
 _MODEL = re.compile(rf"/v1/models(?:/{_NAME})?{_WHICH}(?:/(metadata))?", _FLAGS)
 _MAX_INT64 = 2**63 - 1
+_MAX_DIGITS = 19
 
 
 class UnreadableVersionError(Exception):
@@ -57,8 +58,7 @@ def find_route(method: str, path: str) -> Route:
     if found is None:
         raise malformed(method, path)
     name, version, label, action = found.groups()
-    if version is not None and int(version[:20]) > _MAX_INT64:
-        raise UnreadableVersionError
+    number = None if version is None else _int64(version)
     if method == "GET":
         if not name:
             raise invalid_argument("Missing model name in request.")
@@ -68,9 +68,16 @@ def find_route(method: str, path: str) -> Route:
     return Route(
         action,
         _decoded(name),
-        None if version is None else int(version),
+        number,
         None if label is None else _decoded(label),
     )
+
+
+def _int64(digits: str) -> int:
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > _MAX_DIGITS or int(significant) > _MAX_INT64:
+        raise UnreadableVersionError
+    return int(significant)
 
 
 def malformed(method: str, path: str) -> ServingError:
