@@ -11,6 +11,7 @@ import asyncio
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.load import GrpcSender, RestSender
@@ -39,15 +40,20 @@ async def _ask(sender: GrpcSender | RestSender, stop: asyncio.Event, counts: lis
 
 
 async def swap_under_load(
-    server: ServedModel, senders: list[GrpcSender | RestSender], swaps: int
+    server: ServedModel, makers: Sequence[Callable[[], GrpcSender | RestSender]], swaps: int
 ) -> tuple[list[int], list[float]]:
-    """Swaps versions while the senders ask.
+    """Swaps versions while clients ask.
+
+    Args:
+        server: The server.
+        makers: Makes a client each, on the event loop that it will work on.
+        swaps: How many versions.
 
     Returns:
         Requests and failures; the server's resident memory in MB after each swap.
     """
     stop, counts = asyncio.Event(), [0, 0]
-    asking = [asyncio.create_task(_ask(sender, stop, counts)) for sender in senders]
+    asking = [asyncio.create_task(_ask(make(), stop, counts)) for make in makers]
     memory: list[float] = []
     for version in range(2, 2 + swaps):
         await asyncio.to_thread(server.push, version)
@@ -82,12 +88,14 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         serve(model, Path(folder), name=NAME, flags=flags) as server,
     ):
-        grpc = [
-            GrpcSender(server.grpc, request.SerializeToString()) for _ in range(_CLIENTS_A_WIRE)
-        ]
-        path = f"/v1/models/{NAME}:predict"
-        rest = [RestSender(*server.rest, path, rest_body(request)) for _ in range(_CLIENTS_A_WIRE)]
-        counts, memory = asyncio.run(swap_under_load(server, [*grpc, *rest], options.swaps))
+        path, body = f"/v1/models/{NAME}:predict", rest_body(request)
+        makers = (
+            lambda: GrpcSender(server.grpc, request.SerializeToString()),
+            lambda: RestSender(*server.rest, path, body),
+        )
+        counts, memory = asyncio.run(
+            swap_under_load(server, makers * _CLIENTS_A_WIRE, options.swaps)
+        )
     tenth, last = memory[min(9, len(memory) - 1)], memory[-1]
     print(
         f"{options.swaps} swaps in {time.monotonic() - started:.0f} s, {counts[0]} requests, "
