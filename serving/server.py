@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no greetings of TensorFlow's libraries
     try:
         with _stopped_by_signals(), ModelServer(options):
-            _settle_process()
+            settle_process()
             threading.Event().wait()
     except KeyboardInterrupt:
         logger.info("Stopped")
@@ -270,7 +270,7 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
     )
 
 
-def _settle_process() -> None:
+def settle_process() -> None:
     """Keeps a thread that loads, or the garbage collector, from holding up requests."""
     gc.collect()
     gc.freeze()  # what was imported stays, and need not be looked through again and again

@@ -125,11 +125,12 @@ def _start(options: "ServerOptions", log: Path) -> "ModelServer":
         Console(file=text).status("Loading"),
     ):
         from serving.errors import ServingError
-        from serving.server import ModelServer
+        from serving.server import ModelServer, settle_process
 
         server = ModelServer(options)
         try:
             server.start()
+            settle_process()
         except ServingError as error:
             raise StepFailedError(
                 f"The server did not start: {error.code.name}: {error.message}\n"
