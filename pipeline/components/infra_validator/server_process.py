@@ -13,6 +13,11 @@ from pathlib import Path
 import httpx
 
 _PROJECT = Path(__file__).resolve().parents[3]
+# A run that is killed cannot stop its server: the kernel is asked to (PR_SET_PDEATHSIG is 1).
+_SERVER = (
+    "import ctypes, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
+    "from serving.server import main; sys.exit(main())"
+)
 _POLL_S = 0.05
 _STOP_S = 10.0
 
@@ -68,7 +73,7 @@ def model_server(model: Path, name: str, *, timeout_s: float = 120.0) -> Iterato
 
 def _command(name: str, base: Path, ports: list[int]) -> list[str]:
     return [
-        *(sys.executable, "-m", "serving.server"),
+        *(sys.executable, "-c", _SERVER),
         f"--port={ports[0]}",
         f"--rest_api_port={ports[1]}",
         f"--model_name={name}",

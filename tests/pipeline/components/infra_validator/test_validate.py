@@ -1,7 +1,11 @@
 """Models in a server of their own: one that is well, and each way not to be."""
 
 import shutil
+import subprocess
+import sys
+import time
 
+import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -132,6 +136,39 @@ def test_warm_up_requests_that_fail_keep_a_model_from_loading(model):
     (model / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"no record" * 9)
     with pytest.raises(ServerFailedError), model_server(model, "candidate"):
         pass
+
+
+_HOLDS_A_SERVER = """
+import sys, time
+from pathlib import Path
+from pipeline.components.infra_validator.server_process import model_server
+
+with model_server(Path(sys.argv[1]), "candidate") as address:
+    print(address.rest, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_that_is_killed_leaves_no_server(model):
+    run = subprocess.Popen(
+        [sys.executable, "-c", _HOLDS_A_SERVER, str(model)], stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    url = f"{run.stdout.readline().strip()}/v1/models/candidate"
+    assert httpx.get(url).status_code == 200
+    run.kill()
+    run.communicate()
+    deadline = time.monotonic() + 20
+    while _answers(url):
+        assert time.monotonic() < deadline, "the server is still there"
+        time.sleep(0.1)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def test_a_sample_is_spread_over_the_split_and_has_no_label(tmp_path):
