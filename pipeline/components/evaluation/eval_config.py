@@ -10,7 +10,8 @@ CANDIDATE, BASELINE = "candidate", "baseline"
 SIGNATURE = "serve_examples"
 PROBABILITY, DECISION = "probability", "decision"
 
-# TFMA's own metrics, with the names that the results carry.
+# TFMA's metrics, with the names that the results carry. The stock Evaluator runs this configuration
+# as it is; of the two areas, ours writes the exact ones under these names (see `scores`).
 _PROBABILITY_METRICS = {
     "pr_auc": "AUCPrecisionRecall",
     "roc_auc": "AUC",

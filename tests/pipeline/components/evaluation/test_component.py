@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from sklearn.metrics import average_precision_score, roc_auc_score
 from tfx.components.evaluator import executor as tfx_executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Channel, standard_artifacts
@@ -27,8 +28,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:tf_record_iterator"),
 ]
 
-# Exact against TFMA's 10,000 thresholds, steps against its interpolation.
-TOLERANCES = {"pr_auc": 0.02, "roc_auc": 0.01}
+SLOPES = {"model": 1.5, "baseline_model": 0.2}
+AREAS = ("pr_auc", "roc_auc")
 # One example in four lacks the sector.
 SECTORS = ([b"north"], [b"south"], [b"up"], [])
 
@@ -126,18 +127,79 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     return {
         "examples": examples_artifact(folder / "examples"),
-        "model": model_artifact(folder / "model", 1.5),
-        "baseline_model": model_artifact(folder / "baseline", 0.2),
+        **{name: model_artifact(folder / name, slope) for name, slope in SLOPES.items()},
     }
 
 
-def assert_alike(ours, theirs):
+def answers(examples, slope: float, key=()) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and a model's probabilities of the examples in a slice."""
+    labels, xs = [], []
+    for file in sorted(Path(examples.uri).glob("Split-test/*")):
+        for record in tf.data.TFRecordDataset(str(file), "GZIP").as_numpy_iterator():
+            features = tf.train.Example.FromString(record).features.feature
+            values = {
+                "hour": str(features["hour"].int64_list.value[0]),
+                "sector": b"".join(features["sector"].bytes_list.value).decode(),
+            }
+            if all(values[column] == value for column, value in key):
+                labels.append(features["y"].int64_list.value[0])
+                xs.append(features["x"].float_list.value[0])
+    return np.array(labels), tf.sigmoid(tf.constant(slope) * tf.constant(xs)).numpy()
+
+
+def areas_of_tfma(labels, scores) -> dict[str, float]:
+    """TFMA's two areas: counts above 10,000 thresholds, joined by lines or by hyperbolas.
+
+    Between two thresholds the PR curve is taken to be one of Davis & Goadrich (2006): precision at
+    a count p of alarms is (intercept + slope p) / p.
+    """
+    inner = np.arange(1, 9_999) / 9_999
+    thresholds = np.array([-1e-7, *inner, 1 + 1e-7])
+    above = [
+        np.array([(part > t).sum() for t in thresholds])
+        for part in (scores[labels == 1], scores[labels == 0])
+    ]
+    found, false = (counts.astype(float) for counts in above)
+    alarms = found + false
+    gain, more = -np.diff(found), -np.diff(alarms)
+    with np.errstate(all="ignore"):
+        slope = np.where(more > 0, gain / more, 0)
+        intercept = found[1:] - slope * alarms[1:]
+        both = (alarms[:-1] > 0) & (alarms[1:] > 0)
+        growth = np.where(both, np.log(alarms[:-1] / alarms[1:]), 0)
+        recall, fall_out = found / found[0], false / false[0]
+    return {
+        "pr_auc": float((slope * (gain + intercept * growth)).sum() / found[0]),
+        "roc_auc": float((-np.diff(fall_out) * (recall[:-1] + recall[1:]) / 2).sum()),
+    }
+
+
+def exact_areas(labels, scores) -> dict[str, float]:
+    return {
+        "pr_auc": average_precision_score(labels, scores),
+        "roc_auc": roc_auc_score(labels, scores),
+    }
+
+
+def test_one_positive_in_the_sixth_place_shows_how_far_the_areas_are_apart():
+    labels, scores = np.array([0, 0, 0, 0, 0, 1]), np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    # The step: one alarm in six is right where the only positive is found.
+    assert exact_areas(labels, scores)["pr_auc"] == pytest.approx(1 / 6)
+    # The hyperbola from (5 alarms, 0 found) to (6, 1): 1 - 5 ln(6 / 5) = 0.0884.
+    expected = 1 - 5 * np.log(6 / 5)
+    assert areas_of_tfma(labels, scores)["pr_auc"] == pytest.approx(expected)
+
+
+def assert_alike(ours, theirs, labels, scores):
+    """Equal in all but the areas, of which each side's follow from the same answers."""
     assert set(ours) == set(theirs) == set(METRICS)
-    # In a slice of 33 examples steps and interpolation are far apart.
-    names = set(METRICS) if ours["num_examples"] > 100 else set(METRICS) - {"pr_auc"}
-    for name in names:
-        tolerance = TOLERANCES.get(name, 1e-6)
-        assert ours[name] == pytest.approx(theirs[name], abs=tolerance, nan_ok=True), name
+    for name in set(METRICS) - set(AREAS):
+        assert ours[name] == pytest.approx(theirs[name], abs=1e-6, nan_ok=True), name
+    exact, of_tfma = exact_areas(labels, scores), areas_of_tfma(labels, scores)
+    for name in AREAS:
+        assert ours[name] == pytest.approx(exact[name], abs=1e-6), name
+        # TFMA's thresholds are filled from a histogram whose borders are a little off theirs.
+        assert theirs[name] == pytest.approx(of_tfma[name], abs=5e-4), name
 
 
 # TFMA's own division, where no score lies between two thresholds.
@@ -146,12 +208,15 @@ def test_the_figures_are_those_of_tfma_overall_by_slice_and_for_both_models(tmp_
     config = use_case(("sector",), ("hour", "sector"))
     ours = evaluate(Executor, tmp_path / "ours", config, **inputs)
     theirs = evaluate(tfx_executor.Executor, tmp_path / "theirs", config, **inputs)
-    for read in (read_evaluation, read_baseline_evaluation):
+    readers = {"model": read_evaluation, "baseline_model": read_baseline_evaluation}
+    for name, read in readers.items():
         found, expected = read(ours), read(theirs)
-        assert_alike(found.overall, expected.overall)
+        examples, slope = inputs["examples"], SLOPES[name]
+        assert_alike(found.overall, expected.overall, *answers(examples, slope))
         assert set(found.slices) == set(expected.slices)
+        assert len(found.slices) > 10
         for key, metrics in found.slices.items():
-            assert_alike(metrics, expected.slices[key])
+            assert_alike(metrics, expected.slices[key], *answers(examples, slope, key))
     assert read_evaluation(ours).overall != read_baseline_evaluation(ours).overall
 
 
