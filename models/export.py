@@ -18,6 +18,8 @@ from models.transform_graph import TransformGraph, network_inputs, raw_from_serv
 
 SERVING_DEFAULT, SERVE_EXAMPLES = "serving_default", "serve_examples"
 MODEL_INFO_FILE = "assets.extra/model_info.json"
+# In the model run: what the Trainer's own model says of the eval split, to compare a server with.
+EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
 
 
 class ServedModel(tf.Module):  # type: ignore[misc]

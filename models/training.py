@@ -21,14 +21,13 @@ from tensorflow.python.framework import config as tensorflow_config
 
 from models.calibration import PlattScaling, best_f1_threshold, fit_platt
 from models.encoding import LABEL_NAME
-from models.export import export_model
+from models.export import EVAL_PREDICTIONS_FILE, export_model
 from models.features import ModelSpec, TrainOptions
 from models.network import build_network
 from models.transform_graph import TransformGraph, network_inputs
 from models.warmup import write_warmup
 
 EVAL_METRICS_FILE = "eval_metrics.json"
-EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
 _READ_BATCH = 4_096
 _WARMUP_ROWS = 64
 _progress = logging.getLogger("faultline.progress")
