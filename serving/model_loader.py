@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from serving.batching import BatchingOptions, BatchingRunner
 from serving.errors import ServingError
 from serving.loading import LoadedModel, SessionOptions, SessionRunner
+from serving.runner import Runner
 from serving.warmup import warm_up
 
 
@@ -45,18 +46,19 @@ class ModelLoader:
             ServingError: It does not load, or one of its own requests fails.
         """
         session = SessionRunner(folder, self._options.session)
-        batching = self._options.batching
-        runner = (
-            BatchingRunner(session, batching, self._slots, self._leaders) if batching else session
-        )
-        model = LoadedModel(name, version, session, runner)
         try:
             if self._options.num_warm_up_iterations:
-                self._warm_up(model, folder)
+                # With a slot of its own: the first, slow run must not hold up served versions.
+                runner = self._runner(session, threading.Semaphore())
+                self._warm_up(LoadedModel(name, version, session, runner), folder)
         except BaseException:
-            model.close()
+            session.close()
             raise
-        return model
+        return LoadedModel(name, version, session, self._runner(session, self._slots))
+
+    def _runner(self, session: SessionRunner, slots: threading.Semaphore) -> Runner:
+        batching = self._options.batching
+        return BatchingRunner(session, batching, slots, self._leaders) if batching else session
 
     def _warm_up(self, model: LoadedModel, folder: str) -> None:
         started, status, count = time.monotonic(), "OK", 1
