@@ -53,7 +53,9 @@ class ServedModel(tf.Module):  # type: ignore[misc]
     def serve_examples(self) -> tf.types.experimental.ConcreteFunction:
         """Returns the signature for serialised tf.Examples without a label."""
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
+        )
         def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
             return self.answer(tf.io.parse_example(examples, dict(self._graph.raw_spec)))
 
@@ -67,7 +69,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             for position, (name, spec) in enumerate(self._graph.raw_spec.items())
         ]
 
-        @tf.function(input_signature=specs)
+        @tf.function(input_signature=specs, autograph=False)
         def serving_default(*columns: tf.Tensor) -> dict[str, tf.Tensor]:
             named = dict(zip(self._graph.raw_spec, columns, strict=True))
             return self.answer(raw_from_serving(named, self._graph.raw_spec))

@@ -4,7 +4,7 @@ import glob
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ _WARMUP_ROWS = 64
 _progress = logging.getLogger("faultline.progress")
 
 Arrays = dict[str, NDArray[Any]]
+Transform = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def run_fn(fn_args: Any) -> None:
 
 def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     graph = TransformGraph(fn_args.transform_graph_path, spec)
-    train = read_split(fn_args.train_files, graph)
-    evaluation = read_split(fn_args.eval_files, graph)
+    transform = make_transform(graph)
+    train = read_split(fn_args.train_files, transform)
+    evaluation = read_split(fn_args.eval_files, transform)
     network = build_network(graph.index_space, spec.train)
     history = train_network(
         network, train, evaluation, options=spec.train, log_dir=Path(fn_args.model_run_dir)
@@ -94,24 +96,34 @@ def reproducible(seed: int) -> Iterator[None]:
         tensorflow_config.disable_op_determinism()
 
 
-def read_split(patterns: Sequence[str], graph: TransformGraph) -> Dataset:
-    """Reads tf.Examples, applies the transform graph and keeps the result in memory.
+def make_transform(graph: TransformGraph) -> Transform:
+    """Returns what turns string `[n]` serialised tf.Examples into the network's inputs and label.
 
     Args:
-        patterns: File patterns of gzip TFRecords.
         graph: The transform graph.
-
-    Raises:
-        ValueError: No examples.
     """
 
-    @tf.function
+    # No Python control flow is there to convert: autograph would take longer than the reading.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialised, {**graph.raw_spec, **graph.label_spec})
         transformed = graph(parsed)
         label = {LABEL_NAME: transformed[LABEL_NAME]}
         return network_inputs(transformed, graph.index_space) | label
 
+    return transform  # type: ignore[no-any-return]
+
+
+def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
+    """Reads tf.Examples, applies the transform graph and keeps the result in memory.
+
+    Args:
+        patterns: File patterns of gzip TFRecords.
+        transform: What `make_transform` returned.
+
+    Raises:
+        ValueError: No examples.
+    """
     records = tf.data.TFRecordDataset(_files(patterns), compression_type="GZIP").batch(_READ_BATCH)
     batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
     if not batches:

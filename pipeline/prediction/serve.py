@@ -125,8 +125,9 @@ def _start(options: "ServerOptions", log: Path) -> "ModelServer":
         Console(file=text).status("Loading"),
     ):
         from serving.errors import ServingError
-        from serving.server import ModelServer, settle_process
+        from serving.server import ModelServer, import_lightly, settle_process
 
+        import_lightly()
         server = ModelServer(options)
         try:
             server.start()

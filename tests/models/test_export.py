@@ -15,7 +15,7 @@ from models.export import SERVE_EXAMPLES, SERVING_DEFAULT, export_model, load_in
 from models.features import ModelSpec, Numeric
 from models.network import build_network
 from models.preprocessing import MISSING_INT
-from models.training import read_split, run_fn
+from models.training import make_transform, read_split, run_fn
 from models.transform_graph import TransformGraph
 from models.warmup import WARMUP_FILE
 from tests.models.tiny_transform import NAN, ROWS, SPEC, to_example, write_examples
@@ -45,7 +45,7 @@ def exported(transform_folder, tmp_path_factory):
     write_examples(folder / "rows.gz", 1)
     graph = TransformGraph(transform_folder, SPEC)
     network = build_network(graph.index_space, SPEC.train)
-    inputs = read_split([str(folder / "*.gz")], graph).inputs
+    inputs = read_split([str(folder / "*.gz")], make_transform(graph)).inputs
     logits = network.predict_on_batch(inputs).astype(np.float64)
     probabilities = PLATT.probabilities(logits)
     threshold = float(np.median(probabilities))
@@ -220,4 +220,4 @@ def test_the_same_data_give_the_same_warm_up_requests(trained_twice):
 def test_a_split_without_examples_names_its_files(transform_folder, tmp_path):
     graph = TransformGraph(transform_folder, SPEC)
     with pytest.raises(ValueError, match=r"No examples in .*nothing"):
-        read_split([str(tmp_path / "nothing*")], graph)
+        read_split([str(tmp_path / "nothing*")], make_transform(graph))

@@ -16,7 +16,7 @@ _PROJECT = Path(__file__).resolve().parents[3]
 # A run that is killed cannot stop its server: the kernel is asked to (PR_SET_PDEATHSIG is 1).
 _SERVER = (
     "import ctypes, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
-    "from serving.server import main; sys.exit(main())"
+    "from serving.server import import_lightly, main; import_lightly(); sys.exit(main())"
 )
 _POLL_S = 0.05
 _STOP_S = 10.0
@@ -96,13 +96,15 @@ def _free_ports(count: int) -> list[int]:
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ServerFailedError(_last_words(log))
-        with suppress(httpx.TransportError):
-            if httpx.get(url, timeout=5).status_code == httpx.codes.OK:
-                return
-        time.sleep(_POLL_S)
+    # One client for all tries: each makes a TLS context, which costs what the server needs.
+    with httpx.Client(timeout=5) as client:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise ServerFailedError(_last_words(log))
+            with suppress(httpx.TransportError):
+                if client.get(url).status_code == httpx.codes.OK:
+                    return
+            time.sleep(_POLL_S)
     raise ServerFailedError(f"not ready within {timeout_s:.0f} s; it said: {_last_words(log)}")
 
 
