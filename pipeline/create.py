@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import SchemaGen, Trainer, Transform
+from tfx.components import SchemaGen, Trainer
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
@@ -36,6 +36,7 @@ from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
+from pipeline.components.transform.component import Transform
 from pipeline.config import Config, Gate, Validation
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
@@ -48,7 +49,10 @@ _INGESTION_CODE = (_PIPELINE / "components" / "arrow_example_gen",)
 _STATISTICS_CODE = (_PIPELINE / "components" / "statistics_gen",)
 _VALIDATION_CODE = (_PIPELINE / "components" / "example_validator",)
 _ANOMALY_CODE = (_PIPELINE / "components" / "anomaly_gate",)
-_TRANSFORM_CODE = tuple(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py"))
+_TRANSFORM_CODE = (
+    *(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py")),
+    _PIPELINE / "components" / "transform",
+)
 _TRAINING_CODE = (_MODELS,)
 _EVALUATION_CODE = (_PIPELINE / "components" / "evaluation", _MODELS / "export.py")
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")

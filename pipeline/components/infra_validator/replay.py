@@ -16,6 +16,7 @@ from serving.client import Client, ServingClientError
 # Training computes in other batches than serving: sums in another order, in float32.
 TOLERANCE = 1e-5
 _BATCH_ROWS = 32
+_READ_ROWS = 4_096
 
 Ask = Callable[[Sequence[bytes]], NDArray[Any]]
 
@@ -63,9 +64,12 @@ def take_sample(
     """
     size = len(probabilities)
     chosen = np.unique(np.linspace(0, size - 1, min(size, max_rows)).astype(int))
-    wanted = set(chosen.tolist())
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").as_numpy_iterator()
-    examples = [_without(record, label) for row, record in enumerate(records) if row in wanted]
+    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_READ_ROWS)
+    examples, start = [], 0
+    for batch in records.as_numpy_iterator():
+        here = chosen[(chosen >= start) & (chosen < start + len(batch))] - start
+        examples += [_without(record, label) for record in batch[here]]
+        start += len(batch)
     return Sample(examples=examples, rows=chosen.tolist(), probabilities=probabilities[chosen])
 
 

@@ -1,0 +1,1 @@
+"""TFX's Transform with an executor that reads large Arrow batches."""
