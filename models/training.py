@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from models.encoding import LABEL_NAME
 from models.export import EVAL_PREDICTIONS_FILE, export_model
 from models.features import ModelSpec, TrainOptions
 from models.network import build_network
+from models.search_space import tuned_options
 from models.transform_graph import TransformGraph, network_inputs
 from models.warmup import write_warmup
 
@@ -53,9 +54,13 @@ def run_fn(fn_args: Any) -> None:
     """Trains and exports; called by TFX's Trainer.
 
     Args:
-        fn_args: TFX's `FnArgs`; `custom_config["model_spec"]` holds a `ModelSpec` as JSON.
+        fn_args: TFX's `FnArgs`; `custom_config["model_spec"]` holds a `ModelSpec` as JSON, and
+            `hyperparameters` what a Tuner found, if there was one.
     """
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
+    if fn_args.hyperparameters:
+        tuned = tuned_options(spec.train, fn_args.hyperparameters["values"])
+        spec = replace(spec, train=tuned)
     with reproducible(spec.seed):
         _train_and_export(fn_args, spec)
 

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from models import features as features_lib
 from models.features import STRICT_KEYS, Feature, ModelSpec, TrainOptions
+from models.search_space import Tuning, check_space
 from pipeline.paths import tidy_path
 
 SPLITS = ("train", "eval", "test")
@@ -212,6 +213,7 @@ class Config:
         split: How examples are dealt to the splits.
         validation: What AnomalyGate lets pass.
         train: Training options.
+        tuning: Search for better training options; by default there is none.
         evaluation: Slices.
         gate: What blesses a model.
         metadata: The ML Metadata database.
@@ -227,6 +229,7 @@ class Config:
     split: Split = Field(default_factory=Split)
     validation: Validation = Field(default_factory=Validation)
     train: TrainOptions = Field(default_factory=TrainOptions)
+    tuning: Tuning | None = None
     evaluation: Evaluation = Field(default_factory=Evaluation)
     gate: Gate = Field(default_factory=Gate)
     metadata: Metadata = Field(default_factory=Metadata)
@@ -239,6 +242,8 @@ class Config:
             raise ValueError(f"the label `{self.label.column}` must not be among `features`")
         for name, cross in features_lib.of_kind(self.features, features_lib.Crossed).items():
             _check_cross(name, cross, self.features)
+        if self.tuning is not None:
+            check_space(self.tuning.space, self.train)
         return self
 
     @property

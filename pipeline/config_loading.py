@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from models import features as features_lib
+from models.search_space import Dimension
 from pipeline import config as config_lib
 from pipeline.config import Config
 from pipeline.errors import InputError
@@ -227,8 +228,11 @@ def _type_at(path: YamlPath, document: CommentedMap) -> type:
         return _KINDS[_value_at(document, path)["kind"]]
     if path[:2] == ("data", "wide_signals"):
         return config_lib.WideSignal
+    if path[:2] == ("tuning", "space"):
+        return Dimension
     section: type = typing.get_type_hints(Config)[str(path[0])]
-    return section
+    # A block that may be left out is a union of its type and None.
+    return next((part for part in typing.get_args(section) if part is not type(None)), section)
 
 
 def _keys(section: type) -> list[str]:

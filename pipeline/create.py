@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import SchemaGen, Trainer
+from tfx.components import SchemaGen, Trainer, Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
@@ -120,9 +120,11 @@ def create_pipeline(
     )
     # The gate has no output that Transform needs; without this edge it would not stop anything.
     transform.add_upstream_node(anomaly_gate)
+    tuner = _tuner(config, examples, transform.outputs["transform_graph"])
     trainer = Trainer(
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
         run_fn="models.training.run_fn",
         custom_config={
             "model_spec": config.model_spec.to_json(),
@@ -177,6 +179,7 @@ def create_pipeline(
         validator,
         anomaly_gate,
         transform,
+        *([tuner] if tuner else []),
         trainer,
         baseline,
         evaluator,
@@ -197,6 +200,21 @@ def create_pipeline(
 def _curated_schema(config: Config) -> BaseNode | None:
     path = config.schema_path
     return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
+
+
+def _tuner(config: Config, examples: BaseChannel, transform_graph: BaseChannel) -> Tuner | None:
+    if config.tuning is None:
+        return None
+    return Tuner(
+        examples=examples,
+        transform_graph=transform_graph,
+        tuner_fn="models.tuning.tuner_fn",
+        custom_config={
+            "model_spec": config.model_spec.to_json(),
+            "tuning": config.tuning.to_json(),
+            "code_digest": code_digest(_TRAINING_CODE),
+        },
+    )
 
 
 def _earlier_span(examples: BaseChannel) -> Resolver:

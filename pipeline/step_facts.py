@@ -82,6 +82,24 @@ def _trainer(artifacts: list[Artifact]) -> Fact:
     )
 
 
+def _tuner(artifacts: list[Artifact]) -> Fact:
+    results = first_of_type(artifacts, "TunerResults")
+    if results is None:
+        return Fact()
+    text = (Path(results.uri) / "tuner_results.json").read_text(encoding="utf-8")
+    trials = json.loads(text)
+    best = {
+        key: round(value, 6) if isinstance(value, float) else value
+        for key, value in trials[0].items()
+        if key not in {"trial_id", "score"} and not key.startswith("tuner/")
+    }
+    found = ", ".join(f"{key} {value}" for key, value in best.items())
+    return Fact(
+        f"best of {len(trials)} trials {trials[0]['score']:.3f}: {found}",
+        {"num_trials": len(trials), "best_score": trials[0]["score"], "best": best},
+    )
+
+
 def _verdict(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     reasons = json.loads(values.get("reasons", "[]"))
@@ -113,6 +131,7 @@ _DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
     "SchemaGen": _schema,
     "CuratedSchema": _schema,
     "AnomalyGate": _anomalies,
+    "Tuner": _tuner,
     "Trainer": _trainer,
     "ModelGate": _verdict,
     "InfraValidator": _infra,

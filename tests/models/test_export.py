@@ -157,6 +157,7 @@ def trained_twice(transform_folder, tmp_path_factory):
                 serving_model_dir=str(folder / "model"),
                 model_run_dir=str(folder / "model_run"),
                 custom_config={"model_spec": SPEC.to_json()},
+                hyperparameters=None,
             )
         )
         folders.append(folder)

@@ -70,6 +70,20 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
             "gate:\n  zzz: 3\n",
             "line 9: unknown key `gate.zzz`; valid keys are `min_pr_auc_gain`, `max_pr_auc_drop`",
         ),
+        ("tuning:\n  trials: 3\n", "line 8: tuning.space is missing"),
+        ("tuning:\n  trails: 3\n", "line 9: unknown key `tuning.trails`; did you mean `trials`?"),
+        (
+            "tuning:\n  space:\n    dropout: {mn: 0}\n",
+            "line 10: unknown key `tuning.space.dropout.mn`; did you mean `min`?",
+        ),
+        (
+            "tuning:\n  space:\n    dropout: {min: 0}\n",
+            "line 10: tuning.space.dropout: needs `min` and `max`, or `choices`",
+        ),
+        (
+            "tuning:\n  space:\n    dropot: {min: 0, max: 0.5}\n",
+            "tuning.space.dropot is not an option that is searched: `batch_size`, ",
+        ),
         ("lable: x\n", "line 8: unknown key `lable`; did you mean `label`?"),
         ("folder: /x\n", "line 8: unknown key `folder`; valid keys are `name`, "),
         ("  t: {kind: numbr}\n", "line 8: features.t.kind must be one of `numeric`, "),

@@ -39,6 +39,14 @@ def test_the_trainer_tells_its_best_epoch(tmp_path):
     assert text == "eval PR-AUC 0.812, best epoch 4 of 12, threshold 0.250"
 
 
+def test_the_tuner_tells_the_best_trial_in_short(tmp_path):
+    best = {"trial_id": "1", "score": 0.8123, "dropout": 0.12345678, "tuner/epochs": 3}
+    worse = {"trial_id": "0", "score": 0.5, "dropout": 0.2, "tuner/epochs": 3}
+    (tmp_path / "tuner_results.json").write_text(json.dumps([best, worse]))
+    found = _artifact("HyperParameters"), _artifact("TunerResults", str(tmp_path))
+    assert _fact("Tuner", *found) == "best of 2 trials 0.812: dropout 0.123457"
+
+
 def test_the_gate_tells_only_the_bars_that_were_missed():
     reasons = [{"passed": True, "text": "good"}, {"passed": False, "text": "PR-AUC too low"}]
     artifact = _artifact("ModelBlessing", verdict="REJECTED", reasons=json.dumps(reasons))

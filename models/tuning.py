@@ -1,0 +1,142 @@
+"""Searches training options with KerasTuner: what TFX's Tuner calls.
+
+Every trial trains on the train split and is judged on the eval split, as the Trainer is, and from
+the same seed: trials differ by their options alone, and the Trainer then repeats the best one.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras_tuner
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import Trial
+
+from models.features import ModelSpec, TrainOptions
+from models.network import build_network
+from models.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
+from models.training import Dataset, make_transform, read_split, reproducible, train_network
+from models.transform_graph import TransformGraph
+
+if TYPE_CHECKING:
+    from tfx.components.tuner.component import TunerFnResult
+
+_progress = logging.getLogger("faultline.progress")
+
+Judge = Callable[[TrainOptions], float]
+_DIRECTIONS = {"pr_auc": "max"}
+
+
+class OptionsTuner(BaseTuner):  # type: ignore[misc]
+    """KerasTuner's search over training options, judged by a function."""
+
+    def __init__(
+        self, tuning: Tuning, options: TrainOptions, judge: Judge, *, seed: int, folder: Path
+    ) -> None:
+        """Prepares a search.
+
+        Args:
+            tuning: What to search, and how.
+            options: What stays as it is.
+            judge: From the options of a trial to its objective.
+            seed: Seed of the values that are tried.
+            folder: Where KerasTuner notes its trials.
+        """
+        self._tuning = tuning
+        self._options = options
+        self._judge = judge
+        super().__init__(
+            make_oracle(tuning, options, seed=seed),
+            directory=str(folder),
+            project_name="tuning",
+            overwrite=True,
+        )
+
+    def run_trial(self, trial: Trial, *_: Any, **__: Any) -> dict[str, float]:
+        """Trains one network and returns its objective."""
+        options = trial_options(self._options, trial.hyperparameters.values)
+        number = int(trial.trial_id) + 1
+        _progress.info("trial %d of at most %d", number, self._tuning.trials)
+        return {self._tuning.objective: self._judge(options)}
+
+
+def make_oracle(tuning: Tuning, options: TrainOptions, *, seed: int) -> keras_tuner.Oracle:
+    """Returns what proposes the trials.
+
+    Args:
+        tuning: What to search, and how.
+        options: Hyperband's longest trial has their `epochs`.
+        seed: Seed of the proposals, >= 0.
+    """
+    common = {
+        "objective": keras_tuner.Objective(tuning.objective, _DIRECTIONS[tuning.objective]),
+        "hyperparameters": make_hyperparameters(tuning),
+        "seed": seed + 1,  # KerasTuner takes 0 for "any"
+    }
+    if tuning.strategy == "random":
+        return keras_tuner.oracles.RandomSearchOracle(max_trials=tuning.trials, **common)
+    if tuning.strategy == "bayesian":
+        return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=tuning.trials, **common)
+    oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=options.epochs, **common)
+    # Its own plan may be longer; every oracle of KerasTuner stops there.
+    oracle.max_trials = tuning.trials
+    return oracle
+
+
+def make_hyperparameters(tuning: Tuning) -> keras_tuner.HyperParameters:
+    """Returns the search space in KerasTuner's own form."""
+    space = keras_tuner.HyperParameters()
+    for name, dimension in tuning.space.items():
+        if dimension.choices is not None:
+            space.Choice(name, [as_choice(choice) for choice in dimension.choices])
+        else:
+            _add_range(space, name, dimension)
+    return space
+
+
+def _add_range(space: keras_tuner.HyperParameters, name: str, dimension: Dimension) -> None:
+    low, high = dimension.min, dimension.max
+    if is_whole(name):
+        space.Int(name, int(low or 0), int(high or 0), sampling=dimension.scale)
+    else:
+        space.Float(name, low, high, sampling=dimension.scale)
+
+
+def tuner_fn(fn_args: Any) -> "TunerFnResult":
+    """Returns the search that TFX's Tuner runs.
+
+    Args:
+        fn_args: TFX's `FnArgs`; `custom_config` holds a `ModelSpec` and a `Tuning` as JSON. Its
+            files are those of the train and the eval split.
+    """
+    from tfx.components.tuner.component import TunerFnResult
+
+    spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
+    tuning = Tuning.from_json(fn_args.custom_config["tuning"])
+    graph = TransformGraph(fn_args.transform_graph_path, spec)
+    transform = make_transform(graph)
+    folder = Path(fn_args.working_dir)
+    judge = _make_judge(
+        graph,
+        spec.seed,
+        train=read_split(fn_args.train_files, transform),
+        evaluation=read_split(fn_args.eval_files, transform),
+        log_dir=folder / "log",
+    )
+    tuner = OptionsTuner(tuning, spec.train, judge, seed=spec.seed, folder=folder)
+    return TunerFnResult(tuner=tuner, fit_kwargs={})
+
+
+def _make_judge(
+    graph: TransformGraph, seed: int, *, train: Dataset, evaluation: Dataset, log_dir: Path
+) -> Judge:
+    def judge(options: TrainOptions) -> float:
+        with reproducible(seed):
+            network = build_network(graph.index_space, options)
+            history = train_network(network, train, evaluation, options=options, log_dir=log_dir)
+        shutil.rmtree(log_dir)  # curves of trials: the results of all of them are an artifact
+        return history.eval_pr_auc
+
+    return judge
