@@ -29,6 +29,13 @@ json_option = click.option(
     help="One JSON document on standard output; text for people on standard error.",
 )
 
+server_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="Only needed for a metadata server: the YAML that names it.",
+)
+
 
 def config_option(command: Command) -> Command:
     """Adds `--config`, which every command that needs a use case shares."""
@@ -130,32 +137,53 @@ def init(data: str, label: str, positive: str | None, name: str | None, force: b
     return 0
 
 
-@main.command()
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="Only needed for a metadata server: the YAML that names it.",
-)
+@main.group(invoke_without_command=True)
+@server_option
 @output_option
 @json_option
+@click.pass_context
+def runs(context: click.Context, /, **options: Any) -> None:
+    """List runs with their data, code, metrics and verdict, or compare them.
+
+    \b
+    faultline runs                         all of them, the newest first
+    faultline runs compare RUN RUN         what differs, and which model is better
+    faultline runs tensorboard             a log folder of all of them, for TensorBoard
+    """  # noqa: D301 - as above
+    # What stands before a sub-command counts for it too.
+    context.default_map = dict.fromkeys(runs.commands, options)
+    if context.invoked_subcommand is None:
+        _list_runs(**options)
+
+
 @exits_cleanly
-def runs(config_path: Path | None, output: Path, as_json: bool) -> int:
-    """List runs with their data, code, metrics and verdict."""
+def _list_runs(config_path: Path | None, output: Path, as_json: bool) -> int:
     _quiet_libraries()
     from pipeline.queries import print_runs
 
     return print_runs(config_path, output, as_json=as_json)
 
 
+@runs.command("tensorboard")
+@server_option
+@output_option
+@json_option
+@exits_cleanly
+def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> int:
+    """Prepare a log folder in which TensorBoard's HParams compares all runs.
+
+    It holds each run's training options, metrics on the test split and training curves, and is
+    written anew each time.
+    """
+    _quiet_libraries()
+    from pipeline.queries import print_tensorboard
+
+    return print_tensorboard(config_path, output, as_json=as_json)
+
+
 @main.command()
 @click.argument("reference", default="latest")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="Only needed for a metadata server: the YAML that names it.",
-)
+@server_option
 @output_option
 @json_option
 @exits_cleanly

@@ -42,6 +42,11 @@ class OutputFolder:
         """Simulated data."""
         return self.root / "data"
 
+    @property
+    def tensorboard(self) -> Path:
+        """Log folder of all runs, written by `faultline runs tensorboard`."""
+        return self.root / "tensorboard"
+
     def serving(self, name: str) -> Path:
         """Base path of a served model; its versions are the folders below."""
         return self.root / "serving" / name

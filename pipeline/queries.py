@@ -30,6 +30,23 @@ def print_runs(config_path: Path | None, output: Path, *, as_json: bool) -> int:
     return 0
 
 
+def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) -> int:
+    """Prepares TensorBoard's log folder of all runs and prints how to look at it.
+
+    Args:
+        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
+        output: The output folder.
+        as_json: JSON on standard output instead of a line.
+    """
+    from pipeline.tracking.tensorboard import prepare_tensorboard
+
+    store, running = _store(config_path, output), _is_locked(output)
+    made = prepare_tensorboard(store, output, may_be_running=running)
+    text = f"{made['num_runs']} runs. Look at them: tensorboard --logdir {made['logdir']}"
+    _print(made, lambda: text, as_json=as_json)
+    return 0
+
+
 def print_lineage(reference: str, config_path: Path | None, output: Path, *, as_json: bool) -> int:
     """Prints where a model comes from; returns the exit code.
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 _COMMANDS = ("run", "init", "serve", "predict", "runs", "lineage", "doctor")
+_SUB_COMMANDS = (("runs", "tensorboard"),)
 
 # Runs the command line in this process, then says what that cost and what it imported.
 _PROBE = """
@@ -34,7 +35,9 @@ def _ask(project, folder, *arguments):
     )
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in _COMMANDS)], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in _COMMANDS), *_SUB_COMMANDS], ids=" ".join
+)
 def test_help_takes_less_than_half_a_second_and_imports_nothing_heavy(command, project, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", _PROBE, *command, "--help"],
@@ -68,6 +71,9 @@ def test_help_names_every_command_and_every_exit_code(project, tmp_path):
         (("init", "data.csv"), "Missing option '--label'"),
         (("run", "--config", "absent.yaml"), "absent.yaml: no such file"),
         (("runs", "--output", "nowhere"), "No runs yet"),
+        (("runs", "--output", "nowhere", "tensorboard"), "No runs yet: nowhere"),
+        (("runs", "tensorboard", "--output", "nowhere"), "No runs yet: nowhere"),
+        (("runs", "tensorbord"), "No such command 'tensorbord'"),
         (("lineage", "latest", "--output", "nowhere"), "No runs yet"),
         (("init", "absent.csv", "--label", "faulty"), "No data found"),
     ],

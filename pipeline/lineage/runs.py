@@ -74,10 +74,11 @@ def list_runs(store: MetadataStore, *, may_be_running: bool = False) -> list[Run
             unfinished was interrupted.
     """
     graph = read_graph(store)
-    return [_row(graph, run, may_be_running) for run in reversed(list(graph.runs.values()))]
+    return [run_row(graph, run, may_be_running) for run in reversed(list(graph.runs.values()))]
 
 
-def _row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
+def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
+    """Returns one run; arguments as of `list_runs`."""
     state, stopped_at = _state(run, may_be_running)
     examples = _output(graph, run, "Examples")
     blessing = _output(graph, run, "ModelBlessing")

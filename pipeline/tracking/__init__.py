@@ -1,0 +1,1 @@
+"""Runs shown elsewhere: TensorBoard and, by config, MLflow. ML Metadata stays the truth."""

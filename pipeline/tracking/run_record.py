@@ -1,0 +1,92 @@
+"""A run as tools that track experiments see it: options in, metrics out."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.lineage.graph import Artifact, Graph, Run, Step
+from pipeline.lineage.runs import RunRow, run_row
+
+Scalar = str | int | float | bool
+_HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        row: What `faultline runs` lists of it.
+        hyperparameters: What its network was trained with, tuned or not; empty where no Trainer
+            came that far. Lists are JSON texts; nested options have dotted names.
+        model_uri: Folder of its model's artifact, or empty.
+        log_dir: Folder of its Trainer's TensorBoard logs, or empty.
+    """
+
+    row: RunRow
+    hyperparameters: Mapping[str, Scalar]
+    model_uri: str
+    log_dir: str
+
+
+def run_records(graph: Graph, *, may_be_running: bool = False) -> list[RunRecord]:
+    """Returns every run, the oldest first.
+
+    Args:
+        graph: All that is recorded.
+        may_be_running: Whether a process may be at work in this store.
+    """
+    return [run_record(graph, run, may_be_running=may_be_running) for run in graph.runs.values()]
+
+
+def run_record(graph: Graph, run: Run, *, may_be_running: bool = False) -> RunRecord:
+    """Returns one run; arguments as of `run_records`."""
+    trainer = next((s for s in run.steps if s.node == "Trainer" and s.succeeded), None)
+    return RunRecord(
+        row=run_row(graph, run, may_be_running),
+        hyperparameters=trained_with(graph, trainer) if trainer else {},
+        model_uri=_uri(graph, trainer, "Model"),
+        log_dir=_uri(graph, trainer, "ModelRun"),
+    )
+
+
+def trained_with(graph: Graph, trainer: Step) -> dict[str, Scalar]:
+    """Returns the training options of a Trainer's step, with what a Tuner found in them."""
+    spec = _decoded(_decoded(trainer.parameters.get("custom_config")).get("model_spec"))
+    options = dict(spec.get("train", {})) | {"seed": spec.get("seed", 0)}
+    for artifact in graph.find(trainer.inputs, "HyperParameters"):
+        options |= _found(artifact)
+    return dict(flatten(options))
+
+
+def _found(artifact: Artifact) -> dict[str, Any]:
+    """What the Tuner found; without KerasTuner's notes to itself."""
+    path = Path(artifact.uri) / _HYPERPARAMETERS_FILE
+    if not path.is_file():  # artifacts may be deleted to save space; the record remains
+        return {}
+    values = json.loads(path.read_text(encoding="utf-8"))["values"]
+    return {key: value for key, value in values.items() if not key.startswith("tuner/")}
+
+
+def _decoded(value: object) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = json.loads(value)
+    return value if isinstance(value, dict) else {}
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Scalar]]:
+    """Yields dotted names and values; lists become JSON texts, nothing becomes `none`."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, str | int | float | bool):
+            yield f"{prefix}{key}", value
+        else:
+            yield f"{prefix}{key}", "none" if value is None else json.dumps(value)
+
+
+def _uri(graph: Graph, step: Step | None, type_name: str) -> str:
+    found = graph.find(step.outputs, type_name) if step else []
+    return found[0].uri if found else ""

@@ -1,0 +1,30 @@
+"""What `faultline runs tensorboard` does and prints."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.lineage.graph import read_graph
+from pipeline.output_folder import OutputFolder
+from pipeline.tracking.hparams import write_logdir
+from pipeline.tracking.run_record import run_records
+
+
+def prepare_tensorboard(store: Any, output: Path, *, may_be_running: bool) -> dict[str, Any]:
+    """Writes the log folder of all runs; returns where it is, and how many runs are in it.
+
+    Args:
+        store: The metadata store.
+        output: The output folder.
+        may_be_running: Whether a process may be at work in this store.
+
+    Raises:
+        InputError: The log folder holds files of somebody else.
+    """
+    folder = OutputFolder(output.absolute()).tensorboard
+    records = run_records(read_graph(store), may_be_running=may_be_running)
+    try:
+        count = write_logdir(records, folder)
+    except FileExistsError as error:
+        raise InputError(f"{error}. Move it away, or name another folder with --output.") from error
+    return {"logdir": str(folder), "num_runs": count}
