@@ -200,6 +200,37 @@ class Metadata:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class MlflowTracking:
+    """Runs shown in MLflow too, on this machine.
+
+    Attributes:
+        store: A folder, or `sqlite:///FILE`; relative ones lie in the output folder.
+        experiment: Name of MLflow's experiment; by default the use case's.
+    """
+
+    store: Annotated[str, Field(min_length=1)] = "mlflow"
+    experiment: Annotated[str, Field(min_length=1)] | None = None
+
+    @field_validator("store")
+    @classmethod
+    def _on_this_machine(cls, store: str) -> str:
+        if "://" in store and not store.startswith("sqlite:///"):
+            raise ValueError("must be a folder of this machine or sqlite:///FILE")
+        return store
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Tracking:
+    """Where runs are shown beside ML Metadata.
+
+    Attributes:
+        mlflow: MLflow; by default not at all.
+    """
+
+    mlflow: MlflowTracking | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Config:
     """One use case.
 
@@ -217,6 +248,7 @@ class Config:
         evaluation: Slices.
         gate: What blesses a model.
         metadata: The ML Metadata database.
+        tracking: Where runs are shown beside it.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -233,6 +265,7 @@ class Config:
     evaluation: Evaluation = Field(default_factory=Evaluation)
     gate: Gate = Field(default_factory=Gate)
     metadata: Metadata = Field(default_factory=Metadata)
+    tracking: Tracking = Field(default_factory=Tracking)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 

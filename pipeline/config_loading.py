@@ -230,6 +230,8 @@ def _type_at(path: YamlPath, document: CommentedMap) -> type:
         return config_lib.WideSignal
     if path[:2] == ("tuning", "space"):
         return Dimension
+    if path[:2] == ("tracking", "mlflow"):
+        return config_lib.MlflowTracking
     section: type = typing.get_type_hints(Config)[str(path[0])]
     # A block that may be left out is a union of its type and None.
     return next((part for part in typing.get_args(section) if part is not type(None)), section)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 
 from pipeline.config import Config
-from pipeline.config_loading import config_digest
+from pipeline.config_loading import config_digest, config_to_json
 from pipeline.digests import file_digest
 from pipeline.errors import InputError
 from pipeline.git_state import UNKNOWN, read_git
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
     from ml_metadata.proto import metadata_store_pb2
 
+_CONFIG = "config"
 CODE_FOLDERS = ("pipeline", "models", "datasets")
 _log = logging.getLogger(__name__)
 
@@ -196,6 +197,25 @@ def stamp_run(store: "MetadataStore", run_id: str, provenance: Provenance) -> No
         else:
             target.string_value = value if isinstance(value, str) else json.dumps(value)
     store.put_contexts([context])
+
+
+def stamp_config(store: "MetadataStore", run_id: str, config: Config) -> None:
+    """Writes the configuration to the run's context, which `stamp_run` made.
+
+    Args:
+        store: The metadata store.
+        run_id: The run's id.
+        config: The use case; it holds no secrets, only the names of variables that do.
+    """
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    context.custom_properties[_CONFIG].string_value = config_to_json(config)
+    store.put_contexts([context])
+
+
+def config_of(context: "metadata_store_pb2.Context") -> dict[str, Any]:
+    """Returns the configuration on a run's context; empty where there is none."""
+    text = context.custom_properties[_CONFIG].string_value
+    return json.loads(text) if text else {}
 
 
 def _new_context(store: "MetadataStore", type_name: str, name: str) -> "metadata_store_pb2.Context":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.config import Config
 from pipeline.config_loading import load_config
@@ -23,6 +24,7 @@ from pipeline.output_folder import OutputFolder, captured_output, exclusive, ope
 from pipeline.provenance import Provenance, collect_provenance
 from pipeline.steps import StepResult
 from pipeline.summary import RunSummary, render_summary
+from pipeline.tracking.tracking import check_tracking, track_run
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -65,6 +67,7 @@ def run_use_case(config_path: Path, output: Path, *, as_json: bool) -> int:
         StepFailedError: A step failed for another reason.
     """
     config = load_config(config_path)
+    check_tracking(config.tracking)
     folder = open_output(output)
     with exclusive(folder):
         place = RunPlace(
@@ -124,9 +127,20 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             ) from error
         finally:
             summary.duration_s = time.monotonic() - started
+            summary.tracking = _track(place, shown)
             summary.write()
     render_summary(summary, console)
     return summary
+
+
+def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
+    """Shows the run elsewhere, if asked to; what became of the run itself stays as it is."""
+    try:
+        return track_run(place.run_id, place.config, place.folder)
+    except Exception as error:  # noqa: BLE001 - a library's, and told to people and programs
+        _log_traceback(error)
+        shown.say(f"[yellow]![/yellow] The run is not in MLflow: {escape(str(error))}")
+        return {"mlflow_error": str(error)}
 
 
 def _log_traceback(error: BaseException) -> None:
@@ -148,7 +162,7 @@ def _run_steps(
     from pipeline.components.pusher.superseded import forget_superseded
     from pipeline.create import create_pipeline
     from pipeline.metadata import close_abandoned, connection_config, open_store
-    from pipeline.provenance import stamp_run
+    from pipeline.provenance import stamp_config, stamp_run
     from pipeline.runner import compile_pipeline, run_steps
     from pipeline.step_facts import describe_step
 
@@ -161,6 +175,7 @@ def _run_steps(
     close_abandoned(store, run_ids=own_runs)
     forget_superseded(store, place.folder.serving(place.config.name))
     stamp_run(store, place.run_id, provenance)
+    stamp_config(store, place.run_id, place.config)
     compiled = compile_pipeline(
         create_pipeline(place.config, source, place.folder, connection), place.run_id
     )

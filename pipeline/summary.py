@@ -38,6 +38,7 @@ class RunSummary:
         facts: What each step said, by the step's name.
         duration_s: Wall time in seconds.
         provenance: Code, data, environment: see `pipeline.provenance`.
+        tracking: Where else the run is shown, or why it is not.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class RunSummary:
     facts: dict[str, Fact] = field(default_factory=dict)
     duration_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
+    tracking: dict[str, str] = field(default_factory=dict)
 
     @property
     def blessed(self) -> bool:
@@ -110,6 +112,7 @@ class RunSummary:
             "log": str(self.run_folder / "run.log"),
             "steps": self.steps,
             "provenance": self.provenance,
+            "tracking": self.tracking,
         }
 
     def _metrics(self, key: str) -> dict[str, float]:

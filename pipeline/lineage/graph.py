@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.provenance import Provenance, provenance_of
+from pipeline.provenance import Provenance, config_of, provenance_of
 
 Values: TypeAlias = Mapping[str, Any]
 Edges: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -86,6 +86,7 @@ class Run:
         created: When it was recorded.
         provenance: Its stamp, or None where it has none.
         steps: Its steps in the order in which they started.
+        config: Its configuration; empty where it was not recorded.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Run:
     created: datetime
     provenance: Provenance | None
     steps: Sequence[Step]
+    config: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,7 @@ def read_graph(store: MetadataStore) -> Graph:
                 created=_time(context.create_time_since_epoch),
                 provenance=provenance,
                 steps=steps,
+                config=config_of(context),
             )
         )
     runs.sort(key=lambda run: (run.created, run.id))

@@ -7,7 +7,6 @@ at once, and the same runs give the same files.
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ def _write_run(record: RunRecord, values: Mapping[str, Scalar], folder: Path) ->
     from tensorboard.plugins.hparams import summary_v2 as hp  # `api` would import TensorFlow
     from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
-    start = datetime.fromisoformat(record.row.started).timestamp()
+    start = record.started_ms / 1_000
     end = start + record.row.duration_s
     options = hp.hparams_pb(dict(values), trial_id=record.row.run_id, start_time_secs=start)
     metrics = [(end, scalar_pb(name, value)) for name, value in sorted(record.row.metrics.items())]

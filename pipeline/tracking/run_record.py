@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ class RunRecord:
     hyperparameters: Mapping[str, Scalar]
     model_uri: str
     log_dir: str
+
+    @property
+    def started_ms(self) -> int:
+        """When it began, in milliseconds since the Unix epoch."""
+        return round(1_000 * datetime.fromisoformat(self.row.started).timestamp())
 
 
 def run_records(graph: Graph, *, may_be_running: bool = False) -> list[RunRecord]:

@@ -1,0 +1,114 @@
+"""Runs written into an MLflow store of this machine as well, where the configuration asks for it.
+
+MLflow is an optional extra. Nothing leaves the machine: the store is a folder or a SQLite file, and
+MLflow's own reports to its makers are switched off before it is imported.
+"""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import MlflowTracking
+from pipeline.errors import InputError
+from pipeline.lineage.runs import RunState
+from pipeline.tracking.run_record import RunRecord
+
+_SQLITE_PREFIX = "sqlite:///"
+_STATUS = {RunState.COMPLETE: "FINISHED", RunState.INTERRUPTED: "KILLED"}
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    # MLflow prefers a database; a folder needs nothing installed beside its small package.
+    "MLFLOW_ALLOW_FILE_STORE": "true",
+}
+
+
+def check_installed(options: MlflowTracking) -> None:
+    """Checks that what the store needs is installed, before a run begins.
+
+    Raises:
+        InputError: Names the package that is missing and how to install it.
+    """
+    if importlib.util.find_spec("mlflow") is None:
+        raise InputError(
+            "tracking.mlflow needs MLflow, which is not installed. Install Faultline's extra: "
+            'pip install "faultline[mlflow]". Or remove `tracking.mlflow` from the config.'
+        )
+    if _is_database(options) and importlib.util.find_spec("sqlalchemy") is None:
+        raise InputError(
+            f"tracking.mlflow.store is {options.store}: for SQLite MLflow needs SQLAlchemy and "
+            "Alembic, which are not installed. Install the whole of MLflow (pip install mlflow), "
+            "or give a folder instead."
+        )
+
+
+def store_uri(options: MlflowTracking, output: Path) -> str:
+    """Returns MLflow's URI of the store; relative places lie in the output folder."""
+    if _is_database(options):
+        return _SQLITE_PREFIX + str(output / options.store.removeprefix(_SQLITE_PREFIX))
+    return (output / options.store).as_uri()
+
+
+def _is_database(options: MlflowTracking) -> bool:
+    return options.store.startswith(_SQLITE_PREFIX)
+
+
+def log_run(record: RunRecord, options: MlflowTracking, output: Path) -> str:
+    """Writes a run into the store; returns the id that MLflow gave it.
+
+    Args:
+        record: A run that has ended.
+        options: Where, and in which experiment.
+        output: The output folder, absolute.
+    """
+    client = _client(store_uri(options, output))
+    start_ms = record.started_ms
+    run = client.create_run(
+        _experiment_id(client, options.experiment or record.row.use_case, output),
+        run_name=record.row.run_id,
+        start_time=start_ms,
+        tags=_tags(record),
+    )
+    run_id = str(run.info.run_id)
+    for name, value in record.hyperparameters.items():
+        client.log_param(run_id, name, value)
+    end_ms = start_ms + round(1_000 * record.row.duration_s)
+    for name, metric in record.row.metrics.items():
+        client.log_metric(run_id, name, metric, timestamp=end_ms)
+    client.set_terminated(run_id, _STATUS.get(record.row.state, "FAILED"), end_time=end_ms)
+    return run_id
+
+
+def _client(uri: str) -> Any:
+    os.environ.update(_ENVIRONMENT)
+    from mlflow import MlflowClient
+
+    # The registry is unused; the small package has none for databases and must not look for one.
+    return MlflowClient(tracking_uri=uri, registry_uri="file:")
+
+
+def _experiment_id(client: Any, name: str, output: Path) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    place = (output / "artifacts" / name).as_uri()
+    return str(client.create_experiment(name, artifact_location=place))
+
+
+def _tags(record: RunRecord) -> dict[str, str]:
+    row = record.row
+    tags = {
+        "mlflow.source.git.commit": row.commit,
+        "faultline.run_id": row.run_id,
+        "faultline.use_case": row.use_case,
+        "faultline.state": row.state.value,
+        "faultline.stopped_at": row.stopped_at,
+        "faultline.verdict": row.verdict,
+        "faultline.version": row.version,
+        "faultline.dirty": str(row.dirty).lower(),
+        "faultline.data_digest": str(row.data.get("data_digest", "")),
+        "faultline.model": record.model_uri,
+        "faultline.training_logs": record.log_dir,
+    }
+    return {key: value for key, value in tags.items() if value}
