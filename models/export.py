@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from models.calibration import PlattScaling
+from models.probability import ProbabilityMap
+from models.sampling import SamplingRecord, check_shift
 from models.transform_graph import TransformGraph, network_inputs, raw_from_serving
 
 SERVING_DEFAULT, SERVE_EXAMPLES = "serving_default", "serve_examples"
@@ -23,28 +23,32 @@ EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
 
 
 class ServedModel(tf.Module):  # type: ignore[misc]
-    """Transform graph, network, calibration and threshold in one graph.
+    """Transform graph, network, correction, calibration and threshold in one graph.
 
     Keras 3 variables do not survive `tf.saved_model.save` on TensorFlow Serving's Session path
     ("Could not find variable"), but the `tf.Variable` in each of them does: those are tracked here.
     """
 
     def __init__(
-        self, network: keras.Model, graph: TransformGraph, platt: PlattScaling, threshold: float
+        self,
+        network: keras.Model,
+        graph: TransformGraph,
+        probability: ProbabilityMap,
+        threshold: float,
     ) -> None:
         super().__init__()
         self._variables = [variable.value for variable in network.variables]
         self._graph = graph
         # A plain function: tf.Module must not track the Keras model itself.
         self._network: Callable[..., tf.Tensor] = lambda inputs: network(inputs, training=False)
-        self._platt = platt
+        self._probability = probability
         self._threshold = threshold
 
     def answer(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns `probability` float32 and `decision` int64, both `[batch, 1]`."""
         inputs = network_inputs(self._graph(raw), self._graph.index_space)
         logit = tf.cast(self._network(inputs), tf.float64)
-        probability = tf.sigmoid(self._platt.slope * logit + self._platt.intercept)
+        probability = self._probability.in_graph(logit, raw)
         return {
             "probability": tf.cast(probability, tf.float32),
             "decision": tf.cast(probability >= self._threshold, tf.int64),
@@ -82,8 +86,9 @@ def export_model(
     graph: TransformGraph,
     folder: Path,
     *,
-    platt: PlattScaling,
+    probability: ProbabilityMap,
     threshold: float,
+    recorded: SamplingRecord | None = None,
 ) -> None:
     """Writes the SavedModel with its two signatures, and `assets.extra/model_info.json`.
 
@@ -91,10 +96,15 @@ def export_model(
         network: The trained network.
         graph: The transform graph that it was trained behind.
         folder: Where to write.
-        platt: The calibration.
+        probability: Correction and calibration of the network's logit.
         threshold: The decision threshold, a calibrated probability.
+        recorded: The sampling that ML Metadata holds of the train split; None means none.
+
+    Raises:
+        ValueError: The correction is not the one that `recorded` asks for; nothing is written.
     """
-    served = ServedModel(network, graph, platt, threshold)
+    check_shift(probability.correction.sampling, recorded)
+    served = ServedModel(network, graph, probability, threshold)
     tf.saved_model.save(
         served,
         str(folder),
@@ -104,7 +114,7 @@ def export_model(
         },
     )
     _restore_names(folder, list(graph.raw_spec))
-    info = {"threshold": threshold, "platt": asdict(platt), "inputs": list(graph.raw_spec)}
+    info = {"threshold": threshold, **probability.to_json(), "inputs": list(graph.raw_spec)}
     path = folder / MODEL_INFO_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")

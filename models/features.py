@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 STRICT_KEYS = ConfigDict(extra="forbid")
 
+CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
 Cycle = Literal["hour_of_day", "day_of_week", "day_of_year"]
 
 
@@ -122,6 +123,19 @@ Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class HardNegatives:
+    """Which negatives of the train split count more in the loss.
+
+    Attributes:
+        share: Share of the negatives that the blessed model before scored highest, in (0, 1).
+        weight: How many times as much as another negative each of them counts, > 1.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    weight: Annotated[float, Field(gt=1, le=100)] = 3.0
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class TrainOptions:
     """How the model is trained.
 
@@ -130,7 +144,13 @@ class TrainOptions:
         batch_size: Examples a step, > 0.
         learning_rate: Adam's first step size, > 0; it falls to 0 along half a cosine.
         patience: Epochs without a better eval PR-AUC before training stops, > 0.
-        class_weight: `balanced` weighs both classes equally in the loss; `none` counts examples.
+        class_weight: `balanced` weighs both classes equally in the loss, for faults so few that
+            the network would learn the healthy alone; `none` counts examples.
+        loss: `cross_entropy`, or `focal`, which counts examples less that are already right, for
+            many easy negatives that drown the few hard ones.
+        focal_gamma: How much less, in [0, 10]; 0 is cross-entropy. For `focal` only.
+        hard_negatives: Counts those negatives more that the model served before took for faults,
+            for false alarms that come back; needs a calibration. None leaves all alike.
         hidden_units: Width of each dense layer of the tabular branch and of the head.
         filters: Filters of each convolution of a signal branch.
         dropout: Share of units dropped in the head while training, in [0, 1).
@@ -141,6 +161,9 @@ class TrainOptions:
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     patience: Annotated[int, Field(gt=0)] = 8
     class_weight: Literal["balanced", "none"] = "balanced"
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
+    hard_negatives: HardNegatives | None = None
     hidden_units: tuple[Annotated[int, Field(gt=0)], ...] = (64, 32)
     filters: tuple[Annotated[int, Field(gt=0)], ...] = (16, 32, 64)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
@@ -154,12 +177,16 @@ class ModelSpec:
         label: Name of the label column: int64, 1 is the positive (rare) class.
         features: The features table.
         train: Training options.
+        calibration: How the corrected logits become probabilities, fitted on eval: `platt` (slope
+            and intercept, good with few positives), `temperature` (slope alone), `isotonic` (any
+            rising function, 200 positives or more), `none` (the correction alone).
         seed: Seed of every random number, in [0, 2**31).
     """
 
     label: str
     features: dict[str, Feature]
     train: TrainOptions
+    calibration: CalibrationMethod = "platt"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     def to_json(self) -> str:

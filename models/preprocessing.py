@@ -200,16 +200,21 @@ def _categories(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, 
     return dict(zip(categories, tf.split(index, len(categories), axis=1), strict=True))
 
 
-def _pair(name: str, column: Column) -> tf.Tensor:
-    """Text `name=value` `[batch, 1]`, or the empty text where the value is missing."""
+def category_text(column: Column) -> tf.Tensor:
+    """Returns a category's value as text `[batch, 1]`, empty where it is missing."""
     text = dense_column(column)
     if text.dtype.is_integer:
         empty = tf.equal(text, tf.constant(MISSING_INT, text.dtype))
         text = tf.where(empty, "", tf.strings.as_string(text))
     elif text.dtype.is_floating:
         text = tf.where(tf.math.is_finite(text), tf.strings.as_string(text), "")
+    return text
+
+
+def _pair(name: str, column: Column) -> tf.Tensor:
+    """Text `name=value` `[batch, 1]`, or the empty text where the value is missing."""
     # A vocabulary is a file of lines: a line break in a value would make two of it.
-    text = tf.strings.regex_replace(text, r"[\r\n]", " ")
+    text = tf.strings.regex_replace(category_text(column), r"[\r\n]", " ")
     return tf.where(tf.equal(text, ""), "", tf.strings.join([encoded_name(name), text], "="))
 
 

@@ -18,7 +18,8 @@ Objective = Literal["pr_auc"]
 Strategy = Literal["random", "bayesian", "hyperband"]
 
 # How long a network is trained is not searched: the best epoch is kept, and Hyperband deals epochs.
-_NOT_SEARCHED = ("epochs", "patience")
+# Nor is a block of options.
+_NOT_SEARCHED = ("epochs", "patience", "hard_negatives")
 # What KerasTuner's Hyperband notes among the values of a trial.
 _OWN_PREFIX = "tuner/"
 _EPOCHS = "tuner/epochs"

@@ -19,16 +19,22 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from tensorflow.python.framework import config as tensorflow_config
 
-from models.calibration import PlattScaling, best_f1_threshold, fit_platt
+from models.calibration import best_f1_threshold, fit_calibration
+from models.correction import LogitCorrection
 from models.encoding import LABEL_NAME
 from models.export import EVAL_PREDICTIONS_FILE, export_model
 from models.features import ModelSpec, TrainOptions
+from models.hard_negatives import emphasis, score_examples
+from models.losses import training_loss
 from models.network import build_network
+from models.probability import ProbabilityMap, shift_in_graph
+from models.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, sampling_shift
 from models.search_space import tuned_options
 from models.transform_graph import TransformGraph, network_inputs
 from models.warmup import write_warmup
 
 EVAL_METRICS_FILE = "eval_metrics.json"
+_SHIFT_NAME = "sampling_shift"
 _READ_BATCH = 4_096
 _WARMUP_ROWS = 64
 _progress = logging.getLogger("faultline.progress")
@@ -44,18 +50,25 @@ class Dataset:
     Attributes:
         inputs: The network's inputs, each `[n, …]`.
         labels: float32 `[n]` of 0 and 1.
+        shift: float64 `[n]`, or one number for all: what the sampling of the train split adds to
+            the logits.
+        weights: float32 `[n]`, how much each example counts beside its class; None: all alike.
     """
 
     inputs: Arrays
     labels: NDArray[np.float32]
+    shift: NDArray[np.float64] | float = 0.0
+    weights: NDArray[np.float32] | None = None
 
 
 def run_fn(fn_args: Any) -> None:
     """Trains and exports; called by TFX's Trainer.
 
     Args:
-        fn_args: TFX's `FnArgs`; `custom_config["model_spec"]` holds a `ModelSpec` as JSON, and
-            `hyperparameters` what a Tuner found, if there was one.
+        fn_args: TFX's `FnArgs`; `custom_config` holds a `ModelSpec` as JSON under `model_spec`
+            and, where the train split is a sample, its `SamplingRecord` under `sampling`.
+            `hyperparameters` is what a Tuner found, if there was one, and `base_model` the folder
+            of the model blessed before, if it is asked for.
     """
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
     if fn_args.hyperparameters:
@@ -67,22 +80,73 @@ def run_fn(fn_args: Any) -> None:
 
 def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     graph = TransformGraph(fn_args.transform_graph_path, spec)
-    transform = make_transform(graph)
+    recorded = _recorded_sampling(fn_args.custom_config)
+    transform = make_transform(graph, sampling_shift(recorded))
     train = read_split(fn_args.train_files, transform)
+    train = _emphasised(train, fn_args, spec.train)
     evaluation = read_split(fn_args.eval_files, transform)
     network = build_network(graph.index_space, spec.train)
     history = train_network(
         network, train, evaluation, options=spec.train, log_dir=Path(fn_args.model_run_dir)
     )
     logits = _logits(network, evaluation.inputs)
-    platt = fit_platt(logits, evaluation.labels.astype(np.float64))
-    probabilities = platt.probabilities(logits)
-    threshold = best_f1_threshold(probabilities, evaluation.labels.astype(np.float64))
+    labels = evaluation.labels.astype(np.float64)
+    correction = make_correction(train.labels, spec.train, sampling_shift(recorded))
+    corrected = correction.apply(logits, evaluation.shift)
+    calibration = fit_calibration(spec.calibration, corrected, labels)
+    probability = ProbabilityMap(correction=correction, calibration=calibration)
+    probabilities = calibration.probabilities(corrected)
+    threshold = best_f1_threshold(probabilities, labels)
     folder = Path(fn_args.serving_model_dir)
-    export_model(network, graph, folder, platt=platt, threshold=threshold)
+    export_model(
+        network, graph, folder, probability=probability, threshold=threshold, recorded=recorded
+    )
     write_warmup(folder, _first_records(fn_args.eval_files, _WARMUP_ROWS))
-    _write_metrics(Path(fn_args.model_run_dir), history, platt, threshold)
+    values = asdict(history) | {"threshold": threshold, **probability.to_json()}
+    _write_metrics(Path(fn_args.model_run_dir), values | _emphasis_facts(train))
     _write_predictions(Path(fn_args.model_run_dir), probabilities)
+
+
+def _recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None:
+    text = custom_config.get(SAMPLING_KEY)
+    return None if text is None else SamplingRecord.from_json(text)
+
+
+def make_correction(
+    labels: NDArray[np.float32], options: TrainOptions, sampling: SamplingShift
+) -> LogitCorrection:
+    """Returns what undoes the loss and the sampling that a network was trained with.
+
+    Args:
+        labels: The labels that it was trained on.
+        options: Its loss and class weights.
+        sampling: What the sampling of the train split adds to the logits.
+    """
+    weights = class_weights(labels, options)
+    return LogitCorrection(
+        focal_gamma=options.focal_gamma if options.loss == "focal" else 0.0,
+        class_weight=0.0 if weights is None else -math.log(weights[1] / weights[0]),
+        sampling=sampling,
+    )
+
+
+def _emphasised(train: Dataset, fn_args: Any, options: TrainOptions) -> Dataset:
+    """The train split, its hard negatives with more weight where that is asked for."""
+    if options.hard_negatives is None:
+        return train
+    if not fn_args.base_model:
+        _progress.info("no model is blessed yet: this one is trained without hard negatives")
+        return train
+    scores = score_examples(Path(fn_args.base_model), _files(fn_args.train_files))
+    weights = emphasis(scores, train.labels, options.hard_negatives)
+    return replace(train, weights=weights)
+
+
+def _emphasis_facts(train: Dataset) -> dict[str, Any]:
+    if train.weights is None:
+        return {}
+    num_hard = int(np.sum((train.labels < 0.5) & (train.weights > 1)))
+    return {"num_hard_negatives": num_hard}
 
 
 @contextmanager
@@ -101,20 +165,24 @@ def reproducible(seed: int) -> Iterator[None]:
         tensorflow_config.disable_op_determinism()
 
 
-def make_transform(graph: TransformGraph) -> Transform:
+def make_transform(graph: TransformGraph, sampling: SamplingShift | None = None) -> Transform:
     """Returns what turns string `[n]` serialised tf.Examples into the network's inputs and label.
 
     Args:
         graph: The transform graph.
+        sampling: What the sampling of the train split adds to the logits; None adds nothing.
     """
+    sampling = sampling or SamplingShift()
 
     # No Python control flow is there to convert: autograph would take longer than the reading.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialised, {**graph.raw_spec, **graph.label_spec})
         transformed = graph(parsed)
-        label = {LABEL_NAME: transformed[LABEL_NAME]}
-        return network_inputs(transformed, graph.index_space) | label
+        label = transformed[LABEL_NAME]
+        shift = tf.broadcast_to(shift_in_graph(sampling, parsed), tf.shape(label))
+        extra = {LABEL_NAME: label, _SHIFT_NAME: shift}
+        return network_inputs(transformed, graph.index_space) | extra
 
     return transform  # type: ignore[no-any-return]
 
@@ -134,8 +202,8 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
     if not batches:
         raise ValueError(f"No examples in {list(patterns)}.")
     arrays = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
-    labels = arrays.pop(LABEL_NAME)[:, 0]
-    return Dataset(inputs=arrays, labels=labels)
+    labels, shift = arrays.pop(LABEL_NAME)[:, 0], arrays.pop(_SHIFT_NAME)[:, 0]
+    return Dataset(inputs=arrays, labels=labels, shift=shift)
 
 
 def _files(patterns: Sequence[str]) -> list[str]:
@@ -177,7 +245,7 @@ class EvalPrAuc(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Scores eval, notes the best, stops after `patience` epochs without a better one."""
-        scores = _logits(self.model, self._evaluation.inputs)
+        scores = _logits(self.model, self._evaluation.inputs) + self._evaluation.shift
         pr_auc = float(average_precision_score(self._evaluation.labels, scores))
         if logs is not None:
             logs["eval_pr_auc"] = pr_auc
@@ -215,7 +283,7 @@ def train_network(
         network: A network that gives one logit.
         train: The train split.
         evaluation: The eval split, for early stopping.
-        options: Epochs, batch size, step size, class weights.
+        options: Epochs, batch size, step size, loss, class weights.
         log_dir: Folder for TensorBoard.
 
     Raises:
@@ -229,7 +297,7 @@ def train_network(
     schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     network.compile(
         optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        loss=training_loss(options),
         jit_compile=False,
     )
     watcher = EvalPrAuc(evaluation, options)
@@ -238,7 +306,7 @@ def train_network(
         train.labels,
         batch_size=options.batch_size,
         epochs=options.epochs,
-        class_weight=class_weights(train.labels, options),
+        sample_weight=example_weights(train, options),
         # The watcher comes first: it adds eval_pr_auc to what TensorBoard logs.
         callbacks=[watcher, keras.callbacks.TensorBoard(str(log_dir), write_graph=False)],
         verbose=0,
@@ -269,6 +337,20 @@ def class_weights(labels: NDArray[np.float32], options: TrainOptions) -> Mapping
     }
 
 
+def example_weights(train: Dataset, options: TrainOptions) -> NDArray[np.float32] | None:
+    """Returns float32 `[n]`, what each example counts in the loss, or None where all count alike.
+
+    Args:
+        train: The train split.
+        options: The class weights.
+    """
+    by_class = class_weights(train.labels, options)
+    if by_class is None:
+        return train.weights
+    weights = np.where(train.labels > 0.5, np.float32(by_class[1]), np.float32(by_class[0]))
+    return weights if train.weights is None else weights * train.weights
+
+
 def _logits(network: keras.Model, inputs: Arrays) -> NDArray[np.float64]:
     """float64 `[n]` logits."""
     size = len(next(iter(inputs.values())))
@@ -279,11 +361,8 @@ def _logits(network: keras.Model, inputs: Arrays) -> NDArray[np.float64]:
     return np.concatenate(parts)[:, 0].astype(np.float64)
 
 
-def _write_metrics(
-    folder: Path, history: TrainingHistory, platt: PlattScaling, threshold: float
-) -> None:
+def _write_metrics(folder: Path, values: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    values = asdict(history) | {"threshold": threshold, "platt": asdict(platt)}
     text = json.dumps(values, indent=2) + "\n"
     (folder / EVAL_METRICS_FILE).write_text(text, encoding="utf-8")
 

@@ -8,8 +8,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from models import features as features_lib
-from models.features import STRICT_KEYS, Feature, ModelSpec, TrainOptions
+from models.features import STRICT_KEYS, CalibrationMethod, Feature, ModelSpec, TrainOptions
 from models.search_space import Tuning, check_space
+from pipeline.components.case_control.options import Sampling, check_sampling
 from pipeline.paths import tidy_path
 
 SPLITS = ("train", "eval", "test")
@@ -243,8 +244,11 @@ class Config:
             schema is used, and the run says so.
         split: How examples are dealt to the splits.
         validation: What AnomalyGate lets pass.
+        sampling: Which negatives of the train split are left out; by default none are.
         train: Training options.
         tuning: Search for better training options; by default there is none.
+        calibration: How corrected logits become probabilities: `platt`, `temperature`, `isotonic`
+            or `none`, see `models.features.ModelSpec`.
         evaluation: Slices.
         gate: What blesses a model.
         metadata: The ML Metadata database.
@@ -260,8 +264,10 @@ class Config:
     schema: str | None = None
     split: Split = Field(default_factory=Split)
     validation: Validation = Field(default_factory=Validation)
+    sampling: Sampling | None = None
     train: TrainOptions = Field(default_factory=TrainOptions)
     tuning: Tuning | None = None
+    calibration: CalibrationMethod = "platt"
     evaluation: Evaluation = Field(default_factory=Evaluation)
     gate: Gate = Field(default_factory=Gate)
     metadata: Metadata = Field(default_factory=Metadata)
@@ -277,13 +283,24 @@ class Config:
             _check_cross(name, cross, self.features)
         if self.tuning is not None:
             check_space(self.tuning.space, self.train)
+        if self.sampling is not None:
+            check_sampling(self.sampling, self.features)
+        if self.train.hard_negatives is not None and self.calibration == "none":
+            raise ValueError(
+                "train.hard_negatives bends the probabilities in a way that only a calibration "
+                "mends; set `calibration` to `platt`, or leave hard_negatives out"
+            )
         return self
 
     @property
     def model_spec(self) -> ModelSpec:
         """What Transform and Trainer need of this config."""
         return ModelSpec(
-            label=self.label.column, features=self.features, train=self.train, seed=self.seed
+            label=self.label.column,
+            features=self.features,
+            train=self.train,
+            calibration=self.calibration,
+            seed=self.seed,
         )
 
     @property

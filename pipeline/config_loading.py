@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import json
 import re
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from models import features as features_lib
-from models.search_space import Dimension
-from pipeline import config as config_lib
 from pipeline.config import Config
 from pipeline.errors import InputError
 
@@ -226,15 +225,17 @@ def _type_at(path: YamlPath, document: CommentedMap) -> type:
         return Config
     if path[0] == "features":
         return _KINDS[_value_at(document, path)["kind"]]
-    if path[:2] == ("data", "wide_signals"):
-        return config_lib.WideSignal
-    if path[:2] == ("tuning", "space"):
-        return Dimension
-    if path[:2] == ("tracking", "mlflow"):
-        return config_lib.MlflowTracking
-    section: type = typing.get_type_hints(Config)[str(path[0])]
-    # A block that may be left out is a union of its type and None.
-    return next((part for part in typing.get_args(section) if part is not type(None)), section)
+    section: Any = Config
+    for part in path:
+        hint = typing.get_args(section)[1] if typing.get_origin(section) is dict else None
+        section = _present(hint or typing.get_type_hints(section)[str(part)])
+    return typing.cast(type, section)
+
+
+def _present(hint: Any) -> Any:
+    """The type of a value that may be left out."""
+    options = [option for option in typing.get_args(hint) if option is not types.NoneType]
+    return options[0] if isinstance(hint, types.UnionType) else hint
 
 
 def _keys(section: type) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import SchemaGen, Trainer, Tuner
+from tfx.components import SchemaGen, Tuner
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
@@ -23,7 +23,8 @@ from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.locations import Source
-from pipeline.components.baseline import BlessedBeforeStrategy
+from pipeline.components.baseline import BlessedBeforeStrategy, LatestBlessedStrategy
+from pipeline.components.case_control.component import CaseControl
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
@@ -36,6 +37,7 @@ from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
+from pipeline.components.trainer.component import Trainer
 from pipeline.components.transform.component import Transform
 from pipeline.config import Config, Gate, Validation
 from pipeline.output_folder import OutputFolder
@@ -53,7 +55,12 @@ _TRANSFORM_CODE = (
     *(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py")),
     _PIPELINE / "components" / "transform",
 )
-_TRAINING_CODE = (_MODELS,)
+_SAMPLING_CODE = (
+    _PIPELINE / "components" / "case_control",
+    _PIPELINE / "components" / "arrow_example_gen" / "hashing.py",
+    _MODELS / "sampling.py",
+)
+_TRAINING_CODE = (_MODELS, _PIPELINE / "components" / "trainer")
 _EVALUATION_CODE = (_PIPELINE / "components" / "evaluation", _MODELS / "export.py")
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
 _INFRA_CODE = (_PIPELINE / "components" / "infra_validator", _SERVING)
@@ -120,11 +127,16 @@ def create_pipeline(
     )
     # The gate has no output that Transform needs; without this edge it would not stop anything.
     transform.add_upstream_node(anomaly_gate)
-    tuner = _tuner(config, examples, transform.outputs["transform_graph"])
+    # Transform analyses all of train: means and vocabularies are those of the data to come.
+    case_control = _case_control(config, examples, anomaly_gate)
+    sample = case_control.outputs["sampled_examples"] if case_control else examples
+    tuner = _tuner(config, sample, transform.outputs["transform_graph"])
+    latest_model = _latest_model() if config.train.hard_negatives else None
     trainer = Trainer(
-        examples=examples,
+        examples=sample,
         transform_graph=transform.outputs["transform_graph"],
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
+        base_model=latest_model.outputs["model"] if latest_model else None,
         run_fn="models.training.run_fn",
         custom_config={
             "model_spec": config.model_spec.to_json(),
@@ -179,6 +191,8 @@ def create_pipeline(
         validator,
         anomaly_gate,
         transform,
+        *([case_control] if case_control else []),
+        *([latest_model] if latest_model else []),
         *([tuner] if tuner else []),
         trainer,
         baseline,
@@ -215,6 +229,29 @@ def _tuner(config: Config, examples: BaseChannel, transform_graph: BaseChannel) 
             "code_digest": code_digest(_TRAINING_CODE),
         },
     )
+
+
+def _case_control(config: Config, examples: BaseChannel, gate: BaseNode) -> BaseNode | None:
+    if config.sampling is None:
+        return None
+    case_control = CaseControl(
+        examples=examples,
+        sampling=config.sampling,
+        label=config.label.column,
+        seed=config.seed,
+        code_digest=code_digest(_SAMPLING_CODE),
+    )
+    case_control.add_upstream_node(gate)
+    return case_control
+
+
+def _latest_model() -> Resolver:
+    return Resolver(
+        strategy_class=LatestBlessedStrategy,
+        model=Channel(type=Model),
+        model_blessing=Channel(type=ModelBlessing),
+        infra_blessing=Channel(type=InfraBlessing),
+    ).with_id("LatestModelResolver")
 
 
 def _earlier_span(examples: BaseChannel) -> Resolver:

@@ -57,6 +57,16 @@ def _examples(artifacts: list[Artifact]) -> Fact:
     return Fact("; ".join(parts), values | {"num_positives": positives})
 
 
+def _sampled(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    record = json.loads(values["sampling"])
+    parts = [record["rest"], *record["strata"].values()]
+    kept, total = (sum(part[key] for part in parts) for key in ("kept", "total"))
+    positives = values["num_positives_train"]
+    text = f"train: {kept:,} of {total:,} negatives, all {positives:,} positives"
+    return Fact(text, values | {"sampling": record})
+
+
 def _schema(artifacts: list[Artifact]) -> Fact:
     text = (Path(artifacts[0].uri) / "schema.pbtxt").read_text(encoding="utf-8")
     count = sum(line.startswith("feature {") for line in text.splitlines())
@@ -128,6 +138,7 @@ def _pushed(artifacts: list[Artifact]) -> Fact:
 
 _DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
     "ArrowExampleGen": _examples,
+    "CaseControl": _sampled,
     "SchemaGen": _schema,
     "CuratedSchema": _schema,
     "AnomalyGate": _anomalies,

@@ -53,6 +53,39 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
         }
 
 
+class LatestBlessedStrategy(ResolverStrategy):  # type: ignore[misc]
+    """Resolves the latest model that gate and server blessed, for a training that learns of it.
+
+    It is asked before the run's own model exists. After a model was blessed it answers with that
+    one, so that a step that reads it runs again, also where nothing else has changed: each training
+    follows the one before it.
+    """
+
+    def resolve_artifacts(
+        self,
+        store: object,  # noqa: ARG002 - the interface's
+        input_dict: dict[str, list[Artifact]],
+    ) -> dict[str, list[Artifact]]:
+        """Returns the model and its blessings, or empty lists where none is blessed.
+
+        Args:
+            store: The metadata store; unused.
+            input_dict: Lists of artifacts under `model`, `model_blessing` and `infra_blessing`.
+        """
+        blessings = _blessed(input_dict[BLESSING])
+        servable = _blessed(input_dict[INFRA_BLESSING])
+        known = blessings.keys() & servable.keys()
+        models = [model for model in input_dict[MODEL] if model.id in known]
+        if not models:
+            return {MODEL: [], BLESSING: [], INFRA_BLESSING: []}
+        latest = max(models, key=lambda model: int(model.id))
+        return {
+            MODEL: [latest],
+            BLESSING: [blessings[latest.id]],
+            INFRA_BLESSING: [servable[latest.id]],
+        }
+
+
 def _blessed(blessings: list[Artifact]) -> dict[int, Artifact]:
     """The blessings that say yes, by the id of their model."""
     return {

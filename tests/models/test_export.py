@@ -15,6 +15,7 @@ from models.export import SERVE_EXAMPLES, SERVING_DEFAULT, export_model, load_in
 from models.features import ModelSpec, Numeric
 from models.network import build_network
 from models.preprocessing import MISSING_INT
+from models.probability import ProbabilityMap
 from models.training import make_transform, read_split, run_fn
 from models.transform_graph import TransformGraph
 from models.warmup import WARMUP_FILE
@@ -24,6 +25,7 @@ from tests.models.tiny_transform import NAN, ROWS, SPEC, to_example, write_examp
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 PLATT = PlattScaling(slope=0.7, intercept=-0.4)
+PROBABILITY = ProbabilityMap(calibration=PLATT)
 SERVED_COLUMNS = {
     "pressure [bar]": np.array([1, 2, 3, NAN], np.float32),
     "length": np.array([0, 1.718281828459045, -1.718281828459045, NAN], np.float32),
@@ -49,7 +51,7 @@ def exported(transform_folder, tmp_path_factory):
     logits = network.predict_on_batch(inputs).astype(np.float64)
     probabilities = PLATT.probabilities(logits)
     threshold = float(np.median(probabilities))
-    export_model(network, graph, folder / "model", platt=PLATT, threshold=threshold)
+    export_model(network, graph, folder / "model", probability=PROBABILITY, threshold=threshold)
     return folder / "model", probabilities, threshold
 
 
@@ -114,7 +116,8 @@ def test_model_info_says_threshold_and_calibration(exported):
     folder, _, threshold = exported
     info = json.loads((folder / "assets.extra" / "model_info.json").read_text())
     assert info["threshold"] == threshold
-    assert info["platt"] == {"slope": 0.7, "intercept": -0.4}
+    assert info["calibration"] == {"slope": 0.7, "intercept": -0.4}
+    assert info["correction"]["sampling"] == {"by": None, "strata": {}, "rest": 0.0}
     assert info["inputs"] == list(SERVED_COLUMNS)
 
 
@@ -137,7 +140,7 @@ def test_one_branch_alone_is_served(transform_folder, tmp_path, kind):
     )
     graph = TransformGraph(transform_folder, spec)
     network = build_network(graph.index_space, spec.train)
-    export_model(network, graph, tmp_path / "model", platt=PLATT, threshold=0.5)
+    export_model(network, graph, tmp_path / "model", probability=PROBABILITY, threshold=0.5)
     ask = load_in_session(tmp_path / "model", SERVING_DEFAULT)
     assert ask({n: SERVED_COLUMNS[n] for n in names})["probability"].shape == (4, 1)
 

@@ -112,6 +112,23 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
             "split:\n  block_rows: 5\n",
             "line 8: split: `block_rows` is for strategy `blocks`, got it with `stratified`",
         ),
+        ("sampling:\n  keep: 0\n", "line 9: sampling.keep must be > 0, got 0"),
+        ("sampling: {}\n", "line 8: sampling: needs exactly one of `negatives_per_positive`"),
+        ("sampling:\n  kep: 0.1\n", "line 9: unknown key `sampling.kep`; did you mean `keep`?"),
+        (
+            "sampling: {keep: 0.1, by: speed, rates: {a: 0.5}}\n",
+            "sampling.by names `speed`, which is not a categorical feature",
+        ),
+        ("calibration: plat\n", "line 8: calibration must be 'platt', 'temperature', 'isotonic'"),
+        ("train: {loss: focal, focal_gamma: -1}\n", "train.focal_gamma must be >= 0, got -1"),
+        (
+            "calibration: none\ntrain: {hard_negatives: {share: 0.1}}\n",
+            "train.hard_negatives bends the probabilities",
+        ),
+        (
+            "train:\n  hard_negatives:\n    shar: 0.1\n",
+            "line 10: unknown key `train.hard_negatives.shar`; did you mean `share`?",
+        ),
         ("train: 3\n", "line 8: train must be `key: value` lines, got 3"),
         ("evaluation:\n  slices:\n  - [a]\n  - 5\n", "line 11: evaluation.slices.1 must be"),
         ("metadata:\n  url: ftp://x\n", "line 9: metadata.url: must be mysql://"),

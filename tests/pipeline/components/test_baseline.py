@@ -1,7 +1,7 @@
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing
 
-from pipeline.components.baseline import BlessedBeforeStrategy
+from pipeline.components.baseline import BlessedBeforeStrategy, LatestBlessedStrategy
 
 
 def _model(identity: int) -> Model:
@@ -59,3 +59,25 @@ def test_a_model_younger_than_the_candidate_is_no_baseline():
 
 def test_the_first_model_has_no_baseline():
     assert _resolved(1, []) == []
+
+
+def _latest(blessings: list[Artifact], *, not_servable: tuple[int, ...] = ()) -> list[int]:
+    models = (1, 2, 3)
+    infra = [_blessing(i, blessed=i not in not_servable, kind=InfraBlessing) for i in models]
+    result = LatestBlessedStrategy().resolve_artifacts(
+        None,
+        {
+            "model": [_model(i) for i in models],
+            "model_blessing": blessings,
+            "infra_blessing": infra,
+        },
+    )
+    assert len(result["model"]) == len(result["model_blessing"]) == len(result["infra_blessing"])
+    return [model.id for model in result["model"]]
+
+
+def test_a_training_learns_of_the_latest_model_that_gate_and_server_blessed():
+    blessings = [_blessing(i, blessed=i != 3) for i in (1, 2, 3)]
+    assert _latest(blessings) == [2]
+    assert _latest(blessings, not_servable=(2,)) == [1]
+    assert _latest([]) == []

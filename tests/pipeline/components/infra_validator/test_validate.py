@@ -13,6 +13,7 @@ import tensorflow as tf
 from models.calibration import PlattScaling
 from models.export import SERVE_EXAMPLES, export_model, load_in_session
 from models.network import build_network
+from models.probability import ProbabilityMap
 from models.transform_graph import TransformGraph
 from models.warmup import write_warmup
 from pipeline.components.infra_validator.component import validate
@@ -32,8 +33,8 @@ def exported(tmp_path_factory):
     write_transform(folder / "transform")
     graph = TransformGraph(folder / "transform", SPEC)
     network = build_network(graph.index_space, SPEC.train)
-    platt = PlattScaling(slope=0.7, intercept=-0.4)
-    export_model(network, graph, folder / "model", platt=platt, threshold=0.5)
+    probability = ProbabilityMap(calibration=PlattScaling(slope=0.7, intercept=-0.4))
+    export_model(network, graph, folder / "model", probability=probability, threshold=0.5)
     write_warmup(folder / "model", [to_example(row) for row in ROWS])
     return folder / "model"
 

@@ -1,0 +1,1 @@
+"""CaseControl: all positives of the train split, and some of its negatives."""

@@ -1,0 +1,75 @@
+"""CaseControl, the component: a train split with all positives and some of the negatives."""
+
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.channel import BaseChannel
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from pipeline.components.case_control.executor import (
+    CODE_DIGEST_KEY,
+    EXAMPLES_KEY,
+    LABEL_KEY,
+    SAMPLED_KEY,
+    SAMPLING_KEY,
+    SEED_KEY,
+    Executor,
+)
+from pipeline.components.case_control.options import SAMPLING_ADAPTER, Sampling
+
+
+class CaseControlSpec(ComponentSpec):  # type: ignore[misc]
+    """The interface."""
+
+    INPUTS = {EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
+    OUTPUTS = {SAMPLED_KEY: ChannelParameter(type=standard_artifacts.Examples)}  # noqa: RUF012
+    PARAMETERS = {  # noqa: RUF012 - as TFX declares them
+        SAMPLING_KEY: ExecutionParameter(type=str),
+        LABEL_KEY: ExecutionParameter(type=str),
+        SEED_KEY: ExecutionParameter(type=int),
+        CODE_DIGEST_KEY: ExecutionParameter(type=str),
+    }
+
+
+class CaseControl(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
+    """Keeps all positives of `train` and its negatives at a rate; other splits stay as they are.
+
+    The output is for Trainer alone. Its custom property `sampling` is a `SamplingRecord`: nominal
+    rate, kept and total negatives of each stratum, from which the exported model's correction is
+    made, and against which it is checked.
+
+    Attributes:
+        outputs: `sampled_examples`.
+    """
+
+    SPEC_CLASS = CaseControlSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        *,
+        examples: BaseChannel,
+        sampling: Sampling,
+        label: str,
+        seed: int,
+        code_digest: str,
+    ) -> None:
+        """Makes the component.
+
+        Args:
+            examples: The examples of ArrowExampleGen, with its counts as properties.
+            sampling: What to keep.
+            label: The label column.
+            seed: Changes which negatives are kept.
+            code_digest: Digest of the code that decides the result.
+        """
+        super().__init__(
+            spec=CaseControlSpec(
+                examples=examples,
+                sampling=SAMPLING_ADAPTER.dump_json(sampling).decode(),
+                label=label,
+                seed=seed,
+                code_digest=code_digest,
+                sampled_examples=types.Channel(type=standard_artifacts.Examples),
+            )
+        )

@@ -1,0 +1,1 @@
+"""Trainer: TFX's, told what was sampled, and held to correcting it."""

@@ -1,0 +1,83 @@
+"""The executor of Trainer: what metadata say of the sampling goes in, and must come out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfx.components.trainer.executor import GenericExecutor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_component_specs
+from tfx.types.artifact import Artifact
+from tfx.utils import json_utils, path_utils
+
+from models.calibration import MIN_ISOTONIC_POSITIVES, too_few_for_isotonic
+from models.features import ModelSpec
+from models.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, check_shift
+from pipeline.components.case_control.executor import SAMPLING_PROPERTY
+from pipeline.errors import InputError
+
+_EXAMPLES = standard_component_specs.EXAMPLES_KEY
+
+
+class Executor(GenericExecutor):  # type: ignore[misc]
+    """TFX's executor, which gives its function no artifact's properties; this one gives one."""
+
+    def Do(  # noqa: N802 - TFX's name
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Trains, and checks that the model corrects what was sampled.
+
+        Raises:
+            InputError: The calibration asked for needs more positives.
+            ValueError: The exported model's correction does not match the sampling.
+        """
+        examples = artifact_utils.get_single_instance(input_dict[_EXAMPLES])
+        config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+        check_positives(
+            ModelSpec.from_json(config["model_spec"]),
+            examples.get_int_custom_property("num_positives_eval"),
+        )
+        recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
+        if recorded:
+            config[SAMPLING_KEY] = recorded
+        exec_properties = {
+            **exec_properties,
+            standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(config),
+        }
+        super().Do(input_dict, output_dict, exec_properties)
+        model = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_KEY])
+        if recorded:
+            check_export(path_utils.serving_model_path(model), SamplingRecord.from_json(recorded))
+
+
+def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:
+    """Checks before the training that the eval split suffices for the calibration.
+
+    Raises:
+        InputError: Isotonic regression has too few positives.
+    """
+    if spec.calibration == "isotonic" and num_positives_eval < MIN_ISOTONIC_POSITIVES:
+        raise InputError(too_few_for_isotonic(num_positives_eval))
+
+
+def check_export(folder: str, recorded: SamplingRecord) -> None:
+    """Checks what an exported model says of itself against the sampling in the metadata.
+
+    `export_model` has checked the same; this holds for any training function.
+
+    Raises:
+        ValueError: The model says nothing of a correction, or another one.
+    """
+    from models.export import MODEL_INFO_FILE
+
+    path = Path(folder) / MODEL_INFO_FILE
+    if not fileio.exists(str(path)):
+        raise ValueError(
+            f"The model in {folder} was trained on sampled examples and says nothing of a "
+            "correction. Export it with `models.export.export_model`."
+        )
+    info = json.loads(path.read_text(encoding="utf-8"))
+    check_shift(SamplingShift(**info["correction"]["sampling"]), recorded)

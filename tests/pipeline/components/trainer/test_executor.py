@@ -1,0 +1,43 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from models.features import ModelSpec, Numeric, TrainOptions
+from models.sampling import Kept, SamplingRecord, sampling_shift
+from pipeline.components.trainer.executor import check_export, check_positives
+from pipeline.errors import InputError
+
+SPEC = ModelSpec(label="faulty", features={"speed": Numeric()}, train=TrainOptions())
+RECORD = SamplingRecord(strata={}, rest=Kept(nominal=0.1, kept=11, total=100))
+
+
+def _export(folder, shift: dict) -> str:
+    path = folder / "assets.extra" / "model_info.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"correction": {"sampling": shift}}))
+    return str(folder)
+
+
+def test_a_model_that_corrects_what_was_recorded_passes(tmp_path):
+    check_export(_export(tmp_path, dataclasses.asdict(sampling_shift(RECORD))), RECORD)
+
+
+def test_a_model_that_corrects_the_nominal_rate_is_refused(tmp_path):
+    shift = {"by": None, "strata": {}, "rest": math.log(0.1)}
+    with pytest.raises(ValueError, match=r"adds -2.302585 .* asks for -2.207275"):
+        check_export(_export(tmp_path, shift), RECORD)
+
+
+def test_a_model_of_sampled_examples_that_says_nothing_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="says nothing of a correction"):
+        check_export(str(tmp_path), RECORD)
+
+
+def test_isotonic_calibration_is_refused_before_training_where_positives_are_few():
+    isotonic = dataclasses.replace(SPEC, calibration="isotonic")
+    check_positives(isotonic, 200)
+    check_positives(SPEC, 3)
+    with pytest.raises(InputError, match=r"at least 200 positive .* has 17.*calibration: platt"):
+        check_positives(isotonic, 17)
