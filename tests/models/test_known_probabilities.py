@@ -126,6 +126,7 @@ def _serve(
             serving_model_dir=str(folder / "model"),
             model_run_dir=str(folder / "model_run"),
             base_model=None,
+            hyperparameters=None,
             custom_config={"model_spec": spec.to_json(), **sampling},
         )
     )
