@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.components.arrow_example_gen import csv_source, quarantine
-from pipeline.components.arrow_example_gen.sources import BadRow, suffix_of
+from pipeline.components.arrow_example_gen.sources import BadRow, Piece, suffix_of
 from pipeline.errors import InputError
 
 _NUM_SHOWN = 5
@@ -18,7 +18,8 @@ def locate(bad_rows: Sequence[BadRow]) -> list[BadRow]:
     located: list[BadRow] = []
     for path, rows in sorted(by_path.items()):
         is_csv = (suffix_of(path) or "").startswith((".csv", ".tsv"))
-        lines = csv_source.with_lines(path, rows) if is_csv else rows
+        whole = Piece(index=0, path=path, format="csv")
+        lines = csv_source.with_lines(whole, rows) if is_csv else rows
         located += sorted(lines, key=lambda bad: bad.row)
     return located
 

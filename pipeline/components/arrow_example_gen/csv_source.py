@@ -1,18 +1,18 @@
 """Reading CSV: Arrow's parser for the rows, Python's for the header and for line numbers."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import IO, Literal, cast
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from pipeline.components.arrow_example_gen import sources
-from pipeline.components.arrow_example_gen.sources import BadRow, RawBatch
+from pipeline.components.arrow_example_gen import csv_streams, sources
+from pipeline.components.arrow_example_gen.sources import BadRow, Piece, RawBatch
 from pipeline.errors import InputError
 
 _BLOCK_BYTES = 16 << 20
@@ -27,10 +27,12 @@ class Header:
     Attributes:
         names: Column names; a nameless column, such as a written index, is `unnamed_N`.
         delimiter: Comma, or semicolon, tab or bar where the header has more of them.
+        lines_before: Blank lines before it.
     """
 
     names: tuple[str, ...]
     delimiter: str
+    lines_before: int = 0
 
 
 def read_header(path: str) -> Header:
@@ -40,8 +42,10 @@ def read_header(path: str) -> Header:
         InputError: The file is empty, its header is not text, or names a column twice.
     """
     try:
-        with sources.text_reader(path, errors="surrogateescape") as text:
-            first = next((line for line in text if line.strip()), "")
+        whole = Piece(index=0, path=path, format="csv")
+        with csv_streams.open_text(whole, errors="surrogateescape") as text:
+            numbered = ((number, line) for number, line in enumerate(text) if line.strip())
+            lines_before, first = next(numbered, (0, ""))
             delimiter = max(_DELIMITERS, key=first.count)
             lines = _chain_first(first, text)
             record = next(csv.reader(lines, delimiter=delimiter), [])
@@ -51,7 +55,7 @@ def read_header(path: str) -> Header:
         raise InputError(f"{path} is empty. A CSV file needs a header and rows.")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in first):
         raise InputError(f"The header of {path} is not UTF-8 text: {first[:60]!a}. Save it so.")
-    return Header(names=_names(path, record), delimiter=delimiter)
+    return Header(names=_names(path, record), delimiter=delimiter, lines_before=lines_before)
 
 
 def _chain_first(first: str, rest: Iterable[str]) -> Iterator[str]:
@@ -71,28 +75,36 @@ def _names(path: str, record: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_csv(
-    path: str, missing_values: Sequence[str], *, columns: Sequence[str] | None = None
+    piece: Piece, missing_values: Sequence[str], *, columns: Sequence[str] | None = None
 ) -> Iterator[RawBatch]:
-    """Reads a CSV file in batches of binary columns; rows with a wrong number of fields are bad.
+    """Reads a CSV piece in batches of binary columns; rows with a wrong number of fields are bad.
 
     Args:
-        path: The file.
+        piece: The file or a stretch of it.
         missing_values: Texts that mean a missing value, beside the empty field.
         columns: Columns to read, by default all.
 
     Raises:
         InputError: The file cannot be parsed, for example because a quote is never closed.
     """
+    path = piece.path
     header = read_header(path)
-    ragged: list[arrow_csv.InvalidRow] = []
-    done = 0
+    # What Arrow's number of a row is beyond the row's number in the file.
+    offset = 1 + header.lines_before - piece.first_row  # Arrow counts the header as a row
+    ragged: list[BadRow] = []
+
+    def skip(row: arrow_csv.InvalidRow) -> Literal["skip"]:
+        ragged.append(_ragged(path, row, offset))
+        return "skip"
+
+    done = piece.first_row
     try:
-        reader = _open(path, header, missing_values, columns=columns, ragged=ragged)
+        reader = _open(piece, header, missing_values, columns=columns, skip=skip)
         for batch in reader:
             skipped, ragged[:] = list(ragged), []
-            rows = _row_numbers(done, batch.num_rows, [_number(row) for row in skipped])
+            rows = _row_numbers(done, batch.num_rows, [bad.row for bad in skipped])
             done += batch.num_rows + len(skipped)
-            yield RawBatch(batch=batch, rows=rows, bad_rows=[_ragged(path, r) for r in skipped])
+            yield RawBatch(batch=batch, rows=rows, bad_rows=skipped)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} cannot be read as CSV after row {done}: {sources.first_line(error)}. "
@@ -102,27 +114,24 @@ def read_csv(
         yield RawBatch(
             batch=pa.RecordBatch.from_pylist([], schema=reader.schema),
             rows=np.zeros(0, np.int64),
-            bad_rows=[_ragged(path, row) for row in ragged],
+            bad_rows=ragged,
         )
 
 
 def _open(
-    path: str,
+    piece: Piece,
     header: Header,
     missing_values: Sequence[str],
     *,
     columns: Sequence[str] | None,
-    ragged: list[arrow_csv.InvalidRow],
+    skip: Callable[[arrow_csv.InvalidRow], Literal["skip"]],
 ) -> arrow_csv.CSVStreamingReader:
-    def skip(row: arrow_csv.InvalidRow) -> Literal["skip"]:
-        ragged.append(row)
-        return "skip"
-
     return arrow_csv.open_csv(
-        cast(IO[bytes], sources.open_stream(path)),
+        csv_streams.open_piece(piece),
         # One thread: only then does Arrow say the number of a ragged row.
         read_options=arrow_csv.ReadOptions(
             column_names=list(header.names),
+            skip_rows=header.lines_before,
             skip_rows_after_names=1,
             use_threads=False,
             block_size=_BLOCK_BYTES,
@@ -147,33 +156,36 @@ def _row_numbers(done: int, num_rows: int, skipped: Sequence[int]) -> npt.NDArra
     return np.setdiff1d(numbers, np.asarray(skipped, np.int64), assume_unique=True)
 
 
-def _number(row: arrow_csv.InvalidRow) -> int:
+def _ragged(path: str, row: arrow_csv.InvalidRow, offset: int) -> BadRow:
     if row.number is None:
         raise RuntimeError("Arrow numbers rows only when it reads on one thread.")
-    return int(row.number) - 1  # Arrow counts the header as 1
-
-
-def _ragged(path: str, row: arrow_csv.InvalidRow) -> BadRow:
     return BadRow(
         path=path,
-        row=_number(row),
+        row=int(row.number) - offset,
         reason=f"has {row.actual_columns} fields, the header has {row.expected_columns}",
         text=str(row.text)[:MAX_TEXT],
     )
 
 
-def with_lines(path: str, bad_rows: Sequence[BadRow]) -> list[BadRow]:
-    """Returns the bad rows of one CSV file with their physical lines and, if short, their text.
+def with_lines(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
+    """Returns the bad rows of one CSV piece with their physical lines and, if short, their text.
 
-    Reads the file once more, so it is only called when there are bad rows.
+    Reads the piece once more, so it is only called when there are bad rows.
     """
     wanted = {bad.row for bad in bad_rows}
     found: dict[int, tuple[int, str]] = {}
-    header = read_header(path)
-    records = sources.csv_records(path, header.delimiter)
-    for row, (line, record) in enumerate(islice(records, max(wanted, default=0) + 1)):
-        if row in wanted:
-            found[row] = (line, header.delimiter.join(record)[:MAX_TEXT])
+    header = read_header(piece.path)
+    records = (
+        (line, record)
+        for line, record in csv_streams.csv_records(piece, header.delimiter)
+        if line > header.lines_before
+    )
+    last = max(wanted, default=0) - piece.first_row
+    for place, (line, record) in enumerate(islice(records, last + 1)):
+        row = piece.first_row + place
+        if place and row in wanted:
+            text = header.delimiter.join(record)[:MAX_TEXT]
+            found[row] = (piece.lines_before + line, text)
     return [
         replace(bad, line=found[bad.row][0], text=found[bad.row][1]) if bad.row in found else bad
         for bad in bad_rows

@@ -3,7 +3,7 @@
 import functools
 import pickle
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import apache_beam as beam
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pipeline.components.arrow_example_gen import (
     checks,
+    csv_ranges,
     quarantine,
     sources,
     splits,
@@ -170,6 +171,7 @@ def ingest(
     uri: str,
     reports_dir: str,
     make_pipeline: MakePipeline,
+    range_bytes: int = csv_ranges.TARGET_BYTES,
 ) -> Summary:
     """Reads files, deals their rows to splits, and writes an Examples artifact.
 
@@ -180,6 +182,7 @@ def ingest(
             were bad, `quarantine/bad_rows.jsonl`.
         reports_dir: Folder that outlives a failed run.
         make_pipeline: Makes a Beam pipeline with the run's options.
+        range_bytes: Size of the ranges into which a large CSV file is cut.
 
     Raises:
         InputError: The data cannot be used; the message says why.
@@ -190,6 +193,8 @@ def ingest(
     pieces = tuple(sources.plan_pieces(files, file_format, whole_files=whole_files))
     staged = f"{uri}/.staged"
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
+    if file_format == "csv" and not whole_files:
+        passes = _cut_files(passes, range_bytes)
     report = _stage(passes, spec, reports_dir)
     bad_rows = report.ordered_bad_rows()
     checks.check_rows(report.num_rows, report.num_bad_rows, files)
@@ -206,6 +211,24 @@ def ingest(
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
     )
+
+
+def _cut_files(passes: Passes, range_bytes: int) -> Passes:
+    """Cuts large CSV files into byte ranges, after a look at their quotes."""
+    proposed = csv_ranges.propose_pieces(passes.pieces, range_bytes)
+    ranges = tuple(piece for piece in proposed if piece.byte_range is not None)
+    if not ranges:
+        return passes
+    scans = replace(passes, pieces=ranges).run(_scan, _concatenate, "ranges")
+    return replace(passes, pieces=tuple(csv_ranges.settle_pieces(proposed, scans)))
+
+
+def _scan(piece: Piece) -> list[csv_ranges.RangeScan]:
+    return [csv_ranges.scan_range(piece)]
+
+
+def _concatenate(parts: Sequence[list[csv_ranges.RangeScan]]) -> list[csv_ranges.RangeScan]:
+    return [scan for part in parts for scan in part]
 
 
 def _stage(passes: Passes, spec: IngestSpec, reports_dir: str) -> steps.StageReport:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from pipeline.components.arrow_example_gen.csv_source import with_lines
-from pipeline.components.arrow_example_gen.sources import BadRow, Format, resolve_path
+from pipeline.components.arrow_example_gen.sources import BadRow, Piece, resolve_path
 from pipeline.errors import InputError
 
 FILE_NAME = "bad_rows.jsonl"
 _NUM_SHOWN = 5
 
 
-def locate(path: str, file_format: Format, bad_rows: Sequence[BadRow]) -> list[BadRow]:
-    """Returns the bad rows of one file in its order, of CSV with their physical lines."""
-    if file_format == "csv" and bad_rows:
-        bad_rows = with_lines(path, bad_rows)
+def locate(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
+    """Returns the bad rows of one piece in its order, of CSV with their physical lines."""
+    if piece.format == "csv" and bad_rows:
+        bad_rows = with_lines(piece, bad_rows)
     return sorted(bad_rows, key=lambda bad: bad.row)
 
 

@@ -3,12 +3,10 @@
 Nothing here needs TensorFlow, except reading TFRecord, which imports it when it is called.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +72,9 @@ class Piece:
         format: Its format.
         file: Place of the file among all files, from 0.
         row_groups: Row groups of a Parquet file, empty for all.
+        byte_range: First byte of a stretch of a CSV file and the one behind it; None for all.
         first_row: Number of the first row's predecessor in its file.
+        lines_before: Lines of the file between the header and the stretch.
     """
 
     index: int
@@ -82,7 +82,9 @@ class Piece:
     format: Format
     file: int = 0
     row_groups: tuple[int, ...] = ()
+    byte_range: tuple[int, int] | None = None
     first_row: int = 0
+    lines_before: int = 0
 
 
 @dataclass(kw_only=True)
@@ -201,6 +203,8 @@ def plan_pieces(
 ) -> list[Piece]:
     """Cuts the data into pieces: a file, or a stretch of row groups of a large Parquet file.
 
+    `csv_ranges` cuts large CSV files further.
+
     Args:
         files: The data files.
         file_format: Their format.
@@ -278,7 +282,7 @@ def read_piece(
     if piece.format == "csv":
         from pipeline.components.arrow_example_gen import csv_source
 
-        yield from csv_source.read_csv(piece.path, missing_values, columns=columns)
+        yield from csv_source.read_csv(piece, missing_values, columns=columns)
     elif piece.format == "parquet":
         yield from _read_parquet(piece, columns)
     else:
@@ -345,26 +349,3 @@ def _read_tfrecord(piece: Piece, batch_rows: int = 10_000) -> Iterator[RawBatch]
             f"{piece.path} is not a readable TFRecord file of tf.Examples "
             f"({first_line(error)}) after row {row}. Write or copy it again."
         ) from error
-
-
-def text_reader(path: str, *, errors: str) -> io.TextIOWrapper:
-    """Opens a CSV file as text for Python's own `csv` module, which counts physical lines."""
-    return io.TextIOWrapper(
-        io.BufferedReader(cast(io.RawIOBase, open_stream(path))),
-        encoding="utf-8-sig",
-        errors=errors,
-        newline="",
-    )
-
-
-def csv_records(path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each record of a CSV file that is not blank, with the line on which it begins."""
-    with text_reader(path, errors="backslashreplace") as text:
-        reader = csv.reader(text, delimiter=delimiter)
-        while True:
-            line = reader.line_num + 1
-            record = next(reader, None)
-            if record is None:
-                return
-            if record:
-                yield line, record

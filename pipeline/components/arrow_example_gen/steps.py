@@ -150,7 +150,7 @@ def stage_piece(
         _PROGRESS.info("%s: %s rows read", name, f"{report.num_rows:,}")
     writer.close()
     if bad_rows:
-        report.bad_rows = {piece.index: locate(piece.path, piece.format, bad_rows)}
+        report.bad_rows = {piece.index: locate(piece, bad_rows)}
     return report
 
 

@@ -6,6 +6,10 @@ from pipeline.components.arrow_example_gen import csv_source, sources
 from pipeline.errors import InputError
 
 
+def whole(path):
+    return sources.Piece(index=0, path=str(path), format="csv")
+
+
 def read_all(path, missing=()):
     batches = list(sources.read_batches(str(path), "csv", missing_values=missing))
     rows = {name: [] for name in batches[0].batch.schema.names} if batches else {}
@@ -30,7 +34,7 @@ def test_a_ragged_row_after_a_quoted_line_break_is_named_by_its_physical_line(tm
     rows, bad, batches = read_all(path)
     assert rows["b"] == [b"x\ny", b"z"]
     assert list(batches[0].rows) == [1, 3]
-    [located] = csv_source.with_lines(str(path), bad)
+    [located] = csv_source.with_lines(whole(path), bad)
     assert (located.row, located.line) == (2, 5)
     assert located.reason == "has 1 fields, the header has 2"
 
@@ -48,6 +52,16 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     path.write_bytes(b"\xef\xbb\xbfa,b\n1,2\n")
     assert csv_source.read_header(str(path)).names == ("a", "b")
     assert read_all(path)[0] == {"a": [b"1"], "b": [b"2"]}
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n \r\n", b"\xef\xbb\xbf\n"])
+def test_blank_lines_before_the_header_do_not_make_it_a_row(tmp_path, blank):
+    path = tmp_path / "a.csv"
+    path.write_bytes(blank + b"a,b\n1,2\n3\n")
+    rows, bad, _ = read_all(path)
+    assert rows == {"a": [b"1"], "b": [b"2"]}
+    [located] = csv_source.with_lines(whole(path), bad)
+    assert (located.row, located.line, located.text) == (2, blank.count(b"\n") + 3, "3")
 
 
 def test_a_column_without_a_name_gets_one(tmp_path):
@@ -82,5 +96,5 @@ def test_a_quote_that_is_never_closed_is_reported(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('a,b\n1,2\n"3,4\n5,6\n')
     _, bad, _ = read_all(path)
-    [located] = csv_source.with_lines(str(path), bad)
+    [located] = csv_source.with_lines(whole(path), bad)
     assert located.line == 3
