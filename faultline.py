@@ -164,6 +164,27 @@ def _list_runs(config_path: Path | None, output: Path, as_json: bool) -> int:
     return print_runs(config_path, output, as_json=as_json)
 
 
+@runs.command("compare")
+@click.argument("first")
+@click.argument("second")
+@server_option
+@output_option
+@json_option
+@exits_cleanly
+def runs_compare(
+    first: str, second: str, config_path: Path | None, output: Path, as_json: bool
+) -> int:
+    """Compare two runs: data, code, configuration, packages, metrics.
+
+    FIRST and SECOND are runs, or pushed versions as `faultline lineage` takes them. Where both runs
+    have the same test examples, both models are asked about them, and the verdict is paired.
+    """
+    _quiet_libraries()
+    from pipeline.queries import print_comparison
+
+    return print_comparison((first, second), config_path, output, as_json=as_json)
+
+
 @runs.command("tensorboard")
 @server_option
 @output_option

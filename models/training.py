@@ -80,10 +80,10 @@ def run_fn(fn_args: Any) -> None:
 
 def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     graph = TransformGraph(fn_args.transform_graph_path, spec)
-    recorded = _recorded_sampling(fn_args.custom_config)
+    recorded = recorded_sampling(fn_args.custom_config)
     transform = make_transform(graph, sampling_shift(recorded))
     train = read_split(fn_args.train_files, transform)
-    train = _emphasised(train, fn_args, spec.train)
+    train = emphasised(train, fn_args, spec.train)
     evaluation = read_split(fn_args.eval_files, transform)
     network = build_network(graph.index_space, spec.train)
     history = train_network(
@@ -107,7 +107,8 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     _write_predictions(Path(fn_args.model_run_dir), probabilities)
 
 
-def _recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None:
+def recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None:
+    """Returns what metadata say of the sampling of the train split; None where it is whole."""
     text = custom_config.get(SAMPLING_KEY)
     return None if text is None else SamplingRecord.from_json(text)
 
@@ -130,8 +131,8 @@ def make_correction(
     )
 
 
-def _emphasised(train: Dataset, fn_args: Any, options: TrainOptions) -> Dataset:
-    """The train split, its hard negatives with more weight where that is asked for."""
+def emphasised(train: Dataset, fn_args: Any, options: TrainOptions) -> Dataset:
+    """Returns the train split, its hard negatives with more weight where that is asked for."""
     if options.hard_negatives is None:
         return train
     if not fn_args.base_model:

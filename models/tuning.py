@@ -16,8 +16,17 @@ from keras_tuner.engine.trial import Trial
 
 from models.features import ModelSpec, TrainOptions
 from models.network import build_network
+from models.sampling import sampling_shift
 from models.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
-from models.training import Dataset, make_transform, read_split, reproducible, train_network
+from models.training import (
+    Dataset,
+    emphasised,
+    make_transform,
+    read_split,
+    recorded_sampling,
+    reproducible,
+    train_network,
+)
 from models.transform_graph import TransformGraph
 
 if TYPE_CHECKING:
@@ -108,20 +117,21 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
     """Returns the search that TFX's Tuner runs.
 
     Args:
-        fn_args: TFX's `FnArgs`; `custom_config` holds a `ModelSpec` and a `Tuning` as JSON. Its
-            files are those of the train and the eval split.
+        fn_args: TFX's `FnArgs`; `custom_config` holds a `Tuning` as JSON, and what `run_fn` takes.
+            Its files are those of the train and the eval split.
     """
     from tfx.components.tuner.component import TunerFnResult
 
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
     tuning = Tuning.from_json(fn_args.custom_config["tuning"])
     graph = TransformGraph(fn_args.transform_graph_path, spec)
-    transform = make_transform(graph)
+    recorded = recorded_sampling(fn_args.custom_config)
+    transform = make_transform(graph, sampling_shift(recorded))
     folder = Path(fn_args.working_dir)
     judge = _make_judge(
         graph,
         spec.seed,
-        train=read_split(fn_args.train_files, transform),
+        train=emphasised(read_split(fn_args.train_files, transform), fn_args, spec.train),
         evaluation=read_split(fn_args.eval_files, transform),
         log_dir=folder / "log",
     )

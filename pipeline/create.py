@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import SchemaGen, Tuner
+from tfx.components import SchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
@@ -39,6 +39,7 @@ from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.trainer.component import Trainer
 from pipeline.components.transform.component import Transform
+from pipeline.components.tuner.component import Tuner
 from pipeline.config import Config, Gate, Validation
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
@@ -130,8 +131,8 @@ def create_pipeline(
     # Transform analyses all of train: means and vocabularies are those of the data to come.
     case_control = _case_control(config, examples, anomaly_gate)
     sample = case_control.outputs["sampled_examples"] if case_control else examples
-    tuner = _tuner(config, sample, transform.outputs["transform_graph"])
     latest_model = _latest_model() if config.train.hard_negatives else None
+    tuner = _tuner(config, sample, transform.outputs["transform_graph"], latest_model)
     trainer = Trainer(
         examples=sample,
         transform_graph=transform.outputs["transform_graph"],
@@ -216,12 +217,18 @@ def _curated_schema(config: Config) -> BaseNode | None:
     return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
 
 
-def _tuner(config: Config, examples: BaseChannel, transform_graph: BaseChannel) -> Tuner | None:
+def _tuner(
+    config: Config,
+    examples: BaseChannel,
+    transform_graph: BaseChannel,
+    latest_model: BaseNode | None,
+) -> Tuner | None:
     if config.tuning is None:
         return None
     return Tuner(
         examples=examples,
         transform_graph=transform_graph,
+        base_model=latest_model.outputs["model"] if latest_model else None,
         tuner_fn="models.tuning.tuner_fn",
         custom_config={
             "model_spec": config.model_spec.to_json(),

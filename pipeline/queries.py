@@ -30,6 +30,26 @@ def print_runs(config_path: Path | None, output: Path, *, as_json: bool) -> int:
     return 0
 
 
+def print_comparison(
+    references: tuple[str, str], config_path: Path | None, output: Path, *, as_json: bool
+) -> int:
+    """Prints what differs between two runs and which model is better; returns the exit code.
+
+    Args:
+        references: Two runs: ids, or what `print_lineage` takes for a model.
+        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
+        output: The output folder.
+        as_json: JSON on standard output instead of tables.
+    """
+    from pipeline.comparing.comparison import compare_runs
+    from pipeline.comparing.rendering import render_comparison
+    from pipeline.lineage.graph import read_graph
+
+    compared = compare_runs(read_graph(_store(config_path, output)), *references)
+    _print(compared.to_json(), lambda: render_comparison(compared), as_json=as_json)
+    return 0
+
+
 def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) -> int:
     """Prepares TensorBoard's log folder of all runs and prints how to look at it.
 

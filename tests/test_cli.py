@@ -7,7 +7,7 @@ import sys
 import pytest
 
 _COMMANDS = ("run", "init", "serve", "predict", "runs", "lineage", "doctor")
-_SUB_COMMANDS = (("runs", "tensorboard"),)
+_SUB_COMMANDS = (("runs", "tensorboard"), ("runs", "compare"))
 
 # Runs the command line in this process, then says what that cost and what it imported.
 _PROBE = """
@@ -73,6 +73,8 @@ def test_help_names_every_command_and_every_exit_code(project, tmp_path):
         (("runs", "--output", "nowhere"), "No runs yet"),
         (("runs", "--output", "nowhere", "tensorboard"), "No runs yet: nowhere"),
         (("runs", "tensorboard", "--output", "nowhere"), "No runs yet: nowhere"),
+        (("runs", "compare", "a"), "Missing argument 'SECOND'"),
+        (("runs", "compare", "a", "b", "--output", "nowhere"), "No runs yet"),
         (("runs", "tensorbord"), "No such command 'tensorbord'"),
         (("lineage", "latest", "--output", "nowhere"), "No runs yet"),
         (("init", "absent.csv", "--label", "faulty"), "No data found"),

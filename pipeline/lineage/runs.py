@@ -80,7 +80,8 @@ def list_runs(store: MetadataStore, *, may_be_running: bool = False) -> list[Run
 def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
     """Returns one run; arguments as of `list_runs`."""
     state, stopped_at = _state(run, may_be_running)
-    examples = _output(graph, run, "Examples")
+    # The first: sampling makes further examples of those that were read.
+    examples = next(iter(_outputs(graph, run, "Examples")), None)
     blessing = _output(graph, run, "ModelBlessing")
     pushed = _output(graph, run, "PushedModel")
     stamp = run.provenance
@@ -124,13 +125,17 @@ def _duration_s(run: Run) -> float:
     return round((max(ends) - min(step.started for step in run.steps)).total_seconds(), 3)
 
 
-def _output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
-    found = [
+def _outputs(graph: Graph, run: Run, type_name: str) -> list[Artifact]:
+    return [
         artifact
         for step in run.steps
         if step.succeeded
         for artifact in graph.find(step.outputs, type_name)
     ]
+
+
+def _output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
+    found = _outputs(graph, run, type_name)
     # Of two blessings the gate's counts, which comes after the Evaluator's.
     return found[-1] if found else None
 

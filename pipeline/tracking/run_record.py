@@ -60,11 +60,16 @@ def run_record(graph: Graph, run: Run, *, may_be_running: bool = False) -> RunRe
 
 def trained_with(graph: Graph, trainer: Step) -> dict[str, Scalar]:
     """Returns the training options of a Trainer's step, with what a Tuner found in them."""
-    spec = _decoded(_decoded(trainer.parameters.get("custom_config")).get("model_spec"))
+    spec = model_spec(trainer)
     options = dict(spec.get("train", {})) | {"seed": spec.get("seed", 0)}
     for artifact in graph.find(trainer.inputs, "HyperParameters"):
         options |= _found(artifact)
     return dict(flatten(options))
+
+
+def model_spec(trainer: Step) -> dict[str, Any]:
+    """Returns the `ModelSpec` that a Trainer's step was given, as plain values."""
+    return _decoded(_decoded(trainer.parameters.get("custom_config")).get("model_spec"))
 
 
 def _found(artifact: Artifact) -> dict[str, Any]:

@@ -41,16 +41,26 @@ class Executor(GenericExecutor):  # type: ignore[misc]
             examples.get_int_custom_property("num_positives_eval"),
         )
         recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
-        if recorded:
-            config[SAMPLING_KEY] = recorded
-        exec_properties = {
-            **exec_properties,
-            standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(config),
-        }
-        super().Do(input_dict, output_dict, exec_properties)
+        super().Do(input_dict, output_dict, told_of_sampling(input_dict, exec_properties))
         model = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_KEY])
         if recorded:
             check_export(path_utils.serving_model_path(model), SamplingRecord.from_json(recorded))
+
+
+def told_of_sampling(
+    input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns execution properties whose `custom_config` holds the record of the sampling, if any.
+
+    Args:
+        input_dict: `examples`.
+        exec_properties: What the component was given.
+    """
+    examples = artifact_utils.get_single_instance(input_dict[_EXAMPLES])
+    recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
+    config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
+    told = config | ({SAMPLING_KEY: recorded} if recorded else {})
+    return exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(told)}
 
 
 def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:

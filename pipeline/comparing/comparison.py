@@ -1,0 +1,176 @@
+"""The comparison of two runs, as a value."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.comparing.differences import Difference, Side, find_differences, make_side, output_of
+from pipeline.comparing.paired import PairedVerdict
+from pipeline.comparing.pairing import CannotPairError, find_pair
+from pipeline.errors import InputError
+from pipeline.lineage.graph import Graph, Run
+from pipeline.lineage.references import resolve
+from pipeline.output_folder import captured_output
+from pipeline.tracking.run_record import RunRecord, run_record
+
+Differences = list[Difference] | None
+PARTS = ("data", "code", "steps", "config", "hyperparameters", "packages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A metric of one run.
+
+    Attributes:
+        value: The metric.
+        interval: Its lower and upper limit, or None where the run recorded none.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two runs side by side.
+
+    Attributes:
+        first: The first run.
+        second: The second run.
+        data: What differs between their data; empty for the same data, None where a run did not
+            record it.
+        code: The same of commit, sources and schema.
+        steps: The same of the code of each step.
+        config: The same of the configuration, by dotted key.
+        packages: The same of packages, interpreter, platform and lock file.
+        hyperparameters: The same of what the networks were trained with, tuned or not.
+        metrics: Metrics on each run's own test split: name to the first's and the second's.
+        paired: What the same test examples say, or None.
+        not_paired: Why they say nothing, or empty.
+        notes: What could not be compared, and why.
+    """
+
+    first: RunRecord
+    second: RunRecord
+    data: Differences
+    code: Differences
+    steps: Differences
+    config: Differences
+    packages: Differences
+    hyperparameters: Differences
+    metrics: Mapping[str, tuple[Figure | None, Figure | None]]
+    paired: PairedVerdict | None
+    not_paired: str
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values for a JSON document."""
+        return {
+            "first": self.first.row.to_json(),
+            "second": self.second.row.to_json(),
+            **{key: _plain_list(getattr(self, key)) for key in PARTS},
+            "metrics": {
+                name: {"first": _plain(pair[0]), "second": _plain(pair[1])}
+                for name, pair in self.metrics.items()
+            },
+            "paired": None if self.paired is None else self.paired.to_json(),
+            "not_paired": self.not_paired,
+            "notes": list(self.notes),
+        }
+
+
+def _plain_list(differences: Differences) -> list[dict[str, Any]] | None:
+    return None if differences is None else [dataclasses.asdict(each) for each in differences]
+
+
+def _plain(figure: Figure | None) -> dict[str, Any] | None:
+    return None if figure is None else dataclasses.asdict(figure)
+
+
+def compare_runs(graph: Graph, first: str, second: str) -> Comparison:
+    """Returns the comparison of two runs.
+
+    Args:
+        graph: All that is recorded.
+        first: A run's id, or what `faultline lineage` takes for a model: its run is meant.
+        second: The same of the other run.
+
+    Raises:
+        InputError: A reference names nothing, or both name the same run.
+    """
+    runs = [find_run(graph, reference) for reference in (first, second)]
+    if runs[0].id == runs[1].id:
+        raise InputError(f"{first} and {second} are the same run, {runs[0].id}. Give two runs.")
+    sides = [make_side(graph, run) for run in runs]
+    records = [run_record(graph, run) for run in runs]
+    paired, not_paired = _pair(graph, runs)
+    return Comparison(
+        first=records[0],
+        second=records[1],
+        **{key: find_differences(getattr(sides[0], key), getattr(sides[1], key)) for key in PARTS},
+        metrics=_metrics(graph, runs, records),
+        paired=paired,
+        not_paired=not_paired,
+        notes=tuple(_notes(sides)),
+    )
+
+
+def find_run(graph: Graph, reference: str) -> Run:
+    """Returns the run that a reference means; for a model, the run that made it.
+
+    Raises:
+        InputError: It means nothing.
+    """
+    found = resolve(graph, reference)
+    if isinstance(found, Run):
+        return found
+    step = graph.producer(found.id)
+    if step is None:
+        raise InputError(f"Nobody recorded which run made {reference}. Give the run's id.")
+    return graph.runs[step.run_id]
+
+
+def _pair(graph: Graph, runs: list[Run]) -> tuple[PairedVerdict | None, str]:
+    try:
+        pair = find_pair(graph, *runs)
+    except CannotPairError as error:
+        return None, str(error)
+    # TensorFlow takes seconds to import: only where there is something to ask.
+    from pipeline.comparing.answers import ask_both
+    from pipeline.comparing.paired import judge
+
+    try:
+        with captured_output(Path(os.devnull)):  # greetings of TensorFlow's libraries
+            return judge(ask_both([pair.first, pair.second], pair.files, pair.label)), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _metrics(
+    graph: Graph, runs: list[Run], records: list[RunRecord]
+) -> dict[str, tuple[Figure | None, Figure | None]]:
+    figures = [_figures(graph, run, rec) for run, rec in zip(runs, records, strict=True)]
+    names = dict.fromkeys([*figures[0], *figures[1]])
+    return {name: (figures[0].get(name), figures[1].get(name)) for name in names}
+
+
+def _figures(graph: Graph, run: Run, record: RunRecord) -> dict[str, Figure]:
+    blessing = output_of(graph, run, "ModelBlessing")
+    intervals = blessing.properties.get("intervals", {}) if blessing else {}
+    return {
+        name: Figure(value=value, interval=tuple(intervals[name]) if name in intervals else None)
+        for name, value in record.row.metrics.items()
+    }
+
+
+def _notes(sides: list[Side]) -> list[str]:
+    notes = []
+    for side in sides:
+        if not side.config:
+            notes.append(f"the configuration of run {side.run.id} was not recorded")
+        if side.run.provenance is None:
+            notes.append(f"the code and packages of run {side.run.id} were not recorded")
+    return notes

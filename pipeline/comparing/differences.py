@@ -1,0 +1,107 @@
+"""What differs between two runs' data, code, configuration and packages, from ML Metadata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.lineage.graph import Artifact, Graph, Run
+from pipeline.provenance import Provenance
+from pipeline.tracking.run_record import Scalar, flatten, run_record
+
+NOT_THERE = "-"
+# Properties of `Examples` that say which data they are.
+_DATA_KEYS = (
+    *("data_digest", "num_files", "source_files", "span", "spans", "version"),
+    *("num_bad_rows", "num_duplicates", "num_rows", "num_rows_train", "num_rows_eval"),
+    *("num_rows_test", "num_positives_train", "num_positives_eval", "num_positives_test"),
+)
+_ENVIRONMENT_KEYS = ("python", "platform", "lock_digest")
+_CODE_KEYS = ("git_commit", "git_dirty", "code_digest", "schema_digest")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that differs.
+
+    Attributes:
+        key: Its name.
+        first: What the first run has; `-` where it has no such thing.
+        second: The same of the second.
+    """
+
+    key: str
+    first: Scalar
+    second: Scalar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What one run was made of; an empty mapping is what nobody recorded.
+
+    Attributes:
+        run: The run.
+        data: Which data its examples are.
+        code: Commit, whether files differed from it, digests of sources and schema.
+        steps: Digest of the code of each step that has one.
+        config: The configuration by dotted key.
+        hyperparameters: What the network was trained with, tuned or not.
+        packages: Versions by package; interpreter, platform and lock file too.
+    """
+
+    run: Run
+    data: Mapping[str, Scalar] = field(default_factory=dict)
+    code: Mapping[str, Scalar] = field(default_factory=dict)
+    steps: Mapping[str, Scalar] = field(default_factory=dict)
+    config: Mapping[str, Scalar] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Scalar] = field(default_factory=dict)
+    packages: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+def make_side(graph: Graph, run: Run) -> Side:
+    """Returns what a run was made of."""
+    examples = output_of(graph, run, "Examples")
+    properties = examples.properties if examples else {}
+    stamp = run.provenance
+    return Side(
+        run=run,
+        data=dict(flatten({key: properties[key] for key in _DATA_KEYS if key in properties})),
+        code=_chosen(stamp, _CODE_KEYS),
+        steps={
+            step.node: digest for step in run.steps if (digest := _code_digest(step.parameters))
+        },
+        config=dict(flatten(run.config)),
+        hyperparameters=run_record(graph, run).hyperparameters,
+        packages=_chosen(stamp, _ENVIRONMENT_KEYS) | (dict(stamp.packages) if stamp else {}),
+    )
+
+
+def output_of(graph: Graph, run: Run, type_name: str) -> Artifact | None:
+    """Returns the first artifact of a type that a run made or took from the cache, or None."""
+    found = [a for s in run.steps if s.succeeded for a in graph.find(s.outputs, type_name)]
+    return found[0] if found else None
+
+
+def _chosen(stamp: Provenance | None, keys: tuple[str, ...]) -> dict[str, Scalar]:
+    return {key: getattr(stamp, key) for key in keys} if stamp else {}
+
+
+def _code_digest(parameters: Mapping[str, Any]) -> str:
+    custom = parameters.get("custom_config")
+    nested = custom.get("code_digest") if isinstance(custom, Mapping) else None
+    return str(parameters.get("code_digest") or nested or "")
+
+
+def find_differences(
+    first: Mapping[str, Scalar], second: Mapping[str, Scalar]
+) -> list[Difference] | None:
+    """Returns the keys whose values differ or that one side lacks, in the order of the keys.
+
+    None where nothing was recorded for a side: then nothing can be said.
+    """
+    if not first or not second:
+        return None
+    return [
+        Difference(key=key, first=first.get(key, NOT_THERE), second=second.get(key, NOT_THERE))
+        for key in sorted(set(first) | set(second))
+        if first.get(key) != second.get(key)
+    ]

@@ -1,0 +1,1 @@
+"""Tuner: TFX's, told what was sampled."""
