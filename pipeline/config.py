@@ -232,6 +232,22 @@ class Tracking:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Beam:
+    """Where `beam_runner.py` runs the data-parallel steps; `faultline run` stays on this machine.
+
+    Attributes:
+        engine: `local`, `flink`, `spark` or `dataflow`.
+        options: Beam's own options for that engine, such as `job_endpoint: "flink:8099"`.
+        artifacts: Folder or bucket of the artifacts, by default in the output folder; workers on
+            other machines need a bucket.
+    """
+
+    engine: Literal["local", "flink", "spark", "dataflow"] = "local"
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    artifacts: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Config:
     """One use case.
 
@@ -253,6 +269,7 @@ class Config:
         gate: What blesses a model.
         metadata: The ML Metadata database.
         tracking: Where runs are shown beside it.
+        beam: The engine of `beam_runner.py`.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -272,6 +289,7 @@ class Config:
     gate: Gate = Field(default_factory=Gate)
     metadata: Metadata = Field(default_factory=Metadata)
     tracking: Tracking = Field(default_factory=Tracking)
+    beam: Beam = Field(default_factory=Beam)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 

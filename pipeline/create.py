@@ -1,5 +1,6 @@
 """The wiring of every component, on one page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -72,6 +73,7 @@ def create_pipeline(
     source: Source,
     folder: OutputFolder,
     connection: metadata_store_pb2.ConnectionConfig,
+    beam_args: Sequence[str] = LOCAL_BEAM_ARGS,
 ) -> Pipeline:
     """Returns the pipeline of a use case.
 
@@ -80,6 +82,7 @@ def create_pipeline(
         source: Where its data is.
         folder: Where everything is written.
         connection: Where ML Metadata lives.
+        beam_args: Beam's options for the data-parallel steps.
     """
     example_gen = ArrowExampleGen(
         config,
@@ -204,11 +207,11 @@ def create_pipeline(
     ]
     return Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(folder.artifacts / config.name),
+        pipeline_root=f"{config.beam.artifacts or folder.artifacts}/{config.name}",
         components=components,
         enable_cache=True,
         metadata_connection_config=connection,
-        beam_pipeline_args=list(LOCAL_BEAM_ARGS),
+        beam_pipeline_args=list(beam_args),
     )
 
 

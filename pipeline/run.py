@@ -15,6 +15,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.console import RunConsole
@@ -38,12 +39,14 @@ class RunPlace:
         config_path: Its YAML.
         folder: The output folder.
         run_id: The run's id: its start and the use case's name.
+        beam_args: Beam's options for the data-parallel steps.
     """
 
     config: Config
     config_path: Path
     folder: OutputFolder
     run_id: str
+    beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS
 
     @property
     def run_folder(self) -> Path:
@@ -51,13 +54,20 @@ class RunPlace:
         return self.folder.run(self.run_id)
 
 
-def run_use_case(config_path: Path, output: Path, *, as_json: bool) -> int:
+def run_use_case(
+    config_path: Path,
+    output: Path,
+    *,
+    as_json: bool,
+    beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS,
+) -> int:
     """Runs a use case and prints what happens.
 
     Args:
         config_path: The use case's YAML.
         output: Folder that holds all that runs write.
         as_json: Print the summary as JSON on standard output and text on standard error.
+        beam_args: Beam's options for the data-parallel steps.
 
     Returns:
         The exit code: 0 for a blessed model, 3 for a refused one.
@@ -75,6 +85,7 @@ def run_use_case(config_path: Path, output: Path, *, as_json: bool) -> int:
             config_path=config_path,
             folder=folder,
             run_id=_new_run_id(folder, config.name),
+            beam_args=beam_args,
         )
         with _streams(place, as_json=as_json) as (text, data):
             summary = _run(place, Console(file=text))
@@ -177,7 +188,8 @@ def _run_steps(
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
     compiled = compile_pipeline(
-        create_pipeline(place.config, source, place.folder, connection), place.run_id
+        create_pipeline(place.config, source, place.folder, connection, place.beam_args),
+        place.run_id,
     )
     shown.say(f"[dim]code {provenance.git_label}[/dim]")
     for step in run_steps(compiled, connection, on_start=shown.step_started):

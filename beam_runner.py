@@ -1,0 +1,60 @@
+"""Runs a use case with its data-parallel steps on Flink, Spark, Dataflow or any Beam runner."""
+
+from pathlib import Path
+
+import click
+
+from faultline import config_option, exits_cleanly, json_option, output_option
+
+
+@click.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    }
+)
+@config_option
+@output_option
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "flink", "spark", "dataflow"]),
+    help="Short form: flink and spark mean a job server on localhost:8099 with its workers in "
+    "this process. By default the config's `beam.engine`.",
+)
+@click.option("--dry_run", is_flag=True, help="Print what would run where, and stop.")
+@json_option
+@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
+@exits_cleanly
+def main(
+    config_path: Path,
+    output: Path,
+    engine: str | None,
+    dry_run: bool,
+    as_json: bool,
+    beam_options: tuple[str, ...],
+) -> int:
+    """Run a use case, its Beam steps on an engine and the rest in this process.
+
+    \b
+    python beam_runner.py --engine flink
+    python beam_runner.py --runner=PortableRunner --job_endpoint=localhost:8099 \\
+        --environment_type=LOOPBACK
+    python beam_runner.py --engine dataflow --project=my-project --region=europe-west1 \\
+        --temp_location=gs://my-bucket/tmp --sdk_container_image=my/image:1 --dry_run
+
+    BEAM_OPTIONS are Beam's own and go to every Beam step as they are; they win over the config's
+    `beam.options`, and those over the short form. Everything is checked before anything starts.
+    Exit codes are those of `faultline run`.
+    """  # noqa: D301 - click wants the backspace itself, not its two letters
+    from pipeline.remote import run
+
+    if dry_run:
+        return run.dry_run(config_path, output, engine=engine, given=beam_options)
+    return run.run_on_engine(
+        config_path, output, engine=engine, given=beam_options, as_json=as_json
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The project's own wheel, which brings its code to workers on other machines."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pipeline.errors import StepFailedError
+from pipeline.provenance import code_digest
+
+PACKAGES = ("pipeline", "models", "datasets", "serving")
+_FILES = ("faultline.py", "local_runner.py", "beam_runner.py", "pyproject.toml", "README.md")
+_BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+
+
+def wheel_digest(project: Path) -> str:
+    """Returns the digest of the code that goes into the wheel."""
+    return code_digest([project / name for name in (*PACKAGES, "pyproject.toml")])
+
+
+def build_wheel(project: Path, folder: Path) -> Path:
+    """Returns the project's wheel, built only if its code changed since.
+
+    Args:
+        project: The project's folder.
+        folder: Where wheels are kept, each in a folder named by its code's digest.
+
+    Raises:
+        StepFailedError: It cannot be built.
+    """
+    kept = folder / wheel_digest(project)[:16]
+    if found := sorted(kept.glob("*.whl")):
+        return found[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        # A copy: setuptools leaves folders beside what it builds.
+        source, built = Path(scratch) / "source", Path(scratch) / "built"
+        _copy(project, source)
+        built.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", _BUILD, str(built)],
+            check=False,  # the reason is told below
+            cwd=source,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise StepFailedError(f"The project's wheel could not be built: {last}")
+        built.rename(kept)
+    [wheel] = kept.glob("*.whl")
+    return wheel
+
+
+def _copy(project: Path, source: Path) -> None:
+    source.mkdir()
+    for name in PACKAGES:
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(project / name, source / name, ignore=ignore)
+    for name in _FILES:
+        if (project / name).exists():
+            shutil.copy2(project / name, source / name)
