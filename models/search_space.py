@@ -19,7 +19,7 @@ Strategy = Literal["random", "bayesian", "hyperband"]
 
 # How long a network is trained is not searched: the best epoch is kept, and Hyperband deals epochs.
 # Nor is a block of options.
-_NOT_SEARCHED = ("epochs", "patience", "hard_negatives")
+_NOT_SEARCHED = ("epochs", "patience", "hard_negatives", "augmentation")
 # What KerasTuner's Hyperband notes among the values of a trial.
 _OWN_PREFIX = "tuner/"
 _EPOCHS = "tuner/epochs"

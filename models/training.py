@@ -31,6 +31,7 @@ from models.probability import ProbabilityMap, shift_in_graph
 from models.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, sampling_shift
 from models.search_space import tuned_options
 from models.transform_graph import TransformGraph, network_inputs
+from models.variation import Variation, VariedBatches, make_variation
 from models.warmup import write_warmup
 
 EVAL_METRICS_FILE = "eval_metrics.json"
@@ -53,12 +54,14 @@ class Dataset:
         shift: float64 `[n]`, or one number for all: what the sampling of the train split adds to
             the logits.
         weights: float32 `[n]`, how much each example counts beside its class; None: all alike.
+        variation: Other inputs for every epoch; None: `inputs` in all of them.
     """
 
     inputs: Arrays
     labels: NDArray[np.float32]
     shift: NDArray[np.float64] | float = 0.0
     weights: NDArray[np.float32] | None = None
+    variation: Variation | None = None
 
 
 def run_fn(fn_args: Any) -> None:
@@ -82,7 +85,7 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     graph = TransformGraph(fn_args.transform_graph_path, spec)
     recorded = recorded_sampling(fn_args.custom_config)
     transform = make_transform(graph, sampling_shift(recorded))
-    train = read_split(fn_args.train_files, transform)
+    train = read_train(fn_args.train_files, transform, graph, spec)
     train = emphasised(train, fn_args, spec.train)
     evaluation = read_split(fn_args.eval_files, transform)
     network = build_network(graph.index_space, spec.train)
@@ -207,6 +210,26 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
     return Dataset(inputs=arrays, labels=labels, shift=shift)
 
 
+def read_train(
+    patterns: Sequence[str], transform: Transform, graph: TransformGraph, spec: ModelSpec
+) -> Dataset:
+    """Reads the train split, with the variation of its signals where the options ask for one.
+
+    Args:
+        patterns: File patterns of gzip TFRecords.
+        transform: What `make_transform` returned.
+        graph: The transform graph.
+        spec: The features, the options and the seed.
+
+    Raises:
+        ValueError: No examples.
+    """
+    train = read_split(patterns, transform)
+    if not spec.train.augmentation:
+        return train
+    return replace(train, variation=make_variation(_files(patterns), graph, spec))
+
+
 def _files(patterns: Sequence[str]) -> list[str]:
     return sorted(file for pattern in patterns for file in glob.glob(pattern))  # noqa: PTH207
 
@@ -303,16 +326,27 @@ def train_network(
     )
     watcher = EvalPrAuc(evaluation, options)
     network.fit(
-        train.inputs,
-        train.labels,
-        batch_size=options.batch_size,
+        **_batches(train, options),
         epochs=options.epochs,
-        sample_weight=example_weights(train, options),
         # The watcher comes first: it adds eval_pr_auc to what TensorBoard logs.
         callbacks=[watcher, keras.callbacks.TensorBoard(str(log_dir), write_graph=False)],
         verbose=0,
     )
     return watcher.history
+
+
+def _batches(train: Dataset, options: TrainOptions) -> dict[str, Any]:
+    """The data in the form that Keras's `fit` takes."""
+    weights = example_weights(train, options)
+    if train.variation is not None:
+        batches = VariedBatches(train.variation, train.labels, weights, options.batch_size)
+        return {"x": batches, "shuffle": False}
+    return {
+        "x": train.inputs,
+        "y": train.labels,
+        "sample_weight": weights,
+        "batch_size": options.batch_size,
+    }
 
 
 def _check_both_classes(split: str, labels: NDArray[np.float32]) -> None:

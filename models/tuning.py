@@ -23,6 +23,7 @@ from models.training import (
     emphasised,
     make_transform,
     read_split,
+    read_train,
     recorded_sampling,
     reproducible,
     train_network,
@@ -131,7 +132,9 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
     judge = _make_judge(
         graph,
         spec.seed,
-        train=emphasised(read_split(fn_args.train_files, transform), fn_args, spec.train),
+        train=emphasised(
+            read_train(fn_args.train_files, transform, graph, spec), fn_args, spec.train
+        ),
         evaluation=read_split(fn_args.eval_files, transform),
         log_dir=folder / "log",
     )

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from models import features as features_lib
+from models.augmentation import check_augmentation
 from models.features import STRICT_KEYS, CalibrationMethod, Feature, ModelSpec, TrainOptions
 from models.search_space import Tuning, check_space
 from pipeline.components.case_control.options import Sampling, check_sampling
@@ -303,6 +304,7 @@ class Config:
             check_space(self.tuning.space, self.train)
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
+        check_augmentation(self.train.augmentation, self.features)
         if self.train.hard_negatives is not None and self.calibration == "none":
             raise ValueError(
                 "train.hard_negatives bends the probabilities in a way that only a calibration "

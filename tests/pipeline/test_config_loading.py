@@ -129,6 +129,14 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
             "train:\n  hard_negatives:\n    shar: 0.1\n",
             "line 10: unknown key `train.hard_negatives.shar`; did you mean `share`?",
         ),
+        (
+            "train: {augmentation: {speed: {noise: 1}}}\n",
+            "train.augmentation.speed: `speed` is numeric; only signals are varied",
+        ),
+        (
+            "train:\n  augmentation:\n    speed:\n      nois: 1\n",
+            "line 11: unknown key `train.augmentation.speed.nois`; did you mean `noise`?",
+        ),
         ("train: 3\n", "line 8: train must be `key: value` lines, got 3"),
         ("evaluation:\n  slices:\n  - [a]\n  - 5\n", "line 11: evaluation.slices.1 must be"),
         ("metadata:\n  url: ftp://x\n", "line 9: metadata.url: must be mysql://"),
