@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.components.arrow_example_gen import hashing, splits
+from pipeline.components.arrow_example_gen import hashing, splits, time_units
 from pipeline.config import SPLITS, Split
 from pipeline.onboarding.identifiers import Group
 from pipeline.onboarding.row_order import MIN_STEADY_BLOCKS, RowOrder
@@ -149,9 +149,8 @@ def _why_no_groups(codes: npt.NDArray[np.int64], positive: Bools, scale: float) 
 
 
 def _why_no_keys(keys: hashing.Hashes, positive: Bools, scale: float) -> str | None:
-    counts = splits.KeyCounts()
-    counts.add(keys, positive)
-    return _why_not(splits.plan_groups(counts, _SHARES), keys, positive, scale)
+    plan = splits.plan_groups(_count_keys(keys, positive), _SHARES)
+    return _why_not(plan, keys, positive, scale)
 
 
 def _why_no_times(time: TimeColumn, positive: Bools, scale: float) -> str | None:
@@ -162,9 +161,20 @@ def _why_no_times(time: TimeColumn, positive: Bools, scale: float) -> str | None
     if len(np.unique(seconds)) < _MIN_TIMES:
         return f"only {count(len(np.unique(seconds)), 'distinct value')}"
     keys = (seconds - seconds.min()).astype(np.uint64)
+    labels = positive[known]
+
+    def count_in(ranges: Sequence[time_units.KeyRange]) -> splits.KeyCounts:
+        inside = time_units.in_ranges(keys, ranges)
+        return _count_keys(keys[inside], labels[inside])
+
+    units = time_units.refine_units(_count_keys(keys, labels), _SHARES, count_in)
+    return _why_not(time_units.plan_time(units, _SHARES), keys, labels, scale)
+
+
+def _count_keys(keys: hashing.Hashes, positive: Bools) -> splits.KeyCounts:
     counts = splits.KeyCounts()
-    counts.add(keys, positive[known])
-    return _why_not(splits.plan_time(counts, _SHARES), keys, positive[known], scale)
+    counts.add(keys, positive)
+    return counts
 
 
 def _why_not(

@@ -18,6 +18,7 @@ from pipeline.components.arrow_example_gen import (
     splits,
     staging,
     steps,
+    time_units,
 )
 from pipeline.components.arrow_example_gen.columns import decide_columns
 from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
@@ -28,8 +29,9 @@ from pipeline.errors import InputError
 Value = TypeVar("Value")
 MakePipeline = Callable[[], beam.Pipeline]
 
-# Content hashes that one worker compares at a time when duplicates are dropped.
-_ROWS_A_PART = 1 << 21
+# Content hashes are compared in this many ranges where there are many rows.
+_NUM_PARTS = 2_048
+_MANY_ROWS = 1 << 21
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +105,9 @@ class Passes:
             raise RuntimeError(f"The pass `{name}` has no result.")
         return outcome.value
 
-    def drop_duplicates(self, num_rows: int) -> int:
-        """Notes rows that repeat an earlier one, and returns how many they are."""
-        num_parts = 1 + num_rows // _ROWS_A_PART
+    def drop_duplicates(self, num_rows: int) -> None:
+        """Notes the rows that repeat an earlier one in the staging folder."""
+        num_parts = 1 if num_rows < _MANY_ROWS else _NUM_PARTS
         part = functools.partial(steps.content_parts, folder=self.staged, num_parts=num_parts)
         with self.make_pipeline() as pipeline:
             (
@@ -117,10 +119,7 @@ class Passes:
                 | "Repeats" >> beam.FlatMapTuple(_find_duplicates)
                 | "ByPiece" >> beam.GroupByKey()
                 | "Note" >> beam.MapTuple(functools.partial(_drop_rows, self.staged))
-                | "Count" >> beam.CombineGlobally(sum)
-                | "Keep" >> beam.Map(functools.partial(_save, self.staged, "duplicates"))
             )
-        return int(_load(self.staged, "duplicates"))
 
 
 def _find_duplicates(
@@ -129,8 +128,8 @@ def _find_duplicates(
     return steps.find_duplicates(list(parts))
 
 
-def _drop_rows(staged: str, piece: int, numbers: Iterable[npt.NDArray[np.int64]]) -> int:
-    return steps.drop_rows(piece, list(numbers), staged)
+def _drop_rows(staged: str, piece: int, numbers: Iterable[npt.NDArray[np.int64]]) -> None:
+    steps.drop_rows(piece, list(numbers), staged)
 
 
 def _attempt(work: Callable[[Piece], Value], piece: Piece) -> Outcome[Value]:
@@ -198,7 +197,8 @@ def ingest(
     report = _stage(passes, spec, reports_dir)
     bad_rows = report.ordered_bad_rows()
     checks.check_rows(report.num_rows, report.num_bad_rows, files)
-    num_duplicates = passes.drop_duplicates(report.num_rows) if spec.drop_duplicates else 0
+    if spec.drop_duplicates:
+        passes.drop_duplicates(report.num_rows)
     plan = _make_plan(passes, spec, report.labels)
     written = _write(passes, plan, uri)
     if bad_rows:
@@ -207,7 +207,7 @@ def ingest(
     return Summary(
         num_rows=int(written.sum()),
         num_bad_rows=report.num_bad_rows,
-        num_duplicates=num_duplicates,
+        num_duplicates=report.num_rows - int(written.sum()),
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
     )
@@ -259,12 +259,19 @@ def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> step
         cuts = splits.stratified_cuts(counts, spec.shares)
         rows = passes.run(
             functools.partial(steps.rows_at_cuts, cuts=cuts, folder=passes.staged),
-            splits.Rows.concatenate,
+            splits.CutCounts.concatenate,
             "cuts",
         )
         return splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, rows)))
-    make = splits.plan_time if spec.strategy == "time" else splits.plan_groups
-    return checks.check_plan(make(counts, spec.shares), spec)
+    if spec.strategy == "time":
+        units = time_units.refine_units(counts, spec.shares, functools.partial(_recount, passes))
+        return checks.check_plan(time_units.plan_time(units, spec.shares), spec)
+    return checks.check_plan(splits.plan_groups(counts, spec.shares), spec)
+
+
+def _recount(passes: Passes, ranges: Sequence[time_units.KeyRange]) -> splits.KeyCounts:
+    count = functools.partial(steps.count_in_ranges, ranges=ranges, folder=passes.staged)
+    return passes.run(count, steps.merge_counts, "recount")
 
 
 def _write(passes: Passes, plan: steps.Plan, uri: str) -> npt.NDArray[np.int64]:

@@ -21,8 +21,9 @@ _KEY_BITS = 64
 # Rows are counted in this many buckets of their hash; only the buckets that a cut goes through are
 # looked at row by row.
 BUCKET_BITS = 16
-# Groups and times are counted one by one up to this many, then in ranges of neighbouring keys.
-MAX_UNITS = 1 << 20
+# Groups and times are counted one by one up to this many, then in ranges of neighbouring keys. What
+# travels from worker to driver is bounded by it (1.6 MB), however many rows there are.
+MAX_UNITS = 1 << 16
 
 
 def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
@@ -78,19 +79,28 @@ class KeyCounts:
         self._add(other.keys >> np.uint64(shift - other.shift), other.counts)
 
     def _add(self, keys: Keys, classes: Ints) -> None:
-        self._sum(np.concatenate([self.keys, keys]), np.concatenate([self.counts, classes]))
-        while len(self.keys) > self.limit:
-            self._coarsen(self.shift + 1)
-
-    def _coarsen(self, shift: int) -> None:
-        if shift > self.shift:
-            self._sum(self.keys >> np.uint64(shift - self.shift), self.counts)
-            self.shift = shift
-
-    def _sum(self, keys: Keys, classes: Ints) -> None:
-        self.keys, places = np.unique(keys, return_inverse=True)
+        self.keys, places = np.unique(np.concatenate([self.keys, keys]), return_inverse=True)
+        classes = np.concatenate([self.counts, classes])
         sums = [np.bincount(places, classes[:, label], len(self.keys)) for label in (0, 1)]
         self.counts = np.stack(sums, axis=1).astype(np.int64)
+        if len(self.keys) > self.limit:
+            self._coarsen(self.shift + self._excess_bits())
+
+    def _excess_bits(self) -> int:
+        """The fewest low bits that must go so that the keys keep to the limit."""
+        # Two neighbours become one when all bits in which they differ are gone.
+        differences = np.sort(self.keys[1:] ^ self.keys[:-1])
+        ends = np.searchsorted(differences, np.uint64(1) << np.arange(_KEY_BITS, dtype=np.uint64))
+        return int(np.argmax(1 + len(differences) - ends <= self.limit))
+
+    def _coarsen(self, shift: int) -> None:
+        if shift <= self.shift or not len(self.keys):
+            self.shift = max(shift, self.shift)
+            return
+        keys = self.keys >> np.uint64(shift - self.shift)
+        firsts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        self.keys, self.shift = keys[firsts], shift
+        self.counts = np.add.reduceat(self.counts, firsts, axis=0)
 
 
 def bucket_counts() -> KeyCounts:
@@ -154,53 +164,99 @@ class Rows:
     keys: Keys
     places: Ints
 
-    def in_buckets(self, cuts: Sequence[Cut]) -> "Rows":
-        """Returns the rows that lie in a bucket that a cut of their class goes through."""
+    def at_cuts(self, cuts: Sequence[Cut]) -> "CutCounts":
+        """Counts the rows that lie in a bucket that a cut of their class goes through."""
         buckets = self.keys >> np.uint64(_KEY_BITS - BUCKET_BITS)
         wanted = np.zeros(len(self.keys), bool)
         for cut in cuts:
             wanted |= (buckets == cut.bucket) & (self.labels == bool(cut.label))
-        return self.only(wanted)
+        inside = self.only(wanted)
+        order = np.lexsort((inside.places[:, 0], inside.keys, inside.labels))
+        labels, keys, pieces = (
+            inside.labels[order],
+            inside.keys[order],
+            inside.places[order, 0],
+        )
+        differs = (
+            (labels[1:] != labels[:-1]) | (keys[1:] != keys[:-1]) | (pieces[1:] != pieces[:-1])
+        )
+        firsts = np.flatnonzero(np.concatenate([[True], differs])[: len(keys)])
+        counts = np.diff(np.append(firsts, len(keys)))
+        return CutCounts(
+            labels=labels[firsts], keys=keys[firsts], pieces=pieces[firsts], counts=counts
+        )
 
     def only(self, wanted: npt.NDArray[np.bool_]) -> "Rows":
         """Returns the rows at which `wanted` is true."""
         return Rows(labels=self.labels[wanted], keys=self.keys[wanted], places=self.places[wanted])
 
+
+@dataclass(kw_only=True)
+class CutCounts:
+    """Rows in the buckets of cuts, counted by class, hash and piece: equal rows take one place.
+
+    Attributes:
+        labels: bool [entries].
+        keys: uint64 [entries].
+        pieces: int64 [entries].
+        counts: int64 [entries], how many rows.
+    """
+
+    labels: npt.NDArray[np.bool_]
+    keys: Keys
+    pieces: Ints
+    counts: Ints
+
     @staticmethod
-    def concatenate(parts: Sequence["Rows"]) -> "Rows":
-        """Returns the rows of all parts."""
-        return Rows(
+    def concatenate(parts: Sequence["CutCounts"]) -> "CutCounts":
+        """Returns the entries of all parts."""
+        return CutCounts(
             labels=np.concatenate([part.labels for part in parts]),
             keys=np.concatenate([part.keys for part in parts]),
-            places=np.concatenate([part.places for part in parts]),
+            pieces=np.concatenate([part.pieces for part in parts]),
+            counts=np.concatenate([part.counts for part in parts]),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """The first row of a class that lies beyond a boundary, as `(key, piece, row)`."""
+    """The first row of a class that lies beyond a boundary.
+
+    Attributes:
+        label: 0 or 1.
+        key: Its hash.
+        piece: Its piece.
+        skip: How many rows of the piece with this hash and class come before it.
+    """
 
     label: int
     key: int
     piece: int
-    row: int
+    skip: int
 
 
-def find_thresholds(cuts: Sequence[Cut], rows: Rows) -> list[Threshold]:
+def find_thresholds(cuts: Sequence[Cut], counts: CutCounts) -> list[Threshold]:
     """Returns the exact row at each cut, in the order of `cuts`.
 
     Args:
         cuts: The cuts.
-        rows: All rows that lie in the buckets of the cuts.
+        counts: All rows that lie in the buckets of the cuts.
     """
+    buckets = counts.keys >> np.uint64(_KEY_BITS - BUCKET_BITS)
     thresholds = []
     for cut in cuts:
-        inside = rows.in_buckets([cut])
-        order = np.lexsort((inside.places[:, 1], inside.places[:, 0], inside.keys))
-        at = order[cut.take]
-        piece, row = (int(number) for number in inside.places[at])
+        inside = np.flatnonzero((buckets == cut.bucket) & (counts.labels == bool(cut.label)))
+        order = inside[np.lexsort((counts.pieces[inside], counts.keys[inside]))]
+        before = running_sums(counts.counts[order])
+        place = int(np.searchsorted(before, cut.take, side="right")) - 1
+        at = order[place]
         thresholds.append(
-            Threshold(label=cut.label, key=int(inside.keys[at]), piece=piece, row=row)
+            Threshold(
+                label=cut.label,
+                key=int(counts.keys[at]),
+                piece=int(counts.pieces[at]),
+                skip=int(cut.take - before[place]),
+            )
         )
     return thresholds
 
@@ -212,17 +268,21 @@ class StratifiedPlan:
     thresholds: tuple[Threshold, ...]
 
     def assign(self, rows: Rows) -> SplitIds:
-        """Returns int8 [rows]: 0 train, 1 eval, 2 test."""
+        """Returns int8 [rows]: 0 train, 1 eval, 2 test.
+
+        Args:
+            rows: All rows of their pieces: of equal ones it matters how many come before.
+        """
         splits = np.zeros(len(rows.keys), np.int8)
         pieces, numbers = rows.places[:, 0], rows.places[:, 1]
         for threshold in self.thresholds:
+            mine = rows.labels == bool(threshold.label)
             key = np.uint64(threshold.key)
-            equal = (rows.keys == key) & (
-                (pieces > threshold.piece)
-                | ((pieces == threshold.piece) & (numbers >= threshold.row))
-            )
-            beyond = (rows.keys > key) | equal
-            splits += (beyond & (rows.labels == bool(threshold.label))).astype(np.int8)
+            equal = mine & (rows.keys == key)
+            splits += (mine & (rows.keys > key)).astype(np.int8)
+            splits += (equal & (pieces > threshold.piece)).astype(np.int8)
+            here = np.flatnonzero(equal & (pieces == threshold.piece))
+            splits[here[np.argsort(numbers[here])][threshold.skip :]] += 1
         return splits
 
 
@@ -231,18 +291,16 @@ class TablePlan:
     """Deals rows by a table from key to split, for `group`, `blocks` and `time`.
 
     Attributes:
-        shift: Low bits of the keys that are not told apart.
-        keys: uint64 [units], ascending.
+        keys: uint64 [units], the first key of each unit, ascending.
         splits: int8 [units].
     """
 
-    shift: int
     keys: Keys
     splits: SplitIds
 
     def assign(self, rows: Rows) -> SplitIds:
         """Returns int8 [rows]: 0 train, 1 eval, 2 test."""
-        return self.splits[np.searchsorted(self.keys, rows.keys >> np.uint64(self.shift))]
+        return self.splits[np.searchsorted(self.keys, rows.keys, side="right") - 1]
 
 
 def best_cuts(weights: Ints, needs: Sequence[Ints], shares: Sequence[float]) -> tuple[int, int]:
@@ -257,13 +315,13 @@ def best_cuts(weights: Ints, needs: Sequence[Ints], shares: Sequence[float]) -> 
         The first unit of the second and of the third part, or (-1, -1) where no cut gives every
         part what it needs.
     """
-    before = _running(weights)
+    before = running_sums(weights)
     goals = np.cumsum(np.asarray(shares[:2]) * before[-1])
     first = np.arange(len(weights) + 1)
     earliest, latest = first.copy(), len(weights)
     allowed = np.ones(len(first), bool)
     for need in needs:
-        running = _running(need)
+        running = running_sums(need)
         allowed &= running >= 1
         earliest = np.maximum(earliest, np.searchsorted(running, running + 1))
         latest = min(latest, int(np.searchsorted(running, running[-1] - 1, side="right")) - 1)
@@ -278,30 +336,9 @@ def best_cuts(weights: Ints, needs: Sequence[Ints], shares: Sequence[float]) -> 
     return best, int(second[best])
 
 
-def _running(values: Ints) -> Ints:
+def running_sums(values: Ints) -> Ints:
+    """Returns int64 [values + 1], the sum of the values before each place."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
-
-
-def _table(counts: KeyCounts, splits: SplitIds) -> TablePlan:
-    return TablePlan(shift=counts.shift, keys=counts.keys, splits=splits)
-
-
-def plan_time(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
-    """Returns the plan that puts the oldest rows in train and the newest in test.
-
-    Equal times stay on one side. None where no cut gives each split a row of each class.
-
-    Args:
-        counts: Rows by time.
-        shares: Shares of the splits.
-    """
-    negative, positive = counts.counts[:, 0], counts.counts[:, 1]
-    first, second = best_cuts(negative + positive, [negative, positive], shares)
-    if first < 0:
-        return None
-    places = np.arange(len(counts.keys))
-    splits = (places >= first).astype(np.int8) + (places >= second).astype(np.int8)
-    return _table(counts, splits)
 
 
 def plan_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
@@ -333,4 +370,6 @@ def plan_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
         splits[units[first:second]] = 1
         splits[units[second:]] = 2
     held = [counts.counts[splits == split].sum(axis=0).min() for split in range(NUM_SPLITS)]
-    return _table(counts, splits) if min(held) > 0 else None
+    if min(held) == 0:
+        return None
+    return TablePlan(keys=counts.keys << np.uint64(counts.shift), splits=splits)

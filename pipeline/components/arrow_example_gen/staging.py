@@ -37,10 +37,11 @@ class RowKeys:
     def kept(self, folder: str, piece: int) -> npt.NDArray[np.bool_]:
         """Returns bool [rows], which rows are not dropped as duplicates."""
         filesystem, inner = resolve_path(folder)
-        name = dropped_name(piece)
-        if not filesystem.get_file_info(f"{inner}/{name}").is_file:
-            return np.ones(len(self.keys), bool)
-        return ~np.isin(self.numbers, load_arrays(folder, name)["numbers"])
+        kept = np.ones(len(self.keys), bool)
+        for name in (repeats_name(piece), repeats_name(piece, across=True)):
+            if filesystem.get_file_info(f"{inner}/{name}").is_file:
+                kept &= ~np.isin(self.numbers, load_arrays(folder, name)["numbers"])
+        return kept
 
     def as_rows(self, piece: int) -> Rows:
         """Returns the rows in the form in which splits are dealt."""
@@ -86,9 +87,9 @@ def rows_path(folder: str, piece: int) -> str:
     return f"{folder}/rows-{piece}.arrow"
 
 
-def dropped_name(piece: int) -> str:
-    """Returns the name of the file with the numbers of a piece's duplicate rows."""
-    return f"dropped-{piece}.npz"
+def repeats_name(piece: int, *, across: bool = False) -> str:
+    """Returns the name of the file with a piece's rows that repeat one of it, or of another."""
+    return f"repeats-{'across' if across else 'within'}-{piece}.npz"
 
 
 def save_arrays(folder: str, name: str, arrays: dict[str, npt.NDArray[np.generic]]) -> None:

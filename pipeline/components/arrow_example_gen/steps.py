@@ -25,12 +25,13 @@ from pipeline.components.arrow_example_gen.sources import BadRow, Piece, RawBatc
 from pipeline.components.arrow_example_gen.splits import (
     NUM_SPLITS,
     Cut,
+    CutCounts,
     KeyCounts,
-    Rows,
     StratifiedPlan,
     TablePlan,
     bucket_counts,
 )
+from pipeline.components.arrow_example_gen.time_units import KeyRange, in_ranges
 from pipeline.components.arrow_example_gen.typing_rows import TypedBatch, type_batch, unwrap
 
 _PROGRESS = logging.getLogger("faultline.progress")
@@ -175,34 +176,43 @@ def row_keys(typed: TypedBatch, spec: IngestSpec) -> staging.RowKeys:
 def content_parts(
     piece: Piece, folder: str, num_parts: int
 ) -> Iterator[tuple[int, tuple[int, hashing.Hashes, Ints]]]:
-    """Yields the content hashes and row numbers of a piece, apart by range of the hash."""
+    """Yields the distinct content hashes of a piece, each with its first row, by range of the hash.
+
+    The rows that repeat an earlier one of the piece are noted in the staging folder, so a row that
+    is there very often does not travel.
+    """
     keys = staging.load_keys(folder, piece.index)
     if keys is None:
         return
-    parts = (keys.content >> np.uint64(32)) * np.uint64(num_parts) >> np.uint64(32)
-    for part in np.unique(parts):
-        inside = parts == part
-        yield int(part), (piece.index, keys.content[inside], keys.numbers[inside])
+    # Rows of a piece are in the order of their numbers, and of equal ones `unique` takes the first.
+    hashes, firsts = np.unique(keys.content, return_index=True)
+    numbers = keys.numbers[firsts]
+    repeats = np.delete(keys.numbers, firsts)
+    staging.save_arrays(folder, staging.repeats_name(piece.index), {"numbers": repeats})
+    parts = (hashes >> np.uint64(32)) * np.uint64(num_parts) >> np.uint64(32)
+    present, starts = np.unique(parts, return_index=True)
+    ends = np.append(starts[1:], len(parts))
+    for part, start, end in zip(present, starts, ends, strict=True):
+        yield int(part), (piece.index, hashes[start:end], numbers[start:end])
 
 
 def find_duplicates(
     parts: Sequence[tuple[int, hashing.Hashes, Ints]],
 ) -> Iterator[tuple[int, Ints]]:
-    """Yields each piece's rows that repeat an earlier row, of rows with hashes in one range."""
+    """Yields each piece's rows that repeat one of an earlier piece, of hashes in one range."""
     pieces = np.concatenate([np.full(len(p[1]), p[0], np.int64) for p in parts])
     hashes = np.concatenate([p[1] for p in parts])
     numbers = np.concatenate([p[2] for p in parts])
-    order = np.lexsort((numbers, pieces, hashes))
+    order = np.lexsort((pieces, hashes))
     repeats = order[1:][hashes[order][1:] == hashes[order][:-1]]
     for piece in np.unique(pieces[repeats]):
         yield int(piece), numbers[repeats[pieces[repeats] == piece]]
 
 
-def drop_rows(piece: int, numbers: Sequence[Ints], folder: str) -> int:
-    """Notes the duplicate rows of a piece in the staging folder, and returns how many they are."""
-    dropped = np.concatenate(list(numbers))
-    staging.save_arrays(folder, staging.dropped_name(piece), {"numbers": dropped})
-    return len(dropped)
+def drop_rows(piece: int, numbers: Sequence[Ints], folder: str) -> None:
+    """Notes the rows of a piece that repeat one of an earlier piece in the staging folder."""
+    repeats = {"numbers": np.concatenate(list(numbers))}
+    staging.save_arrays(folder, staging.repeats_name(piece, across=True), repeats)
 
 
 def count_piece(piece: Piece, spec: IngestSpec, folder: str) -> KeyCounts:
@@ -223,13 +233,25 @@ def merge_counts(parts: Sequence[KeyCounts]) -> KeyCounts:
     return merged
 
 
-def rows_at_cuts(piece: Piece, cuts: Sequence[Cut], folder: str) -> Rows:
-    """Returns the kept rows of a piece that lie in a bucket that a cut goes through."""
+def count_in_ranges(piece: Piece, ranges: Sequence[KeyRange], folder: str) -> KeyCounts:
+    """Counts the kept rows of a piece whose key lies in one of the ranges."""
+    counts = KeyCounts()
+    keys = staging.load_keys(folder, piece.index)
+    if keys is not None:
+        wanted = keys.kept(folder, piece.index) & in_ranges(keys.keys, ranges)
+        counts.add(keys.keys[wanted], keys.labels[wanted])
+    return counts
+
+
+def rows_at_cuts(piece: Piece, cuts: Sequence[Cut], folder: str) -> CutCounts:
+    """Counts the kept rows of a piece that lie in a bucket that a cut goes through."""
     keys = staging.load_keys(folder, piece.index)
     if keys is None:
-        empty = np.zeros(0, np.uint64)
-        return Rows(labels=empty.astype(bool), keys=empty, places=np.zeros((0, 2), np.int64))
-    return keys.as_rows(piece.index).only(keys.kept(folder, piece.index)).in_buckets(cuts)
+        none = np.zeros(0, np.int64)
+        return CutCounts(
+            labels=none.astype(bool), keys=none.astype(np.uint64), pieces=none, counts=none
+        )
+    return keys.as_rows(piece.index).only(keys.kept(folder, piece.index)).at_cuts(cuts)
 
 
 def write_piece(
@@ -248,8 +270,9 @@ def write_piece(
     writers = SplitWriters(folders, piece=piece.index, num_pieces=num_pieces)
     keys = staging.load_keys(staged, piece.index)
     if keys is not None:
-        splits = plan.assign(keys.as_rows(piece.index))
-        splits[~keys.kept(staged, piece.index)] = -1
+        kept = keys.kept(staged, piece.index)
+        splits = np.full(len(kept), -1, np.int8)
+        splits[kept] = plan.assign(keys.as_rows(piece.index).only(kept))
         for label in (0, 1):
             mine = splits[keys.labels == bool(label)]
             written[:, label] = np.bincount(mine[mine >= 0], minlength=NUM_SPLITS)

@@ -47,7 +47,7 @@ def deal(pieces, folder):
     if counts.counts.sum(axis=0).min() < 3:
         return "too few rows of a class"
     cuts = splits.stratified_cuts(counts, config.shares)
-    found = splits.Rows.concatenate([steps.rows_at_cuts(p, cuts, folder) for p in pieces])
+    found = splits.CutCounts.concatenate([steps.rows_at_cuts(p, cuts, folder) for p in pieces])
     plan = splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, found)))
     dealt = Counter()
     for piece in pieces:

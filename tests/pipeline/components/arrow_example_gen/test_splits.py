@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.components.arrow_example_gen import splits
+from pipeline.components.arrow_example_gen import splits, time_units
 from pipeline.components.arrow_example_gen.splits import KeyCounts, Rows
 
 SHARES = (0.75, 0.15, 0.10)
@@ -24,7 +24,7 @@ def stratify(rows, shares=SHARES, num_parts=1):
         piece.add(rows.keys[part], rows.labels[part])
         counts.merge(piece)
     cuts = splits.stratified_cuts(counts, shares)
-    thresholds = splits.find_thresholds(cuts, rows.in_buckets(cuts))
+    thresholds = splits.find_thresholds(cuts, rows.at_cuts(cuts))
     return splits.StratifiedPlan(thresholds=tuple(thresholds)).assign(rows)
 
 
@@ -139,12 +139,47 @@ def test_groups_get_their_shares_of_positives_and_of_rows():
     assert positives == pytest.approx(SHARES, abs=0.02)
 
 
+def plan_time(times, labels, limit=splits.MAX_UNITS):
+    """Plans by time as ingestion does, counting again beside the cuts."""
+    times, labels = np.asarray(times, np.uint64), np.asarray(labels, bool)
+
+    def count(wanted):
+        counts = KeyCounts(limit=limit)
+        counts.add(times[wanted], labels[wanted])
+        return counts
+
+    units = time_units.refine_units(
+        count(np.ones(len(times), bool)),
+        SHARES,
+        lambda ranges: count(time_units.in_ranges(times, ranges)),
+    )
+    return time_units.plan_time(units, SHARES)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), min_size=100, max_size=300),
+    st.integers(0, 2**63),
+    st.integers(1, 2**40),
+)
+def test_times_that_crowd_are_cut_as_if_counted_one_by_one(spread, crowd_start, crowd_step):
+    # Nine of ten rows lie within a stretch that the first count, of 16 units, sees as one.
+    crowd = [(crowd_start + crowd_step * i, i % 3 == 0) for i in range(9 * len(spread))]
+    times = np.array([time for time, _ in spread + crowd], np.uint64)
+    labels = np.array([label for _, label in spread + crowd])
+    rows = rows_of(labels, times)
+    exact, bounded = plan_time(times, labels), plan_time(times, labels, limit=16)
+    sizes = [np.bincount(plan.assign(rows), minlength=3) for plan in (exact, bounded)]
+    # Equal times stay together, so single rows may lie between two ways to cut that are as good.
+    assert np.abs(sizes[0] - sizes[1]).max() <= 2
+
+
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), min_size=3, max_size=200))
 def test_time_never_trains_on_the_future(pairs):
     times = np.array([time for time, _ in pairs], np.uint64)
     labels = np.array([label for _, label in pairs])
-    plan = splits.plan_time(groups_of(times, labels), SHARES)
+    plan = plan_time(times, labels)
     if plan is None:
         return
     assigned = plan.assign(rows_of(labels, times))
@@ -158,12 +193,12 @@ def test_time_moves_a_cut_so_that_the_newest_positive_is_in_test_and_one_is_in_e
     # 10, 50 and 60: train may only reach 50, eval 60.
     labels = np.isin(np.arange(100), [10, 50, 60])
     times = np.arange(100, dtype=np.uint64)
-    assigned = splits.plan_time(groups_of(times, labels), SHARES).assign(rows_of(labels, times))
+    assigned = plan_time(times, labels).assign(rows_of(labels, times))
     assert [int((assigned == split).sum()) for split in range(3)] == [50, 10, 40]
 
 
 def test_two_distinct_times_cannot_be_cut_in_three():
-    assert splits.plan_time(groups_of([1, 1, 2, 2], [0, 1, 0, 1]), SHARES) is None
+    assert plan_time([1, 1, 2, 2], [0, 1, 0, 1]) is None
 
 
 @given(
