@@ -4,6 +4,7 @@ TFX's `LocalDagRunner` does the same loop without a word. Faultline's own says f
 whether it ran or came from the cache, and why, and keeps the run's id its own.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +24,10 @@ from pipeline.errors import InputError, StepFailedError
 from pipeline.steps import StepResult, StepState
 
 StartCallback = Callable[[str], None]
+
+_PYTHON_ERROR = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b.*:")
+_NO_REASON = ("Traceback", "[while running")
+_MAX_REASON = 500
 
 
 def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
@@ -106,7 +111,22 @@ def _raise_for_user(node_id: str, error: BaseException) -> None:
         if isinstance(cause, InputError):
             raise cause
         cause = cause.__cause__ or cause.__context__
-    raise StepFailedError(f"{node_id} failed: {type(error).__name__}: {error}") from error
+    reason = first_reason(str(error))
+    raise StepFailedError(f"{node_id} failed: {type(error).__name__}: {reason}") from error
+
+
+def first_reason(text: str) -> str:
+    """Returns what an engine says went wrong in one line; its traceback is in the log.
+
+    Args:
+        text: An error's text. Beam's has the tracebacks of workers in it, and Java's.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    # Places in a traceback are indented; Beam adds its step after the reason.
+    found = [line for line in lines if not line.startswith((" ", "\t", *_NO_REASON))]
+    python = [line for line in found if _PYTHON_ERROR.match(line)]
+    chosen = (python[-1:] or found[:1] or ["no reason given"])[0]
+    return chosen if len(chosen) <= _MAX_REASON else f"{chosen[: _MAX_REASON - 1]}…"
 
 
 def _finished(

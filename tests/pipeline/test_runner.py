@@ -6,7 +6,7 @@ from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
 from pipeline.errors import InputError, StepFailedError
-from pipeline.runner import compile_pipeline, run_steps
+from pipeline.runner import compile_pipeline, first_reason, run_steps
 from pipeline.steps import StepResult, StepState
 from tests.pipeline.tiny_components import Copy, Fail, Write
 
@@ -86,3 +86,35 @@ def test_what_ran_before_a_failure_is_cached_in_the_next_run(tmp_path):
         _run(tmp_path, "one", fail="other")
     steps = _run(tmp_path, "two")
     assert [s.state for s in steps] == [StepState.CACHED, StepState.CACHED]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("disk full", "disk full"),
+        ("", "no reason given"),
+        (
+            "Pipeline job-1 failed in state FAILED: java.net.ConnectException: refused\n"
+            "\tat org.apache.flink.Task.run(Task.java:1)",
+            "Pipeline job-1 failed in state FAILED: java.net.ConnectException: refused",
+        ),
+        (
+            "Traceback (most recent call last):\n"
+            '  File "sdk_worker.py", line 1, in run\n'
+            "    response = task()\n"
+            "ValueError: no such column [while running 'Read']\n\n"
+            "During handling of the above exception, another exception occurred:\n\n"
+            "Traceback (most recent call last):\n"
+            '  File "common.py", line 2, in process\n'
+            "tfx.errors.SomeError: no such column\n"
+            "[while running 'Read-ptransform-12']",
+            "tfx.errors.SomeError: no such column",
+        ),
+    ],
+)
+def test_a_failure_is_told_in_one_line_whatever_traceback_comes_with_it(text, reason):
+    assert first_reason(text) == reason
+
+
+def test_a_long_reason_is_cut():
+    assert len(first_reason("x" * 10_000)) == 500

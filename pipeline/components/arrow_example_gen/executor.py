@@ -14,6 +14,7 @@ from tfx.types import artifact_utils, standard_component_specs
 
 from pipeline.components.arrow_example_gen.ingest import Summary, ingest
 from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
+from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.config import SPLITS
 from pipeline.digests import digest_files
 from pipeline.errors import InputError
@@ -24,7 +25,7 @@ REPORTS_DIR_KEY = "reports_dir"
 SPANS_KEY = "spans"
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
     """Reads the files that the driver resolved and writes the splits."""
 
     def Do(  # noqa: N802 - TFX's name

@@ -1,9 +1,7 @@
 """What workers do with one piece of the data in each pass; plain functions, without Beam."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +31,8 @@ from pipeline.components.arrow_example_gen.splits import (
 )
 from pipeline.components.arrow_example_gen.time_units import KeyRange, in_ranges
 from pipeline.components.arrow_example_gen.typing_rows import TypedBatch, type_batch, unwrap
+from pipeline.components.beam_progress import count_rows
 
-_PROGRESS = logging.getLogger("faultline.progress")
 _MAX_DETAILS = 1_000
 _WRITE_ROWS = 8_192
 
@@ -147,8 +145,7 @@ def stage_piece(
                 blocks = numberer.number(keys.labels, keys.numbers)
                 keys.keys = block_keys(blocks, piece.file, spec.seed)
             writer.write(typed.batch, keys)
-        name = PurePosixPath(piece.path).name
-        _PROGRESS.info("%s: %s rows read", name, f"{report.num_rows:,}")
+        count_rows(len(typed.rows), typed.batch.nbytes)
     writer.close()
     if bad_rows:
         report.bad_rows = {piece.index: locate(piece, bad_rows)}
@@ -292,4 +289,4 @@ def _write_rows(
             for split in range(NUM_SPLITS):
                 writers.write(split, part.filter(pa.array(mine == split)))
             start += part.num_rows
-            _PROGRESS.info("%s rows written", f"{start:,}")
+            count_rows(part.num_rows, part.nbytes)

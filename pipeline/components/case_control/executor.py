@@ -11,6 +11,7 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
 from models.sampling import Kept, SamplingRecord
+from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.components.case_control.options import SAMPLING_ADAPTER, Sampling, rates_of
 from pipeline.components.case_control.selection import Selection, Tally, sample_file
 
@@ -23,7 +24,7 @@ _RECORD_FILE = "sampling.json"
 _SAMPLED_SPLIT = "train"
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
     """Samples train, and copies every other split byte for byte."""
 
     def Do(  # noqa: N802 - TFX's name

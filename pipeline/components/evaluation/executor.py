@@ -15,6 +15,7 @@ from tfx.types.artifact import Artifact
 from tfx.utils import json_utils, path_utils, proto_utils
 
 from models.export import Signature, load_in_session
+from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.evaluation.eval_config import (
     BASELINE,
     DECISION,
@@ -32,7 +33,7 @@ _BATCH_ROWS = 4_096
 Key = tuple[SliceKey, str]
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
     """Measures the candidate, and the baseline where there is one, on the same examples."""
 
     def Do(  # noqa: N802 - TFX's name
@@ -140,6 +141,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
         records = tf.data.TFRecordDataset([file], compression_type="GZIP").batch(_BATCH_ROWS)
         for serialised in records.as_numpy_iterator():
             batch = decoder.DecodeBatch(serialised)
+            count_rows(batch.num_rows, batch.nbytes)
             labels = np.asarray(batch.column(self._label).flatten())
             rows = [pair for columns in self._slices for pair in rows_by_slice(batch, columns)]
             for name, ask in self._signatures.items():

@@ -11,13 +11,14 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 
+from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, read_batches
 from pipeline.errors import InputError
 
 STATISTICS_FILE = "FeatureStats.pb"
 
 
-class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
+class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
     """Computes the statistics of every split in one Beam pipeline of few steps."""
 
     def Do(  # noqa: N802 - TFX's name
@@ -68,7 +69,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
 
 
 def _keyed_batches(output: str, file: str) -> Iterator[tuple[str, pa.RecordBatch]]:
-    return ((output, batch) for batch in read_batches(file))
+    for batch in read_batches(file):
+        count_rows(batch.num_rows, batch.nbytes)
+        yield output, batch
 
 
 def _write(output: str, statistics: statistics_pb2.DatasetFeatureStatisticsList) -> None:

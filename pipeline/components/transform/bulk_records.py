@@ -8,6 +8,8 @@ import pyarrow as pa
 from tfx.dsl.io import fileio
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
+from pipeline.components.beam_progress import count_rows
+
 _BATCH_ROWS = 4_096
 
 
@@ -64,4 +66,6 @@ class _ReadFn(beam.DoFn):  # type: ignore[misc]
         decoder = ExamplesToRecordBatchDecoder(self._schema)
         records = tf.data.TFRecordDataset([file], "GZIP").batch(self._batch_rows)
         for batch in records.as_numpy_iterator():
-            yield decoder.DecodeBatch(batch)
+            decoded = decoder.DecodeBatch(batch)
+            count_rows(decoded.num_rows, decoded.nbytes)
+            yield decoded

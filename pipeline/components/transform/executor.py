@@ -7,10 +7,11 @@ from typing import Any
 from tfx.components.transform import executor
 from tfx.types.artifact import Artifact
 
+from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.components.transform.bulk_records import BulkExampleRecord
 
 
-class Executor(executor.Executor):  # type: ignore[misc]
+class Executor(ReportingExecutor, executor.Executor):  # type: ignore[misc]
     """Analyses examples as TFX does, from batches of thousands of rows.
 
     TFX reads each record as a Beam element, which takes longer than its analysis.

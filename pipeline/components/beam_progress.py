@@ -1,0 +1,91 @@
+"""Rows and bytes so far of the Beam step that is at work, on any engine."""
+
+import contextlib
+import logging
+import threading
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics, MetricsFilter
+from apache_beam.runners.runner import PipelineState
+
+_NAMESPACE, _ROWS, _BYTES = "faultline", "rows", "bytes"
+_POLL_S = 1.0
+_progress = logging.getLogger("faultline.progress")
+
+
+class _Total:
+    """What workers of this process have counted since the pipeline started."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows = self._bytes = 0
+
+    def reset(self) -> None:
+        with self._lock:
+            self._rows = self._bytes = 0
+
+    def add(self, rows: int, num_bytes: int) -> None:
+        with self._lock:
+            self._rows += rows
+            self._bytes += num_bytes
+            _report(self._rows, self._bytes)
+
+
+_here = _Total()
+
+
+def _report(rows: int, num_bytes: int) -> None:
+    _progress.info("%s rows, %.0f MB so far", f"{rows:,}", num_bytes / 1e6)
+
+
+def count_rows(rows: int, num_bytes: int) -> None:
+    """Counts what a DoFn has read: in Beam's metrics, and for a worker that is in this process.
+
+    Args:
+        rows: Rows read.
+        num_bytes: Their size in bytes.
+    """
+    Metrics.counter(_NAMESPACE, _ROWS).inc(rows)
+    Metrics.counter(_NAMESPACE, _BYTES).inc(num_bytes)
+    _here.add(rows, num_bytes)
+
+
+class ReportingPipeline(beam.Pipeline):  # type: ignore[misc]
+    """A Beam pipeline that tells its progress while an engine is at work."""
+
+    def run(self, *arguments: Any, **options: Any) -> Any:
+        """Starts the pipeline; progress is told by the logger `faultline.progress`."""
+        _here.reset()
+        result = super().run(*arguments, **options)
+        if not PipelineState.is_terminal(result.state):
+            threading.Thread(target=_poll, args=(result,), daemon=True).start()
+        return result
+
+
+def _poll(result: Any) -> None:
+    """Reads an engine's metrics until the job ends; an engine may have none, or none yet."""
+    ended = threading.Event()
+    while not ended.wait(_POLL_S):
+        with contextlib.suppress(Exception):
+            if PipelineState.is_terminal(result.state):
+                return
+            result._metrics = None  # else the portable runner's first answer would stay
+            metrics = result.metrics()
+            if rows := read_counter(metrics, _ROWS):
+                _report(rows, read_counter(metrics, _BYTES))
+
+
+def read_counter(metrics: Any, name: str) -> int:
+    """Returns a counter of `count_rows` over all workers and steps, 0 where there is none yet."""
+    counters = metrics.query(MetricsFilter().with_namespace(_NAMESPACE).with_name(name))
+    return sum(each.result or 0 for each in counters["counters"])
+
+
+class ReportingExecutor:
+    """Mixed into TFX's Beam executors, whose pipelines then report."""
+
+    _beam_pipeline_args: list[str]
+
+    def _make_beam_pipeline(self) -> beam.Pipeline:
+        return ReportingPipeline(argv=self._beam_pipeline_args)
