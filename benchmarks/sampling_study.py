@@ -1,0 +1,237 @@
+"""What sampling costs, and what its correction is worth, on the signals.
+
+Trains on the train split of a run, whole and sampled, and asks each network about fresh recordings
+of the same magnets, of which there are enough to tell:
+
+    python -m benchmarks.sampling_study --artifacts output/artifacts/signals
+
+With `--more-train-spans`, train has further recordings beside those of the run.
+"""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from benchmarks.probability_figures import FIGURES, Floats, intervals
+from datasets.options import SignalOptions
+from datasets.signals import simulate_span
+from models.sampling import SamplingRecord, sampling_shift
+from pipeline.components.arrow_example_gen.encoding import encode_batch
+from pipeline.components.case_control.executor import merge_tallies
+from pipeline.components.case_control.options import Sampling, rates_of
+from pipeline.components.case_control.selection import Selection, Tally, sample_file
+from pipeline.config import Config
+from pipeline.config_loading import load_config
+
+# How train is sampled, and whether the loss weighs both classes equally.
+ARMS: Mapping[str, tuple[Sampling, bool]] = {
+    "all": (Sampling(keep=1.0), False),
+    "1:10": (Sampling(negatives_per_positive=10), False),
+    "1:3": (Sampling(negatives_per_positive=3), False),
+    "all, balanced weights": (Sampling(keep=1.0), True),
+}
+VARIANTS = ("as trained", "corrected", "corrected, Platt")
+
+
+class Study:
+    """The data of a run, ready for trainings."""
+
+    def __init__(
+        self, artifacts: Path, config: Config, *, num_test_spans: int, more_train: Path
+    ) -> None:
+        """Reads eval and simulates the test recordings.
+
+        Args:
+            artifacts: Folder of the use case's artifacts.
+            config: The use case.
+            num_test_spans: Spans to simulate after the first, 3,242 recordings each.
+            more_train: Folder of further files for train.
+        """
+        from models.training import make_transform, read_split
+        from models.transform_graph import TransformGraph
+
+        self.config = config
+        examples = _latest(artifacts / "ArrowExampleGen" / "examples")
+        folders = (examples / "Split-train", more_train)
+        self._train_files = [str(file) for f in folders for file in sorted(f.glob("*.gz"))]
+        graph = _latest(artifacts / "Transform" / "transform_graph")
+        self._graph = TransformGraph(graph, config.model_spec)
+        self._transform = make_transform(self._graph)
+        self._eval = read_split([str(examples / "Split-eval" / "*.gz")], self._transform)
+        # In pieces, for the network's inputs take three times the room of the signals.
+        self._test = list(_simulate(config, num_test_spans))
+        self.labels = np.concatenate([labels for _, labels in self._test])
+
+    def train(self, sampling: Sampling, *, balanced: bool, seed: int) -> dict[str, Floats]:
+        """Trains once; returns the test logits of each variant."""
+        from models.calibration import fit_platt
+        from models.network import build_network
+        from models.training import (
+            _logits,
+            make_correction,
+            read_split,
+            reproducible,
+            train_network,
+        )
+
+        options = dataclasses.replace(
+            self.config.train, class_weight="balanced" if balanced else "none"
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            record = self._sample(sampling, folder, seed)
+            train = read_split([f"{folder}/*.gz"], self._transform)
+            with reproducible(seed):
+                network = build_network(self._graph.index_space, options)
+                train_network(network, train, self._eval, options=options, log_dir=Path(folder))
+        shift = sampling_shift(record)
+        correction = make_correction(train.labels, options, shift)
+        on_eval = correction.apply(_logits(network, self._eval.inputs), shift.rest)
+        platt = fit_platt(on_eval, self._eval.labels.astype(np.float64))
+        logits = np.concatenate([_logits(network, self._inputs(raw)) for raw, _ in self._test])
+        corrected = correction.apply(logits, shift.rest)
+        calibrated = platt.slope * corrected + platt.intercept
+        return dict(zip(VARIANTS, (logits, corrected, calibrated), strict=True))
+
+    def _sample(self, sampling: Sampling, folder: str, seed: int) -> SamplingRecord:
+        label = self.config.label.column
+        whole = Selection(label=label, seed=seed, by=None, rates={None: 1.0})
+        counted = self._write_sample(folder, whole)
+        rates = rates_of(
+            sampling,
+            num_positives=counted.positives,
+            num_negatives=sum(counted.total.values()),
+        )
+        strata = self._write_sample(folder, dataclasses.replace(whole, rates=rates)).strata(rates)
+        return SamplingRecord(strata={}, rest=strata[None])
+
+    def _write_sample(self, folder: str, selection: Selection) -> Tally:
+        return merge_tallies(sample_file(file, folder, selection) for file in self._train_files)
+
+    def _inputs(self, raw: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        from models.transform_graph import network_inputs, raw_from_serving
+
+        columns = {name: raw[name] for name in self._graph.raw_spec}
+        transformed = self._graph(raw_from_serving(columns, self._graph.raw_spec))
+        packed = network_inputs(transformed, self._graph.index_space)
+        return {name: tensor.numpy() for name, tensor in packed.items()}
+
+
+def _latest(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise click.UsageError(f"{folder} is not there: first `faultline run`, then its artifacts.")
+    return max(folder.iterdir(), key=lambda path: int(path.name))
+
+
+def _simulate(
+    config: Config, num_test_spans: int
+) -> Iterator[tuple[dict[str, Any], NDArray[np.int64]]]:
+    """Yields columns and labels of each span after the first, which the run has."""
+    import tensorflow as tf
+
+    for batches in _spans(config, range(2, 2 + num_test_spans)):
+        columns: dict[str, Any] = {}
+        for name in config.features:
+            parts = [batch.column(name).to_numpy(zero_copy_only=False) for batch in batches]
+            joined = np.concatenate(parts)
+            columns[name] = tf.constant(
+                np.stack(list(joined)) if isinstance(joined[0], np.ndarray) else joined
+            )
+        labels = [batch.column(config.label.column).to_numpy() for batch in batches]
+        yield columns, np.concatenate(labels)
+
+
+def _spans(config: Config, spans: range) -> Iterator[list[pa.RecordBatch]]:
+    options = SignalOptions.from_mapping(config.data.options | {"num_spans": spans.stop})
+    return (list(simulate_span(options, span)) for span in spans)
+
+
+def write_examples(folder: Path, config: Config, spans: range) -> None:
+    """Writes simulated spans as ArrowExampleGen does, a file each."""
+    import tensorflow as tf
+
+    names = [*config.features, config.label.column]
+    kinds = {pa.string(): pa.binary()}
+    for span, batches in zip(spans, _spans(config, spans), strict=True):
+        with tf.io.TFRecordWriter(str(folder / f"span-{span}.gz"), "GZIP") as writer:
+            for batch in batches:
+                columns = [batch.column(name) for name in names]
+                typed = [
+                    column.cast(pa.large_list(pa.float32()))
+                    if pa.types.is_list(column.type)
+                    else column.cast(kinds.get(column.type, column.type))
+                    for column in columns
+                ]
+                for example in encode_batch(pa.RecordBatch.from_arrays(typed, names=names)):
+                    writer.write(example)
+
+
+def report(rows: Mapping[tuple[str, str], Mapping[str, tuple[float, float, float]]]) -> str:
+    """Returns a Markdown table: each figure with its interval."""
+    lines = [
+        "| train | probabilities | " + " | ".join(FIGURES) + " |",
+        "|---" * (2 + len(FIGURES)) + "|",
+    ]
+    for (arm, variant), figures in rows.items():
+        cells = [_cell(*figures[name], digits=4 if name == "brier" else 2) for name in FIGURES]
+        lines.append(f"| {arm} | {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(mean: float, low: float, high: float, *, digits: int) -> str:
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--artifacts", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--config", "config_path", default="configs/signals.yaml", type=click.Path(path_type=Path)
+)
+@click.option("--seeds", default=3, help="Trainings of each kind.")
+@click.option("--test-spans", default=9, help="Spans of 3,242 recordings to ask about.")
+@click.option("--more-train-spans", default=0, help="Spans to add to train.")
+@click.option("--replicates", default=500, help="Bootstrap replicates.")
+def main(
+    artifacts: Path,
+    config_path: Path,
+    seeds: int,
+    test_spans: int,
+    more_train_spans: int,
+    replicates: int,
+) -> None:
+    """Prints one table: sampling, correction and what they do to every figure."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    config = load_config(config_path)
+    with tempfile.TemporaryDirectory() as folder:
+        more = Path(folder)
+        first = 2 + test_spans
+        write_examples(more, config, range(first, first + more_train_spans))
+        study = Study(artifacts, config, num_test_spans=test_spans, more_train=more)
+        rows = compare(study, seeds=seeds, replicates=replicates)
+    click.echo(report(rows))
+
+
+def compare(
+    study: Study, *, seeds: int, replicates: int
+) -> dict[tuple[str, str], dict[str, tuple[float, float, float]]]:
+    """Returns the figures of each way to train and each variant of its answers."""
+    click.echo(f"{study.labels.size:,} test recordings, {study.labels.sum():,} faulty", err=True)
+    rows = {}
+    for arm, (sampling, balanced) in ARMS.items():
+        trained = [study.train(sampling, balanced=balanced, seed=seed) for seed in range(seeds)]
+        for variant in VARIANTS:
+            answers = [logits[variant] for logits in trained]
+            rows[arm, variant] = intervals(study.labels, answers, replicates=replicates, seed=0)
+        click.echo(report({key: row for key, row in rows.items() if key[0] == arm}), err=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
