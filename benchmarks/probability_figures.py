@@ -27,9 +27,12 @@ def measure(labels: NDArray[np.int64], logits: Floats) -> dict[str, float]:
 
     Returns:
         `cost` is in false alarms for each 1,000 recordings. `slope` is b of logit p = b * logit: 1
-        where the probabilities are right, and what sees a shift of the odds. `cox_slope` is b of
-        logit p = a + b * logit, which by its a cannot see one, and tells of sure or unsure answers
-        alone. Cox (1958), Two further applications of a model for binary regression.
+        where the probabilities are right; it sees a shift of the odds where faults are rare, so
+        that most logits lie on one side of 0. `cox_slope` is b of logit p = a + b * logit, which by
+        its a cannot see one, and tells of sure or unsure answers alone.
+
+    References:
+        Cox (1958), Two further applications of a model for binary regression.
     """
     probability = 1 / (1 + np.exp(-logits))
     alarm = probability >= THRESHOLD
