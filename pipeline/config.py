@@ -1,5 +1,6 @@
 """What a use case's YAML may say: frozen values, checked when they are built."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from models.search_space import Tuning, check_space
 from pipeline.components.case_control.options import Sampling, check_sampling
 from pipeline.paths import tidy_path
 
+# What the folder of models that are pushed beside the served one adds to the use case's name.
+SHADOW_SUFFIX = "_shadow"
 SPLITS = ("train", "eval", "test")
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -149,14 +152,137 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Cost:
+    """What decisions cost; docs/gate.md has the formulas.
+
+    Attributes:
+        missed_fault: Cost of a fault without an alarm, more than `inspection`.
+        false_alarm: Cost of an alarm on a healthy example beside its inspection, >= 0.
+        inspection: Cost of looking at an alarm, right or wrong, >= 0.
+        unit: What the figures are, such as `EUR`; for people.
+    """
+
+    missed_fault: Annotated[float, Field(gt=0)]
+    false_alarm: Annotated[float, Field(ge=0)]
+    inspection: Annotated[float, Field(ge=0)] = 0.0
+    unit: str = ""
+
+    @model_validator(mode="after")
+    def _worth_an_alarm(self) -> "Cost":
+        if self.missed_fault <= self.inspection:
+            raise ValueError(
+                f"`missed_fault` ({self.missed_fault:g}) must be more than `inspection` "
+                f"({self.inspection:g}); else no alarm is ever worth its inspection"
+            )
+        if not self.false_alarm + self.inspection:
+            raise ValueError(
+                "`false_alarm` and `inspection` are both 0; then an alarm for everything is best, "
+                "and no model is needed"
+            )
+        return self
+
+    @property
+    def regret_of_alarm(self) -> float:
+        """What an alarm on a healthy example costs more than none: Elkan's c_FP."""
+        return self.false_alarm + self.inspection
+
+    @property
+    def regret_of_miss(self) -> float:
+        """What no alarm on a fault costs more than an alarm: Elkan's c_FN."""
+        return self.missed_fault - self.inspection
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on an alarm costs less than none.
+
+        References:
+            Elkan (2001), The foundations of cost-sensitive learning, IJCAI: c_FP / (c_FP + c_FN)
+            = (false_alarm + inspection) / (false_alarm + missed_fault).
+        """
+        return self.regret_of_alarm / (self.regret_of_alarm + self.regret_of_miss)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Threshold:
+    """Where the model begins to raise an alarm; one key, chosen on `eval`.
+
+    Without any key it is the threshold of `cost`, and without `cost` that of the best F1.
+
+    Attributes:
+        best_f1: The highest F1, also where `cost` is given.
+        recall_at_false_alarm_rate: The highest recall with at most this share of the healthy
+            examples raising an alarm, in (0, 1).
+        precision_at_recall: The highest precision with at least this recall, in (0, 1].
+    """
+
+    best_f1: Literal[True] | None = None
+    recall_at_false_alarm_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    precision_at_recall: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Threshold":
+        named = [name for name, value in asdict(self).items() if value is not None]
+        if len(named) > 1:
+            raise ValueError(f"takes one rule, got {' and '.join(f'`{name}`' for name in named)}")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Evaluation:
     """What the Evaluator measures beside the whole test split.
 
     Attributes:
         slices: Each entry is a list of columns whose value combinations are reported apart.
+        confidence: Two-sided confidence of every interval and of the gate, in [0.5, 1).
     """
 
     slices: tuple[Annotated[tuple[Column, ...], Field(min_length=1)], ...] = ()
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Bars:
+    """Figures that a model must show to be reached; none by default.
+
+    Attributes:
+        recall: Least share of the faults found, in (0, 1).
+        precision: Least share of the alarms that are faults, in (0, 1).
+        pr_auc: Least area under the precision-recall curve, in (0, 1).
+        roc_auc: Least area under the ROC curve, in (0, 1).
+        brier: Highest Brier score, in (0, 1).
+        expected_cost: Highest cost per 1,000 examples; needs `cost`.
+    """
+
+    recall: Annotated[float, Field(gt=0, lt=1)] | None = None
+    precision: Annotated[float, Field(gt=0, lt=1)] | None = None
+    pr_auc: Annotated[float, Field(gt=0, lt=1)] | None = None
+    roc_auc: Annotated[float, Field(gt=0, lt=1)] | None = None
+    brier: Annotated[float, Field(gt=0, lt=1)] | None = None
+    expected_cost: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def given(self) -> dict[str, float]:
+        """Metric to bar, of the bars that were given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class GateSlice:
+    """Bars that every slice by some columns must clear.
+
+    Attributes:
+        columns: Columns with one value a row; each combination of values is a slice.
+        bars: What each slice must show.
+    """
+
+    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    bars: Bars
+
+    @model_validator(mode="after")
+    def _some_bar(self) -> "GateSlice":
+        if not self.bars.given:
+            raise ValueError("`bars` names no bar, so that nothing would be asked of the slices")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -167,11 +293,21 @@ class Gate:
         min_pr_auc_gain: PR-AUC on test must exceed the prevalence, which is what a model that
             knows nothing gets, by this share of the way to 1, in [0, 1].
         max_pr_auc_drop: PR-AUC may be this much below the latest blessed model's, on the same
-            examples, in [0, 1].
+            examples, in [0, 1]. With `cost` the cost is compared instead.
+        max_cost_rise: The cost may be this share above the latest blessed model's, in [0, 1].
+        bars: Bars over the whole test split.
+        slices: Bars for slices.
+        on_inconclusive: What becomes of a model of which the test split cannot tell: `keep` keeps
+            the served one, `ask` waits for `faultline approve`, `shadow` pushes it beside the
+            served one.
     """
 
     min_pr_auc_gain: Share = 0.05
     max_pr_auc_drop: Share = 0.02
+    max_cost_rise: Share = 0.05
+    bars: Bars = Field(default_factory=Bars)
+    slices: tuple[GateSlice, ...] = ()
+    on_inconclusive: Literal["keep", "ask", "shadow"] = "keep"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -266,7 +402,9 @@ class Config:
         tuning: Search for better training options; by default there is none.
         calibration: How corrected logits become probabilities: `platt`, `temperature`, `isotonic`
             or `none`, see `models.features.ModelSpec`.
-        evaluation: Slices.
+        cost: What decisions cost, if somebody said.
+        threshold: Where the model begins to raise an alarm.
+        evaluation: Slices, and how sure intervals are.
         gate: What blesses a model.
         metadata: The ML Metadata database.
         tracking: Where runs are shown beside it.
@@ -286,6 +424,8 @@ class Config:
     train: TrainOptions = Field(default_factory=TrainOptions)
     tuning: Tuning | None = None
     calibration: CalibrationMethod = "platt"
+    cost: Cost | None = None
+    threshold: Threshold = Field(default_factory=Threshold)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     gate: Gate = Field(default_factory=Gate)
     metadata: Metadata = Field(default_factory=Metadata)
@@ -310,6 +450,12 @@ class Config:
                 "train.hard_negatives bends the probabilities in a way that only a calibration "
                 "mends; set `calibration` to `platt`, or leave hard_negatives out"
             )
+        _check_gate(self)
+        if self.name.endswith(SHADOW_SUFFIX):
+            raise ValueError(
+                f"name must not end in `{SHADOW_SUFFIX}`, got `{self.name}`: under such names lie "
+                "models that are pushed beside the served one"
+            )
         return self
 
     @property
@@ -327,6 +473,12 @@ class Config:
     def schema_path(self) -> Path | None:
         """The curated schema's path, or None."""
         return None if self.schema is None else tidy_path(self.folder / self.schema)
+
+
+def _check_gate(config: Config) -> None:
+    asked = [config.gate.bars, *(part.bars for part in config.gate.slices)]
+    if config.cost is None and any(bars.expected_cost is not None for bars in asked):
+        raise ValueError("gate has a bar `expected_cost`, but there is no `cost` to count it with")
 
 
 def _check_cross(name: str, cross: features_lib.Crossed, table: features_lib.FeatureTable) -> None:

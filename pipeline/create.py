@@ -29,6 +29,7 @@ from pipeline.components.case_control.component import CaseControl
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
+from pipeline.components.evaluation.measurement import measure_options
 from pipeline.components.example_validator.component import ExampleValidator
 from pipeline.components.example_validator.earlier_span import (
     AcceptedEarlierSpanStrategy,
@@ -36,12 +37,13 @@ from pipeline.components.example_validator.earlier_span import (
 )
 from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
+from pipeline.components.model_gate.verdict import Terms
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.trainer.component import Trainer
 from pipeline.components.transform.component import Transform
 from pipeline.components.tuner.component import Tuner
-from pipeline.config import Config, Gate, Validation
+from pipeline.config import Config, Validation
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
 
@@ -161,12 +163,14 @@ def create_pipeline(
         baseline_model=baseline.outputs["model"],
         eval_config=make_eval_config(config),
         example_splits=["test"],
+        options=measure_options(config),
         code_digest=code_digest(_EVALUATION_CODE),
     )
     model_gate = ModelGate(
         evaluation=evaluator.outputs["evaluation"],
         model=model,
-        gate=TypeAdapter(Gate).dump_json(config.gate).decode(),
+        baseline_model=baseline.outputs["model"],
+        terms=Terms.of(config).to_json(),
         code_digest=code_digest(_GATE_CODE),
     )
     infra_validator = InfraValidator(

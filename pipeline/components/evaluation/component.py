@@ -10,13 +10,14 @@ from tfx.types.channel import BaseChannel
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from pipeline.components.evaluation.executor import Executor
+from pipeline.components.evaluation.executor import OPTIONS_KEY, Executor
+from pipeline.components.evaluation.measurement import MeasureOptions
 
 CODE_DIGEST_KEY = "code_digest"
 
 
 class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[misc]
-    """TFX's interface, a parameter that puts our code into the cache key, and no blessing.
+    """TFX's interface, our own parameters, and no blessing.
 
     A blessing comes from the ModelGate alone, so that nothing finds an empty one.
     """
@@ -24,6 +25,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[mis
     PARAMETERS = {  # noqa: RUF012 - TFX reads a plain dict
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
+        OPTIONS_KEY: ExecutionParameter(type=str),
     }
     OUTPUTS = {  # noqa: RUF012 - TFX reads a plain dict
         standard_component_specs.EVALUATION_KEY: standard_component_specs.EvaluatorSpec.OUTPUTS[
@@ -36,13 +38,14 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
     """Measures a model, and the model blessed before it, overall and by slice.
 
     The output `evaluation` is what TFX's Evaluator gives; `tfma.load_eval_result` reads it. PR-AUC
-    is average precision and ROC-AUC the Mann-Whitney statistic, both exact.
+    is average precision and ROC-AUC the Mann-Whitney statistic, both exact. Intervals are TFMA's
+    bounded values; what changed against the baseline are its `…_diff` metrics.
     """
 
     SPEC_CLASS = EvaluatorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its interface
         self,
         *,
         examples: BaseChannel,
@@ -50,6 +53,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
         eval_config: config_pb2.EvalConfig,
         example_splits: Sequence[str],
         code_digest: str,
+        options: MeasureOptions | None = None,
         baseline_model: BaseChannel | None = None,
     ) -> None:
         """Makes the component.
@@ -60,6 +64,8 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             eval_config: What `make_eval_config` returned.
             example_splits: The splits to measure on.
             code_digest: Digest of the code that decides the result.
+            options: How sure intervals are, what decisions cost and which examples belong
+                together; by default 95 %, nothing and none.
             baseline_model: The model to compare with; may resolve to none.
         """
         spec = EvaluatorSpec(
@@ -69,6 +75,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             eval_config=eval_config,
             example_splits=json_utils.dumps(list(example_splits)),
             code_digest=code_digest,
+            measure_options=(options or MeasureOptions()).to_json(),
             evaluation=Channel(type=standard_artifacts.ModelEvaluation),
         )
         # TFX's class would build its own interface, which knows no code digest.

@@ -49,10 +49,16 @@ def make_eval_config(config: Config) -> config_pb2.EvalConfig:
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=list(keys)) for keys in config.evaluation.slices),
+            *(config_pb2.SlicingSpec(feature_keys=list(keys)) for keys in _slices(config)),
         ],
         metrics_specs=[_probability_specs(), _decision_specs()],
     )
+
+
+def _slices(config: Config) -> list[tuple[str, ...]]:
+    """What is to be reported, and what the gate asks something of; each once."""
+    watched = (part.columns for part in config.gate.slices)
+    return list(dict.fromkeys([*config.evaluation.slices, *watched]))
 
 
 def _probability_specs() -> config_pb2.MetricsSpec:

@@ -16,21 +16,22 @@ from tfx.utils import json_utils, path_utils, proto_utils
 
 from models.export import Signature, load_in_session
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
+from pipeline.components.evaluation.answers import Answers, make_answers, merge_answers
 from pipeline.components.evaluation.eval_config import (
     BASELINE,
     DECISION,
     PROBABILITY,
     SIGNATURE,
 )
+from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.results import check_slices, read_evaluation
-from pipeline.components.evaluation.scores import ScoreTable, merge_tables, score_table
-from pipeline.components.evaluation.slices import SliceKey, rows_by_slice
+from pipeline.components.evaluation.slices import SliceKey, group_ids, rows_by_slice
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
 from pipeline.errors import InputError
 
-_BATCH_ROWS = 4_096
+OPTIONS_KEY = "measure_options"
 
-Key = tuple[SliceKey, str]
+_BATCH_ROWS = 4_096
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
@@ -47,7 +48,8 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         Args:
             input_dict: `examples`, `model` and, if there is one, `baseline_model`.
             output_dict: `evaluation`.
-            exec_properties: `eval_config`, `example_splits`.
+            exec_properties: `eval_config`, `example_splits`, and `measure_options`, which is
+                `MeasureOptions` as JSON.
 
         Raises:
             InputError: A slice has several values a row, or no example at all.
@@ -66,16 +68,18 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             for split in splits
             for file in sorted(fileio.glob(f"{examples.uri}/Split-{split}/*"))
         ]
-        score = ScoreFn(models, config.model_specs[0].label_keys[PROBABILITY], slices)
+        options = MeasureOptions.from_json(exec_properties[OPTIONS_KEY])
+        label = config.model_specs[0].label_keys[PROBABILITY]
+        score = ScoreFn(models, label, slices, options.group)
         with self._make_beam_pipeline() as pipeline:
             # Paths are the elements: a row that is a Beam element costs more than its prediction.
             _ = (
                 pipeline
                 | "Files" >> beam.Create(files)
                 | "Score" >> beam.ParDo(score)
-                | "Combine" >> beam.CombinePerKey(MergeTablesFn())
+                | "Combine" >> beam.CombinePerKey(MergeAnswersFn())
                 | "Together" >> beam.combiners.ToList()
-                | "Write" >> beam.Map(_write, folder)
+                | "Write" >> beam.Map(_write, folder, options)
             )
         write_config(folder, config, examples=examples.uri, models=models)
         wanted = [columns for columns in slices if columns]
@@ -113,16 +117,21 @@ def _columns(files: Iterable[str]) -> list[str]:
 
 
 class ScoreFn(beam.DoFn):  # type: ignore[misc]
-    """A file of examples in, what each model answered in each slice out.
+    """A file of examples in, what the models answered in each slice out.
 
     The models are asked as TensorFlow Serving asks them: in a Session, by signature.
     """
 
     def __init__(
-        self, models: Mapping[str, str], label: str, slices: Sequence[tuple[str, ...]]
+        self,
+        models: Mapping[str, str],
+        label: str,
+        slices: Sequence[tuple[str, ...]],
+        group: str | None,
     ) -> None:
         self._models = dict(models)
         self._label = label
+        self._group = group
         self._slices = list(slices)
         self._signatures: dict[str, Signature] = {}
 
@@ -132,8 +141,8 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             name: load_in_session(Path(path), SIGNATURE) for name, path in self._models.items()
         }
 
-    def process(self, file: str) -> Iterator[tuple[Key, ScoreTable]]:
-        """Yields slice and model with the table of a batch of examples."""
+    def process(self, file: str) -> Iterator[tuple[SliceKey, Answers]]:
+        """Yields each slice with the answers to its examples of a batch."""
         import tensorflow as tf
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
@@ -143,15 +152,20 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             batch = decoder.DecodeBatch(serialised)
             count_rows(batch.num_rows, batch.nbytes)
             labels = np.asarray(batch.column(self._label).flatten())
-            rows = [pair for columns in self._slices for pair in rows_by_slice(batch, columns)]
-            for name, ask in self._signatures.items():
-                answer = self._answer(name, ask, serialised)
-                probability, decision = answer[PROBABILITY][:, 0], answer[DECISION][:, 0]
-                for key, chosen in rows:
-                    yield (
-                        (key, name),
-                        score_table(labels[chosen], probability[chosen], decision[chosen]),
-                    )
+            found = {
+                name: self._answer(name, ask, serialised) for name, ask in self._signatures.items()
+            }
+            answers = make_answers(
+                labels,
+                {
+                    name: (each[PROBABILITY][:, 0], each[DECISION][:, 0])
+                    for name, each in found.items()
+                },
+                None if self._group is None else group_ids(batch, self._group),
+            )
+            for columns in self._slices:
+                for key, chosen in rows_by_slice(batch, columns):
+                    yield key, answers.rows(chosen)
 
     def _answer(self, name: str, ask: Signature, serialised: Any) -> dict[str, Any]:
         import tensorflow as tf
@@ -170,33 +184,30 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             ) from error
 
 
-class MergeTablesFn(beam.CombineFn):  # type: ignore[misc]
-    """Tables in, the table of all their examples out."""
+class MergeAnswersFn(beam.CombineFn):  # type: ignore[misc]
+    """Parts of answers in, all of them out."""
 
-    def create_accumulator(self) -> list[ScoreTable]:
-        """Returns no tables."""
+    def create_accumulator(self) -> list[Answers]:
+        """Returns no parts."""
         return []
 
-    def add_input(self, tables: list[ScoreTable], table: ScoreTable) -> list[ScoreTable]:
-        """Returns the tables and one more; they are merged all at once, which is cheaper."""
-        tables.append(table)
-        return tables
+    def add_input(self, parts: list[Answers], part: Answers) -> list[Answers]:
+        """Returns the parts and one more; they are merged all at once, which is cheaper."""
+        parts.append(part)
+        return parts
 
-    def merge_accumulators(self, parts: Iterable[list[ScoreTable]]) -> list[ScoreTable]:
-        """Returns the tables of all parts as one."""
-        return [merge_tables(table for part in parts for table in part)]
+    def merge_accumulators(self, accumulators: Iterable[list[Answers]]) -> list[Answers]:
+        """Returns all parts as one list."""
+        return [part for parts in accumulators for part in parts]
 
-    def compact(self, tables: list[ScoreTable]) -> list[ScoreTable]:
-        """Returns the tables as one, before they travel to another worker."""
-        return [merge_tables(tables)]
+    def compact(self, parts: list[Answers]) -> list[Answers]:
+        """Returns the parts as one, before they travel to another worker."""
+        return [merge_answers(parts)] if parts else []
 
-    def extract_output(self, tables: list[ScoreTable]) -> ScoreTable:
-        """Returns the table."""
-        return merge_tables(tables)
+    def extract_output(self, parts: list[Answers]) -> Answers:
+        """Returns all the answers; a slice that is there has at least one part."""
+        return merge_answers(parts)
 
 
-def _write(results: list[tuple[Key, ScoreTable]], folder: str) -> None:
-    by_slice: dict[SliceKey, dict[str, ScoreTable]] = {}
-    for (key, model), table in results:
-        by_slice.setdefault(key, {})[model] = table
-    write_metrics(folder, by_slice)
+def _write(results: list[tuple[SliceKey, Answers]], folder: str, options: MeasureOptions) -> None:
+    write_metrics(folder, dict(results), options)

@@ -2,11 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.components.evaluation.bootstrap import COST
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, METRICS
+from pipeline.components.evaluation.intervals import Interval
+from pipeline.components.evaluation.measurement import CHANGES, COMPARED
 from pipeline.errors import InputError
+
+# Every figure that the gate and the summary may read.
+KNOWN = (*METRICS, COST, *CHANGES, *(f"{name}_diff" for name in COMPARED))
 
 SliceKey = tuple[tuple[str, str], ...]
 
@@ -16,12 +22,15 @@ class Evaluation:
     """What was measured of one model.
 
     Attributes:
-        overall: Metric name to value over the whole test split.
+        overall: Metric name to value over the whole test split. Where there is a baseline, the
+            candidate's changes have its metric's name with `_diff`.
         slices: The same for each slice; a slice is pairs of column and value.
+        intervals: Slice, the empty one for the whole split, to metric name to its interval.
     """
 
     overall: Mapping[str, float]
     slices: Mapping[SliceKey, Mapping[str, float]]
+    intervals: Mapping[SliceKey, Mapping[str, Interval]] = field(default_factory=dict)
 
 
 def read_evaluation(uri: str) -> Evaluation:
@@ -54,24 +63,36 @@ def _read(uri: str, model_name: str) -> Evaluation:
     import tensorflow_model_analysis as tfma
 
     result = tfma.load_eval_result(uri, model_name=model_name)
-    measured = {
+    read = {
         tuple((column, str(value)) for column, value in key): _flat(outputs)
         for key, outputs in result.slicing_metrics
     }
     return Evaluation(
-        overall=measured[()], slices={key: value for key, value in measured.items() if key}
+        overall=read[()][0],
+        slices={key: values for key, (values, _) in read.items() if key},
+        intervals={key: intervals for key, (_, intervals) in read.items()},
     )
 
 
-def _flat(outputs: Mapping[str, Any]) -> dict[str, float]:
-    """Metric name to value, whatever output it was measured on."""
+def _flat(outputs: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Interval]]:
+    """Metric name to value and to interval, whatever output it was measured on."""
     values: dict[str, float] = {}
+    intervals: dict[str, Interval] = {}
     for sub_keys in outputs.values():
         for metrics in sub_keys.values():
             for name, value in metrics.items():
-                if name in METRICS:
-                    values[name] = float(value.get("doubleValue", math.nan))
-    return values
+                if name in KNOWN:
+                    bounded = value.get("boundedValue")
+                    plain = value.get("doubleValue", math.nan)
+                    values[name] = float(bounded.get("value", 0.0) if bounded else plain)
+                    if bounded:
+                        intervals[name] = _limits(bounded)
+    return values, intervals
+
+
+def _limits(bounded: Mapping[str, Any]) -> Interval:
+    """The limits; protobuf's JSON leaves out what is 0."""
+    return float(bounded.get("lowerBound", 0.0)), float(bounded.get("upperBound", 0.0))
 
 
 def check_slices(

@@ -1,5 +1,6 @@
 """Which rows of a record batch belong to which slice."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -46,6 +47,31 @@ def rows_by_slice(
         yield key, rows[places.reshape(-1) == number]
 
 
+def group_ids(batch: pa.RecordBatch, column: str) -> NDArray[np.uint64]:
+    """Returns a number for each row that is equal for equal values, in whatever batch.
+
+    Rows without a value make one group, for nothing says that they are independent.
+
+    Args:
+        batch: Columns of lists, as tfx_bsl decodes them.
+        column: The column of the groups.
+
+    Raises:
+        InputError: There is no such column, or a row has several values in it.
+    """
+    if batch.schema.get_field_index(column) < 0:
+        raise InputError(
+            f"split.column names `{column}`, by which the Evaluator groups examples, but the "
+            "examples do not have it."
+        )
+    codes, values = _encode(batch, column)
+    texts = ["", *(f"={_plain(value)}" for value in values)]
+    numbers = [
+        int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in texts
+    ]
+    return np.array(numbers, np.uint64)[codes + 1]
+
+
 def _encode(batch: pa.RecordBatch, column: str) -> tuple[NDArray[np.int64], list[Any]]:
     """The place of each row's value in a list of distinct values, or -1 where it has none."""
     lists = batch.column(batch.schema.get_field_index(column))
@@ -55,8 +81,9 @@ def _encode(batch: pa.RecordBatch, column: str) -> tuple[NDArray[np.int64], list
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     if (lengths > 1).any():
         raise InputError(
-            f"evaluation.slices names `{column}`, which has up to {lengths.max()} values a row. "
-            "Slice by columns with one value a row."
+            f"evaluation.slices, gate.slices or split.column names `{column}`, which has up to "
+            f"{lengths.max()} values a row. "
+            "Name columns with one value a row."
         )
     values = lists.flatten().dictionary_encode()
     codes[lengths == 1] = values.indices.to_numpy(zero_copy_only=False)

@@ -19,29 +19,29 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
     convert_slice_metrics_to_proto,
 )
 
-from pipeline.components.evaluation.eval_config import DECISION, PROBABILITY
-from pipeline.components.evaluation.scores import (
-    ScoreTable,
-    decision_metrics,
-    probability_metrics,
-)
+from pipeline.components.evaluation.answers import Answers
+from pipeline.components.evaluation.eval_config import CANDIDATE, PROBABILITY
+from pipeline.components.evaluation.measurement import Estimate, Measured, MeasureOptions, measure
+from pipeline.components.evaluation.scores import ScoreTable
 from pipeline.components.evaluation.slices import SliceKey
 
 # Bars of the calibration plot.
 _CALIBRATION_BUCKETS = 20
 
-Tables = Mapping[str, ScoreTable]
 
-
-def write_metrics(folder: str, results: Mapping[SliceKey, Tables]) -> None:
-    """Writes the metrics and calibration plots.
+def write_metrics(
+    folder: str, results: Mapping[SliceKey, Answers], options: MeasureOptions
+) -> None:
+    """Writes the metrics, their intervals, the differences of models, and calibration plots.
 
     Args:
         folder: The folder of the ModelEvaluation artifact.
-        results: Slice to model name to what the model answered there.
+        results: Slice to what the models answered there.
+        options: How sure intervals are, and what decisions cost.
     """
     keys = sorted(results, key=str)
-    _write_records(folder, constants.METRICS_KEY, [_metrics(key, results[key]) for key in keys])
+    measured = [_metrics(key, measure(results[key], options)) for key in keys]
+    _write_records(folder, constants.METRICS_KEY, measured)
     _write_records(folder, constants.PLOTS_KEY, [_plots(key, results[key]) for key in keys])
     # No thresholds: the verdict is the ModelGate's.
     unjudged = validation_result_pb2.ValidationResult(missing_thresholds=True)
@@ -75,26 +75,43 @@ def write_config(
         file.write(json_format.MessageToJson(run))
 
 
-def _metrics(key: SliceKey, tables: Tables) -> metrics_for_slice_pb2.MetricsForSlice:
-    values = {
-        MetricKey(name=name, model_name=model, output_name=output): value
-        for model, table in tables.items()
-        for output, metrics in (
-            (PROBABILITY, probability_metrics(table)),
-            (DECISION, decision_metrics(table)),
-        )
-        for name, value in metrics.items()
+def _metrics(key: SliceKey, measured: Measured) -> metrics_for_slice_pb2.MetricsForSlice:
+    estimates = {
+        MetricKey(name=name, model_name=model, output_name=output): estimate
+        for model, outputs in measured.models.items()
+        for output, metrics in outputs.items()
+        for name, estimate in metrics.items()
+    } | {
+        # TFMA's own form of a change: the candidate's metric, marked as a difference.
+        MetricKey(name=name, model_name=CANDIDATE, output_name=output, is_diff=True): estimate
+        for output, metrics in measured.differences.items()
+        for name, estimate in metrics.items()
     }
-    return convert_slice_metrics_to_proto((key, values), None)
+    values = {metric: estimate.value for metric, estimate in estimates.items()}
+    slice_metrics = convert_slice_metrics_to_proto((key, values), None)
+    by_key = {metric.to_proto().SerializeToString(): metric for metric in estimates}
+    for pair in slice_metrics.metric_keys_and_values:
+        _add_interval(pair, estimates[by_key[pair.key.SerializeToString()]])
+    return slice_metrics
 
 
-def _plots(key: SliceKey, tables: Tables) -> metrics_for_slice_pb2.PlotsForSlice:
+def _add_interval(
+    pair: metrics_for_slice_pb2.MetricsForSlice.MetricKeyAndValue, estimate: Estimate
+) -> None:
+    if estimate.interval is not None:
+        limits = pair.confidence_interval
+        limits.lower_bound.double_value.value, limits.upper_bound.double_value.value = (
+            estimate.interval
+        )
+
+
+def _plots(key: SliceKey, answers: Answers) -> metrics_for_slice_pb2.PlotsForSlice:
     plots = metrics_for_slice_pb2.PlotsForSlice(slice_key=slicer_lib.serialize_slice_key(key))
-    for model, table in tables.items():
+    for model in answers.models:
         plot = plots.plot_keys_and_values.add()
         plot.key.model_name = model
         plot.key.output_name = PROBABILITY
-        plot.value.calibration_histogram_buckets.CopyFrom(_calibration(table))
+        plot.value.calibration_histogram_buckets.CopyFrom(_calibration(answers.table(model)))
     return plots
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from scipy.stats import binomtest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from tfx.components.evaluator import executor as tfx_executor
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
@@ -15,11 +16,13 @@ from tfx.utils import proto_utils
 
 from models.features import Numeric
 from pipeline.beam_options import LOCAL_BEAM_ARGS
+from pipeline.components.evaluation.answers import make_answers
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
 from pipeline.components.evaluation.executor import Executor
-from pipeline.components.evaluation.results import read_baseline_evaluation, read_evaluation
-from pipeline.config import Config, Data, Evaluation, Label
+from pipeline.components.evaluation.measurement import MeasureOptions, measure
+from pipeline.components.evaluation.results import KNOWN, read_baseline_evaluation, read_evaluation
+from pipeline.config import Config, Cost, Data, Evaluation, Label
 from pipeline.errors import InputError
 
 pytestmark = [
@@ -103,7 +106,9 @@ def use_case(*slices: tuple[str, ...]) -> Config:
     )
 
 
-def evaluate(executor_class, folder: Path, config: Config, *, examples, **models: object) -> str:
+def evaluate(
+    executor_class, folder: Path, config: Config, *, examples, options=None, **models: object
+) -> str:
     """Runs an executor; returns where its results are."""
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(folder), str(folder / "blessing")
@@ -117,6 +122,7 @@ def evaluate(executor_class, folder: Path, config: Config, *, examples, **models
             "eval_config": proto_utils.proto_to_json(make_eval_config(config)),
             "example_splits": '["test"]',
             "fairness_indicator_thresholds": "null",
+            "measure_options": (options or MeasureOptions()).to_json(),
         },
     )
     return str(folder)
@@ -192,8 +198,10 @@ def test_one_positive_in_the_sixth_place_shows_how_far_the_areas_are_apart():
 
 def assert_alike(ours, theirs, labels, scores):
     """Equal in all but the areas, of which each side's follow from the same answers."""
-    assert set(ours) == set(theirs) == set(METRICS)
-    for name in set(METRICS) - set(AREAS):
+    assert set(ours) - set(KNOWN) == set()
+    assert set(ours) & set(METRICS) == set(theirs) & set(METRICS) == set(METRICS)
+    changes = {"brier_diff"} & set(theirs)
+    for name in (set(METRICS) | changes) - set(AREAS):
         assert ours[name] == pytest.approx(theirs[name], abs=1e-6, nan_ok=True), name
     exact, of_tfma = exact_areas(labels, scores), areas_of_tfma(labels, scores)
     for name in AREAS:
@@ -218,6 +226,74 @@ def test_the_figures_are_those_of_tfma_overall_by_slice_and_for_both_models(tmp_
         for key, metrics in found.slices.items():
             assert_alike(metrics, expected.slices[key], *answers(examples, slope, key))
     assert read_evaluation(ours).overall != read_baseline_evaluation(ours).overall
+
+
+def test_intervals_are_tfmas_bounded_values_and_changes_its_differences(tmp_path, inputs):
+    cost = Cost(missed_fault=100, false_alarm=9, inspection=1)
+    options = MeasureOptions(cost=cost)
+    uri = evaluate(Executor, tmp_path / "bounded", use_case(), options=options, **inputs)
+    # What a person with TFMA alone sees.
+    result = tfma.load_eval_result(uri, model_name="candidate")
+    metrics = {
+        output: result.get_metrics_for_slice(output_name=output)
+        for output in ("probability", "decision")
+    }
+    recall = metrics["decision"]["recall"]["boundedValue"]
+    labels, scores = answers(inputs["examples"], SLOPES["model"])
+    found = int((scores[labels == 1] >= 0.6).sum())
+    exact = binomtest(found, int(labels.sum())).proportion_ci(0.95, "exact")
+    assert (recall["lowerBound"], recall["upperBound"]) == pytest.approx((exact.low, exact.high))
+    for output, name in (
+        *(("probability", name) for name in ("pr_auc", "roc_auc", "brier")),
+        ("probability", "brier_diff"),
+        *(("decision", name) for name in ("precision", "expected_cost", "expected_cost_diff")),
+    ):
+        bounded = metrics[output][name]["boundedValue"]
+        assert bounded["lowerBound"] < bounded["value"] < bounded["upperBound"], name
+    # Both models rank by x, so that in every resample their areas are the same.
+    assert metrics["probability"]["pr_auc_diff"]["boundedValue"] == dict.fromkeys(
+        ("lowerBound", "value", "upperBound"), 0.0
+    )
+    false = int((scores[labels == 0] >= 0.6).sum())
+    spent = 100 * (labels.sum() - found) + 10 * false + 1 * found
+    measured = read_evaluation(uri).overall
+    assert measured["expected_cost"] == pytest.approx(1_000 * spent / 400)
+    before = read_baseline_evaluation(uri).overall
+    change = measured["expected_cost"] - before["expected_cost"]
+    assert measured["expected_cost_diff"] == pytest.approx(change)
+    lost, gained = (measured[name] for name in ("faults_lost", "faults_gained"))
+    assert gained - lost == measured["true_positives"] - before["true_positives"]
+
+
+def test_the_same_answers_give_the_same_results_bit_for_bit_whatever_the_files(tmp_path, inputs):
+    models = {key: inputs[key] for key in ("model", "baseline_model")}
+    whole = examples_artifact(tmp_path / "whole", shards=1)
+    written = [
+        Path(evaluate(Executor, tmp_path / name, use_case(), examples=examples, **models))
+        for name, examples in (("one", whole), ("again", whole))
+    ]
+    one, again = (next(folder.glob("metrics*")).read_bytes() for folder in written)
+    assert one == again
+    random = np.random.default_rng(0)
+    answered = make_answers(
+        random.integers(0, 2, 50), {"m": (random.random(50), random.integers(0, 2, 50))}
+    )
+    shuffled = answered.rows(random.permutation(50))
+    assert measure(answered, MeasureOptions()) == measure(shuffled, MeasureOptions())
+
+
+def test_examples_of_one_group_are_no_independent_witnesses(tmp_path, inputs):
+    models = {key: inputs[key] for key in ("examples", "model")}
+    areas = {}
+    for group in (None, "hour"):  # three hours: three groups of 400 examples
+        options = MeasureOptions(group=group)
+        uri = evaluate(Executor, tmp_path / str(group), use_case(), options=options, **models)
+        areas[group] = read_evaluation(uri).intervals[()]["pr_auc"]
+    assert areas["hour"][0] < areas[None][0] - 0.1
+    assert areas["hour"][1] > areas[None][1]
+    options = MeasureOptions(group="no_such")
+    with pytest.raises(InputError, match=r"split.column names `no_such`"):
+        evaluate(Executor, tmp_path / "absent", use_case(), options=options, **models)
 
 
 def test_one_model_alone_reads_as_the_candidate(tmp_path, inputs):

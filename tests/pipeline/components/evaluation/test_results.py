@@ -3,7 +3,7 @@ import math
 import pytest
 
 from models.features import Numeric
-from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
+from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.evaluation.results import Evaluation, _flat, check_slices
 from pipeline.config import Config, Data, Label
 from pipeline.config import Evaluation as EvaluationOptions
@@ -40,15 +40,17 @@ def test_no_threshold_is_left_to_tfma():
 
 
 def test_metrics_of_both_outputs_are_one_table_without_plots_and_odds():
+    bounded = {"value": 0.75, "upperBound": 0.9}  # a limit of 0 is left out
     outputs = {
-        "probability": {"": {"pr_auc": {"doubleValue": 0.75}, "calibration": {"other": 1}}},
+        "probability": {"": {"pr_auc": {"boundedValue": bounded}, "loss": {"other": 1}}},
         "decision": {"": {"precision": {"doubleValue": "NaN"}, "recall": {}}},
     }
-    values = _flat(outputs)
+    values, intervals = _flat(outputs)
     assert values["pr_auc"] == 0.75
+    assert intervals == {"pr_auc": (0.0, 0.9)}
     assert math.isnan(values["precision"])
     assert math.isnan(values["recall"])
-    assert set(values) <= set(METRICS)
+    assert set(values) == {"pr_auc", "precision", "recall"}
 
 
 def test_a_slice_that_was_asked_for_and_not_measured_is_named():

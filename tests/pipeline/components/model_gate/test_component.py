@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
-from pydantic import TypeAdapter
 from tfx.components.pusher import executor as tfx_pusher
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
 
 from models.features import Numeric
+from pipeline.components.evaluation.answers import make_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, make_eval_config
-from pipeline.components.evaluation.scores import score_table
+from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.slices import OVERALL
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
 from pipeline.components.model_gate.component import ModelGate
+from pipeline.components.model_gate.verdict import Terms
 from pipeline.config import Config, Data, Gate, Label
 
 # What TFMA's reader says of TensorFlow's old record iterator.
@@ -27,14 +28,14 @@ CONFIG = Config(
 LABELS = np.repeat([0, 1], [90, 10])
 
 
-def table(noise: float):
+def answer(noise: float):
     """A model that ranks perfectly, but for noise."""
     score = LABELS + noise * np.random.default_rng(0).normal(size=LABELS.size)
     probability = 1 / (1 + np.exp(-8 * (score - 0.6)))
-    return score_table(LABELS, probability, (probability >= 0.5).astype(int))
+    return probability, (probability >= 0.5).astype(int)
 
 
-def judged(folder, **noises: float):
+def judged(folder, gate=None, **noises: float):
     """The blessing that the gate gives to models of so much noise."""
     evaluation, model, blessing = ModelEvaluation(), Model(), ModelBlessing()
     evaluation.uri, model.uri = str(folder / "evaluation"), str(folder / "model")
@@ -44,15 +45,17 @@ def judged(folder, **noises: float):
         make_eval_config(CONFIG), has_baseline=BASELINE in noises, rubber_stamp=True
     )
     names = {name: name if BASELINE in noises else "" for name in noises}
-    write_metrics(
-        evaluation.uri, {OVERALL: {names[name]: table(noise) for name, noise in noises.items()}}
-    )
+    answers = make_answers(LABELS, {names[name]: answer(noise) for name, noise in noises.items()})
+    write_metrics(evaluation.uri, {OVERALL: answers}, MeasureOptions())
     write_config(evaluation.uri, config, examples="", models=dict.fromkeys(names.values(), ""))
+    before = Model()
+    before.uri, before.id = str(folder / "before"), 5
     ModelGate.EXECUTOR_SPEC.executor_class().Do(
-        {"evaluation": [evaluation], "model": [model]},
+        {"evaluation": [evaluation], "model": [model]}
+        | ({"baseline_model": [before]} if BASELINE in noises else {}),
         {"blessing": [blessing]},
         {
-            "gate": TypeAdapter(Gate).dump_json(Gate()).decode(),
+            "terms": Terms(gate=gate or Gate()).to_json(),
             "code_digest": "",
         },
     )
@@ -83,9 +86,11 @@ def test_verdict_reasons_and_metrics_are_on_the_blessing(tmp_path):
     blessing = judged(tmp_path, **{CANDIDATE: 0.5, BASELINE: 0.1})
     reasons = json.loads(blessing.get_string_custom_property("reasons"))
     assert blessing.get_string_custom_property("verdict") == "REJECTED"
-    assert [reason["text"] for reason in reasons if not reason["passed"]][-1].endswith(
-        "against 1.000 of the model blessed before (may be 0.02 lower)"
-    )
+    text = next(r["text"] for r in reasons if "model blessed before:" in r["text"])
+    assert "against 1.000 of the model blessed before: -0." in text
+    assert text.endswith("may be 0.02 lower")
+    assert blessing.get_string_custom_property("baseline_model") == str(tmp_path / "before")
+    assert blessing.get_int_custom_property("baseline_model_id") == 5
     metrics = json.loads(blessing.get_string_custom_property("metrics"))
     before = json.loads(blessing.get_string_custom_property("baseline_metrics"))
     assert (metrics["num_examples"], before["pr_auc"]) == (100, 1)

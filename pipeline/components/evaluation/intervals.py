@@ -1,0 +1,157 @@
+"""Confidence intervals in closed form, for few faults: where the bootstrap promises too much.
+
+Ten faults that were all found give a bootstrap interval of [1, 1]; the exact one is [0.69, 1].
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+Interval = tuple[float, float]
+
+UNKNOWN: Interval = (math.nan, math.nan)
+
+
+def proportion_interval(successes: float, trials: float, confidence: float) -> Interval:
+    """Returns the exact interval of a proportion; unknown without trials.
+
+    Args:
+        successes: In [0, trials]; not a whole number where `trials` is an effective number.
+        trials: Number of trials.
+        confidence: Two-sided confidence, in (0, 1).
+
+    References:
+        Clopper & Pearson (1934), The use of confidence or fiducial limits illustrated in the case
+        of the binomial, Biometrika 26, in the form of beta quantiles.
+    """
+    if trials <= 0:
+        return UNKNOWN
+    tail, failures = (1 - confidence) / 2, max(trials - successes, 0.0)
+    lower = stats.beta.ppf(tail, successes, failures + 1) if successes > 0 else 0.0
+    upper = stats.beta.ppf(1 - tail, successes + 1, failures) if failures > 0 else 1.0
+    return float(lower), float(upper)
+
+
+def effective_trials(
+    successes: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
+) -> float:
+    """Returns how many independent trials the trials of groups are worth, at most all of them.
+
+    Args:
+        successes: float64 `[groups]`.
+        trials: float64 `[groups]`.
+        confidence: Two-sided confidence of the interval that is made from it.
+
+    References:
+        Korn & Graubard (1998), Confidence intervals for proportions with small expected number of
+        positive counts estimated from survey data, Survey Methodology 24: trials over the design
+        effect, with their correction for few groups. Where all or none succeed the design effect
+        cannot be told; each group then counts once, the worst case.
+    """
+    held = trials > 0
+    successes, trials = successes[held], trials[held]
+    groups, total = int(trials.size), float(trials.sum())
+    if groups < 2:
+        return float(groups)
+    share = float(successes.sum()) / total
+    if not 0 < share < 1:
+        return float(groups)
+    residuals = successes - share * trials
+    variance = groups / (groups - 1) * float(residuals @ residuals) / total**2
+    if not variance:
+        return total
+    tail = 1 - (1 - confidence) / 2
+    few = (stats.t.ppf(tail, total - 1) / stats.t.ppf(tail, groups - 1)) ** 2
+    return float(min(total, share * (1 - share) / variance * few))
+
+
+def score_interval(share: float, trials: float, confidence: float) -> Interval:
+    """Returns Wilson's interval, for the area under a PR curve with `trials` positive examples.
+
+    References:
+        Wilson (1927), Probable inference, JASA 22. Boyd, Eng & Page (2013), Area under the
+        precision-recall curve: point estimates and confidence intervals, ECML: the area taken as
+        a proportion of the positive examples.
+    """
+    if trials <= 0 or not math.isfinite(share):
+        return UNKNOWN
+    z2 = stats.norm.ppf((1 + confidence) / 2) ** 2
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def roc_auc_interval(
+    area: float, positives: float, negatives: float, confidence: float
+) -> Interval:
+    """Returns the interval of ROC-AUC in which the variance is that of the limit itself.
+
+    References:
+        Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney
+        statistic, part 2, Statistics in Medicine 25, method 5; the variance is Hanley & McNeil's
+        (1982) with both classes' numbers replaced by their mean where they enter unequally.
+    """
+    if not positives or not negatives or not math.isfinite(area):
+        return UNKNOWN
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    mean = (positives + negatives) / 2
+
+    def gap(limit: float, observed: float) -> float:
+        """How far the limit is below the area, less what its own error allows."""
+        spread = (1 - limit) / (2 - limit) + limit / (1 + limit)
+        variance = limit * (1 - limit) * (1 + (mean - 1) * spread)
+        return observed - limit - z * math.sqrt(variance / (positives * negatives))
+
+    def lower(observed: float) -> float:
+        if observed <= 0:
+            return 0.0
+        # A limit of 1 has no error and would be a root of its own.
+        return float(optimize.brentq(gap, 0.0, min(observed, 1 - 1e-9), args=(observed,)))
+
+    # The variance is the same for an area and its complement.
+    return lower(area), 1 - lower(1 - area)
+
+
+def sum_interval(estimate: float, parts: list[tuple[float, float, Interval]]) -> Interval:
+    """Returns the interval of a weighted sum, from the intervals of its independent parts.
+
+    Args:
+        estimate: The sum.
+        parts: Weight, estimate and interval of each part.
+
+    References:
+        Zou & Donner (2008), Construction of confidence limits about effect measures: a general
+        approach, Statistics in Medicine 27 (the "method of variance estimates recovery").
+    """
+    down = up = 0.0
+    for weight, value, (lower, upper) in parts:
+        below, above = weight * (value - lower), weight * (upper - value)
+        down += (below if weight > 0 else above) ** 2
+        up += (above if weight > 0 else below) ** 2
+    return estimate - math.sqrt(down), estimate + math.sqrt(up)
+
+
+def widest(*intervals: Interval) -> Interval:
+    """Returns the interval that holds all those that are known."""
+    known = [pair for pair in intervals if math.isfinite(pair[0]) and math.isfinite(pair[1])]
+    if not known:
+        return UNKNOWN
+    return min(lower for lower, _ in known), max(upper for _, upper in known)
+
+
+def mcnemar_p_value(lost: int, gained: int) -> float:
+    """Returns the chance of so many losses among the differences, were both models equally good.
+
+    Args:
+        lost: Right before and wrong now.
+        gained: Wrong before and right now.
+
+    References:
+        McNemar (1947), Note on the sampling error of the difference between correlated
+        proportions, Psychometrika 12; the exact, one-sided form.
+    """
+    if not lost + gained:
+        return 1.0
+    return float(stats.binomtest(lost, lost + gained, 0.5, alternative="greater").pvalue)

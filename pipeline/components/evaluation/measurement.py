@@ -1,0 +1,270 @@
+"""The metrics of each model with their intervals, and the differences between two models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from pipeline.components.evaluation.answers import Answers, in_order
+from pipeline.components.evaluation.bootstrap import (
+    BRIER,
+    COST,
+    PR_AUC,
+    ROC_AUC,
+    differences,
+    percentile_interval,
+    resample,
+)
+from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
+from pipeline.components.evaluation.intervals import (
+    Interval,
+    effective_trials,
+    proportion_interval,
+    roc_auc_interval,
+    score_interval,
+    sum_interval,
+    widest,
+)
+from pipeline.components.evaluation.scores import decision_metrics, probability_metrics
+from pipeline.config import Config, Cost
+
+# What is counted where the candidate's decision differs from the baseline's.
+LOST, GAINED = "faults_lost", "faults_gained"
+ADDED, REMOVED = "false_alarms_added", "false_alarms_removed"
+CHANGES = (LOST, GAINED, ADDED, REMOVED)
+# The metrics of which a change has an interval.
+COMPARED = (PR_AUC, ROC_AUC, BRIER, COST)
+
+_FALL_OUT = "false_alarm_rate"
+
+Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@checked_dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """How sure and at which prices.
+
+    Attributes:
+        confidence: Two-sided confidence of every interval, in [0.5, 1).
+        cost: Prices; None where nobody said.
+        group: Column whose equal values are not independent examples, or None.
+    """
+
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    cost: Cost | None = None
+    group: str | None = None
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "MeasureOptions":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+def measure_options(config: Config) -> MeasureOptions:
+    """Returns how a use case is measured; examples of one group of the split belong together."""
+    group = config.split.column if config.split.strategy == "group" else None
+    return MeasureOptions(confidence=config.evaluation.confidence, cost=config.cost, group=group)
+
+
+_ADAPTER: TypeAdapter[MeasureOptions] = TypeAdapter(MeasureOptions)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and the interval around it.
+
+    Attributes:
+        value: The figure; NaN where it has no value.
+        interval: Lower and upper limit; None for a count, NaN where it is unknown.
+    """
+
+    value: float
+    interval: Interval | None = None
+
+
+Estimates = Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured in one slice.
+
+    Attributes:
+        models: Model to output to metric.
+        differences: Output to metric: the candidate's less the baseline's, on the same examples.
+    """
+
+    models: Mapping[str, Mapping[str, Estimates]]
+    differences: Mapping[str, Estimates] = field(default_factory=dict)
+
+
+def measure(answers: Answers, options: MeasureOptions) -> Measured:
+    """Returns the metrics of every model and, with a baseline, the paired differences."""
+    answers = in_order(answers)
+    costs = None if options.cost is None else example_costs(answers, options.cost)
+    resampled = resample(answers, costs)
+    models = {
+        model: _measure_model(answers, model, resampled[model], options) for model in answers.models
+    }
+    if BASELINE not in answers.models:
+        return Measured(models)
+    changes = differences(resampled, CANDIDATE, BASELINE)
+    counts = _changed_decisions(answers)
+    models[CANDIDATE][DECISION] |= {
+        name: Estimate(float(mask.sum())) for name, (_, mask) in counts.items()
+    }
+    return Measured(models, _differences(answers, models, changes, options))
+
+
+def example_costs(answers: Answers, cost: Cost) -> NDArray[np.float64]:
+    """Returns what each model's decision on each example costs, float64 `[n, models]`."""
+    alarm = answers.decisions == 1
+    fault = (answers.labels == 1)[:, None]
+    return np.where(
+        fault,
+        np.where(alarm, cost.inspection, cost.missed_fault),
+        np.where(alarm, cost.inspection + cost.false_alarm, 0.0),
+    ).astype(np.float64)
+
+
+def _measure_model(
+    answers: Answers, model: str, resampled: Mapping[str, Values], options: MeasureOptions
+) -> dict[str, dict[str, Estimate]]:
+    table = answers.table(model)
+    positives, negatives = _num_units(answers)
+    limits = {
+        name: percentile_interval(values, positives, options.confidence)
+        for name, values in resampled.items()
+    }
+    probability = probability_metrics(table)
+    pr_auc = score_interval(probability[PR_AUC], positives, options.confidence)
+    roc_auc = roc_auc_interval(probability[ROC_AUC], positives, negatives, options.confidence)
+    limits |= {PR_AUC: widest(limits[PR_AUC], pr_auc), ROC_AUC: widest(limits[ROC_AUC], roc_auc)}
+    decision = decision_metrics(table)
+    limits |= _decision_limits(answers, model, options.confidence)
+    if options.cost is not None:
+        decision[COST], exact = _expected_cost(answers, decision, limits, options.cost)
+        limits[COST] = widest(_per_thousand(limits[COST]), exact)
+    return {
+        output: {name: Estimate(value, limits.get(name)) for name, value in values.items()}
+        for output, values in ((PROBABILITY, probability), (DECISION, decision))
+    }
+
+
+def _decision_limits(answers: Answers, model: str, confidence: float) -> dict[str, Interval]:
+    """The limits of recall, precision and the rate of false alarms, exact."""
+    alarm = answers.decisions[:, answers.models.index(model)] == 1
+    fault = answers.labels == 1
+    return {
+        name: _share_interval(answers, among, alarm & fault, confidence)
+        for name, among in (("recall", fault), ("precision", alarm))
+    } | {_FALL_OUT: _share_interval(answers, ~fault, alarm & ~fault, confidence)}
+
+
+def _expected_cost(
+    answers: Answers, decision: Mapping[str, float], limits: Mapping[str, Interval], cost: Cost
+) -> tuple[float, Interval]:
+    """Cost a thousand examples, and its limits from those of recall and of false alarms."""
+    costs = [cost.missed_fault, cost.inspection + cost.false_alarm, cost.inspection]
+    counts = [decision[name] for name in ("false_negatives", "false_positives", "true_positives")]
+    total = len(answers.labels)
+    value = 1_000 * sum(price * count for price, count in zip(costs, counts, strict=True)) / total
+    faults = int((answers.labels == 1).sum())
+    false_rate = decision["false_positives"] / max(total - faults, 1)
+    parts = [
+        (-_weight(faults, total, cost.regret_of_miss), decision["recall"], limits["recall"]),
+        (_weight(total - faults, total, cost.regret_of_alarm), false_rate, limits[_FALL_OUT]),
+    ]
+    return value, sum_interval(value, [part for part in parts if part[0]])
+
+
+def _weight(count: int, total: int, price: float) -> float:
+    """What a share of `count` examples costs in a thousand."""
+    return 1_000 * count / total * price
+
+
+def _changed_decisions(answers: Answers) -> dict[str, tuple[Mask, Mask]]:
+    """Among which examples, and which of them, the candidate decides otherwise."""
+    now, before = (
+        answers.decisions[:, answers.models.index(model)] == 1 for model in (CANDIDATE, BASELINE)
+    )
+    fault = answers.labels == 1
+    return {
+        LOST: (fault, fault & before & ~now),
+        GAINED: (fault, fault & now & ~before),
+        ADDED: (~fault, ~fault & now & ~before),
+        REMOVED: (~fault, ~fault & before & ~now),
+    }
+
+
+def _differences(
+    answers: Answers,
+    models: Mapping[str, Mapping[str, Estimates]],
+    changes: Mapping[str, Values],
+    options: MeasureOptions,
+) -> dict[str, dict[str, Estimate]]:
+    positives, _ = _num_units(answers)
+    found: dict[str, dict[str, Estimate]] = {PROBABILITY: {}, DECISION: {}}
+    for name, values in changes.items():
+        output = DECISION if name == COST else PROBABILITY
+        value = models[CANDIDATE][output][name].value - models[BASELINE][output][name].value
+        limits = percentile_interval(values, positives, options.confidence)
+        if name == COST and options.cost is not None:
+            exact = _cost_change(answers, value, options.cost, options.confidence)
+            limits = widest(_per_thousand(limits), exact)
+        found[output][name] = Estimate(value, limits)
+    return found
+
+
+def _cost_change(answers: Answers, value: float, cost: Cost, confidence: float) -> Interval:
+    """The limits of the change of cost, from the shares of examples that are decided otherwise."""
+    prices = {
+        LOST: cost.regret_of_miss,
+        GAINED: -cost.regret_of_miss,
+        ADDED: cost.regret_of_alarm,
+        REMOVED: -cost.regret_of_alarm,
+    }
+    total, parts = len(answers.labels), []
+    for name, (among, changed) in _changed_decisions(answers).items():
+        count = int(among.sum())
+        if count:
+            limits = _share_interval(answers, among, changed, confidence)
+            share = float(changed.sum()) / count
+            parts.append((_weight(count, total, prices[name]), share, limits))
+    return sum_interval(value, parts)
+
+
+def _share_interval(answers: Answers, among: Mask, chosen: Mask, confidence: float) -> Interval:
+    """The exact interval of a share; for examples in groups with the trials that they are worth."""
+    trials, successes = float(among.sum()), float((among & chosen).sum())
+    if answers.groups is None or not trials:
+        return proportion_interval(successes, trials, confidence)
+    groups, places = np.unique(answers.groups, return_inverse=True)
+    found, asked = (
+        np.bincount(places, weights=mask, minlength=len(groups)).astype(np.float64)
+        for mask in (among & chosen, among)
+    )
+    worth = effective_trials(found, asked, confidence)
+    return proportion_interval(successes * worth / trials, worth, confidence)
+
+
+def _num_units(answers: Answers) -> tuple[int, int]:
+    """Independent positive and negative units: examples, or groups that hold such an example."""
+    positive = answers.labels == 1
+    if answers.groups is None:
+        return int(positive.sum()), int((~positive).sum())
+    groups = answers.groups
+    return len(np.unique(groups[positive])), len(np.unique(groups[~positive]))
+
+
+def _per_thousand(interval: Interval) -> Interval:
+    return 1_000 * interval[0], 1_000 * interval[1]

@@ -1,0 +1,78 @@
+"""Against the model blessed before, on the same examples."""
+
+from collections.abc import Iterator
+
+from pipeline.components.evaluation.bootstrap import COST, PR_AUC
+from pipeline.components.evaluation.intervals import UNKNOWN, mcnemar_p_value
+from pipeline.components.evaluation.measurement import GAINED, LOST
+from pipeline.components.evaluation.results import Evaluation
+from pipeline.components.model_gate.bars import compare, more_needed
+from pipeline.components.model_gate.more_data import growth_of_mean
+from pipeline.components.model_gate.reasons import (
+    INCONCLUSIVE,
+    Reason,
+    figure,
+    two_valued,
+)
+from pipeline.config import Cost, Gate
+
+
+def not_worse(
+    measured: Evaluation, before: Evaluation, gate: Gate, cost: Cost | None, confidence: float
+) -> Iterator[Reason]:
+    """Yields the reasons of the comparison.
+
+    With prices the cost decides, for that is what the prices are for. Without them it is PR-AUC,
+    and a model that surely finds fewer faults is refused whatever its PR-AUC.
+    """
+    if cost is not None:
+        yield _cost(measured, before, gate, cost)
+        return
+    yield _pr_auc(measured, before, gate)
+    yield _found_faults(measured, confidence)
+
+
+def _pr_auc(measured: Evaluation, before: Evaluation, gate: Gate) -> Reason:
+    metrics, change = measured.overall, measured.overall[f"{PR_AUC}_diff"]
+    interval = measured.intervals[()].get(f"{PR_AUC}_diff", UNKNOWN)
+    verdict = compare(interval, -gate.max_pr_auc_drop)
+    limits = ", ".join(f"{limit:+.3f}" for limit in interval)
+    text = (
+        f"PR-AUC {metrics[PR_AUC]:.3f} against {before.overall[PR_AUC]:.3f} of the model blessed "
+        f"before: {change:+.3f} [{limits}], may be {gate.max_pr_auc_drop:g} lower"
+    )
+    if verdict == INCONCLUSIVE:
+        growth = growth_of_mean(change, interval, -gate.max_pr_auc_drop)
+        text += f": {more_needed(growth, metrics)}"
+    bar = before.overall[PR_AUC] - gate.max_pr_auc_drop
+    return Reason(metric=PR_AUC, value=metrics[PR_AUC], bar=bar, verdict=verdict, text=text)
+
+
+def _cost(measured: Evaluation, before: Evaluation, gate: Gate, cost: Cost) -> Reason:
+    metrics, change = measured.overall, measured.overall[f"{COST}_diff"]
+    interval = measured.intervals[()].get(f"{COST}_diff", UNKNOWN)
+    rise = gate.max_cost_rise * before.overall[COST]
+    verdict = compare(interval, rise, lower_is_better=True)
+    limits = ", ".join(f"{limit:+,.4g}" for limit in interval)
+    text = (
+        f"costs {figure(COST, metrics[COST])} {cost.unit} per 1,000 examples against "
+        f"{figure(COST, before.overall[COST])} of the model blessed before: {change:+,.4g} "
+        f"[{limits}], may be {figure(COST, rise)} higher"
+    ).replace("  ", " ")
+    if verdict == INCONCLUSIVE:
+        text += f": {more_needed(growth_of_mean(change, interval, rise), metrics)}"
+    bar = before.overall[COST] + rise
+    return Reason(metric=COST, value=metrics[COST], bar=bar, verdict=verdict, text=text)
+
+
+def _found_faults(measured: Evaluation, confidence: float) -> Reason:
+    lost, gained = (int(measured.overall[name]) for name in (LOST, GAINED))
+    chance = mcnemar_p_value(lost, gained)
+    return Reason(
+        metric="recall",
+        value=measured.overall["recall"],
+        bar=(1 - confidence) / 2,
+        verdict=two_valued(chance > (1 - confidence) / 2),
+        text=f"misses {lost} faults that the model blessed before finds, finds {gained} that it "
+        f"misses (McNemar's exact test: p = {chance:.2g})",
+    )

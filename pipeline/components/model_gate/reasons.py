@@ -1,0 +1,115 @@
+"""What a verdict is made of: a reason for each bar, with one of three answers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from pipeline.components.evaluation.intervals import UNKNOWN, Interval
+
+Word = Literal["BLESSED", "REJECTED", "INCONCLUSIVE"]
+BLESSED: Word = "BLESSED"
+REJECTED: Word = "REJECTED"
+INCONCLUSIVE: Word = "INCONCLUSIVE"
+
+Metrics = Mapping[str, float]
+
+WORDS = {
+    "recall": "recall",
+    "precision": "precision",
+    "pr_auc": "PR-AUC",
+    "roc_auc": "ROC-AUC",
+    "brier": "Brier score",
+    "expected_cost": "cost per 1,000",
+}
+LOWER_IS_BETTER = frozenset({"brier", "expected_cost"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One bar and what the test split says of it.
+
+    Attributes:
+        metric: Name of the metric.
+        value: The model's value.
+        bar: What the value is compared with.
+        verdict: Whether the value clears the bar, fails it, or cannot be told from it.
+        text: The same in a sentence.
+        slice: The slice as `column=value`, joined by commas; empty for the whole test split.
+    """
+
+    metric: str
+    value: float
+    bar: float
+    verdict: Word
+    text: str
+    slice: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bar is cleared; never by a value that is not a number."""
+        return self.verdict == BLESSED
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict: what the worst of the reasons says.
+
+    Attributes:
+        reasons: Each bar.
+    """
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def blessed(self) -> bool:
+        """Whether every bar is cleared."""
+        return self.word == BLESSED
+
+    @property
+    def word(self) -> Word:
+        """`REJECTED` if a bar is failed, else `INCONCLUSIVE` if one cannot be told."""
+        found = {reason.verdict for reason in self.reasons}
+        order: tuple[Word, ...] = (REJECTED, INCONCLUSIVE)
+        return next((word for word in order if word in found), BLESSED)
+
+    def reasons_json(self) -> list[dict[str, Any]]:
+        """Returns the reasons as JSON values."""
+        return [
+            asdict(reason)
+            | numbers_json({"value": reason.value, "bar": reason.bar})
+            | {"passed": reason.passed}
+            for reason in self.reasons
+        ]
+
+
+def numbers_json(values: Metrics) -> dict[str, float | None]:
+    """Returns the values with None for what is not a number, for which JSON has no word."""
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+
+def two_valued(passed: bool) -> Word:
+    """The word of a bar that a model must show to clear: not shown is refused."""
+    return BLESSED if passed else REJECTED
+
+
+def num_faults(metrics: Metrics) -> int:
+    """Returns the positive examples behind the metrics."""
+    return int(metrics["true_positives"] + metrics["false_negatives"])
+
+
+def figure(metric: str, value: float) -> str:
+    """Returns a figure with the digits that its metric deserves."""
+    if not math.isfinite(value):
+        return "without a value"
+    if metric == "expected_cost":
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.4f}" if metric == "brier" else f"{value:.3f}"
+
+
+def with_interval(metric: str, value: float, interval: Interval = UNKNOWN) -> str:
+    """Returns a figure and its interval, such as `0.940 [0.791, 0.990]`."""
+    lower, upper = interval
+    if not math.isfinite(lower) or not math.isfinite(upper):
+        return figure(metric, value)
+    return f"{figure(metric, value)} [{figure(metric, lower)}, {figure(metric, upper)}]"

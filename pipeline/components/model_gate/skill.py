@@ -1,0 +1,143 @@
+"""Bars that a model without any skill does not clear.
+
+They have two answers only: a model that cannot be told from one that knows nothing is refused.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from scipy import stats
+
+from pipeline.components.evaluation.intervals import Interval, roc_auc_interval
+from pipeline.components.model_gate.reasons import (
+    INCONCLUSIVE,
+    Metrics,
+    Reason,
+    figure,
+    num_faults,
+    two_valued,
+)
+from pipeline.config import Cost, Gate
+
+
+def better_than_never(metrics: Metrics) -> Iterator[Reason]:
+    """The model that always answers "healthy" finds nothing, however accurate it is."""
+    found = metrics["true_positives"]
+    alarms = found + metrics["false_positives"]
+    yield Reason(
+        metric="recall",
+        value=metrics["recall"],
+        bar=0.0,
+        verdict=two_valued(found > 0),
+        text=f"finds {found:.0f} of {num_faults(metrics)} positives with {alarms:.0f} alarms "
+        "(always answering negative finds none)",
+    )
+    yield Reason(
+        metric="precision",
+        value=metrics["precision"],
+        bar=metrics["prevalence"],
+        verdict=two_valued(metrics["precision"] > metrics["prevalence"]),
+        text=f"precision {figure('precision', metrics['precision'])} against "
+        f"{metrics['prevalence']:.3f} of an alarm at random",
+    )
+
+
+def better_than_prior(
+    metrics: Metrics, intervals: Mapping[str, Interval], gate: Gate, confidence: float
+) -> Iterator[Reason]:
+    """The model that always answers the prevalence has PR-AUC p, ROC-AUC 1/2, Brier p (1 - p)."""
+    prevalence = metrics["prevalence"]
+    bar = prevalence + gate.min_pr_auc_gain * (1 - prevalence)
+    yield Reason(
+        metric="pr_auc",
+        value=metrics["pr_auc"],
+        bar=bar,
+        verdict=two_valued(metrics["pr_auc"] > bar),
+        text=f"PR-AUC {figure('pr_auc', metrics['pr_auc'])} against {bar:.3f} "
+        f"(prevalence {prevalence:.3f} and {gate.min_pr_auc_gain:.0%} of the way to 1)",
+    )
+    yield _better_than_chance(metrics, intervals, confidence)
+    prior_brier = prevalence * (1 - prevalence)
+    yield Reason(
+        metric="brier",
+        value=metrics["brier"],
+        bar=prior_brier,
+        verdict=two_valued(metrics["brier"] < prior_brier),
+        text=f"Brier score {figure('brier', metrics['brier'])} against {prior_brier:.4f} of always "
+        "answering the prevalence",
+    )
+
+
+def _better_than_chance(
+    metrics: Metrics, intervals: Mapping[str, Interval], confidence: float
+) -> Reason:
+    lower = roc_auc_lower_bound(metrics, confidence)
+    if "roc_auc" in intervals:
+        # For examples in groups the interval is the wider of the two.
+        lower = min(lower, intervals["roc_auc"][0])
+    text = (
+        f"ROC-AUC {figure('roc_auc', metrics['roc_auc'])}, at least {figure('roc_auc', lower)} "
+        f"with {(1 + confidence) / 2:.1%} confidence, against 0.500 of chance"
+    )
+    if not math.isnan(lower) and _too_few_for_chance(metrics, confidence):
+        return Reason(
+            metric="roc_auc",
+            value=metrics["roc_auc"],
+            bar=0.5,
+            verdict=INCONCLUSIVE,
+            text=f"{text}: too few examples; not even a perfect ranking of "
+            f"{num_faults(metrics)} faults could be told from chance",
+        )
+    return Reason(
+        metric="roc_auc",
+        value=metrics["roc_auc"],
+        bar=0.5,
+        verdict=two_valued(lower > 0.5),
+        text=text,
+    )
+
+
+def _too_few_for_chance(metrics: Metrics, confidence: float) -> bool:
+    positives = num_faults(metrics)
+    negatives = metrics["num_examples"] - positives
+    perfect = roc_auc_lower_bound({**metrics, "roc_auc": 1.0}, confidence)
+    return min(perfect, roc_auc_interval(1.0, positives, negatives, confidence)[0]) <= 0.5
+
+
+def roc_auc_lower_bound(metrics: Metrics, confidence: float) -> float:
+    """Returns the lower limit of ROC-AUC; NaN where a class is missing.
+
+    The standard error is taken at chance: the question is whether a model without any skill would
+    show this ROC-AUC, and for a perfect score the error at the observed value would be 0.
+
+    Args:
+        metrics: A model's metrics.
+        confidence: Two-sided confidence; the limit alone is exceeded with half of the rest.
+
+    References:
+        Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143,
+        with A = 1/2: Q1 = Q2 = 1/3, so SE^2 = (n+ + n- + 1) / (12 n+ n-), as in the rank sum test.
+    """
+    positives = metrics["true_positives"] + metrics["false_negatives"]
+    negatives = metrics["true_negatives"] + metrics["false_positives"]
+    if not positives or not negatives:
+        return math.nan
+    error = math.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+    return metrics["roc_auc"] - float(stats.norm.ppf((1 + confidence) / 2)) * error
+
+
+def cheaper_than_trivial(metrics: Metrics, cost: Cost) -> Reason:
+    """No alarm ever costs every miss; an alarm for everything every inspection and false alarm."""
+    prevalence = metrics["prevalence"]
+    never = 1_000 * prevalence * cost.missed_fault
+    always = 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
+    words = "never raising an alarm" if never <= always else "an alarm for everything"
+    value, bar = metrics["expected_cost"], min(never, always)
+    return Reason(
+        metric="expected_cost",
+        value=value,
+        bar=bar,
+        verdict=two_valued(value < bar),
+        text=f"costs {figure('expected_cost', value)} {cost.unit} per 1,000 examples against "
+        f"{figure('expected_cost', bar)} of {words}".replace("  ", " "),
+    )
