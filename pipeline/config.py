@@ -303,7 +303,7 @@ class Gate:
     """
 
     min_pr_auc_gain: Share = 0.05
-    max_pr_auc_drop: Share = 0.02
+    max_pr_auc_drop: Share = 0.05
     max_cost_rise: Share = 0.05
     bars: Bars = Field(default_factory=Bars)
     slices: tuple[GateSlice, ...] = ()
