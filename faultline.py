@@ -91,8 +91,8 @@ def main() -> None:
     faultline runs                         what has run so far
     faultline lineage latest               where a pushed model comes from
 
-    Exit codes: 0 done, 2 bad input or anomalous data, 3 the model was refused,
-    130 stopped by Ctrl-C, 1 anything else.
+    Exit codes: 0 done, 2 bad input or anomalous data, 3 the model was refused or the verdict is
+    inconclusive (0 if it was pushed to the shadow folder), 130 stopped by Ctrl-C, 1 anything else.
     """  # noqa: D301 - click wants the backspace itself, not its two letters
 
 
@@ -106,7 +106,8 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 
     Steps whose inputs, parameters and code are unchanged come from the cache. A model that is no
     better than trivial, or worse than the one that was blessed before it, is refused (exit code
-    3), and what is served stays as it was.
+    3), and what is served stays as it was. So it does where the test split cannot tell; with
+    `gate.on_inconclusive: shadow` the model is then pushed beside the served one (exit code 0).
     """
     from pipeline.run import run_use_case
 
@@ -200,6 +201,24 @@ def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> i
     from pipeline.queries import print_tensorboard
 
     return print_tensorboard(config_path, output, as_json=as_json)
+
+
+@main.command()
+@click.argument("run_id")
+@click.option("--by", required=True, help="Who approves the model.")
+@click.option("--why", required=True, help="The reason, kept in the metadata.")
+@server_option
+@output_option
+@exits_cleanly
+def approve(run_id: str, by: str, why: str, config_path: Path | None, output: Path) -> int:
+    """Say yes to the model of RUN_ID, of which the test split could not tell.
+
+    Only where `gate.on_inconclusive` is `ask`. The same `faultline run` again then pushes it.
+    """
+    _quiet_libraries()
+    from pipeline.queries import approve_model
+
+    return approve_model(run_id, by, why, config_path, output)
 
 
 @main.command()

@@ -67,6 +67,26 @@ def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) 
     return 0
 
 
+def approve_model(run_id: str, by: str, why: str, config_path: Path | None, output: Path) -> int:
+    """Notes a person's yes to a model; returns the exit code.
+
+    Args:
+        run_id: The run whose model is meant.
+        by: Who says so.
+        why: The reason.
+        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
+        output: The output folder.
+    """
+    from pipeline.approval import Approval, record_approval
+    from pipeline.output_folder import exclusive, open_output
+
+    store = _store(config_path, output)
+    with exclusive(open_output(output)):
+        record_approval(store, Approval(run_id=run_id, by=by, why=why))
+    _console(stderr=False).print(f"Approved. The same `faultline run` again pushes it: {run_id}")
+    return 0
+
+
 def print_lineage(reference: str, config_path: Path | None, output: Path, *, as_json: bool) -> int:
     """Prints where a model comes from; returns the exit code.
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.beam_options import LOCAL_BEAM_ARGS
-from pipeline.config import Config
+from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 from pipeline.console import RunConsole
 from pipeline.data_source import find_source
@@ -70,7 +70,7 @@ def run_use_case(
         beam_args: Beam's options for the data-parallel steps.
 
     Returns:
-        The exit code: 0 for a blessed model, 3 for a refused one.
+        The exit code: 0 for a model that was pushed, if only beside the served one; else 3.
 
     Raises:
         InputError: Bad input or anomalous data.
@@ -91,7 +91,7 @@ def run_use_case(
             summary = _run(place, Console(file=text))
             if as_json:
                 data.write(json.dumps(summary.to_json(), indent=2) + "\n")
-    return 0 if summary.blessed else 3
+    return 0 if summary.blessed or summary.shadow else 3
 
 
 def _new_run_id(folder: OutputFolder, name: str) -> str:
@@ -184,7 +184,8 @@ def _run_steps(
     # On a shared server only this folder's runs are surely dead: its lock is ours.
     own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
     close_abandoned(store, run_ids=own_runs)
-    forget_superseded(store, place.folder.serving(place.config.name))
+    for name in (place.config.name, place.config.name + SHADOW_SUFFIX):
+        forget_superseded(store, place.folder.serving(name))
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
     compiled = compile_pipeline(

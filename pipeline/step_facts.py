@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
+from pipeline.components.names import APPROVED_BY, SHADOW
 from pipeline.config import SPLITS
 from pipeline.steps import StepResult
 
@@ -114,7 +115,8 @@ def _verdict(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     reasons = json.loads(values.get("reasons", "[]"))
     failed = [reason["text"] for reason in reasons if not reason["passed"]]
-    text = values.get("verdict", "") + (": " + "; ".join(failed) if failed else "")
+    approved = f", approved by {values[APPROVED_BY]}" if values.get(APPROVED_BY) else ""
+    text = values.get("verdict", "") + approved + (": " + "; ".join(failed) if failed else "")
     return Fact(text, values | {"reasons": reasons})
 
 
@@ -133,7 +135,8 @@ def _pushed(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     if not values.get("pushed"):
         return Fact("not pushed; what is served stays as it was", values)
-    return Fact(f"version {values['pushed_version']}", values)
+    beside = ", beside the served model" if values.get(SHADOW) else ""
+    return Fact(f"version {values['pushed_version']}{beside}", values)
 
 
 _DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {

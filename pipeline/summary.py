@@ -9,6 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.components.names import (
+    APPROVED,
+    APPROVED_BY,
+    COST,
+    INCONCLUSIVE,
+    SHADOW,
+)
 from pipeline.console import format_duration
 from pipeline.step_facts import Fact
 from pipeline.steps import StepResult
@@ -21,6 +28,12 @@ _METRIC_WORDS = {
     "recall": "recall at threshold",
     "f1": "F1 at threshold",
     "brier": "Brier score",
+    "expected_cost": "cost per 1,000",
+}
+_MARKS = {
+    "BLESSED": "[green]✓[/green]",
+    "REJECTED": "[red]✗[/red]",
+    "INCONCLUSIVE": "[yellow]?[/yellow]",
 }
 
 
@@ -54,14 +67,25 @@ class RunSummary:
 
     @property
     def blessed(self) -> bool:
-        """Whether the run ended with a model that the gate and the server's check bless."""
-        return self.state == "complete" and self.verdict == "BLESSED"
+        """Whether the run ended with a model that the gate and the server's check bless.
+
+        A model that a person approved is blessed, too.
+        """
+        return self.state == "complete" and self.verdict in {"BLESSED", APPROVED}
+
+    @property
+    def shadow(self) -> bool:
+        """Whether the run ended with a model that was pushed beside the served one."""
+        pushed = self.facts.get("Pusher", Fact()).values
+        return self.state == "complete" and bool(pushed.get(SHADOW))
 
     @property
     def verdict(self) -> str | None:
-        """`BLESSED`, `REJECTED`, or None where the run did not come that far."""
+        """`BLESSED`, `APPROVED`, `INCONCLUSIVE`, `REJECTED`, or None: it did not come that far."""
         word = self._verdict.get("verdict")
-        return "REJECTED" if word and self._infra_problems else word
+        if word and self._infra_problems:
+            return "REJECTED"
+        return APPROVED if self._verdict.get(APPROVED_BY) else word
 
     @property
     def _infra_problems(self) -> list[str]:
@@ -103,11 +127,16 @@ class RunSummary:
             "error": self.error,
             "verdict": self.verdict,
             "reasons": verdict.get("reasons", []),
+            "on_inconclusive": verdict.get("on_inconclusive"),
+            "approved_by": verdict.get("approved_by"),
+            "approved_why": verdict.get("approved_why"),
             "infra_problems": self._infra_problems,
             "metrics": self._metrics("metrics"),
+            "intervals": self._metrics("intervals"),
             "baseline_metrics": self._metrics("baseline_metrics"),
             "pushed_version": pushed.get("pushed_version"),
             "pushed_path": pushed.get("pushed_destination"),
+            "shadow": self.shadow,
             "duration_s": round(self.duration_s, 3),
             "log": str(self.run_folder / "run.log"),
             "steps": self.steps,
@@ -115,7 +144,7 @@ class RunSummary:
             "tracking": self.tracking,
         }
 
-    def _metrics(self, key: str) -> dict[str, float]:
+    def _metrics(self, key: str) -> dict[str, Any]:
         return dict(json.loads(self._verdict.get(key) or "{}"))
 
     def write(self) -> None:
@@ -130,8 +159,8 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     console.print()
     console.print(_metrics_table(values))
     for reason in values["reasons"]:
-        mark = "[green]✓[/green]" if reason["passed"] else "[red]✗[/red]"
-        console.print(f"{mark} {reason['text']}", highlight=False, soft_wrap=True)
+        text = f"{_MARKS[reason['verdict']]} {escape(reason['text'])}"
+        console.print(text, highlight=False, soft_wrap=True)
     for problem in values["infra_problems"]:
         console.print(f"[red]✗[/red] {escape(problem)}", highlight=False, soft_wrap=True)
     console.print()
@@ -153,14 +182,20 @@ def _metrics_table(values: dict[str, Any]) -> Table:
     table = Table(title="on the test split", title_justify="left", box=None, pad_edge=False)
     table.add_column("metric")
     table.add_column("this model", justify="right")
+    table.add_column("interval", justify="right")
     table.add_column("knows nothing", justify="right")
     if values["baseline_metrics"]:
         table.add_column("blessed before", justify="right")
     metrics, blessed = values["metrics"], values["baseline_metrics"]
     trivial = _trivial_metrics(metrics.get("prevalence"))
     for name, words in _METRIC_WORDS.items():
-        row = [words, _figure(metrics.get(name)), _figure(trivial.get(name))]
-        table.add_row(*row, *([_figure(blessed.get(name))] if blessed else []))
+        if name == COST and name not in metrics:
+            continue
+        limits = values["intervals"].get(name)
+        interval = f"[{_figure(name, limits[0])}, {_figure(name, limits[1])}]" if limits else ""
+        row = [words, _figure(name, metrics.get(name)), escape(interval)]
+        row.append(_figure(name, trivial.get(name)))
+        table.add_row(*row, *([_figure(name, blessed.get(name))] if blessed else []))
     return table
 
 
@@ -177,25 +212,42 @@ def _trivial_metrics(prevalence: float | None) -> dict[str, float]:
     }
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if name == COST else f"{value:.3f}"
 
 
 def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console) -> None:
-    if not summary.blessed:
-        console.print(
-            "[bold red]REFUSED[/bold red] Nothing was pushed; what is served stays as it was.",
-            highlight=False,
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    if not summary.blessed and not summary.shadow:
+        say(_kept(values))
+        return
+    pushed = Path(values["pushed_path"])
+    if summary.shadow:
+        say(
+            f"[bold yellow]INCONCLUSIVE[/bold yellow] version {values['pushed_version']} in "
+            f"{pushed.parent}, beside the served model, which stays as it was."
         )
         return
-    console.print(
-        f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in "
-        f"{Path(values['pushed_path']).parent}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print(
-        f"Serve it: faultline serve{_output_option(Path(values['pushed_path']))}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if values["approved_by"]:
+        say(
+            f"[bold green]APPROVED[/bold green] by {escape(values['approved_by'])}: "
+            f"{escape(values['approved_why'])}"
+        )
+    say(f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in {pushed.parent}")
+    say(f"Serve it: faultline serve{_output_option(pushed)}")
+
+
+def _kept(values: dict[str, Any]) -> str:
+    """Why nothing was pushed, and what a person may do."""
+    stays = "Nothing was pushed; what is served stays as it was."
+    if values["verdict"] != INCONCLUSIVE:
+        return f"[bold red]REFUSED[/bold red] {stays}"
+    text = f"[bold yellow]INCONCLUSIVE[/bold yellow] {stays}"
+    if values["on_inconclusive"] == "ask":
+        command = f"faultline approve {values['run_id']} --by NAME --why REASON"
+        text += f"\nTo push it all the same: {command}"
+    return text

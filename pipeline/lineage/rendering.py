@@ -23,7 +23,12 @@ _HIDDEN = {
     *("state", "file_format", "payload_format", "split_names"),
     *("pushed", "pushed_version", "blessed", "current_model", "current_model_id"),
 }
-_VERDICT_STYLES = {"BLESSED": "[green]blessed[/green]", "REJECTED": "[red]refused[/red]"}
+_VERDICT_STYLES = {
+    "BLESSED": "[green]blessed[/green]",
+    "APPROVED": "[green]approved[/green]",
+    "INCONCLUSIVE": "[yellow]inconclusive[/yellow]",
+    "REJECTED": "[red]refused[/red]",
+}
 
 
 def render_tree(node: LineageNode) -> Tree:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 
+from pipeline.components.names import APPROVED, APPROVED_BY
 from pipeline.git_state import UNKNOWN
 from pipeline.lineage.facts import time_text
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
@@ -41,7 +42,8 @@ class RunRow:
         commit: Commit of the code, or `unknown`.
         dirty: Whether the code differed from the commit.
         metrics: Metrics on the test split, by name.
-        verdict: `BLESSED`, `REJECTED`, or empty where the run did not get that far.
+        verdict: `BLESSED`, `REJECTED`, `INCONCLUSIVE`, `APPROVED`, or empty where the run did not
+            get that far.
         version: The pushed version, or empty.
     """
 
@@ -82,8 +84,8 @@ def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
     state, stopped_at = _state(run, may_be_running)
     # The first: sampling makes further examples of those that were read.
     examples = next(iter(_outputs(graph, run, "Examples")), None)
-    blessing = _output(graph, run, "ModelBlessing")
-    pushed = _output(graph, run, "PushedModel")
+    blessing = run_output(graph, run, "ModelBlessing")
+    pushed = run_output(graph, run, "PushedModel")
     stamp = run.provenance
     return RunRow(
         run_id=run.id,
@@ -98,7 +100,7 @@ def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
         commit=stamp.git_commit if stamp else UNKNOWN,
         dirty=bool(stamp and stamp.git_dirty),
         metrics=_metrics(blessing),
-        verdict=_verdict(blessing, _output(graph, run, "InfraBlessing")),
+        verdict=_verdict(blessing, run_output(graph, run, "InfraBlessing")),
         version=str(pushed.properties.get("pushed_version", "")) if pushed else "",
     )
 
@@ -134,7 +136,8 @@ def _outputs(graph: Graph, run: Run, type_name: str) -> list[Artifact]:
     ]
 
 
-def _output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
+def run_output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
+    """Returns the last artifact of a type that a run made or took from the cache, or None."""
     found = _outputs(graph, run, type_name)
     # Of two blessings the gate's counts, which comes after the Evaluator's.
     return found[-1] if found else None
@@ -152,5 +155,7 @@ def _verdict(blessing: Artifact | None, infra: Artifact | None) -> str:
         return ""
     if infra is not None and not infra.properties.get("blessed"):
         return "REJECTED"
+    if blessing.properties.get(APPROVED_BY):
+        return APPROVED
     blessed = "BLESSED" if blessing.properties.get("blessed") else "REJECTED"
     return str(blessing.properties.get("verdict") or blessed)

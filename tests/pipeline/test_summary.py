@@ -25,7 +25,8 @@ def _summary(tmp_path, verdict: str = "BLESSED", blessed_before: bool = False) -
     metrics = {"pr_auc": 0.8, "roc_auc": 0.9, "prevalence": 0.1, "recall": 0.75, "brier": 0.04}
     gate = {
         "verdict": verdict,
-        "reasons": [{"passed": verdict == "BLESSED", "text": "PR-AUC 0.800 against 0.145"}],
+        "reasons": [{"verdict": verdict, "text": "PR-AUC 0.800 [0.6, 0.9] against 0.145"}],
+        "intervals": json.dumps({"pr_auc": [0.6, 0.9]}),
         "metrics": json.dumps(metrics),
         "baseline_metrics": json.dumps(metrics | {"pr_auc": 0.7} if blessed_before else {}),
     }
@@ -62,7 +63,7 @@ def test_the_model_blessed_before_has_a_column_where_there_is_one(tmp_path):
     [line] = [
         line for line in text.splitlines() if line.startswith("PR-AUC ") and "against" not in line
     ]
-    assert line.split() == ["PR-AUC", "0.800", "0.100", "0.700"]
+    assert line.split() == ["PR-AUC", "0.800", "[0.600,", "0.900]", "0.100", "0.700"]
 
 
 def test_a_refused_model_is_not_blessed_and_nothing_was_pushed(tmp_path):
@@ -70,6 +71,35 @@ def test_a_refused_model_is_not_blessed_and_nothing_was_pushed(tmp_path):
     assert not summary.blessed
     assert "REFUSED Nothing was pushed" in _text(summary)
     assert summary.to_json()["pushed_version"] is None
+
+
+@pytest.mark.parametrize(
+    ("choice", "extra", "words"),
+    [
+        ("keep", {}, "INCONCLUSIVE Nothing was pushed; what is served stays as it was.\n"),
+        ("ask", {}, "To push it all the same: faultline approve r1 --by NAME --why REASON"),
+        ("ask", {"approved_by": "Ada", "approved_why": "seen"}, "APPROVED by Ada: seen"),
+    ],
+)
+def test_what_becomes_of_an_inconclusive_model_is_said(tmp_path, choice, extra, words):
+    summary = _summary(tmp_path, verdict="INCONCLUSIVE")
+    gate = summary.facts["ModelGate"].values | {"on_inconclusive": choice} | extra
+    summary.add_step(_step("ModelGate"), Fact("", gate))
+    if extra:
+        pushed = {"pushed_version": "17", "pushed_destination": "/out/serving/pumps/17"}
+        summary.add_step(_step("Pusher"), Fact("", pushed))
+    assert words in _text(summary)
+    assert "? PR-AUC 0.800" in _text(summary)
+    assert (summary.blessed, summary.shadow) == (bool(extra), False)
+
+
+def test_a_model_beside_the_served_one_is_no_blessed_one(tmp_path):
+    summary = _summary(tmp_path, verdict="INCONCLUSIVE")
+    folder = "/out/serving/pumps_shadow"
+    pushed = {"pushed_version": "17", "pushed_destination": f"{folder}/17", "shadow": 1}
+    summary.add_step(_step("Pusher"), Fact("", pushed))
+    assert (summary.blessed, summary.shadow) == (False, True)
+    assert f"INCONCLUSIVE version 17 in {folder}, beside the served model" in _text(summary)
 
 
 def test_a_model_that_its_server_cannot_answer_with_is_refused(tmp_path):

@@ -15,12 +15,14 @@ from pipeline.components.evaluation.bootstrap import (
     COST,
     PR_AUC,
     ROC_AUC,
+    change_interval,
     differences,
     percentile_interval,
     resample,
 )
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
 from pipeline.components.evaluation.intervals import (
+    UNKNOWN,
     Interval,
     effective_trials,
     proportion_interval,
@@ -148,7 +150,9 @@ def _measure_model(
     probability = probability_metrics(table)
     pr_auc = score_interval(probability[PR_AUC], positives, options.confidence)
     roc_auc = roc_auc_interval(probability[ROC_AUC], positives, negatives, options.confidence)
-    limits |= {PR_AUC: widest(limits[PR_AUC], pr_auc), ROC_AUC: widest(limits[ROC_AUC], roc_auc)}
+    brier = _brier_limits(answers, model, probability[BRIER], options.confidence)
+    for name, exact in ((PR_AUC, pr_auc), (ROC_AUC, roc_auc), (BRIER, brier)):
+        limits[name] = widest(limits[name], exact)
     decision = decision_metrics(table)
     limits |= _decision_limits(answers, model, options.confidence)
     if options.cost is not None:
@@ -158,6 +162,25 @@ def _measure_model(
         output: {name: Estimate(value, limits.get(name)) for name, value in values.items()}
         for output, values in ((PROBABILITY, probability), (DECISION, decision))
     }
+
+
+def _brier_limits(answers: Answers, model: str, value: float, confidence: float) -> Interval:
+    """The limits of the Brier score from those of both classes' mean squares.
+
+    A square lies in [0, 1], so that it spreads no more than a yes or no with the same mean: the
+    exact interval of a share holds for it, too.
+    """
+    errors = np.abs(answers.probabilities[:, answers.models.index(model)] - answers.labels)
+    if not np.isfinite(errors).all():
+        return UNKNOWN
+    total, parts = len(answers.labels), []
+    for positive, units in zip((True, False), _num_units(answers), strict=True):
+        squares = errors[(answers.labels == 1) == positive] ** 2
+        if squares.size:
+            mean = float(squares.mean())
+            limits = proportion_interval(mean * units, units, confidence)
+            parts.append((squares.size / total, mean, limits))
+    return sum_interval(value, parts)
 
 
 def _decision_limits(answers: Answers, model: str, confidence: float) -> dict[str, Interval]:
@@ -217,10 +240,13 @@ def _differences(
     for name, values in changes.items():
         output = DECISION if name == COST else PROBABILITY
         value = models[CANDIDATE][output][name].value - models[BASELINE][output][name].value
-        limits = percentile_interval(values, positives, options.confidence)
         if name == COST and options.cost is not None:
+            limits = percentile_interval(values, positives, options.confidence)
             exact = _cost_change(answers, value, options.cost, options.confidence)
             limits = widest(_per_thousand(limits), exact)
+        else:
+            worst = 1.0 if name == BRIER else -1.0
+            limits = change_interval(values, value, positives, options.confidence, worst=worst)
         found[output][name] = Estimate(value, limits)
     return found
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.components.evaluation.bootstrap import COST, PR_AUC
+from pipeline.components.evaluation.bootstrap import COST, FEWEST_UNITS, PR_AUC
 from pipeline.components.evaluation.intervals import UNKNOWN, mcnemar_p_value
 from pipeline.components.evaluation.measurement import GAINED, LOST
 from pipeline.components.evaluation.results import Evaluation
@@ -12,6 +12,7 @@ from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Reason,
     figure,
+    num_faults,
     two_valued,
 )
 from pipeline.config import Cost, Gate
@@ -41,7 +42,9 @@ def _pr_auc(measured: Evaluation, before: Evaluation, gate: Gate) -> Reason:
         f"PR-AUC {metrics[PR_AUC]:.3f} against {before.overall[PR_AUC]:.3f} of the model blessed "
         f"before: {change:+.3f} [{limits}], may be {gate.max_pr_auc_drop:g} lower"
     )
-    if verdict == INCONCLUSIVE:
+    if verdict == INCONCLUSIVE and not interval[0] > -1:
+        text = f"{text}: too small, {num_faults(metrics)} faults; a comparison needs {FEWEST_UNITS}"
+    elif verdict == INCONCLUSIVE:
         growth = growth_of_mean(change, interval, -gate.max_pr_auc_drop)
         text += f": {more_needed(growth, metrics)}"
     bar = before.overall[PR_AUC] - gate.max_pr_auc_drop

@@ -15,8 +15,7 @@ from pipeline.components.evaluation.results import (
 )
 from pipeline.components.model_gate.reasons import INCONCLUSIVE, Verdict, numbers_json
 from pipeline.components.model_gate.verdict import Terms, judge
-
-ON_INCONCLUSIVE = "on_inconclusive"
+from pipeline.components.names import ON_INCONCLUSIVE
 
 
 @component

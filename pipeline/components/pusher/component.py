@@ -12,7 +12,9 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
+from pipeline.components.names import ON_INCONCLUSIVE, SHADOW
 from pipeline.components.pusher.version_folder import push_version
+from pipeline.config import SHADOW_SUFFIX
 
 
 class Executor(executor.Executor):  # type: ignore[misc]
@@ -26,6 +28,9 @@ class Executor(executor.Executor):  # type: ignore[misc]
     ) -> None:
         """Pushes the model if every blessing says so; else leaves what is served alone.
 
+        A model of which the gate cannot tell, and that the config wants beside the served one, goes
+        to a base path of its own, which no client of the served model ever asks.
+
         Args:
             input_dict: `model`, and `model_blessing` or `infra_blessing` or both.
             output_dict: `pushed_model`.
@@ -38,14 +43,32 @@ class Executor(executor.Executor):  # type: ignore[misc]
         pushed = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
         )
-        if not self.CheckBlessing(input_dict):
+        base = _base_path(exec_properties)
+        shadow = not self.CheckBlessing(input_dict) and self._goes_beside(input_dict)
+        if not shadow and not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
             return
+        if shadow:
+            base = base.with_name(base.name + SHADOW_SUFFIX)
+            pushed.set_int_custom_property(SHADOW, 1)
         model = Path(self.GetModelPath(input_dict))
         # The archive first: once the version is in place, as little as possible can go wrong.
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
-        version = push_version(model, _base_path(exec_properties), now_s=int(time.time()))
+        version = push_version(model, base, now_s=int(time.time()))
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
+
+    def _goes_beside(self, input_dict: dict[str, list[Artifact]]) -> bool:
+        """Whether the gate wants it beside the served model, and it answered in a server."""
+        blessing = artifact_utils.get_single_instance(
+            input_dict[standard_component_specs.MODEL_BLESSING_KEY]
+        )
+        others = {
+            key: artifacts
+            for key, artifacts in input_dict.items()
+            if key != standard_component_specs.MODEL_BLESSING_KEY
+        }
+        wanted = blessing.get_string_custom_property(ON_INCONCLUSIVE) == "shadow"
+        return wanted and bool(self.CheckBlessing(others))
 
 
 def _base_path(exec_properties: dict[str, Any]) -> Path:

@@ -100,8 +100,8 @@ def compared(interval, change, lost=0, gained=0, cost=None):
     [
         ((0.0, 0.0), "BLESSED"),
         ((-0.01, 0.1), "BLESSED"),
-        ((-0.05, 0.1), "INCONCLUSIVE"),
-        ((-0.2, -0.03), "REJECTED"),
+        ((-0.08, 0.1), "INCONCLUSIVE"),
+        ((-0.2, -0.06), "REJECTED"),
     ],
 )
 def test_the_paired_change_is_held_against_the_drop_that_is_allowed(interval, word):
@@ -111,10 +111,10 @@ def test_the_paired_change_is_held_against_the_drop_that_is_allowed(interval, wo
 
 
 def test_a_change_too_uncertain_says_how_many_faults_it_takes():
-    # 0.025 - (-0.05) = 0.075 must shrink to 0.045: (0.075 / 0.045)^2 - 1 = 1.78 times 11 faults.
-    area, _ = compared((-0.05, 0.1), 0.025)
+    # 0.025 - (-0.1) = 0.125 must shrink to 0.075: (0.125 / 0.075)^2 - 1 = 1.78 times 11 faults.
+    area, _ = compared((-0.1, 0.1), 0.025)
     assert area.text.endswith(
-        "+0.025 [-0.050, +0.100], may be 0.02 lower: about 20 more faults needed"
+        "+0.025 [-0.100, +0.100], may be 0.05 lower: about 20 more faults needed"
     )
 
 

@@ -3,13 +3,20 @@ from pathlib import Path
 import pytest
 from tfx.proto import pusher_pb2
 from tfx.types import channel_utils
-from tfx.types.standard_artifacts import Model, ModelBlessing, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 from tfx.utils import proto_utils
 
 from pipeline.components.pusher.component import Executor, Pusher
 
 
-def _push(folder: Path, *, blessed: bool, destination: str = "") -> PushedModel:
+def _push(
+    folder: Path,
+    *,
+    blessed: bool,
+    destination: str = "",
+    choice: str = "",
+    answers: bool = True,
+) -> PushedModel:
     model = Model()
     model.uri = str(folder / "model")
     saved = folder / "model" / "Format-Serving"
@@ -17,6 +24,10 @@ def _push(folder: Path, *, blessed: bool, destination: str = "") -> PushedModel:
     (saved / "saved_model.pb").write_text("graph")
     blessing = ModelBlessing()
     blessing.set_int_custom_property("blessed", int(blessed))
+    if choice:
+        blessing.set_string_custom_property("on_inconclusive", choice)
+    infra = InfraBlessing()
+    infra.set_int_custom_property("blessed", int(answers))
     pushed = PushedModel()
     pushed.uri = str(folder / "pushed")
     base = destination or str(folder / "serving")
@@ -24,7 +35,7 @@ def _push(folder: Path, *, blessed: bool, destination: str = "") -> PushedModel:
         filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=base)
     )
     Executor().Do(
-        {"model": [model], "model_blessing": [blessing]},
+        {"model": [model], "model_blessing": [blessing], "infra_blessing": [infra]},
         {"pushed_model": [pushed]},
         {"push_destination": proto_utils.proto_to_json(where)},
     )
@@ -47,6 +58,26 @@ def test_a_refused_model_leaves_what_is_served_alone(tmp_path):
     assert [path.name for path in (tmp_path / "serving").iterdir()] == ["7"]
     assert pushed.get_int_custom_property("pushed") == 0
     assert not pushed.has_custom_property("pushed_version")
+
+
+def test_an_inconclusive_model_goes_beside_the_served_one_where_that_is_wanted(
+    tmp_path,
+):
+    (tmp_path / "serving" / "7").mkdir(parents=True)
+    pushed = _push(tmp_path, blessed=False, choice="shadow")
+    assert [path.name for path in (tmp_path / "serving").iterdir()] == ["7"]
+    [version] = (tmp_path / "serving_shadow").iterdir()
+    assert (version / "saved_model.pb").is_file()
+    assert pushed.get_int_custom_property("shadow") == 1
+    assert pushed.get_string_custom_property("pushed_destination") == str(version)
+
+
+@pytest.mark.parametrize(("choice", "answers"), [("keep", True), ("ask", True), ("shadow", False)])
+def test_else_it_goes_nowhere(tmp_path, choice, answers):
+    pushed = _push(tmp_path, blessed=False, choice=choice, answers=answers)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not (tmp_path / "serving").exists()
+    assert not (tmp_path / "serving_shadow").exists()
 
 
 def test_a_destination_on_another_machine_is_refused(tmp_path):
