@@ -10,6 +10,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from models.threshold_rule import ThresholdRule
+
 STRICT_KEYS = ConfigDict(extra="forbid")
 
 CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
@@ -205,6 +207,7 @@ class ModelSpec:
         calibration: How the corrected logits become probabilities, fitted on eval: `platt` (slope
             and intercept, good with few positives), `temperature` (slope alone), `isotonic` (any
             rising function, 200 positives or more), `none` (the correction alone).
+        threshold: Where the model begins to raise an alarm.
         seed: Seed of every random number, in [0, 2**31).
     """
 
@@ -212,6 +215,7 @@ class ModelSpec:
     features: dict[str, Feature]
     train: TrainOptions
     calibration: CalibrationMethod = "platt"
+    threshold: ThresholdRule = ThresholdRule()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
     def to_json(self) -> str:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from tensorflow.python.framework import config as tensorflow_config
 
-from models.calibration import best_f1_threshold, fit_calibration
+from models.calibration import fit_calibration
 from models.correction import LogitCorrection
 from models.encoding import LABEL_NAME
 from models.export import EVAL_PREDICTIONS_FILE, export_model
@@ -30,6 +30,7 @@ from models.network import build_network
 from models.probability import ProbabilityMap, shift_in_graph
 from models.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, sampling_shift
 from models.search_space import tuned_options
+from models.thresholds import choose_threshold
 from models.transform_graph import TransformGraph, network_inputs
 from models.variation import Variation, VariedBatches, make_variation
 from models.warmup import write_warmup
@@ -99,7 +100,7 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     calibration = fit_calibration(spec.calibration, corrected, labels)
     probability = ProbabilityMap(correction=correction, calibration=calibration)
     probabilities = calibration.probabilities(corrected)
-    threshold = best_f1_threshold(probabilities, labels)
+    threshold = choose_threshold(spec.threshold, probabilities, labels)
     folder = Path(fn_args.serving_model_dir)
     export_model(
         network, graph, folder, probability=probability, threshold=threshold, recorded=recorded

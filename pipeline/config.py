@@ -12,6 +12,7 @@ from models import features as features_lib
 from models.augmentation import check_augmentation
 from models.features import STRICT_KEYS, CalibrationMethod, Feature, ModelSpec, TrainOptions
 from models.search_space import Tuning, check_space
+from models.threshold_rule import ThresholdRule
 from pipeline.components.case_control.options import Sampling, check_sampling
 from pipeline.paths import tidy_path
 
@@ -466,8 +467,23 @@ class Config:
             features=self.features,
             train=self.train,
             calibration=self.calibration,
+            threshold=self.threshold_rule,
             seed=self.seed,
         )
+
+    @property
+    def threshold_rule(self) -> ThresholdRule:
+        """How the model's threshold is found: as asked, else by prices, else by the best F1."""
+        asked = self.threshold
+        if asked.recall_at_false_alarm_rate is not None:
+            return ThresholdRule(
+                kind="recall_at_false_alarm_rate", value=asked.recall_at_false_alarm_rate
+            )
+        if asked.precision_at_recall is not None:
+            return ThresholdRule(kind="precision_at_recall", value=asked.precision_at_recall)
+        if self.cost is not None and not asked.best_f1:
+            return ThresholdRule(kind="given", value=self.cost.threshold)
+        return ThresholdRule()
 
     @property
     def schema_path(self) -> Path | None:

@@ -1,0 +1,71 @@
+"""Where a model begins to raise an alarm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.calibration import best_f1_threshold
+from models.threshold_rule import ThresholdRule
+
+Floats = NDArray[np.float64]
+
+
+def choose_threshold(rule: ThresholdRule, probabilities: Floats, labels: Floats) -> float:
+    """Returns the threshold; "faulty" means probability >= threshold.
+
+    It lies half-way between two scores, so that rounding to float32 decides nothing.
+
+    Args:
+        rule: How to find it.
+        probabilities: float64 `[n]`, calibrated.
+        labels: float64 `[n]` of 0 and 1, both present.
+    """
+    if rule.kind == "given":
+        return rule.value
+    if rule.kind == "best_f1":
+        return best_f1_threshold(probabilities, labels)
+    steps = _Steps.of(probabilities, labels)
+    if rule.kind == "recall_at_false_alarm_rate":
+        allowed = steps.false <= rule.value * (labels.size - labels.sum()) + 1e-9
+        # Every step finds at least as much as the one before: the last that is allowed is best.
+        return steps.threshold(int(np.flatnonzero(allowed)[-1]))
+    enough = steps.found >= rule.value * labels.sum() - 1e-9
+    precision = steps.found / np.maximum(steps.found + steps.false, 1)
+    # Of equal precision the one that finds more.
+    order = np.lexsort((steps.found, np.where(enough, precision, -1.0)))
+    return steps.threshold(int(order[-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Faults found and false alarms, from no alarm at all to an alarm for everything.
+
+    Attributes:
+        scores: Each score once, descending.
+        found: `[scores + 1]` faults with one of the first 0, 1, 2, … scores.
+        false: The same of healthy examples.
+    """
+
+    scores: Floats
+    found: Floats
+    false: Floats
+
+    @classmethod
+    def of(cls, probabilities: Floats, labels: Floats) -> "_Steps":
+        scores, places = np.unique(-probabilities, return_inverse=True)
+        faults = np.bincount(places, weights=labels)
+        healthy = np.bincount(places, weights=1 - labels)
+        return cls(
+            -scores,
+            np.concatenate([[0.0], np.cumsum(faults)]),
+            np.concatenate([[0.0], np.cumsum(healthy)]),
+        )
+
+    def threshold(self, step: int) -> float:
+        """The threshold after `step` scores."""
+        if not step:
+            # Above every score, even one of 1.
+            return float(np.nextafter((self.scores[0] + 1) / 2, 2))
+        below = self.scores[step] if step < self.scores.size else 0.0
+        return float((self.scores[step - 1] + below) / 2)
