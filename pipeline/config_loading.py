@@ -227,7 +227,9 @@ def _type_at(path: YamlPath, document: CommentedMap) -> type:
         return _KINDS[_value_at(document, path)["kind"]]
     section: Any = Config
     for part in path:
-        hint = typing.get_args(section)[1] if typing.get_origin(section) is dict else None
+        members = typing.get_args(section)
+        of_many = {dict: members[1:2], tuple: members[:1]}.get(typing.get_origin(section), ())
+        hint = next(iter(of_many), None)
         section = _present(hint or typing.get_type_hints(section)[str(part)])
     return typing.cast(type, section)
 

@@ -84,6 +84,27 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
             "tuning:\n  space:\n    dropot: {min: 0, max: 0.5}\n",
             "tuning.space.dropot is not an option that is searched: `batch_size`, ",
         ),
+        (
+            "gate:\n  slices:\n    - columns: [site]\n      bars: {recal: 0.9}\n",
+            "line 11: unknown key `gate.slices.0.bars.recal`; did you mean `recall`?",
+        ),
+        (
+            "cost: {missed_fault: 5, false_alarm: 1, inspection: 9}\n",
+            "`missed_fault` (5) must be more than `inspection` (9)",
+        ),
+        (
+            "cost: {missed_fault: 5, false_alarm: 0}\n",
+            "`false_alarm` and `inspection` are both 0",
+        ),
+        (
+            "threshold: {best_f1: true, precision_at_recall: 0.9}\n",
+            "threshold: takes one rule, got `best_f1` and `precision_at_recall`",
+        ),
+        (
+            "gate: {bars: {expected_cost: 10}}\n",
+            "gate has a bar `expected_cost`, but there is no `cost`",
+        ),
+        ("gate: {slices: [{columns: [site], bars: {}}]}\n", "`bars` names no bar"),
         ("lable: x\n", "line 8: unknown key `lable`; did you mean `label`?"),
         ("folder: /x\n", "line 8: unknown key `folder`; valid keys are `name`, "),
         ("  t: {kind: numbr}\n", "line 8: features.t.kind must be one of `numeric`, "),
@@ -222,3 +243,31 @@ def test_the_digest_follows_the_content_and_not_the_place(tmp_path):
 
     assert digest("a", MINIMAL) == digest("b", "# moved\n" + MINIMAL)
     assert digest("a", MINIMAL) != digest("a", MINIMAL + "seed: 1\n")
+
+
+def test_a_name_under_which_models_lie_beside_the_served_ones_is_refused(tmp_path):
+    text = MINIMAL.replace("name: pumps", "name: pumps_shadow")
+    assert "name must not end in `_shadow`, got `pumps_shadow`" in error_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "value"),
+    [
+        ("", "best_f1", 0.0),
+        # (9 + 1) / (9 + 190) by Elkan's formula: an alarm on a healthy example costs 10, a fault
+        # without one 189 more than with one: 10 / (10 + 189).
+        ("cost: {missed_fault: 190, false_alarm: 9, inspection: 1}\n", "given", 10 / 199),
+        ("cost: {missed_fault: 9, false_alarm: 1}\nthreshold: {best_f1: true}\n", "best_f1", 0.0),
+        (
+            "threshold: {recall_at_false_alarm_rate: 0.01}\n",
+            "recall_at_false_alarm_rate",
+            0.01,
+        ),
+        ("threshold: {precision_at_recall: 0.9}\n", "precision_at_recall", 0.9),
+    ],
+)
+def test_the_threshold_is_that_of_the_rule_else_of_the_prices_else_of_the_best_f1(
+    tmp_path, lines, kind, value
+):
+    rule = config_loading.load_config(write(tmp_path, MINIMAL + lines)).model_spec.threshold
+    assert (rule.kind, rule.value) == (kind, pytest.approx(value))
