@@ -228,18 +228,17 @@ def by_number(num_sets: int) -> Iterator[Sequence[str]]:
 
 def noise(num_sets: int) -> Iterator[Sequence[str]]:
     """Labels that have nothing to do with the scores, judged by the default gate."""
-    for num_faults in (11, 30):
+    cases = [(11, spread, alarms) for spread in (0.05, 0.2, 0.5) for alarms in (0.02, 0.1, 0.3)]
+    for num_faults, spread, alarms in [*cases, (30, 0.2, 0.1)]:
+        random = np.random.default_rng(3)
         labels = labels_of(num_faults)
-        for spread in (0.05, 0.2, 0.5):
-            for alarms in (0.02, 0.1, 0.3):
-                random = np.random.default_rng(3)
-                words = [_noise_verdict(random, labels, spread, alarms) for _ in range(num_sets)]
-                yield [
-                    str(num_faults),
-                    f"{spread}",
-                    f"{alarms:.0%}",
-                    *(f"{words.count(w) / num_sets:.1%}" for w in ("BLESSED", "INCONCLUSIVE")),
-                ]
+        words = [_noise_verdict(random, labels, spread, alarms) for _ in range(num_sets)]
+        yield [
+            str(num_faults),
+            f"{spread}",
+            f"{alarms:.0%}",
+            *(f"{words.count(word) / num_sets:.1%}" for word in ("BLESSED", "INCONCLUSIVE")),
+        ]
 
 
 def _noise_verdict(
