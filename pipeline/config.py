@@ -63,7 +63,9 @@ class Data:
         dataset: Name of a built-in data set, see `datasets/`.
         options: Options of the built-in data set.
         format: `csv`, `parquet` or `tfrecord`; by default the files' suffix tells.
-        first_span: First span to use, by default the latest span alone.
+        window: How many spans to train on, the latest ones; by default all from `first_span` on,
+            or the latest alone where that is not given either. See docs/spans.md.
+        first_span: First span to use.
         last_span: Last span to use, by default the latest.
         max_bad_rows: Rows that may be put in quarantine before the run stops.
         drop_duplicates: Keep one of rows that are equal in every column.
@@ -75,6 +77,7 @@ class Data:
     dataset: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     format: Literal["csv", "parquet", "tfrecord"] | None = None
+    window: Annotated[int, Field(ge=1)] | None = None
     first_span: Annotated[int, Field(ge=0)] | None = None
     last_span: Annotated[int, Field(ge=0)] | None = None
     max_bad_rows: Annotated[int, Field(ge=0)] = 0
@@ -86,7 +89,17 @@ class Data:
     def _one_source(self) -> "Data":
         if (self.path is None) == (self.dataset is None):
             raise ValueError("needs exactly one of `path` and `dataset`")
+        first, last = self.first_span, self.last_span
+        if first is not None and last is not None and first > last:
+            raise ValueError(f"first_span must be <= last_span, got {first} and {last}")
         return self
+
+    @property
+    def has_window(self) -> bool:
+        """Whether several spans may be trained on; if not, the last one is used alone."""
+        if self.window is not None:
+            return self.window > 1
+        return self.first_span is not None and self.first_span != self.last_span
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -441,6 +454,12 @@ class Config:
             raise ValueError(f"the label `{self.label.column}` must not be among `features`")
         for name, cross in features_lib.of_kind(self.features, features_lib.Crossed).items():
             _check_cross(name, cross, self.features)
+        if self.data.has_window and self.split.strategy == "group":
+            raise ValueError(
+                "split.strategy `group` deals the groups of each span on their own: a group that "
+                "comes in several spans would be in train and in test. With data.window or "
+                "data.first_span use another strategy"
+            )
         if self.tuning is not None:
             check_space(self.tuning.space, self.train)
         if self.sampling is not None:

@@ -5,45 +5,33 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from pydantic import TypeAdapter
-from tfx.components import SchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import (
-    ExampleStatistics,
-    ExampleValidationMetrics,
     InfraBlessing,
     Model,
     ModelBlessing,
 )
 
-from models.features import features_to_json
+from pipeline.analysis import wire_analysis
 from pipeline.beam_options import LOCAL_BEAM_ARGS
-from pipeline.components.anomaly_gate.component import AnomalyGate
-from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.baseline import BlessedBeforeStrategy, LatestBlessedStrategy
 from pipeline.components.case_control.component import CaseControl
-from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.evaluation.measurement import measure_options
-from pipeline.components.example_validator.component import ExampleValidator
-from pipeline.components.example_validator.earlier_span import (
-    AcceptedEarlierSpanStrategy,
-    has_spans,
-)
 from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.model_gate.verdict import Terms
 from pipeline.components.pusher.component import Pusher
-from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.trainer.component import Trainer
-from pipeline.components.transform.component import Transform
 from pipeline.components.tuner.component import Tuner
-from pipeline.config import Config, Validation
+from pipeline.config import Config
+from pipeline.ingestion import wire_ingestion
 from pipeline.output_folder import OutputFolder
 from pipeline.provenance import code_digest
 
@@ -51,14 +39,6 @@ _PIPELINE = Path(__file__).parent
 _MODELS, _SERVING = _PIPELINE.parent / "models", _PIPELINE.parent / "serving"
 
 # The code that decides each step's result, for the cache: an edit reruns the step.
-_INGESTION_CODE = (_PIPELINE / "components" / "arrow_example_gen",)
-_STATISTICS_CODE = (_PIPELINE / "components" / "statistics_gen",)
-_VALIDATION_CODE = (_PIPELINE / "components" / "example_validator",)
-_ANOMALY_CODE = (_PIPELINE / "components" / "anomaly_gate",)
-_TRANSFORM_CODE = (
-    *(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py")),
-    _PIPELINE / "components" / "transform",
-)
 _SAMPLING_CODE = (
     _PIPELINE / "components" / "case_control",
     _PIPELINE / "components" / "arrow_example_gen" / "hashing.py",
@@ -86,61 +66,17 @@ def create_pipeline(
         connection: Where ML Metadata lives.
         beam_args: Beam's options for the data-parallel steps.
     """
-    example_gen = ArrowExampleGen(
-        config,
-        source,
-        code_digest=code_digest(_INGESTION_CODE),
-        reports_dir=str(folder.reports),
-    )
-    examples = example_gen.outputs["examples"]
-    statistics_gen = StatisticsGen(examples=examples, code_digest=code_digest(_STATISTICS_CODE))
-    statistics = statistics_gen.outputs["statistics"]
-    schema_gen = SchemaGen(statistics=statistics)
-    curated = _curated_schema(config)
-    schema = (curated or schema_gen).outputs["schema"]
-    earlier_span = _earlier_span(examples) if has_spans(source) else None
-    validator = ExampleValidator(
-        statistics=statistics,
-        schema=schema,
-        earlier_statistics=earlier_span.outputs["statistics"] if earlier_span else None,
-        earlier_report=earlier_span.outputs["report"] if earlier_span else None,
-        code_digest=code_digest(_VALIDATION_CODE),
-    )
-    anomaly_gate = AnomalyGate(
-        examples=examples,
-        anomalies=validator.outputs["anomalies"],
-        schema=schema,
-        inferred_schema=schema_gen.outputs["schema"],
-        name=config.name,
-        features=features_to_json(config.features),
-        validation=TypeAdapter(Validation).dump_json(config.validation).decode(),
-        reports_dir=str(folder.reports),
-        code_digest=code_digest(_ANOMALY_CODE),
-    )
-    transform = Transform(
-        examples=examples,
-        schema=schema,
-        preprocessing_fn="models.preprocessing.preprocessing_fn",
-        custom_config={
-            "label": config.label.column,
-            "features": features_to_json(config.features),
-            "code_digest": code_digest(_TRANSFORM_CODE),
-        },
-        # Trainer applies the graph itself: nobody reads transformed examples or their statistics.
-        materialize=False,
-        disable_statistics=True,
-        disable_analyzer_cache=True,
-    )
-    # The gate has no output that Transform needs; without this edge it would not stop anything.
-    transform.add_upstream_node(anomaly_gate)
+    ingestion = wire_ingestion(config, source, folder)
+    analysis = wire_analysis(config, source, ingestion)
+    examples, transform_graph = analysis.examples, analysis.transform_graph
     # Transform analyses all of train: means and vocabularies are those of the data to come.
-    case_control = _case_control(config, examples, anomaly_gate)
+    case_control = _case_control(config, examples, ingestion.gate)
     sample = case_control.outputs["sampled_examples"] if case_control else examples
     latest_model = _latest_model() if config.train.hard_negatives else None
-    tuner = _tuner(config, sample, transform.outputs["transform_graph"], latest_model)
+    tuner = _tuner(config, sample, transform_graph, latest_model)
     trainer = Trainer(
         examples=sample,
-        transform_graph=transform.outputs["transform_graph"],
+        transform_graph=transform_graph,
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
         base_model=latest_model.outputs["model"] if latest_model else None,
         run_fn="models.training.run_fn",
@@ -191,14 +127,8 @@ def create_pipeline(
         ),
     )
     components: list[BaseNode] = [
-        example_gen,
-        statistics_gen,
-        schema_gen,
-        *([curated] if curated else []),
-        *([earlier_span] if earlier_span else []),
-        validator,
-        anomaly_gate,
-        transform,
+        *ingestion.nodes,
+        *analysis.nodes,
         *([case_control] if case_control else []),
         *([latest_model] if latest_model else []),
         *([tuner] if tuner else []),
@@ -209,19 +139,44 @@ def create_pipeline(
         infra_validator,
         pusher,
     ]
+    return _pipeline(config, folder, connection, components, beam_args)
+
+
+def create_span_pipeline(
+    config: Config,
+    source: Source,
+    folder: OutputFolder,
+    connection: metadata_store_pb2.ConnectionConfig,
+    beam_args: Sequence[str] = LOCAL_BEAM_ARGS,
+) -> Pipeline:
+    """Returns the first steps of the same pipeline, which read and judge one span.
+
+    Args:
+        config: The use case.
+        source: Where its data is; `span` says which span.
+        folder: Where everything is written.
+        connection: Where ML Metadata lives.
+        beam_args: Beam's options for the data-parallel steps.
+    """
+    nodes = wire_ingestion(config, source, folder).nodes
+    return _pipeline(config, folder, connection, nodes, beam_args)
+
+
+def _pipeline(
+    config: Config,
+    folder: OutputFolder,
+    connection: metadata_store_pb2.ConnectionConfig,
+    nodes: Sequence[BaseNode],
+    beam_args: Sequence[str],
+) -> Pipeline:
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=f"{config.beam.artifacts or folder.artifacts}/{config.name}",
-        components=components,
+        components=list(nodes),
         enable_cache=True,
         metadata_connection_config=connection,
         beam_pipeline_args=list(beam_args),
     )
-
-
-def _curated_schema(config: Config) -> BaseNode | None:
-    path = config.schema_path
-    return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
 
 
 def _tuner(
@@ -266,12 +221,3 @@ def _latest_model() -> Resolver:
         model_blessing=Channel(type=ModelBlessing),
         infra_blessing=Channel(type=InfraBlessing),
     ).with_id("LatestModelResolver")
-
-
-def _earlier_span(examples: BaseChannel) -> Resolver:
-    return Resolver(
-        strategy_class=AcceptedEarlierSpanStrategy,
-        candidate=examples,
-        statistics=Channel(type=ExampleStatistics),
-        report=Channel(type=ExampleValidationMetrics),
-    ).with_id("EarlierSpanResolver")

@@ -13,6 +13,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.config import Metadata
 from pipeline.errors import InputError
+from pipeline.run_ids import whole_run_id
 
 ConnectionConfig: TypeAlias = metadata_store_pb2.ConnectionConfig
 Execution: TypeAlias = metadata_store_pb2.Execution
@@ -231,7 +232,7 @@ def close_abandoned(store: MetadataStore, *, run_ids: Collection[str] | None = N
 
 def _run_ids(store: MetadataStore, execution: Execution) -> set[str]:
     contexts = store.get_contexts_by_execution(execution.id)
-    return {context.name for context in contexts if context.type == "pipeline_run"}
+    return {whole_run_id(context.name) for context in contexts if context.type == "pipeline_run"}
 
 
 def _abandon_outputs(store: MetadataStore, execution_ids: list[int]) -> None:

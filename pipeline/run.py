@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -26,6 +26,11 @@ from pipeline.provenance import Provenance, collect_provenance
 from pipeline.steps import StepResult
 from pipeline.summary import RunSummary, render_summary
 from pipeline.tracking.tracking import check_tracking, track_run
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+
+    from pipeline.span_runs import SpanPlace
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
@@ -175,6 +180,7 @@ def _run_steps(
     from pipeline.metadata import close_abandoned, connection_config, open_store
     from pipeline.provenance import stamp_config, stamp_run
     from pipeline.runner import compile_pipeline, run_steps
+    from pipeline.span_runs import SpanPlace
     from pipeline.step_facts import describe_step
 
     gc.freeze()
@@ -188,16 +194,46 @@ def _run_steps(
         forget_superseded(store, place.folder.serving(name))
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
+    shown.say(f"[dim]code {provenance.git_label}[/dim]")
+    spans = SpanPlace(
+        config=place.config,
+        source=source,
+        folder=place.folder,
+        connection=connection,
+        run_id=place.run_id,
+        beam_args=place.beam_args,
+    )
+    _read_earlier_spans(store, spans, provenance, shown, summary)
     compiled = compile_pipeline(
         create_pipeline(place.config, source, place.folder, connection, place.beam_args),
         place.run_id,
     )
-    shown.say(f"[dim]code {provenance.git_label}[/dim]")
     for step in run_steps(compiled, connection, on_start=shown.step_started):
         fact = describe_step(step)
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         _link_tensorboard(place.run_folder, step)
+
+
+def _read_earlier_spans(
+    store: "MetadataStore",
+    spans: "SpanPlace",
+    provenance: Provenance,
+    shown: RunConsole,
+    summary: RunSummary,
+) -> None:
+    """Reads what the window needs beside the newest span, which the pipeline itself reads."""
+    from pipeline.provenance import stamp_config, stamp_run
+    from pipeline.run_ids import span_run_id
+    from pipeline.span_runs import read_span, spans_to_read
+
+    for span in spans_to_read(store, spans):
+        part_id = span_run_id(spans.run_id, span)
+        stamp_run(store, part_id, provenance)
+        stamp_config(store, part_id, spans.config)
+        for result in read_span(spans, span, on_start=shown.step_started):
+            shown.step_ended(result.step, result.text)
+            summary.spans.append(dict(result.values) | {"duration_s": result.step.duration_s})
 
 
 def _link_tensorboard(run_folder: Path, step: StepResult) -> None:

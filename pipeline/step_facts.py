@@ -58,6 +58,24 @@ def _examples(artifacts: list[Artifact]) -> Fact:
     return Fact("; ".join(parts), values | {"num_positives": positives})
 
 
+def _window(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    values["spans"] = json.loads(values["spans"])
+    count, first, last = len(values["spans"]), values["spans"][0], values["spans"][-1]
+    return Fact(f"{count} spans, {first} to {last}, {values['num_rows']:,} rows", values)
+
+
+def _transformed(artifacts: list[Artifact]) -> Fact:
+    graph = first_of_type(artifacts, "TransformGraph")
+    values = properties(graph) if graph else {}
+    if "spans_analysed" not in values:
+        return Fact()
+    values["spans_analysed"] = json.loads(values["spans_analysed"])
+    count = len(values["spans_analysed"])
+    spans = f"span {values['spans_analysed'][0]}" if count == 1 else f"{count} spans"
+    return Fact(f"analysed {spans}, {values['num_rows_analysed']:,} rows of train", values)
+
+
 def _sampled(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     record = json.loads(values["sampling"])
@@ -141,6 +159,8 @@ def _pushed(artifacts: list[Artifact]) -> Fact:
 
 _DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
     "ArrowExampleGen": _examples,
+    "SpanWindow": _window,
+    "Transform": _transformed,
     "CaseControl": _sampled,
     "SchemaGen": _schema,
     "CuratedSchema": _schema,

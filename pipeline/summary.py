@@ -49,6 +49,7 @@ class RunSummary:
         error: What stopped it, in words.
         steps: The steps so far, each a JSON object.
         facts: What each step said, by the step's name.
+        spans: What was found in each span that was read before the newest.
         duration_s: Wall time in seconds.
         provenance: Code, data, environment: see `pipeline.provenance`.
         tracking: Where else the run is shown, or why it is not.
@@ -61,6 +62,7 @@ class RunSummary:
     error: str = ""
     steps: list[dict[str, Any]] = field(default_factory=list)
     facts: dict[str, Fact] = field(default_factory=dict)
+    spans: list[dict[str, Any]] = field(default_factory=list)
     duration_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, str] = field(default_factory=dict)
@@ -139,6 +141,7 @@ class RunSummary:
             "shadow": self.shadow,
             "duration_s": round(self.duration_s, 3),
             "log": str(self.run_folder / "run.log"),
+            "spans": self.spans,
             "steps": self.steps,
             "provenance": self.provenance,
             "tracking": self.tracking,

@@ -14,6 +14,7 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from pipeline.provenance import Provenance, config_of, provenance_of
+from pipeline.run_ids import whole_run_id
 
 Values: TypeAlias = Mapping[str, Any]
 Edges: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -145,8 +146,11 @@ def read_graph(store: MetadataStore) -> Graph:
     executions = {execution.id: execution for execution in store.get_executions()}
     edges = _edges(store, list(executions))
     runs = []
-    for context in store.get_contexts_by_type("pipeline_run"):
-        ids = sorted(execution.id for execution in store.get_executions_by_context(context.id))
+    for parts in _runs_and_parts(store):
+        context = parts[0]
+        ids = sorted(
+            execution.id for part in parts for execution in store.get_executions_by_context(part.id)
+        )
         use_case = next((pipelines[i] for i in ids if i in pipelines), "")
         provenance = provenance_of(context)
         steps = [
@@ -168,6 +172,16 @@ def read_graph(store: MetadataStore) -> Graph:
         runs={run.id: run for run in runs},
         artifacts={artifact.id: _artifact(artifact) for artifact in store.get_artifacts()},
     )
+
+
+def _runs_and_parts(store: MetadataStore) -> list[list[metadata_store_pb2.Context]]:
+    """The contexts of each run: its own first, then those of its parts that read one span each."""
+    runs: dict[str, list[metadata_store_pb2.Context]] = {}
+    contexts = store.get_contexts_by_type("pipeline_run")
+    # The run's own name is the shortest: the others begin with it.
+    for context in sorted(contexts, key=lambda context: (len(context.name), context.name)):
+        runs.setdefault(whole_run_id(context.name), []).append(context)
+    return list(runs.values())
 
 
 def _members(store: MetadataStore, type_name: str) -> dict[int, str]:

@@ -24,6 +24,8 @@ _TITLES = {
 }
 # What a verdict rests on; the examples that it looked at are in the chain by the model already.
 _INPUT_TYPES = {"ModelBlessing": {"ModelEvaluation", "Model"}, "ModelEvaluation": {"Model"}}
+# What saves work and decides nothing: it would lead to data that the model is not made from.
+_SHORTCUTS = {"TransformCache"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +129,9 @@ def _inputs(graph: Graph, artifact: Artifact) -> list[Artifact]:
     found = [
         graph.artifacts[i]
         for i in ids
-        if i in graph.artifacts and (allowed is None or graph.artifacts[i].type in allowed)
+        if i in graph.artifacts
+        and (allowed is None or graph.artifacts[i].type in allowed)
+        and graph.artifacts[i].type not in _SHORTCUTS
     ]
     order = list(_TITLES)
     return sorted(found, key=lambda one: order.index(one.type) if one.type in order else len(order))

@@ -27,8 +27,10 @@ from pipeline.components.anomaly_gate.findings import (
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
 from pipeline.components.example_validator.earlier_span import read_span
 from pipeline.components.example_validator.properties import (
+    ACCEPTANCE_KEY,
     DATA_SPAN_KEY,
     DRIFT_KEY,
+    EXAMPLES_ID_KEY,
     STATISTICS_ID_KEY,
 )
 from pipeline.config import SPLITS, Validation
@@ -49,6 +51,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     features: Parameter[str],
     validation: Parameter[str],
     reports_dir: Parameter[str],
+    acceptance: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
     """Stops the run if the data are not what the schema and the config say.
@@ -64,6 +67,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         features: The features table as JSON.
         validation: `pipeline.config.Validation` as JSON.
         reports_dir: Folder for the report that outlives a stopped run.
+        acceptance: Digest of all that decides what is accepted, noted for later runs.
         code_digest: Digest of the gate's code.
 
     Raises:
@@ -79,6 +83,8 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         *schema_differences(inferred, curated),
     ]
     drift = _note_comparison(report, anomalies, examples)
+    report.set_int_custom_property(EXAMPLES_ID_KEY, examples.id)
+    report.set_string_custom_property(ACCEPTANCE_KEY, acceptance)
     text = findings_table(findings)
     path = Path(reports_dir) / f"anomalies-{name}.md"
     for folder in (path.parent, Path(report.uri)):
@@ -90,7 +96,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
     if stopping:
         raise InputError(
-            f"The data are not what the schema says; nothing was trained.\n"
+            f"The data{_of_span(report)} are not what the schema says; nothing was trained.\n"
             f"{findings_table(stopping)}\n{drift}.\nThe whole report: {path}"
         )
 
@@ -111,6 +117,12 @@ def _note_comparison(
         report.set_int_custom_property(STATISTICS_ID_KEY, statistics_id)
         report.set_int_custom_property(DATA_SPAN_KEY, read_span(examples))
     return drift.capitalize()
+
+
+def _of_span(report: ExampleValidationMetrics) -> str:
+    if not report.has_custom_property(DATA_SPAN_KEY):
+        return ""
+    return f" of span {report.get_int_custom_property(DATA_SPAN_KEY)}"
 
 
 def _anomalies(

@@ -11,7 +11,6 @@ from pipeline.components.arrow_example_gen.executor import (
     CODE_DIGEST_KEY,
     INGEST_SPEC_KEY,
     REPORTS_DIR_KEY,
-    SPANS_KEY,
     Executor,
 )
 from pipeline.components.arrow_example_gen.ingest_spec import make_ingest_spec
@@ -27,7 +26,6 @@ class ArrowExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):  # 
         INGEST_SPEC_KEY: ExecutionParameter(type=str),
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
         REPORTS_DIR_KEY: ExecutionParameter(type=str),
-        SPANS_KEY: ExecutionParameter(type=str, optional=True),
     }
 
 
@@ -64,22 +62,22 @@ class ArrowExampleGen(FileBasedExampleGen):  # type: ignore[misc]
         """
         spec = ArrowExampleGenSpec(
             input_base=source.base,
-            input_config=_input_config(source),
+            input_config=input_config(source),
             output_config=_output_config(),
-            range_config=_range_config(source),
+            range_config=range_config(source),
             output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
             output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
             ingest_spec=make_ingest_spec(config).to_json(),
             code_digest=code_digest,
             reports_dir=reports_dir,
-            spans=",".join(str(span) for span in source.spans),
             examples=types.Channel(type=standard_artifacts.Examples),
         )
         # FileBasedExampleGen's own constructor would make its spec, which lacks our parameters.
         base_beam_component.BaseBeamComponent.__init__(self, spec=spec)
 
 
-def _input_config(source: Source) -> example_gen_pb2.Input:
+def input_config(source: Source) -> example_gen_pb2.Input:
+    """Returns the patterns of a source in TFX's form."""
     return example_gen_pb2.Input(
         splits=[
             example_gen_pb2.Input.Split(name=name, pattern=pattern)
@@ -94,7 +92,8 @@ def _output_config() -> example_gen_pb2.Output:
     return example_gen_pb2.Output(split_config=example_gen_pb2.SplitConfig(splits=names))
 
 
-def _range_config(source: Source) -> range_config_pb2.RangeConfig | None:
+def range_config(source: Source) -> range_config_pb2.RangeConfig | None:
+    """Returns the span of a source in TFX's form, or None for the latest."""
     if source.span is None:
         return None
     span = range_config_pb2.StaticRange(start_span_number=source.span, end_span_number=source.span)

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf import json_format
 from tfx import types
-from tfx.components.example_gen import utils, write_split
+from tfx.components.example_gen import write_split
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
@@ -22,7 +22,6 @@ from pipeline.errors import InputError
 INGEST_SPEC_KEY = "ingest_spec"
 CODE_DIGEST_KEY = "code_digest"
 REPORTS_DIR_KEY = "reports_dir"
-SPANS_KEY = "spans"
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
@@ -40,7 +39,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             input_dict: Empty.
             output_dict: `examples`, one artifact.
             exec_properties: `input_base`, `input_config` with the patterns that the driver filled
-                in, `ingest_spec`, `reports_dir`, `spans`.
+                in, `ingest_spec`, `reports_dir`.
 
         Raises:
             InputError: The data cannot be used; the message says why.
@@ -58,7 +57,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             reports_dir=exec_properties[REPORTS_DIR_KEY],
             make_pipeline=self._make_beam_pipeline,
         )
-        _describe(examples, summary, exec_properties.get(SPANS_KEY) or "")
+        _describe(examples, summary)
         # TFX's fingerprint rests on the files' times; lineage wants their content.
         digest = digest_files(files, input_base, open_file=fileio.open)
         for key, value in digest.properties().items():
@@ -92,16 +91,13 @@ def find_files(input_base: str, input_config: str) -> list[str]:
     return files
 
 
-def _describe(examples: types.Artifact, summary: Summary, spans: str) -> None:
+def _describe(examples: types.Artifact, summary: Summary) -> None:
     """Notes on the artifact what readers and people want to know of it."""
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
     examples_utils.set_file_format(
         examples, write_split.to_file_format_str(example_gen_pb2.FORMAT_TFRECORDS_GZIP)
     )
-    if spans:
-        examples.set_string_custom_property(SPANS_KEY, spans)
-        examples.set_int_custom_property(utils.SPAN_PROPERTY_NAME, max(map(int, spans.split(","))))
     examples.set_int_custom_property("num_rows", summary.num_rows)
     examples.set_int_custom_property("num_bad_rows", summary.num_bad_rows)
     examples.set_int_custom_property("num_duplicates", summary.num_duplicates)

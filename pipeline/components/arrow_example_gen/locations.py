@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 from pipeline.components.arrow_example_gen import sources
@@ -11,9 +12,9 @@ from pipeline.errors import InputError
 from pipeline.paths import tidy_path
 
 _SPECIAL = re.compile(r"[*?\[{]")
-_SPAN = re.compile(r"\{SPAN(:\d+)?\}")
-_DATE = "{YYYY}"
 _SPECS = re.compile(r"\{(SPAN|VERSION)(:\d+)?\}|\{YYYY\}|\{MM\}|\{DD\}")
+_DIGITS = {"YYYY": "{4}", "MM": "{2}", "DD": "{2}"}
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +25,14 @@ class Source:
         base: The folder below which the patterns are matched.
         patterns: Input name to pattern; may hold `{SPAN}` or `{YYYY}{MM}{DD}`, and `{VERSION}`.
         span: The span to use, or None for the latest; only with a span in the patterns.
-        spans: All spans where several are read together; their patterns are filled in already.
+        window: All spans to train on, ascending, `span` the last of them; empty where `span` is
+            used alone.
     """
 
     base: str
     patterns: dict[str, str]
     span: int | None = None
-    spans: tuple[int, ...] = ()
+    window: tuple[int, ...] = ()
 
 
 def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
@@ -52,9 +54,10 @@ def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
         base, full = str(tidy_path(Path(base))), str(tidy_path(Path(full)))
     if _SPECS.search(pattern):
         return _with_spans(base, pattern, data)
-    if data.first_span is not None or data.last_span is not None:
+    if data.has_window or data.last_span is not None:
         raise InputError(
-            "data.first_span and data.last_span need {SPAN} or {DATE} in data.path, got " + path
+            "data.window, data.first_span and data.last_span need {SPAN} or {DATE} in data.path, "
+            f"got {path}"
         )
     if "://" not in full and Path(full).is_dir():
         return Source(base=full, patterns=_folder_patterns(full, data))
@@ -95,41 +98,70 @@ def _files_or_none(folder: str) -> list[str]:
 
 
 def _with_spans(base: str, pattern: str, data: Data) -> Source:
-    first, last = data.first_span, data.last_span
-    if first is None or first == last:
-        return Source(base=base, patterns={"data": pattern}, span=last)
-    if not _SPAN.search(pattern) or "{VERSION" in pattern:
-        raise InputError(
-            "data.first_span and data.last_span of several spans need {SPAN}, without {VERSION}, "
-            f"in data.path; got {pattern}."
-        )
+    if not data.has_window:
+        return Source(base=base, patterns={"data": pattern}, span=data.last_span)
+    first, last = data.first_span or 0, data.last_span
     spans = [span for span in _spans_found(base, pattern) if first <= span]
     spans = [span for span in spans if last is None or span <= last]
+    if data.window is not None:
+        spans = spans[-data.window :]
     if not spans:
-        raise InputError(
-            f"No span from {first} to {last or 'the latest'} found at {base}/{pattern}."
-        )
-    patterns = {f"span_{span}": _fill_span(pattern, span) for span in spans}
-    return Source(base=base, patterns=patterns, spans=tuple(spans))
+        until = "the latest" if last is None else last
+        raise InputError(f"No span from {first} to {until} found at {base}/{pattern}.")
+    return Source(base=base, patterns={"data": pattern}, span=spans[-1], window=tuple(spans))
 
 
 def _fill_span(pattern: str, span: int) -> str:
-    def fill(match: re.Match[str]) -> str:
-        return str(span).zfill(int(match[1][1:]) if match[1] else 0)
+    """The pattern of one span; a date's span is its days since 1970-01-01, as TFX counts them."""
+    day = _EPOCH + timedelta(days=span)
 
-    return _SPAN.sub(fill, pattern)
+    def fill(match: re.Match[str]) -> str:
+        if match[1] == "SPAN":
+            return str(span).zfill(int(match[2][1:]) if match[2] else 0)
+        dates = {"{YYYY}": f"{day.year:04}", "{MM}": f"{day.month:02}", "{DD}": f"{day.day:02}"}
+        return dates.get(match[0], match[0])
+
+    return _SPECS.sub(fill, pattern)
 
 
 def _spans_found(base: str, pattern: str) -> list[int]:
     """The spans that are there, ascending."""
-    before, after = pattern[: (match := _SPAN.search(pattern)).start()], pattern[match.end() :]  # type: ignore[union-attr]
-    regex = re.compile(_as_regex(before) + r"(\d+)" + _as_regex(after) + "$")
-    spans = set()
-    for file in Path(base).glob(f"{before}*{after}"):
-        match = regex.search(file.relative_to(base).as_posix())
-        if match:
-            spans.add(int(match[1]))
-    return sorted(spans)
+    matcher = _matcher(pattern)
+    found = (matcher.fullmatch(name) for name in _names(base, _SPECS.sub("*", pattern)))
+    return sorted({span for match in found if match and (span := _span_of(match)) is not None})
+
+
+def _names(base: str, pattern: str) -> list[str]:
+    """The files below a base folder that match, relative to it."""
+    if "://" not in base:
+        return [str(Path(file).relative_to(base)) for file in matching_files(base, pattern)]
+    from tfx.dsl.io import fileio
+
+    return [str(file)[len(base) + 1 :] for file in fileio.glob(f"{base}/{pattern}")]
+
+
+def _matcher(pattern: str) -> re.Pattern[str]:
+    """What a file's name must look like; a spec that is repeated must have the same value."""
+    parts, end, known = [], 0, set()
+    for match in _SPECS.finditer(pattern):
+        parts.append(_as_regex(pattern[end : match.start()]))
+        name = match[1] or match[0].strip("{}")
+        width = f"{{{match[2][1:]}}}" if match[2] else _DIGITS.get(name, "+")
+        parts.append(f"(?P={name})" if name in known else rf"(?P<{name}>\d{width})")
+        known.add(name)
+        end = match.end()
+    return re.compile("".join([*parts, _as_regex(pattern[end:])]))
+
+
+def _span_of(match: re.Match[str]) -> int | None:
+    """The number of the span in a file's name, or None where the date is none."""
+    values = {name: int(value) for name, value in match.groupdict().items()}
+    if "SPAN" in values:
+        return values["SPAN"]
+    try:
+        return (date(values["YYYY"], values["MM"], values["DD"]) - _EPOCH).days
+    except (KeyError, ValueError):
+        return None
 
 
 def _as_regex(glob: str) -> str:

@@ -16,7 +16,7 @@ _SPAN = re.compile(r"\{SPAN(:\d+)?\}|\{YYYY\}")
 
 def has_spans(source: Source) -> bool:
     """Returns whether data come in spans, numbered or dated."""
-    return bool(source.spans) or any(_SPAN.search(pattern) for pattern in source.patterns.values())
+    return any(_SPAN.search(pattern) for pattern in source.patterns.values())
 
 
 class AcceptedEarlierSpanStrategy(ResolverStrategy):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Reads gzip TFRecords of tf.Examples as large Arrow record batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -19,18 +19,30 @@ class BulkExampleRecord(TFExampleRecord):  # type: ignore[misc]
     The batches hold what TFX-BSL's own hold; only their size differs.
     """
 
+    def __init__(self, *, on_read: Callable[[], None], **arguments: Any) -> None:
+        """Makes the source.
+
+        Args:
+            on_read: Called when a pipeline is built that reads these files.
+            arguments: TFX-BSL's.
+        """
+        super().__init__(**arguments)
+        self._on_read = on_read
+
     def BeamSource(self, batch_size: int | None = None) -> beam.PTransform:  # noqa: N802
         """Returns a transform that reads all files.
 
         Args:
             batch_size: Rows of a batch; by default up to 4,096.
         """
+        self._on_read()
         files = [file for pattern in self._file_pattern for file in sorted(fileio.glob(pattern))]
         return _ReadFiles(files, self._schema.SerializeToString(), batch_size or _BATCH_ROWS)
 
     def _ProjectImpl(self, tensor_names: list[str]) -> "BulkExampleRecord":  # noqa: N802
         projected = super()._ProjectImpl(tensor_names)
         return BulkExampleRecord(
+            on_read=self._on_read,
             file_pattern=self._file_pattern,
             schema=projected._schema,
             telemetry_descriptors=self.telemetry_descriptors,

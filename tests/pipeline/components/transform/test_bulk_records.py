@@ -65,7 +65,7 @@ def _write(batches, path):
 def test_the_rows_are_those_of_tfx_bsl_in_large_batches(folder, tmp_path):
     arguments = {"file_pattern": [str(folder / "data-*")], "schema": SCHEMA}
     stock = TFExampleRecord(**arguments, telemetry_descriptors=["test"])
-    bulk = BulkExampleRecord(**arguments, telemetry_descriptors=["test"])
+    bulk = BulkExampleRecord(on_read=lambda: None, **arguments, telemetry_descriptors=["test"])
 
     expected, _, expected_schema = _read(stock, None, tmp_path)
     rows, sizes, schema = _read(bulk, None, tmp_path)
@@ -78,7 +78,10 @@ def test_the_rows_are_those_of_tfx_bsl_in_large_batches(folder, tmp_path):
 
 def test_a_batch_size_that_is_asked_for_is_kept(folder, tmp_path):
     source = BulkExampleRecord(
-        file_pattern=[str(folder / "data-0.gz")], schema=SCHEMA, telemetry_descriptors=["test"]
+        on_read=lambda: None,
+        file_pattern=[str(folder / "data-0.gz")],
+        schema=SCHEMA,
+        telemetry_descriptors=["test"],
     )
 
     _, sizes, _ = _read(source, 1_500, tmp_path)
@@ -88,7 +91,10 @@ def test_a_batch_size_that_is_asked_for_is_kept(folder, tmp_path):
 
 def test_a_projection_reads_only_what_is_asked_for(folder, tmp_path):
     source = BulkExampleRecord(
-        file_pattern=[str(folder / "data-0.gz")], schema=SCHEMA, telemetry_descriptors=["test"]
+        on_read=lambda: None,
+        file_pattern=[str(folder / "data-0.gz")],
+        schema=SCHEMA,
+        telemetry_descriptors=["test"],
     )
 
     projected = source.Project(["x"])

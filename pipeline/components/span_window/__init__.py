@@ -1,0 +1,1 @@
+"""The window: several accepted spans that are trained on together."""

@@ -1,0 +1,71 @@
+"""SpanWindow, the component: the examples of several spans as one Examples artifact."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from tfx.components.example_gen import utils
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import Examples
+
+from pipeline.components.example_validator.earlier_span import read_span
+
+SPANS_KEY = "spans"
+_DIGEST_KEY = "data_digest"
+
+
+@component
+def SpanWindow(  # noqa: N802 - a component is a noun
+    spans: InputArtifact[list[Examples]],
+    examples: OutputArtifact[Examples],
+    code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
+) -> None:
+    """Puts the files of all spans into one artifact, without reading them.
+
+    What follows sees one Examples artifact, whether it holds one span or thirty. Its files are
+    hard links where the file system has them, and copies elsewhere; their names begin with the
+    span, so that their order is the order of the spans.
+
+    Args:
+        spans: The spans, each dealt to its splits on its own, in order.
+        examples: Gets the files, and the sums of the spans' counts.
+        code_digest: Digest of this code.
+    """
+    names = artifact_utils.decode_split_names(spans[-1].split_names)
+    for split in names:
+        fileio.makedirs(f"{examples.uri}/Split-{split}")
+        for span in spans:
+            for path in sorted(fileio.glob(f"{span.uri}/Split-{split}/*")):
+                name = f"span-{read_span(span):010d}-{PurePosixPath(path).name}"
+                link_or_copy(path, f"{examples.uri}/Split-{split}/{name}")
+    examples.split_names = spans[-1].split_names
+    _describe(examples, spans)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Gives a file a second name, or a second copy where it cannot have one."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, one without links, or a URL
+        fileio.copy(source, target)
+
+
+def _describe(window: Artifact, spans: Sequence[Artifact]) -> None:
+    """Adds the spans' counts up, and keeps what all spans share."""
+    properties = [span.mlmd_artifact.custom_properties for span in spans]
+    for key, value in properties[-1].items():
+        if key.startswith("num_"):
+            window.set_int_custom_property(key, sum(one[key].int_value for one in properties))
+        elif key.startswith(("payload_", "file_")):
+            window.mlmd_artifact.custom_properties[key].CopyFrom(value)
+    numbers = [read_span(span) for span in spans]
+    window.set_string_custom_property(SPANS_KEY, json.dumps(numbers))
+    window.set_int_custom_property(utils.SPAN_PROPERTY_NAME, numbers[-1])
+    digests = "\n".join(one[_DIGEST_KEY].string_value for one in properties)
+    window.set_string_custom_property(_DIGEST_KEY, hashlib.sha256(digests.encode()).hexdigest())
