@@ -125,4 +125,4 @@ def _analysis_resolver(config: Config, examples: BaseChannel, schema: BaseChanne
         examples=examples,
         schema=schema,
         cache=Channel(type=TransformCache),
-    ).with_id("EarlierAnalysisResolver")
+    ).with_id("AnalysisResolver")

@@ -106,6 +106,9 @@ _WORDS = {
     "code_digest": "code",
     "input_fingerprint": "data",
     "span": "span",
+    "start_span_number": "span",
+    "end_span_number": "span",
+    "splits": "files",
     "model_spec": "features or training options",
 }
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
-from pydantic import TypeAdapter
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration.pipeline import Pipeline

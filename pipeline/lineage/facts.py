@@ -15,7 +15,6 @@ _DATA_KEYS = (
     "data_digest",
     "input_fingerprint",
     "span",
-    "spans",
     "version",
 )
 

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from models.features import Numeric, Signal
 from pipeline import config_loading
-from pipeline.config import Config
+from pipeline.config import Config, Data, Split
 from pipeline.errors import InputError
 
 MINIMAL = """\
@@ -271,3 +272,24 @@ def test_the_threshold_is_that_of_the_rule_else_of_the_prices_else_of_the_best_f
 ):
     rule = config_loading.load_config(write(tmp_path, MINIMAL + lines)).model_spec.threshold
     assert (rule.kind, rule.value) == (kind, pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"window": 0}, "window"),
+        ({"first_span": 3, "last_span": 2}, "first_span must be <= last_span, got 3 and 2"),
+    ],
+)
+def test_a_window_that_holds_nothing_is_refused(data, message):
+    with pytest.raises(ValueError, match=message):
+        Data(path="span-{SPAN}/*", **data)
+
+
+def test_groups_that_come_in_several_spans_cannot_be_kept_on_one_side(tmp_path):
+    (tmp_path / "pumps.yaml").write_text(MINIMAL)
+    config = config_loading.load_config(tmp_path / "pumps.yaml")
+    grouped = Split(strategy="group", column="maker")
+    dataclasses.replace(config, split=grouped, data=Data(path="{SPAN}/*", window=1))
+    with pytest.raises(ValueError, match="would be in train and in test"):
+        dataclasses.replace(config, split=grouped, data=Data(path="{SPAN}/*", window=2))

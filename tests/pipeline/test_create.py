@@ -4,12 +4,14 @@ import dataclasses
 
 import pytest
 
+from models.features import TrainOptions
 from models.search_space import Dimension, Tuning
+from pipeline.config import Validation
 from pipeline.config_loading import load_config
 from pipeline.data_source import find_source
 from pipeline.metadata import sqlite_connection
 from pipeline.output_folder import OutputFolder
-from tests.e2e.harness import wells_csv, write_wells
+from tests.e2e.harness import CONFIG, wells_csv, write_wells
 
 
 @pytest.fixture
@@ -45,3 +47,48 @@ def test_the_tuner_finds_what_the_trainer_takes_and_never_sees_the_test_split(cr
     assert tuner in trainer.upstream_nodes
     # Without splits TFX trains on `train` and evaluates on `eval`.
     assert (tuner.exec_properties["train_args"], tuner.exec_properties["eval_args"]) == ("{}", "{}")
+
+
+@pytest.fixture
+def spans(tmp_path):
+    """A config of three spans."""
+    for span in (1, 2, 3):
+        (tmp_path / f"span-{span}").mkdir()
+        (tmp_path / f"span-{span}" / "wells.csv").write_text(wells_csv(40, seed=span))
+    text = CONFIG.replace("path: wells.csv", "path: span-{SPAN}/*.csv\n  window: 2")
+    return load_config(write_wells(tmp_path, "", text))
+
+
+def test_one_span_alone_is_analysed_without_a_cache(create, config):
+    components = create(config)
+    assert not {"SpanWindow", "SpanWindowResolver", "AnalysisResolver"} & set(components)
+    assert "analyzer_cache" not in components["Transform"].inputs
+    assert "updated_analyzer_cache" not in components["Transform"].outputs
+
+
+def test_of_a_window_transform_gets_the_spans_and_the_rest_gets_them_together(create, spans):
+    components = create(spans)
+    window = components["SpanWindow"].outputs["examples"]
+    assert components["Transform"].inputs["examples"] is not window
+    assert components["Transform"].inputs["examples"] is components["SpanWindow"].inputs["spans"]
+    for name in ("Trainer", "Evaluator", "InfraValidator"):
+        assert components[name].inputs["examples"] is window
+    gate = components["AnomalyGate"]
+    assert gate in components["SpanWindowResolver"].upstream_nodes
+    assert gate in components["Transform"].upstream_nodes
+
+
+def test_the_gate_and_the_window_speak_of_the_same_rules(create, spans):
+    from tfx.dsl.components.common.resolver import RESOLVER_CONFIG
+
+    components = create(spans)
+    wanted = components["SpanWindowResolver"].exec_properties[RESOLVER_CONFIG]
+    assert sorted(wanted["window"]) == ["2", "3"]
+    assert components["AnomalyGate"].exec_properties["acceptance"] == wanted["acceptance"]
+    stricter = dataclasses.replace(spans, validation=Validation(max_gap_share=0.0))
+    changed = create(stricter)["AnomalyGate"].exec_properties["acceptance"]
+    assert changed != wanted["acceptance"]
+    # What is only trained with has no part in what is accepted.
+    slower = dataclasses.replace(spans, train=TrainOptions(epochs=1))
+    same = create(slower)["AnomalyGate"].exec_properties["acceptance"]
+    assert same == wanted["acceptance"]

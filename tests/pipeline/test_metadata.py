@@ -189,3 +189,9 @@ def test_on_a_shared_server_only_the_runs_that_are_known_to_be_dead_are_closed(s
     theirs = _execution(store, "run-2", Execution.RUNNING, Artifact.PENDING)
     assert close_abandoned(store, run_ids={"run-1"}) == 1
     assert _states(store) == {mine: Execution.CANCELED, theirs: Execution.RUNNING}
+
+
+def test_the_parts_of_a_dead_run_that_read_one_span_each_are_closed_with_it(store):
+    part = _execution(store, "run-1.span-2", Execution.RUNNING, Artifact.PENDING)
+    assert close_abandoned(store, run_ids={"run-1"}) == 1
+    assert _states(store) == {part: Execution.CANCELED}

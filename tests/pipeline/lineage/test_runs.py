@@ -53,6 +53,15 @@ def test_cached_steps_are_counted_and_their_data_shown(store):
     assert newest.data["num_rows"] == 200
 
 
+def test_a_run_that_read_several_spans_is_one_run(store):
+    run = Recorder(store, "run-1", provenance())
+    record_data_steps(Recorder(store, "run-1.span-2", provenance()))
+    steps = record_data_steps(run)
+    record_model_steps(run, steps, serving=None)
+    [row] = list_runs(store)
+    assert (row.run_id, row.state, row.num_steps) == ("run-1", RunState.COMPLETE, 10)
+
+
 def test_a_failed_step_is_named(store):
     run = Recorder(store, "run-1", provenance())
     record_data_steps(run)

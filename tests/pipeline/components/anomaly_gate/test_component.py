@@ -40,7 +40,7 @@ def _examples(folder: Path, columns: dict[str, pa.Array]) -> Examples:
             for example in RecordBatchToExamplesEncoder().encode(pa.record_batch(columns)):
                 writer.write(example)
     artifact = Examples()
-    artifact.uri = str(folder)
+    artifact.uri, artifact.id = str(folder), 7
     artifact.mlmd_artifact.custom_properties["span"].int_value = 4  # as TFX's driver does
     return artifact
 
@@ -93,6 +93,7 @@ def _judge(
             "features": FEATURES,
             "validation": TypeAdapter(Validation).dump_json(Validation(**limits)).decode(),
             "reports_dir": str(folder / "reports"),
+            "acceptance": "rules",
             "code_digest": "",
         },
     )
@@ -103,6 +104,8 @@ def test_accepted_data_are_noted_with_their_span_and_statistics(tmp_path):
     report = _judge(tmp_path, GOOD)
     notes = [report.get_int_custom_property(key) for key in ("data_span", "statistics_id")]
     assert notes == [4, 5]
+    assert report.get_int_custom_property("examples_id") == 7
+    assert report.get_string_custom_property("acceptance") == "rules"
     assert report.get_string_custom_property("drift") == "drift checked against span 3"
     text = (tmp_path / "reports" / "anomalies-x.md").read_text()
     assert text == "# Anomalies of x\n\nDrift checked against span 3.\n\nNone.\n"
@@ -115,7 +118,7 @@ def test_data_without_spans_are_nothing_to_compare_with(tmp_path):
 
 
 def test_drift_stops_the_run_and_says_against_what(tmp_path):
-    with pytest.raises(InputError, match=r"(?s)far off.*Drift checked against span 3"):
+    with pytest.raises(InputError, match=r"(?s)of span 4 are not.*far off.*against span 3"):
         _judge(tmp_path, GOOD, anomalies=DRIFT)
 
 

@@ -56,12 +56,43 @@ def test_one_span_is_left_to_the_driver(folder):
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "spans"), [(1, 2, (1, 2)), (2, None, (2, 10)), (0, 99, (1, 2, 10))]
+    ("options", "window"),
+    [
+        ({"first_span": 1, "last_span": 2}, (1, 2)),
+        ({"first_span": 2}, (2, 10)),
+        ({"first_span": 0, "last_span": 99}, (1, 2, 10)),
+        ({"window": 2}, (2, 10)),
+        ({"window": 30}, (1, 2, 10)),
+        ({"window": 2, "last_span": 9}, (1, 2)),
+        ({"window": 3, "first_span": 2}, (2, 10)),
+    ],
 )
-def test_several_spans_have_a_pattern_each(folder, first, last, spans):
-    source = resolve(folder, "span-{SPAN:2}/*.parquet", first_span=first, last_span=last)
-    assert source.spans == spans
-    assert source.patterns == {f"span_{s}": f"span-{s:02d}/*.parquet" for s in spans}
+def test_a_window_is_the_latest_spans_within_the_bounds(folder, options, window):
+    source = resolve(folder, "span-{SPAN:2}/*.parquet", **options)
+    assert (source.window, source.span) == (window, window[-1])
+    assert source.patterns == {"data": "span-{SPAN:2}/*.parquet"}
+
+
+@pytest.mark.parametrize("options", [{}, {"window": 1}, {"first_span": 2, "last_span": 2}])
+def test_one_span_alone_is_no_window(folder, options):
+    assert resolve(folder, "span-{SPAN:2}/*.parquet", **options).window == ()
+
+
+def test_dates_are_spans_and_of_versions_each_span_counts_once(tmp_path):
+    for day in ("1970-01-03/v1", "1970-01-03/v2", "1970-02-01/v1", "1970-13-01/v1", "x/v1"):
+        (tmp_path / day).mkdir(parents=True)
+        (tmp_path / day / "a.csv").write_text("y\n1\n")
+    source = resolve(tmp_path, "{DATE}/v{VERSION}/*.csv", window=5)
+    # Days since 1970-01-01; a thirteenth month is no date.
+    assert source.window == (2, 31)
+    check_source(source, path="{DATE}/v{VERSION}/*.csv")
+
+
+def test_a_span_that_a_path_names_twice_is_the_same_in_both_places(tmp_path):
+    for name in ("1/a-1.csv", "2/a-1.csv"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("y\n1\n")
+    assert resolve(tmp_path, "{SPAN}/a-{SPAN}.csv", window=5).window == (1,)
 
 
 def test_spans_that_are_not_there_and_spans_without_a_place_are_errors(folder):
@@ -69,6 +100,8 @@ def test_spans_that_are_not_there_and_spans_without_a_place_are_errors(folder):
         resolve(folder, "span-{SPAN:2}/*.parquet", first_span=3, last_span=4)
     with pytest.raises(InputError, match=r"need \{SPAN\}"):
         resolve(folder, "data/a.csv", first_span=3)
+    with pytest.raises(InputError, match=r"need \{SPAN\}"):
+        resolve(folder, "data/a.csv", window=3)
 
 
 def test_a_folder_without_data_is_an_error(folder):

@@ -73,9 +73,3 @@ def test_without_examples_nothing_is_resolved():
 )
 def test_spans_are_recognised_by_number_and_by_date(pattern, expected):
     assert has_spans(Source(base="/data", patterns={"data": pattern})) is expected
-
-
-def test_several_spans_read_together_are_spans():
-    assert has_spans(
-        Source(base="/data", patterns={"span_1": "1/*", "span_2": "2/*"}, spans=(1, 2))
-    )
