@@ -4,8 +4,6 @@ Trains on the train split of a run, whole and sampled, and asks each network abo
 of the same magnets, of which there are enough to tell:
 
     python -m benchmarks.sampling_study --artifacts output/artifacts/signals
-
-With `--more-train-spans`, train has further recordings beside those of the run.
 """
 
 import dataclasses
@@ -17,26 +15,23 @@ from typing import Any
 
 import click
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.probability_figures import FIGURES, Floats, intervals
 from datasets.options import SignalOptions
 from datasets.signals import simulate_span
 from models.sampling import SamplingRecord, sampling_shift
-from pipeline.components.arrow_example_gen.encoding import encode_batch
 from pipeline.components.case_control.executor import merge_tallies
 from pipeline.components.case_control.options import Sampling, rates_of
 from pipeline.components.case_control.selection import Selection, Tally, sample_file
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 
-# How train is sampled, and whether the loss weighs both classes equally.
-ARMS: Mapping[str, tuple[Sampling, bool]] = {
-    "all": (Sampling(keep=1.0), False),
-    "1:10": (Sampling(negatives_per_positive=10), False),
-    "1:3": (Sampling(negatives_per_positive=3), False),
-    "all, balanced weights": (Sampling(keep=1.0), True),
+# How train is sampled. Every example counts alike in the loss, so that nothing else bends the odds.
+ARMS: Mapping[str, Sampling] = {
+    "all": Sampling(keep=1.0),
+    "1:10": Sampling(negatives_per_positive=10),
+    "1:3": Sampling(negatives_per_positive=3),
 }
 VARIANTS = ("as trained", "corrected", "corrected, Platt")
 
@@ -44,24 +39,20 @@ VARIANTS = ("as trained", "corrected", "corrected, Platt")
 class Study:
     """The data of a run, ready for trainings."""
 
-    def __init__(
-        self, artifacts: Path, config: Config, *, num_test_spans: int, more_train: Path
-    ) -> None:
+    def __init__(self, artifacts: Path, config: Config, num_test_spans: int) -> None:
         """Reads eval and simulates the test recordings.
 
         Args:
             artifacts: Folder of the use case's artifacts.
             config: The use case.
             num_test_spans: Spans to simulate after the first, 3,242 recordings each.
-            more_train: Folder of further files for train.
         """
         from models.training import make_transform, read_split
         from models.transform_graph import TransformGraph
 
         self.config = config
         examples = _latest(artifacts / "ArrowExampleGen" / "examples")
-        folders = (examples / "Split-train", more_train)
-        self._train_files = [str(file) for f in folders for file in sorted(f.glob("*.gz"))]
+        self._train_files = sorted(map(str, (examples / "Split-train").glob("*.gz")))
         graph = _latest(artifacts / "Transform" / "transform_graph")
         self._graph = TransformGraph(graph, config.model_spec)
         self._transform = make_transform(self._graph)
@@ -70,7 +61,7 @@ class Study:
         self._test = list(_simulate(config, num_test_spans))
         self.labels = np.concatenate([labels for _, labels in self._test])
 
-    def train(self, sampling: Sampling, *, balanced: bool, seed: int) -> dict[str, Floats]:
+    def train(self, sampling: Sampling, seed: int) -> dict[str, Floats]:
         """Trains once; returns the test logits of each variant."""
         from models.calibration import fit_platt
         from models.network import build_network
@@ -82,9 +73,7 @@ class Study:
             train_network,
         )
 
-        options = dataclasses.replace(
-            self.config.train, class_weight="balanced" if balanced else "none"
-        )
+        options = dataclasses.replace(self.config.train, class_weight="none")
         with tempfile.TemporaryDirectory() as folder:
             record = self._sample(sampling, folder, seed)
             train = read_split([f"{folder}/*.gz"], self._transform)
@@ -136,7 +125,9 @@ def _simulate(
     """Yields columns and labels of each span after the first, which the run has."""
     import tensorflow as tf
 
-    for batches in _spans(config, range(2, 2 + num_test_spans)):
+    options = SignalOptions.from_mapping(config.data.options | {"num_spans": 1 + num_test_spans})
+    for span in range(2, options.num_spans + 1):
+        batches = list(simulate_span(options, span))
         columns: dict[str, Any] = {}
         for name in config.features:
             parts = [batch.column(name).to_numpy(zero_copy_only=False) for batch in batches]
@@ -146,31 +137,6 @@ def _simulate(
             )
         labels = [batch.column(config.label.column).to_numpy() for batch in batches]
         yield columns, np.concatenate(labels)
-
-
-def _spans(config: Config, spans: range) -> Iterator[list[pa.RecordBatch]]:
-    options = SignalOptions.from_mapping(config.data.options | {"num_spans": spans.stop})
-    return (list(simulate_span(options, span)) for span in spans)
-
-
-def write_examples(folder: Path, config: Config, spans: range) -> None:
-    """Writes simulated spans as ArrowExampleGen does, a file each."""
-    import tensorflow as tf
-
-    names = [*config.features, config.label.column]
-    kinds = {pa.string(): pa.binary()}
-    for span, batches in zip(spans, _spans(config, spans), strict=True):
-        with tf.io.TFRecordWriter(str(folder / f"span-{span}.gz"), "GZIP") as writer:
-            for batch in batches:
-                columns = [batch.column(name) for name in names]
-                typed = [
-                    column.cast(pa.large_list(pa.float32()))
-                    if pa.types.is_list(column.type)
-                    else column.cast(kinds.get(column.type, column.type))
-                    for column in columns
-                ]
-                for example in encode_batch(pa.RecordBatch.from_arrays(typed, names=names)):
-                    writer.write(example)
 
 
 def report(rows: Mapping[tuple[str, str], Mapping[str, tuple[float, float, float]]]) -> str:
@@ -196,26 +162,12 @@ def _cell(mean: float, low: float, high: float, *, digits: int) -> str:
 )
 @click.option("--seeds", default=3, help="Trainings of each kind.")
 @click.option("--test-spans", default=9, help="Spans of 3,242 recordings to ask about.")
-@click.option("--more-train-spans", default=0, help="Spans to add to train.")
 @click.option("--replicates", default=500, help="Bootstrap replicates.")
-def main(
-    artifacts: Path,
-    config_path: Path,
-    seeds: int,
-    test_spans: int,
-    more_train_spans: int,
-    replicates: int,
-) -> None:
+def main(artifacts: Path, config_path: Path, seeds: int, test_spans: int, replicates: int) -> None:
     """Prints one table: sampling, correction and what they do to every figure."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    config = load_config(config_path)
-    with tempfile.TemporaryDirectory() as folder:
-        more = Path(folder)
-        first = 2 + test_spans
-        write_examples(more, config, range(first, first + more_train_spans))
-        study = Study(artifacts, config, num_test_spans=test_spans, more_train=more)
-        rows = compare(study, seeds=seeds, replicates=replicates)
-    click.echo(report(rows))
+    study = Study(artifacts, load_config(config_path), test_spans)
+    click.echo(report(compare(study, seeds=seeds, replicates=replicates)))
 
 
 def compare(
@@ -224,8 +176,8 @@ def compare(
     """Returns the figures of each way to train and each variant of its answers."""
     click.echo(f"{study.labels.size:,} test recordings, {study.labels.sum():,} faulty", err=True)
     rows = {}
-    for arm, (sampling, balanced) in ARMS.items():
-        trained = [study.train(sampling, balanced=balanced, seed=seed) for seed in range(seeds)]
+    for arm, sampling in ARMS.items():
+        trained = [study.train(sampling, seed) for seed in range(seeds)]
         for variant in VARIANTS:
             answers = [logits[variant] for logits in trained]
             rows[arm, variant] = intervals(study.labels, answers, replicates=replicates, seed=0)
