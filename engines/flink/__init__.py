@@ -1,0 +1,6 @@
+"""Apache Flink: Beam's job server with an embedded cluster, or before a standalone one."""
+
+from engines.flink.cluster import FlinkCluster, flink_cluster
+from engines.flink.server import flink_job_server
+
+__all__ = ["FlinkCluster", "flink_cluster", "flink_job_server"]

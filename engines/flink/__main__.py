@@ -1,0 +1,34 @@
+"""`python -m engines.flink`: Flink behind Beam's job server, until Ctrl-C."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from engines.command_line import hold
+from engines.flink import flink_cluster, flink_job_server
+
+
+@click.command()
+@click.option("--port", default=8099, show_default=True, help="Where the job server answers.")
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="One JobManager and two TaskManagers, instead of a cluster inside the job server.",
+)
+def main(*, port: int, cluster: bool) -> None:
+    """Starts Flink on the loopback and prints the endpoint."""
+    server = _behind_cluster(port) if cluster else flink_job_server(port=port)
+    sys.exit(hold("Flink", server))
+
+
+@contextmanager
+def _behind_cluster(port: int) -> Iterator[str]:
+    with flink_cluster() as cluster, flink_job_server(port=port, master=cluster.master) as endpoint:
+        click.echo(f"The cluster's own page: http://{cluster.master}", err=True)
+        yield endpoint
+
+
+if __name__ == "__main__":
+    main()

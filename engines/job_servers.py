@@ -1,0 +1,52 @@
+"""A Beam job server as a context: started, waited for, stopped."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from engines.java import class_path, java_command
+from engines.processes import child_process, free_ports, wait_for_port
+
+_START_S = 60.0
+
+
+@contextmanager
+def job_server(
+    pom: Path, driver: str, arguments: Sequence[str], *, port: int | None, heap_mb: int
+) -> Iterator[str]:
+    """Runs a Beam job server while the context is open, and yields its endpoint `HOST:PORT`.
+
+    Args:
+        pom: What Maven resolves.
+        driver: Full name of the server's main class.
+        arguments: What this server is told beside its ports.
+        port: Where it answers; by default a free port.
+        heap_mb: Largest heap of the server, in MiB.
+
+    Raises:
+        InputError: Java, Maven or the jars are missing.
+        EngineFailedError: It did not come up.
+    """
+    jars = class_path(pom)
+    job_port, artifact_port, expansion_port = free_ports(3)
+    job_port = port or job_port
+    with tempfile.TemporaryDirectory(prefix="faultline-engine-") as folder:
+        temporary, log = Path(folder), Path(folder) / "job-server.log"
+        command = java_command(
+            driver,
+            [
+                "--job-host=localhost",
+                f"--job-port={job_port}",
+                f"--artifact-port={artifact_port}",
+                f"--expansion-port={expansion_port}",
+                f"--artifacts-dir={temporary / 'artifacts'}",
+                *arguments,
+            ],
+            jars=jars,
+            temporary=temporary,
+            heap_mb=heap_mb,
+        )
+        with child_process(command, log=log) as process:
+            wait_for_port(process, job_port, log=log, timeout_s=_START_S)
+            yield f"localhost:{job_port}"

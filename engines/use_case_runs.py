@@ -1,0 +1,78 @@
+"""A use case's own pipeline on an engine, up to a given step, with the time of each step."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.config_loading import load_config
+from pipeline.data_source import find_source
+from pipeline.output_folder import open_output
+
+BEAM_STEPS = ("ArrowExampleGen", "StatisticsGen", "Transform", "Evaluator")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCaseRun:
+    """What a run has left.
+
+    Attributes:
+        name: The use case.
+        uris: Folder of each output, by the output's name.
+        durations_s: Wall time of each step, in seconds.
+    """
+
+    name: str
+    uris: dict[str, str]
+    durations_s: dict[str, float]
+
+
+def portable_args(endpoint: str, *, parallelism: int | None = None) -> list[str]:
+    """Returns Beam's options for a job server whose workers live in this process.
+
+    Args:
+        endpoint: The job server, `HOST:PORT`.
+        parallelism: Workers at a time, for Flink.
+    """
+    return [
+        "--runner=PortableRunner",
+        f"--job_endpoint={endpoint}",
+        "--environment_type=LOOPBACK",
+        # Any image: else TFX packs itself into an archive for remote workers at every step.
+        "--sdk_container_image=none",
+        *([] if parallelism is None else [f"--parallelism={parallelism}"]),
+    ]
+
+
+def run_use_case_on(
+    beam_args: list[str], config_path: Path, output: Path, *, last_step: str
+) -> UseCaseRun:
+    """Runs the steps of a use case up to `last_step`, the Beam steps as the options say.
+
+    Args:
+        beam_args: Beam's options.
+        config_path: The use case's YAML.
+        output: The output folder; its cache serves what ran there before.
+        last_step: Where to stop.
+    """
+    from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
+
+    from pipeline.create import create_pipeline
+    from pipeline.metadata import connection_config
+    from pipeline.runner import compile_pipeline, run_steps
+
+    config, folder = load_config(config_path), open_output(output)
+    connection = connection_config(config.metadata, folder.root, os.environ)
+    pipeline = create_pipeline(config, find_source(config, folder), folder, connection)
+    for component in pipeline.components:
+        if isinstance(component.executor_spec, BeamExecutorSpec):
+            component.executor_spec.beam_pipeline_args = list(beam_args)
+    uris: dict[str, str] = {}
+    durations_s: dict[str, float] = {}
+    for step in run_steps(
+        compile_pipeline(pipeline, f"engine-{config.name}"), connection, on_start=lambda _: None
+    ):
+        durations_s[step.name] = step.duration_s
+        uris |= {key: artifacts[0].uri for key, artifacts in step.outputs.items()}
+        if step.name == last_step:
+            break
+    return UseCaseRun(name=config.name, uris=uris, durations_s=durations_s)
