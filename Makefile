@@ -5,7 +5,7 @@ BIN := .venv/bin
 COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lock image-check clean
+.PHONY: help setup run test check test-engines engines-table lock image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,12 @@ check: setup ## Lint, format check, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+test-engines: setup ## Tests of minutes: Flink, Spark, a Flink cluster with a killed TaskManager (Java, Maven)
+	@$(BIN)/python -m pytest -m engines tests/engines
+
+engines-table: setup ## Write benchmarks/engines.md and .svg: each engine's results and times (Java, Maven)
+	@$(BIN)/python -m benchmarks.engines
 
 lock: setup ## Write requirements.lock from pyproject.toml; with UPGRADE=--upgrade, newer versions
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock

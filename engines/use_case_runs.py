@@ -1,6 +1,7 @@
 """A use case's own pipeline on an engine, up to a given step, with the time of each step."""
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,12 @@ def portable_args(endpoint: str, *, parallelism: int | None = None) -> list[str]
 
 
 def run_use_case_on(
-    beam_args: list[str], config_path: Path, output: Path, *, last_step: str
+    beam_args: Sequence[str],
+    config_path: Path,
+    output: Path,
+    *,
+    last_step: str,
+    on_start: Callable[[str], None] = lambda _: None,
 ) -> UseCaseRun:
     """Runs the steps of a use case up to `last_step`, the Beam steps as the options say.
 
@@ -53,24 +59,20 @@ def run_use_case_on(
         config_path: The use case's YAML.
         output: The output folder; its cache serves what ran there before.
         last_step: Where to stop.
+        on_start: Called with a step's name when it starts.
     """
-    from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
-
     from pipeline.create import create_pipeline
     from pipeline.metadata import connection_config
     from pipeline.runner import compile_pipeline, run_steps
 
     config, folder = load_config(config_path), open_output(output)
     connection = connection_config(config.metadata, folder.root, os.environ)
-    pipeline = create_pipeline(config, find_source(config, folder), folder, connection)
-    for component in pipeline.components:
-        if isinstance(component.executor_spec, BeamExecutorSpec):
-            component.executor_spec.beam_pipeline_args = list(beam_args)
+    source = find_source(config, folder)
+    pipeline = create_pipeline(config, source, folder, connection, beam_args)
     uris: dict[str, str] = {}
     durations_s: dict[str, float] = {}
-    for step in run_steps(
-        compile_pipeline(pipeline, f"engine-{config.name}"), connection, on_start=lambda _: None
-    ):
+    compiled = compile_pipeline(pipeline, f"engine-{config.name}")
+    for step in run_steps(compiled, connection, on_start=on_start):
         durations_s[step.name] = step.duration_s
         uris |= {key: artifacts[0].uri for key, artifacts in step.outputs.items()}
         if step.name == last_step:
