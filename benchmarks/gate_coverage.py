@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from models.cost import Cost
 from pipeline.components.evaluation.answers import Answers, make_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
 from pipeline.components.evaluation.measurement import Estimate, MeasureOptions, measure
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare
 from pipeline.components.model_gate.verdict import Terms, judge
-from pipeline.config import Cost
 
 Floats = NDArray[np.float64]
 

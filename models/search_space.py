@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from models.features import STRICT_KEYS, TrainOptions
 
-Objective = Literal["pr_auc"]
+Objective = Literal["pr_auc", "expected_cost"]
 Strategy = Literal["random", "bayesian", "hyperband"]
 
 # How long a network is trained is not searched: the best epoch is kept, and Hyperband deals epochs.
@@ -70,7 +70,8 @@ class Tuning:
 
     Attributes:
         objective: What a trial is judged by, on the eval split: `pr_auc`, the exact average
-            precision of its best epoch.
+            precision of its best epoch, or `expected_cost`, what 1,000 examples cost at the
+            threshold that the model would have.
         strategy: KerasTuner's `random`, `bayesian` (a Gaussian process proposes) or `hyperband`
             (many short trials, the best of them longer, up to `train.epochs`).
         trials: Most networks that are trained, > 0; a small space or Hyperband may end sooner.

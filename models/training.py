@@ -93,13 +93,10 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     history = train_network(
         network, train, evaluation, options=spec.train, log_dir=Path(fn_args.model_run_dir)
     )
-    logits = _logits(network, evaluation.inputs)
+    probability, probabilities = fit_probability(
+        network, train, evaluation, spec=spec, sampling=sampling_shift(recorded)
+    )
     labels = evaluation.labels.astype(np.float64)
-    correction = make_correction(train.labels, spec.train, sampling_shift(recorded))
-    corrected = correction.apply(logits, evaluation.shift)
-    calibration = fit_calibration(spec.calibration, corrected, labels)
-    probability = ProbabilityMap(correction=correction, calibration=calibration)
-    probabilities = calibration.probabilities(corrected)
     threshold = choose_threshold(spec.threshold, probabilities, labels)
     folder = Path(fn_args.serving_model_dir)
     export_model(
@@ -115,6 +112,31 @@ def recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None
     """Returns what metadata say of the sampling of the train split; None where it is whole."""
     text = custom_config.get(SAMPLING_KEY)
     return None if text is None else SamplingRecord.from_json(text)
+
+
+def fit_probability(
+    network: keras.Model,
+    train: Dataset,
+    evaluation: Dataset,
+    *,
+    spec: ModelSpec,
+    sampling: SamplingShift,
+) -> tuple[ProbabilityMap, NDArray[np.float64]]:
+    """Returns what makes probabilities of logits, fitted on eval, and those of eval, float64 `[n]`.
+
+    Args:
+        network: A trained network.
+        train: What it was trained on.
+        evaluation: The eval split.
+        spec: Its loss, class weights and calibration.
+        sampling: What the sampling of the train split adds to the logits.
+    """
+    correction = make_correction(train.labels, spec.train, sampling)
+    corrected = correction.apply(_logits(network, evaluation.inputs), evaluation.shift)
+    labels = evaluation.labels.astype(np.float64)
+    calibration = fit_calibration(spec.calibration, corrected, labels)
+    probability = ProbabilityMap(correction=correction, calibration=calibration)
+    return probability, calibration.probabilities(corrected)
 
 
 def make_correction(

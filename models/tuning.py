@@ -6,21 +6,26 @@ the same seed: trials differ by their options alone, and the Trainer then repeat
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras_tuner
+import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.trial import Trial, TrialStatus
 
+from models.cost import Cost, expected_cost
 from models.features import ModelSpec, TrainOptions
 from models.network import build_network
-from models.sampling import sampling_shift
+from models.sampling import SamplingShift, sampling_shift
 from models.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
+from models.thresholds import choose_threshold
 from models.training import (
     Dataset,
     emphasised,
+    fit_probability,
     make_transform,
     read_split,
     read_train,
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 _progress = logging.getLogger("faultline.progress")
 
 Judge = Callable[[TrainOptions], float]
-_DIRECTIONS = {"pr_auc": "max"}
+_DIRECTIONS = {"pr_auc": "max", "expected_cost": "min"}
 
 
 class OptionsTuner(BaseTuner):  # type: ignore[misc]
@@ -70,6 +75,17 @@ class OptionsTuner(BaseTuner):  # type: ignore[misc]
         number = int(trial.trial_id) + 1
         _progress.info("trial %d of at most %d", number, self._tuning.trials)
         return {self._tuning.objective: self._judge(options)}
+
+    def on_search_end(self) -> None:
+        """Checks that there is a best trial.
+
+        Raises:
+            RuntimeError: Every trial failed; tells why the first did.
+        """
+        trials = list(self.oracle.trials.values())
+        if not any(trial.status == TrialStatus.COMPLETED for trial in trials):
+            # KerasTuner would take the options of a trial that failed for the best.
+            raise RuntimeError(f"All {len(trials)} trials failed; the first:\n{trials[0].message}")
 
 
 def make_oracle(tuning: Tuning, options: TrainOptions, *, seed: int) -> keras_tuner.Oracle:
@@ -129,27 +145,48 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
     recorded = recorded_sampling(fn_args.custom_config)
     transform = make_transform(graph, sampling_shift(recorded))
     folder = Path(fn_args.working_dir)
-    judge = _make_judge(
-        graph,
-        spec.seed,
+    data = _Data(
+        graph=graph,
+        sampling=sampling_shift(recorded),
         train=emphasised(
             read_train(fn_args.train_files, transform, graph, spec), fn_args, spec.train
         ),
         evaluation=read_split(fn_args.eval_files, transform),
-        log_dir=folder / "log",
     )
+    judge = _make_judge(data, spec, _prices(fn_args.custom_config, tuning), folder / "log")
     tuner = OptionsTuner(tuning, spec.train, judge, seed=spec.seed, folder=folder)
     return TunerFnResult(tuner=tuner, fit_kwargs={})
 
 
-def _make_judge(
-    graph: TransformGraph, seed: int, *, train: Dataset, evaluation: Dataset, log_dir: Path
-) -> Judge:
+@dataclass(frozen=True, kw_only=True)
+class _Data:
+    graph: TransformGraph
+    sampling: SamplingShift
+    train: Dataset
+    evaluation: Dataset
+
+
+def _prices(custom_config: Mapping[str, str], tuning: Tuning) -> Cost | None:
+    """The prices where trials are judged by cost."""
+    return Cost.from_json(custom_config["cost"]) if tuning.objective == "expected_cost" else None
+
+
+def _make_judge(data: _Data, spec: ModelSpec, cost: Cost | None, log_dir: Path) -> Judge:
     def judge(options: TrainOptions) -> float:
-        with reproducible(seed):
-            network = build_network(graph.index_space, options)
-            history = train_network(network, train, evaluation, options=options, log_dir=log_dir)
+        tried = replace(spec, train=options)
+        with reproducible(spec.seed):
+            network = build_network(data.graph.index_space, options)
+            history = train_network(
+                network, data.train, data.evaluation, options=options, log_dir=log_dir
+            )
         shutil.rmtree(log_dir)  # curves of trials: the results of all of them are an artifact
-        return history.eval_pr_auc
+        if cost is None:
+            return history.eval_pr_auc
+        _, probabilities = fit_probability(
+            network, data.train, data.evaluation, spec=tried, sampling=data.sampling
+        )
+        labels = data.evaluation.labels.astype(np.float64)
+        threshold = choose_threshold(spec.threshold, probabilities, labels)
+        return expected_cost(probabilities, labels, threshold=threshold, cost=cost)
 
     return judge

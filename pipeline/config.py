@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from models import features as features_lib
 from models.augmentation import check_augmentation
+from models.cost import Cost
 from models.features import STRICT_KEYS, CalibrationMethod, Feature, ModelSpec, TrainOptions
 from models.search_space import Tuning, check_space
 from models.threshold_rule import ThresholdRule
@@ -163,57 +164,6 @@ class Validation:
     max_gap_share: Share = 0.05
     max_wrong_rate_share: Share = 0.05
     drift: Literal["stop", "warn"] = "stop"
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class Cost:
-    """What decisions cost; docs/gate.md has the formulas.
-
-    Attributes:
-        missed_fault: Cost of a fault without an alarm, more than `inspection`.
-        false_alarm: Cost of an alarm on a healthy example beside its inspection, >= 0.
-        inspection: Cost of looking at an alarm, right or wrong, >= 0.
-        unit: What the figures are, such as `EUR`; for people.
-    """
-
-    missed_fault: Annotated[float, Field(gt=0)]
-    false_alarm: Annotated[float, Field(ge=0)]
-    inspection: Annotated[float, Field(ge=0)] = 0.0
-    unit: str = ""
-
-    @model_validator(mode="after")
-    def _worth_an_alarm(self) -> "Cost":
-        if self.missed_fault <= self.inspection:
-            raise ValueError(
-                f"`missed_fault` ({self.missed_fault:g}) must be more than `inspection` "
-                f"({self.inspection:g}); else no alarm is ever worth its inspection"
-            )
-        if not self.false_alarm + self.inspection:
-            raise ValueError(
-                "`false_alarm` and `inspection` are both 0; then an alarm for everything is best, "
-                "and no model is needed"
-            )
-        return self
-
-    @property
-    def regret_of_alarm(self) -> float:
-        """What an alarm on a healthy example costs more than none: Elkan's c_FP."""
-        return self.false_alarm + self.inspection
-
-    @property
-    def regret_of_miss(self) -> float:
-        """What no alarm on a fault costs more than an alarm: Elkan's c_FN."""
-        return self.missed_fault - self.inspection
-
-    @property
-    def threshold(self) -> float:
-        """The probability from which on an alarm costs less than none.
-
-        References:
-            Elkan (2001), The foundations of cost-sensitive learning, IJCAI: c_FP / (c_FP + c_FN)
-            = (false_alarm + inspection) / (false_alarm + missed_fault).
-        """
-        return self.regret_of_alarm / (self.regret_of_alarm + self.regret_of_miss)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -462,6 +412,8 @@ class Config:
             )
         if self.tuning is not None:
             check_space(self.tuning.space, self.train)
+            if self.tuning.objective == "expected_cost" and self.cost is None:
+                raise ValueError("tuning.objective `expected_cost` needs the prices in `cost`")
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         check_augmentation(self.train.augmentation, self.features)

@@ -1,6 +1,7 @@
 """The wiring of every component, on one page."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
@@ -15,6 +16,7 @@ from tfx.types.standard_artifacts import (
     ModelBlessing,
 )
 
+from models.threshold_rule import ThresholdRule
 from pipeline.analysis import wire_analysis
 from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.arrow_example_gen.locations import Source
@@ -44,8 +46,12 @@ _SAMPLING_CODE = (
     _MODELS / "sampling.py",
 )
 _TRAINING_CODE = (_MODELS, _PIPELINE / "components" / "trainer")
-_EVALUATION_CODE = (_PIPELINE / "components" / "evaluation", _MODELS / "export.py")
-_GATE_CODE = (_PIPELINE / "components" / "model_gate", _PIPELINE / "components" / "evaluation")
+_TUNING_CODE = (*_TRAINING_CODE, _PIPELINE / "components" / "tuner")
+_EVALUATION_CODE = (
+    _PIPELINE / "components" / "evaluation",
+    *(_MODELS / f for f in ("export.py", "cost.py")),
+)
+_GATE_CODE = (_PIPELINE / "components" / "model_gate", *_EVALUATION_CODE)
 _INFRA_CODE = (_PIPELINE / "components" / "infra_validator", _SERVING)
 
 
@@ -186,16 +192,19 @@ def _tuner(
 ) -> Tuner | None:
     if config.tuning is None:
         return None
+    spec = config.model_spec
+    settings = {"tuning": config.tuning.to_json(), "code_digest": code_digest(_TUNING_CODE)}
+    if config.tuning.objective == "expected_cost" and config.cost is not None:
+        settings["cost"] = config.cost.to_json()
+    else:
+        # Nothing is decided in these trials: a new price or threshold must not search again.
+        spec = replace(spec, threshold=ThresholdRule())
     return Tuner(
         examples=examples,
         transform_graph=transform_graph,
         base_model=latest_model.outputs["model"] if latest_model else None,
         tuner_fn="models.tuning.tuner_fn",
-        custom_config={
-            "model_spec": config.model_spec.to_json(),
-            "tuning": config.tuning.to_json(),
-            "code_digest": code_digest(_TRAINING_CODE),
-        },
+        custom_config=settings | {"model_spec": spec.to_json()},
     )
 
 

@@ -1,64 +1,28 @@
-"""Asks two models about the same examples, as TensorFlow Serving asks them."""
+"""Asks two models about the same examples, as the Evaluator does."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import tensorflow as tf
 
-import numpy as np
-from numpy.typing import NDArray
+from pipeline.comparing.pairing import CannotPairError, Pair
+from pipeline.components.evaluation.answers import Answers, merge_answers
+from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
+from pipeline.components.evaluation.executor import ScoreFn
+from pipeline.errors import InputError
 
-_BATCH_ROWS = 4_096
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PairedAnswers:
-    """What two models answered to the same examples.
-
-    Attributes:
-        labels: int64 `[n]` of 0 and 1.
-        probabilities: float64 `[n, 2]`, of the positive class.
-        decisions: int64 `[n, 2]` of 0 and 1, each at its model's own threshold.
-    """
-
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    decisions: NDArray[np.int64]
+# All examples, and no slices of them.
+_WHOLE: list[tuple[str, ...]] = [()]
 
 
-def ask_both(models: Sequence[Path], files: Sequence[Path], label: str) -> PairedAnswers:
-    """Returns the answers of two models.
-
-    Args:
-        models: Their SavedModels.
-        files: tf.Examples in gzip TFRecords.
-        label: The label's column, int64.
+def ask_both(pair: Pair) -> Answers:
+    """Returns the answers; the first run's model is the baseline, the second's the candidate.
 
     Raises:
-        ValueError: A model cannot read the examples.
+        CannotPairError: A model cannot read the examples.
     """
-    import tensorflow as tf
-
-    from models.export import SERVE_EXAMPLES, load_in_session
-
-    signatures = [load_in_session(path, SERVE_EXAMPLES) for path in models]
-    spec = {label: tf.io.FixedLenFeature([], tf.int64)}
-    records = tf.data.TFRecordDataset([str(file) for file in files], compression_type="GZIP")
-    labels: list[Any] = []
-    answers: list[list[Any]] = [[] for _ in models]
-    for batch in records.batch(_BATCH_ROWS):
-        labels.append(tf.io.parse_example(batch, spec)[label].numpy())
-        for path, signature, found in zip(models, signatures, answers, strict=True):
-            try:
-                found.append(signature({"examples": batch.numpy()}))
-            except tf.errors.InvalidArgumentError as error:
-                raise ValueError(f"{path} cannot read the examples: {error.message}") from error
-    return PairedAnswers(
-        labels=np.concatenate(labels),
-        probabilities=_columns(answers, "probability").astype(np.float64),
-        decisions=_columns(answers, "decision").astype(np.int64),
-    )
-
-
-def _columns(answers: Sequence[Sequence[dict[str, NDArray[Any]]]], key: str) -> NDArray[Any]:
-    return np.stack([np.concatenate([a[key][:, 0] for a in each]) for each in answers], axis=1)
+    models = {CANDIDATE: str(pair.second), BASELINE: str(pair.first)}
+    score = ScoreFn(models, pair.label, _WHOLE, pair.options.get("group"))
+    score.setup()
+    try:
+        parts = [answers for file in pair.files for _, answers in score.process(str(file))]
+    except (InputError, tf.errors.InvalidArgumentError) as error:
+        raise CannotPairError(f"a model cannot read the test examples: {error}") from error
+    return merge_answers(parts)

@@ -1,6 +1,7 @@
 """The comparison of two runs, as a value."""
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.comparing.differences import Difference, Side, find_differences, make_side, output_of
-from pipeline.comparing.paired import PairedVerdict
+from pipeline.comparing.paired_verdict import PairedVerdict
 from pipeline.comparing.pairing import CannotPairError, find_pair
 from pipeline.errors import InputError
 from pipeline.lineage.graph import Graph, Run
@@ -138,15 +139,17 @@ def _pair(graph: Graph, runs: list[Run]) -> tuple[PairedVerdict | None, str]:
         pair = find_pair(graph, *runs)
     except CannotPairError as error:
         return None, str(error)
-    # TensorFlow takes seconds to import: only where there is something to ask.
-    from pipeline.comparing.answers import ask_both
-    from pipeline.comparing.paired import judge
+    # TensorFlow takes seconds to import, and greets: only where there is something to ask.
+    with captured_output(Path(os.devnull)):
+        from pipeline.comparing.answers import ask_both
+        from pipeline.comparing.paired import judge
+        from pipeline.components.evaluation.measurement import MeasureOptions
 
-    try:
-        with captured_output(Path(os.devnull)):  # greetings of TensorFlow's libraries
-            return judge(ask_both([pair.first, pair.second], pair.files, pair.label)), ""
-    except ValueError as error:
-        return None, str(error)
+        options = MeasureOptions.from_json(json.dumps(pair.options))
+        try:
+            return judge(ask_both(pair), options), ""
+        except CannotPairError as error:
+            return None, str(error)
 
 
 def _metrics(

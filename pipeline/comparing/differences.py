@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.lineage.graph import Artifact, Graph, Run
+from pipeline.lineage.runs import examples_of
 from pipeline.provenance import Provenance
 from pipeline.tracking.run_record import Scalar, flatten, run_record
 
@@ -59,7 +60,7 @@ class Side:
 
 def make_side(graph: Graph, run: Run) -> Side:
     """Returns what a run was made of."""
-    examples = output_of(graph, run, "Examples")
+    examples = examples_of(graph, run)
     properties = examples.properties if examples else {}
     stamp = run.provenance
     return Side(

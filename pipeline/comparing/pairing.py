@@ -1,12 +1,14 @@
 """Whether two runs' models can be asked about the same test examples, and where these lie."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.comparing.differences import output_of
 from pipeline.digests import digest_files
 from pipeline.lineage.graph import Artifact, Graph, Run
+from pipeline.lineage.runs import examples_of
 from pipeline.tracking.run_record import model_spec
 
 _TEST_SPLIT = "Split-test"
@@ -23,12 +25,15 @@ class Pair:
         second: SavedModel of the second run.
         files: The test split, gzip TFRecords.
         label: The label's column.
+        options: `MeasureOptions` as plain values: how sure, at which prices, and which examples
+            belong together; the second run's.
     """
 
     first: Path
     second: Path
     files: Sequence[Path]
     label: str
+    options: Mapping[str, Any]
 
 
 class CannotPairError(Exception):
@@ -56,6 +61,7 @@ def find_pair(graph: Graph, first: Run, second: Run) -> Pair:
         second=models[1],
         files=sorted(path for path in splits[1].iterdir() if path.is_file()),
         label=labels[1],
+        options=_options(second),
     )
 
 
@@ -68,7 +74,7 @@ def _served_model(graph: Graph, run: Run) -> Path:
 
 
 def _test_split(graph: Graph, run: Run) -> Path:
-    examples = output_of(graph, run, "Examples")
+    examples = examples_of(graph, run)
     folder = Path(_made(run, examples, "examples").uri) / _TEST_SPLIT
     if not folder.is_dir():
         raise CannotPairError(f"the test examples of run {run.id} are no longer in {folder}")
@@ -84,6 +90,17 @@ def _made(run: Run, artifact: Artifact | None, what: str) -> Artifact:
 def _label(run: Run) -> str:
     trainer = next(step for step in run.steps if step.node == "Trainer" and step.succeeded)
     return str(model_spec(trainer)["label"])
+
+
+def _options(run: Run) -> dict[str, Any]:
+    """How a run was measured; the defaults for what its configuration does not say."""
+    split = run.config.get("split", {})
+    values = {
+        "confidence": run.config.get("evaluation", {}).get("confidence"),
+        "cost": run.config.get("cost"),
+        "group": split.get("column") if split.get("strategy") == "group" else None,
+    }
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _digest(folder: Path) -> str:

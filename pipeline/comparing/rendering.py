@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipeline.comparing.comparison import Comparison, Figure
 from pipeline.comparing.differences import Difference
-from pipeline.comparing.paired import PairedVerdict
+from pipeline.comparing.paired_verdict import NEITHER, PairedVerdict
 from pipeline.tracking.run_record import RunRecord
 
 _SECTIONS = {
@@ -98,23 +98,26 @@ def _figure(figure: Figure | None) -> str:
     return escape(f"{text} [{lower:.3g}, {upper:.3g}]")
 
 
-def _verdict_lines(paired: PairedVerdict) -> Iterator[str]:
-    lower, upper = paired.pr_auc_gain_interval
+def _verdict_lines(paired: PairedVerdict) -> Iterator[RenderableType]:
     yield (
         f"[bold]On the same {paired.num_examples:,} test examples[/bold], "
-        f"{paired.num_positives:,} of them positive"
+        f"{paired.num_positives:,} of them positive, at {paired.confidence:.0%} confidence"
     )
-    gain = f"{paired.pr_auc_gain:+.3f} [{lower:+.3f}, {upper:+.3f}]"
-    yield (
-        f"PR-AUC {paired.pr_auc[0]:.3f} and {paired.pr_auc[1]:.3f}: {escape(gain)} at 95 %, "
-        f"{_better(paired.ranking_word)}"
-    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("metric", "first", "second", "change", ""):
+        table.add_column(heading, justify="left" if heading in {"metric", ""} else "right")
+    for name, metric in paired.metrics.items():
+        lower, upper = metric.interval
+        change = escape(f"{metric.change:+.4g} [{lower:+.3g}, {upper:+.3g}]")
+        figures = (f"{metric.first:.4g}", f"{metric.second:.4g}", change)
+        table.add_row(name, *figures, _better(metric.better))
+    yield table
     yield (
         f"decisions: only the first is right on {paired.only_first_right:,}, only the second on "
         f"{paired.only_second_right:,}: McNemar's exact p {paired.mcnemar_p:.3g}, "
-        f"{_better(paired.decisions_word)}"
+        f"{_better(paired.better_decisions)}"
     )
 
 
-def _better(word: str) -> str:
-    return "no difference shown" if word == "neither" else f"the {word} is better"
+def _better(side: str) -> str:
+    return "no difference shown" if side == NEITHER else f"the {side} is better"

@@ -82,8 +82,7 @@ def list_runs(store: MetadataStore, *, may_be_running: bool = False) -> list[Run
 def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
     """Returns one run; arguments as of `list_runs`."""
     state, stopped_at = _state(run, may_be_running)
-    # The first: sampling makes further examples of those that were read.
-    examples = next(iter(_outputs(graph, run, "Examples")), None)
+    examples = examples_of(graph, run)
     blessing = run_output(graph, run, "ModelBlessing")
     pushed = run_output(graph, run, "PushedModel")
     stamp = run.provenance
@@ -125,6 +124,21 @@ def _duration_s(run: Run) -> float:
     # A cancelled step was last written to by the run that found it dead, maybe days later.
     ends = [step.started if step.state == "canceled" else step.ended for step in run.steps]
     return round((max(ends) - min(step.started for step in run.steps)).total_seconds(), 3)
+
+
+def examples_of(graph: Graph, run: Run) -> Artifact | None:
+    """Returns the examples of a run whose test split its model was measured on, or None.
+
+    A run may have several: spans are put together to a window, and a sample of train is made. One
+    that did not come as far as the Evaluator has those that were read.
+    """
+    measured = [
+        artifact
+        for step in run.steps
+        if step.node == "Evaluator"
+        for artifact in graph.find(step.inputs, "Examples")
+    ]
+    return next(iter(measured or _outputs(graph, run, "Examples")), None)
 
 
 def _outputs(graph: Graph, run: Run, type_name: str) -> list[Artifact]:

@@ -100,14 +100,15 @@ def test_the_paired_verdict_rests_on_what_the_evaluator_measured(compared, plain
     paired = compared["paired"]
     assert (paired["num_examples"], paired["num_positives"]) == (80, 20)
     measured = [plain["metrics"]["pr_auc"], tuned["metrics"]["pr_auc"]]
-    assert paired["pr_auc"] == pytest.approx(measured, abs=1e-9)
+    metric = paired["metrics"]["pr_auc"]
+    assert [metric["first"], metric["second"]] == pytest.approx(measured, abs=1e-9)
     wrong = [
         run["metrics"]["false_positives"] + run["metrics"]["false_negatives"]
         for run in (plain, tuned)
     ]
     assert paired["only_first_right"] - paired["only_second_right"] == wrong[1] - wrong[0]
-    lower, upper = paired["pr_auc_gain_interval"]
-    assert lower <= paired["pr_auc_gain"] <= upper
+    lower, upper = metric["interval"]
+    assert lower <= metric["change"] <= upper
 
 
 def test_both_runs_are_in_the_log_folder_beside_their_training_curves(faultline, compared):

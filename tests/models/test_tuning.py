@@ -5,13 +5,16 @@ import json
 import math
 from types import SimpleNamespace
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from models.cost import Cost, expected_cost
 from models.features import TrainOptions
 from models.search_space import Dimension, Tuning
 from models.training import run_fn
 from models.tuning import OptionsTuner, tuner_fn
-from tests.models.tiny_transform import SPEC, write_examples
+from tests.models.tiny_transform import ROWS, SPEC, write_examples
 
 pytestmark = [
     # TensorFlow's variables lack NumPy 2's `copy` argument; the TensorBoard callback meets it.
@@ -84,13 +87,31 @@ def test_a_space_that_is_used_up_ends_the_search(tmp_path):
     assert sorted(options.hidden_units for options in judge.asked) == [(8,), (16, 8)]
 
 
-def test_a_judge_that_always_fails_ends_the_search_with_its_error(tmp_path):
+@pytest.mark.parametrize("trials", [2, 20])
+def test_a_judge_that_always_fails_ends_the_search_with_its_error(trials, tmp_path):
     def judge(options):
         raise ValueError("no such data")
 
-    tuner = OptionsTuner(Tuning(space=SPACE), OPTIONS, judge, seed=0, folder=tmp_path)
+    tuner = OptionsTuner(
+        Tuning(space=SPACE, trials=trials), OPTIONS, judge, seed=0, folder=tmp_path
+    )
     with pytest.raises(RuntimeError, match="no such data"):
         tuner.search()
+
+
+def test_a_trial_that_fails_is_left_out(tmp_path):
+    asked = []
+
+    def judge(options):
+        asked.append(options)
+        if len(asked) == 2:
+            raise ValueError("it diverged")
+        return options.learning_rate
+
+    tuner = OptionsTuner(Tuning(space=SPACE, trials=3), OPTIONS, judge, seed=0, folder=tmp_path)
+    tuner.search()
+    best = max(asked[0].learning_rate, asked[2].learning_rate)
+    assert tuner.get_best_hyperparameters()[0]["learning_rate"] == best
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +132,29 @@ def _fn_args(examples, transform_folder, folder, **more):
         working_dir=str(folder / "work"),
         serving_model_dir=str(folder / "model"),
         model_run_dir=str(folder / "run"),
+        base_model=None,
         **more,
     )
+
+
+def test_by_cost_the_cheapest_trial_is_the_best_and_its_cost_is_what_the_trainers_model_costs(
+    examples, transform_folder, tmp_path
+):
+    cost = Cost(missed_fault=50, false_alarm=1, inspection=1)
+    tuning = Tuning(trials=3, space=SPACE, objective="expected_cost").to_json()
+    args = _fn_args(examples, transform_folder, tmp_path, tuning=tuning)
+    args.custom_config["cost"] = cost.to_json()
+    result = tuner_fn(args)
+    result.tuner.search()
+    best, *others = result.tuner.oracle.get_best_trials(3)
+    assert all(best.score <= other.score for other in others)
+    found = best.hyperparameters.get_config()
+    run_fn(_fn_args(examples, transform_folder, tmp_path, hyperparameters=found))
+    probabilities = pq.read_table(tmp_path / "run" / "eval_predictions.parquet")["probability"]
+    labels = np.tile([row["faulty"][0] for row in ROWS], 8)
+    threshold = json.loads((tmp_path / "run" / "eval_metrics.json").read_text())["threshold"]
+    measured = expected_cost(probabilities.to_numpy(), labels, threshold=threshold, cost=cost)
+    assert measured == best.score
 
 
 def test_the_trainer_repeats_the_best_trial_to_the_last_bit(examples, transform_folder, tmp_path):

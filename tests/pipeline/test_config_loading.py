@@ -106,6 +106,10 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
             "gate has a bar `expected_cost`, but there is no `cost`",
         ),
         ("gate: {slices: [{columns: [site], bars: {}}]}\n", "`bars` names no bar"),
+        (
+            "tuning: {objective: expected_cost, space: {dropout: {min: 0, max: 0.5}}}\n",
+            "tuning.objective `expected_cost` needs the prices in `cost`",
+        ),
         ("lable: x\n", "line 8: unknown key `lable`; did you mean `label`?"),
         ("folder: /x\n", "line 8: unknown key `folder`; valid keys are `name`, "),
         ("  t: {kind: numbr}\n", "line 8: features.t.kind must be one of `numeric`, "),

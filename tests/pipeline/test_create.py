@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from models.cost import Cost
 from models.features import TrainOptions
 from models.search_space import Dimension, Tuning
 from pipeline.config import Validation
@@ -92,3 +93,16 @@ def test_the_gate_and_the_window_speak_of_the_same_rules(create, spans):
     slower = dataclasses.replace(spans, train=TrainOptions(epochs=1))
     same = create(slower)["AnomalyGate"].exec_properties["acceptance"]
     assert same == wanted["acceptance"]
+
+
+def test_a_new_price_searches_again_only_where_trials_are_judged_by_cost(create, config):
+    space = {"dropout": Dimension(min=0, max=0.5)}
+
+    def parameters(objective, missed_fault):
+        cost = Cost(missed_fault=missed_fault, false_alarm=1)
+        tuning = Tuning(space=space, objective=objective)
+        tuner = create(dataclasses.replace(config, cost=cost, tuning=tuning))["Tuner"]
+        return tuner.exec_properties["custom_config"]
+
+    assert parameters("expected_cost", 9) != parameters("expected_cost", 5)
+    assert parameters("pr_auc", 9) == parameters("pr_auc", 5)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from models.cost import Cost, decision_costs
 from pipeline.components.evaluation.answers import Answers, in_order
 from pipeline.components.evaluation.bootstrap import (
     BRIER,
@@ -32,7 +33,7 @@ from pipeline.components.evaluation.intervals import (
     widest,
 )
 from pipeline.components.evaluation.scores import decision_metrics, probability_metrics
-from pipeline.config import Config, Cost
+from pipeline.config import Config
 
 # What is counted where the candidate's decision differs from the baseline's.
 LOST, GAINED = "faults_lost", "faults_gained"
@@ -129,13 +130,7 @@ def measure(answers: Answers, options: MeasureOptions) -> Measured:
 
 def example_costs(answers: Answers, cost: Cost) -> NDArray[np.float64]:
     """Returns what each model's decision on each example costs, float64 `[n, models]`."""
-    alarm = answers.decisions == 1
-    fault = (answers.labels == 1)[:, None]
-    return np.where(
-        fault,
-        np.where(alarm, cost.inspection, cost.missed_fault),
-        np.where(alarm, cost.inspection + cost.false_alarm, 0.0),
-    ).astype(np.float64)
+    return decision_costs(answers.labels[:, None], answers.decisions, cost)
 
 
 def _measure_model(

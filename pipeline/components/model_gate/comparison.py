@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from models.cost import Cost
 from pipeline.components.evaluation.bootstrap import COST, FEWEST_UNITS, PR_AUC
 from pipeline.components.evaluation.intervals import UNKNOWN, mcnemar_p_value
 from pipeline.components.evaluation.measurement import GAINED, LOST
@@ -15,7 +16,7 @@ from pipeline.components.model_gate.reasons import (
     num_faults,
     two_valued,
 )
-from pipeline.config import Cost, Gate
+from pipeline.config import Gate
 
 
 def not_worse(

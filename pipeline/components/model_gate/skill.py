@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from scipy import stats
 
+from models.cost import Cost
 from pipeline.components.evaluation.intervals import Interval, roc_auc_interval
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
@@ -17,7 +18,7 @@ from pipeline.components.model_gate.reasons import (
     num_faults,
     two_valued,
 )
-from pipeline.config import Cost, Gate
+from pipeline.config import Gate
 
 
 def better_than_never(metrics: Metrics) -> Iterator[Reason]:

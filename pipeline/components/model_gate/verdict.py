@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from models.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import slices, whole_split
 from pipeline.components.model_gate.comparison import not_worse
@@ -15,7 +16,7 @@ from pipeline.components.model_gate.skill import (
     better_than_prior,
     cheaper_than_trivial,
 )
-from pipeline.config import Config, Cost, Gate
+from pipeline.config import Config, Gate
 
 
 @dataclass(frozen=True, kw_only=True)

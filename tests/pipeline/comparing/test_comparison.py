@@ -9,7 +9,7 @@ from rich.console import Console
 from models.features import ModelSpec, Numeric, TrainOptions
 from pipeline.comparing.comparison import compare_runs
 from pipeline.comparing.differences import Difference
-from pipeline.comparing.paired import PairedVerdict
+from pipeline.comparing.paired_verdict import PairedMetric, PairedVerdict
 from pipeline.comparing.rendering import render_comparison
 from pipeline.errors import InputError
 from pipeline.lineage.graph import read_graph
@@ -124,22 +124,23 @@ def test_models_that_are_gone_leave_the_rest_of_the_comparison(store, capsys):
 def test_a_paired_verdict_is_put_in_words(store, capsys):
     _record(store, "run-1")
     _record(store, "run-2")
+    metric = PairedMetric(first=0.5, second=0.75, change=0.25, interval=(0.1, 0.4), better="second")
     verdict = PairedVerdict(
         num_examples=1_000,
         num_positives=30,
+        confidence=0.9,
+        metrics={"pr_auc": metric},
         only_first_right=2,
         only_second_right=3,
         mcnemar_p=1.0,
-        pr_auc=(0.5, 0.75),
-        pr_auc_gain=0.25,
-        pr_auc_gain_interval=(0.1, 0.4),
+        better_decisions="neither",
     )
     compared = dataclasses.replace(_compare(store), paired=verdict, not_paired="")
     text = _shown(compared, capsys)
-    assert "On the same 1,000 test examples, 30 of them positive" in text
-    assert "PR-AUC 0.500 and 0.750: +0.250 [+0.100, +0.400] at 95 %, the second is better" in text
+    assert "On the same 1,000 test examples, 30 of them positive, at 90% confidence" in text
+    assert "pr_auc    0.5    0.75  +0.25 [+0.1, +0.4]  the second is better" in text
     assert "p 1, no difference shown" in text
-    assert compared.to_json()["paired"]["better_ranking"] == "second"
+    assert compared.to_json()["paired"]["metrics"]["pr_auc"]["better"] == "second"
 
 
 def test_a_pushed_version_means_the_run_that_made_it(store):

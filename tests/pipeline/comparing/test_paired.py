@@ -2,86 +2,83 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from scipy import stats
 
-from pipeline.comparing.answers import PairedAnswers
-from pipeline.comparing.paired import judge, mcnemar_p, pr_auc_gain_interval
+from models.cost import Cost
+from pipeline.comparing.paired import judge, mcnemar
+from pipeline.components.evaluation.answers import Answers, make_answers
+from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
+from pipeline.components.evaluation.measurement import MeasureOptions
+from pipeline.components.names import COST
 
-
-def _answers(labels, first, second, threshold=0.5):
-    probabilities = np.stack([first, second], axis=1).astype(np.float64)
-    return PairedAnswers(
-        labels=np.asarray(labels, np.int64),
-        probabilities=probabilities,
-        decisions=(probabilities >= threshold).astype(np.int64),
-    )
+OPTIONS = MeasureOptions()
 
 
-def _noisy(num: int, good: float, bad: float, seed: int = 0) -> PairedAnswers:
-    """A model that sees the fault well and one that sees it badly."""
-    random = np.random.default_rng(seed)
+def _answers(labels, first, second, threshold=0.5) -> Answers:
+    sides = {CANDIDATE: np.asarray(second, float), BASELINE: np.asarray(first, float)}
+    answers = {name: (p, (p >= threshold).astype(int)) for name, p in sides.items()}
+    return make_answers(np.asarray(labels), answers)
+
+
+def _noisy(num: int, first: float, second: float) -> Answers:
+    """Models that see the fault as well as these numbers say."""
+    random = np.random.default_rng(0)
     labels = (np.arange(num) % 5 == 0).astype(np.int64)
     noise = random.normal(size=(2, num))
-    scores = [
-        1 / (1 + np.exp(-(k * (labels - 0.5) + n))) for k, n in zip((bad, good), noise, strict=True)
-    ]
-    return _answers(labels, *scores)
+    pairs = zip((first, second), noise, strict=True)
+    return _answers(labels, *(1 / (1 + np.exp(-(k * (labels - 0.5) + n))) for k, n in pairs))
 
 
-def test_mcnemar_counts_only_what_differs():
+def test_mcnemar_is_two_sided_and_exact():
     # 1 of 9 discordant pairs: 2 * (1 + 9) / 2^9 = 0.0390625.
-    assert mcnemar_p(1, 8) == pytest.approx(0.0390625)
-    assert mcnemar_p(8, 1) == mcnemar_p(1, 8)
-    assert mcnemar_p(3, 3) == 1.0
-    assert mcnemar_p(0, 0) == 1.0
+    assert mcnemar(1, 8) == pytest.approx(0.0390625)
+    assert mcnemar(8, 1) == mcnemar(1, 8)
+    assert mcnemar(3, 3) == mcnemar(0, 0) == 1.0
+    assert mcnemar(7, 19) == pytest.approx(stats.binomtest(7, 26, 0.5).pvalue)
 
 
 def test_the_counts_are_of_right_decisions():
-    verdict = judge(_answers([1, 1, 0, 0], [0.9, 0.2, 0.1, 0.8], [0.9, 0.7, 0.6, 0.3]))
+    verdict = judge(_answers([1, 1, 0, 0], [0.9, 0.2, 0.1, 0.8], [0.9, 0.7, 0.6, 0.3]), OPTIONS)
     # First right on examples 0 and 2, second on 0, 1 and 3.
     assert (verdict.only_first_right, verdict.only_second_right) == (1, 2)
     assert (verdict.num_examples, verdict.num_positives) == (4, 2)
-    assert verdict.decisions_word == "neither"
+    assert verdict.better_decisions == "neither"
 
 
-def test_a_clearly_better_model_is_told_in_both_directions():
-    better = judge(_noisy(1_000, good=4, bad=0.5))
-    assert (better.decisions_word, better.ranking_word) == ("second", "second")
-    worse = judge(_noisy(1_000, good=0.5, bad=4))
-    assert (worse.decisions_word, worse.ranking_word) == ("first", "first")
+@pytest.mark.parametrize(("first", "second", "better"), [(0.5, 4, "second"), (4, 0.5, "first")])
+def test_a_clearly_better_model_is_told_whichever_side_it_is_on(first, second, better):
+    verdict = judge(_noisy(1_000, first, second), OPTIONS)
+    assert verdict.better_decisions == better
+    # Of Brier less is better, of the areas more.
+    assert {metric.better for metric in verdict.metrics.values()} == {better}
+    assert {"pr_auc", "roc_auc", "brier"} <= set(verdict.metrics)
 
 
 def test_few_examples_show_no_difference():
-    verdict = judge(_noisy(20, good=1.2, bad=1))
-    assert (verdict.decisions_word, verdict.ranking_word) == ("neither", "neither")
+    verdict = judge(_noisy(20, 1, 1.2), OPTIONS)
+    assert verdict.better_decisions == "neither"
+    assert verdict.metrics["pr_auc"].better == "neither"
 
 
-def test_pr_auc_is_that_of_scikit_learn_with_ties():
-    labels, scores = [1, 0, 1, 0, 0, 1], [0.9, 0.9, 0.4, 0.4, 0.1, 0.05]
-    verdict = judge(_answers(labels, scores, labels))
-    assert verdict.pr_auc[0] == pytest.approx(average_precision_score(labels, scores))
-    assert verdict.pr_auc[1] == 1.0
-    assert verdict.pr_auc_gain == pytest.approx(1 - average_precision_score(labels, scores))
+def test_with_prices_the_cost_is_compared():
+    cost = Cost(missed_fault=100, false_alarm=1)
+    labels, first, second = [1, 1, 0, 0], [0.9, 0.1, 0.1, 0.1], [0.9, 0.9, 0.9, 0.1]
+    metric = judge(_answers(labels, first, second), MeasureOptions(cost=cost)).metrics[COST]
+    # A missed fault of four examples: 25,000 a thousand; a false alarm: 250.
+    assert (metric.first, metric.second, metric.change) == (25_000, 250, -24_750)
+    assert COST not in judge(_answers(labels, first, second), OPTIONS).metrics
 
 
-def test_equal_models_differ_by_nothing_and_the_same_answers_give_the_same_interval():
-    answers = _noisy(200, good=1, bad=1)
-    same = _answers(answers.labels, answers.probabilities[:, 0], answers.probabilities[:, 0])
-    assert pr_auc_gain_interval(same) == (0.0, 0.0)
-    assert pr_auc_gain_interval(answers) == pr_auc_gain_interval(answers)
+def test_equal_models_differ_by_nothing():
+    answers = _noisy(200, 1, 1)
+    scores = answers.probabilities[:, 0]
+    verdict = judge(_answers(answers.labels, scores, scores), OPTIONS)
+    metric = verdict.metrics["pr_auc"]
+    assert (metric.change, metric.interval, metric.better) == (0.0, (0.0, 0.0), "neither")
 
 
-def test_the_interval_holds_the_true_difference_about_as_often_as_it_says():
-    # Two models of the same quality: the true difference is 0. 60 test sets at 95 %: 57 +- 1.7.
-    held = sum(
-        low <= 0 <= high
-        for low, high in (pr_auc_gain_interval(_noisy(150, 1.5, 1.5, seed)) for seed in range(60))
-    )
-    assert 52 <= held <= 60
-
-
-def test_without_a_positive_example_there_is_no_ranking():
-    verdict = judge(_answers([0, 0], [0.1, 0.2], [0.3, 0.9]))
-    assert all(math.isnan(limit) for limit in verdict.pr_auc_gain_interval)
-    assert verdict.ranking_word == "neither"
+def test_without_a_positive_example_the_areas_have_no_verdict():
+    verdict = judge(_answers([0, 0], [0.1, 0.2], [0.3, 0.9]), OPTIONS)
+    assert math.isnan(verdict.metrics["pr_auc"].change)
+    assert verdict.metrics["pr_auc"].better == "neither"
     assert verdict.only_first_right == 1

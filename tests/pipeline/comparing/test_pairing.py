@@ -1,13 +1,17 @@
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
+from models.cost import Cost
 from models.features import ModelSpec, Numeric, TrainOptions
 from pipeline.comparing.pairing import CannotPairError, find_pair
-from pipeline.config import Config, Data, Label
+from pipeline.components.evaluation.measurement import MeasureOptions
+from pipeline.config import Config, Data, Label, Split
 from pipeline.lineage.graph import read_graph
 from pipeline.metadata import open_store, sqlite_connection
+from pipeline.provenance import stamp_config
 from tests.pipeline.records import Recorder, provenance
 
 CONFIG = Config(
@@ -29,8 +33,10 @@ def record(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store = open_store(sqlite_connection(tmp_path / "metadata.db"))
 
-    def recorded(run_id, content=b"rows", *, label="faulty", trained=True):
+    def recorded(run_id, content=b"rows", *, label="faulty", trained=True, config=None):
         run = Recorder(store, run_id, provenance())
+        if config:
+            stamp_config(store, run_id, config)
         run.step(f"Gen-{run_id}", outputs={"examples": ("Examples", {})})
         if trained:
             outputs = {"model": ("Model", {})}
@@ -58,6 +64,17 @@ def test_test_splits_of_the_same_bytes_are_the_same_examples(record):
     assert found.files == [Path("artifacts/Gen-run-2/Split-test/examples.gz")]
     assert found.label == "faulty"
     assert found.first == found.second == Path("artifacts/Trainer/Format-Serving")
+
+
+def test_prices_and_groups_are_those_of_the_second_run(record):
+    recorded, pair = record
+    recorded("run-1", config=CONFIG)
+    split, cost = Split(strategy="group", column="well"), Cost(missed_fault=9, false_alarm=1)
+    recorded("run-2", config=dataclasses.replace(CONFIG, split=split, cost=cost))
+    options = pair().options
+    assert options["group"] == "well"
+    assert options["cost"]["missed_fault"] == 9
+    assert MeasureOptions.from_json(json.dumps(options)).cost == cost
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from rich.console import Console
 from pipeline.lineage import RunState, list_runs, render_runs
 from pipeline.metadata import close_abandoned, open_store, sqlite_connection
 from tests.pipeline.records import (
+    EXAMPLES,
     Execution,
     Recorder,
     provenance,
@@ -60,6 +61,16 @@ def test_a_run_that_read_several_spans_is_one_run(store):
     record_model_steps(run, steps, serving=None)
     [row] = list_runs(store)
     assert (row.run_id, row.state, row.num_steps) == ("run-1", RunState.COMPLETE, 10)
+
+
+def test_of_several_examples_those_that_the_model_was_measured_on_are_told(store):
+    run = Recorder(store, "run-1", provenance())
+    run.step("ArrowExampleGen", outputs={"examples": ("Examples", EXAMPLES)})
+    window = run.step("SpanWindow", outputs={"examples": ("Examples", {"num_rows": 600})})
+    run.step("CaseControl", outputs={"sampled_examples": ("Examples", {"num_rows": 90})})
+    assert list_runs(store)[0].data["num_rows"] == 200
+    run.step("Evaluator", inputs={"examples": window["examples"]})
+    assert list_runs(store)[0].data["num_rows"] == 600
 
 
 def test_a_failed_step_is_named(store):

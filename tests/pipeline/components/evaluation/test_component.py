@@ -14,6 +14,7 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
+from models.cost import Cost
 from models.features import Numeric
 from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.evaluation.answers import make_answers
@@ -22,7 +23,7 @@ from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
 from pipeline.components.evaluation.executor import Executor
 from pipeline.components.evaluation.measurement import MeasureOptions, measure
 from pipeline.components.evaluation.results import KNOWN, read_baseline_evaluation, read_evaluation
-from pipeline.config import Config, Cost, Data, Evaluation, Label
+from pipeline.config import Config, Data, Evaluation, Label
 from pipeline.errors import InputError
 
 pytestmark = [

@@ -4,11 +4,12 @@ import math
 
 import pytest
 
+from models.cost import Cost
 from pipeline.components.evaluation.intervals import proportion_interval
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare, slices, whole_split
 from pipeline.components.model_gate.comparison import not_worse
-from pipeline.config import Bars, Cost, Gate, GateSlice
+from pipeline.config import Bars, Gate, GateSlice
 
 
 def counts(found: int, faults: int, false: int = 0) -> dict[str, float]:

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from models.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.evaluation.scores import (
     decision_metrics,
@@ -15,7 +16,6 @@ from pipeline.components.evaluation.scores import (
 from pipeline.components.model_gate.reasons import Verdict
 from pipeline.components.model_gate.skill import roc_auc_lower_bound
 from pipeline.components.model_gate.verdict import Terms, judge
-from pipeline.config import Cost
 
 # 3,130 healthy recordings and 112 faulty ones.
 LABELS = np.repeat([0, 1], [3130, 112])
