@@ -11,6 +11,7 @@ from ml_metadata.proto import metadata_store_pb2
 from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.config import Config
 from pipeline.create import create_span_pipeline
+from pipeline.errors import InputError
 from pipeline.ingestion import acceptance_digest
 from pipeline.output_folder import OutputFolder
 from pipeline.run_ids import span_run_id
@@ -18,6 +19,8 @@ from pipeline.runner import StartCallback, compile_pipeline, run_steps
 from pipeline.spans import find_window, missing_spans
 from pipeline.step_facts import describe_step
 from pipeline.steps import StepResult, StepState
+
+_GATE = "AnomalyGate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,34 +83,35 @@ def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterat
         ),
         span_run_id(place.run_id, span),
     )
-    texts, reasons, states = [], [], set()
-    values: dict[str, Any] = {"span": span}
-    for step in run_steps(
+    done: list[StepResult] = []
+    steps = run_steps(
         compiled, place.connection, on_start=lambda name: on_start(f"Span {span}: {name}")
-    ):
-        if step.state in {StepState.FAILED, StepState.INTERRUPTED}:
-            values |= {"stopped_at": step.name}
-            yield _result(span, step.state, f"at {step.name}", started, step.reason, values)
-            continue
-        fact = describe_step(step)
-        if step.name in {"ArrowExampleGen", "AnomalyGate"}:
-            texts.append(fact.text)
-            values |= dict(fact.values)
-            reasons.append(step.reason)
-            states.add(step.state)
-    state = StepState.CACHED if states == {StepState.CACHED} else StepState.RAN
-    yield _result(span, state, "; ".join(texts), started, reasons[0], values)
+    )
+    try:
+        for step in steps:
+            if step.state in {StepState.FAILED, StepState.INTERRUPTED}:
+                yield _result(span, step, f"at {step.name}", started, {"stopped_at": step.name})
+            done.append(step)
+    except InputError as error:
+        raise InputError(f"Span {span}: {error}") from error
+    read, judged = (
+        next(step for step in done if step.name == name) for name in ("ArrowExampleGen", _GATE)
+    )
+    facts = [describe_step(read), describe_step(judged)]
+    values = {key: value for fact in facts for key, value in fact.values.items()}
+    # With new rules for what is accepted, what was read before may be judged anew.
+    summed_up = read if judged.state == StepState.CACHED else judged
+    yield _result(span, summed_up, "; ".join(fact.text for fact in facts), started, values)
 
 
 def _result(
-    span: int, state: StepState, text: str, started: float, reason: str, values: dict[str, Any]
+    span: int, step: StepResult, text: str, started: float, values: Mapping[str, Any]
 ) -> SpanResult:
-    step = StepResult(
+    shown = replace(
+        step,
         name=f"Span {span}",
-        state=state,
-        reason=reason,
         duration_s=time.monotonic() - started,
         execution_id=None,
         outputs={},
     )
-    return SpanResult(step=step, text=text, values=values)
+    return SpanResult(step=shown, text=text, values={"span": span} | dict(values))
