@@ -96,23 +96,23 @@ def percentile_interval(values: Floats, num_units: int, confidence: float) -> In
 
 
 def change_interval(
-    values: Floats, change: float, num_units: int, confidence: float, *, worst: float = -1.0
+    values: Floats, change: float, num_units: int, confidence: float, *, worst: float | None
 ) -> Interval:
     """Returns the interval of a difference between two models, in which a miss costs more.
 
     It holds the percentile interval and the symmetric one with a t quantile: each alone blesses
     worse models a little too often. With fewer than `FEWEST_UNITS` units the worst may be true,
-    since a change may not have met any of them; but models that answer alike have no difference.
+    since a change may not have met any of them.
 
     Args:
         values: float64 `[resamples]`.
         change: The difference that was measured.
         num_units: Independent units of the rarer class.
         confidence: Two-sided confidence.
-        worst: The worst that a difference can be.
+        worst: The worst that the difference can be; None of models that answer alike.
     """
     finite = values[np.isfinite(values)]
-    if finite.size and not finite.any() and not change:
+    if worst is None:
         return 0.0, 0.0
     if num_units < 2 or not finite.size:
         return UNKNOWN

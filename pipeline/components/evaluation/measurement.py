@@ -231,6 +231,8 @@ def _differences(
     options: MeasureOptions,
 ) -> dict[str, dict[str, Estimate]]:
     positives, _ = _num_units(answers)
+    now, before = (answers.probabilities[:, answers.models.index(m)] for m in (CANDIDATE, BASELINE))
+    alike = np.array_equal(now, before)
     found: dict[str, dict[str, Estimate]] = {PROBABILITY: {}, DECISION: {}}
     for name, values in changes.items():
         output = DECISION if name == COST else PROBABILITY
@@ -240,7 +242,7 @@ def _differences(
             exact = _cost_change(answers, value, options.cost, options.confidence)
             limits = widest(_per_thousand(limits), exact)
         else:
-            worst = 1.0 if name == BRIER else -1.0
+            worst = None if alike else 1.0 if name == BRIER else -1.0
             limits = change_interval(values, value, positives, options.confidence, worst=worst)
         found[output][name] = Estimate(value, limits)
     return found

@@ -80,12 +80,16 @@ def test_without_a_positive_example_nothing_is_known():
 
 def test_with_few_faults_a_change_may_be_as_bad_as_can_be_unless_the_models_answer_alike():
     varied = np.linspace(-0.1, 0.1, 401)
-    lower, upper = change_interval(varied, 0.0, 10, 0.95)
+    lower, upper = change_interval(varied, 0.0, 10, 0.95, worst=-1.0)
     assert (lower, upper) == (-1, pytest.approx(0.1377, abs=1e-3))
-    assert change_interval(np.zeros(400), 0.0, 5, 0.95) == (0, 0)
+    # Not even where no resample shows a difference, unless the models answer alike.
+    assert change_interval(np.zeros(400), 0.0, 5, 0.95, worst=-1.0) == (-1, 0)
+    assert change_interval(np.zeros(400), 0.0, 5, 0.95, worst=None) == (0, 0)
 
 
 def test_the_interval_of_a_change_reaches_as_far_as_the_t_quantile_of_its_error():
     # Two points, 0 and 1: a standard deviation of 0.5; n = 101: 1.984 * sqrt(101 / 100) * 0.5 = 1.
     values = np.repeat([0.0, 1.0], 5_000)
-    assert change_interval(values, 0.5, 101, 0.95) == pytest.approx((-0.497, 1.497), abs=1e-3)
+    assert change_interval(values, 0.5, 101, 0.95, worst=-1.0) == pytest.approx(
+        (-0.497, 1.497), abs=1e-3
+    )
