@@ -7,6 +7,7 @@ resamples at once: examples are ranked once, and between two positive examples o
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +141,7 @@ def _weights(answers: Answers) -> Iterator[NDArray[np.uint8]]:
         yield drawn if places is None else np.take(drawn, places, axis=1)
 
 
+@cache
 def _poisson_table() -> NDArray[np.uint8]:
     """Poisson(1) counts of all 16-bit numbers: a draw costs a look-up; exact to 1 in 65,536."""
     numbers = (np.arange(1 << _DRAW_BITS) + 0.5) / (1 << _DRAW_BITS)
