@@ -28,7 +28,8 @@ def _summary(faultline: Faultline) -> dict:
 
 
 def _run(faultline: Faultline, config: str) -> tuple[Done, dict]:
-    write_wells(faultline.cwd, wells_csv(), config)
+    # The CSV stays: a newer file is new data.
+    (faultline.cwd / "wells.yaml").write_text(config)
     done = faultline("run", "--config", "wells.yaml")
     return done, _summary(faultline)
 
@@ -38,7 +39,9 @@ def _run(faultline: Faultline, config: str) -> tuple[Done, dict]:
 
 @pytest.fixture(scope="module")
 def faultline(tmp_path_factory) -> Faultline:
-    return Faultline(PROJECT, tmp_path_factory.mktemp("inconclusive") / "work")
+    faultline = Faultline(PROJECT, tmp_path_factory.mktemp("inconclusive") / "work")
+    write_wells(faultline.cwd, wells_csv())
+    return faultline
 
 
 @pytest.fixture(scope="module")

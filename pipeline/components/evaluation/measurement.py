@@ -231,13 +231,12 @@ def _differences(
     options: MeasureOptions,
 ) -> dict[str, dict[str, Estimate]]:
     positives, _ = _num_units(answers)
-    now, before = (answers.probabilities[:, answers.models.index(m)] for m in (CANDIDATE, BASELINE))
-    alike = np.array_equal(now, before)
+    alike = _alike(answers)
     found: dict[str, dict[str, Estimate]] = {PROBABILITY: {}, DECISION: {}}
     for name, values in changes.items():
         output = DECISION if name == COST else PROBABILITY
         value = models[CANDIDATE][output][name].value - models[BASELINE][output][name].value
-        if name == COST and options.cost is not None:
+        if name == COST and options.cost is not None and not alike:
             limits = percentile_interval(values, positives, options.confidence)
             exact = _cost_change(answers, value, options.cost, options.confidence)
             limits = widest(_per_thousand(limits), exact)
@@ -246,6 +245,15 @@ def _differences(
             limits = change_interval(values, value, positives, options.confidence, worst=worst)
         found[output][name] = Estimate(value, limits)
     return found
+
+
+def _alike(answers: Answers) -> bool:
+    """Whether both models give the same answer to every example, and so may be taken for one."""
+    now, before = (answers.models.index(model) for model in (CANDIDATE, BASELINE))
+    return all(
+        np.array_equal(given[:, now], given[:, before])
+        for given in (answers.probabilities, answers.decisions)
+    )
 
 
 def _cost_change(answers: Answers, value: float, cost: Cost, confidence: float) -> Interval:
