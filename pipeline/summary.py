@@ -135,6 +135,7 @@ class RunSummary:
             "infra_problems": self._infra_problems,
             "metrics": self._metrics("metrics"),
             "intervals": self._metrics("intervals"),
+            "confidence": verdict.get("confidence"),
             "baseline_metrics": self._metrics("baseline_metrics"),
             "pushed_version": pushed.get("pushed_version"),
             "pushed_path": pushed.get("pushed_destination"),
@@ -185,7 +186,8 @@ def _metrics_table(values: dict[str, Any]) -> Table:
     table = Table(title="on the test split", title_justify="left", box=None, pad_edge=False)
     table.add_column("metric")
     table.add_column("this model", justify="right")
-    table.add_column("interval", justify="right")
+    confidence = values["confidence"]
+    table.add_column(f"{confidence:.0%} interval" if confidence else "", justify="right")
     table.add_column("knows nothing", justify="right")
     if values["baseline_metrics"]:
         table.add_column("blessed before", justify="right")

@@ -33,7 +33,8 @@ def ModelGate(  # noqa: N802 - a component is a noun
         evaluation: The Evaluator's results.
         model: The candidate.
         blessing: Gets the file and properties by which TFX's resolvers and Pusher know a blessing,
-            and `verdict`, `reasons`, `metrics`, `baseline_metrics`, `intervals` as JSON.
+            and `verdict`, `reasons`, `metrics`, `baseline_metrics`, `intervals` as JSON,
+            and the intervals' `confidence`.
         terms: `Terms` as JSON.
         code_digest: Digest of the gate's code.
         baseline_model: The model blessed before, if there is one.
@@ -54,6 +55,7 @@ def ModelGate(  # noqa: N802 - a component is a noun
         if math.isfinite(lower) and math.isfinite(upper)
     }
     blessing.set_string_custom_property("intervals", json.dumps(intervals))
+    blessing.set_float_custom_property("confidence", asked.confidence)
 
 
 def _write_blessing(
