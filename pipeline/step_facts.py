@@ -134,7 +134,9 @@ def _verdict(artifacts: list[Artifact]) -> Fact:
     reasons = json.loads(values.get("reasons", "[]"))
     failed = [reason["text"] for reason in reasons if not reason["passed"]]
     approved = f", approved by {values[APPROVED_BY]}" if values.get(APPROVED_BY) else ""
-    text = values.get("verdict", "") + approved + (": " + "; ".join(failed) if failed else "")
+    more = [f"and {len(failed) - 1} more, see below"] if len(failed) > 1 else []
+    said = "; ".join([*failed[:1], *more])
+    text = values.get("verdict", "") + approved + (f": {said}" if said else "")
     return Fact(text, values | {"reasons": reasons})
 
 

@@ -24,9 +24,9 @@ from pipeline.steps import StepResult
 _METRIC_WORDS = {
     "pr_auc": "PR-AUC",
     "roc_auc": "ROC-AUC",
-    "precision": "precision at threshold",
-    "recall": "recall at threshold",
-    "f1": "F1 at threshold",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
     "brier": "Brier score",
     "expected_cost": "cost per 1,000",
 }
@@ -183,7 +183,12 @@ def _output_option(pushed: Path) -> str:
 
 
 def _metrics_table(values: dict[str, Any]) -> Table:
-    table = Table(title="on the test split", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="on the test split, at the model's threshold",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     table.add_column("metric")
     table.add_column("this model", justify="right")
     confidence = values["confidence"]

@@ -20,6 +20,7 @@ from pipeline.components.model_gate.reasons import (
     Metrics,
     Reason,
     Word,
+    count_faults,
     figure,
     num_faults,
     with_interval,
@@ -94,7 +95,7 @@ def _missing(
     faults = num_faults(metrics)
     least = _least_faults(metric, bar, confidence)
     if faults < least:
-        return f"too small, {faults} faults; even a perfect model needs {least} to show it"
+        return f"too small, {count_faults(faults)}; even a perfect model needs {least} to show it"
     value = metrics.get(metric, math.nan)
     if not math.isfinite(value) or not math.isfinite(interval[0]):
         alarms = metrics["true_positives"] + metrics["false_positives"]

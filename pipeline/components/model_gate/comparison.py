@@ -12,6 +12,7 @@ from pipeline.components.model_gate.more_data import growth_of_mean
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Reason,
+    count_faults,
     figure,
     num_faults,
     two_valued,
@@ -44,7 +45,7 @@ def _pr_auc(measured: Evaluation, before: Evaluation, gate: Gate) -> Reason:
         f"before: {change:+.3f} [{limits}], may be {gate.max_pr_auc_drop:g} lower"
     )
     if verdict == INCONCLUSIVE and not interval[0] > -1:
-        text = f"{text}: too small, {num_faults(metrics)} faults; a comparison needs {FEWEST_UNITS}"
+        text = f"{text}: too small, {count_faults(num_faults(metrics))}; a comparison needs {FEWEST_UNITS}"
     elif verdict == INCONCLUSIVE:
         growth = growth_of_mean(change, interval, -gate.max_pr_auc_drop)
         text += f": {more_needed(growth, metrics)}"
@@ -57,16 +58,20 @@ def _cost(measured: Evaluation, before: Evaluation, gate: Gate, cost: Cost) -> R
     interval = measured.intervals[()].get(f"{COST}_diff", UNKNOWN)
     rise = gate.max_cost_rise * before.overall[COST]
     verdict = compare(interval, rise, lower_is_better=True)
-    limits = ", ".join(f"{limit:+,.4g}" for limit in interval)
+    limits = ", ".join(_signed(limit) for limit in interval)
     text = (
         f"costs {figure(COST, metrics[COST])} {cost.unit} per 1,000 examples against "
-        f"{figure(COST, before.overall[COST])} of the model blessed before: {change:+,.4g} "
+        f"{figure(COST, before.overall[COST])} of the model blessed before: {_signed(change)} "
         f"[{limits}], may be {figure(COST, rise)} higher"
     ).replace("  ", " ")
     if verdict == INCONCLUSIVE:
         text += f": {more_needed(growth_of_mean(change, interval, rise), metrics)}"
     bar = before.overall[COST] + rise
     return Reason(metric=COST, value=metrics[COST], bar=bar, verdict=verdict, text=text)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}" if abs(value) >= 100 else f"{value:+.3g}"
 
 
 def _found_faults(measured: Evaluation, confidence: float) -> Reason:

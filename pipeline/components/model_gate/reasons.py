@@ -98,6 +98,11 @@ def num_faults(metrics: Metrics) -> int:
     return int(metrics["true_positives"] + metrics["false_negatives"])
 
 
+def count_faults(number: int) -> str:
+    """Returns the number with its noun."""
+    return f"{number} fault" if number == 1 else f"{number} faults"
+
+
 def figure(metric: str, value: float) -> str:
     """Returns a figure with the digits that its metric deserves."""
     if not math.isfinite(value):

@@ -14,6 +14,7 @@ from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Metrics,
     Reason,
+    count_faults,
     figure,
     num_faults,
     two_valued,
@@ -87,7 +88,7 @@ def _better_than_chance(
             bar=0.5,
             verdict=INCONCLUSIVE,
             text=f"{text}: too few examples; not even a perfect ranking of "
-            f"{num_faults(metrics)} faults could be told from chance",
+            f"{count_faults(num_faults(metrics))} could be told from chance",
         )
     return Reason(
         metric="roc_auc",
