@@ -45,7 +45,8 @@ def _pr_auc(measured: Evaluation, before: Evaluation, gate: Gate) -> Reason:
         f"before: {change:+.3f} [{limits}], may be {gate.max_pr_auc_drop:g} lower"
     )
     if verdict == INCONCLUSIVE and not interval[0] > -1:
-        text = f"{text}: too small, {count_faults(num_faults(metrics))}; a comparison needs {FEWEST_UNITS}"
+        faults = count_faults(num_faults(metrics))
+        text = f"{text}: too small, {faults}; a comparison needs {FEWEST_UNITS}"
     elif verdict == INCONCLUSIVE:
         growth = growth_of_mean(change, interval, -gate.max_pr_auc_drop)
         text += f": {more_needed(growth, metrics)}"
