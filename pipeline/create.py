@@ -16,12 +16,14 @@ from tfx.types.standard_artifacts import (
     ModelBlessing,
 )
 
+from models.features import features_to_json
 from models.threshold_rule import ThresholdRule
 from pipeline.analysis import wire_analysis
 from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.baseline import BlessedBeforeStrategy, LatestBlessedStrategy
 from pipeline.components.case_control.component import CaseControl
+from pipeline.components.error_analyzer.component import ErrorAnalyzer
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.evaluation.measurement import measure_options
@@ -52,6 +54,7 @@ _EVALUATION_CODE = (
     *(_MODELS / f for f in ("export.py", "cost.py")),
 )
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", *_EVALUATION_CODE)
+_ERRORS_CODE = (_PIPELINE / "components" / "error_analyzer", _MODELS / "export.py")
 _INFRA_CODE = (_PIPELINE / "components" / "infra_validator", _SERVING)
 
 
@@ -131,6 +134,16 @@ def create_pipeline(
             )
         ),
     )
+    error_analyzer = ErrorAnalyzer(
+        model=model,
+        examples=examples,
+        name=config.name,
+        label=config.label.column,
+        features=features_to_json(config.features),
+        reports_dir=str(folder.reports),
+        code_digest=code_digest(_ERRORS_CODE),
+    )
+    error_analyzer.add_upstream_node(pusher)  # no model waits for it
     components: list[BaseNode] = [
         *ingestion.nodes,
         *analysis.nodes,
@@ -143,6 +156,7 @@ def create_pipeline(
         model_gate,
         infra_validator,
         pusher,
+        error_analyzer,
     ]
     return _pipeline(config, folder, connection, components, beam_args)
 

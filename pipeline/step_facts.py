@@ -111,6 +111,15 @@ def _trainer(artifacts: list[Artifact]) -> Fact:
     )
 
 
+def _errors(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    clusters = json.loads(values["clusters"])
+    shared = f"{len(clusters)} things shared: {clusters[0]}" if clusters else "nothing shared"
+    suspected = values["num_suspected"]
+    text = f"{values['num_errors']} errors, {suspected} labels suspected, {shared}"
+    return Fact(text, values | {"clusters": clusters})
+
+
 def _tuner(artifacts: list[Artifact]) -> Fact:
     results = first_of_type(artifacts, "TunerResults")
     if results is None:
@@ -168,6 +177,7 @@ _DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
     "CuratedSchema": _schema,
     "AnomalyGate": _anomalies,
     "Tuner": _tuner,
+    "ErrorAnalyzer": _errors,
     "Trainer": _trainer,
     "ModelGate": _verdict,
     "InfraValidator": _infra,

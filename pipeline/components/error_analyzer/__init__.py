@@ -1,0 +1,1 @@
+"""ErrorAnalyzer: which examples the model gets wrong, and what they share."""

@@ -1,0 +1,174 @@
+"""Losses, suspected labels and clusters of errors: pure functions over arrays and Arrow tables."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_SMALLEST = 1e-7
+_MAX_VALUES = 50
+_WORST_SHARE = 0.05
+_MIN_WORST = 10
+_SIGNIFICANCE = 0.05
+
+
+def cross_entropy(labels: NDArray[np.int64], probability: Floats) -> Floats:
+    """Returns each example's loss, -ln of the probability given to its own label, in nats.
+
+    Args:
+        labels: `[n]` of 0 and 1.
+        probability: `[n]` of the positive class; counted as at least 1e-7 away from 0 and 1.
+    """
+    own = np.where(labels == 1, probability, 1 - probability)
+    return np.asarray(-np.log(np.clip(own, _SMALLEST, 1.0)))
+
+
+def suspect_labels(labels: NDArray[np.int64], probability: Floats) -> Flags:
+    """Returns which labels confident learning takes for wrong (Northcutt et al. 2021).
+
+    Args:
+        labels: `[n]` of 0 and 1.
+        probability: `[n]` of the positive class, of a model that was not trained on these rows.
+    """
+    from cleanlab.filter import find_label_issues
+
+    if len(np.unique(labels)) < 2:
+        return np.zeros(len(labels), bool)
+    pred_probs = np.stack([1 - probability, probability], axis=1)
+    return np.asarray(
+        find_label_issues(labels, pred_probs, filter_by="confident_learning", n_jobs=1), bool
+    )
+
+
+def worst(losses: Floats, wrong: Flags) -> Flags:
+    """Returns which examples count as errors: wrong decisions, and at least the worst by loss.
+
+    Args:
+        losses: `[n]`.
+        wrong: `[n]`, whether the decision is not the label.
+
+    Returns:
+        `[n]`; at least 5 % of the examples, and 10, if there are as many.
+    """
+    size = min(len(losses), max(_MIN_WORST, int(np.ceil(_WORST_SHARE * len(losses)))))
+    chosen = wrong.copy()
+    chosen[np.argsort(-losses, kind="stable")[:size]] = True
+    return chosen
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Errors that share something.
+
+    Attributes:
+        name: What they share, in words.
+        column: The column to slice by, or None for a trouble, which is no column.
+        errors: Errors that have it.
+        size: Examples that have it.
+        expected: Errors that it would have by chance.
+        p_value: One-sided, exact, multiplied by the number of things tried (Bonferroni), at most 1.
+    """
+
+    name: str
+    column: str | None
+    errors: int
+    size: int
+    expected: float
+    p_value: float
+
+
+def find_clusters(
+    table: pa.Table, troubles: Mapping[str, Flags], errors: Flags, *, skip: Sequence[str]
+) -> list[Cluster]:
+    """Returns what errors share beyond chance, the least likely first.
+
+    The number of errors among the examples with a value is hypergeometric if the value has nothing
+    to do with errors (Fisher's exact test, one-sided).
+
+    Args:
+        table: The examples' scalar columns.
+        troubles: Recording troubles: name to `[n]`.
+        errors: `[n]`, which examples are errors.
+        skip: Columns that are no candidates, such as the label.
+    """
+    candidates = list(_candidates(table, troubles, skip))
+    num, num_errors = len(errors), int(errors.sum())
+    clusters = []
+    for name, column, members in candidates:
+        hits, size = int((members & errors).sum()), int(members.sum())
+        p_value = float(stats.hypergeom.sf(hits - 1, num, num_errors, size)) * len(candidates)
+        if p_value < _SIGNIFICANCE:
+            expected = num_errors * size / num
+            clusters.append(Cluster(name, column, hits, size, expected, p_value))
+    return sorted(clusters, key=lambda cluster: cluster.p_value)
+
+
+def _candidates(
+    table: pa.Table, troubles: Mapping[str, Flags], skip: Sequence[str]
+) -> Iterator[tuple[str, str | None, Flags]]:
+    for name, members in troubles.items():
+        if 0 < members.sum() < len(members):
+            yield f"recording trouble: {name}", None, members
+    for name in table.column_names:
+        if name not in skip:
+            for words, members in _groups(name, table.column(name).combine_chunks()):
+                yield words, name, members
+
+
+def _groups(name: str, column: pa.Array) -> Iterator[tuple[str, Flags]]:
+    """A column's values, or its quarters where it has many numbers; and its missing values."""
+    if column.null_count:
+        yield f"{name} is missing", column.is_null().to_numpy(zero_copy_only=False)
+    values = pc.unique(column.drop_null())
+    if 1 < len(values) <= _MAX_VALUES:
+        for value in values:
+            members = pc.fill_null(pc.equal(column, value), False)
+            yield f"{name} = {_text(value.as_py())}", members.to_numpy(zero_copy_only=False)
+    elif len(values) > _MAX_VALUES and _is_number(column.type):
+        numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        edges = np.nanquantile(numbers, [0, 0.25, 0.5, 0.75, 1])
+        for low, high in itertools.pairwise(edges):
+            yield f"{name} in [{low:.4g}, {high:.4g}]", (numbers >= low) & (numbers <= high)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def scalar_columns(table: pa.Table) -> pa.Table:
+    """Returns the columns with at most one value a row, as plain columns; texts as strings.
+
+    Args:
+        table: Columns of lists, as `ExamplesToRecordBatchDecoder` gives them.
+    """
+    columns = {}
+    for name in table.column_names:
+        lists = table.column(name).combine_chunks()
+        if pa.types.is_null(lists.type) or pc.max(pc.list_value_length(lists)).as_py() in {None, 0}:
+            continue
+        if pc.max(pc.list_value_length(lists)).as_py() > 1:
+            continue
+        # An empty list is a missing value.
+        present = pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
+        rows = np.flatnonzero(present.to_numpy(zero_copy_only=False))
+        places = np.full(len(lists), -1)
+        places[rows] = np.arange(len(rows))
+        values = lists.flatten().take(pa.array(places, mask=places < 0))
+        if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+            values = pa.array([None if v is None else _text(v) for v in values.to_pylist()])
+        columns[name] = values
+    return pa.table(columns)

@@ -1,0 +1,89 @@
+"""ErrorAnalyzer, the component: a leaf of the pipeline that no model waits for."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import Examples, Model
+from tfx.utils import path_utils
+
+from models.features import Signal, features_from_json, of_kind
+from pipeline.components.error_analyzer.analysis import find_clusters, scalar_columns, worst
+from pipeline.components.error_analyzer.page import NUM_PLOTS, SignalValues, render_page
+from pipeline.components.error_analyzer.ranking import (
+    find_troubles,
+    losses_in_order,
+    rank_errors,
+    read_and_ask,
+    signal_values,
+)
+
+ERRORS_FILE, PAGE_FILE = "errors.parquet", "errors.html"
+
+
+class ErrorAnalysis(Artifact):  # type: ignore[misc]
+    """`errors.parquet`, the examples by loss, and `errors.html`, the page."""
+
+    TYPE_NAME = "ErrorAnalysis"
+
+
+@component
+def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel by name
+    model: InputArtifact[Model],
+    examples: InputArtifact[Examples],
+    analysis: OutputArtifact[ErrorAnalysis],
+    name: Parameter[str],
+    label: Parameter[str],
+    features: Parameter[str],
+    reports_dir: Parameter[str],
+    code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
+) -> None:
+    """Ranks the examples of `test` by loss, and says what the errors share.
+
+    Args:
+        model: The candidate, blessed or not.
+        examples: The examples.
+        analysis: Gets the table and the page, and `num_errors`, `num_suspected`, `clusters`.
+        name: Name of the use case.
+        label: The label column.
+        features: The features table as JSON.
+        reports_dir: Gets a copy of the page, `errors-NAME.html`.
+        code_digest: Digest of the code that decides the result.
+    """
+    files = sorted(fileio.glob(f"{examples.uri}/Split-test/*"))
+    table, probability, decision = read_and_ask(
+        files, Path(path_utils.serving_model_path(model.uri))
+    )
+    signals = of_kind(features_from_json(features), Signal)
+    troubles = find_troubles(table, signals)
+    scalars = scalar_columns(table)
+    ranked = rank_errors(scalars, label, probability, decision, troubles)
+    errors = worst(*losses_in_order(ranked))
+    clusters = find_clusters(scalars, troubles, errors, skip=(label,))
+    folder = Path(analysis.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(ranked, folder / ERRORS_FILE)
+    worst_rows = ranked["row"].to_numpy()[:NUM_PLOTS]
+    values = {
+        column: SignalValues(
+            signal_values(table, column, signal.num_samples)[worst_rows],
+            signal.sampling_rate_hz,
+            signal.unit,
+        )
+        for column, signal in signals.items()
+    }
+    page = render_page(name, ranked, clusters, values, num_errors=int(errors.sum()))
+    (folder / PAGE_FILE).write_text(page, encoding="utf-8")
+    Path(reports_dir).mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / PAGE_FILE, Path(reports_dir) / f"errors-{name}.html")
+    analysis.set_int_custom_property("num_errors", int(errors.sum()))
+    analysis.set_int_custom_property(
+        "num_suspected", int(ranked["suspected_label"].to_numpy().sum())
+    )
+    names = [cluster.name for cluster in clusters]
+    analysis.set_string_custom_property("clusters", json.dumps(names))

@@ -1,0 +1,139 @@
+"""Asks the model for every example, finds recording troubles, and ranks by loss."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from models.export import SERVE_EXAMPLES, load_in_session
+from models.features import Signal
+from pipeline.components.error_analyzer.analysis import cross_entropy, suspect_labels
+from pipeline.components.error_analyzer.detectors import (
+    TROUBLES,
+    find_bias,
+    find_gaps,
+    find_noise,
+    find_wrong_rate,
+)
+
+_BATCH_ROWS = 4_096
+
+Floats = NDArray[np.float64]
+
+
+def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArray[np.int64]]:
+    """Returns the examples as a table of lists, and what the model says of each.
+
+    Args:
+        files: Gzip TFRecords of tf.Examples.
+        model: The SavedModel.
+
+    Returns:
+        The table; probabilities float64 `[n]`; decisions int64 `[n]`.
+    """
+    import tensorflow as tf
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    ask = load_in_session(model, SERVE_EXAMPLES)
+    decoder = ExamplesToRecordBatchDecoder()
+    batches, probabilities, decisions = [], [], []
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH_ROWS)
+    for serialised in records.as_numpy_iterator():
+        batches.append(pa.Table.from_batches([decoder.DecodeBatch(serialised)]))
+        answer = ask({"examples": serialised})
+        probabilities.append(answer["probability"][:, 0])
+        decisions.append(answer["decision"][:, 0])
+    # A column that a whole batch misses has another type there.
+    table = pa.concat_tables(batches, promote_options="permissive")
+    return table, np.concatenate(probabilities).astype(float), np.concatenate(decisions)
+
+
+def signal_values(table: pa.Table, column: str, num_samples: int) -> Floats:
+    """Returns a column of lists as float64 `[n, num_samples]`, NaN where values are missing."""
+    values = np.full((table.num_rows, num_samples), np.nan)
+    if column not in table.column_names:
+        return values
+    lists = table.column(column).combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(float)
+    rows = np.repeat(np.arange(table.num_rows), lengths)
+    places = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    fits = places < num_samples
+    values[rows[fits], places[fits]] = flat[fits]
+    return values
+
+
+def find_troubles(table: pa.Table, signals: Mapping[str, Signal]) -> dict[str, NDArray[np.bool_]]:
+    """Returns which examples have a recording trouble in any signal, by trouble.
+
+    Args:
+        table: The examples as columns of lists.
+        signals: The signals; without any there are no troubles to look for.
+    """
+    if not signals:
+        return {}
+    found = {name: np.zeros(table.num_rows, bool) for name in TROUBLES}
+    for column, signal in signals.items():
+        values = signal_values(table, column, signal.num_samples)
+        found["noise"] |= find_noise(values)
+        found["gap"] |= find_gaps(values)
+        found["bias"] |= find_bias(values)
+        if signal.rate_column is not None:
+            rate = signal_values(table, signal.rate_column, 1)[:, 0]
+            found["wrong sampling"] |= find_wrong_rate(rate, signal.sampling_rate_hz)
+    return found
+
+
+def rank_errors(
+    scalars: pa.Table,
+    label: str,
+    probability: Floats,
+    decision: NDArray[np.int64],
+    troubles: Mapping[str, NDArray[np.bool_]],
+) -> pa.Table:
+    """Returns the examples in the order of falling loss.
+
+    Args:
+        scalars: The scalar columns, the label among them.
+        label: The label column.
+        probability: `[n]`, the model's.
+        decision: `[n]`, the model's.
+        troubles: Recording troubles: name to `[n]`.
+
+    Returns:
+        `rank` from 1, `row` in the split from 0, `label`, `probability`, `decision`, `loss` in
+        nats, `suspected_label`, `troubles`, and the other scalar columns.
+    """
+    labels = scalars.column(label).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    losses = cross_entropy(labels, probability)
+    order = np.argsort(-losses, kind="stable")
+    names = np.array(list(troubles) or [""])
+    flags = np.stack(list(troubles.values())) if troubles else np.zeros((1, len(labels)), bool)
+    found = [names[flags[:, row]].tolist() for row in order]
+    ranked: dict[str, Any] = {
+        "rank": np.arange(1, len(order) + 1),
+        "row": order,
+        "label": labels[order],
+        "probability": probability[order],
+        "decision": decision[order],
+        "loss": losses[order],
+        "suspected_label": suspect_labels(labels, probability)[order],
+        "troubles": pa.array(found, pa.list_(pa.string())),
+    }
+    others = {
+        name: scalars.column(name).combine_chunks().take(pa.array(order))
+        for name in scalars.column_names
+        if name != label and name not in ranked
+    }
+    return pa.table(ranked | others)
+
+
+def losses_in_order(ranked: pa.Table) -> tuple[Floats, NDArray[np.bool_]]:
+    """Returns losses and wrong decisions `[n]`, in the order of the split's rows."""
+    order = np.argsort(ranked["row"].to_numpy())
+    wrong = ranked["decision"].to_numpy() != ranked["label"].to_numpy()
+    return ranked["loss"].to_numpy()[order], wrong[order]

@@ -1,0 +1,101 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.components.error_analyzer.analysis import (
+    cross_entropy,
+    find_clusters,
+    scalar_columns,
+    suspect_labels,
+    worst,
+)
+
+
+def test_the_loss_is_minus_the_logarithm_of_the_own_labels_probability():
+    losses = cross_entropy(np.array([1, 0, 1, 0]), np.array([0.5, 0.5, 1.0, 1.0]))
+
+    assert losses == pytest.approx([np.log(2), np.log(2), 0, -np.log(1e-7)])
+
+
+def test_planted_wrong_labels_are_suspected():
+    rng = np.random.default_rng(1)
+    truth = (rng.random(2_000) < 0.1).astype(int)
+    probability = np.where(truth == 1, rng.beta(40, 2, 2_000), rng.beta(1, 20, 2_000))
+    planted = rng.choice(2_000, 20, replace=False)
+    labels = truth.copy()
+    labels[planted] = 1 - labels[planted]
+
+    suspected = suspect_labels(labels, probability)
+
+    assert suspected[planted].mean() >= 0.8
+    assert np.delete(suspected, planted).mean() <= 0.02
+
+
+def test_with_one_class_no_label_is_suspected():
+    assert not suspect_labels(np.zeros(5, int), np.full(5, 0.9)).any()
+
+
+def test_errors_are_the_wrong_decisions_and_at_least_the_worst_by_loss():
+    losses = np.arange(400.0)
+    wrong = np.zeros(400, bool)
+    wrong[3] = True
+
+    # 5 % of 400 are 20.
+    assert set(np.flatnonzero(worst(losses, wrong))) == {3, *range(380, 400)}
+    assert worst(losses[:4], wrong[:4]).all()
+
+
+def test_what_errors_share_beyond_chance_is_named_with_its_counts():
+    rng = np.random.default_rng(2)
+    maker = rng.choice(["a", "b", "c"], 600)
+    errors = np.zeros(600, bool)
+    errors[np.flatnonzero(maker == "b")[:25]] = True
+    errors[np.flatnonzero(maker == "a")[:3]] = True
+    table = pa.table(
+        {"maker": maker.tolist(), "noise": rng.normal(size=600), "label": errors.astype(int)}
+    )
+
+    [cluster] = find_clusters(table, {}, errors, skip=("label",))
+
+    assert (cluster.name, cluster.column, cluster.errors) == ("maker = b", "maker", 25)
+    assert cluster.size == (maker == "b").sum()
+    assert cluster.expected == pytest.approx(28 * cluster.size / 600)
+    assert cluster.p_value < 1e-6
+
+
+def test_quarters_of_numbers_missing_values_and_troubles_are_candidates():
+    number = np.arange(400.0)
+    errors = number < 30
+    table = pa.table({"number": number, "other": [None if error else "x" for error in errors]})
+
+    names = {c.name for c in find_clusters(table, {"noise": errors}, errors, skip=())}
+
+    assert {"recording trouble: noise", "number in [0, 99.75]", "other is missing"} <= names
+
+
+def test_what_is_by_chance_is_not_named():
+    rng = np.random.default_rng(3)
+    named = 0
+    for _ in range(40):
+        errors = rng.random(300) < 0.1
+        table = pa.table({"a": rng.choice(list("xyz"), 300).tolist(), "b": rng.normal(size=300)})
+        named += bool(find_clusters(table, {}, errors, skip=()))
+
+    # At most 5 % of analyses name anything, by Bonferroni; of 40, 7 would be far out.
+    assert named <= 7
+
+
+def test_lists_of_one_become_plain_columns_and_signals_are_left_out():
+    table = pa.table(
+        {
+            "x": pa.array([[1.5], [], None], pa.large_list(pa.float32())),
+            "maker": pa.array([[b"a"], [b"b"], []], pa.large_list(pa.large_binary())),
+            "signal": pa.array([[1.0, 2.0], [3.0], []], pa.large_list(pa.float32())),
+            "nothing": pa.nulls(3),
+        }
+    )
+
+    assert scalar_columns(table).to_pydict() == {
+        "x": [1.5, None, None],
+        "maker": ["a", "b", None],
+    }
