@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 _STEPS = (
     *("ArrowExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "AnomalyGate"),
     *("Transform", "Trainer", "BaselineResolver", "InfraValidator", "Evaluator", "ModelGate"),
-    "Pusher",
+    *("Pusher", "ErrorAnalyzer"),
 )
 
 
@@ -241,12 +241,13 @@ def test_local_runner_does_the_same_as_the_command(by_local_runner, second):
 
 
 def test_an_edit_of_the_network_reruns_from_the_trainer_on(network_edited):
-    rest = ["Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher"]
+    rest = ["Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher", "ErrorAnalyzer"]
     assert network_edited.reran == rest
 
 
 def test_an_edit_of_the_preprocessing_reruns_from_transform_on(preprocessing_edited):
     rest = ["Transform", "Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher"]
+    rest.append("ErrorAnalyzer")
     assert preprocessing_edited.reran == rest
 
 
