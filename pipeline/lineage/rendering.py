@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from pipeline.components.names import INCONCLUSIVE
 from pipeline.git_state import UNKNOWN
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
@@ -74,7 +75,10 @@ def _text(value: object) -> str:
         return f"{value:.4g}"
     if isinstance(value, Mapping):
         if "text" in value and "passed" in value:
-            return f"{'passed' if value['passed'] else 'FAILED'}: {value['text']}"
+            word = "passed" if value["passed"] else "FAILED"
+            if value.get("verdict") == INCONCLUSIVE:
+                word = "cannot tell"
+            return f"{word}: {value['text']}"
         return ", ".join(f"{key} {_text(part)}" for key, part in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "; ".join(_text(part) for part in value)
