@@ -25,7 +25,7 @@ check: setup ## Lint, format check, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-test-engines: setup ## Tests of minutes: Flink, Spark, a Flink cluster with a killed TaskManager (Java, Maven)
+test-engines: setup ## Tests of minutes: results equal on Flink and Spark (Java, Maven)
 	@$(BIN)/python -m pytest -m engines tests/engines
 
 engines-table: setup ## Write benchmarks/engines.md and .svg: each engine's results and times (Java, Maven)

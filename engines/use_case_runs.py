@@ -1,7 +1,7 @@
 """A use case's own pipeline on an engine, up to a given step, with the time of each step."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,6 @@ def run_use_case_on(
     output: Path,
     *,
     last_step: str,
-    on_start: Callable[[str], None] = lambda _: None,
 ) -> UseCaseRun:
     """Runs the steps of a use case up to `last_step`, the Beam steps as the options say.
 
@@ -59,11 +58,11 @@ def run_use_case_on(
         config_path: The use case's YAML.
         output: The output folder; its cache serves what ran there before.
         last_step: Where to stop.
-        on_start: Called with a step's name when it starts.
     """
     from pipeline.create import create_pipeline
     from pipeline.metadata import connection_config
     from pipeline.runner import compile_pipeline, run_steps
+    from pipeline.steps import StepState
 
     config, folder = load_config(config_path), open_output(output)
     connection = connection_config(config.metadata, folder.root, os.environ)
@@ -72,9 +71,10 @@ def run_use_case_on(
     uris: dict[str, str] = {}
     durations_s: dict[str, float] = {}
     compiled = compile_pipeline(pipeline, f"engine-{config.name}")
-    for step in run_steps(compiled, connection, on_start=on_start):
+    for step in run_steps(compiled, connection, on_start=lambda _: None):
         durations_s[step.name] = step.duration_s
         uris |= {key: artifacts[0].uri for key, artifacts in step.outputs.items()}
-        if step.name == last_step:
+        # A step that failed is told first and raised next.
+        if step.name == last_step and step.state is not StepState.FAILED:
             break
     return UseCaseRun(name=config.name, uris=uris, durations_s=durations_s)

@@ -28,8 +28,8 @@ _START_S = 60.0
 _POLL_S = 0.2
 
 # Flink's start scripts work out the memory of a TaskManager and hand it over in these keys; without
-# them it ends with an empty IllegalArgumentException. A lost TaskManager is noticed in seconds, and
-# the job is run again on what is left or comes back.
+# them it ends with an empty IllegalArgumentException. A lost TaskManager is noticed in seconds,
+# and its job started again.
 _CONFIG = """\
 jobmanager.rpc.address: localhost
 jobmanager.rpc.port: {rpc_port}
