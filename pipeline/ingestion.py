@@ -17,6 +17,7 @@ from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.ingest_spec import make_ingest_spec
 from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.data_report.component import DataReport
 from pipeline.components.example_validator.component import ExampleValidator
 from pipeline.components.example_validator.earlier_span import (
     AcceptedEarlierSpanStrategy,
@@ -33,6 +34,7 @@ _COMPONENTS = Path(__file__).parent / "components"
 _INGESTION_CODE = (_COMPONENTS / "arrow_example_gen",)
 _STATISTICS_CODE = (_COMPONENTS / "statistics_gen",)
 _VALIDATION_CODE = (_COMPONENTS / "example_validator",)
+_REPORT_CODE = (_COMPONENTS / "data_report", _COMPONENTS / "statistics_gen")
 _ANOMALY_CODE = (_COMPONENTS / "anomaly_gate",)
 
 
@@ -93,9 +95,19 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         acceptance=acceptance_digest(config),
         code_digest=code_digest(_ANOMALY_CODE),
     )
+    data_report = DataReport(
+        examples=examples,
+        statistics=statistics,
+        anomalies=validator.outputs["anomalies"],
+        name=config.name,
+        label=config.label.column,
+        reports_dir=str(folder.reports),
+        code_digest=code_digest(_REPORT_CODE),
+    )
+    data_report.add_upstream_node(anomaly_gate)  # the gate's own words come first
     nodes = [example_gen, statistics_gen, schema_gen, curated, earlier_span, validator]
     return Ingestion(
-        nodes=(*(node for node in nodes if node), anomaly_gate),
+        nodes=(*(node for node in nodes if node), anomaly_gate, data_report),
         examples=examples,
         schema=schema,
         gate=anomaly_gate,

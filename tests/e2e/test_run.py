@@ -22,6 +22,7 @@ pytestmark = pytest.mark.e2e
 
 _STEPS = (
     *("ArrowExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "AnomalyGate"),
+    "DataReport",
     *("Transform", "Trainer", "BaselineResolver", "InfraValidator", "Evaluator", "ModelGate"),
     *("Pusher", "ErrorAnalyzer"),
 )

@@ -1,0 +1,1 @@
+"""DataReport: what the data are like, before anything is trained on them."""

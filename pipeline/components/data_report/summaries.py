@@ -1,0 +1,153 @@
+"""What TFDV's statistics say of each column, as plain values for a page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+
+_MAX_BARS = 20
+
+Splits = Mapping[str, statistics_pb2.DatasetFeatureStatistics]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A column of one split.
+
+    Attributes:
+        x: Middles of bins, or values.
+        share: Share of the values in each.
+    """
+
+    x: list[float] | list[str]
+    share: list[float]
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """A column over the splits.
+
+    Attributes:
+        name: The column.
+        kind: `number`, `text` or `signal`, by what a row holds.
+        missing: Share of rows without a value in train.
+        facts: Words to values, of train.
+        distributions: By split; none for signals.
+    """
+
+    name: str
+    kind: str
+    missing: float
+    facts: dict[str, str]
+    distributions: dict[str, Distribution]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The distance of a column's train split from an earlier span's.
+
+    Attributes:
+        column: The column.
+        measure: TFDV's measure.
+        value: The distance.
+        threshold: What the schema allows.
+    """
+
+    column: str
+    measure: str
+    value: float
+    threshold: float
+
+
+def class_balance(splits: Splits, label: str) -> list[tuple[str, int, int, float]]:
+    """Returns split, rows, positives and prevalence, of a label of 0 and 1."""
+    rows = []
+    for split, dataset in splits.items():
+        mean = next(f.num_stats.mean for f in dataset.features if f.path.step[0] == label)
+        positives = round(mean * dataset.num_examples)
+        prevalence = positives / max(dataset.num_examples, 1)
+        rows.append((split, int(dataset.num_examples), positives, prevalence))
+    return rows
+
+
+def summarise_columns(
+    splits: Splits,
+) -> list[ColumnSummary]:
+    """Returns a summary of every column that train has, in the order of their names.
+
+    Args:
+        splits: TFDV's statistics by split, `train` among them.
+    """
+    by_split = {
+        split: {feature.path.step[0]: feature for feature in dataset.features}
+        for split, dataset in splits.items()
+    }
+    summaries = []
+    for name, feature in sorted(by_split["train"].items()):
+        kind, facts = _describe(feature)
+        common = _common(feature)
+        total = common.num_missing + common.num_non_missing
+        found = {split: features.get(name) for split, features in by_split.items()}
+        distributions = {
+            split: _distribution(each, kind)
+            for split, each in found.items()
+            if each is not None and kind != "signal"
+        }
+        missing = common.num_missing / total if total else 1.0
+        summaries.append(ColumnSummary(name, kind, missing, facts, distributions))
+    return summaries
+
+
+def _common(feature: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.CommonStatistics:
+    return getattr(feature, feature.WhichOneof("stats")).common_stats
+
+
+def _describe(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, dict[str, str]]:
+    common = _common(feature)
+    if feature.WhichOneof("stats") == "string_stats":
+        text = feature.string_stats
+        facts = {"different values": f"{text.unique:,}"}
+        if text.top_values:
+            top = text.top_values[0]
+            facts["most frequent"] = f"{top.value} ({top.frequency:,.0f})"
+        return "text", facts
+    numbers = feature.num_stats
+    facts = {
+        "mean": f"{numbers.mean:.5g}",
+        "standard deviation": f"{numbers.std_dev:.5g}",
+        "least": f"{numbers.min:.5g}",
+        "median": f"{numbers.median:.5g}",
+        "greatest": f"{numbers.max:.5g}",
+    }
+    if common.max_num_values > 1:
+        return "signal", {"samples": f"{common.max_num_values}", **facts}
+    return "number", facts
+
+
+def _distribution(feature: statistics_pb2.FeatureNameStatistics, kind: str) -> Distribution:
+    if kind == "text":
+        buckets = feature.string_stats.rank_histogram.buckets[:_MAX_BARS]
+        total = sum(bucket.sample_count for bucket in feature.string_stats.rank_histogram.buckets)
+        return Distribution(
+            [bucket.label for bucket in buckets],
+            [bucket.sample_count / max(total, 1) for bucket in buckets],
+        )
+    standard = statistics_pb2.Histogram.HistogramType.STANDARD
+    found = [each for each in feature.num_stats.histograms if each.type == standard]
+    buckets = found[0].buckets if found else []
+    total = sum(bucket.sample_count for bucket in buckets)
+    return Distribution(
+        [(bucket.low_value + bucket.high_value) / 2 for bucket in buckets],
+        [bucket.sample_count / max(total, 1e-300) for bucket in buckets],
+    )
+
+
+def drifts(anomalies: anomalies_pb2.Anomalies) -> list[Drift]:
+    """Returns the distances that ExampleValidator measured, the nearest to its limit first."""
+    names = anomalies_pb2.DriftSkewInfo.Measurement.Type
+    found = [
+        Drift(".".join(info.path.step), names.Name(each.type).lower(), each.value, each.threshold)
+        for info in anomalies.drift_skew_info
+        for each in info.drift_measurements
+    ]
+    return sorted(found, key=lambda drift: -drift.value / max(drift.threshold, 1e-12))
