@@ -85,21 +85,28 @@ def summarise_columns(
     summaries = []
     for name, feature in sorted(by_split["train"].items()):
         kind, facts = _describe(feature)
-        common = _common(feature)
-        total = common.num_missing + common.num_non_missing
         found = {split: features.get(name) for split, features in by_split.items()}
         distributions = {
             split: _distribution(each, kind)
             for split, each in found.items()
             if each is not None and kind != "signal"
         }
-        missing = common.num_missing / total if total else 1.0
+        missing = _missing(feature, int(splits["train"].num_examples))
         summaries.append(ColumnSummary(name, kind, missing, facts, distributions))
     return summaries
 
 
 def _common(feature: statistics_pb2.FeatureNameStatistics) -> statistics_pb2.CommonStatistics:
     return getattr(feature, feature.WhichOneof("stats")).common_stats
+
+
+def _missing(feature: statistics_pb2.FeatureNameStatistics, num_rows: int) -> float:
+    """Share of rows without a value: for TFDV an empty list, as TFX writes it, is not missing."""
+    common = _common(feature)
+    present = common.num_non_missing
+    if common.max_num_values <= 1:
+        present = min(present, common.tot_num_values)
+    return 1 - present / max(num_rows, 1)
 
 
 def _describe(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, dict[str, str]]:

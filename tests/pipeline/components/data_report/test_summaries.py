@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
-from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from pipeline.components.data_report.component import render_page
 from pipeline.components.data_report.summaries import class_balance, drifts, summarise_columns
@@ -49,6 +49,23 @@ def test_each_column_has_its_kind_missing_share_and_distributions(splits):
     for column in columns.values():
         for distribution in column.distributions.values():
             assert sum(distribution.share) == pytest.approx(1)
+
+
+def test_an_empty_list_is_a_missing_value():
+    statistics = text_format.Parse(
+        """
+        num_examples: 4
+        features {
+          path { step: "x" }
+          num_stats { common_stats { num_non_missing: 4 max_num_values: 1 tot_num_values: 3 } }
+        }
+        """,
+        statistics_pb2.DatasetFeatureStatistics(),
+    )
+
+    [column] = summarise_columns({"train": statistics})
+
+    assert column.missing == 0.25
 
 
 def test_drift_is_what_the_validator_measured_the_nearest_to_its_limit_first():
