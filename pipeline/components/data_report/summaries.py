@@ -106,7 +106,7 @@ def _missing(feature: statistics_pb2.FeatureNameStatistics, num_rows: int) -> fl
     present = common.num_non_missing
     if common.max_num_values <= 1:
         present = min(present, common.tot_num_values)
-    return 1 - present / max(num_rows, 1)
+    return float(1 - present / max(num_rows, 1))
 
 
 def _describe(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, dict[str, str]]:
