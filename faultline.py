@@ -239,6 +239,37 @@ def lineage(reference: str, config_path: Path | None, output: Path, as_json: boo
 
 
 @main.command()
+@click.argument("row", type=int, required=False)
+@click.option("--where", help="COLUMN=VALUE of one row, such as its id, instead of its number.")
+@click.option("--run", "reference", default="latest", show_default=True, help="A run or a version.")
+@server_option
+@output_option
+@json_option
+@exits_cleanly
+def explain(
+    row: int | None,
+    where: str | None,
+    reference: str,
+    config_path: Path | None,
+    output: Path,
+    as_json: bool,
+) -> int:
+    """Print why the model answered so for ROW of the test split, and write a page.
+
+    Rows are numbered from 0, as in ErrorAnalyzer's list. Integrated gradients say what moved the
+    answer; permutation importance what each column is worth to the model.
+
+    \b
+    faultline explain 185
+    faultline explain --where recording_id=001-0000042
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from pipeline.queries import print_explanation
+
+    return print_explanation(reference, row, where, config_path, output, as_json=as_json)
+
+
+@main.command()
 @click.option(
     "--config",
     "config_path",

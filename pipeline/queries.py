@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 
 from pipeline.config import Metadata
 from pipeline.config_loading import load_config
@@ -100,6 +100,43 @@ def print_lineage(reference: str, config_path: Path | None, output: Path, *, as_
 
     node = lineage_of(_store(config_path, output), reference)
     _print(node.to_json(), lambda: render_tree(node), as_json=as_json)
+    return 0
+
+
+def print_explanation(
+    reference: str,
+    row: int | None,
+    where: str | None,
+    config_path: Path | None,
+    output: Path,
+    *,
+    as_json: bool,
+) -> int:
+    """Prints why a model answered so for a row, and writes a page; returns the exit code.
+
+    Args:
+        reference: A run, or what `print_lineage` takes for a model.
+        row: The row of the test split, from 0.
+        where: `COLUMN=VALUE` of one row, instead of its number.
+        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
+        output: The output folder.
+        as_json: JSON on standard output instead of tables.
+    """
+    from pipeline.output_folder import OutputFolder, captured_output
+
+    store = _store(config_path, output)
+    folder = OutputFolder(output.absolute())
+    with captured_output(folder.reports / "explain.log"):  # TensorFlow's greetings
+        from pipeline.explaining.explain import explain, render_explanation, write_page
+        from pipeline.lineage.graph import read_graph
+
+        found = explain(read_graph(store), reference, row, where)
+        page = write_page(found, folder.reports)
+    _print(
+        found.to_json() | {"page": str(page)},
+        lambda: Group(render_explanation(found), f"\n{page}"),
+        as_json=as_json,
+    )
     return 0
 
 

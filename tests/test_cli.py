@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-_COMMANDS = ("run", "init", "serve", "predict", "runs", "lineage", "doctor")
+_COMMANDS = ("run", "init", "serve", "predict", "explain", "runs", "lineage", "doctor")
 _SUB_COMMANDS = (("runs", "tensorboard"), ("runs", "compare"))
 
 # Runs the command line in this process, then says what that cost and what it imported.

@@ -1,0 +1,1 @@
+"""Why a model answers as it does: for one example, and on the whole."""
