@@ -1,7 +1,7 @@
 """A use case's own pipeline on an engine, up to a given step, with the time of each step."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,7 @@ def run_use_case_on(
     output: Path,
     *,
     last_step: str,
+    on_start: Callable[[str], None] = lambda _: None,
 ) -> UseCaseRun:
     """Runs the steps of a use case up to `last_step`, the Beam steps as the options say.
 
@@ -58,6 +59,7 @@ def run_use_case_on(
         config_path: The use case's YAML.
         output: The output folder; its cache serves what ran there before.
         last_step: Where to stop.
+        on_start: Called with a step's name when it starts.
     """
     from pipeline.create import create_pipeline
     from pipeline.metadata import connection_config
@@ -71,7 +73,7 @@ def run_use_case_on(
     uris: dict[str, str] = {}
     durations_s: dict[str, float] = {}
     compiled = compile_pipeline(pipeline, f"engine-{config.name}")
-    for step in run_steps(compiled, connection, on_start=lambda _: None):
+    for step in run_steps(compiled, connection, on_start=on_start):
         durations_s[step.name] = step.duration_s
         uris |= {key: artifacts[0].uri for key, artifacts in step.outputs.items()}
         # A step that failed is told first and raised next.

@@ -4,6 +4,7 @@ TFX's `LocalDagRunner` does the same loop without a word. Faultline's own says f
 whether it ran or came from the cache, and why, and keeps the run's id its own.
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from ml_metadata.proto.metadata_store_pb2 import Execution
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
@@ -21,6 +23,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.cache_reasons import explain_execution
 from pipeline.errors import InputError, StepFailedError
+from pipeline.remote.engines import EngineOptions
 from pipeline.steps import StepResult, StepState
 
 StartCallback = Callable[[str], None]
@@ -28,6 +31,8 @@ StartCallback = Callable[[str], None]
 _PYTHON_ERROR = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b.*:")
 _NO_REASON = ("Traceback", "[while running")
 _MAX_REASON = 500
+_TRIES_ON_ENGINE = 2
+_progress = logging.getLogger("faultline.progress")
 
 
 def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
@@ -63,11 +68,43 @@ def run_steps(
         on_start(node_id)
         started = time.monotonic()
         try:
-            execution_id = _launch(compiled, node.pipeline_node, deployment, connection)
+            execution_id = _launch_patiently(compiled, node.pipeline_node, deployment, connection)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
             yield _stopped(node_id, error, time.monotonic() - started)
             _raise_for_user(node_id, error)
         yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+
+
+def _launch_patiently(
+    compiled: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    deployment: Any,
+    connection: metadata_store_pb2.ConnectionConfig,
+) -> int:
+    """Launches a node; a Beam step on an engine twice, for engines lose workers.
+
+    A try that failed has published nothing: TFX has deleted what it wrote.
+    """
+    spec = runner_utils.extract_executor_spec(deployment, node.node_info.id)
+    args = tuple(getattr(spec, "beam_pipeline_args", ()))
+    tries = _TRIES_ON_ENGINE if args and not EngineOptions(args).is_local else 1
+    patient = Retrying(
+        stop=stop_after_attempt(tries),
+        retry=retry_if_exception(_may_be_the_engines),
+        before_sleep=_tell_of_retry,
+        reraise=True,
+    )
+    return int(patient(_launch, compiled, node, deployment, connection))
+
+
+def _may_be_the_engines(error: BaseException) -> bool:
+    return isinstance(error, Exception) and input_error_of(error) is None
+
+
+def _tell_of_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logging.getLogger(__name__).warning("The engine failed; trying again", exc_info=error)
+    _progress.info("the engine failed (%s); trying again", first_reason(str(error)))
 
 
 def _launch(
@@ -106,13 +143,21 @@ def _raise_for_user(node_id: str, error: BaseException) -> None:
     """Raises the user's own mistake if one is in the chain, else a `StepFailedError`."""
     if isinstance(error, KeyboardInterrupt):
         raise error
+    bad_input = input_error_of(error)
+    if bad_input is not None:
+        raise bad_input
+    reason = first_reason(str(error))
+    raise StepFailedError(f"{node_id} failed: {type(error).__name__}: {reason}") from error
+
+
+def input_error_of(error: BaseException) -> InputError | None:
+    """Returns the user's own mistake, if one is in an exception's chain."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, InputError):
-            raise cause
+            return cause
         cause = cause.__cause__ or cause.__context__
-    reason = first_reason(str(error))
-    raise StepFailedError(f"{node_id} failed: {type(error).__name__}: {reason}") from error
+    return None
 
 
 def first_reason(text: str) -> str:

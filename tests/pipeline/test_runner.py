@@ -5,10 +5,11 @@ from ml_metadata.metadata_store import MetadataStore
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 
+from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.errors import InputError, StepFailedError
 from pipeline.runner import compile_pipeline, first_reason, run_steps
 from pipeline.steps import StepResult, StepState
-from tests.pipeline.tiny_components import Copy, Fail, Write
+from tests.pipeline.tiny_components import Copy, Fail, Flaky, Write
 
 
 def _run(folder: Path, run_id: str, *, value: str = "a", fail: str = "") -> list[StepResult]:
@@ -118,3 +119,50 @@ def test_a_failure_is_told_in_one_line_whatever_traceback_comes_with_it(text, re
 
 def test_a_long_reason_is_cut():
     assert len(first_reason("x" * 10_000)) == 500
+
+
+_ENGINE = ("--runner=PortableRunner", "--job_endpoint=embed", "--sdk_container_image=none")
+
+
+def _run_flaky(folder: Path, beam_args, *, failures: int, how: str = "engine") -> StepResult:
+    (folder / "marks").mkdir()
+    flaky = Flaky(marks=str(folder / "marks"), failures=failures, how=how)
+    connection = metadata.sqlite_metadata_connection_config(str(folder / "metadata.db"))
+    pipeline = Pipeline(
+        pipeline_name="tiny",
+        pipeline_root=str(folder / "artifacts"),
+        metadata_connection_config=connection,
+        components=[flaky, Copy(text=flaky.outputs["text"])],
+        beam_pipeline_args=list(beam_args),
+    )
+    compiled = compile_pipeline(pipeline, "one")
+    steps = list(run_steps(compiled, connection, on_start=lambda _: None))
+    return steps[0]
+
+
+def test_a_step_that_an_engine_lost_is_tried_once_more(tmp_path):
+    step = _run_flaky(tmp_path, _ENGINE, failures=1)
+
+    assert step.state is StepState.RAN
+    assert Path(step.outputs["text"][0].uri).read_text() == "whole"
+    store = MetadataStore(metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.db")))
+    published = [a for a in store.get_artifacts_by_type("String") if a.state == a.LIVE]
+    assert len(published) == 2  # the step's and the copy: none of the failed try
+
+
+@pytest.mark.parametrize(
+    ("beam_args", "failures", "how", "error", "tries"),
+    [
+        (_ENGINE, 2, "engine", StepFailedError, 2),
+        (LOCAL_BEAM_ARGS, 1, "engine", StepFailedError, 1),
+        (_ENGINE, 1, "user", InputError, 1),
+        (_ENGINE, 1, "ctrl_c", KeyboardInterrupt, 1),
+    ],
+)
+def test_what_another_try_would_not_help_is_tried_once(
+    tmp_path, beam_args, failures, how, error, tries
+):
+    with pytest.raises(error):
+        _run_flaky(tmp_path, beam_args, failures=failures, how=how)
+
+    assert len(list((tmp_path / "marks").iterdir())) == tries

@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+import apache_beam as beam
+from tfx.dsl.component.experimental.annotations import (
+    BeamComponentParameter,
+    InputArtifact,
+    OutputArtifact,
+    Parameter,
+)
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import String
 
@@ -28,3 +34,26 @@ def Fail(text: InputArtifact[String], how: Parameter[str]) -> None:
     if how == "ctrl_c":
         raise KeyboardInterrupt
     raise RuntimeError("disk on fire")
+
+
+@component(use_beam=True)
+def Flaky(
+    text: OutputArtifact[String],
+    marks: Parameter[str],
+    failures: Parameter[int],
+    how: Parameter[str],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
+) -> None:
+    """Fails so many times; each try leaves a mark."""
+    folder = Path(marks)
+    tries = len(list(folder.iterdir()))
+    (folder / str(tries)).touch()
+    Path(text.uri).parent.mkdir(parents=True, exist_ok=True)
+    Path(text.uri).write_text("half")
+    if tries < failures:
+        if how == "user":
+            raise InputError("column `x` is missing")
+        if how == "ctrl_c":
+            raise KeyboardInterrupt
+        raise RuntimeError("a worker was lost")
+    Path(text.uri).write_text("whole")

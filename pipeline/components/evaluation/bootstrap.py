@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 _SEED = 20_251
 _MAX_RESAMPLES, _MIN_RESAMPLES = 1_000, 400
 # Draws in all, beyond which resamples become fewer; with that many examples intervals are narrow.
-_MAX_DRAWS = 40_000_000
+_MAX_DRAWS = 20_000_000
 # A change that touches three faults in ten goes unseen by 11 of them in 0.7^11 = 2 % of all splits.
 FEWEST_UNITS = 11
 _CHUNK_DRAWS = 4_000_000
