@@ -16,7 +16,9 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.engines,
     # Beam's worker threads end with an error when a job or a TaskManager hangs up on them.
-    pytest.mark.filterwarnings("ignore:Exception in thread (run_worker_|read_grpc_client_inputs)"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception in thread (run_worker_|read_grpc_client_inputs|read_state)"
+    ),
 ]
 
 _EQUAL = {"splits": [], "statistics": [], "vocabularies": [], "transformed values": []}
