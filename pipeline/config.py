@@ -16,6 +16,7 @@ from models.search_space import Tuning, check_space
 from models.threshold_rule import ThresholdRule
 from pipeline.components.case_control.options import Sampling, check_sampling
 from pipeline.paths import tidy_path
+from pipeline.slicing import Slice, SliceEntry, make_slice
 
 # What the folder of models that are pushed beside the served one adds to the use case's name.
 SHADOW_SUFFIX = "_shadow"
@@ -196,11 +197,12 @@ class Evaluation:
     """What the Evaluator measures beside the whole test split.
 
     Attributes:
-        slices: Each entry is a list of columns whose value combinations are reported apart.
+        slices: Each entry is a list of columns whose value combinations are reported apart; in a
+            column's place may stand one value, a range, or a recording trouble (`SlicePart`).
         confidence: Two-sided confidence of every interval and of the gate, in [0.5, 1).
     """
 
-    slices: tuple[Annotated[tuple[Column, ...], Field(min_length=1)], ...] = ()
+    slices: tuple[Annotated[tuple[SliceEntry, ...], Field(min_length=1)], ...] = ()
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
 
 
@@ -235,11 +237,12 @@ class GateSlice:
     """Bars that every slice by some columns must clear.
 
     Attributes:
-        columns: Columns with one value a row; each combination of values is a slice.
+        columns: Columns with one value a row, each combination of values being a slice; or what
+            may stand in a column's place, as in `evaluation.slices`.
         bars: What each slice must show.
     """
 
-    columns: Annotated[tuple[Column, ...], Field(min_length=1)]
+    columns: Annotated[tuple[SliceEntry, ...], Field(min_length=1)]
     bars: Bars
 
     @model_validator(mode="after")
@@ -423,12 +426,22 @@ class Config:
                 "mends; set `calibration` to `platt`, or leave hard_negatives out"
             )
         _check_gate(self)
+        _check_troubles(self)
         if self.name.endswith(SHADOW_SUFFIX):
             raise ValueError(
                 f"name must not end in `{SHADOW_SUFFIX}`, got `{self.name}`: under such names lie "
                 "models that are pushed beside the served one"
             )
         return self
+
+    @property
+    def slices(self) -> dict[str, Slice]:
+        """What is reported apart, and what the gate watches, by its key in the YAML."""
+        reported = {f"evaluation.slices.{i}": s for i, s in enumerate(self.evaluation.slices)}
+        watched = {
+            f"gate.slices.{i}.columns": part.columns for i, part in enumerate(self.gate.slices)
+        }
+        return {key: make_slice(entries) for key, entries in (reported | watched).items()}
 
     @property
     def model_spec(self) -> ModelSpec:
@@ -466,6 +479,22 @@ def _check_gate(config: Config) -> None:
     asked = [config.gate.bars, *(part.bars for part in config.gate.slices)]
     if config.cost is None and any(bars.expected_cost is not None for bars in asked):
         raise ValueError("gate has a bar `expected_cost`, but there is no `cost` to count it with")
+
+
+def _check_troubles(config: Config) -> None:
+    signals = features_lib.of_kind(config.features, features_lib.Signal).values()
+    for key, parts in config.slices.items():
+        troubles = {part.trouble for part in parts} - {None}
+        if troubles and not signals:
+            raise ValueError(
+                f"{key} asks for the recording trouble `{troubles.pop()}`, which is found in "
+                "signals, and `features` has none; name a column"
+            )
+        if "wrong sampling" in troubles and all(signal.rate_column is None for signal in signals):
+            raise ValueError(
+                f"{key} asks for the recording trouble `wrong sampling`, but no signal in "
+                "`features` has a `rate_column`, which tells the true rate"
+            )
 
 
 def _check_cross(name: str, cross: features_lib.Crossed, table: features_lib.FeatureTable) -> None:

@@ -20,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from models import features as features_lib
 from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.slicing import COLUMN_TAG, PART_TAG
 
 YamlPath = tuple[str | int, ...]
 
@@ -161,6 +162,8 @@ def _describe(details: ErrorDetails, document: CommentedMap) -> _Problem:
         return _Problem(line, special(details, path, document))
     if path == ("label", "positive"):  # one error for each type it may have; say it once
         return _Problem(line, f"{key} must be a text, a number or true/false")
+    if path[0] in {"evaluation", "gate"} and path[-1] == "value":
+        return _Problem(line, f"{key} must be a text or a number, got {_shown(details['input'])}")
     rule = re.sub(r"^(Input|\w+) should ", "must ", details["msg"])
     return _Problem(line, f"{key} {rule}, got {_shown(details['input'])}")
 
@@ -169,7 +172,10 @@ def _yaml_path(loc: YamlPath) -> YamlPath:
     """Returns the place in the YAML: pydantic's without the names of a union's members."""
     if loc[:1] == ("features",):
         return loc[:2] + loc[3:]
-    return loc[:2] if loc[:2] == ("label", "positive") else loc
+    if loc[:2] == ("label", "positive"):
+        return loc[:2]
+    path = tuple(part for part in loc if part not in {COLUMN_TAG, PART_TAG})
+    return path[:-1] if path[-2:-1] == ("value",) and len(path) < len(loc) else path
 
 
 def _comparison(sign: str, bound: str) -> Callable[[ErrorDetails, YamlPath, CommentedMap], str]:
@@ -192,6 +198,13 @@ def _wrong_kind(details: ErrorDetails, path: YamlPath, _: CommentedMap) -> str:
     )
 
 
+def _wrong_word(details: ErrorDetails, path: YamlPath, _: CommentedMap) -> str:
+    words, found = details["ctx"]["expected"], details["input"]
+    return f"{_dotted(path)} must be {words}, got {_shown(found)}" + _hint(
+        str(found), re.findall(r"'([^']*)'", words), otherwise=""
+    )
+
+
 def _not_a_mapping(details: ErrorDetails, path: YamlPath, _: CommentedMap) -> str:
     return f"{_dotted(path)} must be `key: value` lines, got {_shown(details['input'])}"
 
@@ -211,6 +224,7 @@ _SPECIAL: dict[str, Callable[[ErrorDetails, YamlPath, CommentedMap], str]] = {
     "missing": lambda _, path, __: f"{_dotted(path)} is missing; it has no default",
     "unexpected_keyword_argument": lambda _, path, document: _unknown_key(path, document),
     "value_error": _own_message,
+    "literal_error": _wrong_word,
     "union_tag_invalid": _wrong_kind,
     "union_tag_not_found": _wrong_kind,
     "dataclass_type": _not_a_mapping,
@@ -236,8 +250,10 @@ def _type_at(path: YamlPath, document: CommentedMap) -> type:
 
 def _present(hint: Any) -> Any:
     """The type of a value that may be left out."""
+    if typing.get_origin(hint) not in {types.UnionType, typing.Union}:
+        return hint
     options = [option for option in typing.get_args(hint) if option is not types.NoneType]
-    return options[0] if isinstance(hint, types.UnionType) else hint
+    return next((option for option in options if dataclasses.is_dataclass(option)), options[0])
 
 
 def _keys(section: type) -> list[str]:

@@ -1,5 +1,6 @@
 """The wiring of every component, on one page."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from pipeline.components.error_analyzer.component import ErrorAnalyzer
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.evaluation.measurement import measure_options
+from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.model_gate.verdict import Terms
@@ -49,12 +51,18 @@ _SAMPLING_CODE = (
 )
 _TRAINING_CODE = (_MODELS, _PIPELINE / "components" / "trainer")
 _TUNING_CODE = (*_TRAINING_CODE, _PIPELINE / "components" / "tuner")
+_TROUBLES_CODE = (_PIPELINE / "components" / "recording_troubles", _PIPELINE / "slicing.py")
 _EVALUATION_CODE = (
     _PIPELINE / "components" / "evaluation",
+    *_TROUBLES_CODE,
     *(_MODELS / f for f in ("export.py", "cost.py")),
 )
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", *_EVALUATION_CODE)
-_ERRORS_CODE = (_PIPELINE / "components" / "error_analyzer", _MODELS / "export.py")
+_ERRORS_CODE = (
+    _PIPELINE / "components" / "error_analyzer",
+    *_TROUBLES_CODE,
+    _MODELS / "export.py",
+)
 _INFRA_CODE = (_PIPELINE / "components" / "infra_validator", _SERVING)
 
 
@@ -108,6 +116,7 @@ def create_pipeline(
         eval_config=make_eval_config(config),
         example_splits=["test"],
         options=measure_options(config),
+        slices=SliceOptions.of(config),
         code_digest=code_digest(_EVALUATION_CODE),
     )
     model_gate = ModelGate(
@@ -140,6 +149,7 @@ def create_pipeline(
         name=config.name,
         label=config.label.column,
         features=features_to_json(config.features),
+        bars=json.dumps(config.gate.bars.given),
         reports_dir=str(folder.reports),
         code_digest=code_digest(_ERRORS_CODE),
     )

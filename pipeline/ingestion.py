@@ -13,6 +13,7 @@ from tfx.types.standard_artifacts import ExampleStatistics, ExampleValidationMet
 
 from models.features import features_to_json
 from pipeline.components.anomaly_gate.component import AnomalyGate
+from pipeline.components.anomaly_gate.slice_names import slices_to_json
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.arrow_example_gen.ingest_spec import make_ingest_spec
 from pipeline.components.arrow_example_gen.locations import Source
@@ -35,7 +36,7 @@ _INGESTION_CODE = (_COMPONENTS / "arrow_example_gen",)
 _STATISTICS_CODE = (_COMPONENTS / "statistics_gen",)
 _VALIDATION_CODE = (_COMPONENTS / "example_validator",)
 _REPORT_CODE = (_COMPONENTS / "data_report", _COMPONENTS / "statistics_gen")
-_ANOMALY_CODE = (_COMPONENTS / "anomaly_gate",)
+_ANOMALY_CODE = (_COMPONENTS / "anomaly_gate", _COMPONENTS.parent / "slicing.py")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         name=config.name,
         features=features_to_json(config.features),
         validation=_validation(config),
+        slices=slices_to_json(config),
         reports_dir=str(folder.reports),
         acceptance=acceptance_digest(config),
         code_digest=code_digest(_ANOMALY_CODE),

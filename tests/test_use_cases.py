@@ -87,4 +87,4 @@ def test_a_signal_is_as_long_in_the_schema_as_in_the_config(config, schema):
 
 
 def test_every_slice_is_a_column_of_the_schema(config, schema):
-    assert {key for keys in config.evaluation.slices for key in keys} <= set(schema)
+    assert {part.column for parts in config.slices.values() for part in parts} <= set(schema)

@@ -6,10 +6,8 @@ from pipeline.comparing.pairing import CannotPairError, Pair
 from pipeline.components.evaluation.answers import Answers, merge_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
 from pipeline.components.evaluation.executor import ScoreFn
+from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.errors import InputError
-
-# All examples, and no slices of them.
-_WHOLE: list[tuple[str, ...]] = [()]
 
 
 def ask_both(pair: Pair) -> Answers:
@@ -19,7 +17,7 @@ def ask_both(pair: Pair) -> Answers:
         CannotPairError: A model cannot read the examples.
     """
     models = {CANDIDATE: str(pair.second), BASELINE: str(pair.first)}
-    score = ScoreFn(models, pair.label, _WHOLE, pair.options.get("group"))
+    score = ScoreFn(models, pair.label, SliceOptions(), pair.options.get("group"))
     score.setup()
     try:
         parts = [answers for file in pair.files for _, answers in score.process(str(file))]

@@ -20,6 +20,13 @@ gate:
       bars: {recall: 0.5}
   on_inconclusive: ask
 """
+# A slice that no well is in, in place of the makers.
+HIGH = """\
+  slices:
+    - columns: [{column: pressure, at_least: 1000}]
+      bars: {recall: 0.5}
+"""
+SHADOW = GATE.partition("  slices:")[0] + HIGH + "  on_inconclusive: shadow\n"
 
 
 def _summary(faultline: Faultline) -> dict:
@@ -58,7 +65,7 @@ def approved(faultline, asked) -> tuple[Done, Done, dict]:
 
 @pytest.fixture(scope="module")
 def beside(faultline, approved) -> tuple[Done, dict]:
-    return _run(faultline, CONFIG + GATE.replace("ask", "shadow"))
+    return _run(faultline, CONFIG + SHADOW)
 
 
 def test_what_the_test_split_cannot_tell_is_said_with_what_it_lacks(faultline, asked):
@@ -102,6 +109,26 @@ def test_beside_the_served_model_lies_what_is_only_to_be_watched(faultline, appr
     [version] = faultline.versions("wells_shadow")
     assert Path(summary["pushed_path"]) == version
     assert (version / "saved_model.pb").is_file()
+
+
+def test_a_new_slice_is_watched_without_training_again(beside):
+    summary = beside[1]
+    states = {step["name"]: step["state"] for step in summary["steps"]}
+    assert [states[name] for name in ("ArrowExampleGen", "Transform", "Trainer")] == ["cached"] * 3
+    assert [states[name] for name in ("AnomalyGate", "Evaluator", "ModelGate")] == ["ran"] * 3
+    [reason] = [reason for reason in summary["reasons"] if reason["slice"]]
+    assert reason["slice"] == "pressure range=at least 1000"
+    assert reason["text"].endswith("too small, 0 faults; even a perfect model needs 6 to show it")
+
+
+def test_a_slice_of_what_is_not_there_stops_the_run_before_it_trains(faultline, beside):
+    served = faultline.versions()
+    wrong = HIGH.replace("{column: pressure, at_least: 1000}", "{column: maker, value: aa}")
+    done, _ = _run(faultline, CONFIG + "gate:\n" + wrong)
+    assert done.code == 2
+    assert "gate.slices.0.columns names the value `aa`, which no row has in `maker`" in done.err
+    assert "did you mean `a`?" in done.err
+    assert faultline.versions() == served
 
 
 def test_what_does_not_wait_for_a_person_cannot_be_approved(faultline, beside):

@@ -107,6 +107,34 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         ("gate: {slices: [{columns: [site], bars: {}}]}\n", "`bars` names no bar"),
         (
+            "evaluation:\n  slices:\n    - [site]\n    - [{colum: site}]\n",
+            "line 11: unknown key `evaluation.slices.1.0.colum`; did you mean `column`?",
+        ),
+        (
+            "gate:\n  slices:\n    - {columns: [{trouble: wrong_sampling}], bars: {recall: 0.9}}\n",
+            "line 10: gate.slices.0.columns.0.trouble must be 'noise', 'gap', 'bias' or 'wrong "
+            'sampling\', got "wrong_sampling"; did you mean `wrong sampling`?',
+        ),
+        (
+            "evaluation: {slices: [[{trouble: noise}]]}\n",
+            "evaluation.slices.0 asks for the recording trouble `noise`, which is found in signals",
+        ),
+        (
+            "  v: {kind: signal, num_samples: 8}\n"
+            "gate: {slices: [{columns: [{trouble: wrong sampling}], bars: {recall: 0.9}}]}\n",
+            "gate.slices.0.columns asks for the recording trouble `wrong sampling`, but no signal",
+        ),
+        (
+            "evaluation: {slices: [[{column: x, value: true}]]}\n",
+            "evaluation.slices.0.0.value must be a text or a number, got true",
+        ),
+        (
+            "evaluation: {slices: [[{column: x, at_least: 3, below: 3}]]}\n",
+            "evaluation.slices.0.0: at_least must be < below, got 3.0 and 3.0",
+        ),
+        ("evaluation: {slices: [[{column: x, below: low}]]}\n", "evaluation.slices.0.0.below must"),
+        ("evaluation: {slices: [[x, 5]]}\n", "evaluation.slices.0.1 must be a valid string, got 5"),
+        (
             "tuning: {objective: expected_cost, space: {dropout: {min: 0, max: 0.5}}}\n",
             "tuning.objective `expected_cost` needs the prices in `cost`",
         ),

@@ -25,6 +25,7 @@ from pipeline.components.anomaly_gate.findings import (
     schema_differences,
 )
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
+from pipeline.components.anomaly_gate.slice_names import check_slices
 from pipeline.components.example_validator.earlier_span import read_span
 from pipeline.components.example_validator.properties import (
     ACCEPTANCE_KEY,
@@ -50,6 +51,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     name: Parameter[str],
     features: Parameter[str],
     validation: Parameter[str],
+    slices: Parameter[str],
     reports_dir: Parameter[str],
     acceptance: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
@@ -66,14 +68,17 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         name: Name of the use case.
         features: The features table as JSON.
         validation: `pipeline.config.Validation` as JSON.
+        slices: The slices that the config asks for, what `slices_to_json` returned.
         reports_dir: Folder for the report that outlives a stopped run.
         acceptance: Digest of all that decides what is accepted, noted for later runs.
         code_digest: Digest of the gate's code.
 
     Raises:
-        InputError: Anomalies were found; the message is the table of them.
+        InputError: Anomalies were found; the message is the table of them. Or slices ask for what
+            the data do not have.
     """
     curated, inferred = _read_schema(schema), _read_schema(inferred_schema)
+    check_slices(slices, inferred)
     limits = TypeAdapter(Validation).validate_json(validation)
     findings = [
         *_anomalies(anomalies, curated, drift_stops=limits.drift == "stop"),

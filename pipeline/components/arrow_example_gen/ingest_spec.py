@@ -147,7 +147,6 @@ def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
     """Columns that must be in the data, wide signals by their own columns, without repetition."""
     names = [config.label.column, *raw_feature_names(config.features)]
     names += [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
-    names += [column for entry in config.evaluation.slices for column in entry]
     if config.split.strategy in {"group", "time"} and config.split.column:
         names.append(config.split.column)
     wide = config.data.wide_signals

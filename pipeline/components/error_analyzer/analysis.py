@@ -2,13 +2,16 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import stats
+
+from pipeline.slicing import SlicePart, Trouble
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -18,6 +21,7 @@ _MAX_VALUES = 50
 _WORST_SHARE = 0.05
 _MIN_WORST = 10
 _SIGNIFICANCE = 0.05
+_MAX_MOVED = 0.01
 
 
 def cross_entropy(labels: NDArray[np.int64], probability: Floats) -> Floats:
@@ -69,20 +73,25 @@ class Cluster:
     """Errors that share something.
 
     Attributes:
-        name: What they share, in words.
-        column: The column to slice by, or None for a trouble, which is no column.
+        part: What they share, as a slice of the Evaluator and the gate.
         errors: Errors that have it.
         size: Examples that have it.
         expected: Errors that it would have by chance.
         p_value: One-sided, exact, multiplied by the number of things tried (Bonferroni), at most 1.
+        members: `[n]`, which examples have it.
     """
 
-    name: str
-    column: str | None
+    part: SlicePart
     errors: int
     size: int
     expected: float
     p_value: float
+    members: Flags = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What they share, in words."""
+        return self.part.words
 
 
 def find_clusters(
@@ -102,41 +111,60 @@ def find_clusters(
     candidates = list(_candidates(table, troubles, skip))
     num, num_errors = len(errors), int(errors.sum())
     clusters = []
-    for name, column, members in candidates:
+    for part, members in candidates:
         hits, size = int((members & errors).sum()), int(members.sum())
         p_value = float(stats.hypergeom.sf(hits - 1, num, num_errors, size)) * len(candidates)
         if p_value < _SIGNIFICANCE:
             expected = num_errors * size / num
-            clusters.append(Cluster(name, column, hits, size, expected, p_value))
+            clusters.append(Cluster(part, hits, size, expected, p_value, members))
     return sorted(clusters, key=lambda cluster: cluster.p_value)
 
 
 def _candidates(
     table: pa.Table, troubles: Mapping[str, Flags], skip: Sequence[str]
-) -> Iterator[tuple[str, str | None, Flags]]:
-    for name, members in troubles.items():
+) -> Iterator[tuple[SlicePart, Flags]]:
+    for trouble in get_args(Trouble):
+        members = troubles.get(trouble, np.zeros(0, bool))
         if 0 < members.sum() < len(members):
-            yield f"recording trouble: {name}", None, members
+            yield SlicePart(trouble=trouble), members
     for name in table.column_names:
         if name not in skip:
-            for words, members in _groups(name, table.column(name).combine_chunks()):
-                yield words, name, members
+            yield from _groups(name, table.column(name).combine_chunks())
 
 
-def _groups(name: str, column: pa.Array) -> Iterator[tuple[str, Flags]]:
+def _groups(name: str, column: pa.Array) -> Iterator[tuple[SlicePart, Flags]]:
     """A column's values, or its quarters where it has many numbers; and its missing values."""
     if column.null_count:
-        yield f"{name} is missing", column.is_null().to_numpy(zero_copy_only=False)
+        missing = SlicePart(column=name, missing=True)
+        yield missing, column.is_null().to_numpy(zero_copy_only=False)
     values = pc.unique(column.drop_null())
     if 1 < len(values) <= _MAX_VALUES:
         for value in values:
             members = pc.fill_null(pc.equal(column, value), False)
-            yield f"{name} = {_text(value.as_py())}", members.to_numpy(zero_copy_only=False)
+            part = SlicePart(column=name, value=_shortest(value))
+            yield part, members.to_numpy(zero_copy_only=False)
     elif len(values) > _MAX_VALUES and _is_number(column.type):
         numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        edges = np.nanquantile(numbers, [0, 0.25, 0.5, 0.75, 1])
-        for low, high in itertools.pairwise(edges):
-            yield f"{name} in [{low:.4g}, {high:.4g}]", (numbers >= low) & (numbers <= high)
+        for low, high in itertools.pairwise([None, *_quarter_edges(numbers), None]):
+            part = SlicePart(column=name, at_least=low, below=high)
+            yield part, part.in_range(numbers)
+
+
+def _quarter_edges(numbers: Floats) -> list[float]:
+    """Where quarters meet, with as few digits as move no more than 1 % of the numbers."""
+    exact = np.nanquantile(numbers, [0.25, 0.5, 0.75])
+    for digits in range(2, 17):
+        rounded = [float(f"{edge:.{digits}g}") for edge in exact]
+        places = [np.searchsorted(edges, numbers, side="right") for edges in (exact, rounded)]
+        if (places[0] != places[1]).mean() <= _MAX_MOVED:
+            return sorted(set(rounded))
+    return sorted(set(exact.tolist()))
+
+
+def _shortest(value: pa.Scalar) -> str | int | float:
+    """A value in the fewest digits that mean it: of a float32 0.1 and not 0.100000001490116."""
+    plain: str | int | float = value.as_py()
+    return float(str(np.float32(plain))) if pa.types.is_float32(value.type) else plain
 
 
 def _is_number(kind: pa.DataType) -> bool:

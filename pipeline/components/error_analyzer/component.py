@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -15,13 +16,9 @@ from tfx.utils import path_utils
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.error_analyzer.analysis import find_clusters, scalar_columns, worst
 from pipeline.components.error_analyzer.page import NUM_PLOTS, SignalValues, render_page
-from pipeline.components.error_analyzer.ranking import (
-    find_troubles,
-    losses_in_order,
-    rank_errors,
-    read_and_ask,
-    signal_values,
-)
+from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
+from pipeline.components.error_analyzer.watching import watch_yaml
+from pipeline.components.recording_troubles.finding import find_troubles, signal_values
 
 ERRORS_FILE, PAGE_FILE = "errors.parquet", "errors.html"
 
@@ -40,6 +37,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     name: Parameter[str],
     label: Parameter[str],
     features: Parameter[str],
+    bars: Parameter[str],
     reports_dir: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
@@ -52,6 +50,8 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         name: Name of the use case.
         label: The label column.
         features: The features table as JSON.
+        bars: Metric to the gate's bar over the whole test split, as JSON; for the slices that the
+            page proposes.
         reports_dir: Gets a copy of the page, `errors-NAME.html`.
         code_digest: Digest of the code that decides the result.
     """
@@ -77,7 +77,12 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         )
         for column, signal in signals.items()
     }
-    page = render_page(name, ranked, clusters, values, num_errors=int(errors.sum()))
+    labels = scalars.column(label).to_numpy().astype(np.int64)
+    asked = json.loads(bars)
+    watched = [
+        (cluster, watch_yaml(cluster, labels, probability, decision, asked)) for cluster in clusters
+    ]
+    page = render_page(name, ranked, watched, values, num_errors=int(errors.sum()))
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
     Path(reports_dir).mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / PAGE_FILE, Path(reports_dir) / f"errors-{name}.html")

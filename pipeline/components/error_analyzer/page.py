@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
 from pipeline.components.error_analyzer.analysis import Cluster
-from pipeline.components.error_analyzer.detectors import TROUBLES
+from pipeline.components.recording_troubles.finding import TROUBLES
 
 NUM_PLOTS = 50
 _NUM_LISTED = 300
@@ -36,7 +36,7 @@ class SignalValues:
 def render_page(
     name: str,
     ranked: pa.Table,
-    clusters: Sequence[Cluster],
+    clusters: Sequence[tuple[Cluster, str]],
     signals: Mapping[str, SignalValues],
     *,
     num_errors: int,
@@ -46,7 +46,7 @@ def render_page(
     Args:
         name: The use case.
         ranked: What `rank_errors` returned.
-        clusters: What errors share.
+        clusters: What errors share, each with the YAML by which the gate watches it.
         signals: The signals of the worst examples, by name.
         num_errors: Examples that count as errors.
     """

@@ -1,4 +1,4 @@
-"""Asks the model for every example, finds recording troubles, and ranks by loss."""
+"""Asks the model for every example, and ranks by loss."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,19 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.export import SERVE_EXAMPLES, load_in_session
-from models.features import Signal
 from pipeline.components.error_analyzer.analysis import cross_entropy, suspect_labels
-from pipeline.components.error_analyzer.detectors import (
-    TROUBLES,
-    find_bias,
-    find_gaps,
-    find_noise,
-    find_wrong_rate,
-)
 
 _BATCH_ROWS = 4_096
 
@@ -50,42 +41,6 @@ def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArr
     # A column that a whole batch misses has another type there.
     table = pa.concat_tables(batches, promote_options="permissive")
     return table, np.concatenate(probabilities).astype(float), np.concatenate(decisions)
-
-
-def signal_values(table: pa.Table, column: str, num_samples: int) -> Floats:
-    """Returns a column of lists as float64 `[n, num_samples]`, NaN where values are missing."""
-    values = np.full((table.num_rows, num_samples), np.nan)
-    if column not in table.column_names:
-        return values
-    lists = table.column(column).combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(float)
-    rows = np.repeat(np.arange(table.num_rows), lengths)
-    places = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    fits = places < num_samples
-    values[rows[fits], places[fits]] = flat[fits]
-    return values
-
-
-def find_troubles(table: pa.Table, signals: Mapping[str, Signal]) -> dict[str, NDArray[np.bool_]]:
-    """Returns which examples have a recording trouble in any signal, by trouble.
-
-    Args:
-        table: The examples as columns of lists.
-        signals: The signals; without any there are no troubles to look for.
-    """
-    if not signals:
-        return {}
-    found = {name: np.zeros(table.num_rows, bool) for name in TROUBLES}
-    for column, signal in signals.items():
-        values = signal_values(table, column, signal.num_samples)
-        found["noise"] |= find_noise(values)
-        found["gap"] |= find_gaps(values)
-        found["bias"] |= find_bias(values)
-        if signal.rate_column is not None:
-            rate = signal_values(table, signal.rate_column, 1)[:, 0]
-            found["wrong sampling"] |= find_wrong_rate(rate, signal.sampling_rate_hz)
-    return found
 
 
 def rank_errors(

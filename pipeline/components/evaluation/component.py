@@ -10,8 +10,9 @@ from tfx.types.channel import BaseChannel
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
-from pipeline.components.evaluation.executor import OPTIONS_KEY, Executor
+from pipeline.components.evaluation.executor import OPTIONS_KEY, SLICES_KEY, Executor
 from pipeline.components.evaluation.measurement import MeasureOptions
+from pipeline.components.evaluation.slices import SliceOptions
 
 CODE_DIGEST_KEY = "code_digest"
 
@@ -26,6 +27,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[mis
         **standard_component_specs.EvaluatorSpec.PARAMETERS,
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
         OPTIONS_KEY: ExecutionParameter(type=str),
+        SLICES_KEY: ExecutionParameter(type=str),
     }
     OUTPUTS = {  # noqa: RUF012 - TFX reads a plain dict
         standard_component_specs.EVALUATION_KEY: standard_component_specs.EvaluatorSpec.OUTPUTS[
@@ -54,6 +56,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
         example_splits: Sequence[str],
         code_digest: str,
         options: MeasureOptions | None = None,
+        slices: SliceOptions | None = None,
         baseline_model: BaseChannel | None = None,
     ) -> None:
         """Makes the component.
@@ -66,6 +69,8 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             code_digest: Digest of the code that decides the result.
             options: How sure intervals are, what decisions cost and which examples belong
                 together; by default 95 %, nothing and none.
+            slices: What is measured apart, as `eval_config` has it in TFMA's terms; by default
+                nothing.
             baseline_model: The model to compare with; may resolve to none.
         """
         spec = EvaluatorSpec(
@@ -76,6 +81,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             example_splits=json_utils.dumps(list(example_splits)),
             code_digest=code_digest,
             measure_options=(options or MeasureOptions()).to_json(),
+            slices=(slices or SliceOptions()).to_json(),
             evaluation=Channel(type=standard_artifacts.ModelEvaluation),
         )
         # TFX's class would build its own interface, which knows no code digest.

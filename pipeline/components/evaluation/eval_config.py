@@ -5,6 +5,7 @@ import json
 from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import Config
+from pipeline.slicing import Slice
 
 CANDIDATE, BASELINE = "candidate", "baseline"
 SIGNATURE = "serve_examples"
@@ -49,16 +50,18 @@ def make_eval_config(config: Config) -> config_pb2.EvalConfig:
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=list(keys)) for keys in _slices(config)),
+            *(_slicing_spec(parts) for parts in dict.fromkeys(config.slices.values())),
         ],
         metrics_specs=[_probability_specs(), _decision_specs()],
     )
 
 
-def _slices(config: Config) -> list[tuple[str, ...]]:
-    """What is to be reported, and what the gate asks something of; each once."""
-    watched = (part.columns for part in config.gate.slices)
-    return list(dict.fromkeys([*config.evaluation.slices, *watched]))
+def _slicing_spec(parts: Slice) -> config_pb2.SlicingSpec:
+    """A slice in TFMA's terms; ranges and troubles are columns there, with what names them."""
+    return config_pb2.SlicingSpec(
+        feature_keys=[part.key_name for part in parts if part.key_value is None],
+        feature_values={p.key_name: p.key_value for p in parts if p.key_value is not None},
+    )
 
 
 def _probability_specs() -> config_pb2.MetricsSpec:

@@ -1,11 +1,12 @@
 """The Beam pipeline that evaluates models: inference in large batches, one combination, files."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.components.base import base_beam_executor
@@ -15,6 +16,7 @@ from tfx.types.artifact import Artifact
 from tfx.utils import json_utils, path_utils, proto_utils
 
 from models.export import Signature, load_in_session
+from models.features import Signal
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.evaluation.answers import Answers, make_answers, merge_answers
 from pipeline.components.evaluation.eval_config import (
@@ -25,11 +27,18 @@ from pipeline.components.evaluation.eval_config import (
 )
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.results import check_slices, read_evaluation
-from pipeline.components.evaluation.slices import SliceKey, group_ids, rows_by_slice
+from pipeline.components.evaluation.slices import SliceKey, SliceOptions, group_ids, rows_by_slice
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
+from pipeline.components.recording_troubles.detectors import Usual
+from pipeline.components.recording_troubles.finding import (
+    Levels,
+    find_troubles,
+    measure_levels,
+    usual_levels,
+)
 from pipeline.errors import InputError
 
-OPTIONS_KEY = "measure_options"
+OPTIONS_KEY, SLICES_KEY = "measure_options", "slices"
 
 _BATCH_ROWS = 4_096
 
@@ -48,11 +57,11 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         Args:
             input_dict: `examples`, `model` and, if there is one, `baseline_model`.
             output_dict: `evaluation`.
-            exec_properties: `eval_config`, `example_splits`, and `measure_options`, which is
-                `MeasureOptions` as JSON.
+            exec_properties: `eval_config`, `example_splits`, and as JSON `measure_options`
+                (`MeasureOptions`) and `slices` (`SliceOptions`).
 
         Raises:
-            InputError: A slice has several values a row, or no example at all.
+            InputError: A slice has several values a row, or no column of it has any value.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
@@ -61,7 +70,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.EVALUATION_KEY])
         config = _eval_config(input_dict, exec_properties)
         models = {spec.name: _model_path(input_dict, spec) for spec in config.model_specs}
-        slices = [tuple(spec.feature_keys) for spec in config.slicing_specs]
+        slices = SliceOptions.from_json(exec_properties[SLICES_KEY])
         splits = json_utils.loads(exec_properties[standard_component_specs.EXAMPLE_SPLITS_KEY])
         files = [
             file
@@ -73,17 +82,16 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         score = ScoreFn(models, label, slices, options.group)
         with self._make_beam_pipeline() as pipeline:
             # Paths are the elements: a row that is a Beam element costs more than its prediction.
+            paths = pipeline | "Files" >> beam.Create(files)
             _ = (
-                pipeline
-                | "Files" >> beam.Create(files)
-                | "Score" >> beam.ParDo(score)
+                paths
+                | "Score" >> beam.ParDo(score, *_usual(paths, slices.signals))
                 | "Combine" >> beam.CombinePerKey(MergeAnswersFn())
                 | "Together" >> beam.combiners.ToList()
                 | "Write" >> beam.Map(_write, folder, options)
             )
         write_config(folder, config, examples=examples.uri, models=models)
-        wanted = [columns for columns in slices if columns]
-        check_slices(read_evaluation(folder), wanted, _columns(files))
+        check_slices(read_evaluation(folder), slices.slices, _columns(files))
 
 
 def _eval_config(
@@ -108,6 +116,42 @@ def _model_path(input_dict: Mapping[str, list[Artifact]], spec: config_pb2.Model
     return str(path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[key])))
 
 
+def _usual(paths: Any, signals: Mapping[str, Signal]) -> list[Any]:
+    """What is usual among the recordings of all files, as a side input; nothing without signals."""
+    if not signals:
+        return []
+    return [
+        beam.pvalue.AsSingleton(
+            paths
+            | "Levels" >> beam.Map(_file_levels, dict(signals))
+            | "All levels" >> beam.combiners.ToList()
+            | "Usual" >> beam.Map(usual_levels)
+        )
+    ]
+
+
+def _file_levels(file: str, signals: Mapping[str, Signal]) -> Levels:
+    parts = [measure_levels(pa.Table.from_batches([batch]), signals) for _, batch in _batches(file)]
+    return {
+        name: (
+            np.concatenate([p[name][0] for p in parts]),
+            np.concatenate([p[name][1] for p in parts]),
+        )
+        for name in signals
+    }
+
+
+def _batches(file: str) -> Iterator[tuple[Any, Any]]:
+    """Yields serialised examples, and the same as a record batch of lists."""
+    import tensorflow as tf
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    decoder = ExamplesToRecordBatchDecoder()
+    records = tf.data.TFRecordDataset([file], compression_type="GZIP").batch(_BATCH_ROWS)
+    for serialised in records.as_numpy_iterator():
+        yield serialised, decoder.DecodeBatch(serialised)
+
+
 def _columns(files: Iterable[str]) -> list[str]:
     """The columns of the first example."""
     import tensorflow as tf
@@ -126,13 +170,13 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
         self,
         models: Mapping[str, str],
         label: str,
-        slices: Sequence[tuple[str, ...]],
+        slices: SliceOptions,
         group: str | None,
     ) -> None:
         self._models = dict(models)
         self._label = label
         self._group = group
-        self._slices = list(slices)
+        self._slices = slices
         self._signatures: dict[str, Signature] = {}
 
     def setup(self) -> None:
@@ -141,15 +185,16 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             name: load_in_session(Path(path), SIGNATURE) for name, path in self._models.items()
         }
 
-    def process(self, file: str) -> Iterator[tuple[SliceKey, Answers]]:
-        """Yields each slice with the answers to its examples of a batch."""
-        import tensorflow as tf
-        from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+    def process(
+        self, file: str, usual: Mapping[str, Usual] | None = None
+    ) -> Iterator[tuple[SliceKey, Answers]]:
+        """Yields each slice with the answers to its examples of a batch.
 
-        decoder = ExamplesToRecordBatchDecoder()
-        records = tf.data.TFRecordDataset([file], compression_type="GZIP").batch(_BATCH_ROWS)
-        for serialised in records.as_numpy_iterator():
-            batch = decoder.DecodeBatch(serialised)
+        Args:
+            file: The file.
+            usual: What is usual in each signal; needed where a slice asks for a trouble.
+        """
+        for serialised, batch in _batches(file):
             count_rows(batch.num_rows, batch.nbytes)
             labels = np.asarray(batch.column(self._label).flatten())
             found = {
@@ -163,9 +208,15 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
                 },
                 None if self._group is None else group_ids(batch, self._group),
             )
-            for columns in self._slices:
-                for key, chosen in rows_by_slice(batch, columns):
-                    yield key, answers.rows(chosen)
+            troubles = find_troubles(pa.Table.from_batches([batch]), self._slices.signals, usual)
+            # Two entries of the YAML may mean one slice.
+            rows = {
+                key: chosen
+                for parts in ((), *self._slices.slices)
+                for key, chosen in rows_by_slice(batch, parts, troubles)
+            }
+            for key, chosen in rows.items():
+                yield key, answers.rows(chosen)
 
     def _answer(self, name: str, ask: Signature, serialised: Any) -> dict[str, Any]:
         import tensorflow as tf

@@ -10,6 +10,7 @@ from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, METR
 from pipeline.components.evaluation.intervals import Interval
 from pipeline.components.evaluation.measurement import CHANGES, COMPARED
 from pipeline.errors import InputError
+from pipeline.slicing import Slice
 
 # Every figure that the gate and the summary may read.
 KNOWN = (*METRICS, COST, *CHANGES, *(f"{name}_diff" for name in COMPARED))
@@ -96,26 +97,32 @@ def _limits(bounded: Mapping[str, Any]) -> Interval:
 
 
 def check_slices(
-    evaluation: Evaluation, wanted: Sequence[Sequence[str]], columns: Iterable[str] = ()
+    evaluation: Evaluation, wanted: Sequence[Slice], columns: Iterable[str] = ()
 ) -> None:
-    """Checks that every slice that the config asks for was measured.
+    """Checks that every slice by columns that the config asks for was measured.
 
     A column that does not exist, or that is empty in the test split, leaves no trace in TFMA's
-    results; without this check its absence would pass for a good result.
+    results; without this check its absence would pass for a good result. One value, range or
+    trouble may have no example: the gate says of it that it is too small.
 
     Args:
         evaluation: What was measured.
-        wanted: Columns of each slice asked for.
+        wanted: The slices asked for.
         columns: The columns of the examples, for the message.
 
     Raises:
         InputError: Names the slices without a result.
     """
     found = {tuple(sorted(column for column, _ in key)) for key in evaluation.slices}
-    absent = [list(keys) for keys in wanted if tuple(sorted(keys)) not in found]
+    by_column = [
+        [part.key_name for part in parts]
+        for parts in wanted
+        if all(part.is_every_value for part in parts)
+    ]
+    absent = [names for names in by_column if tuple(sorted(names)) not in found]
     if absent:
         known = f" The examples have the columns {', '.join(sorted(columns))}." if columns else ""
         raise InputError(
-            f"evaluation.slices asks for {absent}, but the test split has no example with a value "
-            f"in these columns.{known} Correct the names in `evaluation.slices`, or remove them."
+            f"evaluation.slices or gate.slices asks for {absent}, but the test split has no "
+            f"example with a value in these columns.{known} Correct the names, or remove them."
         )

@@ -1,48 +1,87 @@
 """Which rows of a record batch belong to which slice."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
 
+from models.features import Signal, of_kind
+from pipeline.config import Config
 from pipeline.errors import InputError
+from pipeline.slicing import Slice, SlicePart
 
 Value = str | int | float
 SliceKey = tuple[tuple[str, Value], ...]
 OVERALL: SliceKey = ()
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceOptions:
+    """What is measured apart.
+
+    Attributes:
+        slices: The slices; the whole split is always measured.
+        signals: The signals in which recording troubles are looked for; none where no slice asks.
+    """
+
+    slices: tuple[Slice, ...] = ()
+    signals: dict[str, Signal] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: Config) -> "SliceOptions":
+        """Returns what a use case asks for: what is reported and what the gate watches, once."""
+        slices = tuple(dict.fromkeys(config.slices.values()))
+        troubles = any(part.trouble is not None for parts in slices for part in parts)
+        signals = of_kind(config.features, Signal) if troubles else {}
+        return cls(slices=slices, signals=signals)
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "SliceOptions":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[SliceOptions] = TypeAdapter(SliceOptions)
 
 
 def rows_by_slice(
-    batch: pa.RecordBatch, columns: Sequence[str]
+    batch: pa.RecordBatch, parts: Slice, troubles: Mapping[str, Flags]
 ) -> Iterator[tuple[SliceKey, NDArray[np.int64]]]:
-    """Yields each combination of values of `columns` with its rows.
+    """Yields each combination of values of a slice's parts with its rows.
 
-    A row that lacks one of the values is in no slice. Without columns there is one slice: all rows.
+    A row that lacks one of the values is in no slice. Without parts there is one slice: all rows.
 
     Args:
         batch: Columns of lists, as tfx_bsl decodes them.
-        columns: The columns to slice by.
+        parts: What to slice by.
+        troubles: Recording troubles: name to `[rows]`.
 
     Raises:
-        InputError: A row has several values in one of the columns.
+        InputError: A row has several values in one of the columns, or a range is of texts.
     """
-    if not columns:
+    if not parts:
         yield OVERALL, np.arange(batch.num_rows)
         return
-    if any(batch.schema.get_field_index(column) < 0 for column in columns):
-        return
-    encoded = [_encode(batch, column) for column in columns]
+    encoded = [_encode_part(batch, part, troubles) for part in parts]
     codes = np.stack([code for code, _ in encoded], axis=1)
     rows = np.flatnonzero((codes >= 0).all(axis=1))
     combinations, places = np.unique(codes[rows], axis=0, return_inverse=True)
     for number, combination in enumerate(combinations):
         key = tuple(
-            (column, _plain(values[code]))
-            for column, code, (_, values) in zip(columns, combination, encoded, strict=True)
+            (part.key_name, _plain(values[code]))
+            for part, code, (_, values) in zip(parts, combination, encoded, strict=True)
         )
         yield key, rows[places.reshape(-1) == number]
 
@@ -72,12 +111,52 @@ def group_ids(batch: pa.RecordBatch, column: str) -> NDArray[np.uint64]:
     return np.array(numbers, np.uint64)[codes + 1]
 
 
+def _encode_part(
+    batch: pa.RecordBatch, part: SlicePart, troubles: Mapping[str, Flags]
+) -> tuple[NDArray[np.int64], list[Any]]:
+    """The place of what a part says of each row among the values, or -1 where it is not in it."""
+    if part.column is None:
+        return np.where(troubles[str(part.trouble)], 0, -1), [part.trouble]
+    codes, values = _encode(batch, part.column)
+    if part.missing:
+        return np.where(codes < 0, 0, -1), [part.key_value]
+    if part.key_value is None:
+        return codes, values
+    chosen = np.append(_chosen(part, values), False)[codes]  # the last is for those without a value
+    if part.is_range:
+        return np.where(chosen, 0, -1), [part.key_value]
+    # Under the key that it has among all values, so that it is one slice, however often asked for.
+    named = [v if str(_plain(v)) == part.key_value else part.key_value for v in values]
+    return np.where(chosen, codes, -1), named
+
+
+def _chosen(part: SlicePart, values: Sequence[Any]) -> Flags:
+    """Which of the values of a column are meant."""
+    numbers = not any(isinstance(value, bytes) for value in values)
+    if part.is_range:
+        if not numbers:
+            raise InputError(
+                f"A slice takes a range of `{part.column}`, which holds texts. "
+                "Name its values instead: `value`."
+            )
+        return part.in_range(np.asarray(values, np.float64))
+    if not numbers:
+        return np.array([_plain(value) == part.key_value for value in values], bool)
+    try:
+        wanted = float(str(part.value))
+    except ValueError:
+        return np.zeros(len(values), bool)
+    # A tf.Example's numbers are int64 or float32: 1.1 there is not the 1.1 of the YAML.
+    return np.array([value in {wanted, float(np.float32(wanted))} for value in values], bool)
+
+
 def _encode(batch: pa.RecordBatch, column: str) -> tuple[NDArray[np.int64], list[Any]]:
     """The place of each row's value in a list of distinct values, or -1 where it has none."""
-    lists = batch.column(batch.schema.get_field_index(column))
     codes = np.full(batch.num_rows, -1, np.int64)
-    if pa.types.is_null(lists.type):
+    place = batch.schema.get_field_index(column)
+    if place < 0 or pa.types.is_null(batch.column(place).type):
         return codes, []
+    lists = batch.column(place)
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     if (lengths > 1).any():
         raise InputError(

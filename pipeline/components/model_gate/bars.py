@@ -26,9 +26,13 @@ from pipeline.components.model_gate.reasons import (
     with_interval,
 )
 from pipeline.config import Bars, GateSlice
+from pipeline.slicing import Slice, make_slice
 
 _SHARES = frozenset({"recall", "precision"})
 _MANY = 1_000_000
+_NOTHING: Metrics = dict.fromkeys(
+    ("true_positives", "false_negatives", "false_positives", "true_negatives"), 0.0
+)
 
 
 def whole_split(evaluation: Evaluation, bars: Bars, confidence: float) -> Iterator[Reason]:
@@ -37,17 +41,29 @@ def whole_split(evaluation: Evaluation, bars: Bars, confidence: float) -> Iterat
 
 
 def slices(evaluation: Evaluation, asked: GateSlice, confidence: float) -> Iterator[Reason]:
-    """Yields a reason for each bar and each slice by the columns; the Evaluator measured them."""
-    columns = sorted(asked.columns)
-    for key in sorted(evaluation.slices):
-        if sorted(column for column, _ in key) == columns:
-            yield from _clear(evaluation, key, asked.bars, confidence)
+    """Yields a reason for each bar and each slice by the columns; the Evaluator measured them.
+
+    Where no example of the test split is in any of them, each bar is said to have too few.
+    """
+    parts = make_slice(asked.columns)
+    found = [key for key in sorted(evaluation.slices) if _is_of(key, parts)]
+    for key in found or [tuple((part.key_name, part.key_value or "any") for part in parts)]:
+        yield from _clear(evaluation, key, asked.bars, confidence)
+
+
+def _is_of(key: SliceKey, parts: Slice) -> bool:
+    """Whether a slice that was measured is one of those that the parts ask for."""
+    pairs = sorted(key)
+    return len(pairs) == len(parts) and all(
+        name == part.key_name and part.key_value in {None, value}
+        for (name, value), part in zip(pairs, parts, strict=True)
+    )
 
 
 def _clear(
     evaluation: Evaluation, key: SliceKey, bars: Bars, confidence: float
 ) -> Iterator[Reason]:
-    metrics = evaluation.slices[key] if key else evaluation.overall
+    metrics = evaluation.slices.get(key, _NOTHING) if key else evaluation.overall
     intervals = evaluation.intervals.get(key, {})
     name = ", ".join(f"{column}={value}" for column, value in key)
     for metric, bar in bars.given.items():

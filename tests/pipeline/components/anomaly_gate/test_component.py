@@ -75,7 +75,13 @@ def _anomalies(folder: Path, train: str, *, spans: bool) -> ExampleAnomalies:
 
 
 def _judge(
-    folder: Path, columns: dict[str, pa.Array], *, anomalies: str = "", spans: bool = True, **limits
+    folder: Path,
+    columns: dict[str, pa.Array],
+    *,
+    anomalies: str = "",
+    spans: bool = True,
+    slices: str = "{}",
+    **limits,
 ) -> ExampleValidationMetrics:
     report = ExampleValidationMetrics()
     report.uri = str(folder / "report")
@@ -92,6 +98,7 @@ def _judge(
             "name": "x",
             "features": FEATURES,
             "validation": TypeAdapter(Validation).dump_json(Validation(**limits)).decode(),
+            "slices": slices,
             "reports_dir": str(folder / "reports"),
             "acceptance": "rules",
             "code_digest": "",
@@ -145,3 +152,13 @@ def test_columns_that_cannot_be_checked_stop_the_run(tmp_path, columns, message)
 def test_whole_numbers_are_a_signal_too(tmp_path):
     report = _judge(tmp_path, GOOD | {"v": pa.array([[1, 2]])})
     assert report.get_int_custom_property("num_anomalies") == 0
+
+
+def test_slices_of_no_column_stop_the_run_before_anything_else_is_said(tmp_path):
+    with pytest.raises(
+        InputError, match=r"gate\.slices\.0\.columns names the column `rat`.*`rate`"
+    ):
+        _judge(
+            tmp_path, GOOD, anomalies=DRIFT, slices='{"gate.slices.0.columns": [{"column": "rat"}]}'
+        )
+    assert not (tmp_path / "reports").exists()

@@ -9,6 +9,7 @@ from pipeline.components.error_analyzer.analysis import (
     suspect_labels,
     worst,
 )
+from pipeline.slicing import SlicePart
 
 
 def test_the_loss_is_minus_the_logarithm_of_the_own_labels_probability():
@@ -57,7 +58,8 @@ def test_what_errors_share_beyond_chance_is_named_with_its_counts():
 
     [cluster] = find_clusters(table, {}, errors, skip=("label",))
 
-    assert (cluster.name, cluster.column, cluster.errors) == ("maker = b", "maker", 25)
+    assert (cluster.name, cluster.errors) == ("maker = b", 25)
+    assert cluster.part == SlicePart(column="maker", value="b")
     assert cluster.size == (maker == "b").sum()
     assert cluster.expected == pytest.approx(28 * cluster.size / 600)
     assert cluster.p_value < 1e-6
@@ -70,7 +72,7 @@ def test_quarters_of_numbers_missing_values_and_troubles_are_candidates():
 
     names = {c.name for c in find_clusters(table, {"noise": errors}, errors, skip=())}
 
-    assert {"recording trouble: noise", "number in [0, 99.75]", "other is missing"} <= names
+    assert {"recording trouble: noise", "number below 100", "other is missing"} <= names
 
 
 def test_what_is_by_chance_is_not_named():

@@ -1,3 +1,5 @@
+import html
+import re
 import shutil
 import subprocess
 
@@ -7,9 +9,12 @@ import pytest
 from pipeline.components.error_analyzer.analysis import Cluster
 from pipeline.components.error_analyzer.page import SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import rank_errors
+from pipeline.slicing import SlicePart
 from tests.pipeline.components.error_analyzer.test_ranking import DECISION, PROBABILITY, SCALARS
 
-CLUSTERS = [Cluster("maker = <b>x</b>", "maker", 3, 4, 0.5, 0.001)]
+PART = SlicePart(column="maker", value="<b>x</b>")
+YAML = 'gate:\n  slices:\n    - columns: [{column: maker, value: "<b>x</b>"}]\n'
+CLUSTERS = [(Cluster(PART, 3, 4, 0.5, 0.001, np.ones(3, bool)), YAML)]
 SIGNALS = {"voltage": SignalValues(np.array([[1.0, np.nan, 3.0]] * 3), 500.0, "V")}
 
 
@@ -31,8 +36,9 @@ def test_values_are_escaped(page):
     assert "maker = <b>" not in page
 
 
-def test_a_cluster_has_the_line_for_the_yaml(page):
-    assert "evaluation: {slices: [[maker]]}" in page
+def test_a_cluster_has_the_lines_for_the_yaml_as_they_are(page):
+    [shown] = re.findall("<pre>(.*?)</pre>", page, flags=re.DOTALL)
+    assert html.unescape(shown) == YAML
 
 
 def test_missing_samples_are_holes(page):

@@ -1,5 +1,6 @@
 """Evaluator in TFX: TFMA's own figures where TFMA is exact, on a model with our signatures."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
 from models.cost import Cost
-from models.features import Numeric
+from models.features import Numeric, Signal
 from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.evaluation.answers import make_answers
 from pipeline.components.evaluation.component import Evaluator
@@ -23,8 +24,10 @@ from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
 from pipeline.components.evaluation.executor import Executor
 from pipeline.components.evaluation.measurement import MeasureOptions, measure
 from pipeline.components.evaluation.results import KNOWN, read_baseline_evaluation, read_evaluation
-from pipeline.config import Config, Data, Evaluation, Label
+from pipeline.components.evaluation.slices import SliceOptions
+from pipeline.config import Bars, Config, Data, Evaluation, Gate, GateSlice, Label
 from pipeline.errors import InputError
+from pipeline.slicing import SlicePart
 
 pytestmark = [
     pytest.mark.e2e,
@@ -124,6 +127,7 @@ def evaluate(
             "example_splits": '["test"]',
             "fairness_indicator_thresholds": "null",
             "measure_options": (options or MeasureOptions()).to_json(),
+            "slices": SliceOptions.of(config).to_json(),
         },
     )
     return str(folder)
@@ -315,6 +319,43 @@ def test_the_calibration_plot_loads(tmp_path, inputs):
     assert key == ()
     assert sum(bucket["numWeightedExamples"] for bucket in buckets) == 400
     assert sum(bucket["totalWeightedLabel"] for bucket in buckets) == 80
+
+
+def test_recording_troubles_are_slices_whatever_the_files(tmp_path, inputs):
+    random = np.random.default_rng(5)
+    signals = random.normal(size=(60, 32)).astype(np.float32)
+    # All in the first of the files, where they are the half and nothing unusual.
+    signals[:14] *= 8
+    signals[40, 3] = np.nan
+    config = dataclasses.replace(
+        use_case(),
+        features={"x": Numeric(), "v": Signal(num_samples=32)},
+        gate=Gate(
+            slices=(
+                GateSlice(columns=(SlicePart(trouble="noise"),), bars=Bars(recall=0.5)),
+                GateSlice(columns=(SlicePart(trouble="gap"),), bars=Bars(recall=0.5)),
+            )
+        ),
+    )
+    found = []
+    for sizes in ((20, 40), (60,)):
+        folder = tmp_path / str(len(sizes))
+        examples = standard_artifacts.Examples()
+        examples.uri = str(folder / "examples")
+        rows = iter(signals)
+        for number, size in enumerate(sizes):
+            file = folder / "examples" / "Split-test" / f"data-{number}.gz"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
+                for place, row in zip(range(size), rows, strict=False):
+                    message = tf.train.Example.FromString(example(place, place % 2, 0.1))
+                    message.features.feature["v"].float_list.value.extend(row)
+                    writer.write(message.SerializeToString())
+        uri = evaluate(Executor, folder, config, examples=examples, model=inputs["model"])
+        slices = read_evaluation(uri).slices
+        found.append({key: values["num_examples"] for key, values in slices.items()})
+    expected = {(("recording trouble", "noise"),): 14, (("recording trouble", "gap"),): 1}
+    assert found == [expected, expected]
 
 
 @pytest.mark.parametrize("slices", [("no_such_column",), ("hour", "no_such_column")])

@@ -8,6 +8,7 @@ from pipeline.components.evaluation.results import Evaluation, _flat, check_slic
 from pipeline.config import Config, Data, Label
 from pipeline.config import Evaluation as EvaluationOptions
 from pipeline.errors import InputError
+from pipeline.slicing import make_slice
 
 
 def _config() -> Config:
@@ -22,7 +23,7 @@ def _config() -> Config:
 
 def test_the_whole_split_and_every_slice_are_asked_for():
     specs = make_eval_config(_config()).slicing_specs
-    assert [list(spec.feature_keys) for spec in specs] == [[], ["site"], ["site", "shift"]]
+    assert [list(spec.feature_keys) for spec in specs] == [[], ["site"], ["shift", "site"]]
 
 
 def test_both_outputs_are_measured_against_the_label_of_the_use_case():
@@ -55,11 +56,11 @@ def test_metrics_of_both_outputs_are_one_table_without_plots_and_odds():
 
 def test_a_slice_that_was_asked_for_and_not_measured_is_named():
     measured = Evaluation(overall={}, slices={(("site", "A"),): {}})
-    check_slices(measured, [["site"]])
-    with pytest.raises(InputError, match=r"evaluation\.slices asks for \[\['sit'\]\]"):
-        check_slices(measured, [["site"], ["sit"]])
+    check_slices(measured, [make_slice(["site"])])
+    with pytest.raises(InputError, match=r"gate\.slices asks for \[\['sit'\]\]"):
+        check_slices(measured, [make_slice(["site"]), make_slice(["sit"])])
 
 
 def test_the_order_of_columns_in_a_slice_does_not_matter():
     measured = Evaluation(overall={}, slices={(("shift", "1"), ("site", "A")): {}})
-    check_slices(measured, [["site", "shift"]])
+    check_slices(measured, [make_slice(["site", "shift"])])

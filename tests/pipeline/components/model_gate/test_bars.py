@@ -10,6 +10,7 @@ from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare, slices, whole_split
 from pipeline.components.model_gate.comparison import not_worse
 from pipeline.config import Bars, Gate, GateSlice
+from pipeline.slicing import SlicePart
 
 
 def counts(found: int, faults: int, false: int = 0) -> dict[str, float]:
@@ -70,9 +71,30 @@ def test_a_slice_without_faults_is_too_small():
     assert "without a value against 0.800: too small, 0 faults" in reason.text
 
 
-def test_a_slice_of_other_columns_is_not_asked():
-    asked = GateSlice(columns=("site", "shift"), bars=Bars(recall=0.8))
-    assert list(slices(evaluation(5, 5, a=(4, 4)), asked, 0.95)) == []
+def test_one_value_is_asked_alone_and_a_slice_of_other_columns_not_at_all():
+    asked = GateSlice(columns=(SlicePart(column="site", value="a"),), bars=Bars(recall=0.8))
+    found = evaluation(5, 5, a=(60, 61), b=(4, 4))
+    found.slices[("shift", "1"), ("site", "a")] = {}
+    [reason] = slices(found, asked, 0.95)
+    assert (reason.slice, reason.verdict) == ("site=a", "BLESSED")
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        (SlicePart(trouble="wrong sampling"), "recording trouble=wrong sampling"),
+        (SlicePart(column="site", missing=True), "site missing=yes"),
+        (SlicePart(column="site", value=7), "site=7"),
+        (SlicePart(column="depth", at_least=10, below=20.5), "depth range=in [10, 20.5)"),
+    ],
+)
+def test_a_slice_without_any_example_is_too_small_and_not_passed(part, name):
+    asked = GateSlice(columns=(part,), bars=Bars(recall=0.8, brier=0.1))
+    recall, brier = slices(evaluation(5, 5, a=(4, 4)), asked, 0.95)
+    assert (recall.verdict, recall.slice) == ("INCONCLUSIVE", name)
+    assert recall.text.endswith("too small, 0 faults; even a perfect model needs 17 to show it")
+    assert brier.verdict == "INCONCLUSIVE"
+    assert "too small, 0 faults" in brier.text
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ import pytest
 
 from datasets.options import SignalOptions
 from datasets.signals import simulate_span
-from pipeline.components.error_analyzer.detectors import (
+from pipeline.components.recording_troubles.detectors import (
+    Usual,
     find_bias,
     find_gaps,
     find_noise,
     find_wrong_rate,
     noise_level,
+    resting_level,
 )
 
 
@@ -23,8 +25,18 @@ def recordings():
     return signals, rate, np.array(table["trouble"].to_pylist())
 
 
+def noisy(signal):
+    level = noise_level(signal)
+    return find_noise(level, Usual.of(level, level))
+
+
+def biased(signal):
+    rest = resting_level(signal)
+    return find_bias(rest, Usual.of(rest, rest))
+
+
 @pytest.mark.parametrize(
-    ("find", "trouble"), [(find_gaps, "gap"), (find_noise, "noise"), (find_bias, "bias")]
+    ("find", "trouble"), [(find_gaps, "gap"), (noisy, "noise"), (biased, "bias")]
 )
 def test_planted_troubles_are_found_and_others_left_alone(recordings, find, trouble):
     signals, _, troubles = recordings
@@ -56,6 +68,6 @@ def test_recordings_without_any_sample_are_gaps_and_nothing_else():
     nothing = np.full((2, 10), np.nan)
 
     assert find_gaps(nothing).all()
-    assert not find_noise(nothing).any()
-    assert not find_bias(nothing).any()
+    assert not noisy(nothing).any()
+    assert not biased(nothing).any()
     assert not find_wrong_rate(np.array([np.nan]), 500.0).any()

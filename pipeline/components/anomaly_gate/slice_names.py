@@ -1,0 +1,103 @@
+"""Whether the slices that a config asks for can be there, before anything is trained."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from pydantic import TypeAdapter
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from pipeline.config import Config
+from pipeline.errors import InputError
+from pipeline.slicing import Slice, SlicePart
+
+_ADAPTER: TypeAdapter[dict[str, Slice]] = TypeAdapter(dict[str, Slice])
+
+
+def slices_to_json(config: Config) -> str:
+    """Returns the slices of a use case by their YAML key, as JSON.
+
+    Of a window of spans only the newest is looked at: a value may be in another one, a column may
+    not.
+    """
+    slices = config.slices
+    if config.data.has_window:
+        slices = {key: tuple(map(_without_value, parts)) for key, parts in slices.items()}
+    return _ADAPTER.dump_json(slices).decode()
+
+
+def _without_value(part: SlicePart) -> SlicePart:
+    return part if part.value is None else SlicePart(column=part.column)
+
+
+def check_slices(slices: str, inferred: schema_pb2.Schema) -> None:
+    """Checks that the data have the columns and values that slices name.
+
+    Values are known of columns of texts with few of them. Whether there are enough examples, and in
+    the test split, is the gate's to say.
+
+    Args:
+        slices: What `slices_to_json` returned.
+        inferred: The schema of the data as they are.
+
+    Raises:
+        InputError: Names each YAML key with what it asks for, and the nearest that there is.
+    """
+    features = {feature.name: feature for feature in inferred.feature}
+    domains = {domain.name: list(domain.value) for domain in inferred.string_domain}
+    problems = [
+        f"{key} {problem}"
+        for key, parts in _ADAPTER.validate_json(slices).items()
+        for part in parts
+        if part.column is not None
+        for problem in _problems(part, part.column, features, domains)
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _problems(
+    part: SlicePart,
+    column: str,
+    features: Mapping[str, schema_pb2.Feature],
+    domains: Mapping[str, list[str]],
+) -> Iterator[str]:
+    feature = features.get(column)
+    if feature is None:
+        near = _nearest(column, list(features))
+        yield f"names the column `{column}`, which the data do not have{near}"
+        return
+    is_text = feature.type == schema_pb2.BYTES
+    if _num_values(feature) > 1:
+        yield (
+            f"names `{column}`, which has up to {_num_values(feature)} values a row. Name columns "
+            "with one value a row."
+        )
+    elif part.is_range and is_text:
+        yield f"takes a range of `{column}`, which holds texts. Name its values: `value`."
+    elif part.value is not None and is_text:
+        known = list(feature.string_domain.value) or domains.get(feature.domain, [])
+        if known and part.key_value not in known:
+            near = _nearest(str(part.key_value), known)
+            yield f"names the value `{part.value}`, which no row has in `{column}`{near}"
+    elif part.value is not None and not _is_number(part.value):
+        yield f"names the value `{part.value}`, but `{column}` holds numbers."
+
+
+def _num_values(feature: schema_pb2.Feature) -> int:
+    sizes = [dim.size for dim in feature.shape.dim]
+    return int(max([feature.value_count.max, *sizes]))
+
+
+def _is_number(value: str | float) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(f"`{each}`" for each in sorted(known)[:20])
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    return f"; did you mean `{near[0]}`?" if near else f"; there are {listed}{more}"

@@ -1,0 +1,64 @@
+import numpy as np
+import pyarrow as pa
+
+from models.features import Signal
+from pipeline.components.recording_troubles.finding import (
+    find_troubles,
+    measure_levels,
+    signal_values,
+    usual_levels,
+)
+
+
+def test_short_missing_and_absent_recordings_have_missing_samples():
+    table = pa.table({"v": pa.array([[1.0], None, [3.0, 4.0, 5.0]], pa.list_(pa.float32()))})
+
+    values = signal_values(table, "v", 2)
+
+    np.testing.assert_array_equal(values, [[1, np.nan], [np.nan, np.nan], [3, 4]])
+    assert np.isnan(signal_values(table, "absent", 2)).all()
+
+
+def test_a_trouble_of_any_signal_counts_and_rates_are_read_of_their_column():
+    rng = np.random.default_rng(0)
+    smooth = rng.normal(size=(20, 64))
+    noisy = smooth.copy()
+    noisy[3] *= 10
+    table = pa.table(
+        {
+            "v": pa.array(list(smooth), pa.list_(pa.float64())),
+            "i": pa.array(list(noisy), pa.list_(pa.float64())),
+            "rate": pa.array([[500.0]] * 19 + [[400.0]], pa.list_(pa.float32())),
+        }
+    )
+    signal = Signal(num_samples=64, sampling_rate_hz=500.0, rate_column="rate")
+
+    troubles = find_troubles(table, {"v": signal, "i": signal})
+
+    assert np.flatnonzero(troubles["noise"]).tolist() == [3]
+    assert np.flatnonzero(troubles["wrong sampling"]).tolist() == [19]
+    assert not troubles["gap"].any()
+    assert find_troubles(table, {}) == {}
+
+
+def test_what_is_usual_is_told_of_all_parts_and_not_of_each():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(40, 64))
+    values[:10] *= 10
+    table = pa.table({"v": pa.array(list(values), pa.list_(pa.float64()))})
+    signals = {"v": Signal(num_samples=64)}
+    parts = [table.slice(0, 10), table.slice(10, 30)]
+
+    usual = usual_levels(measure_levels(part, signals) for part in reversed(parts))
+    found = [find_troubles(part, signals, usual)["noise"] for part in parts]
+
+    # Among themselves the ten noisy ones are nothing unusual.
+    assert not find_troubles(parts[0], signals)["noise"].any()
+    assert np.flatnonzero(np.concatenate(found)).tolist() == list(range(10))
+
+
+def test_a_column_that_is_empty_in_a_whole_part_is_a_gap():
+    troubles = find_troubles(pa.table({"v": pa.nulls(2)}), {"v": Signal(num_samples=8)})
+
+    assert troubles["gap"].all()
+    assert not troubles["noise"].any()
