@@ -8,6 +8,7 @@ with ModelServer(ServerOptions(model_base_path="/models/signals", port=0)) as se
 
 import contextlib
 import gc
+import importlib.util
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 import grpc
@@ -271,13 +272,22 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
 
 
 def import_lightly() -> None:
-    """Lets a process that only serves import TensorFlow in a third of the time.
+    """Lets a process that only serves start in a fifth of the time, and with less memory.
 
-    TensorFlow imports Keras at its own end, and goes on without where it is not to be had. The
-    garbage collector finds nothing in what is imported; `settle_process` puts it to work again.
+    Of TensorFlow a server needs the protos and the C library; the package's own start imports all
+    of its Python besides. The garbage collector finds nothing in what is imported;
+    `settle_process` puts it to work again.
     """
-    sys.modules.setdefault("keras", None)  # type: ignore[arg-type]
     gc.disable()
+    if "tensorflow" in sys.modules:
+        return
+    spec = importlib.util.find_spec("tensorflow")
+    if spec is None:
+        return  # what needs it says so
+    package = ModuleType("tensorflow", "TensorFlow's protos; see `serving.server.import_lightly`.")
+    package.__path__ = list(spec.submodule_search_locations or ())
+    package.__spec__ = spec
+    sys.modules["tensorflow"] = package
 
 
 def settle_process() -> None:

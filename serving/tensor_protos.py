@@ -43,7 +43,9 @@ _TYPES: dict[int, tuple[np.dtype[Any], str]] = {
     DataType.DT_COMPLEX128: (np.dtype(np.complex128), "dcomplex_val"),
     DataType.DT_STRING: (np.dtype(object), "string_val"),
 }
-_ENUMS = {dtype: enum for enum, (dtype, _) in _TYPES.items()}
+# Between DataType and NumPy's types.
+NUMPY_TYPES = {enum: dtype for enum, (dtype, _) in _TYPES.items()}
+TYPE_ENUMS = {dtype: enum for enum, dtype in NUMPY_TYPES.items()}
 
 
 def from_proto(tensor: TensorProto) -> NDArray[Any]:
@@ -159,7 +161,7 @@ def to_proto(array: NDArray[Any]) -> TensorProto:
 
 def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
     """Writes an array into an empty proto; see `to_proto`."""
-    enum = _ENUMS.get(array.dtype)
+    enum = TYPE_ENUMS.get(array.dtype)
     if enum is None:
         raise TypeError(f"no tensor of type {array.dtype}")
     proto.dtype = enum

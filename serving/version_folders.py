@@ -3,9 +3,8 @@
 import re
 from collections.abc import Container
 
-import tensorflow as tf
-
-from serving.errors import invalid_argument
+from serving.errors import ServingError, invalid_argument
+from serving.tensorflow_c import file_exists, list_folder
 
 _NUMBER = re.compile(r"-?[0-9]+")
 _INT64 = range(-(2**63), 2**63)
@@ -25,18 +24,18 @@ def find_versions(name: str, base_path: str, *, known: Container[int] = ()) -> d
         ServingError: The base path is not there.
     """
     try:
-        children = {child.split("/", 1)[0] for child in tf.io.gfile.listdir(base_path)}
+        children = {child.split("/", 1)[0] for child in list_folder(base_path)}
         numbered = [c for c in sorted(children) if _NUMBER.fullmatch(c) and int(c) in _INT64]
         return {
             int(child): folder
             for child in numbered
             if _is_complete(folder := f"{base_path.rstrip('/')}/{child}") or int(child) in known
         }
-    except tf.errors.OpError as error:
+    except ServingError as error:
         raise invalid_argument(
             f"Could not find base path {base_path} for servable {name} with error {error.message}"
         ) from error
 
 
 def _is_complete(folder: str) -> bool:
-    return any(tf.io.gfile.exists(f"{folder}/{file}") for file in _LAST_WRITTEN)
+    return any(file_exists(f"{folder}/{file}") for file in _LAST_WRITTEN)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
@@ -22,6 +21,8 @@ from serving.grpc_services import (
     answer_regress,
 )
 from serving.servable import Servable
+from serving.tensorflow_c import file_exists
+from serving.tf_records import read_records
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def warm_up(servable: Servable, path: str, *, num_iterations: int = 1) -> int:
         ServingError: A record cannot be read or fails, or there are more than 1000.
     """
     file = f"{path}/{FILE}"
-    if not tf.io.gfile.exists(file):
+    if not file_exists(file):
         return 0
     start = time.monotonic()
     count = 0
@@ -66,16 +67,11 @@ def warm_up(servable: Servable, path: str, *, num_iterations: int = 1) -> int:
 
 
 def _read_logs(file: str) -> Iterator[PredictionLog]:
-    records = iter(tf.data.TFRecordDataset(file).as_numpy_iterator())
-    while True:
+    for record in read_records(file):
         try:
-            yield PredictionLog.FromString(next(records))
-        except StopIteration:
-            return
+            yield PredictionLog.FromString(record)
         except DecodeError as error:
             raise invalid_argument(f"Failed to parse warmup record from {file}") from error
-        except tf.errors.DataLossError as error:
-            raise ServingError(grpc.StatusCode.DATA_LOSS, f"{error.message} in {file}") from error
 
 
 def _replay(servable: Servable, log: PredictionLog) -> None:

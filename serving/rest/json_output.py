@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -129,7 +130,7 @@ def _check_batch(arrays: Arrays) -> int:
 def _leaves(name: str, array: NDArray[Any], depth: int) -> list[str]:
     """Every element as JSON, in order."""
     dtype = array.dtype
-    if dtype in (np.float32, np.float64):
+    if dtype.char in "fd":
         return decimal_texts(array)
     flat = array.reshape(-1)
     if dtype.kind == "O":
@@ -202,5 +203,5 @@ def _grouped(
     texts: list[str], shape: Sequence[int], axis: int, write: Callable[[list[str]], str]
 ) -> list[str]:
     size = shape[axis]
-    count = int(np.prod(shape[:axis], dtype=np.int64))
+    count = math.prod(shape[:axis])
     return [write(texts[at * size : (at + 1) * size]) for at in range(count)]

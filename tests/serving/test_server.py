@@ -195,7 +195,7 @@ def test_a_model_that_does_not_load_ends_the_start(project, tmp_path):
         "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
         "{{{name: half version: 1} due to error: "
     )
-    assert "Cannot parse file" in last
+    assert "as binary proto" in last
 
 
 def test_the_command_serves_until_it_is_told_to_stop(project, models, tmp_path):

@@ -165,7 +165,6 @@ def with_asset(path: Path, words: Sequence[str] = ("zero", "one", "two")) -> Pat
     def build() -> dict[str, Any]:
         word = tf1.placeholder(tf.string, [None], "word")
         file = tf.constant(str(source))
-        tf1.add_to_collection(tf1.GraphKeys.ASSET_FILEPATHS, file)
         table = tf1.lookup.StaticHashTable(
             tf1.lookup.TextFileInitializer(
                 file,
