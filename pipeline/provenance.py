@@ -112,10 +112,11 @@ def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> 
 
 
 def code_digest(paths: Iterable[Path]) -> str:
-    """Returns the SHA-256 over Python sources, the same on every machine and in every folder.
+    """Returns the SHA-256 over sources, the same on every machine and in every folder.
 
     Args:
-        paths: Python files, and folders whose Python files count, subfolders included.
+        paths: Files, and folders whose Python files and templates of pages (`.j2`) count,
+            subfolders included.
 
     Raises:
         FileNotFoundError: One of `paths` is neither a file nor a folder.
@@ -136,7 +137,8 @@ def _sources(path: Path) -> list[tuple[str, bytes]]:
         raise FileNotFoundError(f"No source file or folder {path}")
     return [
         (f"{path.name}/{source.relative_to(path).as_posix()}", source.read_bytes())
-        for source in path.rglob("*.py")
+        for source in path.rglob("*")
+        if source.suffix in {".py", ".j2"}
     ]
 
 

@@ -139,7 +139,8 @@ def read_split(files: Sequence[Path], inputs: Mapping[str, Any], label: str) -> 
     features = [tf.train.Example.FromString(record).features.feature for record in records]
     unseen = sorted({name for each in features for name in each} - set(inputs) - {label})
     return TestSplit(
-        columns=columns_from_examples(records, inputs),
+        # A signature's inputs have another order in every process.
+        columns=dict(sorted(columns_from_examples(records, inputs).items())),
         labels=np.array([each[label].int64_list.value[0] for each in features]),
         others={name: [_text(each[name]) for each in features] for name in unseen},
     )

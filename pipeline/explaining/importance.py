@@ -56,7 +56,8 @@ def permutation_importance(
     whole = float(average_precision_score(labels, ask(columns)))
     rng = np.random.default_rng(seed)
     found = []
-    for name, values in columns.items():
+    # In an order of their own: that of a model's inputs differs from process to process.
+    for name, values in sorted(columns.items()):
         drops = []
         for _ in range(repeats):
             shuffled = {**columns, name: values[rng.permutation(len(labels))]}

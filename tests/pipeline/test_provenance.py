@@ -135,6 +135,8 @@ def test_the_code_digest_sees_edits_new_files_renames_and_moved_text(tmp_path):
         {"a.py": "A = 1", "c.py": ""},
         {"a.py": "A = 1", "b.py": "", "c.py": ""},
         {"a.py": "", "b.py": "A = 1"},
+        {"a.py": "", "b.py": "A = 1", "page.html.j2": "<p>"},
+        {"a.py": "", "b.py": "A = 1", "page.html.j2": "<b>"},
     ):
         for old in folder.iterdir():
             old.unlink()

@@ -117,7 +117,9 @@ def render_page(
         correlated=names,
         r=[[round(v, 4) if np.isfinite(v) else None for v in row] for row in r.tolist()],
         distributions={
-            c.name: {split: vars(d) for split, d in c.distributions.items()} for c in columns
+            # A list, for the template sorts the keys of a mapping.
+            c.name: [{"split": split, **vars(d)} for split, d in c.distributions.items()]
+            for c in columns
         },
         plotly_js=get_plotlyjs(),
     )

@@ -32,7 +32,7 @@ class ColumnSummary:
         kind: `number`, `text` or `signal`, by what a row holds.
         missing: Share of rows without a value in train.
         facts: Words to values, of train.
-        distributions: By split; none for signals.
+        distributions: By split; none for signals, nor for texts that are all different.
     """
 
     name: str
@@ -86,10 +86,11 @@ def summarise_columns(
     for name, feature in sorted(by_split["train"].items()):
         kind, facts = _describe(feature)
         found = {split: features.get(name) for split, features in by_split.items()}
+        values = _most_frequent(feature) if kind == "text" else []
         distributions = {
-            split: _distribution(each, kind)
+            split: _shares(each, values) if kind == "text" else _bins(each)
             for split, each in found.items()
-            if each is not None and kind != "signal"
+            if each is not None and (values or kind == "number")
         }
         missing = _missing(feature, int(splits["train"].num_examples))
         summaries.append(ColumnSummary(name, kind, missing, facts, distributions))
@@ -131,14 +132,23 @@ def _describe(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, dict[
     return "number", facts
 
 
-def _distribution(feature: statistics_pb2.FeatureNameStatistics, kind: str) -> Distribution:
-    if kind == "text":
-        buckets = feature.string_stats.rank_histogram.buckets[:_MAX_BARS]
-        total = sum(bucket.sample_count for bucket in feature.string_stats.rank_histogram.buckets)
-        return Distribution(
-            [bucket.label for bucket in buckets],
-            [bucket.sample_count / max(total, 1) for bucket in buckets],
-        )
+def _most_frequent(feature: statistics_pb2.FeatureNameStatistics) -> list[str]:
+    """The values of a text in train that are shown; none of an identifier, which has no two."""
+    buckets = feature.string_stats.rank_histogram.buckets
+    if not buckets or (len(buckets) > _MAX_BARS and buckets[0].sample_count <= 1):
+        return []
+    return [bucket.label for bucket in buckets[:_MAX_BARS]]
+
+
+def _shares(feature: statistics_pb2.FeatureNameStatistics, values: list[str]) -> Distribution:
+    """The shares of the same values in any split."""
+    strings = feature.string_stats
+    counts = {bucket.label: bucket.sample_count for bucket in strings.rank_histogram.buckets}
+    total = max(strings.common_stats.tot_num_values, 1)
+    return Distribution(values, [counts.get(value, 0.0) / total for value in values])
+
+
+def _bins(feature: statistics_pb2.FeatureNameStatistics) -> Distribution:
     standard = statistics_pb2.Histogram.HistogramType.STANDARD
     found = [each for each in feature.num_stats.histograms if each.type == standard]
     buckets = found[0].buckets if found else []

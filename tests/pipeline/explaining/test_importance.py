@@ -30,3 +30,17 @@ def test_the_same_seed_gives_the_same_shuffles():
 def test_one_class_alone_is_refused():
     with pytest.raises(ValueError, match="all of one class"):
         permutation_importance(lambda c: c["useful"], COLUMNS, np.zeros(500, int))
+
+
+def test_the_order_of_the_columns_decides_nothing():
+    columns = COLUMNS | {"copy": USEFUL}
+    turned = dict(reversed(columns.items()))
+
+    first, second = (
+        permutation_importance(
+            lambda c: c["useful"] + 0.5 * c["copy"] + 0.1 * c["noise"], given, LABELS
+        )
+        for given in (columns, turned)
+    )
+
+    assert first == second

@@ -51,6 +51,35 @@ def test_each_column_has_its_kind_missing_share_and_distributions(splits):
             assert sum(distribution.share) == pytest.approx(1)
 
 
+def test_splits_show_the_same_values_and_identifiers_none():
+    import pandas as pd
+
+    many = [f"v{n:02d}" for n in range(30)]
+    frames = {
+        "train": pd.DataFrame(
+            {"id": [f"a{n}" for n in range(60)], "many": many + many[:20] + many[:10]}
+        ),
+        "test": pd.DataFrame(
+            {"id": [f"b{n}" for n in range(40)], "many": many[20:] * 2 + many[:20]}
+        ),
+    }
+    statistics = {
+        split: tfdv.generate_statistics_from_dataframe(frame).datasets[0]
+        for split, frame in frames.items()
+    }
+
+    identifier, column = summarise_columns(statistics)
+
+    assert identifier.distributions == {}
+    train, test = column.distributions["train"], column.distributions["test"]
+    assert list(column.distributions) == ["train", "test"]
+    assert sorted(train.x) == many[:20]
+    assert test.x == train.x
+    # In test each of them is one of 40, though others are more frequent there.
+    assert test.share == pytest.approx([1 / 40] * 20)
+    assert max(train.share) == pytest.approx(3 / 60)
+
+
 def test_an_empty_list_is_a_missing_value():
     statistics = text_format.Parse(
         """
