@@ -1,5 +1,7 @@
 """Which of two models is better, from their answers to the same examples."""
 
+from dataclasses import replace
+
 from pipeline.comparing.paired_verdict import (
     FIRST,
     NEITHER,
@@ -10,12 +12,13 @@ from pipeline.comparing.paired_verdict import (
 )
 from pipeline.components.evaluation.answers import Answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
-from pipeline.components.evaluation.intervals import mcnemar_p_value
+from pipeline.components.evaluation.intervals import mcnemar_p_value, widest
 from pipeline.components.evaluation.measurement import (
     ADDED,
     GAINED,
     LOST,
     REMOVED,
+    Estimate,
     MeasureOptions,
     measure,
 )
@@ -28,11 +31,15 @@ _LOSSES = ("brier", COST)
 def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
     """Returns the verdict of what two models answered.
 
+    The intervals are the gate's, in both directions: the gate's own is wider towards a candidate
+    that is worse, and here neither of the two is the one that must show something.
+
     Args:
         answers: The first run's model is the baseline, the second's the candidate.
         options: How sure, at which prices, and which examples belong together.
     """
     measured = measure(answers, options)
+    turned = measure(_turned(answers), options)
     counts = measured.models[CANDIDATE][DECISION]
     only_first = int(counts[LOST].value + counts[ADDED].value)
     only_second = int(counts[GAINED].value + counts[REMOVED].value)
@@ -42,8 +49,9 @@ def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
             first, second = (
                 measured.models[model][output][name].value for model in (BASELINE, CANDIDATE)
             )
-            limits = change.interval or (change.value, change.value)
-            metrics[name] = _metric(name, first, second, limits)
+            lower, upper = _limits(turned.differences[output][name])
+            interval = widest(_limits(change), (-upper, -lower))
+            metrics[name] = _metric(name, first, second, interval)
     p_value = mcnemar(only_first, only_second)
     unequal = p_value < 1 - options.confidence
     return PairedVerdict(
@@ -56,6 +64,19 @@ def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
         mcnemar_p=p_value,
         better_decisions=_side(only_second > only_first) if unequal else NEITHER,
     )
+
+
+def _turned(answers: Answers) -> Answers:
+    """The same with each model's answers taken for the other's."""
+    return replace(
+        answers,
+        probabilities=answers.probabilities[:, ::-1],
+        decisions=answers.decisions[:, ::-1],
+    )
+
+
+def _limits(change: Estimate) -> Interval:
+    return change.interval or (change.value, change.value)
 
 
 def _metric(name: str, first: float, second: float, interval: Interval) -> PairedMetric:

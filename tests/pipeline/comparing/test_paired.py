@@ -60,6 +60,25 @@ def test_few_examples_show_no_difference():
     assert verdict.metrics["pr_auc"].better == "neither"
 
 
+@pytest.mark.parametrize("num_faults", [4, 8, 10, 11, 40])
+def test_which_run_is_called_the_first_decides_nothing(num_faults):
+    random = np.random.default_rng(1)
+    labels = np.array([1] * num_faults + [0] * 200)
+    good = np.concatenate([np.full(num_faults, 0.9), random.random(200) / 2])
+    bad = random.random(labels.size)
+    options = MeasureOptions(cost=Cost(missed_fault=100, false_alarm=1))
+    one, other = (judge(_answers(labels, *pair), options) for pair in ((good, bad), (bad, good)))
+    for name, metric in one.metrics.items():
+        lower, upper = other.metrics[name].interval
+        assert metric.interval == pytest.approx((-upper, -lower))
+        assert {"neither": "neither", "first": "second"}[metric.better] == other.metrics[
+            name
+        ].better
+    # Of fewer than 11 faults the areas tell nothing, as in the gate.
+    expected = "neither" if num_faults < 11 else "first"
+    assert one.metrics["pr_auc"].better == expected
+
+
 def test_with_prices_the_cost_is_compared():
     cost = Cost(missed_fault=100, false_alarm=1)
     labels, first, second = [1, 1, 0, 0], [0.9, 0.1, 0.1, 0.1], [0.9, 0.9, 0.9, 0.1]
