@@ -60,6 +60,7 @@ _EVALUATION_CODE = (
 _GATE_CODE = (_PIPELINE / "components" / "model_gate", *_EVALUATION_CODE)
 _ERRORS_CODE = (
     _PIPELINE / "components" / "error_analyzer",
+    _PIPELINE / "components" / "evaluation" / "intervals.py",
     *_TROUBLES_CODE,
     _MODELS / "export.py",
 )
