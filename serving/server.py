@@ -41,6 +41,8 @@ _MAX_GRPC_THREADS = 1000
 _GRACE_S = 10.0
 _EXIT_FAILURE = 255
 _SWITCH_INTERVAL_S = 0.001
+# A request makes hundreds of objects and no cycles: Python's own threshold is reached each time.
+_GC_THRESHOLDS = (20_000, 10, 10)
 
 
 class ModelServer:
@@ -294,6 +296,7 @@ def settle_process() -> None:
     """Keeps a thread that loads, or the garbage collector, from holding up requests."""
     gc.collect()
     gc.freeze()  # what was imported stays, and need not be looked through again and again
+    gc.set_threshold(*_GC_THRESHOLDS)
     gc.enable()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
 

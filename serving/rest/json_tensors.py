@@ -59,12 +59,12 @@ class TensorType:
         if not found <= self.classes:
             raise UnfitError
         if self.bounds is None:
-            return np.array(values, self.array)
+            return np.fromiter(values, self.array, len(values))
         if values and not (self.bounds[0] <= min(values) and max(values) <= self.bounds[1]):
             raise UnfitError
         # Small ints are only checked as int32, and wrap.
         wide = np.uint64 if self.bounds[1] >= 2**63 else np.int64
-        return np.array(values, wide).astype(self.array)
+        return np.fromiter(values, wide, len(values)).astype(self.array)
 
 
 class _TextType(TensorType):
@@ -141,7 +141,7 @@ def _piece(values: list[Any], shape: Sequence[int], tensor_type: TensorType) -> 
     for size in shape:
         if not set(map(type, flat)) <= {list} or not set(map(len, flat)) <= {size}:
             raise UnfitError
-        flat = list(itertools.chain.from_iterable(flat))
+        flat = flat[0] if len(flat) == 1 else list(itertools.chain.from_iterable(flat))
     if len(flat) <= _PIECE:
         array = tensor_type.convert(flat)
     else:
