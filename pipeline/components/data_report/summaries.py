@@ -1,5 +1,6 @@
 """What TFDV's statistics say of each column, as plain values for a page."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,8 +16,8 @@ class Distribution:
     """A column of one split.
 
     Attributes:
-        x: Middles of bins, or values.
-        share: Share of the values in each.
+        x: Numbers in rising order, or texts.
+        share: Share of the values up to each number, or of each text.
     """
 
     x: list[float] | list[str]
@@ -88,7 +89,7 @@ def summarise_columns(
         found = {split: features.get(name) for split, features in by_split.items()}
         values = _most_frequent(feature) if kind == "text" else []
         distributions = {
-            split: _shares(each, values) if kind == "text" else _bins(each)
+            split: _shares(each, values) if kind == "text" else _cumulative(each)
             for split, each in found.items()
             if each is not None and (values or kind == "number")
         }
@@ -148,14 +149,20 @@ def _shares(feature: statistics_pb2.FeatureNameStatistics, values: list[str]) ->
     return Distribution(values, [counts.get(value, 0.0) / total for value in values])
 
 
-def _bins(feature: statistics_pb2.FeatureNameStatistics) -> Distribution:
-    standard = statistics_pb2.Histogram.HistogramType.STANDARD
-    found = [each for each in feature.num_stats.histograms if each.type == standard]
+def _cumulative(feature: statistics_pb2.FeatureNameStatistics) -> Distribution:
+    """The share of values up to each tenth's edge.
+
+    Not a histogram: its bins reach to the most extreme value, so that one outlier makes a split
+    look unlike the others.
+    """
+    quantiles = statistics_pb2.Histogram.HistogramType.QUANTILES
+    found = [each for each in feature.num_stats.histograms if each.type == quantiles]
     buckets = found[0].buckets if found else []
-    total = sum(bucket.sample_count for bucket in buckets)
+    total = max(sum(bucket.sample_count for bucket in buckets), 1e-300)
+    counts = itertools.accumulate(bucket.sample_count for bucket in buckets)
     return Distribution(
-        [(bucket.low_value + bucket.high_value) / 2 for bucket in buckets],
-        [bucket.sample_count / max(total, 1e-300) for bucket in buckets],
+        [bucket.low_value for bucket in buckets[:1]] + [bucket.high_value for bucket in buckets],
+        [0.0] * len(buckets[:1]) + [count / total for count in counts],
     )
 
 

@@ -46,9 +46,12 @@ def test_each_column_has_its_kind_missing_share_and_distributions(splits):
     assert columns["pressure"].missing == pytest.approx(0.25, abs=0.08)
     assert float(columns["pressure"].facts["mean"]) == pytest.approx(5, abs=0.3)
     assert columns["maker"].distributions["train"].x == ["a", "<b>"]
-    for column in columns.values():
-        for distribution in column.distributions.values():
-            assert sum(distribution.share) == pytest.approx(1)
+    assert sum(columns["maker"].distributions["train"].share) == pytest.approx(1)
+    for name in ("pressure", "faulty"):
+        for distribution in columns[name].distributions.values():
+            assert distribution.x == sorted(distribution.x)
+            assert distribution.share == sorted(distribution.share)
+            assert (distribution.share[0], distribution.share[-1]) == (0, pytest.approx(1))
 
 
 def test_splits_show_the_same_values_and_identifiers_none():
@@ -78,6 +81,24 @@ def test_splits_show_the_same_values_and_identifiers_none():
     # In test each of them is one of 40, though others are more frequent there.
     assert test.share == pytest.approx([1 / 40] * 20)
     assert max(train.share) == pytest.approx(3 / 60)
+
+
+def test_an_outlier_in_one_split_leaves_its_distribution_alike():
+    import pandas as pd
+
+    values = np.arange(1_000.0)
+    frames = {"train": values, "test": np.append(values, 1e6)}
+    [column] = summarise_columns(
+        {
+            split: tfdv.generate_statistics_from_dataframe(pd.DataFrame({"x": x})).datasets[0]
+            for split, x in frames.items()
+        }
+    )
+
+    train, test = column.distributions["train"], column.distributions["test"]
+    assert train.x[:-1] == pytest.approx(test.x[:-1], abs=5)
+    assert train.x[:-1] == pytest.approx(np.arange(0, 1_000, 100), abs=5)
+    assert train.share == pytest.approx(np.linspace(0, 1, 11), abs=0.005)
 
 
 def test_an_empty_list_is_a_missing_value():

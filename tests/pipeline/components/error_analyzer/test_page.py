@@ -74,3 +74,12 @@ def test_a_browser_shows_it_without_an_error(page, tmp_path):
     assert picture.stat().st_size > 10_000
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert said == []
+
+
+@pytest.mark.parametrize(("signals", "shown"), [(SIGNALS, True), ({}, False)])
+def test_troubles_are_a_column_and_a_filter_where_there_are_signals(signals, shown):
+    ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
+    page = render_page("wells", ranked, [], signals, num_errors=3)
+
+    assert ("<th>troubles</th>" in page) == shown
+    assert ('<label hidden>trouble <select id="trouble">' in page) != shown
