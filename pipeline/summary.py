@@ -37,6 +37,10 @@ _MARKS = {
 }
 
 
+# Pages that steps write into `reports/`, by the step's name.
+_PAGES = {"DataReport": "data", "ErrorAnalyzer": "errors"}
+
+
 @dataclass(kw_only=True)
 class RunSummary:
     """What happened in a run, filled in as it goes.
@@ -142,11 +146,21 @@ class RunSummary:
             "shadow": self.shadow,
             "duration_s": round(self.duration_s, 3),
             "log": str(self.run_folder / "run.log"),
+            "pages": self._pages,
             "spans": self.spans,
             "steps": self.steps,
             "provenance": self.provenance,
             "tracking": self.tracking,
         }
+
+    @property
+    def _pages(self) -> list[str]:
+        reports = self.run_folder.parent.parent / "reports"
+        return [
+            str(reports / f"{page}-{self.use_case}.html")
+            for step, page in _PAGES.items()
+            if step in self.facts
+        ]
 
     def _metrics(self, key: str) -> dict[str, Any]:
         return dict(json.loads(self._verdict.get(key) or "{}"))
@@ -169,6 +183,8 @@ def render_summary(summary: RunSummary, console: Console) -> None:
         console.print(f"[red]✗[/red] {escape(problem)}", highlight=False, soft_wrap=True)
     console.print()
     _print_verdict(summary, values, console)
+    for page in values["pages"]:
+        console.print(f"Look at it: {page}", highlight=False, soft_wrap=True)
     console.print(
         f"[dim]{format_duration(summary.duration_s)}; log {values['log']}[/dim]",
         highlight=False,

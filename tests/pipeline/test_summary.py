@@ -51,6 +51,17 @@ def test_a_blessed_model_is_said_to_be_pushed_and_how_to_serve_it(tmp_path):
     assert "Serve it: faultline serve --output /out" in text
 
 
+def test_pages_are_named_where_they_were_written(tmp_path):
+    summary = _summary(tmp_path / "runs" / "r1")
+    assert "Look at it" not in _text(summary)
+    summary.add_step(_step("DataReport"), Fact())
+    summary.add_step(_step("ErrorAnalyzer"), Fact())
+    lines = [line for line in _text(summary).splitlines() if line.startswith("Look at it: ")]
+    names = [line.removeprefix(f"Look at it: {tmp_path}/reports/") for line in lines]
+    assert names == ["data-pumps.html", "errors-pumps.html"]
+    assert summary.to_json()["pages"] == [line.removeprefix("Look at it: ") for line in lines]
+
+
 def test_metrics_stand_beside_those_of_a_model_that_knows_nothing(tmp_path):
     [line] = [line for line in _text(_summary(tmp_path)).splitlines() if "Brier" in line]
     # Prevalence 0.1: a Brier score of 0.1 * 0.9 = 0.09.
