@@ -27,17 +27,23 @@ class UseCaseRun:
     durations_s: dict[str, float]
 
 
-def portable_args(endpoint: str, *, parallelism: int | None = None) -> list[str]:
-    """Returns Beam's options for a job server whose workers live in this process.
+def portable_args(
+    endpoint: str,
+    *,
+    parallelism: int | None = None,
+    workers: Sequence[str] = ("--environment_type=LOOPBACK",),
+) -> list[str]:
+    """Returns Beam's options for a job server.
 
     Args:
         endpoint: The job server, `HOST:PORT`.
         parallelism: Workers at a time, for Flink.
+        workers: Where they live; by default in this process.
     """
     return [
         "--runner=PortableRunner",
         f"--job_endpoint={endpoint}",
-        "--environment_type=LOOPBACK",
+        *workers,
         # Any image: else TFX packs itself into an archive for remote workers at every step.
         "--sdk_container_image=none",
         *([] if parallelism is None else [f"--parallelism={parallelism}"]),

@@ -54,10 +54,11 @@ taskmanager.memory.jvm-overhead.min: 192m
 taskmanager.memory.jvm-overhead.max: 192m
 heartbeat.interval: 1000
 heartbeat.timeout: 10000
-restart-strategy.type: fixed-delay
-restart-strategy.fixed-delay.attempts: 5
-restart-strategy.fixed-delay.delay: 1s
+restart-strategy.type: none
 """
+# No restarts by Flink: it would do a part of the job again in workers that live on, when sinks have
+# moved their files and TFT's workers hold the graph of before. A lost worker fails the job, and the
+# step is tried again as a new one.
 
 
 @dataclass(kw_only=True)

@@ -9,6 +9,7 @@ from engines.contents import find_differences
 from engines.flink import flink_cluster, flink_job_server
 from engines.java import missing_programs
 from engines.use_case_runs import portable_args, run_use_case_on
+from engines.worker import process_environment
 from pipeline.beam_options import LOCAL_BEAM_ARGS
 from tests.engines.use_cases import WRITE
 
@@ -35,10 +36,11 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def beam_args(cluster):
-    """Beam's options for the cluster, on both of its slots."""
+def beam_args(cluster, tmp_path_factory):
+    """Beam's options for the cluster, on both of its slots, each with a worker of its own."""
+    workers = process_environment(tmp_path_factory.mktemp("worker"))
     with flink_job_server(master=cluster.master) as endpoint:
-        yield portable_args(endpoint, parallelism=2)
+        yield portable_args(endpoint, parallelism=2, workers=workers)
 
 
 @pytest.mark.parametrize("use_case", ["signals", "taxi"])
