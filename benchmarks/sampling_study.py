@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.probability_figures import FIGURES, Floats, intervals
 from datasets.options import SignalOptions
 from datasets.signals import simulate_span
+from models.features import ModelSpec
 from models.sampling import SamplingRecord, sampling_shift
 from pipeline.components.case_control.executor import merge_tallies
 from pipeline.components.case_control.options import Sampling, rates_of
@@ -27,11 +28,28 @@ from pipeline.components.case_control.selection import Selection, Tally, sample_
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 
-# How train is sampled. Every example counts alike in the loss, so that nothing else bends the odds.
-ARMS: Mapping[str, Sampling] = {
-    "all": Sampling(keep=1.0),
-    "1:10": Sampling(negatives_per_positive=10),
-    "1:3": Sampling(negatives_per_positive=3),
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """One way to train: the use case's own but for this.
+
+    Attributes:
+        sampling: How train is sampled.
+        class_weight: How much each class counts in the loss.
+        varied: Whether signals are varied as the use case says.
+    """
+
+    sampling: Sampling = dataclasses.field(default_factory=lambda: Sampling(keep=1.0))
+    class_weight: Literal["balanced", "none"] = "none"
+    varied: bool = True
+
+
+ARMS: Mapping[str, Arm] = {
+    "all, not varied": Arm(varied=False),
+    "all": Arm(),
+    "all, classes balanced": Arm(class_weight="balanced"),
+    "1:10": Arm(Sampling(negatives_per_positive=10)),
+    "1:3": Arm(Sampling(negatives_per_positive=3)),
 }
 VARIANTS = ("as trained", "corrected", "corrected, Platt")
 
@@ -61,22 +79,23 @@ class Study:
         self._test = list(_simulate(config, num_test_spans))
         self.labels = np.concatenate([labels for _, labels in self._test])
 
-    def train(self, sampling: Sampling, seed: int) -> dict[str, Floats]:
+    def train(self, arm: Arm, seed: int) -> dict[str, Floats]:
         """Trains once; returns the test logits of each variant."""
         from models.calibration import fit_platt
         from models.network import build_network
         from models.training import (
             _logits,
             make_correction,
-            read_split,
+            read_train,
             reproducible,
             train_network,
         )
 
-        options = dataclasses.replace(self.config.train, class_weight="none")
+        spec = self._spec(arm, seed)
+        options = spec.train
         with tempfile.TemporaryDirectory() as folder:
-            record = self._sample(sampling, folder, seed)
-            train = read_split([f"{folder}/*.gz"], self._transform)
+            record = self._sample(arm.sampling, folder, seed)
+            train = read_train([f"{folder}/*.gz"], self._transform, self._graph, spec)
             with reproducible(seed):
                 network = build_network(self._graph.index_space, options)
                 train_network(network, train, self._eval, options=options, log_dir=Path(folder))
@@ -88,6 +107,12 @@ class Study:
         corrected = correction.apply(logits, shift.rest)
         calibrated = platt.slope * corrected + platt.intercept
         return dict(zip(VARIANTS, (logits, corrected, calibrated), strict=True))
+
+    def _spec(self, arm: Arm, seed: int) -> ModelSpec:
+        options = dataclasses.replace(self.config.train, class_weight=arm.class_weight)
+        if not arm.varied:
+            options = dataclasses.replace(options, augmentation={})
+        return dataclasses.replace(self.config.model_spec, train=options, seed=seed)
 
     def _sample(self, sampling: Sampling, folder: str, seed: int) -> SamplingRecord:
         label = self.config.label.column
@@ -176,8 +201,8 @@ def compare(
     """Returns the figures of each way to train and each variant of its answers."""
     click.echo(f"{study.labels.size:,} test recordings, {study.labels.sum():,} faulty", err=True)
     rows = {}
-    for arm, sampling in ARMS.items():
-        trained = [study.train(sampling, seed) for seed in range(seeds)]
+    for arm, options in ARMS.items():
+        trained = [study.train(options, seed) for seed in range(seeds)]
         for variant in VARIANTS:
             answers = [logits[variant] for logits in trained]
             rows[arm, variant] = intervals(study.labels, answers, replicates=replicates, seed=0)

@@ -23,6 +23,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.cache_reasons import explain_execution
 from pipeline.errors import InputError, StepFailedError
+from pipeline.remote.checks import check_endpoint
 from pipeline.remote.engines import EngineOptions
 from pipeline.steps import StepResult, StepState
 
@@ -83,22 +84,33 @@ def _launch_patiently(
 ) -> int:
     """Launches a node; a Beam step on an engine twice, for engines lose workers.
 
-    A try that failed has published nothing: TFX has deleted what it wrote.
+    A try that failed has published nothing: TFX has deleted what it wrote. An engine that is gone
+    itself gets no second job.
     """
     spec = runner_utils.extract_executor_spec(deployment, node.node_info.id)
     args = tuple(getattr(spec, "beam_pipeline_args", ()))
-    tries = _TRIES_ON_ENGINE if args and not EngineOptions(args).is_local else 1
+    options = EngineOptions(args)
+    tries = _TRIES_ON_ENGINE if args and not options.is_local else 1
     patient = Retrying(
         stop=stop_after_attempt(tries),
-        retry=retry_if_exception(_may_be_the_engines),
+        retry=retry_if_exception(lambda error: _is_not_the_users(error) and _answers(options)),
         before_sleep=_tell_of_retry,
         reraise=True,
     )
     return int(patient(_launch, compiled, node, deployment, connection))
 
 
-def _may_be_the_engines(error: BaseException) -> bool:
+def _is_not_the_users(error: BaseException) -> bool:
     return isinstance(error, Exception) and input_error_of(error) is None
+
+
+def _answers(options: EngineOptions) -> bool:
+    try:
+        check_endpoint(options)
+    except InputError as error:
+        _progress.info("%s", error)
+        return False
+    return True
 
 
 def _tell_of_retry(state: RetryCallState) -> None:

@@ -1,5 +1,6 @@
 """`python -m engines.flink`: Flink behind Beam's job server, until Ctrl-C."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ import click
 
 from engines.command_line import hold
 from engines.flink import flink_cluster, flink_job_server
+from engines.worker import process_environment
 
 
 @click.command()
@@ -26,7 +28,11 @@ def main(*, port: int, cluster: bool) -> None:
 @contextmanager
 def _behind_cluster(port: int) -> Iterator[str]:
     with flink_cluster() as cluster, flink_job_server(port=port, master=cluster.master) as endpoint:
+        options = [f"--job_endpoint={endpoint}", "--parallelism=2"]
+        options += process_environment(cluster.folder)
         click.echo(f"The cluster's own page: http://{cluster.master}", err=True)
+        # Two TaskManagers cannot share the one process of LOOPBACK: each starts a worker.
+        click.echo(f"python beam_runner.py --engine flink {shlex.join(options)}", err=True)
         yield endpoint
 
 

@@ -13,7 +13,7 @@ from tests.e2e.harness import PROJECT, Faultline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engines]
 
-_START_S, _STOP_S = 120, 120
+_START_S, _STOP_S = 120, 40
 _COMPLETE = 3  # ML Metadata's Execution.State
 
 

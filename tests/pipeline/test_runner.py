@@ -122,6 +122,7 @@ def test_a_long_reason_is_cut():
 
 
 _ENGINE = ("--runner=PortableRunner", "--job_endpoint=embed", "--sdk_container_image=none")
+_GONE = ("--runner=PortableRunner", "--job_endpoint=localhost:1", "--sdk_container_image=none")
 
 
 def _run_flaky(folder: Path, beam_args, *, failures: int, how: str = "engine") -> StepResult:
@@ -157,6 +158,7 @@ def test_a_step_that_an_engine_lost_is_tried_once_more(tmp_path):
         (LOCAL_BEAM_ARGS, 1, "engine", StepFailedError, 1),
         (_ENGINE, 1, "user", InputError, 1),
         (_ENGINE, 1, "ctrl_c", KeyboardInterrupt, 1),
+        (_GONE, 1, "engine", StepFailedError, 1),
     ],
 )
 def test_what_another_try_would_not_help_is_tried_once(
