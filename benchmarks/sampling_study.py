@@ -37,19 +37,25 @@ class Arm:
         sampling: How train is sampled.
         class_weight: How much each class counts in the loss.
         varied: Whether signals are varied as the use case says.
+        more_epochs: So many times the epochs, and the patience, of the use case.
     """
 
     sampling: Sampling = dataclasses.field(default_factory=lambda: Sampling(keep=1.0))
     class_weight: Literal["balanced", "none"] = "none"
     varied: bool = True
+    more_epochs: float = 1.0
 
 
 ARMS: Mapping[str, Arm] = {
+    "all, not varied, classes balanced": Arm(varied=False, class_weight="balanced"),
     "all, not varied": Arm(varied=False),
     "all": Arm(),
     "all, classes balanced": Arm(class_weight="balanced"),
     "1:10": Arm(Sampling(negatives_per_positive=10)),
     "1:3": Arm(Sampling(negatives_per_positive=3)),
+    # As many steps as with all 2,432 examples, of which 1:10 leaves 924 and 1:3 336.
+    "1:10, as many steps": Arm(Sampling(negatives_per_positive=10), more_epochs=2432 / 924),
+    "1:3, as many steps": Arm(Sampling(negatives_per_positive=3), more_epochs=2432 / 336),
 }
 VARIANTS = ("as trained", "corrected", "corrected, Platt")
 
@@ -109,7 +115,12 @@ class Study:
         return dict(zip(VARIANTS, (logits, corrected, calibrated), strict=True))
 
     def _spec(self, arm: Arm, seed: int) -> ModelSpec:
-        options = dataclasses.replace(self.config.train, class_weight=arm.class_weight)
+        options = dataclasses.replace(
+            self.config.train,
+            class_weight=arm.class_weight,
+            epochs=round(self.config.train.epochs * arm.more_epochs),
+            patience=round(self.config.train.patience * arm.more_epochs),
+        )
         if not arm.varied:
             options = dataclasses.replace(options, augmentation={})
         return dataclasses.replace(self.config.model_spec, train=options, seed=seed)
