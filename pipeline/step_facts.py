@@ -116,7 +116,8 @@ def _errors(artifacts: list[Artifact]) -> Fact:
     clusters = json.loads(values["clusters"])
     shared = f"{len(clusters)} things shared: {clusters[0]}" if clusters else "nothing shared"
     suspected = values["num_suspected"]
-    text = f"{values['num_errors']} errors, {suspected} labels suspected, {shared}"
+    # Wrong decisions, and the worst 5 % by loss.
+    text = f"{values['num_errors']} wrong or worst, {suspected} labels suspected, {shared}"
     return Fact(text, values | {"clusters": clusters})
 
 
