@@ -228,7 +228,7 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
     batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
     if not batches:
         raise ValueError(f"No examples in {list(patterns)}.")
-    # A column's pieces go as soon as it is whole: a large split is never in memory twice.
+    # A column's pieces are let go as soon as it is whole.
     arrays = {key: np.concatenate([b.pop(key) for b in batches]) for key in list(batches[0])}
     labels, shift = arrays.pop(LABEL_NAME)[:, 0], arrays.pop(_SHIFT_NAME)[:, 0]
     return Dataset(inputs=arrays, labels=labels, shift=shift)
