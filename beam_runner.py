@@ -47,7 +47,7 @@ def main(
     `beam.options`, and those over the short form. Everything is checked before anything starts.
     Exit codes are those of `faultline run`.
     """  # noqa: D301 - click wants the backspace itself, not its two letters
-    from pipeline.remote import run
+    from pipeline.running import engine_run as run
 
     if dry_run:
         return run.dry_run(config_path, output, engine=engine, given=beam_options)

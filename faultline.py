@@ -54,7 +54,7 @@ def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        from pipeline.errors import InputError, StepFailedError
+        from common.errors import InputError, StepFailedError
 
         try:
             code = command(*args, **kwargs)
@@ -109,7 +109,7 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
     3), and what is served stays as it was. So it does where the test split cannot tell; with
     `gate.on_inconclusive: shadow` the model is then pushed beside the served one (exit code 0).
     """
-    from pipeline.run import run_use_case
+    from pipeline.running.run import run_use_case
 
     return run_use_case(config_path, output, as_json=as_json)
 
@@ -160,7 +160,7 @@ def runs(context: click.Context, /, **options: Any) -> None:
 @exits_cleanly
 def _list_runs(config_path: Path | None, output: Path, as_json: bool) -> int:
     _quiet_libraries()
-    from pipeline.queries import print_runs
+    from commands.queries import print_runs
 
     return print_runs(config_path, output, as_json=as_json)
 
@@ -181,7 +181,7 @@ def runs_compare(
     have the same test examples, both models are asked about them, and the verdict is paired.
     """
     _quiet_libraries()
-    from pipeline.queries import print_comparison
+    from commands.queries import print_comparison
 
     return print_comparison((first, second), config_path, output, as_json=as_json)
 
@@ -198,7 +198,7 @@ def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> i
     written anew each time.
     """
     _quiet_libraries()
-    from pipeline.queries import print_tensorboard
+    from commands.queries import print_tensorboard
 
     return print_tensorboard(config_path, output, as_json=as_json)
 
@@ -216,7 +216,7 @@ def approve(run_id: str, by: str, why: str, config_path: Path | None, output: Pa
     Only where `gate.on_inconclusive` is `ask`. The same `faultline run` again then pushes it.
     """
     _quiet_libraries()
-    from pipeline.queries import approve_model
+    from commands.queries import approve_model
 
     return approve_model(run_id, by, why, config_path, output)
 
@@ -233,7 +233,7 @@ def lineage(reference: str, config_path: Path | None, output: Path, as_json: boo
     REFERENCE is a pushed version, NAME/VERSION, a run, or `latest`.
     """
     _quiet_libraries()
-    from pipeline.queries import print_lineage
+    from commands.queries import print_lineage
 
     return print_lineage(reference, config_path, output, as_json=as_json)
 
@@ -264,7 +264,7 @@ def explain(
     faultline explain --where recording_id=001-0000042
     """  # noqa: D301 - as above
     _quiet_libraries()
-    from pipeline.queries import print_explanation
+    from commands.queries import print_explanation
 
     return print_explanation(reference, row, where, config_path, output, as_json=as_json)
 
@@ -289,7 +289,7 @@ def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int
     faultline serve -- --port=9000 --rest_api_port=9001 --enable_batching
     faultline serve -- --help              all of them
     """  # noqa: D301 - as above
-    from pipeline.prediction.serve import serve as serve_models
+    from commands.serve import serve as serve_models
 
     return serve_models(config_path, output, flags)
 
@@ -338,7 +338,7 @@ def predict(**options: Any) -> int:
 @exits_cleanly
 def doctor(output: Path, as_json: bool) -> int:
     """Check that this machine can run the pipeline; exit code 1 where it cannot."""
-    from pipeline.queries import print_doctor
+    from commands.queries import print_doctor
 
     return print_doctor(output, PROJECT_DIR / "requirements.lock", as_json=as_json)
 

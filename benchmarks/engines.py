@@ -17,7 +17,7 @@ from engines.contents import find_differences
 from engines.flink import flink_job_server
 from engines.spark import spark_job_server
 from engines.use_case_runs import BEAM_STEPS, UseCaseRun, portable_args, run_use_case_on
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 _HERE = Path(__file__).resolve().parent
 USE_CASES = ("signals", "taxi")

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.cost import Cost
-from pipeline.components.evaluation.answers import Answers, make_answers
+from measuring.answers import Answers, make_answers
+from models.probabilities.cost import Cost
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
 from pipeline.components.evaluation.measurement import Estimate, MeasureOptions, measure
 from pipeline.components.evaluation.results import Evaluation
@@ -203,14 +203,14 @@ def _grouped_truth() -> dict[str, float]:
     random = np.random.default_rng(11)
     labels, answers, _ = _recordings(random, num_groups=60_000)
     table = make_answers(labels, {"": answers}).table("")
-    from pipeline.components.evaluation.scores import decision_metrics, probability_metrics
+    from measuring.scores import decision_metrics, probability_metrics
 
     return probability_metrics(table) | decision_metrics(table)
 
 
 def by_number(num_sets: int) -> Iterator[Sequence[str]]:
     """What the gate answers to a bar of 0.9 for recall, by true recall and number of faults."""
-    from pipeline.components.evaluation.intervals import proportion_interval
+    from measuring.intervals import proportion_interval
 
     for recall in (0.80, 0.90, 0.95, 0.99):
         for num_faults in (11, 30, 100, 300, 1_000):

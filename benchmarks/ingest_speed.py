@@ -68,7 +68,7 @@ def measure(engine: str, data: Path, output: Path, rows: int) -> Run:
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
 
-    from pipeline.beam_options import LOCAL_BEAM_ARGS
+    from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
     component, executor_class = _faultline(data, output) if engine == "faultline" else _stock(data)
     context = BaseBeamExecutor.Context(
@@ -90,11 +90,10 @@ def measure(engine: str, data: Path, output: Path, rows: int) -> Run:
 
 
 def _faultline(data: Path, output: Path) -> tuple[Any, Any]:
-    from pipeline.components.arrow_example_gen import encoding  # noqa: F401 - imports count apart
     from pipeline.components.arrow_example_gen.component import ArrowExampleGen
     from pipeline.components.arrow_example_gen.executor import Executor
-    from pipeline.components.arrow_example_gen.locations import resolve_source
     from pipeline.config_loading import load_config
+    from pipeline.reading.files.locations import resolve_source
 
     config = load_config(PROJECT / "configs" / "taxi.yaml")
     given = replace(config.data, dataset=None, path=str(data / "data.csv"))

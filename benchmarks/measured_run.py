@@ -16,9 +16,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from common.output_folder import open_output
 from pipeline.config_loading import load_config
-from pipeline.data_source import find_source
-from pipeline.output_folder import open_output
+from pipeline.reading.data_source import find_source
 
 
 class Counts(Counter[str]):
@@ -84,9 +84,9 @@ def measure(config_path: Path, output: Path) -> dict[str, Any]:
     folder = open_output(output)
     source = find_source(config, folder)
     gc.disable()  # as `faultline run` does while it imports
+    from common.metadata import connection_config
     from pipeline.create import create_pipeline
-    from pipeline.metadata import connection_config
-    from pipeline.runner import compile_pipeline, run_steps
+    from pipeline.running.runner import compile_pipeline, run_steps
 
     gc.freeze()
     gc.enable()

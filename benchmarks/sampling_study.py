@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from benchmarks.probability_figures import FIGURES, Floats, intervals
 from datasets.options import SignalOptions
 from datasets.signals import simulate_span
-from models.features import ModelSpec
-from models.sampling import SamplingRecord, sampling_shift
+from models.model_spec import ModelSpec
+from models.probabilities.sampling import SamplingRecord, sampling_shift
 from pipeline.components.case_control.executor import merge_tallies
-from pipeline.components.case_control.options import Sampling, rates_of
 from pipeline.components.case_control.selection import Selection, Tally, sample_file
 from pipeline.config import Config
 from pipeline.config_loading import load_config
+from pipeline.sampling_options import Sampling, rates_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Study:
             config: The use case.
             num_test_spans: Spans to simulate after the first, 3,242 recordings each.
         """
-        from models.training import make_transform, read_split
-        from models.transform_graph import TransformGraph
+        from models.inputs.transform_graph import TransformGraph
+        from models.training.trainer import make_transform, read_split
 
         self.config = config
         examples = _latest(artifacts / "ArrowExampleGen" / "examples")
@@ -87,9 +87,9 @@ class Study:
 
     def train(self, arm: Arm, seed: int) -> dict[str, Floats]:
         """Trains once; returns the test logits of each variant."""
-        from models.calibration import fit_platt
-        from models.network import build_network
-        from models.training import (
+        from models.probabilities.calibration import fit_platt
+        from models.training.network import build_network
+        from models.training.trainer import (
             _logits,
             make_correction,
             read_train,
@@ -141,7 +141,7 @@ class Study:
         return merge_tallies(sample_file(file, folder, selection) for file in self._train_files)
 
     def _inputs(self, raw: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        from models.transform_graph import network_inputs, raw_from_serving
+        from models.inputs.transform_graph import network_inputs, raw_from_serving
 
         columns = {name: raw[name] for name in self._graph.raw_spec}
         transformed = self._graph(raw_from_serving(columns, self._graph.raw_spec))

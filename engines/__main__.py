@@ -4,10 +4,10 @@ import sys
 
 import click
 
+from common.errors import InputError
 from engines.flink.server import POM as FLINK
 from engines.java import class_path
 from engines.spark.server import POM as SPARK
-from pipeline.errors import InputError
 
 _POMS = {"flink": FLINK, "spark": SPARK}
 

@@ -6,8 +6,8 @@ from types import FrameType
 
 import click
 
-from engines.processes import EngineFailedError
-from pipeline.errors import InputError
+from common.errors import InputError
+from common.processes import EngineFailedError
 
 
 def hold(name: str, server: AbstractContextManager[str]) -> int:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import InputError
+from common.errors import InputError
 
 _PROJECT = Path(__file__).resolve().parents[1]
 _KEPT = _PROJECT / ".venv" / "engines"

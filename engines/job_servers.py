@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.processes import child_process, free_ports, wait_for_port
 from engines.java import class_path, java_command
-from engines.processes import child_process, free_ports, wait_for_port
 
 _START_S = 60.0
 

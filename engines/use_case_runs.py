@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.output_folder import open_output
 from pipeline.config_loading import load_config
-from pipeline.data_source import find_source
-from pipeline.output_folder import open_output
+from pipeline.reading.data_source import find_source
 
 BEAM_STEPS = ("ArrowExampleGen", "StatisticsGen", "Transform", "Evaluator")
 
@@ -67,10 +67,10 @@ def run_use_case_on(
         last_step: Where to stop.
         on_start: Called with a step's name when it starts.
     """
+    from common.metadata import connection_config
     from pipeline.create import create_pipeline
-    from pipeline.metadata import connection_config
-    from pipeline.runner import compile_pipeline, run_steps
-    from pipeline.steps import StepState
+    from pipeline.running.runner import compile_pipeline, run_steps
+    from pipeline.running.steps import StepState
 
     config, folder = load_config(config_path), open_output(output)
     connection = connection_config(config.metadata, folder.root, os.environ)

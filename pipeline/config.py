@@ -3,19 +3,22 @@
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from common.metadata_options import Metadata
+from common.paths import tidy_path
+from common.strict_keys import STRICT_KEYS
 from models import features as features_lib
-from models.augmentation import check_augmentation
-from models.cost import Cost
-from models.features import STRICT_KEYS, CalibrationMethod, Feature, ModelSpec, TrainOptions
-from models.search_space import Tuning, check_space
+from models.features import Feature
+from models.model_spec import CalibrationMethod, ModelSpec
+from models.probabilities.cost import Cost
 from models.threshold_rule import ThresholdRule
-from pipeline.components.case_control.options import Sampling, check_sampling
-from pipeline.paths import tidy_path
+from models.train_options import TrainOptions
+from models.training.augmentation import check_augmentation
+from models.training.search_space import Tuning, check_space
+from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
 
 # What the folder of models that are pushed beside the served one adds to the use case's name.
@@ -275,33 +278,6 @@ class Gate:
     bars: Bars = Field(default_factory=Bars)
     slices: tuple[GateSlice, ...] = ()
     on_inconclusive: Literal["keep", "ask", "shadow"] = "keep"
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class Metadata:
-    """Where ML Metadata lives.
-
-    Attributes:
-        url: `mysql://USER@HOST:PORT/DATABASE` or `postgresql://…`; by default an SQLite file in
-            the output folder. The password comes from the environment variable that
-            `password_env` names, never from the YAML.
-        password_env: Name of that environment variable.
-    """
-
-    url: str | None = None
-    password_env: str = "FAULTLINE_METADATA_PASSWORD"  # noqa: S105 - the name of a variable
-
-    @field_validator("url")
-    @classmethod
-    def _known_scheme(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"mysql", "postgresql"} or not parts.hostname:
-            raise ValueError("must be mysql://USER@HOST:PORT/DATABASE or postgresql://…")
-        if parts.password:
-            raise ValueError("must not hold a password; set the variable that password_env names")
-        return url
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

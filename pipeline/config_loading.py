@@ -17,9 +17,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from common.errors import InputError
 from models import features as features_lib
 from pipeline.config import Config
-from pipeline.errors import InputError
 from pipeline.slicing import COLUMN_TAG, PART_TAG
 
 YamlPath = tuple[str | int, ...]

@@ -17,11 +17,10 @@ from tfx.types.standard_artifacts import (
     ModelBlessing,
 )
 
+from common.digests import code_digest
+from common.output_folder import OutputFolder
 from models.features import features_to_json
 from models.threshold_rule import ThresholdRule
-from pipeline.analysis import wire_analysis
-from pipeline.beam_options import LOCAL_BEAM_ARGS
-from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.baseline import BlessedBeforeStrategy, LatestBlessedStrategy
 from pipeline.components.case_control.component import CaseControl
 from pipeline.components.error_analyzer.component import ErrorAnalyzer
@@ -36,9 +35,10 @@ from pipeline.components.pusher.component import Pusher
 from pipeline.components.trainer.component import Trainer
 from pipeline.components.tuner.component import Tuner
 from pipeline.config import Config
-from pipeline.ingestion import wire_ingestion
-from pipeline.output_folder import OutputFolder
-from pipeline.provenance import code_digest
+from pipeline.reading.files.locations import Source
+from pipeline.wiring.analysis import wire_analysis
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from pipeline.wiring.ingestion import wire_ingestion
 
 _PIPELINE = Path(__file__).parent
 _MODELS, _SERVING = _PIPELINE.parent / "models", _PIPELINE.parent / "serving"
@@ -96,7 +96,7 @@ def create_pipeline(
         transform_graph=transform_graph,
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner else None,
         base_model=latest_model.outputs["model"] if latest_model else None,
-        run_fn="models.training.run_fn",
+        run_fn="models.training.trainer.run_fn",
         custom_config={
             "model_spec": config.model_spec.to_json(),
             "code_digest": code_digest(_TRAINING_CODE),
@@ -228,7 +228,7 @@ def _tuner(
         examples=examples,
         transform_graph=transform_graph,
         base_model=latest_model.outputs["model"] if latest_model else None,
-        tuner_fn="models.tuning.tuner_fn",
+        tuner_fn="models.training.tuning.tuner_fn",
         custom_config=settings | {"model_spec": spec.to_json()},
     )
 

@@ -34,8 +34,8 @@ from serving.inference.predict import (
 )
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
+from serving.runtime.tensor_protos import TensorParsingError, fill_proto, from_proto
 from serving.servable import ModelManager, Servable, Servables
-from serving.tensor_protos import TensorParsingError, fill_proto, from_proto
 
 logger = logging.getLogger(__name__)
 

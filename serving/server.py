@@ -27,8 +27,8 @@ from serving.options import FlagError, HelpAskedFor, ServerOptions, parse_option
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+    from serving.lifecycle.versions import VersionManager
     from serving.metrics import Metrics
-    from serving.versions import VersionManager
 
 # TensorFlow takes seconds to import, and a wrong flag is told at once: `start` imports the rest.
 
@@ -91,8 +91,8 @@ class ModelServer:
         self._closing.close()
 
     def _start(self) -> None:
+        from serving.lifecycle.model_config import read_metrics_path
         from serving.metrics import Metrics
-        from serving.model_config import read_metrics_path
 
         config = _read_config(self._options)
         metrics = Metrics()
@@ -223,7 +223,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _read_config(options: ServerOptions) -> "ModelServerConfig":
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-    from serving.model_config import read_text_proto, single_model_config
+    from serving.lifecycle.model_config import single_model_config
+    from serving.protos.text_files import read_text_proto
 
     if options.model_config_file:
         return read_text_proto(options.model_config_file, ModelServerConfig)
@@ -235,10 +236,10 @@ def _read_config(options: ServerOptions) -> "ModelServerConfig":
 
 
 def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager":
-    from serving.batching import read_batching_options
-    from serving.loading import SessionOptions
-    from serving.model_loader import LoaderOptions, ModelLoader
-    from serving.versions import ManagerOptions, VersionManager
+    from serving.lifecycle.model_loader import LoaderOptions, ModelLoader
+    from serving.lifecycle.versions import ManagerOptions, VersionManager
+    from serving.runtime.batching import read_batching_options
+    from serving.runtime.loading import SessionOptions
 
     if options.batching_parameters_file and not options.enable_batching:
         raise invalid_argument(

@@ -10,9 +10,7 @@ from typing import Any
 
 import httpx
 
-from engines.flink.server import POM
-from engines.java import class_path, java_command
-from engines.processes import (
+from common.processes import (
     EngineFailedError,
     Process,
     child_process,
@@ -20,6 +18,8 @@ from engines.processes import (
     last_words,
     wait_for_port,
 )
+from engines.flink.server import POM
+from engines.java import class_path, java_command
 
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"

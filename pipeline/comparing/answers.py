@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
+from common.errors import InputError
+from measuring.answers import Answers, merge_answers
 from pipeline.comparing.pairing import CannotPairError, Pair
-from pipeline.components.evaluation.answers import Answers, merge_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
 from pipeline.components.evaluation.executor import ScoreFn
 from pipeline.components.evaluation.slices import SliceOptions
-from pipeline.errors import InputError
 
 
 def ask_both(pair: Pair) -> Answers:

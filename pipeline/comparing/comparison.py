@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
+from common.output_folder import captured_output
 from pipeline.comparing.differences import Difference, Side, find_differences, make_side, output_of
 from pipeline.comparing.paired_verdict import PairedVerdict
 from pipeline.comparing.pairing import CannotPairError, find_pair
-from pipeline.errors import InputError
 from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.references import resolve
-from pipeline.output_folder import captured_output
 from pipeline.tracking.run_record import RunRecord, run_record
 
 Differences = list[Difference] | None

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.lineage.graph import Artifact, Graph, Run
+from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.runs import examples_of
-from pipeline.provenance import Provenance
 from pipeline.tracking.run_record import Scalar, flatten, run_record
 
 NOT_THERE = "-"

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from measuring.answers import Answers
+from measuring.intervals import mcnemar_p_value, widest
 from pipeline.comparing.paired_verdict import (
     FIRST,
     NEITHER,
@@ -10,9 +12,7 @@ from pipeline.comparing.paired_verdict import (
     PairedMetric,
     PairedVerdict,
 )
-from pipeline.components.evaluation.answers import Answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
-from pipeline.components.evaluation.intervals import mcnemar_p_value, widest
 from pipeline.components.evaluation.measurement import (
     ADDED,
     GAINED,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.digests import digest_files
 from pipeline.comparing.differences import output_of
-from pipeline.digests import digest_files
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of
 from pipeline.tracking.run_record import model_spec

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from models.export import MODEL_INFO_FILE, SERVING_DEFAULT
+from models.exporting.export import MODEL_INFO_FILE, SERVING_DEFAULT
 
 Columns = Mapping[str, NDArray[Any]]
 Probability = Callable[[Mapping[str, tf.Tensor]], tf.Tensor]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from common.errors import InputError
 from pipeline.comparing.comparison import find_run
 from pipeline.comparing.pairing import CannotPairError, find_pair
-from pipeline.errors import InputError
 from pipeline.explaining.importance import Importance
 from pipeline.lineage.graph import Graph
 
@@ -83,7 +83,7 @@ def explain(graph: Graph, reference: str, row: int | None, where: str | None) ->
     Raises:
         InputError: There is no such run, model or row.
     """
-    from models.export import SERVING_DEFAULT, read_signatures
+    from models.exporting.export import SERVING_DEFAULT, read_signatures
     from pipeline.explaining.attribution import (
         as_tensors,
         integrated_gradients,
@@ -132,7 +132,7 @@ def read_split(files: Sequence[Path], inputs: Mapping[str, Any], label: str) -> 
     """
     import tensorflow as tf
 
-    from models.raw_columns import columns_from_examples
+    from models.inputs.raw_columns import columns_from_examples
 
     names = [str(file) for file in files]
     records = list(tf.data.TFRecordDataset(names, compression_type="GZIP").as_numpy_iterator())

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.provenance import Provenance, config_of, provenance_of
-from pipeline.run_ids import whole_run_id
+from common.run_ids import whole_run_id
+from pipeline.lineage.provenance import Provenance, config_of, provenance_of
 
 Values: TypeAlias = Mapping[str, Any]
 Edges: TypeAlias = Mapping[str, tuple[int, ...]]

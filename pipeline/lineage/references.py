@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError
+from common.errors import InputError
 from pipeline.lineage.graph import Artifact, Graph, Run
 
 _NUM_LISTED = 8

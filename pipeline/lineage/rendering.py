@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from pipeline.components.names import INCONCLUSIVE
-from pipeline.git_state import UNKNOWN
+from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
 

@@ -9,8 +9,8 @@ from typing import Any
 from ml_metadata.metadata_store import MetadataStore
 
 from pipeline.components.names import APPROVED, APPROVED_BY
-from pipeline.git_state import UNKNOWN
 from pipeline.lineage.facts import time_text
+from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
 
 LAST_NODE = "Pusher"

@@ -8,8 +8,8 @@ from ml_metadata.metadata_store import MetadataStore
 
 from pipeline.lineage.facts import artifact_facts, data_facts, run_facts
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
+from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.references import pushed_name, resolve
-from pipeline.provenance import Provenance
 
 # Words for people; the order is the one in which what a step was made from is listed.
 _TITLES = {

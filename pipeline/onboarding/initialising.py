@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
+from common.errors import InputError
 from pipeline.config import Data
 from pipeline.config_loading import load_config
-from pipeline.errors import InputError
-from pipeline.onboarding.labels import choose_positive
+from pipeline.onboarding.profile.labels import choose_positive
+from pipeline.onboarding.profile.table import read_table
+from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.schema_text import schema_text
-from pipeline.onboarding.table import read_table
-from pipeline.onboarding.words import count, percent, quoted
 from pipeline.onboarding.yaml_text import yaml_text
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -6,19 +6,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from models.features import Feature, Signal, Time, TrainOptions
+from common.errors import InputError
+from models.features import Feature, Signal, Time
+from models.train_options import TrainOptions
 from pipeline.config import Data, Validation, WideSignal
-from pipeline.errors import InputError
-from pipeline.onboarding import leaks
-from pipeline.onboarding.identifiers import Group, find_groups, identifier_reason, lies_within
-from pipeline.onboarding.kinds import MAX_MISSING_SHARE, choose_kind
-from pipeline.onboarding.labels import LabelChoice
-from pipeline.onboarding.row_order import RowOrder
-from pipeline.onboarding.splits import SplitChoice, propose_split
-from pipeline.onboarding.table import Column, Table
-from pipeline.onboarding.times import TimeColumn, find_time
-from pipeline.onboarding.wide_signals import WideColumns, find_wide_signals, signal_name
-from pipeline.onboarding.words import count, percent, quoted, unit_of, words_of
+from pipeline.onboarding.findings import leaks
+from pipeline.onboarding.findings.identifiers import (
+    Group,
+    find_groups,
+    identifier_reason,
+    lies_within,
+)
+from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind
+from pipeline.onboarding.findings.row_order import RowOrder
+from pipeline.onboarding.findings.splits import SplitChoice, propose_split
+from pipeline.onboarding.findings.times import TimeColumn, find_time
+from pipeline.onboarding.findings.wide_signals import WideColumns, find_wide_signals, signal_name
+from pipeline.onboarding.profile.labels import LabelChoice
+from pipeline.onboarding.profile.table import Column, Table
+from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, words_of
 
 _MAX_GROUPS_AS_FEATURE = 50
 _MAX_DUPLICATES = 0.5

@@ -4,8 +4,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from models.features import Categorical, Feature, HeavyTailed, Numeric, Signal, Time
+from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.proposal import Proposal
-from pipeline.onboarding.table import Column
 
 _MAX_DOMAIN = 100  # texts; more are an open set
 _MIN_ROWS_A_VALUE = 20  # below, the set has hardly been seen whole

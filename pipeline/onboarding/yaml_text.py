@@ -6,10 +6,11 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from models.features import Feature, Signal, TrainOptions
+from models.features import Feature, Signal
+from models.train_options import TrainOptions
 from pipeline.config import Data, Validation
+from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal
-from pipeline.onboarding.words import count, percent, quoted
 
 _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")

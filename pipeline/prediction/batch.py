@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from common.errors import InputError
+from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
-from pipeline.errors import InputError
-from pipeline.output_folder import OutputFolder
-from pipeline.prediction import bad_rows as bad_rows_lib
-from pipeline.prediction import input_files
 from pipeline.prediction.by_server import SIGNATURE, count_decisions, make_read_plan
+from pipeline.prediction.files import bad_rows as bad_rows_lib
+from pipeline.prediction.files import input_files
 from pipeline.prediction.options import PredictOptions, PredictSummary
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 _DEFAULT_OUTPUT = Path("predictions")
 

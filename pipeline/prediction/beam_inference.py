@@ -13,11 +13,11 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from numpy.typing import NDArray
 
-from models.export import load_in_session, read_signatures
-from pipeline.components.arrow_example_gen.sources import BadRow, Piece, resolve_path
-from pipeline.errors import InputError
-from pipeline.prediction.reading import PredictionRows, ReadPlan, read_rows
-from pipeline.prediction.results import result_table
+from common.errors import InputError
+from models.exporting.export import load_in_session, read_signatures
+from pipeline.prediction.files.reading import PredictionRows, ReadPlan, read_rows
+from pipeline.prediction.files.results import result_table
+from pipeline.reading.files.pieces import BadRow, Piece, resolve_path
 from serving.client import ModelSignature, RowError, TensorSpec
 from serving.client.plans import no_rows
 from serving.client.rows import encode_rows

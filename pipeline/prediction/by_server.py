@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from pipeline.components.arrow_example_gen.sources import BadRow, Piece, open_parquet
+from common.errors import InputError, StepFailedError
 from pipeline.config import Config
-from pipeline.errors import InputError, StepFailedError
-from pipeline.prediction import bad_rows as bad_rows_lib
-from pipeline.prediction import input_files
+from pipeline.prediction.files import bad_rows as bad_rows_lib
+from pipeline.prediction.files import input_files
+from pipeline.prediction.files.reading import PredictionRows, ReadPlan, check_id_column, read_rows
+from pipeline.prediction.files.results import ResultFile, result_table
 from pipeline.prediction.model_columns import decide_columns, prediction_spec
 from pipeline.prediction.options import DEFAULT_SERVER, PredictOptions, PredictSummary
 from pipeline.prediction.progress import RowProgress
-from pipeline.prediction.reading import PredictionRows, ReadPlan, check_id_column, read_rows
-from pipeline.prediction.results import ResultFile, result_table
+from pipeline.reading.files.pieces import BadRow, Piece
+from pipeline.reading.files.sources import open_parquet
 from serving.client import (
     Client,
     InputMismatchError,

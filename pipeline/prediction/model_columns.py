@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from pipeline.components.arrow_example_gen import values
-from pipeline.components.arrow_example_gen.columns import Column, Kind, Type, kind_of, wide_parts
-from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec, make_ingest_spec
-from pipeline.components.arrow_example_gen.sources import Piece
+from common.errors import InputError
 from pipeline.config import Config
-from pipeline.errors import InputError
-from pipeline.prediction import input_files
+from pipeline.prediction.files import input_files
+from pipeline.reading import values
+from pipeline.reading.columns import Column, Kind, Type, kind_of, wide_parts
+from pipeline.reading.files.pieces import Piece
+from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from serving.client import TensorSpec
 
 _LISTS: dict[str, Type] = {"f": "float list", "i": "int list", "O": "bytes list"}

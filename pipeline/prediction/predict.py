@@ -9,12 +9,12 @@ from traceback import format_exc
 from rich.console import Console
 from rich.markup import escape
 
+from common.errors import InputError, StepFailedError
+from common.output_folder import captured_output, open_output
 from pipeline.config import Config
 from pipeline.config_loading import load_config
-from pipeline.console import format_duration
-from pipeline.errors import InputError, StepFailedError
-from pipeline.output_folder import captured_output, open_output
 from pipeline.prediction.options import PredictOptions, PredictSummary
+from pipeline.running.console import format_duration
 
 
 def predict(options: PredictOptions) -> int:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.errors import InputError
+from common.errors import InputError
 from pipeline.remote.engines import EngineOptions
 
 ENDPOINT_TIMEOUT_S = 5.0

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.config import Beam
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 # What the short form of an engine stands for; the options after it win.
 _JOB_SERVER = (

@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.errors import StepFailedError
-from pipeline.provenance import code_digest
+from common.digests import code_digest
+from common.errors import StepFailedError
 
 PACKAGES = ("pipeline", "models", "datasets", "serving")
 _FILES = ("faultline.py", "local_runner.py", "beam_runner.py", "pyproject.toml", "README.md")

@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
 from pipeline.config import MlflowTracking
-from pipeline.errors import InputError
 from pipeline.lineage.runs import RunState
 from pipeline.tracking.run_record import RunRecord
 

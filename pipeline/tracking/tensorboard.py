@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from common.errors import InputError
+from common.output_folder import OutputFolder
 from pipeline.lineage.graph import read_graph
-from pipeline.output_folder import OutputFolder
 from pipeline.tracking.hparams import write_logdir
 from pipeline.tracking.run_record import run_records
 

@@ -2,8 +2,8 @@
 
 import os
 
+from common.output_folder import OutputFolder
 from pipeline.config import Config, Tracking
-from pipeline.output_folder import OutputFolder
 
 
 def check_tracking(options: Tracking) -> None:
@@ -29,8 +29,8 @@ def track_run(run_id: str, config: Config, folder: OutputFolder) -> dict[str, st
     options = config.tracking.mlflow
     if options is None:
         return {}
+    from common.metadata import connection_config, open_store
     from pipeline.lineage.graph import read_graph
-    from pipeline.metadata import connection_config, open_store
     from pipeline.tracking.mlflow_store import log_run, store_uri
     from pipeline.tracking.run_record import run_record
 

@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from serving.client.calls import Arrays, Call, StatusCall, Target
 from serving.client.errors import ServingClientError
 from serving.client.plans import Plan, PredictOrder, plan_metadata, plan_predict
 from serving.client.predictions import Predictions
-from serving.client.retries import async_retrying, retrying
 from serving.client.rows import encode_examples, encode_rows
 from serving.client.signatures import ModelMetadata, TensorSpec, VersionStatus
+from serving.client.wires.calls import Arrays, Call, StatusCall, Target
+from serving.client.wires.retries import async_retrying, retrying
 
 if TYPE_CHECKING:
     from serving.client.rows import Rows
@@ -345,19 +345,19 @@ class AsyncClient(_Asking):
 # Each wire brings a library that the other does not need.
 def _open_wire(scheme: str, place: str) -> Wire:
     if scheme == "grpc":
-        from serving.client.grpc_wires import GrpcWire
+        from serving.client.wires.grpc_wires import GrpcWire
 
         return GrpcWire(place)
-    from serving.client.rest_wires import RestWire
+    from serving.client.wires.rest_wires import RestWire
 
     return RestWire(place)
 
 
 def _open_async_wire(scheme: str, place: str) -> AsyncWire:
     if scheme == "grpc":
-        from serving.client.grpc_wires import AsyncGrpcWire
+        from serving.client.wires.grpc_wires import AsyncGrpcWire
 
         return AsyncGrpcWire(place)
-    from serving.client.rest_wires import AsyncRestWire
+    from serving.client.wires.rest_wires import AsyncRestWire
 
     return AsyncRestWire(place)

@@ -9,10 +9,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from serving.client.calls import Arrays, Call, MetadataCall, PredictAnswer, PredictCall, Target
 from serving.client.errors import InputMismatchError, ServingClientError
 from serving.client.predictions import Predictions, join_answers
 from serving.client.signatures import ModelMetadata, ModelSignature, TensorSpec
+from serving.client.wires.calls import (
+    Arrays,
+    Call,
+    MetadataCall,
+    PredictAnswer,
+    PredictCall,
+    Target,
+)
 
 Result = TypeVar("Result")
 Plan = Generator[Call, Any, Result]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.client.calls import PredictAnswer
 from serving.client.errors import ServingClientError
+from serving.client.wires.calls import PredictAnswer
 
 
 @dataclass(frozen=True, kw_only=True)

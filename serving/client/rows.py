@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.client.calls import Arrays
 from serving.client.errors import InputMismatchError
 from serving.client.signatures import TensorSpec
 from serving.client.values import encode_values
+from serving.client.wires.calls import Arrays
 
 if TYPE_CHECKING:
     import pandas as pd

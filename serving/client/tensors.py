@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.client.errors import ServingClientError
-from serving.client.messages import MESSAGES
 from serving.client.signatures import dtype_number, numpy_dtype
+from serving.client.wires.messages import MESSAGES
 
 # NumPy's kind and width -> the field that holds single values.
 _VALUE_FIELDS = {

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from serving.errors import ServingError, failed_precondition, invalid_argument
+from serving.runtime.tensor_protos import from_proto
 from serving.servable import Servable
-from serving.tensor_protos import from_proto
 
 DEFAULT_SIGNATURE = "serving_default"
 _METHODS = tuple(f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))

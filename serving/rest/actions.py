@@ -15,16 +15,16 @@ from serving.inference.classify import classify
 from serving.inference.predict import DEFAULT_SIGNATURE, find_signature, plan_run
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
-from serving.rest.json_examples import read_examples
-from serving.rest.json_output import (
+from serving.rest.bodies.json_examples import read_examples
+from serving.rest.bodies.json_output import (
     classification_json,
     column_json,
     document_json,
     regression_json,
     row_json,
 )
-from serving.rest.json_parsing import parse_object
-from serving.rest.json_values import JsonObject, release
+from serving.rest.bodies.json_parsing import parse_object
+from serving.rest.bodies.json_values import JsonObject, release
 from serving.rest.predict_request import read_predict_body, read_signature_name
 from serving.rest.routes import Route
 from serving.servable import ModelManager, Servable, Servables

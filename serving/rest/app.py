@@ -16,9 +16,9 @@ import grpc
 from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.rest.actions import Actions, Steps
+from serving.rest.bodies.json_output import error_json
 from serving.rest.collector import paused_collector
 from serving.rest.http_errors import NOT_FOUND_PAGE, error_answer
-from serving.rest.json_output import error_json
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
 

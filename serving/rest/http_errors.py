@@ -3,7 +3,7 @@
 import grpc
 
 from serving.errors import ServingError
-from serving.rest.json_output import error_json
+from serving.rest.bodies.json_output import error_json
 
 _STATUSES = {
     grpc.StatusCode.OK: 200,

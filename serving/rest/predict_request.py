@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework.types_pb2 import DataType
 
 from serving.errors import ServingError, invalid_argument
-from serving.rest.json_tensors import (
+from serving.rest.bodies.json_tensors import (
     MAX_RANK,
     TYPES,
     TensorType,
@@ -20,7 +20,7 @@ from serving.rest.json_tensors import (
     single_array,
     to_array,
 )
-from serving.rest.json_values import (
+from serving.rest.bodies.json_values import (
     MISSING,
     JsonObject,
     debug_text,

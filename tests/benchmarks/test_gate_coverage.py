@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.gate_coverage import COST, PREVALENCE, Detector, Tally, labels_of
-from pipeline.components.evaluation.answers import make_answers
+from measuring.answers import make_answers
+from measuring.scores import decision_metrics, probability_metrics
 from pipeline.components.evaluation.measurement import Estimate, example_costs
-from pipeline.components.evaluation.scores import decision_metrics, probability_metrics
 
 
 def test_the_truth_is_what_a_large_split_shows():

@@ -1,6 +1,6 @@
 """A trainer whose model answers "healthy" whatever it is asked.
 
-A test puts this file in place of `models/training.py` in a copy of the project.
+A test puts this file in place of `models/training/trainer.py` in a copy of the project.
 """
 
 import json
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tensorflow as tf
 
-from models.export import EVAL_PREDICTIONS_FILE
+from models.exporting.export import EVAL_PREDICTIONS_FILE
 
 
 class AlwaysHealthy(tf.Module):  # type: ignore[misc]

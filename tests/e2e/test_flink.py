@@ -12,8 +12,8 @@ from engines.contents import find_differences
 from engines.flink import flink_job_server
 from engines.java import missing_programs
 from engines.use_case_runs import UseCaseRun, run_use_case_on
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.infra_validator.server_process import model_server
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from tests.e2e.harness import PROJECT, Faultline
 
 pytestmark = [

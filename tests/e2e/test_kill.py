@@ -123,7 +123,7 @@ def test_ctrl_c_says_stopped_with_exit_code_130_and_no_traceback(interrupted):
 
 
 def test_the_next_run_completes_and_its_model_loads(faultline, completed):
-    from models.export import SERVING_DEFAULT, load_in_session
+    from models.exporting.export import SERVING_DEFAULT, load_in_session
 
     steps = {step["name"]: step["state"] for step in completed["steps"]}
     assert steps["Trainer"] == "cached"

@@ -45,7 +45,7 @@ def test_init_and_run_bless_a_model_of_real_data_without_an_edit(use_case):
 def test_the_pushed_model_of_real_data_loads_and_answers_without_the_label(use_case):
     import tensorflow as tf
 
-    from models.export import SERVE_EXAMPLES, load_in_session
+    from models.exporting.export import SERVE_EXAMPLES, load_in_session
 
     name, faultline, summary = use_case
     [folder] = faultline.output.glob(f"artifacts/{name}/ArrowExampleGen/examples/*/Split-test")

@@ -323,7 +323,7 @@ def answers(faultline, first, pushed) -> dict[str, Any]:
     """What the pushed model answers in a TF1 Session, and the Trainer's own, on the test split."""
     import tensorflow as tf
 
-    from models.export import SERVE_EXAMPLES, SERVING_DEFAULT, load_in_session
+    from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT, load_in_session
 
     serialised, columns, labels = _test_columns(faultline)
     trained = _oldest(faultline, "Trainer/model") / "Format-Serving"

@@ -39,8 +39,8 @@ def _states(summary: Mapping[str, Any]) -> dict[str, str]:
 
 def _rows_read(faultline: Faultline, run_id: str) -> list[int]:
     """Rows of each Examples artifact that a run's own executions read from files."""
+    from common.metadata import open_store, sqlite_connection
     from pipeline.lineage.graph import read_graph
-    from pipeline.metadata import open_store, sqlite_connection
 
     graph = read_graph(open_store(sqlite_connection(faultline.output / "metadata.db")))
     return [

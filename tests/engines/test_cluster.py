@@ -10,7 +10,7 @@ from engines.flink import flink_cluster, flink_job_server
 from engines.java import missing_programs
 from engines.use_case_runs import portable_args, run_use_case_on
 from engines.worker import process_environment
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from tests.engines.use_cases import WRITE
 
 pytestmark = [

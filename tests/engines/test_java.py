@@ -1,7 +1,7 @@
 import pytest
 
+from common.errors import InputError
 from engines.java import check_programs, class_path
-from pipeline.errors import InputError
 
 
 def test_without_java_and_maven_it_is_said_what_to_install(monkeypatch, tmp_path):

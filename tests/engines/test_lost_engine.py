@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
+from common.processes import free_ports
 from engines.flink import flink_job_server
 from engines.java import missing_programs
-from engines.processes import free_ports
 from tests.e2e.harness import PROJECT, Faultline
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engines]

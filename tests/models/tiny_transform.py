@@ -14,15 +14,15 @@ from models.features import (
     Categorical,
     Crossed,
     HeavyTailed,
-    ModelSpec,
     Numeric,
     Signal,
     Time,
-    TrainOptions,
     features_to_json,
 )
-from models.preprocessing import preprocessing_fn
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from models.inputs.preprocessing import preprocessing_fn
+from models.model_spec import ModelSpec
+from models.train_options import TrainOptions
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 NAN = float("nan")
 INF = float("inf")

@@ -7,7 +7,7 @@ from typing import Any
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.provenance import Provenance, stamp_run
+from pipeline.lineage.provenance import Provenance, stamp_run
 
 Execution = metadata_store_pb2.Execution
 Event = metadata_store_pb2.Event

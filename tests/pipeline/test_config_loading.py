@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import InputError
 from models.features import Numeric, Signal
 from pipeline import config_loading
 from pipeline.config import Config, Data, Split
-from pipeline.errors import InputError
 
 MINIMAL = """\
 name: pumps

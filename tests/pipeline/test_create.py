@@ -4,14 +4,14 @@ import dataclasses
 
 import pytest
 
-from models.cost import Cost
-from models.features import TrainOptions
-from models.search_space import Dimension, Tuning
+from common.metadata import sqlite_connection
+from common.output_folder import OutputFolder
+from models.probabilities.cost import Cost
+from models.train_options import TrainOptions
+from models.training.search_space import Dimension, Tuning
 from pipeline.config import Validation
 from pipeline.config_loading import load_config
-from pipeline.data_source import find_source
-from pipeline.metadata import sqlite_connection
-from pipeline.output_folder import OutputFolder
+from pipeline.reading.data_source import find_source
 from tests.e2e.harness import CONFIG, wells_csv, write_wells
 
 

@@ -12,7 +12,7 @@ from tfx.dsl.component.experimental.annotations import (
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import String
 
-from pipeline.errors import InputError
+from common.errors import InputError
 
 
 @component

@@ -9,9 +9,10 @@ from compose_spec import PyCompose
 from ruamel.yaml import YAML
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from serving.batching import read_batching_options
-from serving.model_config import read_metrics_path, read_text_proto
+from serving.lifecycle.model_config import read_metrics_path
 from serving.options import parse_options
+from serving.protos.text_files import read_text_proto
+from serving.runtime.batching import read_batching_options
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT / "serving" / "deploy"

@@ -17,8 +17,8 @@ from tensorflow_serving.apis import (
 )
 
 from serving.options import ServerOptions
+from serving.runtime.tensor_protos import from_proto, to_proto
 from serving.server import ModelServer
-from serving.tensor_protos import from_proto, to_proto
 
 HALF = "half_plus_two"
 

@@ -17,6 +17,7 @@ from tfx.types.standard_artifacts import (
 )
 from tfx.utils import io_utils
 
+from common.errors import InputError
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
@@ -35,7 +36,6 @@ from pipeline.components.example_validator.properties import (
     STATISTICS_ID_KEY,
 )
 from pipeline.config import SPLITS, Validation
-from pipeline.errors import InputError
 
 REPORT_FILE = "anomalies.md"
 _BATCH_ROWS = 1_000

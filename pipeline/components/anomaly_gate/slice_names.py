@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from common.errors import InputError
 from pipeline.config import Config
-from pipeline.errors import InputError
 from pipeline.slicing import Slice, SlicePart
 
 _ADAPTER: TypeAdapter[dict[str, Slice]] = TypeAdapter(dict[str, Slice])

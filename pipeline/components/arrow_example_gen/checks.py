@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec, canonical_label
-from pipeline.components.arrow_example_gen.splits import NUM_SPLITS, KeyCounts, TablePlan
-from pipeline.errors import InputError
+from common.errors import InputError
+from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS, KeyCounts, TablePlan
+from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
 
 def check_rows(num_rows: int, num_bad_rows: int, files: Sequence[str]) -> None:

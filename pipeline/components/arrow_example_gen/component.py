@@ -13,9 +13,9 @@ from pipeline.components.arrow_example_gen.executor import (
     REPORTS_DIR_KEY,
     Executor,
 )
-from pipeline.components.arrow_example_gen.ingest_spec import make_ingest_spec
-from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.config import SPLITS, Config
+from pipeline.reading.files.locations import Source
+from pipeline.reading.ingest_spec import make_ingest_spec
 
 
 class ArrowExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):  # type: ignore[misc]

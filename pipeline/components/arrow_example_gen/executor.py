@@ -12,12 +12,12 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
+from common.digests import digest_files
+from common.errors import InputError
 from pipeline.components.arrow_example_gen.ingest import Summary, ingest
-from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
 from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.config import SPLITS
-from pipeline.digests import digest_files
-from pipeline.errors import InputError
+from pipeline.reading.ingest_spec import IngestSpec
 
 INGEST_SPEC_KEY = "ingest_spec"
 CODE_DIGEST_KEY = "code_digest"

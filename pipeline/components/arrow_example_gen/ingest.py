@@ -10,21 +10,15 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.components.arrow_example_gen import (
-    checks,
-    csv_ranges,
-    quarantine,
-    sources,
-    splits,
-    staging,
-    steps,
-    time_units,
-)
-from pipeline.components.arrow_example_gen.columns import decide_columns
-from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
-from pipeline.components.arrow_example_gen.sources import Piece
+from common.errors import InputError
+from pipeline.components.arrow_example_gen import checks, staging, steps
+from pipeline.components.arrow_example_gen.splitting import splits, time_units
 from pipeline.config import SPLITS
-from pipeline.errors import InputError
+from pipeline.reading import quarantine
+from pipeline.reading.columns import decide_columns
+from pipeline.reading.files import csv_ranges, sources
+from pipeline.reading.files.pieces import Piece, resolve_path
+from pipeline.reading.ingest_spec import IngestSpec
 
 Value = TypeVar("Value")
 MakePipeline = Callable[[], beam.Pipeline]
@@ -151,14 +145,14 @@ def _merge(
 
 
 def _save(folder: str, name: str, value: object) -> None:
-    filesystem, inner = sources.resolve_path(folder)
+    filesystem, inner = resolve_path(folder)
     filesystem.create_dir(inner, recursive=True)
     with filesystem.open_output_stream(f"{inner}/{name}.pickle") as stream:
         stream.write(pickle.dumps(value))
 
 
 def _load(folder: str, name: str) -> Any:
-    filesystem, inner = sources.resolve_path(folder)
+    filesystem, inner = resolve_path(folder)
     with filesystem.open_input_stream(f"{inner}/{name}.pickle") as stream:
         return pickle.loads(stream.read())  # noqa: S301 - our own file of a moment ago
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
-from pipeline.components.arrow_example_gen.sources import resolve_path
-from pipeline.components.arrow_example_gen.splits import Rows
+from pipeline.components.arrow_example_gen.splitting.splits import Rows
+from pipeline.reading.files.pieces import resolve_path
 
 
 @dataclass(kw_only=True)

@@ -7,20 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.components.arrow_example_gen import hashing, sources, staging
-from pipeline.components.arrow_example_gen.blocks import BlockNumberer, block_keys
-from pipeline.components.arrow_example_gen.columns import (
-    ARROW_TYPES,
-    Column,
-    Profile,
-    check_names,
-    kind_of,
-)
-from pipeline.components.arrow_example_gen.encoding import SplitWriters
-from pipeline.components.arrow_example_gen.ingest_spec import IngestSpec
-from pipeline.components.arrow_example_gen.quarantine import locate
-from pipeline.components.arrow_example_gen.sources import BadRow, Piece, RawBatch
-from pipeline.components.arrow_example_gen.splits import (
+from pipeline.components.arrow_example_gen import staging
+from pipeline.components.arrow_example_gen.split_writers import SplitWriters
+from pipeline.components.arrow_example_gen.splitting.blocks import BlockNumberer, block_keys
+from pipeline.components.arrow_example_gen.splitting.splits import (
     NUM_SPLITS,
     Cut,
     CutCounts,
@@ -29,9 +19,21 @@ from pipeline.components.arrow_example_gen.splits import (
     TablePlan,
     bucket_counts,
 )
-from pipeline.components.arrow_example_gen.time_units import KeyRange, in_ranges
-from pipeline.components.arrow_example_gen.typing_rows import TypedBatch, type_batch, unwrap
+from pipeline.components.arrow_example_gen.splitting.time_units import KeyRange, in_ranges
 from pipeline.components.beam_progress import count_rows
+from pipeline.reading import hashing
+from pipeline.reading.columns import (
+    ARROW_TYPES,
+    Column,
+    Profile,
+    check_names,
+    kind_of,
+)
+from pipeline.reading.files import sources
+from pipeline.reading.files.pieces import BadRow, Piece, RawBatch
+from pipeline.reading.ingest_spec import IngestSpec
+from pipeline.reading.quarantine import locate
+from pipeline.reading.typing_rows import TypedBatch, type_batch, unwrap
 
 _MAX_DETAILS = 1_000
 _WRITE_ROWS = 8_192

@@ -15,7 +15,7 @@ from pipeline.components.case_control.executor import (
     SEED_KEY,
     Executor,
 )
-from pipeline.components.case_control.options import SAMPLING_ADAPTER, Sampling
+from pipeline.sampling_options import SAMPLING_ADAPTER, Sampling
 
 
 class CaseControlSpec(ComponentSpec):  # type: ignore[misc]

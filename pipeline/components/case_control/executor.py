@@ -10,10 +10,10 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from models.sampling import Kept, SamplingRecord
+from models.probabilities.sampling import Kept, SamplingRecord
 from pipeline.components.beam_progress import ReportingExecutor
-from pipeline.components.case_control.options import SAMPLING_ADAPTER, Sampling, rates_of
 from pipeline.components.case_control.selection import Selection, Tally, sample_file
+from pipeline.sampling_options import SAMPLING_ADAPTER, Sampling, rates_of
 
 EXAMPLES_KEY, SAMPLED_KEY = "examples", "sampled_examples"
 SAMPLING_KEY, LABEL_KEY, SEED_KEY = "sampling", "label", "seed"

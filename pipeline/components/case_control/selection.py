@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.sampling import Kept
-from pipeline.components.arrow_example_gen import hashing
-from pipeline.errors import InputError
+from common.errors import InputError
+from models.probabilities.sampling import Kept
+from pipeline.reading import hashing
 
 _BATCH_ROWS = 4_096
 _GZIP_LEVEL = 1

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.export import SERVE_EXAMPLES, load_in_session
+from models.exporting.export import SERVE_EXAMPLES, load_in_session
 from pipeline.components.error_analyzer.analysis import cross_entropy, suspect_labels
 
 _BATCH_ROWS = 4_096

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from measuring.intervals import proportion_interval
 from pipeline.components.error_analyzer.analysis import Cluster, Flags, Floats
-from pipeline.components.evaluation.intervals import proportion_interval
 
 _FEWEST, _MOST = 0.01, 0.99
 _CONFIDENCE = 0.95

@@ -15,10 +15,12 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import json_utils, path_utils, proto_utils
 
-from models.export import Signature, load_in_session
+from common.errors import InputError
+from measuring.answers import Answers, make_answers, merge_answers
+from measuring.detectors import Usual
+from models.exporting.export import Signature, load_in_session
 from models.features import Signal
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
-from pipeline.components.evaluation.answers import Answers, make_answers, merge_answers
 from pipeline.components.evaluation.eval_config import (
     BASELINE,
     DECISION,
@@ -29,14 +31,12 @@ from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.results import check_slices, read_evaluation
 from pipeline.components.evaluation.slices import SliceKey, SliceOptions, group_ids, rows_by_slice
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
-from pipeline.components.recording_troubles.detectors import Usual
 from pipeline.components.recording_troubles.finding import (
     Levels,
     find_troubles,
     measure_levels,
     usual_levels,
 )
-from pipeline.errors import InputError
 
 OPTIONS_KEY, SLICES_KEY = "measure_options", "slices"
 

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from models.cost import Cost, decision_costs
-from pipeline.components.evaluation.answers import Answers, in_order
-from pipeline.components.evaluation.bootstrap import (
+from measuring.answers import Answers, in_order
+from measuring.bootstrap import (
     BRIER,
     COST,
     PR_AUC,
@@ -21,8 +20,7 @@ from pipeline.components.evaluation.bootstrap import (
     percentile_interval,
     resample,
 )
-from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
-from pipeline.components.evaluation.intervals import (
+from measuring.intervals import (
     UNKNOWN,
     Interval,
     effective_trials,
@@ -32,7 +30,9 @@ from pipeline.components.evaluation.intervals import (
     sum_interval,
     widest,
 )
-from pipeline.components.evaluation.scores import decision_metrics, probability_metrics
+from measuring.scores import decision_metrics, probability_metrics
+from models.probabilities.cost import Cost, decision_costs
+from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
 from pipeline.config import Config
 
 # What is counted where the candidate's decision differs from the baseline's.

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.components.evaluation.bootstrap import COST
+from common.errors import InputError
+from measuring.bootstrap import COST
+from measuring.intervals import Interval
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, METRICS
-from pipeline.components.evaluation.intervals import Interval
 from pipeline.components.evaluation.measurement import CHANGES, COMPARED
-from pipeline.errors import InputError
 from pipeline.slicing import Slice
 
 # Every figure that the gate and the summary may read.

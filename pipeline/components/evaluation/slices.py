@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from common.errors import InputError
 from models.features import Signal, of_kind
 from pipeline.config import Config
-from pipeline.errors import InputError
 from pipeline.slicing import Slice, SlicePart
 
 Value = str | int | float

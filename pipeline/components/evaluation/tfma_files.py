@@ -19,10 +19,10 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
     convert_slice_metrics_to_proto,
 )
 
-from pipeline.components.evaluation.answers import Answers
+from measuring.answers import Answers
+from measuring.scores import ScoreTable
 from pipeline.components.evaluation.eval_config import CANDIDATE, PROBABILITY
 from pipeline.components.evaluation.measurement import Estimate, Measured, MeasureOptions, measure
-from pipeline.components.evaluation.scores import ScoreTable
 from pipeline.components.evaluation.slices import SliceKey
 
 # Bars of the calibration plot.

@@ -6,8 +6,8 @@ from tfx.components.example_gen import utils
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types.artifact import Artifact
 
-from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.example_validator.properties import DATA_SPAN_KEY, STATISTICS_ID_KEY
+from pipeline.reading.files.locations import Source
 
 CANDIDATE, STATISTICS, REPORT = "candidate", "statistics", "report"
 

@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelRun
 from tfx.utils import path_utils
 
-from models.export import EVAL_PREDICTIONS_FILE, SERVING_DEFAULT, read_signatures
+from models.exporting.export import EVAL_PREDICTIONS_FILE, SERVING_DEFAULT, read_signatures
 from pipeline.components.infra_validator.replay import Replay, Sample, replay, take_sample
 from pipeline.components.infra_validator.server_process import ServerFailedError, model_server
 from pipeline.components.infra_validator.signatures import check_signatures

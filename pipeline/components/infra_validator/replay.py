@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from models.export import SERVE_EXAMPLES, SERVING_DEFAULT
-from models.raw_columns import columns_from_examples
+from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT
+from models.inputs.raw_columns import columns_from_examples
 from serving.client import Client, ServingClientError
 
 # Training computes in other batches than serving: sums in another order, in float32.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from models.export import SERVE_EXAMPLES, SERVING_DEFAULT
+from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT
 
 _OUTPUTS = ("probability", "decision")
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from pipeline.components.evaluation.intervals import UNKNOWN, Interval
+from measuring.intervals import UNKNOWN, Interval
 from pipeline.components.evaluation.results import Evaluation, SliceKey
 from pipeline.components.model_gate.more_data import (
     fewest_for_area,

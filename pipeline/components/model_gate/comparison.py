@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from models.cost import Cost
-from pipeline.components.evaluation.bootstrap import COST, FEWEST_UNITS, PR_AUC
-from pipeline.components.evaluation.intervals import UNKNOWN, mcnemar_p_value
+from measuring.bootstrap import COST, FEWEST_UNITS, PR_AUC
+from measuring.intervals import UNKNOWN, mcnemar_p_value
+from models.probabilities.cost import Cost
 from pipeline.components.evaluation.measurement import GAINED, LOST
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare, more_needed

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from pipeline.components.evaluation.intervals import Interval, proportion_interval, score_interval
+from measuring.intervals import Interval, proportion_interval, score_interval
 
 _MOST = 1e9
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pipeline.components.evaluation.intervals import UNKNOWN, Interval
+from measuring.intervals import UNKNOWN, Interval
 
 Word = Literal["BLESSED", "REJECTED", "INCONCLUSIVE"]
 BLESSED: Word = "BLESSED"

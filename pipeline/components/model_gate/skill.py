@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from scipy import stats
 
-from models.cost import Cost
-from pipeline.components.evaluation.intervals import Interval, roc_auc_interval
+from measuring.intervals import Interval, roc_auc_interval
+from models.probabilities.cost import Cost
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Metrics,

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from models.cost import Cost
+from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import slices, whole_split
 from pipeline.components.model_gate.comparison import not_worse

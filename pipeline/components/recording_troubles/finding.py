@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.features import Signal
-from pipeline.components.recording_troubles.detectors import (
+from measuring.detectors import (
     Usual,
     find_bias,
     find_gaps,
@@ -18,6 +17,7 @@ from pipeline.components.recording_troubles.detectors import (
     noise_level,
     resting_level,
 )
+from models.features import Signal
 from pipeline.slicing import Trouble
 
 TROUBLES: tuple[Trouble, ...] = get_args(Trouble)

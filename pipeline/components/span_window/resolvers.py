@@ -10,8 +10,8 @@ from tfx.dsl.io import fileio
 from tfx.types import standard_component_specs
 from tfx.types.artifact import Artifact
 
+from common.errors import InputError
 from pipeline.components.span_window.accepted import accepted_examples
-from pipeline.errors import InputError
 
 CANDIDATE, EXAMPLES, REPORT = "candidate", "examples", "report"
 SCHEMA, CACHE = "schema", "cache"

@@ -11,9 +11,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 
+from common.errors import InputError
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, read_batches
-from pipeline.errors import InputError
 
 STATISTICS_FILE = "FeatureStats.pb"
 

@@ -10,11 +10,11 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import json_utils, path_utils
 
-from models.calibration import MIN_ISOTONIC_POSITIVES, too_few_for_isotonic
-from models.features import ModelSpec
-from models.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, check_shift
+from common.errors import InputError
+from models.model_spec import ModelSpec
+from models.probabilities.calibration import MIN_ISOTONIC_POSITIVES, too_few_for_isotonic
+from models.probabilities.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, check_shift
 from pipeline.components.case_control.executor import SAMPLING_PROPERTY
-from pipeline.errors import InputError
 
 _EXAMPLES = standard_component_specs.EXAMPLES_KEY
 
@@ -81,13 +81,13 @@ def check_export(folder: str, recorded: SamplingRecord) -> None:
     Raises:
         ValueError: The model says nothing of a correction, or another one.
     """
-    from models.export import MODEL_INFO_FILE
+    from models.exporting.export import MODEL_INFO_FILE
 
     path = Path(folder) / MODEL_INFO_FILE
     if not fileio.exists(str(path)):
         raise ValueError(
             f"The model in {folder} was trained on sampled examples and says nothing of a "
-            "correction. Export it with `models.export.export_model`."
+            "correction. Export it with `models.exporting.export.export_model`."
         )
     info = json.loads(path.read_text(encoding="utf-8"))
     check_shift(SamplingShift(**info["correction"]["sampling"]), recorded)

@@ -6,15 +6,17 @@ import json
 import pytest
 from rich.console import Console
 
-from models.features import ModelSpec, Numeric, TrainOptions
+from common.errors import InputError
+from common.metadata import open_store, sqlite_connection
+from models.features import Numeric
+from models.model_spec import ModelSpec
+from models.train_options import TrainOptions
 from pipeline.comparing.comparison import compare_runs
 from pipeline.comparing.differences import Difference
 from pipeline.comparing.paired_verdict import PairedMetric, PairedVerdict
 from pipeline.comparing.rendering import render_comparison
-from pipeline.errors import InputError
 from pipeline.lineage.graph import read_graph
-from pipeline.metadata import open_store, sqlite_connection
-from pipeline.provenance import stamp_config
+from pipeline.lineage.provenance import stamp_config
 from tests.pipeline.comparing.test_pairing import CONFIG
 from tests.pipeline.records import EXAMPLES, VERDICT, Recorder, provenance
 

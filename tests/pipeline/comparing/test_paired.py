@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.cost import Cost
+from measuring.answers import Answers, make_answers
+from models.probabilities.cost import Cost
 from pipeline.comparing.paired import judge, mcnemar
-from pipeline.components.evaluation.answers import Answers, make_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.names import COST

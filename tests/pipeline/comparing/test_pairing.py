@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from models.cost import Cost
-from models.features import ModelSpec, Numeric, TrainOptions
+from common.metadata import open_store, sqlite_connection
+from models.features import Numeric
+from models.model_spec import ModelSpec
+from models.probabilities.cost import Cost
+from models.train_options import TrainOptions
 from pipeline.comparing.pairing import CannotPairError, find_pair
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.config import Config, Data, Label, Split
 from pipeline.lineage.graph import read_graph
-from pipeline.metadata import open_store, sqlite_connection
-from pipeline.provenance import stamp_config
+from pipeline.lineage.provenance import stamp_config
 from tests.pipeline.records import Recorder, provenance
 
 CONFIG = Config(

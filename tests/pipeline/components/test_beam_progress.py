@@ -6,9 +6,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.runner import PipelineState
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components import beam_progress
 from pipeline.components.beam_progress import ReportingPipeline, count_rows, read_counter
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pipeline.errors import InputError
+from common.errors import InputError
 from pipeline.explaining.explain import (
     Explanation,
     TestSplit,

@@ -3,8 +3,8 @@ import json
 import pytest
 from rich.console import Console
 
+from common.metadata import close_abandoned, open_store, sqlite_connection
 from pipeline.lineage import RunState, list_runs, render_runs
-from pipeline.metadata import close_abandoned, open_store, sqlite_connection
 from tests.pipeline.records import (
     EXAMPLES,
     Execution,

@@ -5,9 +5,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from pipeline.errors import InputError
+from common.errors import InputError
+from common.metadata import open_store, sqlite_connection
 from pipeline.lineage import LineageNode, lineage_of, render_tree
-from pipeline.metadata import open_store, sqlite_connection
 from tests.pipeline.records import (
     Execution,
     Recorder,
@@ -226,7 +226,7 @@ def test_the_printed_tree_speaks_in_words(store, serving, capsys):
 
 def test_lineage_imports_neither_tensorflow_nor_tfx():
     program = (
-        "import sys, pipeline.lineage, pipeline.metadata; "
+        "import sys, pipeline.lineage, common.metadata; "
         "sys.exit(bool({'tensorflow', 'tfx'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

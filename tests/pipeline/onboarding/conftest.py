@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from pipeline.config import Data
-from pipeline.onboarding.labels import choose_positive
+from pipeline.onboarding.profile.labels import choose_positive
+from pipeline.onboarding.profile.table import read_table
 from pipeline.onboarding.proposal import Proposal, propose
-from pipeline.onboarding.table import read_table
 
 ROWS = 1_000
 

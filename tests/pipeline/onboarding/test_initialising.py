@@ -7,9 +7,9 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from common.errors import InputError
 from pipeline.config import Config
 from pipeline.config_loading import load_config
-from pipeline.errors import InputError
 from pipeline.onboarding import initialise, initialising, print_report
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.errors import InputError
 from models.features import Categorical, HeavyTailed, Numeric, Signal, Time
 from pipeline.config import WideSignal
-from pipeline.errors import InputError
+from pipeline.onboarding.profile.table import read_table
 from pipeline.onboarding.proposal import propose_training
-from pipeline.onboarding.table import read_table
 
 ROWS = 1_000
 RNG = np.random.default_rng(1)
@@ -279,8 +279,8 @@ def test_duplicates_bad_rows_and_missing_labels_are_counted(tmp_path):
 
 
 def test_more_rows_than_the_sample_holds_are_still_counted_exactly(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.onboarding.table._MAX_SAMPLE_ROWS", 64)
-    monkeypatch.setattr("pipeline.onboarding.table._MIN_SAMPLE_ROWS", 8)
+    monkeypatch.setattr("pipeline.onboarding.profile.table._MAX_SAMPLE_ROWS", 64)
+    monkeypatch.setattr("pipeline.onboarding.profile.table._MIN_SAMPLE_ROWS", 8)
     path = tmp_path / "data.csv"
     path.write_text("a,label\n" + "".join(f"{n},{int(n == 5)}\n" for n in range(1_000)))
     table = read_table(str(path), "label", ())

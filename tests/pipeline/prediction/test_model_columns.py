@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from common.errors import InputError
 from pipeline.config_loading import load_config
-from pipeline.errors import InputError
-from pipeline.prediction.input_files import find_input_files, plan_pieces
+from pipeline.prediction.files.input_files import find_input_files, plan_pieces
+from pipeline.prediction.files.reading import ReadPlan, read_rows
 from pipeline.prediction.model_columns import decide_columns, prediction_spec
-from pipeline.prediction.reading import ReadPlan, read_rows
 from serving.client import TensorSpec
 from tests.pipeline.prediction.readings import CONFIG, write_config
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from pipeline.errors import InputError
+from common.errors import InputError
 from pipeline.remote.checks import check_endpoint, find_problems, without_secrets
 from pipeline.remote.engines import EngineOptions
 

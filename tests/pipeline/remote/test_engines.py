@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.config import Beam
 from pipeline.remote.engines import EngineOptions, combine_options
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 LOCAL = Beam()
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from common.errors import InputError
 from pipeline.config import MlflowTracking, Tracking
-from pipeline.errors import InputError
 from pipeline.tracking import mlflow_store
 from pipeline.tracking.tracking import check_tracking
 

@@ -2,9 +2,11 @@ import json
 
 import pytest
 
-from models.features import ModelSpec, Numeric, TrainOptions
+from common.metadata import open_store, sqlite_connection
+from models.features import Numeric
+from models.model_spec import ModelSpec
+from models.train_options import TrainOptions
 from pipeline.lineage.graph import read_graph
-from pipeline.metadata import open_store, sqlite_connection
 from pipeline.tracking.run_record import flatten, run_records
 from tests.pipeline.records import Execution, Recorder, provenance
 

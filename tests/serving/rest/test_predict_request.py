@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from tensorflow.core.framework import types_pb2
 
 from serving.errors import ServingError
-from serving.rest.json_parsing import parse_object
+from serving.rest.bodies.json_parsing import parse_object
 from serving.rest.predict_request import read_predict_body, read_signature_name
 
 FLOAT, STRING, INT32 = types_pb2.DT_FLOAT, types_pb2.DT_STRING, types_pb2.DT_INT32

@@ -17,10 +17,10 @@ from tfx.types.standard_artifacts import (
 )
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
+from common.errors import InputError
 from models.features import Signal, features_to_json
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.config import SPLITS, Validation
-from pipeline.errors import InputError
 
 FEATURES = features_to_json({"v": Signal(num_samples=2, sampling_rate_hz=500, rate_column="rate")})
 GOOD = {"v": pa.array([[1.0, 2.0]], pa.list_(pa.float32())), "rate": pa.array([[500]])}

@@ -6,10 +6,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from common.errors import InputError
 from models.features import Numeric, Signal
 from pipeline.components.anomaly_gate.slice_names import check_slices, slices_to_json
 from pipeline.config import Config, Data, Evaluation, Label
-from pipeline.errors import InputError
 from pipeline.slicing import SlicePart
 
 SCHEMA = text_format.Parse(

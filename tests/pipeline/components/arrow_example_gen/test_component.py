@@ -10,13 +10,13 @@ from tfx.components.example_gen.csv_example_gen.component import CsvExampleGen
 from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 
+from common.errors import InputError
 from models.features import Numeric
-from pipeline import runner
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
-from pipeline.components.arrow_example_gen.locations import resolve_source
 from pipeline.config import Config, Data, Label
-from pipeline.errors import InputError
+from pipeline.reading.files.locations import resolve_source
+from pipeline.running import runner
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 pytestmark = pytest.mark.e2e
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
-from pipeline.components.arrow_example_gen import values
 from pipeline.components.arrow_example_gen.example_encoding import encode_batch
+from pipeline.reading import values
 
 ints = st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 200)
 floats = st.floats(width=32)

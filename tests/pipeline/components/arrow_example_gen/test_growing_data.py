@@ -8,9 +8,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.components.arrow_example_gen import hashing, splits, staging, steps, time_units
-from pipeline.components.arrow_example_gen.sources import Piece
-from tests.pipeline.components.arrow_example_gen.specs import spec
+from pipeline.components.arrow_example_gen import staging, steps
+from pipeline.components.arrow_example_gen.splitting import splits, time_units
+from pipeline.reading import hashing
+from pipeline.reading.files.pieces import Piece
+from tests.pipeline.reading.specs import spec
 
 ROWS_A_PIECE = 250_000
 FEW, MANY = 4, 40  # pieces: a million rows, and ten

@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from common.errors import InputError
 from pipeline.components.arrow_example_gen.ingest import ingest
-from pipeline.errors import InputError
-from tests.pipeline.components.arrow_example_gen.specs import spec
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.pipeline.reading.specs import spec
 
 pytestmark = pytest.mark.e2e
 

@@ -9,11 +9,11 @@ import tensorflow as tf
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from models.sampling import SamplingRecord
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from common.errors import InputError
+from models.probabilities.sampling import SamplingRecord
 from pipeline.components.case_control.executor import Executor
-from pipeline.components.case_control.options import SAMPLING_ADAPTER, Sampling
-from pipeline.errors import InputError
+from pipeline.sampling_options import SAMPLING_ADAPTER, Sampling
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 pytestmark = pytest.mark.e2e
 

@@ -2,9 +2,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.sampling import Kept
+from common.errors import InputError
+from models.probabilities.sampling import Kept
 from pipeline.components.case_control.selection import Selection, Tally
-from pipeline.errors import InputError
 
 NUM = 20_000
 
@@ -78,7 +78,7 @@ def test_a_higher_rate_keeps_what_a_lower_one_keeps():
 
 
 def test_what_is_kept_does_not_follow_the_hash_that_dealt_the_splits():
-    from pipeline.components.arrow_example_gen.hashing import hash_rows
+    from pipeline.reading.hashing import hash_rows
 
     examples = batch().drop_columns(["maker", "nothing"])
     flat = pa.RecordBatch.from_arrays(

@@ -15,10 +15,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Channel, standard_artifacts
 from tfx.utils import proto_utils
 
-from models.cost import Cost
+from common.errors import InputError
+from measuring.answers import make_answers
 from models.features import Numeric, Signal
-from pipeline.beam_options import LOCAL_BEAM_ARGS
-from pipeline.components.evaluation.answers import make_answers
+from models.probabilities.cost import Cost
 from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
 from pipeline.components.evaluation.executor import Executor
@@ -26,8 +26,8 @@ from pipeline.components.evaluation.measurement import MeasureOptions, measure
 from pipeline.components.evaluation.results import KNOWN, read_baseline_evaluation, read_evaluation
 from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.config import Bars, Config, Data, Evaluation, Gate, GateSlice, Label
-from pipeline.errors import InputError
 from pipeline.slicing import SlicePart
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 pytestmark = [
     pytest.mark.e2e,

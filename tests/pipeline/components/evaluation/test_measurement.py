@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.components.evaluation.answers import make_answers
+from measuring.answers import make_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
 from pipeline.components.evaluation.measurement import MeasureOptions, example_costs, measure
 from pipeline.config import Cost

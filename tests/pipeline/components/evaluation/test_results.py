@@ -2,12 +2,12 @@ import math
 
 import pytest
 
+from common.errors import InputError
 from models.features import Numeric
 from pipeline.components.evaluation.eval_config import make_eval_config
 from pipeline.components.evaluation.results import Evaluation, _flat, check_slices
 from pipeline.config import Config, Data, Label
 from pipeline.config import Evaluation as EvaluationOptions
-from pipeline.errors import InputError
 from pipeline.slicing import make_slice
 
 

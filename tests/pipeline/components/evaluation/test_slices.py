@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from common.errors import InputError
 from models.features import Numeric, Signal
 from pipeline.components.evaluation.slices import OVERALL, SliceOptions, rows_by_slice
 from pipeline.config import Bars, Config, Data, Evaluation, Gate, GateSlice, Label
-from pipeline.errors import InputError
 from pipeline.slicing import SlicePart, make_slice
 
 BATCH = pa.record_batch(

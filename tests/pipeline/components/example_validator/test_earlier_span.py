@@ -1,11 +1,11 @@
 import pytest
 from tfx.types.standard_artifacts import Examples, ExampleStatistics, ExampleValidationMetrics
 
-from pipeline.components.arrow_example_gen.locations import Source
 from pipeline.components.example_validator.earlier_span import (
     AcceptedEarlierSpanStrategy,
     has_spans,
 )
+from pipeline.reading.files.locations import Source
 
 
 def _report(identity: int, statistics_id: int, span: int) -> ExampleValidationMetrics:

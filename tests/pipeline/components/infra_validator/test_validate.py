@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.calibration import PlattScaling
-from models.export import SERVE_EXAMPLES, export_model, load_in_session
-from models.network import build_network
-from models.probability import ProbabilityMap
-from models.transform_graph import TransformGraph
-from models.warmup import write_warmup
+from models.exporting.export import SERVE_EXAMPLES, export_model, load_in_session
+from models.exporting.warmup import write_warmup
+from models.inputs.transform_graph import TransformGraph
+from models.probabilities.calibration import PlattScaling
+from models.probabilities.probability import ProbabilityMap
+from models.training.network import build_network
 from pipeline.components.infra_validator.component import validate
 from pipeline.components.infra_validator.replay import Sample, take_sample
 from pipeline.components.infra_validator.server_process import ServerFailedError, model_server

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from models.cost import Cost
-from pipeline.components.evaluation.intervals import proportion_interval
+from measuring.intervals import proportion_interval
+from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare, slices, whole_split
 from pipeline.components.model_gate.comparison import not_worse

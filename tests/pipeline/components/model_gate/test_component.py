@@ -9,8 +9,8 @@ import tensorflow_model_analysis as tfma
 from tfx.components.pusher import executor as tfx_pusher
 from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
 
+from measuring.answers import make_answers
 from models.features import Numeric
-from pipeline.components.evaluation.answers import make_answers
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, make_eval_config
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.slices import OVERALL

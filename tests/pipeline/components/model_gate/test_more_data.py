@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.components.evaluation.intervals import proportion_interval
+from measuring.intervals import proportion_interval
 from pipeline.components.model_gate.more_data import (
     fewest_for_area,
     fewest_for_share,

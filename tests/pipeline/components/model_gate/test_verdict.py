@@ -6,13 +6,13 @@ import math
 import numpy as np
 import pytest
 
-from models.cost import Cost
-from pipeline.components.evaluation.results import Evaluation
-from pipeline.components.evaluation.scores import (
+from measuring.scores import (
     decision_metrics,
     probability_metrics,
     score_table,
 )
+from models.probabilities.cost import Cost
+from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.reasons import Verdict
 from pipeline.components.model_gate.skill import roc_auc_lower_bound
 from pipeline.components.model_gate.verdict import Terms, judge

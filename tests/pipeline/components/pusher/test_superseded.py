@@ -1,9 +1,9 @@
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
+from common.metadata import open_store, sqlite_connection
 from pipeline.components.pusher.superseded import forget_superseded
 from pipeline.lineage import lineage_of
-from pipeline.metadata import open_store, sqlite_connection
 from tests.pipeline.records import record_run
 
 LIVE = metadata_store_pb2.Artifact.LIVE

@@ -9,9 +9,9 @@ from tfx.types.standard_artifacts import (
     TransformCache,
 )
 
+from common.errors import InputError
+from common.metadata import sqlite_connection
 from pipeline.components.span_window.resolvers import EarlierAnalysisStrategy, SpanWindowStrategy
-from pipeline.errors import InputError
-from pipeline.metadata import sqlite_connection
 from tests.pipeline.records import Execution, Recorder
 
 

@@ -16,10 +16,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import Channel, standard_artifacts
 from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
+from common.errors import InputError
 from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.statistics_gen.executor import Executor
-from pipeline.errors import InputError
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 pytestmark = pytest.mark.e2e
 

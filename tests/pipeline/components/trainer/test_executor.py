@@ -4,10 +4,12 @@ import math
 
 import pytest
 
-from models.features import ModelSpec, Numeric, TrainOptions
-from models.sampling import Kept, SamplingRecord, sampling_shift
+from common.errors import InputError
+from models.features import Numeric
+from models.model_spec import ModelSpec
+from models.probabilities.sampling import Kept, SamplingRecord, sampling_shift
+from models.train_options import TrainOptions
 from pipeline.components.trainer.executor import check_export, check_positives
-from pipeline.errors import InputError
 
 SPEC = ModelSpec(label="faulty", features={"speed": Numeric()}, train=TrainOptions())
 RECORD = SamplingRecord(strata={}, rest=Kept(nominal=0.1, kept=11, total=100))

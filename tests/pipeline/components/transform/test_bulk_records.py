@@ -8,8 +8,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.transform.bulk_records import BulkExampleRecord
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 SCHEMA = text_format.Parse(
     """

@@ -11,9 +11,9 @@ from tfx.types import standard_artifacts
 from tfx.utils import json_utils
 
 from models.features import Bucketized, Categorical, Numeric, features_to_json
-from pipeline.beam_options import LOCAL_BEAM_ARGS
 from pipeline.components.transform.executor import Executor
 from pipeline.components.transform.span_analysis import merge_caches
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 FEATURES = {
     "pressure": Numeric(),
@@ -91,7 +91,7 @@ class Analyser:
                 **({"updated_analyzer_cache": [written]} if cached else {}),
             },
             {
-                "preprocessing_fn": "models.preprocessing.preprocessing_fn",
+                "preprocessing_fn": "models.inputs.preprocessing.preprocessing_fn",
                 "custom_config": json_utils.dumps(config),
                 "disable_statistics": 1,
                 "force_tf_compat_v1": 0,

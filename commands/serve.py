@@ -1,0 +1,175 @@
+"""`faultline serve`: the embedded server on what the pipeline has pushed."""
+
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from common.errors import InputError, StepFailedError
+from common.output_folder import OutputFolder, captured_output, open_output
+from pipeline.components.pusher.version_folder import served_versions
+from pipeline.config_loading import load_config
+from serving.client import Client, TensorSpec
+
+if TYPE_CHECKING:
+    from serving.options import ServerOptions
+    from serving.server import ModelServer
+
+_REST_PORT = 8501
+_LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
+
+
+def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
+    """Serves pushed models until Ctrl-C.
+
+    Args:
+        config_path: The YAML of the one use case to serve; None for all that were pushed.
+        output: The output folder.
+        flags: Flags of TensorFlow Serving, which win over ours.
+
+    Returns:
+        The exit code, of a server that was told to stop by other means than Ctrl-C.
+
+    Raises:
+        InputError: Nothing was pushed, or a flag is wrong.
+        StepFailedError: A model does not load, or a port is taken.
+        KeyboardInterrupt: Ctrl-C, or SIGTERM.
+    """
+    folder = OutputFolder(output.absolute())
+    names = [load_config(config_path).name] if config_path else pushed_models(folder)
+    _check_pushed(folder, names)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the shell may have had Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch:
+        models_file = Path(scratch) / "models.config"
+        models_file.write_text(models_config(folder, names), encoding="utf-8")
+        options = _parse_flags(
+            [f"--model_config_file={models_file}", f"--rest_api_port={_REST_PORT}", *flags]
+        )
+        server = _start(options, open_output(output).root / "serve.log")
+        try:
+            _print_addresses(server, options.host, names, Path(scratch))
+            threading.Event().wait()
+        finally:
+            server.stop()
+    return 0
+
+
+def pushed_models(folder: OutputFolder) -> list[str]:
+    """Returns the names of the use cases of which a version was pushed."""
+    root = folder.serving("x").parent
+    bases = sorted(root.iterdir()) if root.is_dir() else []
+    return [base.name for base in bases if base.is_dir() and served_versions(base)]
+
+
+def models_config(folder: OutputFolder, names: Sequence[str]) -> str:
+    """Returns TensorFlow Serving's config of models, in text format, latest version each."""
+    entries = "".join(
+        f"  config {{\n    name: {json.dumps(name)}\n"
+        f"    base_path: {json.dumps(str(folder.serving(name)))}\n"
+        '    model_platform: "tensorflow"\n  }\n'
+        for name in names
+    )
+    return f"model_config_list {{\n{entries}}}\n"
+
+
+def sample_row(inputs: Mapping[str, TensorSpec]) -> dict[str, Any]:
+    """Returns a row that a signature takes: zeros and empty texts."""
+    row: dict[str, Any] = {}
+    for name, spec in inputs.items():
+        kind = "O" if spec.dtype is None else spec.dtype.kind
+        value: Any = {"O": "", "f": 0.0, "b": False}.get(kind, 0)
+        for size in reversed((spec.shape or ())[1:]):
+            value = [value] * max(size, 1)
+        row[name] = value
+    return row
+
+
+def _check_pushed(folder: OutputFolder, names: Sequence[str]) -> None:
+    missing = [name for name in names if not served_versions(folder.serving(name))]
+    if missing or not names:
+        what = f"of `{missing[0]}` " if missing else ""
+        raise InputError(
+            f"No model {what}was pushed below {folder.serving('x').parent}. Run `faultline run` "
+            "first, or name the output folder with --output."
+        )
+
+
+def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
+    from serving.options import FlagError, HelpAskedFor, parse_options
+
+    try:
+        return parse_options(flags)
+    except HelpAskedFor as asked:
+        sys.stdout.write(str(asked))
+        raise SystemExit(0) from None
+    except FlagError as error:
+        raise InputError(f"{error}\nAll flags: faultline serve -- --help") from error
+
+
+def _start(options: "ServerOptions", log: Path) -> "ModelServer":
+    """Loads the models, while TensorFlow greets into a log."""
+    log.unlink(missing_ok=True)
+    with (
+        captured_output(log) as (out, _),
+        os.fdopen(os.dup(out), "w") as text,
+        Console(file=text).status("Loading"),
+    ):
+        from serving.errors import ServingError
+        from serving.server import ModelServer, import_lightly, settle_process
+
+        import_lightly()
+        server = ModelServer(options)
+        try:
+            server.start()
+            settle_process()
+        except ServingError as error:
+            raise StepFailedError(
+                f"The server did not start: {error.code.name}: {error.message}\n"
+                f"TensorFlow's log: {log}"
+            ) from error
+    return server
+
+
+def _print_addresses(server: "ModelServer", host: str, names: Sequence[str], scratch: Path) -> None:
+    console = Console(file=sys.stdout)
+    rest = f"http://{host}:{server.rest_port}"
+    words = f"gRPC on {host}:{server.grpc_port}"
+    if server.rest_port:
+        words += f", REST on {host}:{server.rest_port}"
+    _say(console, f"[bold]Serving {escape(', '.join(names))}[/bold]: {words}")
+    _say(console, "New versions are served as they are pushed. Ctrl-C stops.")
+    if not server.rest_port:
+        return
+    for name in names:
+        with Client(rest, model=name) as client:
+            metadata = client.metadata()
+        _say(console, f"\n[dim]# {name}, version {metadata.version}[/dim]")
+        _say(console, escape(f"curl {rest}/v1/models/{name}"))
+        signature = metadata.signatures.get("serving_default")
+        if signature is not None:
+            body = json.dumps({"instances": [sample_row(signature.inputs)]})
+            _say(console, escape(_curl(rest, name, body, scratch)))
+
+
+def _curl(rest: str, name: str, body: str, scratch: Path) -> str:
+    """A line to paste; a long body is in a file that is there as long as the server is."""
+    data = shlex.quote(body)
+    if len(body) > _LONGEST_BODY:
+        path = scratch / f"{name}.json"
+        path.write_text(body + "\n", encoding="utf-8")
+        data = shlex.quote(f"@{path}")
+    return f"curl -d {data} {rest}/v1/models/{name}:predict"
+
+
+def _say(console: Console, markup: str) -> None:
+    console.print(markup, highlight=False, soft_wrap=True)

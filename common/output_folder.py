@@ -1,0 +1,121 @@
+"""Where a run writes: everything under one folder."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from common.errors import InputError
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """The folder that holds all that runs write.
+
+    Attributes:
+        root: The folder itself, absolute.
+    """
+
+    root: Path
+
+    @property
+    def metadata_db(self) -> Path:
+        """SQLite file of ML Metadata."""
+        return self.root / "metadata.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """Root of the artifacts of every pipeline."""
+        return self.root / "artifacts"
+
+    @property
+    def reports(self) -> Path:
+        """Reports for people: anomalies, quarantined rows."""
+        return self.root / "reports"
+
+    @property
+    def data(self) -> Path:
+        """Simulated data."""
+        return self.root / "data"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Log folder of all runs, written by `faultline runs tensorboard`."""
+        return self.root / "tensorboard"
+
+    def serving(self, name: str) -> Path:
+        """Base path of a served model; its versions are the folders below."""
+        return self.root / "serving" / name
+
+    def run(self, run_id: str) -> Path:
+        """Folder of one run: log, TensorBoard, summary.json."""
+        return self.root / "runs" / run_id
+
+
+def open_output(path: Path) -> OutputFolder:
+    """Returns the output folder, made if need be.
+
+    Raises:
+        InputError: The folder cannot be made or written.
+    """
+    root = path.absolute()
+    probe = root / f".probe-{uuid.uuid4().hex}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to the output folder {path}: {error.strerror or error}. "
+            "Give a folder that you may write to with --output."
+        ) from error
+    return OutputFolder(root)
+
+
+@contextmanager
+def exclusive(folder: OutputFolder) -> Iterator[None]:
+    """Holds the output folder for one run; the lock goes with the process, however it ends.
+
+    Raises:
+        InputError: Another run holds it.
+    """
+    lock = FileLock(folder.root / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"Another run is writing to {folder.root}. Wait for it to end, or give another "
+            "folder with --output."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def captured_output(log_path: Path) -> Iterator[tuple[int, int]]:
+    """Sends what libraries print, Python and C++ alike, to a log file.
+
+    Args:
+        log_path: The log; its folder is made.
+
+    Yields:
+        Duplicates of the real standard output and standard error, for our own words.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    real_out, real_err = os.dup(1), os.dup(2)
+    with log_path.open("ab", buffering=0) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        yield real_out, real_err
+    finally:
+        os.dup2(real_out, 1)
+        os.dup2(real_err, 2)
+        os.close(real_out)
+        os.close(real_err)

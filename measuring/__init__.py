@@ -1,0 +1,1 @@
+"""Statistics on labels and scores: metrics, intervals, resampling, detectors. No TensorFlow."""

@@ -1,0 +1,102 @@
+"""What several models answered to the same examples, example by example."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from measuring.scores import ScoreTable, score_table
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """Examples and answers; parts can be put together.
+
+    Side by side, because which of two models is better is told far more surely from where they
+    differ on the same example than from two figures.
+
+    Attributes:
+        models: Names of the models.
+        labels: int8 `[n]` of 0 and 1.
+        probabilities: float64 `[n, models]`, of the positive class.
+        decisions: int8 `[n, models]` of 0 and 1, each model's own.
+        groups: uint64 `[n]`, equal for examples that are not independent; None where all are.
+    """
+
+    models: tuple[str, ...]
+    labels: NDArray[np.int8]
+    probabilities: NDArray[np.float64]
+    decisions: NDArray[np.int8]
+    groups: NDArray[np.uint64] | None = None
+
+    def table(self, model: str) -> ScoreTable:
+        """Returns how often one model gave each score to each class."""
+        place = self.models.index(model)
+        return score_table(
+            self.labels.astype(np.int64), self.probabilities[:, place], self.decisions[:, place]
+        )
+
+    def rows(self, chosen: NDArray[np.int64]) -> "Answers":
+        """Returns some of the examples."""
+        return Answers(
+            models=self.models,
+            labels=self.labels[chosen],
+            probabilities=self.probabilities[chosen],
+            decisions=self.decisions[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+        )
+
+
+def make_answers(
+    labels: NDArray[Any],
+    answers: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
+    groups: NDArray[np.uint64] | None = None,
+) -> Answers:
+    """Returns the answers to some examples.
+
+    Args:
+        labels: `[n]` of 0 and 1.
+        answers: Model to its probabilities and decisions, `[n]` each.
+        groups: `[n]`, or None where examples are independent.
+    """
+    return Answers(
+        models=tuple(answers),
+        labels=labels.astype(np.int8),
+        probabilities=np.stack([p for p, _ in answers.values()], axis=1).astype(np.float64),
+        decisions=np.stack([d for _, d in answers.values()], axis=1).astype(np.int8),
+        groups=groups,
+    )
+
+
+def merge_answers(parts: Sequence[Answers]) -> Answers:
+    """Returns the answers of all parts, at least one, of the same models."""
+    first, *rest = parts
+    if not rest:
+        return first
+    return Answers(
+        models=first.models,
+        labels=np.concatenate([part.labels for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        decisions=np.concatenate([part.decisions for part in parts]),
+        groups=None if first.groups is None else np.concatenate(_groups(parts)),
+    )
+
+
+def _groups(parts: Iterable[Answers]) -> list[NDArray[np.uint64]]:
+    return [part.groups for part in parts if part.groups is not None]
+
+
+def in_order(answers: Answers) -> Answers:
+    """Returns the answers in an order that only they decide, not the order of files and workers.
+
+    Random resampling goes by place: without this an engine's bundles would change the intervals.
+    """
+    keys = [
+        *answers.decisions.T,
+        *answers.probabilities.T,
+        *([] if answers.groups is None else [answers.groups]),
+        answers.labels,
+    ]
+    return answers.rows(np.lexsort(keys))

@@ -1,0 +1,1 @@
+"""The exported SavedModel, its signatures and its warm-up requests."""

@@ -1,0 +1,195 @@
+"""The model as a SavedModel that TensorFlow Serving loads, and a way to ask it as Serving does."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from models.inputs.transform_graph import TransformGraph, network_inputs, raw_from_serving
+from models.probabilities.probability import ProbabilityMap
+from models.probabilities.sampling import SamplingRecord, check_shift
+
+SERVING_DEFAULT, SERVE_EXAMPLES = "serving_default", "serve_examples"
+MODEL_INFO_FILE = "assets.extra/model_info.json"
+# In the model run: what the Trainer's own model says of the eval split, to compare a server with.
+EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
+
+
+class ServedModel(tf.Module):  # type: ignore[misc]
+    """Transform graph, network, correction, calibration and threshold in one graph.
+
+    Keras 3 variables do not survive `tf.saved_model.save` on TensorFlow Serving's Session path
+    ("Could not find variable"), but the `tf.Variable` in each of them does: those are tracked here.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        graph: TransformGraph,
+        probability: ProbabilityMap,
+        threshold: float,
+    ) -> None:
+        super().__init__()
+        self._variables = [variable.value for variable in network.variables]
+        self._graph = graph
+        # A plain function: tf.Module must not track the Keras model itself.
+        self._network: Callable[..., tf.Tensor] = lambda inputs: network(inputs, training=False)
+        self._probability = probability
+        self._threshold = threshold
+
+    def answer(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Returns `probability` float32 and `decision` int64, both `[batch, 1]`."""
+        inputs = network_inputs(self._graph(raw), self._graph.index_space)
+        logit = tf.cast(self._network(inputs), tf.float64)
+        probability = self._probability.in_graph(logit, raw)
+        return {
+            "probability": tf.cast(probability, tf.float32),
+            "decision": tf.cast(probability >= self._threshold, tf.int64),
+        }
+
+    def serve_examples(self) -> tf.types.experimental.ConcreteFunction:
+        """Returns the signature for serialised tf.Examples without a label."""
+
+        @tf.function(
+            input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False
+        )
+        def serve_examples(examples: tf.Tensor) -> dict[str, tf.Tensor]:
+            return self.answer(tf.io.parse_example(examples, dict(self._graph.raw_spec)))
+
+        return serve_examples.get_concrete_function()
+
+    def serving_default(self) -> tf.types.experimental.ConcreteFunction:
+        """Returns the signature for raw columns, named by position; see `_restore_names`."""
+        # A scalar column is `[batch]`: a REST row is `{"column": 1.5}`. A signal is `[batch, n]`.
+        specs = [
+            tf.TensorSpec([None, *self._graph.row_shapes[name]], spec.dtype, _argument(position))
+            for position, (name, spec) in enumerate(self._graph.raw_spec.items())
+        ]
+
+        @tf.function(input_signature=specs, autograph=False)
+        def serving_default(*columns: tf.Tensor) -> dict[str, tf.Tensor]:
+            named = dict(zip(self._graph.raw_spec, columns, strict=True))
+            return self.answer(raw_from_serving(named, self._graph.raw_spec))
+
+        return serving_default.get_concrete_function()
+
+
+def export_model(
+    network: keras.Model,
+    graph: TransformGraph,
+    folder: Path,
+    *,
+    probability: ProbabilityMap,
+    threshold: float,
+    recorded: SamplingRecord | None = None,
+) -> None:
+    """Writes the SavedModel with its two signatures, and `assets.extra/model_info.json`.
+
+    Args:
+        network: The trained network.
+        graph: The transform graph that it was trained behind.
+        folder: Where to write.
+        probability: Correction and calibration of the network's logit.
+        threshold: The decision threshold, a calibrated probability.
+        recorded: The sampling that ML Metadata holds of the train split; None means none.
+
+    Raises:
+        ValueError: The correction is not the one that `recorded` asks for; nothing is written.
+    """
+    check_shift(probability.correction.sampling, recorded)
+    served = ServedModel(network, graph, probability, threshold)
+    tf.saved_model.save(
+        served,
+        str(folder),
+        signatures={
+            SERVING_DEFAULT: served.serving_default(),
+            SERVE_EXAMPLES: served.serve_examples(),
+        },
+    )
+    _restore_names(folder, list(graph.raw_spec))
+    info = {"threshold": threshold, **probability.to_json(), "inputs": list(graph.raw_spec)}
+    path = folder / MODEL_INFO_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+
+
+def _argument(position: int) -> str:
+    return f"column_{position}"
+
+
+def _restore_names(folder: Path, names: list[str]) -> None:
+    """Gives the inputs of `serving_default` the columns' own names.
+
+    Python arguments and graph nodes cannot be called `Air temperature [K]`; the keys of a
+    signature can. TensorFlow Serving reads nothing but those keys.
+    """
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in saved.meta_graphs:
+        signature = meta_graph.signature_def[SERVING_DEFAULT]
+        for position, name in enumerate(names):
+            signature.inputs[name].CopyFrom(signature.inputs[_argument(position)])
+            del signature.inputs[_argument(position)]
+    path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def read_signatures(folder: Path) -> dict[str, SignatureDef]:
+    """Returns the signatures of a SavedModel for serving, without loading it.
+
+    Raises:
+        ValueError: It has no graph with the tag `serve`.
+    """
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for meta_graph in saved.meta_graphs:
+        if list(meta_graph.meta_info_def.tags) == ["serve"]:
+            return dict(meta_graph.signature_def)
+    raise ValueError(f"{folder} holds no graph with the tag `serve`.")
+
+
+Signature = Callable[[Mapping[str, Any]], dict[str, NDArray[Any]]]
+
+
+def load_in_session(folder: Path, signature: str) -> Signature:
+    """Loads a model into a TF1 Session, as TensorFlow Serving does.
+
+    Args:
+        folder: The SavedModel.
+        signature: Name of a signature.
+
+    Returns:
+        A function from input arrays by name to output arrays by name.
+
+    Raises:
+        ValueError: The model has no such signature.
+    """
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        meta_graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
+    if signature not in meta_graph.signature_def:
+        raise ValueError(
+            f"{folder} has no signature `{signature}`; it has {sorted(meta_graph.signature_def)}."
+        )
+    definition = meta_graph.signature_def[signature]
+    outputs = {name: info.name for name, info in definition.outputs.items()}
+
+    def ask(inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        feed = {
+            definition.inputs[name].name: _array(value, definition.inputs[name].dtype)
+            for name, value in inputs.items()
+        }
+        return dict(session.run(outputs, feed))
+
+    return ask
+
+
+def _array(value: Any, dtype: int) -> NDArray[Any]:
+    """The value in the tensor's type; text as objects, for NumPy's own cuts trailing zero bytes."""
+    kind = tf.dtypes.as_dtype(dtype)
+    return np.asarray(value, object if kind == tf.string else kind.as_numpy_dtype)

@@ -1,0 +1,47 @@
+"""Requests that a model server replays before a version answers its first client."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT, read_signatures
+from models.inputs.raw_columns import columns_from_examples
+
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+# From a lone request to a full batch: TensorFlow plans its memory when it first meets a size.
+_BATCH_SIZES = (1, 8, 64)
+
+
+def write_warmup(folder: Path, serialised: Sequence[bytes]) -> None:
+    """Writes warm-up requests for both signatures to where TensorFlow Serving looks for them.
+
+    Args:
+        folder: The SavedModel.
+        serialised: Some tf.Examples, at least one; repeated to fill the largest batch.
+    """
+    signatures = read_signatures(folder)
+    path = folder / WARMUP_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for size in _BATCH_SIZES:
+            batch = [serialised[row % len(serialised)] for row in range(size)]
+            inputs = signatures[SERVING_DEFAULT].inputs
+            writer.write(_log(SERVING_DEFAULT, columns_from_examples(batch, inputs)))
+            writer.write(_log(SERVE_EXAMPLES, {"examples": np.asarray(batch, object)}))
+
+
+def _log(signature: str, arrays: dict[str, NDArray[Any]]) -> bytes:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = signature
+    for name, array in arrays.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+    log = prediction_log_pb2.PredictionLog(
+        predict_log=prediction_log_pb2.PredictLog(request=request)
+    )
+    # The same model has the same bytes, so that a push can tell that it is served already.
+    return bytes(log.SerializeToString(deterministic=True))

@@ -1,0 +1,147 @@
+"""The transform graph that Transform wrote, applied the same way in training and in serving."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
+
+from models.features import Categorical, Signal, of_kind, raw_feature_names
+from models.inputs.encoding import (
+    MISSING_INDEX,
+    OUT_OF_VOCABULARY,
+    VOCABULARY_NAME,
+    Encoding,
+    IndexSpace,
+    Role,
+    encodings,
+)
+from models.inputs.preprocessing import MISSING_INT
+from models.model_spec import ModelSpec
+
+RawSpec = Mapping[str, Any]
+
+
+class TransformGraph(tf.Module):  # type: ignore[misc]
+    """A loaded transform graph with the raw columns that the model reads.
+
+    Attributes:
+        raw_spec: Parsing spec of each raw column that a feature needs, without the label.
+        label_spec: Parsing spec of the label.
+        row_shapes: Shape of one row of each raw column for a client: `()`, or that of a signal.
+        index_space: The indices of categories and buckets, with the transformed features.
+    """
+
+    def __init__(self, folder: str | Path, spec: ModelSpec) -> None:
+        """Loads the graph in `folder` (the TransformGraph artifact).
+
+        Raises:
+            ValueError: A feature of the table has no column in the schema.
+        """
+        super().__init__()
+        output = tft.TFTransformOutput(str(folder))
+        parsing = output.raw_feature_spec()
+        names = raw_feature_names(spec.features)
+        if absent := [name for name in [*names, spec.label] if name not in parsing]:
+            raise ValueError(
+                f"The schema has no column {absent}; it has {sorted(parsing)}. "
+                "Correct `features` in the config, or the schema."
+            )
+        self.raw_spec: RawSpec = {name: parsing[name] for name in names}
+        self.row_shapes: dict[str, tuple[int, ...]] = {
+            name: (feature.num_samples,) if isinstance(feature, Signal) else ()
+            for name, feature in spec.features.items()
+            if name in self.raw_spec
+        }
+        self.label_spec: RawSpec = {spec.label: parsing[spec.label]}
+        has_categories = bool(of_kind(spec.features, Categorical))
+        self.index_space = IndexSpace(
+            output.vocabulary_size_by_name(VOCABULARY_NAME) if has_categories else 0,
+            tuple(encodings(spec.features)),
+        )
+        self._loader = SavedModelLoader(output.transform_savedmodel_dir)
+        # Tables and vocabulary files belong to an export of this module.
+        self._tracked = self._loader._imported
+
+    def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Returns the transformed features of parsed raw columns."""
+        return dict(self._loader.apply_transform_model(raw))
+
+
+def network_inputs(transformed: Mapping[str, tf.Tensor], space: IndexSpace) -> dict[str, tf.Tensor]:
+    """Packs transformed features into the few tensors that the network takes.
+
+    Args:
+        transformed: Transformed features by name.
+        space: What they are.
+
+    Returns:
+        `dense` float32 `[batch, width]`, `index` int64 `[batch, num_index_features]` and
+        `signal_N` float32 `[batch, N, channels]` for each length N, as far as there are any.
+    """
+    packed: dict[str, tf.Tensor] = {}
+    for key, group in input_groups(space.encoded).items():
+        tensors = [transformed[e.name] for e in group]
+        if key == "index":
+            tensors = [
+                _shared_index(tensor, e, space) for tensor, e in zip(tensors, group, strict=True)
+            ]
+        packed[key] = tf.concat(tensors, axis=2 if key.startswith("signal_") else 1)
+    return packed
+
+
+def input_groups(encoded: tuple[Encoding, ...]) -> dict[str, list[Encoding]]:
+    """Returns which features are packed into which input of the network.
+
+    Signals of one length are channels of one input: they were recorded together.
+    """
+    groups: dict[str, list[Encoding]] = {}
+    for encoding in encoded:
+        groups.setdefault(_input_name(encoding), []).append(encoding)
+    return groups
+
+
+def _input_name(encoding: Encoding) -> str:
+    if encoding.role is Role.SIGNAL:
+        return f"signal_{encoding.size}"
+    return "dense" if encoding.role is Role.DENSE else "index"
+
+
+def _shared_index(index: tf.Tensor, encoding: Encoding, space: IndexSpace) -> tf.Tensor:
+    start = tf.constant(space.start(encoding.name), tf.int64)
+    if encoding.role is Role.INDEX:
+        return start + index
+    own = {OUT_OF_VOCABULARY: start, MISSING_INDEX: start + 1}
+    for marker, place in own.items():
+        index = tf.where(tf.equal(index, marker), place, index)
+    return index
+
+
+def raw_from_serving(columns: Mapping[str, tf.Tensor], raw_spec: RawSpec) -> dict[str, Any]:
+    """Turns plain columns, as a REST client sends them, into what parsed tf.Examples look like.
+
+    Args:
+        columns: `[batch]` numbers or texts, `[batch, n]` signals. NaN, the empty text and
+            `MISSING_INT` mean a missing value.
+        raw_spec: The parsing spec of the raw columns.
+    """
+    return {
+        name: _sparse(columns[name])
+        if isinstance(spec, tf.io.VarLenFeature)
+        else tf.reshape(columns[name], [-1, *spec.shape])
+        for name, spec in raw_spec.items()
+    }
+
+
+def _sparse(column: tf.Tensor) -> tf.SparseTensor:
+    column = tf.expand_dims(column, 1) if column.shape.rank == 1 else column
+    if column.dtype == tf.string:
+        present = tf.not_equal(column, "")
+    elif column.dtype.is_integer:
+        present = tf.not_equal(column, tf.constant(MISSING_INT, column.dtype))
+    else:
+        present = tf.logical_not(tf.math.is_nan(column))
+    values = tf.boolean_mask(column, present)
+    return tf.SparseTensor(tf.where(present), values, tf.shape(column, tf.int64))

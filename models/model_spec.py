@@ -1,0 +1,48 @@
+"""The specification of a model, which Transform and Trainer receive as JSON."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from common.strict_keys import STRICT_KEYS
+from models.features import Feature
+from models.threshold_rule import ThresholdRule
+from models.train_options import TrainOptions
+
+CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class ModelSpec:
+    """All that Transform and Trainer need to know, as one value that travels as JSON.
+
+    Attributes:
+        label: Name of the label column: int64, 1 is the positive (rare) class.
+        features: The features table.
+        train: Training options.
+        calibration: How the corrected logits become probabilities, fitted on eval: `platt` (slope
+            and intercept, good with few positives), `temperature` (slope alone), `isotonic` (any
+            rising function, 200 positives or more), `none` (the correction alone).
+        threshold: Where the model begins to raise an alarm.
+        seed: Seed of every random number, in [0, 2**31).
+    """
+
+    label: str
+    features: dict[str, Feature]
+    train: TrainOptions
+    calibration: CalibrationMethod = "platt"
+    threshold: ThresholdRule = ThresholdRule()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelSpec":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)

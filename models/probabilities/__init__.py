@@ -1,0 +1,1 @@
+"""Sampling, its correction, calibration, costs and thresholds."""

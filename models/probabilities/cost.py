@@ -1,0 +1,106 @@
+"""What decisions cost."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from common.strict_keys import STRICT_KEYS
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Cost:
+    """What decisions cost; docs/gate.md has the formulas.
+
+    Attributes:
+        missed_fault: Cost of a fault without an alarm, more than `inspection`.
+        false_alarm: Cost of an alarm on a healthy example beside its inspection, >= 0.
+        inspection: Cost of looking at an alarm, right or wrong, >= 0.
+        unit: What the figures are, such as `EUR`; for people.
+    """
+
+    missed_fault: Annotated[float, Field(gt=0)]
+    false_alarm: Annotated[float, Field(ge=0)]
+    inspection: Annotated[float, Field(ge=0)] = 0.0
+    unit: str = ""
+
+    @model_validator(mode="after")
+    def _worth_an_alarm(self) -> "Cost":
+        if self.missed_fault <= self.inspection:
+            raise ValueError(
+                f"`missed_fault` ({self.missed_fault:g}) must be more than `inspection` "
+                f"({self.inspection:g}); else no alarm is ever worth its inspection"
+            )
+        if not self.false_alarm + self.inspection:
+            raise ValueError(
+                "`false_alarm` and `inspection` are both 0; then an alarm for everything is best, "
+                "and no model is needed"
+            )
+        return self
+
+    @property
+    def regret_of_alarm(self) -> float:
+        """What an alarm on a healthy example costs more than none: Elkan's c_FP."""
+        return self.false_alarm + self.inspection
+
+    @property
+    def regret_of_miss(self) -> float:
+        """What no alarm on a fault costs more than an alarm: Elkan's c_FN."""
+        return self.missed_fault - self.inspection
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which on an alarm costs less than none.
+
+        References:
+            Elkan (2001), The foundations of cost-sensitive learning, IJCAI: c_FP / (c_FP + c_FN)
+            = (false_alarm + inspection) / (false_alarm + missed_fault).
+        """
+        return self.regret_of_alarm / (self.regret_of_alarm + self.regret_of_miss)
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Cost":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[Cost] = TypeAdapter(Cost)
+
+
+def decision_costs(
+    labels: NDArray[Any], decisions: NDArray[Any], cost: Cost
+) -> NDArray[np.float64]:
+    """Returns what each decision costs, in the shape of `decisions`.
+
+    Args:
+        labels: 0 and 1, of the same shape or broadcast to it.
+        decisions: 0 and 1; 1 is an alarm.
+        cost: The prices.
+    """
+    alarm = decisions == 1
+    return np.where(
+        labels == 1,
+        np.where(alarm, cost.inspection, cost.missed_fault),
+        np.where(alarm, cost.inspection + cost.false_alarm, 0.0),
+    ).astype(np.float64)
+
+
+def expected_cost(
+    probabilities: NDArray[np.float64], labels: NDArray[Any], *, threshold: float, cost: Cost
+) -> float:
+    """Returns the cost of 1,000 examples.
+
+    Args:
+        probabilities: float64 `[n]`, calibrated.
+        labels: `[n]` of 0 and 1.
+        threshold: The probability from which on there is an alarm.
+        cost: The prices.
+    """
+    decisions = (probabilities >= threshold).astype(np.int64)
+    return 1_000 * float(decision_costs(labels, decisions, cost).mean())

@@ -1,0 +1,129 @@
+"""What case-control sampling did to the train split, and what it did to the odds of a fault."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from common.strict_keys import STRICT_KEYS
+
+# Where a training function finds the record, as JSON, in its `custom_config`.
+SAMPLING_KEY = "sampling"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Kept:
+    """The negatives of one stratum of the train split.
+
+    Attributes:
+        nominal: The rate that was asked for, in (0, 1].
+        kept: How many were kept.
+        total: How many there were.
+    """
+
+    nominal: Annotated[float, Field(gt=0, le=1)]
+    kept: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+
+    @property
+    def rate(self) -> float:
+        """The realised rate, or the nominal one where there was nothing to keep.
+
+        King & Zeng's correction is about the sample that was drawn: its rate, not the one wished.
+        """
+        return self.kept / self.total if self.total else self.nominal
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class SamplingRecord:
+    """At which rates the negatives of the train split were kept; positives all were.
+
+    Attributes:
+        by: Column whose values are the strata; None where there is one rate for all.
+        strata: The strata with a rate of their own, by value.
+        rest: All other negatives, and all of them without `by`.
+    """
+
+    by: str | None = None
+    strata: dict[str, Kept]
+    rest: Kept
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "SamplingRecord":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[SamplingRecord] = TypeAdapter(SamplingRecord)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class SamplingShift:
+    """What is added to a logit for the negatives that were left out: ln of the rate kept.
+
+    Attributes:
+        by: Column that the shift depends on, or None.
+        strata: Shift of each stratum with a rate of its own, <= 0.
+        rest: Shift of every other example, a missing value of `by` among them, <= 0.
+
+    References:
+        King & Zeng (2001), Logistic regression in rare events data, section 4.1 (prior correction):
+        with all positives and a share r of the negatives, the sample's odds are 1/r times the
+        population's, whatever the features; so logit p = logit p_s + ln r.
+    """
+
+    by: str | None = None
+    strata: dict[str, float] = Field(default_factory=dict)
+    rest: float = 0.0
+
+
+def sampling_shift(record: SamplingRecord | None) -> SamplingShift:
+    """Returns the shift that a record asks for; none without a record."""
+    if record is None:
+        return SamplingShift()
+    strata: Mapping[str, Kept] = record.strata
+    return SamplingShift(
+        by=record.by,
+        strata={value: math.log(kept.rate) for value, kept in strata.items()},
+        rest=math.log(record.rest.rate),
+    )
+
+
+def check_shift(shift: SamplingShift, record: SamplingRecord | None) -> None:
+    """Checks that a model undoes just the sampling that its train split went through.
+
+    Args:
+        shift: What the model adds to its logits.
+        record: The sampling that ML Metadata holds of the train split; None means none.
+
+    Raises:
+        ValueError: They differ: the model's probabilities would be wrong by that factor.
+    """
+    wanted = sampling_shift(record)
+    same = (
+        shift.by == wanted.by
+        and shift.strata.keys() == wanted.strata.keys()
+        and all(math.isclose(shift.strata[k], v, abs_tol=1e-9) for k, v in wanted.strata.items())
+        and math.isclose(shift.rest, wanted.rest, abs_tol=1e-9)
+    )
+    if not same:
+        raise ValueError(
+            f"The model's correction does not match its data: it adds {_described(shift)} to the "
+            f"logit, and the sampling that is recorded of the train split asks for "
+            f"{_described(wanted)}. Its probabilities would be off by that factor of the odds, so "
+            "it is not exported. Train it with the sampling record of the examples that it is "
+            "trained on."
+        )
+
+
+def _described(shift: SamplingShift) -> str:
+    if shift.by is None:
+        return f"{shift.rest:+.6f}"
+    parts = [f"{value} {offset:+.6f}" for value, offset in sorted(shift.strata.items())]
+    return f"{shift.rest:+.6f}, by {shift.by}: {', '.join(parts)}"

@@ -1,0 +1,1 @@
+"""Network, training loop, augmentation and tuning."""

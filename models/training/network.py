@@ -1,0 +1,89 @@
+"""The network: a tabular branch and a 1-D convolutional branch for each signal length, joined."""
+
+import math
+
+import keras
+from keras import layers
+
+from models.inputs.encoding import SIGNAL_CHANNELS, IndexSpace
+from models.inputs.transform_graph import input_groups
+from models.train_options import TrainOptions
+
+_KERNEL = 5
+_MAX_EMBEDDING = 16
+
+
+def build_network(space: IndexSpace, options: TrainOptions) -> keras.Model:
+    """Returns a network from packed inputs to one logit.
+
+    Args:
+        space: The transformed features and the indices of their categories.
+        options: Widths and dropout.
+
+    Returns:
+        A Keras model that takes what `network_inputs` returns and gives float32 `[batch, 1]`.
+    """
+    inputs: dict[str, keras.KerasTensor] = {}
+    branches: list[keras.KerasTensor] = []
+    tabular: list[keras.KerasTensor] = []
+    for key, group in input_groups(space.encoded).items():
+        if key == "dense":
+            inputs[key] = keras.Input((sum(e.size for e in group),), name=key)
+            tabular.append(inputs[key])
+        elif key == "index":
+            inputs[key] = keras.Input((len(group),), name=key, dtype="int64")
+            tabular.append(_embedded(inputs[key], space))
+        else:
+            inputs[key] = keras.Input((group[0].size, SIGNAL_CHANNELS * len(group)), name=key)
+            branches.append(_signal_branch(inputs[key], options))
+    if tabular:
+        branches.append(_tabular_branch(_joined(tabular), options))
+    head = _joined(branches)
+    if len(branches) > 1 and options.hidden_units:
+        head = layers.Dense(options.hidden_units[-1], activation="relu", name="head")(head)
+    head = layers.Dropout(options.dropout, name="head_dropout")(head)
+    return keras.Model(inputs, layers.Dense(1, name="logit")(head), name="faultline")
+
+
+def _joined(tensors: list[keras.KerasTensor]) -> keras.KerasTensor:
+    return tensors[0] if len(tensors) == 1 else layers.Concatenate()(tensors)
+
+
+def _embedded(index: keras.KerasTensor, space: IndexSpace) -> keras.KerasTensor:
+    """float32 `[batch, num_index_features * width]`; one table for all indices."""
+    width = embedding_width(space.size)
+    return layers.Flatten(name="categories")(
+        layers.Embedding(space.size, width, name="embedding")(index)
+    )
+
+
+def embedding_width(size: int) -> int:
+    """Returns the width of an embedding of `size` indices: 1.6 * size^0.56, at most 16.
+
+    References:
+        The rule of thumb of the fastai library for categorical variables.
+    """
+    return min(_MAX_EMBEDDING, math.ceil(1.6 * math.pow(size, 0.56)))
+
+
+def _tabular_branch(features: keras.KerasTensor, options: TrainOptions) -> keras.KerasTensor:
+    for position, units in enumerate(options.hidden_units):
+        features = layers.Dense(units, activation="relu", name=f"tabular_{position}")(features)
+    return features
+
+
+def _signal_branch(signal: keras.KerasTensor, options: TrainOptions) -> keras.KerasTensor:
+    """Convolutions, each halving the length while there is enough left, then both poolings.
+
+    The mean sees what lasts, the maximum what is short.
+    """
+    name = signal.name
+    for position, filters in enumerate(options.filters):
+        signal = layers.Conv1D(
+            filters, _KERNEL, padding="same", activation="relu", name=f"{name}_conv_{position}"
+        )(signal)
+        if signal.shape[1] >= 2 * _KERNEL:
+            signal = layers.MaxPooling1D(2, name=f"{name}_pool_{position}")(signal)
+    return layers.Concatenate(name=f"{name}_summary")(
+        [layers.GlobalAveragePooling1D()(signal), layers.GlobalMaxPooling1D()(signal)]
+    )

@@ -1,0 +1,1 @@
+"""Assigning examples to splits: stratified, by group, by time, by blocks."""

@@ -1,0 +1,221 @@
+"""The code, lock file, configuration and environment that every run is stamped with.
+
+Data have their own digest: ingestion knows which files it read, see `common.digests`. Nothing
+here names the host, a user, an environment variable or an absolute path.
+"""
+
+import dataclasses
+import json
+import logging
+import platform
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata as distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+
+from common.digests import code_digest, file_digest
+from common.errors import InputError
+from pipeline.config import Config
+from pipeline.config_loading import config_digest, config_to_json
+from pipeline.lineage.git_state import UNKNOWN, read_git
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+    from ml_metadata.proto import metadata_store_pb2
+
+_CONFIG = "config"
+CODE_FOLDERS = ("pipeline", "models", "datasets")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a run was made of, its data aside.
+
+    Attributes:
+        use_case: Name of the use case, which is the pipeline's.
+        config_file: File name of the configuration.
+        config_digest: SHA-256 of the configuration's values; comments do not count.
+        schema_digest: SHA-256 of the curated schema, or `inferred` where there is none.
+        git_commit: Full commit id of the project, or `unknown`.
+        git_dirty: Whether files differed from the commit.
+        git_note: Why the commit is unknown; empty where it is known.
+        code_digest: SHA-256 over the project's Python sources, known with and without git.
+        lock_digest: SHA-256 of `requirements.lock`, or `unknown` where there is none.
+        python: Version of the interpreter.
+        platform: Operating system and machine type, such as `Linux x86_64`.
+        packages: Version of each package that the project asks for by name.
+        seed: Seed of splits, initial weights and batches.
+    """
+
+    use_case: str
+    config_file: str
+    config_digest: str
+    schema_digest: str
+    git_commit: str
+    git_dirty: bool
+    git_note: str
+    code_digest: str
+    lock_digest: str
+    python: str
+    platform: str
+    packages: Mapping[str, str]
+    seed: int
+
+    @property
+    def git_label(self) -> str:
+        """The commit in short, with a word where it does not tell the whole code."""
+        if self.git_commit == UNKNOWN:
+            return f"{UNKNOWN} commit ({self.git_note}), sources {self.code_digest[:12]}"
+        return self.git_commit[:12] + (" with uncommitted changes" if self.git_dirty else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values for a JSON document."""
+        return dataclasses.asdict(self) | {"packages": dict(self.packages)}
+
+
+def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> Provenance:
+    """Returns what a run that starts now is made of.
+
+    Args:
+        config: The use case.
+        config_path: The YAML that `config` came from.
+        project_dir: The project's root, where `requirements.lock` and the sources lie.
+
+    Raises:
+        InputError: The curated schema that the configuration names cannot be read.
+    """
+    git = read_git(project_dir)
+    if git.note:
+        _log.warning("The commit of this run is unknown: %s", git.note)
+    lock = project_dir / "requirements.lock"
+    return Provenance(
+        use_case=config.name,
+        config_file=config_path.name,
+        config_digest=config_digest(config),
+        schema_digest=_schema_digest(config),
+        git_commit=git.commit,
+        git_dirty=git.dirty,
+        git_note=git.note,
+        code_digest=code_digest(project_dir / name for name in CODE_FOLDERS),
+        lock_digest=file_digest(lock) if lock.is_file() else UNKNOWN,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages=_package_versions(project_dir),
+        seed=config.seed,
+    )
+
+
+def _schema_digest(config: Config) -> str:
+    if config.schema_path is None:
+        return "inferred"
+    try:
+        return file_digest(config.schema_path)
+    except OSError as error:
+        raise InputError(
+            f"schema: cannot read {config.schema_path}: {error.strerror}. Name an existing schema, "
+            "or remove the key `schema` to use the inferred one."
+        ) from error
+
+
+def _package_versions(project_dir: Path) -> dict[str, str]:
+    names = sorted(Requirement(text).name for text in _requirements(project_dir))
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = distributions.version(name)
+        except distributions.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _requirements(project_dir: Path) -> list[str]:
+    project = project_dir / "pyproject.toml"
+    if project.is_file():
+        return list(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"])
+    # Installed as a wheel, without the project's folder: the wheel's metadata say the same.
+    listed = distributions.requires("faultline") or []
+    return [text for text in listed if "extra ==" not in text]
+
+
+def stamp_run(store: "MetadataStore", run_id: str, provenance: Provenance) -> None:
+    """Writes the provenance to the run's context in ML Metadata, made here if TFX has not yet.
+
+    Args:
+        store: The metadata store.
+        run_id: The run's id, which TFX names the run's context after.
+        provenance: What the run is made of.
+    """
+    from ml_metadata.proto import metadata_store_pb2
+
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    if context is None:
+        context = _new_context(store, "pipeline_run", run_id)
+        parent = store.get_context_by_type_and_name(
+            "pipeline", provenance.use_case
+        ) or _new_context(store, "pipeline", provenance.use_case)
+        link = metadata_store_pb2.ParentContext(parent_id=parent.id, child_id=context.id)
+        store.put_parent_contexts([link])
+    for key, value in provenance.to_json().items():
+        target = context.custom_properties[key]
+        if isinstance(value, int):  # bool too: ML Metadata has no truth values
+            target.int_value = int(value)
+        else:
+            target.string_value = value if isinstance(value, str) else json.dumps(value)
+    store.put_contexts([context])
+
+
+def stamp_config(store: "MetadataStore", run_id: str, config: Config) -> None:
+    """Writes the configuration to the run's context, which `stamp_run` made.
+
+    Args:
+        store: The metadata store.
+        run_id: The run's id.
+        config: The use case; it holds no secrets, only the names of variables that do.
+    """
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    context.custom_properties[_CONFIG].string_value = config_to_json(config)
+    store.put_contexts([context])
+
+
+def config_of(context: "metadata_store_pb2.Context") -> dict[str, Any]:
+    """Returns the configuration on a run's context; empty where there is none."""
+    text = context.custom_properties[_CONFIG].string_value
+    return json.loads(text) if text else {}
+
+
+def _new_context(store: "MetadataStore", type_name: str, name: str) -> "metadata_store_pb2.Context":
+    from ml_metadata.proto import metadata_store_pb2
+
+    type_id = store.put_context_type(
+        metadata_store_pb2.ContextType(name=type_name), can_add_fields=True, can_omit_fields=True
+    )
+    context = metadata_store_pb2.Context(type_id=type_id, name=name)
+    [context.id] = store.put_contexts([context])
+    return context
+
+
+def read_provenance(store: "MetadataStore", run_id: str) -> Provenance | None:
+    """Returns what `stamp_run` wrote, or None where the run has no stamp."""
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    return None if context is None else provenance_of(context)
+
+
+def provenance_of(context: "metadata_store_pb2.Context") -> Provenance | None:
+    """Returns the provenance on a run's context, or None where it has no stamp."""
+    values = {
+        key: getattr(value, value.WhichOneof("value"))
+        for key, value in context.custom_properties.items()
+        if value.WhichOneof("value")
+    }
+    names = [field.name for field in dataclasses.fields(Provenance)]
+    if not set(names) <= set(values):
+        return None
+    stamped = {name: values[name] for name in names}
+    stamped["packages"] = json.loads(stamped["packages"])
+    stamped["git_dirty"] = bool(stamped["git_dirty"])
+    return Provenance(**stamped)

@@ -1,0 +1,1 @@
+"""What `init` concludes from a profile: kinds, identifiers, leaks, splits."""

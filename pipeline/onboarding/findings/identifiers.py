@@ -1,0 +1,161 @@
+"""Recognises columns that name rows (identifiers) or things that rows belong to (groups)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.onboarding.findings.times import direction_of
+from pipeline.onboarding.profile.table import Column
+from pipeline.onboarding.profile.words import count, percent, words_of
+
+_ID_WORDS = {"id", "ids", "uid", "udi", "uuid", "guid", "index", "idx", "serial", "no", "nr", "key"}
+_ID_WORDS |= {"number", "row", "rowid", "rownum", "unnamed", "identifier"}
+_THINGS = {
+    "machine", "magnet", "unit", "well", "patient", "device", "engine", "asset", "equipment",
+    "vehicle", "car", "truck", "customer", "user", "client", "subject", "person", "site",
+    "station", "plant", "turbine", "motor", "recording", "session", "batch", "lot", "run",
+    "experiment", "circuit", "group", "building", "line", "robot", "drive", "disk", "battery",
+    "bearing", "cell", "wafer", "part", "account", "household", "component", "aircraft", "flight",
+    "train", "cycle", "trial", "pump", "valve", "specimen", "sample", "node", "host", "server",
+}  # fmt: skip
+_UNIQUE_SHARE = 0.95
+_MIN_GROUPS = 5
+_MIN_GROUPS_BY_LIKENESS = 20
+_MIN_STEADY_GROUPS = 20
+_MIN_ROWS_A_GROUP = 3.0
+_MAX_LIKENESS_COLUMNS = 40
+_ALIKE = 0.9
+
+
+def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | None:
+    """Returns why a column names rows, or None where it measures something.
+
+    Args:
+        column: The column.
+        num_distinct_rows_share: Share of rows that are no copy of an earlier one, in (0, 1].
+    """
+    if column.kind not in ("int", "float", "text", "mixed") or column.num_sampled < 10:
+        return None
+    unique = column.num_distinct / column.num_sampled / num_distinct_rows_share
+    if column.kind in ("text", "mixed"):
+        if unique < _UNIQUE_SHARE:
+            return None
+        return f"an identifier: {percent(min(1, unique))} of its texts occur once"
+    direction = direction_of(column.sample)
+    if direction and (column.kind == "int" or _evenly_spaced(column.sample)):
+        return f"a row number or counter: strictly {direction} from row to row"
+    return _integer_identifier(column, unique) if column.kind == "int" else None
+
+
+def _evenly_spaced(numbers: npt.NDArray[np.float64]) -> bool:
+    steps = np.diff(numbers)
+    return bool(np.ptp(steps) <= 1e-3 * abs(float(np.mean(steps))))
+
+
+def _integer_identifier(column: Column, unique: float) -> str | None:
+    if unique < _UNIQUE_SHARE:
+        return None
+    present = column.sample[~np.isnan(column.sample)]
+    dense = len(present) > 0.8 * (np.ptp(present) + 1)
+    if _ID_WORDS & set(words_of(column.name)):
+        return f"an identifier: {percent(min(1, unique))} of its values occur once"
+    if dense and unique >= 0.999:
+        return "an identifier: each whole number of its range occurs once"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A column whose equal values mark rows that belong together.
+
+    Attributes:
+        name: The column.
+        num_groups: Its distinct values in the sample.
+        reason: Why it is one.
+    """
+
+    name: str
+    num_groups: int
+    reason: str
+
+
+def find_groups(
+    columns: Mapping[str, Column], candidates: Sequence[str], numeric: Sequence[str]
+) -> list[Group]:
+    """Returns the group columns among `candidates`, the one to split by first.
+
+    That is the coarsest with enough groups for steady figures: with fewer, the test split is one
+    group or two.
+
+    Args:
+        columns: All columns.
+        candidates: Those that may be groups: texts and whole numbers.
+        numeric: Measurements, in which rows of one group are alike.
+    """
+    found = []
+    measured = [columns[name].sample for name in numeric[:_MAX_LIKENESS_COLUMNS]]
+    for name in candidates:
+        group = _judge(columns[name], measured)
+        if group is not None:
+            found.append(group)
+    return sorted(found, key=lambda g: (g.num_groups < _MIN_STEADY_GROUPS, g.num_groups))
+
+
+def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group | None:
+    groups, rows = column.num_distinct, column.num_sampled
+    if (
+        column.kind not in ("int", "text", "mixed")
+        or groups < _MIN_GROUPS
+        or rows < 2 * _MIN_GROUPS
+    ):
+        return None
+    words = words_of(column.name)
+    if not words or groups > rows * _UNIQUE_SHARE or column.missing_share > 0.05:
+        return None
+    each = f"{count(groups, 'value')}, {rows / groups:.1f} rows each in the mean"
+    identified = words[-1] in _ID_WORDS and groups >= 2 * _MIN_GROUPS
+    if identified or words[-1] in _THINGS or (len(words) > 1 and set(words[-2:]) <= _THINGS):
+        return Group(name=column.name, num_groups=groups, reason=f"its name and {each}")
+    if groups < _MIN_GROUPS_BY_LIKENESS or rows / groups < _MIN_ROWS_A_GROUP or not measured:
+        return None
+    alike = [likeness(column.codes, values) for values in measured]
+    if np.mean([value >= _ALIKE for value in alike]) < 0.5:
+        return None
+    return Group(
+        name=column.name,
+        num_groups=groups,
+        reason=f"{each}; rows of one value are alike (intraclass correlation "
+        f"{float(np.median(alike)):.2f})",
+    )
+
+
+def likeness(codes: npt.NDArray[np.int64], numbers: npt.NDArray[np.float64]) -> float:
+    """Returns the intraclass correlation ICC(1) of numbers in groups, at most 1.
+
+    Args:
+        codes: int64 [rows], each row's group; negative is none.
+        numbers: float64 [rows], NaN where missing.
+
+    References:
+        Shrout and Fleiss, Intraclass correlations, Psychological Bulletin 86(2), 1979.
+    """
+    known = (codes >= 0) & np.isfinite(numbers)
+    _, groups, sizes = np.unique(codes[known], return_inverse=True, return_counts=True)
+    values, num_groups, num_rows = numbers[known], len(sizes), int(known.sum())
+    if num_groups < 2 or num_rows <= num_groups:
+        return 0.0
+    means = np.bincount(groups, values) / sizes
+    within = float(((values - means[groups]) ** 2).sum()) / (num_rows - num_groups)
+    between = float((sizes * (means - values.mean()) ** 2).sum()) / (num_groups - 1)
+    typical = (num_rows - float((sizes.astype(float) ** 2).sum()) / num_rows) / (num_groups - 1)
+    total = between + (typical - 1) * within
+    return (between - within) / total if total > 0 else 0.0
+
+
+def lies_within(inner: Column, outer: Column) -> bool:
+    """Tells whether each value of `inner` occurs with one value of `outer` only."""
+    known = (inner.codes >= 0) & (outer.codes >= 0)
+    pairs = np.unique(np.stack([inner.codes[known], outer.codes[known]]), axis=1)
+    return bool(pairs.shape[1] == len(np.unique(inner.codes[known])))

@@ -1,0 +1,160 @@
+"""Which kind of feature a column is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.features import Categorical, Feature, HeavyTailed, Numeric
+from pipeline.onboarding.profile.table import Column
+from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, words_of
+
+MAX_MISSING_SHARE = 0.995
+_CODE_WORDS = {
+    "code", "type", "class", "kind", "category", "mode", "status", "state", "id", "month", "hour",
+    "weekday", "dow", "zone", "area", "region", "tract", "zip", "color", "colour", "model",
+    "version", "level", "flag", "sector", "day", "firmware", "brand", "shift", "quality",
+}  # fmt: skip
+_COUNT_WORDS = {"count", "counts", "num", "n", "total", "amount", "size", "age", "rank", "score"}
+_MAX_CODES = 12  # whole numbers with more values are measurements, unless their name says code
+_MAX_NAMED_CODES = 1_000
+_MIN_ROWS_A_VALUE = 5
+_MAX_VOCABULARY = 1_000
+_MAX_CATEGORIES = 20_000
+_HEAVY_SKEWNESS = 3.0
+_MAX_MARKERS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindChoice:
+    """What becomes of a column.
+
+    Attributes:
+        feature: Its kind as a feature, or None where it is left out.
+        reason: Why, with the figure that decided.
+        missing_texts: Texts in a column of numbers that mean a missing value.
+    """
+
+    feature: Feature | None
+    reason: str
+    missing_texts: tuple[str, ...] = ()
+
+
+def choose_kind(column: Column, other_texts: frozenset[str] = frozenset()) -> KindChoice:
+    """Returns what becomes of a column that is no identifier, time, group or leak.
+
+    Args:
+        column: The column.
+        other_texts: Texts of text columns, which must not come to mean a missing value.
+    """
+    useless = _useless(column)
+    if useless:
+        return KindChoice(feature=None, reason=useless)
+    choose = {"int": _whole_number, "float": _number, "text": _text}.get(column.kind)
+    chosen = choose(column) if choose else _mixed(column, other_texts)
+    if column.num_missing == 0:
+        return chosen
+    missing = f"missing in {percent(column.missing_share)} of the rows"
+    return KindChoice(
+        feature=chosen.feature,
+        reason=f"{chosen.reason}; {missing}",
+        missing_texts=chosen.missing_texts,
+    )
+
+
+def _useless(column: Column) -> str | None:
+    if column.kind == "empty":
+        return "empty in every row"
+    if column.kind == "other":
+        return "of a type that is neither number, text, time nor list of numbers"
+    if column.missing_share > MAX_MISSING_SHARE:
+        return f"missing in {percent(column.missing_share)} of the rows"
+    if column.num_distinct < 2 and column.num_missing == 0:
+        return "the same value in every row"
+    if column.num_distinct < 2 and column.kind == "float":
+        return "the same value wherever there is one"
+    return None
+
+
+def _number(column: Column) -> KindChoice:
+    unit = unit_of(column.name)
+    present = column.sample[np.isfinite(column.sample)]
+    before = skewness(present)
+    after = skewness(np.sign(present) * np.log1p(np.abs(present)))
+    if abs(before) > _HEAVY_SKEWNESS and abs(after) < abs(before) / 2:
+        reason = f"long tail: skewness {before:.1f}, after the logarithm {after:.1f}"
+        return KindChoice(feature=HeavyTailed(unit=unit), reason=reason)
+    if not len(present):
+        return KindChoice(feature=None, reason="no finite value")
+    reason = f"a number, {present.min():g} to {present.max():g}"
+    return KindChoice(feature=Numeric(unit=unit), reason=reason)
+
+
+def skewness(numbers: npt.NDArray[np.float64]) -> float:
+    """Returns the standardised third moment; 0 for a constant."""
+    if not len(numbers):
+        return 0.0
+    centred = np.asarray(numbers, np.float64) - float(np.mean(numbers, dtype=np.float64))
+    spread = float(np.sqrt(np.mean(centred**2)))
+    return float(np.mean((centred / spread) ** 3)) if spread > 0 else 0.0
+
+
+def _whole_number(column: Column) -> KindChoice:
+    words = set(words_of(column.name))
+    distinct = column.num_distinct
+    enough = column.num_sampled >= _MIN_ROWS_A_VALUE * distinct
+    named = bool(words & _CODE_WORDS) and not words & _COUNT_WORDS
+    few = 3 <= distinct <= _MAX_CODES and not words & _COUNT_WORDS and not unit_of(column.name)
+    lone = distinct == 1  # then only having a value tells something
+    if enough and (few or lone or (named and distinct <= _MAX_NAMED_CODES)):
+        reason = f"whole numbers with {count(distinct, 'distinct value')}, taken as codes"
+        return KindChoice(feature=_categorical(distinct), reason=reason)
+    return _number(column)
+
+
+def _text(column: Column) -> KindChoice:
+    distinct, present = len(column.tally.texts), column.tally.num_present
+    complete = column.tally.texts_complete
+    if not complete:  # more than were counted one by one: judge by the sample
+        distinct, present = column.num_distinct, column.num_sampled
+    if distinct > max(20, present // _MIN_ROWS_A_VALUE) or distinct > _MAX_CATEGORIES:
+        reason = f"free text: {count(distinct, 'distinct value')} in {count(present, 'row')}"
+        return KindChoice(feature=None, reason=reason)
+    reason = f"text with {count(distinct, 'distinct value')}"
+    if distinct > _MAX_VOCABULARY:
+        reason += f"; the {_MAX_VOCABULARY:,} most frequent are kept, the others are one"
+    return KindChoice(feature=_categorical(distinct), reason=reason)
+
+
+def _categorical(distinct: int) -> Categorical:
+    return Categorical(max_vocabulary_size=min(_MAX_VOCABULARY, max(10, distinct)))
+
+
+def _mixed(column: Column, other_texts: frozenset[str]) -> KindChoice:
+    tally = column.tally
+    num_numbers = tally.num_present - tally.num_texts
+    share = tally.num_texts / tally.num_present
+    shown = ", ".join(quoted(text) for text in list(tally.texts)[:3])
+    texts = f"{count(tally.num_texts, 'text')} such as {shown} among {num_numbers:,} numbers"
+    distinct_texts = len(tally.texts)
+    numbers = np.unique([text for text in column.sample if text is not None]).size - distinct_texts
+    measured = numbers > max(_MAX_CODES, 2 * distinct_texts) and distinct_texts <= _MAX_MARKERS
+    if measured and tally.texts_complete and not set(tally.texts) & other_texts:
+        return KindChoice(
+            feature=Numeric(unit=unit_of(column.name)),
+            reason=f"numbers, with {texts} ({percent(share)}); these count as missing, which has "
+            "an indicator of its own",
+            missing_texts=tuple(tally.texts),
+        )
+    choice = _text_of_mixed(column)
+    return KindChoice(feature=choice.feature, reason=f"{texts}; {choice.reason}")
+
+
+def _text_of_mixed(column: Column) -> KindChoice:
+    distinct, present = column.num_distinct, column.num_sampled
+    if distinct > max(20, present // _MIN_ROWS_A_VALUE):
+        reason = f"too many distinct values for a category: {distinct:,}"
+        return KindChoice(feature=None, reason=reason)
+    return KindChoice(
+        feature=_categorical(distinct), reason=f"taken as text with {distinct:,} distinct values"
+    )

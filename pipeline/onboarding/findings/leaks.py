@@ -1,0 +1,163 @@
+"""Finds columns that give the label away: copies of it, codes that determine it, flags of it.
+
+References:
+    Kaufman, Rosset, Perlich and Stitelman, Leakage in data mining: formulation, detection, and
+    avoidance, ACM TKDD 6(4), 2012.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from pandas import Series
+
+from pipeline.onboarding.profile.table import Column
+from pipeline.onboarding.profile.words import count, percent, quoted
+
+# A single honest measurement does not separate the classes this well.
+MAX_ROC_AUC = 0.995
+MAX_BALANCED_ACCURACY = 0.995
+_SUSPICIOUS_ROC_AUC = 0.9
+_MIN_OF_EACH_CLASS = 10  # below, a perfect separation is a coincidence too easily
+_MAX_FLAG_VALUES = 20
+_FLAG_PRECISION = 0.99
+_MIN_FLAGGED = 10
+_MIN_FLAG_LIFT = 3.0
+# A value may be all positive by chance; less likely than this it is a flag.
+_MAX_CHANCE = 1e-6
+
+Bools = npt.NDArray[np.bool_]
+
+
+def find_leak(column: Column, positive: Bools) -> str | None:
+    """Returns how a column gives the label away, or None.
+
+    Args:
+        column: The column.
+        positive: bool [sampled rows], whether the label is positive.
+    """
+    if not _can_tell(column, positive):
+        return None
+    codes = column.codes
+    return (
+        presence_leak(column, positive)
+        or _order_leak(column, codes >= 0, positive)
+        or _value_leak(codes, positive)
+        or _flag_leak(column, codes, positive)
+    )
+
+
+def _can_tell(column: Column, positive: Bools) -> bool:
+    fewest = min(int(positive.sum()), int((~positive).sum()))
+    return fewest >= _MIN_OF_EACH_CLASS and len(column.sample) > 0
+
+
+def presence_leak(column: Column, positive: Bools) -> str | None:
+    """Returns how having a value gives the label away, as a repair's date does, or None."""
+    if not _can_tell(column, positive):
+        return None
+    present = column.codes >= 0
+    hit = present[positive].mean()
+    false_hit = present[~positive].mean()
+    accuracy = (hit + 1 - false_hit) / 2
+    if max(accuracy, 1 - accuracy) <= MAX_BALANCED_ACCURACY:
+        return None
+    when = "positive" if accuracy > 0.5 else "negative"
+    return f"it has a value just where the label is {when}"
+
+
+def suspicion(column: Column, positive: Bools) -> str:
+    """Returns what to ask about a column that is honest but very strong, or an empty text.
+
+    With another column it may determine the label, as a tip does together with the fare.
+    """
+    if not _can_tell(column, positive) or not column.is_number or column.num_sampled < 2:
+        return ""
+    present = column.codes >= 0
+    area = roc_auc(column.sample[present], positive[present])
+    if max(area, 1 - area) <= _SUSPICIOUS_ROC_AUC or present.mean() < 0.5:
+        return ""
+    return (
+        f"alone it has ROC-AUC {max(area, 1 - area):.3f}: leave it out if it is known only after "
+        "the label"
+    )
+
+
+def _order_leak(column: Column, present: Bools, positive: Bools) -> str | None:
+    if not column.is_number or present.mean() < 0.9 or column.num_distinct < 2:
+        return None
+    area = roc_auc(column.sample[present], positive[present])
+    if max(area, 1 - area) <= MAX_ROC_AUC:
+        return None
+    side = "high" if area > 0.5 else "low"
+    return f"alone it separates the classes with ROC-AUC {max(area, 1 - area):.4f} ({side} values)"
+
+
+def roc_auc(scores: npt.NDArray[np.float64], positive: Bools) -> float:
+    """Returns the area under the ROC curve, ties counted half.
+
+    References:
+        Hanley and McNeil, Radiology 143, 1982: the area is the Mann-Whitney statistic.
+    """
+    num_positive, num_negative = int(positive.sum()), int((~positive).sum())
+    if not num_positive or not num_negative:
+        return 0.5
+    ranks = np.asarray(Series(scores).rank(method="average"), np.float64)
+    above = ranks[positive].sum() - num_positive * (num_positive + 1) / 2
+    return float(above / (num_positive * num_negative))
+
+
+def _value_leak(codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
+    """Learns the label of each value on one half of the rows and tries it on the other.
+
+    A value that occurs once teaches nothing about the other half, so identifiers do not pass for
+    copies of the label.
+    """
+    accuracy = _two_fold_accuracy(codes + 1, positive)  # missing is a value like others
+    if accuracy <= MAX_BALANCED_ACCURACY:
+        return None
+    return f"its values determine the label (balanced accuracy {accuracy:.4f} on held-out rows)"
+
+
+def _two_fold_accuracy(codes: npt.NDArray[np.int64], positive: Bools) -> float:
+    half = np.random.default_rng(0).random(len(codes)) < 0.5
+    size = int(codes.max(initial=0)) + 1
+    accuracies = []
+    for learn, check in ((half, ~half), (~half, half)):
+        rates = [
+            np.bincount(codes[learn & side], minlength=size) / max(1, int((learn & side).sum()))
+            for side in (positive, ~positive)
+        ]
+        guess = np.where(rates[0] == rates[1], 0.5, (rates[0] > rates[1]).astype(np.float64))[codes]
+        if not (check & positive).any() or not (check & ~positive).any():
+            return 0.0
+        accuracies.append(
+            (guess[check & positive].mean() + 1 - guess[check & ~positive].mean()) / 2
+        )
+    return float(np.mean(accuracies))
+
+
+def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
+    """Finds a value, or having one, that only positives have: a failure mode's flag."""
+    prevalence = float(positive.mean())
+    if column.num_distinct > _MAX_FLAG_VALUES:
+        codes = (codes >= 0).astype(np.int64)  # then only having a value can be a flag
+    rows = np.bincount(codes + 1, minlength=2)
+    hits = np.bincount(codes + 1, positive, minlength=2)
+    for place in np.flatnonzero(rows >= _MIN_FLAGGED):
+        precision = hits[place] / rows[place]
+        chance = prevalence ** float(hits[place])
+        lift = precision / prevalence
+        if precision >= _FLAG_PRECISION and chance < _MAX_CHANCE and lift >= _MIN_FLAG_LIFT:
+            return (
+                f"{_value_words(column, int(place))} occurs in {count(int(rows[place]), 'row')}, "
+                f"{percent(precision)} of them positive: it looks like a consequence of the label"
+            )
+    return None
+
+
+def _value_words(column: Column, place: int) -> str:
+    if column.num_distinct > _MAX_FLAG_VALUES:
+        return "any value" if place == 2 else "no value"
+    if place == 0:
+        return "no value"
+    value = column.sample[int(np.flatnonzero(column.codes == place - 1)[0])]
+    return f"the value {quoted(f'{value:g}' if column.kind != 'text' else str(value))}"

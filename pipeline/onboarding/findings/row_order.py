@@ -1,0 +1,114 @@
+"""Tells from runs of equal label whether rows lie in the order of recording, and makes blocks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.components.arrow_example_gen.splitting import blocks, splits
+from pipeline.onboarding.profile.words import count
+from pipeline.reading import hashing
+
+# Fewer runs of equal label than this share of what shuffled rows have: neighbours are alike.
+_ORDERED_SHARE = 0.5
+_MIN_EXPECTED_RUNS = 10
+# With fewer blocks that hold a positive, the test split's positives come from one run or two.
+MIN_STEADY_BLOCKS = 20
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOrder:
+    """The labels of all rows in the order of the data.
+
+    Attributes:
+        label_codes: int64 [rows], the class of each row; negative is missing.
+        positive_code: The positive class.
+        file_rows: Rows of each file; sums to the rows.
+    """
+
+    label_codes: Ints
+    positive_code: int
+    file_rows: Sequence[int]
+
+    @cached_property
+    def known(self) -> Bools:
+        """Which rows have a label, bool [rows]."""
+        known: Bools = self.label_codes >= 0
+        return known
+
+    @cached_property
+    def positive(self) -> Bools:
+        """Which rows are positive, bool [rows with a label]."""
+        positive: Bools = self.label_codes[self.known] == self.positive_code
+        return positive
+
+    @property
+    def num_runs(self) -> int:
+        """Runs of rows of equal class."""
+        return 1 + int((np.diff(self.label_codes[self.known]) != 0).sum())
+
+    @property
+    def num_expected_runs(self) -> float:
+        """Mean number of runs of the same rows when shuffled.
+
+        References:
+            Wald and Wolfowitz, On a test whether two samples are from the same population, 1940:
+            n * (1 - sum of squared shares) + 1.
+        """
+        labels = self.label_codes[self.known]
+        shares = np.bincount(labels) / len(labels)
+        return 1 + len(labels) * (1 - float((shares**2).sum()))
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether equal labels stand together much more than in shuffled rows."""
+        expected = self.num_expected_runs
+        return expected >= _MIN_EXPECTED_RUNS and self.num_runs < _ORDERED_SHARE * expected
+
+    @property
+    def finding(self) -> str:
+        """What the runs show, for people."""
+        return (
+            f"rows lie in {count(self.num_runs, 'run')} of equal label, where shuffled rows would "
+            f"have about {self.num_expected_runs:,.0f}"
+        )
+
+    def block_lengths(self) -> Iterator[int]:
+        """Yields lengths of blocks to try, falling from the longest that makes sense.
+
+        That is the longest run, or less where it leaves too few blocks; the last is the median
+        length of the runs of positive rows, for shorter blocks would cut most of these.
+        """
+        ends = np.flatnonzero(np.diff(self.positive.astype(np.int8))) + 1
+        edges = np.concatenate([[0], ends, [len(self.positive)]])
+        lengths, positive = np.diff(edges), self.positive[edges[:-1]]
+        shortest = max(2, int(np.median(lengths[positive])))
+        length = min(int(lengths.max()), len(self.positive) // MIN_STEADY_BLOCKS)
+        while length > shortest:
+            yield length
+            length //= 2
+        yield shortest
+
+    def block_keys(self, block_rows: int, seed: int) -> hashing.Hashes:
+        """Returns uint64 [rows with a label], the keys by which ingestion deals their blocks."""
+        keys = []
+        end = 0
+        for file, num_rows in enumerate(self.file_rows):
+            start, end = end, end + num_rows
+            known = self.known[start:end]
+            positive = self.label_codes[start:end][known] == self.positive_code
+            numberer = blocks.BlockNumberer(block_rows=block_rows)
+            numbers = numberer.number(positive, 1 + np.flatnonzero(known))
+            keys.append(blocks.block_keys(numbers, file, seed))
+        return np.concatenate(keys)
+
+    def num_positive_blocks(self, keys: hashing.Hashes) -> tuple[int, int]:
+        """Returns how many blocks hold a positive row, and how many there are."""
+        counts = splits.KeyCounts()
+        counts.add(keys, self.positive)
+        return int((counts.counts[:, 1] > 0).sum()), len(counts.keys)

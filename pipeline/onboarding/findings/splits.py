@@ -1,0 +1,196 @@
+"""Proposes the split that keeps what belongs together, or comes later, on its own side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.components.arrow_example_gen.splitting import splits, time_units
+from pipeline.config import SPLITS, Split
+from pipeline.onboarding.findings.identifiers import Group
+from pipeline.onboarding.findings.row_order import MIN_STEADY_BLOCKS, RowOrder
+from pipeline.onboarding.findings.times import TimeColumn
+from pipeline.onboarding.profile.words import count, percent, quoted
+from pipeline.reading import hashing
+
+_SHARES = (Split().train, Split().eval, Split().test)
+_MIN_POSITIVES = 3
+# A split may miss its share of rows or positives by this factor before the strategy is given up.
+_MIN_SHARE_KEPT = 0.4
+_MIN_TIMES = 10
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitChoice:
+    """How examples are dealt.
+
+    Attributes:
+        split: The strategy.
+        reason: Why.
+        not_possible: Better strategies that the data does not allow, and why not.
+        warning: What to know about the strategy's figures, or an empty text.
+    """
+
+    split: Split
+    reason: str
+    not_possible: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def propose_split(
+    positive: Bools,
+    groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
+    times: Mapping[str, TimeColumn],
+    *,
+    scale: float,
+    order: RowOrder,
+) -> SplitChoice:
+    """Returns the strictest strategy whose splits each get enough rows and positives.
+
+    Args:
+        positive: bool [sampled rows], whether the label is positive.
+        groups: Group columns and their codes by sampled row, the one to prefer first.
+        times: Time columns.
+        scale: Rows of the data for each sampled row.
+        order: The labels of all rows in their order.
+    """
+    refused: list[str] = []
+    for why_not, split, reason in _stricter(positive, groups, times, scale=scale):
+        if why_not is None:
+            return SplitChoice(split=split, reason=reason, not_possible=tuple(refused))
+        refused.append(f"{split.strategy} by {quoted(split.column or '')}: {why_not}")
+    if order.is_ordered:
+        return _by_blocks(order, tuple(refused))
+    return _at_random(tuple(refused))
+
+
+def _at_random(refused: tuple[str, ...], warning: str = "") -> SplitChoice:
+    return SplitChoice(
+        split=Split(),
+        reason="each split gets the same share of positives, to the row",
+        not_possible=refused,
+        warning=warning,
+    )
+
+
+def _by_blocks(order: RowOrder, refused: tuple[str, ...]) -> SplitChoice:
+    """Deals the longest blocks of which there are enough, else rows, with a warning."""
+    found: tuple[int, int, int] | None = None
+    tried = ""
+    for block_rows in order.block_lengths():
+        keys = order.block_keys(block_rows, seed=0)
+        num_positive, num_blocks = order.num_positive_blocks(keys)
+        why_not = _why_no_keys(keys, order.positive, scale=1.0)
+        tried = (
+            f"of {count(num_blocks, 'block')} of {count(block_rows, 'row')}, {num_positive:,} with "
+            f"a positive, {why_not}"
+        )
+        if why_not is None and (found is None or num_positive > found[0]):
+            found = num_positive, num_blocks, block_rows
+        if found is not None and found[0] >= MIN_STEADY_BLOCKS:
+            break
+    if found is None:
+        return _at_random(refused, warning=_block_warning(order, tried))
+    num_positive, num_blocks, block_rows = found
+    few = (
+        f"only {count(num_positive, 'block')} hold a positive, so the figures on test rest on one "
+        "or two of them and may vary much with `seed`."
+    )
+    return SplitChoice(
+        split=Split(strategy="blocks", block_rows=block_rows),
+        reason=f"{order.finding}: neighbours are alike, and a random split would put near-copies "
+        f"in train and in test. So {count(num_blocks, 'block')} of neighbouring rows are dealt "
+        f"whole, {num_positive:,} of them with a positive; a run is cut only every "
+        f"{block_rows} rows",
+        not_possible=refused,
+        warning=few if num_positive < MIN_STEADY_BLOCKS / 2 else "",
+    )
+
+
+def _block_warning(order: RowOrder, tried: str) -> str:
+    return (
+        f"{order.finding}. If neighbouring rows come from one recording or condition, a random "
+        "split puts near-copies on both sides and the test figures are too good. `strategy: "
+        f"blocks` would not do: {tried}. Add a column that numbers the recordings and set "
+        "`strategy: group`, or one with the time and set `strategy: time`."
+    )
+
+
+def _stricter(
+    positive: Bools,
+    groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
+    times: Mapping[str, TimeColumn],
+    *,
+    scale: float,
+) -> Iterator[tuple[str | None, Split, str]]:
+    """Yields each strategy that is stricter than `stratified`: why not, if so, and why."""
+    for group, codes in groups:
+        yield (
+            _why_no_groups(codes, positive, scale),
+            Split(strategy="group", column=group.name),
+            f"{quoted(group.name)} marks rows that belong together: {group.reason}. A random "
+            "split would put some of them in train and some in test",
+        )
+    for name, time in times.items():
+        yield (
+            _why_no_times(time, positive, scale),
+            Split(strategy="time", column=name),
+            f"{quoted(name)} is {time.how}: the oldest rows train, the newest test, as in "
+            "production",
+        )
+
+
+def _why_no_groups(codes: npt.NDArray[np.int64], positive: Bools, scale: float) -> str | None:
+    known = codes >= 0
+    keys = hashing.mix(codes[known].astype(np.uint64) + np.uint64(1))
+    return _why_no_keys(keys, positive[known], scale)
+
+
+def _why_no_keys(keys: hashing.Hashes, positive: Bools, scale: float) -> str | None:
+    plan = splits.plan_groups(_count_keys(keys, positive), _SHARES)
+    return _why_not(plan, keys, positive, scale)
+
+
+def _why_no_times(time: TimeColumn, positive: Bools, scale: float) -> str | None:
+    known = ~np.isnan(time.seconds)
+    if known.mean() < 0.99:
+        return f"{percent(1 - float(known.mean()))} of the rows have none"
+    seconds = time.seconds[known]
+    if len(np.unique(seconds)) < _MIN_TIMES:
+        return f"only {count(len(np.unique(seconds)), 'distinct value')}"
+    keys = (seconds - seconds.min()).astype(np.uint64)
+    labels = positive[known]
+
+    def count_in(ranges: Sequence[time_units.KeyRange]) -> splits.KeyCounts:
+        inside = time_units.in_ranges(keys, ranges)
+        return _count_keys(keys[inside], labels[inside])
+
+    units = time_units.refine_units(_count_keys(keys, labels), _SHARES, count_in)
+    return _why_not(time_units.plan_time(units, _SHARES), keys, labels, scale)
+
+
+def _count_keys(keys: hashing.Hashes, positive: Bools) -> splits.KeyCounts:
+    counts = splits.KeyCounts()
+    counts.add(keys, positive)
+    return counts
+
+
+def _why_not(
+    plan: splits.TablePlan | None, keys: hashing.Hashes, positive: Bools, scale: float
+) -> str | None:
+    if plan is None:
+        return "no cut gives every split examples of both classes"
+    places = np.zeros((len(keys), 2), np.int64)
+    assigned = plan.assign(splits.Rows(labels=positive, keys=keys, places=places))
+    for split, (name, share) in enumerate(zip(SPLITS, _SHARES, strict=True)):
+        here = assigned == split
+        num_positive = round(float(positive[here].sum()) * scale)
+        wanted = _MIN_SHARE_KEPT * share * positive.sum() * scale
+        if num_positive < max(_MIN_POSITIVES, wanted):
+            return f"{name} would get {count(num_positive, 'positive')} of {share:.0%} wanted"
+        if not _MIN_SHARE_KEPT * share <= here.mean() <= share / _MIN_SHARE_KEPT:
+            return f"{name} would get {percent(float(here.mean()))} of the rows, not {share:.0%}"
+    return None

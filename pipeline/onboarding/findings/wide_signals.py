@@ -1,0 +1,99 @@
+"""Recognises columns that are the samples of one signal: `t000` to `t151`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.onboarding.profile.table import Column
+from pipeline.onboarding.profile.words import words_of
+
+MIN_SAMPLES = 16
+_MAX_ROWS_LOOKED_AT = 2_000
+# Neighbouring samples of a smooth signal differ by less than half of what distant ones do.
+_SMOOTH_RATIO = 0.5
+_SAMPLE_NAMES = {"t", "s", "ts", "x", "sample", "samples", "time", "step", "signal", "point"}
+# Samples of one sensor share a scale; separate measurements seldom do.
+_MAX_SCALE_RATIO = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideColumns:
+    """Numbered columns that may be one signal.
+
+    Attributes:
+        prefix: What their names share.
+        names: The columns, in the order of their numbers.
+        is_signal: Whether they are one.
+        roughness: Mean squared difference of neighbouring columns over that of any two columns:
+            near 0 for a smooth signal, near 1 for columns that have nothing to do with each other.
+    """
+
+    prefix: str
+    names: tuple[str, ...]
+    is_signal: bool
+    roughness: float
+
+
+def find_wide_signals(columns: Mapping[str, Column]) -> list[WideColumns]:
+    """Returns each run of at least 16 numeric columns that share a prefix and count on."""
+    found = []
+    for prefix, numbered in _by_prefix(columns).items():
+        numbers = sorted(numbered)
+        consecutive = numbers[-1] - numbers[0] + 1 == len(numbers)
+        if len(numbers) >= MIN_SAMPLES and consecutive:
+            found.append(_judge(prefix, tuple(numbered[n] for n in numbers), columns))
+    return found
+
+
+def _by_prefix(columns: Mapping[str, Column]) -> dict[str, dict[int, str]]:
+    groups: dict[str, dict[int, str]] = {}
+    for name, column in columns.items():
+        match = re.fullmatch(r"(.*?)(\d+)", name)
+        if match and (column.is_number or column.kind == "empty"):
+            groups.setdefault(match[1], {}).setdefault(int(match[2]), name)
+    return groups
+
+
+def _judge(prefix: str, names: tuple[str, ...], columns: Mapping[str, Column]) -> WideColumns:
+    samples = np.stack(
+        [np.asarray(columns[name].sample[:_MAX_ROWS_LOOKED_AT], np.float64) for name in names],
+        axis=1,
+    )
+    roughness = _roughness(samples)
+    # Noise and vibration are rough too; then the name and a common scale must tell.
+    named = bool(_SAMPLE_NAMES & set(words_of(prefix))) or prefix == ""
+    return WideColumns(
+        prefix=prefix,
+        names=names,
+        is_signal=roughness < _SMOOTH_RATIO or (named and _same_scale(samples)),
+        roughness=roughness,
+    )
+
+
+def _roughness(samples: npt.NDArray[np.float64]) -> float:
+    filled = np.where(np.isfinite(samples), samples, np.nan)
+    with np.errstate(invalid="ignore"):
+        near = np.nanmean(np.diff(filled, axis=1) ** 2)
+        shuffled = np.random.default_rng(0).permutation(filled.shape[1])
+        far = np.nanmean(
+            (filled - filled[:, shuffled])[:, shuffled != np.arange(len(shuffled))] ** 2
+        )
+    return float(near / far) if far > 0 else 1.0
+
+
+def _same_scale(samples: npt.NDArray[np.float64]) -> bool:
+    spread = np.nanstd(samples, axis=0)
+    spread = spread[spread > 0]
+    return bool(len(spread)) and bool(np.max(spread) <= _MAX_SCALE_RATIO * np.median(spread))
+
+
+def signal_name(prefix: str, taken: Mapping[str, object], label: str) -> str:
+    """Returns a free name for the signal of the columns with `prefix`."""
+    base = prefix.strip(" _-.[(") or "signal"
+    name, number = base, 2
+    while name in taken or name == label:
+        name, number = f"{base}_signal" if number == 2 else f"{base}_signal_{number}", number + 1
+    return name

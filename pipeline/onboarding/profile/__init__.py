@@ -1,0 +1,1 @@
+"""One pass over a new table: values, labels and counts by column."""

@@ -1,0 +1,151 @@
+"""Which values the label has, and which of them is the rare fault."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from common.errors import InputError
+from pipeline.onboarding.profile.words import count, quoted
+from pipeline.reading.ingest_spec import canonical_label
+
+MIN_POSITIVES = 3  # one for each split
+MIN_EXAMPLES = 20
+_MAX_CLASSES = 30
+_MAX_LISTED = 12
+# A label so balanced does not show by its counts which value is the fault.
+_BALANCED_SHARE = 0.3
+_FAULTY = {
+    "true", "yes", "y", "t", "fault", "faulty", "fail", "failed", "failure", "anomaly",
+    "anomalous", "abnormal", "broken", "broke", "defect", "defective", "positive", "pos", "bad",
+    "nok", "not ok", "ng", "error", "alarm", "attack", "fraud", "damaged", "leak", "quench",
+    "1",
+}  # fmt: skip
+_HEALTHY = {
+    "false", "no", "n", "f", "ok", "okay", "good", "normal", "healthy", "none", "negative", "neg",
+    "pass", "passed", "benign", "nominal", "intact", "functional", "0",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelChoice:
+    """The label's positive value.
+
+    Attributes:
+        positive: Its canonical text.
+        num_positive: Rows with it.
+        num_negative: Rows with another value.
+        reason: Why it was taken.
+    """
+
+    positive: str
+    num_positive: int
+    num_negative: int
+    reason: str
+
+    @property
+    def prevalence(self) -> float:
+        """Share of the positive class, in (0, 1)."""
+        return self.num_positive / (self.num_positive + self.num_negative)
+
+
+def missing_label_error(label: str, names: Sequence[str], file: str) -> InputError:
+    """Returns the error for data without the label's column."""
+    near = difflib.get_close_matches(label, names, n=1)
+    hint = f" Did you mean {quoted(near[0])}?" if near else ""
+    shown = ", ".join(quoted(name) for name in names[:_MAX_LISTED])
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return InputError(f"{file} has no column {quoted(label)}.{hint} Its columns: {shown}{more}.")
+
+
+def choose_positive(label: str, classes: Mapping[str, int], positive: str | None) -> LabelChoice:
+    """Returns the positive value: the one asked for, or the one that looks like the fault.
+
+    Args:
+        label: The label's column.
+        classes: Its values in canonical text, and how often each.
+        positive: The value that the user named, or None.
+
+    Raises:
+        InputError: There are not two classes, or too few examples of one; or there are more than
+            two and the user named none.
+    """
+    _check_classes(label, classes)
+    if positive is not None:
+        chosen, reason = canonical_label(positive), "as you said with --positive"
+        if chosen not in classes:
+            raise InputError(
+                f"The label {quoted(label)} never has the value {quoted(positive)}. "
+                f"It has {_listed(classes)}. Pass one of them with --positive."
+            )
+    elif len(classes) > 2:
+        raise InputError(
+            f"The label {quoted(label)} has {len(classes)} values: {_listed(classes)}. "
+            "Say which one is the fault with --positive VALUE; all others count as healthy."
+        )
+    else:
+        chosen, reason = _guess(classes)
+    return _checked_choice(label, classes, chosen, reason)
+
+
+def _check_classes(label: str, classes: Mapping[str, int]) -> None:
+    if not classes:
+        raise InputError(f"The label {quoted(label)} is empty in every row. Name another column.")
+    if len(classes) == 1:
+        raise InputError(
+            f"The label {quoted(label)} has one value only: {_listed(classes)}. A model needs "
+            "examples of both classes; add rows of the other one."
+        )
+    if len(classes) > _MAX_CLASSES:
+        raise InputError(
+            f"The label {quoted(label)} has {count(len(classes), 'distinct value')}, such as "
+            f"{_listed(dict(list(classes.items())[:3]))}: it looks like a measurement or a text, "
+            "not like a class. Name a column with two values, or make one, such as "
+            "`value > limit`."
+        )
+
+
+def _checked_choice(
+    label: str, classes: Mapping[str, int], chosen: str, reason: str
+) -> LabelChoice:
+    choice = LabelChoice(
+        positive=chosen,
+        num_positive=classes[chosen],
+        num_negative=sum(classes.values()) - classes[chosen],
+        reason=reason,
+    )
+    if min(choice.num_positive, choice.num_negative) < MIN_POSITIVES:
+        raise InputError(
+            f"The label {quoted(label)} has {_listed(classes)}. Each of the three splits needs an "
+            f"example of each class, so at least {MIN_POSITIVES}; add rows of the rare class."
+        )
+    if choice.num_positive + choice.num_negative < MIN_EXAMPLES:
+        raise InputError(
+            f"There are {choice.num_positive + choice.num_negative} examples; a model needs at "
+            f"least {MIN_EXAMPLES}, and hundreds to be of use. Add rows."
+        )
+    return choice
+
+
+def _guess(classes: Mapping[str, int]) -> tuple[str, str]:
+    rare, common = sorted(classes, key=lambda value: classes[value])
+    share = classes[rare] / sum(classes.values())
+    faulty = [value for value in classes if value.lower() in _FAULTY]
+    healthy = [value for value in classes if value.lower() in _HEALTHY]
+    if len(faulty) != 1 and len(healthy) == 1:
+        faulty = [value for value in classes if value not in healthy]
+    # `1` says little: a test's `1` may mean passed. A word says what it means.
+    said = len(faulty) == 1 and (faulty[0] != "1" or share >= _BALANCED_SHARE)
+    if said and faulty[0] != rare:
+        return common, f"{quoted(common)} names a fault, though it is not the rarer value"
+    if said:
+        return rare, f"the rarer value, and {quoted(rare)} names a fault"
+    return rare, "the rarer value"
+
+
+def _listed(classes: Mapping[str, int]) -> str:
+    ordered = sorted(classes.items(), key=lambda item: -item[1])
+    shown = ", ".join(
+        f"{quoted(value)} ({count(number, 'row')})" for value, number in ordered[:_MAX_LISTED]
+    )
+    more = f" and {len(ordered) - _MAX_LISTED} more" if len(ordered) > _MAX_LISTED else ""
+    return shown + more

@@ -1,0 +1,1 @@
+"""Files that `predict` reads and writes."""

@@ -1,0 +1,58 @@
+"""Rows that cannot be read: named, and at most as many as the config allows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.errors import InputError
+from pipeline.reading import quarantine
+from pipeline.reading.files import csv_source
+from pipeline.reading.files.pieces import BadRow, Piece, suffix_of
+
+_NUM_SHOWN = 5
+
+
+def locate(bad_rows: Sequence[BadRow]) -> list[BadRow]:
+    """Returns bad rows in the order of the data, of CSV with their physical lines."""
+    by_path: dict[str, list[BadRow]] = {}
+    for bad in bad_rows:
+        by_path.setdefault(bad.path, []).append(bad)
+    located: list[BadRow] = []
+    for path, rows in sorted(by_path.items()):
+        is_csv = (suffix_of(path) or "").startswith((".csv", ".tsv"))
+        whole = Piece(index=0, path=path, format="csv")
+        lines = csv_source.with_lines(whole, rows) if is_csv else rows
+        located += sorted(lines, key=lambda bad: bad.row)
+    return located
+
+
+def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int) -> None:
+    """Checks that no more rows are bad than the config allows.
+
+    Raises:
+        InputError: Names the first with their reasons.
+    """
+    if len(bad_rows) <= max_bad_rows:
+        return
+    located = locate(bad_rows)
+    shown = "\n".join(f"  {bad}" for bad in located[:_NUM_SHOWN])
+    more = len(located) - _NUM_SHOWN
+    raise InputError(
+        f"{len(located)} rows cannot be read, more than data.max_bad_rows = {max_bad_rows}:\n"
+        f"{shown}\n"
+        + (f"  and {more} more so far\n" if more > 0 else "")
+        + "Nothing was written. Mend the data, or allow more with data.max_bad_rows."
+    )
+
+
+def write_aside(bad_rows: Sequence[BadRow], output: Path) -> Path:
+    """Writes the rows that were left out, one JSON object each, beside the predictions.
+
+    Args:
+        bad_rows: At least one.
+        output: The predictions.
+
+    Returns:
+        The folder `NAME.left_out` beside them, which holds the file.
+    """
+    folder = output.with_name(f"{output.name}.left_out")
+    return Path(quarantine.write_quarantine(str(folder.absolute()), locate(bad_rows)))

@@ -1,0 +1,1 @@
+"""Reading raw data as typed Arrow columns, one contract for every command."""

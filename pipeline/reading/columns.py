@@ -1,0 +1,298 @@
+"""Which columns there are, and of which type each is, over the whole data."""
+
+import difflib
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from common.errors import InputError
+from pipeline.reading import values
+from pipeline.reading.ingest_spec import IngestSpec
+
+_LOGGER = logging.getLogger(__name__)
+
+# What a column is in the files, before its type is decided.
+Kind = Literal[
+    "text", "bytes", "int", "float", "time", "int list", "float list", "bytes list", "empty", "none"
+]
+Type = Literal[
+    "label", "int", "float", "bytes", "time", "int list", "float list", "bytes list", "empty"
+]
+
+ARROW_TYPES: dict[Type, pa.DataType] = {
+    "label": pa.int64(),
+    "int": pa.int64(),
+    "time": pa.int64(),
+    "float": pa.float32(),
+    "bytes": pa.binary(),
+    "int list": pa.large_list(pa.int64()),
+    "float list": pa.large_list(pa.float32()),
+    "bytes list": pa.large_list(pa.binary()),
+    "empty": pa.null(),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of the examples.
+
+    Attributes:
+        name: Its name.
+        type: Its type.
+        time_format: How its texts read as times, one of `values.TIME_FORMATS`.
+        parts: The raw columns of a wide signal, in order.
+    """
+
+    name: str
+    type: Type
+    time_format: str = values.EPOCH
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class TextProfile:
+    """What the texts of a column could be, over all rows seen.
+
+    Attributes:
+        num_values: Values that are there.
+        all_int: Every one (of a column that must hold numbers: every number) is a whole number.
+        all_float: Every one is a number.
+        time_hits: int64 [formats], values that each time format reads; zeros where not asked for.
+    """
+
+    num_values: int = 0
+    all_int: bool = True
+    all_float: bool = True
+    time_hits: npt.NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(values.TIME_FORMATS), np.int64)
+    )
+
+    def merge(self, other: "TextProfile") -> None:
+        """Adds what another stretch of rows has shown."""
+        self.num_values += other.num_values
+        self.all_int &= other.all_int
+        self.all_float &= other.all_float
+        self.time_hits = self.time_hits + other.time_hits
+
+
+@dataclass(kw_only=True)
+class Profile:
+    """What the columns of the data are, in order of appearance.
+
+    Attributes:
+        kinds: Each column's kinds over the files.
+        texts: What text columns could be.
+        num_rows: Rows seen; not all rows are looked at where the file says its types.
+    """
+
+    kinds: dict[str, set[Kind]] = field(default_factory=dict)
+    texts: dict[str, TextProfile] = field(default_factory=dict)
+    num_rows: int = 0
+
+    def merge(self, other: "Profile") -> None:
+        """Adds what another stretch of the data has shown."""
+        for name, kinds in other.kinds.items():
+            self.kinds.setdefault(name, set()).update(kinds)
+        for name, text in other.texts.items():
+            self.texts.setdefault(name, TextProfile()).merge(text)
+        self.num_rows += other.num_rows
+
+    def add_batch(self, batch: pa.RecordBatch, spec: IngestSpec, *, csv: bool) -> None:
+        """Adds what one raw batch shows."""
+        self.num_rows += batch.num_rows
+        asked = {*spec.numbers, *spec.times}
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            kind = kind_of(column.type, csv=csv)
+            self.kinds.setdefault(name, set()).add(kind)
+            if kind == "text" or (kind == "bytes" and name in asked):
+                text = self.texts.setdefault(name, TextProfile())
+                text.merge(_profile_texts(column.cast(pa.binary()), name, spec, so_far=text))
+
+
+def kind_of(arrow: pa.DataType, *, csv: bool = False) -> Kind:
+    """Returns what a raw column of an Arrow type is; `none` where no example can hold it."""
+    types = pa.types
+    if types.is_dictionary(arrow):
+        return kind_of(arrow.value_type)
+    if types.is_list(arrow) or types.is_large_list(arrow) or types.is_fixed_size_list(arrow):
+        return _LIST_KINDS.get(kind_of(arrow.value_type), "none")
+    kinds: dict[Kind, bool] = {
+        "text" if csv else "bytes": values.is_text(arrow),
+        "int": types.is_integer(arrow) or types.is_boolean(arrow),
+        "float": types.is_floating(arrow) or types.is_decimal(arrow),
+        "time": types.is_timestamp(arrow) or types.is_date(arrow),
+        "empty": types.is_null(arrow),
+    }
+    return next((kind for kind, fits in kinds.items() if fits), "none")
+
+
+_LIST_KINDS: dict[Kind, Kind] = {
+    "int": "int list",
+    "float": "float list",
+    "bytes": "bytes list",
+    "empty": "empty",
+}
+
+
+def _profile_texts(
+    column: pa.Array, name: str, spec: IngestSpec, *, so_far: TextProfile
+) -> TextProfile:
+    """What a batch of texts could be; asks only what earlier batches have left open."""
+    found = TextProfile(num_values=len(column) - column.null_count)
+    if not found.num_values or name == spec.label:
+        return found
+    if name in spec.times:
+        found.time_hits = values.count_times(column)
+    elif name in spec.numbers and name not in spec.types:
+        found.all_int = so_far.all_int and values.all_int(values.only_numbers(column))
+    elif name not in spec.types:
+        found.all_int = so_far.all_int and values.all_int(column)
+        found.all_float = found.all_int or (so_far.all_float and values.all_float(column))
+    return found
+
+
+def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
+    """Returns the columns of the examples, sorted by name, each with its type.
+
+    Raises:
+        InputError: A column that the config names is missing, or holds what no example can hold.
+    """
+    check_names(list(profile.kinds), spec)
+    wide = {
+        name: wide_parts(name, signal.first, signal.last, list(profile.kinds))
+        for name, signal in spec.wide_signals.items()
+    }
+    for name, parts in wide.items():
+        _check_width(name, parts, spec)
+    inside = {part for parts in wide.values() for part in parts}
+    columns = [Column(name=n, type="float list", parts=parts) for n, parts in wide.items()]
+    for name, kinds in profile.kinds.items():
+        if name in inside:
+            continue
+        if "none" in kinds and name not in spec.required:
+            _LOGGER.warning("Column %s is left out: no tf.Example can hold its type.", name)
+            continue
+        columns.append(_decide(name, kinds, profile.texts.get(name), spec))
+    return tuple(sorted(columns, key=lambda column: column.name))
+
+
+def check_names(names: Sequence[str], spec: IngestSpec, *, where: str = "the data") -> None:
+    """Checks that every column that the config names is among `names`.
+
+    Args:
+        names: Columns found.
+        spec: What the config says.
+        where: What they are the columns of, for the message.
+
+    Raises:
+        InputError: Says which is missing, the nearest name and the columns found.
+    """
+    for wanted in spec.required:
+        if wanted in names:
+            continue
+        nearest = difflib.get_close_matches(wanted, names, n=1)
+        what = "label column" if wanted == spec.label else "column"
+        what = f"{spec.strategy} column" if wanted == spec.split_column else what
+        raise InputError(
+            f"The {what} `{wanted}` is not in {where}"
+            + (f"; did you mean `{nearest[0]}`?" if nearest else ".")
+            + f" Columns found: {_listed(names)}."
+        )
+
+
+def _listed(names: Sequence[str], limit: int = 30) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(f"`{name}`" for name in names[:limit]) + more
+
+
+def wide_parts(name: str, first: str, last: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """Returns the columns of a wide signal, from `first` to `last` by their number.
+
+    Args:
+        name: The signal, for messages.
+        first: Column of the first sample, such as `t000`.
+        last: Column of the last sample.
+        columns: All columns of the data.
+
+    Raises:
+        InputError: The two do not share a prefix with a number after it.
+    """
+    ends = [re.fullmatch(r"(.*?)(\d+)", column) for column in (first, last)]
+    if ends[0] is None or ends[1] is None or ends[0][1] != ends[1][1]:
+        raise InputError(
+            f"data.wide_signals.{name}: `{first}` and `{last}` must share a prefix and end in a "
+            "number, such as t000 and t151."
+        )
+    low, high = int(ends[0][2]), int(ends[1][2])
+    numbered = {}
+    for column in columns:
+        match = re.fullmatch(r"(.*?)(\d+)", column)
+        if match and match[1] == ends[0][1] and low <= int(match[2]) <= high:
+            numbered[int(match[2])] = column
+    return tuple(numbered[number] for number in sorted(numbered))
+
+
+def _check_width(name: str, parts: Sequence[str], spec: IngestSpec) -> None:
+    expected = spec.signals.get(name)
+    if expected is not None and expected != len(parts):
+        raise InputError(
+            f"The signal `{name}` has {len(parts)} columns, `{parts[0]}` to `{parts[-1]}`, but "
+            f"features.{name}.num_samples is {expected}. Make them agree."
+        )
+
+
+def _decide(name: str, kinds: set[Kind], text: TextProfile | None, spec: IngestSpec) -> Column:
+    known = kinds - {"empty"}
+    lists = {kind for kind in known if kind.endswith("list")}
+    if "none" in known:
+        raise InputError(f"Column `{name}` is of a type that no tf.Example can hold.")
+    if name == spec.label:
+        return Column(name=name, type="label")
+    if lists:
+        return Column(name=name, type=_list_type(name, known, spec))
+    if name in spec.times:
+        best = 0 if text is None else int(np.argmax(text.time_hits))
+        return Column(name=name, type="time", time_format=values.TIME_FORMATS[best])
+    if name in spec.signals and known:
+        raise InputError(
+            f"The signal `{name}` must hold a list of numbers in each row, found single values. "
+            "Give Parquet with a list column, or name its columns under data.wide_signals."
+        )
+    if not known or (text is not None and not text.num_values and known <= {"text"}):
+        unknown: Type = "float" if name in spec.numbers else "empty"
+        return Column(name=name, type=spec.types.get(name, unknown))
+    if name in spec.types:
+        return Column(name=name, type=spec.types[name])
+    return Column(name=name, type=_scalar_type(name, known, text, spec))
+
+
+def _scalar_type(name: str, known: set[Kind], text: TextProfile | None, spec: IngestSpec) -> Type:
+    """The type of a column without lists, of which no schema tells."""
+    if text is not None and known & {"text", "bytes"}:
+        if text.all_int and known <= {"text", "bytes", "int"}:
+            return "int"
+        return "float" if text.all_float or name in spec.numbers else "bytes"
+    if known <= {"int", "time"}:
+        return "int"
+    return "float" if known <= {"int", "float"} else "bytes"
+
+
+def _list_type(name: str, known: set[Kind], spec: IngestSpec) -> Type:
+    elements = {kind.removesuffix(" list") for kind in known}
+    floats = name in spec.signals or spec.types.get(name) == "float"
+    if floats and elements <= {"int", "float"}:
+        return "float list"
+    if elements == {"int"}:
+        return "int list"
+    if elements <= {"int", "float"}:
+        return "float list"
+    if elements == {"bytes"} and name not in spec.signals:
+        return "bytes list"
+    found = ", ".join(sorted(known))
+    raise InputError(f"Column `{name}` must hold lists of numbers, found {found}.")

@@ -1,0 +1,1 @@
+"""Finding and opening data files: CSV, Parquet, TFRecord."""

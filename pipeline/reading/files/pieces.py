@@ -1,0 +1,117 @@
+"""The parts that data are read in, and what each part gives: rows and bad rows."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.fs
+
+Format = Literal["csv", "parquet", "tfrecord"]
+
+SUFFIXES: dict[str, Format] = {
+    ".csv.gz": "csv",
+    ".tsv.gz": "csv",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".tfrecord.gz": "tfrecord",
+    ".tfrecords.gz": "tfrecord",
+    ".tfrecord": "tfrecord",
+    ".tfrecords": "tfrecord",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadRow:
+    """A row that could not be read.
+
+    Attributes:
+        path: The file.
+        row: Number of the record in its file, the first after any header is 1.
+        line: Physical line on which the record begins, 1 is the header; None for binary formats.
+        column: The column at fault, empty where the whole row is.
+        reason: What was found and what was expected.
+        text: The row or the value as it stands in the file, cut to 200 characters.
+    """
+
+    path: str
+    row: int
+    line: int | None = None
+    column: str = ""
+    reason: str
+    text: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" if self.line is not None else f"row {self.row}"
+        column = f", column `{self.column}`" if self.column else ""
+        return f"{self.path}, {where}{column}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A part of the data that is read in one go; small, and ordered as the data is.
+
+    Attributes:
+        index: Place among all pieces, from 0.
+        path: The file.
+        format: Its format.
+        file: Place of the file among all files, from 0.
+        row_groups: Row groups of a Parquet file, empty for all.
+        byte_range: First byte of a stretch of a CSV file and the one behind it; None for all.
+        first_row: Number of the first row's predecessor in its file.
+        lines_before: Lines of the file between the header and the stretch.
+    """
+
+    index: int
+    path: str
+    format: Format
+    file: int = 0
+    row_groups: tuple[int, ...] = ()
+    byte_range: tuple[int, int] | None = None
+    first_row: int = 0
+    lines_before: int = 0
+
+
+@dataclass(kw_only=True)
+class RawBatch:
+    """Rows as they stand in the file. CSV values are binary; an Arrow null is a missing value.
+
+    Attributes:
+        batch: The rows that could be told apart.
+        rows: int64 [rows], their numbers in the file, the first is 1.
+        bad_rows: Rows of this stretch of the file that could not be told apart into fields.
+    """
+
+    batch: pa.RecordBatch
+    rows: npt.NDArray[np.int64]
+    bad_rows: list[BadRow] = field(default_factory=list)
+
+
+def suffix_of(name: str) -> str | None:
+    """Returns the known data suffix of a file name, or None."""
+    lowered = name.lower()
+    return next((suffix for suffix in SUFFIXES if lowered.endswith(suffix)), None)
+
+
+def open_stream(path: str) -> pa.NativeFile:
+    """Opens a local path or a URL (s3, gs, hdfs) for reading from the start, gunzipped."""
+    filesystem, inner = resolve_path(path)
+    compression = "gzip" if path.lower().endswith(".gz") else None
+    return filesystem.open_input_stream(inner, compression=compression)
+
+
+def resolve_path(path: str) -> tuple[pa.fs.FileSystem, str]:
+    """Returns the Arrow file system of a local path or URL, and the path in it."""
+    if "://" not in path:
+        return pyarrow.fs.LocalFileSystem(), str(Path(path).absolute())
+    filesystem, inner = pyarrow.fs.FileSystem.from_uri(path)
+    return filesystem, inner
+
+
+def first_line(error: Exception) -> str:
+    """Returns the first line of an error's message, without its final stop."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".")

@@ -1,0 +1,194 @@
+"""What ingestion needs of a use case's config, as one value that travels as JSON.
+
+Only what changes the examples is here: this value is part of the cache key, so a new learning rate
+does not read the data again.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from google.protobuf import text_format
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from common.errors import InputError
+from models.features import (
+    Bucketized,
+    HeavyTailed,
+    Numeric,
+    Signal,
+    Time,
+    of_kind,
+    raw_feature_names,
+)
+from pipeline.config import Config
+from pipeline.reading.files.pieces import Format
+
+SchemaType = Literal["int", "float", "bytes"]
+_SCHEMA_TYPES: dict[int, SchemaType] = {
+    schema_pb2.INT: "int",
+    schema_pb2.FLOAT: "float",
+    schema_pb2.BYTES: "bytes",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideColumns:
+    """The columns of a signal spread over columns: its first and its last."""
+
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSpec:
+    """How raw rows become examples and which split each goes to.
+
+    Attributes:
+        label: The label column.
+        positive: Its positive value, in canonical text.
+        format: The files' format, or None where their suffix tells.
+        max_bad_rows: Rows that may be put in quarantine.
+        drop_duplicates: Keep one of equal rows.
+        wide_signals: Signals spread over columns.
+        missing_values: Texts that mean a missing value in CSV.
+        strategy: `stratified`, `group`, `time` or `blocks`.
+        split_column: The group or time column.
+        block_rows: Rows of a block, 0 for the other strategies.
+        shares: Shares of train, eval and test.
+        seed: Seed of the hash that deals the rows.
+        numbers: Columns that must hold numbers, by the features table.
+        times: Columns that must hold points in time.
+        signals: Signal columns and their number of samples.
+        required: Columns that must be there.
+        types: Column types of the curated schema, empty without one.
+    """
+
+    label: str
+    positive: str
+    format: Format | None
+    max_bad_rows: int
+    drop_duplicates: bool
+    wide_signals: dict[str, WideColumns]
+    missing_values: tuple[str, ...]
+    strategy: Literal["stratified", "group", "time", "blocks"]
+    split_column: str | None
+    block_rows: int
+    shares: tuple[float, float, float]
+    seed: int
+    numbers: tuple[str, ...]
+    times: tuple[str, ...]
+    signals: dict[str, int]
+    required: tuple[str, ...]
+    types: dict[str, SchemaType]
+
+    def to_json(self) -> str:
+        """Returns the canonical JSON text of this value."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "IngestSpec":
+        """Returns the value that `to_json` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER: TypeAdapter[IngestSpec] = TypeAdapter(IngestSpec)
+
+
+def make_ingest_spec(config: Config) -> IngestSpec:
+    """Returns what ingestion needs of `config`; reads the curated schema's column types.
+
+    Raises:
+        InputError: The curated schema cannot be read.
+    """
+    signals = list(of_kind(config.features, Signal).values())
+    split = config.split
+    times = list(of_kind(config.features, Time))
+    if split.strategy == "time" and split.column and split.column not in times:
+        times = [*times, split.column]
+    return IngestSpec(
+        label=config.label.column,
+        positive=canonical_label(str(config.label.positive)),
+        format=config.data.format,
+        max_bad_rows=config.data.max_bad_rows,
+        drop_duplicates=config.data.drop_duplicates,
+        wide_signals={
+            name: WideColumns(first=wide.first, last=wide.last)
+            for name, wide in config.data.wide_signals.items()
+        },
+        missing_values=config.data.missing_values,
+        strategy=split.strategy,
+        split_column=split.column if split.strategy in {"group", "time"} else None,
+        block_rows=split.block_rows or 0,
+        shares=(split.train, split.eval, split.test),
+        seed=config.seed,
+        numbers=_numbers(config, signals),
+        times=tuple(times),
+        signals={
+            name: feature.num_samples
+            for name, feature in config.features.items()
+            if isinstance(feature, Signal)
+        },
+        required=_required(config, signals),
+        types=schema_types(config.schema_path),
+    )
+
+
+def _numbers(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
+    kinds = (Numeric, HeavyTailed, Bucketized)
+    names = [name for name, feature in config.features.items() if isinstance(feature, kinds)]
+    rates = [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
+    return tuple(dict.fromkeys([*names, *rates]))
+
+
+def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
+    """Columns that must be in the data, wide signals by their own columns, without repetition."""
+    names = [config.label.column, *raw_feature_names(config.features)]
+    names += [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
+    if config.split.strategy in {"group", "time"} and config.split.column:
+        names.append(config.split.column)
+    wide = config.data.wide_signals
+    names = [name for name in names if name not in wide]
+    names += [column for signal in wide.values() for column in (signal.first, signal.last)]
+    return tuple(dict.fromkeys(names))
+
+
+def canonical_label(text: str) -> str:
+    """Returns one spelling for a label's value: `1`, `1.0` and `true` are one, as are 0 and false.
+
+    Args:
+        text: The value as text.
+    """
+    trimmed = text.strip()
+    lowered = trimmed.lower()
+    if lowered in {"true", "false"}:
+        return "1" if lowered == "true" else "0"
+    try:
+        number = float(trimmed)
+    except ValueError:
+        return trimmed
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def schema_types(path: Path | None) -> dict[str, SchemaType]:
+    """Returns the column types of a curated schema in text form, empty where there is none.
+
+    Raises:
+        InputError: The file is not there or is no schema.
+    """
+    if path is None:
+        return {}
+    try:
+        schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise InputError(
+            f"Cannot read the schema {path}: {error}. Mend it, or leave out `schema` to use the "
+            "inferred one."
+        ) from error
+    return {
+        feature.name: _SCHEMA_TYPES[feature.type]
+        for feature in schema.feature
+        if feature.type in _SCHEMA_TYPES
+    }

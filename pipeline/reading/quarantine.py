@@ -1,0 +1,56 @@
+"""Writing rows aside that could not be read, and the error when there are too many of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from common.errors import InputError
+from pipeline.reading.files.csv_source import with_lines
+from pipeline.reading.files.pieces import BadRow, Piece, resolve_path
+
+FILE_NAME = "bad_rows.jsonl"
+_NUM_SHOWN = 5
+
+
+def locate(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
+    """Returns the bad rows of one piece in its order, of CSV with their physical lines."""
+    if piece.format == "csv" and bad_rows:
+        bad_rows = with_lines(piece, bad_rows)
+    return sorted(bad_rows, key=lambda bad: bad.row)
+
+
+def write_quarantine(folder: str, bad_rows: Sequence[BadRow]) -> str:
+    """Writes one JSON object a row to `bad_rows.jsonl` in a folder, and returns the file's path."""
+    filesystem, inner = resolve_path(folder)
+    filesystem.create_dir(inner, recursive=True)
+    lines = "".join(json.dumps(asdict(bad), ensure_ascii=False) + "\n" for bad in bad_rows)
+    with filesystem.open_output_stream(f"{inner}/{FILE_NAME}") as stream:
+        stream.write(lines.encode())
+    return f"{folder}/{FILE_NAME}"
+
+
+def check_bad_rows(
+    bad_rows: Sequence[BadRow], *, num_bad_rows: int, max_bad_rows: int, reports_dir: str
+) -> None:
+    """Checks that no more rows are bad than the config allows.
+
+    Args:
+        bad_rows: The bad rows, in the order of the data.
+        num_bad_rows: How many there are; more than are listed where there are very many.
+        max_bad_rows: `data.max_bad_rows`.
+        reports_dir: Folder that outlives the run, for the quarantine file.
+
+    Raises:
+        InputError: Names the first rows with their reasons, and the quarantine file.
+    """
+    if num_bad_rows <= max_bad_rows:
+        return
+    path = write_quarantine(reports_dir, bad_rows)
+    shown = "\n".join(f"  {bad}" for bad in bad_rows[:_NUM_SHOWN])
+    more = num_bad_rows - min(_NUM_SHOWN, len(bad_rows))
+    raise InputError(
+        f"{num_bad_rows} rows cannot be read, more than data.max_bad_rows = {max_bad_rows}:\n"
+        f"{shown}\n"
+        + (f"  and {more} more\n" if more else "")
+        + f"All of them are in {path}. Mend the data, or allow more with data.max_bad_rows."
+    )

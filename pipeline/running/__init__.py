@@ -1,0 +1,1 @@
+"""Running the pipeline: steps, progress, cache reasons, summary."""

@@ -1,0 +1,103 @@
+"""A person's yes to a model of which the test split cannot tell."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_metadata.metadata_store import MetadataStore
+
+from common.errors import InputError
+from pipeline.components.names import (
+    APPROVED_AT,
+    APPROVED_BY,
+    APPROVED_WHY,
+    INCONCLUSIVE,
+    ON_INCONCLUSIVE,
+)
+from pipeline.lineage.graph import Artifact, Graph, read_graph
+from pipeline.lineage.runs import run_output
+
+_LISTED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """Who says yes to what.
+
+    Attributes:
+        run_id: The run whose model is meant.
+        by: Who says so.
+        why: The reason.
+    """
+
+    run_id: str
+    by: str
+    why: str
+
+
+def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | None = None) -> None:
+    """Notes a person's yes on the model's blessing; the next run finds it and pushes the model.
+
+    Args:
+        store: The metadata store.
+        approval: Who says yes to what.
+        now_s: Seconds since the Unix epoch; by default now.
+
+    Raises:
+        InputError: There is no such run, or its model does not wait for a person.
+    """
+    for name, value in (("--by", approval.by), ("--why", approval.why)):
+        if not value.strip():
+            raise InputError(f"{name} is empty; an approval says who gave it and why.")
+    graph = read_graph(store)
+    run = graph.runs.get(approval.run_id)
+    if run is None:
+        raise InputError(f"No run is called {approval.run_id}. {_waiting_text(graph)}")
+    blessing = run_output(graph, run, "ModelBlessing")
+    _check_waits(approval.run_id, blessing, run_output(graph, run, "InfraBlessing"), graph)
+    assert blessing is not None  # noqa: S101 - narrows the type
+    [artifact] = store.get_artifacts_by_id([blessing.id])
+    properties = artifact.custom_properties
+    properties[APPROVED_BY].string_value = approval.by.strip()
+    properties[APPROVED_WHY].string_value = approval.why.strip()
+    properties[APPROVED_AT].int_value = int(time.time()) if now_s is None else now_s
+    # By this TFX's Pusher knows a blessing, and TFX's resolvers the model to compare with.
+    properties["blessed"].int_value = 1
+    store.put_artifacts([artifact])
+    refused = Path(blessing.uri) / "NOT_BLESSED"
+    if refused.exists():
+        refused.rename(refused.with_name("BLESSED"))
+
+
+def _check_waits(
+    run_id: str, blessing: Artifact | None, infra: Artifact | None, graph: Graph
+) -> None:
+    if blessing is None:
+        raise InputError(f"The run {run_id} has no verdict. {_waiting_text(graph)}")
+    given = blessing.properties
+    if given.get(APPROVED_BY):
+        raise InputError(f"The model of {run_id} was approved by {given[APPROVED_BY]} already.")
+    if given.get("verdict") != INCONCLUSIVE:
+        raise InputError(
+            f"The verdict on the model of {run_id} is {given.get('verdict')}; only "
+            f"{INCONCLUSIVE} waits for a person. {_waiting_text(graph)}"
+        )
+    if given.get(ON_INCONCLUSIVE) != "ask":
+        raise InputError(
+            f"The config of {run_id} does not ask a person (gate.on_inconclusive is "
+            f"`{given.get(ON_INCONCLUSIVE)}`). Set it to `ask` and run again."
+        )
+    if infra is not None and not infra.properties.get("blessed"):
+        raise InputError(f"The model of {run_id} did not answer in a server; see its summary.")
+
+
+def _waiting_text(graph: Graph) -> str:
+    waiting = [
+        run.id
+        for run in reversed(list(graph.runs.values()))
+        if (blessing := run_output(graph, run, "ModelBlessing")) is not None
+        and blessing.properties.get("verdict") == INCONCLUSIVE
+        and blessing.properties.get(ON_INCONCLUSIVE) == "ask"
+        and not blessing.properties.get(APPROVED_BY)
+    ]
+    return f"Waiting: {', '.join(waiting[:_LISTED]) or 'none'}."

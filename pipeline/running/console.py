@@ -1,0 +1,115 @@
+"""What a person sees of a run: one line a step, a live line for the step at work, a summary."""
+
+import logging
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+
+from pipeline.running.steps import StepResult, StepState
+
+_MARKS = {
+    StepState.RAN: "[green]✓[/green]",
+    StepState.CACHED: "[cyan]=[/cyan]",
+    StepState.FAILED: "[red]✗[/red]",
+    StepState.INTERRUPTED: "[yellow]![/yellow]",
+}
+_PROGRESS_LOGGER = "faultline.progress"
+
+
+def format_duration(seconds: float) -> str:
+    """Returns a duration such as `0.4 s`, `41 s` or `3 min 20 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+class RunConsole(logging.Handler):
+    """Prints steps as they end; in a terminal, the step at work has a live line.
+
+    Long steps report by the logger `faultline.progress`; the latest message stands in the live
+    line. Without a terminal there is only the line that each step leaves.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+        self._live: Live | None = None
+        self._spinner = Spinner("dots")
+        self._step = ""
+        self._message = ""
+        self._started = 0.0
+
+    def __enter__(self) -> "RunConsole":
+        """Starts to listen to progress messages."""
+        logger = logging.getLogger(_PROGRESS_LOGGER)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops listening and clears the live line."""
+        logging.getLogger(_PROGRESS_LOGGER).removeHandler(self)
+        self._clear()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows a progress message in the live line."""
+        self._message = record.getMessage()
+
+    def step_started(self, name: str) -> None:
+        """Shows that a step is at work."""
+        self._clear()
+        self._step, self._message, self._started = name, "", time.monotonic()
+        if self._console.is_terminal:
+            # What libraries print belongs in the log, not above the live line.
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._live_line,
+                refresh_per_second=8,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+
+    def step_ended(self, result: StepResult, fact: str) -> None:
+        """Prints the line of a step that has ended.
+
+        Args:
+            result: The step.
+            fact: The number that matters, in words.
+        """
+        self._clear()
+        reason = f" [dim]({escape(result.reason)})[/dim]" if result.reason else ""
+        self._console.print(
+            f"{_MARKS[result.state]} {result.name:<19} {result.state.value:<11} "
+            f"{format_duration(result.duration_s):>8}  {escape(fact)}{reason}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def say(self, text: str) -> None:
+        """Prints a line of rich markup."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def _live_line(self) -> Spinner:
+        elapsed = format_duration(time.monotonic() - self._started)
+        parts = [escape(part) for part in (self._message, elapsed) if part]
+        self._spinner.update(text=f"{self._step}: {', '.join(parts)}")
+        return self._spinner
+
+    def _clear(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None

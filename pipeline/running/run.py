@@ -1,0 +1,242 @@
+"""One run of a use case, from its YAML to the closing summary."""
+
+import gc
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+
+from common.errors import InputError, StepFailedError
+from common.output_folder import OutputFolder, captured_output, exclusive, open_output
+from pipeline.config import SHADOW_SUFFIX, Config
+from pipeline.config_loading import load_config
+from pipeline.lineage.provenance import Provenance, collect_provenance
+from pipeline.reading.data_source import find_source
+from pipeline.running.console import RunConsole
+from pipeline.running.steps import StepResult
+from pipeline.running.summary import RunSummary, render_summary
+from pipeline.tracking.tracking import check_tracking, track_run
+from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+
+    from pipeline.running.span_runs import SpanPlace
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlace:
+    """What one run reads and where it writes.
+
+    Attributes:
+        config: The use case.
+        config_path: Its YAML.
+        folder: The output folder.
+        run_id: The run's id: its start and the use case's name.
+        beam_args: Beam's options for the data-parallel steps.
+    """
+
+    config: Config
+    config_path: Path
+    folder: OutputFolder
+    run_id: str
+    beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS
+
+    @property
+    def run_folder(self) -> Path:
+        """The run's own folder."""
+        return self.folder.run(self.run_id)
+
+
+def run_use_case(
+    config_path: Path,
+    output: Path,
+    *,
+    as_json: bool,
+    beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS,
+) -> int:
+    """Runs a use case and prints what happens.
+
+    Args:
+        config_path: The use case's YAML.
+        output: Folder that holds all that runs write.
+        as_json: Print the summary as JSON on standard output and text on standard error.
+        beam_args: Beam's options for the data-parallel steps.
+
+    Returns:
+        The exit code: 0 for a model that was pushed, if only beside the served one; else 3.
+
+    Raises:
+        InputError: Bad input or anomalous data.
+        StepFailedError: A step failed for another reason.
+    """
+    config = load_config(config_path)
+    check_tracking(config.tracking)
+    folder = open_output(output)
+    with exclusive(folder):
+        place = RunPlace(
+            config=config,
+            config_path=config_path,
+            folder=folder,
+            run_id=_new_run_id(folder, config.name),
+            beam_args=beam_args,
+        )
+        with _streams(place, as_json=as_json) as (text, data):
+            summary = _run(place, Console(file=text))
+            if as_json:
+                data.write(json.dumps(summary.to_json(), indent=2) + "\n")
+    return 0 if summary.blessed or summary.shadow else 3
+
+
+def _new_run_id(folder: OutputFolder, name: str) -> str:
+    start = datetime.now(tz=UTC).strftime("%Y%m%d-%H%M%S")
+    candidate, number = f"{start}-{name}", 2
+    while folder.run(candidate).exists():
+        candidate, number = f"{start}-{name}-{number}", number + 1
+    return candidate
+
+
+@contextmanager
+def _streams(place: RunPlace, *, as_json: bool) -> Iterator[tuple[TextIO, TextIO]]:
+    """The streams for people and for data, while libraries print to the run's log."""
+    with (
+        captured_output(place.run_folder / "run.log") as (out, err),
+        os.fdopen(os.dup(err if as_json else out), "w") as text,
+        os.fdopen(os.dup(out), "w") as data,
+    ):
+        yield text, data
+
+
+def _run(place: RunPlace, console: Console) -> RunSummary:
+    started = time.monotonic()
+    provenance = collect_provenance(place.config, place.config_path, PROJECT_DIR)
+    summary = RunSummary(
+        run_id=place.run_id,
+        use_case=place.config.name,
+        run_folder=place.run_folder,
+        provenance=provenance.to_json(),
+    )
+    with RunConsole(console) as shown:
+        shown.say(f"[bold]{place.config.name}[/bold]  run {place.run_id}")
+        try:
+            _run_steps(place, provenance, shown, summary)
+            summary.state = "complete"
+        except (Exception, KeyboardInterrupt) as error:
+            summary.stop(error)
+            _log_traceback(error)
+            if isinstance(error, InputError | KeyboardInterrupt):
+                raise
+            log = place.run_folder / "run.log"
+            raise StepFailedError(
+                f"{error}\nThe traceback and the libraries' log: {log}"
+            ) from error
+        finally:
+            summary.duration_s = time.monotonic() - started
+            summary.tracking = _track(place, shown)
+            summary.write()
+    render_summary(summary, console)
+    return summary
+
+
+def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
+    """Shows the run elsewhere, if asked to; what became of the run itself stays as it is."""
+    try:
+        return track_run(place.run_id, place.config, place.folder)
+    except Exception as error:  # noqa: BLE001 - a library's, and told to people and programs
+        _log_traceback(error)
+        shown.say(f"[yellow]![/yellow] The run is not in MLflow: {escape(str(error))}")
+        return {"mlflow_error": str(error)}
+
+
+def _log_traceback(error: BaseException) -> None:
+    """Standard error is the run's log while a run is at work."""
+    traceback.print_exception(error)
+
+
+def _run_steps(
+    place: RunPlace, provenance: Provenance, shown: RunConsole, summary: RunSummary
+) -> None:
+    shown.step_started("Start")
+    # Else Keras reads a file in the home folder, which would steer training, or writes one there.
+    os.environ["KERAS_HOME"] = str(place.run_folder)
+    # Before the imports: a mistyped path is told at once.
+    source = find_source(place.config, place.folder)
+    # TensorFlow and TFX take seconds to import: only here, with a live line, and without the
+    # garbage collector, which would look through it all again and again for a quarter of the time.
+    gc.disable()
+    from common.metadata import close_abandoned, connection_config, open_store
+    from pipeline.components.pusher.superseded import forget_superseded
+    from pipeline.create import create_pipeline
+    from pipeline.lineage.provenance import stamp_config, stamp_run
+    from pipeline.running.runner import compile_pipeline, run_steps
+    from pipeline.running.span_runs import SpanPlace
+    from pipeline.running.step_facts import describe_step
+
+    gc.freeze()
+    gc.enable()
+    connection = connection_config(place.config.metadata, place.folder.root, os.environ)
+    store = open_store(connection)
+    # On a shared server only this folder's runs are surely dead: its lock is ours.
+    own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
+    close_abandoned(store, run_ids=own_runs)
+    for name in (place.config.name, place.config.name + SHADOW_SUFFIX):
+        forget_superseded(store, place.folder.serving(name))
+    stamp_run(store, place.run_id, provenance)
+    stamp_config(store, place.run_id, place.config)
+    shown.say(f"[dim]code {provenance.git_label}[/dim]")
+    spans = SpanPlace(
+        config=place.config,
+        source=source,
+        folder=place.folder,
+        connection=connection,
+        run_id=place.run_id,
+        beam_args=place.beam_args,
+    )
+    _read_earlier_spans(store, spans, provenance, shown, summary)
+    compiled = compile_pipeline(
+        create_pipeline(place.config, source, place.folder, connection, place.beam_args),
+        place.run_id,
+    )
+    for step in run_steps(compiled, connection, on_start=shown.step_started):
+        fact = describe_step(step)
+        shown.step_ended(step, fact.text)
+        summary.add_step(step, fact)
+        _link_tensorboard(place.run_folder, step)
+
+
+def _read_earlier_spans(
+    store: "MetadataStore",
+    spans: "SpanPlace",
+    provenance: Provenance,
+    shown: RunConsole,
+    summary: RunSummary,
+) -> None:
+    """Reads what the window needs beside the newest span, which the pipeline itself reads."""
+    from common.run_ids import span_run_id
+    from pipeline.lineage.provenance import stamp_config, stamp_run
+    from pipeline.running.span_runs import read_span, spans_to_read
+
+    for span in spans_to_read(store, spans):
+        part_id = span_run_id(spans.run_id, span)
+        stamp_run(store, part_id, provenance)
+        stamp_config(store, part_id, spans.config)
+        for result in read_span(spans, span, on_start=shown.step_started):
+            shown.step_ended(result.step, result.text)
+            summary.spans.append(dict(result.values) | {"duration_s": result.step.duration_s})
+
+
+def _link_tensorboard(run_folder: Path, step: StepResult) -> None:
+    """Shows the Trainer's TensorBoard logs, made now or cached, in the run's own folder."""
+    for artifact in step.outputs.get("model_run", []):
+        (run_folder / "tensorboard").symlink_to(os.path.relpath(artifact.uri, run_folder))

@@ -1,0 +1,225 @@
+"""Runs a compiled pipeline step by step on this machine and tells what happened to each step.
+
+TFX's `LocalDagRunner` does the same loop without a word. Faultline's own says for each step
+whether it ran or came from the cache, and why, and keeps the run's id its own.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Execution
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from common.errors import InputError, StepFailedError
+from pipeline.remote.checks import check_endpoint
+from pipeline.remote.engines import EngineOptions
+from pipeline.running.cache_reasons import explain_execution
+from pipeline.running.steps import StepResult, StepState
+
+StartCallback = Callable[[str], None]
+
+_PYTHON_ERROR = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b.*:")
+_NO_REASON = ("Traceback", "[while running")
+_MAX_REASON = 500
+_TRIES_ON_ENGINE = 2
+_progress = logging.getLogger("faultline.progress")
+
+
+def compile_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str) -> pipeline_pb2.Pipeline:
+    """Returns the pipeline's intermediate representation with `run_id` filled in."""
+    compiled = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}
+    )
+    return compiled
+
+
+def run_steps(
+    compiled: pipeline_pb2.Pipeline,
+    connection: metadata_store_pb2.ConnectionConfig,
+    *,
+    on_start: StartCallback,
+) -> Iterator[StepResult]:
+    """Runs every node in order and yields its result as soon as it has ended.
+
+    Args:
+        compiled: What `compile_pipeline` returned.
+        connection: Where ML Metadata lives.
+        on_start: Called with a step's name when it starts.
+
+    Raises:
+        InputError: A step found bad input.
+        StepFailedError: A step failed otherwise.
+    """
+    deployment = runner_utils.extract_local_deployment_config(compiled)
+    store = MetadataStore(connection)
+    for node in compiled.nodes:
+        node_id = node.pipeline_node.node_info.id
+        on_start(node_id)
+        started = time.monotonic()
+        try:
+            execution_id = _launch_patiently(compiled, node.pipeline_node, deployment, connection)
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
+            yield _stopped(node_id, error, time.monotonic() - started)
+            _raise_for_user(node_id, error)
+        yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+
+
+def _launch_patiently(
+    compiled: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    deployment: Any,
+    connection: metadata_store_pb2.ConnectionConfig,
+) -> int:
+    """Launches a node; a Beam step on an engine twice, for engines lose workers.
+
+    A try that failed has published nothing: TFX has deleted what it wrote. An engine that is gone
+    itself gets no second job.
+    """
+    spec = runner_utils.extract_executor_spec(deployment, node.node_info.id)
+    args = tuple(getattr(spec, "beam_pipeline_args", ()))
+    options = EngineOptions(args)
+    tries = _TRIES_ON_ENGINE if args and not options.is_local else 1
+    patient = Retrying(
+        stop=stop_after_attempt(tries),
+        retry=retry_if_exception(lambda error: _is_not_the_users(error) and _answers(options)),
+        before_sleep=_tell_of_retry,
+        reraise=True,
+    )
+    return int(patient(_launch, compiled, node, deployment, connection))
+
+
+def _is_not_the_users(error: BaseException) -> bool:
+    return isinstance(error, Exception) and input_error_of(error) is None
+
+
+def _answers(options: EngineOptions) -> bool:
+    try:
+        check_endpoint(options)
+    except InputError as error:
+        _progress.info("%s", error)
+        return False
+    return True
+
+
+def _tell_of_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logging.getLogger(__name__).warning("The engine failed; trying again", exc_info=error)
+    _progress.info("the engine failed (%s); trying again", first_reason(str(error)))
+
+
+def _launch(
+    compiled: pipeline_pb2.Pipeline,
+    node: pipeline_pb2.PipelineNode,
+    deployment: Any,
+    connection: metadata_store_pb2.ConnectionConfig,
+) -> int:
+    node_id = node.node_info.id
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=metadata.Metadata(connection),
+        pipeline_info=compiled.pipeline_info,
+        pipeline_runtime_spec=compiled.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+    ).launch()
+    if info is None or info.execution_id is None:
+        raise RuntimeError(f"TFX did not run {node_id}: an input that it needs is not there.")
+    return int(info.execution_id)
+
+
+def _stopped(node_id: str, error: BaseException, duration_s: float) -> StepResult:
+    interrupted = isinstance(error, KeyboardInterrupt)
+    return StepResult(
+        name=node_id,
+        state=StepState.INTERRUPTED if interrupted else StepState.FAILED,
+        reason="stopped by Ctrl-C" if interrupted else type(error).__name__,
+        duration_s=duration_s,
+        execution_id=None,
+        outputs={},
+    )
+
+
+def _raise_for_user(node_id: str, error: BaseException) -> None:
+    """Raises the user's own mistake if one is in the chain, else a `StepFailedError`."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    bad_input = input_error_of(error)
+    if bad_input is not None:
+        raise bad_input
+    reason = first_reason(str(error))
+    raise StepFailedError(f"{node_id} failed: {type(error).__name__}: {reason}") from error
+
+
+def input_error_of(error: BaseException) -> InputError | None:
+    """Returns the user's own mistake, if one is in an exception's chain."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def first_reason(text: str) -> str:
+    """Returns what an engine says went wrong in one line; its traceback is in the log.
+
+    Args:
+        text: An error's text. Beam's has the tracebacks of workers in it, and Java's.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    # Places in a traceback are indented; Beam adds its step after the reason.
+    found = [line for line in lines if not line.startswith((" ", "\t", *_NO_REASON))]
+    python = [line for line in found if _PYTHON_ERROR.match(line)]
+    chosen = (python[-1:] or found[:1] or ["no reason given"])[0]
+    return chosen if len(chosen) <= _MAX_REASON else f"{chosen[: _MAX_REASON - 1]}…"
+
+
+def _finished(
+    store: MetadataStore,
+    compiled: pipeline_pb2.Pipeline,
+    node_id: str,
+    execution_id: int,
+    duration_s: float,
+) -> StepResult:
+    [execution] = store.get_executions_by_id([execution_id])
+    if execution.last_known_state not in {Execution.COMPLETE, Execution.CACHED}:
+        message = execution.custom_properties["__execution_result__"].string_value
+        raise StepFailedError(f"{node_id} failed before it started: {message or 'no reason given'}")
+    cached = execution.last_known_state == Execution.CACHED and bool(_outputs(store, execution_id))
+    resolver = execution.type == "tfx.dsl.components.common.resolver.Resolver"
+    return StepResult(
+        name=node_id,
+        state=StepState.CACHED if cached and not resolver else StepState.RAN,
+        # A resolver looks anew in every run, and notes it as "cached".
+        reason="" if resolver else explain_execution(store, execution, compiled.pipeline_info.id),
+        duration_s=duration_s,
+        execution_id=execution_id,
+        outputs=_outputs(store, execution_id),
+    )
+
+
+def _outputs(
+    store: MetadataStore, execution_id: int
+) -> dict[str, list[metadata_store_pb2.Artifact]]:
+    events = [
+        event
+        for event in store.get_events_by_execution_ids([execution_id])
+        if event.type == metadata_store_pb2.Event.OUTPUT
+    ]
+    artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
+    outputs: dict[str, list[metadata_store_pb2.Artifact]] = {}
+    for event in events:
+        outputs.setdefault(event.path.steps[0].key, []).append(artifacts[event.artifact_id])
+    return outputs

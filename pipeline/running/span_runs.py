@@ -1,0 +1,117 @@
+"""Reads the spans of a window that are not there yet, one after the other."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from common.errors import InputError
+from common.output_folder import OutputFolder
+from common.run_ids import span_run_id
+from pipeline.config import Config
+from pipeline.create import create_span_pipeline
+from pipeline.reading.files.locations import Source
+from pipeline.running.runner import StartCallback, compile_pipeline, run_steps
+from pipeline.running.step_facts import describe_step
+from pipeline.running.steps import StepResult, StepState
+from pipeline.wiring.ingestion import acceptance_digest
+from pipeline.wiring.spans import find_window, missing_spans
+
+_GATE = "AnomalyGate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanResult:
+    """A span that went through the steps up to the gate.
+
+    Attributes:
+        step: All of its steps as one, for the line that it leaves.
+        text: What was found, in words.
+        values: The same for programs.
+    """
+
+    step: StepResult
+    text: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanPlace:
+    """What a run's parts for single spans need.
+
+    Attributes:
+        config: The use case.
+        source: Where its data is.
+        folder: The output folder.
+        connection: Where ML Metadata lives.
+        run_id: The id of the whole run.
+        beam_args: Beam's options for the data-parallel steps.
+    """
+
+    config: Config
+    source: Source
+    folder: OutputFolder
+    connection: metadata_store_pb2.ConnectionConfig
+    run_id: str
+    beam_args: Sequence[str]
+
+
+def spans_to_read(store: MetadataStore, place: SpanPlace) -> list[int]:
+    """Returns the spans of the window, before the newest, that no run has read and accepted."""
+    window = find_window(place.source, acceptance_digest(place.config))
+    return [] if window is None else missing_spans(store, place.config.name, window)
+
+
+def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterator[SpanResult]:
+    """Runs the steps up to the gate for one span, and yields what came out.
+
+    Raises:
+        InputError: The span cannot be read, or the gate stops it; the failed step was yielded.
+        StepFailedError: A step failed otherwise.
+    """
+    started = time.monotonic()
+    compiled = compile_pipeline(
+        create_span_pipeline(
+            place.config,
+            replace(place.source, span=span),
+            place.folder,
+            place.connection,
+            place.beam_args,
+        ),
+        span_run_id(place.run_id, span),
+    )
+    done: list[StepResult] = []
+    steps = run_steps(
+        compiled, place.connection, on_start=lambda name: on_start(f"Span {span}: {name}")
+    )
+    try:
+        for step in steps:
+            if step.state in {StepState.FAILED, StepState.INTERRUPTED}:
+                yield _result(span, step, f"at {step.name}", started, {"stopped_at": step.name})
+            done.append(step)
+    except InputError as error:
+        raise InputError(f"Span {span}: {error}") from error
+    read, judged = (
+        next(step for step in done if step.name == name) for name in ("ArrowExampleGen", _GATE)
+    )
+    facts = [describe_step(read), describe_step(judged)]
+    values = {key: value for fact in facts for key, value in fact.values.items()}
+    # With new rules for what is accepted, what was read before may be judged anew.
+    summed_up = read if judged.state == StepState.CACHED else judged
+    yield _result(span, summed_up, "; ".join(fact.text for fact in facts), started, values)
+
+
+def _result(
+    span: int, step: StepResult, text: str, started: float, values: Mapping[str, Any]
+) -> SpanResult:
+    shown = replace(
+        step,
+        name=f"Span {span}",
+        duration_s=time.monotonic() - started,
+        execution_id=None,
+        outputs={},
+    )
+    return SpanResult(step=shown, text=text, values={"span": span} | dict(values))

@@ -1,0 +1,186 @@
+"""The number that matters of each step, read from what the step wrote."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto.metadata_store_pb2 import Artifact
+
+from pipeline.components.names import APPROVED_BY, SHADOW
+from pipeline.config import SPLITS
+from pipeline.running.steps import StepResult
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What to say of a step.
+
+    Attributes:
+        text: For people.
+        values: The same for programs.
+    """
+
+    text: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def describe_step(step: StepResult) -> Fact:
+    """Returns the number that matters of a step, or an empty fact where there is none."""
+    describe = _DESCRIPTIONS.get(step.name)
+    artifacts = [artifact for values in step.outputs.values() for artifact in values]
+    return describe(artifacts) if describe and artifacts else Fact()
+
+
+def properties(artifact: Artifact) -> dict[str, Any]:
+    """Returns an artifact's custom properties as plain Python values."""
+    return {
+        key: getattr(value, value.WhichOneof("value"))
+        for key, value in artifact.custom_properties.items()
+        if value.WhichOneof("value")
+    }
+
+
+def first_of_type(artifacts: list[Artifact], type_name: str) -> Artifact | None:
+    """Returns the first artifact of a type, or None."""
+    return next((artifact for artifact in artifacts if artifact.type == type_name), None)
+
+
+def _examples(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    positives = sum(values[f"num_positives_{split}"] for split in SPLITS)
+    parts = [f"{values['num_rows']:,} rows, {positives:,} positive"]
+    if values.get("num_bad_rows"):
+        parts.append(f"{values['num_bad_rows']:,} in quarantine")
+    if values.get("num_duplicates"):
+        parts.append(f"{values['num_duplicates']:,} duplicates dropped")
+    return Fact("; ".join(parts), values | {"num_positives": positives})
+
+
+def _window(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    values["spans"] = json.loads(values["spans"])
+    count, first, last = len(values["spans"]), values["spans"][0], values["spans"][-1]
+    return Fact(f"{count} spans, {first} to {last}, {values['num_rows']:,} rows", values)
+
+
+def _transformed(artifacts: list[Artifact]) -> Fact:
+    graph = first_of_type(artifacts, "TransformGraph")
+    values = properties(graph) if graph else {}
+    if "spans_analysed" not in values:
+        return Fact()
+    values["spans_analysed"] = json.loads(values["spans_analysed"])
+    count = len(values["spans_analysed"])
+    spans = f"span {values['spans_analysed'][0]}" if count == 1 else f"{count} spans"
+    return Fact(f"analysed {spans}, {values['num_rows_analysed']:,} rows of train", values)
+
+
+def _sampled(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    record = json.loads(values["sampling"])
+    parts = [record["rest"], *record["strata"].values()]
+    kept, total = (sum(part[key] for part in parts) for key in ("kept", "total"))
+    positives = values["num_positives_train"]
+    text = f"train: {kept:,} of {total:,} negatives, all {positives:,} positives"
+    return Fact(text, values | {"sampling": record})
+
+
+def _schema(artifacts: list[Artifact]) -> Fact:
+    text = (Path(artifacts[0].uri) / "schema.pbtxt").read_text(encoding="utf-8")
+    count = sum(line.startswith("feature {") for line in text.splitlines())
+    return Fact(f"{count} columns", {"num_columns": count})
+
+
+def _anomalies(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    count = values.get("num_anomalies", 0)
+    text = "no anomalies" if not count else f"{count} anomalies"
+    return Fact("; ".join(filter(None, [text, values.get("drift", "")])), values)
+
+
+def _trainer(artifacts: list[Artifact]) -> Fact:
+    run = first_of_type(artifacts, "ModelRun")
+    if run is None:
+        return Fact()
+    values = json.loads((Path(run.uri) / "eval_metrics.json").read_text(encoding="utf-8"))
+    return Fact(
+        f"eval PR-AUC {values['eval_pr_auc']:.3f}, best epoch {values['best_epoch']} of "
+        f"{values['epochs']}, threshold {values['threshold']:.3f}",
+        values,
+    )
+
+
+def _errors(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    clusters = json.loads(values["clusters"])
+    shared = f"{len(clusters)} things shared: {clusters[0]}" if clusters else "nothing shared"
+    suspected = values["num_suspected"]
+    # Wrong decisions, and the worst 5 % by loss.
+    text = f"{values['num_errors']} wrong or worst, {suspected} labels suspected, {shared}"
+    return Fact(text, values | {"clusters": clusters})
+
+
+def _tuner(artifacts: list[Artifact]) -> Fact:
+    results = first_of_type(artifacts, "TunerResults")
+    if results is None:
+        return Fact()
+    text = (Path(results.uri) / "tuner_results.json").read_text(encoding="utf-8")
+    trials = json.loads(text)
+    best = {
+        key: round(value, 6) if isinstance(value, float) else value
+        for key, value in trials[0].items()
+        if key not in {"trial_id", "score"} and not key.startswith("tuner/")
+    }
+    found = ", ".join(f"{key} {value}" for key, value in best.items())
+    return Fact(
+        f"best of {len(trials)} trials {trials[0]['score']:.3f}: {found}",
+        {"num_trials": len(trials), "best_score": trials[0]["score"], "best": best},
+    )
+
+
+def _verdict(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    reasons = json.loads(values.get("reasons", "[]"))
+    failed = [reason["text"] for reason in reasons if not reason["passed"]]
+    approved = f", approved by {values[APPROVED_BY]}" if values.get(APPROVED_BY) else ""
+    more = [f"and {len(failed) - 1} more, see below"] if len(failed) > 1 else []
+    said = "; ".join([*failed[:1], *more])
+    text = values.get("verdict", "") + approved + (f": {said}" if said else "")
+    return Fact(text, values | {"reasons": reasons})
+
+
+def _infra(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    problems = json.loads(values.pop("problems"))
+    text = (
+        "; ".join(problems)
+        or f"{values['num_examples']} examples by gRPC and REST, largest difference "
+        f"{values['max_difference']}"
+    )
+    return Fact(text, values | {"problems": problems})
+
+
+def _pushed(artifacts: list[Artifact]) -> Fact:
+    values = properties(artifacts[0])
+    if not values.get("pushed"):
+        return Fact("not pushed; what is served stays as it was", values)
+    beside = ", beside the served model" if values.get(SHADOW) else ""
+    return Fact(f"version {values['pushed_version']}{beside}", values)
+
+
+_DESCRIPTIONS: dict[str, Callable[[list[Artifact]], Fact]] = {
+    "ArrowExampleGen": _examples,
+    "SpanWindow": _window,
+    "Transform": _transformed,
+    "CaseControl": _sampled,
+    "SchemaGen": _schema,
+    "CuratedSchema": _schema,
+    "AnomalyGate": _anomalies,
+    "Tuner": _tuner,
+    "ErrorAnalyzer": _errors,
+    "Trainer": _trainer,
+    "ModelGate": _verdict,
+    "InfraValidator": _infra,
+    "Pusher": _pushed,
+}

@@ -1,0 +1,279 @@
+"""The summary of one run: a JSON file in its folder and the closing lines on the screen."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.components.names import (
+    APPROVED,
+    APPROVED_BY,
+    COST,
+    INCONCLUSIVE,
+    SHADOW,
+)
+from pipeline.running.console import format_duration
+from pipeline.running.step_facts import Fact
+from pipeline.running.steps import StepResult
+
+# The metrics of the closing table, in the order of reading, with the words for people.
+_METRIC_WORDS = {
+    "pr_auc": "PR-AUC",
+    "roc_auc": "ROC-AUC",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "brier": "Brier score",
+    "expected_cost": "cost per 1,000",
+}
+_MARKS = {
+    "BLESSED": "[green]✓[/green]",
+    "REJECTED": "[red]✗[/red]",
+    "INCONCLUSIVE": "[yellow]?[/yellow]",
+}
+
+
+# Pages that steps write into `reports/`, by the step's name.
+_PAGES = {"DataReport": "data", "ErrorAnalyzer": "errors"}
+
+
+@dataclass(kw_only=True)
+class RunSummary:
+    """What happened in a run, filled in as it goes.
+
+    Attributes:
+        run_id: The run's id.
+        use_case: Name of the use case.
+        run_folder: The run's folder; `summary.json` lies there.
+        state: `running`, `complete`, `failed` or `interrupted`.
+        error: What stopped it, in words.
+        steps: The steps so far, each a JSON object.
+        facts: What each step said, by the step's name.
+        spans: What was found in each span that was read before the newest.
+        duration_s: Wall time in seconds.
+        provenance: Code, data, environment: see `pipeline.lineage.provenance`.
+        tracking: Where else the run is shown, or why it is not.
+    """
+
+    run_id: str
+    use_case: str
+    run_folder: Path
+    state: str = "running"
+    error: str = ""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Fact] = field(default_factory=dict)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+    duration_s: float = 0.0
+    provenance: dict[str, Any] = field(default_factory=dict)
+    tracking: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the run ended with a model that the gate and the server's check bless.
+
+        A model that a person approved is blessed, too.
+        """
+        return self.state == "complete" and self.verdict in {"BLESSED", APPROVED}
+
+    @property
+    def shadow(self) -> bool:
+        """Whether the run ended with a model that was pushed beside the served one."""
+        pushed = self.facts.get("Pusher", Fact()).values
+        return self.state == "complete" and bool(pushed.get(SHADOW))
+
+    @property
+    def verdict(self) -> str | None:
+        """`BLESSED`, `APPROVED`, `INCONCLUSIVE`, `REJECTED`, or None: it did not come that far."""
+        word = self._verdict.get("verdict")
+        if word and self._infra_problems:
+            return "REJECTED"
+        return APPROVED if self._verdict.get(APPROVED_BY) else word
+
+    @property
+    def _infra_problems(self) -> list[str]:
+        facts = self.facts.get("InfraValidator", Fact())
+        return list(facts.values.get("problems", []))
+
+    @property
+    def _verdict(self) -> dict[str, Any]:
+        return dict(self.facts["ModelGate"].values) if "ModelGate" in self.facts else {}
+
+    def add_step(self, step: StepResult, fact: Fact) -> None:
+        """Adds a step that has ended."""
+        self.facts[step.name] = fact
+        self.steps.append(
+            {
+                "name": step.name,
+                "state": step.state.value,
+                "reason": step.reason,
+                "duration_s": round(step.duration_s, 3),
+                "execution_id": step.execution_id,
+                **dict(fact.values),
+            }
+        )
+
+    def stop(self, error: BaseException) -> None:
+        """Notes what ended the run before its time."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self.state = "interrupted" if interrupted else "failed"
+        self.error = "stopped by Ctrl-C" if interrupted else str(error)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the summary as JSON values."""
+        verdict = self._verdict
+        pushed = self.facts.get("Pusher", Fact()).values
+        return {
+            "run_id": self.run_id,
+            "use_case": self.use_case,
+            "state": self.state,
+            "error": self.error,
+            "verdict": self.verdict,
+            "reasons": verdict.get("reasons", []),
+            "on_inconclusive": verdict.get("on_inconclusive"),
+            "approved_by": verdict.get("approved_by"),
+            "approved_why": verdict.get("approved_why"),
+            "infra_problems": self._infra_problems,
+            "metrics": self._metrics("metrics"),
+            "intervals": self._metrics("intervals"),
+            "confidence": verdict.get("confidence"),
+            "baseline_metrics": self._metrics("baseline_metrics"),
+            "pushed_version": pushed.get("pushed_version"),
+            "pushed_path": pushed.get("pushed_destination"),
+            "shadow": self.shadow,
+            "duration_s": round(self.duration_s, 3),
+            "log": str(self.run_folder / "run.log"),
+            "pages": self._pages,
+            "spans": self.spans,
+            "steps": self.steps,
+            "provenance": self.provenance,
+            "tracking": self.tracking,
+        }
+
+    @property
+    def _pages(self) -> list[str]:
+        reports = self.run_folder.parent.parent / "reports"
+        return [
+            str(reports / f"{page}-{self.use_case}.html")
+            for step, page in _PAGES.items()
+            if step in self.facts
+        ]
+
+    def _metrics(self, key: str) -> dict[str, Any]:
+        return dict(json.loads(self._verdict.get(key) or "{}"))
+
+    def write(self) -> None:
+        """Writes `summary.json` into the run's folder."""
+        text = json.dumps(self.to_json(), indent=2, default=str)
+        (self.run_folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+
+
+def render_summary(summary: RunSummary, console: Console) -> None:
+    """Prints the closing summary: verdict, metrics, where the model is and how to serve it."""
+    values = summary.to_json()
+    console.print()
+    console.print(_metrics_table(values))
+    for reason in values["reasons"]:
+        text = f"{_MARKS[reason['verdict']]} {escape(reason['text'])}"
+        console.print(text, highlight=False, soft_wrap=True)
+    for problem in values["infra_problems"]:
+        console.print(f"[red]✗[/red] {escape(problem)}", highlight=False, soft_wrap=True)
+    console.print()
+    _print_verdict(summary, values, console)
+    for page in values["pages"]:
+        console.print(f"Look at it: {page}", highlight=False, soft_wrap=True)
+    console.print(
+        f"[dim]{format_duration(summary.duration_s)}; log {values['log']}[/dim]",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _output_option(pushed: Path) -> str:
+    """The option that finds the pushed version again; its folder is OUTPUT/serving/NAME/VERSION."""
+    output = pushed.parents[2]
+    return "" if output == Path("output") else f" --output {output}"
+
+
+def _metrics_table(values: dict[str, Any]) -> Table:
+    table = Table(
+        title="on the test split, at the model's threshold",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("metric")
+    table.add_column("this model", justify="right")
+    confidence = values["confidence"]
+    table.add_column(f"{confidence:.0%} interval" if confidence else "", justify="right")
+    table.add_column("knows nothing", justify="right")
+    if values["baseline_metrics"]:
+        table.add_column("blessed before", justify="right")
+    metrics, blessed = values["metrics"], values["baseline_metrics"]
+    trivial = _trivial_metrics(metrics.get("prevalence"))
+    for name, words in _METRIC_WORDS.items():
+        if name == COST and name not in metrics:
+            continue
+        limits = values["intervals"].get(name)
+        interval = f"[{_figure(name, limits[0])}, {_figure(name, limits[1])}]" if limits else ""
+        row = [words, _figure(name, metrics.get(name)), escape(interval)]
+        row.append(_figure(name, trivial.get(name)))
+        table.add_row(*row, *([_figure(name, blessed.get(name))] if blessed else []))
+    return table
+
+
+def _trivial_metrics(prevalence: float | None) -> dict[str, float]:
+    """What a model gets that always answers the prevalence, and never "faulty"."""
+    if prevalence is None:
+        return {}
+    return {
+        "pr_auc": prevalence,
+        "roc_auc": 0.5,
+        "recall": 0.0,
+        "f1": 0.0,
+        "brier": prevalence * (1 - prevalence),
+    }
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if name == COST else f"{value:.3f}"
+
+
+def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console) -> None:
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
+
+    if not summary.blessed and not summary.shadow:
+        say(_kept(values))
+        return
+    pushed = Path(values["pushed_path"])
+    if summary.shadow:
+        say(
+            f"[bold yellow]INCONCLUSIVE[/bold yellow] version {values['pushed_version']} in "
+            f"{pushed.parent}, beside the served model, which stays as it was."
+        )
+        return
+    if values["approved_by"]:
+        say(
+            f"[bold green]APPROVED[/bold green] by {escape(values['approved_by'])}: "
+            f"{escape(values['approved_why'])}"
+        )
+    say(f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in {pushed.parent}")
+    say(f"Serve it: faultline serve{_output_option(pushed)}")
+
+
+def _kept(values: dict[str, Any]) -> str:
+    """Why nothing was pushed, and what a person may do."""
+    stays = "Nothing was pushed; what is served stays as it was."
+    if values["verdict"] != INCONCLUSIVE:
+        return f"[bold red]REFUSED[/bold red] {stays}"
+    text = f"[bold yellow]INCONCLUSIVE[/bold yellow] {stays}"
+    if values["on_inconclusive"] == "ask":
+        command = f"faultline approve {values['run_id']} --by NAME --why REASON"
+        text += f"\nTo push it all the same: {command}"
+    return text

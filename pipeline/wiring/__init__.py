@@ -1,0 +1,1 @@
+"""Wiring of the parts of the pipeline."""

@@ -1,0 +1,154 @@
+"""The wiring of the steps from files to accepted examples, the same for every span."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from tfx.components import SchemaGen
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.types.channel import BaseChannel, Channel
+from tfx.types.standard_artifacts import ExampleStatistics, ExampleValidationMetrics
+
+from common.digests import code_digest
+from common.output_folder import OutputFolder
+from models.features import features_to_json
+from pipeline.components.anomaly_gate.component import AnomalyGate
+from pipeline.components.anomaly_gate.slice_names import slices_to_json
+from pipeline.components.arrow_example_gen.component import ArrowExampleGen
+from pipeline.components.curated_schema import CuratedSchema
+from pipeline.components.data_report.component import DataReport
+from pipeline.components.example_validator.component import ExampleValidator
+from pipeline.components.example_validator.earlier_span import (
+    AcceptedEarlierSpanStrategy,
+    has_spans,
+)
+from pipeline.components.statistics_gen.component import StatisticsGen
+from pipeline.config import Config, Validation
+from pipeline.reading.files.locations import Source
+from pipeline.reading.ingest_spec import make_ingest_spec
+
+_COMPONENTS = Path(__file__).parent / "components"
+
+# The code that decides each step's result, for the cache: an edit reruns the step.
+_INGESTION_CODE = (_COMPONENTS / "arrow_example_gen",)
+_STATISTICS_CODE = (_COMPONENTS / "statistics_gen",)
+_VALIDATION_CODE = (_COMPONENTS / "example_validator",)
+_REPORT_CODE = (_COMPONENTS / "data_report", _COMPONENTS / "statistics_gen")
+_ANOMALY_CODE = (_COMPONENTS / "anomaly_gate", _COMPONENTS.parent / "slicing.py")
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """The steps up to the gate.
+
+    Attributes:
+        nodes: All of them, in order.
+        examples: The examples of the source.
+        schema: The schema that counts, curated or inferred.
+        gate: AnomalyGate: what needs accepted data follows it.
+    """
+
+    nodes: tuple[BaseNode, ...]
+    examples: BaseChannel
+    schema: BaseChannel
+    gate: BaseNode
+
+
+def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Ingestion:
+    """Returns the steps that read, measure and judge one source.
+
+    Args:
+        config: The use case.
+        source: Where its data is.
+        folder: Where everything is written.
+    """
+    example_gen = ArrowExampleGen(
+        config,
+        source,
+        code_digest=code_digest(_INGESTION_CODE),
+        reports_dir=str(folder.reports),
+    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(examples=examples, code_digest=code_digest(_STATISTICS_CODE))
+    statistics = statistics_gen.outputs["statistics"]
+    schema_gen = SchemaGen(statistics=statistics)
+    curated = _curated_schema(config)
+    schema = (curated or schema_gen).outputs["schema"]
+    earlier_span = _earlier_span(examples) if has_spans(source) else None
+    validator = ExampleValidator(
+        statistics=statistics,
+        schema=schema,
+        earlier_statistics=earlier_span.outputs["statistics"] if earlier_span else None,
+        earlier_report=earlier_span.outputs["report"] if earlier_span else None,
+        code_digest=code_digest(_VALIDATION_CODE),
+    )
+    anomaly_gate = AnomalyGate(
+        examples=examples,
+        anomalies=validator.outputs["anomalies"],
+        schema=schema,
+        inferred_schema=schema_gen.outputs["schema"],
+        name=config.name,
+        features=features_to_json(config.features),
+        validation=_validation(config),
+        slices=slices_to_json(config),
+        reports_dir=str(folder.reports),
+        acceptance=acceptance_digest(config),
+        code_digest=code_digest(_ANOMALY_CODE),
+    )
+    data_report = DataReport(
+        examples=examples,
+        statistics=statistics,
+        anomalies=validator.outputs["anomalies"],
+        name=config.name,
+        label=config.label.column,
+        reports_dir=str(folder.reports),
+        code_digest=code_digest(_REPORT_CODE),
+    )
+    data_report.add_upstream_node(anomaly_gate)  # the gate's own words come first
+    nodes = [example_gen, statistics_gen, schema_gen, curated, earlier_span, validator]
+    return Ingestion(
+        nodes=(*(node for node in nodes if node), anomaly_gate, data_report),
+        examples=examples,
+        schema=schema,
+        gate=anomaly_gate,
+    )
+
+
+def acceptance_digest(config: Config) -> str:
+    """Returns a digest of all but the data that decides what is read and what is accepted.
+
+    A span that another digest accepted goes through these steps again; those whose own inputs are
+    the same come from the cache.
+    """
+    schema = config.schema_path
+    parts = [
+        make_ingest_spec(config).to_json(),
+        features_to_json(config.features),
+        _validation(config),
+        "" if schema is None else schema.read_text(encoding="utf-8"),
+        code_digest((*_INGESTION_CODE, *_STATISTICS_CODE, *_VALIDATION_CODE, *_ANOMALY_CODE)),
+    ]
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)}\0{part}".encode())
+    return digest.hexdigest()
+
+
+def _validation(config: Config) -> str:
+    return TypeAdapter(Validation).dump_json(config.validation).decode()
+
+
+def _curated_schema(config: Config) -> BaseNode | None:
+    path = config.schema_path
+    return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
+
+
+def _earlier_span(examples: BaseChannel) -> Resolver:
+    return Resolver(
+        strategy_class=AcceptedEarlierSpanStrategy,
+        candidate=examples,
+        statistics=Channel(type=ExampleStatistics),
+        report=Channel(type=ExampleValidationMetrics),
+    ).with_id("EarlierSpanResolver")

@@ -1,0 +1,1 @@
+"""What follows the push: gateway, collection, rollout, monitoring, retraining."""

@@ -1,0 +1,1 @@
+"""gRPC and REST encodings of the client's calls."""

@@ -1,0 +1,116 @@
+"""Sending calls over REST."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from serving.client.errors import ServingClientError
+from serving.client.wires.calls import Call
+from serving.client.wires.rest_codec import HttpRequest, decode_answer, encode_call
+
+_CHUNK_BYTES = 1 << 20
+_HEADERS = {"Content-Type": "application/json"}
+# A model server is asked directly, never by way of the proxy that the environment names.
+_OPTIONS: dict[str, Any] = {"trust_env": False, "headers": _HEADERS}
+
+
+def _lost(error: httpx.TransportError, url: str) -> ServingClientError:
+    """Refused and broken connections are what gRPC calls UNAVAILABLE; asking again is harmless."""
+    return ServingClientError("UNAVAILABLE", f"No answer from {url}: {error or repr(error)}")
+
+
+def _late(timeout_s: float) -> ServingClientError:
+    return ServingClientError("DEADLINE_EXCEEDED", f"No full answer within {timeout_s:.3g} s.")
+
+
+class RestWire:
+    """A pool of HTTP connections; threads may share it.
+
+    Attributes:
+        url: Address of the server, such as `http://127.0.0.1:8501`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.Client(base_url=url, **_OPTIONS)
+
+    def send(self, call: Call, timeout_s: float) -> Any:
+        """Returns the answer to a call.
+
+        httpx times each read and write, not the whole: between two of them the deadline is looked
+        at, so a server that trickles its answer is cut off too.
+
+        Raises:
+            ServingClientError: There is none.
+        """
+        request = encode_call(call)
+        deadline = time.monotonic() + timeout_s
+        try:
+            with self._client.stream(
+                request.method,
+                request.path,
+                content=_chunks(request, deadline) if request.body else None,
+                headers={"Content-Length": str(len(request.body))} if request.body else None,
+                timeout=timeout_s,
+            ) as response:
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    _check(deadline)
+                    body += chunk
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise _late(timeout_s) from error
+        except httpx.TransportError as error:
+            raise _lost(error, self.url) from error
+        return decode_answer(call, response.status_code, bytes(body))
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self._client.close()
+
+
+def _check(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise TimeoutError
+
+
+def _chunks(request: HttpRequest, deadline: float) -> Iterator[bytes]:
+    for start in range(0, len(request.body), _CHUNK_BYTES):
+        _check(deadline)
+        yield request.body[start : start + _CHUNK_BYTES]
+
+
+class AsyncRestWire:
+    """A pool of HTTP connections for one event loop.
+
+    Attributes:
+        url: Address of the server, such as `http://127.0.0.1:8501`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._client = httpx.AsyncClient(base_url=url, **_OPTIONS)
+
+    async def send(self, call: Call, timeout_s: float) -> Any:
+        """Returns the answer to a call.
+
+        Raises:
+            ServingClientError: There is none.
+        """
+        request = encode_call(call)
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._client.request(
+                    request.method, request.path, content=request.body or None, timeout=timeout_s
+                )
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise _late(timeout_s) from error
+        except httpx.TransportError as error:
+            raise _lost(error, self.url) from error
+        return decode_answer(call, response.status_code, response.content)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._client.aclose()

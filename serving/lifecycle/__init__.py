@@ -1,0 +1,1 @@
+"""Model versions: polling, loading, warm-up, unloading."""

@@ -1,0 +1,188 @@
+"""JSON that is nested deeper than RapidJSON's Python side goes: read in one loop.
+
+No tensor has so many dimensions, so what lies deeper than `_MAX_KEPT_DEPTH` is checked and dropped.
+"""
+
+import re
+from typing import Any
+
+import rapidjson
+
+from serving.rest.bodies.json_values import JsonObject, TooDeep
+
+_MAX_KEPT_DEPTH = 300
+_SPACE = re.compile(rb"[ \t\n\r]+")
+_OPENINGS = re.compile(rb"\[[\[ \t\n\r]*")
+_CLOSINGS = re.compile(rb"\]+")
+_STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
+# Everything that may belong to a word or number; RapidJSON judges it.
+_SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
+_NUMBERS = rapidjson.NM_NATIVE | rapidjson.NM_NAN
+_ERROR = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
+TRAILING = "The document root must not be followed by other values."
+
+
+class MalformedError(ValueError):
+    """The text is no JSON.
+
+    Attributes:
+        text: Why, as RapidJSON says it.
+        offset: Where, in bytes.
+    """
+
+    def __init__(self, text: str, offset: int) -> None:
+        super().__init__(text)
+        self.text = text
+        self.offset = offset
+
+
+def read_error(error: rapidjson.JSONDecodeError) -> tuple[str, int]:
+    """Returns what RapidJSON says, and where in bytes.
+
+    Raises:
+        ValueError: It says it in another form than is known.
+    """
+    found = _ERROR.fullmatch(str(error))
+    if found is None:
+        raise ValueError("RapidJSON's errors have changed their form") from error
+    return found[2], int(found[1])
+
+
+class _Reader:
+    """Reads one value, keeping the open containers in a list of its own."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._at = 0
+        self._kinds = bytearray()  # of all open containers
+        self._open: list[list[Any]] = []  # those that are kept
+        self._names: list[str] = []  # of the member that is being read, of each kept container
+
+    def read(self) -> Any:
+        while True:
+            value, is_complete = self._begin_value()
+            while is_complete:
+                if not self._kinds:
+                    return value
+                value, is_complete = self._end_value(value)
+
+    def _peek(self) -> bytes:
+        if match := _SPACE.match(self._body, self._at):
+            self._at = match.end()
+        return self._body[self._at : self._at + 1]
+
+    def _begin_value(self) -> tuple[Any, bool]:
+        """Reads a scalar or empty container, or opens a container."""
+        first = self._peek()
+        if first == b"[":
+            return self._begin_array()
+        if first == b"{":
+            return self._begin_object()
+        return self._scalar(), True
+
+    def _begin_array(self) -> tuple[Any, bool]:
+        if len(self._kinds) >= _MAX_KEPT_DEPTH:
+            self._skip_openings()
+        self._at += 1
+        array: list[Any] = [] if len(self._kinds) < _MAX_KEPT_DEPTH else TooDeep()
+        if self._peek() == b"]":
+            self._at += 1
+            return array, True
+        self._push(array, b"[")
+        return None, False
+
+    def _skip_openings(self) -> None:
+        """Goes to the last of many openings: one by one they would take a minute."""
+        if run := _OPENINGS.match(self._body, self._at):
+            brackets = run[0].count(b"[") - 1
+            self._kinds += b"[" * brackets
+            self._at = self._body.rindex(b"[", self._at, run.end())
+
+    def _skip_closings(self) -> None:
+        """Goes to the last of many closings that leaves what is kept open."""
+        spare = len(self._kinds) - _MAX_KEPT_DEPTH - 1
+        run = _CLOSINGS.match(self._body, self._at)
+        if run is None or spare < 1:
+            return
+        inner = len(self._kinds) - 1 - self._kinds.rfind(b"{")
+        brackets = min(len(run[0]) - 1, spare, inner - 1)
+        if brackets > 0:
+            del self._kinds[-brackets:]
+            self._at += brackets
+
+    def _begin_object(self) -> tuple[Any, bool]:
+        self._at += 1
+        if self._peek() == b"}":
+            self._at += 1
+            return JsonObject(), True
+        self._push(JsonObject(), b"{")
+        self._read_name()
+        return None, False
+
+    def _push(self, container: list[Any], kind: bytes) -> None:
+        self._kinds += kind
+        if len(self._kinds) <= _MAX_KEPT_DEPTH:
+            self._open.append(container)
+            self._names.append("")
+
+    def _read_name(self) -> None:
+        if self._peek() != b'"':
+            raise MalformedError("Missing a name for object member.", self._at)
+        name = self._scalar()
+        if self._peek() != b":":
+            raise MalformedError("Missing a colon after a name of object member.", self._at)
+        self._at += 1
+        if len(self._kinds) <= _MAX_KEPT_DEPTH:
+            self._names[-1] = name
+
+    def _end_value(self, value: Any) -> tuple[Any, bool]:
+        """Puts a value into its container; returns the container if it ends, too."""
+        is_object = self._kinds[-1:] == b"{"
+        if len(self._kinds) <= _MAX_KEPT_DEPTH:
+            self._open[-1].append((self._names[-1], value) if is_object else value)
+        following = self._peek()
+        if following == b"]" and not is_object:
+            self._skip_closings()
+        if following == b",":
+            self._at += 1
+            if is_object:
+                self._read_name()
+            return None, False
+        if following != (b"}" if is_object else b"]"):
+            what = "'}' after an object member" if is_object else "']' after an array element"
+            raise MalformedError(f"Missing a comma or {what}.", self._at)
+        self._at += 1
+        self._kinds.pop()
+        if len(self._kinds) >= _MAX_KEPT_DEPTH:
+            return TooDeep(), True
+        self._names.pop()
+        return self._open.pop(), True
+
+    def _scalar(self) -> Any:
+        start = self._at
+        first = self._body[start : start + 1]
+        match = (_STRING if first == b'"' else _SCALAR).match(self._body, start)
+        if match is None and first != b'"':
+            nothing = not self._kinds and first in {b"", b"\x00"}
+            reason = "The document is empty." if nothing else "Invalid value."
+            raise MalformedError(reason, start)
+        text = match[0] if match else self._body[start:]
+        try:
+            value = rapidjson.loads(text, number_mode=_NUMBERS)
+        except rapidjson.JSONDecodeError as error:
+            reason, offset = read_error(error)
+            if reason != TRAILING or not offset:
+                raise MalformedError(reason, start + offset) from error
+            value, text = rapidjson.loads(text[:offset], number_mode=_NUMBERS), text[:offset]
+        self._at = start + len(text)
+        return value
+
+
+def parse_deep(body: bytes) -> Any:
+    """Returns the value that a body begins with.
+
+    Raises:
+        MalformedError: The body is no JSON.
+        UnicodeDecodeError: A text is no UTF-8.
+    """
+    return _Reader(body).read()

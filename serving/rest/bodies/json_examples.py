@@ -1,0 +1,106 @@
+"""The body of a classify or regress request: tf.Examples from JSON objects."""
+
+from typing import Any
+
+from tensorflow.core.example.example_pb2 import Example
+from tensorflow.core.example.feature_pb2 import Feature
+from tensorflow_serving.apis.input_pb2 import Input
+
+from serving.errors import ServingError, invalid_argument
+from serving.inference.examples import serialised_examples
+from serving.rest.bodies.json_values import (
+    MISSING,
+    JsonObject,
+    debug_text,
+    decode_base64,
+    encode_text,
+    is_base64,
+    type_name,
+)
+
+_MAX_INT64 = 2**63 - 1
+# By the field of a Feature: the word for it in errors.
+_WORDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
+_FIELDS = {str: "bytes_list", float: "float_list", int: "int64_list", bool: "int64_list"}
+
+
+def read_examples(document: JsonObject) -> list[bytes]:
+    """Returns the serialised tf.Examples of a request, each with the context's features.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT in TensorFlow Serving's words.
+    """
+    given = Input()
+    context = document.find("context")
+    if context is not MISSING:
+        _fill_example(given.example_list_with_context.context, context)
+    examples = _find_examples(document)
+    target = (
+        given.example_list.examples
+        if context is MISSING
+        else given.example_list_with_context.examples
+    )
+    for example in examples:
+        _fill_example(target.add(), example)
+    return serialised_examples(given)
+
+
+def _find_examples(document: JsonObject) -> list[Any]:
+    examples = document.find("examples")
+    if examples is MISSING:
+        problem = "When method is classify, key 'examples' is expected and was not found"
+    elif type(examples) is not list:
+        problem = "Expecting 'examples' value to be an list/array"
+    elif not examples:
+        problem = "'examples' value is an empty array"
+    else:
+        return examples
+    raise invalid_argument(f"JSON Value: {debug_text(document)} {problem}")
+
+
+def _fill_example(example: Example, value: Any) -> None:
+    if type(value) is not JsonObject:
+        raise invalid_argument(f"Example must be JSON object but got JSON {type_name(value)}")
+    for name, content in value.to_dict().items():
+        values = content if type(content) is list else [content]
+        # What protobuf has as text has to be UTF-8; a name is not otherwise looked at.
+        key = encode_text(name).decode("utf-8", "replace")
+        _fill_feature(example.features.feature[key], name, values)
+
+
+def _fill_feature(feature: Feature, name: str, values: list[Any]) -> None:
+    kind = ""
+    converted = []
+    for value in values:
+        field = _field(value, name)
+        if kind and field != kind:
+            raise invalid_argument(
+                f"Unexpected element type in feature: {name} expecting type: {_WORDS[kind]}"
+            )
+        kind = field
+        converted.append(_converted(value, name))
+    if kind:
+        getattr(feature, kind).value.extend(converted)
+
+
+def _field(value: Any, name: str) -> str:
+    field = "bytes_list" if is_base64(value) else _FIELDS.get(type(value))
+    if field is None:
+        raise _unexpected(value, name)
+    return field
+
+
+def _unexpected(value: Any, name: str) -> ServingError:
+    return invalid_argument(
+        f"Feature: {name} has element with unexpected JSON type: {type_name(value)}"
+    )
+
+
+def _converted(value: Any, name: str) -> Any:
+    if type(value) is JsonObject:
+        return decode_base64(value)
+    if type(value) is str:
+        return encode_text(value)
+    if type(value) is int and value > _MAX_INT64:
+        raise invalid_argument(f"Feature: {name} has uint64 element. Only int64 is supported.")
+    return int(value) if type(value) is bool else value

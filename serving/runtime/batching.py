@@ -1,0 +1,358 @@
+"""Concurrent requests share one run of the graph, as in TensorFlow Serving's BatchingSession.
+
+The request that opens a batch leads it: it waits until the batch is full or its time is up and
+fewer than `num_batch_threads` batches run, runs the batch and wakes the others, so a batch of one
+changes no thread. Requests that must not wait (`submit`, for an event loop) have leaders lent.
+
+One thing is better than there. A run that fails with several requests in it is repeated for each
+of them alone, so that one bad request does not take its neighbours with it.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, fields
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.errors import ServingError, failed_precondition, invalid_argument
+from serving.protos.config_files import BatchingParameters
+from serving.protos.text_files import read_text_proto
+from serving.runtime.runner import Runner
+
+Feeds = Mapping[str, NDArray[Any]]
+Outputs = list[NDArray[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchingOptions:
+    """How requests are put together; the names are those of the batching file.
+
+    Attributes:
+        max_batch_size: Rows in a batch, and so in a request, at most.
+        batch_timeout_micros: How long an unfilled batch waits for more, in microseconds.
+        max_enqueued_batches: Batches that may wait; more are refused with UNAVAILABLE.
+        num_batch_threads: Batches that run at a time, over all models.
+        allowed_batch_sizes: A batch is filled up to the next of these by repeating a row; the
+            last is `max_batch_size`. Empty for any size.
+        pad_variable_length_inputs: Inputs of unequal length are filled up to the longest.
+    """
+
+    max_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 10
+    num_batch_threads: int = os.cpu_count() or 1
+    allowed_batch_sizes: tuple[int, ...] = ()
+    pad_variable_length_inputs: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
+            if getattr(self, name) < 1:
+                raise invalid_argument(f"{name} must be positive; was {getattr(self, name)}")
+        if self.batch_timeout_micros < 0:
+            raise invalid_argument(
+                f"batch_timeout_micros must be non-negative; was {self.batch_timeout_micros}"
+            )
+        sizes = self.allowed_batch_sizes
+        if any(low >= high for low, high in itertools.pairwise(sizes)):
+            raise invalid_argument("allowed_batch_sizes entries must be monotonically increasing")
+        if sizes and sizes[-1] != self.max_batch_size:
+            raise invalid_argument(
+                "Last entry in allowed_batch_sizes must match max_batch_size; last entry was "
+                f"{sizes[-1]}; expected {self.max_batch_size}"
+            )
+
+    def padded_size(self, size: int) -> int:
+        """Returns the number of rows that a batch of `size` rows is run with."""
+        return next((each for each in self.allowed_batch_sizes if each >= size), size)
+
+
+def read_batching_options(file: str) -> BatchingOptions:
+    """Returns what a batching file says, the defaults for what it does not; "" has only those.
+
+    Raises:
+        ServingError: The file is not there, cannot be parsed, or contradicts itself.
+    """
+    if not file:
+        return BatchingOptions()
+    parameters: Any = read_text_proto(file, BatchingParameters)
+    values: dict[str, Any] = {
+        each.name: getattr(parameters, each.name).value
+        for each in fields(BatchingOptions)
+        if each.type == "int" or each.type is int
+        if parameters.HasField(each.name)
+    }
+    return BatchingOptions(
+        **values,
+        allowed_batch_sizes=tuple(parameters.allowed_batch_sizes),
+        pad_variable_length_inputs=parameters.pad_variable_length_inputs,
+    )
+
+
+class _Task:
+    """One request: what it feeds, and what became of it once it is finished."""
+
+    __slots__ = ("done", "error", "feeds", "future", "outputs", "size")
+
+    def __init__(self, feeds: Feeds, size: int, future: "Future[Outputs] | None" = None) -> None:
+        self.feeds = feeds
+        self.size = size
+        self.outputs: Outputs | None = None
+        self.error: ServingError | None = None
+        self.future = future
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def finish(self) -> None:
+        """Wakes whoever waits."""
+        if self.future is None:
+            self.done.release()
+        elif self.outputs is not None:
+            self.future.set_result(self.outputs)
+        else:
+            self.future.set_exception(self.error)
+
+
+class _Batch:
+    """Requests that will run together; `full` is released when no more can join."""
+
+    __slots__ = ("full", "size", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: list[_Task] = []
+        self.size = 0
+        self.full = threading.Lock()
+        self.full.acquire()
+
+
+class _Queue:
+    """The batches of one signature that do not run yet; only the last can take more rows."""
+
+    def __init__(self, options: BatchingOptions) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._open: _Batch | None = None
+        self._num_waiting = 0
+
+    def add(self, task: _Task) -> _Batch | None:
+        """Puts a request into a batch; returns the batch if the request opened it."""
+        with self._lock:
+            opened = None
+            batch = self._open
+            if batch is None or batch.size + task.size > self._options.max_batch_size:
+                batch = opened = self._open_next()
+            batch.tasks.append(task)
+            batch.size += task.size
+            if batch.size == self._options.max_batch_size:
+                batch.full.release()
+                self._open = None
+            return opened
+
+    def take(self, batch: _Batch) -> None:
+        """Closes a batch that is about to run."""
+        with self._lock:
+            self._num_waiting -= 1
+            if self._open is batch:
+                self._open = None
+
+    def _open_next(self) -> _Batch:
+        limit = self._options.max_enqueued_batches
+        if self._num_waiting >= limit:
+            raise ServingError(
+                grpc.StatusCode.UNAVAILABLE,
+                "The batch scheduling queue to which this task was submitted is full; currently "
+                f"{self._num_waiting} batches enqueued and max_enqueued_batches is {limit}",
+            )
+        if self._open is not None:
+            self._open.full.release()
+        self._open = _Batch()
+        self._num_waiting += 1
+        return self._open
+
+
+class BatchingRunner:
+    """Runs a graph for several callers at once."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        options: BatchingOptions,
+        slots: threading.Semaphore,
+        leaders: Executor,
+    ) -> None:
+        """Wraps a runner.
+
+        Args:
+            runner: Runs the graph for one batch.
+            options: How requests are put together.
+            slots: As many as batches may run at a time; shared by all models.
+            leaders: Lead the batches of requests that must not wait; shared by all models.
+        """
+        self._runner = runner
+        self._options = options
+        self._slots = slots
+        self._leaders = leaders
+        self._timeout_s = options.batch_timeout_micros / 1e6
+        self._queues: dict[tuple[frozenset[str], tuple[str, ...]], _Queue] = {}
+
+    def run(self, feeds: Feeds, fetches: Sequence[str]) -> Outputs:
+        """Runs the graph together with concurrent calls of the same inputs and outputs.
+
+        Raises:
+            ServingError: The request cannot be batched, the queue is full, or the run failed.
+        """
+        size = self._checked_size(feeds)
+        if size == 0:  # no row to fill a batch up with
+            return self._runner.run(feeds, fetches)
+        task = _Task(feeds, size)
+        queue = self._queue(feeds, fetches)
+        batch = queue.add(task)
+        if batch is not None:
+            self._lead(queue, batch, fetches)
+        else:
+            task.done.acquire()
+        if task.outputs is None:
+            raise task.error or RuntimeError("a batch ended without outputs and without error")
+        return task.outputs
+
+    def submit(self, feeds: Feeds, fetches: Sequence[str]) -> "Future[Outputs]":
+        """As `run`, without waiting: the future gets the outputs, or the ServingError.
+
+        Raises:
+            ServingError: The request cannot be batched, or the queue is full.
+        """
+        size = self._checked_size(feeds)
+        if size == 0:
+            return self._leaders.submit(self._runner.run, feeds, fetches)
+        future: Future[Outputs] = Future()
+        queue = self._queue(feeds, fetches)
+        batch = queue.add(_Task(feeds, size, future))
+        if batch is not None:
+            self._leaders.submit(self._lead, queue, batch, fetches)
+        return future
+
+    def _checked_size(self, feeds: Feeds) -> int:
+        size = _num_rows(feeds)
+        if size > self._options.max_batch_size:
+            raise invalid_argument(
+                f"Task size {size} is larger than maximum input batch size "
+                f"{self._options.max_batch_size}"
+            )
+        return size
+
+    def _queue(self, feeds: Feeds, fetches: Sequence[str]) -> _Queue:
+        key = (frozenset(feeds), tuple(fetches))
+        queue = self._queues.get(key)
+        return queue or self._queues.setdefault(key, _Queue(self._options))
+
+    def _lead(self, queue: _Queue, batch: _Batch, fetches: Sequence[str]) -> None:
+        if self._timeout_s:
+            batch.full.acquire(timeout=self._timeout_s)
+        with self._slots:
+            queue.take(batch)
+            try:
+                self._run_batch(batch.tasks, fetches)
+            finally:
+                for task in batch.tasks:
+                    if task.outputs is None and task.error is None:
+                        task.error = ServingError(grpc.StatusCode.INTERNAL, "The batch was lost")
+                    task.finish()
+
+    def _run_batch(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
+        try:
+            self._run_together(tasks, fetches)
+        except ServingError as error:
+            if len(tasks) == 1:
+                tasks[0].error = error
+                return
+            for task in tasks:
+                self._run_batch([task], fetches)
+
+    def _run_together(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
+        size = sum(task.size for task in tasks)
+        padded = self._options.padded_size(size)
+        merged = {
+            name: self._merge(name, [task.feeds[name] for task in tasks], padded - size)
+            for name in tasks[0].feeds
+        }
+        outputs = self._runner.run(merged, fetches)
+        for output in outputs:
+            _check_output(output, padded)
+        start = 0
+        for task in tasks:
+            end = start + task.size
+            task.outputs = [output[start:end] for output in outputs]
+            start = end
+
+    def _merge(self, name: str, arrays: list[NDArray[Any]], padding: int) -> NDArray[Any]:
+        if len(arrays) > 1:
+            if self._options.pad_variable_length_inputs:
+                arrays = _pad_to_longest(arrays)
+            _check_mergeable(name, arrays)
+        elif not padding:
+            return arrays[0]
+        if padding:
+            row = arrays[-1][:1]
+            arrays.append(np.broadcast_to(row, (padding, *row.shape[1:])))
+        return np.concatenate(arrays)
+
+
+def _num_rows(feeds: Feeds) -> int:
+    if not feeds:
+        raise invalid_argument("Batching Run() must have at least one input tensor")
+    sizes = set()
+    for array in feeds.values():
+        if array.ndim == 0:
+            raise invalid_argument("Batching Run() input tensors must have at least one dimension")
+        sizes.add(array.shape[0])
+    if len(sizes) > 1:
+        raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size")
+    return int(sizes.pop())
+
+
+def _check_mergeable(name: str, arrays: Sequence[NDArray[Any]]) -> None:
+    first = arrays[0]
+    for other in arrays[1:]:
+        if other.dtype != first.dtype and not other.dtype.kind == first.dtype.kind == "S":
+            raise ServingError(
+                grpc.StatusCode.INTERNAL,
+                f"Tensor concat operation failed: {name} is {first.dtype} and {other.dtype}",
+            )
+        if other.shape[1:] != first.shape[1:]:
+            raise failed_precondition(
+                f"Tensors with name '{name}' from different tasks have different shapes and "
+                "padding is turned off.Set pad_variable_length_inputs to true, or ensure that "
+                "all tensors with the same namehave equal dimensions starting with the first dim."
+            )
+
+
+def _pad_to_longest(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    if len({array.ndim for array in arrays}) > 1:
+        return list(arrays)
+    longest = np.max([array.shape[1:] for array in arrays], axis=0)
+    return [_pad(array, tuple(longest)) for array in arrays]
+
+
+def _pad(array: NDArray[Any], inner: tuple[int, ...]) -> NDArray[Any]:
+    """Fills up with the tensor's own first element, a value that is valid for sure."""
+    if array.shape[1:] == inner:
+        return array
+    filler = array.flat[0] if array.size else np.zeros((), array.dtype)[()]
+    padded: NDArray[Any] = np.full((len(array), *inner), filler, array.dtype)
+    padded[tuple(slice(size) for size in array.shape)] = array
+    return padded
+
+
+def _check_output(output: NDArray[Any], size: int) -> None:
+    if output.ndim == 0:
+        raise failed_precondition("Batched output tensor has 0 dimensions")
+    if output.shape[0] != size:
+        raise failed_precondition(
+            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension "
+            "sizes of the input tensors"
+        )

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from models.features import Bucketized, Categorical, FeatureTable, Numeric, Signal
+from models.inputs.encoding import IndexSpace, encodings
+from models.train_options import TrainOptions
+from models.training.network import build_network, embedding_width
+
+OPTIONS = TrainOptions(hidden_units=(4,), filters=(3, 3, 3))
+
+
+def _build(table: FeatureTable, options: TrainOptions = OPTIONS):
+    return build_network(IndexSpace(5, tuple(encodings(table))), options)
+
+
+@pytest.mark.parametrize(
+    ("table", "shapes"),
+    [
+        pytest.param({"a": Numeric(), "b": Numeric()}, {"dense": (None, 4)}, id="numbers"),
+        pytest.param({"a": Categorical(), "b": Bucketized()}, {"index": (None, 2)}, id="indices"),
+        pytest.param({"a": Signal(num_samples=2)}, {"signal_2": (None, 2, 3)}, id="shortest"),
+        pytest.param(
+            {"a": Signal(num_samples=10_000)}, {"signal_10000": (None, 10_000, 3)}, id="long"
+        ),
+        pytest.param(
+            {"a": Signal(num_samples=64), "b": Signal(num_samples=64)},
+            {"signal_64": (None, 64, 6)},
+            id="channels of one recording",
+        ),
+        pytest.param(
+            {"a": Signal(num_samples=64), "b": Signal(num_samples=8), "c": Numeric()},
+            {"signal_64": (None, 64, 3), "signal_8": (None, 8, 3), "dense": (None, 2)},
+            id="both branches",
+        ),
+    ],
+)
+def test_any_mix_of_features_gives_one_finite_logit(table, shapes):
+    network = _build(table)
+    assert {name: tensor.shape for name, tensor in network.input.items()} == shapes
+    zeros = {name: np.zeros((2, *shape[1:])) for name, shape in shapes.items()}
+    logits = np.asarray(network(zeros))
+    assert logits.shape == (2, 1)
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", ["dense", "index", "signal_8"])
+def test_every_branch_reaches_the_logit(name):
+    network = _build({"a": Numeric(), "b": Categorical(), "c": Signal(num_samples=8)})
+    inputs = {"dense": np.zeros((1, 2)), "index": np.zeros((1, 1)), "signal_8": np.zeros((1, 8, 3))}
+    before = np.asarray(network(inputs))
+    # Several values, for a unit that is off for one of them is on for another.
+    changed = [np.asarray(network(inputs | {name: inputs[name] + step})) for step in (1, 2, 3)]
+    assert any((after != before).any() for after in changed)
+
+
+def test_without_hidden_layers_the_network_is_a_linear_model():
+    network = _build({"a": Numeric(), "b": Signal(num_samples=8)}, TrainOptions(hidden_units=()))
+    assert [layer.name for layer in network.layers if "tabular" in layer.name] == []
+    assert np.asarray(
+        network({"dense": np.zeros((1, 2)), "signal_8": np.zeros((1, 8, 3))})
+    ).shape == (1, 1)
+
+
+def test_embedding_width_grows_slowly_and_is_bounded():
+    # 1.6 * 10^0.56 = 5.81.
+    assert embedding_width(10) == 6
+    assert embedding_width(1) == 2
+    assert embedding_width(10**6) == 16

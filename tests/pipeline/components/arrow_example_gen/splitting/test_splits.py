@@ -1,0 +1,251 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.components.arrow_example_gen.splitting import splits, time_units
+from pipeline.components.arrow_example_gen.splitting.splits import KeyCounts, Rows
+
+SHARES = (0.75, 0.15, 0.10)
+
+
+def rows_of(labels, keys, pieces=None):
+    pieces = np.zeros(len(keys), np.int64) if pieces is None else np.asarray(pieces)
+    places = np.stack([pieces, np.arange(1, len(keys) + 1)], axis=1)
+    return Rows(labels=np.asarray(labels, bool), keys=np.asarray(keys, np.uint64), places=places)
+
+
+def stratify(rows, shares=SHARES, num_parts=1):
+    """Deals rows as ingestion does: counts by part, cuts, thresholds, assignment."""
+    counts = splits.bucket_counts()
+    parts = np.array_split(np.arange(len(rows.keys)), num_parts)
+    for part in parts:
+        piece = splits.bucket_counts()
+        piece.add(rows.keys[part], rows.labels[part])
+        counts.merge(piece)
+    cuts = splits.stratified_cuts(counts, shares)
+    thresholds = splits.find_thresholds(cuts, rows.at_cuts(cuts))
+    return splits.StratifiedPlan(thresholds=tuple(thresholds)).assign(rows)
+
+
+def table(assigned, labels):
+    return [
+        [int(((assigned == split) & (np.asarray(labels, bool) == label)).sum()) for label in (0, 1)]
+        for split in range(3)
+    ]
+
+
+def test_200_rows_of_160_and_40_are_dealt_exactly():
+    labels = np.arange(200) % 5 == 0
+    keys = np.random.default_rng(0).integers(0, 2**64, 200, np.uint64)
+    assert table(stratify(rows_of(labels, keys)), labels) == [[120, 30], [24, 6], [16, 4]]
+
+
+def test_equal_rows_are_dealt_exactly_too():
+    # All 200 have one of two keys: piece and row decide.
+    labels = np.arange(200) % 5 == 0
+    keys = np.where(labels, 7, 9).astype(np.uint64)
+    assert table(stratify(rows_of(labels, keys)), labels) == [[120, 30], [24, 6], [16, 4]]
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [
+        (160, [120, 24, 16]),
+        (40, [30, 6, 4]),
+        (112, [84, 17, 11]),  # 84, 16.8, 11.2
+        (3, [1, 1, 1]),  # 2.25, 0.45, 0.3, and at least one each
+        (2, [2, 0, 0]),  # 1.5, 0.3, 0.2: too few for one each
+    ],
+)
+def test_largest_remainder(total, expected):
+    assert splits.largest_remainder(total, SHARES) == expected
+
+
+shares_strategy = st.tuples(*[st.integers(1, 20)] * 3).map(
+    lambda parts: tuple(part / sum(parts) for part in parts)
+)
+
+
+@given(st.integers(3, 100_000), shares_strategy)
+def test_largest_remainder_is_off_by_less_than_one_where_shares_are_not_tiny(total, shares):
+    counts = splits.largest_remainder(total, shares)
+    assert sum(counts) == total
+    assert min(counts) >= 1
+    if min(shares) * total >= 1:
+        assert all(abs(c - s * total) < 1 for c, s in zip(counts, shares, strict=True))
+
+
+@settings(max_examples=50)
+@given(st.integers(3, 80), st.integers(3, 80), st.integers(0, 2**32), st.integers(1, 5))
+def test_stratified_is_exact_and_blind_to_order_and_shards(num_negative, num_positive, seed, parts):
+    random = np.random.default_rng(seed)
+    labels = np.repeat([False, True], [num_negative, num_positive])
+    # Few distinct keys, so that buckets are shared and rows repeat.
+    keys = random.integers(0, 50, len(labels), np.uint64) << np.uint64(random.integers(0, 58))
+    assigned = stratify(rows_of(labels, keys))
+    expected = np.stack(
+        [splits.largest_remainder(n, SHARES) for n in (num_negative, num_positive)], axis=1
+    )
+    assert table(assigned, labels) == expected.tolist()
+
+    order = random.permutation(len(labels))
+    shuffled = rows_of(labels[order], keys[order], pieces=random.integers(0, 3, len(labels)))
+    again = stratify(shuffled, num_parts=parts)
+    dealt = sorted(zip(keys.tolist(), labels.tolist(), assigned.tolist(), strict=True))
+    dealt_again = zip(keys[order].tolist(), labels[order].tolist(), again.tolist(), strict=True)
+    assert dealt == sorted(dealt_again)
+
+
+def groups_of(group_keys, labels):
+    counts = KeyCounts()
+    counts.add(np.asarray(group_keys, np.uint64), np.asarray(labels, bool))
+    return counts
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=10, max_size=300))
+def test_no_group_is_on_two_sides_and_every_split_has_both_classes(pairs):
+    groups = np.array([group for group, _ in pairs], np.uint64)
+    labels = np.array([label for _, label in pairs])
+    plan = splits.plan_groups(groups_of(groups, labels), SHARES)
+    if plan is None:
+        # Only where a split could not be given both classes in hash order.
+        positive_groups = len(set(groups[labels].tolist()))
+        negative_groups = len(set(groups[~labels].tolist()))
+        assert positive_groups < 3 or negative_groups < 3 or has_few_mixed_groups(groups, labels)
+        return
+    assigned = plan.assign(rows_of(labels, groups))
+    for group in set(groups.tolist()):
+        assert len(set(assigned[groups == group].tolist())) == 1
+    assert min(min(row) for row in table(assigned, labels)) >= 1
+
+
+def has_few_mixed_groups(groups, labels):
+    only_negative = set(groups[~labels].tolist()) - set(groups[labels].tolist())
+    return len(only_negative) < 3
+
+
+def test_groups_get_their_shares_of_positives_and_of_rows():
+    random = np.random.default_rng(1)
+    groups = random.integers(0, 2**64, 400, np.uint64)[random.integers(0, 400, 20_000)]
+    labels = (groups % np.uint64(4) == 0) & (random.random(20_000) < 0.1)
+    plan = splits.plan_groups(groups_of(groups, labels), SHARES)
+    assigned = plan.assign(rows_of(labels, groups))
+    dealt = np.array(table(assigned, labels)).sum(axis=1) / 20_000
+    positives = np.array(table(assigned, labels))[:, 1] / labels.sum()
+    # A group holds 50 rows of 20,000 and about 1 % of the positives.
+    assert dealt == pytest.approx(SHARES, abs=0.02)
+    assert positives == pytest.approx(SHARES, abs=0.02)
+
+
+def plan_time(times, labels, limit=splits.MAX_UNITS):
+    """Plans by time as ingestion does, counting again beside the cuts."""
+    times, labels = np.asarray(times, np.uint64), np.asarray(labels, bool)
+
+    def count(wanted):
+        counts = KeyCounts(limit=limit)
+        counts.add(times[wanted], labels[wanted])
+        return counts
+
+    units = time_units.refine_units(
+        count(np.ones(len(times), bool)),
+        SHARES,
+        lambda ranges: count(time_units.in_ranges(times, ranges)),
+    )
+    return time_units.plan_time(units, SHARES)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), min_size=100, max_size=300),
+    st.integers(0, 2**63),
+    st.integers(1, 2**40),
+)
+def test_times_that_crowd_are_cut_as_if_counted_one_by_one(spread, crowd_start, crowd_step):
+    # Nine of ten rows lie within a stretch that the first count, of 16 units, sees as one.
+    crowd = [(crowd_start + crowd_step * i, i % 3 == 0) for i in range(9 * len(spread))]
+    times = np.array([time for time, _ in spread + crowd], np.uint64)
+    labels = np.array([label for _, label in spread + crowd])
+    rows = rows_of(labels, times)
+    exact, bounded = plan_time(times, labels), plan_time(times, labels, limit=16)
+    sizes = [np.bincount(plan.assign(rows), minlength=3) for plan in (exact, bounded)]
+    # Equal times stay together, so single rows may lie between two ways to cut that are as good.
+    assert np.abs(sizes[0] - sizes[1]).max() <= 2
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), min_size=3, max_size=200))
+def test_time_never_trains_on_the_future(pairs):
+    times = np.array([time for time, _ in pairs], np.uint64)
+    labels = np.array([label for _, label in pairs])
+    plan = plan_time(times, labels)
+    if plan is None:
+        return
+    assigned = plan.assign(rows_of(labels, times))
+    for earlier, later in ((0, 1), (1, 2)):
+        assert times[assigned == earlier].max() < times[assigned == later].min()
+    assert min(min(row) for row in table(assigned, labels)) >= 1
+
+
+def test_time_moves_a_cut_so_that_the_newest_positive_is_in_test_and_one_is_in_eval():
+    # 100 rows one a second; by shares train ends at 75 and eval at 90, but the positives are at
+    # 10, 50 and 60: train may only reach 50, eval 60.
+    labels = np.isin(np.arange(100), [10, 50, 60])
+    times = np.arange(100, dtype=np.uint64)
+    assigned = plan_time(times, labels).assign(rows_of(labels, times))
+    assert [int((assigned == split).sum()) for split in range(3)] == [50, 10, 40]
+
+
+def test_two_distinct_times_cannot_be_cut_in_three():
+    assert plan_time([1, 1, 2, 2], [0, 1, 0, 1]) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), min_size=1, max_size=200),
+    st.integers(1, 4),
+)
+def test_counts_keep_to_their_limit_and_do_not_depend_on_the_order_of_merging(pairs, num_parts):
+    keys = np.array([key for key, _ in pairs], np.uint64)
+    labels = np.array([label for _, label in pairs])
+    whole = KeyCounts(limit=16)
+    whole.add(keys, labels)
+    merged = KeyCounts(limit=16)
+    for part in reversed(np.array_split(np.arange(len(keys)), num_parts)):
+        piece = KeyCounts(limit=16)
+        piece.add(keys[part], labels[part])
+        merged.merge(piece)
+    assert len(whole.keys) <= 16
+    assert (whole.shift, whole.keys.tolist()) == (merged.shift, merged.keys.tolist())
+    assert whole.counts.tolist() == merged.counts.tolist()
+    assert whole.counts.sum() == len(keys)
+
+
+def brute_force(weights, needs, shares):
+    total = sum(weights)
+    goals = (shares[0] * total, (shares[0] + shares[1]) * total)
+    costs = []
+    for first in range(len(weights) + 1):
+        for second in range(first, len(weights) + 1):
+            parts = (slice(0, first), slice(first, second), slice(second, None))
+            if all(sum(need[part]) >= 1 for need in needs for part in parts):
+                costs.append(
+                    abs(sum(weights[:first]) - goals[0]) + abs(sum(weights[:second]) - goals[1])
+                )
+    return min(costs, default=None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=8), shares_strategy)
+def test_best_cuts_are_the_best(units, shares):
+    weights = np.array([a + b for a, b in units], np.int64)
+    needs = [np.array([a for a, _ in units], np.int64), np.array([b for _, b in units], np.int64)]
+    first, second = splits.best_cuts(weights, needs, shares)
+    best = brute_force(weights.tolist(), [need.tolist() for need in needs], shares)
+    if best is None:
+        assert (first, second) == (-1, -1)
+    else:
+        total = weights.sum()
+        cost = abs(weights[:first].sum() - shares[0] * total) + abs(
+            weights[:second].sum() - (shares[0] + shares[1]) * total
+        )
+        assert cost == pytest.approx(best)

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.doctor.lock_file import main, read_lock, runtime_pins
+
+LOCK = """\
+alpha==1.2.3 \\
+    --hash=sha256:aa \\
+    --hash=sha256:ab
+    # via faultline (pyproject.toml)
+beta==2.0 ; python_full_version < '3.12' \\
+    --hash=sha256:bb
+    # via
+    #   alpha
+    #   gamma
+gamma==3 \\
+    --hash=sha256:cc
+    # via faultline (pyproject.toml:dev)
+delta==4 \\
+    --hash=sha256:dd
+    # via gamma
+epsilon==5 \\
+    --hash=sha256:ee
+    # via
+    #   faultline (pyproject.toml)
+    #   faultline (pyproject.toml:dev)
+zeta==6 \\
+    --hash=sha256:ff
+    # via beta
+"""
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    path = tmp_path / "requirements.lock"
+    path.write_text(LOCK)
+    return path
+
+
+def test_pins_have_version_marker_and_who_asked(lock: Path) -> None:
+    alpha, beta, gamma, *_ = read_lock(lock)
+
+    assert (alpha.name, alpha.version, alpha.marker, alpha.is_direct) == (
+        "alpha",
+        "1.2.3",
+        "",
+        True,
+    )
+    assert (beta.version, beta.marker) == ("2.0", "python_full_version < '3.12'")
+    assert beta.required_by == {"alpha", "gamma"}
+    # A development group of the project is not the project.
+    assert not gamma.is_direct
+
+
+def test_runtime_pins_leave_out_what_only_development_needs(lock: Path) -> None:
+    # alpha needs beta, beta needs zeta; delta comes with gamma, which is for development.
+    assert [pin.name for pin in runtime_pins(read_lock(lock))] == [
+        "alpha",
+        "beta",
+        "epsilon",
+        "zeta",
+    ]
+
+
+def test_the_printed_part_keeps_the_hashes(lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([str(lock)])
+
+    printed = capsys.readouterr().out
+    assert printed.startswith("alpha==1.2.3 \\\n    --hash=sha256:aa \\\n    --hash=sha256:ab\n")
+    assert "delta" not in printed
+
+
+def test_an_empty_lock_file_pins_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.lock"
+    path.write_text("# nothing\n")
+
+    assert read_lock(path) == []
+
+
+@pytest.mark.parametrize("line", ["alpha>=1 \\", "alpha==1", "alpha @ file:///alpha.whl \\"])
+def test_lines_without_version_and_hash_are_errors(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "requirements.lock"
+    path.write_text(f"{line}\n    --hash=sha256:aa\n")
+
+    with pytest.raises(ValueError, match=r"cannot read 'alpha.*make lock"):
+        read_lock(path)
+
+
+def test_a_package_that_nobody_asked_for_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.lock"
+    path.write_text("alpha==1 \\\n    --hash=sha256:aa\n")
+
+    with pytest.raises(ValueError, match=r"does not say what needs alpha.*make lock"):
+        runtime_pins(read_lock(path))

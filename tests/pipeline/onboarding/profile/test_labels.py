@@ -1,0 +1,48 @@
+import pytest
+
+from common.errors import InputError
+from pipeline.onboarding.profile.labels import choose_positive
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ({"0": 97, "1": 3}, "1"),
+        ({"0": 3, "1": 97}, "0"),  # 1 may mean passed: the rare value is the fault
+        ({"0": 45, "1": 55}, "1"),  # balanced: 1 is the usual name of the positive class
+        ({"-1": 90, "1": 10}, "1"),
+        ({"faulty": 60, "ok": 40}, "faulty"),
+        ({"Normal": 10, "odd": 90}, "odd"),
+        ({"a": 80, "b": 20}, "b"),
+    ],
+)
+def test_the_positive_class_is_found(classes, expected):
+    choice = choose_positive("y", classes, None)
+    assert choice.positive == expected
+    assert choice.num_positive == classes[expected]
+    assert choice.num_positive + choice.num_negative == 100
+
+
+def test_the_user_may_name_it_in_any_spelling():
+    assert choose_positive("y", {"1": 90, "0": 10}, "True").positive == "1"
+    choice = choose_positive("y", {"a": 50, "b": 30, "c": 20}, "b")
+    assert (choice.num_positive, choice.num_negative) == (30, 70)
+
+
+@pytest.mark.parametrize(
+    ("classes", "positive", "expected"),
+    [
+        ({}, None, "is empty in every row"),
+        ({"0": 100}, None, "has one value only: `0` (100 rows)"),
+        ({"a": 50, "b": 30, "c": 20}, None, "`a` (50 rows), `b` (30 rows), `c` (20 rows)"),
+        ({"a": 50, "b": 30, "c": 20}, None, "--positive VALUE"),
+        ({"a": 50, "b": 30}, "z", "never has the value `z`"),
+        ({str(n / 7): 10 for n in range(40)}, None, "looks like a measurement"),
+        ({"0": 98, "1": 2}, None, "at least 3"),
+        ({"0": 8, "1": 4}, None, "There are 12 examples"),
+    ],
+)
+def test_a_label_that_cannot_be_used_is_refused(classes, positive, expected):
+    with pytest.raises(InputError) as error:
+        choose_positive("y", classes, positive)
+    assert expected in str(error.value)

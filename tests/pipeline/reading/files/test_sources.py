@@ -1,0 +1,90 @@
+import functools
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from common.errors import InputError
+from pipeline.reading.files import sources
+from pipeline.reading.files.pieces import Piece
+
+
+def write_parquet(path, num_rows=6, **options: object):
+    pq.write_table(pa.table({"a": list(range(num_rows))}), path, **options)
+
+
+def test_a_folder_means_its_data_files_alone(tmp_path):
+    for name in ("b.csv", "a.csv", "README.md", ".hidden.csv", "_SUCCESS"):
+        (tmp_path / name).write_text("a\n1\n")
+    assert sources.list_files(tmp_path) == [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+
+
+def test_a_glob_means_what_it_matches(tmp_path):
+    for name in ("a1.csv", "a2.csv", "b1.csv"):
+        (tmp_path / name).write_text("a\n1\n")
+    assert sources.list_files(f"{tmp_path}/a*.csv") == [f"{tmp_path}/a1.csv", f"{tmp_path}/a2.csv"]
+
+
+@pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "empty"])
+def test_nothing_there_is_an_error_that_names_the_path(tmp_path, path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"No data found at .*{path.replace('*', '.')}"):
+        sources.list_files(tmp_path / path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.csv", "csv"), ("A.CSV.GZ", "csv"), ("a.pq", "parquet"), ("a.tfrecord.gz", "tfrecord")],
+)
+def test_the_suffix_tells_the_format(name, expected):
+    assert sources.common_format([name]) == expected
+
+
+def test_an_unknown_suffix_is_an_error_unless_the_format_is_declared():
+    with pytest.raises(InputError, match=r"format of a\.xlsx"):
+        sources.common_format(["a.xlsx"])
+    assert sources.common_format(["a.xlsx"], "csv") == "csv"
+
+
+def test_files_of_two_formats_are_an_error():
+    with pytest.raises(InputError, match=r"csv \(a.csv\), parquet \(b.parquet\)"):
+        sources.common_format(["a.csv", "b.parquet"])
+
+
+def test_row_numbers_run_on_over_row_groups(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_parquet(path, row_group_size=2)
+    piece = Piece(index=1, path=str(path), format="parquet", row_groups=(2,), first_row=4)
+    [raw] = sources.read_piece(piece)
+    assert raw.batch.to_pydict() == {"a": [4, 5]}
+    assert list(raw.rows) == [5, 6]
+
+
+def test_small_row_groups_are_one_piece_and_a_file_without_rows_is_one_too(tmp_path):
+    write_parquet(tmp_path / "a.parquet", row_group_size=2)
+    pq.write_table(pa.table({"a": pa.array([], pa.int64())}), tmp_path / "b.parquet")
+    pieces = sources.plan_pieces([f"{tmp_path}/a.parquet", f"{tmp_path}/b.parquet"], "parquet")
+    assert [(p.index, p.row_groups) for p in pieces] == [(0, (0, 1, 2)), (1, (0,))]
+    assert sum(raw.batch.num_rows for raw in sources.read_piece(pieces[1])) == 0
+
+
+def test_a_large_parquet_file_is_cut_into_pieces_unless_whole_files_are_asked_for(
+    tmp_path, monkeypatch
+):
+    cut = functools.partial(sources._row_group_stretches, target_bytes=1)
+    monkeypatch.setattr(sources, "_row_group_stretches", cut)
+    paths = [str(tmp_path / name) for name in ("a.parquet", "b.parquet")]
+    for path in paths:
+        write_parquet(path, row_group_size=2)
+    pieces = sources.plan_pieces(paths, "parquet")
+    assert [(p.index, p.file, p.row_groups) for p in pieces[2:4]] == [(2, 0, (2,)), (3, 1, (0,))]
+    whole = sources.plan_pieces(paths, "parquet", whole_files=True)
+    assert [(p.index, p.file, p.path) for p in whole] == [(0, 0, paths[0]), (1, 1, paths[1])]
+
+
+def test_a_truncated_parquet_file_is_named(tmp_path):
+    path = tmp_path / "a.parquet"
+    write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"a\.parquet is not a readable Parquet file"):
+        sources.plan_pieces([str(path)], "parquet")

@@ -1,0 +1,30 @@
+"""Ingestion specs for tests."""
+
+from dataclasses import replace
+
+from pipeline.reading.ingest_spec import IngestSpec
+
+BASE = IngestSpec(
+    label="y",
+    positive="1",
+    format=None,
+    max_bad_rows=0,
+    drop_duplicates=False,
+    wide_signals={},
+    missing_values=("NA",),
+    strategy="stratified",
+    split_column=None,
+    block_rows=0,
+    shares=(0.75, 0.15, 0.10),
+    seed=0,
+    numbers=(),
+    times=(),
+    signals={},
+    required=("y",),
+    types={},
+)
+
+
+def spec(**changes: object):
+    """A spec with label `y`, positive `1`, and the given changes."""
+    return replace(BASE, **changes)

@@ -1,0 +1,129 @@
+import pyarrow as pa
+import pytest
+
+from common.errors import InputError
+from pipeline.reading import columns, values
+from pipeline.reading.ingest_spec import WideColumns
+from tests.pipeline.reading.specs import spec
+
+
+def text_batch(**texts: object):
+    return pa.record_batch(
+        {
+            name: pa.array([None if v is None else v.encode() for v in items], pa.binary())
+            for name, items in texts.items()
+        }
+    )
+
+
+def decide(*batches: object, csv=True, **changes: object):
+    profile = columns.Profile()
+    for batch in batches:
+        profile.add_batch(batch, spec(**changes), csv=csv)
+    return {c.name: c for c in columns.decide_columns(profile, spec(**changes))}
+
+
+def types_of(*batches: object, csv=True, **changes: object):
+    return {name: c.type for name, c in decide(*batches, csv=csv, **changes).items()}
+
+
+def test_types_are_inferred_over_all_batches():
+    first = text_batch(y=["0"], a=["1"], b=["1"], c=["1"], d=[None])
+    second = text_batch(y=["1"], a=["2"], b=["1.5"], c=["x"], d=[None])
+    found = {"a": "int", "b": "float", "c": "bytes", "d": "empty", "y": "label"}
+    assert types_of(first, second) == found
+    assert types_of(second, first) == found
+
+
+def test_a_column_that_must_hold_numbers_is_a_number_whatever_texts_are_in_it():
+    batch = text_batch(y=["0", "1"], whole=["1", "x"], fraction=["1.5", "x"], none=[None, None])
+    found = types_of(batch, numbers=("whole", "fraction", "none"))
+    assert found == {"whole": "int", "fraction": "float", "none": "float", "y": "label"}
+
+
+def test_the_schemas_type_wins():
+    batch = text_batch(y=["0"], code=["12"], number=["7"])
+    found = types_of(batch, types={"code": "bytes", "number": "float"})
+    assert found == {"code": "bytes", "number": "float", "y": "label"}
+
+
+def test_the_time_format_is_the_one_that_reads_the_most():
+    column = decide(text_batch(y=["0", "1"], t=["31.01.2026", "oops"]), times=("t",))["t"]
+    assert (column.type, column.time_format) == ("time", "%d.%m.%Y")
+
+
+def test_arrow_types_are_kept():
+    batch = pa.record_batch(
+        {
+            "y": pa.array([True]),
+            "flag": pa.array([True]),
+            "small": pa.array([1], pa.int8()),
+            "real": pa.array([1.5]),
+            "name": pa.array(["a"]),
+            "when": pa.array([0], pa.timestamp("s")),
+            "coded": pa.array(["a"]).dictionary_encode(),
+            "signal": pa.array([[1.0]]),
+            "counts": pa.array([[1]]),
+            "nested": pa.array([{"a": 1}]),
+        }
+    )
+    assert types_of(batch, csv=False) == {
+        "y": "label",
+        "flag": "int",
+        "small": "int",
+        "real": "float",
+        "name": "bytes",
+        "when": "int",
+        "coded": "bytes",
+        "signal": "float list",
+        "counts": "int list",
+    }
+
+
+def test_whole_numbers_in_one_file_and_fractions_in_another_are_fractions():
+    first = pa.record_batch({"y": [0], "a": pa.array([1])})
+    second = pa.record_batch({"y": [1], "a": pa.array([1.5])})
+    assert types_of(first, second, csv=False)["a"] == "float"
+
+
+def test_wide_columns_become_one_signal_in_the_order_of_their_numbers():
+    batch = text_batch(y=["0"], t10=["3"], t2=["2"], t1=["1"], t99=["9"])
+    found = decide(batch, wide_signals={"s": WideColumns(first="t1", last="t10")})
+    assert found["s"].parts == ("t1", "t2", "t10")
+    assert set(found) == {"s", "t99", "y"}
+
+
+def test_a_wide_signal_of_another_length_than_declared_is_an_error():
+    batch = text_batch(y=["0"], t1=["1"], t2=["2"])
+    with pytest.raises(InputError, match=r"`s` has 2 columns.*features\.s\.num_samples is 3"):
+        decide(batch, wide_signals={"s": WideColumns(first="t1", last="t2")}, signals={"s": 3})
+
+
+def test_a_signal_of_single_values_is_an_error():
+    with pytest.raises(InputError, match="signal `s` must hold a list"):
+        decide(text_batch(y=["0"], s=["1"]), signals={"s": 3})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": "z", "required": ("z",)}, "label column `z` is not in"),
+        ({"required": ("y", "prise")}, "column `prise` is not in .*did you mean `price`"),
+        (
+            {"strategy": "group", "split_column": "g", "required": ("y", "g")},
+            "group column `g` is not in",
+        ),
+    ],
+)
+def test_a_missing_column_is_named_with_what_was_found(changes, message):
+    with pytest.raises(InputError, match=f"(?s){message}.*Columns found: `y`, `price`"):
+        columns.check_names(["y", "price"], spec(**changes))
+
+
+def test_every_time_format_reads_what_it_writes():
+    import datetime
+
+    moment = datetime.datetime(2026, 1, 31)
+    for time_format in values.TIME_FORMATS[2:]:
+        text = pa.array([moment.strftime(time_format).encode()])
+        assert values.to_epoch(text, time_format)[0].to_pylist() == [1769817600], time_format

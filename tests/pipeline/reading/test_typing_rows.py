@@ -1,0 +1,105 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.reading.columns import Column
+from pipeline.reading.files.pieces import RawBatch
+from pipeline.reading.ingest_spec import canonical_label
+from pipeline.reading.typing_rows import type_batch, unwrap
+from tests.pipeline.reading.specs import spec
+
+LABEL = Column(name="y", type="label")
+
+
+def typed(columns, data, **changes: object):
+    batch = pa.record_batch(data)
+    raw = RawBatch(batch=batch, rows=np.arange(1, batch.num_rows + 1))
+    return type_batch(raw, columns, spec(**changes), path="a.csv")
+
+
+@pytest.mark.parametrize(
+    ("positive", "label", "expected"),
+    [
+        ("1", pa.array([b"1", b"0", b"1.0", b" 1 "]), [1, 0, 1, 1]),
+        ("1", pa.array([True, False]), [1, 0]),
+        ("1", pa.array([b"true", b"False"]), [1, 0]),
+        ("faulty", pa.array(["faulty", "ok", "other"]), [1, 0, 0]),
+        ("2", pa.array([2.0, 1.0]), [1, 0]),
+    ],
+)
+def test_the_label_becomes_0_or_1(positive, label, expected):
+    batch = typed([LABEL], {"y": label}, positive=positive)
+    assert batch.batch.column("y").to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1", "1"), ("1.0", "1"), (" True ", "1"), ("false", "0"), ("0.5", "0.5"), ("bad", "bad")],
+)
+def test_a_labels_spellings_are_one(text, expected):
+    assert canonical_label(text) == expected
+
+
+@pytest.mark.parametrize("label", [pa.array([b"1", None]), pa.array([1.0, float("nan")])])
+def test_a_row_without_a_label_is_bad(label):
+    batch = typed([LABEL], {"y": label})
+    [bad] = batch.bad_rows
+    assert (bad.row, bad.column, bad.reason) == (2, "y", "has no label")
+    assert list(batch.rows) == [1]
+
+
+def test_a_bad_value_is_named_with_its_row_its_column_and_what_was_expected():
+    columns = [Column(name="a", type="float"), LABEL]
+    batch = typed(columns, {"a": [b"1.5", b"x", None], "y": [b"1", b"0", b"0"]})
+    [bad] = batch.bad_rows
+    assert str(bad) == "a.csv, row 2, column `a`: `x` found, expected a number"
+    assert batch.batch.to_pydict() == {"a": [1.5, None], "y": [1, 0]}
+
+
+def test_a_row_that_is_bad_twice_is_reported_once():
+    columns = [Column(name="a", type="int"), Column(name="b", type="int"), LABEL]
+    batch = typed(columns, {"a": [b"x"], "b": [b"x"], "y": [None]})
+    assert [bad.column for bad in batch.bad_rows] == ["a"]
+    assert batch.batch.num_rows == 0
+
+
+def test_a_row_without_its_group_is_bad():
+    columns = [Column(name="g", type="bytes"), LABEL]
+    data = {"g": [b"a", None], "y": [b"1", b"0"]}
+    batch = typed(columns, data, strategy="group", split_column="g")
+    assert [bad.reason for bad in batch.bad_rows] == ["has no group"]
+
+
+def test_an_unreadable_time_is_bad():
+    columns = [Column(name="t", type="time", time_format="ISO8601"), LABEL]
+    batch = typed(columns, {"t": [b"2026-01-31", b"soon"], "y": [b"1", b"0"]})
+    assert batch.batch.column("t").to_pylist() == [1769817600]
+    assert "a time as in the other rows (ISO8601)" in batch.bad_rows[0].reason
+
+
+def test_a_column_that_this_file_lacks_is_missing_in_every_row():
+    batch = typed([Column(name="a", type="bytes"), LABEL], {"y": [b"1"]})
+    assert batch.batch.to_pydict() == {"a": [None], "y": [1]}
+
+
+def test_a_column_that_is_empty_over_the_whole_data_stays_empty():
+    data = {"a": pa.array([None], pa.binary()), "y": [b"1"]}
+    batch = typed([Column(name="a", type="empty"), LABEL], data)
+    assert batch.batch.to_pydict() == {"a": [None], "y": [1]}
+
+
+def test_wide_columns_are_stacked_and_a_text_among_them_is_bad():
+    column = Column(name="s", type="float list", parts=("t0", "t1"))
+    batch = typed([column, LABEL], {"t0": [b"1", b"2"], "t1": [b"3", b"x"], "y": [b"1", b"0"]})
+    assert batch.batch.to_pydict() == {"s": [[1.0, 3.0]], "y": [1]}
+    assert batch.bad_rows[0].column == "t1"
+
+
+def test_single_values_of_examples_are_taken_out_of_their_lists():
+    batch = pa.record_batch({"a": [[1], [], None], "b": [[1, 2], [3], []]})
+    assert unwrap(batch).to_pydict() == {"a": [1, None, None], "b": [[1, 2], [3], []]}
+
+
+def test_labels_found_are_counted_for_messages():
+    batch = typed([LABEL], {"y": [b"ok", b"ok", b"bad", None]})
+    assert batch.labels == {"ok": 2, "bad": 1}

@@ -1,0 +1,78 @@
+import json
+
+from ml_metadata.proto.metadata_store_pb2 import Artifact
+
+from pipeline.running.step_facts import describe_step
+from pipeline.running.steps import StepResult, StepState
+
+
+def _artifact(type_name: str, uri: str = "", **values: str | int) -> Artifact:
+    artifact = Artifact(type=type_name, uri=uri)
+    for key, value in values.items():
+        field = "int_value" if isinstance(value, int) else "string_value"
+        setattr(artifact.custom_properties[key], field, value)
+    return artifact
+
+
+def _fact(name: str, *artifacts: Artifact) -> str:
+    step = StepResult(
+        name=name,
+        state=StepState.RAN,
+        reason="",
+        duration_s=0,
+        execution_id=1,
+        outputs={str(i): [a] for i, a in enumerate(artifacts)},
+    )
+    return describe_step(step).text
+
+
+def test_ingestion_tells_rows_positives_and_quarantine():
+    counts = {f"num_positives_{split}": n for split, n in (("train", 9), ("eval", 2), ("test", 1))}
+    artifact = _artifact("Examples", num_rows=1200, num_bad_rows=3, num_duplicates=0, **counts)
+    assert _fact("ArrowExampleGen", artifact) == "1,200 rows, 12 positive; 3 in quarantine"
+
+
+def test_the_trainer_tells_its_best_epoch(tmp_path):
+    values = {"eval_pr_auc": 0.8123, "best_epoch": 4, "epochs": 12, "threshold": 0.25}
+    (tmp_path / "eval_metrics.json").write_text(json.dumps(values))
+    text = _fact("Trainer", _artifact("Model"), _artifact("ModelRun", str(tmp_path)))
+    assert text == "eval PR-AUC 0.812, best epoch 4 of 12, threshold 0.250"
+
+
+def test_the_tuner_tells_the_best_trial_in_short(tmp_path):
+    best = {"trial_id": "1", "score": 0.8123, "dropout": 0.12345678, "tuner/epochs": 3}
+    worse = {"trial_id": "0", "score": 0.5, "dropout": 0.2, "tuner/epochs": 3}
+    (tmp_path / "tuner_results.json").write_text(json.dumps([best, worse]))
+    found = _artifact("HyperParameters"), _artifact("TunerResults", str(tmp_path))
+    assert _fact("Tuner", *found) == "best of 2 trials 0.812: dropout 0.123457"
+
+
+def test_the_gate_tells_only_the_bars_that_were_missed():
+    reasons = [{"passed": True, "text": "good"}, {"passed": False, "text": "PR-AUC too low"}]
+    artifact = _artifact("ModelBlessing", verdict="REJECTED", reasons=json.dumps(reasons))
+    assert _fact("ModelGate", artifact) == "REJECTED: PR-AUC too low"
+
+
+def test_a_refused_model_is_not_pushed():
+    assert "not pushed" in _fact("Pusher", _artifact("PushedModel", pushed=0))
+    assert _fact("Pusher", _artifact("PushedModel", pushed=1, pushed_version="17")) == "version 17"
+
+
+def test_schemas_tell_their_columns(tmp_path):
+    (tmp_path / "schema.pbtxt").write_text('feature {\n name: "a"\n}\nfeature {\n name: "b"\n}\n')
+    assert _fact("SchemaGen", _artifact("Schema", str(tmp_path))) == "2 columns"
+
+
+def test_a_step_without_a_number_says_nothing():
+    assert _fact("Transform", _artifact("TransformGraph")) == ""
+
+
+def test_the_server_s_check_tells_how_far_it_was_off():
+    artifact = _artifact("InfraBlessing", problems="[]", num_examples=486, max_difference="2.4e-07")
+    text = "486 examples by gRPC and REST, largest difference 2.4e-07"
+    assert _fact("InfraValidator", artifact) == text
+
+
+def test_the_server_s_check_tells_what_is_wrong():
+    artifact = _artifact("InfraBlessing", problems='["no answer"]', num_examples=0)
+    assert _fact("InfraValidator", artifact) == "no answer"

@@ -1,0 +1,507 @@
+"""Versions that come and go, with models that only know their name and version."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.errors import ServingError, invalid_argument
+from serving.lifecycle.versions import ManagerOptions, VersionManager
+
+
+class Model:
+    """A loaded version that notes whether it was closed."""
+
+    signatures: dict = {}  # noqa: RUF012
+
+    def __init__(self, name: str, version: int) -> None:
+        self.name = name
+        self.version = version
+        self.closed = False
+
+    def run(self, _feeds, _fetches):
+        assert not self.closed
+        return []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Loader:
+    """Loads what it is asked for, except what is broken, and not before `gate` is open."""
+
+    def __init__(self) -> None:
+        self.broken: set[int] = set()
+        self.loaded: list[Model] = []
+        self.num_tries = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, name: str, version: int, folder: str) -> Model:
+        assert (Path(folder) / "saved_model.pb").exists()
+        self.num_tries += 1
+        assert self.gate.wait(10)
+        if version in self.broken:
+            raise invalid_argument(f"version {version} is broken")
+        self.loaded.append(Model(name, version))
+        return self.loaded[-1]
+
+
+def push(base: Path, version: int | str) -> None:
+    (base / str(version)).mkdir(parents=True)
+    (base / str(version) / "saved_model.pb").touch()
+
+
+def unpush(base: Path, version: int) -> None:
+    (base / str(version) / "saved_model.pb").unlink()
+    (base / str(version)).rmdir()
+
+
+def config(*models: tuple[str, Path], extra: str = "") -> ModelServerConfig:
+    listed = "".join(
+        f'config {{ name: "{name}" base_path: "{base}" model_platform: "tensorflow" {extra} }}'
+        for name, base in models
+    )
+    return text_format.Parse(f"model_config_list {{ {listed} }}", ModelServerConfig())
+
+
+@contextmanager
+def managing(loader: Loader, **options):
+    fast = {"poll_wait_s": 0.01, "max_num_retries": 0, "retry_interval_s": 0.01}
+    manager = VersionManager(loader, ManagerOptions(**{**fast, **options}))
+    try:
+        yield manager
+    finally:
+        loader.gate.set()
+        manager.stop()
+    assert all(model.closed for model in loader.loaded)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within 10 s"
+        time.sleep(0.005)
+
+
+def states(manager: VersionManager, name: str = "half") -> dict[int, str]:
+    return {
+        entry.version: ModelVersionStatus.State.Name(entry.state)
+        for entry in manager.status(name).model_version_status
+    }
+
+
+def latest(manager: VersionManager, name: str = "half") -> int:
+    with manager.acquire(name) as model:
+        return model.version
+
+
+@pytest.fixture
+def base(tmp_path) -> Path:
+    return tmp_path / "half"
+
+
+@pytest.fixture
+def loader() -> Loader:
+    return Loader()
+
+
+def test_the_highest_version_serves_and_the_others_stay_on_disk(base, loader):
+    for name in (1, "00000123", "9", "notes", "12x", "1_000", str(2**63)):
+        push(base, name)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        assert latest(manager) == 123
+        assert states(manager) == {123: "AVAILABLE"}
+        with manager.acquire("half", version=123) as model:
+            assert model.name == "half"
+        assert manager.is_ready()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({}, r"Servable not found for request: Latest\(other\)"),
+        ({"version": 9}, r"Servable not found for request: Specific\(other, 9\)"),
+    ],
+)
+def test_what_is_not_there_is_not_found(base, loader, asked, message):
+    push(base, 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        with pytest.raises(ServingError, match=message) as caught:
+            manager.acquire("other", **asked)
+        assert caught.value.code is grpc.StatusCode.NOT_FOUND
+        with pytest.raises(ServingError, match="Unrecognized servable version label: x") as caught:
+            manager.acquire("other", label="x")
+        assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+        with pytest.raises(ServingError, match="Could not find any versions of model other"):
+            manager.status("other")
+        with pytest.raises(ServingError, match="Could not find version 9 of model half"):
+            manager.status("half", version=9)
+
+
+def test_a_new_version_takes_over_and_the_old_one_ends(base, loader):
+    push(base, 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        push(base, 2)
+        wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "END"})
+        assert latest(manager) == 2
+        assert loader.loaded[0].closed
+        with pytest.raises(ServingError, match=r"Specific\(half, 1\)"):
+            manager.acquire("half", version=1)
+
+
+def test_the_old_version_serves_while_the_new_one_loads(base, loader):
+    push(base, 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        loader.gate.clear()
+        push(base, 2)
+        wait_for(lambda: states(manager) == {2: "LOADING", 1: "AVAILABLE"})
+        assert latest(manager) == 1
+        loader.gate.set()
+        wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "END"})
+
+
+def test_a_request_under_way_keeps_its_version(base, loader):
+    push(base, 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        with manager.acquire("half") as model:
+            push(base, 2)
+            wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "UNLOADING"})
+            assert model.version == 1
+            model.run({}, [])
+            assert latest(manager) == 2
+        wait_for(lambda: states(manager)[1] == "END")
+
+
+def test_a_broken_version_ends_with_its_error_and_the_old_one_keeps_serving(base, loader):
+    push(base, 1)
+    loader.broken.add(2)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        push(base, 2)
+        wait_for(lambda: states(manager) == {2: "END", 1: "AVAILABLE"})
+        [entry] = manager.status("half", version=2).model_version_status
+        assert entry.status.error_code == 3  # INVALID_ARGUMENT
+        assert entry.status.error_message == "version 2 is broken"
+        num_tries = loader.num_tries
+        time.sleep(0.1)  # ten more looks at the folder
+        assert loader.num_tries == num_tries
+        assert latest(manager) == 1
+        push(base, 3)
+        wait_for(lambda: states(manager) == {3: "AVAILABLE", 2: "END", 1: "END"})
+
+
+def test_a_broken_version_that_is_pushed_again_is_loaded_again(base, loader):
+    push(base, 1)
+    push(base, 2)
+    loader.broken.add(2)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base), extra="model_version_policy { all {} }"))
+        wait_for(lambda: states(manager) == {2: "END", 1: "AVAILABLE"})
+        unpush(base, 2)
+        loader.broken.clear()
+        wait_for(lambda: 2 not in manager._versions["half"])
+        push(base, 2)
+        wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "AVAILABLE"})
+
+
+def test_loading_is_tried_again_and_the_version_is_loading_meanwhile(base, loader):
+    push(base, 1)
+    with managing(loader, max_num_retries=100) as manager:
+        manager.reload(config(("half", base)))
+        loader.broken.add(2)
+        push(base, 2)
+        wait_for(lambda: loader.num_tries > 4)
+        assert states(manager) == {2: "LOADING", 1: "AVAILABLE"}
+        loader.broken.clear()
+        wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "END"})
+        assert manager.status("half", version=2).model_version_status[0].status.error_code == 0
+
+
+def test_a_version_that_is_tried_again_makes_way_for_a_newer_one(base, loader):
+    push(base, 1)
+    with managing(loader, max_num_retries=5, retry_interval_s=60) as manager:
+        manager.reload(config(("half", base)))
+        loader.broken.add(2)
+        push(base, 2)
+        wait_for(lambda: loader.num_tries == 2)
+        push(base, 3)
+        wait_for(lambda: states(manager) == {3: "AVAILABLE", 2: "END", 1: "END"})
+
+
+def test_a_version_that_fails_does_not_hold_up_another_model(base, tmp_path, loader):
+    push(base, 1)
+    push(tmp_path / "other", 10)
+    with managing(loader, max_num_retries=5, retry_interval_s=60) as manager:
+        manager.reload(config(("half", base), ("other", tmp_path / "other")))
+        loader.broken.add(2)
+        push(base, 2)
+        wait_for(lambda: states(manager).get(2) == "LOADING")
+        push(tmp_path / "other", 11)
+        wait_for(lambda: latest(manager, "other") == 11)
+
+
+def test_any_other_exception_of_a_loader_is_an_error_of_the_version(base, loader):
+    push(base, 1)
+
+    def load(name, version, folder):
+        raise TypeError("no such op")
+
+    manager = VersionManager(load, ManagerOptions(max_num_retries=0))
+    with pytest.raises(ServingError, match="due to error: UNKNOWN: TypeError: no such op"):
+        manager.reload(config(("half", base)))
+    manager.stop()
+
+
+def test_a_folder_without_its_last_file_is_not_touched(base, loader):
+    push(base, 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        (base / "2" / "variables").mkdir(parents=True)
+        time.sleep(0.1)
+        assert states(manager) == {1: "AVAILABLE"}
+        (base / "2" / "saved_model.pbtxt").touch()
+        (base / "2" / "saved_model.pb").touch()
+        wait_for(lambda: latest(manager) == 2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "served"),
+    [
+        ("latest { num_versions: 2 }", {2, 3}),
+        ("all {}", {1, 2, 3}),
+        ("specific { versions: 1 versions: 9 }", {1}),
+    ],
+)
+def test_policies(base, loader, policy, served):
+    for version in (1, 2, 3):
+        push(base, version)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base), extra=f"model_version_policy {{ {policy} }}"))
+        wait_for(lambda: states(manager) == dict.fromkeys(served, "AVAILABLE"))
+        assert latest(manager) == max(served)
+
+
+def test_an_empty_base_path_unloads_everything(base, loader):
+    push(base, 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base)))
+        unpush(base, 1)
+        wait_for(lambda: states(manager) == {1: "END"})
+        assert not manager.is_ready()
+        push(base, 1)
+        wait_for(lambda: states(manager) == {1: "AVAILABLE"})
+
+
+def test_a_base_path_that_is_gone_leaves_all_models_as_they_are(base, tmp_path, loader, caplog):
+    push(base, 1)
+    push(tmp_path / "other", 1)
+    with managing(loader) as manager:
+        manager.reload(config(("half", base), ("other", tmp_path / "other")))
+        base.rename(tmp_path / "moved")
+        unpush(tmp_path / "other", 1)
+        push(tmp_path / "other", 2)
+        wait_for(lambda: any("Could not find base path" in text for text in caplog.messages))
+        time.sleep(0.05)
+        assert (states(manager), states(manager, "other")) == ({1: "AVAILABLE"}, {1: "AVAILABLE"})
+        assert sum("Could not find base path" in text for text in caplog.messages) == 1
+        (tmp_path / "moved").rename(base)
+        wait_for(lambda: states(manager, "other") == {2: "AVAILABLE", 1: "END"})
+
+
+def test_without_a_version_the_start_waits(base, loader):
+    base.mkdir()
+    with managing(loader) as manager:
+        starting = threading.Thread(target=manager.reload, args=[config(("half", base))])
+        starting.start()
+        time.sleep(0.05)
+        assert starting.is_alive()
+        push(base, 1)
+        starting.join(10)
+        assert latest(manager) == 1
+
+
+def test_a_start_that_waits_can_be_stopped(base, loader):
+    base.mkdir()
+    caught: list[ServingError] = []
+
+    def start() -> None:
+        with pytest.raises(ServingError) as error:
+            manager.reload(config(("half", base)))
+        caught.append(error.value)
+
+    with managing(loader) as manager:
+        starting = threading.Thread(target=start)
+        starting.start()
+        time.sleep(0.05)
+        manager.stop()
+        starting.join(10)
+    assert caught[0].code is grpc.StatusCode.CANCELLED
+
+
+def test_a_start_with_a_broken_model_fails_and_names_it(base, loader):
+    push(base, 7)
+    loader.broken.add(7)
+    with managing(loader) as manager, pytest.raises(ServingError) as caught:
+        manager.reload(config(("half", base)))
+    assert caught.value.code is grpc.StatusCode.UNKNOWN
+    assert caught.value.message == (
+        "1 servable(s) did not become available: {{{name: half version: 7} due to error: "
+        "INVALID_ARGUMENT: version 7 is broken}, }"
+    )
+
+
+def test_files_are_looked_at_once_where_asked(base, loader):
+    push(base, 1)
+    with managing(loader, poll_wait_s=0) as manager:
+        manager.reload(config(("half", base)))
+        push(base, 2)
+        time.sleep(0.1)
+        assert latest(manager) == 1
+
+
+class TestReload:
+    def test_models_come_and_go(self, base, tmp_path, loader):
+        push(base, 1)
+        push(tmp_path / "new", 5)
+        with managing(loader) as manager:
+            manager.reload(config(("half", base)))
+            manager.reload(config(("new", tmp_path / "new")))
+            assert latest(manager, "new") == 5
+            wait_for(lambda: states(manager) == {1: "END"})
+            with pytest.raises(ServingError, match=r"Latest\(half\)"):
+                manager.acquire("half")
+
+    def test_another_policy_takes_effect(self, base, loader):
+        push(base, 1)
+        push(base, 2)
+        with managing(loader) as manager:
+            manager.reload(config(("half", base)))
+            policy = "model_version_policy { specific { versions: 1 } }"
+            manager.reload(config(("half", base), extra=policy))
+            wait_for(lambda: states(manager) == {2: "END", 1: "AVAILABLE"})
+
+    def test_a_new_model_that_is_broken_is_named(self, base, tmp_path, loader):
+        push(base, 1)
+        push(tmp_path / "new", 5)
+        loader.broken.add(5)
+        with managing(loader) as manager:
+            manager.reload(config(("half", base)))
+            with pytest.raises(ServingError, match=r"^1 model\(s\) did not become available"):
+                manager.reload(config(("half", base), ("new", tmp_path / "new")))
+            assert latest(manager) == 1
+
+    def test_a_wrong_config_changes_nothing(self, base, loader):
+        push(base, 1)
+        with managing(loader) as manager:
+            manager.reload(config(("half", base)))
+            with pytest.raises(ServingError, match="multiple times"):
+                manager.reload(config(("half", base), ("half", base)))
+            with pytest.raises(ServingError, match="Cannot transition"):
+                manager.reload(ModelServerConfig())
+            assert latest(manager) == 1
+
+    def test_an_empty_first_config_is_followed_by_another(self, base, loader):
+        push(base, 1)
+        with managing(loader) as manager:
+            manager.reload(ModelServerConfig())
+            assert not manager.is_ready()
+            manager.reload(config(("half", base)))
+            assert manager.is_ready()
+
+    def test_request_logging_is_refused_once_all_else_was_done(self, base, loader):
+        push(base, 1)
+        with managing(loader) as manager:
+            with pytest.raises(ServingError, match="No request-logger-creator"):
+                manager.reload(config(("half", base), extra="logging_config {}"))
+            assert latest(manager) == 1
+
+
+class TestLabels:
+    ALL = "model_version_policy { all {} }"
+
+    def label(self, base: Path, version: int, label: str = "stable") -> ModelServerConfig:
+        labels = f'version_labels {{ key: "{label}" value: {version} }}'
+        return config(("half", base), extra=f"{self.ALL} {labels}")
+
+    def test_a_label_is_another_name_of_a_version(self, base, loader):
+        push(base, 1)
+        push(base, 2)
+        with managing(loader) as manager:
+            manager.reload(config(("half", base), extra=self.ALL))
+            wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "AVAILABLE"})
+            manager.reload(self.label(base, 1))
+            with manager.acquire("half", label="stable") as model:
+                assert model.version == 1
+            [entry] = manager.status("half", label="stable").model_version_status
+            assert entry.version == 1
+            manager.reload(self.label(base, 2))
+            with manager.acquire("half", label="stable") as model:
+                assert model.version == 2
+
+    def test_a_version_has_to_be_there_before_its_label(self, base, loader):
+        push(base, 1)
+        text = "Request to assign label to version 1 of model half, which is not currently"
+        with managing(loader) as manager:
+            with pytest.raises(ServingError, match=text) as caught:
+                manager.reload(self.label(base, 1))
+            assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
+            manager.reload(config(("half", base), extra=self.ALL))
+            manager.reload(self.label(base, 1))
+            with pytest.raises(ServingError, match="label to version 2"):
+                manager.reload(self.label(base, 2))
+            with manager.acquire("half", label="stable") as model:
+                assert model.version == 1
+
+    def test_new_labels_may_come_first_where_allowed_but_not_move(self, base, loader):
+        push(base, 1)
+        with managing(loader, allow_labels_for_unavailable=True) as manager:
+            manager.reload(self.label(base, 1))
+            with pytest.raises(ServingError, match="label to version 2"):
+                manager.reload(self.label(base, 2))
+            manager.reload(self.label(base, 2, "canary"))
+            with pytest.raises(ServingError, match=r"Specific\(half, 2\)"):
+                manager.acquire("half", label="canary")
+            with pytest.raises(ServingError, match="label: stable"):
+                manager.acquire("half", label="stable")
+
+
+def test_requests_never_fail_while_versions_change(base, loader):
+    push(base, 1)
+    stop = threading.Event()
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                with manager.acquire("half") as model:
+                    model.run({}, [])
+            except (ServingError, AssertionError) as error:
+                failures.append(error)
+                return
+
+    with managing(loader, poll_wait_s=0.001) as manager:
+        manager.reload(config(("half", base)))
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for version in range(2, 60):
+            push(base, version)
+            unpush(base, version - 1)
+            wait_for(lambda version=version: latest(manager) == version)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []

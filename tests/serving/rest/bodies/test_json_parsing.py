@@ -1,0 +1,163 @@
+"""JSON text to values: RapidJSON's leniencies, its errors, and nesting without a limit."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.errors import ServingError
+from serving.rest.bodies.deep_json import MalformedError, parse_deep
+from serving.rest.bodies.json_parsing import parse, parse_object
+from serving.rest.bodies.json_values import JsonObject, TooDeep
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    # RapidJSON's quick way with digits may miss the last bit; quarters have few digits.
+    | st.integers(-(2**30), 2**30).map(lambda number: number / 4)
+    | st.text(st.characters(codec="utf-8"), max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=20,
+)
+
+
+def plain(value):
+    """A parsed value as Python's own module has it."""
+    if isinstance(value, JsonObject):
+        return {name: plain(each) for name, each in value}
+    return [plain(each) for each in value] if isinstance(value, list) else value
+
+
+@given(values)
+def test_every_value_comes_through(value):
+    assert plain(parse(json.dumps(value).encode())) == value
+    assert plain(parse(json.dumps(value, ensure_ascii=False).encode())) == value
+
+
+@given(values, st.sampled_from([None, 1]))
+def test_both_parsers_read_the_same(value, indent):
+    text = json.dumps(value, indent=indent).encode()
+    assert parse_deep(text) == parse(text)
+
+
+@given(
+    text=st.text('[]{}:,"\\ 1-.eaNtu\n\x00', max_size=12).map(str.encode),
+    before=st.sampled_from([b"", b'{"a": [', b"[{"]),
+)
+def test_both_parsers_refuse_the_same(text, before):
+    text = before + text or b" "
+    assert outcome(parse_deep, text) == outcome(parse, text)
+
+
+def outcome(read, text):
+    """The value or the error, as text: NaN is not equal to itself."""
+    try:
+        return repr(read(text))
+    except MalformedError as error:
+        return f"JSON Parse error: {error.text} at offset: {error.offset}"
+    except ServingError as error:
+        return error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "JSON Parse error: The document is empty"),
+        (b"  ", "JSON Parse error: The document is empty. at offset: 2"),
+        (b"x", "JSON Parse error: Invalid value. at offset: 0"),
+        (b"[1e400]", "JSON Parse error: Number too big to be stored in double. at offset: 1"),
+        (b'["\\ud800"]', "JSON Parse error: The surrogate pair in string is invalid. at offset: 2"),
+        (b'["\xff", x]', "JSON Parse error: Invalid value. at offset: 6"),
+        (b'["\xc3\xa9", x]', "JSON Parse error: Invalid value. at offset: 7"),
+        (b"\xef\xbb\xbf{}", "JSON Parse error: Invalid value. at offset: 0"),
+    ],
+)
+def test_errors_have_rapidjsons_words_and_the_offset_in_bytes(text, message):
+    with pytest.raises(ServingError) as caught:
+        parse(text)
+    assert caught.value.message == message
+
+
+def test_only_an_object_is_a_request():
+    with pytest.raises(ServingError) as caught:
+        parse_object(b"[]")
+    assert caught.value.message == "JSON Value: [] Is not object"
+
+
+@pytest.mark.parametrize("after", [b" x", b"}", b"\x00", b"\xff\xfe", b"[" * 5000])
+def test_text_after_the_value_is_ignored(after):
+    assert parse(b'{"a": 1}' + after) == [("a", 1)]
+
+
+def test_the_first_of_equal_names_counts():
+    parsed = parse_object(b'{"a": 1, "b": 2, "a": 3}')
+    assert parsed.find("a") == 1
+    assert parsed.to_dict() == {"a": 1, "b": 2}
+
+
+def test_nan_and_infinities_are_numbers():
+    parsed = parse(b"[NaN, Inf, -Infinity]")
+    assert math.isnan(parsed[0])
+    assert parsed[1:] == [math.inf, -math.inf]
+
+
+def test_ints_beyond_64_bits_are_floats():
+    parsed = parse(b"[18446744073709551615, 18446744073709551616]")
+    assert [type(each) for each in parsed] == [int, float]
+
+
+def test_bytes_that_are_no_text_are_kept():
+    parsed = parse('{"é\xff": ["a", "b"]}'.encode("latin-1").replace(b'"b"', b'"\xfe\xc3\xa9"'))
+    [(name, texts)] = parsed
+    assert name.encode("utf-8", "surrogateescape") == b"\xe9\xff"
+    assert texts[1].encode("utf-8", "surrogateescape") == b"\xfe\xc3\xa9"
+
+
+@pytest.mark.parametrize("size", [10, 2**16 - 8, 2**17])
+def test_large_bodies_are_read_in_chunks_with_the_same_result(size):
+    text = b'["' + "é".encode() * size + b'", 1.5] x'
+    assert parse(text) == ["é" * size, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("opening", "inner", "closing"),
+    [
+        (b"[", b"", b"]"),
+        (b'{"a":', b"1", b"}"),
+        (b'[{"a": [', b"1", b"]}]"),
+        (b"[ ", b'"x"', b" ]"),
+    ],
+)
+def test_half_a_million_levels_are_read(opening, inner, closing):
+    levels = 500_000
+    value = parse(b'{"z": ' + opening * levels + inner + closing * levels + b', "a": 1}')
+    assert value.find("a") == 1
+    assert isinstance(value.find("z"), list)
+
+
+def test_what_is_too_deep_for_a_tensor_is_dropped():
+    value = parse(b"[" * 2000 + b"1" + b"]" * 2000)
+    depth = 0
+    while type(value) is list:
+        [value] = value
+        depth += 1
+    assert (depth, type(value), list(value)) == (300, TooDeep, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"[" * 2000 + b"1" + b"]" * 1999 + b"}", "or ']' after an array element. at offset: 4000"),
+        (b"[" * 2000, "Invalid value. at offset: 2000"),
+        (b"[" * 2000 + b'"\\x"', "Invalid escape character in string. at offset: 2001"),
+        (b'{"a":' * 2000 + b"1]", "or '}' after an object member. at offset: 10001"),
+        (b'{"a":' * 2000 + b"{1", "Missing a name for object member. at offset: 10001"),
+    ],
+)
+def test_errors_are_found_at_any_depth(text, message):
+    with pytest.raises(ServingError) as caught:
+        parse(text)
+    assert caught.value.message.endswith(message)

@@ -1,0 +1,314 @@
+"""Concurrent requests in one run, by a runner that notes what it is given."""
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.errors import ServingError, invalid_argument
+from serving.runtime.batching import BatchingOptions, BatchingRunner, read_batching_options
+
+FETCHES = ["y:0"]
+
+
+class DoublingRunner:
+    """y = 2 x; fails on a batch with a 13, and holds every run while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.runs: list[dict[str, np.ndarray]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.num_started = threading.Semaphore(0)
+
+    def run(self, feeds, fetches):
+        self.runs.append(dict(feeds))
+        self.num_started.release()
+        assert self.gate.wait(10)
+        x = feeds["x:0"]
+        if x.dtype != object and np.any(x == 13):
+            raise invalid_argument("no 13")
+        return [x * 2 if x.dtype != object else x for _ in fetches]
+
+
+class ConstantRunner:
+    """Returns the same array whatever it is fed."""
+
+    def __init__(self, output) -> None:
+        self.output = np.asarray(output)
+
+    def run(self, _feeds, fetches):
+        return [self.output for _ in fetches]
+
+
+def batching(runner, *, num_slots: int = 1, **options) -> BatchingRunner:
+    slots, leaders = threading.Semaphore(num_slots), ThreadPoolExecutor(num_slots)
+    return BatchingRunner(runner, BatchingOptions(**options), slots, leaders)
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(32) as pool:
+        yield pool
+
+
+def run_together(pool, runner: DoublingRunner, batched: BatchingRunner, *arrays) -> list[Future]:
+    """Runs the first array alone and the others, which came in the meantime, after it."""
+    runner.gate.clear()
+    first = pool.submit(batched.run, {"x:0": np.array([0.0])}, FETCHES)
+    assert runner.num_started.acquire(timeout=10)
+    started = []
+    for array in arrays:
+        started.append(pool.submit(batched.run, {"x:0": np.asarray(array)}, FETCHES))
+        time.sleep(0.02)  # so that they queue in this order
+    runner.gate.set()
+    first.result(10)
+    return started
+
+
+def test_requests_that_wait_for_a_thread_run_together_and_get_their_own_rows(pool):
+    runner = DoublingRunner()
+    futures = run_together(pool, runner, batching(runner), [1.0], [2.0, 3.0], [4.0])
+    assert [future.result(10)[0].tolist() for future in futures] == [[2.0], [4.0, 6.0], [8.0]]
+    # The first alone; then 1 + 2 + 1 rows in one run.
+    assert [len(run["x:0"]) for run in runner.runs] == [1, 4]
+
+
+def test_requests_that_must_not_wait_share_a_run_too_and_with_those_that_do(pool):
+    runner = DoublingRunner()
+    batched = batching(runner)
+    runner.gate.clear()
+    first = batched.submit({"x:0": np.array([0.0])}, FETCHES)
+    assert runner.num_started.acquire(timeout=10)
+    second = batched.submit({"x:0": np.array([1.0])}, FETCHES)
+    third = pool.submit(batched.run, {"x:0": np.array([2.0, 3.0])}, FETCHES)
+    while batched._queues and len(next(iter(batched._queues.values()))._open.tasks) < 2:
+        time.sleep(0.001)
+    assert not first.done()
+    runner.gate.set()
+    found = [future.result(10)[0].tolist() for future in (first, second, third)]
+    assert found == [[0.0], [2.0], [4.0, 6.0]]
+    assert [len(run["x:0"]) for run in runner.runs] == [1, 3]
+
+
+def test_a_request_that_does_not_wait_gets_its_own_error():
+    runner = DoublingRunner()
+    batched = batching(runner)
+    with pytest.raises(ServingError, match="no 13"):
+        batched.submit({"x:0": np.array([13.0])}, FETCHES).result(10)
+    assert batched.submit({"x:0": np.zeros((0, 2))}, FETCHES).result(10)[0].shape == (0, 2)
+
+
+def test_a_batch_takes_no_more_rows_than_allowed(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, max_batch_size=3)
+    futures = run_together(pool, runner, batched, [1.0], [2.0, 3.0], [4.0])
+    assert [future.result(10)[0].tolist() for future in futures] == [[2.0], [4.0, 6.0], [8.0]]
+    assert [len(run["x:0"]) for run in runner.runs] == [1, 3, 1]
+
+
+def test_a_batch_is_filled_up_with_the_first_row_of_the_last_request(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, max_batch_size=8, allowed_batch_sizes=(1, 4, 8))
+    futures = run_together(pool, runner, batched, [1.0], [2.0, 3.0])
+    assert [future.result(10)[0].tolist() for future in futures] == [[2.0], [4.0, 6.0]]
+    assert runner.runs[1]["x:0"].tolist() == [1.0, 2.0, 3.0, 2.0]
+
+
+def test_a_lone_request_is_filled_up_too():
+    runner = DoublingRunner()
+    outputs = batching(runner, max_batch_size=4, allowed_batch_sizes=(4,)).run(
+        {"x:0": np.array([[1.0, 2.0]])}, FETCHES
+    )
+    assert outputs[0].tolist() == [[2.0, 4.0]]
+    assert runner.runs[0]["x:0"].tolist() == [[1.0, 2.0]] * 4
+
+
+def test_a_batch_waits_for_its_time_unless_it_is_full(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, max_batch_size=2, batch_timeout_micros=10_000_000)
+    start = time.monotonic()
+    futures = [pool.submit(batched.run, {"x:0": np.array([n])}, FETCHES) for n in (1.0, 2.0)]
+    assert sorted(future.result(9)[0].item() for future in futures) == [2.0, 4.0]
+    assert time.monotonic() - start < 5
+    assert len(runner.runs) == 1
+
+
+def test_an_unfilled_batch_runs_when_its_time_is_up():
+    runner = DoublingRunner()
+    start = time.monotonic()
+    batching(runner, batch_timeout_micros=50_000).run({"x:0": np.array([1.0])}, FETCHES)
+    assert 0.05 <= time.monotonic() - start < 5
+
+
+def test_a_bad_request_fails_alone(pool):
+    runner = DoublingRunner()
+    futures = run_together(pool, runner, batching(runner), [1.0], [13.0], [3.0])
+    assert futures[0].result(10)[0].tolist() == [2.0]
+    assert futures[2].result(10)[0].tolist() == [6.0]
+    with pytest.raises(ServingError, match="no 13"):
+        futures[1].result(10)
+    # All three together in vain, then each alone.
+    assert [len(run["x:0"]) for run in runner.runs] == [1, 3, 1, 1, 1]
+
+
+def test_shapes_that_do_not_fit_run_apart(pool):
+    runner = DoublingRunner()
+    futures = run_together(pool, runner, batching(runner), [[1.0, 1.0]], [[2.0]])
+    assert futures[0].result(10)[0].tolist() == [[2.0, 2.0]]
+    assert futures[1].result(10)[0].tolist() == [[4.0]]
+    assert [run["x:0"].shape for run in runner.runs] == [(1,), (1, 2), (1, 1)]
+
+
+def test_types_that_do_not_fit_are_never_converted(pool):
+    runner = DoublingRunner()
+    big = np.array([2**53 + 1])
+    futures = run_together(pool, runner, batching(runner), big, [1.5])
+    assert futures[0].result(10)[0].item() == 2 * (2**53 + 1)
+    assert [str(run["x:0"].dtype) for run in runner.runs[1:]] == ["int64", "float64"]
+
+
+def test_shorter_inputs_are_filled_up_with_their_first_element(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, pad_variable_length_inputs=True)
+    run_together(pool, runner, batched, [[7.0]], [[1.0, 2.0, 3.0]])[0].result(10)
+    assert runner.runs[1]["x:0"].tolist() == [[7.0, 7.0, 7.0], [1.0, 2.0, 3.0]]
+
+
+def test_texts_are_merged_as_they_are(pool):
+    runner = DoublingRunner()
+    texts = [np.array([b"a\0"], object), np.array([b"long\xff"], object)]
+    futures = run_together(pool, runner, batching(runner), *texts)
+    assert [future.result(10)[0].tolist() for future in futures] == [[b"a\0"], [b"long\xff"]]
+
+
+def test_other_inputs_or_outputs_are_another_batch(pool):
+    runner = DoublingRunner()
+    batched = batching(runner)
+    runner.gate.clear()
+    one = {"x:0": np.array([1.0])}
+    futures = [pool.submit(batched.run, one, FETCHES)]
+    assert runner.num_started.acquire(timeout=10)
+    futures.append(pool.submit(batched.run, one, ["y:0", "z:0"]))
+    futures.append(pool.submit(batched.run, {**one, "w:0": np.array([1.0])}, FETCHES))
+    time.sleep(0.05)
+    runner.gate.set()
+    assert [len(future.result(10)) for future in futures] == [1, 2, 1]
+    assert len(runner.runs) == 3
+
+
+def test_a_full_queue_refuses(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, max_batch_size=1, max_enqueued_batches=1)
+    runner.gate.clear()
+    one = {"x:0": np.array([1.0])}
+    running = pool.submit(batched.run, one, FETCHES)
+    assert runner.num_started.acquire(timeout=10)
+    waiting = pool.submit(batched.run, one, FETCHES)
+    time.sleep(0.05)
+    with pytest.raises(
+        ServingError,
+        match="queue to which this task was submitted is full; "
+        "currently 1 batches enqueued and max_enqueued_batches is 1",
+    ) as caught:
+        batched.run(one, FETCHES)
+    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+    runner.gate.set()
+    assert [each.result(10)[0].item() for each in (running, waiting)] == [2.0, 2.0]
+    assert batched.run(one, FETCHES)[0].item() == 2.0
+
+
+def test_no_more_batches_run_at_a_time_than_there_are_slots(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, num_slots=2, max_batch_size=1)
+    runner.gate.clear()
+    one = {"x:0": np.array([1.0])}
+    futures = [pool.submit(batched.run, one, FETCHES) for _ in range(5)]
+    assert runner.num_started.acquire(timeout=10)
+    assert runner.num_started.acquire(timeout=10)
+    assert not runner.num_started.acquire(timeout=0.1)
+    runner.gate.set()
+    assert all(future.result(10) for future in futures)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({}, "must have at least one input tensor"),
+        ({"x:0": np.array(1.0)}, "must have at least one dimension"),
+        ({"x:0": np.zeros(1), "w:0": np.zeros(2)}, "must have equal 0th-dimension size"),
+        ({"x:0": np.zeros(4)}, "Task size 4 is larger than maximum input batch size 3"),
+    ],
+)
+def test_requests_that_cannot_be_batched_are_refused(feeds, message):
+    with pytest.raises(ServingError, match=message) as caught:
+        batching(DoublingRunner(), max_batch_size=3).run(feeds, FETCHES)
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (1.0, "Batched output tensor has 0 dimensions"),
+        ([1.0], "0th dimension does not equal the sum of the 0th dimension sizes"),
+    ],
+)
+def test_outputs_that_cannot_be_divided_are_an_error(output, message):
+    with pytest.raises(ServingError, match=message) as caught:
+        batching(ConstantRunner(output)).run({"x:0": np.zeros(2)}, FETCHES)
+    assert caught.value.code is grpc.StatusCode.FAILED_PRECONDITION
+
+
+def test_no_rows_are_run_as_they_are():
+    runner = DoublingRunner()
+    batched = batching(runner, max_batch_size=4, allowed_batch_sizes=(4,))
+    assert batched.run({"x:0": np.zeros((0, 2))}, FETCHES)[0].shape == (0, 2)
+
+
+def test_many_threads_each_get_their_own_answer(pool):
+    batched = batching(DoublingRunner(), num_slots=2, max_batch_size=8, max_enqueued_batches=1000)
+
+    def ask(number: int) -> float:
+        return batched.run({"x:0": np.array([float(number)])}, FETCHES)[0].item()
+
+    numbers = [n for n in range(2000) if n != 13]
+    assert list(pool.map(ask, numbers)) == [2.0 * number for number in numbers]
+
+
+def test_the_deployed_file_is_understood(project):
+    options = read_batching_options(str(project / "serving" / "deploy" / "batching.config"))
+    assert options == BatchingOptions(
+        max_batch_size=64,
+        batch_timeout_micros=0,
+        max_enqueued_batches=1000,
+        num_batch_threads=1,
+        allowed_batch_sizes=(1, 2, 4, 8, 16, 32, 64),
+    )
+
+
+def test_without_a_file_the_defaults_are_those_of_tensorflow_serving():
+    options = read_batching_options("")
+    assert (options.max_batch_size, options.batch_timeout_micros) == (1000, 0)
+    assert options.max_enqueued_batches == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("allowed_batch_sizes: 8", "last entry was 8; expected 1000"),
+        (
+            "max_batch_size { value: 4 } allowed_batch_sizes: [4, 2, 4]",
+            "must be monotonically increasing",
+        ),
+        ("num_batch_threads { value: 0 }", "num_batch_threads must be positive; was 0"),
+        ("batch_timeout_micros { value: -1 }", "must be non-negative; was -1"),
+        ("max_batch: 4", "Invalid protobuf file"),
+    ],
+)
+def test_a_wrong_batching_file_is_refused(tmp_path, text, message):
+    file = tmp_path / "batching.config"
+    file.write_text(text)
+    with pytest.raises(ServingError, match=message):
+        read_batching_options(str(file))

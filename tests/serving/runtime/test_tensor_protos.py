@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework.types_pb2 import DataType
+
+from serving.runtime.tensor_protos import TensorParsingError, from_proto, to_proto
+
+NUMBERS = [
+    *(np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
+    *(np.uint8, np.uint16, np.uint32, np.uint64, np.bool_, np.complex64, np.complex128),
+]
+any_numbers = st.sampled_from(NUMBERS).flatmap(
+    lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=0, max_side=4))
+)
+
+
+def shaped(dtype: int, *sizes: int, **fields) -> TensorProto:
+    tensor = TensorProto(dtype=dtype, **fields)
+    for size in sizes:
+        tensor.tensor_shape.dim.add().size = size
+    return tensor
+
+
+@settings(deadline=None)
+@given(any_numbers)
+def test_numbers_come_back_as_they_were(array):
+    back = from_proto(to_proto(array))
+    assert back.dtype == array.dtype
+    np.testing.assert_array_equal(back, array)
+
+
+@settings(deadline=None)
+@given(any_numbers)
+def test_what_tensorflow_writes_is_read_and_what_is_written_tensorflow_reads(array):
+    np.testing.assert_array_equal(from_proto(tf.make_tensor_proto(array)), array)
+    np.testing.assert_array_equal(tf.make_ndarray(to_proto(array)), array)
+
+
+def test_bfloat16_comes_back():
+    array = np.array([1.5, -2], tf.bfloat16.as_numpy_dtype)
+    assert from_proto(to_proto(array)).tolist() == [1.5, -2]
+
+
+def test_text_keeps_its_zero_bytes():
+    array = np.array([[b"a\0", b""], [b"\xff", b"b"]], object)
+    back = from_proto(to_proto(array))
+    assert back.dtype == object
+    assert back.tolist() == array.tolist()
+
+
+def test_answers_are_in_typed_fields():
+    proto = to_proto(np.array([1, 2], np.float32))
+    assert list(proto.float_val) == [1, 2]
+    assert proto.tensor_content == b""
+
+
+def test_content_of_no_elements_is_ignored():
+    assert from_proto(shaped(DataType.DT_FLOAT, 0, 3, tensor_content=b"12")).shape == (0, 3)
+
+
+def test_text_in_tensor_content_is_lengths_and_then_texts():
+    tensor = shaped(DataType.DT_STRING, 2, tensor_content=b"\x01\x02abb")
+    assert from_proto(tensor).tolist() == [b"a", b"bb"]
+
+
+def test_missing_values_repeat_the_last_and_surplus_ones_are_ignored():
+    assert from_proto(shaped(DataType.DT_FLOAT, 3, float_val=[1, 2])).tolist() == [1, 2, 2]
+    assert from_proto(shaped(DataType.DT_INT64, 2)).tolist() == [0, 0]
+    assert from_proto(shaped(DataType.DT_STRING, 2)).tolist() == [b"", b""]
+    assert from_proto(shaped(DataType.DT_FLOAT, 1, float_val=[1, 2])).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        shaped(DataType.DT_FLOAT, 2, tensor_content=b"123"),
+        shaped(DataType.DT_FLOAT, -1, float_val=[1]),
+        shaped(DataType.DT_FLOAT, 2**40, float_val=[1]),
+        shaped(DataType.DT_FLOAT, 2**62, 2**62),
+        shaped(DataType.DT_FLOAT, 0, 2**62, 2**62),
+        shaped(DataType.DT_INVALID, 1),
+        shaped(DataType.DT_RESOURCE, 1),
+        shaped(DataType.DT_STRING, 2, tensor_content=b"\x01\x02ab"),
+        shaped(DataType.DT_STRING, 2, tensor_content=b"\xff\xff"),
+        shaped(DataType.DT_STRING, 2**50, tensor_content=b"a"),
+        shaped(DataType.DT_FLOAT, *[1] * 65, float_val=[1]),
+        shaped(DataType.DT_FLOAT, 0, 2**61, 1),
+    ],
+    ids=lambda tensor: str(tensor).replace("\n", " ")[:40],
+)
+def test_what_is_no_tensor_is_refused_at_once(tensor):
+    with pytest.raises(TensorParsingError):
+        from_proto(tensor)
+
+
+def test_a_type_without_a_proto_is_refused():
+    with pytest.raises(TypeError, match="datetime64"):
+        to_proto(np.array(["2026-01-01"], "datetime64[s]"))
