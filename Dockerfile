@@ -23,9 +23,9 @@ RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_C
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
 # Dependencies before sources: an edit of the code does not install them again.
 COPY requirements.lock ./
-COPY pipeline/__init__.py pipeline/doctor/lock_file.py pipeline/
+COPY pipeline/doctor/lock_file.py ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
-    python3 -m pipeline.doctor.lock_file requirements.lock >/tmp/runtime.lock \
+    python3 lock_file.py requirements.lock >/tmp/runtime.lock \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
     --require-hashes --build-constraints requirements.lock --compile-bytecode -r /tmp/runtime.lock
 COPY . .

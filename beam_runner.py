@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from faultline import config_option, exits_cleanly, json_option, output_option
+from commands.command_line import config_option, exits_cleanly, json_option, output_option
 
 
 @click.command(

@@ -1,7 +1,7 @@
-"""What requirements.lock pins, and which part of it a run needs.
+"""Reading `requirements.lock`: all pins, and the part that runs need.
 
-`python -m pipeline.doctor.lock_file requirements.lock` prints that part, for the container image: it runs
-before anything is installed, so this module needs the standard library alone.
+`python -m pipeline.doctor.lock_file requirements.lock` prints that part, for the container image.
+It needs the standard library only: it runs before anything is installed.
 """
 
 import re

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2
 
 _CONFIG = "config"
-CODE_FOLDERS = ("pipeline", "models", "datasets")
+CODE_FOLDERS = ("common", "measuring", "models", "serving", "datasets", "pipeline")
 _log = logging.getLogger(__name__)
 
 

@@ -9,7 +9,16 @@ from pathlib import Path
 from common.digests import code_digest
 from common.errors import StepFailedError
 
-PACKAGES = ("pipeline", "models", "datasets", "serving")
+PACKAGES = (
+    "common",
+    "measuring",
+    "models",
+    "serving",
+    "datasets",
+    "pipeline",
+    "production",
+    "commands",
+)
 _FILES = ("faultline.py", "local_runner.py", "beam_runner.py", "pyproject.toml", "README.md")
 _BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 

@@ -13,7 +13,8 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[2]
 _SOURCES = (
     *("faultline.py", "local_runner.py", "pyproject.toml", "requirements.lock", ".gitignore"),
-    *("pipeline", "models", "datasets", "serving"),
+    *("common", "measuring", "models", "serving", "datasets"),
+    *("pipeline", "production", "commands"),
 )
 _TIMEOUT_S = 300
 

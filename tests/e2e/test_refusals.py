@@ -78,7 +78,9 @@ def test_a_value_outside_the_schemas_domain_stops_before_transform_in_words(serv
 
 def _run_always_healthy(folder: Path) -> tuple[Faultline, Done]:
     source = copy_project(folder / "project")
-    shutil.copy2(Path(__file__).with_name("always_healthy.py"), source / "models" / "training.py")
+    shutil.copy2(
+        Path(__file__).with_name("always_healthy.py"), source / "models" / "training" / "trainer.py"
+    )
     faultline = Faultline(source, folder / "work")
     header, *rows = wells_csv(4 * 3130, seed=1).splitlines(keepends=True)
     healthy = [row for row in rows if row.endswith(",0\n")][:3130]

@@ -125,14 +125,14 @@ def by_local_runner(faultline, runs_and_lineage) -> Run:
 
 @pytest.fixture(scope="module")
 def network_edited(faultline, by_local_runner) -> Run:
-    with (faultline.source / "models" / "network.py").open("a") as source:
+    with (faultline.source / "models" / "training" / "network.py").open("a") as source:
         source.write("\n# An edit.\n")
     return _run(faultline)
 
 
 @pytest.fixture(scope="module")
 def preprocessing_edited(faultline, network_edited) -> Run:
-    with (faultline.source / "models" / "preprocessing.py").open("a") as source:
+    with (faultline.source / "models" / "inputs" / "preprocessing.py").open("a") as source:
         source.write("\n# An edit.\n")
     return _run(faultline)
 
