@@ -10,11 +10,12 @@ from typing import Any
 
 from common.errors import InputError
 from common.output_folder import captured_output
-from pipeline.comparing.differences import Difference, Side, find_differences, make_side, output_of
+from pipeline.comparing.differences import Difference, Side, find_differences, make_side
 from pipeline.comparing.paired_verdict import PairedVerdict
 from pipeline.comparing.pairing import CannotPairError, find_pair
 from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.references import resolve
+from pipeline.lineage.runs import run_output
 from pipeline.tracking.run_record import RunRecord, run_record
 
 Differences = list[Difference] | None
@@ -161,7 +162,7 @@ def _metrics(
 
 
 def _figures(graph: Graph, run: Run, record: RunRecord) -> dict[str, Figure]:
-    blessing = output_of(graph, run, "ModelBlessing")
+    blessing = run_output(graph, run, "ModelBlessing")
     intervals = blessing.properties.get("intervals", {}) if blessing else {}
     return {
         name: Figure(value=value, interval=tuple(intervals[name]) if name in intervals else None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.lineage.graph import Artifact, Graph, Run
+from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.runs import examples_of
 from pipeline.tracking.run_record import Scalar, flatten, run_record
@@ -74,12 +74,6 @@ def make_side(graph: Graph, run: Run) -> Side:
         hyperparameters=run_record(graph, run).hyperparameters,
         packages=_chosen(stamp, _ENVIRONMENT_KEYS) | (dict(stamp.packages) if stamp else {}),
     )
-
-
-def output_of(graph: Graph, run: Run, type_name: str) -> Artifact | None:
-    """Returns the first artifact of a type that a run made or took from the cache, or None."""
-    found = [a for s in run.steps if s.succeeded for a in graph.find(s.outputs, type_name)]
-    return found[0] if found else None
 
 
 def _chosen(stamp: Provenance | None, keys: tuple[str, ...]) -> dict[str, Scalar]:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from common.digests import digest_files
-from pipeline.comparing.differences import output_of
 from pipeline.lineage.graph import Artifact, Graph, Run
-from pipeline.lineage.runs import examples_of
+from pipeline.lineage.runs import examples_of, run_output
 from pipeline.tracking.run_record import model_spec
 
 _TEST_SPLIT = "Split-test"
@@ -66,7 +65,7 @@ def find_pair(graph: Graph, first: Run, second: Run) -> Pair:
 
 
 def _served_model(graph: Graph, run: Run) -> Path:
-    model = output_of(graph, run, "Model")
+    model = run_output(graph, run, "Model")
     folder = Path(_made(run, model, "model").uri) / _SERVED_MODEL
     if not (folder / "saved_model.pb").is_file():
         raise CannotPairError(f"the model of run {run.id} is no longer in {folder}")

@@ -151,10 +151,12 @@ def _outputs(graph: Graph, run: Run, type_name: str) -> list[Artifact]:
 
 
 def run_output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
-    """Returns the last artifact of a type that a run made or took from the cache, or None."""
-    found = _outputs(graph, run, type_name)
-    # Of two blessings the gate's counts, which comes after the Evaluator's.
-    return found[-1] if found else None
+    """Returns the last artifact of a type that a run made or took from the cache, or None.
+
+    A run over several spans repeats its first steps; the last artifact is the newest span's.
+    """
+    outputs = _outputs(graph, run, type_name)
+    return outputs[-1] if outputs else None
 
 
 def _metrics(blessing: Artifact | None) -> dict[str, float]:

@@ -32,7 +32,7 @@ def not_worse(
         yield _cost(measured, before, gate, cost)
         return
     yield _pr_auc(measured, before, gate)
-    yield _found_faults(measured, confidence)
+    yield _found_faults(measured, before, confidence)
 
 
 def _pr_auc(measured: Evaluation, before: Evaluation, gate: Gate) -> Reason:
@@ -75,14 +75,16 @@ def _signed(value: float) -> str:
     return f"{value:+,.0f}" if abs(value) >= 100 else f"{value:+.3g}"
 
 
-def _found_faults(measured: Evaluation, confidence: float) -> Reason:
+def _found_faults(measured: Evaluation, before: Evaluation, confidence: float) -> Reason:
     lost, gained = (int(measured.overall[name]) for name in (LOST, GAINED))
-    chance = mcnemar_p_value(lost, gained)
+    p_value, min_p_value = mcnemar_p_value(lost, gained), (1 - confidence) / 2
     return Reason(
         metric="recall",
         value=measured.overall["recall"],
-        bar=(1 - confidence) / 2,
-        verdict=two_valued(chance > (1 - confidence) / 2),
+        bar=before.overall["recall"],
+        verdict=two_valued(p_value > min_p_value),
         text=f"misses {lost} faults that the model blessed before finds, finds {gained} that it "
-        f"misses (McNemar's exact test: p = {chance:.2g})",
+        f"misses (McNemar's exact test: p = {p_value:.2g})",
+        p_value=p_value,
+        min_p_value=min_p_value,
     )

@@ -32,10 +32,12 @@ class Reason:
     Attributes:
         metric: Name of the metric.
         value: The model's value.
-        bar: What the value is compared with.
-        verdict: Whether the value clears the bar, fails it, or cannot be told from it.
+        bar: What the value is compared with, in the metric's unit.
+        verdict: Whether the value clears the bar, fails it, or is inconclusive.
         text: The same in a sentence.
         slice: The slice as `column=value`, joined by commas; empty for the whole test split.
+        p_value: Of the test that decides, in [0, 1]; None where an interval or the value decides.
+        min_p_value: The smallest p-value that clears the bar; None without a test.
     """
 
     metric: str
@@ -44,6 +46,8 @@ class Reason:
     verdict: Word
     text: str
     slice: str = ""
+    p_value: float | None = None
+    min_p_value: float | None = None
 
     @property
     def passed(self) -> bool:

@@ -5,6 +5,8 @@ from rich.console import Console
 
 from common.metadata import close_abandoned, open_store, sqlite_connection
 from pipeline.lineage import RunState, list_runs, render_runs
+from pipeline.lineage.graph import read_graph
+from pipeline.lineage.runs import run_output
 from tests.pipeline.records import (
     EXAMPLES,
     Execution,
@@ -52,6 +54,19 @@ def test_cached_steps_are_counted_and_their_data_shown(store):
     newest = list_runs(store)[0]
     assert (newest.num_steps, newest.num_cached) == (6, 2)
     assert newest.data["num_rows"] == 200
+
+
+def test_of_two_artifacts_of_a_type_the_last_one_of_a_successful_step_counts(store):
+    run = Recorder(store, "run-1", provenance())
+    blessing = {"blessing": ("ModelBlessing", {"verdict": "REJECTED"})}
+    run.step("ModelGate", outputs=blessing)
+    last = run.step("ModelGate", outputs=blessing)
+    run.step("ModelGate", outputs=blessing, state=Execution.FAILED)
+    graph = read_graph(store)
+    found = run_output(graph, graph.runs["run-1"], "ModelBlessing")
+    assert found is not None
+    assert found.id == last["blessing"]
+    assert run_output(graph, graph.runs["run-1"], "Model") is None
 
 
 def test_a_run_that_read_several_spans_is_one_run(store):

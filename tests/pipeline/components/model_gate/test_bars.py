@@ -147,6 +147,16 @@ def test_surely_fewer_faults_found_is_refused_whatever_the_area():
     assert compared((0.0, 0.0), 0.0, lost=5)[1].verdict == "BLESSED"
 
 
+def test_a_bar_is_in_the_metrics_unit_and_a_p_value_has_a_field_of_its_own():
+    _, recall = compared((0.0, 0.0), 0.0, lost=7)
+    # The model blessed before finds 10 of 11 faults; 2.5 % is the tail of a 95 % interval.
+    assert (recall.metric, recall.bar) == ("recall", 10 / 11)
+    assert recall.p_value == pytest.approx(1 / 128)
+    assert recall.min_p_value == pytest.approx(0.025)
+    [other] = whole_split(evaluation(66, 70), Bars(recall=0.9), 0.95)
+    assert (other.bar, other.p_value, other.min_p_value) == (0.9, None, None)
+
+
 def test_with_prices_the_cost_alone_decides():
     cost = Cost(missed_fault=10, false_alarm=1, unit="EUR")
     [reason] = compared((-0.1, 0.2), 0.05, lost=9, cost=cost)
