@@ -8,6 +8,9 @@ def tidy_path(path: Path) -> Path:
     """Returns the path without `x/..` and `.` parts where it still means the same file.
 
     It would not where `x` is a link to a folder elsewhere; then the path stays as it is.
+
+    >>> tidy_path(Path("configs/../schema/signals.pbtxt")).as_posix()
+    'schema/signals.pbtxt'
     """
     tidied = Path(os.path.normpath(path))
     return tidied if os.path.realpath(tidied) == os.path.realpath(path) else path

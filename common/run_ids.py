@@ -8,10 +8,18 @@ _SPAN_PART = ".span-"
 
 
 def span_run_id(run_id: str, span: int) -> str:
-    """Returns the id of the part of a run that reads one span."""
+    """Returns the id of the part of a run that reads one span.
+
+    >>> span_run_id("20261124-015251-signals", 7)
+    '20261124-015251-signals.span-7'
+    """
     return f"{run_id}{_SPAN_PART}{span}"
 
 
 def whole_run_id(run_id: str) -> str:
-    """Returns the id of the run that a part belongs to; that of a whole run is its own."""
+    """Returns the id of the run that a part belongs to; that of a whole run is its own.
+
+    >>> whole_run_id("20261124-015251-signals.span-7")
+    '20261124-015251-signals'
+    """
     return run_id.partition(_SPAN_PART)[0]

@@ -12,7 +12,11 @@ SIMULATOR_VERSION = 3
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Says which known name was probably meant, or lists all of them."""
+    """Says which known name was probably meant, or lists all of them.
+
+    >>> suggest("num_fualty", ["num_faulty", "seed"])
+    "Did you mean 'num_faulty'?"
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(known)}."

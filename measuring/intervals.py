@@ -17,6 +17,10 @@ UNKNOWN: Interval = (math.nan, math.nan)
 def proportion_interval(successes: float, trials: float, confidence: float) -> Interval:
     """Returns the exact interval of a proportion; unknown without trials.
 
+    >>> lower, upper = proportion_interval(10, 11, 0.95)
+    >>> f"{lower:.3f} to {upper:.3f}"
+    '0.587 to 0.998'
+
     Args:
         successes: In [0, trials]; not a whole number where `trials` is an effective number.
         trials: Number of trials.
@@ -69,6 +73,10 @@ def effective_trials(
 
 def score_interval(share: float, trials: float, confidence: float) -> Interval:
     """Returns Wilson's interval, for the area under a PR curve with `trials` positive examples.
+
+    >>> lower, upper = score_interval(1.0, 5, 0.95)
+    >>> f"{lower:.3f} to {upper:.3f}"
+    '0.566 to 1.000'
 
     References:
         Wilson (1927), Probable inference, JASA 22. Boyd, Eng & Page (2013), Area under the
@@ -134,7 +142,11 @@ def sum_interval(estimate: float, parts: list[tuple[float, float, Interval]]) ->
 
 
 def widest(*intervals: Interval) -> Interval:
-    """Returns the interval that holds all those that are known."""
+    """Returns the interval that holds all those that are known.
+
+    >>> widest((0.2, 0.5), UNKNOWN, (0.1, 0.4))
+    (0.1, 0.5)
+    """
     known = [pair for pair in intervals if math.isfinite(pair[0]) and math.isfinite(pair[1])]
     if not known:
         return UNKNOWN
@@ -143,6 +155,9 @@ def widest(*intervals: Interval) -> Interval:
 
 def mcnemar_p_value(lost: int, gained: int) -> float:
     """Returns the chance of so many losses among the differences, were both models equally good.
+
+    >>> mcnemar_p_value(lost=5, gained=0)
+    0.03125
 
     Args:
         lost: Right before and wrong now.

@@ -134,6 +134,10 @@ def average_precision(table: ScoreTable) -> float:
 
     NaN without a positive example or with a score that is not finite.
 
+    >>> labels, decisions = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
+    >>> average_precision(score_table(labels, np.array([0.1, 0.4, 0.3, 0.9]), decisions))
+    0.8333333333333333
+
     References:
         Davis & Goadrich (2006), The relationship between precision-recall and ROC curves, ICML:
         why the points must not be joined by straight lines.
@@ -149,6 +153,10 @@ def roc_auc(table: ScoreTable) -> float:
     """Returns the chance that a positive example scores above a negative one, ties counting half.
 
     NaN without examples of both classes or with a score that is not finite.
+
+    >>> labels, decisions = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 1])
+    >>> roc_auc(score_table(labels, np.array([0.1, 0.4, 0.3, 0.9]), decisions))
+    0.75
 
     References:
         Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143:

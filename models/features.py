@@ -125,12 +125,20 @@ _TABLE_ADAPTER: TypeAdapter[dict[str, Feature]] = TypeAdapter(dict[str, Feature]
 
 
 def features_to_json(features: FeatureTable) -> str:
-    """Returns the canonical JSON text of a features table."""
+    """Returns the canonical JSON text of a features table.
+
+    >>> features_to_json({"temperature_k": Numeric(unit="K")})
+    '{"temperature_k":{"kind":"numeric","unit":"K"}}'
+    """
     return _TABLE_ADAPTER.dump_json(dict(features)).decode()
 
 
 def features_from_json(text: str) -> dict[str, Feature]:
-    """Returns the features table that `features_to_json` wrote."""
+    """Returns the features table that `features_to_json` wrote.
+
+    >>> features_from_json('{"pressure": {"kind": "numeric", "unit": "bar"}}')
+    {'pressure': Numeric(kind='numeric', unit='bar')}
+    """
     return _TABLE_ADAPTER.validate_json(text)
 
 

@@ -14,6 +14,9 @@ from common.strict_keys import STRICT_KEYS
 class Cost:
     """What decisions cost; docs/gate.md has the formulas.
 
+    >>> Cost(missed_fault=5000, false_alarm=200, inspection=50).threshold  # 250 / 5200
+    0.04807692307692308
+
     Attributes:
         missed_fault: Cost of a fault without an alarm, more than `inspection`.
         false_alarm: Cost of an alarm on a healthy example beside its inspection, >= 0.
@@ -95,6 +98,11 @@ def expected_cost(
     probabilities: NDArray[np.float64], labels: NDArray[Any], *, threshold: float, cost: Cost
 ) -> float:
     """Returns the cost of 1,000 examples.
+
+    >>> cost = Cost(missed_fault=50, false_alarm=3, inspection=1)
+    >>> probabilities, labels = np.array([0.9, 0.6, 0.2, 0.1]), np.array([1, 0, 1, 0])
+    >>> expected_cost(probabilities, labels, threshold=0.5, cost=cost)  # (1 + 4 + 50 + 0) / 4
+    13750.0
 
     Args:
         probabilities: float64 `[n]`, calibrated.

@@ -1,7 +1,7 @@
-"""What ingestion needs of a use case's config, as one value that travels as JSON.
+"""The ingestion settings of a use case, as one value that serialises to JSON.
 
-Only what changes the examples is here: this value is part of the cache key, so a new learning rate
-does not read the data again.
+It holds only settings that change the examples, because it is part of the cache key: a new learning
+rate does not cause the data to be read again.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ _SCHEMA_TYPES: dict[int, SchemaType] = {
 
 @dataclass(frozen=True, kw_only=True)
 class WideColumns:
-    """The columns of a signal spread over columns: its first and its last."""
+    """First and last column of a signal with one sample per column."""
 
     first: str
     last: str
@@ -44,26 +44,26 @@ class WideColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSpec:
-    """How raw rows become examples and which split each goes to.
+    """Settings that turn raw rows into examples and assign them to splits.
 
     Attributes:
         label: The label column.
         positive: Its positive value, in canonical text.
-        format: The files' format, or None where their suffix tells.
-        max_bad_rows: Rows that may be put in quarantine.
-        drop_duplicates: Keep one of equal rows.
-        wide_signals: Signals spread over columns.
+        format: The files' format, or None to infer it from their suffix.
+        max_bad_rows: Maximum number of rows in quarantine.
+        drop_duplicates: Keep only one of identical rows.
+        wide_signals: Signals with one sample per column.
         missing_values: Texts that mean a missing value in CSV.
         strategy: `stratified`, `group`, `time` or `blocks`.
         split_column: The group or time column.
-        block_rows: Rows of a block, 0 for the other strategies.
+        block_rows: Rows per block; 0 for the other strategies.
         shares: Shares of train, eval and test.
-        seed: Seed of the hash that deals the rows.
-        numbers: Columns that must hold numbers, by the features table.
+        seed: Seed of the hash that assigns rows to splits.
+        numbers: Columns that must hold numbers, according to the features table.
         times: Columns that must hold points in time.
         signals: Signal columns and their number of samples.
-        required: Columns that must be there.
-        types: Column types of the curated schema, empty without one.
+        required: Columns that must be present.
+        types: Column types from the curated schema; empty without one.
     """
 
     label: str
@@ -98,7 +98,7 @@ _ADAPTER: TypeAdapter[IngestSpec] = TypeAdapter(IngestSpec)
 
 
 def make_ingest_spec(config: Config) -> IngestSpec:
-    """Returns what ingestion needs of `config`; reads the curated schema's column types.
+    """Returns the ingestion settings of `config`, with the curated schema's column types.
 
     Raises:
         InputError: The curated schema cannot be read.
@@ -144,7 +144,7 @@ def _numbers(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
 
 
 def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
-    """Columns that must be in the data, wide signals by their own columns, without repetition."""
+    """Returns the distinct columns that the data must have; for wide signals, their sample columns."""
     names = [config.label.column, *raw_feature_names(config.features)]
     names += [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
     if config.split.strategy in {"group", "time"} and config.split.column:
@@ -156,7 +156,10 @@ def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
 
 
 def canonical_label(text: str) -> str:
-    """Returns one spelling for a label's value: `1`, `1.0` and `true` are one, as are 0 and false.
+    """Returns the canonical text of a label value: `1`, `1.0` and `true` agree, as do 0 and false.
+
+    >>> [canonical_label(text) for text in (" 1.0", "TRUE", "false", "cracked")]
+    ['1', '1', '0', 'cracked']
 
     Args:
         text: The value as text.
@@ -173,10 +176,10 @@ def canonical_label(text: str) -> str:
 
 
 def schema_types(path: Path | None) -> dict[str, SchemaType]:
-    """Returns the column types of a curated schema in text form, empty where there is none.
+    """Returns the column types of a curated text-format schema; empty without a schema.
 
     Raises:
-        InputError: The file is not there or is no schema.
+        InputError: The file does not exist or is not a schema.
     """
     if path is None:
         return {}
@@ -184,8 +187,8 @@ def schema_types(path: Path | None) -> dict[str, SchemaType]:
         schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise InputError(
-            f"Cannot read the schema {path}: {error}. Mend it, or leave out `schema` to use the "
-            "inferred one."
+            f"Cannot read the schema {path}: {error}. Fix it, or remove `schema` from the config to "
+            "use the inferred one."
         ) from error
     return {
         feature.name: _SCHEMA_TYPES[feature.type]

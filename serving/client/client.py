@@ -52,6 +52,11 @@ class AsyncWire(Protocol):
 def parse_address(server: str) -> tuple[str, str]:
     """Returns `grpc` or `http`, and what to connect to.
 
+    >>> parse_address("grpc://127.0.0.1:8500")
+    ('grpc', '127.0.0.1:8500')
+    >>> parse_address("https://models.example.org/")
+    ('http', 'https://models.example.org')
+
     Args:
         server: `grpc://HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`.
 
@@ -131,8 +136,8 @@ def _remaining(deadline: float, timeout_s: float) -> float:
 class Client(_Asking):
     """A client that waits for its answers; threads may share it.
 
-        with Client("grpc://127.0.0.1:8500", model="signals") as client:
-            probability = client.predict(rows)["probability"]
+    >>> with Client("grpc://127.0.0.1:8500", model="signals") as client:  # doctest: +SKIP
+    ...     probability = client.predict(rows)["probability"]
 
     Args:
         server: `grpc://HOST:PORT` or `http://HOST:PORT`.
