@@ -27,7 +27,7 @@ from serving.options import FlagError, HelpAskedFor, ServerOptions, parse_option
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-    from serving.lifecycle.versions import VersionManager
+    from serving.lifecycle.version_manager import VersionManager
     from serving.metrics import Metrics
 
 # TensorFlow takes seconds to import, and a wrong flag is told at once: `start` imports the rest.
@@ -237,7 +237,7 @@ def _read_config(options: ServerOptions) -> "ModelServerConfig":
 
 def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager":
     from serving.lifecycle.model_loader import LoaderOptions, ModelLoader
-    from serving.lifecycle.versions import ManagerOptions, VersionManager
+    from serving.lifecycle.version_manager import ManagerOptions, VersionManager
     from serving.runtime.batching import read_batching_options
     from serving.runtime.loading import SessionOptions
 

@@ -129,7 +129,7 @@ import sys
 from serving.server import import_lightly
 import_lightly()
 import serving.grpc_services, serving.rest.server
-import serving.lifecycle.model_loader, serving.lifecycle.versions
+import serving.lifecycle.model_loader, serving.lifecycle.version_manager
 from serving.runtime.tensorflow_c import library
 library()
 heavy = [name for name in sys.modules if name.startswith(("tensorflow.python", "keras"))]

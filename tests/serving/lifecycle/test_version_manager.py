@@ -13,7 +13,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.errors import ServingError, invalid_argument
-from serving.lifecycle.versions import ManagerOptions, VersionManager
+from serving.lifecycle.version_manager import ManagerOptions, VersionManager
 
 
 class Model:
@@ -212,7 +212,7 @@ def test_a_broken_version_that_is_pushed_again_is_loaded_again(base, loader):
         wait_for(lambda: states(manager) == {2: "END", 1: "AVAILABLE"})
         unpush(base, 2)
         loader.broken.clear()
-        wait_for(lambda: 2 not in manager._versions["half"])
+        wait_for(lambda: 2 not in manager._registry.versions["half"])
         push(base, 2)
         wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "AVAILABLE"})
 

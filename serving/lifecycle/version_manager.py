@@ -1,0 +1,149 @@
+"""The configured models: applies a config, waits for its models, and answers requests for them."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import grpc
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.errors import ServingError
+from serving.lifecycle.model_config import (
+    ModelSettings,
+    check_request_logging,
+    check_transition,
+    read_settings,
+)
+from serving.lifecycle.version_loader import Load, VersionLoader
+from serving.lifecycle.version_poller import VersionPoller
+from serving.lifecycle.version_registry import VersionRegistry
+from serving.servable import Servable
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagerOptions:
+    """How versions are found and loaded.
+
+    Attributes:
+        poll_wait_s: Seconds between two polls of the base paths; 0 polls once.
+        max_num_retries: How often a failed load is retried.
+        retry_interval_s: Seconds before each retry.
+        allow_labels_for_unavailable: Whether new labels may name versions that do not serve yet.
+    """
+
+    poll_wait_s: float = 1.0
+    max_num_retries: int = 5
+    retry_interval_s: float = 60.0
+    allow_labels_for_unavailable: bool = False
+
+
+class VersionManager:
+    """The models that are served; implements `Servables` and `ModelManager`."""
+
+    def __init__(self, load: Load, options: ManagerOptions) -> None:
+        """Starts with no model; `reload` says which.
+
+        Args:
+            load: Loads the version in a folder: name, version, folder. Raises ServingError.
+            options: How versions are found and loaded.
+        """
+        self._options = options
+        self._registry = VersionRegistry()
+        self._loader = VersionLoader(
+            self._registry,
+            load,
+            max_num_retries=options.max_num_retries,
+            retry_interval_s=options.retry_interval_s,
+        )
+        self._poller = VersionPoller(
+            self._registry, self._loader.want, poll_wait_s=options.poll_wait_s
+        )
+        # Both change only under the registry's lock.
+        self._settings: Mapping[str, ModelSettings] = {}
+        self._config: ModelServerConfig | None = None
+
+    def acquire(
+        self, name: str, *, version: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[Servable]:
+        """Returns a version, kept loaded while the context is open; see `Servables`."""
+        return self._registry.acquire(name, version=version, label=label)
+
+    def status(
+        self, name: str, *, version: int | None = None, label: str | None = None
+    ) -> GetModelStatusResponse:
+        """Returns the states of a model's versions; see `ModelManager`."""
+        return self._registry.status(name, version=version, label=label)
+
+    def is_ready(self) -> bool:
+        """Tells whether every configured model has a version that serves."""
+        settings = self._settings
+        return bool(settings) and all(map(self._registry.serves, settings))
+
+    def reload(self, config: ModelServerConfig) -> None:
+        """Replaces the served models by those of a config; returns once its new models serve.
+
+        Raises:
+            ServingError: Says why the config was refused, or which model did not load.
+        """
+        with self._registry.changed:
+            is_first = self._config is None
+            check_transition(self._config, config)
+            if config.WhichOneof("config") is None:
+                logger.info("Taking no action for empty config.")
+                return
+            settings = read_settings(config)
+            self._registry.check_labels(
+                settings.values(), allow_unavailable=self._options.allow_labels_for_unavailable
+            )
+            added = settings.keys() - self._settings.keys()
+            self._config, self._settings = config, settings
+            self._registry.set_labels(settings.values())
+            for name in self._registry.versions.keys() - settings.keys():
+                self._loader.want(name, {})
+            self._poller.follow(settings)
+            self._wait_until_ready(added, "servable(s)" if is_first else "model(s)")
+        check_request_logging(config)
+
+    def stop(self, grace_s: float = 30.0) -> None:
+        """Unloads everything.
+
+        Args:
+            grace_s: Seconds that requests in progress get to finish.
+        """
+        with self._registry.changed:
+            self._registry.is_stopping = True
+            self._registry.changed.notify_all()
+            threads = [self._poller.thread, *self._loader.workers()]
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        self._loader.unload_all(grace_s)
+
+    def _wait_until_ready(self, names: Iterable[str], what: str) -> None:
+        registry = self._registry
+        waiting = sorted(names)
+
+        def is_decided() -> bool:
+            return registry.is_stopping or all(
+                name not in self._settings or registry.serves(name) or registry.failures(name)
+                for name in waiting
+            )
+
+        registry.changed.wait_for(is_decided)
+        if registry.is_stopping:
+            raise ServingError(grpc.StatusCode.CANCELLED, "The server is stopping")
+        failures = [
+            f"{{{{name: {name} version: {number}}} due to error: {error}}}, "
+            for name in waiting
+            if not registry.serves(name)
+            for number, error in registry.failures(name).items()
+        ]
+        if failures:
+            raise ServingError(
+                grpc.StatusCode.UNKNOWN,
+                f"{len(failures)} {what} did not become available: {{{''.join(failures)}}}",
+            )

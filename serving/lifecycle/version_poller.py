@@ -1,0 +1,127 @@
+"""Finds the versions of the configured models on disk, again and again."""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Container, Mapping
+
+from serving.errors import ServingError, invalid_argument
+from serving.lifecycle.model_config import ModelSettings
+from serving.lifecycle.version_registry import VersionRegistry
+from serving.runtime.tensorflow_c import file_exists, list_folder
+
+logger = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"-?[0-9]+")
+_INT64 = range(-(2**63), 2**63)
+# Pusher writes this file last; a folder without it is still being written.
+_LAST_WRITTEN = ("saved_model.pb", "saved_model.pbtxt")
+
+Want = Callable[[str, Mapping[int, str]], None]
+
+
+class VersionPoller:
+    """A thread that lists the base paths and reports the versions to serve."""
+
+    def __init__(self, registry: VersionRegistry, want: Want, *, poll_wait_s: float) -> None:
+        """Starts no thread yet; `follow` does.
+
+        Args:
+            registry: Gives the lock, and the versions whose folders were already complete.
+            want: Called under the registry's lock for each model after each poll, with the folder
+                of each version to serve.
+            poll_wait_s: Seconds between two polls; 0 polls once for each call of `follow`.
+        """
+        self._registry = registry
+        self._want = want
+        self._poll_wait_s = poll_wait_s
+        # Both change only under the registry's lock.
+        self._settings: Mapping[str, ModelSettings] = {}
+        self._poll_now = False
+        self._last_warning = ""
+        self.thread = threading.Thread(target=self._poll_for_ever, name="versions", daemon=True)
+
+    def follow(self, settings: Mapping[str, ModelSettings]) -> None:
+        """Polls the base paths of these models from now on, the first time at once."""
+        with self._registry.changed:
+            self._settings = settings
+            self._poll_now = True
+            self._registry.changed.notify_all()
+            if self.thread.ident is None:
+                self.thread.start()
+
+    def _poll_for_ever(self) -> None:
+        changed = self._registry.changed
+        while True:
+            with changed:
+                self._poll_now = False
+                settings = self._settings
+            self._poll(settings)
+            with changed:
+                changed.wait_for(
+                    lambda: self._registry.is_stopping or self._poll_now, self._poll_wait_s or None
+                )
+                if self._registry.is_stopping:
+                    return
+
+    def _poll(self, settings: Mapping[str, ModelSettings]) -> None:
+        known = self._registry.versions
+        try:
+            folders_by_model = {
+                name: find_versions(name, model.base_path, known=known.get(name, {}))
+                for name, model in settings.items()
+            }
+        except ServingError as error:
+            # One missing base path may mean that the whole volume is missing: unload nothing.
+            self._warn_once(f"The served versions are unchanged: {error.message}")
+            return
+        empty = [
+            settings[name].base_path for name, folders in folders_by_model.items() if not folders
+        ]
+        self._warn_once(
+            f"No versions found under {', '.join(empty)}. A version is a folder named by a "
+            "number, with a saved_model.pb."
+            if empty
+            else ""
+        )
+        with self._registry.changed:
+            for name, folders in folders_by_model.items():
+                # A reload since the poll began may have removed or changed the model.
+                if self._settings.get(name) is settings[name]:
+                    chosen = settings[name].policy.choose(folders.keys())
+                    self._want(name, {number: folders[number] for number in chosen})
+
+    def _warn_once(self, text: str) -> None:
+        """Logs a problem with the base paths when it appears, not at every poll."""
+        if text and text != self._last_warning:
+            logger.warning("%s", text)
+        self._last_warning = text
+
+
+def find_versions(name: str, base_path: str, *, known: Container[int] = ()) -> dict[int, str]:
+    """Returns the folder of each complete version.
+
+    Args:
+        name: Name of the model, for the error.
+        base_path: Path or URI; each child named by an integer is a version.
+        known: Versions that were complete before and are not checked again.
+
+    Raises:
+        ServingError: The base path does not exist.
+    """
+    try:
+        children = {child.split("/", 1)[0] for child in list_folder(base_path)}
+        numbered = [c for c in sorted(children) if _NUMBER.fullmatch(c) and int(c) in _INT64]
+        return {
+            int(child): folder
+            for child in numbered
+            if _is_complete(folder := f"{base_path.rstrip('/')}/{child}") or int(child) in known
+        }
+    except ServingError as error:
+        raise invalid_argument(
+            f"Could not find base path {base_path} for servable {name} with error {error.message}"
+        ) from error
+
+
+def _is_complete(folder: str) -> bool:
+    return any(file_exists(f"{folder}/{file}") for file in _LAST_WRITTEN)
