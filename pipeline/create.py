@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.base.base_node import BaseNode
@@ -17,7 +16,6 @@ from tfx.types.standard_artifacts import (
     ModelBlessing,
 )
 
-from common.digests import code_digest
 from common.output_folder import OutputFolder
 from models.features import features_to_json
 from models.threshold_rule import ThresholdRule
@@ -39,32 +37,7 @@ from pipeline.reading.files.locations import Source
 from pipeline.wiring.analysis import wire_analysis
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from pipeline.wiring.ingestion import wire_ingestion
-
-_PIPELINE = Path(__file__).parent
-_MODELS, _SERVING = _PIPELINE.parent / "models", _PIPELINE.parent / "serving"
-
-# The code that decides each step's result, for the cache: an edit reruns the step.
-_SAMPLING_CODE = (
-    _PIPELINE / "components" / "case_control",
-    _PIPELINE / "components" / "arrow_example_gen" / "hashing.py",
-    _MODELS / "sampling.py",
-)
-_TRAINING_CODE = (_MODELS, _PIPELINE / "components" / "trainer")
-_TUNING_CODE = (*_TRAINING_CODE, _PIPELINE / "components" / "tuner")
-_TROUBLES_CODE = (_PIPELINE / "components" / "recording_troubles", _PIPELINE / "slicing.py")
-_EVALUATION_CODE = (
-    _PIPELINE / "components" / "evaluation",
-    *_TROUBLES_CODE,
-    *(_MODELS / f for f in ("export.py", "cost.py")),
-)
-_GATE_CODE = (_PIPELINE / "components" / "model_gate", *_EVALUATION_CODE)
-_ERRORS_CODE = (
-    _PIPELINE / "components" / "error_analyzer",
-    _PIPELINE / "components" / "evaluation" / "intervals.py",
-    *_TROUBLES_CODE,
-    _MODELS / "export.py",
-)
-_INFRA_CODE = (_PIPELINE / "components" / "infra_validator", _SERVING)
+from pipeline.wiring.step_code import step_code
 
 
 def create_pipeline(
@@ -99,7 +72,7 @@ def create_pipeline(
         run_fn="models.training.trainer.run_fn",
         custom_config={
             "model_spec": config.model_spec.to_json(),
-            "code_digest": code_digest(_TRAINING_CODE),
+            "code_digest": step_code("Trainer"),
         },
     )
     model = trainer.outputs["model"]
@@ -118,21 +91,21 @@ def create_pipeline(
         example_splits=["test"],
         options=measure_options(config),
         slices=SliceOptions.of(config),
-        code_digest=code_digest(_EVALUATION_CODE),
+        code_digest=step_code("Evaluator"),
     )
     model_gate = ModelGate(
         evaluation=evaluator.outputs["evaluation"],
         model=model,
         baseline_model=baseline.outputs["model"],
         terms=Terms.of(config).to_json(),
-        code_digest=code_digest(_GATE_CODE),
+        code_digest=step_code("ModelGate"),
     )
     infra_validator = InfraValidator(
         model=model,
         model_run=trainer.outputs["model_run"],
         examples=examples,
         label=config.label.column,
-        code_digest=code_digest(_INFRA_CODE),
+        code_digest=step_code("InfraValidator"),
     )
     pusher = Pusher(
         model=model,
@@ -143,6 +116,7 @@ def create_pipeline(
                 base_directory=str(folder.serving(config.name))
             )
         ),
+        custom_config={"code_digest": step_code("Pusher")},
     )
     error_analyzer = ErrorAnalyzer(
         model=model,
@@ -152,7 +126,7 @@ def create_pipeline(
         features=features_to_json(config.features),
         bars=json.dumps(config.gate.bars.given),
         reports_dir=str(folder.reports),
-        code_digest=code_digest(_ERRORS_CODE),
+        code_digest=step_code("ErrorAnalyzer"),
     )
     error_analyzer.add_upstream_node(pusher)  # no model waits for it
     components: list[BaseNode] = [
@@ -218,7 +192,7 @@ def _tuner(
     if config.tuning is None:
         return None
     spec = config.model_spec
-    settings = {"tuning": config.tuning.to_json(), "code_digest": code_digest(_TUNING_CODE)}
+    settings = {"tuning": config.tuning.to_json(), "code_digest": step_code("Tuner")}
     if config.tuning.objective == "expected_cost" and config.cost is not None:
         settings["cost"] = config.cost.to_json()
     else:
@@ -241,7 +215,7 @@ def _case_control(config: Config, examples: BaseChannel, gate: BaseNode) -> Base
         sampling=config.sampling,
         label=config.label.column,
         seed=config.seed,
-        code_digest=code_digest(_SAMPLING_CODE),
+        code_digest=step_code("CaseControl"),
     )
     case_control.add_upstream_node(gate)
     return case_control

@@ -1,5 +1,7 @@
 """What differs between two runs' data, code, configuration and packages, from ML Metadata."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,9 +83,14 @@ def _chosen(stamp: Provenance | None, keys: tuple[str, ...]) -> dict[str, Scalar
 
 
 def _code_digest(parameters: Mapping[str, Any]) -> str:
+    """One short digest over the digests of the files that decide a step's result."""
     custom = parameters.get("custom_config")
     nested = custom.get("code_digest") if isinstance(custom, Mapping) else None
-    return str(parameters.get("code_digest") or nested or "")
+    digests = parameters.get("code_digest") or nested
+    if not isinstance(digests, Mapping):
+        return str(digests or "")
+    text = json.dumps(digests, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def find_differences(

@@ -12,12 +12,17 @@ from tfx.types.standard_artifacts import Schema
 
 
 @component
-def CuratedSchema(schema: OutputArtifact[Schema], text: Parameter[str]) -> None:  # noqa: N802
+def CuratedSchema(  # noqa: N802 - a component is a noun
+    schema: OutputArtifact[Schema],
+    text: Parameter[str],
+    code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
+) -> None:
     """Writes the schema's text where TFX's components look for it.
 
     Args:
         schema: The artifact; gets one file, `schema.pbtxt`.
         text: A `tensorflow.metadata.v0.Schema` in text format.
+        code_digest: Digest of this code.
     """
     folder = Path(schema.uri)
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Event, Execution
 
+_NUM_FILES_NAMED = 3
 _SUCCESSFUL = (Execution.COMPLETE, Execution.CACHED)
 
 
@@ -95,10 +96,19 @@ def changed_parameters(old: Mapping[str, object], new: Mapping[str, object]) -> 
             continue
         before, after = _as_object(old.get(key)), _as_object(new.get(key))
         if before is not None and after is not None:
-            changes += changed_parameters(before, after)
+            compare = _changed_files if key == "code_digest" else changed_parameters
+            changes += compare(before, after)
         else:
             changes.append(f"{_WORDS.get(key, key)} changed")
     return list(dict.fromkeys(changes))
+
+
+def _changed_files(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    """Names the files of a step's code that were edited, came or went."""
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    more = len(names) - _NUM_FILES_NAMED
+    listed = ", ".join(names[:_NUM_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return [f"code changed: {listed}"]
 
 
 # Execution properties whose names would mean nothing to a person.

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow_transform as tft
 from tfx.dsl.components.base.base_node import BaseNode
@@ -11,7 +10,6 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import Examples, ExampleValidationMetrics, TransformCache
 from tfx.utils import json_utils
 
-from common.digests import code_digest
 from models.features import features_to_json
 from pipeline.components.span_window.component import SpanWindow
 from pipeline.components.span_window.resolvers import EarlierAnalysisStrategy, SpanWindowStrategy
@@ -20,15 +18,7 @@ from pipeline.config import Config
 from pipeline.reading.files.locations import Source
 from pipeline.wiring.ingestion import Ingestion, acceptance_digest
 from pipeline.wiring.spans import Window, find_window
-
-_COMPONENTS = Path(__file__).parent / "components"
-_MODELS = Path(__file__).parent.parent / "models"
-
-_TRANSFORM_CODE = (
-    *(_MODELS / f for f in ("features.py", "encoding.py", "preprocessing.py")),
-    _COMPONENTS / "transform",
-)
-_WINDOW_CODE = (_COMPONENTS / "span_window",)
+from pipeline.wiring.step_code import step_code
 
 
 @dataclass(frozen=True)
@@ -61,9 +51,7 @@ def wire_analysis(config: Config, source: Source, ingestion: Ingestion) -> Analy
         examples = ingestion.examples
     else:
         spans = _window_resolver(window, ingestion)
-        together = SpanWindow(
-            spans=spans.outputs["examples"], code_digest=code_digest(_WINDOW_CODE)
-        )
+        together = SpanWindow(spans=spans.outputs["examples"], code_digest=step_code("SpanWindow"))
         examples = together.outputs["examples"]
         earlier = _analysis_resolver(config, spans.outputs["examples"], ingestion.schema)
         transform = _transform(
@@ -102,7 +90,7 @@ def _custom_config(config: Config, *, has_cache: bool) -> dict[str, str]:
     return {
         "label": config.label.column,
         "features": features_to_json(config.features),
-        "code_digest": code_digest(_TRANSFORM_CODE),
+        "code_digest": step_code("Transform"),
         **versions,
     }
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import TypeAdapter
 from tfx.components import SchemaGen
@@ -11,7 +10,6 @@ from tfx.dsl.components.common.resolver import Resolver
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import ExampleStatistics, ExampleValidationMetrics
 
-from common.digests import code_digest
 from common.output_folder import OutputFolder
 from models.features import features_to_json
 from pipeline.components.anomaly_gate.component import AnomalyGate
@@ -28,15 +26,10 @@ from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.config import Config, Validation
 from pipeline.reading.files.locations import Source
 from pipeline.reading.ingest_spec import make_ingest_spec
+from pipeline.wiring.step_code import step_code
 
-_COMPONENTS = Path(__file__).parent / "components"
-
-# The code that decides each step's result, for the cache: an edit reruns the step.
-_INGESTION_CODE = (_COMPONENTS / "arrow_example_gen",)
-_STATISTICS_CODE = (_COMPONENTS / "statistics_gen",)
-_VALIDATION_CODE = (_COMPONENTS / "example_validator",)
-_REPORT_CODE = (_COMPONENTS / "data_report", _COMPONENTS / "statistics_gen")
-_ANOMALY_CODE = (_COMPONENTS / "anomaly_gate", _COMPONENTS.parent / "slicing.py")
+# The steps that decide whether data are accepted.
+_ACCEPTANCE = ("ArrowExampleGen", "StatisticsGen", "ExampleValidator", "AnomalyGate")
 
 
 @dataclass(frozen=True)
@@ -67,11 +60,11 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
     example_gen = ArrowExampleGen(
         config,
         source,
-        code_digest=code_digest(_INGESTION_CODE),
+        code_digest=step_code("ArrowExampleGen"),
         reports_dir=str(folder.reports),
     )
     examples = example_gen.outputs["examples"]
-    statistics_gen = StatisticsGen(examples=examples, code_digest=code_digest(_STATISTICS_CODE))
+    statistics_gen = StatisticsGen(examples=examples, code_digest=step_code("StatisticsGen"))
     statistics = statistics_gen.outputs["statistics"]
     schema_gen = SchemaGen(statistics=statistics)
     curated = _curated_schema(config)
@@ -82,7 +75,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         schema=schema,
         earlier_statistics=earlier_span.outputs["statistics"] if earlier_span else None,
         earlier_report=earlier_span.outputs["report"] if earlier_span else None,
-        code_digest=code_digest(_VALIDATION_CODE),
+        code_digest=step_code("ExampleValidator"),
     )
     anomaly_gate = AnomalyGate(
         examples=examples,
@@ -95,7 +88,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         slices=slices_to_json(config),
         reports_dir=str(folder.reports),
         acceptance=acceptance_digest(config),
-        code_digest=code_digest(_ANOMALY_CODE),
+        code_digest=step_code("AnomalyGate"),
     )
     data_report = DataReport(
         examples=examples,
@@ -104,7 +97,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         name=config.name,
         label=config.label.column,
         reports_dir=str(folder.reports),
-        code_digest=code_digest(_REPORT_CODE),
+        code_digest=step_code("DataReport"),
     )
     data_report.add_upstream_node(anomaly_gate)  # the gate's own words come first
     nodes = [example_gen, statistics_gen, schema_gen, curated, earlier_span, validator]
@@ -128,7 +121,7 @@ def acceptance_digest(config: Config) -> str:
         features_to_json(config.features),
         _validation(config),
         "" if schema is None else schema.read_text(encoding="utf-8"),
-        code_digest((*_INGESTION_CODE, *_STATISTICS_CODE, *_VALIDATION_CODE, *_ANOMALY_CODE)),
+        *(step_code(step) for step in _ACCEPTANCE),
     ]
     digest = hashlib.sha256()
     for part in parts:
@@ -142,7 +135,13 @@ def _validation(config: Config) -> str:
 
 def _curated_schema(config: Config) -> BaseNode | None:
     path = config.schema_path
-    return None if path is None else CuratedSchema(text=path.read_text(encoding="utf-8"))
+    return (
+        None
+        if path is None
+        else CuratedSchema(
+            text=path.read_text(encoding="utf-8"), code_digest=step_code("CuratedSchema")
+        )
+    )
 
 
 def _earlier_span(examples: BaseChannel) -> Resolver:

@@ -19,6 +19,19 @@ def test_inside_json_the_part_that_changed_is_named_in_words():
     assert changed_parameters({"custom_config": old}, {"custom_config": new}) == ["code changed"]
 
 
+def test_the_files_whose_code_changed_are_named():
+    old = json.dumps({"a.py": "1", "b.py": "1", "gone.py": "1", "same.py": "1"})
+    new = json.dumps({"a.py": "2", "b.py": "1", "new.py": "1", "same.py": "1"})
+    changes = changed_parameters({"code_digest": old}, {"code_digest": new})
+    assert changes == ["code changed: a.py, gone.py, new.py"]
+
+
+def test_of_many_changed_files_three_are_named():
+    old, new = ({f"{name}.py": version for name in "abcde"} for version in "12")
+    changes = changed_parameters({"code_digest": old}, {"code_digest": new})
+    assert changes == ["code changed: a.py, b.py, c.py and 2 more"]
+
+
 def test_text_that_only_looks_like_json_is_compared_as_text():
     assert changed_parameters({"a": "{x"}, {"a": "{y"}) == ["a changed"]
 
