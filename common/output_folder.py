@@ -23,11 +23,6 @@ class OutputFolder:
     root: Path
 
     @property
-    def metadata_db(self) -> Path:
-        """SQLite file of ML Metadata."""
-        return self.root / "metadata.db"
-
-    @property
     def artifacts(self) -> Path:
         """Root of the artifacts of every pipeline."""
         return self.root / "artifacts"

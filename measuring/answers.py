@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from measuring.scores import ScoreTable, score_table
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
@@ -31,12 +29,10 @@ class Answers:
     decisions: NDArray[np.int8]
     groups: NDArray[np.uint64] | None = None
 
-    def table(self, model: str) -> ScoreTable:
-        """Returns how often one model gave each score to each class."""
-        place = self.models.index(model)
-        return score_table(
-            self.labels.astype(np.int64), self.probabilities[:, place], self.decisions[:, place]
-        )
+    def of(self, model: str) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+        """Returns one model's probabilities and decisions, `[n]` each."""
+        column = self.models.index(model)
+        return self.probabilities[:, column], self.decisions[:, column]
 
     def rows(self, chosen: NDArray[np.int64]) -> "Answers":
         """Returns some of the examples."""

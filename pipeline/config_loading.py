@@ -69,11 +69,6 @@ def config_to_json(config: Config) -> str:
     return _ADAPTER.dump_json(config, exclude={"folder"}).decode()
 
 
-def config_from_json(text: str, folder: Path = Path()) -> Config:
-    """Returns the config that `config_to_json` wrote, with its YAML in `folder`."""
-    return dataclasses.replace(_ADAPTER.validate_json(text), folder=folder)
-
-
 def config_digest(config: Config) -> str:
     """Returns the SHA-256 of the config as 64 hexadecimal digits; `folder` has no part in it."""
     return hashlib.sha256(config_to_json(config).encode()).hexdigest()

@@ -199,12 +199,6 @@ def _new_context(store: "MetadataStore", type_name: str, name: str) -> "metadata
     return context
 
 
-def read_provenance(store: "MetadataStore", run_id: str) -> Provenance | None:
-    """Returns what `stamp_run` wrote, or None where the run has no stamp."""
-    context = store.get_context_by_type_and_name("pipeline_run", run_id)
-    return None if context is None else provenance_of(context)
-
-
 def provenance_of(context: "metadata_store_pb2.Context") -> Provenance | None:
     """Returns the provenance on a run's context, or None where it has no stamp."""
     values = {

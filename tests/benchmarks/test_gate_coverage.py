@@ -15,8 +15,8 @@ def test_the_truth_is_what_a_large_split_shows():
     labels = (random.random(2_000_000) < PREVALENCE).astype(int)
     score = random.normal(size=labels.size) + detector.shift * labels
     answers = make_answers(labels, {"": (detector.probability(score), score >= detector.cut)})
-    table = answers.table("")
-    shown = probability_metrics(table) | decision_metrics(table)
+    probabilities, decisions = answers.of("")
+    shown = probability_metrics(labels, probabilities) | decision_metrics(labels, decisions)
     shown["expected_cost"] = 1_000 * example_costs(answers, COST).mean()
     for name, value in detector.truth().items():
         assert shown[name] == pytest.approx(value, rel=0.02), name

@@ -13,7 +13,7 @@ from common.errors import InputError
 from common.metadata import close_abandoned, connection_config, open_store
 from common.metadata_options import Metadata
 from pipeline.lineage import RunState, lineage_of, list_runs
-from pipeline.lineage.provenance import read_provenance, stamp_run
+from pipeline.lineage.provenance import provenance_of, stamp_run
 from tests.common.metadata_servers import (
     MetadataServer,
     find_program,
@@ -89,7 +89,8 @@ def test_a_pipeline_writes_its_runs_and_takes_the_second_from_the_cache(server, 
     assert (rows["tiny-1"].num_steps, rows["tiny-1"].num_cached) == (2, 0)
     assert (rows["tiny-2"].num_steps, rows["tiny-2"].num_cached) == (2, 2)
     assert rows["tiny-2"].use_case == "wells"
-    assert read_provenance(store, "tiny-1") == provenance()
+    run = store.get_context_by_type_and_name("pipeline_run", "tiny-1")
+    assert provenance_of(run) == provenance()
     steps = [child for child in lineage_of(store, "tiny-2").children if child.kind == "step"]
     assert [(step.name, step.facts["state"]) for step in steps] == [
         ("Write", "cached"),

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from measuring.answers import in_order, make_answers
 from measuring.bootstrap import (
@@ -14,7 +17,6 @@ from measuring.bootstrap import (
     percentile_interval,
     resample,
 )
-from measuring.scores import average_precision, roc_auc, score_table
 
 
 def answers(num_examples=60, groups=None):
@@ -25,17 +27,21 @@ def answers(num_examples=60, groups=None):
     return in_order(make_answers(labels, {"m": (scores, scores > 0.5)}, groups))
 
 
-def test_areas_with_weights_are_those_of_repeated_examples():
-    some = answers()
-    weights = next(_weights(some))[:20]
-    areas = _Ranking.of(some.labels, some.probabilities[:, 0]).areas(weights)
-    for number, weight in enumerate(weights):
-        rows = np.repeat(np.arange(60), weight)
-        table = score_table(
-            some.labels[rows].astype(int), some.probabilities[rows, 0], some.decisions[rows, 0]
-        )
-        assert areas["pr_auc"][number] == pytest.approx(average_precision(table))
-        assert areas["roc_auc"][number] == pytest.approx(roc_auc(table))
+# Few distinct scores, so that ties are common: label, score in eighths, weight.
+ROWS = st.lists(
+    st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(0, 3)), min_size=1, max_size=60
+)
+
+
+@settings(deadline=None)  # a busy machine is no failure
+@given(ROWS)
+def test_the_fast_areas_are_those_of_scikit_learn(rows):
+    both = [*rows, (0, 3, 1), (1, 5, 1)]
+    labels, scores, weights = (np.array(column) for column in zip(*both, strict=True))
+    areas = _Ranking.of(labels.astype(np.int8), scores / 8).areas(weights[None].astype(np.uint8))
+    expected = average_precision_score(labels, scores, sample_weight=weights)
+    assert areas["pr_auc"] == pytest.approx([expected])
+    assert areas["roc_auc"] == pytest.approx([roc_auc_score(labels, scores, sample_weight=weights)])
 
 
 def test_means_are_of_the_drawn_examples():

@@ -136,19 +136,19 @@ def example_costs(answers: Answers, cost: Cost) -> NDArray[np.float64]:
 def _measure_model(
     answers: Answers, model: str, resampled: Mapping[str, Values], options: MeasureOptions
 ) -> dict[str, dict[str, Estimate]]:
-    table = answers.table(model)
+    probabilities, decisions = answers.of(model)
     positives, negatives = _num_units(answers)
     limits = {
         name: percentile_interval(values, positives, options.confidence)
         for name, values in resampled.items()
     }
-    probability = probability_metrics(table)
+    probability = probability_metrics(answers.labels, probabilities)
     pr_auc = score_interval(probability[PR_AUC], positives, options.confidence)
     roc_auc = roc_auc_interval(probability[ROC_AUC], positives, negatives, options.confidence)
     brier = _brier_limits(answers, model, probability[BRIER], options.confidence)
     for name, exact in ((PR_AUC, pr_auc), (ROC_AUC, roc_auc), (BRIER, brier)):
         limits[name] = widest(limits[name], exact)
-    decision = decision_metrics(table)
+    decision = decision_metrics(answers.labels, decisions)
     limits |= _decision_limits(answers, model, options.confidence)
     if options.cost is not None:
         decision[COST], exact = _expected_cost(answers, decision, limits, options.cost)

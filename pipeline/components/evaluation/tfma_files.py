@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from numpy.typing import NDArray
 from tensorflow_model_analysis import constants, version
 from tensorflow_model_analysis.metrics.metric_types import MetricKey
 from tensorflow_model_analysis.proto import (
@@ -20,7 +21,6 @@ from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer impo
 )
 
 from measuring.answers import Answers
-from measuring.scores import ScoreTable
 from pipeline.components.evaluation.eval_config import CANDIDATE, PROBABILITY
 from pipeline.components.evaluation.measurement import Estimate, Measured, MeasureOptions, measure
 from pipeline.components.evaluation.slices import SliceKey
@@ -111,20 +111,25 @@ def _plots(key: SliceKey, answers: Answers) -> metrics_for_slice_pb2.PlotsForSli
         plot = plots.plot_keys_and_values.add()
         plot.key.model_name = model
         plot.key.output_name = PROBABILITY
-        plot.value.calibration_histogram_buckets.CopyFrom(_calibration(answers.table(model)))
+        plot.value.calibration_histogram_buckets.CopyFrom(
+            _calibration(answers.labels, answers.of(model)[0])
+        )
     return plots
 
 
-def _calibration(table: ScoreTable) -> metrics_for_slice_pb2.CalibrationHistogramBuckets:
+def _calibration(
+    labels: NDArray[np.int8], probabilities: NDArray[np.float64]
+) -> metrics_for_slice_pb2.CalibrationHistogramBuckets:
     """Examples, sum of labels and sum of predictions in buckets of equal width over [0, 1]."""
     histogram = metrics_for_slice_pb2.CalibrationHistogramBuckets()
-    finite = np.isfinite(table.scores)
-    scores, positives = table.scores[finite], table.positives[finite]
-    counts = positives + table.negatives[finite]
-    places = np.clip((scores * _CALIBRATION_BUCKETS).astype(int), 0, _CALIBRATION_BUCKETS - 1)
+    finite = np.isfinite(probabilities)
+    probabilities, positives = probabilities[finite], labels[finite] == 1
+    places = np.clip(
+        (probabilities * _CALIBRATION_BUCKETS).astype(int), 0, _CALIBRATION_BUCKETS - 1
+    )
     sums = [
         np.bincount(places, weights=weights, minlength=_CALIBRATION_BUCKETS)
-        for weights in (counts, positives, counts * scores)
+        for weights in (np.ones(len(places)), positives, probabilities)
     ]
     for bucket in range(_CALIBRATION_BUCKETS):
         added = histogram.buckets.add()

@@ -6,11 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from measuring.scores import (
-    decision_metrics,
-    probability_metrics,
-    score_table,
-)
+from measuring.scores import decision_metrics, probability_metrics
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.reasons import Verdict
@@ -23,8 +19,8 @@ PREVALENCE = 112 / 3242
 
 
 def measure(labels, probabilities, threshold):
-    table = score_table(labels, probabilities, (probabilities >= threshold).astype(int))
-    return probability_metrics(table) | decision_metrics(table)
+    decisions = (probabilities >= threshold).astype(int)
+    return probability_metrics(labels, probabilities) | decision_metrics(labels, decisions)
 
 
 def skilled(shift: float = 3.0):
