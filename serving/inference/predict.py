@@ -17,26 +17,6 @@ _METHODS = tuple(f"tensorflow/serving/{method}" for method in ("predict", "class
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def predict(
-    servable: Servable, signature_name: str, inputs: Arrays, output_filter: Sequence[str] = ()
-) -> dict[str, NDArray[Any]]:
-    """Returns the outputs by name.
-
-    Args:
-        servable: A loaded version.
-        signature_name: A signature's name; empty for `serving_default`.
-        inputs: Arrays by input name.
-        output_filter: Names of the outputs wanted; all if empty.
-
-    Raises:
-        ServingError: In TensorFlow Serving's words.
-    """
-    signature = find_signature(servable, signature_name)
-    check_inputs(signature, inputs)
-    outputs = choose_outputs(signature, output_filter)
-    return run(servable, signature, inputs, outputs)
-
-
 def find_signature(servable: Servable, name: str) -> SignatureDef:
     """Returns a signature that Predict takes.
 

@@ -21,7 +21,6 @@ BOOL, INT64, STRING = (
     FieldDescriptorProto.TYPE_STRING,
 )
 INT64_VALUE = ".google.protobuf.Int64Value"
-BOOL_VALUE = ".google.protobuf.BoolValue"
 STRING_VALUE = ".google.protobuf.StringValue"
 
 # Message -> field -> (number, type). A type that is text names a message.

@@ -1,4 +1,4 @@
-"""Error codes as HTTP's."""
+"""HTTP statuses and bodies of errors."""
 
 import grpc
 
@@ -24,18 +24,13 @@ _STATUSES = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DATA_LOSS: 500,
 }
-# What libevent says where TensorFlow Serving has no route.
+# The page that TensorFlow Serving's HTTP library, libevent, sends where there is no route.
 NOT_FOUND_PAGE = (
     b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n"
     b"</BODY></HTML>\n"
 )
 
 
-def http_status(code: grpc.StatusCode) -> int:
-    """Returns the HTTP status for a code."""
-    return _STATUSES[code]
-
-
 def error_answer(error: ServingError) -> tuple[int, bytes]:
     """Returns the HTTP status and body for an error."""
-    return http_status(error.code), error_json(error.message)
+    return _STATUSES[error.code], error_json(error.message)

@@ -17,7 +17,6 @@ class RestOptions:
         is_ready: Asked by `/readyz`.
         shares_runs: Whether the models batch, so that a request need not wait in a thread.
         max_body_bytes: Larger bodies are refused (413), before or after they are unpacked.
-        idle_s: A client that is silent for so long in the middle of its request is cut off.
     """
 
     host: str = "127.0.0.1"
@@ -28,7 +27,6 @@ class RestOptions:
     is_ready: Callable[[], bool] = lambda: True
     shares_runs: bool = False
     max_body_bytes: int = 2**28
-    idle_s: float = 50.0
 
     def __post_init__(self) -> None:
         """Checks the ranges."""

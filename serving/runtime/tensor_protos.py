@@ -148,19 +148,12 @@ def _fill(values: NDArray[Any], dtype: np.dtype[Any], size: int) -> NDArray[Any]
     return filled
 
 
-def to_proto(array: NDArray[Any]) -> TensorProto:
-    """Returns the proto with its values in the typed field, as TensorFlow Serving answers.
+def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
+    """Writes an array into the typed field of an empty proto, as TensorFlow Serving answers.
 
     Raises:
         TypeError: No proto can hold the array's type.
     """
-    proto = TensorProto()
-    fill_proto(proto, array)
-    return proto
-
-
-def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
-    """Writes an array into an empty proto; see `to_proto`."""
     enum = TYPE_ENUMS.get(array.dtype)
     if enum is None:
         raise TypeError(f"no tensor of type {array.dtype}")

@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.options import ServerOptions
-from serving.runtime.tensor_protos import from_proto, to_proto
+from serving.runtime.tensor_protos import fill_proto, from_proto
 from serving.server import ModelServer
 
 HALF = "half_plus_two"
@@ -56,7 +56,7 @@ def predict_request(name=HALF, signature="", **inputs) -> predict_pb2.PredictReq
     request.model_spec.name = name
     request.model_spec.signature_name = signature
     for key, value in inputs.items():
-        request.inputs[key].CopyFrom(to_proto(np.asarray(value)))
+        fill_proto(request.inputs[key], np.asarray(value))
     return request
 
 

@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as arrays
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DataType
 
-from serving.runtime.tensor_protos import TensorParsingError, from_proto, to_proto
+from serving.runtime.tensor_protos import TensorParsingError, fill_proto, from_proto
 
 NUMBERS = [
     *(np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
@@ -23,6 +23,12 @@ def shaped(dtype: int, *sizes: int, **fields) -> TensorProto:
     for size in sizes:
         tensor.tensor_shape.dim.add().size = size
     return tensor
+
+
+def to_proto(array: np.ndarray) -> TensorProto:
+    proto = TensorProto()
+    fill_proto(proto, array)
+    return proto
 
 
 @settings(deadline=None)
