@@ -21,6 +21,7 @@ PYTHON_VERSIONS = ((3, 11), (3, 12), (3, 13))
 MIN_GLIBC = (2, 39)  # what the wheels of ml-metadata and TFDV are tagged for
 MIN_FREE_BYTES = 2 * 1024**3
 BEAM_RUNNER = "FnApiRunner, in_memory"
+_BEAM_OPTIONS = "pipeline/wiring/beam_options.py"
 _ABSENT = "not installed"
 _SET_UP = "Run `make setup` in the project's folder."
 
@@ -185,7 +186,7 @@ def check_beam_runner(loaded: Mapping[str, str]) -> Check:
     """Checks the Beam runner of local runs; Beam's own default would download a program."""
     found = loaded.get("beam", "unknown")
     ok = found == BEAM_RUNNER
-    hint = "" if ok else "Mend LOCAL_BEAM_ARGS in pipeline/create.py, or what does not load above."
+    hint = "" if ok else f"Correct LOCAL_BEAM_ARGS in {_BEAM_OPTIONS}, or fix what fails to load."
     return Check(name="Beam runner", found=found, expected=BEAM_RUNNER, ok=ok, hint=hint)
 
 

@@ -19,7 +19,10 @@ PACKAGES = (
     "production",
     "commands",
 )
-_FILES = ("faultline.py", "local_runner.py", "beam_runner.py", "pyproject.toml", "README.md")
+_FILES = (
+    *("faultline.py", "local_runner.py", "beam_runner.py"),
+    *("pyproject.toml", "README.md", "LICENSE"),
+)
 _BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 

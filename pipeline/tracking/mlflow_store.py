@@ -23,6 +23,9 @@ _ENVIRONMENT = {
     "MLFLOW_ALLOW_FILE_STORE": "true",
 }
 
+# Installs the locked version of a package, or, where the lock has none, one that fits the lock.
+_INSTALL = ".venv/bin/uv pip install -c requirements.lock"
+
 
 def check_installed(options: MlflowTracking) -> None:
     """Checks that what the store needs is installed, before a run begins.
@@ -32,14 +35,14 @@ def check_installed(options: MlflowTracking) -> None:
     """
     if importlib.util.find_spec("mlflow") is None:
         raise InputError(
-            "tracking.mlflow needs MLflow, which is not installed. Install Faultline's extra: "
-            'pip install "faultline[mlflow]". Or remove `tracking.mlflow` from the config.'
+            "tracking.mlflow needs MLflow, which is not installed. In the checkout, run "
+            f"`{_INSTALL} mlflow-skinny`, or remove `tracking.mlflow` from the config."
         )
     if _is_database(options) and importlib.util.find_spec("sqlalchemy") is None:
         raise InputError(
-            f"tracking.mlflow.store is {options.store}: for SQLite MLflow needs SQLAlchemy and "
-            "Alembic, which are not installed. Install the whole of MLflow (pip install mlflow), "
-            "or give a folder instead."
+            f"tracking.mlflow.store is {options.store}: for SQLite, MLflow needs SQLAlchemy and "
+            f"Alembic, which are not installed. In the checkout, run `{_INSTALL} sqlalchemy "
+            "alembic`, or set a folder instead."
         )
 
 

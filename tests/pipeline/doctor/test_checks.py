@@ -1,13 +1,14 @@
 import io
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from pipeline.doctor import checks as doctor
+from pipeline.doctor import loading as doctor_loading
 from pipeline.doctor.checks import Check
-from pipeline.doctor.checks import checks as doctor
-from pipeline.doctor.checks import loading as doctor_loading
 
 PROJECT = Path(__file__).resolve().parents[3]
 LOCK = """\
@@ -160,6 +161,13 @@ def test_the_beam_runner_is_the_one_in_this_process(
     check = doctor.check_beam_runner(loaded)
 
     assert (check.found, check.ok) == (found, ok)
+
+
+def test_the_hint_on_the_beam_runner_names_the_file_that_chooses_it(project: Path) -> None:
+    hint = doctor.check_beam_runner({}).hint
+
+    [named] = re.findall(r"[\w/]+\.py", hint)
+    assert "LOCAL_BEAM_ARGS = (" in (project / named).read_text(encoding="utf-8")
 
 
 # 2 GiB are 2,147,483,648 bytes.

@@ -97,8 +97,12 @@ def test_a_failed_run_is_there_too(runs):
 @pytest.mark.parametrize(
     ("missing", "store", "words"),
     [
-        ("mlflow", "mlflow", r'not installed\. .*pip install "faultline\[mlflow\]"'),
-        ("sqlalchemy", "sqlite:///m.db", "SQLAlchemy and Alembic, which are not installed"),
+        ("mlflow", "mlflow", r"not installed\. .*requirements\.lock mlflow-skinny`"),
+        (
+            "sqlalchemy",
+            "sqlite:///m.db",
+            r"not installed\. .*requirements\.lock sqlalchemy alembic`",
+        ),
     ],
 )
 def test_a_missing_package_is_named_before_the_run_begins(missing, store, words, monkeypatch):
