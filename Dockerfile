@@ -1,27 +1,27 @@
-# The pipeline as an image: `docker run IMAGE doctor`, `docker run -v "$PWD/output:/work/output" IMAGE run`.
-# As a Beam SDK worker: `docker build --target worker .` (Beam's boot program is its entry point).
+# The pipeline: `docker run IMAGE doctor`, `docker run -v "$PWD/output:/work/output" IMAGE run`.
+# A Beam SDK worker: `docker build --target worker .` (the entry point is Beam's boot program).
 #
-# Behind a proxy with a certificate authority of its own, mount its bundle while building and name it:
+# Behind a proxy with its own certificate authority, mount the CA bundle during the build and pass
 # --build-arg PIP_CERT=FILE --build-arg SSL_CERT_FILE=FILE.
 ARG PYTHON_VERSION=3.13
 ARG BEAM_VERSION=2.77.0
 
-# Debian 13's glibc 2.41 takes the wheels as they are.
+# Debian 13 has glibc 2.41, which all wheels accept.
 FROM python:${PYTHON_VERSION}-slim-trixie AS base
 
 FROM base AS build
 ARG PIP_CERT=
 ARG SSL_CERT_FILE=
-# A dependency, pyfarmhash, exists as C++ source only.
+# pyfarmhash, a dependency, is published as C++ source only.
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ >/dev/null
 WORKDIR /app
 COPY scripts/bootstrap.txt scripts/
-# An empty variable is not the same as none: pip and uv would look for a file without a name.
+# Empty variables must be unset: pip and uv would look for a file with an empty name.
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 -m venv /opt/faultline && python3 -m venv /opt/tools \
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
-# Dependencies before sources: an edit of the code does not install them again.
+# Dependencies before sources, so that editing code does not reinstall them.
 COPY requirements.lock ./
 COPY pipeline/doctor/lock_file.py ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
@@ -39,12 +39,12 @@ COPY --from=build /app /app
 RUN useradd --create-home --uid 10001 faultline && install -d -o faultline -g faultline /work
 ENV PATH=/opt/faultline/bin:$PATH PYTHONUNBUFFERED=1
 USER faultline
-# Runs write to output/ in here; mount a volume there to keep it.
+# Runs write to /work/output; mount a volume there to keep the results.
 WORKDIR /work
 ENTRYPOINT ["faultline"]
 CMD ["--help"]
 
-# Beam's boot program starts workers in the environment that is already here.
+# Beam's boot program starts workers in the environment of this image.
 FROM apache/beam_python${PYTHON_VERSION}_sdk:${BEAM_VERSION} AS beam
 FROM runtime AS worker
 COPY --from=beam /opt/apache/beam /opt/apache/beam
@@ -52,5 +52,5 @@ ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 ENTRYPOINT ["/opt/apache/beam/boot"]
 CMD []
 
-# What a build without --target makes.
+# The default target.
 FROM runtime AS faultline

