@@ -25,8 +25,8 @@ from models.model_spec import ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.probabilities.sampling import SamplingRecord
 from models.train_options import TrainOptions
+from models.training import trainer as training
 from models.training.trainer import run_fn
-from models.training.trainer import trainer as training
 from pipeline.components.case_control.selection import Selection, sample_file
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
