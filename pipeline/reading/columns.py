@@ -1,4 +1,4 @@
-"""Which columns there are, and of which type each is, over the whole data."""
+"""Column discovery and type inference over the whole data set."""
 
 import difflib
 import logging
@@ -17,7 +17,7 @@ from pipeline.reading.ingest_spec import IngestSpec
 
 _LOGGER = logging.getLogger(__name__)
 
-# What a column is in the files, before its type is decided.
+# How a column is stored in the files, before its type is decided.
 Kind = Literal[
     "text", "bytes", "int", "float", "time", "int list", "float list", "bytes list", "empty", "none"
 ]
@@ -43,9 +43,9 @@ class Column:
     """A column of the examples.
 
     Attributes:
-        name: Its name.
-        type: Its type.
-        time_format: How its texts read as times, one of `values.TIME_FORMATS`.
+        name: The column's name.
+        type: Its type in the examples.
+        time_format: Format in which its texts are parsed as times, one of `values.TIME_FORMATS`.
         parts: The raw columns of a wide signal, in order.
     """
 
@@ -57,13 +57,13 @@ class Column:
 
 @dataclass(kw_only=True)
 class TextProfile:
-    """What the texts of a column could be, over all rows seen.
+    """Types that fit the texts of a column, over all rows read so far.
 
     Attributes:
-        num_values: Values that are there.
-        all_int: Every one (of a column that must hold numbers: every number) is a whole number.
-        all_float: Every one is a number.
-        time_hits: int64 [formats], values that each time format reads; zeros where not asked for.
+        num_values: Values that are not missing.
+        all_int: Every value is a whole number; in a column that must hold numbers, every number is.
+        all_float: Every value is a number.
+        time_hits: int64 [formats], values that each time format parses; zeros if not a time column.
     """
 
     num_values: int = 0
@@ -74,7 +74,7 @@ class TextProfile:
     )
 
     def merge(self, other: "TextProfile") -> None:
-        """Adds what another stretch of rows has shown."""
+        """Merges the profile of other rows into this one."""
         self.num_values += other.num_values
         self.all_int &= other.all_int
         self.all_float &= other.all_float
@@ -83,12 +83,12 @@ class TextProfile:
 
 @dataclass(kw_only=True)
 class Profile:
-    """What the columns of the data are, in order of appearance.
+    """Kinds and text profiles of all columns, in order of appearance.
 
     Attributes:
-        kinds: Each column's kinds over the files.
-        texts: What text columns could be.
-        num_rows: Rows seen; not all rows are looked at where the file says its types.
+        kinds: Kinds of each column over all files.
+        texts: Profiles of the text columns.
+        num_rows: Rows read; not every row is read where the file declares its types.
     """
 
     kinds: dict[str, set[Kind]] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Profile:
     num_rows: int = 0
 
     def merge(self, other: "Profile") -> None:
-        """Adds what another stretch of the data has shown."""
+        """Merges the profile of another part of the data into this one."""
         for name, kinds in other.kinds.items():
             self.kinds.setdefault(name, set()).update(kinds)
         for name, text in other.texts.items():
@@ -104,19 +104,19 @@ class Profile:
         self.num_rows += other.num_rows
 
     def add_batch(self, batch: pa.RecordBatch, spec: IngestSpec, *, csv: bool) -> None:
-        """Adds what one raw batch shows."""
+        """Adds one raw batch to the profile."""
         self.num_rows += batch.num_rows
-        asked = {*spec.numbers, *spec.times}
+        with_declared_type = {*spec.numbers, *spec.times}
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             kind = kind_of(column.type, csv=csv)
             self.kinds.setdefault(name, set()).add(kind)
-            if kind == "text" or (kind == "bytes" and name in asked):
+            if kind == "text" or (kind == "bytes" and name in with_declared_type):
                 text = self.texts.setdefault(name, TextProfile())
                 text.merge(_profile_texts(column.cast(pa.binary()), name, spec, so_far=text))
 
 
 def kind_of(arrow: pa.DataType, *, csv: bool = False) -> Kind:
-    """Returns what a raw column of an Arrow type is; `none` where no example can hold it."""
+    """Returns the kind of an Arrow type; `none` if a tf.Example cannot hold it."""
     types = pa.types
     if types.is_dictionary(arrow):
         return kind_of(arrow.value_type)
@@ -143,25 +143,25 @@ _LIST_KINDS: dict[Kind, Kind] = {
 def _profile_texts(
     column: pa.Array, name: str, spec: IngestSpec, *, so_far: TextProfile
 ) -> TextProfile:
-    """What a batch of texts could be; asks only what earlier batches have left open."""
-    found = TextProfile(num_values=len(column) - column.null_count)
-    if not found.num_values or name == spec.label:
-        return found
+    """Profiles a batch of texts; checks only what earlier batches have left open."""
+    profile = TextProfile(num_values=len(column) - column.null_count)
+    if not profile.num_values or name == spec.label:
+        return profile
     if name in spec.times:
-        found.time_hits = values.count_times(column)
+        profile.time_hits = values.count_times(column)
     elif name in spec.numbers and name not in spec.types:
-        found.all_int = so_far.all_int and values.all_int(values.only_numbers(column))
+        profile.all_int = so_far.all_int and values.all_int(values.only_numbers(column))
     elif name not in spec.types:
-        found.all_int = so_far.all_int and values.all_int(column)
-        found.all_float = found.all_int or (so_far.all_float and values.all_float(column))
-    return found
+        profile.all_int = so_far.all_int and values.all_int(column)
+        profile.all_float = profile.all_int or (so_far.all_float and values.all_float(column))
+    return profile
 
 
 def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
     """Returns the columns of the examples, sorted by name, each with its type.
 
     Raises:
-        InputError: A column that the config names is missing, or holds what no example can hold.
+        InputError: A column named in the config is missing or has an unsupported type.
     """
     check_names(list(profile.kinds), spec)
     wide = {
@@ -176,31 +176,31 @@ def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
         if name in inside:
             continue
         if "none" in kinds and name not in spec.required:
-            _LOGGER.warning("Column %s is left out: no tf.Example can hold its type.", name)
+            _LOGGER.warning("Column %s is excluded: a tf.Example cannot hold its type.", name)
             continue
         columns.append(_decide(name, kinds, profile.texts.get(name), spec))
     return tuple(sorted(columns, key=lambda column: column.name))
 
 
 def check_names(names: Sequence[str], spec: IngestSpec, *, where: str = "the data") -> None:
-    """Checks that every column that the config names is among `names`.
+    """Checks that `names` contains every column named in the config.
 
     Args:
         names: Columns found.
-        spec: What the config says.
-        where: What they are the columns of, for the message.
+        spec: The ingestion settings.
+        where: Description of the data, for the message.
 
     Raises:
-        InputError: Says which is missing, the nearest name and the columns found.
+        InputError: Names the missing column, the nearest match and the columns found.
     """
-    for wanted in spec.required:
-        if wanted in names:
+    for required in spec.required:
+        if required in names:
             continue
-        nearest = difflib.get_close_matches(wanted, names, n=1)
-        what = "label column" if wanted == spec.label else "column"
-        what = f"{spec.strategy} column" if wanted == spec.split_column else what
+        nearest = difflib.get_close_matches(required, names, n=1)
+        what = "label column" if required == spec.label else "column"
+        what = f"{spec.strategy} column" if required == spec.split_column else what
         raise InputError(
-            f"The {what} `{wanted}` is not in {where}"
+            f"The {what} `{required}` is not in {where}"
             + (f"; did you mean `{nearest[0]}`?" if nearest else ".")
             + f" Columns found: {_listed(names)}."
         )
@@ -215,13 +215,13 @@ def wide_parts(name: str, first: str, last: str, columns: Sequence[str]) -> tupl
     """Returns the columns of a wide signal, from `first` to `last` by their number.
 
     Args:
-        name: The signal, for messages.
+        name: Name of the signal, for messages.
         first: Column of the first sample, such as `t000`.
         last: Column of the last sample.
         columns: All columns of the data.
 
     Raises:
-        InputError: The two do not share a prefix with a number after it.
+        InputError: The two names are not a common prefix followed by a number.
     """
     ends = [re.fullmatch(r"(.*?)(\d+)", column) for column in (first, last)]
     if ends[0] is None or ends[1] is None or ends[0][1] != ends[1][1]:
@@ -248,43 +248,45 @@ def _check_width(name: str, parts: Sequence[str], spec: IngestSpec) -> None:
 
 
 def _decide(name: str, kinds: set[Kind], text: TextProfile | None, spec: IngestSpec) -> Column:
-    known = kinds - {"empty"}
-    lists = {kind for kind in known if kind.endswith("list")}
-    if "none" in known:
-        raise InputError(f"Column `{name}` is of a type that no tf.Example can hold.")
+    non_empty = kinds - {"empty"}
+    lists = {kind for kind in non_empty if kind.endswith("list")}
+    if "none" in non_empty:
+        raise InputError(f"Column `{name}` has a type that a tf.Example cannot hold.")
     if name == spec.label:
         return Column(name=name, type="label")
     if lists:
-        return Column(name=name, type=_list_type(name, known, spec))
+        return Column(name=name, type=_list_type(name, non_empty, spec))
     if name in spec.times:
         best = 0 if text is None else int(np.argmax(text.time_hits))
         return Column(name=name, type="time", time_format=values.TIME_FORMATS[best])
-    if name in spec.signals and known:
+    if name in spec.signals and non_empty:
         raise InputError(
             f"The signal `{name}` must hold a list of numbers in each row, found single values. "
-            "Give Parquet with a list column, or name its columns under data.wide_signals."
+            "Use Parquet with a list column, or name its columns under data.wide_signals."
         )
-    if not known or (text is not None and not text.num_values and known <= {"text"}):
+    if not non_empty or (text is not None and not text.num_values and non_empty <= {"text"}):
         unknown: Type = "float" if name in spec.numbers else "empty"
         return Column(name=name, type=spec.types.get(name, unknown))
     if name in spec.types:
         return Column(name=name, type=spec.types[name])
-    return Column(name=name, type=_scalar_type(name, known, text, spec))
+    return Column(name=name, type=_scalar_type(name, non_empty, text, spec))
 
 
-def _scalar_type(name: str, known: set[Kind], text: TextProfile | None, spec: IngestSpec) -> Type:
-    """The type of a column without lists, of which no schema tells."""
-    if text is not None and known & {"text", "bytes"}:
-        if text.all_int and known <= {"text", "bytes", "int"}:
+def _scalar_type(
+    name: str, non_empty: set[Kind], text: TextProfile | None, spec: IngestSpec
+) -> Type:
+    """Infers the type of a scalar column that no schema declares."""
+    if text is not None and non_empty & {"text", "bytes"}:
+        if text.all_int and non_empty <= {"text", "bytes", "int"}:
             return "int"
         return "float" if text.all_float or name in spec.numbers else "bytes"
-    if known <= {"int", "time"}:
+    if non_empty <= {"int", "time"}:
         return "int"
-    return "float" if known <= {"int", "float"} else "bytes"
+    return "float" if non_empty <= {"int", "float"} else "bytes"
 
 
-def _list_type(name: str, known: set[Kind], spec: IngestSpec) -> Type:
-    elements = {kind.removesuffix(" list") for kind in known}
+def _list_type(name: str, non_empty: set[Kind], spec: IngestSpec) -> Type:
+    elements = {kind.removesuffix(" list") for kind in non_empty}
     floats = name in spec.signals or spec.types.get(name) == "float"
     if floats and elements <= {"int", "float"}:
         return "float list"
@@ -294,5 +296,5 @@ def _list_type(name: str, known: set[Kind], spec: IngestSpec) -> Type:
         return "float list"
     if elements == {"bytes"} and name not in spec.signals:
         return "bytes list"
-    found = ", ".join(sorted(known))
-    raise InputError(f"Column `{name}` must hold lists of numbers, found {found}.")
+    kinds = ", ".join(sorted(non_empty))
+    raise InputError(f"Column `{name}` must hold lists of numbers, found {kinds}.")

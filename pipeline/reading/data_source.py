@@ -1,4 +1,4 @@
-"""From a config's `data` to files that are there."""
+"""Resolution of a config's `data` block to existing files."""
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
@@ -7,14 +7,14 @@ from pipeline.reading.files.locations import Source, check_source, resolve_sourc
 
 
 def find_source(config: Config, folder: OutputFolder) -> Source:
-    """Returns where a use case's data is; a built-in data set is made first if need be.
+    """Returns the location of a use case's data; creates a built-in data set if needed.
 
     Args:
         config: The use case.
-        folder: The output folder, for simulated data.
+        folder: The output folder, in which simulated data are written.
 
     Raises:
-        InputError: Nothing is there, or an option of the built-in data set is wrong.
+        InputError: No data found, or an option of the built-in data set is invalid.
     """
     path = config.data.path or _materialise(config, folder)
     source = resolve_source(path, folder=config.folder, data=config.data)

@@ -1,12 +1,12 @@
 """Stable 64-bit hashes of rows by their content, on whole columns at once.
 
 The hash of a row depends on its values and column names alone: not on the order of rows or columns,
-not on how rows lie in files, not on the machine or a library's version.
+not on how rows are divided into files, not on the machine or a library version.
 
 References:
     Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014
     (the finaliser). Zobrist, A new hashing method with application for game playing, 1970
-    (a sequence's hash as the sum of hashes of value and place).
+    (a sequence's hash as the sum of the hashes of value and position).
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
 def mix(values: Hashes) -> Hashes:
-    """Returns the SplitMix64 finaliser of each value, a bijection that scatters all bits."""
+    """Returns the SplitMix64 finaliser of each value, a bijection that mixes all bits."""
     mixed = values ^ (values >> np.uint64(30))
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
     mixed ^= mixed >> np.uint64(27)
@@ -32,7 +32,7 @@ def mix(values: Hashes) -> Hashes:
 
 
 def salt(text: str) -> np.uint64:
-    """Returns a fixed 64-bit number for a text, such as a column's name."""
+    """Returns a fixed 64-bit number for a text, such as a column name."""
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big"))
 
 
@@ -41,7 +41,7 @@ def hash_rows(batch: pa.RecordBatch, seed: int) -> Hashes:
 
     Args:
         batch: Normalised columns: int64, float32, binary, or large lists of these.
-        seed: Changes all hashes.
+        seed: Seed; another one gives other hashes.
     """
     total = np.zeros(batch.num_rows, np.uint64)
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
@@ -66,7 +66,7 @@ def hash_column(column: pa.Array) -> Hashes:
 
 def _hash_numbers(column: pa.Array) -> Hashes:
     if pa.types.is_floating(column.type):
-        # Adding zero turns -0.0 into 0.0, which is equal to it.
+        # Adding zero turns -0.0 into 0.0: the two are equal and must hash alike.
         values = np.asarray(column.fill_null(0.0), np.float32) + np.float32(0)
         bits = values.view(np.uint32).astype(np.uint64)
         bits[np.isnan(values)] = np.uint64(0x7FC00000)
@@ -75,7 +75,7 @@ def _hash_numbers(column: pa.Array) -> Hashes:
 
 
 def _hash_texts(column: pa.Array) -> Hashes:
-    """Hashes each distinct text once; real columns repeat their texts."""
+    """Hashes each distinct text once, since columns repeat their texts."""
     encoded = column.fill_null(b"").dictionary_encode()
     return _hash_bytes(encoded.dictionary).take(np.asarray(encoded.indices))
 
@@ -93,7 +93,7 @@ def _hash_lists(column: pa.Array) -> Hashes:
 
 
 def _hash_sequences(values: Hashes, lengths: npt.NDArray[np.int64]) -> Hashes:
-    """Hashes sequences that lie one after the other in `values`, by value and place."""
+    """Hashes consecutive sequences in `values`, by value and position."""
     ends = np.cumsum(lengths)
     starts = ends - lengths
     places = (np.arange(len(values)) - np.repeat(starts, lengths)).astype(np.uint64)

@@ -144,7 +144,7 @@ def _numbers(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
 
 
 def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
-    """Returns the distinct columns that the data must have; for wide signals, their sample columns."""
+    """Returns the distinct required columns; for wide signals, their sample columns."""
     names = [config.label.column, *raw_feature_names(config.features)]
     names += [s.rate_column for s in signals if isinstance(s, Signal) and s.rate_column]
     if config.split.strategy in {"group", "time"} and config.split.column:
@@ -187,8 +187,8 @@ def schema_types(path: Path | None) -> dict[str, SchemaType]:
         schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise InputError(
-            f"Cannot read the schema {path}: {error}. Fix it, or remove `schema` from the config to "
-            "use the inferred one."
+            f"Cannot read the schema {path}: {error}. Fix it, or remove `schema` from the "
+            "config to use the inferred one."
         ) from error
     return {
         feature.name: _SCHEMA_TYPES[feature.type]

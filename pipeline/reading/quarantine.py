@@ -1,4 +1,4 @@
-"""Writing rows aside that could not be read, and the error when there are too many of them."""
+"""The quarantine file for unreadable rows, and the error when there are too many."""
 
 import json
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ _NUM_SHOWN = 5
 
 
 def locate(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
-    """Returns the bad rows of one piece in its order, of CSV with their physical lines."""
+    """Returns the bad rows of one piece in file order; for CSV, with their physical lines."""
     if piece.format == "csv" and bad_rows:
         bad_rows = with_lines(piece, bad_rows)
     return sorted(bad_rows, key=lambda bad: bad.row)
 
 
 def write_quarantine(folder: str, bad_rows: Sequence[BadRow]) -> str:
-    """Writes one JSON object a row to `bad_rows.jsonl` in a folder, and returns the file's path."""
+    """Writes one JSON object per row to `bad_rows.jsonl` in a folder; returns the file's path."""
     filesystem, inner = resolve_path(folder)
     filesystem.create_dir(inner, recursive=True)
     lines = "".join(json.dumps(asdict(bad), ensure_ascii=False) + "\n" for bad in bad_rows)
@@ -36,9 +36,9 @@ def check_bad_rows(
 
     Args:
         bad_rows: The bad rows, in the order of the data.
-        num_bad_rows: How many there are; more than are listed where there are very many.
+        num_bad_rows: Total number; `bad_rows` may list only some of them.
         max_bad_rows: `data.max_bad_rows`.
-        reports_dir: Folder that outlives the run, for the quarantine file.
+        reports_dir: Folder for the quarantine file; it must outlive the run.
 
     Raises:
         InputError: Names the first rows with their reasons, and the quarantine file.
@@ -52,5 +52,5 @@ def check_bad_rows(
         f"{num_bad_rows} rows cannot be read, more than data.max_bad_rows = {max_bad_rows}:\n"
         f"{shown}\n"
         + (f"  and {more} more\n" if more else "")
-        + f"All of them are in {path}. Mend the data, or allow more with data.max_bad_rows."
+        + f"All of them are in {path}. Fix the data, or allow more with data.max_bad_rows."
     )

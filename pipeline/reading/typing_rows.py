@@ -1,4 +1,4 @@
-"""Giving every value of a raw batch its column's type, and setting rows aside where one is bad."""
+"""Conversion of raw batches to the column types; rows with an invalid value are set aside."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_LABELS = 20
 
 
 class Fault(NamedTuple):
-    """Rows of a batch that are bad for one reason."""
+    """Rows of a batch that are invalid for one reason."""
 
     column: str
     mask: values.Mask
@@ -28,13 +28,13 @@ class Fault(NamedTuple):
 
 @dataclass(kw_only=True)
 class TypedBatch:
-    """Rows whose every value has its column's type.
+    """Rows in which every value has its column's type.
 
     Attributes:
-        batch: The good rows; an Arrow null where a value is missing.
+        batch: The valid rows; a missing value is an Arrow null.
         rows: int64 [rows], their numbers in the file.
-        bad_rows: The other rows, each with the first column at fault.
-        labels: Distinct texts of the label among the good rows and how often each, a few of them.
+        bad_rows: The other rows, each with its first invalid column.
+        labels: The most frequent label texts among the valid rows and their counts.
     """
 
     batch: pa.RecordBatch
@@ -46,13 +46,13 @@ class TypedBatch:
 def type_batch(
     raw: RawBatch, columns: Sequence[Column], spec: IngestSpec, *, path: str
 ) -> TypedBatch:
-    """Gives every value its column's type and sets rows aside where one does not fit.
+    """Converts every value to its column's type and sets aside rows in which one does not fit.
 
     Args:
-        raw: Rows as they stand in the file.
-        columns: The columns of the examples; one that the file lacks is missing in every row.
-        spec: What the config says.
-        path: The file, for the report.
+        raw: Rows as stored in the file.
+        columns: The columns of the examples; if the file lacks one, all its values are missing.
+        spec: The ingestion settings.
+        path: The file, for the bad rows.
     """
     bad = np.zeros(raw.batch.num_rows, bool)
     bad_rows: list[BadRow] = []
@@ -102,7 +102,7 @@ def _plain(batch: pa.RecordBatch, name: str) -> pa.DataType:
 
 
 def _raw_column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    """The column, decoded where it is a dictionary, and single values out of their lists."""
+    """Returns the column with dictionaries decoded and single values taken out of their lists."""
     place = batch.schema.get_field_index(name)
     if place < 0:
         return pa.nulls(batch.num_rows)
@@ -113,7 +113,7 @@ def _raw_column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def unwrap(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Takes the values of a decoded tf.Example out of their lists where no list holds two."""
+    """Unpacks the lists of a decoded tf.Example if none holds more than one value."""
     return pa.RecordBatch.from_arrays(
         [_unwrap_column(column) for column in batch.columns], names=batch.schema.names
     )
@@ -175,7 +175,7 @@ def _label(raw: pa.Array, positive: str) -> tuple[pa.Array, values.Mask]:
 
 
 def _to_lists(raw: pa.Array, kind: Type) -> pa.Array:
-    if not pa.types.is_nested(raw.type):  # single values of a tf.Example that elsewhere are lists
+    if not pa.types.is_nested(raw.type):  # single values here, lists in other files
         raw = values.lists_of(raw.drop_null(), np.asarray(raw.is_valid()).astype(np.int64))
     if kind == "float list":
         return values.to_lists(raw, values.samples)

@@ -1,8 +1,8 @@
-"""Turning the values of one column into int64, float32, binary, or seconds since the Unix epoch.
+"""Conversion of a column to int64, float32, binary, or seconds since the Unix epoch.
 
-Each function returns the converted column and which values could not be converted. A value that is
-missing stays an Arrow null and is not bad. Whole columns are cast at once; only where that fails
-are values looked at one by one.
+Each function returns the converted column and a mask of the values that could not be converted. A
+missing value remains an Arrow null and is not invalid. Whole columns are cast at once; values are
+parsed one by one only if that fails.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,16 +18,16 @@ Mask = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, float)
 
 _MIN_EPOCH_S = -62_135_596_800  # the year 1
-_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999; milliseconds of 1979 are beyond it
-# The years 1980 to 2100, in which a whole number is a time in one unit only: a time in
-# milliseconds is no time in seconds or microseconds.
+_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999; milliseconds of 1979 exceed it
+# The years 1980 to 2100. Within them a whole number is a time in one unit only: a time in
+# milliseconds is not a valid time in seconds or microseconds.
 FIRST_S, LAST_S = 315_532_800, 4_102_444_800
 FINER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _INT64_LIMIT = 2**63
 
 EPOCH = "epoch"
-# Tried in this order; the first that reads the most values wins. Where a date reads both ways, as
-# 03/04/2020 does, and no other value decides, the month comes first.
+# The format that parses the most values wins; on a tie, the first in this order. For an ambiguous
+# date such as 03/04/2020 that no other value decides, the month comes first.
 TIME_FORMATS = (
     EPOCH,
     "ISO8601",
@@ -55,7 +55,7 @@ TIME_FORMATS = (
     "%a %b %d %H:%M:%S %Y",
 )
 
-# What one of these reads, none of the others reads in another way.
+# No other format parses a value of these to a different time.
 UNMISTAKABLE = (EPOCH, "ISO8601")
 
 
@@ -71,7 +71,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def to_text(column: pa.Array) -> tuple[pa.Array, Mask]:
-    """Returns a binary column; texts that are not UTF-8 are bad."""
+    """Returns a binary column; texts that are not UTF-8 are invalid."""
     if not is_text(column.type):
         return column.cast(pa.string()).cast(pa.binary()), _none_bad(column)
     column = column.cast(pa.binary())
@@ -92,7 +92,7 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def to_int(column: pa.Array) -> tuple[pa.Array, Mask]:
-    """Returns an int64 column; texts that are no whole number, and fractions, are bad."""
+    """Returns an int64 column; fractions and texts that are not whole numbers are invalid."""
     if is_text(column.type):
         return _parse(column, pa.int64(), _int_or_none)
     if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
@@ -110,7 +110,7 @@ def to_int(column: pa.Array) -> tuple[pa.Array, Mask]:
 
 
 def to_float(column: pa.Array) -> tuple[pa.Array, Mask]:
-    """Returns a float32 column; texts that are no number are bad, and not-a-number is missing."""
+    """Returns a float32 column; texts that are not numbers are invalid, and NaN is missing."""
     if is_text(column.type):
         values, bad = _parse(column, pa.float64(), _float_or_none)
     else:
@@ -125,11 +125,11 @@ def to_float(column: pa.Array) -> tuple[pa.Array, Mask]:
 
 
 def to_epoch(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
-    """Returns int64 seconds since the Unix epoch, UTC; times that cannot be read are bad.
+    """Returns int64 seconds since the Unix epoch, UTC; times that cannot be parsed are invalid.
 
     Args:
-        column: Arrow times, numbers, or texts. Numbers are seconds; where they are too large for
-            that, milliseconds, microseconds or nanoseconds of the years 1980 to 2100.
+        column: Arrow times, numbers, or texts. Numbers are seconds, or, if too large for that,
+            milliseconds, microseconds or nanoseconds within the years 1980 to 2100.
         time_format: One of `TIME_FORMATS`, for texts.
     """
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
@@ -142,7 +142,7 @@ def to_epoch(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
     values, bad = (
         _parse(column, pa.float64(), _float_or_none)
         if is_text(column.type)
-        # Not safe: a float64 holds nanoseconds of today to 256 ns, which seconds do not need.
+        # An unsafe cast: a float64 resolves present-day nanoseconds to 256 ns; seconds need less.
         else (column.cast(pa.float64(), safe=False), _none_bad(column))
     )
     missing = np.asarray(pc.is_null(values, nan_is_null=True))
@@ -174,7 +174,7 @@ def _parse_times(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
 
 
 def count_times(column: pa.Array) -> npt.NDArray[np.int64]:
-    """Returns int64 [formats], how many values each of `TIME_FORMATS` reads."""
+    """Returns int64 [formats], the number of values that each of `TIME_FORMATS` parses."""
     distinct = column.drop_null().value_counts()
     texts, counts = distinct.field("values"), np.asarray(distinct.field("counts"))
     hits = np.zeros(len(TIME_FORMATS), np.int64)
@@ -187,15 +187,15 @@ def count_times(column: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def all_int(column: pa.Array) -> bool:
-    """Tells whether every text that is there is a whole number within int64."""
-    # A column of fractions, of which the first thousands may be whole, is told at once.
+    """Tells whether every text that is not missing is a whole number within int64."""
+    # Fast path for a column of fractions, whose first few thousand values may be whole.
     if pc.any(pc.match_substring_regex(column, r"[.A-Za-z]")).as_py():
         return False
     return _all_parse(column, pa.int64(), _int_or_none)
 
 
 def all_float(column: pa.Array) -> bool:
-    """Tells whether every text that is there is a number."""
+    """Tells whether every text that is not missing is a number."""
     return _all_parse(column, pa.float64(), _float_or_none)
 
 
@@ -232,13 +232,13 @@ def _parse(
 
 
 def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Casts texts to numbers at once, or returns None where one of them does not fit."""
+    """Casts all texts to numbers at once; returns None if one does not fit."""
     try:
         text = column.cast(pa.string())
         numbers = text.cast(kind)
     except pa.ArrowInvalid:
         return None
-    # Arrow reads 0x1F as a number; Python and TFX do not.
+    # Arrow parses 0x1F as a number; Python and TFX do not.
     if (
         pa.types.is_integer(kind)
         and pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py()
@@ -272,11 +272,11 @@ def _without(column: pa.Array, bad: Mask) -> pa.Array:
 
 
 def to_lists(column: pa.Array, convert: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """Returns a large list column whose elements `convert` has converted; a null list is empty.
+    """Returns a large list column with its elements converted; a null list becomes empty.
 
     Args:
         column: Lists of any Arrow list type.
-        convert: Converts the flat elements, one for one and without nulls.
+        convert: Converts the flat elements one to one, without nulls.
     """
     if pa.types.is_fixed_size_list(column.type):
         column = column.cast(pa.list_(column.type.value_type))
@@ -291,13 +291,13 @@ def lists_of(elements: pa.Array, lengths: npt.NDArray[np.int64]) -> pa.LargeList
 
 
 def samples(elements: pa.Array) -> pa.Array:
-    """Returns float32 samples; a missing one is not-a-number, which counts as a gap."""
+    """Returns float32 samples; a missing sample becomes NaN, which counts as a gap."""
     values, _ = to_float(elements)
     return values.fill_null(np.float32(np.nan))
 
 
 def stack(columns: Sequence[pa.Array]) -> pa.LargeListArray:
-    """Returns one list column of which each row holds one float32 value of each column."""
+    """Returns one list column; each row holds one float32 value from each input column."""
     table: Any = np.stack([np.asarray(samples(column)) for column in columns], axis=1)
     rows, width = table.shape
     return lists_of(pa.array(table.reshape(-1)), np.full(rows, width, np.int64))

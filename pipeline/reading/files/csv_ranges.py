@@ -1,18 +1,18 @@
-"""Cutting a large CSV file into byte ranges that are read apart, where its quoting allows it.
+"""Division of a large CSV file into independently readable byte ranges, if its quoting allows it.
 
-A file may be cut at its line breaks if each of its lines is a record (or blank). That is so if
-every line, read by itself from the beginning of a record, leaves no quoted field open: the first
-line begins a record, so it ends one, so the second begins one, and so on. The condition is on
-single lines, so ranges are checked apart, in any order.
+A file can be divided at its line breaks if each line is one record (or blank). This holds if every
+line, parsed from the start of a record, leaves no quoted field open: the first line starts a
+record, so it ends one, so the second line starts one, and so on. The condition concerns single
+lines, so ranges can be checked independently and in any order.
 
-A line is checked by the parity of its quotes, which alone would not do: a quote in the middle of an
-unquoted field (`5" pipe`) is a plain character, and the two of `5" pipe,"x` make an even number
-while the second opens a field. Therefore each quote at an even place in its line, counted from 0,
-must stand where a field begins (behind a delimiter, or first in the line) or directly behind a
-quote (the second half of an escaped one). Then, quote by quote, one at an even place opens a field
-or goes on with it, and one at an odd place ends it or begins an escape: the parity is the parser's
-state. A file with a line that breaks the rule is read whole; whether it had to be does not matter
-to the result.
+A line is checked by the parity of its quotes. Parity alone is not sufficient: a quote in the middle
+of an unquoted field (`5" pipe`) is a plain character, and the two quotes of `5" pipe,"x` make an
+even number although the second opens a field. Therefore every quote at an even position in its
+line, counted from 0, must either start a field (after a delimiter, or first in the line) or
+directly follow another quote (the second half of an escaped quote). Under this rule, a quote at an
+even position opens or continues a field, and a quote at an odd position closes it or begins an
+escape: the parity is the parser's state. A file with a line that violates the rule is read whole;
+the result is the same either way.
 """
 
 import itertools
@@ -28,8 +28,8 @@ from pipeline.reading.files.csv_source import read_header
 from pipeline.reading.files.csv_streams import BYTE_ORDER_MARK, open_file
 from pipeline.reading.files.pieces import Piece, resolve_path
 
-# Small enough that one large file feeds many workers, large enough that Beam's cost for a piece
-# (tens of milliseconds) is lost in the second it takes to read it.
+# Small enough for one large file to keep many workers busy; large enough that Beam's overhead per
+# piece (tens of milliseconds) is negligible beside the second that reading it takes.
 TARGET_BYTES = 128 << 20
 _BLOCK_BYTES = 8 << 20
 _MAX_LINE_BYTES = 64 << 20
@@ -38,14 +38,14 @@ _LF, _CR, _QUOTE = b'\n\r"'
 
 @dataclass(frozen=True, kw_only=True)
 class RangeScan:
-    """What lies in a byte range of a CSV file.
+    """Line counts of a byte range of a CSV file.
 
     Attributes:
         piece: Index of the scanned piece.
-        begin: First byte of the first line that begins in the range.
-        num_records: Lines that begin in the range and are not blank; the header is one.
-        num_lines: All lines that begin in the range.
-        regular: Each of its lines is a record or blank.
+        begin: Offset of the first line that starts in the range.
+        num_records: Lines that start in the range and are not blank, including the header.
+        num_lines: All lines that start in the range.
+        regular: Every line is one record or blank.
     """
 
     piece: int
@@ -56,11 +56,11 @@ class RangeScan:
 
 
 def propose_pieces(pieces: Sequence[Piece], target_bytes: int = TARGET_BYTES) -> list[Piece]:
-    """Cuts each large CSV file at even distances, not yet at its lines.
+    """Divides each large CSV file into equal byte ranges, not yet aligned to lines.
 
     Args:
         pieces: Whole files.
-        target_bytes: Size of a range; a file below twice that stays whole, as does a gzipped one.
+        target_bytes: Size of a range; a file below twice this size, or a gzipped one, stays whole.
     """
     proposed: list[Piece] = []
     for piece in pieces:
@@ -76,21 +76,23 @@ def propose_pieces(pieces: Sequence[Piece], target_bytes: int = TARGET_BYTES) ->
 
 
 def settle_pieces(proposed: Sequence[Piece], scans: Sequence[RangeScan]) -> list[Piece]:
-    """Returns the pieces to read: ranges from line to line, or the whole file where they cannot be.
+    """Returns the pieces to read: line-aligned ranges, or the whole file if it is not regular.
 
     Args:
-        proposed: What `propose_pieces` has cut.
-        scans: What `scan_range` has found in each piece that has a range.
+        proposed: The output of `propose_pieces`.
+        scans: The output of `scan_range` for each piece with a range.
     """
     by_piece = {scan.piece: scan for scan in scans}
     settled: list[Piece] = []
     for place in dict.fromkeys(piece.file for piece in proposed):
-        mine = [piece for piece in proposed if piece.file == place]
-        found = [by_piece[piece.index] for piece in mine if piece.byte_range is not None]
+        file_pieces = [piece for piece in proposed if piece.file == place]
+        file_scans = [
+            by_piece[piece.index] for piece in file_pieces if piece.byte_range is not None
+        ]
         settled += (
-            _cut_at_lines(mine, found)
-            if found and all(scan.regular for scan in found)
-            else [replace(mine[0], byte_range=None)]
+            _cut_at_lines(file_pieces, file_scans)
+            if file_scans and all(scan.regular for scan in file_scans)
+            else [replace(file_pieces[0], byte_range=None)]
         )
     return [replace(piece, index=index) for index, piece in enumerate(settled)]
 
@@ -101,7 +103,7 @@ def _cut_at_lines(pieces: Sequence[Piece], scans: Sequence[RangeScan]) -> Iterat
     num_records = num_lines = 0
     for piece, scan, end in zip(pieces, scans, ends, strict=True):
         if scan.begin < end:
-            # The first range begins with the header; the others are read with it before them.
+            # The first range contains the header; for the others the reader prepends it.
             yield replace(
                 piece,
                 byte_range=(scan.begin, end),
@@ -113,7 +115,7 @@ def _cut_at_lines(pieces: Sequence[Piece], scans: Sequence[RangeScan]) -> Iterat
 
 
 def scan_range(piece: Piece) -> RangeScan:
-    """Counts the lines that begin in a piece's byte range and tells whether each is a record.
+    """Counts the lines that start in a piece's byte range and checks that each is one record.
 
     Raises:
         InputError: The file's header cannot be read.
@@ -144,7 +146,7 @@ def scan_range(piece: Piece) -> RangeScan:
 
 
 def _line_start(file: pa.NativeFile, position: int) -> int:
-    """The first byte from `position` on that begins a line; the file's end where none does."""
+    """Returns where the first line at or after `position` starts, else the file's end."""
     size = int(file.size())
     if position == 0 or position >= size:
         return min(position, size)
@@ -152,15 +154,15 @@ def _line_start(file: pa.NativeFile, position: int) -> int:
     offset = position - 1
     while offset < size:
         chunk = file.read_at(min(1 << 16, size - offset), offset)
-        found = chunk.find(b"\n")
-        if found >= 0:
-            return offset + int(found) + 1
+        line_break = chunk.find(b"\n")
+        if line_break >= 0:
+            return offset + int(line_break) + 1
         offset += len(chunk)
     return size
 
 
 def _blocks(stream: pa.NativeFile, *, at_start: bool) -> Iterator[bytes]:
-    """Yields whole lines, without the mark at the file's beginning; a last break is added."""
+    """Yields whole lines without the byte order mark; adds a missing final line break."""
     rest = b""
     while chunk := stream.read(_BLOCK_BYTES):
         rest += chunk
@@ -177,7 +179,7 @@ def _blocks(stream: pa.NativeFile, *, at_start: bool) -> Iterator[bytes]:
 
 
 def _count(block: bytes) -> tuple[int, int]:
-    """Returns how many lines of a block are not blank, and how many there are."""
+    """Returns the number of lines of a block that are not blank, and of all lines."""
     num_lines = block.count(b"\n")
     if b"\r" not in block and b"\n\n" not in block and not block.startswith(b"\n"):
         return num_lines, num_lines
@@ -192,7 +194,7 @@ def _is_break(characters: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
 
 
 def _is_regular(block: bytes, delimiter: str) -> bool:
-    """Tells whether no line of a block leaves a quoted field open; see the module's rule."""
+    """Tells whether every line of a block satisfies the quoting rule in the module docstring."""
     if b'"' not in block:
         return True
     characters = np.frombuffer(block, np.uint8)

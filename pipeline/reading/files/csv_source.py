@@ -1,4 +1,4 @@
-"""Reading CSV: Arrow's parser for the rows, Python's for the header and for line numbers."""
+"""CSV reader: Arrow parses the rows, Python's `csv` the header and line numbers."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,8 +25,8 @@ class Header:
     """The first record of a CSV file.
 
     Attributes:
-        names: Column names; a nameless column, such as a written index, is `unnamed_N`.
-        delimiter: Comma, or semicolon, tab or bar where the header has more of them.
+        names: Column names; a column without a name, such as a saved index, is `unnamed_N`.
+        delimiter: The most frequent of comma, semicolon, tab and bar in the header.
         lines_before: Blank lines before it.
     """
 
@@ -39,7 +39,7 @@ def read_header(path: str) -> Header:
     """Reads a CSV file's header.
 
     Raises:
-        InputError: The file is empty, its header is not text, or names a column twice.
+        InputError: The file is empty, or its header is not UTF-8 or repeats a column name.
     """
     try:
         whole = Piece(index=0, path=path, format="csv")
@@ -54,7 +54,9 @@ def read_header(path: str) -> Header:
     if not record:
         raise InputError(f"{path} is empty. A CSV file needs a header and rows.")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in first):
-        raise InputError(f"The header of {path} is not UTF-8 text: {first[:60]!a}. Save it so.")
+        raise InputError(
+            f"The header of {path} is not UTF-8 text: {first[:60]!a}. Save it as UTF-8."
+        )
     return Header(names=_names(path, record), delimiter=delimiter, lines_before=lines_before)
 
 
@@ -68,8 +70,8 @@ def _names(path: str, record: Sequence[str]) -> tuple[str, ...]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(
-            f"The header of {path} names {', '.join(f'`{name}`' for name in twice)} more than "
-            "once. Give every column its own name."
+            f"The header of {path} contains {', '.join(f'`{name}`' for name in twice)} more than "
+            "once. Give every column a unique name."
         )
     return names
 
@@ -77,19 +79,19 @@ def _names(path: str, record: Sequence[str]) -> tuple[str, ...]:
 def read_csv(
     piece: Piece, missing_values: Sequence[str], *, columns: Sequence[str] | None = None
 ) -> Iterator[RawBatch]:
-    """Reads a CSV piece in batches of binary columns; rows with a wrong number of fields are bad.
+    """Reads a CSV piece in batches of binary columns; sets aside rows with a wrong field count.
 
     Args:
-        piece: The file or a stretch of it.
-        missing_values: Texts that mean a missing value, beside the empty field.
-        columns: Columns to read, by default all.
+        piece: The file or a range of it.
+        missing_values: Texts that mean a missing value, besides the empty field.
+        columns: Columns to read; by default all.
 
     Raises:
         InputError: The file cannot be parsed, for example because a quote is never closed.
     """
     path = piece.path
     header = read_header(path)
-    # What Arrow's number of a row is beyond the row's number in the file.
+    # Difference between Arrow's row number and the row's number in the file.
     offset = 1 + header.lines_before - piece.first_row  # Arrow counts the header as a row
     ragged: list[BadRow] = []
 
@@ -108,7 +110,7 @@ def read_csv(
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} cannot be read as CSV after row {done}: {first_line(error)}. "
-            "Look for a quote that is never closed, or for a damaged file."
+            "Check for a quote that is never closed, or for a damaged file."
         ) from error
     if ragged:
         yield RawBatch(
@@ -128,7 +130,7 @@ def _open(
 ) -> arrow_csv.CSVStreamingReader:
     return arrow_csv.open_csv(
         csv_streams.open_piece(piece),
-        # One thread: only then does Arrow say the number of a ragged row.
+        # Arrow reports the number of a ragged row only when it reads on one thread.
         read_options=arrow_csv.ReadOptions(
             column_names=list(header.names),
             skip_rows=header.lines_before,
@@ -151,7 +153,7 @@ def _open(
 
 
 def _row_numbers(done: int, num_rows: int, skipped: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Numbers of the good rows of a stretch that begins after `done` and leaves out `skipped`."""
+    """Returns the numbers of the `num_rows` valid rows after row `done`, omitting `skipped`."""
     numbers = np.arange(done + 1, done + 1 + num_rows + len(skipped), dtype=np.int64)
     return np.setdiff1d(numbers, np.asarray(skipped, np.int64), assume_unique=True)
 
@@ -170,7 +172,7 @@ def _ragged(path: str, row: arrow_csv.InvalidRow, offset: int) -> BadRow:
 def with_lines(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
     """Returns the bad rows of one CSV piece with their physical lines and, if short, their text.
 
-    Reads the piece once more, so it is only called when there are bad rows.
+    Reads the piece a second time, so it is only called when there are bad rows.
     """
     wanted = {bad.row for bad in bad_rows}
     found: dict[int, tuple[int, str]] = {}

@@ -1,4 +1,4 @@
-"""Opening CSV files, whole or a range of them, as bytes and as text."""
+"""Byte and text streams over a CSV file or a range of it."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class _Chain(io.RawIOBase):
-    """Reads one stream after the other."""
+    """Concatenates several streams into one."""
 
     def __init__(self, streams: Sequence[pa.NativeFile]) -> None:
         self._streams = streams
@@ -31,13 +31,13 @@ class _Chain(io.RawIOBase):
 
 
 def open_file(path: str) -> pa.NativeFile:
-    """Opens a local path or a URL for reading at any place."""
+    """Opens a local path or a URL for random access."""
     filesystem, inner = resolve_path(path)
     return filesystem.open_input_file(inner)
 
 
 def open_piece(piece: Piece) -> IO[bytes]:
-    """Opens a CSV piece as if it were a file of its own: of a range, the header comes first."""
+    """Opens a CSV piece as if it were a file of its own; a range is preceded by the header."""
     if piece.byte_range is None:
         return cast(IO[bytes], open_stream(piece.path))
     begin, end = piece.byte_range
@@ -49,7 +49,7 @@ def open_piece(piece: Piece) -> IO[bytes]:
 
 def _header_line(path: str) -> bytes:
     with io.BufferedReader(cast(io.RawIOBase, open_stream(path))) as stream:
-        # A file that is cut has its header in one line, which a carriage return ends too.
+        # The header of a divided file is a single line; a carriage return may end it too.
         return stream.readline().rstrip(b"\n").split(b"\r", 1)[0] + b"\n"
 
 
@@ -65,7 +65,7 @@ def open_text(piece: Piece, *, errors: str) -> io.TextIOWrapper:
 
 
 def csv_records(piece: Piece, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each record of a CSV piece that is not blank, with the line on which it begins."""
+    """Yields each non-blank record of a CSV piece with the line on which it starts."""
     with open_text(piece, errors="backslashreplace") as text:
         reader = csv.reader(text, delimiter=delimiter)
         while True:

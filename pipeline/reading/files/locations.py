@@ -1,4 +1,4 @@
-"""From `data.path` to what TFX's file driver understands: a base folder and patterns below it."""
+"""Translation of `data.path` to the base folder and patterns of TFX's file driver."""
 
 import re
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the data is, by the rules of TFX's file driver.
+    """Location of the data, in the terms of TFX's file driver.
 
     Attributes:
         base: The folder below which the patterns are matched.
         patterns: Input name to pattern; may hold `{SPAN}` or `{YYYY}{MM}{DD}`, and `{VERSION}`.
-        span: The span to use, or None for the latest; only with a span in the patterns.
-        window: All spans to train on, ascending, `span` the last of them; empty where `span` is
-            used alone.
+        span: The span to use, or None for the latest; only if the patterns contain a span.
+        window: All spans to train on, ascending, ending with `span`; empty if only `span` is
+            used.
     """
 
     base: str
@@ -37,16 +37,16 @@ class Source:
 
 
 def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
-    """Returns where the data of a path is.
+    """Returns the location of the data at a path.
 
     Args:
         path: A file, a folder, a glob, or a pattern with `{SPAN}` or `{DATE}` (short for
             `{YYYY}-{MM}-{DD}`) and perhaps `{VERSION}`; relative to `folder`, or a URL.
-        folder: The folder of the YAML.
-        data: The config's `data`, for the format and the range of spans.
+        folder: The folder of the YAML file.
+        data: The config's `data` block, for the format and the range of spans.
 
     Raises:
-        InputError: Nothing is there.
+        InputError: No data found.
     """
     full = path if "://" in path else str((folder / path).absolute())
     full = full.replace("{DATE}", "{YYYY}-{MM}-{DD}")
@@ -66,14 +66,14 @@ def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
 
 
 def _divide(full: str) -> tuple[str, str]:
-    """Divides a path before its first part with a special character, else before its name."""
+    """Splits a path before its first part with a special character, else before its name."""
     parts = full.split("/")
     special = next((i for i, part in enumerate(parts) if _SPECIAL.search(part)), len(parts) - 1)
     return "/".join(parts[:special]) or "/", "/".join(parts[special:])
 
 
 def _folder_patterns(folder: str, data: Data) -> dict[str, str]:
-    """One pattern for each suffix among the data files of a folder."""
+    """Returns one pattern for each suffix of the data files in a folder."""
     names = [Path(file).name for file in _files_or_none(folder)]
     suffixes = {suffix for name in names if (suffix := suffix_of(name)) is not None}
     if data.format is not None:
@@ -113,7 +113,7 @@ def _with_spans(base: str, pattern: str, data: Data) -> Source:
 
 
 def _fill_span(pattern: str, span: int) -> str:
-    """The pattern of one span; a date's span is its days since 1970-01-01, as TFX counts them."""
+    """Returns the pattern of one span. As in TFX, a date's span is its days since 1970-01-01."""
     day = _EPOCH + timedelta(days=span)
 
     def fill(match: re.Match[str]) -> str:
@@ -126,14 +126,14 @@ def _fill_span(pattern: str, span: int) -> str:
 
 
 def _spans_found(base: str, pattern: str) -> list[int]:
-    """The spans that are there, ascending."""
+    """Returns the existing spans in ascending order."""
     matcher = _matcher(pattern)
-    found = (matcher.fullmatch(name) for name in _names(base, _SPECS.sub("*", pattern)))
-    return sorted({span for match in found if match and (span := _span_of(match)) is not None})
+    matches = (matcher.fullmatch(name) for name in _names(base, _SPECS.sub("*", pattern)))
+    return sorted({span for match in matches if match and (span := _span_of(match)) is not None})
 
 
 def _names(base: str, pattern: str) -> list[str]:
-    """The files below a base folder that match, relative to it."""
+    """Returns the matching files below a base folder, relative to it."""
     if "://" not in base:
         return [str(Path(file).relative_to(base)) for file in matching_files(base, pattern)]
     from tfx.dsl.io import fileio
@@ -142,20 +142,20 @@ def _names(base: str, pattern: str) -> list[str]:
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
-    """What a file's name must look like; a spec that is repeated must have the same value."""
-    parts, end, known = [], 0, set()
+    """Returns the regular expression of a pattern; a repeated spec must match the same text."""
+    parts, end, names = [], 0, set()
     for match in _SPECS.finditer(pattern):
         parts.append(_as_regex(pattern[end : match.start()]))
         name = match[1] or match[0].strip("{}")
         width = f"{{{match[2][1:]}}}" if match[2] else _DIGITS.get(name, "+")
-        parts.append(f"(?P={name})" if name in known else rf"(?P<{name}>\d{width})")
-        known.add(name)
+        parts.append(f"(?P={name})" if name in names else rf"(?P<{name}>\d{width})")
+        names.add(name)
         end = match.end()
     return re.compile("".join([*parts, _as_regex(pattern[end:])]))
 
 
 def _span_of(match: re.Match[str]) -> int | None:
-    """The number of the span in a file's name, or None where the date is none."""
+    """Returns the span number in a file's name, or None if the date is invalid."""
     values = {name: int(value) for name, value in match.groupdict().items()}
     if "SPAN" in values:
         return values["SPAN"]
@@ -170,10 +170,10 @@ def _as_regex(glob: str) -> str:
 
 
 def check_source(source: Source, *, path: str) -> None:
-    """Checks that every pattern of a local source matches a file.
+    """Checks that every pattern of a local source matches at least one file.
 
     Args:
-        source: Where the data is.
+        source: Location of the data.
         path: `data.path` as the user wrote it.
 
     Raises:
@@ -188,14 +188,14 @@ def check_source(source: Source, *, path: str) -> None:
         if not matching_files(source.base, _SPECS.sub("*", filled)):
             raise InputError(
                 f"No data found at {path} (looked for {source.base}/{pattern}). Give a file, a "
-                "folder or a glob of CSV, Parquet or TFRecord files, relative to the YAML's folder."
+                "folder or a glob of CSV, Parquet or TFRecord files, relative to the config."
             )
 
 
 def matching_files(base: str, pattern: str) -> list[str]:
     """Returns the visible files that match a local pattern, sorted."""
-    found = [file for file in Path(base).glob(pattern) if file.is_file()]
-    return sorted(str(file) for file in visible(found))
+    files = [file for file in Path(base).glob(pattern) if file.is_file()]
+    return sorted(str(file) for file in visible(files))
 
 
 def visible(files: Sequence[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The parts that data are read in, and what each part gives: rows and bad rows."""
+"""Pieces of the input data, and the raw batches and bad rows that reading them yields."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,11 +31,11 @@ class BadRow:
 
     Attributes:
         path: The file.
-        row: Number of the record in its file, the first after any header is 1.
-        line: Physical line on which the record begins, 1 is the header; None for binary formats.
-        column: The column at fault, empty where the whole row is.
-        reason: What was found and what was expected.
-        text: The row or the value as it stands in the file, cut to 200 characters.
+        row: Number of the record in its file; the first after any header is 1.
+        line: Physical line on which the record starts, from 1; None for binary formats.
+        column: The invalid column; empty if the whole row is invalid.
+        reason: The value found and the value expected.
+        text: The row or value as stored in the file, truncated to 200 characters.
     """
 
     path: str
@@ -53,17 +53,17 @@ class BadRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A part of the data that is read in one go; small, and ordered as the data is.
+    """A part of the data that one task reads; pieces are small and in the order of the data.
 
     Attributes:
-        index: Place among all pieces, from 0.
+        index: Index among all pieces, from 0.
         path: The file.
         format: Its format.
-        file: Place of the file among all files, from 0.
-        row_groups: Row groups of a Parquet file, empty for all.
-        byte_range: First byte of a stretch of a CSV file and the one behind it; None for all.
-        first_row: Number of the first row's predecessor in its file.
-        lines_before: Lines of the file between the header and the stretch.
+        file: Index of the file among all files, from 0.
+        row_groups: Row groups of a Parquet file; empty for all.
+        byte_range: Half-open byte range of a CSV file; None for the whole file.
+        first_row: Number of rows before the piece in its file.
+        lines_before: Lines between the header and the piece.
     """
 
     index: int
@@ -78,12 +78,12 @@ class Piece:
 
 @dataclass(kw_only=True)
 class RawBatch:
-    """Rows as they stand in the file. CSV values are binary; an Arrow null is a missing value.
+    """Rows as stored in the file. CSV values are binary; an Arrow null is a missing value.
 
     Attributes:
-        batch: The rows that could be told apart.
-        rows: int64 [rows], their numbers in the file, the first is 1.
-        bad_rows: Rows of this stretch of the file that could not be told apart into fields.
+        batch: The rows that could be parsed.
+        rows: int64 [rows], their numbers in the file, from 1.
+        bad_rows: Rows of this part of the file that could not be split into fields.
     """
 
     batch: pa.RecordBatch
@@ -113,5 +113,5 @@ def resolve_path(path: str) -> tuple[pa.fs.FileSystem, str]:
 
 
 def first_line(error: Exception) -> str:
-    """Returns the first line of an error's message, without its final stop."""
+    """Returns the first line of an error's message, without its final full stop."""
     return str(error).strip().split("\n", 1)[0].rstrip(".")

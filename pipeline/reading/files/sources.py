@@ -1,6 +1,6 @@
-"""Reading a data set as Arrow record batches: CSV, Parquet, TFRecord of tf.Example.
+"""Readers that yield Arrow record batches from CSV, Parquet and TFRecord of tf.Example.
 
-Nothing here needs TensorFlow, except reading TFRecord, which imports it when it is called.
+Only the TFRecord reader needs TensorFlow; it imports it when called.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,22 +29,22 @@ _GLOB_CHARACTERS = "*?["
 
 
 def list_files(path: str | Path) -> list[str]:
-    """Returns the data files that a file, a folder or a glob means, sorted by name.
+    """Returns the data files at a file path, folder or glob, sorted by name.
 
-    Of a folder only files with a known suffix count; hidden files never do.
+    In a folder, only files with a known suffix count; hidden files are ignored.
 
     Raises:
-        InputError: Nothing is there.
+        InputError: No data files found.
     """
     text = str(path)
     if any(character in text for character in _GLOB_CHARACTERS) and not Path(text).exists():
         root = Path(Path(text).anchor)
-        found = [file for file in root.glob(str(Path(text).relative_to(root))) if file.is_file()]
+        matches = [file for file in root.glob(str(Path(text).relative_to(root))) if file.is_file()]
     elif Path(text).is_dir():
-        found = [file for file in Path(text).iterdir() if file.is_file() and suffix_of(file.name)]
+        matches = [file for file in Path(text).iterdir() if file.is_file() and suffix_of(file.name)]
     else:
-        found = [Path(text)] if Path(text).is_file() else []
-    files = sorted(str(file) for file in found if not file.name.startswith((".", "_")))
+        matches = [Path(text)] if Path(text).is_file() else []
+    files = sorted(str(file) for file in matches if not file.name.startswith((".", "_")))
     if not files:
         raise InputError(
             f"No data found at {text}. Give a file, a folder or a glob of CSV (.csv, .csv.gz), "
@@ -54,10 +54,10 @@ def list_files(path: str | Path) -> list[str]:
 
 
 def common_format(files: Sequence[str], declared: Format | None = None) -> Format:
-    """Returns the one format of all files: the declared one, else the one of their suffixes.
+    """Returns the format of all files: the declared one, else the one their suffixes imply.
 
     Raises:
-        InputError: A suffix is unknown, or the files are of several formats.
+        InputError: A suffix is unknown, or the files have several formats.
     """
     if declared is not None:
         return declared
@@ -66,14 +66,14 @@ def common_format(files: Sequence[str], declared: Format | None = None) -> Forma
         suffix = suffix_of(PurePosixPath(file).name)
         if suffix is None:
             raise InputError(
-                f"Cannot tell the format of {file} from its suffix. Known suffixes: "
+                f"Cannot infer the format of {file} from its suffix. Known suffixes: "
                 f"{', '.join(SUFFIXES)}. Rename it or set `data.format`."
             )
         formats.setdefault(SUFFIXES[suffix], file)
     if len(formats) > 1:
-        found = ", ".join(f"{name} ({file})" for name, file in formats.items())
+        examples = ", ".join(f"{name} ({file})" for name, file in formats.items())
         raise InputError(
-            f"The files are of several formats: {found}. Narrow `data.path` to one of them."
+            f"The files have several formats: {examples}. Narrow `data.path` to one of them."
         )
     return next(iter(formats))
 
@@ -82,7 +82,7 @@ def open_parquet(path: str) -> pq.ParquetFile:
     """Opens a Parquet file.
 
     Raises:
-        InputError: It is truncated or no Parquet file.
+        InputError: The file is truncated or is not a Parquet file.
     """
     filesystem, inner = resolve_path(path)
     try:
@@ -101,14 +101,14 @@ def _unreadable_parquet(path: str, error: Exception) -> InputError:
 def plan_pieces(
     files: Sequence[str], file_format: Format, *, whole_files: bool = False
 ) -> list[Piece]:
-    """Cuts the data into pieces: a file, or a stretch of row groups of a large Parquet file.
+    """Divides the data into pieces: a file, or consecutive row groups of a large Parquet file.
 
-    `csv_ranges` cuts large CSV files further.
+    `csv_ranges` divides large CSV files further.
 
     Args:
         files: The data files.
         file_format: Their format.
-        whole_files: Make one piece of each file, however large.
+        whole_files: Make each file one piece, whatever its size.
     """
     if file_format != "parquet" or whole_files:
         return [Piece(index=i, path=f, format=file_format, file=i) for i, f in enumerate(files)]
@@ -156,7 +156,7 @@ def read_batches(
     Args:
         path: The file.
         file_format: Its format.
-        missing_values: Texts that mean a missing value in CSV, beside the empty field.
+        missing_values: Texts that mean a missing value in CSV, besides the empty field.
 
     Raises:
         InputError: The file cannot be read at all.
@@ -173,7 +173,7 @@ def read_piece(
 
     Args:
         piece: What to read.
-        missing_values: Texts that mean a missing value in CSV, beside the empty field.
+        missing_values: Texts that mean a missing value in CSV, besides the empty field.
         columns: Columns to read, by default all; TFRecord is always read whole.
 
     Raises:
@@ -188,7 +188,7 @@ def read_piece(
 
 
 def read_schema(piece: Piece) -> pa.Schema:
-    """Returns the piece's columns: of CSV all binary; of TFRecord those of the first batch.
+    """Returns the piece's columns: all binary for CSV; those of the first batch for TFRecord.
 
     Raises:
         InputError: The file is empty or cannot be read.
@@ -200,7 +200,7 @@ def read_schema(piece: Piece) -> pa.Schema:
         return open_parquet(piece.path).schema_arrow
     first = next(_read_tfrecord(piece), None)
     if first is None:
-        raise InputError(f"{piece.path} holds no records. Give a file with tf.Examples.")
+        raise InputError(f"{piece.path} contains no records. Provide a file of tf.Examples.")
     return first.batch.schema
 
 

@@ -82,7 +82,7 @@ def test_an_undecodable_byte_in_a_row_does_not_hide_the_header(tmp_path):
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (b"a,a\n1,2\n", "names `a` more than once"),
+        (b"a,a\n1,2\n", "contains `a` more than once"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00", "not UTF-8 text"),
     ],
 )
