@@ -1,10 +1,10 @@
-"""Processes that end with the one that started them, and the ports they answer on."""
+"""Child processes that end with their parent, and the ports they listen on."""
 
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +13,8 @@ _WITH_PARENT = (
     "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
     "os.execvp(sys.argv[1], sys.argv[1:])"
 )
-_POLL_S = 0.1
+_POLL_S = 0.05
+_CONNECT_S = 0.1
 _STOP_S = 10.0
 _LAST_LINES = 8
 
@@ -21,20 +22,24 @@ Process = subprocess.Popen[bytes]
 
 
 class EngineFailedError(Exception):
-    """An engine did not come up; the text holds its own last words."""
+    """An engine did not start; the message ends with the last lines of its log."""
 
 
 @contextmanager
-def child_process(command: Sequence[str], *, log: Path) -> Iterator[Process]:
+def child_process(
+    command: Sequence[str], *, log: Path, cwd: Path | None = None
+) -> Iterator[Process]:
     """Runs a command while the context is open.
 
     Args:
         command: Program and arguments.
-        log: File for all that it prints.
+        log: File for its standard output and standard error.
+        cwd: Its working directory; None for this process's own.
     """
     with log.open("ab") as stream:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _WITH_PARENT, *command],
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -48,7 +53,7 @@ def child_process(command: Sequence[str], *, log: Path) -> Iterator[Process]:
 
 
 def stop(process: Process) -> None:
-    """Ends a process: politely, and after ten seconds by force."""
+    """Ends a process: by SIGTERM, and by SIGKILL after ten seconds."""
     process.terminate()
     try:
         process.wait(_STOP_S)
@@ -58,37 +63,57 @@ def stop(process: Process) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Returns ports of the loopback on which nobody listens."""
+    """Returns unused ports of the loopback interface."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+        for unbound in sockets:
+            unbound.bind(("127.0.0.1", 0))
+        return [int(bound.getsockname()[1]) for bound in sockets]
 
 
-def wait_for_port(process: Process, port: int, *, log: Path, timeout_s: float) -> None:
-    """Waits until a process answers on a port of the loopback.
+def wait_until(process: Process, is_ready: Callable[[], bool], *, timeout_s: float) -> bool:
+    """Waits until a process is ready.
 
-    Raises:
-        EngineFailedError: It ended, or did not answer in time; with the last lines of its log.
+    Returns:
+        False if it ended first, which `process.returncode` tells, or was not ready in time.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise EngineFailedError(
-                f"It ended with code {process.returncode} before it answered on port {port}. "
-                f"Its last words:\n{last_words(log)}"
-            )
-        # By name, as Java does: where `localhost` is ::1 first, that is where it listens.
-        with suppress(OSError), socket.create_connection(("localhost", port), timeout=_POLL_S):
-            return
+            return False
+        if is_ready():
+            return True
         time.sleep(_POLL_S)
-    raise EngineFailedError(
-        f"No answer on port {port} within {timeout_s:.0f} s. Its last words:\n{last_words(log)}"
-    )
+    return False
+
+
+def wait_for_port(process: Process, port: int, *, log: Path, timeout_s: float) -> None:
+    """Waits until a process answers on a port of the loopback interface.
+
+    Raises:
+        EngineFailedError: It ended, or did not answer in time; with the last lines of its log.
+    """
+    if wait_until(process, lambda: _answers(port), timeout_s=timeout_s):
+        return
+    if process.returncode is None:
+        problem = f"No answer on port {port} within {timeout_s:.0f} s."
+    else:
+        problem = f"It ended with code {process.returncode} before it answered on port {port}."
+    raise EngineFailedError(f"{problem} Its last words:\n{last_words(log)}")
+
+
+def _answers(port: int) -> bool:
+    # By name, as Java does: where `localhost` is ::1 first, that is where it listens.
+    with suppress(OSError), socket.create_connection(("localhost", port), timeout=_CONNECT_S):
+        return True
+    return False
 
 
 def last_words(log: Path) -> str:
     """Returns the last lines of a log."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return "\n".join(lines[-_LAST_LINES:]) or "(nothing)"
+    return "\n".join(log_lines(log)[-_LAST_LINES:]) or "(nothing)"
+
+
+def log_lines(log: Path) -> list[str]:
+    """Returns the lines of a log, none where it does not exist."""
+    return log.read_text(errors="replace").splitlines() if log.exists() else []

@@ -1,10 +1,7 @@
-"""The embedded server in a fresh process, on one model."""
+"""The embedded server in a process of its own, serving one model."""
 
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,18 +9,17 @@ from pathlib import Path
 
 import httpx
 
+from common.processes import child_process, free_ports, log_lines, wait_until
+
 _PROJECT = Path(__file__).resolve().parents[3]
-# A run that is killed cannot stop its server: the kernel is asked to (PR_SET_PDEATHSIG is 1).
 _SERVER = (
-    "import ctypes, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
-    "from serving.server import import_lightly, main; import_lightly(); sys.exit(main())"
+    "import sys; from serving.server import import_lightly, main; "
+    "import_lightly(); sys.exit(main())"
 )
-_POLL_S = 0.05
-_STOP_S = 10.0
 
 
 class ServerFailedError(Exception):
-    """The server did not come up; the text is its own."""
+    """The server did not start; the message is the server's own."""
 
 
 @dataclass(frozen=True)
@@ -49,29 +45,30 @@ def model_server(model: Path, name: str, *, timeout_s: float = 120.0) -> Iterato
         timeout_s: How long loading and warm-up may take, in seconds.
 
     Raises:
-        ServerFailedError: It stopped, or was not ready in time; with the last line it said.
+        ServerFailedError: It ended, or was not ready in time; with the last line of its log.
     """
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / name
         base.mkdir()
         (base / "1").symlink_to(model.resolve(), target_is_directory=True)
-        ports = _free_ports(2)  # the server could choose, but what it says is for people
+        # The server could choose its ports, but it reports them in a text for people.
+        grpc_port, rest_port = free_ports(2)
+        address = ServerAddress(
+            grpc=f"grpc://127.0.0.1:{grpc_port}", rest=f"http://127.0.0.1:{rest_port}"
+        )
         log = Path(folder) / "server.log"
-        with log.open("w") as stream:
-            process = subprocess.Popen(
-                _command(name, base, ports), cwd=_PROJECT, stdout=stream, stderr=stream
-            )
-        try:
-            address = ServerAddress(
-                grpc=f"grpc://127.0.0.1:{ports[0]}", rest=f"http://127.0.0.1:{ports[1]}"
-            )
-            _wait(process, f"{address.rest}/v1/models/{name}", log, timeout_s)
+        command = _command(name, base, (grpc_port, rest_port))
+        with child_process(command, log=log, cwd=_PROJECT) as process:
+            url = f"{address.rest}/v1/models/{name}"
+            # One client for all tries: each makes a TLS context, which costs what the server needs.
+            with httpx.Client(timeout=5) as client:
+                is_ready = wait_until(process, lambda: _answers(client, url), timeout_s=timeout_s)
+            if not is_ready:
+                raise ServerFailedError(_reason(log, process.returncode, timeout_s))
             yield address
-        finally:
-            _stop(process)
 
 
-def _command(name: str, base: Path, ports: list[int]) -> list[str]:
+def _command(name: str, base: Path, ports: tuple[int, int]) -> list[str]:
     return [
         *(sys.executable, "-c", _SERVER),
         f"--port={ports[0]}",
@@ -83,41 +80,16 @@ def _command(name: str, base: Path, ports: list[int]) -> list[str]:
     ]
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+def _answers(client: httpx.Client, url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return client.get(url).status_code == httpx.codes.OK
+    return False
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path, timeout_s: float) -> None:
-    deadline = time.monotonic() + timeout_s
-    # One client for all tries: each makes a TLS context, which costs what the server needs.
-    with httpx.Client(timeout=5) as client:
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise ServerFailedError(_last_words(log))
-            with suppress(httpx.TransportError):
-                if client.get(url).status_code == httpx.codes.OK:
-                    return
-            time.sleep(_POLL_S)
-    raise ServerFailedError(f"not ready within {timeout_s:.0f} s; it said: {_last_words(log)}")
-
-
-def _last_words(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    told = [line for line in lines if "Failed to start server" in line]
-    return (told or lines or ["nothing"])[-1]
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _reason(log: Path, returncode: int | None, timeout_s: float) -> str:
+    lines = [line.strip() for line in log_lines(log) if line.strip()]
+    refusals = [line for line in lines if "Failed to start server" in line]
+    message = (refusals or lines or ["nothing"])[-1]
+    if returncode is None:
+        return f"not ready within {timeout_s:.0f} s; it said: {message}"
+    return message

@@ -94,5 +94,5 @@ def test_verdict_reasons_and_metrics_are_on_the_blessing(tmp_path):
     metrics = json.loads(blessing.get_string_custom_property("metrics"))
     before = json.loads(blessing.get_string_custom_property("baseline_metrics"))
     # scikit-learn adds up the gains in recall, which rounds.
-        assert (metrics["num_examples"], before["pr_auc"]) == (100, pytest.approx(1, abs=1e-12))
+    assert (metrics["num_examples"], before["pr_auc"]) == (100, pytest.approx(1, abs=1e-12))
     assert metrics["pr_auc"] < 1
