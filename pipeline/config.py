@@ -1,5 +1,6 @@
 """What a use case's YAML may say: frozen values, checked when they are built."""
 
+import codecs
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions
 from models.training.augmentation import check_augmentation
 from models.training.search_space import Tuning, check_space
+from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
 
@@ -75,7 +77,16 @@ class Data:
         max_bad_rows: Rows that may be put in quarantine before the run stops.
         drop_duplicates: Keep one of rows that are equal in every column.
         wide_signals: Signals spread over columns: name of the signal to its columns.
-        missing_values: Texts that mean a missing value in CSV, beside the empty field.
+        missing_values: Texts that mean a missing value, besides the empty field, in columns
+            without marks of their own.
+        columns: How the values of each column are written, see `ColumnFormat`. What is not named
+            here is read by its kind: plain numbers, ISO 8601 times, trimmed texts.
+        encoding: Character encoding of CSV files.
+        delimiter: Field delimiter of CSV files; by default the header tells.
+        decimal: Decimal mark of numbers in texts.
+        thousands: Thousands separator of numbers in texts; by default there is none.
+        header: Names of the columns of CSV files without a header.
+        units_row: The row after the header of CSV files holds units and is skipped.
     """
 
     path: str | None = None
@@ -89,15 +100,42 @@ class Data:
     drop_duplicates: bool = False
     wide_signals: dict[str, WideSignal] = Field(default_factory=dict)
     missing_values: tuple[str, ...] = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+    columns: dict[str, ColumnFormat] = Field(default_factory=dict)
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    decimal: Decimal = "."
+    thousands: Thousands | None = None
+    header: tuple[Column, ...] | None = None
+    units_row: bool = False
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str) -> str:
+        try:
+            return codecs.lookup(encoding).name
+        except LookupError as error:
+            raise ValueError(f"is no encoding that Python knows: {encoding!r}") from error
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
         if (self.path is None) == (self.dataset is None):
             raise ValueError("needs exactly one of `path` and `dataset`")
+        if self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         first, last = self.first_span, self.last_span
         if first is not None and last is not None and first > last:
             raise ValueError(f"first_span must be <= last_span, got {first} and {last}")
         return self
+
+    @property
+    def csv_layout(self) -> CsvLayout:
+        """How the CSV files are laid out."""
+        return CsvLayout(
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            header=self.header,
+            units_row=self.units_row,
+        )
 
     @property
     def has_window(self) -> bool:

@@ -1,0 +1,88 @@
+"""How the values of a column are written: the reading contract, as configuration values."""
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from common.strict_keys import STRICT_KEYS
+
+ValueType = Literal["number", "code", "text", "truth", "time"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
+Decimal = Literal[".", ","]
+Thousands = Literal[",", ".", " ", "'"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class ColumnFormat:
+    """How one column's values are written and what they become.
+
+    Attributes:
+        type: `number` becomes float32; `code`, a whole number that names something, int64; `text`
+            is trimmed; `truth` becomes `true` or `false`; `time` becomes seconds since 1970, UTC.
+        missing: Texts that mean a missing value in this column, besides the empty field. By
+            default those of `data.missing_values`. A number, such as -9999, matches by value.
+        decimal: Decimal mark of numbers; by default that of `data.decimal`.
+        thousands: Thousands separator of numbers; by default that of `data.thousands`.
+        suffix: Text after each number, such as a unit or `%`; a bare number is read too.
+        format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`.
+        unit: Unit of a time that is stored as a number: seconds, milliseconds, microseconds or
+            nanoseconds since 1970.
+        zone: IANA time zone of times without an offset.
+        elapsed: The time counts from a start of its own, not from 1970; it is stored in
+            microseconds, only orders the rows and is no feature.
+    """
+
+    type: ValueType
+    missing: tuple[str, ...] | None = None
+    decimal: Decimal | None = None
+    thousands: Thousands | None = None
+    suffix: str = ""
+    format: Annotated[str, Field(min_length=1)] | None = None
+    unit: TimeUnit | None = None
+    zone: str = "UTC"
+    elapsed: bool = False
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"must be an IANA time zone such as Europe/Berlin, got {zone!r}"
+            ) from error
+        return zone
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ColumnFormat":
+        of_numbers = {"decimal": self.decimal, "thousands": self.thousands, "suffix": self.suffix}
+        of_times = {"format": self.format, "unit": self.unit, "elapsed": self.elapsed}
+        wrong = [name for name, value in of_numbers.items() if value and self.type != "number"]
+        wrong += [name for name, value in of_times.items() if value and self.type != "time"]
+        if wrong:
+            raise ValueError(f"`{wrong[0]}` does not go with type `{self.type}`")
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        if self.format is not None and self.unit is not None:
+            raise ValueError("a time has a `format` (text) or a `unit` (number), not both")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class CsvLayout:
+    """How CSV files are laid out, the same for all files of a use case.
+
+    Attributes:
+        encoding: Character encoding, such as `utf-8`, `cp1252` or `utf-16`.
+        delimiter: Field delimiter; by default the most frequent of comma, semicolon, tab and bar
+            in each file's header.
+        header: Names of the columns of files without a header; by default files have one.
+        units_row: The row after the header holds units and is skipped.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    header: tuple[str, ...] | None = None
+    units_row: bool = False
