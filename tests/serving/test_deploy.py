@@ -1,6 +1,9 @@
-"""The files that put a real TensorFlow Serving on the pushed models, against their schemas."""
+"""The files that deploy TensorFlow Serving: schemas, flags, health checks."""
 
 import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import kubernetes_validate
@@ -10,12 +13,17 @@ from ruamel.yaml import YAML
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.lifecycle.model_config import read_metrics_path
+from serving.lifecycle.version_manager import ManagerOptions, VersionManager
+from serving.metrics import Metrics
 from serving.options import parse_options
 from serving.protos.text_files import read_text_proto
+from serving.rest.options import RestOptions
+from serving.rest.server import RestServer
 from serving.runtime.batching import read_batching_options
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEPLOY = PROJECT / "serving" / "deploy"
+METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 @pytest.fixture
@@ -29,8 +37,33 @@ def manifests() -> list[dict]:
 
 
 def deployment(manifests: list[dict]) -> dict:
-    [found] = [each for each in manifests if each["kind"] == "Deployment"]
-    return found["spec"]["template"]["spec"]
+    [manifest] = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
+    return manifest["spec"]["template"]["spec"]
+
+
+@contextmanager
+def rest_port(metrics_path: str | None) -> Iterator[int]:
+    """Runs the REST side of the embedded server, without a model."""
+
+    def load(_name, _version, _folder):
+        raise AssertionError("no model is configured")
+
+    manager = VersionManager(load, ManagerOptions())
+    options = RestOptions(metrics_path=metrics_path)
+    server = RestServer(manager, manager, Metrics(), options)
+    try:
+        yield server.start()
+    finally:
+        server.stop(1.0)
+
+
+def check_health(compose: dict, port: int) -> int:
+    """Runs the health check of compose.yaml against another port; returns its exit code."""
+    kind, *command = compose["services"]["serving"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    assert "127.0.0.1/8501 " in command[-1]
+    command[-1] = command[-1].replace("127.0.0.1/8501 ", f"127.0.0.1/{port} ")
+    return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode
 
 
 def test_compose_is_valid_by_the_compose_specification(compose):
@@ -75,7 +108,18 @@ def test_the_embedded_server_reads_the_files_that_tensorflow_serving_gets(compos
     assert (config.name, config.base_path) == ("signals", "/models/signals")
     batching = read_batching_options(options.batching_parameters_file)
     assert batching.allowed_batch_sizes[-1] == batching.max_batch_size == 64
-    assert read_metrics_path(options.monitoring_config_file) == "/monitoring/prometheus/metrics"
+    assert read_metrics_path(options.monitoring_config_file) == METRICS_PATH
+
+
+def test_the_health_check_depends_on_no_model(compose):
+    with rest_port(METRICS_PATH) as port:
+        assert check_health(compose, port) == 0
+
+
+def test_the_health_check_fails_without_its_route_or_its_port(compose):
+    with rest_port(None) as port:
+        assert check_health(compose, port) != 0
+    assert check_health(compose, port) != 0
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
@@ -85,7 +129,7 @@ def test_the_manifest_is_valid_by_the_schemas_of_kubernetes(manifests, version):
 
 
 def test_a_misspelt_key_in_the_manifest_would_not_be_valid(manifests):
-    [manifest] = [each for each in manifests if each["kind"] == "Deployment"]
+    [manifest] = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
     deployment(manifests)["containers"][0]["imagePullPolicies"] = "Always"
     with pytest.raises(kubernetes_validate.ValidationError, match="imagePullPolicies"):
         kubernetes_validate.validate(manifest, "1.37", strict=True)
@@ -96,3 +140,9 @@ def test_kubernetes_runs_the_image_and_flags_of_compose(compose, manifests):
     assert container["image"] == compose["services"]["serving"]["image"]
     assert container["command"] == compose["services"]["serving"]["entrypoint"]
     assert container["args"] == compose["services"]["serving"]["command"]
+
+
+def test_the_probes_of_kubernetes_depend_on_no_model(manifests):
+    [container] = deployment(manifests)["containers"]
+    for probe in ("startupProbe", "readinessProbe"):
+        assert container[probe]["httpGet"] == {"path": METRICS_PATH, "port": "rest"}
