@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from common.strict_keys import STRICT_KEYS
 from models.features import Feature
 from models.threshold_rule import ThresholdRule
@@ -14,7 +15,7 @@ CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class ModelSpec:
+class ModelSpec(JsonValue):
     """All that Transform and Trainer need to know, as one value that travels as JSON.
 
     Attributes:
@@ -34,15 +35,3 @@ class ModelSpec:
     calibration: CalibrationMethod = "platt"
     threshold: ThresholdRule = ThresholdRule()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "ModelSpec":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER: TypeAdapter[ModelSpec] = TypeAdapter(ModelSpec)

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from common.strict_keys import STRICT_KEYS
 from models.features import Categorical, FeatureTable
 
@@ -12,7 +13,7 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class Sampling:
+class Sampling(JsonValue):
     """Which negatives of the train split are kept; its positives and other splits always are whole.
 
     For so many negatives that an epoch takes too long: the model's probabilities are corrected for
@@ -42,9 +43,6 @@ class Sampling:
         if self.by is not None and self.keep is None:
             raise ValueError("`by` needs `keep`, the share for all values that `rates` leaves out")
         return self
-
-
-SAMPLING_ADAPTER: TypeAdapter[Sampling] = TypeAdapter(Sampling)
 
 
 def check_sampling(sampling: Sampling, features: FeatureTable) -> None:

@@ -4,14 +4,15 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from common.strict_keys import STRICT_KEYS
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class Cost:
+class Cost(JsonValue):
     """What decisions cost; docs/gate.md has the formulas.
 
     >>> Cost(missed_fault=5000, false_alarm=200, inspection=50).threshold  # 250 / 5200
@@ -62,18 +63,6 @@ class Cost:
             = (false_alarm + inspection) / (false_alarm + missed_fault).
         """
         return self.regret_of_alarm / (self.regret_of_alarm + self.regret_of_miss)
-
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "Cost":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER: TypeAdapter[Cost] = TypeAdapter(Cost)
 
 
 def decision_costs(

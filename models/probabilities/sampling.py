@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from common.strict_keys import STRICT_KEYS
 
 # Where a training function finds the record, as JSON, in its `custom_config`.
@@ -37,7 +38,7 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class SamplingRecord:
+class SamplingRecord(JsonValue):
     """At which rates the negatives of the train split were kept; positives all were.
 
     Attributes:
@@ -49,18 +50,6 @@ class SamplingRecord:
     by: str | None = None
     strata: dict[str, Kept]
     rest: Kept
-
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "SamplingRecord":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER: TypeAdapter[SamplingRecord] = TypeAdapter(SamplingRecord)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from common.strict_keys import STRICT_KEYS
 from models.train_options import TrainOptions
 
@@ -66,7 +67,7 @@ def _check_choices(dimension: Dimension) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class Tuning:
+class Tuning(JsonValue):
     """A search for better training options, before the Trainer.
 
     Attributes:
@@ -84,17 +85,7 @@ class Tuning:
     trials: Annotated[int, Field(gt=0)] = 20
     space: Annotated[dict[str, Dimension], Field(min_length=1)]
 
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _TUNING.dump_json(self).decode()
 
-    @classmethod
-    def from_json(cls, text: str) -> "Tuning":
-        """Returns the value that `to_json` wrote."""
-        return _TUNING.validate_json(text)
-
-
-_TUNING: TypeAdapter[Tuning] = TypeAdapter(Tuning)
 _OPTIONS: TypeAdapter[TrainOptions] = TypeAdapter(TrainOptions)
 
 

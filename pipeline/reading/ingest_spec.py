@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from google.protobuf import text_format
-from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from common.errors import InputError
+from common.json_values import JsonValue
 from models.features import (
     Bucketized,
     HeavyTailed,
@@ -43,7 +43,7 @@ class WideColumns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngestSpec:
+class IngestSpec(JsonValue):
     """Settings that turn raw rows into examples and assign them to splits.
 
     Attributes:
@@ -83,18 +83,6 @@ class IngestSpec:
     signals: dict[str, int]
     required: tuple[str, ...]
     types: dict[str, SchemaType]
-
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "IngestSpec":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER: TypeAdapter[IngestSpec] = TypeAdapter(IngestSpec)
 
 
 def make_ingest_spec(config: Config) -> IngestSpec:

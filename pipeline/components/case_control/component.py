@@ -15,7 +15,7 @@ from pipeline.components.case_control.executor import (
     SEED_KEY,
     Executor,
 )
-from pipeline.sampling_options import SAMPLING_ADAPTER, Sampling
+from pipeline.sampling_options import Sampling
 
 
 class CaseControlSpec(ComponentSpec):  # type: ignore[misc]
@@ -66,7 +66,7 @@ class CaseControl(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
         super().__init__(
             spec=CaseControlSpec(
                 examples=examples,
-                sampling=SAMPLING_ADAPTER.dump_json(sampling).decode(),
+                sampling=sampling.to_json(),
                 label=label,
                 seed=seed,
                 code_digest=code_digest,

@@ -13,7 +13,7 @@ from tfx.types.artifact import Artifact
 from models.probabilities.sampling import Kept, SamplingRecord
 from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.components.case_control.selection import Selection, Tally, sample_file
-from pipeline.sampling_options import SAMPLING_ADAPTER, Sampling, rates_of
+from pipeline.sampling_options import Sampling, rates_of
 
 EXAMPLES_KEY, SAMPLED_KEY = "examples", "sampled_examples"
 SAMPLING_KEY, LABEL_KEY, SEED_KEY = "sampling", "label", "seed"
@@ -46,7 +46,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
         sampled = artifact_utils.get_single_instance(output_dict[SAMPLED_KEY])
-        sampling = SAMPLING_ADAPTER.validate_json(exec_properties[SAMPLING_KEY])
+        sampling = Sampling.from_json(exec_properties[SAMPLING_KEY])
         selection = _selection(examples, sampling, exec_properties)
         for split in artifact_utils.decode_split_names(examples.split_names):
             fileio.makedirs(f"{sampled.uri}/Split-{split}")

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from common.json_values import JsonValue
 from measuring.answers import Answers, in_order
 from measuring.bootstrap import (
     BRIER,
@@ -49,7 +50,7 @@ Mask = NDArray[np.bool_]
 
 
 @checked_dataclass(frozen=True, kw_only=True)
-class MeasureOptions:
+class MeasureOptions(JsonValue):
     """How sure and at which prices.
 
     Attributes:
@@ -62,23 +63,11 @@ class MeasureOptions:
     cost: Cost | None = None
     group: str | None = None
 
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "MeasureOptions":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
 
 def measure_options(config: Config) -> MeasureOptions:
     """Returns how a use case is measured; examples of one group of the split belong together."""
     group = config.split.column if config.split.strategy == "group" else None
     return MeasureOptions(confidence=config.evaluation.confidence, cost=config.cost, group=group)
-
-
-_ADAPTER: TypeAdapter[MeasureOptions] = TypeAdapter(MeasureOptions)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from common.errors import InputError
+from common.json_values import JsonValue
 from models.features import Signal, of_kind
 from pipeline.config import Config
 from pipeline.slicing import Slice, SlicePart
@@ -24,7 +24,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceOptions:
+class SliceOptions(JsonValue):
     """What is measured apart.
 
     Attributes:
@@ -42,18 +42,6 @@ class SliceOptions:
         troubles = any(part.trouble is not None for parts in slices for part in parts)
         signals = of_kind(config.features, Signal) if troubles else {}
         return cls(slices=slices, signals=signals)
-
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "SliceOptions":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER: TypeAdapter[SliceOptions] = TypeAdapter(SliceOptions)
 
 
 def rows_by_slice(

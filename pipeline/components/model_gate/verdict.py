@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import slices, whole_split
@@ -20,7 +21,7 @@ from pipeline.config import Config, Gate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class Terms(JsonValue):
     """What a model is judged by.
 
     Attributes:
@@ -37,18 +38,6 @@ class Terms:
     def of(cls, config: Config) -> "Terms":
         """Returns the terms of a use case."""
         return cls(gate=config.gate, cost=config.cost, confidence=config.evaluation.confidence)
-
-    def to_json(self) -> str:
-        """Returns the canonical JSON text of this value."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def from_json(cls, text: str) -> "Terms":
-        """Returns the value that `to_json` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER: TypeAdapter[Terms] = TypeAdapter(Terms)
 
 
 def judge(measured: Evaluation, before: Evaluation | None, terms: Terms) -> Verdict:

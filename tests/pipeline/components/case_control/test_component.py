@@ -12,7 +12,7 @@ from tfx.types import standard_artifacts
 from common.errors import InputError
 from models.probabilities.sampling import SamplingRecord
 from pipeline.components.case_control.executor import Executor
-from pipeline.sampling_options import SAMPLING_ADAPTER, Sampling
+from pipeline.sampling_options import Sampling
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 pytestmark = pytest.mark.e2e
@@ -69,7 +69,7 @@ def run(folder: Path, sampling: Sampling, *, num_files: int = 1, backwards: bool
         beam_pipeline_args=list(LOCAL_BEAM_ARGS), tmp_dir=str(folder / "tmp"), unique_id="1"
     )
     properties = {
-        "sampling": SAMPLING_ADAPTER.dump_json(sampling).decode(),
+        "sampling": sampling.to_json(),
         "label": "faulty",
         "seed": 7,
     }
