@@ -1,75 +1,24 @@
-"""Versions that come and go, with models that only know their name and version."""
+"""Versions that come and go, with models that have no content."""
 
+import itertools
 import threading
-import time
-from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
-from google.protobuf import text_format
-from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from serving.errors import ServingError, invalid_argument
+from serving.errors import ServingError
 from serving.lifecycle.version_manager import ManagerOptions, VersionManager
-
-
-class Model:
-    """A loaded version that notes whether it was closed."""
-
-    signatures: dict = {}  # noqa: RUF012
-
-    def __init__(self, name: str, version: int) -> None:
-        self.name = name
-        self.version = version
-        self.closed = False
-
-    def run(self, _feeds, _fetches):
-        assert not self.closed
-        return []
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class Loader:
-    """Loads what it is asked for, except what is broken, and not before `gate` is open."""
-
-    def __init__(self) -> None:
-        self.broken: set[int] = set()
-        self.loaded: list[Model] = []
-        self.num_tries = 0
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def __call__(self, name: str, version: int, folder: str) -> Model:
-        assert (Path(folder) / "saved_model.pb").exists()
-        self.num_tries += 1
-        assert self.gate.wait(10)
-        if version in self.broken:
-            raise invalid_argument(f"version {version} is broken")
-        self.loaded.append(Model(name, version))
-        return self.loaded[-1]
-
-
-def push(base: Path, version: int | str) -> None:
-    (base / str(version)).mkdir(parents=True)
-    (base / str(version) / "saved_model.pb").touch()
-
-
-def unpush(base: Path, version: int) -> None:
-    (base / str(version) / "saved_model.pb").unlink()
-    (base / str(version)).rmdir()
-
-
-def config(*models: tuple[str, Path], extra: str = "") -> ModelServerConfig:
-    listed = "".join(
-        f'config {{ name: "{name}" base_path: "{base}" model_platform: "tensorflow" {extra} }}'
-        for name, base in models
-    )
-    return text_format.Parse(f"model_config_list {{ {listed} }}", ModelServerConfig())
+from tests.serving.lifecycle.fakes import (
+    Loader,
+    config,
+    push,
+    states,
+    unpush,
+    wait_for,
+)
 
 
 @contextmanager
@@ -84,23 +33,30 @@ def managing(loader: Loader, **options):
     assert all(model.closed for model in loader.loaded)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 10 s"
-        time.sleep(0.005)
-
-
-def states(manager: VersionManager, name: str = "half") -> dict[int, str]:
-    return {
-        entry.version: ModelVersionStatus.State.Name(entry.state)
-        for entry in manager.status(name).model_version_status
-    }
-
-
 def latest(manager: VersionManager, name: str = "half") -> int:
     with manager.acquire(name) as model:
         return model.version
+
+
+class Clock:
+    """A model of its own, whose new versions show that the manager has polled."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self._numbers = itertools.count(1_000)
+        push(base, next(self._numbers))
+
+    def wait_for_poll(self, manager: VersionManager) -> None:
+        """Waits until a whole poll has begun and ended."""
+        for _ in range(2):  # the first one may have begun before the call
+            number = next(self._numbers)
+            push(self.base, number)
+            wait_for(lambda number=number: latest(manager, "clock") == number)
+
+
+@pytest.fixture
+def clock(tmp_path) -> Clock:
+    return Clock(tmp_path / "clock")
 
 
 @pytest.fixture
@@ -185,58 +141,58 @@ def test_a_request_under_way_keeps_its_version(base, loader):
         wait_for(lambda: states(manager)[1] == "END")
 
 
-def test_a_broken_version_ends_with_its_error_and_the_old_one_keeps_serving(base, loader):
+def test_a_broken_version_ends_with_its_error_and_the_old_one_keeps_serving(base, clock, loader):
     push(base, 1)
     loader.broken.add(2)
     with managing(loader) as manager:
-        manager.reload(config(("half", base)))
+        manager.reload(config(("half", base), ("clock", clock.base)))
         push(base, 2)
         wait_for(lambda: states(manager) == {2: "END", 1: "AVAILABLE"})
         [entry] = manager.status("half", version=2).model_version_status
         assert entry.status.error_code == 3  # INVALID_ARGUMENT
         assert entry.status.error_message == "version 2 is broken"
-        num_tries = loader.num_tries
-        time.sleep(0.1)  # ten more looks at the folder
-        assert loader.num_tries == num_tries
+        clock.wait_for_poll(manager)
+        assert states(manager) == {2: "END", 1: "AVAILABLE"}
         assert latest(manager) == 1
         push(base, 3)
         wait_for(lambda: states(manager) == {3: "AVAILABLE", 2: "END", 1: "END"})
 
 
-def test_a_broken_version_that_is_pushed_again_is_loaded_again(base, loader):
+def test_a_broken_version_that_is_pushed_again_is_loaded_again(base, clock, loader):
     push(base, 1)
     push(base, 2)
     loader.broken.add(2)
     with managing(loader) as manager:
-        manager.reload(config(("half", base), extra="model_version_policy { all {} }"))
+        both = ("half", base), ("clock", clock.base)
+        manager.reload(config(*both, extra="model_version_policy { all {} }"))
         wait_for(lambda: states(manager) == {2: "END", 1: "AVAILABLE"})
         unpush(base, 2)
         loader.broken.clear()
-        wait_for(lambda: 2 not in manager._registry.versions["half"])
+        clock.wait_for_poll(manager)
         push(base, 2)
         wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "AVAILABLE"})
 
 
-def test_loading_is_tried_again_and_the_version_is_loading_meanwhile(base, loader):
+def test_a_version_is_loading_while_it_is_retried(base, loader):
     push(base, 1)
-    with managing(loader, max_num_retries=100) as manager:
+    with managing(loader, max_num_retries=1_000_000) as manager:
         manager.reload(config(("half", base)))
         loader.broken.add(2)
         push(base, 2)
-        wait_for(lambda: loader.num_tries > 4)
+        wait_for(lambda: loader.num_attempts > 4)
         assert states(manager) == {2: "LOADING", 1: "AVAILABLE"}
         loader.broken.clear()
         wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "END"})
         assert manager.status("half", version=2).model_version_status[0].status.error_code == 0
 
 
-def test_a_version_that_is_tried_again_makes_way_for_a_newer_one(base, loader):
+def test_a_version_that_is_retried_makes_way_for_a_newer_one(base, loader):
     push(base, 1)
     with managing(loader, max_num_retries=5, retry_interval_s=60) as manager:
         manager.reload(config(("half", base)))
         loader.broken.add(2)
         push(base, 2)
-        wait_for(lambda: loader.num_tries == 2)
+        wait_for(lambda: loader.num_attempts == 2)
         push(base, 3)
         wait_for(lambda: states(manager) == {3: "AVAILABLE", 2: "END", 1: "END"})
 
@@ -265,12 +221,12 @@ def test_any_other_exception_of_a_loader_is_an_error_of_the_version(base, loader
     manager.stop()
 
 
-def test_a_folder_without_its_last_file_is_not_touched(base, loader):
+def test_a_folder_without_its_last_file_is_not_touched(base, clock, loader):
     push(base, 1)
     with managing(loader) as manager:
-        manager.reload(config(("half", base)))
+        manager.reload(config(("half", base), ("clock", clock.base)))
         (base / "2" / "variables").mkdir(parents=True)
-        time.sleep(0.1)
+        clock.wait_for_poll(manager)
         assert states(manager) == {1: "AVAILABLE"}
         (base / "2" / "saved_model.pbtxt").touch()
         (base / "2" / "saved_model.pb").touch()
@@ -313,27 +269,31 @@ def test_a_base_path_that_is_gone_leaves_all_models_as_they_are(base, tmp_path, 
         base.rename(tmp_path / "moved")
         unpush(tmp_path / "other", 1)
         push(tmp_path / "other", 2)
-        wait_for(lambda: any("Could not find base path" in text for text in caplog.messages))
-        time.sleep(0.05)
+        wait_for(lambda: "Could not find base path" in caplog.text)
         assert (states(manager), states(manager, "other")) == ({1: "AVAILABLE"}, {1: "AVAILABLE"})
-        assert sum("Could not find base path" in text for text in caplog.messages) == 1
         (tmp_path / "moved").rename(base)
         wait_for(lambda: states(manager, "other") == {2: "AVAILABLE", 1: "END"})
 
 
-def test_without_a_version_the_start_waits(base, loader):
+def test_without_a_version_the_start_waits(base, loader, caplog):
     base.mkdir()
+    served: list[int] = []
+
+    def start() -> None:
+        manager.reload(config(("half", base)))
+        served.append(latest(manager))
+
     with managing(loader) as manager:
-        starting = threading.Thread(target=manager.reload, args=[config(("half", base))])
+        starting = threading.Thread(target=start)
         starting.start()
-        time.sleep(0.05)
+        wait_for(lambda: "No versions found" in caplog.text)
         assert starting.is_alive()
         push(base, 1)
         starting.join(10)
-        assert latest(manager) == 1
+    assert served == [1]
 
 
-def test_a_start_that_waits_can_be_stopped(base, loader):
+def test_a_start_that_waits_can_be_stopped(base, loader, caplog):
     base.mkdir()
     caught: list[ServingError] = []
 
@@ -345,7 +305,8 @@ def test_a_start_that_waits_can_be_stopped(base, loader):
     with managing(loader) as manager:
         starting = threading.Thread(target=start)
         starting.start()
-        time.sleep(0.05)
+        # By then `reload` holds the lock that `stop` takes, until it waits for the model.
+        wait_for(lambda: "No versions found" in caplog.text)
         manager.stop()
         starting.join(10)
     assert caught[0].code is grpc.StatusCode.CANCELLED
@@ -363,13 +324,13 @@ def test_a_start_with_a_broken_model_fails_and_names_it(base, loader):
     )
 
 
-def test_files_are_looked_at_once_where_asked(base, loader):
+def test_with_an_interval_of_zero_a_reload_polls(base, loader):
     push(base, 1)
     with managing(loader, poll_wait_s=0) as manager:
         manager.reload(config(("half", base)))
         push(base, 2)
-        time.sleep(0.1)
-        assert latest(manager) == 1
+        manager.reload(config(("half", base)))
+        wait_for(lambda: states(manager) == {2: "AVAILABLE", 1: "END"})
 
 
 class TestReload:
