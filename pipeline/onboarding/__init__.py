@@ -1,4 +1,4 @@
-"""`faultline init`: looks at data never seen before and proposes a config and a schema."""
+"""`faultline init`: profiles a new data set and proposes a config and a schema."""
 
 from pipeline.onboarding.initialising import InitReport, initialise, print_report
 

@@ -1,4 +1,4 @@
-"""`faultline init`: from a data file to a config and a schema that run as they are."""
+"""`faultline init`: generates a runnable config and schema from a data file."""
 
 import contextlib
 import os
@@ -29,8 +29,8 @@ class InitReport:
     """What `init` wrote and decided.
 
     Attributes:
-        config_path: The YAML.
-        schema_path: The schema.
+        config_path: The written config.
+        schema_path: The written schema.
         proposal: The decisions.
     """
 
@@ -48,18 +48,18 @@ def initialise(
     project_dir: Path,
     force: bool,
 ) -> InitReport:
-    """Looks at the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or none.
+    """Profiles the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or neither.
 
     Args:
         data: A CSV or Parquet file, a folder or a glob of them.
-        label: The label's column.
-        positive: The label's value that means a fault; by default it is found out.
-        name: Name of the use case; by default it is made from the data's name.
+        label: Name of the label column.
+        positive: Label value that marks a fault; inferred by default.
+        name: Name of the use case; derived from the name of the data by default.
         project_dir: Folder that holds `configs` and `schema`.
-        force: Overwrite files of that name.
+        force: Overwrite existing files.
 
     Raises:
-        InputError: The data cannot be used, the name is no name, or the files exist.
+        InputError: The data cannot be used, the name is invalid, or the files exist.
     """
     use_case = _use_case_name(data, name)
     config_path = project_dir / "configs" / f"{use_case}.yaml"
@@ -67,7 +67,7 @@ def initialise(
     _check_free([config_path, schema_path], force=force)
     table = read_table(data, label, Data(path=data).missing_values)
     if table.format == "tfrecord":
-        raise InputError(f"{data} is TFRecord. `init` reads CSV and Parquet; give one of these.")
+        raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     proposal = propose(table, label, choose_positive(label, table.classes, positive))
     config = yaml_text(
         proposal,
@@ -83,32 +83,32 @@ def _use_case_name(data: str, name: str | None) -> str:
     if name is not None:
         if not _NAME.fullmatch(name):
             raise InputError(
-                f"--name {name!r} must begin with a small letter and hold small letters, digits "
-                "and underscores only, at most 64."
+                f"--name {name!r} must start with a lower-case letter and contain only "
+                "lower-case letters, digits and underscores, at most 64 characters."
             )
         return name
     parts = [part for part in Path(data).parts if not set(part) & set("*?[")]
     stem = Path(parts[-1] if parts else "data").name.split(".")[0]
-    made = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "data"
-    return (made if made[0].isalpha() else f"data_{made}")[:64]
+    slug = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") or "data"
+    return (slug if slug[0].isalpha() else f"data_{slug}")[:64]
 
 
 def _check_free(paths: list[Path], *, force: bool) -> None:
-    there = [str(path) for path in paths if path.exists()]
-    if there and not force:
+    existing = [str(path) for path in paths if path.exists()]
+    if existing and not force:
         raise InputError(
-            f"{' and '.join(there)} {'exists' if len(there) == 1 else 'exist'} already. Choose "
-            "another name with --name, or overwrite with --force."
+            f"{' and '.join(existing)} {'exists' if len(existing) == 1 else 'exist'} already. "
+            "Choose another name with --name, or overwrite with --force."
         )
 
 
 def _relative(data: str, folder: Path) -> str:
-    """Returns the data's path as seen from `folder`; a URL stays as it is."""
+    """Returns the data's path relative to `folder`; a URL is unchanged."""
     return data if "://" in data else Path(os.path.relpath(data, folder)).as_posix()
 
 
 def _write_all(texts: Mapping[Path, str]) -> None:
-    """Writes all files or none: drafts first, then renames, undone where one fails.
+    """Writes all files or none: drafts first, then renames, which are undone if one fails.
 
     Raises:
         InputError: A folder cannot be written.
@@ -120,20 +120,20 @@ def _write_all(texts: Mapping[Path, str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(texts[path], encoding="utf-8")
             if path.suffix == ".yaml":
-                load_config(draft)  # what `run` would refuse must not be left behind
+                load_config(draft)  # leave no config behind that `run` would refuse
         for path, draft in drafts.items():
             draft.replace(path)
     except BaseException as error:
         _undo(before)
         if isinstance(error, OSError):
             raise InputError(
-                f"Cannot write {error.filename}: {error.strerror}. Run `init` in a folder that "
-                "you may write to."
+                f"Cannot write {error.filename}: {error.strerror}. Run `init` in a folder "
+                "with write permission."
             ) from error
         raise
     finally:
         for draft in drafts.values():
-            with contextlib.suppress(OSError):  # never written, for its folder is none
+            with contextlib.suppress(OSError):  # not written: its folder could not be created
                 draft.unlink()
 
 
@@ -147,7 +147,7 @@ def _undo(before: Mapping[Path, bytes | None]) -> None:
 
 
 def print_report(report: InitReport) -> None:
-    """Prints what was decided, for people."""
+    """Prints the decisions in human-readable form."""
     proposal, table, choice = report.proposal, report.proposal.table, report.proposal.choice
     click.echo(
         f"{count(table.num_rows, 'row')}, {count(len(table.columns) + 1, 'column')}. "
@@ -157,7 +157,7 @@ def print_report(report: InitReport) -> None:
     _print_list(f"Features ({len(proposal.features)}):", {
         name: f"{feature.kind}; {reason}" for name, (feature, reason) in proposal.features.items()
     })  # fmt: skip
-    _print_list(f"Left out ({len(proposal.left_out)}):", proposal.left_out)
+    _print_list(f"Excluded ({len(proposal.left_out)}):", proposal.left_out)
     click.echo(f"Split: {proposal.split.split.strategy}; {proposal.split.reason}.")
     for note in (*proposal.split.not_possible, *proposal.notes):
         click.echo(f"Note: {note}")

@@ -1,4 +1,4 @@
-"""Decides on every column, on the split and on the training, from what the data shows."""
+"""Decisions on columns, split and training options, derived from the profile of the data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -28,8 +28,8 @@ from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, w
 
 _MAX_GROUPS_AS_FEATURE = 50
 _MAX_DUPLICATES = 0.5
-_RATE_TOLERANCE = 0.01  # as AnomalyGate has it
-# At least so many rows: batch size, epochs, patience.
+_RATE_TOLERANCE = 0.01  # the same as in AnomalyGate
+# Minimum number of rows, batch size, epochs, patience.
 _TRAINING = (
     (1_000_000, 8_192, 10, 3),
     (100_000, 2_048, 15, 4),
@@ -42,21 +42,21 @@ _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity
 
 @dataclass(kw_only=True)
 class Proposal:
-    """All that `init` decided.
+    """All decisions of `init`.
 
     Attributes:
         table: The data.
-        label: The label's column.
+        label: The label column.
         choice: The label's positive value.
-        features: Name to feature and reason, in the order of the data.
-        left_out: Name to reason.
-        wide_signals: Name of a signal to its columns.
-        samples: The columns that are samples of a wide signal.
-        extra_missing: Texts that mean missing, beside the default ones.
-        split: How examples are dealt.
-        validation: What AnomalyGate lets pass of gaps and wrong rates.
-        train: How the model is trained, and why so.
-        notes: What to know besides.
+        features: Feature and reason by column name, in the order of the data.
+        left_out: Reason for exclusion by column name.
+        wide_signals: Column range by signal name.
+        samples: Columns that hold the samples of a wide signal.
+        extra_missing: Texts that mean a missing value, besides the defaults.
+        split: How examples are assigned to splits.
+        validation: AnomalyGate limits on gaps and on wrong sampling rates.
+        train: Training options and the reason for them.
+        notes: Further remarks for the user.
     """
 
     table: Table
@@ -74,23 +74,23 @@ class Proposal:
 
     @property
     def missing_values(self) -> tuple[str, ...]:
-        """All texts that mean a missing value."""
+        """Default and additional texts that mean a missing value."""
         default = Data(path="-").missing_values
         return default + tuple(text for text in self.extra_missing if text not in default)
 
     @property
     def drop_duplicates(self) -> bool:
-        """Whether equal rows are copies; in a coarse table they are honest repetitions."""
+        """Whether identical rows are copies; in a table of coarse values they occur naturally."""
         return 0 < self.table.num_duplicates <= _MAX_DUPLICATES * self.table.num_rows
 
     def is_time(self, name: str) -> bool:
-        """Whether ingestion makes seconds since the Unix epoch of a column."""
+        """Whether ingestion converts a column to seconds since the Unix epoch."""
         by_split = self.split.split.strategy == "time" and self.split.split.column == name
         return by_split or isinstance(self.features.get(name, (None,))[0], Time)
 
     @property
     def max_bad_rows(self) -> int:
-        """Rows of this data that ingestion will put aside."""
+        """Number of rows that ingestion will set aside."""
         missing = 0
         if self.split.split.column:
             missing = self.table.columns[self.split.split.column].num_missing
@@ -102,7 +102,7 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
     """Returns what `init` proposes for the data.
 
     Raises:
-        InputError: No column is left to learn from.
+        InputError: No usable feature column remains.
     """
     work = _Work(table=table, label=label, choice=choice)
     work.note_duplicates()
@@ -115,8 +115,8 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
     if not work.features:
         reasons = "; ".join(f"{quoted(n)} is {r}" for n, r in list(work.left_out.items())[:10])
         raise InputError(
-            f"No column is left to learn from: {reasons}. Give data with measurements, or write "
-            "the config by hand."
+            f"No usable feature column remains: {reasons}. Provide data with measurements, or "
+            "write the config by hand."
         )
     return Proposal(
         table=table,
@@ -137,13 +137,13 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
     )
 
 
-def _allowed(found: float, default: float) -> float:
-    """Returns the share to let pass: twice that of the data, for a small split may have more."""
-    return max(default, min(1.0, round(2 * found + 0.005, 2)))
+def _allowed(share: float, default: float) -> float:
+    """Returns the allowed share: twice that of the data, since a small split may exceed it."""
+    return max(default, min(1.0, round(2 * share + 0.005, 2)))
 
 
 def propose_training(num_rows: int) -> tuple[TrainOptions, str]:
-    """Returns training options that take a minute or two on two cores, and why they are so."""
+    """Returns options for one to two minutes of training on two cores, and their reason."""
     batch_size, epochs, patience = next(
         options for at_least, *options in _TRAINING if num_rows >= at_least
     )
@@ -158,7 +158,7 @@ def propose_training(num_rows: int) -> tuple[TrainOptions, str]:
 
 @dataclass(kw_only=True)
 class _Work:
-    """The columns not yet decided on, and the decisions so far."""
+    """The undecided columns and the decisions so far."""
 
     table: Table
     label: str
@@ -183,7 +183,7 @@ class _Work:
             self.extra_missing += _INFINITE
 
     def in_order(self, names: Iterable[str]) -> list[str]:
-        """Returns names in the order of the data; signals made of columns come first."""
+        """Returns names in the order of the data; wide signals come first."""
         places = {name: place for place, name in enumerate(self.table.columns)}
         return sorted(names, key=lambda name: places.get(name, -1))
 
@@ -191,9 +191,9 @@ class _Work:
         number, rows = self.table.num_duplicates, self.table.num_rows
         if number > _MAX_DUPLICATES * rows:
             self.notes.append(
-                f"{count(number, 'row')} ({percent(number / rows)}) equal an earlier one in every "
-                "column. So many are repetitions of coarse values, so they stay; if they are "
-                "copies, set `drop_duplicates: true`."
+                f"{count(number, 'row')} ({percent(number / rows)}) equal an earlier row in every "
+                "column. This many suggests coarse values rather than copies, so they are kept; "
+                "if they are copies, set `drop_duplicates: true`."
             )
 
     def leave_out(self, name: str, reason: str) -> None:
@@ -206,7 +206,7 @@ class _Work:
                 self._take_wide(wide)
             else:
                 self.notes.append(
-                    f"{quoted(wide.names[0])} to {quoted(wide.names[-1])} stay separate numbers: "
+                    f"{quoted(wide.names[0])} to {quoted(wide.names[-1])} remain separate numbers: "
                     "neighbouring columns are no more alike than distant ones (ratio "
                     f"{wide.roughness:.2f}), so they are not samples of one signal."
                 )
@@ -232,11 +232,11 @@ class _Work:
         low, high = column.tally.list_lengths or (0, 0)
         if column.num_missing:
             missing = percent(column.missing_share)
-            reason = f"no recording in {missing} of the rows; give these rows a list of NaN"
+            reason = f"no recording in {missing} of the rows; fill these rows with a list of NaN"
             self.leave_out(name, reason)
             return
         if low != high or high < 2:
-            self.leave_out(name, f"lists of {low} to {high} numbers; a signal has a fixed length")
+            self.leave_out(name, f"lists of {low} to {high} numbers; a signal needs a fixed length")
             return
         self.open.pop(name)
         feature = Signal(num_samples=high, unit=unit_of(name))
@@ -244,7 +244,7 @@ class _Work:
         self.gap_share = max(self.gap_share, column.tally.num_gapped / column.num_rows)
 
     def _take_rate(self) -> None:
-        """Finds the column with the sampling rate of the signals."""
+        """Finds the column that holds the sampling rate of the signals."""
         signals = {n: f for n, (f, _) in self.features.items() if isinstance(f, Signal)}
         for name, column in self.open.items():
             words = set(words_of(name))
@@ -255,11 +255,11 @@ class _Work:
             if rate <= 0:
                 continue
             for signal, feature in signals.items():
-                known = replace(feature, sampling_rate_hz=rate, rate_column=name)
-                self.features[signal] = (known, f"{self.features[signal][1]}; at {rate:g} Hz")
+                with_rate = replace(feature, sampling_rate_hz=rate, rate_column=name)
+                self.features[signal] = (with_rate, f"{self.features[signal][1]}; at {rate:g} Hz")
             off = np.abs(column.sample - rate) > _RATE_TOLERANCE * rate
             self.wrong_rate_share = float(off.mean())
-            self.leave_out(name, f"the signals' sampling rate, in the median {rate:g} Hz")
+            self.leave_out(name, f"the signals' sampling rate, median {rate:g} Hz")
             return
 
     def take_times_and_leaks(self) -> None:
@@ -270,13 +270,13 @@ class _Work:
             else:
                 leak = leaks.find_leak(column, self.positive)
             if leak is not None and not (time is None and self._is_group(column)):
-                self.leave_out(name, f"it gives the label away: {leak}")
+                self.leave_out(name, f"it leaks the label: {leak}")
             elif time is not None and column.missing_share <= MAX_MISSING_SHARE:
                 self.times[name] = time
                 self.open.pop(name)
 
     def _is_group(self, column: Column) -> bool:
-        """A machine that always fails determines the label too, but it is no copy of it."""
+        """Tells groups from copies of the label: a machine that always fails also determines it."""
         groups = find_groups(self.table.columns, [column.name], [])
         return bool(groups) and groups[0].num_groups >= 2 * len(self.table.classes)
 
@@ -309,28 +309,28 @@ class _Work:
         return split
 
     def _group_reason(self, group: Group, chosen: str | None) -> str | None:
-        """Why a group column is no feature, or None where it may be one."""
+        """Returns why a group column cannot be a feature, or None if it can."""
         if group.name == chosen:
-            return "the group by which examples are split; its own values do not occur in test"
+            return "the group by which examples are split; its training values do not occur in test"
         column = self.table.columns[group.name]
         if chosen is not None and lies_within(column, self.table.columns[chosen]):
-            return f"each of its values occurs with one {quoted(chosen)} only"
+            return f"each of its values occurs with only one {quoted(chosen)}"
         if group.num_groups > _MAX_GROUPS_AS_FEATURE:
-            return f"it names things ({group.reason}); a model would learn them by heart"
+            return f"it identifies groups ({group.reason}); a model would memorise them"
         return None
 
     def take_the_rest(self) -> None:
         texts = frozenset(
             text for c in self.table.columns.values() if c.kind == "text" for text in c.tally.texts
         )
-        if self.table.format != "csv":  # only CSV has texts for missing values
+        if self.table.format != "csv":  # only CSV uses texts for missing values
             texts |= {t for c in self.open.values() if c.kind == "mixed" for t in c.tally.texts}
-        seen: dict[bytes, str] = {}
+        first_by_codes: dict[bytes, str] = {}
         for name, column in list(self.open.items()):
             chosen = choose_kind(column, texts)
-            twin = seen.setdefault(column.codes.tobytes(), name)
+            twin = first_by_codes.setdefault(column.codes.tobytes(), name)
             if chosen.feature is not None and twin != name and self._equal(column, twin):
-                self.leave_out(name, f"it says the same as {quoted(twin)} in every row")
+                self.leave_out(name, f"it is equivalent to {quoted(twin)} in every row")
             elif chosen.feature is None:
                 self.leave_out(name, chosen.reason)
             else:
@@ -342,18 +342,18 @@ class _Work:
                 self.open.pop(name)
 
     def _equal(self, column: Column, twin: str) -> bool:
-        """Tells whether two columns with equal codes say the same."""
+        """Tells whether two columns with equal codes carry the same information."""
         other = self.table.columns[twin]
         if column.kind != other.kind or twin not in self.features:
             return False
-        # Categories under other names are the same; numbers on another scale may not be.
+        # Renamed categories are equivalent; numbers on another scale may not be.
         same = column.kind == "text" or np.array_equal(column.sample, other.sample, equal_nan=True)
         return bool(same and column.num_missing == other.num_missing)
 
     def give_times_back(self, split: SplitChoice) -> None:
-        """Makes features of times with a cycle that the data shows; the others are left out."""
+        """Turns times with a cycle covered by the data into features; excludes the others."""
         for name, time in self.times.items():
-            used = "; it deals the splits" if name == split.split.column else ""
+            used = "; the split uses it" if name == split.split.column else ""
             if not time.cycles:
                 why = "without hours and days" if time.is_elapsed else "too short for a daily cycle"
                 self.left_out[name] = f"{time.how}, {why}{used}"

@@ -3,16 +3,17 @@
 import difflib
 import logging
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from common.errors import InputError
-from pipeline.reading import values
+from pipeline.column_format import ColumnFormat, ValueType
+from pipeline.reading import contract, times, values
 from pipeline.reading.ingest_spec import IngestSpec
 
 _LOGGER = logging.getLogger(__name__)
@@ -45,40 +46,43 @@ class Column:
     Attributes:
         name: The column's name.
         type: Its type in the examples.
-        time_format: Format in which its texts are parsed as times, one of `values.TIME_FORMATS`.
+        form: How its values are written; None for the label and for lists.
         parts: The raw columns of a wide signal, in order.
+        needed: Whether an invalid value makes its row bad; if not, the value counts as missing.
     """
 
     name: str
     type: Type
-    time_format: str = values.EPOCH
+    form: ColumnFormat | None = None
     parts: tuple[str, ...] = ()
+    needed: bool = True
 
 
 @dataclass(kw_only=True)
 class TextProfile:
-    """Types that fit the texts of a column, over all rows read so far.
+    """Types that fit the texts of a column that nobody has declared, over all rows read so far.
 
     Attributes:
         num_values: Values that are not missing.
-        all_int: Every value is a whole number; in a column that must hold numbers, every number is.
+        all_int: Every value is a whole number.
         all_float: Every value is a number.
-        time_hits: int64 [formats], values that each time format parses; zeros if not a time column.
+        num_unread: Values of a time column that are not ISO 8601.
+        formats: Values of a time column that each other time format reads, for advice.
     """
 
     num_values: int = 0
     all_int: bool = True
     all_float: bool = True
-    time_hits: npt.NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros(len(values.TIME_FORMATS), np.int64)
-    )
+    num_unread: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
 
     def merge(self, other: "TextProfile") -> None:
         """Merges the profile of other rows into this one."""
         self.num_values += other.num_values
         self.all_int &= other.all_int
         self.all_float &= other.all_float
-        self.time_hits = self.time_hits + other.time_hits
+        self.num_unread += other.num_unread
+        self.formats += other.formats
 
 
 @dataclass(kw_only=True)
@@ -106,13 +110,15 @@ class Profile:
     def add_batch(self, batch: pa.RecordBatch, spec: IngestSpec, *, csv: bool) -> None:
         """Adds one raw batch to the profile."""
         self.num_rows += batch.num_rows
-        with_declared_type = {*spec.numbers, *spec.times}
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             kind = kind_of(column.type, csv=csv)
             self.kinds.setdefault(name, set()).add(kind)
-            if kind == "text" or (kind == "bytes" and name in with_declared_type):
+            if kind == "text" or (kind == "bytes" and name in spec.times):
                 text = self.texts.setdefault(name, TextProfile())
-                text.merge(_profile_texts(column.cast(pa.binary()), name, spec, so_far=text))
+                if name not in spec.columns and name != spec.label:
+                    text.merge(_profile_texts(column, name, spec, so_far=text))
+                else:
+                    text.num_values += len(column) - column.null_count
 
 
 def kind_of(arrow: pa.DataType, *, csv: bool = False) -> Kind:
@@ -144,17 +150,29 @@ def _profile_texts(
     column: pa.Array, name: str, spec: IngestSpec, *, so_far: TextProfile
 ) -> TextProfile:
     """Profiles a batch of texts; checks only what earlier batches have left open."""
-    profile = TextProfile(num_values=len(column) - column.null_count)
-    if not profile.num_values or name == spec.label:
+    form = ColumnFormat(type="text")
+    texts, _ = contract.read_column(column, form, default_marks=spec.missing_values)
+    present = texts.drop_null()
+    profile = TextProfile(num_values=len(present))
+    if not len(present):
         return profile
     if name in spec.times:
-        profile.time_hits = values.count_times(column)
-    elif name in spec.numbers and name not in spec.types:
-        profile.all_int = so_far.all_int and values.all_int(values.only_numbers(column))
-    elif name not in spec.types:
-        profile.all_int = so_far.all_int and values.all_int(column)
-        profile.all_float = profile.all_int or (so_far.all_float and values.all_float(column))
+        _profile_times(present, profile)
+    elif name not in spec.types and name not in spec.numbers:
+        profile.all_int = so_far.all_int and values.all_int(present)
+        profile.all_float = profile.all_int or (so_far.all_float and values.all_float(present))
     return profile
+
+
+def _profile_times(present: pa.Array, profile: TextProfile) -> None:
+    counts = present.value_counts()
+    texts, numbers = counts.field("values").cast(pa.string()), np.asarray(counts.field("counts"))
+    read = np.asarray(times.parse_texts(texts, times.ISO)[0].is_valid())
+    if read.all():
+        return
+    profile.num_unread = int(numbers[~read].sum())
+    unread = texts.filter(pa.array(~read))
+    profile.formats.update(times.formats_that_read(unread, numbers[~read]))
 
 
 def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
@@ -171,7 +189,10 @@ def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
     for name, parts in wide.items():
         _check_width(name, parts, spec)
     inside = {part for parts in wide.values() for part in parts}
-    columns = [Column(name=n, type="float list", parts=parts) for n, parts in wide.items()]
+    columns = [
+        Column(name=n, type="float list", parts=parts, form=form_of(n, "float", spec))
+        for n, parts in wide.items()
+    ]
     for name, kinds in profile.kinds.items():
         if name in inside:
             continue
@@ -249,37 +270,91 @@ def _check_width(name: str, parts: Sequence[str], spec: IngestSpec) -> None:
 
 def _decide(name: str, kinds: set[Kind], text: TextProfile | None, spec: IngestSpec) -> Column:
     non_empty = kinds - {"empty"}
-    lists = {kind for kind in non_empty if kind.endswith("list")}
+    needed = name in spec.needed
     if "none" in non_empty:
         raise InputError(f"Column `{name}` has a type that a tf.Example cannot hold.")
     if name == spec.label:
         return Column(name=name, type="label")
-    if lists:
-        return Column(name=name, type=_list_type(name, non_empty, spec))
-    if name in spec.times:
-        best = 0 if text is None else int(np.argmax(text.time_hits))
-        return Column(name=name, type="time", time_format=values.TIME_FORMATS[best])
+    if any(kind.endswith("list") for kind in non_empty):
+        return Column(name=name, type=_list_type(name, non_empty, spec), needed=needed)
     if name in spec.signals and non_empty:
         raise InputError(
             f"The signal `{name}` must hold a list of numbers in each row, found single values. "
             "Use Parquet with a list column, or name its columns under data.wide_signals."
         )
-    if not non_empty or (text is not None and not text.num_values and non_empty <= {"text"}):
-        unknown: Type = "float" if name in spec.numbers else "empty"
-        return Column(name=name, type=spec.types.get(name, unknown))
-    if name in spec.types:
-        return Column(name=name, type=spec.types[name])
-    return Column(name=name, type=_scalar_type(name, non_empty, text, spec))
+    column_type = _scalar_type(name, non_empty, text, spec)
+    if column_type == "time" and text is not None:
+        _check_time_format(name, text, spec)
+    form = None if column_type == "empty" else form_of(name, column_type, spec)
+    return Column(name=name, type=column_type, form=form, needed=needed)
+
+
+def form_of(name: str, column_type: Type, spec: IngestSpec) -> ColumnFormat:
+    """Returns how a column's values are written: as declared, else by its type.
+
+    Args:
+        name: The column.
+        column_type: Its type in the examples.
+        spec: The ingestion settings.
+    """
+    form = spec.columns.get(name) or ColumnFormat(type=_VALUE_TYPES[column_type])
+    if form.type != "number":
+        return form
+    return replace(
+        form,
+        decimal=form.decimal or spec.decimal,
+        thousands=form.thousands or spec.thousands,
+    )
+
+
+_VALUE_TYPES: dict[Type, ValueType] = {
+    "float": "number",
+    "int": "code",
+    "bytes": "text",
+    "time": "time",
+}
+_COLUMN_TYPES: dict[ValueType, Type] = {
+    "number": "float",
+    "code": "int",
+    "text": "bytes",
+    "truth": "bytes",
+    "time": "time",
+}
+
+
+def _check_time_format(name: str, text: TextProfile, spec: IngestSpec) -> None:
+    """Refuses texts that are mostly no ISO 8601 times: their format must be declared."""
+    if name in spec.columns or not text.num_values or text.num_unread <= text.num_values / 2:
+        return
+    reads = text.formats.most_common(3)
+    advice = " or ".join(f"`{time_format}` (reads {hits:,})" for time_format, hits in reads)
+    raise InputError(
+        f"Column `{name}`: {text.num_unread:,} of {text.num_values:,} values are not ISO 8601 "
+        f"times, and no format is declared. Write data.columns.{name}: {{type: time, format: …}}"
+        + (f" with {advice}." if advice else ", in Python's notation such as %d/%m/%Y %H:%M.")
+    )
 
 
 def _scalar_type(
     name: str, non_empty: set[Kind], text: TextProfile | None, spec: IngestSpec
 ) -> Type:
-    """Infers the type of a scalar column that no schema declares."""
+    """Returns the declared type of a scalar column; else infers it."""
+    if name in spec.columns:
+        return _COLUMN_TYPES[spec.columns[name].type]
+    if name in spec.times:
+        return "time"
+    if name in spec.types or name in spec.numbers:
+        return spec.types.get(name, "float")
+    return _inferred_type(non_empty, text)
+
+
+def _inferred_type(non_empty: set[Kind], text: TextProfile | None) -> Type:
+    if not non_empty or (text is not None and not text.num_values and non_empty <= {"text"}):
+        return "empty"
     if text is not None and non_empty & {"text", "bytes"}:
         if text.all_int and non_empty <= {"text", "bytes", "int"}:
             return "int"
-        return "float" if text.all_float or name in spec.numbers else "bytes"
+        return "float" if text.all_float else "bytes"
     if non_empty <= {"int", "time"}:
         return "int"
     return "float" if non_empty <= {"int", "float"} else "bytes"

@@ -23,6 +23,7 @@ from models.features import (
     of_kind,
     raw_feature_names,
 )
+from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.config import Config
 from pipeline.reading.files.pieces import Format
 
@@ -53,7 +54,11 @@ class IngestSpec(JsonValue):
         max_bad_rows: Maximum number of rows in quarantine.
         drop_duplicates: Keep only one of identical rows.
         wide_signals: Signals with one sample per column.
-        missing_values: Texts that mean a missing value in CSV.
+        missing_values: Texts that mean a missing value in columns without marks of their own.
+        columns: How the values of columns are written, as the config declares it.
+        decimal: Decimal mark of numbers whose column does not declare one.
+        thousands: Thousands separator of numbers whose column does not declare one.
+        layout: How the CSV files are laid out.
         strategy: `stratified`, `group`, `time` or `blocks`.
         split_column: The group or time column.
         block_rows: Rows per block; 0 for the other strategies.
@@ -62,7 +67,9 @@ class IngestSpec(JsonValue):
         numbers: Columns that must hold numbers, according to the features table.
         times: Columns that must hold points in time.
         signals: Signal columns and their number of samples.
-        required: Columns that must be present.
+        required: Columns that must be present in the data.
+        needed: Columns whose invalid values make a row bad: those that the model, the splits or
+            the slices use. Of any other column an invalid value counts as missing.
         types: Column types from the curated schema; empty without one.
     """
 
@@ -73,6 +80,10 @@ class IngestSpec(JsonValue):
     drop_duplicates: bool
     wide_signals: dict[str, WideColumns]
     missing_values: tuple[str, ...]
+    columns: dict[str, ColumnFormat]
+    decimal: Decimal
+    thousands: Thousands | None
+    layout: CsvLayout
     strategy: Literal["stratified", "group", "time", "blocks"]
     split_column: str | None
     block_rows: int
@@ -82,6 +93,7 @@ class IngestSpec(JsonValue):
     times: tuple[str, ...]
     signals: dict[str, int]
     required: tuple[str, ...]
+    needed: tuple[str, ...]
     types: dict[str, SchemaType]
 
 
@@ -107,6 +119,10 @@ def make_ingest_spec(config: Config) -> IngestSpec:
             for name, wide in config.data.wide_signals.items()
         },
         missing_values=config.data.missing_values,
+        columns=config.data.columns,
+        decimal=config.data.decimal,
+        thousands=config.data.thousands,
+        layout=config.data.csv_layout,
         strategy=split.strategy,
         split_column=split.column if split.strategy in {"group", "time"} else None,
         block_rows=split.block_rows or 0,
@@ -120,6 +136,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
             if isinstance(feature, Signal)
         },
         required=_required(config, signals),
+        needed=_needed(config, signals),
         types=schema_types(config.schema_path),
     )
 
@@ -141,6 +158,12 @@ def _required(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
     names = [name for name in names if name not in wide]
     names += [column for signal in wide.values() for column in (signal.first, signal.last)]
     return tuple(dict.fromkeys(names))
+
+
+def _needed(config: Config, signals: Sequence[object]) -> tuple[str, ...]:
+    """Returns the required columns and those that slices use."""
+    by_slices = [part.column for one in config.slices.values() for part in one if part.column]
+    return tuple(dict.fromkeys([*_required(config, signals), *by_slices]))
 
 
 def canonical_label(text: str) -> str:

@@ -1,7 +1,7 @@
 """Conversion of raw batches to the column types; rows with an invalid value are set aside."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,13 +9,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.reading import values
+from pipeline.column_format import ColumnFormat
+from pipeline.reading import contract, times, values
 from pipeline.reading.columns import ARROW_TYPES, Column, Type
 from pipeline.reading.files.csv_source import MAX_TEXT
 from pipeline.reading.files.pieces import BadRow, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
 MAX_LABELS = 20
+NO_LABEL = "has no label"
 
 
 class Fault(NamedTuple):
@@ -33,7 +35,8 @@ class TypedBatch:
     Attributes:
         batch: The valid rows; a missing value is an Arrow null.
         rows: int64 [rows], their numbers in the file.
-        bad_rows: The other rows, each with its first invalid column.
+        bad_rows: The other rows, each with its first invalid column; rows without a label come
+            with the reason `NO_LABEL`.
         labels: The most frequent label texts among the valid rows and their counts.
     """
 
@@ -67,7 +70,7 @@ def type_batch(
     good = pa.RecordBatch.from_arrays(typed, schema=schema)
     if bad.any():
         good = good.filter(pa.array(~bad))
-    labels = _count_labels(raw.batch, spec.label, ~bad)
+    labels = _count_labels(raw.batch, spec, ~bad) if spec.label in raw.batch.schema.names else {}
     return TypedBatch(batch=good, rows=raw.rows[~bad], bad_rows=bad_rows, labels=labels)
 
 
@@ -75,30 +78,43 @@ def _convert(
     batch: pa.RecordBatch, column: Column, spec: IngestSpec
 ) -> tuple[pa.Array, list[Fault]]:
     if column.parts:
-        return _convert_wide(batch, column)
+        return _convert_wide(batch, column, spec)
     raw = _raw_column(batch, column.name)
-    faults = list(_missing_faults(raw, column.name, spec))
-    if column.type == "empty" or pa.types.is_null(raw.type):
-        return pa.nulls(len(raw), ARROW_TYPES[column.type]), faults
-    array, mask, expected = _converter(column, spec)(raw)
-    if mask.any():
-        faults.append(Fault(column.name, mask, f"expected {expected}"))
+    if column.type == "label":
+        return _label(raw, spec)
+    if column.type == "empty":
+        return pa.nulls(len(raw)), []
+    if column.type.endswith("list"):
+        return _to_lists(raw, column.type), []
+    array, mask = _read_scalar(raw, column, spec)
+    faults = [Fault(column.name, mask, f"expected {_expected(column)}")] if mask.any() else []
+    if not column.needed:
+        return array, []
+    if column.name == spec.split_column and array.null_count:
+        missing = np.asarray(array.is_null()) & ~mask
+        faults.append(Fault(column.name, missing, f"has no {spec.strategy}"))
     return array, faults
 
 
-def _convert_wide(batch: pa.RecordBatch, column: Column) -> tuple[pa.Array, list[Fault]]:
+def _read_scalar(raw: pa.Array, column: Column, spec: IngestSpec) -> tuple[pa.Array, values.Mask]:
+    if column.form is None:
+        raise ValueError(f"Column `{column.name}` of type {column.type} has no format.")
+    array, mask = contract.read_column(raw, column.form, default_marks=spec.missing_values)
+    if column.type == "float":
+        return values.to_float(array)[0], mask
+    return array.cast(ARROW_TYPES[column.type]), mask
+
+
+def _convert_wide(
+    batch: pa.RecordBatch, column: Column, spec: IngestSpec
+) -> tuple[pa.Array, list[Fault]]:
     parts, faults = [], []
     for name in column.parts:
-        part, mask = values.to_float(_raw_column(batch, name).cast(_plain(batch, name)))
+        part, mask = _read_scalar(_raw_column(batch, name), replace(column, type="float"), spec)
         parts.append(part)
         if mask.any():
             faults.append(Fault(name, mask, "expected a number"))
     return values.stack(parts), faults
-
-
-def _plain(batch: pa.RecordBatch, name: str) -> pa.DataType:
-    kind = _raw_column(batch, name).type
-    return pa.float64() if pa.types.is_null(kind) else kind
 
 
 def _raw_column(batch: pa.RecordBatch, name: str) -> pa.Array:
@@ -129,49 +145,60 @@ def _unwrap_column(column: pa.Array) -> pa.Array:
     return column.flatten().take(pa.array(places, mask=lengths == 0))
 
 
-def _missing_faults(raw: pa.Array, name: str, spec: IngestSpec) -> Iterator[Fault]:
-    roles = {spec.split_column or "": spec.strategy, spec.label: "label"}
-    if name in roles:
-        missing = np.asarray(pc.is_null(raw, nan_is_null=True))
-        if missing.any():
-            yield Fault(name, missing, f"has no {roles[name]}")
+def _expected(column: Column) -> str:
+    form = column.form or ColumnFormat(type="text")
+    if form.type == "time":
+        return _expected_time(form)
+    plain = {
+        "number": "a number",
+        "code": "a whole number",
+        "text": "UTF-8 text",
+        "truth": "a truth value such as true or false, yes or no, 1 or 0",
+    }[form.type]
+    marks = [f"decimal mark `{form.decimal}`"] if form.decimal not in (None, ".") else []
+    marks += [f"thousands separator `{form.thousands}`"] if form.thousands else []
+    marks += [f"unit `{form.suffix}`"] if form.suffix else []
+    return plain + (f" with {', '.join(marks)}" if marks else "")
 
 
-Converted = tuple[pa.Array, values.Mask, str]
-
-
-def _converter(column: Column, spec: IngestSpec) -> Callable[[pa.Array], Converted]:
-    simple: dict[Type, tuple[Callable[[pa.Array], tuple[pa.Array, values.Mask]], str]] = {
-        "int": (values.to_int, "a whole number"),
-        "float": (values.to_float, "a number"),
-        "bytes": (values.to_text, "UTF-8 text"),
-        "time": (lambda raw: values.to_epoch(raw, column.time_format), _expected_time(column)),
-        "label": (lambda raw: _label(raw, spec.positive), "UTF-8 text"),
-    }
-    if column.type in simple:
-        convert, expected = simple[column.type]
-        return lambda raw: (*convert(raw), expected)
-    return lambda raw: (_to_lists(raw, column.type), np.zeros(len(raw), bool), "")
-
-
-def _expected_time(column: Column) -> str:
-    if column.time_format == values.EPOCH:
-        return (
-            "seconds (or milli-, micro-, nanoseconds) since 1970, or a time such as "
-            "2026-01-31T12:00:00"
+def _expected_time(form: ColumnFormat) -> str:
+    if form.unit is not None:
+        return f"a number of {form.unit}" + (
+            "" if form.elapsed else " since 1970, or an Arrow time"
         )
-    return f"a time as in the other rows ({column.time_format})"
+    if form.format in (None, times.ISO):
+        return "a time such as 2026-01-31T12:00:00, or seconds since 1970 up to the year 2100"
+    return f"a time written as {form.format}"
 
 
-def _label(raw: pa.Array, positive: str) -> tuple[pa.Array, values.Mask]:
-    text, bad = values.to_text(raw)
-    encoded = text.dictionary_encode()
-    is_positive = np.array(
-        [canonical_label(value.decode()) == positive for value in encoded.dictionary.to_pylist()],
-        np.int64,
+def _label(raw: pa.Array, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
+    text, missing, bad = label_texts(raw, spec.missing_values)
+    is_positive = pc.equal(text, spec.positive)
+    faults = [Fault(spec.label, missing, NO_LABEL)] if missing.any() else []
+    if bad.any():
+        faults.append(Fault(spec.label, bad, "expected UTF-8 text"))
+    return is_positive.cast(pa.int64()), faults
+
+
+def label_texts(
+    raw: pa.Array, missing_values: Sequence[str]
+) -> tuple[pa.Array, values.Mask, values.Mask]:
+    """Returns the canonical texts of labels, which are missing, and which are not UTF-8.
+
+    Blank texts, the missing marks and not-a-number, in any case, are missing labels.
+    """
+    if pa.types.is_dictionary(raw.type):
+        raw = raw.dictionary_decode()
+    if pa.types.is_null(raw.type):
+        raw = raw.cast(pa.string())
+    column, bad = contract.read_column(
+        raw, ColumnFormat(type="text"), default_marks=(*missing_values, "nan", "NaN", "NAN")
     )
-    indices = encoded.indices
-    return pa.array(is_positive, pa.int64()).take(indices), bad
+    encoded = column.dictionary_encode()
+    canonical = [canonical_label(text.decode()) for text in encoded.dictionary.to_pylist()]
+    texts = pa.array(canonical, pa.string()).take(encoded.indices)
+    missing = np.asarray(texts.is_null()) & ~bad
+    return texts, missing, bad
 
 
 def _to_lists(raw: pa.Array, kind: Type) -> pa.Array:
@@ -191,7 +218,7 @@ def _report(raw: RawBatch, fault: Fault, mask: values.Mask, path: str) -> list[B
     bad_rows = []
     for place in np.flatnonzero(mask):
         text = _text(column[int(place)].as_py())
-        missing = fault.reason.startswith("has no")
+        missing = fault.reason.startswith("has no") and not text.strip()
         reason = fault.reason if missing else f"`{text[:40]}` found, {fault.reason}"
         bad_rows.append(
             BadRow(
@@ -211,8 +238,8 @@ def _text(value: object) -> str:
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
 
 
-def _count_labels(batch: pa.RecordBatch, label: str, good: values.Mask) -> dict[str, int]:
-    text, _ = values.to_text(_raw_column(batch, label).filter(pa.array(good)))
-    counts = text.drop_null().value_counts()
-    pairs = [(_text(item["values"].as_py()), item["counts"].as_py()) for item in counts]
+def _count_labels(batch: pa.RecordBatch, spec: IngestSpec, good: values.Mask) -> dict[str, int]:
+    texts, _, _ = label_texts(_raw_column(batch, spec.label), spec.missing_values)
+    counts = texts.filter(pa.array(good)).drop_null().value_counts()
+    pairs = [(item["values"].as_py(), item["counts"].as_py()) for item in counts]
     return dict(sorted(pairs, key=lambda pair: -pair[1])[:MAX_LABELS])

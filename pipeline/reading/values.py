@@ -1,4 +1,4 @@
-"""Conversion of a column to int64, float32, binary, or seconds since the Unix epoch.
+"""Conversion of whole columns to int64, float64, float32 or binary.
 
 Each function returns the converted column and a mask of the values that could not be converted. A
 missing value remains an Arrow null and is not invalid. Whole columns are cast at once; values are
@@ -10,53 +10,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 Mask = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, float)
 
-_MIN_EPOCH_S = -62_135_596_800  # the year 1
-_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999; milliseconds of 1979 exceed it
-# The years 1980 to 2100. Within them a whole number is a time in one unit only: a time in
-# milliseconds is not a valid time in seconds or microseconds.
-FIRST_S, LAST_S = 315_532_800, 4_102_444_800
-FINER_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _INT64_LIMIT = 2**63
-
-EPOCH = "epoch"
-# The format that parses the most values wins; on a tie, the first in this order. For an ambiguous
-# date such as 03/04/2020 that no other value decides, the month comes first.
-TIME_FORMATS = (
-    EPOCH,
-    "ISO8601",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-    "%m/%d/%y %H:%M",
-    "%m/%d/%y",
-    "%d/%m/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%d-%m-%Y %H:%M:%S",
-    "%d-%m-%Y %H:%M",
-    "%d-%m-%Y",
-    "%d-%b-%Y",
-    "%d %b %Y",
-    "%b %d, %Y",
-    "%a %b %d %H:%M:%S %Y",
-)
-
-# No other format parses a value of these to a different time.
-UNMISTAKABLE = (EPOCH, "ISO8601")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -78,17 +38,28 @@ def to_text(column: pa.Array) -> tuple[pa.Array, Mask]:
     try:
         column.cast(pa.string())
     except pa.ArrowInvalid:
-        bad = np.array([text is not None and not _is_utf8(text) for text in column.to_pylist()])
+        bad = np.array(
+            [text is not None and utf8_or_none(text) is None for text in column.to_pylist()]
+        )
         return _without(column, bad), bad
     return column, _none_bad(column)
 
 
-def _is_utf8(text: bytes) -> bool:
+def utf8_or_none(text: bytes | None) -> str | None:
+    """Returns the decoded text, or None where it is missing or not UTF-8."""
     try:
-        text.decode()
+        return None if text is None else text.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
+
+
+def floats_of(texts: pa.Array) -> pa.Array:
+    """Returns float64 numbers of Arrow strings; a text that is no number becomes null."""
+    fast = _cast(texts, pa.float64())
+    if fast is not None:
+        return fast
+    numbers = [None if text is None else _float_or_none(text) for text in texts.to_pylist()]
+    return pa.array(numbers, pa.float64())
 
 
 def to_int(column: pa.Array) -> tuple[pa.Array, Mask]:
@@ -101,8 +72,6 @@ def to_int(column: pa.Array) -> tuple[pa.Array, Mask]:
         bad = ~missing & ~((np.abs(values) < _INT64_LIMIT) & (np.floor(values) == values))
         whole = np.where(missing | bad, 0, values).astype(np.int64)
         return pa.array(whole, mask=missing | bad), bad
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return to_epoch(column, EPOCH)
     if pa.types.is_uint64(column.type):
         bad = np.asarray(pc.greater(column, _INT64_LIMIT - 1).fill_null(False))
         return _without(column, bad).cast(pa.int64()), bad
@@ -122,68 +91,6 @@ def to_float(column: pa.Array) -> tuple[pa.Array, Mask]:
     with np.errstate(over="ignore"):
         narrow = numbers.astype(np.float32)
     return pa.array(narrow, mask=missing), bad
-
-
-def to_epoch(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
-    """Returns int64 seconds since the Unix epoch, UTC; times that cannot be parsed are invalid.
-
-    Args:
-        column: Arrow times, numbers, or texts. Numbers are seconds, or, if too large for that,
-            milliseconds, microseconds or nanoseconds within the years 1980 to 2100.
-        time_format: One of `TIME_FORMATS`, for texts.
-    """
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        seconds = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        return pc.cast(pc.floor(pc.divide(seconds.cast(pa.float64()), 1e6)), pa.int64()), (
-            _none_bad(column)
-        )
-    if is_text(column.type) and time_format != EPOCH:
-        return _parse_times(column, time_format)
-    values, bad = (
-        _parse(column, pa.float64(), _float_or_none)
-        if is_text(column.type)
-        # An unsafe cast: a float64 resolves present-day nanoseconds to 256 ns; seconds need less.
-        else (column.cast(pa.float64(), safe=False), _none_bad(column))
-    )
-    missing = np.asarray(pc.is_null(values, nan_is_null=True))
-    seconds = np.floor(_in_seconds(np.asarray(values.fill_null(0.0))))
-    bad |= ~missing & ~((seconds >= _MIN_EPOCH_S) & (seconds <= _MAX_EPOCH_S))
-    whole = np.where(missing | bad, 0, seconds).astype(np.int64)
-    return pa.array(whole, mask=missing | bad), bad
-
-
-def _in_seconds(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    seconds = numbers
-    for per_second in FINER_UNITS.values():
-        finer = (numbers >= FIRST_S * per_second) & (numbers <= LAST_S * per_second)
-        seconds = np.where(finer, numbers / per_second, seconds)
-    return seconds
-
-
-def _parse_times(column: pa.Array, time_format: str) -> tuple[pa.Array, Mask]:
-    text, _ = to_text(column)
-    times = pd.to_datetime(
-        pd.Series(text.cast(pa.string()).to_pylist(), dtype="object"),
-        format=time_format,
-        utc=True,
-        errors="coerce",
-    )
-    unread = times.isna().to_numpy()
-    seconds = times.dt.tz_localize(None).to_numpy().astype("datetime64[s]").astype(np.int64)
-    return pa.array(seconds, mask=unread), unread & np.asarray(column.is_valid())
-
-
-def count_times(column: pa.Array) -> npt.NDArray[np.int64]:
-    """Returns int64 [formats], the number of values that each of `TIME_FORMATS` parses."""
-    distinct = column.drop_null().value_counts()
-    texts, counts = distinct.field("values"), np.asarray(distinct.field("counts"))
-    hits = np.zeros(len(TIME_FORMATS), np.int64)
-    for place, time_format in enumerate(TIME_FORMATS):
-        values, _ = to_epoch(texts, time_format)
-        hits[place] = counts[np.asarray(values.is_valid())].sum()
-        if time_format in UNMISTAKABLE and hits[place] == counts.sum():
-            break
-    return hits
 
 
 def all_int(column: pa.Array) -> bool:
@@ -209,7 +116,7 @@ def _all_parse(column: pa.Array, kind: pa.DataType, parse: Callable[[str], Numbe
     if _cast(column, kind) is not None:
         return True
     for text in column.drop_null().to_pylist():
-        if text.strip() and (not _is_utf8(text) or parse(text.decode()) is None):
+        if text.strip() and (utf8_or_none(text) is None or parse(text.decode()) is None):
             return False
     return True
 

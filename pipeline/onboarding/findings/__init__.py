@@ -1,1 +1,1 @@
-"""What `init` concludes from a profile: kinds, identifiers, leaks, splits."""
+"""Conclusions of `init` from a profile: kinds, identifiers, leaks, splits."""

@@ -1,4 +1,4 @@
-"""Recognises columns that name rows (identifiers) or things that rows belong to (groups)."""
+"""Detection of identifier columns and of group columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ _ALIKE = 0.9
 
 
 def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | None:
-    """Returns why a column names rows, or None where it measures something.
+    """Returns why a column is an identifier, or None if it is a measurement.
 
     Args:
         column: The column.
-        num_distinct_rows_share: Share of rows that are no copy of an earlier one, in (0, 1].
+        num_distinct_rows_share: Share of rows that do not repeat an earlier one, in (0, 1].
     """
     if column.kind not in ("int", "float", "text", "mixed") or column.num_sampled < 10:
         return None
@@ -42,7 +42,7 @@ def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | N
     if column.kind in ("text", "mixed"):
         if unique < _UNIQUE_SHARE:
             return None
-        return f"an identifier: {percent(min(1, unique))} of its texts occur once"
+        return f"an identifier: {percent(min(1, unique))} of its texts are unique"
     direction = direction_of(column.sample)
     if direction and (column.kind == "int" or _evenly_spaced(column.sample)):
         return f"a row number or counter: strictly {direction} from row to row"
@@ -60,7 +60,7 @@ def _integer_identifier(column: Column, unique: float) -> str | None:
     present = column.sample[~np.isnan(column.sample)]
     dense = len(present) > 0.8 * (np.ptp(present) + 1)
     if _ID_WORDS & set(words_of(column.name)):
-        return f"an identifier: {percent(min(1, unique))} of its values occur once"
+        return f"an identifier: {percent(min(1, unique))} of its values are unique"
     if dense and unique >= 0.999:
         return "an identifier: each whole number of its range occurs once"
     return None
@@ -71,9 +71,9 @@ class Group:
     """A column whose equal values mark rows that belong together.
 
     Attributes:
-        name: The column.
-        num_groups: Its distinct values in the sample.
-        reason: Why it is one.
+        name: Name of the column.
+        num_groups: Number of its distinct values in the sample.
+        reason: Why it is a group column.
     """
 
     name: str
@@ -84,23 +84,23 @@ class Group:
 def find_groups(
     columns: Mapping[str, Column], candidates: Sequence[str], numeric: Sequence[str]
 ) -> list[Group]:
-    """Returns the group columns among `candidates`, the one to split by first.
+    """Returns the group columns among `candidates`, the preferred split column first.
 
-    That is the coarsest with enough groups for steady figures: with fewer, the test split is one
-    group or two.
+    That is the coarsest column with enough groups for stable metrics: with fewer, the test split
+    consists of one or two groups.
 
     Args:
         columns: All columns.
-        candidates: Those that may be groups: texts and whole numbers.
-        numeric: Measurements, in which rows of one group are alike.
+        candidates: Possible group columns: texts and whole numbers.
+        numeric: Measurements, which should be similar within a group.
     """
-    found = []
+    groups = []
     measured = [columns[name].sample for name in numeric[:_MAX_LIKENESS_COLUMNS]]
     for name in candidates:
         group = _judge(columns[name], measured)
         if group is not None:
-            found.append(group)
-    return sorted(found, key=lambda g: (g.num_groups < _MIN_STEADY_GROUPS, g.num_groups))
+            groups.append(group)
+    return sorted(groups, key=lambda g: (g.num_groups < _MIN_STEADY_GROUPS, g.num_groups))
 
 
 def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group | None:
@@ -114,10 +114,10 @@ def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group
     words = words_of(column.name)
     if not words or groups > rows * _UNIQUE_SHARE or column.missing_share > 0.05:
         return None
-    each = f"{count(groups, 'value')}, {rows / groups:.1f} rows each in the mean"
+    sizes = f"{count(groups, 'value')}, {rows / groups:.1f} rows each on average"
     identified = words[-1] in _ID_WORDS and groups >= 2 * _MIN_GROUPS
     if identified or words[-1] in _THINGS or (len(words) > 1 and set(words[-2:]) <= _THINGS):
-        return Group(name=column.name, num_groups=groups, reason=f"its name and {each}")
+        return Group(name=column.name, num_groups=groups, reason=f"its name and {sizes}")
     if groups < _MIN_GROUPS_BY_LIKENESS or rows / groups < _MIN_ROWS_A_GROUP or not measured:
         return None
     alike = [likeness(column.codes, values) for values in measured]
@@ -126,7 +126,7 @@ def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group
     return Group(
         name=column.name,
         num_groups=groups,
-        reason=f"{each}; rows of one value are alike (intraclass correlation "
+        reason=f"{sizes}; rows with the same value are similar (intraclass correlation "
         f"{float(np.median(alike)):.2f})",
     )
 
@@ -135,15 +135,15 @@ def likeness(codes: npt.NDArray[np.int64], numbers: npt.NDArray[np.float64]) -> 
     """Returns the intraclass correlation ICC(1) of numbers in groups, at most 1.
 
     Args:
-        codes: int64 [rows], each row's group; negative is none.
+        codes: int64 [rows], each row's group; negative for none.
         numbers: float64 [rows], NaN where missing.
 
     References:
         Shrout and Fleiss, Intraclass correlations, Psychological Bulletin 86(2), 1979.
     """
-    known = (codes >= 0) & np.isfinite(numbers)
-    _, groups, sizes = np.unique(codes[known], return_inverse=True, return_counts=True)
-    values, num_groups, num_rows = numbers[known], len(sizes), int(known.sum())
+    valid = (codes >= 0) & np.isfinite(numbers)
+    _, groups, sizes = np.unique(codes[valid], return_inverse=True, return_counts=True)
+    values, num_groups, num_rows = numbers[valid], len(sizes), int(valid.sum())
     if num_groups < 2 or num_rows <= num_groups:
         return 0.0
     means = np.bincount(groups, values) / sizes
@@ -155,7 +155,7 @@ def likeness(codes: npt.NDArray[np.int64], numbers: npt.NDArray[np.float64]) -> 
 
 
 def lies_within(inner: Column, outer: Column) -> bool:
-    """Tells whether each value of `inner` occurs with one value of `outer` only."""
-    known = (inner.codes >= 0) & (outer.codes >= 0)
-    pairs = np.unique(np.stack([inner.codes[known], outer.codes[known]]), axis=1)
-    return bool(pairs.shape[1] == len(np.unique(inner.codes[known])))
+    """Tells whether each value of `inner` occurs with only one value of `outer`."""
+    valid = (inner.codes >= 0) & (outer.codes >= 0)
+    pairs = np.unique(np.stack([inner.codes[valid], outer.codes[valid]]), axis=1)
+    return bool(pairs.shape[1] == len(np.unique(inner.codes[valid])))

@@ -1,4 +1,4 @@
-"""Which kind of feature a column is."""
+"""Choice of the feature kind of a column."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _CODE_WORDS = {
     "version", "level", "flag", "sector", "day", "firmware", "brand", "shift", "quality",
 }  # fmt: skip
 _COUNT_WORDS = {"count", "counts", "num", "n", "total", "amount", "size", "age", "rank", "score"}
-_MAX_CODES = 12  # whole numbers with more values are measurements, unless their name says code
+_MAX_CODES = 12  # whole numbers with more values are measurements, unless named as codes
 _MAX_NAMED_CODES = 1_000
 _MIN_ROWS_A_VALUE = 5
 _MAX_VOCABULARY = 1_000
@@ -27,12 +27,12 @@ _MAX_MARKERS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class KindChoice:
-    """What becomes of a column.
+    """The feature kind chosen for a column.
 
     Attributes:
-        feature: Its kind as a feature, or None where it is left out.
-        reason: Why, with the figure that decided.
-        missing_texts: Texts in a column of numbers that mean a missing value.
+        feature: The feature, or None if the column is excluded.
+        reason: Why, with the number it rests on.
+        missing_texts: Texts in a numeric column that mean a missing value.
     """
 
     feature: Feature | None
@@ -41,11 +41,11 @@ class KindChoice:
 
 
 def choose_kind(column: Column, other_texts: frozenset[str] = frozenset()) -> KindChoice:
-    """Returns what becomes of a column that is no identifier, time, group or leak.
+    """Returns the choice for a column that is not an identifier, time, group or leak.
 
     Args:
         column: The column.
-        other_texts: Texts of text columns, which must not come to mean a missing value.
+        other_texts: Texts of text columns, which must not be treated as missing values.
     """
     useless = _useless(column)
     if useless:
@@ -66,13 +66,13 @@ def _useless(column: Column) -> str | None:
     if column.kind == "empty":
         return "empty in every row"
     if column.kind == "other":
-        return "of a type that is neither number, text, time nor list of numbers"
+        return "of a type other than number, text, time or list of numbers"
     if column.missing_share > MAX_MISSING_SHARE:
         return f"missing in {percent(column.missing_share)} of the rows"
     if column.num_distinct < 2 and column.num_missing == 0:
         return "the same value in every row"
     if column.num_distinct < 2 and column.kind == "float":
-        return "the same value wherever there is one"
+        return "the same value wherever present"
     return None
 
 
@@ -105,9 +105,9 @@ def _whole_number(column: Column) -> KindChoice:
     enough = column.num_sampled >= _MIN_ROWS_A_VALUE * distinct
     named = bool(words & _CODE_WORDS) and not words & _COUNT_WORDS
     few = 3 <= distinct <= _MAX_CODES and not words & _COUNT_WORDS and not unit_of(column.name)
-    lone = distinct == 1  # then only having a value tells something
+    lone = distinct == 1  # then only the presence of a value is informative
     if enough and (few or lone or (named and distinct <= _MAX_NAMED_CODES)):
-        reason = f"whole numbers with {count(distinct, 'distinct value')}, taken as codes"
+        reason = f"whole numbers with {count(distinct, 'distinct value')}, treated as codes"
         return KindChoice(feature=_categorical(distinct), reason=reason)
     return _number(column)
 
@@ -115,14 +115,14 @@ def _whole_number(column: Column) -> KindChoice:
 def _text(column: Column) -> KindChoice:
     distinct, present = len(column.tally.texts), column.tally.num_present
     complete = column.tally.texts_complete
-    if not complete:  # more than were counted one by one: judge by the sample
+    if not complete:  # too many to count individually: use the sample
         distinct, present = column.num_distinct, column.num_sampled
     if distinct > max(20, present // _MIN_ROWS_A_VALUE) or distinct > _MAX_CATEGORIES:
         reason = f"free text: {count(distinct, 'distinct value')} in {count(present, 'row')}"
         return KindChoice(feature=None, reason=reason)
     reason = f"text with {count(distinct, 'distinct value')}"
     if distinct > _MAX_VOCABULARY:
-        reason += f"; the {_MAX_VOCABULARY:,} most frequent are kept, the others are one"
+        reason += f"; the {_MAX_VOCABULARY:,} most frequent are kept, the others share one category"
     return KindChoice(feature=_categorical(distinct), reason=reason)
 
 
@@ -143,7 +143,7 @@ def _mixed(column: Column, other_texts: frozenset[str]) -> KindChoice:
         return KindChoice(
             feature=Numeric(unit=unit_of(column.name)),
             reason=f"numbers, with {texts} ({percent(share)}); these count as missing, which has "
-            "an indicator of its own",
+            "its own indicator",
             missing_texts=tuple(tally.texts),
         )
     choice = _text_of_mixed(column)
@@ -156,5 +156,5 @@ def _text_of_mixed(column: Column) -> KindChoice:
         reason = f"too many distinct values for a category: {distinct:,}"
         return KindChoice(feature=None, reason=reason)
     return KindChoice(
-        feature=_categorical(distinct), reason=f"taken as text with {distinct:,} distinct values"
+        feature=_categorical(distinct), reason=f"treated as text with {distinct:,} distinct values"
     )

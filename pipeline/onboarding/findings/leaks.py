@@ -1,4 +1,4 @@
-"""Finds columns that give the label away: copies of it, codes that determine it, flags of it.
+"""Detection of columns that leak the label: copies, codes that determine it, flags.
 
 References:
     Kaufman, Rosset, Perlich and Stitelman, Leakage in data mining: formulation, detection, and
@@ -12,23 +12,23 @@ from pandas import Series
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import count, percent, quoted
 
-# A single honest measurement does not separate the classes this well.
+# A single legitimate measurement does not separate the classes this well.
 MAX_ROC_AUC = 0.995
 MAX_BALANCED_ACCURACY = 0.995
 _SUSPICIOUS_ROC_AUC = 0.9
-_MIN_OF_EACH_CLASS = 10  # below, a perfect separation is a coincidence too easily
+_MIN_OF_EACH_CLASS = 10  # with fewer, chance can separate the classes perfectly
 _MAX_FLAG_VALUES = 20
 _FLAG_PRECISION = 0.99
 _MIN_FLAGGED = 10
 _MIN_FLAG_LIFT = 3.0
-# A value may be all positive by chance; less likely than this it is a flag.
+# All rows with a value may be positive by chance; below this probability it is a flag.
 _MAX_CHANCE = 1e-6
 
 Bools = npt.NDArray[np.bool_]
 
 
 def find_leak(column: Column, positive: Bools) -> str | None:
-    """Returns how a column gives the label away, or None.
+    """Returns how a column leaks the label, or None.
 
     Args:
         column: The column.
@@ -51,7 +51,7 @@ def _can_tell(column: Column, positive: Bools) -> bool:
 
 
 def presence_leak(column: Column, positive: Bools) -> str | None:
-    """Returns how having a value gives the label away, as a repair's date does, or None."""
+    """Returns how the presence of a value leaks the label, as a repair date does, or None."""
     if not _can_tell(column, positive):
         return None
     present = column.codes >= 0
@@ -61,13 +61,13 @@ def presence_leak(column: Column, positive: Bools) -> str | None:
     if max(accuracy, 1 - accuracy) <= MAX_BALANCED_ACCURACY:
         return None
     when = "positive" if accuracy > 0.5 else "negative"
-    return f"it has a value just where the label is {when}"
+    return f"it has a value exactly where the label is {when}"
 
 
 def suspicion(column: Column, positive: Bools) -> str:
-    """Returns what to ask about a column that is honest but very strong, or an empty text.
+    """Returns a warning about a very strong but not perfect column, or an empty text.
 
-    With another column it may determine the label, as a tip does together with the fare.
+    Together with another column it may determine the label, as a tip and the fare do.
     """
     if not _can_tell(column, positive) or not column.is_number or column.num_sampled < 2:
         return ""
@@ -76,7 +76,7 @@ def suspicion(column: Column, positive: Bools) -> str:
     if max(area, 1 - area) <= _SUSPICIOUS_ROC_AUC or present.mean() < 0.5:
         return ""
     return (
-        f"alone it has ROC-AUC {max(area, 1 - area):.3f}: leave it out if it is known only after "
+        f"alone it has ROC-AUC {max(area, 1 - area):.3f}: remove it if it is known only after "
         "the label"
     )
 
@@ -92,7 +92,7 @@ def _order_leak(column: Column, present: Bools, positive: Bools) -> str | None:
 
 
 def roc_auc(scores: npt.NDArray[np.float64], positive: Bools) -> float:
-    """Returns the area under the ROC curve, ties counted half.
+    """Returns the area under the ROC curve, with ties counted half.
 
     References:
         Hanley and McNeil, Radiology 143, 1982: the area is the Mann-Whitney statistic.
@@ -106,12 +106,12 @@ def roc_auc(scores: npt.NDArray[np.float64], positive: Bools) -> float:
 
 
 def _value_leak(codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
-    """Learns the label of each value on one half of the rows and tries it on the other.
+    """Learns the label of each value on one half of the rows and tests it on the other.
 
-    A value that occurs once teaches nothing about the other half, so identifiers do not pass for
-    copies of the label.
+    A value that occurs once carries no information about the other half, so identifiers are not
+    mistaken for copies of the label.
     """
-    accuracy = _two_fold_accuracy(codes + 1, positive)  # missing is a value like others
+    accuracy = _two_fold_accuracy(codes + 1, positive)  # missing counts as a value
     if accuracy <= MAX_BALANCED_ACCURACY:
         return None
     return f"its values determine the label (balanced accuracy {accuracy:.4f} on held-out rows)"
@@ -136,10 +136,10 @@ def _two_fold_accuracy(codes: npt.NDArray[np.int64], positive: Bools) -> float:
 
 
 def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
-    """Finds a value, or having one, that only positives have: a failure mode's flag."""
+    """Finds a value, or the presence of any, exclusive to positives: a failure-mode flag."""
     prevalence = float(positive.mean())
     if column.num_distinct > _MAX_FLAG_VALUES:
-        codes = (codes >= 0).astype(np.int64)  # then only having a value can be a flag
+        codes = (codes >= 0).astype(np.int64)  # then only the presence of a value can be a flag
     rows = np.bincount(codes + 1, minlength=2)
     hits = np.bincount(codes + 1, positive, minlength=2)
     for place in np.flatnonzero(rows >= _MIN_FLAGGED):
@@ -149,7 +149,7 @@ def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) ->
         if precision >= _FLAG_PRECISION and chance < _MAX_CHANCE and lift >= _MIN_FLAG_LIFT:
             return (
                 f"{_value_words(column, int(place))} occurs in {count(int(rows[place]), 'row')}, "
-                f"{percent(precision)} of them positive: it looks like a consequence of the label"
+                f"{percent(precision)} of them positive: it may be a consequence of the label"
             )
     return None
 

@@ -1,4 +1,4 @@
-"""Tells from runs of equal label whether rows lie in the order of recording, and makes blocks."""
+"""Test for rows in recording order, by runs of equal labels, and the block lengths to try."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from pipeline.components.arrow_example_gen.splitting import blocks, splits
 from pipeline.onboarding.profile.words import count
 from pipeline.reading import hashing
 
-# Fewer runs of equal label than this share of what shuffled rows have: neighbours are alike.
+# With fewer runs than this share of those in shuffled rows, neighbouring rows are similar.
 _ORDERED_SHARE = 0.5
 _MIN_EXPECTED_RUNS = 10
-# With fewer blocks that hold a positive, the test split's positives come from one run or two.
+# With fewer blocks that contain a positive, the test positives come from one or two runs.
 MIN_STEADY_BLOCKS = 20
 
 Bools = npt.NDArray[np.bool_]
@@ -28,7 +28,7 @@ class RowOrder:
     Attributes:
         label_codes: int64 [rows], the class of each row; negative is missing.
         positive_code: The positive class.
-        file_rows: Rows of each file; sums to the rows.
+        file_rows: Number of rows of each file; sums to `rows`.
     """
 
     label_codes: Ints
@@ -37,24 +37,24 @@ class RowOrder:
 
     @cached_property
     def known(self) -> Bools:
-        """Which rows have a label, bool [rows]."""
+        """Whether each row has a label, bool [rows]."""
         known: Bools = self.label_codes >= 0
         return known
 
     @cached_property
     def positive(self) -> Bools:
-        """Which rows are positive, bool [rows with a label]."""
+        """Whether each row is positive, bool [rows with a label]."""
         positive: Bools = self.label_codes[self.known] == self.positive_code
         return positive
 
     @property
     def num_runs(self) -> int:
-        """Runs of rows of equal class."""
+        """Number of runs of rows of the same class."""
         return 1 + int((np.diff(self.label_codes[self.known]) != 0).sum())
 
     @property
     def num_expected_runs(self) -> float:
-        """Mean number of runs of the same rows when shuffled.
+        """Expected number of runs if the rows were shuffled.
 
         References:
             Wald and Wolfowitz, On a test whether two samples are from the same population, 1940:
@@ -66,23 +66,23 @@ class RowOrder:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether equal labels stand together much more than in shuffled rows."""
+        """Whether equal labels cluster much more than in shuffled rows."""
         expected = self.num_expected_runs
         return expected >= _MIN_EXPECTED_RUNS and self.num_runs < _ORDERED_SHARE * expected
 
     @property
     def finding(self) -> str:
-        """What the runs show, for people."""
+        """Human-readable comparison of the observed and expected number of runs."""
         return (
-            f"rows lie in {count(self.num_runs, 'run')} of equal label, where shuffled rows would "
-            f"have about {self.num_expected_runs:,.0f}"
+            f"the rows form {count(self.num_runs, 'run')} of equal labels; shuffled rows would "
+            f"form about {self.num_expected_runs:,.0f}"
         )
 
     def block_lengths(self) -> Iterator[int]:
-        """Yields lengths of blocks to try, falling from the longest that makes sense.
+        """Yields block lengths to try, in descending order.
 
-        That is the longest run, or less where it leaves too few blocks; the last is the median
-        length of the runs of positive rows, for shorter blocks would cut most of these.
+        The first is the longest run, or less if that leaves too few blocks. The last is the median
+        length of the runs of positive rows: shorter blocks would cut most of these.
         """
         ends = np.flatnonzero(np.diff(self.positive.astype(np.int8))) + 1
         edges = np.concatenate([[0], ends, [len(self.positive)]])
@@ -95,20 +95,20 @@ class RowOrder:
         yield shortest
 
     def block_keys(self, block_rows: int, seed: int) -> hashing.Hashes:
-        """Returns uint64 [rows with a label], the keys by which ingestion deals their blocks."""
+        """Returns uint64 [rows with a label], the keys by which ingestion assigns their blocks."""
         keys = []
         end = 0
         for file, num_rows in enumerate(self.file_rows):
             start, end = end, end + num_rows
-            known = self.known[start:end]
-            positive = self.label_codes[start:end][known] == self.positive_code
+            labelled = self.known[start:end]
+            positive = self.label_codes[start:end][labelled] == self.positive_code
             numberer = blocks.BlockNumberer(block_rows=block_rows)
-            numbers = numberer.number(positive, 1 + np.flatnonzero(known))
+            numbers = numberer.number(positive, 1 + np.flatnonzero(labelled))
             keys.append(blocks.block_keys(numbers, file, seed))
         return np.concatenate(keys)
 
     def num_positive_blocks(self, keys: hashing.Hashes) -> tuple[int, int]:
-        """Returns how many blocks hold a positive row, and how many there are."""
+        """Returns the number of blocks with a positive row, and of all blocks."""
         counts = splits.KeyCounts()
         counts.add(keys, self.positive)
         return int((counts.counts[:, 1] > 0).sum()), len(counts.keys)

@@ -1,4 +1,4 @@
-"""Proposes the split that keeps what belongs together, or comes later, on its own side."""
+"""Choice of the strictest split strategy that the data allow."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pipeline.reading import hashing
 
 _SHARES = (Split().train, Split().eval, Split().test)
 _MIN_POSITIVES = 3
-# A split may miss its share of rows or positives by this factor before the strategy is given up.
+# A strategy is rejected if a split misses its share of rows or positives by this factor.
 _MIN_SHARE_KEPT = 0.4
 _MIN_TIMES = 10
 
@@ -25,13 +25,13 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class SplitChoice:
-    """How examples are dealt.
+    """How examples are assigned to splits.
 
     Attributes:
         split: The strategy.
         reason: Why.
-        not_possible: Better strategies that the data does not allow, and why not.
-        warning: What to know about the strategy's figures, or an empty text.
+        not_possible: Stricter strategies that the data do not allow, with the reason.
+        warning: Caveat about metrics under this strategy, or an empty text.
     """
 
     split: Split
@@ -52,10 +52,10 @@ def propose_split(
 
     Args:
         positive: bool [sampled rows], whether the label is positive.
-        groups: Group columns and their codes by sampled row, the one to prefer first.
+        groups: Group columns and their codes by sampled row, in order of preference.
         times: Time columns.
-        scale: Rows of the data for each sampled row.
-        order: The labels of all rows in their order.
+        scale: Rows of the data per sampled row.
+        order: The labels of all rows in the order of the data.
     """
     refused: list[str] = []
     for why_not, split, reason in _stricter(positive, groups, times, scale=scale):
@@ -77,44 +77,44 @@ def _at_random(refused: tuple[str, ...], warning: str = "") -> SplitChoice:
 
 
 def _by_blocks(order: RowOrder, refused: tuple[str, ...]) -> SplitChoice:
-    """Deals the longest blocks of which there are enough, else rows, with a warning."""
-    found: tuple[int, int, int] | None = None
-    tried = ""
+    """Splits by the longest blocks that are numerous enough, else by rows with a warning."""
+    best: tuple[int, int, int] | None = None
+    attempt = ""
     for block_rows in order.block_lengths():
         keys = order.block_keys(block_rows, seed=0)
         num_positive, num_blocks = order.num_positive_blocks(keys)
         why_not = _why_no_keys(keys, order.positive, scale=1.0)
-        tried = (
+        attempt = (
             f"of {count(num_blocks, 'block')} of {count(block_rows, 'row')}, {num_positive:,} with "
             f"a positive, {why_not}"
         )
-        if why_not is None and (found is None or num_positive > found[0]):
-            found = num_positive, num_blocks, block_rows
-        if found is not None and found[0] >= MIN_STEADY_BLOCKS:
+        if why_not is None and (best is None or num_positive > best[0]):
+            best = num_positive, num_blocks, block_rows
+        if best is not None and best[0] >= MIN_STEADY_BLOCKS:
             break
-    if found is None:
-        return _at_random(refused, warning=_block_warning(order, tried))
-    num_positive, num_blocks, block_rows = found
+    if best is None:
+        return _at_random(refused, warning=_block_warning(order, attempt))
+    num_positive, num_blocks, block_rows = best
     few = (
-        f"only {count(num_positive, 'block')} hold a positive, so the figures on test rest on one "
-        "or two of them and may vary much with `seed`."
+        f"only {count(num_positive, 'block')} contain a positive, so the test metrics rest on one "
+        "or two of them and may vary considerably with `seed`."
     )
     return SplitChoice(
         split=Split(strategy="blocks", block_rows=block_rows),
-        reason=f"{order.finding}: neighbours are alike, and a random split would put near-copies "
-        f"in train and in test. So {count(num_blocks, 'block')} of neighbouring rows are dealt "
-        f"whole, {num_positive:,} of them with a positive; a run is cut only every "
+        reason=f"{order.finding}: neighbours are similar, and a random split would put near-copies "
+        f"in train and in test. So {count(num_blocks, 'block')} of neighbouring rows are assigned "
+        f"as units, {num_positive:,} of them with a positive; a run is cut only every "
         f"{block_rows} rows",
         not_possible=refused,
         warning=few if num_positive < MIN_STEADY_BLOCKS / 2 else "",
     )
 
 
-def _block_warning(order: RowOrder, tried: str) -> str:
+def _block_warning(order: RowOrder, attempt: str) -> str:
     return (
         f"{order.finding}. If neighbouring rows come from one recording or condition, a random "
-        "split puts near-copies on both sides and the test figures are too good. `strategy: "
-        f"blocks` would not do: {tried}. Add a column that numbers the recordings and set "
+        "split puts near-copies on both sides and the test metrics are too good. `strategy: "
+        f"blocks` is not possible: {attempt}. Add a column that numbers the recordings and set "
         "`strategy: group`, or one with the time and set `strategy: time`."
     )
 
@@ -126,7 +126,7 @@ def _stricter(
     *,
     scale: float,
 ) -> Iterator[tuple[str | None, Split, str]]:
-    """Yields each strategy that is stricter than `stratified`: why not, if so, and why."""
+    """Yields the strategies stricter than `stratified`: objection or None, split, reason."""
     for group, codes in groups:
         yield (
             _why_no_groups(codes, positive, scale),
@@ -144,9 +144,9 @@ def _stricter(
 
 
 def _why_no_groups(codes: npt.NDArray[np.int64], positive: Bools, scale: float) -> str | None:
-    known = codes >= 0
-    keys = hashing.mix(codes[known].astype(np.uint64) + np.uint64(1))
-    return _why_no_keys(keys, positive[known], scale)
+    valid = codes >= 0
+    keys = hashing.mix(codes[valid].astype(np.uint64) + np.uint64(1))
+    return _why_no_keys(keys, positive[valid], scale)
 
 
 def _why_no_keys(keys: hashing.Hashes, positive: Bools, scale: float) -> str | None:
@@ -155,14 +155,14 @@ def _why_no_keys(keys: hashing.Hashes, positive: Bools, scale: float) -> str | N
 
 
 def _why_no_times(time: TimeColumn, positive: Bools, scale: float) -> str | None:
-    known = ~np.isnan(time.seconds)
-    if known.mean() < 0.99:
-        return f"{percent(1 - float(known.mean()))} of the rows have none"
-    seconds = time.seconds[known]
+    valid = ~np.isnan(time.seconds)
+    if valid.mean() < 0.99:
+        return f"{percent(1 - float(valid.mean()))} of the rows have no time"
+    seconds = time.seconds[valid]
     if len(np.unique(seconds)) < _MIN_TIMES:
         return f"only {count(len(np.unique(seconds)), 'distinct value')}"
     keys = (seconds - seconds.min()).astype(np.uint64)
-    labels = positive[known]
+    labels = positive[valid]
 
     def count_in(ranges: Sequence[time_units.KeyRange]) -> splits.KeyCounts:
         inside = time_units.in_ranges(keys, ranges)
@@ -186,11 +186,13 @@ def _why_not(
     places = np.zeros((len(keys), 2), np.int64)
     assigned = plan.assign(splits.Rows(labels=positive, keys=keys, places=places))
     for split, (name, share) in enumerate(zip(SPLITS, _SHARES, strict=True)):
-        here = assigned == split
-        num_positive = round(float(positive[here].sum()) * scale)
-        wanted = _MIN_SHARE_KEPT * share * positive.sum() * scale
-        if num_positive < max(_MIN_POSITIVES, wanted):
-            return f"{name} would get {count(num_positive, 'positive')} of {share:.0%} wanted"
-        if not _MIN_SHARE_KEPT * share <= here.mean() <= share / _MIN_SHARE_KEPT:
-            return f"{name} would get {percent(float(here.mean()))} of the rows, not {share:.0%}"
+        in_split = assigned == split
+        num_positive = round(float(positive[in_split].sum()) * scale)
+        min_positive = _MIN_SHARE_KEPT * share * positive.sum() * scale
+        if num_positive < max(_MIN_POSITIVES, min_positive):
+            return f"{name} would get {count(num_positive, 'positive')} of the {share:.0%} expected"
+        if not _MIN_SHARE_KEPT * share <= in_split.mean() <= share / _MIN_SHARE_KEPT:
+            return (
+                f"{name} would get {percent(float(in_split.mean()))} of the rows, not {share:.0%}"
+            )
     return None

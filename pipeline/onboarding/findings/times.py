@@ -1,4 +1,4 @@
-"""Recognises points in time: dates as texts, Arrow times, seconds since the Unix epoch."""
+"""Detection of time columns: date texts, Arrow times, seconds since the Unix epoch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,8 +23,8 @@ class TimeColumn:
 
     Attributes:
         seconds: float64 [sampled rows], since the Unix epoch (UTC); NaN where missing.
-        how: What it looks like, for people.
-        is_elapsed: It counts from a start of its own, so it tells order but no hour or day.
+        how: Human-readable description.
+        is_elapsed: It counts from an arbitrary start, so it gives order but no hour or day.
     """
 
     seconds: npt.NDArray[np.float64]
@@ -38,26 +38,26 @@ class TimeColumn:
 
     @property
     def cycles(self) -> tuple[Cycle, ...]:
-        """The cycles that the data covers at least twice and that its resolution shows."""
-        found: list[Cycle] = []
+        """The cycles that the data cover at least twice and at sufficient resolution."""
+        cycles: list[Cycle] = []
         if self.is_elapsed:
             return ()
         within_a_day = np.nanmax(np.mod(self.seconds, _DAY)) > np.nanmin(np.mod(self.seconds, _DAY))
         if within_a_day and self.span_s >= 2 * _DAY:
-            found.append("hour_of_day")
+            cycles.append("hour_of_day")
         if self.span_s >= 14 * _DAY:
-            found.append("day_of_week")
+            cycles.append("day_of_week")
         if self.span_s >= 730 * _DAY:
-            found.append("day_of_year")
-        return tuple(found)
+            cycles.append("day_of_year")
+        return tuple(cycles)
 
 
 def find_time(column: Column) -> TimeColumn | None:
-    """Returns the points in time that a column holds, or None where it holds something else."""
+    """Returns the points in time that a column holds, or None if it holds something else."""
     if not column.num_sampled:
         return None
     if column.kind == "time":
-        return TimeColumn(seconds=column.sample, how="a time stamp")
+        return TimeColumn(seconds=column.sample, how="a timestamp")
     if column.kind == "text":
         return _from_texts(column)
     return _from_numbers(column) if column.is_number else None
@@ -65,17 +65,17 @@ def find_time(column: Column) -> TimeColumn | None:
 
 def _from_texts(column: Column) -> TimeColumn | None:
     present = [text for text in column.sample if text is not None]
-    # From all over the column, so that some `13/01` decides on the order of day and month.
+    # Sampled across the column, so that some `13/01` settles the order of day and month.
     distinct = list(dict.fromkeys(present))
-    looked_at = distinct[:: max(1, len(distinct) // _MAX_LOOKED_AT)]
-    if not all(any(character.isdigit() for character in text) for text in looked_at[:20]):
+    sampled = distinct[:: max(1, len(distinct) // _MAX_LOOKED_AT)]
+    if not all(any(character.isdigit() for character in text) for text in sampled[:20]):
         return None
-    hits = values.count_times(pa.array([text.encode() for text in looked_at[:20]], pa.binary()))
-    if hits.max() < min(20, len(looked_at)):
+    hits = values.count_times(pa.array([text.encode() for text in sampled[:20]], pa.binary()))
+    if hits.max() < min(20, len(sampled)):
         return None
-    hits = values.count_times(pa.array([text.encode() for text in looked_at], pa.binary()))
+    hits = values.count_times(pa.array([text.encode() for text in sampled], pa.binary()))
     time_format = values.TIME_FORMATS[int(np.argmax(hits))]
-    if hits.max() < len(looked_at) or time_format == values.EPOCH:
+    if hits.max() < len(sampled) or time_format == values.EPOCH:
         return None
     encoded = [None if text is None else text.encode() for text in column.sample]
     seconds, _ = values.to_epoch(pa.array(encoded, pa.binary()), time_format)
@@ -94,10 +94,10 @@ def _from_numbers(column: Column) -> TimeColumn | None:
         return TimeColumn(seconds=np.floor(numbers), how="seconds since the Unix epoch")
     for unit, per_second in values.FINER_UNITS.items():
         if _in_epoch_range(present / per_second):
-            how = f"{unit} since the Unix epoch, of which examples have whole seconds"
+            how = f"{unit} since the Unix epoch, stored in the examples as whole seconds"
             return TimeColumn(seconds=np.floor(numbers / per_second), how=how)
     if named and rising and len(present) == len(numbers):
-        how = "a time from some start, never falling from row to row"
+        how = "a time from an arbitrary start, never decreasing from row to row"
         return TimeColumn(seconds=np.floor(numbers), how=how, is_elapsed=True)
     return None
 
@@ -114,7 +114,7 @@ Direction = Literal["rising", "falling"]
 
 
 def direction_of(numbers: npt.NDArray[np.float64]) -> Direction | None:
-    """Tells whether numbers rise or fall strictly from row to row, as a row's number does."""
+    """Tells whether numbers rise or fall strictly from row to row, as row numbers do."""
     if len(numbers) < 20 or np.isnan(numbers).any():
         return None
     steps = np.diff(numbers)

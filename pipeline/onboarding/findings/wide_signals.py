@@ -1,4 +1,4 @@
-"""Recognises columns that are the samples of one signal: `t000` to `t151`."""
+"""Detection of columns that are the samples of one signal, such as `t000` to `t151`."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from pipeline.onboarding.profile.words import words_of
 
 MIN_SAMPLES = 16
 _MAX_ROWS_LOOKED_AT = 2_000
-# Neighbouring samples of a smooth signal differ by less than half of what distant ones do.
+# Neighbouring samples of a smooth signal differ less than half as much as distant ones.
 _SMOOTH_RATIO = 0.5
 _SAMPLE_NAMES = {"t", "s", "ts", "x", "sample", "samples", "time", "step", "signal", "point"}
 # Samples of one sensor share a scale; separate measurements seldom do.
@@ -21,14 +21,14 @@ _MAX_SCALE_RATIO = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class WideColumns:
-    """Numbered columns that may be one signal.
+    """Numbered columns that may form one signal.
 
     Attributes:
-        prefix: What their names share.
+        prefix: Common prefix of their names.
         names: The columns, in the order of their numbers.
-        is_signal: Whether they are one.
+        is_signal: Whether they form one signal.
         roughness: Mean squared difference of neighbouring columns over that of any two columns:
-            near 0 for a smooth signal, near 1 for columns that have nothing to do with each other.
+            near 0 for a smooth signal, near 1 for unrelated columns.
     """
 
     prefix: str
@@ -38,14 +38,14 @@ class WideColumns:
 
 
 def find_wide_signals(columns: Mapping[str, Column]) -> list[WideColumns]:
-    """Returns each run of at least 16 numeric columns that share a prefix and count on."""
-    found = []
+    """Returns the runs of at least 16 consecutively numbered numeric columns with one prefix."""
+    runs = []
     for prefix, numbered in _by_prefix(columns).items():
         numbers = sorted(numbered)
         consecutive = numbers[-1] - numbers[0] + 1 == len(numbers)
         if len(numbers) >= MIN_SAMPLES and consecutive:
-            found.append(_judge(prefix, tuple(numbered[n] for n in numbers), columns))
-    return found
+            runs.append(_judge(prefix, tuple(numbered[n] for n in numbers), columns))
+    return runs
 
 
 def _by_prefix(columns: Mapping[str, Column]) -> dict[str, dict[int, str]]:
@@ -63,7 +63,7 @@ def _judge(prefix: str, names: tuple[str, ...], columns: Mapping[str, Column]) -
         axis=1,
     )
     roughness = _roughness(samples)
-    # Noise and vibration are rough too; then the name and a common scale must tell.
+    # Noise and vibration are rough too; they are identified by name and common scale.
     named = bool(_SAMPLE_NAMES & set(words_of(prefix))) or prefix == ""
     return WideColumns(
         prefix=prefix,
@@ -91,7 +91,7 @@ def _same_scale(samples: npt.NDArray[np.float64]) -> bool:
 
 
 def signal_name(prefix: str, taken: Mapping[str, object], label: str) -> str:
-    """Returns a free name for the signal of the columns with `prefix`."""
+    """Returns an unused name for the signal of the columns with `prefix`."""
     base = prefix.strip(" _-.[(") or "signal"
     name, number = base, 2
     while name in taken or name == label:

@@ -1,4 +1,4 @@
-"""Which values the label has, and which of them is the rare fault."""
+"""Choice of the label value that marks the rare fault."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ MIN_POSITIVES = 3  # one for each split
 MIN_EXAMPLES = 20
 _MAX_CLASSES = 30
 _MAX_LISTED = 12
-# A label so balanced does not show by its counts which value is the fault.
+# For a label this balanced, the counts do not reveal which value is the fault.
 _BALANCED_SHARE = 0.3
 _FAULTY = {
     "true", "yes", "y", "t", "fault", "faulty", "fail", "failed", "failure", "anomaly",
@@ -28,13 +28,13 @@ _HEALTHY = {
 
 @dataclass(frozen=True, kw_only=True)
 class LabelChoice:
-    """The label's positive value.
+    """The chosen positive value of the label.
 
     Attributes:
         positive: Its canonical text.
         num_positive: Rows with it.
         num_negative: Rows with another value.
-        reason: Why it was taken.
+        reason: Why it was chosen.
     """
 
     positive: str
@@ -49,7 +49,7 @@ class LabelChoice:
 
 
 def missing_label_error(label: str, names: Sequence[str], file: str) -> InputError:
-    """Returns the error for data without the label's column."""
+    """Returns the error for data without the label column."""
     near = difflib.get_close_matches(label, names, n=1)
     hint = f" Did you mean {quoted(near[0])}?" if near else ""
     shown = ", ".join(quoted(name) for name in names[:_MAX_LISTED])
@@ -58,20 +58,20 @@ def missing_label_error(label: str, names: Sequence[str], file: str) -> InputErr
 
 
 def choose_positive(label: str, classes: Mapping[str, int], positive: str | None) -> LabelChoice:
-    """Returns the positive value: the one asked for, or the one that looks like the fault.
+    """Returns the positive value: the requested one, or the one that appears to be the fault.
 
     Args:
-        label: The label's column.
-        classes: Its values in canonical text, and how often each.
-        positive: The value that the user named, or None.
+        label: The label column.
+        classes: Number of rows by canonical label value.
+        positive: The value requested by the user, or None.
 
     Raises:
-        InputError: There are not two classes, or too few examples of one; or there are more than
-            two and the user named none.
+        InputError: There are fewer than two classes, too few examples of one, or more than two
+            classes and no requested value.
     """
     _check_classes(label, classes)
     if positive is not None:
-        chosen, reason = canonical_label(positive), "as you said with --positive"
+        chosen, reason = canonical_label(positive), "set with --positive"
         if chosen not in classes:
             raise InputError(
                 f"The label {quoted(label)} never has the value {quoted(positive)}. "
@@ -80,7 +80,7 @@ def choose_positive(label: str, classes: Mapping[str, int], positive: str | None
     elif len(classes) > 2:
         raise InputError(
             f"The label {quoted(label)} has {len(classes)} values: {_listed(classes)}. "
-            "Say which one is the fault with --positive VALUE; all others count as healthy."
+            "Name the fault with --positive VALUE; all other values count as healthy."
         )
     else:
         chosen, reason = _guess(classes)
@@ -92,14 +92,14 @@ def _check_classes(label: str, classes: Mapping[str, int]) -> None:
         raise InputError(f"The label {quoted(label)} is empty in every row. Name another column.")
     if len(classes) == 1:
         raise InputError(
-            f"The label {quoted(label)} has one value only: {_listed(classes)}. A model needs "
+            f"The label {quoted(label)} has only one value: {_listed(classes)}. A model needs "
             "examples of both classes; add rows of the other one."
         )
     if len(classes) > _MAX_CLASSES:
         raise InputError(
             f"The label {quoted(label)} has {count(len(classes), 'distinct value')}, such as "
-            f"{_listed(dict(list(classes.items())[:3]))}: it looks like a measurement or a text, "
-            "not like a class. Name a column with two values, or make one, such as "
+            f"{_listed(dict(list(classes.items())[:3]))}: it appears to be a measurement or free "
+            "text, not a class. Name a column with two values, or create one, such as "
             "`value > limit`."
         )
 
@@ -121,7 +121,7 @@ def _checked_choice(
     if choice.num_positive + choice.num_negative < MIN_EXAMPLES:
         raise InputError(
             f"There are {choice.num_positive + choice.num_negative} examples; a model needs at "
-            f"least {MIN_EXAMPLES}, and hundreds to be of use. Add rows."
+            f"least {MIN_EXAMPLES}, and hundreds to be useful. Add rows."
         )
     return choice
 
@@ -133,12 +133,12 @@ def _guess(classes: Mapping[str, int]) -> tuple[str, str]:
     healthy = [value for value in classes if value.lower() in _HEALTHY]
     if len(faulty) != 1 and len(healthy) == 1:
         faulty = [value for value in classes if value not in healthy]
-    # `1` says little: a test's `1` may mean passed. A word says what it means.
-    said = len(faulty) == 1 and (faulty[0] != "1" or share >= _BALANCED_SHARE)
-    if said and faulty[0] != rare:
-        return common, f"{quoted(common)} names a fault, though it is not the rarer value"
-    if said:
-        return rare, f"the rarer value, and {quoted(rare)} names a fault"
+    # `1` is ambiguous: in a test it may mean passed. A word is not.
+    is_named = len(faulty) == 1 and (faulty[0] != "1" or share >= _BALANCED_SHARE)
+    if is_named and faulty[0] != rare:
+        return common, f"{quoted(common)} denotes a fault, although it is not the rarer value"
+    if is_named:
+        return rare, f"the rarer value, and {quoted(rare)} denotes a fault"
     return rare, "the rarer value"
 
 

@@ -1,4 +1,4 @@
-"""The data set as `init` sees it: exact counts over all rows, and a sample to look closer at."""
+"""Profile of a data set: exact counts over all rows, and a sample for closer analysis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ ColumnKind = Literal["int", "float", "text", "mixed", "time", "list", "empty", "
 _MAX_CELLS = 6_000_000  # of the sample
 _MAX_SAMPLE_ROWS = 120_000
 _MIN_SAMPLE_ROWS = 4_000
-_MAX_BAD_SHARE = 0.05  # of the rows; more is no accident
+_MAX_BAD_SHARE = 0.05  # of the rows; a larger share indicates a systematic problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,8 @@ class Column:
     """A column of the data.
 
     Attributes:
-        name: Its name.
-        kind: What it holds; `mixed` is texts and numbers.
+        name: Name of the column.
+        kind: Kind of its values; `mixed` is texts and numbers.
         num_rows: Rows of the data.
         tally: Counts over all rows.
         sample: [sampled rows]; float64 with NaN for numbers and Arrow times (seconds), objects
@@ -49,7 +49,7 @@ class Column:
 
     @property
     def num_missing(self) -> int:
-        """Rows without a value, over all rows."""
+        """Number of rows without a value, over all rows."""
         return self.num_rows - self.tally.num_present
 
     @property
@@ -64,35 +64,35 @@ class Column:
 
     @cached_property
     def codes(self) -> npt.NDArray[np.int64]:
-        """int64 [sampled rows], a number for each distinct value; -1 for a missing one."""
+        """int64 [sampled rows], one code per distinct value; -1 for a missing value."""
         return np.asarray(pd.factorize(self.sample)[0], np.int64)
 
     @property
     def num_distinct(self) -> int:
-        """Distinct values in the sample."""
+        """Number of distinct values in the sample."""
         return int(self.codes.max(initial=-1)) + 1
 
     @property
     def num_sampled(self) -> int:
-        """Values in the sample that are not missing."""
+        """Number of sampled values that are not missing."""
         return int((self.codes >= 0).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The data set.
+    """Counts, columns and label of a data set.
 
     Attributes:
         files: Its files.
         format: Their format.
-        num_rows: Rows that can be read.
+        num_rows: Number of readable rows.
         num_ragged: Rows with a wrong number of fields.
-        num_duplicates: Rows that are equal to an earlier one.
-        columns: All columns but the label, by name, in the files' order.
-        classes: The label's values in canonical text, and how often each.
-        label_codes: int64 [rows], the place of each row's label in `classes`; -1 is missing.
-        sampled: int64 [sampled rows], which rows the sample has; each has a label.
-        file_rows: Rows of each file that can be read.
+        num_duplicates: Rows that equal an earlier one.
+        columns: All columns except the label, by name, in the files' order.
+        classes: Number of rows by canonical label value.
+        label_codes: int64 [rows], index of each row's label in `classes`; -1 is missing.
+        sampled: int64 [sampled rows], indices of the sampled rows; each has a label.
+        file_rows: Number of readable rows in each file.
     """
 
     files: Sequence[str]
@@ -108,17 +108,17 @@ class Table:
 
     @property
     def num_not_utf8(self) -> int:
-        """Rows with a text that is not UTF-8, at most."""
+        """Upper bound on the number of rows with a text that is not UTF-8."""
         return sum(column.tally.num_not_utf8 for column in self.columns.values())
 
     @property
     def num_unlabelled(self) -> int:
-        """Rows without a label."""
+        """Number of rows without a label."""
         return int((self.label_codes < 0).sum())
 
 
 def read_table(data: str, label: str, missing_values: Sequence[str]) -> Table:
-    """Reads the data once, in bounded memory.
+    """Profiles the data in one pass and bounded memory.
 
     Raises:
         InputError: There is no data, it cannot be read, or it has no column `label`.
@@ -133,7 +133,7 @@ def read_table(data: str, label: str, missing_values: Sequence[str]) -> Table:
             reader.add(raw, file)
         file_rows.append(reader.num_rows - before)
     if not reader.num_rows:
-        raise InputError(f"{data} has no rows below its header. Give data with examples.")
+        raise InputError(f"{data} has no rows below its header. Provide data with examples.")
     table = reader.finish(files, file_format, file_rows)
     _check_readable(table, data)
     return table
@@ -144,19 +144,19 @@ def _check_readable(table: Table, data: str) -> None:
     if worst is not None and worst.tally.num_not_utf8 > _MAX_BAD_SHARE * table.num_rows:
         raise InputError(
             f"{data}: column `{worst.name}` holds {worst.tally.num_not_utf8:,} values that are not "
-            "UTF-8 text. Save the file as UTF-8, or leave the column out."
+            "UTF-8 text. Save the file as UTF-8, or remove the column."
         )
     if table.num_ragged > _MAX_BAD_SHARE * (table.num_rows + table.num_ragged):
         raise InputError(
             f"{data}: {table.num_ragged:,} rows of {table.num_rows + table.num_ragged:,} have "
-            "another number of fields than the header. Mend the file; a field with the delimiter "
-            "in it must stand in quotes."
+            "a different number of fields than the header. Fix the file; quote each field that "
+            "contains the delimiter."
         )
 
 
 @dataclass(kw_only=True)
 class _Reader:
-    """Counts, hashes and samples batches as they come."""
+    """Counts, hashes and samples batches incrementally."""
 
     label: str
     csv: bool
@@ -185,7 +185,7 @@ class _Reader:
         self.num_rows += batch.num_rows
 
     def _add_labels(self, column: pa.Array) -> None:
-        # Booleans become `true`, whole floats `1`; blank texts are missing, as in ingestion.
+        # As in ingestion: booleans become `true`, whole floats `1`; blank texts are missing.
         if pa.types.is_nested(column.type):
             raise InputError(
                 f"The label `{self.label}` holds lists or records. Name a column of single values."
@@ -200,7 +200,7 @@ class _Reader:
         self.label_codes.append(np.array([*codes, -1], np.int64)[places])
 
     def _add_sample(self, batch: pa.RecordBatch) -> None:
-        """Keeps rows by a hash of their number; halves what it has when it has too much."""
+        """Samples rows by a hash of their number; halves the sample when it grows too large."""
         rows = np.arange(self.num_rows, self.num_rows + batch.num_rows)
         keep = self._kept(rows) & (self.label_codes[-1] >= 0)
         self.samples.append((rows[keep], batch.filter(pa.array(keep))))
@@ -252,7 +252,7 @@ class _Reader:
     def _sample_part(self, name: str, batch: pa.RecordBatch, kind: ColumnKind) -> npt.NDArray[Any]:
         if kind in ("list", "other"):
             return np.zeros(0)
-        if name not in batch.schema.names:  # files may differ in their columns
+        if name not in batch.schema.names:  # columns may differ between files
             empty = np.nan if kind in ("int", "float", "time") else None
             return np.full(batch.num_rows, empty, object if empty is None else np.float64)
         column = batch.column(name)
@@ -273,7 +273,7 @@ def _numbers(column: pa.Array, kind: ColumnKind) -> npt.NDArray[np.float64]:
 
 
 def _decide_kind(tally: ColumnTally) -> ColumnKind:
-    """Decides over all rows, so that no later row contradicts it."""
+    """Decides on all rows, so that no later row contradicts the kind."""
     kinds: set[Kind] = tally.kinds - {"empty"}
     if not kinds or (not tally.num_present and kinds <= {"text", "bytes"}):
         return "empty"

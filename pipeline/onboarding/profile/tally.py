@@ -1,4 +1,4 @@
-"""What a column holds, counted over all rows while they stream by."""
+"""Streaming counts of a column's values over all rows."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,25 +12,25 @@ from pipeline.reading import hashing, values
 from pipeline.reading.columns import Kind, kind_of
 from pipeline.reading.hashing import Hashes
 
-MAX_TEXTS = 5_000  # distinct texts that are counted one by one; beyond, a column is free text
-_HASHED_SAMPLES = 64  # of a list, enough to tell two recordings apart
+MAX_TEXTS = 5_000  # distinct texts counted individually; with more, a column is free text
+_HASHED_SAMPLES = 64  # per list; enough to distinguish two recordings
 
 
 @dataclass(kw_only=True)
 class ColumnTally:
-    """Counts of one column over the rows seen.
+    """Counts of one column over the rows read so far.
 
     Attributes:
-        kinds: What Arrow or the CSV reader calls its values.
+        kinds: Kinds of its values, by Arrow type or CSV.
         num_present: Values that are not missing.
-        num_texts: Values that are no number, in a column of texts.
+        num_texts: Values of a text column that are not numbers.
         all_int: Every number is a whole number.
         num_infinite: Numbers that are infinite.
-        num_not_utf8: Texts that are not UTF-8; ingestion puts their rows aside.
-        texts: The texts that are no numbers, and how often each.
-        texts_complete: `texts` has all of them.
-        num_gapped: Lists with a missing or non-finite number in them.
-        list_lengths: Shortest and longest list, of a column of lists.
+        num_not_utf8: Texts that are not UTF-8; ingestion sets their rows aside.
+        texts: Counts of the texts that are not numbers.
+        texts_complete: Whether `texts` contains all of them.
+        num_gapped: Lists that contain a missing or non-finite number.
+        list_lengths: Minimum and maximum length, for a column of lists.
     """
 
     kinds: set[Kind] = field(default_factory=set)
@@ -62,12 +62,12 @@ class ColumnTally:
 
     def _add_floats(self, column: pa.Array) -> Hashes:
         floats, _ = values.to_float(column)
-        self.num_present += column.null_count - floats.null_count  # not-a-number is missing
+        self.num_present += column.null_count - floats.null_count  # NaN is missing
         self.num_infinite += int(pc.sum(pc.is_inf(floats)).as_py() or 0)
         return hashing.hash_column(floats)
 
     def _add_texts(self, column: pa.Array, *, numbers: bool) -> Hashes:
-        """Looks at each distinct text once; `numbers` tells whether texts may be numbers."""
+        """Processes each distinct text once; `numbers` tells whether texts may be numbers."""
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         encoded = column.cast(pa.binary()).dictionary_encode()
@@ -101,7 +101,7 @@ class ColumnTally:
     def _note_blanks(
         self, parsed: pa.Array, is_text: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]
     ) -> None:
-        """A text of blanks, or one that says not-a-number, is a missing value."""
+        """Counts blank texts and texts for NaN as missing values."""
         self.num_present -= int(counts[np.asarray(parsed.is_null()) & ~is_text].sum())
 
     def _count_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
@@ -135,7 +135,7 @@ class ColumnTally:
 def _count_gapped(column: pa.Array) -> int:
     samples = np.asarray(values.samples(column.flatten()))
     lengths = np.asarray(pc.list_value_length(column).fill_null(0), np.int64)
-    if pa.types.is_fixed_size_list(column.type):  # `flatten` leaves out the lists that are null
+    if pa.types.is_fixed_size_list(column.type):  # `flatten` omits null lists
         lengths = np.where(np.asarray(column.is_null()), 0, lengths)
     rows = np.repeat(np.arange(len(column)), lengths)
     return len(np.unique(rows[~np.isfinite(samples)]))

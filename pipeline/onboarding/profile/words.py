@@ -1,8 +1,8 @@
-"""How numbers and names are written for people, and what words a column's name is made of."""
+"""Formatting of counts, shares and names, and parsing of words and units in column names."""
 
 import re
 
-# Of a name in brackets, or the last word of a name: the unit that it says.
+# Units by the text in brackets or the last word of a column name.
 _UNITS = {
     "k": "K", "kelvin": "K", "degc": "°C", "celsius": "°C", "°c": "°C", "fahrenheit": "°F",
     "hz": "Hz", "khz": "kHz", "mhz": "MHz", "rpm": "rpm",
@@ -17,7 +17,7 @@ _UNITS = {
     "kg": "kg", "g": "g", "mg": "mg", "t": "t", "l": "l", "ml": "ml", "lpm": "l/min",
     "pct": "%", "percent": "%", "%": "%", "deg": "°", "rad": "rad", "db": "dB", "ppm": "ppm",
 }  # fmt: skip
-# As a bare last word these mean something else too often: `sensor_a`, `axis_m`, `class_t`.
+# Ambiguous as a last word without brackets: `sensor_a`, `axis_m`, `class_t`.
 _ONLY_IN_BRACKETS = {"k", "a", "n", "m", "t", "l", "g", "w", "h", "min", "days", "hours"}
 
 
@@ -27,17 +27,17 @@ def count(number: int, noun: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Returns a share in percent with two digits that matter: `3.4 %`, `0.40 %`, `100 %`."""
+    """Returns a share in percent with about two significant digits: `3.4 %`, `0.40 %`, `100 %`."""
     if share in (0, 1):
         return f"{share * 100:.0f} %"
-    if share > 0.99:  # what is missing to 100 % matters
+    if share > 0.99:  # the difference from 100 % matters
         return f"{min(99.99, share * 100):.2f} %"
     digits = 0 if share >= 0.1 else 1 if share >= 0.01 else 2 if share >= 0.001 else 3
     return f"{share * 100:.{digits}f} %"
 
 
 def quoted(name: str) -> str:
-    """Returns a name or value between backticks, cut where it is long, on one line."""
+    """Returns a name or value in backticks, on one line, truncated if long."""
     text = " ".join(name.split())
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
@@ -49,7 +49,7 @@ def words_of(name: str) -> list[str]:
 
 
 def unit_of(name: str) -> str:
-    """Returns the unit that a column's name says, or an empty text."""
+    """Returns the unit in a column's name, or an empty text."""
     bracketed = re.search(r"[\[(]\s*([^\])]+?)\s*[\])]\s*$", name)
     if bracketed:
         text = bracketed[1]

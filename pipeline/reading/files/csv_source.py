@@ -174,21 +174,23 @@ def with_lines(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
 
     Reads the piece a second time, so it is only called when there are bad rows.
     """
-    wanted = {bad.row for bad in bad_rows}
-    found: dict[int, tuple[int, str]] = {}
+    numbers = {bad.row for bad in bad_rows}
+    located: dict[int, tuple[int, str]] = {}
     header = read_header(piece.path)
     records = (
         (line, record)
         for line, record in csv_streams.csv_records(piece, header.delimiter)
         if line > header.lines_before
     )
-    last = max(wanted, default=0) - piece.first_row
+    last = max(numbers, default=0) - piece.first_row
     for place, (line, record) in enumerate(islice(records, last + 1)):
         row = piece.first_row + place
-        if place and row in wanted:
+        if place and row in numbers:
             text = header.delimiter.join(record)[:MAX_TEXT]
-            found[row] = (piece.lines_before + line, text)
+            located[row] = (piece.lines_before + line, text)
     return [
-        replace(bad, line=found[bad.row][0], text=found[bad.row][1]) if bad.row in found else bad
+        replace(bad, line=located[bad.row][0], text=located[bad.row][1])
+        if bad.row in located
+        else bad
         for bad in bad_rows
     ]

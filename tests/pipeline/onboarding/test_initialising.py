@@ -63,7 +63,7 @@ def test_the_yaml_says_why(tmp_path, data):
     init(tmp_path, data)
     text = (tmp_path / "configs" / "my_pump_data.yaml").read_text("utf-8")
     assert "# 400 rows in 1 file, 5 columns; 50 rows positive (12 %)." in text
-    assert "# - id: an identifier: 100 % of its texts occur once." in text
+    assert "# - id: an identifier: 100 % of its texts are unique." in text
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
@@ -161,9 +161,9 @@ def test_with_force_a_failure_brings_the_old_files_back(tmp_path, data, monkeypa
         ("d.csv", "", {}, "is empty"),
         ("d.csv", "a,label\n", {}, "has no rows below its header"),
         ("d.csv", "a,lable\n1,0\n", {}, "Did you mean `lable`?"),
-        ("d.csv", "a,label\n" + "1,0\n" * 30, {}, "has one value only"),
-        ("d.csv", "a,label\n1,0\n", {"name": "Big Name"}, "--name 'Big Name' must begin"),
-        ("d.csv", "a,label\n" + "1,0\n2,1\n" * 20 + "3\n" * 5, {}, "another number of fields"),
+        ("d.csv", "a,label\n" + "1,0\n" * 30, {}, "has only one value"),
+        ("d.csv", "a,label\n1,0\n", {"name": "Big Name"}, "--name 'Big Name' must start"),
+        ("d.csv", "a,label\n" + "1,0\n2,1\n" * 20 + "3\n" * 5, {}, "a different number of fields"),
         ("d.parquet", "PAR1 but cut", {}, "not a readable Parquet file"),
     ],
 )
@@ -222,4 +222,6 @@ def test_hydraulic_wide_is_one_signal_and_split_by_blocks(tmp_path):
     assert [(n, f.num_samples) for n, f in config.features.items()] == [("t", 600)]
     # 36 runs of 10 positives; blocks of 110 rows, a twentieth of all, are too few.
     assert (config.split.strategy, config.split.block_rows) == ("blocks", 55)
-    assert "Rows lie in 73 runs of equal label" in (tmp_path / "configs" / "rig.yaml").read_text()
+    assert (
+        "The rows form 73 runs of equal labels" in (tmp_path / "configs" / "rig.yaml").read_text()
+    )

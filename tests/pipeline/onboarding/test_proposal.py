@@ -52,14 +52,14 @@ def test_whole_numbers_that_measure_are_no_identifiers(base, propose_for):
 
 def test_a_twin_of_a_column_is_left_out(base, propose_for):
     proposal = propose_for(base | {"x_again": base["x"]})
-    assert proposal.left_out["x_again"] == "it says the same as `x` in every row"
+    assert proposal.left_out["x_again"] == "it is equivalent to `x` in every row"
 
 
 def test_a_category_under_another_name_is_left_out(base, propose_for):
     colours = RNG.choice(["red", "green", "blue"], ROWS)
     codes = pd.Series(colours).map({"red": "R", "green": "G", "blue": "B"})
     proposal = propose_for(base | {"colour": colours, "colour_code": codes})
-    assert proposal.left_out["colour_code"] == "it says the same as `colour` in every row"
+    assert proposal.left_out["colour_code"] == "it is equivalent to `colour` in every row"
 
 
 def test_copies_consequences_and_codes_of_the_label_are_left_out(base, propose_for):
@@ -79,8 +79,8 @@ def test_copies_consequences_and_codes_of_the_label_are_left_out(base, propose_f
     assert "its values determine the label" in proposal.left_out["verdict"]
     assert "ROC-AUC 1.0000 (low values)" in proposal.left_out["inverse"]
     assert "ROC-AUC 1.0000 (high values)" in proposal.left_out["severity"]
-    assert "gives the label away" in proposal.left_out["fault_code"]
-    assert "a value just where the label is positive" in proposal.left_out["repaired_on"]
+    assert "leaks the label" in proposal.left_out["fault_code"]
+    assert "a value exactly where the label is positive" in proposal.left_out["repaired_on"]
     assert "the value `1` occurs in" in proposal.left_out["wear_failure"]
 
 
@@ -88,7 +88,7 @@ def test_a_strong_but_honest_measurement_is_no_leak(base, propose_for):
     # Class means two deviations apart: ROC-AUC Phi(2 / sqrt(2)) = 0.92.
     proposal = propose_for(base | {"strong": 2 * base["label"] + RNG.normal(size=ROWS)})
     assert "strong" in proposal.features
-    assert "leave it out if it is known only after the label" in proposal.notes[0]
+    assert "remove it if it is known only after the label" in proposal.notes[0]
 
 
 def test_a_flag_that_is_set_in_a_few_rows_by_chance_is_no_leak(base, propose_for):
@@ -107,7 +107,7 @@ def test_repeated_names_of_things_make_a_group_split(base, propose_for):
     assert proposal.split.split.column == "machine_id"
     assert "the group by which examples are split" in proposal.left_out["machine_id"]
     # A slot is a part of one machine, so it names the machine.
-    assert proposal.left_out["slot_no"] == "each of its values occurs with one `machine_id` only"
+    assert proposal.left_out["slot_no"] == "each of its values occurs with only one `machine_id`"
 
 
 def test_rows_that_are_alike_make_a_group_whatever_its_name(base, propose_for):
@@ -188,7 +188,7 @@ def test_numbered_separate_measurements_stay_apart(base, propose_for):
     wide = {f"f{n}": (10**n * RNG.normal(size=ROWS)).round(5) for n in range(16)}
     proposal = propose_for(base | wide)
     assert len(proposal.features) == 17
-    assert "`f0` to `f15` stay separate numbers" in proposal.notes[0]
+    assert "`f0` to `f15` remain separate numbers" in proposal.notes[0]
 
 
 def test_lists_of_one_length_are_signals_and_others_are_left_out(base, propose_for):
@@ -295,7 +295,7 @@ def test_a_few_copies_are_dropped_and_a_coarse_table_is_not(base, propose_for):
     coarse = base | {"x": RNG.integers(0, 5, ROWS)}  # ten different rows in all
     proposal = propose_for(coarse)
     assert not proposal.drop_duplicates
-    assert "equal an earlier one in every column" in proposal.notes[-1]
+    assert "equal an earlier row in every column" in proposal.notes[-1]
 
 
 def test_long_runs_of_equal_label_make_a_split_by_blocks(base, propose_for):
@@ -314,7 +314,7 @@ def test_blocks_of_few_runs_of_positives_are_proposed_with_a_warning(base, propo
     base["label"] = np.tile(np.repeat([0, 1], [170, 80]), 4)
     choice = propose_for(base).split
     assert choice.split.strategy == "blocks"
-    assert "only 4 blocks hold a positive" in choice.warning
+    assert "only 4 blocks contain a positive" in choice.warning
 
 
 def test_one_run_of_positives_is_a_warning(base, propose_for):
@@ -326,7 +326,7 @@ def test_one_run_of_positives_is_a_warning(base, propose_for):
     assert "about 181" in proposal.split.warning
     # 900 negatives begin at row 1 and are cut at 101, 201, …, so 100 positives are a part alone.
     assert (
-        "would not do: of 10 blocks of 100 rows, 1 with a positive, no cut"
+        "is not possible: of 10 blocks of 100 rows, 1 with a positive, no cut"
         in proposal.split.warning
     )
 
@@ -336,7 +336,7 @@ def test_shuffled_rows_are_no_warning(base, propose_for):
 
 
 def test_nothing_to_learn_from_is_an_error(base, propose_for):
-    with pytest.raises(InputError, match="No column is left to learn from: `n` is a row number"):
+    with pytest.raises(InputError, match="No usable feature column remains: `n` is a row number"):
         propose_for({"n": range(ROWS), "label": base["label"]})
 
 

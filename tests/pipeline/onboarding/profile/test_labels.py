@@ -33,11 +33,11 @@ def test_the_user_may_name_it_in_any_spelling():
     ("classes", "positive", "expected"),
     [
         ({}, None, "is empty in every row"),
-        ({"0": 100}, None, "has one value only: `0` (100 rows)"),
+        ({"0": 100}, None, "has only one value: `0` (100 rows)"),
         ({"a": 50, "b": 30, "c": 20}, None, "`a` (50 rows), `b` (30 rows), `c` (20 rows)"),
         ({"a": 50, "b": 30, "c": 20}, None, "--positive VALUE"),
         ({"a": 50, "b": 30}, "z", "never has the value `z`"),
-        ({str(n / 7): 10 for n in range(40)}, None, "looks like a measurement"),
+        ({str(n / 7): 10 for n in range(40)}, None, "appears to be a measurement"),
         ({"0": 98, "1": 2}, None, "at least 3"),
         ({"0": 8, "1": 4}, None, "There are 12 examples"),
     ],

@@ -1,0 +1,259 @@
+"""The reading contract: what the values of one column mean, the same for every command.
+
+`init`, `run`, spans and `predict` all read a column by `read_column`. A value that does not fit the
+column's format is invalid; it is never read in another way.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.column_format import ColumnFormat
+from pipeline.reading import times, values
+from pipeline.reading.values import Mask
+
+TRUE_WORDS = ("true", "t", "yes", "y", "on", "1")
+FALSE_WORDS = ("false", "f", "no", "n", "off", "0")
+TRUE, FALSE = b"true", b"false"
+
+_WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0*")
+_NUMBER_AND_SUFFIX = re.compile(
+    r"(?P<number>[+-]?[\d.,' ]*\d[\d.,]*(?:[eE][+-]?\d+)?)\s*(?P<suffix>\D.*)?"
+)
+_MAX_EXACT = 2**53  # whole numbers up to this are exact in float64
+
+Converter = Callable[[pa.Array], tuple[pa.Array, Mask]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What means a missing value in one column.
+
+    Attributes:
+        texts: Trimmed texts.
+        numbers: Those of them that are numbers; they match by value.
+    """
+
+    texts: tuple[str, ...] = ()
+    numbers: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, texts: Sequence[str], form: ColumnFormat) -> "Marks":
+        """Returns the marks of a column, whose numbers are written as its `form` says."""
+        numbers = []
+        for text in texts:
+            number = parse_number(text, form)
+            if number is not None and np.isfinite(number):
+                numbers.append(number)
+        trimmed = tuple(dict.fromkeys(text.strip() for text in texts))
+        return cls(texts=trimmed, numbers=tuple(numbers))
+
+
+def read_column(
+    column: pa.Array, form: ColumnFormat, *, default_marks: Sequence[str]
+) -> tuple[pa.Array, Mask]:
+    """Returns a column's values by its format, and which of them do not fit it.
+
+    Args:
+        column: Values as stored in the file; text as binary, or any scalar Arrow type.
+        form: How they are written. `decimal` and `thousands` are resolved.
+        default_marks: Missing marks of columns without marks of their own.
+
+    Returns:
+        The values: float64 for `number` (NaN is missing), int64 for `code` and `time`, binary for
+        `text` and `truth`. A missing value is an Arrow null. And bool [rows], true where a value
+        that is there does not fit.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), _ARROW[form.type]), np.zeros(len(column), bool)
+    marks = Marks.of(default_marks if form.missing is None else form.missing, form)
+    if not values.is_text(column.type):
+        typed, bad = _READERS[form.type](column, form)
+        return _without_numbers(typed, marks, form), bad
+    # Each distinct text is looked at once.
+    encoded = column.cast(pa.binary()).dictionary_encode()
+    texts, not_utf8 = _decoded(encoded.dictionary)
+    trimmed = pc.utf8_trim_whitespace(texts)
+    missing = pc.or_(pc.equal(trimmed, ""), pc.is_in(trimmed, pa.array(marks.texts, pa.string())))
+    present = pc.if_else(pc.fill_null(missing, True), None, trimmed)
+    typed, bad = _READERS[form.type](present, form)
+    typed = _without_numbers(typed, marks, form)
+    bad = (bad | not_utf8) & ~_in_numbers(present, marks, form)
+    indices = encoded.indices
+    return typed.take(indices), _take_mask(bad, indices)
+
+
+def _decoded(texts: pa.Array) -> tuple[pa.Array, Mask]:
+    """Returns distinct bytes as text, null where they are not UTF-8, and where that is."""
+    none = np.zeros(len(texts), bool)
+    try:
+        return texts.cast(pa.string()), none
+    except pa.ArrowInvalid:
+        decoded = [values.utf8_or_none(text) for text in texts.to_pylist()]
+        return pa.array(decoded, pa.string()), np.array([text is None for text in decoded])
+
+
+def _take_mask(mask: Mask, indices: pa.Array) -> Mask:
+    if not mask.any():
+        return np.zeros(len(indices), bool)
+    places = np.asarray(indices.fill_null(len(mask)), np.int64)
+    return np.append(mask, False)[places]
+
+
+def _without_numbers(typed: pa.Array, marks: Marks, form: ColumnFormat) -> pa.Array:
+    """Makes numbers that are marks missing."""
+    if not marks.numbers or form.type not in ("number", "code"):
+        return typed
+    wanted = pa.array(marks.numbers, pa.float64())
+    hit = pc.fill_null(pc.is_in(typed.cast(pa.float64(), safe=False), wanted), False)
+    return pc.if_else(hit, pa.scalar(None, typed.type), typed)
+
+
+def _in_numbers(present: pa.Array, marks: Marks, form: ColumnFormat) -> Mask:
+    """Tells which texts are marks by their value, such as -9999.5 in a column of codes."""
+    if not marks.numbers or form.type != "code":
+        return np.zeros(len(present), bool)
+    numbers, _ = _number_texts(present, replace(form, type="number"))
+    return np.asarray(pc.fill_null(pc.is_in(numbers, pa.array(marks.numbers, pa.float64())), False))
+
+
+# --- numbers
+
+
+def parse_number(text: str, form: ColumnFormat) -> float | None:
+    """Returns the number that a text stands for, or None where it is not written by the format."""
+    read, bad = _number_texts(pa.array([text.strip()]), form)
+    return None if bad[0] else read[0].as_py()
+
+
+def _read_number(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    if pa.types.is_string(column.type):
+        return _number_texts(column, form)
+    return _numbers(column)
+
+
+def _numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
+    kind, bad = column.type, np.zeros(len(column), bool)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    if pa.types.is_temporal(kind):
+        return pa.nulls(len(column), pa.float64()), np.asarray(column.is_valid())
+    wide = column.cast(pa.float32()) if pa.types.is_float16(kind) else column
+    typed = wide.cast(pa.float64(), safe=False)
+    return pc.if_else(pc.is_nan(typed), None, typed), bad
+
+
+def _number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    plain = (form.decimal or ".") == "." and not form.thousands and not form.suffix
+    cleaned = texts if plain else _plain_numbers(texts, form)
+    typed = values.floats_of(cleaned)
+    bad = np.asarray(texts.is_valid()) & ~np.asarray(typed.is_valid())
+    return pc.if_else(pc.is_nan(typed), None, typed), bad
+
+
+def _plain_numbers(texts: pa.Array, form: ColumnFormat) -> pa.Array:
+    """Returns numbers with a decimal point and nothing around; null where the format differs."""
+    if form.suffix:
+        end = re.escape(form.suffix.strip())
+        texts = pc.replace_substring_regex(texts, rf"\s*{end}$", "")
+    decimal, thousands = form.decimal or ".", form.thousands
+    point = re.escape(decimal)
+    whole = r"\d+"
+    if thousands:
+        whole = rf"(\d+|\d{{1,3}}({_SEPARATORS[thousands]}\d{{3}})+)"
+    shape = rf"^[+-]?({whole}({point}\d*)?|{point}\d+)([eE][+-]?\d+)?$"
+    words = r"^[+-]?([iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$"
+    fits = pc.match_substring_regex(texts, f"{shape}|{words}")
+    if thousands:
+        texts = pc.replace_substring_regex(texts, _SEPARATORS[thousands], "")
+    if decimal == ",":
+        texts = pc.replace_substring(texts, ",", ".")
+    return pc.if_else(fits, texts, None)
+
+
+_SEPARATORS = {",": ",", ".": r"\.", " ": "[ \u00a0\u202f]", "'": "['\u2019]"}
+
+
+# --- whole numbers that name something
+
+
+def _read_code(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    del form
+    if not pa.types.is_string(column.type):
+        if pa.types.is_temporal(column.type):
+            return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
+        if pa.types.is_boolean(column.type):
+            return column.cast(pa.int64()), np.zeros(len(column), bool)
+        return values.to_int(column)
+    # `1528.0` is how pandas writes 1528 beside a missing value.
+    return values.to_int(pc.replace_substring_regex(column, r"^([+-]?\d+)\.0*$", r"\1"))
+
+
+# --- texts and truth values
+
+
+def _read_text(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    del form
+    if pa.types.is_string(column.type):
+        return column.cast(pa.binary()), np.zeros(len(column), bool)
+    if pa.types.is_floating(column.type):
+        return _text_of_floats(column), np.zeros(len(column), bool)
+    return values.to_text(column)
+
+
+def _text_of_floats(column: pa.Array) -> pa.Array:
+    """Returns numbers as text; `7` for 7.0, as a column of whole numbers has it."""
+    numbers = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+    whole = (np.abs(numbers) < _MAX_EXACT) & (np.floor(numbers) == numbers)
+    texts = [
+        None if np.isnan(number) else str(int(number)) if is_whole else repr(float(number))
+        for number, is_whole in zip(numbers, whole, strict=True)
+    ]
+    return pa.array(texts, pa.string()).cast(pa.binary())
+
+
+def _read_truth(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    del form
+    if pa.types.is_boolean(column.type):
+        words = pc.if_else(column, TRUE, FALSE)
+        return words.cast(pa.binary()), np.zeros(len(column), bool)
+    if not pa.types.is_string(column.type):
+        texts = _text_of_floats(column.cast(pa.float64(), safe=False)).cast(pa.string())
+    else:
+        texts = pc.replace_substring_regex(pc.utf8_lower(column), r"^([01])\.0*$", r"\1")
+    true = pc.is_in(texts, pa.array(TRUE_WORDS))
+    known = pc.or_(true, pc.is_in(texts, pa.array(FALSE_WORDS)))
+    words = pc.if_else(known, pc.if_else(true, TRUE, FALSE), None).cast(pa.binary())
+    bad = np.asarray(texts.is_valid()) & ~np.asarray(pc.fill_null(known, False))
+    return words, bad
+
+
+# --- times
+
+
+def _read_time(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    if form.elapsed:
+        return times.read_elapsed(column, form.unit or "s")
+    return times.read_times(column, form)
+
+
+_READERS: dict[str, Callable[[pa.Array, ColumnFormat], tuple[pa.Array, Mask]]] = {
+    "number": _read_number,
+    "code": _read_code,
+    "text": _read_text,
+    "truth": _read_truth,
+    "time": _read_time,
+}
+_ARROW = {
+    "number": pa.float64(),
+    "code": pa.int64(),
+    "text": pa.binary(),
+    "truth": pa.binary(),
+    "time": pa.int64(),
+}

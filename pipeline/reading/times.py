@@ -1,0 +1,190 @@
+"""Points in time: texts by one format, or numbers in one unit, to seconds since 1970 in UTC.
+
+The format and the unit belong to the column. They are never chosen value by value.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.column_format import ColumnFormat, TimeUnit
+from pipeline.reading import values
+from pipeline.reading.values import Mask
+
+ISO = "ISO8601"
+PER_SECOND: dict[TimeUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+FIRST_S, LAST_S = 315_532_800, 4_102_444_800  # the years 1980 to 2100
+_MIN_EPOCH_S = -62_135_596_800  # the year 1
+_MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999
+_MICROSECONDS = 10**6
+
+_CLOCKS = ("", " %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
+_DATES = (
+    "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y",
+    "%d.%m.%Y", "%m.%d.%Y", "%d.%m.%y", "%m.%d.%y",
+    "%d-%m-%Y", "%m-%d-%Y", "%d-%m-%y", "%m-%d-%y",
+    "%Y/%m/%d", "%Y.%m.%d", "%y/%m/%d",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+)  # fmt: skip
+# Formats that `init` knows; ISO 8601 comes first. A config may name any other one.
+TEXT_FORMATS = (
+    ISO,
+    *(date + clock for date in _DATES for clock in _CLOCKS),
+    *("%Y%m%d", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S"),
+    "%a %b %d %H:%M:%S %Y",
+)
+_OFFSET = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
+
+
+def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    """Returns int64 seconds since 1970 (UTC), and which values are no such times.
+
+    Args:
+        column: Arrow strings, times or numbers.
+        form: `format` for strings (ISO 8601 by default), `unit` for numbers (seconds by default),
+            `zone` for times without an offset.
+    """
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return _from_arrow(column, form.zone)
+    if pa.types.is_string(column.type) and form.unit is None:
+        return parse_texts(column, form.format or ISO, form.zone)
+    if pa.types.is_string(column.type):
+        numbers = values.floats_of(column)
+        bad = np.asarray(column.is_valid()) & ~np.asarray(numbers.is_valid())
+        seconds, out = _from_numbers(numbers, form.unit)
+        return seconds, bad | out
+    if form.format is not None or not _is_number(column.type):
+        return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
+    return _from_numbers(column, form.unit)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _from_arrow(column: pa.Array, zone: str) -> tuple[pa.Array, Mask]:
+    column = column.cast(pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+    if column.type.tz is None and zone != "UTC":
+        column = pc.assume_timezone(column, zone, ambiguous="earliest", nonexistent="latest")
+    micros = np.asarray(column.cast(pa.int64()).fill_null(0))
+    seconds = pa.array(np.floor_divide(micros, _MICROSECONDS), mask=np.asarray(column.is_null()))
+    return seconds, np.zeros(len(column), bool)
+
+
+def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Mask]:
+    """Reads numbers in one unit; without a declared unit, seconds up to the year 2100."""
+    per_second = PER_SECOND[unit or "s"]
+    if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
+        missing = np.asarray(column.is_null())
+        # Integers stay integers: a float64 would round nanoseconds.
+        whole = np.floor_divide(np.asarray(column.cast(pa.int64()).fill_null(0)), per_second)
+        seconds = whole.astype(np.float64)
+    else:
+        numbers = column.cast(pa.float64(), safe=False)
+        missing = np.asarray(pc.is_null(numbers, nan_is_null=True))
+        seconds = np.floor(np.asarray(numbers.fill_null(0.0)) / per_second)
+    latest = LAST_S if unit is None else _MAX_EPOCH_S
+    with np.errstate(invalid="ignore"):
+        bad = ~missing & ~((seconds >= _MIN_EPOCH_S) & (seconds <= latest))
+    whole_seconds = np.where(missing | bad, 0, seconds).astype(np.int64)
+    return pa.array(whole_seconds, mask=missing | bad), bad
+
+
+def read_elapsed(column: pa.Array, unit: TimeUnit) -> tuple[pa.Array, Mask]:
+    """Returns int64 microseconds of a clock with a start of its own, rounded down."""
+    per_second = PER_SECOND[unit]
+    bad = np.zeros(len(column), bool)
+    if pa.types.is_string(column.type):
+        whole, not_whole = values.to_int(column)
+        if not not_whole.any():
+            column = whole
+        else:
+            numbers = values.floats_of(column)
+            bad = np.asarray(column.is_valid()) & ~np.asarray(numbers.is_valid())
+            column = numbers
+    if pa.types.is_temporal(column.type) or not _is_number(column.type):
+        return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
+    if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
+        ticks = np.asarray(column.cast(pa.int64()).fill_null(0))
+        micros = (
+            ticks // (per_second // _MICROSECONDS)
+            if per_second >= _MICROSECONDS
+            else ticks * (_MICROSECONDS // per_second)
+        )
+        return pa.array(micros, mask=np.asarray(column.is_null())), bad
+    numbers = column.cast(pa.float64(), safe=False)
+    missing = np.asarray(pc.is_null(numbers, nan_is_null=True))
+    micros = np.floor(np.asarray(numbers.fill_null(0.0)) * (_MICROSECONDS / per_second))
+    beyond = ~(np.abs(micros) < 2.0**63)
+    whole_micros = np.where(missing | beyond, 0, micros).astype(np.int64)
+    return pa.array(whole_micros, mask=missing | beyond), bad | (beyond & ~missing)
+
+
+def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[pa.Array, Mask]:
+    """Returns int64 seconds since 1970 (UTC) of texts in one format; bool where unreadable."""
+    present = np.asarray(texts.is_valid())
+    strings = pd.Series(texts.to_pylist(), dtype="object")
+    offset = bool(
+        pc.any(pc.match_substring_regex(texts, _OFFSET.pattern)).as_py()
+        and (time_format == ISO or "%z" in time_format)
+    )
+    parsed = pd.to_datetime(strings, format=time_format, utc=offset, errors="coerce", exact=True)
+    if offset and zone != "UTC":
+        parsed = _mixed_offsets(strings, parsed, time_format, zone)
+    elif not offset and zone != "UTC":
+        parsed = _localised(parsed, zone)
+    if parsed.dt.tz is not None:
+        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+    unread = parsed.isna().to_numpy()
+    seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
+    return pa.array(np.where(unread, 0, seconds), mask=unread), unread & present
+
+
+def _localised(parsed: "pd.Series", zone: str) -> "pd.Series":
+    # The hour that comes twice in autumn is the first of the two; one that never was is moved on.
+    localised: pd.Series[Any] = parsed.dt.tz_localize(
+        zone, ambiguous=np.ones(len(parsed), bool), nonexistent="shift_forward"
+    )
+    return localised
+
+
+def _mixed_offsets(
+    strings: "pd.Series", parsed: "pd.Series", time_format: str, zone: str
+) -> "pd.Series":
+    """Texts with an offset keep it; the others are in the column's zone."""
+    bare = ~strings.fillna("").str.contains(_OFFSET.pattern, regex=True)
+    local = _localised(
+        pd.to_datetime(strings.where(bare), format=time_format, errors="coerce"), zone
+    )
+    return parsed.where(~bare, local.dt.tz_convert("UTC"))
+
+
+def formats_that_read(texts: pa.Array, counts: npt.NDArray[np.int64]) -> dict[str, int]:
+    """Returns how many values each of `TEXT_FORMATS` reads, without those that read none.
+
+    Args:
+        texts: Distinct texts, trimmed.
+        counts: int64 [texts], how often each occurs.
+    """
+    hits: dict[str, int] = {}
+    probe = texts.slice(0, 20)
+    for time_format in TEXT_FORMATS:
+        if time_format != ISO and not _reads_any(probe, time_format):
+            continue
+        seconds, _ = parse_texts(texts, time_format)
+        number = int(counts[np.asarray(seconds.is_valid())].sum())
+        if number:
+            hits[time_format] = number
+        if time_format == ISO and number == counts.sum():
+            break  # nothing else reads an ISO 8601 time differently
+    return hits
+
+
+def _reads_any(texts: pa.Array, time_format: str) -> bool:
+    return bool(np.asarray(parse_texts(texts, time_format)[0].is_valid()).any())
