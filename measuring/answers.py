@@ -96,3 +96,15 @@ def in_order(answers: Answers) -> Answers:
         answers.labels,
     ]
     return answers.rows(np.lexsort(keys))
+
+
+def num_units(answers: Answers) -> tuple[int, int]:
+    """Returns the independent positive and negative units.
+
+    A unit is an example, or a group that holds such an example.
+    """
+    positive = answers.labels == 1
+    if answers.groups is None:
+        return int(positive.sum()), int((~positive).sum())
+    groups = answers.groups
+    return len(np.unique(groups[positive])), len(np.unique(groups[~positive]))

@@ -57,7 +57,7 @@ def resample(answers: Answers, example_costs: Floats | None = None) -> dict[str,
     summed = np.concatenate([*columns, np.ones((len(answers.labels), 1))], axis=1)
     names = [BRIER] if example_costs is None else [BRIER, COST]
     parts: dict[str, dict[str, list[Floats]]] = {model: {} for model in answers.models}
-    for weights in _weights(answers):
+    for weights in draw_weights(answers):
         sums = weights.astype(np.float64) @ summed
         with np.errstate(divide="ignore", invalid="ignore"):
             means = sums[:, :-1] / sums[:, -1:]
@@ -124,8 +124,8 @@ def change_interval(
     return min(lower, change - reach, *unseen), max(upper, change + reach, *unseen)
 
 
-def _weights(answers: Answers) -> Iterator[NDArray[np.uint8]]:
-    """Yields uint8 `[some resamples, n]`: how often each example is drawn."""
+def draw_weights(answers: Answers) -> Iterator[NDArray[np.uint8]]:
+    """Yields uint8 `[some resamples, n]`: how often each example is drawn, the same each time."""
     random = np.random.default_rng(_SEED)
     size = len(answers.labels)
     total = int(np.clip(_MAX_DRAWS // max(size, 1), _MIN_RESAMPLES, _MAX_RESAMPLES))

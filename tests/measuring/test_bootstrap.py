@@ -12,8 +12,8 @@ from measuring.answers import in_order, make_answers
 from measuring.bootstrap import (
     _poisson_table,
     _Ranking,
-    _weights,
     change_interval,
+    draw_weights,
     percentile_interval,
     resample,
 )
@@ -47,7 +47,7 @@ def test_the_fast_areas_are_those_of_scikit_learn(rows):
 def test_means_are_of_the_drawn_examples():
     some = answers()
     costs = np.arange(60.0)[:, None]
-    weights = next(_weights(some)).astype(float)
+    weights = next(draw_weights(some)).astype(float)
     expected = weights @ costs[:, 0] / weights.sum(axis=1)
     found = resample(some, costs)["m"]
     np.testing.assert_allclose(found["expected_cost"][: len(expected)], expected)
@@ -59,7 +59,7 @@ def test_means_are_of_the_drawn_examples():
 
 def test_a_group_is_drawn_whole():
     some = answers(groups=np.arange(60, dtype=np.uint64) // 5)
-    weights = next(_weights(some))
+    weights = next(draw_weights(some))
     for group in np.unique(some.groups):
         members = weights[:, some.groups == group]
         assert (members == members[:, :1]).all()

@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from common.json_values import JsonValue
-from measuring.answers import Answers, in_order
+from measuring.answers import Answers, in_order, num_units
 from measuring.bootstrap import (
     BRIER,
     COST,
@@ -126,7 +126,7 @@ def _measure_model(
     answers: Answers, model: str, resampled: Mapping[str, Values], options: MeasureOptions
 ) -> dict[str, dict[str, Estimate]]:
     probabilities, decisions = answers.of(model)
-    positives, negatives = _num_units(answers)
+    positives, negatives = num_units(answers)
     limits = {
         name: percentile_interval(values, positives, options.confidence)
         for name, values in resampled.items()
@@ -158,7 +158,7 @@ def _brier_limits(answers: Answers, model: str, value: float, confidence: float)
     if not np.isfinite(errors).all():
         return UNKNOWN
     total, parts = len(answers.labels), []
-    for positive, units in zip((True, False), _num_units(answers), strict=True):
+    for positive, units in zip((True, False), num_units(answers), strict=True):
         squares = errors[(answers.labels == 1) == positive] ** 2
         if squares.size:
             mean = float(squares.mean())
@@ -219,7 +219,7 @@ def _differences(
     changes: Mapping[str, Values],
     options: MeasureOptions,
 ) -> dict[str, dict[str, Estimate]]:
-    positives, _ = _num_units(answers)
+    positives, _ = num_units(answers)
     alike = _alike(answers)
     found: dict[str, dict[str, Estimate]] = {PROBABILITY: {}, DECISION: {}}
     for name, values in changes.items():
@@ -275,15 +275,6 @@ def _share_interval(answers: Answers, among: Mask, chosen: Mask, confidence: flo
     )
     worth = effective_trials(found, asked, confidence)
     return proportion_interval(successes * worth / trials, worth, confidence)
-
-
-def _num_units(answers: Answers) -> tuple[int, int]:
-    """Independent positive and negative units: examples, or groups that hold such an example."""
-    positive = answers.labels == 1
-    if answers.groups is None:
-        return int(positive.sum()), int((~positive).sum())
-    groups = answers.groups
-    return len(np.unique(groups[positive])), len(np.unique(groups[~positive]))
 
 
 def _per_thousand(interval: Interval) -> Interval:
