@@ -1,1 +1,1 @@
-"""The commands `predict` and `serve`: data files in, predictions out, by a server or by Beam."""
+"""`faultline predict`: predictions for data files, by a model server or by Beam."""

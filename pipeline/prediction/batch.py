@@ -1,4 +1,4 @@
-"""`faultline predict --batch`: the pushed model over a data set by Beam, without a server."""
+"""`faultline predict --batch`: runs the pushed model on a data set with Beam, without a server."""
 
 import shutil
 import uuid
@@ -27,7 +27,7 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
     """Predicts a data set with the pushed model and writes a folder of Parquet files.
 
     Raises:
-        InputError: Bad input, or no model was pushed; nothing was written.
+        InputError: The input is invalid or no model was pushed; no output is written.
     """
     files = input_files.find_input_files(options.data)
     pieces = input_files.plan_pieces(files)
@@ -35,7 +35,7 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
     _check_new_folder(output)
     name = options.model or config.name
     model = latest_model(OutputFolder(options.output.absolute()), name)
-    # TensorFlow and Beam take seconds to import: only where nothing else is wrong.
+    # Importing TensorFlow and Beam takes seconds, so all other checks come first.
     with console.status("Importing TensorFlow and Beam"):
         from pipeline.prediction import beam_inference
     signature = beam_inference.read_signature(model, SIGNATURE)
@@ -69,7 +69,7 @@ def latest_model(folder: OutputFolder, name: str) -> Path:
     """Returns the folder of the latest pushed version.
 
     Raises:
-        InputError: None was pushed.
+        InputError: No version was pushed.
     """
     base = folder.serving(name)
     versions = served_versions(base)
@@ -84,11 +84,11 @@ def latest_model(folder: OutputFolder, name: str) -> Path:
 def _check_new_folder(output: Path) -> None:
     if output.exists():
         raise InputError(
-            f"--output-file {output} is there already. With --batch it is a new folder: remove "
-            "the old one, or name another."
+            f"--output-file {output} already exists. With --batch it must be a new folder: "
+            "remove the old one, or choose another name."
         )
     if not output.absolute().parent.is_dir():
-        raise InputError(f"--output-file {output} lies in a folder that is not there.")
+        raise InputError(f"--output-file {output} is in a folder that does not exist.")
 
 
 def _count(shards: Sequence[Path], summary: PredictSummary) -> None:

@@ -1,4 +1,4 @@
-"""A SavedModel over a data set by Beam: elements are Arrow record batches, never rows."""
+"""Beam inference with a SavedModel; elements are Arrow record batches, never rows."""
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from serving.client.signatures import numpy_dtype
 
 _SIGNATURE = "serving_default"
 _PROBLEMS = "problems.pickle"
-# A Session holds the activations of a whole batch: a signal model takes some 100 KB a row.
+# A Session holds the activations of a whole batch; a signal model needs about 100 KB per row.
 _RUN_ROWS = 1024
 _BAD, _FATAL = "bad", "fatal"
 
@@ -34,14 +34,14 @@ Ask = Callable[[Mapping[str, Any]], dict[str, NDArray[Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a Beam pipeline predicts; it travels to the workers.
+    """Description of a prediction job; it is sent to the workers.
 
     Attributes:
         pieces: The data.
-        plan: How it is read.
-        model: Folder of the SavedModel, which every worker can reach.
-        signature: What its signature takes and gives.
-        folder: Where the Parquet files go, which every worker can reach.
+        plan: How the data are read.
+        model: Folder of the SavedModel; every worker must have access.
+        signature: Inputs and outputs of its signature.
+        folder: Output folder of the Parquet files; every worker must have access.
     """
 
     pieces: tuple[Piece, ...]
@@ -52,7 +52,7 @@ class Job:
 
 
 def read_signature(model: Path, name: str) -> ModelSignature:
-    """Returns a signature of a SavedModel, without loading it.
+    """Returns a signature of a SavedModel without loading the model.
 
     Raises:
         InputError: The model has no such signature.
@@ -60,11 +60,11 @@ def read_signature(model: Path, name: str) -> ModelSignature:
     signatures = read_signatures(model)
     if name not in signatures:
         raise InputError(f"{model} has no signature `{name}`; it has {sorted(signatures)}.")
-    found = signatures[name]
+    signature = signatures[name]
     return ModelSignature(
-        inputs={key: _tensor_spec(key, info) for key, info in found.inputs.items()},
-        outputs={key: _tensor_spec(key, info) for key, info in found.outputs.items()},
-        method=found.method_name,
+        inputs={key: _tensor_spec(key, info) for key, info in signature.inputs.items()},
+        outputs={key: _tensor_spec(key, info) for key, info in signature.outputs.items()},
+        method=signature.method_name,
     )
 
 
@@ -81,14 +81,14 @@ def run_job(job: Job, beam_args: Sequence[str]) -> list[BadRow]:
     """Predicts all pieces and writes shards `predictions-NNNNN-of-NNNNN.parquet`.
 
     Args:
-        job: What to do.
-        beam_args: Options of Beam: which runner, and how it is reached.
+        job: The prediction job.
+        beam_args: Beam options: the runner and its address.
 
     Returns:
         The rows that could not be read.
 
     Raises:
-        InputError: A file cannot be read, or a row cannot be sent to the model.
+        InputError: A file cannot be read, or a row cannot be encoded for the model.
     """
     with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
         read = (
@@ -113,9 +113,9 @@ def run_job(job: Job, beam_args: Sequence[str]) -> list[BadRow]:
 
 
 class _Read(beam.DoFn):  # type: ignore[misc]
-    """Pieces to stretches of rows; what cannot be read goes aside as a value.
+    """Reads pieces into batches of rows; errors are emitted as tagged values.
 
-    An exception that crosses a Beam runner loses its type, so bad input travels as a value.
+    An exception that crosses a Beam runner loses its type, so bad input is passed on as a value.
     """
 
     def __init__(self, plan: ReadPlan) -> None:
@@ -132,16 +132,16 @@ class _Read(beam.DoFn):  # type: ignore[misc]
 
 
 class SessionHandler(ModelHandler[PredictionRows, Any, Ask]):  # type: ignore[misc]
-    """Runs a SavedModel in a TF1 Session, as TensorFlow Serving does, on stretches of rows."""
+    """Runs a SavedModel in a TF1 Session, as TensorFlow Serving does, on batches of rows."""
 
     def __init__(self, model: str, signature: ModelSignature) -> None:
-        # An element is thousands of rows already: Beam must not gather more.
+        # An element already holds thousands of rows, so Beam must not batch elements.
         super().__init__(min_batch_size=1, max_batch_size=1)
         self._model = model
         self._signature = signature
 
     def load_model(self) -> Ask:
-        """Loads the model once a worker process."""
+        """Loads the model, once per worker process."""
         return load_in_session(Path(self._model), _SIGNATURE)
 
     def run_inference(
@@ -150,11 +150,11 @@ class SessionHandler(ModelHandler[PredictionRows, Any, Ask]):  # type: ignore[mi
         model: Ask,
         inference_args: dict[str, Any] | None = None,  # noqa: ARG002 - Beam's signature
     ) -> Iterable[Any]:
-        """Returns a table of results each, or the text of why there is none."""
+        """Returns a result table for each batch of rows, or an error text."""
         return [self._predict(rows, model) for rows in batch]
 
     def get_num_bytes(self, batch: Sequence[PredictionRows]) -> int:
-        """Returns the size of the features; Beam's own way pickles them to find out."""
+        """Returns the size of the features; Beam's default would pickle them."""
         return sum(rows.features.nbytes for rows in batch)
 
     def _predict(self, rows: PredictionRows, ask: Ask) -> pa.Table | str:
@@ -177,14 +177,14 @@ class SessionHandler(ModelHandler[PredictionRows, Any, Ask]):  # type: ignore[mi
 
 
 class _Split(beam.DoFn):  # type: ignore[misc]
-    """Tables to be written, and texts that end the job."""
+    """Separates result tables from error texts, which end the job."""
 
     def process(self, answer: pa.Table | str) -> Iterator[Any]:
         yield beam.pvalue.TaggedOutput(_FATAL, answer) if isinstance(answer, str) else answer
 
 
 def _result_schema(job: Job) -> pa.Schema:
-    """The columns of the result, found on no rows of the first piece."""
+    """Returns the result columns, from an empty batch of the first piece."""
     first = next(read_rows(job.pieces[0], job.plan))
     return result_table(first.keys.slice(0, 0), no_rows(job.signature), None).schema
 
@@ -198,7 +198,7 @@ def _save_problems(problems: list[BadRow | str], path: str) -> None:
 def _take_problems(path: str) -> list[BadRow]:
     filesystem, inner = resolve_path(path)
     with filesystem.open_input_stream(inner) as stream:
-        problems = pickle.loads(stream.read())  # noqa: S301 - written above, in a folder of ours
+        problems = pickle.loads(stream.read())  # noqa: S301 - written above, in our own folder
     filesystem.delete_file(inner)
     fatal = [problem for problem in problems if isinstance(problem, str)]
     if fatal:

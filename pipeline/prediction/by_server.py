@@ -1,4 +1,4 @@
-"""Predictions by a model server."""
+"""Prediction through a model server."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,12 +29,12 @@ from serving.client import (
 
 SIGNATURE = "serving_default"
 _DEFAULT_OUTPUT = Path("predictions.csv")
-# Rows of a request: the version that answers it stands beside its rows.
+# Rows per request; each row is recorded with the version that answered its request.
 _BATCH_ROWS = 1024
 
 
 class _Prediction:
-    """One prediction by a server, from the first row to the summary."""
+    """One prediction run through a server, from the first row to the summary."""
 
     def __init__(
         self, client: Client, plan: ReadPlan, results: ResultFile, summary: PredictSummary
@@ -47,10 +47,10 @@ class _Prediction:
         self._bad_rows: list[BadRow] = []
 
     def run(self, pieces: Sequence[Piece], progress: RowProgress) -> list[BadRow]:
-        """Predicts all rows; returns those that were left out.
+        """Predicts all rows and returns those that were skipped.
 
         Raises:
-            InputError: More rows cannot be read than the config allows, or one cannot be sent.
+            InputError: More rows are unreadable than the config allows, or one cannot be encoded.
             ServingClientError: The server failed.
         """
         for piece in pieces:
@@ -59,7 +59,7 @@ class _Prediction:
                 bad_rows_lib.check_bad_rows(
                     self._bad_rows, max_bad_rows=self._plan.spec.max_bad_rows
                 )
-                # A stretch without rows is asked too: its answer has the outputs' columns.
+                # Send a request even for an empty batch: the response gives the output columns.
                 for start in range(0, max(1, rows.features.num_rows), _BATCH_ROWS):
                     progress.add(self._ask(rows, start))
         self._summary.decisions = dict(self._decisions)
@@ -85,25 +85,25 @@ class _Prediction:
 
 
 def count_decisions(outputs: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Returns how often each decision was taken, where the model takes any."""
+    """Returns the number of rows per decision; empty if the model makes none."""
     if "decision" not in outputs:
         return {}
-    found, counts = np.unique(outputs["decision"], return_counts=True)
-    return {str(value): int(n) for value, n in zip(found, counts, strict=True)}
+    decisions, counts = np.unique(outputs["decision"], return_counts=True)
+    return {str(value): int(n) for value, n in zip(decisions, counts, strict=True)}
 
 
 def predict_by_server(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
-    """Sends the data to a server and writes its answers.
+    """Sends the data to a server and writes its responses.
 
     Raises:
-        InputError: Bad input; nothing was written.
-        StepFailedError: The server is not there, or failed; nothing was written.
+        InputError: The input is invalid; no output is written.
+        StepFailedError: The server cannot be reached or failed; no output is written.
     """
     files = input_files.find_input_files(options.data)
     pieces = input_files.plan_pieces(files)
     output = options.output_file or _DEFAULT_OUTPUT
     if output.resolve() in {Path(path).resolve() for path in files.paths}:
-        raise InputError(f"--output-file {output} is the data itself. Name another file.")
+        raise InputError(f"--output-file {output} is the input data itself. Choose another file.")
     model = options.model or config.name
     summary = PredictSummary(model=model, source=options.server, output=str(output))
     try:
@@ -118,7 +118,7 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
     except InputMismatchError as error:
         raise InputError(str(error)) from error
     except ServingClientError as error:
-        raise _told(error, options.server, model) from error
+        raise _translate_error(error, options.server, model) from error
     summary.num_left_out = len(bad_rows)
     if bad_rows:
         summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output))
@@ -126,15 +126,15 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
 
 
 def plain_inputs(metadata: ModelMetadata) -> Mapping[str, TensorSpec]:
-    """Returns the inputs of the signature that takes one input a column.
+    """Returns the inputs of the signature with one input per column.
 
     Raises:
-        InputError: The model has none.
+        InputError: The model has no such signature.
     """
     if SIGNATURE not in metadata.signatures:
         raise InputError(
-            f"The model `{metadata.name}` has no signature `{SIGNATURE}` with an input a column; "
-            f"it has {sorted(metadata.signatures)}. Ask it through serving.client."
+            f"The model `{metadata.name}` has no signature `{SIGNATURE}` with one input per "
+            f"column; it has {sorted(metadata.signatures)}. Use serving.client instead."
         )
     return metadata.signatures[SIGNATURE].inputs
 
@@ -146,10 +146,10 @@ def make_read_plan(
     *,
     id_column: str | None,
 ) -> ReadPlan:
-    """Returns how the data is read for a model.
+    """Returns the plan for reading the data for a model.
 
     Raises:
-        InputError: A column is not there, or holds what the model cannot take.
+        InputError: A column is missing, or has a type that the model does not accept.
     """
     spec = prediction_spec(config)
     plan = ReadPlan(
@@ -170,23 +170,23 @@ def _open_client(server: str, model: str) -> Client:
 
 
 def _count_rows(files: input_files.InputFiles, pieces: Sequence[Piece]) -> int | None:
-    """Rows in all, where the files say it themselves."""
+    """Returns the total number of rows, if the file metadata contain it."""
     if files.format != "parquet":
         return None
     return sum(int(open_parquet(path).metadata.num_rows) for path in {p.path for p in pieces})
 
 
-def _told(error: ServingClientError, server: str, model: str) -> Exception:
+def _translate_error(error: ServingClientError, server: str, model: str) -> Exception:
     if error.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED"}:
         how = (
-            "Start one in another terminal with `faultline serve`, or name yours with --server."
+            "Start one in another terminal with `faultline serve`, or set --server."
             if server == DEFAULT_SERVER
-            else "Is it up, and is the address right?"
+            else "Check that it is running and that the address is correct."
         )
         return StepFailedError(f"No model server answers at {server}. {how} ({error})")
     if error.code == "NOT_FOUND":
         return InputError(
-            f"The server {server} does not serve the model `{model}`: {error.message}. Name one "
-            "that it serves with --model."
+            f"The server {server} does not serve the model `{model}`: {error.message}. Choose "
+            "one that it serves with --model."
         )
     return StepFailedError(f"The server {server} failed. {error}")

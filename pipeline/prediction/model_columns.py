@@ -1,17 +1,24 @@
-"""Which columns of the data a model takes, and of which type, by its own signature."""
+"""Input columns of a model and their types, from its signature."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 
 from common.errors import InputError
+from pipeline.column_format import ColumnFormat
 from pipeline.config import Config
 from pipeline.prediction.files import input_files
-from pipeline.reading import values
-from pipeline.reading.columns import Column, Kind, Type, kind_of, wide_parts
+from pipeline.reading.columns import (
+    COLUMN_TYPES,
+    Column,
+    Kind,
+    Type,
+    form_of,
+    kind_of,
+    wide_parts,
+)
 from pipeline.reading.files.pieces import Piece
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from serving.client import TensorSpec
@@ -21,27 +28,27 @@ _SINGLE: dict[str, Type] = {"f": "float", "i": "int", "O": "bytes"}
 
 
 def prediction_spec(config: Config) -> IngestSpec:
-    """Returns how raw rows are read for prediction: as for training, without label and split."""
+    """Returns the ingestion settings for prediction: those of training without label and split."""
     return replace(make_ingest_spec(config), split_column=None, strategy="stratified")
 
 
 def decide_columns(
     inputs: Mapping[str, TensorSpec], pieces: Sequence[Piece], spec: IngestSpec
 ) -> tuple[Column, ...]:
-    """Returns the model's columns, each with its type and how its texts read as times.
+    """Returns the model's columns with their types and time formats.
 
     Args:
-        inputs: Inputs of the signature that takes one input a column.
+        inputs: Inputs of the signature with one input per column.
         pieces: The data.
-        spec: What the config says of raw rows.
+        spec: The ingestion settings.
 
     Raises:
-        InputError: A column is not in the data, or holds what the model cannot take.
+        InputError: A column is not in the data, or has a type that the model does not accept.
     """
     columns = tuple(_decide(tensor, spec, pieces) for tensor in inputs.values())
     for piece in pieces:
         _check_schema(input_files.read_schema(piece), columns, piece.path)
-    return tuple(_with_time_format(column, pieces, spec) for column in columns)
+    return columns
 
 
 def _decide(tensor: TensorSpec, spec: IngestSpec, pieces: Sequence[Piece]) -> Column:
@@ -51,18 +58,41 @@ def _decide(tensor: TensorSpec, spec: IngestSpec, pieces: Sequence[Piece]) -> Co
         if tensor.name not in names:
             parts = wide_parts(tensor.name, wide.first, wide.last, names)
             _check_width(tensor, parts, wide.first, wide.last)
-            return Column(name=tensor.name, type="float list", parts=parts)
+            form = form_of(tensor.name, "float", spec)
+            return Column(name=tensor.name, type="float list", parts=parts, form=form)
     kind = tensor.dtype.kind if tensor.dtype is not None else ""
     is_list = tensor.shape is not None and len(tensor.shape) == 2
     types = _LISTS if is_list else _SINGLE
     if kind not in types or tensor.shape is None or len(tensor.shape) > 2:
         raise InputError(
             f"The model's input `{tensor.name}` ({tensor.dtype}, shape {tensor.shape}) is neither "
-            "a number, a text nor a signal a row. Ask such a model through serving.client."
+            "a number, a text nor a signal per row. Use serving.client for such a model."
         )
-    if tensor.name in spec.times and not is_list:
-        return Column(name=tensor.name, type="time")
-    return Column(name=tensor.name, type=types[kind])
+    if is_list:
+        return Column(name=tensor.name, type=types[kind])
+    column_type = "time" if _is_time(tensor.name, spec) else types[kind]
+    return Column(
+        name=tensor.name, type=column_type, form=_form_for(tensor, types[kind], column_type, spec)
+    )
+
+
+def _is_time(name: str, spec: IngestSpec) -> bool:
+    declared = spec.columns.get(name)
+    return declared.type == "time" if declared else name in spec.times
+
+
+def _form_for(
+    tensor: TensorSpec, wanted: Type, column_type: Type, spec: IngestSpec
+) -> ColumnFormat:
+    """Returns the column's format, which must give what the model takes."""
+    form = form_of(tensor.name, column_type, spec)
+    given = "int" if column_type == "time" else COLUMN_TYPES[form.type]
+    if given != wanted and not (wanted == "int" and form.type == "number"):
+        raise InputError(
+            f"data.columns.{tensor.name} is `{form.type}`, but the model takes {tensor.dtype}. "
+            "The config has changed since the model was trained; run the pipeline again."
+        )
+    return form
 
 
 def _check_width(tensor: TensorSpec, parts: Sequence[str], first: str, last: str) -> None:
@@ -83,10 +113,10 @@ def _check_schema(schema: pa.Schema, columns: Iterable[Column], path: str) -> No
             _check_list(schema.field(column.name), column.type, path)
 
 
-def _check_list(field: pa.Field, wanted: Type, path: str) -> None:
+def _check_list(field: pa.Field, expected: Type, path: str) -> None:
     texts: set[Kind] = {"bytes list", "empty"}
     numbers: set[Kind] = {"int list", "float list", "empty"}
-    if kind_of(field.type) not in (texts if wanted == "bytes list" else numbers):
+    if kind_of(field.type) not in (texts if expected == "bytes list" else numbers):
         raise InputError(
             f"The signal `{field.name}` must hold a list of numbers in each row; {path} holds "
             f"{field.type}. Give Parquet or JSON lines with lists, or name its columns under "
@@ -97,22 +127,5 @@ def _check_list(field: pa.Field, wanted: Type, path: str) -> None:
 def _describe_missing(name: str, names: Sequence[str], path: str) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else "."
-    found = ", ".join(f"`{known}`" for known in names[:30])
-    return (
-        f"The model needs the column `{name}`, which is not in {path}{hint} Columns found: {found}."
-    )
-
-
-def _with_time_format(column: Column, pieces: Sequence[Piece], spec: IngestSpec) -> Column:
-    """Finds the time format that reads the most values of all the data, as training did."""
-    if column.type != "time":
-        return column
-    hits = np.zeros(len(values.TIME_FORMATS), np.int64)
-    for piece in pieces:
-        if not values.is_text(input_files.read_schema(piece).field(column.name).type):
-            continue
-        for raw in input_files.read_piece(
-            piece, missing_values=spec.missing_values, columns=[column.name]
-        ):
-            hits += values.count_times(raw.batch.column(0).cast(pa.binary()))
-    return replace(column, time_format=values.TIME_FORMATS[int(np.argmax(hits))])
+    listed = ", ".join(f"`{column}`" for column in names[:30])
+    return f"The model needs the column `{name}`, which is not in {path}{hint} Columns found: {listed}."

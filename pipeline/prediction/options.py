@@ -1,4 +1,4 @@
-"""What `faultline predict` was asked for, and what came of it."""
+"""Options and summary of `faultline predict`."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,17 +9,17 @@ DEFAULT_SERVER = "grpc://127.0.0.1:8500"
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """What the command line says.
+    """Command-line options.
 
     Attributes:
         data: A file, a folder or a glob.
-        config_path: The use case's YAML, which says how its raw rows are read.
-        output_file: Where the predictions go: a file, with `batch` a folder; None for the default.
+        config_path: The use case's config, which defines how raw rows are read.
+        output_file: Output file, or folder with `batch`; None for the default.
         server: Address of the server.
         model: Name of the model; None for the config's.
-        id_column: Column that identifies a row; None for its number.
-        batch: Predict by Beam on the pushed model, without a server.
-        output: The output folder, of which `batch` takes the pushed model.
+        id_column: Column that identifies a row; None to use the row number.
+        batch: Run the pushed model with Beam, without a server.
+        output: The output folder, from which `batch` takes the pushed model.
         as_json: Print the summary as JSON on standard output.
     """
 
@@ -36,18 +36,18 @@ class PredictOptions:
 
 @dataclass(kw_only=True)
 class PredictSummary:
-    """What a prediction did.
+    """Summary of a prediction.
 
     Attributes:
-        model: The model.
-        versions: The versions that answered, as far as the wire says.
+        model: Name of the model.
+        versions: The versions that answered, if the protocol reports them.
         source: The server, or the model's folder.
-        output: Where the predictions are.
-        num_rows: Rows predicted.
-        num_left_out: Rows that could not be read.
-        left_out: File that names those, None without any.
-        decisions: Rows by the model's decision, where it has an output `decision`.
-        duration_s: Seconds it took.
+        output: Path of the predictions.
+        num_rows: Number of predicted rows.
+        num_left_out: Number of unreadable rows.
+        left_out: File that lists the unreadable rows; None if there are none.
+        decisions: Number of rows per decision, if the model has an output `decision`.
+        duration_s: Duration in seconds.
     """
 
     model: str
@@ -61,5 +61,5 @@ class PredictSummary:
     duration_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the summary for a JSON document."""
+        """Returns the summary as a JSON object."""
         return asdict(self)

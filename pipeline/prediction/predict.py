@@ -1,4 +1,4 @@
-"""`faultline predict`: data files in, predictions out."""
+"""`faultline predict`: predictions for data files."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from pipeline.running.console import format_duration
 
 
 def predict(options: PredictOptions) -> int:
-    """Predicts what the options say and prints what was done.
+    """Runs a prediction and prints its summary.
 
     Returns:
         The exit code.
 
     Raises:
-        InputError: Bad input; nothing was written.
-        StepFailedError: The server is not there, or failed; nothing was written.
+        InputError: The input is invalid; no output is written.
+        StepFailedError: The server cannot be reached or failed; no output is written.
     """
     started = time.monotonic()
     console = Console(file=sys.stderr if options.as_json else sys.stdout)
@@ -44,7 +44,7 @@ def predict(options: PredictOptions) -> int:
 
 
 def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:
-    """Predicts by Beam, while TensorFlow and Beam print to a log."""
+    """Predicts with Beam; the output of TensorFlow and Beam goes to a log."""
     from pipeline.prediction.batch import predict_batch
 
     log = open_output(options.output).root / "predict.log"
@@ -61,7 +61,7 @@ def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:
         traceback = format_exc()
         with log.open("a", encoding="utf-8") as stream:
             stream.write(traceback)
-        raise StepFailedError(f"{error}\nThe traceback and the libraries' log: {log}") from error
+        raise StepFailedError(f"{error}\nTraceback and library log: {log}") from error
     return summary
 
 
@@ -79,7 +79,7 @@ def _print_summary(summary: PredictSummary, console: Console) -> None:
         console.print(f"  decision  {counts}", highlight=False)
     if summary.num_left_out:
         console.print(
-            f"  [yellow]{summary.num_left_out:,} rows left out[/yellow], which could not be read: "
+            f"  [yellow]{summary.num_left_out:,} unreadable rows skipped[/yellow], listed in "
             f"{escape(str(summary.left_out))}",
             highlight=False,
             soft_wrap=True,

@@ -1,4 +1,4 @@
-"""How far a prediction is: a live line in a terminal, a plain line now and then elsewhere."""
+"""Progress of a prediction: a live line in a terminal, otherwise occasional plain lines."""
 
 import time
 from types import TracebackType
@@ -10,11 +10,11 @@ _PLAIN_EVERY_S = 10.0
 
 
 class RowProgress:
-    """Counts rows for people; a context.
+    """Context manager that displays the number of predicted rows.
 
     Args:
-        console: Where to show it.
-        total: Rows in all, None where that is not known before they are read.
+        console: Console for the output.
+        total: Total number of rows; None if unknown in advance.
     """
 
     def __init__(self, console: Console, *, total: int | None) -> None:
@@ -45,7 +45,7 @@ class RowProgress:
         self._progress.stop()
 
     def add(self, num_rows: int) -> None:
-        """Says that so many more rows are done."""
+        """Adds to the number of predicted rows."""
         self._done += num_rows
         now = time.monotonic()
         self._progress.update(self._task, description=self._text(now))

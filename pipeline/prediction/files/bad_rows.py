@@ -1,4 +1,4 @@
-"""Rows that cannot be read: named, and at most as many as the config allows."""
+"""Reports of unreadable rows, and the check of their number against the config."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ _NUM_SHOWN = 5
 
 
 def locate(bad_rows: Sequence[BadRow]) -> list[BadRow]:
-    """Returns bad rows in the order of the data, of CSV with their physical lines."""
+    """Returns bad rows in the order of the data; for CSV, with their physical lines."""
     by_path: dict[str, list[BadRow]] = {}
     for bad in bad_rows:
         by_path.setdefault(bad.path, []).append(bad)
@@ -26,10 +26,10 @@ def locate(bad_rows: Sequence[BadRow]) -> list[BadRow]:
 
 
 def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int) -> None:
-    """Checks that no more rows are bad than the config allows.
+    """Checks that the number of bad rows is within the limit of the config.
 
     Raises:
-        InputError: Names the first with their reasons.
+        InputError: Names the first bad rows with their reasons.
     """
     if len(bad_rows) <= max_bad_rows:
         return
@@ -40,19 +40,19 @@ def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int) -> None:
         f"{len(located)} rows cannot be read, more than data.max_bad_rows = {max_bad_rows}:\n"
         f"{shown}\n"
         + (f"  and {more} more so far\n" if more > 0 else "")
-        + "Nothing was written. Mend the data, or allow more with data.max_bad_rows."
+        + "Nothing was written. Fix the data, or allow more with data.max_bad_rows."
     )
 
 
 def write_aside(bad_rows: Sequence[BadRow], output: Path) -> Path:
-    """Writes the rows that were left out, one JSON object each, beside the predictions.
+    """Writes the skipped rows beside the predictions, one JSON object per row.
 
     Args:
         bad_rows: At least one.
         output: The predictions.
 
     Returns:
-        The folder `NAME.left_out` beside them, which holds the file.
+        The folder `NAME.left_out` that contains the file.
     """
     folder = output.with_name(f"{output.name}.left_out")
     return Path(quarantine.write_quarantine(str(folder.absolute()), locate(bad_rows)))

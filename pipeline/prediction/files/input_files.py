@@ -1,4 +1,4 @@
-"""The files that predictions are wanted for, and their rows as they stand there."""
+"""Input files of a prediction and their raw rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ class InputFiles:
 
 
 def find_input_files(data: str) -> InputFiles:
-    """Returns the files that a file, a folder or a glob means.
+    """Returns the data files at a file path, folder or glob.
 
     Raises:
-        InputError: Nothing is there, or it is of several formats or of one that is not read.
+        InputError: No data found, or the files have several formats or an unsupported one.
     """
     if "://" in data:
-        raise InputError(f"{data} is a URL. `faultline predict` reads files of this machine.")
+        raise InputError(f"{data} is a URL. `faultline predict` reads local files only.")
     lines = json_lines.list_files(data)
     if lines:
         others = _other_files(data)
         if others:
             raise InputError(
-                f"The files are of several formats: {lines[0]} and {others[0]}. Narrow {data} to "
+                f"The files have several formats: {lines[0]} and {others[0]}. Narrow {data} to "
                 "one of them."
             )
         return InputFiles(paths=tuple(lines), format="jsonl")
@@ -61,10 +61,10 @@ def _other_files(data: str) -> list[str]:
 
 
 def plan_pieces(files: InputFiles) -> list[Piece]:
-    """Cuts the data into pieces that are read in one go; a JSON-lines file is one."""
+    """Divides the data into pieces; a JSON-lines file is one piece."""
     if files.format != "jsonl":
         return sources.plan_pieces(files.paths, sources.common_format(files.paths))
-    # Of JSON lines the suffix tells, not `format`, which has no word for them.
+    # JSON lines are recognised by suffix: `format` has no value for them.
     return [
         Piece(index=place, path=path, format="csv", file=place)
         for place, path in enumerate(files.paths)
@@ -74,12 +74,12 @@ def plan_pieces(files: InputFiles) -> list[Piece]:
 def read_piece(
     piece: Piece, *, missing_values: Sequence[str], columns: Sequence[str] | None = None
 ) -> Iterator[RawBatch]:
-    """Reads one piece in bounded batches, at least one: of a piece without rows an empty one.
+    """Reads one piece in bounded batches; a piece without rows yields one empty batch.
 
     Args:
-        piece: What to read.
-        missing_values: Texts that mean a missing value in CSV, beside the empty field.
-        columns: Columns to read, by default all.
+        piece: The piece to read.
+        missing_values: Texts that mean a missing value in CSV, besides the empty field.
+        columns: Columns to read; by default all.
 
     Raises:
         InputError: The file cannot be read.
@@ -100,7 +100,7 @@ def read_piece(
 
 
 def read_schema(piece: Piece) -> pa.Schema:
-    """Returns the columns of a piece; of JSON lines those of the first rows.
+    """Returns the columns of a piece; for JSON lines, those of the first batch.
 
     Raises:
         InputError: The file is empty or cannot be read.
@@ -108,7 +108,7 @@ def read_schema(piece: Piece) -> pa.Schema:
     if json_lines.is_json_lines(piece.path):
         first = next(json_lines.read_json_lines(piece.path), None)
         if first is None:
-            raise InputError(f"{piece.path} holds no rows.")
+            raise InputError(f"{piece.path} contains no rows.")
         return first.batch.schema
     return sources.read_schema(piece)
 

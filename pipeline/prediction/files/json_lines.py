@@ -1,4 +1,4 @@
-"""Reading JSON lines: one object a row."""
+"""JSON-lines reader: one object per row."""
 
 import gzip
 import json
@@ -17,36 +17,36 @@ _BATCH_BYTES = 16 << 20
 
 
 def is_json_lines(path: str) -> bool:
-    """Tells by its suffix whether a file holds JSON lines."""
+    """Tells whether a file name has a JSON-lines suffix."""
     return path.lower().endswith(SUFFIXES)
 
 
 def list_files(data: str) -> list[str]:
-    """Returns the JSON-lines files that a file, a folder or a glob means, sorted by name."""
+    """Returns the JSON-lines files at a file path, folder or glob, sorted by name."""
     path = Path(data)
     if path.is_dir():
-        found = list(path.iterdir())
+        candidates = list(path.iterdir())
     elif path.exists() or not any(character in data for character in "*?["):
-        found = [path]
+        candidates = [path]
     else:
         root = Path(path.anchor)
-        found = list(root.glob(str(path.relative_to(root))))
+        candidates = list(root.glob(str(path.relative_to(root))))
     return sorted(
         str(file)
-        for file in found
+        for file in candidates
         if file.is_file() and is_json_lines(file.name) and not file.name.startswith((".", "_"))
     )
 
 
 def read_json_lines(path: str, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
-    """Reads a file in bounded batches; blank lines are no rows.
+    """Reads a file in bounded batches; blank lines are skipped.
 
     Args:
         path: The file.
-        columns: Columns to read, by default all.
+        columns: Columns to read; by default all.
 
     Raises:
-        InputError: A line is not a JSON object; names it.
+        InputError: A line is not a JSON object; the message names the line.
     """
     rows: list[dict[str, Any]] = []
     done = num_bytes = 0
@@ -95,7 +95,7 @@ def _batch(rows: list[dict[str, Any]], done: int, columns: Sequence[str] | None)
 
 
 def _column(values: list[Any]) -> pa.Array:
-    """One column; where values of several kinds meet they are text, as in CSV."""
+    """Returns one column; values of mixed kinds become texts, as in CSV."""
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):

@@ -1,4 +1,4 @@
-"""Rows with the model's types, beside what identifies them."""
+"""Rows to predict: features with the model's types, and the keys that identify the rows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ ROW, FILE = "row", "file"
 
 @dataclass(frozen=True, kw_only=True)
 class ReadPlan:
-    """How the data is read.
+    """Settings for reading the data.
 
     Attributes:
         columns: The model's columns.
-        spec: What the config says of raw rows.
-        id_column: Column that identifies a row; None for the row's number in its file.
-        name_files: Whether the file's name stands beside the row's number.
+        spec: The ingestion settings.
+        id_column: Column that identifies a row; None to use the row number.
+        name_files: Whether the keys include the file name.
     """
 
     columns: tuple[Column, ...]
@@ -41,9 +41,9 @@ class PredictionRows:
     Attributes:
         path: Their file.
         features: The model's columns.
-        keys: What identifies the rows: the id, or file and row number.
-        numbers: int64 [rows], their numbers in the file, the first is 1.
-        bad_rows: Rows of this stretch that could not be read.
+        keys: Keys of the rows: the id, or file and row number.
+        numbers: int64 [rows], their numbers in the file, from 1.
+        bad_rows: Unreadable rows of this batch.
     """
 
     path: str
@@ -57,20 +57,20 @@ def check_id_column(plan: ReadPlan, pieces: Sequence[Piece]) -> None:
     """Checks that every file has the id column.
 
     Raises:
-        InputError: One has not.
+        InputError: A file does not have it.
     """
     for piece in pieces if plan.id_column is not None else ():
         names = input_files.read_schema(piece).names
         if plan.id_column not in names:
-            found = ", ".join(f"`{name}`" for name in names[:30])
+            listed = ", ".join(f"`{name}`" for name in names[:30])
             raise InputError(
                 f"--id names the column `{plan.id_column}`, which is not in {piece.path}. "
-                f"Columns found: {found}."
+                f"Columns found: {listed}."
             )
 
 
 def read_rows(piece: Piece, plan: ReadPlan) -> Iterator[PredictionRows]:
-    """Reads one piece in bounded batches; rows that cannot be read are set aside.
+    """Reads one piece in bounded batches; unreadable rows are set aside.
 
     Raises:
         InputError: The file cannot be read at all.
@@ -99,14 +99,14 @@ def _keys(raw: RawBatch, good: pa.Array, plan: ReadPlan, path: str) -> pa.Record
 
 
 def _readable(ids: pa.Array) -> pa.Array:
-    """The ids as they are; texts, which are bytes in CSV, as text."""
+    """Returns the ids unchanged, except that bytes, as read from CSV, become text."""
     if not values.is_text(ids.type):
         return ids.dictionary_decode() if pa.types.is_dictionary(ids.type) else ids
     try:
         return ids.cast(pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:
         texts = [
-            None if one is None else one.decode(errors="backslashreplace")
-            for one in ids.cast(pa.binary()).to_pylist()
+            None if text is None else text.decode(errors="backslashreplace")
+            for text in ids.cast(pa.binary()).to_pylist()
         ]
         return pa.array(texts, pa.string())

@@ -1,4 +1,4 @@
-"""Predictions as columns beside what identifies the rows, and the files they go to."""
+"""Prediction tables with row keys, and the files they are written to."""
 
 import json
 import uuid
@@ -25,19 +25,19 @@ def result_table(
     """Returns keys, outputs and the model's version as one table.
 
     Args:
-        keys: What identifies the rows.
-        outputs: Arrays `[rows]`, `[rows, 1]` or `[rows, n]`; the last becomes lists.
-        version: The version that answered, None where the wire does not say.
+        keys: Keys of the rows.
+        outputs: Arrays `[rows]`, `[rows, 1]` or `[rows, n]`; the last kind becomes lists.
+        version: The version that answered; None if the protocol does not report it.
 
     Raises:
-        InputError: The id column has the name of an output.
+        InputError: The id column and an output have the same name.
     """
     columns = {name: keys.column(name) for name in keys.schema.names}
     for name, array in sorted(outputs.items()):
         if name in columns:
             raise InputError(
-                f"--id names the column `{name}`, but so is an output of the model called. "
-                "Rename the column, or leave out --id."
+                f"--id names the column `{name}`, but the model has an output of the same "
+                "name. Rename the column, or omit --id."
             )
         columns[name] = output_column(array)
     columns[VERSION] = pa.array([version] * keys.num_rows, pa.int64())
@@ -45,7 +45,7 @@ def result_table(
 
 
 def output_column(array: NDArray[Any]) -> pa.Array:
-    """Returns an output as an Arrow column; bytes as text."""
+    """Returns an output as an Arrow column; bytes become text."""
     flat = array.reshape(-1)
     values = (
         pa.array([text.decode(errors="backslashreplace") for text in flat], pa.string())
@@ -109,23 +109,23 @@ _SINKS: dict[str, Any] = {".csv": _CsvSink, ".parquet": _parquet_sink, ".jsonl":
 
 
 class ResultFile:
-    """A file that is there whole or not at all; a context.
+    """Context manager that writes a result file completely or not at all.
 
     Args:
-        path: The file; its suffix tells the format. An older file of that name is replaced.
+        path: The file; its suffix determines the format. An existing file is replaced.
 
     Raises:
-        InputError: The suffix is unknown, or the folder is not there.
+        InputError: The suffix is unknown, or the folder does not exist.
     """
 
     def __init__(self, path: Path) -> None:
         if path.suffix not in SUFFIXES:
             raise InputError(
-                f"--output-file {path}: expected a name that ends in {', '.join(SUFFIXES)}."
+                f"--output-file {path}: expected a name ending in {', '.join(SUFFIXES)}."
             )
         if path.is_dir() or not path.absolute().parent.is_dir():
-            what = "is a folder" if path.is_dir() else "lies in a folder that is not there"
-            raise InputError(f"--output-file {path} {what}. Name a file in a folder that exists.")
+            what = "is a folder" if path.is_dir() else "is in a folder that does not exist"
+            raise InputError(f"--output-file {path} {what}. Name a file in an existing folder.")
         self._path = path
         self._temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
         self._schema: pa.Schema | None = None
@@ -135,10 +135,10 @@ class ResultFile:
         return self
 
     def write(self, table: pa.Table) -> None:
-        """Appends rows; all tables have the columns of the first.
+        """Appends rows; every table must have the columns of the first.
 
         Raises:
-            InputError: The file cannot be written, or ids are of another type than before.
+            InputError: The file cannot be written, or the type of the ids has changed.
         """
         try:
             if self._sink is None:
@@ -146,7 +146,7 @@ class ResultFile:
                 self._sink = _SINKS[self._path.suffix](self._temporary, table.schema)
             self._sink.write_table(table.cast(self._schema))
         except pa.ArrowInvalid as error:
-            raise InputError(f"Rows do not fit those before: {error}.") from error
+            raise InputError(f"These rows do not match the earlier ones: {error}.") from error
         except OSError as error:
             raise InputError(f"Cannot write {self._path}: {error.strerror or error}.") from error
 
@@ -156,7 +156,7 @@ class ResultFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Puts the file in its place, or removes what was written."""
+        """Moves the file into place, or removes it after an error."""
         try:
             if self._sink is not None:
                 self._sink.close()

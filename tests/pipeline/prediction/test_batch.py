@@ -84,4 +84,4 @@ def test_a_folder_that_is_there_already_is_left_alone(pushed, config, tmp_path):
     output.mkdir()
     done = predict(data, config, "--batch", "--output", pushed, "--output-file", output)
     assert done.exit_code == 2
-    assert "is there already" in done.output
+    assert "already exists" in done.output

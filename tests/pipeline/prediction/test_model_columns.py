@@ -104,7 +104,7 @@ def test_a_column_that_one_file_lacks_is_named_with_the_file(decide, data):
 
 def test_an_input_that_no_column_can_be_is_refused(decide, data):
     (data / "a.csv").write_text("image\n1\n")
-    with pytest.raises(InputError, match="is neither a number, a text nor a signal a row"):
+    with pytest.raises(InputError, match="is neither a number, a text nor a signal per row"):
         decide(spec("image", "float32", 2, 2))
 
 

@@ -120,7 +120,7 @@ def test_rows_that_cannot_be_read_are_left_out_as_far_as_the_config_allows(
     arguments = ("--server", server["grpc"], "--output-file", output)
     done = predict(data, config, *arguments)
     assert done.exit_code == 0, done.output
-    assert "1 rows left out" in done.output
+    assert "1 unreadable rows skipped" in done.output
     assert read(output)["row"].tolist() == [1, 3]
     [left] = (tmp_path / "out.csv.left_out").iterdir()
     assert json.loads(left.read_text())["reason"] == "`high` found, expected a number"
@@ -177,7 +177,7 @@ def test_a_server_that_is_not_there_ends_with_what_to_start(config, tmp_path):
         address = f"grpc://127.0.0.1:{probe.getsockname()[1]}"
     done = predict(write_parquet(tmp_path / "data.parquet"), config, "--server", address)
     assert done.exit_code == 1
-    assert f"Error: No model server answers at {address}. Is it up" in done.output
+    assert f"Error: No model server answers at {address}. Check that it is running" in done.output
 
 
 def test_a_model_that_is_not_served_is_bad_input(server, config, tmp_path):
@@ -191,8 +191,8 @@ def test_a_model_that_is_not_served_is_bad_input(server, config, tmp_path):
     ("arguments", "words"),
     [
         (("--server", "localhost"), "--server: `localhost` is no address of a model server"),
-        (("--output-file", "out.xlsx"), "expected a name that ends in .csv, .parquet, .jsonl"),
-        (("--output-file", "absent/out.csv"), "lies in a folder that is not there"),
+        (("--output-file", "out.xlsx"), "expected a name ending in .csv, .parquet, .jsonl"),
+        (("--output-file", "absent/out.csv"), "is in a folder that does not exist"),
         (("--batch", "--output", "nowhere"), "No model was pushed to"),
     ],
 )
@@ -208,7 +208,7 @@ def test_the_data_is_never_replaced_by_its_predictions(config, tmp_path):
     before = data.read_bytes()
     done = predict(data, config, "--output-file", data)
     assert done.exit_code == 2
-    assert "is the data itself" in done.output
+    assert "is the input data itself" in done.output
     assert data.read_bytes() == before
 
 
