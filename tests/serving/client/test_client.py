@@ -159,19 +159,24 @@ def test_a_server_that_is_not_there_is_unavailable(open_client):
 
 @pytest.mark.parametrize("wire", SERVERS)
 def test_a_server_that_starts_within_the_retries_answers(wire, open_client):
-    port, done = free_port(), threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+    port, done, dropped = listening.getsockname()[1], threading.Event(), threading.Event()
 
-    def start_late():
-        time.sleep(0.3)
+    def start_after_the_first_attempt():
+        with listening:
+            listening.settimeout(20)
+            listening.accept()[0].close()
+        dropped.set()
         with SERVERS[wire](FakeModel(), port):
             done.wait(20)
 
-    thread = threading.Thread(target=start_late)
+    thread = threading.Thread(target=start_after_the_first_attempt)
     thread.start()
     scheme = {"grpc": "grpc", "rest": "http"}[wire]
     try:
         client = open_client(f"{scheme}://127.0.0.1:{port}", attempts=20)
         assert client.predict(ROWS)["y"].tolist() == [1.5, 2.0]
+        assert dropped.is_set()
     finally:
         done.set()
         thread.join()
@@ -268,7 +273,7 @@ def test_values_that_make_no_sense_are_refused():
 @pytest.mark.parametrize("wire", ["grpc_wires", "rest_wires"])
 def test_the_client_does_not_import_tensorflow_and_starts_in_half_a_second(wire, project):
     probe = (
-        f"import sys, time, serving.client.{wire}\n"
+        f"import sys, time, serving.client.wires.{wire}\n"
         "roots = {name.partition('.')[0] for name in sys.modules}\n"
         "assert not roots & {'tensorflow', 'tensorflow_serving', 'pandas', 'pyarrow'}, roots\n"
         "assert time.process_time() < 0.5, time.process_time()\n"

@@ -1,5 +1,7 @@
 """Paths and verbs: by full match, decoded afterwards."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ parts = st.sampled_from(
         "/versions",
         "/labels",
         "/7",
+        "/99999999999999999999",
         "/metadata",
         ":predict",
         ":x",
@@ -70,12 +73,8 @@ def test_anything_else_is_malformed(method, path):
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/versions/1", "/v1/models/labels/a"])
 def test_a_model_has_a_name(path):
-    if path == "/v1/models":
-        with pytest.raises(ServingError, match=r"Missing model name in request\."):
-            find_route("GET", path)
-    else:
-        with pytest.raises(ServingError):
-            find_route("GET", path)
+    with pytest.raises(ServingError, match=r"^Missing model name in request\.$"):
+        find_route("GET", path)
 
 
 @pytest.mark.parametrize("digits", ["9223372036854775808", "9" * 10_000, "0" * 10_000 + "9" * 19])
@@ -96,9 +95,24 @@ def test_what_belongs_to_the_interface(path, is_one):
     assert is_api(path) is is_one
 
 
+def route_or_error(method: str, path: str) -> Route | ServingError | UnreadableVersionError:
+    try:
+        return find_route(method, path)
+    except (ServingError, UnreadableVersionError) as error:
+        return error
+
+
 @given(st.sampled_from(["GET", "POST"]), st.lists(parts).map("".join) | st.text())
 def test_every_path_is_a_route_or_an_error(method, path):
-    try:
-        assert find_route(method, path).model
-    except (ServingError, UnreadableVersionError):
-        assert find_route("POST", "/v1/models/m:predict").model == "m"
+    actions = {"POST": {"predict", "classify", "regress"}, "GET": {"status", "metadata"}}
+    route = route_or_error(method, path)
+    if isinstance(route, ServingError):
+        nameless = "Missing model name in request."
+        assert route.message in (f"Malformed request: {method} {path}", nameless)
+    elif isinstance(route, UnreadableVersionError):
+        assert re.search(r"/versions/\d{19,}", path, re.ASCII | re.IGNORECASE)
+    else:
+        assert route.action in actions[method]
+        assert route.model
+        assert is_api(path)
+        assert route.version is None or route.label is None

@@ -1,4 +1,4 @@
-"""Concurrent requests in one run, by a runner that notes what it is given."""
+"""Concurrent requests in one run, with a runner that records its inputs."""
 
 import threading
 import time
@@ -54,23 +54,40 @@ def pool():
         yield pool
 
 
-def run_together(pool, runner: DoublingRunner, batched: BatchingRunner, *arrays) -> list[Future]:
-    """Runs the first array alone and the others, which came in the meantime, after it."""
+def hold_runs(pool, runner: DoublingRunner, batched: BatchingRunner) -> Future:
+    """Starts the run of a single 0, which does not end before the gate opens."""
     runner.gate.clear()
-    first = pool.submit(batched.run, {"x:0": np.array([0.0])}, FETCHES)
+    future = pool.submit(batched.run, {"x:0": np.array([0.0])}, FETCHES)
     assert runner.num_started.acquire(timeout=10)
-    started = []
-    for array in arrays:
-        started.append(pool.submit(batched.run, {"x:0": np.asarray(array)}, FETCHES))
-        time.sleep(0.02)  # so that they queue in this order
+    return future
+
+
+def run_together(pool, runner: DoublingRunner, batched: BatchingRunner, *arrays) -> list[Future]:
+    """Runs the arrays, which queue in this order while a single 0 runs."""
+    first = hold_runs(pool, runner, batched)
+    futures = [batched.submit({"x:0": np.asarray(array)}, FETCHES) for array in arrays]
     runner.gate.set()
     first.result(10)
-    return started
+    return futures
+
+
+def wait_for_queued(batched: BatchingRunner, num_requests: int) -> None:
+    """Waits until so many requests are in batches that are not full and do not run yet."""
+    deadline = time.monotonic() + 10
+    while sum(len(q._open.tasks) for q in batched._queues.values() if q._open) < num_requests:
+        assert time.monotonic() < deadline, "the requests did not queue within 10 s"
+        time.sleep(0.001)
 
 
 def test_requests_that_wait_for_a_thread_run_together_and_get_their_own_rows(pool):
     runner = DoublingRunner()
-    futures = run_together(pool, runner, batching(runner), [1.0], [2.0, 3.0], [4.0])
+    batched = batching(runner)
+    first = hold_runs(pool, runner, batched)
+    feeds = [{"x:0": np.array(x)} for x in ([1.0], [2.0, 3.0], [4.0])]
+    futures = [pool.submit(batched.run, feed, FETCHES) for feed in feeds]
+    wait_for_queued(batched, 3)
+    runner.gate.set()
+    assert first.result(10)[0].tolist() == [0.0]
     assert [future.result(10)[0].tolist() for future in futures] == [[2.0], [4.0, 6.0], [8.0]]
     # The first alone; then 1 + 2 + 1 rows in one run.
     assert [len(run["x:0"]) for run in runner.runs] == [1, 4]
@@ -84,12 +101,11 @@ def test_requests_that_must_not_wait_share_a_run_too_and_with_those_that_do(pool
     assert runner.num_started.acquire(timeout=10)
     second = batched.submit({"x:0": np.array([1.0])}, FETCHES)
     third = pool.submit(batched.run, {"x:0": np.array([2.0, 3.0])}, FETCHES)
-    while batched._queues and len(next(iter(batched._queues.values()))._open.tasks) < 2:
-        time.sleep(0.001)
+    wait_for_queued(batched, 2)
     assert not first.done()
     runner.gate.set()
-    found = [future.result(10)[0].tolist() for future in (first, second, third)]
-    assert found == [[0.0], [2.0], [4.0, 6.0]]
+    outputs = [future.result(10)[0].tolist() for future in (first, second, third)]
+    assert outputs == [[0.0], [2.0], [4.0, 6.0]]
     assert [len(run["x:0"]) for run in runner.runs] == [1, 3]
 
 
@@ -187,13 +203,11 @@ def test_texts_are_merged_as_they_are(pool):
 def test_other_inputs_or_outputs_are_another_batch(pool):
     runner = DoublingRunner()
     batched = batching(runner)
-    runner.gate.clear()
     one = {"x:0": np.array([1.0])}
-    futures = [pool.submit(batched.run, one, FETCHES)]
-    assert runner.num_started.acquire(timeout=10)
+    futures = [hold_runs(pool, runner, batched)]
     futures.append(pool.submit(batched.run, one, ["y:0", "z:0"]))
     futures.append(pool.submit(batched.run, {**one, "w:0": np.array([1.0])}, FETCHES))
-    time.sleep(0.05)
+    wait_for_queued(batched, 2)
     runner.gate.set()
     assert [len(future.result(10)) for future in futures] == [1, 2, 1]
     assert len(runner.runs) == 3
@@ -202,12 +216,9 @@ def test_other_inputs_or_outputs_are_another_batch(pool):
 def test_a_full_queue_refuses(pool):
     runner = DoublingRunner()
     batched = batching(runner, max_batch_size=1, max_enqueued_batches=1)
-    runner.gate.clear()
     one = {"x:0": np.array([1.0])}
-    running = pool.submit(batched.run, one, FETCHES)
-    assert runner.num_started.acquire(timeout=10)
-    waiting = pool.submit(batched.run, one, FETCHES)
-    time.sleep(0.05)
+    running = hold_runs(pool, runner, batched)
+    waiting = batched.submit(one, FETCHES)
     with pytest.raises(
         ServingError,
         match="queue to which this task was submitted is full; "
@@ -216,7 +227,7 @@ def test_a_full_queue_refuses(pool):
         batched.run(one, FETCHES)
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
     runner.gate.set()
-    assert [each.result(10)[0].item() for each in (running, waiting)] == [2.0, 2.0]
+    assert [future.result(10)[0].item() for future in (running, waiting)] == [0.0, 2.0]
     assert batched.run(one, FETCHES)[0].item() == 2.0
 
 
