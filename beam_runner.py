@@ -19,10 +19,10 @@ from commands.command_line import config_option, exits_cleanly, json_option, out
 @click.option(
     "--engine",
     type=click.Choice(["local", "flink", "spark", "dataflow"]),
-    help="Short form: flink and spark mean a job server on localhost:8099 with its workers in "
-    "this process. By default the config's `beam.engine`.",
+    help="Preset of Beam options: flink and spark use a job server on localhost:8099 and workers "
+    "in this process.  [default: `beam.engine` of the config]",
 )
-@click.option("--dry_run", is_flag=True, help="Print what would run where, and stop.")
+@click.option("--dry_run", is_flag=True, help="Print which step would run where, and exit.")
 @json_option
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
 @exits_cleanly
@@ -34,7 +34,7 @@ def main(
     as_json: bool,
     beam_options: tuple[str, ...],
 ) -> int:
-    """Run a use case, its Beam steps on an engine and the rest in this process.
+    """Run a use case: its Beam steps on an engine, the other steps in this process.
 
     \b
     python beam_runner.py --engine flink
@@ -43,8 +43,8 @@ def main(
     python beam_runner.py --engine dataflow --project=my-project --region=europe-west1 \\
         --temp_location=gs://my-bucket/tmp --sdk_container_image=my/image:1 --dry_run
 
-    BEAM_OPTIONS are Beam's own and go to every Beam step as they are; they win over the config's
-    `beam.options`, and those over the short form. Everything is checked before anything starts.
+    BEAM_OPTIONS are passed unchanged to every Beam step. They override `beam.options` of the
+    config, which override the preset of --engine. All options are checked before anything starts.
     Exit codes are those of `faultline run`.
     """  # noqa: D301 - click wants the backspace itself, not its two letters
     from pipeline.running import engine_run as run

@@ -1,4 +1,4 @@
-"""The command line of Faultline: each subcommand is a few lines over the other layers."""
+"""The command line of Faultline: each subcommand calls the layers below in a few lines."""
 
 import os
 import sys
@@ -20,37 +20,40 @@ output_option = click.option(
     type=click.Path(path_type=Path),
     default=Path("output"),
     show_default=True,
-    help="Folder that holds all that runs write.",
+    help="Folder for all run output.",
 )
 json_option = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document on standard output; text for people on standard error.",
+    help="Print one JSON document to standard output and readable text to standard error.",
 )
 
 server_option = click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="Only needed for a metadata server: the YAML that names it.",
+    help="YAML that names a metadata server. Not needed for the default SQLite file.",
 )
+
+why_option = click.option("--why", required=True, help="Reason, kept in ML Metadata.")
+by_option = click.option("--by", help="Name of the person who decides.  [default: the login name]")
 
 
 def config_option(command: Command) -> Command:
-    """Adds `--config`, which every command that needs a use case shares."""
+    """Adds the `--config` option of commands that need a use case."""
     return click.option(
         "--config",
         "config_path",
         type=click.Path(path_type=Path),
         default=DEFAULT_CONFIG,
         show_default="configs/signals.yaml",
-        help="The use case's YAML.",
+        help="YAML file of the use case.",
     )(command)
 
 
 def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
-    """Turns a command's result and errors into exit codes, without a traceback for bad input."""
+    """Turns a command's result and errors into exit codes; bad input prints no traceback."""
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
@@ -73,26 +76,27 @@ def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
 
 
 def _quiet_libraries() -> None:
-    """Keeps ML Metadata's C++ log off the screen; it must be set before the first import."""
+    """Keeps ML Metadata's C++ log off the screen; has no effect after its first import."""
     os.environ.setdefault("GLOG_minloglevel", "3")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="faultline")
 def main() -> None:
-    """Faultline: from recordings to a validated, served model for rare faults.
+    """Train, validate and serve models that detect rare faults.
 
     \b
-    faultline run                          the default use case, signals
-    faultline init data.csv --label fault  a config and a schema for your own data
+    faultline run                          run the default use case, signals
+    faultline init data.csv --label fault  write a config and a schema for your data
     faultline run --config configs/data.yaml
-    faultline serve                        serve it over gRPC and REST
-    faultline predict new.csv              ask the served model
-    faultline runs                         what has run so far
-    faultline lineage latest               where a pushed model comes from
+    faultline serve                        serve pushed models over gRPC and REST
+    faultline predict new.csv              get predictions from the served model
+    faultline runs                         list all runs
+    faultline lineage latest               trace a pushed model to its data and code
+    faultline rollback signals --why ...   serve the previous version again
 
-    Exit codes: 0 done, 2 bad input or anomalous data, 3 the model was refused or the verdict is
-    inconclusive (0 if it was pushed to the shadow folder), 130 stopped by Ctrl-C, 1 anything else.
+    Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
+    (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C, 1 any other failure.
     """  # noqa: D301 - click wants the backspace itself, not its two letters
 
 
@@ -102,12 +106,12 @@ def main() -> None:
 @json_option
 @exits_cleanly
 def run(config_path: Path, output: Path, as_json: bool) -> int:
-    """Run a use case: from data to a blessed, pushed model.
+    """Run a use case from raw data to a blessed, pushed model.
 
-    Steps whose inputs, parameters and code are unchanged come from the cache. A model that is no
-    better than trivial, or worse than the one that was blessed before it, is refused (exit code
-    3), and what is served stays as it was. So it does where the test split cannot tell; with
-    `gate.on_inconclusive: shadow` the model is then pushed beside the served one (exit code 0).
+    Steps whose inputs, parameters and code are unchanged come from the cache. A model without
+    skill, or worse than the last blessed model, is rejected: the command exits with code 3 and the
+    served model is unchanged. The same holds for an inconclusive verdict, unless
+    `gate.on_inconclusive` is `shadow`: then the model is pushed to the shadow folder (exit code 0).
     """
     from pipeline.running.run import run_use_case
 
@@ -117,14 +121,15 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 @main.command()
 @click.argument("data")
 @click.option("--label", required=True, help="Column that holds the label.")
-@click.option("--positive", help="The label's value that means a fault.  [default: found out]")
-@click.option("--name", help="Name of the use case.  [default: from the data's file name]")
-@click.option("--force", is_flag=True, help="Overwrite the config and schema of that name.")
+@click.option("--positive", help="Label value that marks a fault.  [default: inferred]")
+@click.option("--name", help="Name of the use case.  [default: the name of the data file]")
+@click.option("--force", is_flag=True, help="Overwrite an existing config and schema of that name.")
 @exits_cleanly
 def init(data: str, label: str, positive: str | None, name: str | None, force: bool) -> int:
-    """Write a config and a schema for DATA: a CSV or Parquet file, a folder or a glob.
+    """Write a config and a schema for your data.
 
-    What was decided, and why, stands as comments in the YAML. It runs as it is:
+    DATA is a CSV or Parquet file, a folder or a glob. Comments in the YAML explain each decision.
+    The config runs without changes:
 
     \b
     faultline init readings.csv --label failed --positive yes
@@ -144,14 +149,14 @@ def init(data: str, label: str, positive: str | None, name: str | None, force: b
 @json_option
 @click.pass_context
 def runs(context: click.Context, /, **options: Any) -> None:
-    """List runs with their data, code, metrics and verdict, or compare them.
+    """List runs with their data, code, metrics and verdict.
 
     \b
-    faultline runs                         all of them, the newest first
-    faultline runs compare RUN RUN         what differs, and which model is better
-    faultline runs tensorboard             a log folder of all of them, for TensorBoard
+    faultline runs                         list all runs, newest first
+    faultline runs compare RUN RUN         show differences and the better model
+    faultline runs tensorboard             write a TensorBoard log folder of all runs
     """  # noqa: D301 - as above
-    # What stands before a sub-command counts for it too.
+    # Options before a subcommand apply to it too.
     context.default_map = dict.fromkeys(runs.commands, options)
     if context.invoked_subcommand is None:
         _list_runs(**options)
@@ -177,8 +182,8 @@ def runs_compare(
 ) -> int:
     """Compare two runs: data, code, configuration, packages, metrics.
 
-    FIRST and SECOND are runs, or pushed versions as `faultline lineage` takes them. Where both runs
-    have the same test examples, both models are asked about them, and the verdict is paired.
+    FIRST and SECOND are run ids or pushed versions, as for `faultline lineage`. If both runs have
+    the same test examples, both models predict them and the verdict is paired.
     """
     _quiet_libraries()
     from commands.queries import print_comparison
@@ -192,10 +197,10 @@ def runs_compare(
 @json_option
 @exits_cleanly
 def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> int:
-    """Prepare a log folder in which TensorBoard's HParams compares all runs.
+    """Write a log folder that compares all runs in TensorBoard's HParams.
 
-    It holds each run's training options, metrics on the test split and training curves, and is
-    written anew each time.
+    The folder holds the training options, test metrics and training curves of each run. Each call
+    replaces it.
     """
     _quiet_libraries()
     from commands.queries import print_tensorboard
@@ -205,20 +210,81 @@ def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> i
 
 @main.command()
 @click.argument("run_id")
-@click.option("--by", required=True, help="Who approves the model.")
-@click.option("--why", required=True, help="The reason, kept in the metadata.")
+@click.option("--by", required=True, help="Name of the person who approves.")
+@click.option("--why", required=True, help="Reason, recorded in the metadata.")
 @server_option
 @output_option
 @exits_cleanly
 def approve(run_id: str, by: str, why: str, config_path: Path | None, output: Path) -> int:
-    """Say yes to the model of RUN_ID, of which the test split could not tell.
+    """Approve the inconclusive model of RUN_ID.
 
-    Only where `gate.on_inconclusive` is `ask`. The same `faultline run` again then pushes it.
+    Requires `gate.on_inconclusive: ask`. Repeat the same `faultline run` to push the model.
     """
     _quiet_libraries()
     from commands.queries import approve_model
 
     return approve_model(run_id, by, why, config_path, output)
+
+
+@main.command()
+@click.argument("reference", metavar="NAME[/VERSION]")
+@why_option
+@by_option
+@server_option
+@output_option
+@json_option
+@exits_cleanly
+def rollback(
+    reference: str,
+    why: str,
+    by: str | None,
+    config_path: Path | None,
+    output: Path,
+    as_json: bool,
+) -> int:
+    """Serve the previous version again, or VERSION.
+
+    Newer versions are moved out of the folder that servers watch and kept aside. The next run does
+    not push the same model again; it pushes a new one as usual. A withdrawn VERSION is put back.
+
+    \b
+    faultline rollback signals --why "alarms on every warm-up"
+    faultline rollback signals/1795485203 --why "the sensor was at fault" --by Ada
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.rollback import Order, roll_back
+
+    order = Order(reference=reference, why=why, by=by)
+    return roll_back(order, config_path, output, as_json=as_json)
+
+
+@main.command()
+@click.argument("reference", metavar="NAME/VERSION")
+@why_option
+@by_option
+@server_option
+@output_option
+@json_option
+@exits_cleanly
+def withdraw(
+    reference: str,
+    why: str,
+    by: str | None,
+    config_path: Path | None,
+    output: Path,
+    as_json: bool,
+) -> int:
+    """Take one version out of service.
+
+    If it is the served version, the next lower one is served. The files are kept aside, and
+    `faultline rollback NAME/VERSION` puts them back.
+    """
+    _quiet_libraries()
+    from commands.rollback import Order
+    from commands.rollback import withdraw as withdraw_version
+
+    order = Order(reference=reference, why=why, by=by)
+    return withdraw_version(order, config_path, output, as_json=as_json)
 
 
 @main.command()
@@ -228,9 +294,9 @@ def approve(run_id: str, by: str, why: str, config_path: Path | None, output: Pa
 @json_option
 @exits_cleanly
 def lineage(reference: str, config_path: Path | None, output: Path, as_json: bool) -> int:
-    """Print where a pushed model comes from, down to files, code and environment.
+    """Trace a pushed model to its files, code and environment.
 
-    REFERENCE is a pushed version, NAME/VERSION, a run, or `latest`.
+    REFERENCE is a pushed version, NAME/VERSION, a run id or `latest`.
     """
     _quiet_libraries()
     from commands.queries import print_lineage
@@ -240,8 +306,10 @@ def lineage(reference: str, config_path: Path | None, output: Path, as_json: boo
 
 @main.command()
 @click.argument("row", type=int, required=False)
-@click.option("--where", help="COLUMN=VALUE of one row, such as its id, instead of its number.")
-@click.option("--run", "reference", default="latest", show_default=True, help="A run or a version.")
+@click.option("--where", help="Select the row by COLUMN=VALUE, such as its id.")
+@click.option(
+    "--run", "reference", default="latest", show_default=True, help="Run id or pushed version."
+)
 @server_option
 @output_option
 @json_option
@@ -254,10 +322,11 @@ def explain(
     output: Path,
     as_json: bool,
 ) -> int:
-    """Print why the model answered so for ROW of the test split, and write a page.
+    """Explain the prediction for one row of the test split.
 
-    Rows are numbered from 0, as in ErrorAnalyzer's list. Integrated gradients say what moved the
-    answer; permutation importance what each column is worth to the model.
+    ROW is the row's number from 0, as in ErrorAnalyzer's list. Integrated gradients attribute the
+    prediction to the columns; permutation importance ranks the columns for the whole model. The
+    explanation is also written as an HTML page.
 
     \b
     faultline explain 185
@@ -274,20 +343,21 @@ def explain(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="The YAML of the one use case to serve.  [default: all that were pushed]",
+    help="YAML of the only use case to serve.  [default: all pushed models]",
 )
 @output_option
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 @exits_cleanly
 def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int:
-    """Serve pushed models over gRPC and REST, as TensorFlow Serving does.
+    """Serve pushed models over gRPC and REST.
 
-    New versions are served as they are pushed. FLAGS after `--` are TensorFlow Serving's own:
+    The APIs are those of TensorFlow Serving. New versions are served as soon as they are pushed.
+    FLAGS after `--` are TensorFlow Serving's own:
 
     \b
     faultline serve
     faultline serve -- --port=9000 --rest_api_port=9001 --enable_batching
-    faultline serve -- --help              all of them
+    faultline serve -- --help              list all flags
     """  # noqa: D301 - as above
     from commands.serve import serve as serve_models
 
@@ -301,24 +371,26 @@ def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int
     "--server",
     default="grpc://127.0.0.1:8500",
     show_default=True,
-    help="The model server: grpc://HOST:PORT or http://HOST:PORT.",
+    help="Model server: grpc://HOST:PORT or http://HOST:PORT.",
 )
 @click.option("--model", help="Name of the served model.  [default: the config's name]")
-@click.option("--id", "id_column", help="Column that names a row.  [default: the row's number]")
+@click.option("--id", "id_column", help="Column that identifies a row.  [default: the row number]")
 @click.option(
     "--output-file",
     type=click.Path(path_type=Path),
-    help="Ends in .csv, .parquet or .jsonl; with --batch a new folder.  [default: predictions.csv]",
+    help="A .csv, .parquet or .jsonl file; a new folder with --batch.  [default: predictions.csv]",
 )
-@click.option("--batch", is_flag=True, help="Use the model pushed below --output; no server.")
+@click.option(
+    "--batch", is_flag=True, help="Use the model pushed under --output, on Beam, without a server."
+)
 @output_option
 @json_option
 @exits_cleanly
 def predict(**options: Any) -> int:
-    """Predict DATA: a CSV, Parquet or JSON-lines file, a folder or a glob.
+    """Write predictions for the rows of DATA.
 
-    Rows are read as training reads them: the config names signals spread over columns, times and
-    what means a missing value. The label is not needed.
+    DATA is a CSV, Parquet or JSON-lines file, a folder or a glob. Rows are read as in training: the
+    config defines wide signals, times and missing values. The label is not needed.
 
     \b
     faultline predict new.parquet --id recording_id
@@ -337,7 +409,7 @@ def predict(**options: Any) -> int:
 @json_option
 @exits_cleanly
 def doctor(output: Path, as_json: bool) -> int:
-    """Check that this machine can run the pipeline; exit code 1 where it cannot."""
+    """Check that this machine can run the pipeline. Exits with code 1 if it cannot."""
     from commands.queries import print_doctor
 
     return print_doctor(output, PROJECT_DIR / "requirements.lock", as_json=as_json)

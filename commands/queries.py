@@ -1,4 +1,4 @@
-"""What the commands `runs`, `lineage` and `doctor` print."""
+"""The commands that read earlier runs or this machine: list, compare, trace, explain, check."""
 
 import json
 import os
@@ -25,8 +25,8 @@ def print_runs(config_path: Path | None, output: Path, *, as_json: bool) -> int:
     """
     from pipeline.lineage import list_runs, render_runs
 
-    rows = list_runs(_store(config_path, output), may_be_running=_is_locked(output))
-    _print([row.to_json() for row in rows], lambda: render_runs(rows), as_json=as_json)
+    rows = list_runs(open_runs(config_path, output), may_be_running=_is_locked(output))
+    print_answer([row.to_json() for row in rows], lambda: render_runs(rows), as_json=as_json)
     return 0
 
 
@@ -36,7 +36,7 @@ def print_comparison(
     """Prints what differs between two runs and which model is better; returns the exit code.
 
     Args:
-        references: Two runs: ids, or what `print_lineage` takes for a model.
+        references: Two runs: ids, or models as in `print_lineage`.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
         output: The output folder.
         as_json: JSON on standard output instead of tables.
@@ -45,13 +45,13 @@ def print_comparison(
     from pipeline.comparing.rendering import render_comparison
     from pipeline.lineage.graph import read_graph
 
-    compared = compare_runs(read_graph(_store(config_path, output)), *references)
-    _print(compared.to_json(), lambda: render_comparison(compared), as_json=as_json)
+    compared = compare_runs(read_graph(open_runs(config_path, output)), *references)
+    print_answer(compared.to_json(), lambda: render_comparison(compared), as_json=as_json)
     return 0
 
 
 def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) -> int:
-    """Prepares TensorBoard's log folder of all runs and prints how to look at it.
+    """Writes TensorBoard's log folder of all runs and prints how to open it.
 
     Args:
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
@@ -60,19 +60,19 @@ def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) 
     """
     from pipeline.tracking.tensorboard import prepare_tensorboard
 
-    store, running = _store(config_path, output), _is_locked(output)
+    store, running = open_runs(config_path, output), _is_locked(output)
     made = prepare_tensorboard(store, output, may_be_running=running)
-    text = f"{made['num_runs']} runs. Look at them: tensorboard --logdir {made['logdir']}"
-    _print(made, lambda: text, as_json=as_json)
+    text = f"{made['num_runs']} runs. View them: tensorboard --logdir {made['logdir']}"
+    print_answer(made, lambda: text, as_json=as_json)
     return 0
 
 
 def approve_model(run_id: str, by: str, why: str, config_path: Path | None, output: Path) -> int:
-    """Notes a person's yes to a model; returns the exit code.
+    """Records a person's approval of a model; returns the exit code.
 
     Args:
-        run_id: The run whose model is meant.
-        by: Who says so.
+        run_id: The run that trained the model.
+        by: Who approves it.
         why: The reason.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
         output: The output folder.
@@ -80,26 +80,28 @@ def approve_model(run_id: str, by: str, why: str, config_path: Path | None, outp
     from common.output_folder import exclusive, open_output
     from pipeline.running.approval import Approval, record_approval
 
-    store = _store(config_path, output)
+    store = open_runs(config_path, output)
     with exclusive(open_output(output)):
         record_approval(store, Approval(run_id=run_id, by=by, why=why))
-    _console(stderr=False).print(f"Approved. The same `faultline run` again pushes it: {run_id}")
+    _console(stderr=False).print(
+        f"Approved: {run_id}. Repeat the same `faultline run` to push the model."
+    )
     return 0
 
 
 def print_lineage(reference: str, config_path: Path | None, output: Path, *, as_json: bool) -> int:
-    """Prints where a model comes from; returns the exit code.
+    """Prints the lineage of a model; returns the exit code.
 
     Args:
-        reference: A pushed version, NAME/VERSION, a run, or `latest`.
+        reference: A pushed version, NAME/VERSION, a run id or `latest`.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
         output: The output folder.
         as_json: JSON on standard output instead of a tree.
     """
     from pipeline.lineage import lineage_of, render_tree
 
-    node = lineage_of(_store(config_path, output), reference)
-    _print(node.to_json(), lambda: render_tree(node), as_json=as_json)
+    node = lineage_of(open_runs(config_path, output), reference)
+    print_answer(node.to_json(), lambda: render_tree(node), as_json=as_json)
     return 0
 
 
@@ -112,10 +114,10 @@ def print_explanation(
     *,
     as_json: bool,
 ) -> int:
-    """Prints why a model answered so for a row, and writes a page; returns the exit code.
+    """Explains a model's prediction for a row and writes a page; returns the exit code.
 
     Args:
-        reference: A run, or what `print_lineage` takes for a model.
+        reference: A run id, or a model as in `print_lineage`.
         row: The row of the test split, from 0.
         where: `COLUMN=VALUE` of one row, instead of its number.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
@@ -124,24 +126,24 @@ def print_explanation(
     """
     from common.output_folder import OutputFolder, captured_output
 
-    store = _store(config_path, output)
+    store = open_runs(config_path, output)
     folder = OutputFolder(output.absolute())
-    with captured_output(folder.reports / "explain.log"):  # TensorFlow's greetings
+    with captured_output(folder.reports / "explain.log"):  # TensorFlow's start-up messages
         from pipeline.explaining.explain import explain, render_explanation, write_page
         from pipeline.lineage.graph import read_graph
 
-        found = explain(read_graph(store), reference, row, where)
-        page = write_page(found, folder.reports)
-    _print(
-        found.to_json() | {"page": str(page)},
-        lambda: Group(render_explanation(found), f"\n{page}"),
+        explanation = explain(read_graph(store), reference, row, where)
+        page = write_page(explanation, folder.reports)
+    print_answer(
+        explanation.to_json() | {"page": str(page)},
+        lambda: Group(render_explanation(explanation), f"\n{page}"),
         as_json=as_json,
     )
     return 0
 
 
 def print_doctor(output: Path, lock_path: Path, *, as_json: bool) -> int:
-    """Prints what `doctor` found; returns 1 where a run would fail, else 0.
+    """Prints the checks of `doctor`; returns 1 if a run would fail, else 0.
 
     Args:
         output: The output folder.
@@ -151,24 +153,35 @@ def print_doctor(output: Path, lock_path: Path, *, as_json: bool) -> int:
     from pipeline.doctor.checks import render_checks, run_checks
 
     checks = run_checks(output, lock_path)
-    _print([check.to_json() for check in checks], lambda: render_checks(checks), as_json=as_json)
+    print_answer(
+        [check.to_json() for check in checks], lambda: render_checks(checks), as_json=as_json
+    )
     return 0 if all(check.ok for check in checks) else 1
 
 
-def _store(config_path: Path | None, output: Path) -> Any:
+def open_runs(config_path: Path | None, output: Path) -> Any:
+    """Returns the metadata store of earlier runs.
+
+    Args:
+        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
+        output: The output folder.
+
+    Raises:
+        InputError: There is no store yet, or it cannot be reached.
+    """
     from common.metadata import connection_config, open_store
 
     metadata = Metadata() if config_path is None else load_config(config_path).metadata
     if metadata.url is None and not (output / "metadata.db").exists():
         raise InputError(
             f"No runs yet: {output / 'metadata.db'} does not exist. Run `faultline run` first, or "
-            "name the folder of earlier runs with --output."
+            "set --output to the folder of earlier runs."
         )
     return open_store(connection_config(metadata, output.absolute(), os.environ), must_exist=True)
 
 
 def _is_locked(output: Path) -> bool:
-    """Whether a run is at work in the output folder."""
+    """Whether a run is in progress in the output folder."""
     from filelock import FileLock, Timeout
 
     if not (output / ".lock").exists():
@@ -182,9 +195,16 @@ def _is_locked(output: Path) -> bool:
     return False
 
 
-def _print(values: Any, render: Callable[[], RenderableType], *, as_json: bool) -> None:
+def print_answer(values: Any, render: Callable[[], RenderableType], *, as_json: bool) -> None:
+    """Prints an answer for people, or as one JSON document.
+
+    Args:
+        values: The answer as JSON values.
+        render: Returns what rich prints for people.
+        as_json: JSON on standard output, and text for people on standard error.
+    """
     if as_json:
-        # People's text goes to standard error, where a caller of --json may still read it.
+        # Readable text goes to standard error, where a caller of --json can still show it.
         _console(stderr=True).print(render())
         print(json.dumps(values, indent=2, default=str))  # noqa: T201
     else:
@@ -192,6 +212,6 @@ def _print(values: Any, render: Callable[[], RenderableType], *, as_json: bool) 
 
 
 def _console(*, stderr: bool) -> Console:
-    """A console as wide as the terminal; without one, wide enough that no table is broken."""
+    """A console as wide as the terminal, or wide enough for every table if there is none."""
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(stderr=stderr, width=_PIPE_WIDTH)

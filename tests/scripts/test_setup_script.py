@@ -171,8 +171,14 @@ def test_an_environment_whose_interpreter_broke_is_made_anew(project: Project) -
         ({"version": "3.14"}, "is Python 3.14, and TFX 1.21 needs 3.11, 3.12 or 3.13. Name one"),
         ({"bits": 32}, "is a 32-bit build, and the wheels of TFX are 64-bit. Name a 64-bit"),
         ({"no_venv": 1}, "has no venv module. Install it (Debian, Ubuntu: apt-get install"),
-        ({"compiler": "no-g++"}, "no C++ compiler (no-g++) to compile a dependency, pyfarmhash. Install"),
-        ({"headers": "/nowhere"}, "no Python.h in /nowhere to compile a dependency, pyfarmhash. Install"),
+        (
+            {"compiler": "no-g++"},
+            "no C++ compiler (no-g++) to compile a dependency, pyfarmhash. Install",
+        ),
+        (
+            {"headers": "/nowhere"},
+            "no Python.h in /nowhere to compile a dependency, pyfarmhash. Install",
+        ),
     ],
     ids=["old", "new", "32-bit", "no-venv", "no-compiler", "no-headers"],
 )
