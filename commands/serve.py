@@ -105,11 +105,11 @@ def _check_pushed(folder: OutputFolder, names: Sequence[str]) -> None:
 
 
 def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
-    from serving.options import FlagError, HelpAskedFor, parse_options
+    from serving.options import FlagError, HelpRequested, parse_options
 
     try:
         return parse_options(flags)
-    except HelpAskedFor as asked:
+    except HelpRequested as asked:
         sys.stdout.write(str(asked))
         raise SystemExit(0) from None
     except FlagError as error:

@@ -1,8 +1,9 @@
 """The wiring of every component, on one page."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.base.base_node import BaseNode
@@ -29,6 +30,7 @@ from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.model_gate.verdict import Terms
+from pipeline.components.names import WITHDRAWN
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.trainer.component import Trainer
 from pipeline.components.tuner.component import Tuner
@@ -46,6 +48,7 @@ def create_pipeline(
     folder: OutputFolder,
     connection: metadata_store_pb2.ConnectionConfig,
     beam_args: Sequence[str] = LOCAL_BEAM_ARGS,
+    withdrawn: Mapping[str, Any] | None = None,
 ) -> Pipeline:
     """Returns the pipeline of a use case.
 
@@ -55,6 +58,7 @@ def create_pipeline(
         folder: Where everything is written.
         connection: Where ML Metadata lives.
         beam_args: Beam's options for the data-parallel steps.
+        withdrawn: What `pipeline.components.pusher.withdrawn.withdrawn_notes` returned.
     """
     ingestion = wire_ingestion(config, source, folder)
     analysis = wire_analysis(config, source, ingestion)
@@ -116,7 +120,7 @@ def create_pipeline(
                 base_directory=str(folder.serving(config.name))
             )
         ),
-        custom_config={"code_digest": step_code("Pusher")},
+        custom_config={"code_digest": step_code("Pusher"), WITHDRAWN: withdrawn or {}},
     )
     error_analyzer = ErrorAnalyzer(
         model=model,

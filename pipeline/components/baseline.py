@@ -1,8 +1,11 @@
 """Which model a candidate must not fall behind."""
 
+from ml_metadata.metadata_store import MetadataStore
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
 from tfx.types.artifact import Artifact
+
+from pipeline.components.pusher.withdrawn import withdrawn_model_ids
 
 CANDIDATE, MODEL = "candidate", "model"
 BLESSING, INFRA_BLESSING = "model_blessing", "infra_blessing"
@@ -14,17 +17,20 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
     TFX's own `LatestBlessedModelStrategy` returns the candidate itself as soon as it has been
     blessed, so that an unchanged second run would compare a model with itself, and the Evaluator's
     cache key would change with it. "Blessed before the candidate" is the same answer every time.
+
+    A model that a person took out of service is no baseline: after a rollback the candidate is
+    compared with the model that is served.
     """
 
     def resolve_artifacts(
         self,
-        store: object,  # noqa: ARG002 - the interface's
+        store: MetadataStore,
         input_dict: dict[str, list[Artifact]],
     ) -> dict[str, list[Artifact]]:
         """Returns the candidate with its baseline model and that model's blessings.
 
         Args:
-            store: The metadata store; unused.
+            store: The metadata store, which says what was taken out of service.
             input_dict: Lists of artifacts under `candidate`, `model`, `model_blessing` and
                 `infra_blessing`.
 
@@ -34,6 +40,7 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
         candidate = input_dict[CANDIDATE]
         blessings = _blessed(input_dict[BLESSING])
         servable = _blessed(input_dict[INFRA_BLESSING])
+        withdrawn = withdrawn_model_ids(store)
         older = [
             model
             for model in input_dict[MODEL]
@@ -41,6 +48,7 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
             and model.id < candidate[0].id
             and model.id in blessings
             and model.id in servable
+            and model.id not in withdrawn
         ]
         if not older:
             return {CANDIDATE: candidate, MODEL: [], BLESSING: [], INFRA_BLESSING: []}
@@ -63,18 +71,18 @@ class LatestBlessedStrategy(ResolverStrategy):  # type: ignore[misc]
 
     def resolve_artifacts(
         self,
-        store: object,  # noqa: ARG002 - the interface's
+        store: MetadataStore,
         input_dict: dict[str, list[Artifact]],
     ) -> dict[str, list[Artifact]]:
         """Returns the model and its blessings, or empty lists where none is blessed.
 
         Args:
-            store: The metadata store; unused.
+            store: The metadata store, which says what was taken out of service.
             input_dict: Lists of artifacts under `model`, `model_blessing` and `infra_blessing`.
         """
         blessings = _blessed(input_dict[BLESSING])
         servable = _blessed(input_dict[INFRA_BLESSING])
-        known = blessings.keys() & servable.keys()
+        known = (blessings.keys() & servable.keys()) - withdrawn_model_ids(store)
         models = [model for model in input_dict[MODEL] if model.id in known]
         if not models:
             return {MODEL: [], BLESSING: [], INFRA_BLESSING: []}

@@ -11,3 +11,13 @@ ON_INCONCLUSIVE = "on_inconclusive"
 APPROVED_BY, APPROVED_WHY, APPROVED_AT = "approved_by", "approved_why", "approved_at"
 # What the Pusher notes on a model that it pushed beside the served one.
 SHADOW = "shadow"
+# What `faultline rollback` and `faultline withdraw` note on the push of a version: of one taken out
+# of service, and of one put back.
+WITHDRAWN_BY, WITHDRAWN_WHY, WITHDRAWN_AT = "withdrawn_by", "withdrawn_why", "withdrawn_at"
+RESTORED_BY, RESTORED_WHY, RESTORED_AT = "restored_by", "restored_why", "restored_at"
+# Under this key the Pusher gets what was withdrawn: by served name and digest, what to note.
+WITHDRAWN = "withdrawn"
+# Digest of a withdrawn version's files, by which the Pusher knows the same model again.
+WITHDRAWN_DIGEST = "withdrawn_digest"
+# What the Pusher notes where it pushed nothing: the withdrawn version that has the same files.
+WITHDRAWN_VERSION = "withdrawn_version"

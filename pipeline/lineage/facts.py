@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.components.names import WITHDRAWN_AT
+from pipeline.components.pusher.version_folder import withdrawn_folder
 from pipeline.lineage.graph import Artifact, Run, Step
 
 # Properties of `Examples` that tell of the files read, not of the examples made.
@@ -24,7 +26,10 @@ def artifact_facts(artifact: Artifact, step: Step | None) -> dict[str, Any]:
     hidden = _DATA_KEYS if artifact.type == "Examples" else ()
     facts = {key: value for key, value in artifact.properties.items() if key not in hidden}
     if artifact.type == "PushedModel" and "pushed_destination" in facts:
-        facts["in_place"] = (Path(str(facts["pushed_destination"])) / "saved_model.pb").is_file()
+        place = Path(str(facts["pushed_destination"]))
+        facts["in_place"] = (place / "saved_model.pb").is_file()
+        if WITHDRAWN_AT in facts:
+            facts["kept_in"] = str(withdrawn_folder(place.parent, int(place.name)))
     if step is not None:
         facts |= {"made_by": step.node, "run": step.run_id}
     return facts | {"made_at": time_text(artifact.created), "uri": artifact.uri}

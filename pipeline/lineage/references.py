@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import InputError
+from pipeline.components.names import WITHDRAWN_AT, WITHDRAWN_VERSION
 from pipeline.lineage.graph import Artifact, Graph, Run
 
 _NUM_LISTED = 8
@@ -33,6 +34,9 @@ class Pushed:
 
 def pushed_name(artifact: Artifact) -> str:
     """Returns `NAME/VERSION` of a push, or in words that there was none."""
+    same = artifact.properties.get(WITHDRAWN_VERSION)
+    if same:
+        return f"none: {same}, the same model, was withdrawn"
     destination = artifact.properties.get("pushed_destination")
     if not artifact.properties.get("pushed") or not destination:
         return "none: the model was refused"
@@ -57,17 +61,19 @@ def resolve(graph: Graph, reference: str) -> Artifact | Run:
 
     Args:
         graph: All that is recorded.
-        reference: `latest`, a version, `NAME/VERSION`, a version's folder, a run's id, or the id
-            of an artifact that holds a model.
+        reference: `latest` (the last pushed version that is not withdrawn), a version,
+            `NAME/VERSION`, a version's folder, a run's id, or the id of an artifact that holds a
+            model.
 
     Raises:
         InputError: Nothing, or more than one thing, has that name; the message lists what exists.
     """
     pushed = pushed_versions(graph)
     if reference == "latest":
-        if not pushed:
+        in_service = [one for one in pushed if not one.artifact.properties.get(WITHDRAWN_AT)]
+        if not in_service:
             raise InputError(f"No model has been pushed yet. {_listing(graph, pushed)}")
-        return pushed[-1].artifact
+        return in_service[-1].artifact
     if reference in graph.runs:
         return graph.runs[reference]
     found = _by_path(pushed, reference) if "/" in reference else _by_version(pushed, reference)

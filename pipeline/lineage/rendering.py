@@ -103,7 +103,7 @@ def render_runs(rows: Sequence[RunRow]) -> Table:
             _code_text(row),
             *(_figure(row.metrics.get(name)) for name in ("pr_auc", "roc_auc", "recall")),
             _VERDICT_STYLES.get(row.verdict, escape(row.verdict)),
-            escape(row.version),
+            _version_text(row),
             _duration_text(row.duration_s),
         )
     return table
@@ -113,6 +113,14 @@ def _state_text(row: RunRow) -> str:
     at = f" at {row.stopped_at}" if row.stopped_at else ""
     cached = f", {row.num_cached} of {row.num_steps} cached" if row.num_cached else ""
     return f"[{_STYLES[row.state]}]{row.state}{escape(at)}[/]{cached}"
+
+
+def _version_text(row: RunRow) -> str:
+    if row.withdrawn is None:
+        return escape(row.version)
+    by_and_why = escape(f"{row.withdrawn['by']}: {row.withdrawn['why']}")
+    version = str(row.withdrawn["version"]).rpartition("/")[2]
+    return f"{escape(version)} [red]withdrawn[/red] by {by_and_why}"
 
 
 def _data_text(data: Mapping[str, Any]) -> str:

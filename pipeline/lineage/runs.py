@@ -8,10 +8,12 @@ from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 
-from pipeline.components.names import APPROVED, APPROVED_BY
+from pipeline.components.names import APPROVED, APPROVED_BY, WITHDRAWN_VERSION
+from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.lineage.facts import time_text
 from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
+from pipeline.lineage.references import pushed_name
 
 LAST_NODE = "Pusher"
 
@@ -45,6 +47,8 @@ class RunRow:
         verdict: `BLESSED`, `REJECTED`, `INCONCLUSIVE`, `APPROVED`, or empty where the run did not
             get that far.
         version: The pushed version, or empty.
+        withdrawn: The withdrawn version of the run's model, by whom, why and when it was withdrawn;
+            None where it was not.
     """
 
     run_id: str
@@ -61,6 +65,7 @@ class RunRow:
     metrics: Mapping[str, float]
     verdict: str
     version: str
+    withdrawn: Mapping[str, str] | None
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values for a JSON document."""
@@ -101,7 +106,13 @@ def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
         metrics=_metrics(blessing),
         verdict=_verdict(blessing, run_output(graph, run, "InfraBlessing")),
         version=str(pushed.properties.get("pushed_version", "")) if pushed else "",
+        withdrawn=withdrawal_of(pushed.properties, _withdrawn_label(pushed)) if pushed else None,
     )
+
+
+def _withdrawn_label(pushed: Artifact) -> str:
+    """`NAME/VERSION` of the push, or of the version for which nothing was pushed."""
+    return str(pushed.properties.get(WITHDRAWN_VERSION) or pushed_name(pushed))
 
 
 def _state(run: Run, may_be_running: bool) -> tuple[RunState, str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Event, Execution
 
+from pipeline.components.names import WITHDRAWN
+
 _NUM_FILES_NAMED = 3
 _SUCCESSFUL = (Execution.COMPLETE, Execution.CACHED)
 
@@ -95,7 +97,9 @@ def changed_parameters(old: Mapping[str, object], new: Mapping[str, object]) -> 
         if old.get(key) == new.get(key):
             continue
         before, after = _as_object(old.get(key)), _as_object(new.get(key))
-        if before is not None and after is not None:
+        if key == WITHDRAWN:
+            changes.append("withdrawn versions changed")
+        elif before is not None and after is not None:
             compare = _changed_files if key == "code_digest" else changed_parameters
             changes += compare(before, after)
         else:

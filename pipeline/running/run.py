@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -176,7 +176,6 @@ def _run_steps(
     # garbage collector, which would look through it all again and again for a quarter of the time.
     gc.disable()
     from common.metadata import close_abandoned, connection_config, open_store
-    from pipeline.components.pusher.superseded import forget_superseded
     from pipeline.create import create_pipeline
     from pipeline.lineage.provenance import stamp_config, stamp_run
     from pipeline.running.runner import compile_pipeline, run_steps
@@ -190,8 +189,7 @@ def _run_steps(
     # On a shared server only this folder's runs are surely dead: its lock is ours.
     own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
     close_abandoned(store, run_ids=own_runs)
-    for name in (place.config.name, place.config.name + SHADOW_SUFFIX):
-        forget_superseded(store, place.folder.serving(name))
+    withdrawn = _settle_pushes(store, place)
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
     shown.say(f"[dim]code {provenance.git_label}[/dim]")
@@ -205,7 +203,14 @@ def _run_steps(
     )
     _read_earlier_spans(store, spans, provenance, shown, summary)
     compiled = compile_pipeline(
-        create_pipeline(place.config, source, place.folder, connection, place.beam_args),
+        create_pipeline(
+            place.config,
+            source,
+            place.folder,
+            connection,
+            place.beam_args,
+            withdrawn,
+        ),
         place.run_id,
     )
     for step in run_steps(compiled, connection, on_start=shown.step_started):
@@ -213,6 +218,19 @@ def _run_steps(
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         _link_tensorboard(place.run_folder, step)
+
+
+def _settle_pushes(store: "MetadataStore", place: RunPlace) -> dict[str, Any]:
+    """Makes folders and cache agree with the record; returns what the Pusher must not push."""
+    from pipeline.components.pusher.superseded import forget_superseded
+    from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
+
+    names = (place.config.name, place.config.name + SHADOW_SUFFIX)
+    bases = [place.folder.serving(name) for name in names]
+    for base in bases:
+        settle_versions(store, base)
+        forget_superseded(store, base)
+    return withdrawn_notes(store, bases)
 
 
 def _read_earlier_spans(

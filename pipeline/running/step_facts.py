@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from pipeline.components.names import APPROVED_BY, SHADOW
+from pipeline.components.names import APPROVED_BY, SHADOW, WITHDRAWN_VERSION
 from pipeline.config import SPLITS
 from pipeline.running.steps import StepResult
 
@@ -51,11 +51,30 @@ def _examples(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     positives = sum(values[f"num_positives_{split}"] for split in SPLITS)
     parts = [f"{values['num_rows']:,} rows, {positives:,} positive"]
-    if values.get("num_bad_rows"):
-        parts.append(f"{values['num_bad_rows']:,} in quarantine")
-    if values.get("num_duplicates"):
-        parts.append(f"{values['num_duplicates']:,} duplicates dropped")
+    parts += [text for text in (_put_aside(values), _dropped(values, positives)) if text]
     return Fact("; ".join(parts), values | {"num_positives": positives})
+
+
+def _put_aside(values: Mapping[str, Any]) -> str:
+    bad, unlabelled = values.get("num_bad_rows", 0), values.get("num_unlabelled", 0)
+    if not bad + unlabelled:
+        return ""
+    text = f"{bad + unlabelled:,} in quarantine"
+    if unlabelled:
+        share = unlabelled / (values["num_rows"] + bad + unlabelled)
+        text += f", {unlabelled:,} of them ({share:.1%} of all rows) without a label"
+    return text
+
+
+def _dropped(values: Mapping[str, Any], positives: int) -> str:
+    """How many duplicates were dropped, and how that moves the prevalence."""
+    duplicates = values.get("num_duplicates", 0)
+    if not duplicates:
+        return ""
+    text = f"{duplicates:,} duplicates dropped"
+    before = values.get("num_positives_read", 0) / (values["num_rows"] + duplicates)
+    after = positives / values["num_rows"]
+    return text + f" (prevalence {before:.4f} before, {after:.4f} after)" if before else text
 
 
 def _window(artifacts: list[Artifact]) -> Fact:
@@ -163,6 +182,9 @@ def _infra(artifacts: list[Artifact]) -> Fact:
 
 def _pushed(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
+    if values.get(WITHDRAWN_VERSION):
+        text = f"not pushed: {values[WITHDRAWN_VERSION]}, the same model, was withdrawn"
+        return Fact(text, values)
     if not values.get("pushed"):
         return Fact("not pushed; what is served stays as it was", values)
     beside = ", beside the served model" if values.get(SHADOW) else ""

@@ -15,7 +15,9 @@ from pipeline.components.names import (
     COST,
     INCONCLUSIVE,
     SHADOW,
+    WITHDRAWN_VERSION,
 )
+from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.running.console import format_duration
 from pipeline.running.step_facts import Fact
 from pipeline.running.steps import StepResult
@@ -73,17 +75,24 @@ class RunSummary:
 
     @property
     def blessed(self) -> bool:
-        """Whether the run ended with a model that the gate and the server's check bless.
+        """Whether the run ended with a model that the gate, the server's check and people bless.
 
-        A model that a person approved is blessed, too.
+        A model that a person approved is blessed, too; one that a person withdrew is not.
         """
-        return self.state == "complete" and self.verdict in {"BLESSED", APPROVED}
+        is_blessed = self.verdict in {"BLESSED", APPROVED} and self.withdrawn is None
+        return self.state == "complete" and is_blessed
 
     @property
     def shadow(self) -> bool:
         """Whether the run ended with a model that was pushed beside the served one."""
         pushed = self.facts.get("Pusher", Fact()).values
         return self.state == "complete" and bool(pushed.get(SHADOW))
+
+    @property
+    def withdrawn(self) -> dict[str, Any] | None:
+        """The withdrawn version with the same files, for which nothing was pushed; else None."""
+        pushed = self.facts.get("Pusher", Fact()).values
+        return withdrawal_of(pushed, pushed.get(WITHDRAWN_VERSION))
 
     @property
     def verdict(self) -> str | None:
@@ -144,6 +153,7 @@ class RunSummary:
             "pushed_version": pushed.get("pushed_version"),
             "pushed_path": pushed.get("pushed_destination"),
             "shadow": self.shadow,
+            "withdrawn": self.withdrawn,
             "duration_s": round(self.duration_s, 3),
             "log": str(self.run_folder / "run.log"),
             "pages": self._pages,
@@ -270,6 +280,14 @@ def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console
 def _kept(values: dict[str, Any]) -> str:
     """Why nothing was pushed, and what a person may do."""
     stays = "Nothing was pushed; what is served stays as it was."
+    withdrawn = values["withdrawn"]
+    if withdrawn:
+        version, by, why = (withdrawn[key] for key in ("version", "by", "why"))
+        return (
+            f"[bold red]WITHDRAWN[/bold red] {stays}\nThe model has the files of {version}, which "
+            f"{escape(by)} withdrew at {withdrawn['at']}: {escape(why)}\n"
+            f"To serve it again: faultline rollback {version} --why REASON"
+        )
     if values["verdict"] != INCONCLUSIVE:
         return f"[bold red]REFUSED[/bold red] {stays}"
     text = f"[bold yellow]INCONCLUSIVE[/bold yellow] {stays}"

@@ -1,5 +1,6 @@
 """TFX's Pusher with an executor that pushes atomically."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -12,8 +13,12 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
-from pipeline.components.names import ON_INCONCLUSIVE, SHADOW
-from pipeline.components.pusher.version_folder import push_version
+from pipeline.components.names import ON_INCONCLUSIVE, SHADOW, WITHDRAWN
+from pipeline.components.pusher.version_folder import (
+    model_digest,
+    newest_if_same,
+    push_version,
+)
 from pipeline.config import SHADOW_SUFFIX
 
 
@@ -29,12 +34,15 @@ class Executor(executor.Executor):  # type: ignore[misc]
         """Pushes the model if every blessing says so; else leaves what is served alone.
 
         A model of which the gate cannot tell, and that the config wants beside the served one, goes
-        to a base path of its own, which no client of the served model ever asks.
+        to a base path of its own, which no client of the served model ever asks. A model whose
+        files are those of a withdrawn version is not pushed again; the artifact says which, by whom
+        and why.
 
         Args:
             input_dict: `model`, and `model_blessing` or `infra_blessing` or both.
             output_dict: `pushed_model`.
-            exec_properties: `push_destination`, a folder of this machine.
+            exec_properties: `push_destination`, a folder of this machine; `custom_config` with the
+                withdrawn versions under `withdrawn`, see `pipeline.components.pusher.withdrawn`.
 
         Raises:
             ValueError: The destination is not a folder of this machine.
@@ -50,11 +58,18 @@ class Executor(executor.Executor):  # type: ignore[misc]
             return
         if shadow:
             base = base.with_name(base.name + SHADOW_SUFFIX)
-            pushed.set_int_custom_property(SHADOW, 1)
         model = Path(self.GetModelPath(input_dict))
+        withdrawn = _withdrawn_before(model, base, exec_properties)
+        if withdrawn:
+            for key, value in withdrawn.items():
+                pushed.set_string_custom_property(key, value)
+            self._MarkNotPushed(pushed)
+            return
         # The archive first: once the version is in place, as little as possible can go wrong.
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
         version = push_version(model, base, now_s=int(time.time()))
+        if shadow:
+            pushed.set_int_custom_property(SHADOW, 1)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
 
     def _goes_beside(self, input_dict: dict[str, list[Artifact]]) -> bool:
@@ -69,6 +84,21 @@ class Executor(executor.Executor):  # type: ignore[misc]
         }
         wanted = blessing.get_string_custom_property(ON_INCONCLUSIVE) == "shadow"
         return wanted and bool(self.CheckBlessing(others))
+
+
+def _withdrawn_before(
+    model: Path, base: Path, exec_properties: dict[str, Any]
+) -> dict[str, str] | None:
+    """What to note of the withdrawn version with the model's files; None where there is none.
+
+    The newest version may have the files of a withdrawn one: an older model that was pushed again.
+    """
+    text = exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "null"
+    by_digest = (json.loads(text) or {}).get(WITHDRAWN, {}).get(base.name)
+    if not by_digest or newest_if_same(model, base) is not None:
+        return None
+    notes: dict[str, str] | None = by_digest.get(model_digest(model))
+    return notes
 
 
 def _base_path(exec_properties: dict[str, Any]) -> Path:

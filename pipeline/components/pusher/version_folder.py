@@ -6,8 +6,12 @@ import shutil
 import uuid
 from pathlib import Path
 
+from common.digests import digest_files
+
 # TensorFlow Serving looks at folders whose names are numbers; this one it never sees.
 _INCOMING = ".incoming-"
+# Nor this one, which keeps the versions that were taken out of service.
+_WITHDRAWN = ".withdrawn"
 
 
 def push_version(model: Path, base: Path, *, now_s: int) -> Path:
@@ -33,13 +37,15 @@ def push_version(model: Path, base: Path, *, now_s: int) -> Path:
     base.mkdir(parents=True, exist_ok=True)
     for leftover in base.glob(f"{_INCOMING}*"):
         shutil.rmtree(leftover)
-    served = served_versions(base)
-    if served and _same_files(model, base / str(served[-1])):
-        return base / str(served[-1])
+    newest = newest_if_same(model, base)
+    if newest is not None:
+        return newest
     incoming = base / f"{_INCOMING}{uuid.uuid4().hex}"
     shutil.copytree(model, incoming)
     _sync_tree(incoming)
-    version = base / str(max(now_s, served[-1] + 1 if served else 0))
+    # The number of a withdrawn version is not given again: it names one model for ever.
+    last = max(served_versions(base) + withdrawn_versions(base), default=-1)
+    version = base / str(max(now_s, last + 1))
     incoming.rename(version)
     _sync(base)
     return version
@@ -50,6 +56,47 @@ def served_versions(base: Path) -> list[int]:
     if not base.is_dir():
         return []
     return sorted(int(path.name) for path in base.iterdir() if path.name.isdecimal())
+
+
+def newest_if_same(model: Path, base: Path) -> Path | None:
+    """Returns the newest version below a base path if it holds the same files, else None."""
+    served = served_versions(base)
+    if served and _same_files(model, base / str(served[-1])):
+        return base / str(served[-1])
+    return None
+
+
+def model_digest(folder: Path) -> str:
+    """Returns the SHA-256 of the names and content of a model's files."""
+    return digest_files(map(str, (folder / name for name in _files(folder))), str(folder)).digest
+
+
+def withdrawn_versions(base: Path) -> list[int]:
+    """Returns the versions that were taken out of service, in rising order."""
+    return served_versions(base / _WITHDRAWN)
+
+
+def withdrawn_folder(base: Path, version: int) -> Path:
+    """Returns where a version is kept that was taken out of service."""
+    return base / _WITHDRAWN / str(version)
+
+
+def withdraw_version(base: Path, version: int) -> None:
+    """Moves a version out of what a server watches: one rename, so it is whole in one place."""
+    kept = withdrawn_folder(base, version)
+    kept.parent.mkdir(exist_ok=True)
+    _move(base / str(version), kept)
+
+
+def restore_version(base: Path, version: int) -> None:
+    """Moves a withdrawn version back to where a server finds it."""
+    _move(withdrawn_folder(base, version), base / str(version))
+
+
+def _move(source: Path, target: Path) -> None:
+    source.rename(target)
+    _sync(target.parent)
+    _sync(source.parent)
 
 
 def _same_files(one: Path, other: Path) -> bool:

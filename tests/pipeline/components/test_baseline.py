@@ -1,7 +1,17 @@
+import pytest
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing
 
+from pipeline.components import baseline
 from pipeline.components.baseline import BlessedBeforeStrategy, LatestBlessedStrategy
+
+
+@pytest.fixture(autouse=True)
+def withdrawn(monkeypatch) -> set[int]:
+    """The models that were taken out of service; the store is not asked."""
+    ids: set[int] = set()
+    monkeypatch.setattr(baseline, "withdrawn_model_ids", lambda _: ids)
+    return ids
 
 
 def _model(identity: int) -> Model:
@@ -55,6 +65,13 @@ def test_the_candidate_is_not_its_own_baseline_once_it_is_blessed():
 
 def test_a_model_younger_than_the_candidate_is_no_baseline():
     assert _resolved(2, [_blessing(3, blessed=True)]) == []
+
+
+def test_a_model_that_was_taken_out_of_service_is_no_baseline(withdrawn):
+    blessings = [_blessing(1, blessed=True), _blessing(2, blessed=True)]
+    withdrawn.add(2)
+    assert _resolved(4, blessings) == [1]
+    assert _latest(blessings) == [1]
 
 
 def test_the_first_model_has_no_baseline():

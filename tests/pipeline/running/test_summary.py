@@ -113,6 +113,19 @@ def test_a_model_beside_the_served_one_is_no_blessed_one(tmp_path):
     assert f"INCONCLUSIVE version 17 in {folder}, beside the served model" in _text(summary)
 
 
+def test_a_model_that_was_withdrawn_is_not_pushed_and_who_and_why_is_said(tmp_path):
+    summary = _summary(tmp_path)
+    notes = {"withdrawn_version": "pumps/17", "withdrawn_by": "Ada", "withdrawn_why": "alarms"}
+    pushed = {"pushed": 0, "withdrawn_at": "2026-11-23T10:15:00Z", **notes}
+    summary.add_step(_step("Pusher"), Fact("", pushed))
+    assert not summary.blessed
+    assert summary.to_json()["withdrawn"]["version"] == "pumps/17"
+    text = " ".join(_text(summary).split())
+    assert "WITHDRAWN Nothing was pushed" in text
+    assert "pumps/17, which Ada withdrew at 2026-11-23T10:15:00Z: alarms" in text
+    assert "faultline rollback pumps/17 --why REASON" in text
+
+
 def test_a_model_that_its_server_cannot_answer_with_is_refused(tmp_path):
     summary = _summary(tmp_path)
     problem = "The server does not load the model: Could not find variable [w]."

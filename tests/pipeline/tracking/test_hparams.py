@@ -28,6 +28,7 @@ ROW = RunRow(
     metrics={"pr_auc": 0.75, "recall": 0.5},
     verdict="BLESSED",
     version="1764000000",
+    withdrawn=None,
 )
 OPTIONS = {"learning_rate": 0.01, "batch_size": 32, "hidden_units": "[16]"}
 

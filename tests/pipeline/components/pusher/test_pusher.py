@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, Pu
 from tfx.utils import proto_utils
 
 from pipeline.components.pusher.component import Executor, Pusher
+from pipeline.components.pusher.version_folder import model_digest
 
 
 def _push(
@@ -16,6 +18,7 @@ def _push(
     destination: str = "",
     choice: str = "",
     answers: bool = True,
+    withdrawn: dict | None = None,
 ) -> PushedModel:
     model = Model()
     model.uri = str(folder / "model")
@@ -37,7 +40,10 @@ def _push(
     Executor().Do(
         {"model": [model], "model_blessing": [blessing], "infra_blessing": [infra]},
         {"pushed_model": [pushed]},
-        {"push_destination": proto_utils.proto_to_json(where)},
+        {
+            "push_destination": proto_utils.proto_to_json(where),
+            "custom_config": json.dumps({"withdrawn": withdrawn or {}}),
+        },
     )
     return pushed
 
@@ -50,6 +56,48 @@ def test_a_blessed_model_is_pushed_and_archived_and_the_artifact_says_where(tmp_
     assert pushed.get_int_custom_property("pushed") == 1
     assert pushed.get_string_custom_property("pushed_version") == version.name
     assert pushed.get_string_custom_property("pushed_destination") == str(version)
+
+
+NOTES = {"withdrawn_version": "serving/7", "withdrawn_by": "Ada", "withdrawn_why": "alarms"}
+
+
+def _digest(folder: Path) -> str:
+    """Of the files that `_push` makes."""
+    (folder / "same").mkdir(parents=True)
+    (folder / "same" / "saved_model.pb").write_text("graph")
+    return model_digest(folder / "same")
+
+
+def test_a_model_that_was_withdrawn_is_not_pushed_again_and_the_artifact_says_why(tmp_path):
+    (tmp_path / "serving" / "6").mkdir(parents=True)
+    withdrawn = {"serving": {_digest(tmp_path): NOTES}}
+    pushed = _push(tmp_path, blessed=True, withdrawn=withdrawn)
+    assert [path.name for path in (tmp_path / "serving").iterdir()] == ["6"]
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert {key: pushed.get_string_custom_property(key) for key in NOTES} == NOTES
+
+
+@pytest.mark.parametrize("name", ["serving", "other"])
+def test_another_model_or_name_is_pushed_as_usual(tmp_path, name):
+    digest = "0" * 64 if name == "serving" else _digest(tmp_path)
+    pushed = _push(tmp_path, blessed=True, withdrawn={name: {digest: NOTES}})
+    assert pushed.get_int_custom_property("pushed") == 1
+
+
+def test_a_model_that_is_served_and_was_withdrawn_under_another_number_stays_pushed(tmp_path):
+    served = tmp_path / "serving" / "6"
+    served.mkdir(parents=True)
+    (served / "saved_model.pb").write_text("graph")
+    pushed = _push(tmp_path, blessed=True, withdrawn={"serving": {_digest(tmp_path): NOTES}})
+    assert pushed.get_string_custom_property("pushed_version") == "6"
+
+
+def test_a_withdrawn_shadow_is_not_pushed_again_and_is_no_shadow(tmp_path):
+    withdrawn = {"serving_shadow": {_digest(tmp_path): NOTES}}
+    pushed = _push(tmp_path, blessed=False, choice="shadow", withdrawn=withdrawn)
+    assert not (tmp_path / "serving_shadow").exists()
+    assert not pushed.has_custom_property("shadow")
+    assert pushed.get_int_custom_property("pushed") == 0
 
 
 def test_a_refused_model_leaves_what_is_served_alone(tmp_path):

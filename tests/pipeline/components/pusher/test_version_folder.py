@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.components.pusher import version_folder
-from pipeline.components.pusher.version_folder import push_version, served_versions
+from pipeline.components.pusher.version_folder import (
+    model_digest,
+    push_version,
+    restore_version,
+    served_versions,
+    withdraw_version,
+    withdrawn_versions,
+)
 
 
 def _model(folder: Path, weights: str = "1.0") -> Path:
@@ -69,6 +76,30 @@ def test_what_a_killed_push_left_is_removed_and_never_served(tmp_path, monkeypat
 
     push_version(tmp_path / "model", base, now_s=100)
     assert [path.name for path in base.iterdir()] == ["100"]
+
+
+def test_a_withdrawn_version_is_kept_whole_and_comes_back_whole(tmp_path):
+    base = tmp_path / "base"
+    version = push_version(_model(tmp_path / "model"), base, now_s=100)
+    digest = model_digest(version)
+    withdraw_version(base, 100)
+    assert (served_versions(base), withdrawn_versions(base)) == ([], [100])
+    restore_version(base, 100)
+    assert (served_versions(base), withdrawn_versions(base)) == ([100], [])
+    assert model_digest(version) == digest
+
+
+def test_the_number_of_a_withdrawn_version_is_not_given_again(tmp_path):
+    base = tmp_path / "base"
+    push_version(_model(tmp_path / "old"), base, now_s=100)
+    withdraw_version(base, 100)
+    assert push_version(_model(tmp_path / "new", weights="2"), base, now_s=50).name == "101"
+
+
+def test_a_digest_is_of_names_and_content(tmp_path):
+    one, same = _model(tmp_path / "one"), _model(tmp_path / "same")
+    other = _model(tmp_path / "other", weights="2")
+    assert model_digest(one) == model_digest(same) != model_digest(other)
 
 
 def test_a_folder_without_a_model_is_refused_and_nothing_is_made(tmp_path):

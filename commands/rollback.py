@@ -1,0 +1,78 @@
+"""`faultline rollback` and `faultline withdraw`: versions that leave service, and come back."""
+
+import dataclasses
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from commands.queries import open_runs, print_answer
+from common.output_folder import OutputFolder, exclusive, open_output
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a person asks for.
+
+    Attributes:
+        reference: `NAME` or `NAME/VERSION`.
+        why: The reason.
+        by: Who decides; None for the name of the login.
+    """
+
+    reference: str
+    why: str
+    by: str | None
+
+
+def roll_back(order: Order, config_path: Path | None, output: Path, *, as_json: bool) -> int:
+    """Goes back to an older version of a served model; returns the exit code.
+
+    Args:
+        order: The model, and who decides why.
+        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
+        output: The output folder.
+        as_json: JSON on standard output instead of text.
+    """
+    from production import rollback
+
+    return _carry_out(rollback.roll_back, order, config_path, output, as_json=as_json)
+
+
+def withdraw(order: Order, config_path: Path | None, output: Path, *, as_json: bool) -> int:
+    """Takes a version out of service; arguments and result as of `roll_back`."""
+    from production import rollback
+
+    return _carry_out(rollback.withdraw, order, config_path, output, as_json=as_json)
+
+
+def _carry_out(
+    change_versions: Callable[..., Any],
+    order: Order,
+    config_path: Path | None,
+    output: Path,
+    *,
+    as_json: bool,
+) -> int:
+    from production.rollback import Decision
+
+    store = open_runs(config_path, output)
+    decision = Decision(by=order.by or getpass.getuser(), why=order.why)
+    folder = open_output(output)
+    with exclusive(folder):
+        change = change_versions(store, folder, order.reference, decision)
+    values = dataclasses.asdict(change)
+    print_answer(values, lambda: _text(change, folder), as_json=as_json)
+    return 0
+
+
+def _text(change: Any, folder: OutputFolder) -> str:
+    name = escape(change.name)
+    lines = [f"Withdrawn: {name}/{version}" for version in change.withdrawn]
+    if change.restored is not None:
+        lines.append(f"Put back: {name}/{change.restored}")
+    served = f"Served now: {name}/{change.after} in {escape(str(folder.serving(change.name)))}"
+    same = " (unchanged)" if change.after == change.before else ""
+    return "\n".join([*lines, served + same])
