@@ -7,9 +7,10 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +18,7 @@ from rich.markup import escape
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, captured_output, open_output
 from pipeline.components.pusher.version_folder import served_versions
+from pipeline.config import SHADOW_SUFFIX
 from pipeline.config_loading import load_config
 from serving.client import Client, TensorSpec
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from serving.server import ModelServer
 
 _REST_PORT = 8501
+_POLL_S = 1  # how often the server and we look for what is new
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
 
@@ -45,30 +48,45 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
         KeyboardInterrupt: Ctrl-C, or SIGTERM.
     """
     folder = OutputFolder(output.absolute())
-    names = [load_config(config_path).name] if config_path else pushed_models(folder)
-    _check_pushed(folder, names)
+    use_case = load_config(config_path).name if config_path else None
+    names = pushed_models(folder, use_case)
+    _check_pushed(folder, names, use_case)
     for number in (signal.SIGINT, signal.SIGTERM):  # the shell may have had Ctrl-C ignored
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch:
         models_file = Path(scratch) / "models.config"
-        models_file.write_text(models_config(folder, names), encoding="utf-8")
+        _write_whole(models_file, models_config(folder, names))
         options = _parse_flags(
-            [f"--model_config_file={models_file}", f"--rest_api_port={_REST_PORT}", *flags]
+            [
+                f"--model_config_file={models_file}",
+                f"--model_config_file_poll_wait_seconds={_POLL_S}",
+                f"--rest_api_port={_REST_PORT}",
+                *flags,
+            ]
         )
         server = _start(options, open_output(output).root / "serve.log")
         try:
             _print_addresses(server, options.host, names, Path(scratch))
+            if options.model_config_file == str(models_file):
+                _follow_pushes(folder, use_case, names, models_file)
             threading.Event().wait()
         finally:
             server.stop()
     return 0
 
 
-def pushed_models(folder: OutputFolder) -> list[str]:
-    """Returns the names of the use cases of which a version was pushed."""
+def pushed_models(folder: OutputFolder, use_case: str | None = None) -> list[str]:
+    """Returns the names of the models that have a pushed version, shadow models included.
+
+    Args:
+        folder: The output folder.
+        use_case: The one use case whose models are meant; None for all.
+    """
     root = folder.serving("x").parent
     bases = sorted(root.iterdir()) if root.is_dir() else []
-    return [base.name for base in bases if base.is_dir() and served_versions(base)]
+    names = [base.name for base in bases if base.is_dir() and served_versions(base)]
+    wanted = names if use_case is None else [use_case, use_case + SHADOW_SUFFIX]
+    return [name for name in names if name in wanted]
 
 
 def models_config(folder: OutputFolder, names: Sequence[str]) -> str:
@@ -94,14 +112,38 @@ def sample_row(inputs: Mapping[str, TensorSpec]) -> dict[str, Any]:
     return row
 
 
-def _check_pushed(folder: OutputFolder, names: Sequence[str]) -> None:
-    missing = [name for name in names if not served_versions(folder.serving(name))]
-    if missing or not names:
-        what = f"of `{missing[0]}` " if missing else ""
+def _check_pushed(folder: OutputFolder, names: Sequence[str], use_case: str | None) -> None:
+    if not names or (use_case is not None and use_case not in names):
+        what = f"of `{use_case}` " if use_case else ""
         raise InputError(
             f"No model {what}was pushed below {folder.serving('x').parent}. Run `faultline run` "
             "first, or name the output folder with --output."
         )
+
+
+def _follow_pushes(
+    folder: OutputFolder, use_case: str | None, names: Sequence[str], models_file: Path
+) -> NoReturn:
+    """Adds models to the server's config file as their first version is pushed.
+
+    The server reads the file again by itself, and looks for new versions of the models in it. A
+    model whose folder is removed stays in the file: the server goes on with what it has loaded.
+    """
+    known = list(names)
+    while True:
+        time.sleep(_POLL_S)
+        new = [name for name in pushed_models(folder, use_case) if name not in known]
+        if new:
+            known += new
+            _write_whole(models_file, models_config(folder, known))
+            _say(Console(file=sys.stdout), f"[bold]Serving {escape(', '.join(new))} too[/bold]")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file that a reader sees either as it was or as it is to be."""
+    incoming = path.with_suffix(".incoming")
+    incoming.write_text(text, encoding="utf-8")
+    incoming.replace(path)
 
 
 def _parse_flags(flags: Sequence[str]) -> "ServerOptions":

@@ -1,1 +1,1 @@
-"""The embedded model server, its clients, and what a real TensorFlow Serving needs."""
+"""The embedded model server, its client library, and the files that deploy TensorFlow Serving."""

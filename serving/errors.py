@@ -1,14 +1,14 @@
-"""The one error that a request can end with, on either wire."""
+"""The error of a failed request, for gRPC and REST alike."""
 
 import grpc
 
 
 class ServingError(Exception):
-    """A request that cannot be answered, as TensorFlow Serving would say it.
+    """A failed request, with TensorFlow Serving's code and text.
 
     Attributes:
-        code: The canonical code; REST maps it to an HTTP status.
-        message: The text as a client reads it.
+        code: Canonical code; REST maps it to an HTTP status.
+        message: The text that the client receives.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
@@ -18,15 +18,15 @@ class ServingError(Exception):
 
 
 def invalid_argument(message: str) -> ServingError:
-    """Returns the error for a request that is wrong in itself."""
+    """Returns the error for a malformed request."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def not_found(message: str) -> ServingError:
-    """Returns the error for a model or version that is not there."""
+    """Returns the error for a missing model or version."""
     return ServingError(grpc.StatusCode.NOT_FOUND, message)
 
 
 def failed_precondition(message: str) -> ServingError:
-    """Returns the error for a request that the server's state forbids."""
+    """Returns the error for a request that the server's state does not allow."""
     return ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)

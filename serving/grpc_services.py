@@ -46,10 +46,10 @@ _TRUNCATED = "...TRUNCATED"
 def answer_predict(
     servable: Servable, request: predict_pb2.PredictRequest
 ) -> predict_pb2.PredictResponse:
-    """Returns the answer of a servable that was found.
+    """Returns the response of a servable to a Predict request.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = find_signature(servable, name)
@@ -71,10 +71,10 @@ def answer_predict(
 def answer_classify(
     servable: Servable, request: classification_pb2.ClassificationRequest
 ) -> classification_pb2.ClassificationResponse:
-    """Returns the answer of a servable that was found.
+    """Returns the response of a servable to a Classify request.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     name = request.model_spec.signature_name
     result = classify(servable, name, serialised_examples(request.input))
@@ -86,10 +86,10 @@ def answer_classify(
 def answer_regress(
     servable: Servable, request: regression_pb2.RegressionRequest
 ) -> regression_pb2.RegressionResponse:
-    """Returns the answer of a servable that was found.
+    """Returns the response of a servable to a Regress request.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     name = request.model_spec.signature_name
     result = regress(servable, name, serialised_examples(request.input))
@@ -101,17 +101,17 @@ def answer_regress(
 def answer_multi_inference(
     servable: Servable, request: inference_pb2.MultiInferenceRequest
 ) -> inference_pb2.MultiInferenceResponse:
-    """Returns the answer of a servable that was found.
+    """Returns the response of a servable to a MultiInference request.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     return multi_inference(servable, request.tasks, serialised_examples(request.input))
 
 
 def _answer_metadata(
     servable: Servable,
-    request: get_model_metadata_pb2.GetModelMetadataRequest,  # noqa: ARG001 - as the others
+    request: get_model_metadata_pb2.GetModelMetadataRequest,  # noqa: ARG001 - same signature for all
 ) -> get_model_metadata_pb2.GetModelMetadataResponse:
     response = get_model_metadata_pb2.GetModelMetadataResponse()
     _fill_spec(response.model_spec, servable, "")
@@ -137,7 +137,7 @@ def _fill_spec(spec: ModelSpec, servable: Servable, signature: str) -> None:
 
 
 def acquire(servables: Servables, spec: ModelSpec) -> AbstractContextManager[Servable]:
-    """Returns the servable that a request asks for.
+    """Returns the servable that a request names.
 
     Raises:
         ServingError: INVALID_ARGUMENT without a name; see also `Servables.acquire`.
@@ -160,7 +160,7 @@ def _own_spec(request: Any) -> ModelSpec:
 
 
 def _first_spec(request: inference_pb2.MultiInferenceRequest) -> ModelSpec:
-    """The first task's; the others have to ask for the same model."""
+    """The first task's ModelSpec; all tasks must name the same model."""
     if not request.tasks:
         raise invalid_argument("Missing ModelSpec")
     return _own_spec(request.tasks[0])
@@ -171,14 +171,14 @@ class _Method:
     """One method of PredictionService.
 
     Attributes:
-        api: Its name.
-        request: Type of a request.
-        answer: The answer of a servable.
-        response: Type of an empty answer, beside an error.
-        spec: The ModelSpec of a request.
-        runs: Whether the model runs.
-        check: Checks that come before the servable is looked for.
-        count: tf.Examples in a request, or None where it has none.
+        api: Name of the method.
+        request: Type of the request.
+        answer: Returns the response of a servable.
+        response: Type of the response; an empty one accompanies an error.
+        spec: Returns the ModelSpec of a request.
+        runs: Whether the method runs the model.
+        check: Checks a request before its servable is looked up.
+        count: Returns the number of tf.Examples in a request; None if requests have none.
     """
 
     api: str
@@ -192,8 +192,8 @@ class _Method:
 
 
 def _num_examples(request: Any) -> int:
-    given = request.input
-    return len(given.example_list.examples) or len(given.example_list_with_context.examples)
+    source = request.input
+    return len(source.example_list.examples) or len(source.example_list_with_context.examples)
 
 
 _METHODS = (
@@ -231,8 +231,8 @@ _METHODS = (
 )
 
 
-# grpcio 1.85 never answers a request that its own deserializer refuses, and a thread waits for it
-# until the client gives up: handlers take bytes.
+# Handlers take bytes: grpcio 1.85 never answers a request that its deserializer refuses, and a
+# thread waits for it until the client gives up.
 Handle = Callable[[bytes, grpc.ServicerContext], Any]
 
 
@@ -245,14 +245,14 @@ def _parse(kind: type[Any], serialised: bytes) -> Any:
 
 
 class _PredictionService:
-    """Answers each method; what a method is lies in `_METHODS`."""
+    """Answers the methods listed in `_METHODS`."""
 
     def __init__(self, servables: Servables, metrics: Metrics) -> None:
         self._servables = servables
         self._metrics = metrics
 
     def handlers(self) -> dict[str, Handle]:
-        """Returns what answers each method."""
+        """Returns the handler of each method."""
         return {method.api: self._handler(method) for method in _METHODS}
 
     def _handler(self, method: _Method) -> Handle:
@@ -268,9 +268,9 @@ class _PredictionService:
                     asked = _asked(servable, spec)
                     if method.count is not None:
                         self._metrics.observe_examples(asked.model, method.count(request))
-                    found = time.perf_counter()
+                    run_started = time.perf_counter()
                     response = method.answer(servable, request)
-                    seconds = time.perf_counter() - found
+                    seconds = time.perf_counter() - run_started
                 if method.runs:
                     self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
             except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
@@ -287,18 +287,18 @@ class _PredictionService:
 
 def _asked(servable: Servable, spec: ModelSpec) -> Asked:
     signature = spec.signature_name or DEFAULT_SIGNATURE
-    known = signature if signature in servable.signatures else ""
-    return Asked(servable.name, servable.version, known)
+    name = signature if signature in servable.signatures else ""
+    return Asked(servable.name, servable.version, name)
 
 
 class _ModelService:
-    """Tells the models' states and takes another configuration."""
+    """Answers ModelService: the states of the models, and reloads of the config."""
 
     def __init__(self, manager: ModelManager) -> None:
         self._manager = manager
 
     def handlers(self) -> dict[str, Handle]:
-        """Returns what answers each method."""
+        """Returns the handler of each method."""
         return {
             "GetModelStatus": self._status,
             "HandleReloadConfigRequest": self._reload,
@@ -336,7 +336,7 @@ class _ModelService:
 
 
 def _refuse(context: grpc.ServicerContext, error: Exception) -> str:
-    """Sets the status of a request that failed, and returns its name."""
+    """Sets the status of a failed request, and returns its name."""
     if not isinstance(error, ServingError):
         logger.error("A request failed unexpectedly", exc_info=error)
         error = ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in the server")
@@ -346,7 +346,7 @@ def _refuse(context: grpc.ServicerContext, error: Exception) -> str:
 
 
 def _cut(message: str) -> str:
-    """A message that fits into the trailer of an answer; no character is cut in two."""
+    """Cuts a message to the size of a gRPC trailer, between two characters."""
     encoded = message.encode("utf-8", "replace")
     if len(encoded) <= _MAX_MESSAGE_BYTES:
         return message
@@ -354,7 +354,7 @@ def _cut(message: str) -> str:
 
 
 def _check_health(serialised: bytes, context: grpc.ServicerContext) -> Any:
-    """As TensorFlow Serving's: its two services always serve, others are unknown."""
+    """Answers like TensorFlow Serving: its two services always serve, others are unknown."""
     response = health_pb2.HealthCheckResponse()
     try:
         service = _parse(health_pb2.HealthCheckRequest, serialised).service

@@ -1,7 +1,7 @@
 """Metrics under TensorFlow Serving's names, in Prometheus's text format.
 
-Besides Serving's labels, requests are told apart by version and signature. No client can add
-series: what it asks for without success counts under empty labels.
+In addition to Serving's labels, requests carry version and signature. A client cannot add series:
+a request for an unknown model, version or signature is counted under empty labels.
 """
 
 import threading
@@ -12,22 +12,22 @@ from itertools import accumulate
 from typing import NamedTuple, Self
 
 PREFIX = ":tensorflow:serving:"
-# In microseconds, as TensorFlow Serving cuts them: 10, 18, 32.4 … up to 1.5e9.
+# In microseconds, TensorFlow Serving's buckets: 10, 18, 32.4 … up to 1.5e9.
 _LATENCY_BOUNDS = tuple(10 * 1.8**power for power in range(33))
 _COUNT_BOUNDS = tuple(float(2**power) for power in range(15))
-# Versions come and go for as long as the server runs: the series that is oldest makes room.
+# Versions come and go as long as the server runs: a new series beyond the limit evicts the oldest.
 _MAX_SERIES = 2_000
 
 Labels = tuple[str, ...]
 
 
 class Asked(NamedTuple):
-    """What a request found of what it asked for; the defaults are nothing.
+    """The model, version and signature that a request reached; empty where none exists.
 
     Attributes:
         model: Name of the model.
-        version: Its version.
-        signature: Name of the signature; empty if the model has none of that name.
+        version: Its version, or None.
+        signature: Name of the signature; empty if the model has no such signature.
     """
 
     model: str = ""
@@ -50,15 +50,15 @@ class _Histogram:
 
 @dataclass
 class _Family:
-    """All series of one metric.
+    """All series of a metric.
 
     Attributes:
-        name: Without the prefix.
+        name: Name without the prefix.
         labels: Names of the labels.
-        help: What is counted.
+        help: Description in the text format.
         bounds: Upper bounds of a histogram's buckets; empty otherwise.
-        kind: `counter` or `gauge`, where it is no histogram.
-        series: The values by the labels' values.
+        kind: `counter` or `gauge`, unless it is a histogram.
+        series: Value by label values.
     """
 
     name: str
@@ -69,31 +69,31 @@ class _Family:
     series: dict[Labels, "_Histogram | float"] = field(default_factory=dict)
 
     def add(self, labels: Labels, value: float) -> None:
-        """Adds to a counter, or an observation to a histogram."""
-        known = self.series.get(labels)
-        if known is None:
+        """Adds a value to a counter, or an observation to a histogram."""
+        current = self.series.get(labels)
+        if current is None:
             if len(self.series) >= _MAX_SERIES:
                 del self.series[next(iter(self.series))]
-            known = _Histogram([0] * (len(self.bounds) + 1)) if self.bounds else 0.0
-            self.series[labels] = known
-        if isinstance(known, _Histogram):
-            known.buckets[bisect_left(self.bounds, value)] += 1
-            known.sum += value
+            current = _Histogram([0] * (len(self.bounds) + 1)) if self.bounds else 0.0
+            self.series[labels] = current
+        if isinstance(current, _Histogram):
+            current.buckets[bisect_left(self.bounds, value)] += 1
+            current.sum += value
         else:
-            self.series[labels] = known + value
+            self.series[labels] = current + value
 
     def copy(self) -> Self:
-        """Returns the family as it is now."""
+        """Returns a snapshot."""
         series = {
-            labels: _Histogram(list(each.buckets), each.sum)
-            if isinstance(each, _Histogram)
-            else each
-            for labels, each in self.series.items()
+            labels: _Histogram(list(value.buckets), value.sum)
+            if isinstance(value, _Histogram)
+            else value
+            for labels, value in self.series.items()
         }
         return replace(self, series=series)
 
     def lines(self) -> list[str]:
-        """Returns the family in the text format."""
+        """Returns the lines of the text format."""
         kind = "histogram" if self.bounds else self.kind
         name = PREFIX + self.name
         lines = [f"# HELP {name} {self.help}", f"# TYPE {name} {kind}"]
@@ -120,28 +120,28 @@ def _escaped(value: str) -> str:
 
 
 class Metrics:
-    """What the server has counted since it started."""
+    """The server's counters and histograms since its start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        which = ("version", "signature")
+        extra = ("version", "signature")
         self._requests = _Family(
-            "request_count", ("model_name", "status", *which), "Requests by status."
+            "request_count", ("model_name", "status", *extra), "Requests by status."
         )
         self._latency = _Family(
             "request_latency",
-            ("model_name", "API", "entrypoint", *which),
+            ("model_name", "API", "entrypoint", *extra),
             "Microseconds from a request's arrival to its answer.",
             _LATENCY_BOUNDS,
         )
         self._runtime = _Family(
             "runtime_latency",
-            ("model_name", "API", "runtime", *which),
-            "Microseconds that the model took, waiting for a batch included.",
+            ("model_name", "API", "runtime", *extra),
+            "Microseconds that the model took, including the wait for a batch.",
             _LATENCY_BOUNDS,
         )
         self._examples = _Family(
-            "request_example_counts", ("model",), "tf.Examples a request.", _COUNT_BOUNDS
+            "request_example_counts", ("model",), "tf.Examples per request.", _COUNT_BOUNDS
         )
         self._example_total = _Family(
             "request_example_count_total", ("model",), "tf.Examples in all."
@@ -153,7 +153,7 @@ class Metrics:
             _LATENCY_BOUNDS,
         )
 
-        # TensorFlow Serving has these two names; nothing here gives them a value.
+        # TensorFlow Serving has these two metrics; the embedded server never sets them.
         self._unused = (
             _Family("request_log_count", ("model_name", "status"), "Requests that were logged."),
             _Family(
@@ -167,14 +167,14 @@ class Metrics:
     def observe_request(
         self, asked: Asked, *, api: str, wire: str, status: str, seconds: float
     ) -> None:
-        """Counts a request that has ended.
+        """Counts a finished request.
 
         Args:
-            asked: What it found.
+            asked: The model, version and signature that it reached.
             api: `Predict`, `Classify` … over gRPC, `predict`, `classify` … over REST.
             wire: `GRPC` or `REST`.
             status: `OK` or the name of the error code.
-            seconds: How long it took.
+            seconds: Duration of the request.
         """
         model, which = asked.model, asked.labels
         with self._lock:
@@ -183,12 +183,12 @@ class Metrics:
                 self._latency.add((model, api, wire, *which), seconds * 1e6)
 
     def observe_runtime(self, asked: Asked, *, api: str, seconds: float) -> None:
-        """Counts the time that a model took for a request.
+        """Records the time that a model took for a request.
 
         Args:
-            asked: What the request found.
+            asked: The model, version and signature that the request reached.
             api: As in `observe_request`.
-            seconds: How long the model took.
+            seconds: Duration of the model's run.
         """
         with self._lock:
             self._runtime.add((asked.model, api, "TF1", *asked.labels), seconds * 1e6)
@@ -200,18 +200,18 @@ class Metrics:
             self._example_total.add((model,), count)
 
     def observe_warm_up(self, path: str, status: str, seconds: float) -> None:
-        """Counts the warm-up of a version.
+        """Records the warm-up of a version.
 
         Args:
-            path: Its folder.
+            path: Folder of the version.
             status: `OK` or the name of the error code.
-            seconds: How long it took.
+            seconds: Duration of the warm-up.
         """
         with self._lock:
             self._warm_up.add((path, status), seconds * 1e6)
 
     def render(self) -> bytes:
-        """Returns everything in Prometheus's text format, version 0.0.4."""
+        """Returns all metrics in Prometheus's text format, version 0.0.4."""
         families = (
             self._requests,
             self._latency,
@@ -221,7 +221,7 @@ class Metrics:
             self._warm_up,
             *self._unused,
         )
-        # Requests wait for the lock, so they do not wait for the text.
+        # Requests wait for this lock: the text is built after it is released.
         with self._lock:
             copies = [family.copy() for family in families]
         lines = [line for family in copies for line in family.lines()]

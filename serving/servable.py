@@ -1,4 +1,4 @@
-"""What the wires ask of a loaded model version, and of the set of them."""
+"""Interfaces between the gRPC and REST services and the loaded models."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -20,7 +20,7 @@ class Servable(Protocol):
         name: Name of the model.
         version: Its version.
         signatures: The model's signatures by name, as the SavedModel holds them.
-        submit: As `run`, without waiting, for an event loop; None where requests are not batched.
+        submit: Like `run` but returns a future, for an event loop; None without batching.
     """
 
     name: str
@@ -29,27 +29,27 @@ class Servable(Protocol):
     submit: Submit | None
 
     def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
-        """Runs the graph; concurrent callers may be batched into one Session.run.
+        """Runs the graph; concurrent calls may be batched into one Session.run.
 
         Args:
             feeds: Arrays by tensor name (`x:0`); text as `object` arrays of bytes.
             fetches: Tensor names.
 
         Raises:
-            ServingError: With TensorFlow's own code and text.
+            ServingError: With TensorFlow's code and text.
         """
         ...
 
 
 class Servables(Protocol):
-    """The versions that are ready."""
+    """The versions that are ready to answer."""
 
     def acquire(
         self, name: str, *, version: int | None = None, label: str | None = None
     ) -> AbstractContextManager[Servable]:
-        """Returns the asked-for version, kept loaded while the context is open.
+        """Returns a version, kept loaded while the context is open.
 
-        With neither version nor label it is the highest version that is ready.
+        With neither version nor label, it is the highest version that is ready.
 
         Raises:
             ServingError: NOT_FOUND `Servable not found for request: Latest(m)`, or
@@ -59,12 +59,12 @@ class Servables(Protocol):
 
 
 class ModelManager(Protocol):
-    """What both wires ask about the models, and how gRPC changes which are served."""
+    """The states of the models, and the config that says which are served."""
 
     def status(
         self, name: str, *, version: int | None = None, label: str | None = None
     ) -> GetModelStatusResponse:
-        """Returns the states of every version ever seen, highest first, or of one.
+        """Returns the state of every version ever seen, highest first, or of one version.
 
         Raises:
             ServingError: NOT_FOUND `Could not find any versions of model m`, or
@@ -73,9 +73,9 @@ class ModelManager(Protocol):
         ...
 
     def reload(self, config: ModelServerConfig) -> None:
-        """Serves what `config` lists instead; returns once its new models are ready.
+        """Replaces the served models by those of `config`; returns once its new models are ready.
 
         Raises:
-            ServingError: Says why the config was refused, or which model did not load.
+            ServingError: States why the config was refused, or which model did not load.
         """
         ...

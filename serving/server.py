@@ -1,4 +1,4 @@
-"""The embedded model server: `python -m serving.server --help`, or in-process as a context.
+"""The embedded model server: `python -m serving.server --help`, or a context manager.
 
 ```python
 with ModelServer(ServerOptions(model_base_path="/models/signals", port=0)) as server:
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 
 from serving.errors import ServingError, invalid_argument
-from serving.options import FlagError, HelpAskedFor, ServerOptions, parse_options
+from serving.options import FlagError, HelpRequested, ServerOptions, parse_options
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
@@ -30,27 +30,29 @@ if TYPE_CHECKING:
     from serving.lifecycle.version_manager import VersionManager
     from serving.metrics import Metrics
 
-# TensorFlow takes seconds to import, and a wrong flag is told at once: `start` imports the rest.
+# `start` imports TensorFlow, which takes seconds, so that a wrong flag is reported at once.
 
 logger = logging.getLogger(__name__)
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
-# A request holds a thread from its first byte on, so slow clients hold many. They are only made
-# when needed.
+# A request holds a thread from its first byte on, so slow clients hold many. Threads are created
+# on demand.
 _MAX_GRPC_THREADS = 1000
 _GRACE_S = 10.0
 _EXIT_FAILURE = 255
 _SWITCH_INTERVAL_S = 0.001
-# A request makes hundreds of objects and no cycles: Python's own threshold is reached each time.
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# A request creates hundreds of objects and no cycles; with Python's default thresholds, each
+# request would trigger a collection.
 _GC_THRESHOLDS = (20_000, 10, 10)
 
 
 class ModelServer:
-    """Models served over gRPC and REST, from `start` to `stop`, or inside `with`.
+    """A server for gRPC and REST; runs from `start` to `stop`, or inside `with`.
 
     Attributes:
-        grpc_port: Port of gRPC; 0 before it listens.
-        rest_port: Port of REST; 0 without it.
+        grpc_port: Port of gRPC; 0 before the server listens.
+        rest_port: Port of REST; 0 without REST.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -77,7 +79,7 @@ class ModelServer:
         """Loads the models and then opens the ports.
 
         Raises:
-            ServingError: A file or flag is wrong, a model did not load, or a port is taken.
+            ServingError: A file or flag is wrong, a model did not load, or a port is in use.
         """
         try:
             self._start()
@@ -86,7 +88,7 @@ class ModelServer:
             raise
 
     def stop(self) -> None:
-        """Closes the ports, lets requests that are under way end, and unloads the models."""
+        """Closes the ports, lets requests in progress finish, and unloads the models."""
         self._stopped.set()
         self._closing.close()
 
@@ -122,7 +124,7 @@ class ModelServer:
             options=[
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-                ("grpc.so_reuseport", 0),  # a port that is taken is an error
+                ("grpc.so_reuseport", 0),  # a port already in use is an error
                 *options.grpc_arguments,
             ],
         )
@@ -175,7 +177,7 @@ class ModelServer:
         ):
             return
         self._config_poller = threading.Thread(
-            target=self._poll_config_for_ever, args=(manager,), name="config", daemon=True
+            target=self._poll_config_forever, args=(manager,), name="config", daemon=True
         )
         self._config_poller.start()
 
@@ -183,22 +185,22 @@ class ModelServer:
         if self._config_poller is not None:
             self._config_poller.join()
 
-    def _poll_config_for_ever(self, manager: "VersionManager") -> None:
+    def _poll_config_forever(self, manager: "VersionManager") -> None:
         wait_s = self._options.model_config_file_poll_wait_seconds
         while not self._stopped.wait(wait_s):
             try:
                 manager.reload(_read_config(self._options))
             except ServingError as error:
                 if not self._stopped.is_set():
-                    logger.error("The config file is not followed: %s", error.message)
+                    logger.error("The config file was not applied: %s", error.message)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the server until SIGTERM or Ctrl-C; returns the exit code."""
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
-    except HelpAskedFor as asked:
-        sys.stdout.write(str(asked))
+    except HelpRequested as request:
+        sys.stdout.write(str(request))
         return 0
     except FlagError as error:
         sys.stderr.write(f"{error}\nSee --help.\n")
@@ -206,7 +208,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # no greetings of TensorFlow's libraries
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "1"
+    )  # no start-up messages of TensorFlow's libraries
     try:
         with _stopped_by_signals(), ModelServer(options):
             settle_process()
@@ -275,18 +279,18 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
 
 
 def import_lightly() -> None:
-    """Lets a process that only serves start in a fifth of the time, and with less memory.
+    """Cuts the start-up time of a process that only serves to a fifth, and its memory use.
 
-    Of TensorFlow a server needs the protos and the C library; the package's own start imports all
-    of its Python besides. The garbage collector finds nothing in what is imported;
-    `settle_process` puts it to work again.
+    A server needs only TensorFlow's protos and its C library; `import tensorflow` would import all
+    of its Python code. The garbage collector, which finds nothing to free in imported modules, is
+    off until `settle_process`.
     """
     gc.disable()
     if "tensorflow" in sys.modules:
         return
     spec = importlib.util.find_spec("tensorflow")
     if spec is None:
-        return  # what needs it says so
+        return  # the modules that need TensorFlow raise their own error
     package = ModuleType("tensorflow", "TensorFlow's protos; see `serving.server.import_lightly`.")
     package.__path__ = list(spec.submodule_search_locations or ())
     package.__spec__ = spec
@@ -294,9 +298,9 @@ def import_lightly() -> None:
 
 
 def settle_process() -> None:
-    """Keeps a thread that loads, or the garbage collector, from holding up requests."""
+    """Keeps the garbage collector and threads that load models from delaying requests."""
     gc.collect()
-    gc.freeze()  # what was imported stays, and need not be looked through again and again
+    gc.freeze()  # imported objects stay alive: collections need not scan them
     gc.set_threshold(*_GC_THRESHOLDS)
     gc.enable()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -305,12 +309,12 @@ def settle_process() -> None:
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)  # the second one ends the process at once
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
         raise KeyboardInterrupt
 
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, stop)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, stop)
     yield
 
 

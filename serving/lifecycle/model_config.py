@@ -1,4 +1,4 @@
-"""What is served: the config files, read and checked with TensorFlow Serving's words."""
+"""Model and monitoring configs, with TensorFlow Serving's checks and error texts."""
 
 import logging
 import re
@@ -27,19 +27,19 @@ _URI = re.compile(r"[a-zA-Z][0-9a-zA-Z.]*://")
 
 @dataclass(frozen=True, kw_only=True)
 class VersionPolicy:
-    """Which of the versions in a base path are served.
+    """The choice of versions to serve from a base path.
 
     Attributes:
-        num_latest: The highest so many, at least 1; None where another rule holds.
-        specific: Exactly these, where they exist; None where another rule holds. With neither,
-            all.
+        num_latest: Serves this many of the highest versions, at least 1; None to use another rule.
+        specific: Serves these versions if they exist; None to use another rule. If both are None,
+            all versions are served.
     """
 
     num_latest: int | None = None
     specific: frozenset[int] | None = None
 
     def choose(self, versions: Set[int]) -> set[int]:
-        """Returns those of the existing versions that are to be served."""
+        """Returns the existing versions to serve."""
         if self.specific is not None:
             return set(versions & self.specific)
         if self.num_latest is None:
@@ -49,12 +49,12 @@ class VersionPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSettings:
-    """One model of the config.
+    """The config of one model.
 
     Attributes:
-        name: As clients ask for it.
-        base_path: Absolute path or URI of the folder with its versions.
-        policy: Which of them are served.
+        name: Name in requests.
+        base_path: Absolute path or URI of the folder that holds the versions.
+        policy: The choice of versions to serve.
         labels: Version by label.
     """
 
@@ -65,17 +65,17 @@ class ModelSettings:
 
 
 def single_model_config(name: str, base_path: str) -> ModelServerConfig:
-    """Returns the config that `--model_name` and `--model_base_path` stand for."""
+    """Returns the config of a server with `--model_name` and `--model_base_path`."""
     config = ModelServerConfig()
     config.model_config_list.config.add(name=name, base_path=base_path, model_platform=PLATFORM)
     return config
 
 
 def read_metrics_path(monitoring_config_file: str) -> str | None:
-    """Returns the path of the metrics, or None where they are not enabled.
+    """Returns the URL path of the metrics, or None if they are disabled.
 
     Raises:
-        ServingError: The file is not there or cannot be parsed.
+        ServingError: The file is missing or cannot be parsed.
     """
     if not monitoring_config_file:
         return None
@@ -84,11 +84,11 @@ def read_metrics_path(monitoring_config_file: str) -> str | None:
 
 
 def read_settings(config: ModelServerConfig) -> dict[str, ModelSettings]:
-    """Returns the models of a config by name, in its order.
+    """Returns the models of a config by name, in the config's order.
 
     Raises:
-        ServingError: A name stands twice, a base path is relative, or the platform is none that
-            can be served.
+        ServingError: A name is listed twice, a base path is relative, or the platform is not
+            supported.
     """
     settings: dict[str, ModelSettings] = {}
     for model in config.model_config_list.config:
@@ -114,10 +114,11 @@ def read_settings(config: ModelServerConfig) -> dict[str, ModelSettings]:
 
 
 def check_transition(old: ModelServerConfig | None, new: ModelServerConfig) -> None:
-    """Checks that one config may follow another.
+    """Checks that one config may replace another.
 
     Raises:
-        ServingError: FAILED_PRECONDITION where one of them is no list of models.
+        ServingError: FAILED_PRECONDITION if a config that is not a list of models replaces another;
+            INVALID_ARGUMENT for a custom config.
     """
     if old is not None and new.WhichOneof("config") != "model_config_list":
         raise failed_precondition(
@@ -129,10 +130,10 @@ def check_transition(old: ModelServerConfig | None, new: ModelServerConfig) -> N
 
 
 def check_request_logging(config: ModelServerConfig) -> None:
-    """Refuses `logging_config`, as a TensorFlow Serving without a request logger does.
+    """Refuses `logging_config`, like a TensorFlow Serving without a request logger.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where a model has one.
+        ServingError: INVALID_ARGUMENT if a model has one.
     """
     if any(model.HasField("logging_config") for model in config.model_config_list.config):
         raise invalid_argument("No request-logger-creator provided.")

@@ -1,4 +1,4 @@
-"""Makes a version ready to serve: session, batching, warm-up."""
+"""Loads a version: session, batching, warm-up."""
 
 import threading
 import time
@@ -15,13 +15,13 @@ from serving.runtime.runner import Runner
 
 @dataclass(frozen=True, kw_only=True)
 class LoaderOptions:
-    """How versions are made ready.
+    """Settings for loading versions.
 
     Attributes:
-        session: How sessions are made.
-        batching: How concurrent requests share runs; None where each runs alone.
-        num_warm_up_iterations: How often each of the model's own requests is replayed; 0 is never.
-        on_warm_up: Told each warm-up's folder, status and seconds.
+        session: Settings of the TensorFlow session.
+        batching: Settings of the batching; None runs each request alone.
+        num_warm_up_iterations: How often each warm-up request is replayed; 0 skips the warm-up.
+        on_warm_up: Called after each warm-up with the folder, the status and the seconds taken.
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)
@@ -31,7 +31,7 @@ class LoaderOptions:
 
 
 class ModelLoader:
-    """Loads versions; all of them share the slots for batches and their leaders."""
+    """Loads versions, which share the slots for batches and the threads that lead them."""
 
     def __init__(self, options: LoaderOptions) -> None:
         self._options = options
@@ -40,15 +40,15 @@ class ModelLoader:
         self._leaders = ThreadPoolExecutor(num_slots, thread_name_prefix="batch")
 
     def load(self, name: str, version: int, folder: str) -> LoadedModel:
-        """Returns the version in a folder, loaded and warm.
+        """Returns the version in a folder, loaded and warmed up.
 
         Raises:
-            ServingError: It does not load, or one of its own requests fails.
+            ServingError: It does not load, or one of its warm-up requests fails.
         """
         session = SessionRunner(folder, self._options.session)
         try:
             if self._options.num_warm_up_iterations:
-                # With a slot of its own: the first, slow run must not hold up served versions.
+                # In a separate slot: the slow first run must not delay requests to served versions.
                 runner = self._runner(session, threading.Semaphore())
                 self._warm_up(LoadedModel(name, version, session, runner), folder)
         except BaseException:

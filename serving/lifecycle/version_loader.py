@@ -23,7 +23,7 @@ Load = Callable[[str, int, str], ClosableServable]
 
 
 class VersionLoader:
-    """Brings each model to the versions that are wanted of it."""
+    """Loads the wanted versions of each model and unloads all others."""
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class VersionLoader:
         max_num_retries: int,
         retry_interval_s: float,
     ) -> None:
-        """Loads nothing yet; `want` says what.
+        """Loads nothing yet; see `want`.
 
         Args:
             registry: The versions and the lock that guards them.
-            load: Loads the version in a folder: name, version, folder. Raises ServingError.
+            load: Loads a version, given model name, version and folder; raises ServingError.
             max_num_retries: How often a failed load is retried.
             retry_interval_s: Seconds before each retry.
         """
@@ -50,7 +50,7 @@ class VersionLoader:
         self._unloads: set[threading.Thread] = set()
 
     def want(self, name: str, folders: Mapping[int, str]) -> None:
-        """Starts to load and unload until a model has exactly these versions.
+        """Sets the versions of a model to serve, and starts to load and unload.
 
         Args:
             name: Name of the model.
@@ -77,7 +77,7 @@ class VersionLoader:
             return list(self._workers.values())
 
     def unload_all(self, grace_s: float) -> None:
-        """Unloads every version once no thread loads any more.
+        """Unloads every version; call it once no thread loads any more.
 
         Args:
             grace_s: Seconds that requests in progress get to finish.

@@ -1,4 +1,4 @@
-"""The configured models: applies a config, waits for its models, and answers requests for them."""
+"""The served models: applies a config, waits for its models, looks versions up for requests."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -42,13 +42,13 @@ class ManagerOptions:
 
 
 class VersionManager:
-    """The models that are served; implements `Servables` and `ModelManager`."""
+    """The served models; implements `Servables` and `ModelManager`."""
 
     def __init__(self, load: Load, options: ManagerOptions) -> None:
-        """Starts with no model; `reload` says which.
+        """Starts without a model; `reload` adds them.
 
         Args:
-            load: Loads the version in a folder: name, version, folder. Raises ServingError.
+            load: Loads a version, given model name, version and folder; raises ServingError.
             options: How versions are found and loaded.
         """
         self._options = options
@@ -79,7 +79,7 @@ class VersionManager:
         return self._registry.status(name, version=version, label=label)
 
     def is_ready(self) -> bool:
-        """Tells whether every configured model has a version that serves."""
+        """Returns whether every configured model has a version that serves."""
         settings = self._settings
         return bool(settings) and all(map(self._registry.serves, settings))
 
@@ -87,7 +87,7 @@ class VersionManager:
         """Replaces the served models by those of a config; returns once its new models serve.
 
         Raises:
-            ServingError: Says why the config was refused, or which model did not load.
+            ServingError: States why the config was refused, or which model did not load.
         """
         with self._registry.changed:
             is_first = self._config is None

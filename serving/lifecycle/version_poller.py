@@ -1,4 +1,4 @@
-"""Finds the versions of the configured models on disk, again and again."""
+"""Finds the versions of the configured models on disk, at a fixed interval."""
 
 import logging
 import re
@@ -24,7 +24,7 @@ class VersionPoller:
     """A thread that lists the base paths and reports the versions to serve."""
 
     def __init__(self, registry: VersionRegistry, want: Want, *, poll_wait_s: float) -> None:
-        """Starts no thread yet; `follow` does.
+        """Starts no thread yet; see `follow`.
 
         Args:
             registry: Gives the lock, and the versions whose folders were already complete.
@@ -39,7 +39,7 @@ class VersionPoller:
         self._settings: Mapping[str, ModelSettings] = {}
         self._poll_now = False
         self._last_warning = ""
-        self.thread = threading.Thread(target=self._poll_for_ever, name="versions", daemon=True)
+        self.thread = threading.Thread(target=self._poll_forever, name="versions", daemon=True)
 
     def follow(self, settings: Mapping[str, ModelSettings]) -> None:
         """Polls the base paths of these models from now on, the first time at once."""
@@ -50,7 +50,7 @@ class VersionPoller:
             if self.thread.ident is None:
                 self.thread.start()
 
-    def _poll_for_ever(self) -> None:
+    def _poll_forever(self) -> None:
         changed = self._registry.changed
         while True:
             with changed:

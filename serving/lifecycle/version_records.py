@@ -1,4 +1,4 @@
-"""One version of a model between being wanted and being gone."""
+"""The record of one version of a model, and the lease that keeps it loaded."""
 
 import threading
 from contextlib import AbstractContextManager
@@ -12,15 +12,15 @@ from serving.servable import Servable
 
 
 class ClosableServable(Servable, Protocol):
-    """A loaded version that can be freed."""
+    """A loaded version that can be unloaded."""
 
     def close(self) -> None:
-        """Frees it; no run is under way."""
+        """Frees its memory; call it while no run is in progress."""
         ...
 
 
 class Phase(Enum):
-    """Where a version stands; FAILED until it is no longer wanted."""
+    """The phase of a version; a failed one is FAILED until it is no longer wanted."""
 
     NEW = auto()
     LOADING = auto()
@@ -30,7 +30,7 @@ class Phase(Enum):
 
 
 class Lease(AbstractContextManager[Servable]):
-    """A loaded version and the number of requests that use it."""
+    """A loaded version and the count of requests that use it."""
 
     __slots__ = ("_idle", "_lock", "_retired", "_users", "model")
 
@@ -42,14 +42,14 @@ class Lease(AbstractContextManager[Servable]):
         self._idle = threading.Event()
 
     def hold(self) -> bool:
-        """Adds a user, unless the version is being unloaded."""
+        """Adds a user; returns False if the version is being unloaded."""
         with self._lock:
             if not self._retired:
                 self._users += 1
             return not self._retired
 
     def retire(self, timeout_s: float | None = None) -> bool:
-        """Takes no more users and waits for the last to leave; False if they did not."""
+        """Refuses new users and waits for the last one to leave; returns False at the timeout."""
         with self._lock:
             self._retired = True
             if not self._users:
@@ -73,7 +73,7 @@ class Lease(AbstractContextManager[Servable]):
 
 @dataclass
 class Version:
-    """One version of a model, from when it is wanted until it is gone."""
+    """One version of a model, from the first time it is wanted until it is unloaded."""
 
     folder: str
     wanted: bool = True
@@ -83,5 +83,5 @@ class Version:
 
 
 def describe(error: ServingError) -> str:
-    """Returns an error as logs and the start-up message show it, its code first."""
+    """Returns an error as text, its code first, for logs and the start-up message."""
     return f"{error.code.name}: {error.message}"

@@ -31,7 +31,7 @@ class VersionRegistry:
         self._labels: Mapping[str, Mapping[str, int]] = {}
 
     def acquire(self, name: str, *, version: int | None = None, label: str | None = None) -> Lease:
-        """Returns a version, kept loaded while the context is open; see `Servables`."""
+        """Returns a version as a context that keeps it loaded; see `Servables`."""
         if label is not None:
             version = self._labelled(name, label)
         while True:
@@ -51,11 +51,11 @@ class VersionRegistry:
         return self.states.status(name, version)
 
     def serves(self, name: str) -> bool:
-        """Tells whether a model has a version that serves."""
+        """Returns whether a model has a version that serves."""
         return name in self._ready
 
     def publish(self, name: str) -> None:
-        """Lets requests see the versions of a model that are ready now; call it under the lock."""
+        """Makes the ready versions of a model visible to requests; call it under the lock."""
         leases: dict[int | None, Lease] = {
             number: version.lease
             for number, version in self.versions[name].items()
@@ -68,7 +68,7 @@ class VersionRegistry:
         self._ready = ready
 
     def failures(self, name: str) -> dict[int, str]:
-        """Returns the error of each version if all of a model's versions failed, else nothing."""
+        """Returns the errors of the versions of a model if all of them failed, else nothing."""
         versions = self.versions.get(name, {})
         failed = {
             number: describe(version.error)

@@ -1,4 +1,4 @@
-"""The state of every version ever seen, as GetModelStatus and the status route tell it."""
+"""The state of every version ever seen, for GetModelStatus and the status route."""
 
 import threading
 from collections import defaultdict
@@ -13,25 +13,25 @@ from serving.errors import ServingError, not_found
 
 
 class VersionStates:
-    """A book of states; unloaded and failed versions stay in it as END."""
+    """States by model and version; unloaded and failed versions stay listed as END."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._states: dict[str, dict[int, tuple[int, ServingError | None]]] = defaultdict(dict)
 
     def set(self, name: str, version: int, state: int, error: ServingError | None = None) -> None:
-        """Notes the state of a version, and the error that led to it."""
+        """Records the state of a version, and the error that led to it."""
         with self._lock:
             self._states[name][version] = (state, error)
 
     def is_available(self, name: str, version: int) -> bool:
-        """Tells whether a version serves."""
+        """Returns whether a version serves."""
         with self._lock:
             state, _ = self._states.get(name, {}).get(version, (ModelVersionStatus.UNKNOWN, None))
         return bool(state == ModelVersionStatus.AVAILABLE)
 
     def status(self, name: str, version: int | None) -> GetModelStatusResponse:
-        """Returns the states of one version or of all, highest first.
+        """Returns the state of one version, or of all, highest first.
 
         Raises:
             ServingError: NOT_FOUND for a version or a model that was never seen.

@@ -1,7 +1,7 @@
-"""Replays the requests that a model brings along, so that its first client does not wait.
+"""Warm-up: replays the requests stored with a model before the version serves.
 
-TensorFlow optimises a graph in its first run. A model's own requests, written beside it when it
-was exported, take that run before the version serves.
+TensorFlow optimises a graph in its first run, which is slow. The export writes the warm-up
+requests next to the model, so that no client waits for that run.
 """
 
 import logging
@@ -31,18 +31,18 @@ MAX_RECORDS = 1000
 
 
 def warm_up(servable: Servable, path: str, *, num_iterations: int = 1) -> int:
-    """Replays the requests in a version's folder, if there are any.
+    """Replays the warm-up requests in a version's folder, if it has any.
 
     Args:
         servable: The loaded version.
-        path: Its folder.
+        path: The version's folder.
         num_iterations: How often each request is replayed.
 
     Returns:
-        The number of requests in the file; 0 without the file.
+        The number of requests in the file; 0 without a file.
 
     Raises:
-        ServingError: A record cannot be read or fails, or there are more than 1000.
+        ServingError: A record cannot be read, a request fails, or there are more than 1000.
     """
     file = f"{path}/{FILE}"
     if not file_exists(file):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from serving.errors import ServingError
-from serving.options import FlagError, HelpAskedFor, ServerOptions, parse_options
+from serving.options import FlagError, HelpRequested, ServerOptions, parse_options
 
 
 def test_without_flags_the_defaults_are_those_of_tensorflow_serving():
@@ -101,7 +101,7 @@ def test_all_three_flags_of_parallelism_are_refused():
 
 
 def test_help_shows_how_to_start_and_every_flag():
-    with pytest.raises(HelpAskedFor) as asked:
+    with pytest.raises(HelpRequested) as asked:
         parse_options(["--help", "--port=1"])
     text = str(asked.value)
     assert "python -m serving.server --model_name=signals" in text

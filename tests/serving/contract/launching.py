@@ -1,4 +1,4 @@
-"""Servers of the suite's own: started in a process, waited for, stopped."""
+"""Server processes that the suite starts and stops, and waits with a deadline."""
 
 import os
 import shlex
@@ -23,10 +23,11 @@ def binary() -> list[str]:
 
 
 class LaunchedServer:
-    """A server process; `flags` name values by flag, `None` leaves a flag out.
+    """A server process.
 
     Args:
-        flags: Beside these, free ports are given as `port` and `rest_api_port`.
+        flags: Values by flag; None leaves a flag out. Free ports are added as `port` and
+            `rest_api_port`.
         log: Receives stdout and stderr of the process.
     """
 
@@ -52,7 +53,7 @@ class LaunchedServer:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def is_open(self) -> bool:
-        """Whether every port that was asked for takes connections."""
+        """Whether every requested port takes connections."""
         addresses = [self.grpc_address] + ([self.rest.address] if self.has_rest else [])
         return all(takes_connections(address) for address in addresses)
 
@@ -89,10 +90,29 @@ def takes_connections(address: str) -> bool:
 
 
 def eventually(check: Callable[[], Any], *, timeout_s: float = 20.0) -> Any:
-    """Returns the first true value of `check`, asked ten times a second."""
+    """Returns the first true value of `check`; fails if there is none before the timeout."""
+    if value := within(check, timeout_s=timeout_s):
+        return value
+    raise AssertionError(f"Not true within {timeout_s} s: {check.__qualname__}")
+
+
+def within(check: Callable[[], Any], *, timeout_s: float) -> Any:
+    """Returns the first true value of `check`, called ten times a second, or the last value."""
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if value := check():
-            return value
+    while not (value := check()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    raise AssertionError(f"Still not so after {timeout_s} s: {check.__qualname__}")
+    return value
+
+
+def always(expected: Any, actual: Callable[[], Any], *, duration_s: float) -> None:
+    """Fails as soon as `actual` returns anything but `expected`, within the duration."""
+    others = []
+
+    def differs() -> bool:
+        value = actual()
+        if value != expected:
+            others.append(value)
+        return bool(others)
+
+    within(differs, timeout_s=duration_s)
+    assert others == [], f"expected {expected} for {duration_s} s"

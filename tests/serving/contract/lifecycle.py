@@ -1,10 +1,10 @@
-"""A server whose models come and go: reload, and what it says of their versions."""
+"""The changing models of one server: reloads, and the states of their versions."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.serving.contract.launching import LaunchedServer, eventually
+from tests.serving.contract.launching import LaunchedServer, always, eventually
 from tests.serving.contract.wires import Answer, refusal
 
 AVAILABLE, LOADING, END = "AVAILABLE", "LOADING", "END"
@@ -16,7 +16,7 @@ class Models:
 
     Args:
         server: Polls every second.
-        folder: Base paths of relative names lie here.
+        folder: Parent of relative base paths.
     """
 
     def __init__(self, server: LaunchedServer, folder: Path) -> None:
@@ -51,13 +51,19 @@ class Models:
         return refusal(self.server.grpc.models.HandleReloadConfigRequest, self.request(entries))
 
     def statuses(self, name: str) -> dict[str, dict]:
-        """By version; empty for a model that the server never heard of."""
+        """Status by version; empty for a model that the server never saw."""
         answer = self.server.rest.get(f"/v1/models/{name}")
         listed = answer.json.get("model_version_status", [])
-        return {each["version"]: each for each in listed}
+        return {entry["version"]: entry for entry in listed}
 
     def states(self, name: str) -> dict[str, str]:
-        return {version: each["state"] for version, each in self.statuses(name).items()}
+        return {version: entry["state"] for version, entry in self.statuses(name).items()}
+
+    def stay(
+        self, name: str, states: Mapping[str, str], *, duration_s: float = SECONDS_OF_TWO_POLLS
+    ) -> None:
+        """Checks that the versions are in exactly these states for a while."""
+        always(states, lambda: self.states(name), duration_s=duration_s)
 
     def wait_for(self, name: str, states: Mapping[str, str], *, timeout_s: float = 20.0) -> None:
         """Waits until the versions that the server lists are in exactly these states."""
@@ -76,7 +82,7 @@ class Models:
         return self.server.rest.predict(which, {"instances": [0.0]})
 
     def offset(self, which: str) -> float:
-        """What the answering version of a half_plus_two model adds."""
+        """The offset that the answering version of a half_plus_two model adds."""
         answer = self.predict(which)
         assert answer.status == 200, answer.body
         return answer.json["predictions"][0]

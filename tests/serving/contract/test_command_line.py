@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.contract.launching import eventually, takes_connections
-from tests.serving.contract.lifecycle import AVAILABLE, END, Models
+from tests.serving.contract.launching import always, eventually, takes_connections, within
+from tests.serving.contract.lifecycle import AVAILABLE, END, SECONDS_OF_TWO_POLLS, Models
 from tests.serving.contract.wires import Grpc
 
 pytestmark = pytest.mark.e2e
@@ -157,8 +157,11 @@ def test_zero_looks_for_versions_once(plain):
     from tests.serving import tiny_models
 
     tiny_models.half_plus_two(plain.folder / "m" / "2")
-    time.sleep(2.5)
-    assert predict(plain.server.grpc, "m").model_spec.version.value == 1
+    always(
+        1,
+        lambda: predict(plain.server.grpc, "m").model_spec.version.value,
+        duration_s=SECONDS_OF_TWO_POLLS,
+    )
     shutil.rmtree(plain.folder / "m" / "2")
 
 
@@ -215,9 +218,9 @@ def opened(waiting):
     """The same server once its model has a version, 1."""
     from tests.serving import tiny_models
 
-    # Long enough for a server that does not wait to have opened.
-    time.sleep(max(0.0, waiting.server.started_s + 10.0 - time.monotonic()))
-    was_open = waiting.server.is_open()
+    # A server that does not wait opens within ten seconds of its start.
+    remaining_s = waiting.server.started_s + 10.0 - time.monotonic()
+    was_open = within(waiting.server.is_open, timeout_s=remaining_s)
     assert waiting.server.process.poll() is None, waiting.server.output()
     written = tiny_models.half_plus_two(waiting.folder / ".m" / "1", offset=1.0)
     shutil.move(written, waiting.folder / "m" / "1")

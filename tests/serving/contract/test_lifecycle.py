@@ -1,4 +1,4 @@
-"""Versions come, go, fail and are labelled while the server runs."""
+"""Versions that appear, disappear, fail and get labels while the server runs."""
 
 import shutil
 import threading
@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.serving.contract.launching import eventually
 from tests.serving.contract.lifecycle import (
     AVAILABLE,
     END,
     LOADING,
-    SECONDS_OF_TWO_POLLS,
     Models,
 )
 
@@ -89,7 +89,7 @@ def test_policies_choose_the_versions(models):
     models.wait_for("p", dict.fromkeys("321", AVAILABLE))
     models.reload(p="model_version_policy { specific { versions: 1 versions: 3 } }")
     models.wait_for("p", {"3": AVAILABLE, "2": END, "1": AVAILABLE})
-    assert [models.offset(f"p/versions/{each}") for each in (1, 3)] == [1.0, 3.0]
+    assert [models.offset(f"p/versions/{version}") for version in (1, 3)] == [1.0, 3.0]
 
 
 @row("lifecycle: overwriting in place does not reload")
@@ -98,8 +98,8 @@ def test_a_version_that_is_overwritten_stays_as_it_was_loaded(models):
     models.reload(o="")
     shutil.rmtree(models.folder / "o" / "1")
     push(models.folder / "o", "1", offset=7.0)
-    time.sleep(SECONDS_OF_TWO_POLLS)
-    assert (models.states("o"), models.offset("o")) == ({"1": AVAILABLE}, 1.0)
+    models.stay("o", {"1": AVAILABLE})
+    assert models.offset("o") == 1.0
 
 
 @row("lifecycle: one missing base path stops the poll of all")
@@ -108,10 +108,10 @@ def test_a_missing_base_path_stops_every_model(models):
     push(models.folder / "gone", "1")
     models.reload(here="", gone="")
     shutil.move(models.folder / "gone", models.folder / "elsewhere")
-    time.sleep(1.5)
+    # A poll that listed both folders before the move has ended once the server logs this.
+    eventually(lambda: "Could not find base path" in models.server.output())
     push(models.folder / "here", "2")
-    time.sleep(SECONDS_OF_TWO_POLLS)
-    assert models.states("here") == {"1": AVAILABLE}
+    models.stay("here", {"1": AVAILABLE})
     assert models.states("gone") == {"1": AVAILABLE}
     shutil.move(models.folder / "elsewhere", models.folder / "gone")
     models.wait_for("here", {"2": AVAILABLE, "1": END})
@@ -144,7 +144,7 @@ def test_no_request_fails_while_versions_change(models):
         for version in ("2", "3"):
             push(models.folder / "swap", version)
             models.wait_for(
-                "swap", {each: END for each in "12" if each < version} | {version: AVAILABLE}
+                "swap", {older: END for older in "12" if older < version} | {version: AVAILABLE}
             )
     finally:
         done.set()
@@ -160,8 +160,7 @@ def test_a_broken_version_ends_and_the_old_one_goes_on(models):
     models.reload(b="")
     broken = push_broken(models.folder / "b", "2")
     models.wait_for("b", {"2": LOADING, "1": AVAILABLE})
-    time.sleep(RETRY_S / 2)
-    assert models.states("b") == {"2": LOADING, "1": AVAILABLE}
+    models.stay("b", {"2": LOADING, "1": AVAILABLE}, duration_s=RETRY_S / 2)
     models.wait_for("b", {"2": END, "1": AVAILABLE})
     status = models.statuses("b")["2"]["status"]
     assert status["error_code"] != "OK"
@@ -169,8 +168,7 @@ def test_a_broken_version_ends_and_the_old_one_goes_on(models):
     assert models.offset("b") == 1.0
     shutil.rmtree(broken)
     push(models.folder / "b", "2")
-    time.sleep(SECONDS_OF_TWO_POLLS)
-    assert models.states("b")["2"] == END
+    models.stay("b", {"2": END, "1": AVAILABLE})
     assert models.offset("b") == 1.0
 
 
@@ -183,12 +181,16 @@ def test_other_models_wait_while_a_broken_version_is_retried(models):
     models.wait_for("retried", {"2": LOADING, "1": AVAILABLE})
     push(models.folder / "held-up", "2")
     # Loading happens in one thread: while it waits for the retry, nothing else is loaded.
-    early = False
-    while models.states("retried")["2"] == LOADING:
-        loaded = models.states("held-up").get("2") == AVAILABLE
-        early |= loaded and models.states("retried")["2"] == LOADING
-        time.sleep(0.05)
-    assert not early
+    early: list[bool] = []
+
+    def retry_is_over() -> bool:
+        is_loaded = models.states("held-up").get("2") == AVAILABLE
+        is_over = models.states("retried")["2"] != LOADING
+        early.append(is_loaded and not is_over)
+        return is_over
+
+    eventually(retry_is_over)
+    assert not any(early)
     models.wait_for("held-up", {"2": AVAILABLE, "1": END})
 
 
@@ -288,12 +290,11 @@ def test_the_config_file_is_read_once_by_default(models):
 
     text = model_config({"late": (models.folder / "late", "")})
     (models.folder / "models.config").write_text(text, encoding="utf-8")
-    time.sleep(1.5)
-    assert models.states("late") == {}
+    models.stay("late", {})
 
 
 def push_warmed(models: Models, name: str, version: str, write_requests) -> None:
-    """Adds a version whose warm-up requests are there from its first moment."""
+    """Adds a version together with its warm-up requests, by a rename."""
     written = push(models.folder / f".warming-{name}", version)
     write_requests(written)
     shutil.move(written, models.folder / name / version)

@@ -1,10 +1,10 @@
 """Metrics for Prometheus: the path, the names, their labels and buckets."""
 
 import re
-import time
 
 import pytest
 
+from tests.serving.contract.launching import within
 from tests.serving.contract.wires import Rest
 
 pytestmark = pytest.mark.e2e
@@ -19,6 +19,7 @@ def metrics(rest, stubs) -> list[tuple[str, dict[str, str], float]]:
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2
 
+    before = num_requests(samples(rest))
     rest.predict("half_plus_two", X)
     rest.predict("half_plus_two", {"instances": ["x"]})
     body = {"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}, {"x": 2.0}]}
@@ -27,24 +28,29 @@ def metrics(rest, stubs) -> list[tuple[str, dict[str, str], float]]:
     request.model_spec.name = "half_plus_two"
     request.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
     stubs.prediction.Predict(request, timeout=30)
-    time.sleep(0.1)  # an answer is counted after it was sent
+    # A server counts a request after it has sent the answer.
+    within(lambda: num_requests(samples(rest)) >= before + 4, timeout_s=5.0)
     return samples(rest)
 
 
+def num_requests(metrics) -> float:
+    return sum(values(metrics, ":tensorflow:serving:request_count"))
+
+
 def samples(rest: Rest) -> list[tuple[str, dict[str, str], float]]:
-    found = []
+    parsed = []
     for line in rest.get(PATH).body.decode().splitlines():
         if line and not line.startswith("#"):
             parts = re.fullmatch(r"([^\s{]+)(?:\{(.*)\})? (\S+)", line)
             assert parts, line
             labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', parts[2] or ""))
-            found.append((parts[1], labels, float(parts[3])))
-    return found
+            parsed.append((parts[1], labels, float(parts[3])))
+    return parsed
 
 
 def values(metrics, name, **labels) -> list[float]:
     wanted = labels.items()
-    return [value for found, has, value in metrics if found == name and wanted <= has.items()]
+    return [value for key, has, value in metrics if key == name and wanted <= has.items()]
 
 
 @row("metrics: path and type")
