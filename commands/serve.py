@@ -67,7 +67,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
         server = _start(options, open_output(output).root / "serve.log")
         try:
             _print_addresses(server, options.host, names, Path(scratch))
-            if options.model_config_file == str(models_file):
+            follows = options.model_config_file_poll_wait_seconds > 0
+            if follows and options.model_config_file == str(models_file):
                 _follow_pushes(folder, use_case, names, models_file)
             threading.Event().wait()
         finally:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from commands.serve import models_config, pushed_models, sample_row
 from common.output_folder import OutputFolder
-from serving.client import Client, TensorSpec
+from serving.client import Client, ServingClientError, TensorSpec
 
 
 def spec(name, dtype, *shape) -> TensorSpec:
@@ -31,6 +32,14 @@ def test_only_use_cases_with_a_version_are_served(tmp_path):
     assert pushed_models(OutputFolder(tmp_path / "absent")) == []
 
 
+def test_of_one_use_case_the_model_and_its_shadow_are_served(tmp_path):
+    for path in ("signals/12", "signals_shadow/1", "taxi/3"):
+        (tmp_path / "serving" / path).mkdir(parents=True)
+    assert pushed_models(OutputFolder(tmp_path), "signals") == ["signals", "signals_shadow"]
+    assert pushed_models(OutputFolder(tmp_path), "pumps") == []
+
+
+@pytest.mark.tensorflow
 def test_the_config_of_models_is_tensorflow_servings(tmp_path):
     from google.protobuf import text_format
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
@@ -83,6 +92,47 @@ def test_the_printed_addresses_answer_and_the_printed_curl_works(project, pushed
             _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == "Stopped.\n"
+
+
+def _push(source, base, version):
+    """As the Pusher does: the version appears whole."""
+    base.mkdir(exist_ok=True)
+    shutil.copytree(source, base / ".incoming-1")
+    (base / ".incoming-1").rename(base / version)
+
+
+def _wait_for_version(client, version, timeout_s=60):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        try:
+            if client.metadata().version == version:
+                return
+        except ServingClientError as error:
+            if error.code != "NOT_FOUND":  # the model is not there yet
+                raise
+        time.sleep(0.1)
+    raise AssertionError(f"version {version} is not served")
+
+
+@pytest.mark.e2e
+def test_use_cases_and_shadows_that_are_pushed_later_are_served_too(project, pushed, tmp_path):
+    serving = tmp_path / "serving"
+    model = pushed / "serving" / "readings" / "7"
+    shutil.copytree(model, serving / "readings" / "7")
+    with _start(project, tmp_path, "--", "--port=0", "--rest_api_port=0") as process:
+        try:
+            text, _ = _read_until(process.stdout, "New versions are served")
+            port = re.search(r"gRPC on 127.0.0.1:(\d+)", text)[1]
+            for name, version in (("readings_shadow", "8"), ("pumps", "9"), ("readings", "10")):
+                _push(model, serving / name, version)
+                if name != "readings":
+                    _read_until(process.stdout, f"Serving {name} too")
+                with Client(f"grpc://127.0.0.1:{port}", model=name) as client:
+                    _wait_for_version(client, int(version))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    assert process.returncode == 130
 
 
 @pytest.mark.e2e
