@@ -1,4 +1,4 @@
-"""Questions to ML Metadata: where a model comes from, and what has run. Needs no TensorFlow."""
+"""Lineage and run history from ML Metadata, without TensorFlow."""
 
 from pipeline.lineage.rendering import render_runs, render_tree
 from pipeline.lineage.runs import RunRow, RunState, list_runs

@@ -1,4 +1,4 @@
-"""What is worth telling of an artifact, a data set or a run."""
+"""Displayed facts about artifacts, data sets and runs."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from pipeline.components.names import WITHDRAWN_AT
 from pipeline.components.pusher.version_folder import withdrawn_folder
 from pipeline.lineage.graph import Artifact, Run, Step
 
-# Properties of `Examples` that tell of the files read, not of the examples made.
+# Properties of `Examples` that describe the input files, not the examples.
 _DATA_KEYS = (
     "source_files",
     "num_files",
@@ -22,7 +22,7 @@ _DATA_KEYS = (
 
 
 def artifact_facts(artifact: Artifact, step: Step | None) -> dict[str, Any]:
-    """Returns what is known of an artifact: its own properties, who made it, and where it lies."""
+    """Returns the facts about an artifact: its properties, its producer and its location."""
     hidden = _DATA_KEYS if artifact.type == "Examples" else ()
     facts = {key: value for key, value in artifact.properties.items() if key not in hidden}
     if artifact.type == "PushedModel" and "pushed_destination" in facts:
@@ -36,7 +36,7 @@ def artifact_facts(artifact: Artifact, step: Step | None) -> dict[str, Any]:
 
 
 def data_facts(examples: Artifact, step: Step) -> dict[str, Any]:
-    """Returns which files, of which span, the examples were read from."""
+    """Returns the files and the span that the examples were read from."""
     facts = {key: examples.properties[key] for key in _DATA_KEYS if key in examples.properties}
     base = step.parameters.get("input_base")
     config = step.parameters.get("input_config")

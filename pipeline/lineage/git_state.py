@@ -1,4 +1,4 @@
-"""Which commit the code of a run is at, as far as git can tell."""
+"""Git commit of the code of a run."""
 
 import os
 import subprocess
@@ -11,12 +11,12 @@ _GIT_TIMEOUT_S = 20
 
 @dataclass(frozen=True, kw_only=True)
 class GitState:
-    """Which commit the code was at.
+    """The commit of the code.
 
     Attributes:
         commit: Full commit id, or `unknown`.
         dirty: Whether files differed from the commit, untracked ones included.
-        note: Why the commit is unknown; empty where it is known.
+        note: Why the commit is unknown; empty if it is known.
     """
 
     commit: str = UNKNOWN
@@ -25,10 +25,10 @@ class GitState:
 
 
 def read_git(project_dir: Path) -> GitState:
-    """Returns the commit of the project, or why it is not known."""
+    """Returns the commit of the project, or why it is unknown."""
     try:
         if not _git(project_dir, "ls-files", "--", "."):
-            # The project may lie, unversioned, inside somebody else's repository.
+            # The project may be an unversioned folder inside another repository.
             return GitState(note="the project's files are not under version control")
         commit = _git(project_dir, "rev-parse", "HEAD")
         changes = _git(project_dir, "status", "--porcelain", "--", ".")
@@ -43,10 +43,10 @@ def read_git(project_dir: Path) -> GitState:
 
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        # A run only looks: git must not refresh its index beside somebody's commit.
+        # A run only reads: git must not refresh the index during a concurrent commit.
         ["git", "--no-optional-locks", *arguments],
         cwd=folder,
-        # A hook that runs the pipeline has variables that point to its own repository.
+        # A git hook sets variables that point to its own repository.
         env={key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
         capture_output=True,
         text=True,
@@ -57,9 +57,9 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _git_reason(stderr: str) -> str:
-    """The kind of failure, without the paths that git names."""
+    """Returns the kind of failure, without the paths in git's message."""
     if "not a git repository" in stderr:
         return "not a git repository"
     if "dubious ownership" in stderr:
         return "git does not trust the folder's owner"
-    return "git cannot tell the commit"
+    return "git cannot determine the commit"

@@ -1,7 +1,7 @@
-"""What ML Metadata holds, as plain values that can be walked: runs, their steps, artifacts.
+"""In-memory graph of ML Metadata: runs, their steps and artifacts as plain values.
 
-ML Metadata's own filters need a query engine that its wheels do not have, so the whole record is
-read once, in a number of calls that grows with the runs and not with the artifacts.
+ML Metadata's own filters need a query engine that its wheels lack, so the whole record is read
+once, in a number of calls that grows with the number of runs, not of artifacts.
 """
 
 import json
@@ -22,19 +22,19 @@ Edges: TypeAlias = Mapping[str, tuple[int, ...]]
 _Event = metadata_store_pb2.Event
 _Execution = metadata_store_pb2.Execution
 _NUM_IDS_A_CALL = 500
-# What TFX notes on artifacts and executions for itself.
+# Internal properties that TFX sets on artifacts and executions.
 _INTERNAL = {"tfx_version", "name", "state", "is_external", "producer_component"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """One artifact.
+    """An artifact.
 
     Attributes:
         id: Its id in ML Metadata.
-        type: Its type's name, such as `Model`.
-        uri: Where its files lie.
-        properties: Properties and custom properties; values that are JSON texts are decoded.
+        type: Name of its type, such as `Model`.
+        uri: Location of its files.
+        properties: Properties and custom properties; JSON texts are decoded.
         created: When it was recorded.
     """
 
@@ -47,17 +47,17 @@ class Artifact:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One execution of one node of a pipeline.
+    """An execution of a pipeline node.
 
     Attributes:
         id: Its id in ML Metadata.
         node: The node's id, such as `Trainer`.
-        run_id: The run that it belongs to.
+        run_id: The run it belongs to.
         state: `complete`, `cached`, `failed`, `canceled`, `running` or `new`.
         started: When it was registered.
         ended: When it was last written to.
         inputs: Artifact ids by key.
-        outputs: Artifact ids by key; for a cached step, what it took from the cache.
+        outputs: Artifact ids by key; for a cached step, the cached artifacts.
         parameters: Execution properties.
     """
 
@@ -73,21 +73,21 @@ class Step:
 
     @property
     def succeeded(self) -> bool:
-        """Whether its outputs count."""
+        """Whether its outputs are valid."""
         return self.state in {"complete", "cached"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of a pipeline.
+    """A run of a pipeline.
 
     Attributes:
         id: The run's id.
-        use_case: Name of the pipeline, which is the use case's.
+        use_case: Name of the use case, which is also the pipeline's.
         created: When it was recorded.
-        provenance: Its stamp, or None where it has none.
+        provenance: Its provenance stamp, or None without one.
         steps: Its steps in the order in which they started.
-        config: Its configuration; empty where it was not recorded.
+        config: Its configuration; empty if it was not recorded.
     """
 
     id: str
@@ -103,8 +103,8 @@ class Graph:
     """All runs, steps and artifacts of a store.
 
     Attributes:
-        runs: By id, the oldest first.
-        artifacts: By id.
+        runs: Runs by id, oldest first.
+        artifacts: Artifacts by id.
     """
 
     runs: Mapping[str, Run]
@@ -112,7 +112,7 @@ class Graph:
     _producers: dict[int, Step] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        # A cached step outputs what an earlier one made; the maker is the first that completed.
+        # A cached step outputs earlier artifacts; their producer is the first step that completed.
         steps = sorted(self.steps(), key=lambda step: (step.state == "cached", step.id))
         for step in steps:
             for ids in step.outputs.values():
@@ -125,22 +125,22 @@ class Graph:
             yield from run.steps
 
     def producer(self, artifact_id: int) -> Step | None:
-        """Returns the step that made an artifact, or None where nobody recorded one."""
+        """Returns the step that produced an artifact, or None if none is recorded."""
         return self._producers.get(artifact_id)
 
     def of_type(self, type_name: str) -> list[Artifact]:
-        """Returns the artifacts of a type, the oldest first."""
-        found = (artifact for artifact in self.artifacts.values() if artifact.type == type_name)
-        return sorted(found, key=lambda artifact: artifact.id)
+        """Returns the artifacts of a type, oldest first."""
+        matches = (artifact for artifact in self.artifacts.values() if artifact.type == type_name)
+        return sorted(matches, key=lambda artifact: artifact.id)
 
     def find(self, edges: Edges, type_name: str) -> list[Artifact]:
         """Returns the artifacts of a type among a step's inputs or outputs."""
-        found = (self.artifacts.get(i) for ids in edges.values() for i in ids)
-        return [artifact for artifact in found if artifact and artifact.type == type_name]
+        artifacts = (self.artifacts.get(i) for ids in edges.values() for i in ids)
+        return [artifact for artifact in artifacts if artifact and artifact.type == type_name]
 
 
 def read_graph(store: MetadataStore) -> Graph:
-    """Returns everything that a store holds on pipelines."""
+    """Returns the full record of a store."""
     nodes = _members(store, "node")
     pipelines = _members(store, "pipeline")
     executions = {execution.id: execution for execution in store.get_executions()}
@@ -175,17 +175,17 @@ def read_graph(store: MetadataStore) -> Graph:
 
 
 def _runs_and_parts(store: MetadataStore) -> list[list[metadata_store_pb2.Context]]:
-    """The contexts of each run: its own first, then those of its parts that read one span each."""
+    """Returns the contexts of each run: its own first, then those of its single-span parts."""
     runs: dict[str, list[metadata_store_pb2.Context]] = {}
     contexts = store.get_contexts_by_type("pipeline_run")
-    # The run's own name is the shortest: the others begin with it.
+    # The run's own name is the shortest; it is a prefix of the others.
     for context in sorted(contexts, key=lambda context: (len(context.name), context.name)):
         runs.setdefault(whole_run_id(context.name), []).append(context)
     return list(runs.values())
 
 
 def _members(store: MetadataStore, type_name: str) -> dict[int, str]:
-    """Name of the context of a type that each execution is in."""
+    """Returns the name of each execution's context of a given type."""
     return {
         execution.id: context.name
         for context in store.get_contexts_by_type(type_name)
@@ -196,7 +196,7 @@ def _members(store: MetadataStore, type_name: str) -> dict[int, str]:
 def _edges(
     store: MetadataStore, execution_ids: Sequence[int]
 ) -> dict[tuple[int, int], dict[str, tuple[int, ...]]]:
-    """Artifact ids by execution and direction, then by key."""
+    """Returns artifact ids by execution and direction, then by key."""
     edges: dict[tuple[int, int], dict[str, tuple[int, ...]]] = {}
     for start in range(0, len(execution_ids), _NUM_IDS_A_CALL):
         for event in store.get_events_by_execution_ids(execution_ids[start:][:_NUM_IDS_A_CALL]):
@@ -253,7 +253,7 @@ def _decoded(value: object) -> object:
             return json.loads(value)
         except json.JSONDecodeError:
             return value
-    # Numbers that ML Metadata keeps as structures are not for people.
+    # Numbers that ML Metadata stores as structures are not shown.
     return value if isinstance(value, str | int | float) else str(value)
 
 

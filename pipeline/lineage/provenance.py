@@ -1,7 +1,7 @@
-"""The code, lock file, configuration and environment that every run is stamped with.
+"""Provenance stamp of a run: code, lock file, configuration and environment.
 
-Data have their own digest: ingestion knows which files it read, see `common.digests`. Nothing
-here names the host, a user, an environment variable or an absolute path.
+The data have their own digest, computed by ingestion; see `common.digests`. The stamp never names
+the host, a user, an environment variable or an absolute path.
 """
 
 import dataclasses
@@ -34,21 +34,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What a run was made of, its data aside.
+    """Provenance of a run, except its data.
 
     Attributes:
-        use_case: Name of the use case, which is the pipeline's.
+        use_case: Name of the use case, which is also the pipeline's.
         config_file: File name of the configuration.
         config_digest: SHA-256 of the configuration's values; comments do not count.
-        schema_digest: SHA-256 of the curated schema, or `inferred` where there is none.
+        schema_digest: SHA-256 of the curated schema, or `inferred` without one.
         git_commit: Full commit id of the project, or `unknown`.
         git_dirty: Whether files differed from the commit.
-        git_note: Why the commit is unknown; empty where it is known.
-        code_digest: SHA-256 over the project's Python sources, known with and without git.
-        lock_digest: SHA-256 of `requirements.lock`, or `unknown` where there is none.
+        git_note: Why the commit is unknown; empty if it is known.
+        code_digest: SHA-256 over the project's Python sources, available without git.
+        lock_digest: SHA-256 of `requirements.lock`, or `unknown` without one.
         python: Version of the interpreter.
         platform: Operating system and machine type, such as `Linux x86_64`.
-        packages: Version of each package that the project asks for by name.
+        packages: Version of each direct dependency of the project.
         seed: Seed of splits, initial weights and batches.
     """
 
@@ -68,26 +68,26 @@ class Provenance:
 
     @property
     def git_label(self) -> str:
-        """The commit in short, with a word where it does not tell the whole code."""
+        """The short commit id, with a remark if it does not identify the code completely."""
         if self.git_commit == UNKNOWN:
             return f"{UNKNOWN} commit ({self.git_note}), sources {self.code_digest[:12]}"
         return self.git_commit[:12] + (" with uncommitted changes" if self.git_dirty else "")
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values for a JSON document."""
+        """Returns the stamp as a JSON object."""
         return dataclasses.asdict(self) | {"packages": dict(self.packages)}
 
 
 def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> Provenance:
-    """Returns what a run that starts now is made of.
+    """Returns the provenance of a run that starts now.
 
     Args:
         config: The use case.
-        config_path: The YAML that `config` came from.
-        project_dir: The project's root, where `requirements.lock` and the sources lie.
+        config_path: The file that `config` was loaded from.
+        project_dir: The project's root, with `requirements.lock` and the sources.
 
     Raises:
-        InputError: The curated schema that the configuration names cannot be read.
+        InputError: The curated schema named in the configuration cannot be read.
     """
     git = read_git(project_dir)
     if git.note:
@@ -137,18 +137,18 @@ def _requirements(project_dir: Path) -> list[str]:
     project = project_dir / "pyproject.toml"
     if project.is_file():
         return list(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"])
-    # Installed as a wheel, without the project's folder: the wheel's metadata say the same.
+    # Installed as a wheel, without the project's folder: use the wheel's metadata.
     listed = distributions.requires("faultline") or []
     return [text for text in listed if "extra ==" not in text]
 
 
 def stamp_run(store: "MetadataStore", run_id: str, provenance: Provenance) -> None:
-    """Writes the provenance to the run's context in ML Metadata, made here if TFX has not yet.
+    """Writes the provenance to the run's context in ML Metadata; creates the context if needed.
 
     Args:
         store: The metadata store.
-        run_id: The run's id, which TFX names the run's context after.
-        provenance: What the run is made of.
+        run_id: The run's id, which is also the name of its context.
+        provenance: The run's provenance.
     """
     from ml_metadata.proto import metadata_store_pb2
 
@@ -162,7 +162,7 @@ def stamp_run(store: "MetadataStore", run_id: str, provenance: Provenance) -> No
         store.put_parent_contexts([link])
     for key, value in provenance.to_json().items():
         target = context.custom_properties[key]
-        if isinstance(value, int):  # bool too: ML Metadata has no truth values
+        if isinstance(value, int):  # also bool: ML Metadata has no Boolean values
             target.int_value = int(value)
         else:
             target.string_value = value if isinstance(value, str) else json.dumps(value)
@@ -170,12 +170,12 @@ def stamp_run(store: "MetadataStore", run_id: str, provenance: Provenance) -> No
 
 
 def stamp_config(store: "MetadataStore", run_id: str, config: Config) -> None:
-    """Writes the configuration to the run's context, which `stamp_run` made.
+    """Writes the configuration to the run's context, which `stamp_run` created.
 
     Args:
         store: The metadata store.
         run_id: The run's id.
-        config: The use case; it holds no secrets, only the names of variables that do.
+        config: The use case; it contains no secrets, only names of variables that hold them.
     """
     context = store.get_context_by_type_and_name("pipeline_run", run_id)
     context.custom_properties[_CONFIG].string_value = config_to_json(config)
@@ -183,7 +183,7 @@ def stamp_config(store: "MetadataStore", run_id: str, config: Config) -> None:
 
 
 def config_of(context: "metadata_store_pb2.Context") -> dict[str, Any]:
-    """Returns the configuration on a run's context; empty where there is none."""
+    """Returns the configuration on a run's context; empty without one."""
     text = context.custom_properties[_CONFIG].string_value
     return json.loads(text) if text else {}
 
@@ -200,7 +200,7 @@ def _new_context(store: "MetadataStore", type_name: str, name: str) -> "metadata
 
 
 def provenance_of(context: "metadata_store_pb2.Context") -> Provenance | None:
-    """Returns the provenance on a run's context, or None where it has no stamp."""
+    """Returns the provenance on a run's context, or None without a stamp."""
     values = {
         key: getattr(value, value.WhichOneof("value"))
         for key, value in context.custom_properties.items()

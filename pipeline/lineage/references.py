@@ -1,4 +1,4 @@
-"""What a person may call a model or a run, and which artifact or run that is."""
+"""Resolution of user references to artifacts and runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ _NUM_LISTED = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Pushed:
-    """A version that was pushed.
+    """A pushed version.
 
     Attributes:
         name: Name of the served model.
@@ -28,12 +28,12 @@ class Pushed:
 
     @property
     def label(self) -> str:
-        """The reference that names it without doubt."""
+        """The unambiguous reference to the version."""
         return f"{self.name}/{self.version}"
 
 
 def pushed_name(artifact: Artifact) -> str:
-    """Returns `NAME/VERSION` of a push, or in words that there was none."""
+    """Returns `NAME/VERSION` of a push, or why nothing was pushed."""
     same = artifact.properties.get(WITHDRAWN_VERSION)
     if same:
         return f"none: {same}, the same model, was withdrawn"
@@ -44,61 +44,60 @@ def pushed_name(artifact: Artifact) -> str:
 
 
 def pushed_versions(graph: Graph) -> list[Pushed]:
-    """Returns every version that was pushed, the oldest first, each once."""
+    """Returns the distinct pushed versions, oldest first."""
     versions: dict[str, Pushed] = {}
     for artifact in graph.of_type("PushedModel"):
         version = str(artifact.properties.get("pushed_version", ""))
         if artifact.properties.get("pushed") and version:
             path = Path(str(artifact.properties["pushed_destination"]))
             pushed = Pushed(name=path.parent.name, version=version, path=path, artifact=artifact)
-            # A push that found its model in place names that version again; the first made it.
+            # A push of an existing model records that version again; the first push created it.
             versions.setdefault(pushed.label, pushed)
     return list(versions.values())
 
 
 def resolve(graph: Graph, reference: str) -> Artifact | Run:
-    """Returns what a reference means.
+    """Resolves a reference.
 
     Args:
-        graph: All that is recorded.
+        graph: The metadata graph.
         reference: `latest` (the last pushed version that is not withdrawn), a version,
-            `NAME/VERSION`, a version's folder, a run's id, or the id of an artifact that holds a
-            model.
+            `NAME/VERSION`, a version's folder, a run's id, or the id of a model artifact.
 
     Raises:
-        InputError: Nothing, or more than one thing, has that name; the message lists what exists.
+        InputError: The reference matches nothing or is ambiguous; the message lists what exists.
     """
     pushed = pushed_versions(graph)
     if reference == "latest":
-        in_service = [one for one in pushed if not one.artifact.properties.get(WITHDRAWN_AT)]
+        in_service = [push for push in pushed if not push.artifact.properties.get(WITHDRAWN_AT)]
         if not in_service:
             raise InputError(f"No model has been pushed yet. {_listing(graph, pushed)}")
         return in_service[-1].artifact
     if reference in graph.runs:
         return graph.runs[reference]
-    found = _by_path(pushed, reference) if "/" in reference else _by_version(pushed, reference)
-    if len(found) > 1:
-        names = ", ".join(one.label for one in found)
+    matches = _by_path(pushed, reference) if "/" in reference else _by_version(pushed, reference)
+    if len(matches) > 1:
+        names = ", ".join(push.label for push in matches)
         raise InputError(
-            f"{reference} is the version of several models: {names}. Give one of them."
+            f"{reference} is a version of several models: {names}. Specify one of them."
         )
-    if found:
-        return found[0].artifact
+    if matches:
+        return matches[0].artifact
     model = _by_artifact_id(graph, reference)
     if model is None:
-        raise InputError(f"Nothing is called {reference}. {_listing(graph, pushed)}")
+        raise InputError(f"No model or run matches {reference}. {_listing(graph, pushed)}")
     return model
 
 
 def _by_version(pushed: list[Pushed], reference: str) -> list[Pushed]:
-    return [one for one in pushed if one.version == reference]
+    return [push for push in pushed if push.version == reference]
 
 
 def _by_path(pushed: list[Pushed], reference: str) -> list[Pushed]:
     path = Path(reference).absolute()
-    exact = [one for one in pushed if one.path == path]
-    # By its last two parts: the whole output folder may have been moved since.
-    return exact or [one for one in pushed if one.label == "/".join(path.parts[-2:])]
+    exact = [push for push in pushed if push.path == path]
+    # Match the last two parts: the output folder may have been moved.
+    return exact or [push for push in pushed if push.label == "/".join(path.parts[-2:])]
 
 
 def _by_artifact_id(graph: Graph, reference: str) -> Artifact | None:
@@ -112,6 +111,6 @@ def _by_artifact_id(graph: Graph, reference: str) -> Artifact | None:
 def _listing(graph: Graph, pushed: list[Pushed]) -> str:
     if not graph.runs:
         return "There are no runs yet; start one with `faultline run`."
-    versions = ", ".join(one.label for one in reversed(pushed[-_NUM_LISTED:])) or "none"
+    versions = ", ".join(push.label for push in reversed(pushed[-_NUM_LISTED:])) or "none"
     runs = ", ".join(reversed(list(graph.runs)[-_NUM_LISTED:]))
-    return f"Pushed models, the newest first: {versions}. Runs, the newest first: {runs}."
+    return f"Pushed models, newest first: {versions}. Runs, newest first: {runs}."

@@ -1,4 +1,4 @@
-"""Lineage as a tree and runs as a table, for people."""
+"""Terminal rendering of lineage as a tree and of runs as a table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _STYLES = {
     RunState.INTERRUPTED: "yellow",
     RunState.RUNNING: "cyan",
 }
-# Facts for programs, or that the title or the line `made by` tells.
+# Facts that are internal, or already in the title or the `made by` line.
 _HIDDEN = {
     *("made_by", "run", "made_at", "dirty", "python"),
     *("state", "file_format", "payload_format", "split_names"),
@@ -33,7 +33,7 @@ _VERDICT_STYLES = {
 
 
 def render_tree(node: LineageNode) -> Tree:
-    """Returns the lineage as a tree that rich prints, plain where there is no terminal."""
+    """Returns the lineage as a rich tree, which prints plain without a terminal."""
     tree = Tree(_title(node))
     _grow(tree, node)
     return tree
@@ -68,7 +68,7 @@ def _title(node: LineageNode) -> str:
 
 
 def _text(value: object) -> str:
-    """A fact in words: numbers with four digits, lists and mappings in one line."""
+    """Formats a fact: numbers with four digits, lists and mappings in one line."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -86,7 +86,7 @@ def _text(value: object) -> str:
 
 
 def render_runs(rows: Sequence[RunRow]) -> Table:
-    """Returns the runs as a table that rich prints."""
+    """Returns the runs as a rich table."""
     table = Table(box=None, pad_edge=False)
     for header in ("run", "state", "data", "code"):
         table.add_column(header, overflow="fold")
@@ -142,7 +142,7 @@ def _code_text(row: RunRow) -> str:
 
 
 def _duration_text(seconds: float) -> str:
-    """Minutes and seconds, such as `3:20`."""
+    """Formats minutes and seconds, such as `3:20`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"
 

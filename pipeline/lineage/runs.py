@@ -1,4 +1,4 @@
-"""The list of runs: what each was made of and what came out."""
+"""List of runs with their inputs and results."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ LAST_NODE = "Pusher"
 
 
 class RunState(StrEnum):
-    """How a run ended, or that it has not."""
+    """State of a run: how it ended, or that it is running."""
 
     COMPLETE = "complete"
     FAILED = "failed"
@@ -29,26 +29,26 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """One run in the list.
+    """A run in the list.
 
     Attributes:
         run_id: The run's id.
         use_case: Name of the use case.
-        started: When it began, such as `2026-11-23T10:15:00Z`.
+        started: Start time, such as `2026-11-23T10:15:00Z`.
         duration_s: From the first step's start to the last one's end, in seconds.
         state: How it ended.
         stopped_at: The step that failed, was interrupted or is at work; else empty.
         num_steps: Steps that have an execution.
-        num_cached: How many of them came from the cache.
+        num_cached: Number of cached steps.
         data: Properties of its examples: rows, span, fingerprint.
         commit: Commit of the code, or `unknown`.
         dirty: Whether the code differed from the commit.
         metrics: Metrics on the test split, by name.
-        verdict: `BLESSED`, `REJECTED`, `INCONCLUSIVE`, `APPROVED`, or empty where the run did not
-            get that far.
+        verdict: `BLESSED`, `REJECTED`, `INCONCLUSIVE`, `APPROVED`, or empty if the run
+            did not reach the gate.
         version: The pushed version, or empty.
-        withdrawn: The withdrawn version of the run's model, by whom, why and when it was withdrawn;
-            None where it was not.
+        withdrawn: The withdrawn version of the run's model, with who withdrew it, why and when;
+            None if it was not withdrawn.
     """
 
     run_id: str
@@ -68,24 +68,24 @@ class RunRow:
     withdrawn: Mapping[str, str] | None
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values for a JSON document."""
+        """Returns the row as a JSON object."""
         return dataclasses.asdict(self) | {"state": self.state.value}
 
 
 def list_runs(store: MetadataStore, *, may_be_running: bool = False) -> list[RunRow]:
-    """Returns every run, the newest first.
+    """Returns all runs, newest first.
 
     Args:
         store: The metadata store.
-        may_be_running: Whether a process may be at work in this store; if not, what looks
-            unfinished was interrupted.
+        may_be_running: Whether a process may be using this store; if not, unfinished runs were
+            interrupted.
     """
     graph = read_graph(store)
     return [run_row(graph, run, may_be_running) for run in reversed(list(graph.runs.values()))]
 
 
 def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
-    """Returns one run; arguments as of `list_runs`."""
+    """Returns one run; for the arguments see `list_runs`."""
     state, stopped_at = _state(run, may_be_running)
     examples = examples_of(graph, run)
     blessing = run_output(graph, run, "ModelBlessing")
@@ -111,12 +111,12 @@ def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
 
 
 def _withdrawn_label(pushed: Artifact) -> str:
-    """`NAME/VERSION` of the push, or of the version for which nothing was pushed."""
+    """Returns `NAME/VERSION` of the push, or of the withdrawn version that prevented it."""
     return str(pushed.properties.get(WITHDRAWN_VERSION) or pushed_name(pushed))
 
 
 def _state(run: Run, may_be_running: bool) -> tuple[RunState, str]:
-    """The first step that did not succeed says it; without one, whether the last one is there."""
+    """Derives the state from the first step that failed, else from whether the last step exists."""
     for step in run.steps:
         if step.state == "failed":
             return RunState.FAILED, step.node
@@ -132,16 +132,16 @@ def _state(run: Run, may_be_running: bool) -> tuple[RunState, str]:
 def _duration_s(run: Run) -> float:
     if not run.steps:
         return 0.0
-    # A cancelled step was last written to by the run that found it dead, maybe days later.
+    # A cancelled step was last updated by the run that found it dead, perhaps days later.
     ends = [step.started if step.state == "canceled" else step.ended for step in run.steps]
     return round((max(ends) - min(step.started for step in run.steps)).total_seconds(), 3)
 
 
 def examples_of(graph: Graph, run: Run) -> Artifact | None:
-    """Returns the examples of a run whose test split its model was measured on, or None.
+    """Returns the examples of a run whose test split was used to evaluate its model, or None.
 
-    A run may have several: spans are put together to a window, and a sample of train is made. One
-    that did not come as far as the Evaluator has those that were read.
+    A run may have several: spans are combined into a window, and train may be sampled. For a run
+    that did not reach the Evaluator, these are the ingested examples.
     """
     measured = [
         artifact
@@ -162,7 +162,7 @@ def _outputs(graph: Graph, run: Run, type_name: str) -> list[Artifact]:
 
 
 def run_output(graph: Graph, run: Run, type_name: str) -> Artifact | None:
-    """Returns the last artifact of a type that a run made or took from the cache, or None.
+    """Returns the last artifact of a type that a run produced or took from the cache, or None.
 
     A run over several spans repeats its first steps; the last artifact is the newest span's.
     """

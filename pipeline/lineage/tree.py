@@ -1,4 +1,4 @@
-"""The chain from a pushed model down to data, code, configuration and environment."""
+"""Lineage tree from a pushed model down to data, code, configuration and environment."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
 from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.references import pushed_name, resolve
 
-# Words for people; the order is the one in which what a step was made from is listed.
+# Display names; inputs of a step are listed in this order.
 _TITLES = {
     "PushedModel": "pushed model",
     "ModelBlessing": "verdict",
@@ -22,21 +22,21 @@ _TITLES = {
     "ExampleStatistics": "statistics",
     "Examples": "examples",
 }
-# What a verdict rests on; the examples that it looked at are in the chain by the model already.
+# Inputs of a verdict; its examples are already in the chain through the model.
 _INPUT_TYPES = {"ModelBlessing": {"ModelEvaluation", "Model"}, "ModelEvaluation": {"Model"}}
-# What saves work and decides nothing: it would lead to data that the model is not made from.
+# Artifacts that only save work; following them would lead to data not used by the model.
 _SHORTCUTS = {"TransformCache"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineageNode:
-    """One link of the chain.
+    """A node of the lineage tree.
 
     Attributes:
-        kind: What it is, such as `model`, `examples`, `run`, `code`.
-        name: Its own name: a version, an artifact's number, a run's id.
-        facts: What is known of it.
-        children: What it was made from.
+        kind: Kind of the node, such as `model`, `examples`, `run`, `code`.
+        name: A version, an artifact's number or a run's id.
+        facts: Facts about it.
+        children: The nodes it was made from.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class LineageNode:
     children: tuple["LineageNode", ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values for a JSON document."""
+        """Returns the tree as a JSON object."""
         return {
             "kind": self.kind,
             "name": self.name,
@@ -55,23 +55,23 @@ class LineageNode:
 
 
 def lineage_of(store: MetadataStore, reference: str) -> LineageNode:
-    """Returns where a model comes from, or what a run made.
+    """Returns the lineage of a model or of the output of a run.
 
     Args:
         store: The metadata store.
         reference: See `pipeline.lineage.references.resolve`.
 
     Raises:
-        InputError: The reference names nothing, or more than one thing.
+        InputError: The reference matches nothing or is ambiguous.
     """
     graph = read_graph(store)
-    found = resolve(graph, reference)
-    return _run_tree(graph, found) if isinstance(found, Run) else _artifact_tree(graph, found)
+    target = resolve(graph, reference)
+    return _run_tree(graph, target) if isinstance(target, Run) else _artifact_tree(graph, target)
 
 
 def _run_tree(graph: Graph, run: Run) -> LineageNode:
-    """A run, its make, its steps, and the lineage of the furthest thing that it ended with."""
-    made = [
+    """Returns a run with its provenance, its steps and the lineage of its final artifact."""
+    outputs = [
         artifact
         for type_name in ("PushedModel", "Model", "Examples")
         for step in run.steps
@@ -81,18 +81,20 @@ def _run_tree(graph: Graph, run: Run) -> LineageNode:
     steps = tuple(
         LineageNode(kind="step", name=step.node, facts={"state": step.state}) for step in run.steps
     )
-    results = (_artifact_tree(graph, made[0], told=run.id),) if made else ()
+    results = (_artifact_tree(graph, outputs[0], parent_run=run.id),) if outputs else ()
     children = _stamp_nodes(run.provenance) + steps + results
     return LineageNode(kind="run", name=run.id, facts=run_facts(run), children=children)
 
 
-def _artifact_tree(graph: Graph, root: Artifact, *, told: str = "") -> LineageNode:
-    """An artifact, all that it was made from, and the runs that made any of it, but `told`."""
+def _artifact_tree(graph: Graph, root: Artifact, *, parent_run: str = "") -> LineageNode:
+    """Returns an artifact with its sources and the runs that made them, except `parent_run`."""
     sources = _sources(graph, root)
     chain = [i for i in sources if i not in _baselines(graph, sources)]
     node = _artifact_node(graph, root.id, sources)
     runs = tuple(
-        _run_node(graph, run_id, chain) for run_id in _runs_involved(graph, chain) if run_id != told
+        _run_node(graph, run_id, chain)
+        for run_id in _runs_involved(graph, chain)
+        if run_id != parent_run
     )
     return LineageNode(
         kind=node.kind, name=node.name, facts=node.facts, children=node.children + runs
@@ -100,14 +102,14 @@ def _artifact_tree(graph: Graph, root: Artifact, *, told: str = "") -> LineageNo
 
 
 def _sources(graph: Graph, root: Artifact) -> dict[int, list[int]]:
-    """What each artifact of the chain was made from; each stands below its nearest user only."""
+    """Returns each artifact's sources; a source appears once, below its nearest user."""
     sources: dict[int, list[int]] = {root.id: []}
     queue = [root]
     while queue:
         artifact = queue.pop(0)
         if artifact.id in _baselines(graph, sources):
-            continue  # it has a lineage of its own
-        # A model that was refused leads to no push, which would lead to its verdict.
+            continue  # it has its own lineage
+        # A refused model has no push through which its verdict would be reached.
         verdicts = _verdicts(graph, root) if artifact is root and root.type == "Model" else []
         for source in verdicts + _inputs(graph, artifact):
             if source.id not in sources:
@@ -118,7 +120,7 @@ def _sources(graph: Graph, root: Artifact) -> dict[int, list[int]]:
 
 
 def _baselines(graph: Graph, chain: Iterable[int]) -> list[int]:
-    """The models that the first one was compared with."""
+    """Returns the models that the first one was compared with."""
     return [i for i in chain if graph.artifacts[i].type == "Model"][1:]
 
 
@@ -126,7 +128,7 @@ def _inputs(graph: Graph, artifact: Artifact) -> list[Artifact]:
     step = graph.producer(artifact.id)
     ids = [] if step is None else [i for keys in step.inputs.values() for i in keys]
     allowed = _INPUT_TYPES.get(artifact.type)
-    found = [
+    sources = [
         graph.artifacts[i]
         for i in ids
         if i in graph.artifacts
@@ -134,11 +136,13 @@ def _inputs(graph: Graph, artifact: Artifact) -> list[Artifact]:
         and graph.artifacts[i].type not in _SHORTCUTS
     ]
     order = list(_TITLES)
-    return sorted(found, key=lambda one: order.index(one.type) if one.type in order else len(order))
+    return sorted(
+        found, key=lambda item: order.index(item.type) if item.type in order else len(order)
+    )
 
 
 def _verdicts(graph: Graph, model: Artifact) -> list[Artifact]:
-    """The last verdict on a model, if there is one."""
+    """Returns the last verdict on a model, if any."""
     on_this = [
         blessing
         for blessing in graph.of_type("ModelBlessing")
@@ -166,7 +170,7 @@ def _artifact_node(
 
 
 def _runs_involved(graph: Graph, chain: Sequence[int]) -> list[str]:
-    """The runs that made something of the chain, the newest first."""
+    """Returns the runs that produced any artifact of the chain, newest first."""
     makers = {step.run_id for i in chain if (step := graph.producer(i))}
     return [run_id for run_id in reversed(list(graph.runs)) if run_id in makers]
 

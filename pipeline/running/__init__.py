@@ -1,1 +1,1 @@
-"""Running the pipeline: steps, progress, cache reasons, summary."""
+"""Pipeline runs: steps, progress, cache reasons, summary."""

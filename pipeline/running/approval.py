@@ -1,4 +1,4 @@
-"""A person's yes to a model of which the test split cannot tell."""
+"""Manual approval of an inconclusive model."""
 
 import time
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ _LISTED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """Who says yes to what.
+    """A person's approval of a model.
 
     Attributes:
-        run_id: The run whose model is meant.
-        by: Who says so.
+        run_id: The run whose model is approved.
+        by: The approving person.
         why: The reason.
     """
 
@@ -36,23 +36,23 @@ class Approval:
 
 
 def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | None = None) -> None:
-    """Notes a person's yes on the model's blessing; the next run finds it and pushes the model.
+    """Records the approval on the model's blessing; the next run reads it and pushes the model.
 
     Args:
         store: The metadata store.
-        approval: Who says yes to what.
-        now_s: Seconds since the Unix epoch; by default now.
+        approval: The approval.
+        now_s: Seconds since the Unix epoch; the current time by default.
 
     Raises:
-        InputError: There is no such run, or its model does not wait for a person.
+        InputError: There is no such run, or its model does not await approval.
     """
     for name, value in (("--by", approval.by), ("--why", approval.why)):
         if not value.strip():
-            raise InputError(f"{name} is empty; an approval says who gave it and why.")
+            raise InputError(f"{name} is empty; an approval must record who gave it and why.")
     graph = read_graph(store)
     run = graph.runs.get(approval.run_id)
     if run is None:
-        raise InputError(f"No run is called {approval.run_id}. {_waiting_text(graph)}")
+        raise InputError(f"There is no run {approval.run_id}. {_waiting_text(graph)}")
     blessing = run_output(graph, run, "ModelBlessing")
     _check_waits(approval.run_id, blessing, run_output(graph, run, "InfraBlessing"), graph)
     assert blessing is not None  # noqa: S101 - narrows the type
@@ -61,7 +61,7 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
     properties[APPROVED_BY].string_value = approval.by.strip()
     properties[APPROVED_WHY].string_value = approval.why.strip()
     properties[APPROVED_AT].int_value = int(time.time()) if now_s is None else now_s
-    # By this TFX's Pusher knows a blessing, and TFX's resolvers the model to compare with.
+    # TFX's Pusher and resolvers recognise a blessed model by this property.
     properties["blessed"].int_value = 1
     store.put_artifacts([artifact])
     refused = Path(blessing.uri) / "NOT_BLESSED"
@@ -76,19 +76,19 @@ def _check_waits(
         raise InputError(f"The run {run_id} has no verdict. {_waiting_text(graph)}")
     given = blessing.properties
     if given.get(APPROVED_BY):
-        raise InputError(f"The model of {run_id} was approved by {given[APPROVED_BY]} already.")
+        raise InputError(f"The model of {run_id} was already approved by {given[APPROVED_BY]}.")
     if given.get("verdict") != INCONCLUSIVE:
         raise InputError(
             f"The verdict on the model of {run_id} is {given.get('verdict')}; only "
-            f"{INCONCLUSIVE} waits for a person. {_waiting_text(graph)}"
+            f"{INCONCLUSIVE} awaits approval. {_waiting_text(graph)}"
         )
     if given.get(ON_INCONCLUSIVE) != "ask":
         raise InputError(
-            f"The config of {run_id} does not ask a person (gate.on_inconclusive is "
+            f"The config of {run_id} does not ask for approval (gate.on_inconclusive is "
             f"`{given.get(ON_INCONCLUSIVE)}`). Set it to `ask` and run again."
         )
     if infra is not None and not infra.properties.get("blessed"):
-        raise InputError(f"The model of {run_id} did not answer in a server; see its summary.")
+        raise InputError(f"The model of {run_id} failed the server check; see its summary.")
 
 
 def _waiting_text(graph: Graph) -> str:
@@ -100,4 +100,4 @@ def _waiting_text(graph: Graph) -> str:
         and blessing.properties.get(ON_INCONCLUSIVE) == "ask"
         and not blessing.properties.get(APPROVED_BY)
     ]
-    return f"Waiting: {', '.join(waiting[:_LISTED]) or 'none'}."
+    return f"Awaiting approval: {', '.join(waiting[:_LISTED]) or 'none'}."

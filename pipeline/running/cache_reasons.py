@@ -1,4 +1,4 @@
-"""Why a step ran again, or did not: its inputs and parameters against its last successful run."""
+"""Reasons why a step ran or was cached: a comparison with its last successful execution."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ _SUCCESSFUL = (Execution.COMPLETE, Execution.CACHED)
 
 
 def explain_execution(store: MetadataStore, execution: Execution, pipeline_name: str) -> str:
-    """Returns in words why `execution` was needed, or that nothing had changed.
+    """Describes why `execution` was needed, or that nothing had changed.
 
     Args:
         store: The metadata store.
-        execution: An execution that has ended well.
-        pipeline_name: Name of the pipeline, which every node's context begins with.
+        execution: A successful execution.
+        pipeline_name: Name of the pipeline; it prefixes the context of every node.
     """
     if execution.last_known_state == Execution.CACHED:
         return "same inputs, parameters and code"
@@ -26,11 +26,11 @@ def explain_execution(store: MetadataStore, execution: Execution, pipeline_name:
     if previous is None:
         return "first time"
     changes = input_changes(store, previous, execution) + _parameter_changes(previous, execution)
-    return ", ".join(changes) if changes else "an earlier result is no longer there"
+    return ", ".join(changes) if changes else "an earlier result no longer exists"
 
 
 def _previous(store: MetadataStore, execution: Execution, pipeline_name: str) -> Execution | None:
-    """The latest successful execution of the same node before this one."""
+    """Returns the previous successful execution of the same node."""
     nodes = [
         context
         for context in store.get_contexts_by_execution(execution.id)
@@ -47,7 +47,7 @@ def _previous(store: MetadataStore, execution: Execution, pipeline_name: str) ->
 
 
 def _origin(store: MetadataStore, execution: Execution) -> Execution:
-    """The execution that made what `execution` gave; itself, unless it came from the cache.
+    """Returns the execution that produced the outputs: itself, unless it was cached.
 
     A cached execution lacks the parameters that the driver adds to a real one.
     """
@@ -68,7 +68,7 @@ def _origin(store: MetadataStore, execution: Execution) -> Execution:
 
 
 def input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
-    """Returns which inputs came or went or are other artifacts, in words."""
+    """Describes which inputs were added, removed or replaced."""
     old, new = _inputs(store, before.id), _inputs(store, after.id)
     return [f"new {key}" for key in sorted(new) if new[key] != old.get(key)] + [
         f"no {key} any more" for key in sorted(set(old) - set(new))
@@ -79,7 +79,7 @@ def _inputs(store: MetadataStore, execution_id: int) -> dict[str, frozenset[int]
     inputs: dict[str, set[int]] = {}
     for event in store.get_events_by_execution_ids([execution_id]):
         if event.type == Event.INPUT:
-            # An artifact that is given under two keys has one event with both in its path.
+            # An artifact passed under two keys has a single event with both keys in its path.
             for step in event.path.steps:
                 if step.HasField("key"):
                     inputs.setdefault(step.key, set()).add(event.artifact_id)
@@ -91,7 +91,7 @@ def _parameter_changes(before: Execution, after: Execution) -> list[str]:
 
 
 def changed_parameters(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """Returns which parameters differ, in words; looks into values that are JSON objects."""
+    """Describes which parameters differ, down to the keys of JSON objects."""
     changes: list[str] = []
     for key in sorted(set(old) | set(new)):
         if old.get(key) == new.get(key):
@@ -108,14 +108,14 @@ def changed_parameters(old: Mapping[str, object], new: Mapping[str, object]) -> 
 
 
 def _changed_files(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
-    """Names the files of a step's code that were edited, came or went."""
+    """Names the edited, added and removed files of a step's code."""
     names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     more = len(names) - _NUM_FILES_NAMED
     listed = ", ".join(names[:_NUM_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
     return [f"code changed: {listed}"]
 
 
-# Execution properties whose names would mean nothing to a person.
+# Readable names of execution properties.
 _WORDS = {
     "code_digest": "code",
     "input_fingerprint": "data",
@@ -140,7 +140,7 @@ def _as_object(value: object) -> dict[str, object] | None:
 
 
 def _parameters(execution: Execution) -> dict[str, object]:
-    """The execution's own parameters, without what TFX notes for itself."""
+    """Returns the execution's parameters without the internal ones of TFX."""
     return {
         key: getattr(value, value.WhichOneof("value"))
         for key, value in execution.custom_properties.items()

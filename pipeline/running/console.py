@@ -1,4 +1,4 @@
-"""What a person sees of a run: one line a step, a live line for the step at work, a summary."""
+"""Terminal output of a run: one line per step, a live line for the running step, a summary."""
 
 import logging
 import time
@@ -31,10 +31,10 @@ def format_duration(seconds: float) -> str:
 
 
 class RunConsole(logging.Handler):
-    """Prints steps as they end; in a terminal, the step at work has a live line.
+    """Prints steps as they end; in a terminal, the running step has a live line.
 
-    Long steps report by the logger `faultline.progress`; the latest message stands in the live
-    line. Without a terminal there is only the line that each step leaves.
+    Long steps report through the logger `faultline.progress`; the live line shows the latest
+    message. Without a terminal, only one line per finished step is printed.
     """
 
     def __init__(self, console: Console) -> None:
@@ -47,7 +47,7 @@ class RunConsole(logging.Handler):
         self._started = 0.0
 
     def __enter__(self) -> "RunConsole":
-        """Starts to listen to progress messages."""
+        """Subscribes to progress messages."""
         logger = logging.getLogger(_PROGRESS_LOGGER)
         logger.setLevel(logging.INFO)
         logger.addHandler(self)
@@ -59,7 +59,7 @@ class RunConsole(logging.Handler):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stops listening and clears the live line."""
+        """Unsubscribes and clears the live line."""
         logging.getLogger(_PROGRESS_LOGGER).removeHandler(self)
         self._clear()
 
@@ -68,11 +68,11 @@ class RunConsole(logging.Handler):
         self._message = record.getMessage()
 
     def step_started(self, name: str) -> None:
-        """Shows that a step is at work."""
+        """Shows that a step has started."""
         self._clear()
         self._step, self._message, self._started = name, "", time.monotonic()
         if self._console.is_terminal:
-            # What libraries print belongs in the log, not above the live line.
+            # Library output belongs in the log, not above the live line.
             self._live = Live(
                 console=self._console,
                 get_renderable=self._live_line,
@@ -84,11 +84,11 @@ class RunConsole(logging.Handler):
             self._live.start()
 
     def step_ended(self, result: StepResult, fact: str) -> None:
-        """Prints the line of a step that has ended.
+        """Prints the line of a finished step.
 
         Args:
             result: The step.
-            fact: The number that matters, in words.
+            fact: The key figure of the step, as text.
         """
         self._clear()
         reason = f" [dim]({escape(result.reason)})[/dim]" if result.reason else ""

@@ -1,4 +1,4 @@
-"""A run whose data-parallel steps are on an engine."""
+"""Runs whose data-parallel steps execute on an engine."""
 
 import os
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ def run_on_engine(
     given: Sequence[str],
     as_json: bool,
 ) -> int:
-    """Runs a use case, its Beam steps on an engine; see `run_use_case`.
+    """Runs a use case with its Beam steps on an engine; see `run_use_case`.
 
     Args:
-        config_path: The use case's YAML.
-        output: Folder that holds all that runs write.
+        config_path: The use case's config file.
+        output: Folder for all output of runs.
         engine: `local`, `flink`, `spark` or `dataflow`; None for the config's.
-        given: Beam's own options from the command line.
+        given: Beam options from the command line.
         as_json: Print the summary as JSON on standard output and text on standard error.
 
     Raises:
-        InputError: An option is wrong, or an engine does not answer.
+        InputError: An option is invalid, or an engine does not respond.
     """
     config = load_config(config_path)
     folder = open_output(output)
@@ -49,7 +49,7 @@ def run_on_engine(
 def dry_run(config_path: Path, output: Path, *, engine: str | None, given: Sequence[str]) -> int:
     """Prints what `run_on_engine` would do; arguments and errors are the same.
 
-    Neither the data nor the engine need to be there.
+    Neither the data nor the engine need to exist.
     """
     config = load_config(config_path)
     folder = open_output(output)
@@ -77,7 +77,7 @@ def dry_run(config_path: Path, output: Path, *, engine: str | None, given: Seque
 
 
 def problems_of(config: Config, folder: OutputFolder, options: EngineOptions) -> list[str]:
-    """Returns what is wrong with the options for a use case; see `find_problems`."""
+    """Returns the problems with the options for a use case; see `find_problems`."""
     return find_problems(
         options,
         data=config.data.path or str(folder.data),
@@ -86,7 +86,7 @@ def problems_of(config: Config, folder: OutputFolder, options: EngineOptions) ->
 
 
 def refuse(problems: Sequence[str]) -> None:
-    """Ends with what is wrong.
+    """Reports the problems as one error.
 
     Raises:
         InputError: There are problems.
@@ -96,16 +96,16 @@ def refuse(problems: Sequence[str]) -> None:
 
 
 def with_code(options: EngineOptions, folder: OutputFolder) -> EngineOptions:
-    """Returns the options with the code for workers that do not share this machine's files.
+    """Adds the project's wheel to the options, for workers without access to local files.
 
     Args:
-        options: What was asked for.
-        folder: The output folder, which keeps the wheels.
+        options: The requested options.
+        folder: The output folder, in which the wheels are kept.
     """
     if not options.shares_files:
         wheel = build_wheel(PROJECT_DIR, folder.root / "packages")
         return replace(options, args=(*options.args, f"--extra_package={wheel}"))
     if not options.values.get("sdk_container_image"):
-        # Any name keeps TFX from packing itself for workers that have the same files.
+        # Any name stops TFX from packaging itself for workers that share the files.
         return replace(options, args=(*options.args, "--sdk_container_image=none"))
     return options

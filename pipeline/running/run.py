@@ -1,4 +1,4 @@
-"""One run of a use case, from its YAML to the closing summary."""
+"""One run of a use case, from its config to the closing summary."""
 
 import gc
 import json
@@ -37,14 +37,14 @@ PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlace:
-    """What one run reads and where it writes.
+    """Inputs and output locations of one run.
 
     Attributes:
         config: The use case.
-        config_path: Its YAML.
+        config_path: Its config file.
         folder: The output folder.
-        run_id: The run's id: its start and the use case's name.
-        beam_args: Beam's options for the data-parallel steps.
+        run_id: The run's id: its start time and the use case's name.
+        beam_args: Beam options for the data-parallel steps.
     """
 
     config: Config
@@ -66,19 +66,19 @@ def run_use_case(
     as_json: bool,
     beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS,
 ) -> int:
-    """Runs a use case and prints what happens.
+    """Runs a use case and prints its progress.
 
     Args:
-        config_path: The use case's YAML.
-        output: Folder that holds all that runs write.
+        config_path: The use case's config file.
+        output: Folder for all output of runs.
         as_json: Print the summary as JSON on standard output and text on standard error.
-        beam_args: Beam's options for the data-parallel steps.
+        beam_args: Beam options for the data-parallel steps.
 
     Returns:
-        The exit code: 0 for a model that was pushed, if only beside the served one; else 3.
+        The exit code: 0 if a model was pushed, even if only to the shadow folder; else 3.
 
     Raises:
-        InputError: Bad input or anomalous data.
+        InputError: Invalid input or anomalous data.
         StepFailedError: A step failed for another reason.
     """
     config = load_config(config_path)
@@ -109,7 +109,7 @@ def _new_run_id(folder: OutputFolder, name: str) -> str:
 
 @contextmanager
 def _streams(place: RunPlace, *, as_json: bool) -> Iterator[tuple[TextIO, TextIO]]:
-    """The streams for people and for data, while libraries print to the run's log."""
+    """Yields the streams for text and for data; library output goes to the run's log."""
     with (
         captured_output(place.run_folder / "run.log") as (out, err),
         os.fdopen(os.dup(err if as_json else out), "w") as text,
@@ -138,9 +138,7 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             if isinstance(error, InputError | KeyboardInterrupt):
                 raise
             log = place.run_folder / "run.log"
-            raise StepFailedError(
-                f"{error}\nThe traceback and the libraries' log: {log}"
-            ) from error
+            raise StepFailedError(f"{error}\nTraceback and library log: {log}") from error
         finally:
             summary.duration_s = time.monotonic() - started
             summary.tracking = _track(place, shown)
@@ -150,17 +148,17 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
 
 
 def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
-    """Shows the run elsewhere, if asked to; what became of the run itself stays as it is."""
+    """Exports the run to MLflow if requested; the result of the run is unaffected."""
     try:
         return track_run(place.run_id, place.config, place.folder)
     except Exception as error:  # noqa: BLE001 - a library's, and told to people and programs
         _log_traceback(error)
-        shown.say(f"[yellow]![/yellow] The run is not in MLflow: {escape(str(error))}")
+        shown.say(f"[yellow]![/yellow] The run was not exported to MLflow: {escape(str(error))}")
         return {"mlflow_error": str(error)}
 
 
 def _log_traceback(error: BaseException) -> None:
-    """Standard error is the run's log while a run is at work."""
+    """Redirects standard error to the run's log during the run."""
     traceback.print_exception(error)
 
 
@@ -168,12 +166,12 @@ def _run_steps(
     place: RunPlace, provenance: Provenance, shown: RunConsole, summary: RunSummary
 ) -> None:
     shown.step_started("Start")
-    # Else Keras reads a file in the home folder, which would steer training, or writes one there.
+    # Otherwise Keras reads a config file in the home folder, which affects training, or writes one.
     os.environ["KERAS_HOME"] = str(place.run_folder)
-    # Before the imports: a mistyped path is told at once.
+    # Before the imports, so that a mistyped path is reported immediately.
     source = find_source(place.config, place.folder)
-    # TensorFlow and TFX take seconds to import: only here, with a live line, and without the
-    # garbage collector, which would look through it all again and again for a quarter of the time.
+    # Importing TensorFlow and TFX takes seconds, so it happens only here, with a live line and with
+    # the garbage collector disabled: repeated collections would take a quarter of the time.
     gc.disable()
     from common.metadata import close_abandoned, connection_config, open_store
     from pipeline.create import create_pipeline
@@ -186,7 +184,7 @@ def _run_steps(
     gc.enable()
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
-    # On a shared server only this folder's runs are surely dead: its lock is ours.
+    # On a shared server only this folder's runs are certainly dead, because we hold its lock.
     own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
     close_abandoned(store, run_ids=own_runs)
     withdrawn = _settle_pushes(store, place)
@@ -221,7 +219,7 @@ def _run_steps(
 
 
 def _settle_pushes(store: "MetadataStore", place: RunPlace) -> dict[str, Any]:
-    """Makes folders and cache agree with the record; returns what the Pusher must not push."""
+    """Reconciles folders and cache with the record; returns what the Pusher must not push."""
     from pipeline.components.pusher.superseded import forget_superseded
     from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
 
@@ -240,7 +238,7 @@ def _read_earlier_spans(
     shown: RunConsole,
     summary: RunSummary,
 ) -> None:
-    """Reads what the window needs beside the newest span, which the pipeline itself reads."""
+    """Reads the missing spans of the window; the pipeline itself reads the newest one."""
     from common.run_ids import span_run_id
     from pipeline.lineage.provenance import stamp_config, stamp_run
     from pipeline.running.span_runs import read_span, spans_to_read
@@ -255,6 +253,6 @@ def _read_earlier_spans(
 
 
 def _link_tensorboard(run_folder: Path, step: StepResult) -> None:
-    """Shows the Trainer's TensorBoard logs, made now or cached, in the run's own folder."""
+    """Links the Trainer's TensorBoard logs, new or cached, into the run's folder."""
     for artifact in step.outputs.get("model_run", []):
         (run_folder / "tensorboard").symlink_to(os.path.relpath(artifact.uri, run_folder))

@@ -1,7 +1,7 @@
-"""Runs a compiled pipeline step by step on this machine and tells what happened to each step.
+"""Local runner that executes a compiled pipeline step by step and reports on each step.
 
-TFX's `LocalDagRunner` does the same loop without a word. Faultline's own says for each step
-whether it ran or came from the cache, and why, and keeps the run's id its own.
+TFX's `LocalDagRunner` runs the same loop silently. This runner reports for each step whether it
+ran or was cached, and why, and uses its own run id.
 """
 
 import logging
@@ -54,13 +54,13 @@ def run_steps(
     """Runs every node in order and yields its result as soon as it has ended.
 
     Args:
-        compiled: What `compile_pipeline` returned.
-        connection: Where ML Metadata lives.
+        compiled: The output of `compile_pipeline`.
+        connection: Connection to ML Metadata.
         on_start: Called with a step's name when it starts.
 
     Raises:
-        InputError: A step found bad input.
-        StepFailedError: A step failed otherwise.
+        InputError: A step rejected its input.
+        StepFailedError: A step failed for another reason.
     """
     deployment = runner_utils.extract_local_deployment_config(compiled)
     store = MetadataStore(connection)
@@ -82,10 +82,10 @@ def _launch_patiently(
     deployment: Any,
     connection: metadata_store_pb2.ConnectionConfig,
 ) -> int:
-    """Launches a node; a Beam step on an engine twice, for engines lose workers.
+    """Launches a node; retries a Beam step on an engine once, because engines lose workers.
 
-    A try that failed has published nothing: TFX has deleted what it wrote. An engine that is gone
-    itself gets no second job.
+    A failed attempt publishes nothing: TFX deletes its output. There is no retry if the engine
+    itself is gone.
     """
     spec = runner_utils.extract_executor_spec(deployment, node.node_info.id)
     args = tuple(getattr(spec, "beam_pipeline_args", ()))
@@ -94,7 +94,7 @@ def _launch_patiently(
     patient = Retrying(
         stop=stop_after_attempt(tries),
         retry=retry_if_exception(lambda error: _is_not_the_users(error) and _answers(options)),
-        before_sleep=_tell_of_retry,
+        before_sleep=_report_retry,
         reraise=True,
     )
     return int(patient(_launch, compiled, node, deployment, connection))
@@ -113,7 +113,7 @@ def _answers(options: EngineOptions) -> bool:
     return True
 
 
-def _tell_of_retry(state: RetryCallState) -> None:
+def _report_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     logging.getLogger(__name__).warning("The engine failed; trying again", exc_info=error)
     _progress.info("the engine failed (%s); trying again", first_reason(str(error)))
@@ -135,7 +135,7 @@ def _launch(
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
     ).launch()
     if info is None or info.execution_id is None:
-        raise RuntimeError(f"TFX did not run {node_id}: an input that it needs is not there.")
+        raise RuntimeError(f"TFX did not run {node_id}: a required input does not exist.")
     return int(info.execution_id)
 
 
@@ -152,7 +152,7 @@ def _stopped(node_id: str, error: BaseException, duration_s: float) -> StepResul
 
 
 def _raise_for_user(node_id: str, error: BaseException) -> None:
-    """Raises the user's own mistake if one is in the chain, else a `StepFailedError`."""
+    """Raises the `InputError` in the exception's chain if there is one, else `StepFailedError`."""
     if isinstance(error, KeyboardInterrupt):
         raise error
     bad_input = input_error_of(error)
@@ -163,7 +163,7 @@ def _raise_for_user(node_id: str, error: BaseException) -> None:
 
 
 def input_error_of(error: BaseException) -> InputError | None:
-    """Returns the user's own mistake, if one is in an exception's chain."""
+    """Returns the `InputError` in an exception's chain, or None."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, InputError):
@@ -173,16 +173,16 @@ def input_error_of(error: BaseException) -> InputError | None:
 
 
 def first_reason(text: str) -> str:
-    """Returns what an engine says went wrong in one line; its traceback is in the log.
+    """Returns an engine's error as one line; the traceback is in the log.
 
     Args:
-        text: An error's text. Beam's has the tracebacks of workers in it, and Java's.
+        text: The error text. Beam's contains tracebacks of the workers and of Java.
     """
     lines = [line for line in text.splitlines() if line.strip()]
-    # Places in a traceback are indented; Beam adds its step after the reason.
-    found = [line for line in lines if not line.startswith((" ", "\t", *_NO_REASON))]
-    python = [line for line in found if _PYTHON_ERROR.match(line)]
-    chosen = (python[-1:] or found[:1] or ["no reason given"])[0]
+    # Traceback frames are indented; Beam appends its step to the reason.
+    reasons = [line for line in lines if not line.startswith((" ", "\t", *_NO_REASON))]
+    python = [line for line in reasons if _PYTHON_ERROR.match(line)]
+    chosen = (python[-1:] or reasons[:1] or ["no reason given"])[0]
     return chosen if len(chosen) <= _MAX_REASON else f"{chosen[: _MAX_REASON - 1]}…"
 
 
@@ -202,7 +202,7 @@ def _finished(
     return StepResult(
         name=node_id,
         state=StepState.CACHED if cached and not resolver else StepState.RAN,
-        # A resolver looks anew in every run, and notes it as "cached".
+        # A resolver runs every time, but is recorded as "cached".
         reason="" if resolver else explain_execution(store, execution, compiled.pipeline_info.id),
         duration_s=duration_s,
         execution_id=execution_id,

@@ -1,4 +1,4 @@
-"""Reads the spans of a window that are not there yet, one after the other."""
+"""Ingestion of the missing spans of a window, one after the other."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,12 +25,12 @@ _GATE = "AnomalyGate"
 
 @dataclass(frozen=True, kw_only=True)
 class SpanResult:
-    """A span that went through the steps up to the gate.
+    """Result of running one span through the steps up to the gate.
 
     Attributes:
-        step: All of its steps as one, for the line that it leaves.
-        text: What was found, in words.
-        values: The same for programs.
+        step: Its steps combined into one, for the printed line.
+        text: The findings as text.
+        values: The findings as values.
     """
 
     step: StepResult
@@ -40,15 +40,15 @@ class SpanResult:
 
 @dataclass(frozen=True, kw_only=True)
 class SpanPlace:
-    """What a run's parts for single spans need.
+    """Settings of the runs for single spans.
 
     Attributes:
         config: The use case.
-        source: Where its data is.
+        source: Location of its data.
         folder: The output folder.
-        connection: Where ML Metadata lives.
+        connection: Connection to ML Metadata.
         run_id: The id of the whole run.
-        beam_args: Beam's options for the data-parallel steps.
+        beam_args: Beam options for the data-parallel steps.
     """
 
     config: Config
@@ -60,17 +60,17 @@ class SpanPlace:
 
 
 def spans_to_read(store: MetadataStore, place: SpanPlace) -> list[int]:
-    """Returns the spans of the window, before the newest, that no run has read and accepted."""
+    """Returns the spans of the window, except the newest, that no run has accepted yet."""
     window = find_window(place.source, acceptance_digest(place.config))
     return [] if window is None else missing_spans(store, place.config.name, window)
 
 
 def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterator[SpanResult]:
-    """Runs the steps up to the gate for one span, and yields what came out.
+    """Runs the steps up to the gate for one span and yields the results.
 
     Raises:
-        InputError: The span cannot be read, or the gate stops it; the failed step was yielded.
-        StepFailedError: A step failed otherwise.
+        InputError: The span cannot be read, or the gate rejects it; the failed step is yielded.
+        StepFailedError: A step failed for another reason.
     """
     started = time.monotonic()
     compiled = compile_pipeline(
@@ -99,7 +99,7 @@ def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterat
     )
     facts = [describe_step(read), describe_step(judged)]
     values = {key: value for fact in facts for key, value in fact.values.items()}
-    # With new rules for what is accepted, what was read before may be judged anew.
+    # If the acceptance rules have changed, a span that was already read is judged again.
     summed_up = read if judged.state == StepState.CACHED else judged
     yield _result(span, summed_up, "; ".join(fact.text for fact in facts), started, values)
 

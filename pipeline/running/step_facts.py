@@ -1,4 +1,4 @@
-"""The number that matters of each step, read from what the step wrote."""
+"""Key figures of each step, read from its output."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from pipeline.running.steps import StepResult
 
 @dataclass(frozen=True)
 class Fact:
-    """What to say of a step.
+    """The key figures of a step.
 
     Attributes:
-        text: For people.
-        values: The same for programs.
+        text: As text.
+        values: As values.
     """
 
     text: str = ""
@@ -27,7 +27,7 @@ class Fact:
 
 
 def describe_step(step: StepResult) -> Fact:
-    """Returns the number that matters of a step, or an empty fact where there is none."""
+    """Returns the key figures of a step, or an empty fact if it has none."""
     describe = _DESCRIPTIONS.get(step.name)
     artifacts = [artifact for values in step.outputs.values() for artifact in values]
     return describe(artifacts) if describe and artifacts else Fact()
@@ -67,7 +67,7 @@ def _put_aside(values: Mapping[str, Any]) -> str:
 
 
 def _dropped(values: Mapping[str, Any], positives: int) -> str:
-    """How many duplicates were dropped, and how that moves the prevalence."""
+    """Describes how many duplicates were dropped and how this changes the prevalence."""
     duplicates = values.get("num_duplicates", 0)
     if not duplicates:
         return ""
@@ -133,10 +133,11 @@ def _trainer(artifacts: list[Artifact]) -> Fact:
 def _errors(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     clusters = json.loads(values["clusters"])
-    shared = f"{len(clusters)} things shared: {clusters[0]}" if clusters else "nothing shared"
+    factors = f"{len(clusters)} common factor{'s' if len(clusters) > 1 else ''}"
+    factors = f"{factors} (strongest: {clusters[0]})" if clusters else "no common factors"
     suspected = values["num_suspected"]
     # Wrong decisions, and the worst 5 % by loss.
-    text = f"{values['num_errors']} wrong or worst, {suspected} labels suspected, {shared}"
+    text = f"{values['num_errors']} errors analysed, {suspected} suspected labels, {factors}"
     return Fact(text, values | {"clusters": clusters})
 
 
@@ -151,9 +152,9 @@ def _tuner(artifacts: list[Artifact]) -> Fact:
         for key, value in trials[0].items()
         if key not in {"trial_id", "score"} and not key.startswith("tuner/")
     }
-    found = ", ".join(f"{key} {value}" for key, value in best.items())
+    options = ", ".join(f"{key} {value}" for key, value in best.items())
     return Fact(
-        f"best of {len(trials)} trials {trials[0]['score']:.3f}: {found}",
+        f"best of {len(trials)} trials {trials[0]['score']:.3f}: {options}",
         {"num_trials": len(trials), "best_score": trials[0]["score"], "best": best},
     )
 
@@ -164,8 +165,8 @@ def _verdict(artifacts: list[Artifact]) -> Fact:
     failed = [reason["text"] for reason in reasons if not reason["passed"]]
     approved = f", approved by {values[APPROVED_BY]}" if values.get(APPROVED_BY) else ""
     more = [f"and {len(failed) - 1} more, see below"] if len(failed) > 1 else []
-    said = "; ".join([*failed[:1], *more])
-    text = values.get("verdict", "") + approved + (f": {said}" if said else "")
+    failures = "; ".join([*failed[:1], *more])
+    text = values.get("verdict", "") + approved + (f": {failures}" if failures else "")
     return Fact(text, values | {"reasons": reasons})
 
 
@@ -186,7 +187,7 @@ def _pushed(artifacts: list[Artifact]) -> Fact:
         text = f"not pushed: {values[WITHDRAWN_VERSION]}, the same model, was withdrawn"
         return Fact(text, values)
     if not values.get("pushed"):
-        return Fact("not pushed; what is served stays as it was", values)
+        return Fact("not pushed; the served model is unchanged", values)
     beside = ", beside the served model" if values.get(SHADOW) else ""
     return Fact(f"version {values['pushed_version']}{beside}", values)
 

@@ -1,4 +1,4 @@
-"""What is known of a step of a run once it has ended."""
+"""Result of one step of a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,10 +22,10 @@ class StepResult:
     Attributes:
         name: The component's id.
         state: How it ended.
-        reason: Why it ran or did not, in words.
+        reason: Why it ran or was cached, as text.
         duration_s: Wall time in seconds.
-        execution_id: Its execution in ML Metadata, or None where it never got one.
-        outputs: Output artifacts by key, in ML Metadata's own form.
+        execution_id: Its execution in ML Metadata, or None if it has none.
+        outputs: Output artifacts by key, as ML Metadata protos.
     """
 
     name: str

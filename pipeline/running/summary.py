@@ -1,4 +1,4 @@
-"""The summary of one run: a JSON file in its folder and the closing lines on the screen."""
+"""Summary of one run: a JSON file in its folder and the closing lines in the terminal."""
 
 import json
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from pipeline.running.console import format_duration
 from pipeline.running.step_facts import Fact
 from pipeline.running.steps import StepResult
 
-# The metrics of the closing table, in the order of reading, with the words for people.
+# Metrics of the closing table in display order, with their labels.
 _METRIC_WORDS = {
     "pr_auc": "PR-AUC",
     "roc_auc": "ROC-AUC",
@@ -39,26 +39,26 @@ _MARKS = {
 }
 
 
-# Pages that steps write into `reports/`, by the step's name.
+# Pages that steps write to `reports/`, by the step's name.
 _PAGES = {"DataReport": "data", "ErrorAnalyzer": "errors"}
 
 
 @dataclass(kw_only=True)
 class RunSummary:
-    """What happened in a run, filled in as it goes.
+    """Record of a run, filled in as it proceeds.
 
     Attributes:
         run_id: The run's id.
         use_case: Name of the use case.
-        run_folder: The run's folder; `summary.json` lies there.
+        run_folder: The run's folder, which contains `summary.json`.
         state: `running`, `complete`, `failed` or `interrupted`.
-        error: What stopped it, in words.
+        error: Why the run stopped, as text.
         steps: The steps so far, each a JSON object.
-        facts: What each step said, by the step's name.
-        spans: What was found in each span that was read before the newest.
+        facts: Key figures by the step's name.
+        spans: Findings for each span that was read before the newest.
         duration_s: Wall time in seconds.
-        provenance: Code, data, environment: see `pipeline.lineage.provenance`.
-        tracking: Where else the run is shown, or why it is not.
+        provenance: Code, data and environment; see `pipeline.lineage.provenance`.
+        tracking: Where the run was exported to, or why it was not.
     """
 
     run_id: str
@@ -75,28 +75,28 @@ class RunSummary:
 
     @property
     def blessed(self) -> bool:
-        """Whether the run ended with a model that the gate, the server's check and people bless.
+        """Whether the run ended with a model that passed the gate and the server check.
 
-        A model that a person approved is blessed, too; one that a person withdrew is not.
+        An approved model counts as blessed; a withdrawn one does not.
         """
         is_blessed = self.verdict in {"BLESSED", APPROVED} and self.withdrawn is None
         return self.state == "complete" and is_blessed
 
     @property
     def shadow(self) -> bool:
-        """Whether the run ended with a model that was pushed beside the served one."""
+        """Whether the run pushed its model to the shadow folder."""
         pushed = self.facts.get("Pusher", Fact()).values
         return self.state == "complete" and bool(pushed.get(SHADOW))
 
     @property
     def withdrawn(self) -> dict[str, Any] | None:
-        """The withdrawn version with the same files, for which nothing was pushed; else None."""
+        """The withdrawn version with the same files, if it prevented the push; else None."""
         pushed = self.facts.get("Pusher", Fact()).values
         return withdrawal_of(pushed, pushed.get(WITHDRAWN_VERSION))
 
     @property
     def verdict(self) -> str | None:
-        """`BLESSED`, `APPROVED`, `INCONCLUSIVE`, `REJECTED`, or None: it did not come that far."""
+        """`BLESSED`, `APPROVED`, `INCONCLUSIVE`, `REJECTED`, or None if not reached."""
         word = self._verdict.get("verdict")
         if word and self._infra_problems:
             return "REJECTED"
@@ -112,7 +112,7 @@ class RunSummary:
         return dict(self.facts["ModelGate"].values) if "ModelGate" in self.facts else {}
 
     def add_step(self, step: StepResult, fact: Fact) -> None:
-        """Adds a step that has ended."""
+        """Adds a finished step."""
         self.facts[step.name] = fact
         self.steps.append(
             {
@@ -126,7 +126,7 @@ class RunSummary:
         )
 
     def stop(self, error: BaseException) -> None:
-        """Notes what ended the run before its time."""
+        """Records why the run ended early."""
         interrupted = isinstance(error, KeyboardInterrupt)
         self.state = "interrupted" if interrupted else "failed"
         self.error = "stopped by Ctrl-C" if interrupted else str(error)
@@ -176,13 +176,13 @@ class RunSummary:
         return dict(json.loads(self._verdict.get(key) or "{}"))
 
     def write(self) -> None:
-        """Writes `summary.json` into the run's folder."""
+        """Writes `summary.json` to the run's folder."""
         text = json.dumps(self.to_json(), indent=2, default=str)
         (self.run_folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
 def render_summary(summary: RunSummary, console: Console) -> None:
-    """Prints the closing summary: verdict, metrics, where the model is and how to serve it."""
+    """Prints the closing summary: verdict, metrics, the model's location and how to serve it."""
     values = summary.to_json()
     console.print()
     console.print(_metrics_table(values))
@@ -194,7 +194,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     console.print()
     _print_verdict(summary, values, console)
     for page in values["pages"]:
-        console.print(f"Look at it: {page}", highlight=False, soft_wrap=True)
+        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     console.print(
         f"[dim]{format_duration(summary.duration_s)}; log {values['log']}[/dim]",
         highlight=False,
@@ -203,7 +203,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
 
 
 def _output_option(pushed: Path) -> str:
-    """The option that finds the pushed version again; its folder is OUTPUT/serving/NAME/VERSION."""
+    """Returns the `--output` option for a version in OUTPUT/serving/NAME/VERSION, if needed."""
     output = pushed.parents[2]
     return "" if output == Path("output") else f" --output {output}"
 
@@ -219,7 +219,7 @@ def _metrics_table(values: dict[str, Any]) -> Table:
     table.add_column("this model", justify="right")
     confidence = values["confidence"]
     table.add_column(f"{confidence:.0%} interval" if confidence else "", justify="right")
-    table.add_column("knows nothing", justify="right")
+    table.add_column("no skill", justify="right")
     if values["baseline_metrics"]:
         table.add_column("blessed before", justify="right")
     metrics, blessed = values["metrics"], values["baseline_metrics"]
@@ -236,7 +236,7 @@ def _metrics_table(values: dict[str, Any]) -> Table:
 
 
 def _trivial_metrics(prevalence: float | None) -> dict[str, float]:
-    """What a model gets that always answers the prevalence, and never "faulty"."""
+    """Returns the metrics of a model that always answers the prevalence and never "faulty"."""
     if prevalence is None:
         return {}
     return {
@@ -259,13 +259,13 @@ def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console
         console.print(text, highlight=False, soft_wrap=True)
 
     if not summary.blessed and not summary.shadow:
-        say(_kept(values))
+        say(_describe_no_push(values))
         return
     pushed = Path(values["pushed_path"])
     if summary.shadow:
         say(
             f"[bold yellow]INCONCLUSIVE[/bold yellow] version {values['pushed_version']} in "
-            f"{pushed.parent}, beside the served model, which stays as it was."
+            f"{pushed.parent}, beside the served model, which is unchanged."
         )
         return
     if values["approved_by"]:
@@ -277,21 +277,22 @@ def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console
     say(f"Serve it: faultline serve{_output_option(pushed)}")
 
 
-def _kept(values: dict[str, Any]) -> str:
-    """Why nothing was pushed, and what a person may do."""
-    stays = "Nothing was pushed; what is served stays as it was."
+def _describe_no_push(values: dict[str, Any]) -> str:
+    """Describes why nothing was pushed and what the user can do."""
+    unchanged = "Nothing was pushed; the served model is unchanged."
     withdrawn = values["withdrawn"]
     if withdrawn:
         version, by, why = (withdrawn[key] for key in ("version", "by", "why"))
         return (
-            f"[bold red]WITHDRAWN[/bold red] {stays}\nThe model has the files of {version}, which "
-            f"{escape(by)} withdrew at {withdrawn['at']}: {escape(why)}\n"
+            f"[bold red]WITHDRAWN[/bold red] {unchanged}\n"
+            f"The model has the files of {version}, which {escape(by)} withdrew at "
+            f"{withdrawn['at']}: {escape(why)}\n"
             f"To serve it again: faultline rollback {version} --why REASON"
         )
     if values["verdict"] != INCONCLUSIVE:
-        return f"[bold red]REFUSED[/bold red] {stays}"
-    text = f"[bold yellow]INCONCLUSIVE[/bold yellow] {stays}"
+        return f"[bold red]REFUSED[/bold red] {unchanged}"
+    text = f"[bold yellow]INCONCLUSIVE[/bold yellow] {unchanged}"
     if values["on_inconclusive"] == "ask":
         command = f"faultline approve {values['run_id']} --by NAME --why REASON"
-        text += f"\nTo push it all the same: {command}"
+        text += f"\nTo push it anyway: {command}"
     return text

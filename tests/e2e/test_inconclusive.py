@@ -97,7 +97,7 @@ def test_after_a_persons_yes_the_same_run_pushes_the_model_and_says_who(faultlin
     assert "seen by two people" in lineage.out
     again = faultline("approve", asked[1]["run_id"], "--by", "Bob", "--why", "me too")
     assert again.code == 2
-    assert "was approved by Ada already" in again.err
+    assert "was already approved by Ada" in again.err
 
 
 def test_beside_the_served_model_lies_what_is_only_to_be_watched(faultline, approved, beside):

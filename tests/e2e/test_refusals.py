@@ -46,7 +46,7 @@ def test_a_label_of_noise_is_refused_and_the_served_model_stays(served):
 
     assert done.code == 3, done.err + served.last_log()
     assert "REFUSED" in done.out
-    assert "Nothing was pushed; what is served stays as it was." in done.out
+    assert "Nothing was pushed; the served model is unchanged." in done.out
     assert len(before) > 1
     assert _content(served.output / "serving") == before
     summary = _summary(served)

@@ -69,4 +69,4 @@ def test_a_project_installed_unversioned_inside_another_repository_does_not_borr
 def test_a_fresh_repository_without_a_commit_does_not_crash(project):
     _git(project, "init", "-q")
     _git(project, "add", ".")
-    assert read_git(project) == GitState(note="git cannot tell the commit")
+    assert read_git(project) == GitState(note="git cannot determine the commit")

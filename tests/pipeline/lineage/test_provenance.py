@@ -10,14 +10,20 @@ from common.errors import InputError
 from common.metadata import open_store, sqlite_connection
 from models.features import Numeric
 from pipeline.config import Config, Data, Label
-from pipeline.lineage.provenance import Provenance, collect_provenance, provenance_of, stamp_run
+from pipeline.lineage.provenance import (
+    CODE_FOLDERS,
+    Provenance,
+    collect_provenance,
+    provenance_of,
+    stamp_run,
+)
 
 
 @pytest.fixture
 def project(tmp_path):
     """A project with sources, a lock file and one dependency, not under version control."""
     root = tmp_path / "project"
-    for name in ("pipeline", "models", "datasets"):
+    for name in CODE_FOLDERS:
         (root / name).mkdir(parents=True)
         (root / name / "code.py").write_text(f"NAME = '{name}'\n")
     (root / "requirements.lock").write_text("numpy==2.4\n")

@@ -68,10 +68,10 @@ def test_a_yes_is_noted_with_who_and_why_where_tfx_looks_for_it(store, tmp_path)
 @pytest.mark.parametrize(
     ("noted", "message"),
     [
-        ({"verdict": "REJECTED"}, "is REJECTED; only INCONCLUSIVE waits for a person"),
+        ({"verdict": "REJECTED"}, "is REJECTED; only INCONCLUSIVE awaits approval"),
         ({"verdict": "BLESSED"}, "is BLESSED; only INCONCLUSIVE"),
         (WAITING | {"on_inconclusive": "keep"}, "gate.on_inconclusive is `keep`"),
-        (WAITING | {"approved_by": "Bob"}, "was approved by Bob already"),
+        (WAITING | {"approved_by": "Bob"}, "was already approved by Bob"),
     ],
 )
 def test_what_does_not_wait_is_not_approved(store, tmp_path, noted, message):
@@ -84,14 +84,14 @@ def test_what_does_not_wait_is_not_approved(store, tmp_path, noted, message):
 
 def test_a_model_that_no_server_could_ask_is_not_approved(store, tmp_path):
     add_run(store, tmp_path, servable=False, **WAITING)
-    with pytest.raises(InputError, match="did not answer in a server"):
+    with pytest.raises(InputError, match="failed the server check"):
         record_approval(store, YES)
 
 
 def test_an_unknown_run_is_told_with_those_that_wait(store, tmp_path):
     add_run(store, tmp_path, **WAITING)
     add_run(store, tmp_path, run_id="r2", verdict="BLESSED")
-    with pytest.raises(InputError, match=r"No run is called r9\. Waiting: r1\."):
+    with pytest.raises(InputError, match=r"There is no run r9\. Awaiting approval: r1\."):
         record_approval(store, Approval(run_id="r9", by="Ada", why="seen"))
 
 

@@ -12,7 +12,15 @@ from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from tests.pipeline.tiny_components import Copy, Fail, Flaky, Write
 
 
-def _run(folder: Path, run_id: str, *, value: str = "a", fail: str = "") -> list[StepResult]:
+def _run(
+    folder: Path,
+    run_id: str,
+    *,
+    value: str = "a",
+    fail: str = "",
+    results: list[StepResult] | None = None,
+) -> list[StepResult]:
+    """Runs the tiny pipeline; `results` also has the steps of a run that fails."""
     write = Write(value=value)
     copy = Copy(text=write.outputs["text"])
     components = [write, copy]
@@ -27,11 +35,9 @@ def _run(folder: Path, run_id: str, *, value: str = "a", fail: str = "") -> list
         enable_cache=True,
     )
     compiled = compile_pipeline(pipeline, run_id)
-    results: list[StepResult] = []
-    try:
-        results.extend(run_steps(compiled, connection, on_start=lambda _: None))
-    finally:
-        _run.partial = results  # type: ignore[attr-defined]
+    results = [] if results is None else results
+    for step in run_steps(compiled, connection, on_start=lambda _: None):
+        results.append(step)
     return results
 
 
@@ -72,18 +78,30 @@ def test_a_users_mistake_in_a_step_comes_out_as_it_is(tmp_path):
 
 
 def test_any_other_error_names_the_step_and_keeps_the_cause(tmp_path):
+    steps: list[StepResult] = []
     with pytest.raises(StepFailedError, match="Fail failed: RuntimeError: disk on fire") as caught:
-        _run(tmp_path, "one", fail="other")
+        _run(tmp_path, "one", fail="other", results=steps)
     assert isinstance(caught.value.__cause__, RuntimeError)
+    assert [(step.name, step.state) for step in steps] == [
+        ("Write", StepState.RAN),
+        ("Copy", StepState.RAN),
+        ("Fail", StepState.FAILED),
+    ]
 
 
 def test_ctrl_c_ends_the_run_with_the_step_marked_interrupted(tmp_path):
+    steps: list[StepResult] = []
     with pytest.raises(KeyboardInterrupt):
-        _run(tmp_path, "one", fail="ctrl_c")
+        _run(tmp_path, "one", fail="ctrl_c", results=steps)
+    assert [(step.name, step.state, step.reason) for step in steps] == [
+        ("Write", StepState.RAN, "first time"),
+        ("Copy", StepState.RAN, "first time"),
+        ("Fail", StepState.INTERRUPTED, "stopped by Ctrl-C"),
+    ]
 
 
 def test_what_ran_before_a_failure_is_cached_in_the_next_run(tmp_path):
-    with pytest.raises(StepFailedError):
+    with pytest.raises(StepFailedError, match="Fail failed"):
         _run(tmp_path, "one", fail="other")
     steps = _run(tmp_path, "two")
     assert [s.state for s in steps] == [StepState.CACHED, StepState.CACHED]

@@ -53,13 +53,13 @@ def test_a_blessed_model_is_said_to_be_pushed_and_how_to_serve_it(tmp_path):
 
 def test_pages_are_named_where_they_were_written(tmp_path):
     summary = _summary(tmp_path / "runs" / "r1")
-    assert "Look at it" not in _text(summary)
+    assert "Report: " not in _text(summary)
     summary.add_step(_step("DataReport"), Fact())
     summary.add_step(_step("ErrorAnalyzer"), Fact())
-    lines = [line for line in _text(summary).splitlines() if line.startswith("Look at it: ")]
-    names = [line.removeprefix(f"Look at it: {tmp_path}/reports/") for line in lines]
+    lines = [line for line in _text(summary).splitlines() if line.startswith("Report: ")]
+    names = [line.removeprefix(f"Report: {tmp_path}/reports/") for line in lines]
     assert names == ["data-pumps.html", "errors-pumps.html"]
-    assert summary.to_json()["pages"] == [line.removeprefix("Look at it: ") for line in lines]
+    assert summary.to_json()["pages"] == [line.removeprefix("Report: ") for line in lines]
 
 
 def test_metrics_stand_beside_those_of_a_model_that_knows_nothing(tmp_path):
@@ -87,8 +87,8 @@ def test_a_refused_model_is_not_blessed_and_nothing_was_pushed(tmp_path):
 @pytest.mark.parametrize(
     ("choice", "extra", "words"),
     [
-        ("keep", {}, "INCONCLUSIVE Nothing was pushed; what is served stays as it was.\n"),
-        ("ask", {}, "To push it all the same: faultline approve r1 --by NAME --why REASON"),
+        ("keep", {}, "INCONCLUSIVE Nothing was pushed; the served model is unchanged.\n"),
+        ("ask", {}, "To push it anyway: faultline approve r1 --by NAME --why REASON"),
         ("ask", {"approved_by": "Ada", "approved_why": "seen"}, "APPROVED by Ada: seen"),
     ],
 )
