@@ -92,9 +92,9 @@ def shell(checkout):
 def calls(program: str) -> str:
     """The calls of one program."""
     commands = re.split(r"\n(?=curl|faultline|python|grpcurl)", CALLS.strip())
-    found = [command for command in commands if command.startswith(program)]
-    assert found, f"the README has no call of {program}"
-    return "\n".join(found)
+    matches = [command for command in commands if command.startswith(program)]
+    assert matches, f"the README has no call of {program}"
+    return "\n".join(matches)
 
 
 def test_curl_gets_the_state_and_a_prediction(shell):
