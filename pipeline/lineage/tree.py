@@ -137,7 +137,7 @@ def _inputs(graph: Graph, artifact: Artifact) -> list[Artifact]:
     ]
     order = list(_TITLES)
     return sorted(
-        found, key=lambda item: order.index(item.type) if item.type in order else len(order)
+        sources, key=lambda item: order.index(item.type) if item.type in order else len(order)
     )
 
 
