@@ -19,6 +19,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from common.example_files import read_batches, split_files, split_folder
+
+_ALL_ROWS = 1 << 40  # so that a split is one batch
 SPLITS = ("train", "eval", "test")
 COLUMNS = ("pr_auc", "roc_auc", "threshold", "precision", "recall", "f1")
 
@@ -47,17 +50,13 @@ def read_split(examples: Path, split: str) -> dict[str, NDArray[Any]]:
     Raises:
         FileNotFoundError: The split has no files.
     """
-    import tensorflow as tf
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-    files = sorted((examples / f"Split-{split}").glob("*.gz"))
+    files = split_files(str(examples), split)
     if not files:
         raise FileNotFoundError(
-            f"{examples / f'Split-{split}'} holds no *.gz files. Give the folder of an Examples "
-            "artifact: output/artifacts/ArrowExampleGen/examples/NUMBER."
+            f"{split_folder(str(examples), split)} holds no *.gz files. Give the folder of an "
+            "Examples artifact: output/artifacts/ArrowExampleGen/examples/NUMBER."
         )
-    records = tf.data.TFRecordDataset([str(file) for file in files], compression_type="GZIP")
-    batch = ExamplesToRecordBatchDecoder().DecodeBatch(list(records.as_numpy_iterator()))
+    batch = next(read_batches(*files, batch_rows=_ALL_ROWS))
     return {name: as_array(batch.column(name)) for name in batch.schema.names}
 
 

@@ -71,16 +71,17 @@ class Study:
             config: The use case.
             num_test_spans: Spans to simulate after the first, 3,242 recordings each.
         """
+        from common.example_files import split_files
         from models.inputs.transform_graph import TransformGraph
         from models.training.trainer import make_transform, read_split
 
         self.config = config
         examples = _latest(artifacts / "ArrowExampleGen" / "examples")
-        self._train_files = sorted(map(str, (examples / "Split-train").glob("*.gz")))
+        self._train_files = split_files(str(examples), "train")
         graph = _latest(artifacts / "Transform" / "transform_graph")
         self._graph = TransformGraph(graph, config.model_spec)
         self._transform = make_transform(self._graph)
-        self._eval = read_split([str(examples / "Split-eval" / "*.gz")], self._transform)
+        self._eval = read_split(split_files(str(examples), "eval"), self._transform)
         # In pieces, for the network's inputs take three times the room of the signals.
         self._test = list(_simulate(config, num_test_spans))
         self.labels = np.concatenate([labels for _, labels in self._test])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from common.example_files import read_serialised
 from engines.use_case_runs import UseCaseRun
 
 # Sums in another order differ in the last digits of a float64; a result that differs by more than
@@ -61,10 +62,8 @@ def _canonical(record: bytes) -> bytes:
 
 
 def _records(folder: Path) -> list[bytes]:
-    import tensorflow as tf
-
-    files = [str(file) for file in sorted(folder.iterdir())]
-    return list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+    batches = read_serialised(*map(str, sorted(folder.iterdir())))
+    return [record for batch in batches for record in batch]
 
 
 def compare_statistics(left: str, right: str) -> list[Difference]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
+from common.internals.tft import TransformLoader
 from models.features import Categorical, Signal, of_kind, raw_feature_names
 from models.inputs.encoding import (
     MISSING_INDEX,
@@ -61,13 +61,13 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
             output.vocabulary_size_by_name(VOCABULARY_NAME) if has_categories else 0,
             tuple(encodings(spec.features)),
         )
-        self._loader = SavedModelLoader(output.transform_savedmodel_dir)
+        self._loader = TransformLoader(output.transform_savedmodel_dir)
         # Tables and vocabulary files belong to an export of this module.
-        self._tracked = self._loader._imported
+        self._tracked = self._loader.trackable
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns the transformed features of parsed raw columns."""
-        return dict(self._loader.apply_transform_model(raw))
+        return self._loader.apply(raw)
 
 
 def network_inputs(transformed: Mapping[str, tf.Tensor], space: IndexSpace) -> dict[str, tf.Tensor]:

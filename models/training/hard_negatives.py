@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from common.example_files import read_serialised
 from models.exporting.export import SERVE_EXAMPLES, load_in_session
 from models.train_options import HardNegatives
-
-_BATCH = 4_096
 
 
 def emphasis(
@@ -48,10 +47,9 @@ def score_examples(folder: Path, files: Sequence[str]) -> NDArray[np.float32]:
         ValueError: The model cannot read these examples.
     """
     ask = load_in_session(folder, SERVE_EXAMPLES)
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_BATCH)
     try:
         answers = [
-            ask({"examples": batch})["probability"][:, 0] for batch in records.as_numpy_iterator()
+            ask({"examples": batch})["probability"][:, 0] for batch in read_serialised(*files)
         ]
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
-from tensorflow.python.framework import config as tensorflow_config
 
+from common.example_files import example_dataset, read_serialised
+from common.internals.tf import disable_op_determinism
 from models.exporting.export import EVAL_PREDICTIONS_FILE, export_model
 from models.exporting.warmup import write_warmup
 from models.inputs.encoding import LABEL_NAME
@@ -194,8 +195,7 @@ def reproducible(seed: int) -> Iterator[None]:
     try:
         yield
     finally:
-        # TensorFlow has a public switch for on, not for off.
-        tensorflow_config.disable_op_determinism()
+        disable_op_determinism()
 
 
 def make_transform(graph: TransformGraph, sampling: SamplingShift | None = None) -> Transform:
@@ -230,7 +230,7 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
     Raises:
         ValueError: No examples.
     """
-    records = tf.data.TFRecordDataset(_files(patterns), compression_type="GZIP").batch(_READ_BATCH)
+    records = example_dataset(*_files(patterns), batch_rows=_READ_BATCH)
     batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
     if not batches:
         raise ValueError(f"No examples in {list(patterns)}.")
@@ -265,8 +265,7 @@ def _files(patterns: Sequence[str]) -> list[str]:
 
 
 def _first_records(patterns: Sequence[str], count: int) -> list[bytes]:
-    records = tf.data.TFRecordDataset(_files(patterns), compression_type="GZIP").take(count)
-    return list(records.as_numpy_iterator())
+    return list(next(read_serialised(*_files(patterns), batch_rows=count), ()))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from common.example_files import example_dataset
 from models.features import Signal, of_kind
 from models.inputs.preprocessing import dense_column
 from models.inputs.transform_graph import TransformGraph, network_inputs, raw_from_serving
@@ -78,7 +79,7 @@ def _read_columns(
     files: Sequence[str], graph: TransformGraph, num_samples: dict[str, int]
 ) -> Arrays:
     """Raw columns `[n, size]`, a missing value as `raw_from_serving` takes it."""
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_BATCH)
+    records = example_dataset(*files, batch_rows=_BATCH)
     parts = []
     for serialised in records:
         parsed = tf.io.parse_example(serialised, dict(graph.raw_spec))

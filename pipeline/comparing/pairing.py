@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from common.digests import digest_files
+from common.example_files import split_folder
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.tracking.run_record import model_spec
 
-_TEST_SPLIT = "Split-test"
 # Where TFX's Trainer puts what is served, below the model's artifact.
 _SERVED_MODEL = "Format-Serving"
 
@@ -74,7 +74,7 @@ def _served_model(graph: Graph, run: Run) -> Path:
 
 def _test_split(graph: Graph, run: Run) -> Path:
     examples = examples_of(graph, run)
-    folder = Path(_made(run, examples, "examples").uri) / _TEST_SPLIT
+    folder = Path(split_folder(_made(run, examples, "examples").uri, "test"))
     if not folder.is_dir():
         raise CannotPairError(f"the test examples of run {run.id} are no longer in {folder}")
     return folder

@@ -9,6 +9,8 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.runner import PipelineState
 
+from common.internals.beam import forget_metrics
+
 _NAMESPACE, _ROWS, _BYTES = "faultline", "rows", "bytes"
 _POLL_S = 1.0
 _progress = logging.getLogger("faultline.progress")
@@ -70,7 +72,7 @@ def _poll(result: Any) -> None:
         with contextlib.suppress(Exception):
             if PipelineState.is_terminal(result.state):
                 return
-            result._metrics = None  # else the portable runner's first answer would stay
+            forget_metrics(result)
             metrics = result.metrics()
             if rows := read_counter(metrics, _ROWS):
                 _report(rows, read_counter(metrics, _BYTES))

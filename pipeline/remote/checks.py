@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from common.errors import InputError
+from common.internals.beam import add_arguments
 from pipeline.remote.engines import EngineOptions
 
 ENDPOINT_TIMEOUT_S = 5.0
@@ -60,8 +61,7 @@ def known_options() -> set[str]:
 
     parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
     for kind in _all_subclasses(PipelineOptions):
-        if "_add_argparse_args" in vars(kind):
-            kind._add_argparse_args(parser)
+        add_arguments(kind, parser)
     return {name.removeprefix("--") for name in parser._option_string_actions}
 
 

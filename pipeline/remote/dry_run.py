@@ -70,14 +70,13 @@ def dataflow_environments(options: EngineOptions) -> Iterator[JobEnvironment]:
     for, and nothing is sent.
     """
     import apache_beam as beam
-    from apache_beam.internal.gcp import auth
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.portability.api import beam_runner_api_pb2
 
-    from pipeline.components.statistics_gen.statistics import read_batches
+    from common.example_files import read_batches
+    from common.internals.beam import look_for_no_credentials
 
-    # `--no_auth` alone does not keep Beam from looking, for half a minute, for credentials.
-    auth._Credentials._credentials_init = True
+    look_for_no_credentials()
     beam_options = PipelineOptions([*options.args, "--dry_run=True", "--no_auth"])
     pipeline = beam.Pipeline(options=beam_options)
     location = f"{options.values['temp_location']}/examples"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pyarrow as pa
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -18,6 +17,7 @@ from tfx.types.standard_artifacts import (
 from tfx.utils import io_utils
 
 from common.errors import InputError
+from common.example_files import read_batches, split_files, split_folder
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
@@ -134,7 +134,7 @@ def _anomalies(
     anomalies: ExampleAnomalies, schema: schema_pb2.Schema, *, drift_stops: bool
 ) -> Iterator[Finding]:
     for split in artifact_utils.decode_split_names(anomalies.split_names):
-        content = (Path(anomalies.uri) / f"Split-{split}" / "SchemaDiff.pb").read_bytes()
+        content = Path(split_folder(anomalies.uri, split), "SchemaDiff.pb").read_bytes()
         found = anomalies_pb2.Anomalies.FromString(content)
         yield from find_anomalies(found, schema, split, drift_stops=drift_stops)
 
@@ -151,18 +151,7 @@ def _signal_findings(
     # As they are in the data: a decoder that expects another type fails without naming a column.
     there = schema_pb2.Schema(feature=[f for f in inferred.feature if f.name in columns])
     for split in SPLITS:
-        batches = _read_batches(Path(examples.uri) / f"Split-{split}", there)
+        files = split_files(examples.uri, split)
+        batches = read_batches(*files, schema=there.SerializeToString(), batch_rows=_BATCH_ROWS)
         counts = count_signals(batches, signals)
         yield from judge_signals(counts, signals, limits, split)
-
-
-def _read_batches(folder: Path, schema: schema_pb2.Schema) -> Iterator[pa.RecordBatch]:
-    """The schema's columns of a split as Arrow, each a list of values."""
-    import tensorflow as tf
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-    decoder = ExamplesToRecordBatchDecoder(schema.SerializeToString())
-    files = sorted(str(file) for file in folder.glob("*"))
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH_ROWS)
-    for batch in records.as_numpy_iterator():
-        yield decoder.DecodeBatch(batch)

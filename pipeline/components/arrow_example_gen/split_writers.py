@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import tensorflow as tf
 
+from common.example_files import COMPRESSION
 from pipeline.components.arrow_example_gen.example_encoding import encode_batch
 
 _GZIP_LEVEL = 1  # a third of the time of the default level, files a fifth larger
@@ -22,7 +23,7 @@ class SplitWriters:
         self.paths = [f"{folder}/{name}" for folder in folders]
         # Hidden from readers of `Split-*/*` until it is complete, and from a second attempt.
         self._drafts = [f"{folder}/.{name}.draft" for folder in folders]
-        options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=_GZIP_LEVEL)
+        options = tf.io.TFRecordOptions(compression_type=COMPRESSION, compression_level=_GZIP_LEVEL)
         for folder in folders:
             tf.io.gfile.makedirs(folder)
         self._writers = [tf.io.TFRecordWriter(draft, options) for draft in self._drafts]

@@ -10,6 +10,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
+from common.example_files import split_files, split_folder
 from models.probabilities.sampling import Kept, SamplingRecord
 from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.components.case_control.selection import Selection, Tally, sample_file
@@ -49,11 +50,11 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         sampling = Sampling.from_json(exec_properties[SAMPLING_KEY])
         selection = _selection(examples, sampling, exec_properties)
         for split in artifact_utils.decode_split_names(examples.split_names):
-            fileio.makedirs(f"{sampled.uri}/Split-{split}")
+            fileio.makedirs(split_folder(sampled.uri, split))
             if split != _SAMPLED_SPLIT:
                 _copy_split(examples.uri, sampled.uri, split)
-        files = sorted(fileio.glob(f"{examples.uri}/Split-{_SAMPLED_SPLIT}/*"))
-        folder = f"{sampled.uri}/Split-{_SAMPLED_SPLIT}"
+        files = split_files(examples.uri, _SAMPLED_SPLIT)
+        folder = split_folder(sampled.uri, _SAMPLED_SPLIT)
         record_path = f"{sampled.uri}/{_RECORD_FILE}"
         with self._make_beam_pipeline() as pipeline:
             # Paths are the elements: a row that is one costs more than its hash.
@@ -86,8 +87,8 @@ def _selection(
 
 
 def _copy_split(source: str, target: str, split: str) -> None:
-    for path in sorted(fileio.glob(f"{source}/Split-{split}/*")):
-        fileio.copy(path, f"{target}/Split-{split}/{PurePosixPath(path).name}")
+    for path in split_files(source, split):
+        fileio.copy(path, f"{split_folder(target, split)}/{PurePosixPath(path).name}")
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:

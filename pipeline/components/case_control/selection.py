@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.errors import InputError
+from common.example_files import COMPRESSION, read_examples
 from models.probabilities.sampling import Kept
 from pipeline.reading import hashing
 
@@ -156,17 +157,14 @@ def sample_file(path: str, folder: str, selection: Selection) -> Tally:
         selection: What decides.
     """
     import tensorflow as tf
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-    decoder = ExamplesToRecordBatchDecoder()
     name = PurePosixPath(path).name
     draft = f"{folder}/.{name}.draft"  # hidden from readers until it is complete
-    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=_GZIP_LEVEL)
+    options = tf.io.TFRecordOptions(compression_type=COMPRESSION, compression_level=_GZIP_LEVEL)
     tally = Tally()
-    records = tf.data.TFRecordDataset([path], compression_type="GZIP").batch(_BATCH_ROWS)
     with tf.io.TFRecordWriter(draft, options) as writer:
-        for serialised in records.as_numpy_iterator():
-            keep, counted = selection.choose(decoder.DecodeBatch(serialised))
+        for serialised, batch in read_examples(path):
+            keep, counted = selection.choose(batch)
             tally.merge(counted)
             for example in serialised[keep]:
                 writer.write(example)

@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples, ExampleStatistics
 
+from common.example_files import read_batches, split_files, split_folder
 from pipeline.components.data_report.correlations import Floats, correlate
 from pipeline.components.data_report.summaries import (
     ColumnSummary,
@@ -23,10 +24,9 @@ from pipeline.components.data_report.summaries import (
     summarise_columns,
 )
 from pipeline.components.statistics_gen.executor import STATISTICS_FILE
-from pipeline.components.statistics_gen.statistics import read_batches
 
 PAGE_FILE = "data.html"
-_ANOMALIES_FILE = "Split-train/SchemaDiff.pb"
+_ANOMALIES_FILE = "SchemaDiff.pb"
 # More columns than this make no picture.
 _MAX_CORRELATED = 60
 
@@ -61,15 +61,15 @@ def DataReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel
         code_digest: Digest of the code that decides the result.
     """
     splits = {
-        split: _read_statistics(f"{statistics.uri}/Split-{split}/{STATISTICS_FILE}")
+        split: _read_statistics(f"{split_folder(statistics.uri, split)}/{STATISTICS_FILE}")
         for split in artifact_utils.decode_split_names(statistics.split_names)
     }
     columns = summarise_columns(splits)
     correlated = [c.name for c in columns if c.kind == "number"][:_MAX_CORRELATED]
-    files = sorted(fileio.glob(f"{examples.uri}/Split-train/*"))
-    r = correlate((batch for file in files for batch in read_batches(file)), correlated)
-    found = anomalies_pb2.Anomalies.FromString(_read(f"{anomalies.uri}/{_ANOMALIES_FILE}"))
-    html = render_page(name, class_balance(splits, label), columns, drifts(found), (correlated, r))
+    r = correlate(read_batches(*split_files(examples.uri, "train")), correlated)
+    path = f"{split_folder(anomalies.uri, 'train')}/{_ANOMALIES_FILE}"
+    drift = drifts(anomalies_pb2.Anomalies.FromString(_read(path)))
+    html = render_page(name, class_balance(splits, label), columns, drift, (correlated, r))
     folder = Path(page.uri)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PAGE_FILE).write_text(html, encoding="utf-8")

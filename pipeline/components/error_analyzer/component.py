@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.dsl.io import fileio
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
+from common.example_files import split_files
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.error_analyzer.analysis import find_clusters, scalar_columns, worst
 from pipeline.components.error_analyzer.page import NUM_PLOTS, SignalValues, render_page
@@ -55,7 +55,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         reports_dir: Gets a copy of the page, `errors-NAME.html`.
         code_digest: Digest of the code that decides the result.
     """
-    files = sorted(fileio.glob(f"{examples.uri}/Split-test/*"))
+    files = split_files(examples.uri, "test")
     table, probability, decision = read_and_ask(
         files, Path(path_utils.serving_model_path(model.uri))
     )

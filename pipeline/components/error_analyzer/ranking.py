@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from common.example_files import read_examples
 from models.exporting.export import SERVE_EXAMPLES, load_in_session
 from pipeline.components.error_analyzer.analysis import cross_entropy, suspect_labels
-
-_BATCH_ROWS = 4_096
 
 Floats = NDArray[np.float64]
 
@@ -26,15 +25,10 @@ def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArr
     Returns:
         The table; probabilities float64 `[n]`; decisions int64 `[n]`.
     """
-    import tensorflow as tf
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
     ask = load_in_session(model, SERVE_EXAMPLES)
-    decoder = ExamplesToRecordBatchDecoder()
     batches, probabilities, decisions = [], [], []
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH_ROWS)
-    for serialised in records.as_numpy_iterator():
-        batches.append(pa.Table.from_batches([decoder.DecodeBatch(serialised)]))
+    for serialised, batch in read_examples(*files):
+        batches.append(pa.Table.from_batches([batch]))
         answer = ask({"examples": serialised})
         probabilities.append(answer["probability"][:, 0])
         decisions.append(answer["decision"][:, 0])

@@ -10,12 +10,12 @@ import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 from tfx.dsl.components.base import base_beam_executor
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import json_utils, path_utils, proto_utils
 
 from common.errors import InputError
+from common.example_files import read_batches, read_examples, read_serialised, split_files
 from measuring.answers import Answers, make_answers, merge_answers
 from measuring.detectors import Usual
 from models.exporting.export import Signature, load_in_session
@@ -39,8 +39,6 @@ from pipeline.components.recording_troubles.finding import (
 )
 
 OPTIONS_KEY, SLICES_KEY = "measure_options", "slices"
-
-_BATCH_ROWS = 4_096
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
@@ -72,11 +70,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         models = {spec.name: _model_path(input_dict, spec) for spec in config.model_specs}
         slices = SliceOptions.from_json(exec_properties[SLICES_KEY])
         splits = json_utils.loads(exec_properties[standard_component_specs.EXAMPLE_SPLITS_KEY])
-        files = [
-            file
-            for split in splits
-            for file in sorted(fileio.glob(f"{examples.uri}/Split-{split}/*"))
-        ]
+        files = [file for split in splits for file in split_files(examples.uri, split)]
         options = MeasureOptions.from_json(exec_properties[OPTIONS_KEY])
         label = config.model_specs[0].label_keys[PROBABILITY]
         score = ScoreFn(models, label, slices, options.group)
@@ -131,7 +125,9 @@ def _usual(paths: Any, signals: Mapping[str, Signal]) -> list[Any]:
 
 
 def _file_levels(file: str, signals: Mapping[str, Signal]) -> Levels:
-    parts = [measure_levels(pa.Table.from_batches([batch]), signals) for _, batch in _batches(file)]
+    parts = [
+        measure_levels(pa.Table.from_batches([batch]), signals) for batch in read_batches(file)
+    ]
     return {
         name: (
             np.concatenate([p[name][0] for p in parts]),
@@ -141,22 +137,11 @@ def _file_levels(file: str, signals: Mapping[str, Signal]) -> Levels:
     }
 
 
-def _batches(file: str) -> Iterator[tuple[Any, Any]]:
-    """Yields serialised examples, and the same as a record batch of lists."""
-    import tensorflow as tf
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-    decoder = ExamplesToRecordBatchDecoder()
-    records = tf.data.TFRecordDataset([file], compression_type="GZIP").batch(_BATCH_ROWS)
-    for serialised in records.as_numpy_iterator():
-        yield serialised, decoder.DecodeBatch(serialised)
-
-
 def _columns(files: Iterable[str]) -> list[str]:
     """The columns of the first example."""
     import tensorflow as tf
 
-    first = next(iter(tf.data.TFRecordDataset(list(files), "GZIP").as_numpy_iterator()))
+    [first] = next(read_serialised(*files, batch_rows=1))
     return list(tf.train.Example.FromString(first).features.feature)
 
 
@@ -194,7 +179,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             file: The file.
             usual: What is usual in each signal; needed where a slice asks for a trouble.
         """
-        for serialised, batch in _batches(file):
+        for serialised, batch in read_examples(file):
             count_rows(batch.num_rows, batch.nbytes)
             labels = np.asarray(batch.column(self._label).flatten())
             found = {

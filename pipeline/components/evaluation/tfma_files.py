@@ -8,18 +8,18 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 from tensorflow_model_analysis import constants, version
-from tensorflow_model_analysis.metrics.metric_types import MetricKey
 from tensorflow_model_analysis.proto import (
     config_pb2,
     metrics_for_slice_pb2,
     validation_result_pb2,
 )
-from tensorflow_model_analysis.slicer import slicer_lib
-from tensorflow_model_analysis.writers import eval_config_writer
-from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer import (
-    convert_slice_metrics_to_proto,
-)
 
+from common.internals.tfma import (
+    EVAL_CONFIG_NAME,
+    MetricKey,
+    convert_slice_metrics_to_proto,
+    serialize_slice_key,
+)
 from measuring.answers import Answers
 from pipeline.components.evaluation.eval_config import CANDIDATE, PROBABILITY
 from pipeline.components.evaluation.measurement import Estimate, Measured, MeasureOptions, measure
@@ -70,8 +70,7 @@ def write_config(
         file_format="tfrecords_gzip",
         model_locations=models,
     )
-    name = f"{eval_config_writer.EVAL_CONFIG_FILE}.{eval_config_writer.EVAL_CONFIG_FILE_FORMAT}"
-    with tf.io.gfile.GFile(_path(folder, name), "w") as file:
+    with tf.io.gfile.GFile(_path(folder, EVAL_CONFIG_NAME), "w") as file:
         file.write(json_format.MessageToJson(run))
 
 
@@ -106,7 +105,7 @@ def _add_interval(
 
 
 def _plots(key: SliceKey, answers: Answers) -> metrics_for_slice_pb2.PlotsForSlice:
-    plots = metrics_for_slice_pb2.PlotsForSlice(slice_key=slicer_lib.serialize_slice_key(key))
+    plots = metrics_for_slice_pb2.PlotsForSlice(slice_key=serialize_slice_key(key))
     for model in answers.models:
         plot = plots.plot_keys_and_values.add()
         plot.key.model_name = model

@@ -11,6 +11,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import io_utils, writer_utils
 
+from common.example_files import split_folder
 from pipeline.components.example_validator.properties import (
     DATA_SPAN_KEY,
     DRIFT_KEY,
@@ -82,7 +83,7 @@ def _validate_splits(
             schema,
             previous_statistics=_read_statistics(compared, split) if compared else None,
         )
-        file = f"{uri}/Split-{split}/{tfx_executor.DEFAULT_FILE_NAME}"
+        file = f"{split_folder(uri, split)}/{tfx_executor.DEFAULT_FILE_NAME}"
         writer_utils.write_anomalies(file, found)
         clean[split] = not found.anomaly_info and not found.HasField("dataset_anomaly_info")
     return clean

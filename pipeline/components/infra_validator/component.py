@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from tfx.components.evaluator import constants
-from tfx.components.infra_validator import executor as stock
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.dsl.io import fileio
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelRun
 from tfx.utils import path_utils
 
+from common.example_files import split_files
+from common.internals.tfx import mark_infra_blessing
 from models.exporting.export import EVAL_PREDICTIONS_FILE, SERVING_DEFAULT, read_signatures
 from pipeline.components.infra_validator.replay import Replay, Sample, replay, take_sample
 from pipeline.components.infra_validator.server_process import ServerFailedError, model_server
@@ -45,7 +45,7 @@ def InfraValidator(  # noqa: N802 - a component is a noun
         code_digest: Digest of the code of this component and of the server.
     """
     folder = Path(path_utils.serving_model_path(model.uri))
-    files = sorted(fileio.glob(f"{examples.uri}/Split-eval/*"))
+    files = split_files(examples.uri, "eval")
     own = pq.read_table(Path(model_run.uri) / EVAL_PREDICTIONS_FILE)["probability"].to_numpy()
     sample = take_sample(files, own, label=label, max_rows=_MAX_ROWS)
     result = validate(folder, sample, label=label)
@@ -82,10 +82,7 @@ def validate(folder: Path, sample: Sample, *, label: str) -> Replay:
 def _write_blessing(blessing: InfraBlessing, model: Model, result: Replay) -> None:
     """Writes what TFX's own InfraValidator writes, the model that it is about, and the reasons."""
     Path(blessing.uri).mkdir(parents=True, exist_ok=True)
-    if result.problems:
-        stock._mark_not_blessed(blessing)
-    else:
-        stock._mark_blessed(blessing)
+    mark_infra_blessing(blessing, blessed=not result.problems)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)
     blessing.set_int_custom_property("num_requests", result.num_requests)
     # As text: ML Metadata keeps six decimals of a number.

@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
+from common.example_files import read_serialised
 from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT
 from models.inputs.raw_columns import columns_from_examples
 from serving.client import Client, ServingClientError
@@ -16,7 +17,6 @@ from serving.client import Client, ServingClientError
 # Training computes in other batches than serving: sums in another order, in float32.
 TOLERANCE = 1e-5
 _BATCH_ROWS = 32
-_READ_ROWS = 4_096
 
 Ask = Callable[[Sequence[bytes]], NDArray[Any]]
 
@@ -64,9 +64,8 @@ def take_sample(
     """
     size = len(probabilities)
     chosen = np.unique(np.linspace(0, size - 1, min(size, max_rows)).astype(int))
-    records = tf.data.TFRecordDataset(list(files), compression_type="GZIP").batch(_READ_ROWS)
     examples, start = [], 0
-    for batch in records.as_numpy_iterator():
+    for batch in read_serialised(*files):
         here = chosen[(chosen >= start) & (chosen < start + len(batch))] - start
         examples += [_without(record, label) for record in batch[here]]
         start += len(batch)

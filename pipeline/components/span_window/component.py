@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Examples
 
+from common.example_files import split_files, split_folder
 from pipeline.components.example_validator.earlier_span import read_span
 
 SPANS_KEY = "spans"
@@ -39,11 +40,11 @@ def SpanWindow(  # noqa: N802 - a component is a noun
     """
     names = artifact_utils.decode_split_names(spans[-1].split_names)
     for split in names:
-        fileio.makedirs(f"{examples.uri}/Split-{split}")
+        fileio.makedirs(split_folder(examples.uri, split))
         for span in spans:
-            for path in sorted(fileio.glob(f"{span.uri}/Split-{split}/*")):
+            for path in split_files(span.uri, split):
                 name = f"span-{read_span(span):010d}-{PurePosixPath(path).name}"
-                link_or_copy(path, f"{examples.uri}/Split-{split}/{name}")
+                link_or_copy(path, f"{split_folder(examples.uri, split)}/{name}")
     examples.split_names = spans[-1].split_names
     _describe(examples, spans)
 

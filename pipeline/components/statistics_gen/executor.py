@@ -12,8 +12,9 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 
 from common.errors import InputError
+from common.example_files import read_batches, split_files, split_folder
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
-from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, read_batches
+from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
 STATISTICS_FILE = "FeatureStats.pb"
 
@@ -47,13 +48,11 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         statistics.split_names = examples.split_names
         statistics.span = examples.span
         outputs = {
-            split: f"{statistics.uri}/Split-{split}/{STATISTICS_FILE}"
+            split: f"{split_folder(statistics.uri, split)}/{STATISTICS_FILE}"
             for split in artifact_utils.decode_split_names(examples.split_names)
         }
         files = [
-            (outputs[split], file)
-            for split in outputs
-            for file in sorted(fileio.glob(f"{examples.uri}/Split-{split}/*"))
+            (outputs[split], file) for split in outputs for file in split_files(examples.uri, split)
         ]
         with self._make_beam_pipeline() as pipeline:
             # Paths are the elements: a batch that Beam has to encode costs more than its

@@ -1,43 +1,28 @@
 """TFDV's statistics as one combination of record batches."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow_data_validation as tfdv
-from tensorflow_data_validation.statistics import stats_impl
-from tensorflow_data_validation.statistics.generators import (
-    basic_stats_generator,
-    stats_generator,
-    top_k_uniques_sketch_stats_generator,
-)
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-_BATCH_ROWS = 4_096
+from common.internals.tfdv import (
+    BasicStatsGenerator,
+    CombinerStatsGenerator,
+    TopKUniquesSketchStatsGenerator,
+    extract_statistics_output,
+)
+
 # Below this number of distinct values in a column, top values and unique counts are exact.
 _SKETCH_SIZE = 16_384
 
 Accumulators = list[Any]
 
 
-def read_batches(path: str) -> Iterator[pa.RecordBatch]:
-    """Yields the tf.Examples of a gzip TFRecord file as Arrow record batches of up to 4,096 rows.
-
-    Args:
-        path: The file.
-    """
-    import tensorflow as tf
-    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-    decoder = ExamplesToRecordBatchDecoder()
-    records = tf.data.TFRecordDataset([path], compression_type="GZIP").batch(_BATCH_ROWS)
-    for batch in records.as_numpy_iterator():
-        yield decoder.DecodeBatch(batch)
-
-
-def make_generators() -> list[stats_generator.CombinerStatsGenerator]:
+def make_generators() -> list[CombinerStatsGenerator]:
     """Returns TFDV's default statistics in the form whose parts can be merged.
 
     `tfdv.GenerateStatistics` counts top values in a shuffle of every single value; the sketches
@@ -45,13 +30,13 @@ def make_generators() -> list[stats_generator.CombinerStatsGenerator]:
     """
     options = tfdv.StatsOptions()
     return [
-        basic_stats_generator.BasicStatsGenerator(
+        BasicStatsGenerator(
             num_values_histogram_buckets=options.num_values_histogram_buckets,
             num_histogram_buckets=options.num_histogram_buckets,
             num_quantiles_histogram_buckets=options.num_quantiles_histogram_buckets,
             epsilon=options.epsilon,
         ),
-        top_k_uniques_sketch_stats_generator.TopKUniquesSketchStatsGenerator(
+        TopKUniquesSketchStatsGenerator(
             num_top_values=options.num_top_values,
             num_rank_histogram_buckets=options.num_rank_histogram_buckets,
             frequency_threshold=options.frequency_threshold,
@@ -101,4 +86,4 @@ class StatisticsCombineFn(beam.CombineFn):  # type: ignore[misc]
         self, accumulators: Accumulators
     ) -> statistics_pb2.DatasetFeatureStatisticsList:
         """Returns the statistics."""
-        return stats_impl.extract_statistics_output(accumulators, self._generators)
+        return extract_statistics_output(accumulators, self._generators)

@@ -6,14 +6,13 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 from tfx.dsl.io import fileio
-from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
+from common.example_files import BATCH_ROWS, read_batches
+from common.internals.tfx_bsl import ExampleSource
 from pipeline.components.beam_progress import count_rows
 
-_BATCH_ROWS = 4_096
 
-
-class BulkExampleRecord(TFExampleRecord):  # type: ignore[misc]
+class BulkExampleRecord(ExampleSource):
     """TFX-BSL's `TFExampleRecord`, whose Beam elements are files, not records.
 
     The batches hold what TFX-BSL's own hold; only their size differs.
@@ -36,15 +35,15 @@ class BulkExampleRecord(TFExampleRecord):  # type: ignore[misc]
             batch_size: Rows of a batch; by default up to 4,096.
         """
         self._on_read()
-        files = [file for pattern in self._file_pattern for file in sorted(fileio.glob(pattern))]
-        return _ReadFiles(files, self._schema.SerializeToString(), batch_size or _BATCH_ROWS)
+        files = [file for pattern in self.file_pattern for file in sorted(fileio.glob(pattern))]
+        return _ReadFiles(files, self.schema.SerializeToString(), batch_size or BATCH_ROWS)
 
-    def _ProjectImpl(self, tensor_names: list[str]) -> "BulkExampleRecord":  # noqa: N802
-        projected = super()._ProjectImpl(tensor_names)
+    def with_schema(self, schema: Any) -> "BulkExampleRecord":
+        """Returns the same source with other columns."""
         return BulkExampleRecord(
             on_read=self._on_read,
-            file_pattern=self._file_pattern,
-            schema=projected._schema,
+            file_pattern=self.file_pattern,
+            schema=schema,
             telemetry_descriptors=self.telemetry_descriptors,
         )
 
@@ -72,12 +71,6 @@ class _ReadFn(beam.DoFn):  # type: ignore[misc]
 
     def process(self, file: str) -> Iterator[pa.RecordBatch]:
         """Yields the batches of a file."""
-        import tensorflow as tf
-        from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
-
-        decoder = ExamplesToRecordBatchDecoder(self._schema)
-        records = tf.data.TFRecordDataset([file], "GZIP").batch(self._batch_rows)
-        for batch in records.as_numpy_iterator():
-            decoded = decoder.DecodeBatch(batch)
-            count_rows(decoded.num_rows, decoded.nbytes)
-            yield decoded
+        for batch in read_batches(file, schema=self._schema, batch_rows=self._batch_rows):
+            count_rows(batch.num_rows, batch.nbytes)
+            yield batch

@@ -1,6 +1,6 @@
 """TFX's own executor of Transform, told how to read examples and how to go through spans."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,6 +8,7 @@ from tfx.components.transform import executor
 from tfx.types import standard_component_specs
 from tfx.types.artifact import Artifact
 
+from common.internals.tfx import transform_reading_by
 from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.components.transform.bulk_records import BulkExampleRecord
 from pipeline.components.transform.span_analysis import analyse_spans
@@ -50,29 +51,18 @@ class Executor(ReportingExecutor, executor.Executor):  # type: ignore[misc]
             transform(input_dict, output_dict)
 
 
-def _processor(note: Callable[[str], None]) -> type[executor.TransformProcessor]:
-    class Processor(executor.TransformProcessor):  # type: ignore[misc]
-        def _CreateTFXIO(self, dataset: Any, schema: Any) -> BulkExampleRecord:  # noqa: N802
-            return BulkExampleRecord(
-                on_read=lambda: note(dataset.file_pattern),
-                file_pattern=dataset.file_pattern,
-                schema=schema,
-                telemetry_descriptors=["Transform"],
-            )
-
-    return Processor
-
-
 @contextmanager
 def _reading_in_bulk() -> Iterator[list[str]]:
-    """TFX names its processor in one place, and offers no argument for another.
-
-    Gives the list of the file patterns that are read meanwhile.
-    """
+    """Yields the list that gets the file patterns that are read while the context is open."""
     read: list[str] = []
-    stock = executor.TransformProcessor
-    executor.TransformProcessor = _processor(read.append)
-    try:
+
+    def create_source(file_pattern: str, schema: Any) -> BulkExampleRecord:
+        return BulkExampleRecord(
+            on_read=lambda: read.append(file_pattern),
+            file_pattern=file_pattern,
+            schema=schema,
+            telemetry_descriptors=["Transform"],
+        )
+
+    with transform_reading_by(create_source):
         yield read
-    finally:
-        executor.TransformProcessor = stock

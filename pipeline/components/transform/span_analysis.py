@@ -12,15 +12,14 @@ same result bit for bit, whether its spans came one by one or all at once.
 import json
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from tensorflow_transform.beam import analyzer_cache
-from tfx.components.transform import executor
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import io_utils
 
+from common.internals.tft import cache_manifest
+from common.internals.tfx import analyzer_cache_key
 from pipeline.components.example_validator.earlier_span import read_span
 
 EXAMPLES_KEY = standard_component_specs.EXAMPLES_KEY
@@ -89,8 +88,7 @@ def dataset_key(examples: Artifact) -> str:
     """Returns the name of the folder of a span's part in TFX's analyzer cache."""
     folder = artifact_utils.get_split_uri([examples], _SPLIT)
     pattern = io_utils.all_files_pattern(folder)
-    dataset = executor._Dataset(pattern, None, None, None)
-    return str(dataset.dataset_key.key)
+    return analyzer_cache_key(pattern)
 
 
 def _reuse(key: str, earlier: Sequence[Artifact], target: str) -> bool:
@@ -116,7 +114,7 @@ def merge_caches(folder: str, keys: Sequence[str], target: str) -> None:
     Raises:
         ValueError: The data sets were not analysed in the same way.
     """
-    manifests = {key: _manifest(f"{folder}/{key}").read() for key in keys}
+    manifests = {key: cache_manifest(f"{folder}/{key}").read() for key in keys}
     entries = list(manifests[keys[-1]])
     differing = [key for key in keys if set(manifests[key]) != set(entries)]
     if differing:
@@ -135,11 +133,7 @@ def merge_caches(folder: str, keys: Sequence[str], target: str) -> None:
                 for part in sorted(parts):
                     with fileio.open(part, "rb") as source:
                         file.write(source.read())
-    _manifest(merged).write({entry: number for number, entry in enumerate(entries)})
-
-
-def _manifest(folder: str) -> Any:
-    return analyzer_cache._ManifestFile(folder)
+    cache_manifest(merged).write({entry: number for number, entry in enumerate(entries)})
 
 
 def _describe(graph: Artifact, analysed: Sequence[Artifact]) -> None:

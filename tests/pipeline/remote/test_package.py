@@ -23,7 +23,7 @@ _DRIVER = """
     import sys
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
-    from pipeline.components.statistics_gen.statistics import read_batches
+    from common.example_files import read_batches
 
     examples, result, pool = sys.argv[1:]
 
@@ -141,6 +141,7 @@ def examples(tmp_path):
     return path
 
 
+@pytest.mark.tensorflow
 def test_a_worker_without_a_checkout_runs_our_code_from_the_wheel(worker_pool, examples, tmp_path):
     address, code = worker_pool
     script, result = tmp_path / "driver.py", tmp_path / "result.txt"

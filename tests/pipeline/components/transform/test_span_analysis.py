@@ -163,9 +163,9 @@ def test_a_span_that_left_the_window_leaves_no_trace(story):
 
 
 def test_parts_of_different_analyses_are_not_merged(tmp_path):
-    from tensorflow_transform.beam import analyzer_cache
+    from common.internals.tft import cache_manifest
 
     for key, entries in {"a": {b"sum": 0}, "b": {b"quantiles": 0}}.items():
-        analyzer_cache._ManifestFile(str(tmp_path / key)).write(entries)
+        cache_manifest(str(tmp_path / key)).write(entries)
     with pytest.raises(ValueError, match="analysed differently: \\['a'\\]"):
         merge_caches(str(tmp_path), ["a", "b"], str(tmp_path / "merged"))

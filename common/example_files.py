@@ -1,0 +1,82 @@
+"""The files of an Examples artifact: gzip TFRecords of tf.Examples in `Split-NAME/`.
+
+TFX's other artifacts by split, statistics and anomalies, use the same folders. TensorFlow is
+imported when a function first needs it.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+COMPRESSION = "GZIP"
+BATCH_ROWS = 4_096
+
+# Serialised tf.Examples, object `[n]`.
+Serialised: TypeAlias = NDArray[np.object_]
+
+
+def split_folder(uri: str, split: str) -> str:
+    """Returns the folder of a split in an artifact.
+
+    >>> split_folder("artifacts/examples/7", "test")
+    'artifacts/examples/7/Split-test'
+    """
+    return f"{uri}/Split-{split}"
+
+
+def split_files(uri: str, split: str) -> list[str]:
+    """Returns the files of a split in the order in which they are read; none without the folder.
+
+    Hidden files are drafts of a writer that has not ended.
+    """
+    from tfx.dsl.io import fileio
+
+    files = fileio.glob(f"{split_folder(uri, split)}/*")
+    return sorted(file for file in files if not PurePosixPath(file).name.startswith("."))
+
+
+def example_dataset(*files: str, batch_rows: int = BATCH_ROWS) -> Any:
+    """Returns a `tf.data.Dataset` of serialised tf.Examples, string `[up to batch_rows]`.
+
+    Args:
+        files: Gzip TFRecords, in order.
+        batch_rows: Rows of a batch; the last one may have fewer.
+    """
+    import tensorflow as tf
+
+    return tf.data.TFRecordDataset(list(files), compression_type=COMPRESSION).batch(batch_rows)
+
+
+def read_serialised(*files: str, batch_rows: int = BATCH_ROWS) -> Iterator[Serialised]:
+    """Yields serialised tf.Examples in batches; arguments as for `example_dataset`."""
+    yield from example_dataset(*files, batch_rows=batch_rows).as_numpy_iterator()
+
+
+def read_examples(
+    *files: str, schema: bytes | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[tuple[Serialised, pa.RecordBatch]]:
+    """Yields serialised tf.Examples, and the same decoded as a record batch of lists.
+
+    Args:
+        files: Gzip TFRecords, in order.
+        schema: A serialised `Schema` that names the columns and their types; None for all columns,
+            with the types of each batch.
+        batch_rows: Rows of a batch; the last one may have fewer.
+    """
+    from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
+
+    decoder = ExamplesToRecordBatchDecoder(schema)
+    for serialised in read_serialised(*files, batch_rows=batch_rows):
+        yield serialised, decoder.DecodeBatch(serialised)
+
+
+def read_batches(
+    *files: str, schema: bytes | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """Yields tf.Examples as record batches of lists; arguments as for `read_examples`."""
+    for _, batch in read_examples(*files, schema=schema, batch_rows=batch_rows):
+        yield batch
