@@ -1,0 +1,1 @@
+"""ModelReport: how good a model is, blessed or not, on one page."""

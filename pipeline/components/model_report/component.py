@@ -1,0 +1,120 @@
+"""ModelReport, the component: a leaf of the pipeline that no model waits for."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation
+from tfx.utils import path_utils
+
+from models.exporting.export import MODEL_INFO_FILE
+from pipeline.components.error_analyzer.component import ERRORS_FILE, ErrorAnalysis
+from pipeline.components.evaluation.measurement import MeasureOptions
+from pipeline.components.evaluation.results import (
+    Evaluation,
+    read_baseline_evaluation,
+    read_evaluation,
+)
+from pipeline.components.model_report import figures
+from pipeline.components.pages.layout import render
+
+PAGE_FILE = "model.html"
+
+
+class ModelPage(Artifact):  # type: ignore[misc]
+    """`model.html`."""
+
+    TYPE_NAME = "ModelPage"
+
+
+@component
+def ModelReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel by name
+    model: InputArtifact[Model],
+    analysis: InputArtifact[ErrorAnalysis],
+    evaluation: InputArtifact[ModelEvaluation],
+    blessing: InputArtifact[ModelBlessing],
+    infra_blessing: InputArtifact[InfraBlessing],
+    page: OutputArtifact[ModelPage],
+    name: Parameter[str],
+    options: Parameter[str],
+    code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
+) -> None:
+    """Writes the page of a model, blessed or refused.
+
+    Args:
+        model: The candidate.
+        analysis: ErrorAnalyzer's table, with the model's answer to each test example.
+        evaluation: The Evaluator's metrics, overall and by slice.
+        blessing: ModelGate's verdict and reasons.
+        infra_blessing: Whether the model answered in a server.
+        page: Gets `model.html`.
+        name: Name of the use case.
+        options: `MeasureOptions` as JSON: confidence, prices and groups.
+        code_digest: Digest of the code that decides the result.
+    """
+    info = Path(path_utils.serving_model_path(model.uri)) / MODEL_INFO_FILE
+    html = render_page(
+        name,
+        answers=pq.read_table(Path(analysis.uri) / ERRORS_FILE),
+        evaluations=(read_evaluation(evaluation.uri), read_baseline_evaluation(evaluation.uri)),
+        reasons=json.loads(blessing.get_string_custom_property("reasons")),
+        problems=json.loads(infra_blessing.get_string_custom_property("problems")),
+        threshold=float(json.loads(info.read_text(encoding="utf-8"))["threshold"]),
+        options=MeasureOptions.from_json(options),
+    )
+    folder = Path(page.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PAGE_FILE).write_text(html, encoding="utf-8")
+
+
+def render_page(  # noqa: PLR0913 - the parts of the page
+    name: str,
+    *,
+    answers: pa.Table,
+    evaluations: tuple[Evaluation, Evaluation | None],
+    reasons: list[dict[str, object]],
+    problems: list[str],
+    threshold: float,
+    options: MeasureOptions,
+) -> str:
+    """Returns the HTML.
+
+    Args:
+        name: The use case.
+        answers: ErrorAnalyzer's table.
+        evaluations: What was measured of the model, and of the one blessed before it or None.
+        reasons: The gate's reasons as JSON values.
+        problems: Why a server could not answer with the model; empty where it could.
+        threshold: The model's own threshold.
+        options: How the model was measured.
+    """
+    measured, before = evaluations
+    slices = figures.slice_rows(measured)
+    answered = figures.answers_of(answers, options.group)
+    cost = options.cost
+    return render(
+        "pipeline.components.model_report",
+        "model.html.j2",
+        name=name,
+        reasons=reasons,
+        problems=problems,
+        threshold=threshold,
+        level=f"{100 * options.confidence:g}",
+        group=options.group,
+        metrics=figures.metric_rows(measured, before),
+        has_baseline=before is not None,
+        confusion=figures.confusion(answered),
+        slices=slices,
+        points=[{key: row[key] for key in ("name", "recall", "precision")} for row in slices],
+        slice_titles=figures.slice_titles(measured),
+        curves=figures.curve_values(answered, options.confidence),
+        calibration=figures.calibration_values(answered, options.confidence),
+        histogram=figures.histogram_values(answered),
+        cost=None if cost is None else figures.cost_values(answered, cost, threshold),
+        prevalence=measured.overall["prevalence"],
+        plots=True,
+    )

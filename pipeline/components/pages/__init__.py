@@ -1,0 +1,1 @@
+"""The layout that all HTML pages share."""

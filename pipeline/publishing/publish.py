@@ -1,0 +1,92 @@
+"""Publishes a run's pages: `reports/NAME/RUN/PAGE.html`, and the latest as `PAGE-NAME.html`."""
+
+from importlib import resources
+from pathlib import Path
+
+from pipeline.components.pages.layout import HISTORY_MARK, ROOT_MARK, STAMP_MARK
+from pipeline.lineage.graph import Graph, Run
+from pipeline.lineage.runs import run_output
+from pipeline.publishing.history import render_history
+from pipeline.publishing.index import INDEX_FILE, write_index
+from pipeline.publishing.stamp import Stamp, make_stamp
+
+# The pages that steps make: name, type of the artifact and file in it.
+_PAGES = (
+    ("data", "DataPage", "data.html"),
+    ("model", "ModelPage", "model.html"),
+    ("errors", "ErrorAnalysis", "errors.html"),
+)
+_PLOTLY_FILE = "assets/plotly.min.js"
+
+
+def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
+    """Publishes the pages that a run made or took from the cache.
+
+    Pages of earlier runs stay. Those without a date are copies, so that the folder works wherever
+    it is copied to.
+
+    Args:
+        graph: Everything that ML Metadata holds.
+        run: The run, complete or stopped.
+        reports: The folder of reports.
+
+    Returns:
+        The pages without a date, and the index last; empty where the run made no page.
+    """
+    stamp = make_stamp(graph, run)
+    latest = []
+    for name, type_name, file_name in _PAGES:
+        artifact = run_output(graph, run, type_name)
+        source = None if artifact is None else Path(artifact.uri) / file_name
+        if source is None or not source.is_file():
+            continue
+        html = source.read_text(encoding="utf-8")
+        if HISTORY_MARK in html:
+            html = html.replace(HISTORY_MARK, render_history(graph, run))
+        publish_page(html, name, stamp, reports)
+        path = reports / f"{name}-{run.use_case}.html"
+        _replace(path, _filled(html, stamp, root=""))
+        latest.append(path)
+    if latest:
+        write_index(reports)
+        latest.append(reports / INDEX_FILE)
+    return latest
+
+
+def publish_page(html: str, name: str, stamp: Stamp, reports: Path) -> Path:
+    """Writes one page into its run's folder and returns its path.
+
+    Args:
+        html: The page, with the marks of `pipeline.components.pages.layout`.
+        name: The page's name, without `.html`.
+        stamp: Its run.
+        reports: The folder of reports; plotly.js is written there once.
+    """
+    folder = reports / stamp.use_case / stamp.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.write(folder)
+    _write_plotly(reports)
+    path = folder / f"{name}.html"
+    _replace(path, _filled(html, stamp, root="../../"))
+    return path
+
+
+def _filled(html: str, stamp: Stamp, *, root: str) -> str:
+    return html.replace(STAMP_MARK, stamp.to_html()).replace(ROOT_MARK, root)
+
+
+def _write_plotly(reports: Path) -> None:
+    """Writes plotly.js unless it is there already, of the same release."""
+    content = (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    path = reports / _PLOTLY_FILE
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, content)
+
+
+def _replace(path: Path, content: str | bytes) -> None:
+    """Writes a file whole: a browser that reloads never sees half of it."""
+    incoming = path.with_name(f".{path.name}")
+    incoming.write_bytes(content.encode() if isinstance(content, str) else content)
+    incoming.replace(path)
