@@ -1,11 +1,88 @@
-"""Fixtures that the tests of every folder may use."""
+"""Fixtures for the tests of every folder, and the choice of the unit tests.
 
+A unit test imports no TensorFlow, TFX, Beam or Keras. The choice is made from the sources: a file
+that imports one of them when it is loaded has no unit tests. A test that imports one only when it
+runs, or starts a process that does, has the marker `tensorflow`. With `--part=unit` these packages
+cannot be imported, so that a test without the marker fails.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[1]
+from tests.load_imports import PROJECT, external_packages
+
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+# All that import TensorFlow, TFX, Beam or Keras, and these.
+HEAVY_PACKAGES = frozenset(
+    {"tensorflow", "tfx", "apache_beam", "keras", "keras_tuner", "tfx_bsl", "tensorflow_transform"}
+    | {"tensorflow_model_analysis", "tensorflow_data_validation", "tensorflow_serving"}
+)
+_OTHER_MARKERS = {"tensorflow", "e2e", "engines"}
+
+
+class HeavyImportBlocker(MetaPathFinder, Loader):
+    """Finds the heavy packages, but does not load them."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in HEAVY_PACKAGES:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec:
+            spec.loader = self
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        # Not an ImportError, which code with optional imports would catch.
+        raise AssertionError(
+            f"a unit test imports {spec.name}: import less, or mark the test `tensorflow`"
+        )
+
+
+def is_light(path: Path) -> bool:
+    """Whether loading a test file imports no heavy package."""
+    return HEAVY_PACKAGES.isdisjoint(external_packages(path))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--part", choices=["unit", "rest"], help="run the unit tests only, or all other tests only"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--part") == "unit":
+        sys.meta_path.insert(0, HeavyImportBlocker())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the files that the blocker would stop."""
+    if config.getoption("--part") == "unit" and collection_path.match("test_*.py"):
+        return True if not is_light(collection_path) else None
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the unit tests; deselects what is not in the part that was asked for."""
+    for item in items:
+        markers = {marker.name for marker in item.iter_markers()}
+        if is_light(item.path) and markers.isdisjoint(_OTHER_MARKERS):
+            item.add_marker("unit")
+    part = config.getoption("--part")
+    if part:
+        is_wanted = {
+            item: (item.get_closest_marker("unit") is not None) == (part == "unit")
+            for item in items
+        }
+        config.hook.pytest_deselected(items=[item for item in items if not is_wanted[item]])
+        items[:] = [item for item in items if is_wanted[item]]
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +97,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not there: no folder ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder with version 7 of `readings` pushed."""
+    from tests.pipeline.prediction import readings
+
+    output = tmp_path_factory.mktemp("output")
+    readings.write_model(output / "serving" / "readings" / "7")
+    return output

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.tensorflow
+
 PROJECT = Path(__file__).resolve().parent.parent
 DATAFLOW = (
     "--engine=dataflow",

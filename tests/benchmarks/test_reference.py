@@ -82,6 +82,7 @@ def write_examples(path, rows):
             writer.write(example.SerializeToString())
 
 
+@pytest.mark.tensorflow
 def test_all_files_of_a_split_are_read(tmp_path):
     rows = [(b"a", 1, [0.5, 1.5]), (b"b", 2, [2.5, 3.5])]
     write_examples(tmp_path / "Split-test" / "data-0.gz", rows)
@@ -92,6 +93,7 @@ def test_all_files_of_a_split_are_read(tmp_path):
     assert columns["numbers"].tolist() == [[0.5, 1.5], [2.5, 3.5]]
 
 
+@pytest.mark.tensorflow
 def test_a_split_without_files_says_what_to_give(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Split-eval holds no \*.gz .* Examples artifact"):
         reference.read_split(tmp_path, "eval")

@@ -88,6 +88,7 @@ def test_the_taxi_reference_learns_a_threshold_on_the_fare():
     assert reference_taxi.evaluate(splits)["boosting"]["roc_auc"] > 0.98
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("command", [reference_signals.main, reference_taxi.main])
 def test_a_folder_that_is_no_artifact_is_refused(tmp_path, command):
     result = CliRunner().invoke(command, ["--splits", str(tmp_path)])

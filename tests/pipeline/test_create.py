@@ -14,6 +14,8 @@ from pipeline.config_loading import load_config
 from pipeline.reading.data_source import find_source
 from tests.e2e.harness import CONFIG, wells_csv, write_wells
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture
 def config(tmp_path):

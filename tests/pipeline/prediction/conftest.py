@@ -1,4 +1,7 @@
-"""A pushed model, and a server that serves it."""
+"""The config of the use case `readings`, and a server that serves its model."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -6,15 +9,7 @@ from tests.pipeline.prediction import readings
 
 
 @pytest.fixture(scope="session")
-def pushed(tmp_path_factory):
-    """An output folder with version 7 of `readings` pushed."""
-    output = tmp_path_factory.mktemp("output")
-    readings.write_model(output / "serving" / "readings" / "7")
-    return output
-
-
-@pytest.fixture(scope="session")
-def server(pushed):
+def server(pushed: Path) -> Iterator[dict[str, str]]:
     """The embedded server on the pushed model: addresses by wire."""
     from serving.options import ServerOptions
     from serving.server import ModelServer
@@ -33,6 +28,6 @@ def server(pushed):
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path: Path) -> Path:
     """The use case's YAML."""
     return readings.write_config(tmp_path)

@@ -21,6 +21,8 @@ from tests.pipeline.prediction.readings import (
     write_parquet,
 )
 
+pytestmark = pytest.mark.tensorflow
+
 
 def predict(data, config, *more):
     arguments = ["predict", str(data), "--config", str(config), *map(str, more)]

@@ -22,12 +22,14 @@ def _without(name):
     return tuple(arg for arg in DATAFLOW if not arg.startswith(f"--{name}="))
 
 
+@pytest.mark.tensorflow
 def test_whole_options_have_no_problem():
     assert find_problems(EngineOptions(DATAFLOW), **BUCKET) == []
     loopback = EngineOptions((*JOB_SERVER, "--environment_type=LOOPBACK", "--parallelism=2"))
     assert find_problems(loopback, data="data.csv", artifacts="output") == []
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -49,6 +51,7 @@ def test_what_is_wrong_is_told_in_one_sentence(args, words):
     assert words in problem
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("what", ["data", "artifacts"])
 def test_local_paths_are_out_of_reach_of_other_machines(what):
     [problem] = find_problems(EngineOptions(DATAFLOW), **(BUCKET | {what: "/home/me/x"}))

@@ -71,6 +71,7 @@ def _metric(tag):
     return api_pb2.MetricName(group="", tag=tag)
 
 
+@pytest.mark.tensorflow
 def test_every_run_has_its_options_and_final_metrics_in_the_plugin(tmp_path):
     worse = _record("run-2", options=OPTIONS | {"learning_rate": 0.1}, metrics={"pr_auc": 0.25})
     assert write_logdir([_record(), worse], tmp_path / "log") == 2
@@ -89,6 +90,7 @@ def test_every_run_has_its_options_and_final_metrics_in_the_plugin(tmp_path):
     assert session.status == api_pb2.STATUS_SUCCESS
 
 
+@pytest.mark.tensorflow
 def test_a_failed_run_is_told_as_failed_and_one_without_a_model_is_left_out(tmp_path):
     failed = _record(state=RunState.FAILED, stopped_at="Evaluator", metrics={})
     assert write_logdir([failed, _record("run-2", options={})], tmp_path / "log") == 1
@@ -97,6 +99,7 @@ def test_a_failed_run_is_told_as_failed_and_one_without_a_model_is_left_out(tmp_
     assert group.sessions[0].status == api_pb2.STATUS_FAILURE
 
 
+@pytest.mark.tensorflow
 def test_the_training_curves_are_beside_the_options(tmp_path):
     logs = tmp_path / "model_run" / "train"
     write_logdir([_record("curves")], logs.parent)  # any event files will do

@@ -51,11 +51,13 @@ def imported(project) -> dict[str, list[str]]:
     return dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("step", ENTRY_MODULES)
 def test_every_module_that_a_step_imports_is_in_its_code_or_harmless(project, imported, step):
     assert missing_files(project, step, imported[step]) == set()
 
 
+@pytest.mark.tensorflow
 def test_a_helper_that_is_imported_by_a_computed_name_is_found_missing(project, imported):
     modules = [*imported["ModelGate"], "pipeline.onboarding.proposal"]
     assert missing_files(project, "ModelGate", modules) == {"pipeline.onboarding.proposal"}
@@ -92,6 +94,7 @@ def test_harmless_modules_exist_and_each_has_a_reason(project):
         assert reason.endswith("."), module
 
 
+@pytest.mark.tensorflow
 def test_every_component_of_the_pipeline_carries_its_code(tmp_path):
     """Resolvers look anew in every run, and TFX's own SchemaGen has no code of ours."""
     from common.metadata import sqlite_connection

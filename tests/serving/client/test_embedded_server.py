@@ -9,6 +9,8 @@ import pytest
 
 from serving.client import AsyncClient, Client, InputMismatchError, RowError, ServingClientError
 
+pytestmark = pytest.mark.tensorflow
+
 WIRES = ["grpc", "rest"]
 
 

@@ -6,6 +6,8 @@ import pytest
 from serving.client.tensors import from_tensor, to_tensor
 from serving.client.wires.messages import _FIELDS, MESSAGES
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture(scope="module")
 def official():

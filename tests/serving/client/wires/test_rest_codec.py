@@ -113,6 +113,7 @@ def test_states_of_versions():
     )
 
 
+@pytest.mark.tensorflow
 def test_signatures_as_protobuf_prints_them():
     from google.protobuf import json_format
     from tensorflow_serving.apis import get_model_metadata_pb2 as pb

@@ -1,0 +1,54 @@
+"""The packages that a test file imports when it is loaded, read from the sources alone."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def external_packages(path: Path) -> frozenset[str]:
+    """Returns the top-level packages outside the project that loading a file imports.
+
+    Imports inside functions do not count: they run when the function is called.
+    """
+    visited, pending = {path}, [path]
+    packages: set[str] = set()
+    while pending:
+        for name in _loaded_names(pending.pop()):
+            files = _project_files(name)
+            pending.extend(files - visited)
+            visited |= files
+            if not files:
+                packages.add(name.partition(".")[0])
+    return frozenset(packages)
+
+
+@cache
+def _loaded_names(path: Path) -> frozenset[str]:
+    return frozenset(_names(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Yields the dotted name of everything that executing a syntax tree imports."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{alias.name}" for alias in names)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                continue
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case _:
+                yield from _names(node)
+
+
+@cache
+def _project_files(name: str) -> frozenset[Path]:
+    """The project's files that importing a dotted name executes, its packages included."""
+    places = [PROJECT.joinpath(*name.split(".")[:depth]) for depth in range(1, name.count(".") + 2)]
+    files = {file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))}
+    return frozenset(file for file in files if file.is_file())
