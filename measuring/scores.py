@@ -71,6 +71,9 @@ def average_precision(
 
     NaN without a positive example or with a probability that is not finite.
 
+    >>> average_precision(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9]))  # (1 + 2/3) / 2
+    0.8333333333333333
+
     Args:
         labels: `[n]` of 0 and 1.
         probabilities: float64 `[n]`, of the positive class.
@@ -92,6 +95,9 @@ def roc_auc(
 
     NaN without examples of both classes or with a probability that is not finite. Arguments as for
     `average_precision`.
+
+    >>> roc_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.3, 0.9]))  # 3 of 4 pairs in order
+    0.75
 
     References:
         Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143:

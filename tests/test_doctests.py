@@ -1,26 +1,25 @@
-"""The examples in docstrings, run as they stand there."""
+"""The examples in docstrings, run as they are written."""
 
 import doctest
 import importlib
+import tomllib
+from pathlib import Path
 
 import pytest
 
-_MODULES = (
-    "common.paths",
-    "common.run_ids",
-    "datasets.options",
-    "measuring.intervals",
-    "measuring.scores",
-    "models.features",
-    "models.probabilities.cost",
-    "models.probabilities.thresholds",
-    "pipeline.reading.ingest_spec",
-    "serving.client.client",
-)
+PROJECT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("name", _MODULES)
+def _modules_with_examples():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    for package in project["tool"]["mypy"]["packages"]:
+        for path in sorted((PROJECT / package).rglob("*.py")):
+            if ">>> " in path.read_text(encoding="utf-8"):
+                yield ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("name", list(_modules_with_examples()))
 def test_the_examples_of_a_module_give_what_they_show(name):
     failed, attempted = doctest.testmod(importlib.import_module(name))
-    assert attempted, f"{name} has no example"
+    assert attempted, f"{name} has `>>>` outside of a docstring"
     assert not failed
