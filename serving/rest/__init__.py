@@ -1,1 +1,1 @@
-"""TensorFlow Serving's REST interface: the JSON, the routes, and the server that listens."""
+"""TensorFlow Serving's REST interface: JSON bodies, routes, HTTP server."""

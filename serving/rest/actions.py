@@ -1,4 +1,4 @@
-"""The five things that REST can be asked for, from a body to an answer."""
+"""The five REST actions, from a request body to an answer."""
 
 import time
 from collections.abc import Callable, Generator
@@ -35,17 +35,17 @@ T = TypeVar("T")
 
 @dataclass
 class _Course:
-    """What is known of a request while it runs, for the metrics."""
+    """The metrics labels of a request, filled in while it runs."""
 
     asked: Asked = field(default_factory=Asked)
     num_examples: int | None = None
 
 
 class Run(NamedTuple):
-    """A run that a request needs.
+    """A run of a model for a request.
 
     Attributes:
-        servable: The model.
+        servable: The loaded version.
         feeds: Arrays by tensor name.
         fetches: Tensor names.
     """
@@ -60,7 +60,7 @@ Steps = Generator[Run, Outputs, bytes]
 
 
 def _drive(steps: Steps) -> bytes:
-    """Runs what a request needs, in this thread, and returns its answer."""
+    """Performs the runs of a request in this thread, and returns its answer."""
     try:
         run = next(steps)
         while True:
@@ -76,7 +76,7 @@ def _drive(steps: Steps) -> bytes:
 
 
 class Actions:
-    """Answers requests; safe to use from many threads."""
+    """Answers requests; thread-safe."""
 
     def __init__(self, servables: Servables, statuses: ModelManager, metrics: Metrics) -> None:
         self._servables = servables
@@ -88,10 +88,10 @@ class Actions:
         }
 
     def answer(self, route: Route, body: bytes) -> bytes:
-        """Returns the JSON that answers a request.
+        """Returns the JSON answer to a request.
 
         Raises:
-            ServingError: In TensorFlow Serving's words.
+            ServingError: With TensorFlow Serving's code and text.
         """
         if route.action == "predict":
             return _drive(self.predict(route, body))
@@ -119,13 +119,13 @@ class Actions:
         )
 
     def predict(self, route: Route, body: bytes) -> Steps:
-        """Answers a predict call in two steps: up to the model's run, and from its outputs on.
+        """Answers a predict call in two steps: before and after the run of the model.
 
-        The generator yields the run, takes its outputs, or its ServingError, and returns the JSON.
-        It has to be ended, for it holds the model.
+        The generator yields the run, receives its outputs or its ServingError, and returns the
+        JSON. Callers must exhaust or close it, because it keeps the model loaded.
 
         Raises:
-            ServingError: In TensorFlow Serving's words.
+            ServingError: With TensorFlow Serving's code and text.
         """
         started = time.perf_counter()
         course = _Course()
@@ -163,14 +163,14 @@ class Actions:
                     f"Failed to get input map for signature: {name or 'DEFAULT'}"
                 )
             request = read_predict_body(document, types)
-            find_signature(servable, name)  # what is wrong with the model itself comes last
+            find_signature(servable, name)  # errors of the model come after those of the request
             names = list(signature.outputs)
             started = time.perf_counter()
-            found = yield Run(servable, *plan_run(signature, request.arrays, names))
+            outputs = yield Run(servable, *plan_run(signature, request.arrays, names))
             self._metrics.observe_runtime(
                 course.asked, api=route.action, seconds=time.perf_counter() - started
             )
-        return dict(zip(names, found, strict=True)), request.is_row
+        return dict(zip(names, outputs, strict=True)), request.is_row
 
     def _classify(self, route: Route, body: bytes, course: _Course) -> bytes:
         return classification_json(self._on_examples(classify, route, body, course))
@@ -204,7 +204,7 @@ class Actions:
         return result
 
     def _status(self, route: Route) -> bytes:
-        # A label is not looked at, as in TensorFlow Serving: all versions are told.
+        # A label is ignored, as in TensorFlow Serving: the answer lists all versions.
         response = self._statuses.status(route.model, version=route.version)
         return document_json(_to_dict(response))
 

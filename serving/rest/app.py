@@ -1,4 +1,4 @@
-"""The ASGI application: bodies in, answers out, nothing slow in the event loop."""
+"""The ASGI application; slow work runs outside the event loop."""
 
 import asyncio
 import contextlib
@@ -25,9 +25,9 @@ from serving.rest.routes import Route, UnreadableVersionError, find_route, is_ap
 logger = logging.getLogger(__name__)
 
 _LARGE_BYTES = 2**20
-# What is parsed in some hundred microseconds does not hold up the event loop.
+# A body of this size is parsed in some hundred microseconds, which the event loop can afford.
 _SMALL_BYTES = 2**14
-_GZIP = 31  # zlib's window, and that the format is gzip's
+_GZIP = 31  # zlib's largest window, with a gzip header
 _JSON, _TEXT = b"application/json", b"text/plain"
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -59,16 +59,16 @@ class _Request:
 
 
 class ClientGoneError(Exception):
-    """The client went away before its request was there."""
+    """The client disconnected before its request was complete."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Executors:
-    """Threads that work for the event loop.
+    """Thread pools for work outside the event loop.
 
     Attributes:
-        usual: For most requests; as many as run at a time.
-        large: For large bodies, few at a time, for they take much memory.
+        usual: Threads for most requests; their number limits the concurrent requests.
+        large: Few threads for large bodies, which take much memory.
     """
 
     usual: Executor
@@ -77,13 +77,13 @@ class Executors:
 
 @dataclass(frozen=True, kw_only=True)
 class RestApp:
-    """The application, as ASGI has it.
+    """The ASGI application.
 
     Attributes:
-        actions: What answers.
-        metrics: Told at the path of the options.
+        actions: Answers requests for models.
+        metrics: The metrics served at `options.metrics_path`.
         options: Limits and paths.
-        executors: Threads in which requests are answered.
+        executors: Threads that answer requests.
     """
 
     actions: Actions
@@ -94,7 +94,7 @@ class RestApp:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request."""
         if scope["type"] != "http":
-            raise ValueError(f"only http is served, got {scope['type']}")
+            raise ValueError(f"scope type must be http, got {scope['type']}")
         path = scope["raw_path"].decode("utf-8", "surrogateescape")
         request = _Request(scope["method"], path, dict(scope["headers"]))
         try:
@@ -116,7 +116,7 @@ class RestApp:
             return _Answer(200, await self._run(route, request, chunks))
         except ClientGoneError:
             raise
-        except Exception as error:  # noqa: BLE001 - a request ends in an answer
+        except Exception as error:  # noqa: BLE001 - every request gets an answer
             return self._refusal(error)
 
     def _refusal(self, error: Exception) -> _Answer:
@@ -125,15 +125,15 @@ class RestApp:
         if isinstance(error, UnreadableVersionError):
             return _Answer(400, b"")
         if isinstance(error, _TooLargeError):
-            text = f"The body is larger than {self.options.max_body_bytes} bytes"
+            text = f"The body exceeds the limit of {self.options.max_body_bytes} bytes"
             return _Answer(413, error_json(text), closes=True)
-        # Where, not what: the error's own text may quote the request.
+        # The traceback without the error's text, which may quote the request.
         places = "".join(traceback.format_tb(error.__traceback__))
         logger.error("A request failed unexpectedly: %s at\n%s", type(error).__name__, places)
         return _Answer(500, error_json(f"{type(error).__name__} in the server"))
 
     async def _answer_beside(self, request: _Request) -> _Answer:
-        """Routes that are not TensorFlow Serving's REST interface."""
+        """Answers metrics, `/healthz` and `/readyz`."""
         if request.path == self.options.metrics_path:
             loop = asyncio.get_running_loop()
             text = await loop.run_in_executor(self.executors.usual, self.metrics.render)
@@ -146,7 +146,7 @@ class RestApp:
                 return (
                     _Answer(200, b"ok\n", _TEXT)
                     if is_ready
-                    else _Answer(503, b"not ready: some model has no version that serves\n", _TEXT)
+                    else _Answer(503, b"not ready: a model has no version that serves\n", _TEXT)
                 )
         return _Answer(404, NOT_FOUND_PAGE, b"text/html", closes=True)
 
@@ -185,33 +185,33 @@ class RestApp:
         timeout_s = self.options.timeout_ms / 1000 or None
         done, _ = await asyncio.wait([running], timeout=timeout_s)
         if not done:
-            # It cannot be stopped; what it will say is of no interest.
+            # The work cannot be stopped; its result is discarded.
             running.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise _timed_out()
 
     async def _ended(self, running: "Future[Any]") -> bool:
-        """Waits for a thread's future; far cheaper than `asyncio.wrap_future` and `wait`."""
+        """Waits for a thread's future, at far less cost than `asyncio.wrap_future` and `wait`."""
         loop = asyncio.get_running_loop()
-        told = loop.create_future()
+        ended = loop.create_future()
 
-        def tell() -> None:
-            if not told.done():
-                told.set_result(None)
+        def end() -> None:
+            if not ended.done():
+                ended.set_result(None)
 
-        running.add_done_callback(lambda _: loop.call_soon_threadsafe(tell))
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(end))
         timeout_ms = self.options.timeout_ms
-        timer = loop.call_later(timeout_ms / 1000, tell) if timeout_ms else None
-        await told
+        timer = loop.call_later(timeout_ms / 1000, end) if timeout_ms else None
+        await ended
         if timer is not None:
             timer.cancel()
         return running.done()
 
     async def _predict_here(self, route: Route, body: bytes) -> bytes:
-        """Answers on the event loop, while a batch runs elsewhere: no request changes threads."""
+        """Answers on the event loop while a batch runs in another thread."""
         steps = self.actions.predict(route, body)
         run = next(steps)
         if run.servable.submit is None:
-            raise ValueError(f"{run.servable.name} does not batch, though the server does")
+            raise ValueError(f"{run.servable.name} does not batch, but the server does")
         try:
             running = run.servable.submit(run.feeds, run.fetches)
         except ServingError as error:
@@ -219,7 +219,7 @@ class RestApp:
             raise
         if not await self._ended(running):
             late = _timed_out()
-            # The model is held until the batch has run.
+            # The model stays loaded until the batch has run.
             running.add_done_callback(lambda _: _abandon(steps, late))
             raise late
         try:
@@ -276,7 +276,7 @@ def _abandon(steps: Steps, error: ServingError) -> None:
 
 
 def _unpack(body: bytes, limit: int) -> bytes:
-    """Returns what was packed; nothing where that is broken, as TensorFlow Serving reads it."""
+    """Returns the decompressed body; empty for invalid gzip, as in TensorFlow Serving."""
     unpacker = zlib.decompressobj(_GZIP)
     try:
         unpacked = unpacker.decompress(body, limit)

@@ -1,4 +1,4 @@
-"""Python's cycle collector, held off while a large body is in memory."""
+"""A pause of Python's cycle collector while a large body is in memory."""
 
 import contextlib
 import gc
@@ -11,11 +11,11 @@ _num_pauses = 0
 
 @contextlib.contextmanager
 def paused_collector() -> Iterator[None]:
-    """Keeps the collector from going through millions of values again and again.
+    """Pauses the collector, which would repeatedly scan the millions of values of a large body.
 
-    Each time it would stop all threads for up to seconds. JSON holds no cycles.
+    Each scan would stop all threads for up to seconds. JSON values contain no cycles.
     """
-    global _num_pauses  # noqa: PLW0603 - there is one collector in a process
+    global _num_pauses  # noqa: PLW0603 - a process has one collector
     with _lock:
         _num_pauses += 1
         gc.disable()

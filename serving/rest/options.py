@@ -1,4 +1,4 @@
-"""What the REST side of the server is told when it starts."""
+"""Options of the REST server."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RestOptions:
-    """Where to listen, and what beside the models to answer.
+    """Address, limits and extra routes of the REST server.
 
     Attributes:
         host: Address to bind.
-        port: Port to bind; 0 takes a free one.
-        timeout_ms: A request that takes longer is answered DEADLINE_EXCEEDED; 0 waits for ever.
+        port: Port to bind; 0 picks a free one.
+        timeout_ms: Milliseconds until a request fails with DEADLINE_EXCEEDED; 0 is no limit.
         enable_cors: Whether answers carry CORS headers.
-        metrics_path: Path of Prometheus's metrics; None is no such route.
-        is_ready: Asked by `/readyz`.
-        shares_runs: Whether the models batch, so that a request need not wait in a thread.
-        max_body_bytes: Larger bodies are refused (413), before or after they are unpacked.
+        metrics_path: Path of the Prometheus metrics; None disables the route.
+        is_ready: Returns whether `/readyz` answers 200.
+        shares_runs: Whether the models batch, so that a request does not wait in a thread.
+        max_body_bytes: Limit of a body, compressed or not, > 0; larger ones get a 413.
     """
 
     host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The body of a predict request: tensors by name, from rows or from columns."""
+"""The body of a predict request: input tensors from rows or columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from serving.rest.bodies.json_values import (
     type_name,
 )
 
-# Where something is wrong, so many rows at a time are looked at for it.
+# Rows per step when an invalid request is searched for its first error.
 _CHECKED_ROWS = 2**10
 
 Arrays = dict[str, NDArray[Any]]
@@ -38,11 +38,11 @@ Inputs = Mapping[str, int]  # DataType by name
 
 @dataclass(frozen=True)
 class PredictBody:
-    """What a request brings.
+    """The parsed inputs of a request.
 
     Attributes:
-        arrays: The inputs by name.
-        is_row: Whether it has `instances`, so that its answer has `predictions`.
+        arrays: Arrays by input name.
+        is_row: Whether the request has `instances`, so that the answer has `predictions`.
     """
 
     arrays: Arrays
@@ -50,10 +50,10 @@ class PredictBody:
 
 
 def read_signature_name(document: JsonObject) -> str:
-    """Returns the name of the signature, empty if none is given.
+    """Returns the name of the signature; empty if the request has none.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it is no text.
+        ServingError: INVALID_ARGUMENT if the name is not a string.
     """
     name = document.find("signature_name")
     if name is MISSING:
@@ -74,8 +74,8 @@ def read_predict_body(document: JsonObject, inputs: Inputs) -> PredictBody:
         inputs: Types of the signature's inputs.
 
     Raises:
-        ServingError: INVALID_ARGUMENT in TensorFlow Serving's words; UNIMPLEMENTED for a type that
-            JSON cannot express.
+        ServingError: INVALID_ARGUMENT with TensorFlow Serving's text; UNIMPLEMENTED for a type
+            that JSON cannot express.
     """
     instances, columns = document.find("instances"), document.find("inputs")
     if instances is MISSING and columns is MISSING:
@@ -130,11 +130,12 @@ def _read_column(value: Any, name: str, dtype: int) -> NDArray[Any]:
         return single_array(value, tensor_type)
     except (UnfitError, ServingError):
         _check_column(value, dtype)
-        return _without_elements(name, shape_of(value), dtype)
+        _check_tensor_exists(name, shape_of(value), dtype)
+        raise
 
 
 def _check_column(value: Any, dtype: int) -> None:
-    """Raises the error that the first wrong value deserves."""
+    """Raises the error for the first wrong value."""
     shape, tensor_type = shape_of(value), TYPES.get(dtype)
 
     def check(item: Any) -> None:
@@ -164,7 +165,8 @@ def _read_instances(instances: list[Any], inputs: Inputs) -> Arrays:
     try:
         return _convert_rows(instances, inputs)
     except (UnfitError, ServingError):
-        return _check_rows(instances, inputs)
+        _check_rows(instances, inputs)
+        raise
 
 
 def _convert_rows(instances: list[Any], inputs: Inputs) -> Arrays:
@@ -198,8 +200,8 @@ def _batch(values: list[Any], tensor_type: TensorType | None) -> NDArray[Any]:
     return to_array(values, shape_of(values[0]), tensor_type)
 
 
-def _check_rows(instances: list[Any], inputs: Inputs) -> Arrays:
-    """Raises the error that the first wrong value deserves."""
+def _check_rows(instances: list[Any], inputs: Inputs) -> None:
+    """Raises the error for the first wrong value."""
     checks = {name: _RowCheck(dtype) for name, dtype in inputs.items()}
     first = instances[:1]
     _check_some(first, 0, checks, is_named=_is_named(first[0]))
@@ -209,10 +211,8 @@ def _check_rows(instances: list[Any], inputs: Inputs) -> Arrays:
             _convert_rows(first + some, inputs)
         except (UnfitError, ServingError):
             _check_some(some, start, checks, is_named=_is_named(first[0]))
-    return {
-        name: _without_elements(name, [len(instances), *check.shape], inputs[name])
-        for name, check in checks.items()
-    }
+    for name, check in checks.items():
+        _check_tensor_exists(name, [len(instances), *check.shape], inputs[name])
 
 
 def _check_some(
@@ -220,8 +220,8 @@ def _check_some(
 ) -> None:
     for position, instance in enumerate(instances, start):
         if _is_named(instance) != is_named:
-            found = "object but got list" if is_named else "value/list but got object"
-            raise invalid_argument(f"Expecting {found} at item {position} of input list")
+            problem = "object but got list" if is_named else "value/list but got object"
+            raise invalid_argument(f"Expecting {problem} at item {position} of input list")
         if is_named:
             _check_object(instance, checks, position)
         else:
@@ -254,7 +254,7 @@ def _check_element(value: Any, check: "_RowCheck | None", where: str, name: str 
 
 
 class _RowCheck:
-    """Checks one input's values, instance after instance.
+    """Checks the values of one input, instance by instance.
 
     Attributes:
         shape: Shape of the first instance.
@@ -289,7 +289,7 @@ def _check_value(value: Any, dtype: int) -> None:
     """Checks one element.
 
     Raises:
-        ServingError: It is of another type than the tensor, or of one that JSON cannot express.
+        ServingError: Its type is not the tensor's, or JSON cannot express the tensor's type.
     """
     tensor_type = TYPES.get(dtype)
     if type(value) is JsonObject and dtype == DataType.DT_STRING:
@@ -307,15 +307,18 @@ def _check_value(value: Any, dtype: int) -> None:
 
 
 def dtype_name(dtype: int) -> str:
-    """Returns TensorFlow's own name of a type."""
+    """Returns TensorFlow's name of a type."""
     try:
         return str(DataType.Name(dtype)).removeprefix("DT_").lower()
     except ValueError:
         return f"unknown dtype enum ({dtype})"
 
 
-def _without_elements(name: str, shape: list[int], dtype: int) -> NDArray[Any]:
-    """The tensor in whose values nothing is wrong: it has too many dimensions, or no values."""
+def _check_tensor_exists(name: str, shape: list[int], dtype: int) -> None:
+    """Checks that a shape and a type, whose values are all valid, make a tensor.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for too many dimensions, or a type that JSON cannot express.
+    """
     if len(shape) > MAX_RANK or dtype not in TYPES:
         raise invalid_argument(f"tensor parsing error: {name}")
-    raise AssertionError(f"input {name} of shape {shape[:8]} fits, and could not be converted")

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, with an answer to clients that have said all, and an end to others."""
+"""uvicorn's HTTP protocol, with half-closed connections answered and silent ones closed."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ class RestProtocol(HttpToolsProtocol):
     """One connection.
 
     Attributes:
-        idle_s: Whoever is silent for so long in the middle of a request is cut off.
+        idle_s: Seconds of silence in the middle of a request until the connection is closed.
     """
 
     idle_s = 50.0
@@ -25,18 +25,18 @@ class RestProtocol(HttpToolsProtocol):
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Starts to watch for silence."""
+        """Starts the timer for silence."""
         super().connection_made(transport)
         self._watch = self.loop.call_later(self.idle_s, self._check_silence)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops to watch."""
+        """Stops the timer."""
         if self._watch is not None:
             self._watch.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Takes what came, unless it is a head without an end."""
+        """Parses the data; closes the connection at a request head beyond the limit."""
         self._heard_at = self.loop.time()
         super().data_received(data)
         if self._is_in_head:
@@ -45,17 +45,17 @@ class RestProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Begins to count the head."""
+        """Starts to count the bytes of the head."""
         self._is_in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """Stops to count: the head is complete."""
         self._is_in_head = False
         super().on_headers_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Lets a client that sends no more have the answer that it waits for."""
+        """Keeps a half-closed connection open until its answer is sent."""
         if not self._is_answering():
             return False
         self.cycle.keep_alive = False

@@ -1,4 +1,4 @@
-"""What a method and a path ask for."""
+"""Routes: from an HTTP method and a path to an action on a model."""
 
 import re
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _MAX_DIGITS = 19
 
 
 class UnreadableVersionError(Exception):
-    """A version beyond int64: answered with 400 and no body."""
+    """A version beyond int64; the answer is a 400 without a body."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """What is asked for.
+    """The target of a request.
 
     Attributes:
         action: `predict`, `classify`, `regress`, `status` or `metadata`.
@@ -38,33 +38,33 @@ class Route:
 
 
 def is_api(path: str) -> bool:
-    """Tells whether a path is one of TensorFlow Serving's own."""
+    """Returns whether a path belongs to TensorFlow Serving's API."""
     return _API.fullmatch(path) is not None
 
 
 def find_route(method: str, path: str) -> Route:
-    """Returns what is asked for.
+    """Returns the route of a request.
 
     Args:
-        method: Verb in upper case.
-        path: As sent: percent-encoded, without the query.
+        method: HTTP method in upper case.
+        path: Percent-encoded path without the query, as sent.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for a path or verb that is not known.
-        UnreadableVersionError: The version does not fit into int64.
+        ServingError: INVALID_ARGUMENT for an unknown path or method.
+        UnreadableVersionError: The version does not fit into an int64.
     """
     pattern = {"POST": _INFERENCE, "GET": _MODEL}.get(method)
-    found = pattern.fullmatch(path) if pattern else None
-    if found is None:
-        raise malformed(method, path)
-    name, version, label, action = found.groups()
+    match = pattern.fullmatch(path) if pattern else None
+    if match is None:
+        raise _malformed(method, path)
+    name, version, label, action = match.groups()
     number = None if version is None else _int64(version)
     if method == "GET":
         if not name:
             raise invalid_argument("Missing model name in request.")
         action = "metadata" if action == "metadata" else "status"
     elif action != action.lower():
-        raise malformed(method, path)
+        raise _malformed(method, path)
     return Route(
         action,
         _decoded(name),
@@ -80,8 +80,7 @@ def _int64(digits: str) -> int:
     return int(significant)
 
 
-def malformed(method: str, path: str) -> ServingError:
-    """Returns the error for a path or verb that is not known."""
+def _malformed(method: str, path: str) -> ServingError:
     return invalid_argument(f"Malformed request: {method} {path}")
 
 

@@ -1,4 +1,4 @@
-"""The REST side of the server: uvicorn in a thread of its own."""
+"""The REST server: uvicorn in its own thread."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ _KEEP_ALIVE_S = 75
 
 
 class RestServer:
-    """Listens from `start` to `stop`."""
+    """A server that listens from `start` to `stop`."""
 
     def __init__(
         self, servables: Servables, statuses: ModelManager, metrics: Metrics, options: RestOptions
@@ -42,10 +42,10 @@ class RestServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> int:
-        """Listens, and returns the port.
+        """Starts to listen, and returns the port.
 
         Raises:
-            OSError: The port is taken, or the host is not this machine's.
+            OSError: The port is in use, or the host is not an address of this machine.
         """
         self._socket = _listening_socket(self._options.host, self._options.port)
         port: int = self._socket.getsockname()[1]
@@ -55,7 +55,11 @@ class RestServer:
         return port
 
     def stop(self, grace_s: float = 10.0) -> None:
-        """Takes no more requests, and gives those under way some time to end."""
+        """Refuses new requests and waits for those in progress.
+
+        Args:
+            grace_s: Seconds that requests in progress get to finish.
+        """
         if self._thread is not None:
             self._server.config.timeout_graceful_shutdown = int(grace_s) or 1
             self._server.should_exit = True
@@ -72,7 +76,7 @@ class RestServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server; outside the main thread it leaves the process's signals alone."""
+    """uvicorn's server, which handles no signals outside the main thread."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -83,14 +87,14 @@ class _Server(uvicorn.Server):
         self._is_up.set()
 
     def wait_until_started(self, thread: threading.Thread) -> None:
-        """Returns once requests are taken.
+        """Returns once the server accepts requests.
 
         Raises:
-            OSError: The thread ended before that.
+            OSError: The thread ended before.
         """
         while not self._is_up.wait(0.05):
             if not thread.is_alive():
-                raise OSError("the REST server's thread ended while it started")
+                raise OSError("the thread of the REST server ended during its start")
 
 
 def _uvicorn_config(app: RestApp, options: RestOptions) -> uvicorn.Config:

@@ -46,7 +46,7 @@ def test_an_unknown_flag_names_the_closest_one():
 
 
 def test_a_flag_for_what_is_not_here_says_why():
-    with pytest.raises(FlagError, match="--ssl_config_file is not supported: put a proxy"):
+    with pytest.raises(FlagError, match="--ssl_config_file is not supported: put a TLS proxy"):
         parse_options(["--ssl_config_file=/x"])
 
 
@@ -101,11 +101,11 @@ def test_all_three_flags_of_parallelism_are_refused():
 
 
 def test_help_shows_how_to_start_and_every_flag():
-    with pytest.raises(HelpRequested) as asked:
+    with pytest.raises(HelpRequested) as caught:
         parse_options(["--help", "--port=1"])
-    text = str(asked.value)
+    text = str(caught.value)
     assert "python -m serving.server --model_name=signals" in text
-    assert "--rest_api_port=0\n      Port of REST; 0 is no REST" in text
+    assert "--rest_api_port=0\n      Port of REST; 0 disables REST" in text
     assert "--enable_batching=false\n" in text
 
 

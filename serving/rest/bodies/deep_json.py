@@ -1,6 +1,6 @@
-"""JSON that is nested deeper than RapidJSON's Python side goes: read in one loop.
+"""A JSON reader without recursion, for nesting beyond the limit of RapidJSON's Python package.
 
-No tensor has so many dimensions, so what lies deeper than `_MAX_KEPT_DEPTH` is checked and dropped.
+No tensor has so many dimensions, so values deeper than `_MAX_KEPT_DEPTH` are checked and dropped.
 """
 
 import re
@@ -15,7 +15,7 @@ _SPACE = re.compile(rb"[ \t\n\r]+")
 _OPENINGS = re.compile(rb"\[[\[ \t\n\r]*")
 _CLOSINGS = re.compile(rb"\]+")
 _STRING = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\.)*"', re.DOTALL)
-# Everything that may belong to a word or number; RapidJSON judges it.
+# All characters that may belong to a word or number; RapidJSON checks it.
 _SCALAR = re.compile(rb"[-+.0-9A-Za-z]+")
 _NUMBERS = rapidjson.NM_NATIVE | rapidjson.NM_NAN
 _ERROR = re.compile(r"Parse error at offset (\d+): (.*)", re.DOTALL)
@@ -23,11 +23,11 @@ TRAILING = "The document root must not be followed by other values."
 
 
 class MalformedError(ValueError):
-    """The text is no JSON.
+    """The text is not JSON.
 
     Attributes:
-        text: Why, as RapidJSON says it.
-        offset: Where, in bytes.
+        text: The reason, in RapidJSON's wording.
+        offset: Position of the error in bytes.
     """
 
     def __init__(self, text: str, offset: int) -> None:
@@ -37,26 +37,26 @@ class MalformedError(ValueError):
 
 
 def read_error(error: rapidjson.JSONDecodeError) -> tuple[str, int]:
-    """Returns what RapidJSON says, and where in bytes.
+    """Returns the reason of an error of RapidJSON, and its position in bytes.
 
     Raises:
-        ValueError: It says it in another form than is known.
+        ValueError: The error has an unknown format.
     """
-    found = _ERROR.fullmatch(str(error))
-    if found is None:
-        raise ValueError("RapidJSON's errors have changed their form") from error
-    return found[2], int(found[1])
+    match = _ERROR.fullmatch(str(error))
+    if match is None:
+        raise ValueError(f"RapidJSON reported an error in an unknown format: {error}") from error
+    return match[2], int(match[1])
 
 
 class _Reader:
-    """Reads one value, keeping the open containers in a list of its own."""
+    """Reads one value; a list of open containers replaces recursion."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._at = 0
         self._kinds = bytearray()  # of all open containers
-        self._open: list[list[Any]] = []  # those that are kept
-        self._names: list[str] = []  # of the member that is being read, of each kept container
+        self._open: list[list[Any]] = []  # open containers that are kept
+        self._names: list[str] = []  # name of the current member, by kept container
 
     def read(self) -> Any:
         while True:
@@ -92,14 +92,14 @@ class _Reader:
         return None, False
 
     def _skip_openings(self) -> None:
-        """Goes to the last of many openings: one by one they would take a minute."""
+        """Skips to the last of many openings, which would take a minute one by one."""
         if run := _OPENINGS.match(self._body, self._at):
             brackets = run[0].count(b"[") - 1
             self._kinds += b"[" * brackets
             self._at = self._body.rindex(b"[", self._at, run.end())
 
     def _skip_closings(self) -> None:
-        """Goes to the last of many closings that leaves what is kept open."""
+        """Skips to the last of many closings that keeps all kept containers open."""
         spare = len(self._kinds) - _MAX_KEPT_DEPTH - 1
         run = _CLOSINGS.match(self._body, self._at)
         if run is None or spare < 1:
@@ -136,7 +136,7 @@ class _Reader:
             self._names[-1] = name
 
     def _end_value(self, value: Any) -> tuple[Any, bool]:
-        """Puts a value into its container; returns the container if it ends, too."""
+        """Puts a value into its container; returns the container if it ends here."""
         is_object = self._kinds[-1:] == b"{"
         if len(self._kinds) <= _MAX_KEPT_DEPTH:
             self._open[-1].append((self._names[-1], value) if is_object else value)
@@ -179,10 +179,10 @@ class _Reader:
 
 
 def parse_deep(body: bytes) -> Any:
-    """Returns the value that a body begins with.
+    """Returns the value at the start of a body.
 
     Raises:
-        MalformedError: The body is no JSON.
-        UnicodeDecodeError: A text is no UTF-8.
+        MalformedError: The body is not JSON.
+        UnicodeDecodeError: A string is not UTF-8.
     """
     return _Reader(body).read()

@@ -19,7 +19,7 @@ from serving.rest.bodies.json_values import (
 )
 
 _MAX_INT64 = 2**63 - 1
-# By the field of a Feature: the word for it in errors.
+# Word in error texts, by field of a Feature.
 _WORDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 _FIELDS = {str: "bytes_list", float: "float_list", int: "int64_list", bool: "int64_list"}
 
@@ -28,21 +28,21 @@ def read_examples(document: JsonObject) -> list[bytes]:
     """Returns the serialised tf.Examples of a request, each with the context's features.
 
     Raises:
-        ServingError: INVALID_ARGUMENT in TensorFlow Serving's words.
+        ServingError: INVALID_ARGUMENT with TensorFlow Serving's text.
     """
-    given = Input()
+    parsed = Input()
     context = document.find("context")
     if context is not MISSING:
-        _fill_example(given.example_list_with_context.context, context)
+        _fill_example(parsed.example_list_with_context.context, context)
     examples = _find_examples(document)
     target = (
-        given.example_list.examples
+        parsed.example_list.examples
         if context is MISSING
-        else given.example_list_with_context.examples
+        else parsed.example_list_with_context.examples
     )
     for example in examples:
         _fill_example(target.add(), example)
-    return serialised_examples(given)
+    return serialised_examples(parsed)
 
 
 def _find_examples(document: JsonObject) -> list[Any]:
@@ -63,7 +63,7 @@ def _fill_example(example: Example, value: Any) -> None:
         raise invalid_argument(f"Example must be JSON object but got JSON {type_name(value)}")
     for name, content in value.to_dict().items():
         values = content if type(content) is list else [content]
-        # What protobuf has as text has to be UTF-8; a name is not otherwise looked at.
+        # A protobuf string must be UTF-8; the name is not checked otherwise.
         key = encode_text(name).decode("utf-8", "replace")
         _fill_feature(example.features.feature[key], name, values)
 

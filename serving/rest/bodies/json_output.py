@@ -1,4 +1,4 @@
-"""Answers as JSON, laid out as TensorFlow Serving lays them out."""
+"""Answers as JSON, with the layout of TensorFlow Serving."""
 
 import base64
 import itertools
@@ -24,10 +24,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def row_json(arrays: Arrays) -> bytes:
-    """Returns outputs as `{"predictions": [...]}`: a value or object an instance.
+    """Returns outputs as `{"predictions": [...]}`, with a value or object per instance.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if an output has no batch, or another one's.
+        ServingError: INVALID_ARGUMENT if an output has no batch dimension, or another batch size.
     """
     num_rows = _check_batch(arrays)
     write, separator = (_values, ", ") if len(arrays) == 1 else (_objects, ",\n")
@@ -38,7 +38,7 @@ def row_json(arrays: Arrays) -> bytes:
 
 
 def _row_pieces(arrays: Arrays, num_rows: int) -> Iterator[Arrays]:
-    """The outputs some rows at a time, so that between them other threads get their turn."""
+    """Yields the outputs some rows at a time, so that other threads run in between."""
     num_elements = sum(array.size for array in arrays.values())
     step = max(1, _PIECE * num_rows // max(num_elements, 1))
     for start in range(0, num_rows, step):
@@ -63,7 +63,7 @@ def _objects(arrays: Arrays) -> str:
 
 
 def column_json(arrays: Arrays) -> bytes:
-    """Returns outputs as `{"outputs": ...}`: a value, or an object of them."""
+    """Returns outputs as `{"outputs": ...}`: one value, or an object of values by name."""
     if len(arrays) == 1:
         [(name, array)] = arrays.items()
         text = _indented(name, array, depth=1)
@@ -80,21 +80,21 @@ def classification_json(result: ClassificationResult) -> bytes:
     """Returns `{"results": [[["label", score], ...], ...]}`."""
     scores = _score_texts(result)
     rows = [
-        "[" + ", ".join(f"[{quote(each.label)}, {next(scores)}]" for each in every.classes) + "]"
-        for every in result.classifications
+        "[" + ", ".join(f"[{quote(item.label)}, {next(scores)}]" for item in row.classes) + "]"
+        for row in result.classifications
     ]
     return encode_text(f'{{\n{_INDENT}"results": [{", ".join(rows)}\n{_INDENT}]\n}}')
 
 
 def _score_texts(result: ClassificationResult) -> Iterator[str]:
-    scores = (each.score for every in result.classifications for each in every.classes)
-    while some := list(itertools.islice(scores, _PIECE)):
-        yield from decimal_texts(np.array(some, np.float32))
+    scores = (item.score for row in result.classifications for item in row.classes)
+    while piece := list(itertools.islice(scores, _PIECE)):
+        yield from decimal_texts(np.array(piece, np.float32))
 
 
 def regression_json(result: RegressionResult) -> bytes:
     """Returns `{"results": [...]}`."""
-    values = np.array([each.value for each in result.regressions], np.float32)
+    values = np.array([item.value for item in result.regressions], np.float32)
     return encode_text(f'{{\n{_INDENT}"results": [{", ".join(decimal_texts(values))}]\n}}')
 
 
@@ -104,7 +104,7 @@ def error_json(message: str) -> bytes:
 
 
 def document_json(document: Mapping[str, object]) -> bytes:
-    """Returns a document as protobuf prints it: one space a level, and a newline at the end."""
+    """Returns a document in protobuf's layout: one space per level, and a newline at the end."""
     return encode_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -128,7 +128,7 @@ def _check_batch(arrays: Arrays) -> int:
 
 
 def _leaves(name: str, array: NDArray[Any], depth: int) -> list[str]:
-    """Every element as JSON, in order."""
+    """Returns every element as JSON, in order."""
     dtype = array.dtype
     if dtype.char in "fd":
         return decimal_texts(array)
@@ -168,7 +168,7 @@ def _base64_writer(depth: int) -> Callable[[Any], str]:
 
 
 def _lines(leaves: list[str], shape: Sequence[int]) -> list[str]:
-    """The first dimension's items, each on a line of its own."""
+    """Returns the items of the first dimension, each as one line."""
     texts = leaves
     for axis in range(len(shape) - 1, 0, -1):
         texts = _grouped(texts, shape, axis, lambda items: f"[{', '.join(items)}]")
@@ -176,7 +176,7 @@ def _lines(leaves: list[str], shape: Sequence[int]) -> list[str]:
 
 
 def _indented(name: str, array: NDArray[Any], depth: int) -> str:
-    """An array with every element on a line of its own."""
+    """Returns an array with every element on a separate line."""
     if not array.ndim:
         return _leaves(name, array, depth)[0]
     inner = "\n" + _INDENT * (depth + 1)

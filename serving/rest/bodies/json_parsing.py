@@ -1,6 +1,6 @@
-"""JSON text to values, by RapidJSON: the parser of TensorFlow Serving, with its leniencies.
+"""JSON parsing with RapidJSON, TensorFlow Serving's parser, and with the same tolerance.
 
-NaN and Infinity are numbers, whatever follows the first value is ignored, text may be no UTF-8,
+NaN and Infinity are numbers, anything after the first value is ignored, strings need not be UTF-8,
 and nesting has no limit.
 """
 
@@ -15,12 +15,12 @@ from serving.rest.bodies.deep_json import TRAILING, MalformedError, parse_deep, 
 from serving.rest.bodies.json_values import JsonObject, debug_text, encode_text
 
 _CHUNK_BYTES = 2**16
-# Bytes that are no UTF-8 pass the parser as characters of a private plane.
+# Bytes that are not UTF-8 pass through the parser as characters of a private plane.
 _STAND_IN = 0x100000
 
 
 class _Decoder(rapidjson.Decoder):  # type: ignore[misc]
-    """Makes a `JsonObject` of every object."""
+    """Decodes every object as a `JsonObject`."""
 
     start_object = JsonObject
 
@@ -29,7 +29,7 @@ _decode = _Decoder(number_mode=rapidjson.NM_NATIVE | rapidjson.NM_NAN)
 
 
 class _Chunks:
-    """A body in pieces: between two of them, other threads get their turn."""
+    """A body read in pieces, so that other threads run in between."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -42,10 +42,10 @@ class _Chunks:
 
 
 def parse_object(body: bytes) -> JsonObject:
-    """Returns the object that a body begins with.
+    """Returns the object at the start of a body.
 
     Raises:
-        ServingError: INVALID_ARGUMENT with RapidJSON's text and offset, or for another value.
+        ServingError: INVALID_ARGUMENT with RapidJSON's text and offset, or if it is not an object.
     """
     value = parse(body)
     if type(value) is not JsonObject:
@@ -54,7 +54,7 @@ def parse_object(body: bytes) -> JsonObject:
 
 
 def parse(body: bytes) -> Any:
-    """Returns the value that a body begins with.
+    """Returns the value at the start of a body.
 
     Raises:
         ServingError: INVALID_ARGUMENT with RapidJSON's text and offset.
@@ -99,7 +99,7 @@ def _parse_odd_text(body: bytes) -> Any:
 
 
 def _decoded(body: bytes) -> Iterator[str]:
-    """The text of a body in pieces, as `_Chunks`; what is no UTF-8 is escaped."""
+    """Yields the text of a body in pieces of the size of `_Chunks`; invalid UTF-8 is escaped."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     for start in range(0, len(body), _CHUNK_BYTES):
         yield decoder.decode(body[start : start + _CHUNK_BYTES])
@@ -107,7 +107,7 @@ def _decoded(body: bytes) -> Iterator[str]:
 
 
 def _translated(value: Any, table: Mapping[int, int]) -> Any:
-    """Changes all texts in a value, without recursion."""
+    """Translates all strings in a value, without recursion."""
     root = [value]
     waiting: list[list[Any]] = [root]
     while waiting:

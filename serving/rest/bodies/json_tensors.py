@@ -1,7 +1,7 @@
-"""JSON values to tensors.
+"""Conversion of JSON values to tensors.
 
-What is right is converted in bulk; only when something is wrong, the values are looked at one by
-one, in TensorFlow Serving's order, for the first that it would name.
+Valid values are converted in bulk. Only if a value is invalid, all are checked one by one in
+TensorFlow Serving's order, for the first that Serving would name.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from serving.rest.bodies.json_values import (
 
 MAX_RANK = 64  # NumPy's; TensorFlow's own is 254
 _INT32 = (-(2**31), 2**31 - 1)
-# Values are converted in pieces, so that between them other threads get their turn.
+# Values are converted in pieces, so that other threads run in between.
 _PIECE = 2**14
 _END = object()
 
@@ -32,17 +32,17 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class UnfitError(Exception):
-    """Some value does not fit; which one is to be found out."""
+    """Some value does not fit the tensor; a check of each value names it."""
 
 
 @dataclass(frozen=True)
 class TensorType:
-    """What a tensor of one type takes from JSON.
+    """The JSON values that a tensor of one type accepts.
 
     Attributes:
-        array: Type of the array.
-        classes: Python types of the values.
-        bounds: Range of ints; None for other values.
+        array: NumPy type of the array.
+        classes: Accepted Python types.
+        bounds: Range of accepted ints, inclusive; None for other types.
     """
 
     array: np.dtype[Any]
@@ -50,7 +50,7 @@ class TensorType:
     bounds: tuple[int, int] | None = None
 
     def accepts(self, value: Any) -> bool:
-        """Tells whether a value may be an element."""
+        """Returns whether a value may be an element."""
         if type(value) not in self.classes:
             return False
         return self.bounds is None or self.bounds[0] <= value <= self.bounds[1]
@@ -61,20 +61,19 @@ class TensorType:
         Raises:
             UnfitError: Some value is not accepted.
         """
-        found = set(map(type, values))
-        if not found <= self.classes:
+        if not set(map(type, values)) <= self.classes:
             raise UnfitError
         if self.bounds is None:
             return np.fromiter(values, self.array, len(values))
         if values and not (self.bounds[0] <= min(values) and max(values) <= self.bounds[1]):
             raise UnfitError
-        # Small ints are only checked as int32, and wrap.
+        # Types smaller than int32 are checked as int32, and wrap.
         wide = np.uint64 if self.bounds[1] >= 2**63 else np.int64
         return np.fromiter(values, wide, len(values)).astype(self.array)
 
 
 class _TextType(TensorType):
-    """Text, or bytes as `{"b64": ...}`."""
+    """Strings, or bytes as `{"b64": ...}`."""
 
     def convert(self, values: list[Any]) -> NDArray[Any]:
         if not set(map(type, values)) <= self.classes:
@@ -110,7 +109,7 @@ TYPES: Mapping[int, TensorType] = {
 
 
 def shape_of(value: Any) -> list[int]:
-    """Returns the shape that the first elements have."""
+    """Returns the shape that the first element of each dimension implies."""
     shape = []
     while type(value) is list:
         shape.append(len(value))
@@ -123,15 +122,15 @@ def shape_of(value: Any) -> list[int]:
 
 
 def to_array(values: list[Any], shape: Sequence[int], tensor_type: TensorType) -> NDArray[Any]:
-    """Returns values, each of the same shape, as one array with a dimension in front.
+    """Returns values of equal shape as one array with a leading dimension.
 
     Args:
         values: Nested lists.
-        shape: Shape of each of them.
+        shape: Shape of each value.
         tensor_type: Type of the tensor.
 
     Raises:
-        UnfitError: A list is of another length or depth, or a value is of another type.
+        UnfitError: A list has another length or depth, or a value has another type.
     """
     if len(shape) >= MAX_RANK:
         raise UnfitError
@@ -157,7 +156,7 @@ def _piece(values: list[Any], shape: Sequence[int], tensor_type: TensorType) -> 
 
 
 def single_array(value: Any, tensor_type: TensorType) -> NDArray[Any]:
-    """Returns a value as a tensor of its own shape.
+    """Returns a value as one tensor, without a leading dimension.
 
     Raises:
         UnfitError: As `to_array`.
@@ -174,16 +173,16 @@ Check = Callable[[Any], None]
 def check_tensor(
     value: Any, check_value: Check, shape: Sequence[int], *, is_inner: bool = False
 ) -> int:
-    """Checks one tensor's values in order, without recursion; returns their number.
+    """Checks the values of one tensor in order, without recursion; returns their number.
 
     Args:
         value: Nested lists.
         check_value: Raises ServingError for an element that does not fit.
-        shape: Shape that the first elements have.
-        is_inner: Whether `value` holds some of the tensor's items only.
+        shape: Shape that the first elements imply.
+        is_inner: Whether `value` is a part of the items of the tensor.
 
     Raises:
-        ServingError: INVALID_ARGUMENT with the first that is wrong.
+        ServingError: INVALID_ARGUMENT for the first wrong value.
     """
     rank = len(shape)
     count = 0

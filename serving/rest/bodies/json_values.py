@@ -1,7 +1,7 @@
-"""JSON values as they were sent: objects keep every pair, text every byte.
+"""JSON values without loss: objects keep every pair, strings keep every byte.
 
-A value is None, a bool, an int (within 64 bits), a float, a str, a list, or a `JsonObject`. Bytes
-that are no UTF-8 are in a str as Python's `surrogateescape` has them.
+A value is None, a bool, an int (within 64 bits), a float, a str, a list, or a `JsonObject`. In a
+str, bytes that are not UTF-8 are escaped as in Python's `surrogateescape`.
 """
 
 import binascii
@@ -32,7 +32,7 @@ _ESCAPED = re.compile(r'[\x00-\x1f"\\]')
 
 
 class JsonObject(list[tuple[str, Any]]):
-    """An object's pairs in order. Of a name that comes twice, the first counts."""
+    """The pairs of an object in order; for a repeated name, the first pair counts."""
 
     __slots__ = ()
 
@@ -50,11 +50,11 @@ class JsonObject(list[tuple[str, Any]]):
 
 
 class TooDeep(list[Any]):
-    """Stands for a list that is nested deeper than any tensor; what it held is not kept."""
+    """A placeholder for a list nested deeper than any tensor; its items are dropped."""
 
 
 def release(value: Any) -> None:
-    """Empties the large lists of a document a piece at a time: to free all at once takes long."""
+    """Frees the large lists of a document piece by piece; at once would block other threads."""
     waiting = [value]
     while waiting:
         items = waiting.pop()
@@ -68,7 +68,7 @@ def release(value: Any) -> None:
 
 
 def is_base64(value: Any) -> bool:
-    """Tells whether a value is `{"b64": "..."}`: bytes, not an object."""
+    """Returns whether a value is `{"b64": "..."}`, the JSON form of bytes."""
     return (
         type(value) is JsonObject
         and len(value) == 1
@@ -78,10 +78,10 @@ def is_base64(value: Any) -> bool:
 
 
 def decode_base64(value: JsonObject) -> bytes:
-    """Returns the bytes of a value that may be `{"b64": "..."}`.
+    """Returns the bytes of a `{"b64": "..."}` object; padding is optional.
 
     Raises:
-        ServingError: It is another object, or no base64. Padding may be left out.
+        ServingError: The object has another form, or its text is not base64.
     """
     if not is_base64(value):
         raise invalid_argument(
@@ -97,17 +97,17 @@ def decode_base64(value: JsonObject) -> bytes:
 
 
 def encode_text(text: str) -> bytes:
-    """Returns the bytes of a text as they were sent."""
+    """Returns the original bytes of a string."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def quote(text: str) -> str:
-    """Returns a text as a JSON string; only what has to be escaped is."""
+    """Returns a JSON string, with the minimum of escapes."""
     return f'"{text.translate(_ESCAPES) if _ESCAPED.search(text) else text}"'
 
 
 def type_name(value: Any) -> str:
-    """Returns RapidJSON's name for the type of a value."""
+    """Returns RapidJSON's name of the type of a value."""
     if value is None or value is True or value is False:
         return "Null" if value is None else str(value)
     if isinstance(value, JsonObject):
@@ -118,9 +118,9 @@ def type_name(value: Any) -> str:
 
 
 def debug_text(value: Any) -> str:
-    """Returns a value for an error text: indented, and cut near 256 bytes."""
+    """Returns a value as indented JSON for an error text, cut after 256 bytes."""
     if isinstance(value, float):
-        return float_text(value)  # a number alone is shown as a float
+        return float_text(value)  # a single number is shown as a float
     parts: list[str] = []
     size = 0
     for part in _parts(value, 0):
@@ -136,7 +136,7 @@ def debug_text(value: Any) -> str:
 
 
 def _parts(value: Any, depth: int) -> Iterator[str]:
-    # The indent grows with depth, so the reader has enough before the recursion is deep.
+    # The indent grows with depth, so the limit of bytes is reached before the recursion is deep.
     if isinstance(value, list):
         yield from _list_parts(value, depth)
     elif isinstance(value, str):

@@ -218,6 +218,11 @@ def test_too_many_dimensions_are_no_tensor(levels, form):
     assert refused(text, x=FLOAT) == "tensor parsing error: x"
 
 
+def test_the_input_with_too_many_dimensions_is_named_even_if_it_is_not_the_first():
+    text = f'{{"instances": [{{"x": 1, "y": {"[" * 65}1{"]" * 65}}}]}}'
+    assert refused(text, x=FLOAT, y=FLOAT) == "tensor parsing error: y"
+
+
 def test_signature_names_are_text():
     assert read_signature_name(parse_object(b'{"signature_name": "s"}')) == "s"
     assert read_signature_name(parse_object(b"{}")) == ""
