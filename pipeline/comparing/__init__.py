@@ -1,1 +1,1 @@
-"""Two runs side by side: what differs, and which model is better on the same test examples."""
+"""Comparison of two runs: their differences, and their models on the same test examples."""

@@ -1,4 +1,4 @@
-"""Asks two models about the same examples, as the Evaluator does."""
+"""Predictions of two models for the same examples, computed as in the Evaluator."""
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ from pipeline.components.evaluation.slices import SliceOptions
 
 
 def ask_both(pair: Pair) -> Answers:
-    """Returns the answers; the first run's model is the baseline, the second's the candidate.
+    """Returns the predictions; the first run's model is the baseline, the second's the candidate.
 
     Raises:
         CannotPairError: A model cannot read the examples.

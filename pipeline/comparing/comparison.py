@@ -1,4 +1,4 @@
-"""The comparison of two runs, as a value."""
+"""Comparison of two runs."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ class Figure:
 
     Attributes:
         value: The metric.
-        interval: Its lower and upper limit, or None where the run recorded none.
+        interval: Its lower and upper limit, or None if not recorded.
     """
 
     value: float
@@ -42,16 +42,15 @@ class Comparison:
     Attributes:
         first: The first run.
         second: The second run.
-        data: What differs between their data; empty for the same data, None where a run did not
-            record it.
-        code: The same of commit, sources and schema.
-        steps: The same of the code of each step.
-        config: The same of the configuration, by dotted key.
-        packages: The same of packages, interpreter, platform and lock file.
-        hyperparameters: The same of what the networks were trained with, tuned or not.
-        metrics: Metrics on each run's own test split: name to the first's and the second's.
-        paired: What the same test examples say, or None.
-        not_paired: Why they say nothing, or empty.
+        data: Differences in the data; empty for equal data, None if a run did not record them.
+        code: Differences in commit, sources and schema.
+        steps: Differences in the code of each step.
+        config: Differences in the configuration, by dotted key.
+        packages: Differences in packages, interpreter, platform and lock file.
+        hyperparameters: Differences in the hyperparameters, tuned or not.
+        metrics: Metrics on each run's own test split: values of both runs by name.
+        paired: Result on the same test examples, or None.
+        not_paired: Why there is no paired result, or empty.
         notes: What could not be compared, and why.
     """
 
@@ -69,7 +68,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values for a JSON document."""
+        """Returns the comparison as a JSON object."""
         return {
             "first": self.first.row.to_json(),
             "second": self.second.row.to_json(),
@@ -85,7 +84,7 @@ class Comparison:
 
 
 def _plain_list(differences: Differences) -> list[dict[str, Any]] | None:
-    return None if differences is None else [dataclasses.asdict(each) for each in differences]
+    return None if differences is None else [dataclasses.asdict(item) for item in differences]
 
 
 def _plain(figure: Figure | None) -> dict[str, Any] | None:
@@ -96,16 +95,18 @@ def compare_runs(graph: Graph, first: str, second: str) -> Comparison:
     """Returns the comparison of two runs.
 
     Args:
-        graph: All that is recorded.
-        first: A run's id, or what `faultline lineage` takes for a model: its run is meant.
-        second: The same of the other run.
+        graph: The metadata graph.
+        first: A run's id, or a model reference as for `faultline lineage`, which means its run.
+        second: The other run, in the same form.
 
     Raises:
-        InputError: A reference names nothing, or both name the same run.
+        InputError: A reference matches nothing, or both refer to the same run.
     """
     runs = [find_run(graph, reference) for reference in (first, second)]
     if runs[0].id == runs[1].id:
-        raise InputError(f"{first} and {second} are the same run, {runs[0].id}. Give two runs.")
+        raise InputError(
+            f"{first} and {second} are the same run, {runs[0].id}. Specify two different runs."
+        )
     sides = [make_side(graph, run) for run in runs]
     records = [run_record(graph, run) for run in runs]
     paired, not_paired = _pair(graph, runs)
@@ -121,17 +122,17 @@ def compare_runs(graph: Graph, first: str, second: str) -> Comparison:
 
 
 def find_run(graph: Graph, reference: str) -> Run:
-    """Returns the run that a reference means; for a model, the run that made it.
+    """Returns the run of a reference; for a model, the run that produced it.
 
     Raises:
-        InputError: It means nothing.
+        InputError: The reference matches nothing.
     """
-    found = resolve(graph, reference)
-    if isinstance(found, Run):
-        return found
-    step = graph.producer(found.id)
+    target = resolve(graph, reference)
+    if isinstance(target, Run):
+        return target
+    step = graph.producer(target.id)
     if step is None:
-        raise InputError(f"Nobody recorded which run made {reference}. Give the run's id.")
+        raise InputError(f"No run is recorded as the producer of {reference}. Give the run's id.")
     return graph.runs[step.run_id]
 
 
@@ -140,7 +141,7 @@ def _pair(graph: Graph, runs: list[Run]) -> tuple[PairedVerdict | None, str]:
         pair = find_pair(graph, *runs)
     except CannotPairError as error:
         return None, str(error)
-    # TensorFlow takes seconds to import, and greets: only where there is something to ask.
+    # TensorFlow takes seconds to import and logs messages, so it is imported only if needed.
     with captured_output(Path(os.devnull)):
         from pipeline.comparing.answers import ask_both
         from pipeline.comparing.paired import judge

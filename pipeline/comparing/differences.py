@@ -1,4 +1,4 @@
-"""What differs between two runs' data, code, configuration and packages, from ML Metadata."""
+"""Differences between two runs in data, code, configuration and packages, from ML Metadata."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from pipeline.lineage.runs import examples_of
 from pipeline.tracking.run_record import Scalar, flatten, run_record
 
 NOT_THERE = "-"
-# Properties of `Examples` that say which data they are.
+# Properties of `Examples` that identify the data.
 _DATA_KEYS = (
     *("data_digest", "num_files", "source_files", "span", "spans", "version"),
     *("num_bad_rows", "num_duplicates", "num_rows", "num_rows_train", "num_rows_eval"),
@@ -24,12 +24,12 @@ _CODE_KEYS = ("git_commit", "git_dirty", "code_digest", "schema_digest")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One thing that differs.
+    """A difference between two runs.
 
     Attributes:
-        key: Its name.
-        first: What the first run has; `-` where it has no such thing.
-        second: The same of the second.
+        key: Name of the value.
+        first: Value in the first run; `-` if absent.
+        second: Value in the second run; `-` if absent.
     """
 
     key: str
@@ -39,15 +39,15 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """What one run was made of; an empty mapping is what nobody recorded.
+    """Inputs of one run; an empty mapping means not recorded.
 
     Attributes:
         run: The run.
-        data: Which data its examples are.
+        data: Identity of the data of its examples.
         code: Commit, whether files differed from it, digests of sources and schema.
         steps: Digest of the code of each step that has one.
         config: The configuration by dotted key.
-        hyperparameters: What the network was trained with, tuned or not.
+        hyperparameters: Hyperparameters of the network, tuned or not.
         packages: Versions by package; interpreter, platform and lock file too.
     """
 
@@ -61,7 +61,7 @@ class Side:
 
 
 def make_side(graph: Graph, run: Run) -> Side:
-    """Returns what a run was made of."""
+    """Returns the inputs of a run."""
     examples = examples_of(graph, run)
     properties = examples.properties if examples else {}
     stamp = run.provenance
@@ -98,7 +98,7 @@ def find_differences(
 ) -> list[Difference] | None:
     """Returns the keys whose values differ or that one side lacks, in the order of the keys.
 
-    None where nothing was recorded for a side: then nothing can be said.
+    Returns None if nothing was recorded for one side.
     """
     if not first or not second:
         return None

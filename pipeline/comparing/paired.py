@@ -1,4 +1,4 @@
-"""Which of two models is better, from their answers to the same examples."""
+"""Paired comparison of two models on the same examples."""
 
 from dataclasses import replace
 
@@ -24,19 +24,19 @@ from pipeline.components.evaluation.measurement import (
 )
 from pipeline.components.names import COST
 
-# Less is better.
+# Lower is better.
 _LOSSES = ("brier", COST)
 
 
 def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
-    """Returns the verdict of what two models answered.
+    """Returns the verdict on the predictions of two models.
 
-    The intervals are the gate's, in both directions: the gate's own is wider towards a candidate
-    that is worse, and here neither of the two is the one that must show something.
+    The intervals are those of the gate, applied in both directions: the gate's own is wider towards
+    a worse candidate, whereas here neither model bears the burden of proof.
 
     Args:
         answers: The first run's model is the baseline, the second's the candidate.
-        options: How sure, at which prices, and which examples belong together.
+        options: Confidence, costs, and the grouping of examples.
     """
     measured = measure(answers, options)
     turned = measure(_turned(answers), options)
@@ -67,7 +67,7 @@ def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
 
 
 def _turned(answers: Answers) -> Answers:
-    """The same with each model's answers taken for the other's."""
+    """Returns the predictions with the two models swapped."""
     return replace(
         answers,
         probabilities=answers.probabilities[:, ::-1],

@@ -1,4 +1,4 @@
-"""What the same test examples say of two models, as a value; needs no TensorFlow."""
+"""Result of a paired comparison of two models, without TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ class PairedMetric:
     """A metric of both models on the same examples.
 
     Attributes:
-        first: The first run's.
-        second: The second run's.
-        change: The second's less the first's.
-        interval: Limits of the change; NaN where it is unknown.
-        better: `first`, `second`, or `neither` where the interval holds 0 or is unknown.
+        first: Value for the first run.
+        second: Value for the second run.
+        change: The second value minus the first.
+        interval: Limits of the change; NaN if unknown.
+        better: `first`, `second`, or `neither` if the interval contains 0 or is unknown.
     """
 
     first: float
@@ -30,16 +30,16 @@ class PairedMetric:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedVerdict:
-    """What the same examples say of two models.
+    """Result of comparing two models on the same examples.
 
     Attributes:
-        num_examples: Examples that both were asked about.
-        num_positives: Positive ones among them.
-        confidence: Of intervals and of the word on decisions.
-        metrics: By name.
-        only_first_right: Examples that only the first run's model decides rightly.
-        only_second_right: Examples that only the second run's model decides rightly.
-        mcnemar_p: Chance of so unequal a pair of numbers if both were equally often right.
+        num_examples: Number of examples.
+        num_positives: Number of positive examples.
+        confidence: Confidence of the intervals and of the verdict on decisions.
+        metrics: Metrics by name.
+        only_first_right: Examples that only the first run's model classifies correctly.
+        only_second_right: Examples that only the second run's model classifies correctly.
+        mcnemar_p: Probability of counts at least this unequal if both models were equally good.
         better_decisions: `first`, `second` or `neither`.
     """
 
@@ -53,5 +53,5 @@ class PairedVerdict:
     better_decisions: str
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values for a JSON document."""
+        """Returns the result as a JSON object."""
         return dataclasses.asdict(self)

@@ -1,4 +1,4 @@
-"""Whether two runs' models can be asked about the same test examples, and where these lie."""
+"""Selection of the models and the shared test examples of two runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.tracking.run_record import model_spec
 
-# Where TFX's Trainer puts what is served, below the model's artifact.
+# Folder of the SavedModel in the artifact of TFX's Trainer.
 _SERVED_MODEL = "Format-Serving"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """Two models and the examples that both are asked about.
+    """Two models and the examples to compare them on.
 
     Attributes:
         first: SavedModel of the first run.
         second: SavedModel of the second run.
         files: The test split, gzip TFRecords.
         label: The label's column.
-        options: `MeasureOptions` as plain values: how sure, at which prices, and which examples
-            belong together; the second run's.
+        options: `MeasureOptions` of the second run as plain values: confidence, costs, and the
+            grouping of examples.
     """
 
     first: Path
@@ -92,7 +92,7 @@ def _label(run: Run) -> str:
 
 
 def _options(run: Run) -> dict[str, Any]:
-    """How a run was measured; the defaults for what its configuration does not say."""
+    """Returns the measurement options of a run, with defaults for missing keys."""
     split = run.config.get("split", {})
     values = {
         "confidence": run.config.get("evaluation", {}).get("confidence"),
@@ -103,5 +103,5 @@ def _options(run: Run) -> dict[str, Any]:
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 of a split's files: ingestion writes the same rows as the same bytes."""
+    """Returns the SHA-256 of a split's files; ingestion writes equal rows as equal bytes."""
     return digest_files(map(str, folder.iterdir()), str(folder)).digest

@@ -1,4 +1,4 @@
-"""The comparison of two runs for people."""
+"""Terminal rendering of a comparison of two runs."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _MAX_CHARS = 40
 
 
 def render_comparison(compared: Comparison) -> RenderableType:
-    """Returns the comparison as tables that rich prints."""
+    """Returns the comparison as rich tables."""
     return Group(*_parts(compared))
 
 

@@ -1,1 +1,1 @@
-"""Beam on another engine: what is asked of it, checked before anything starts."""
+"""Beam engine options and their checks before a run starts."""

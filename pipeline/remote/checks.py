@@ -1,4 +1,4 @@
-"""What can be found wrong with an engine's options before anything starts."""
+"""Checks of engine options before a run starts."""
 
 import argparse
 import difflib
@@ -21,21 +21,21 @@ _START = {
 
 
 def find_problems(options: EngineOptions, *, data: str, artifacts: str) -> list[str]:
-    """Returns what is wrong with the options of a run, a sentence each.
+    """Returns the problems with the options of a run, one sentence each.
 
     Args:
-        options: What was asked for.
-        data: Where the data is: a path or a URL.
-        artifacts: Where the artifacts go: a path or a URL.
+        options: The requested options.
+        data: Location of the data, a path or a URL.
+        artifacts: Location of the artifacts, a path or a URL.
     """
     return [*_misspelt(options), *_missing(options), *_local_paths(options, data, artifacts)]
 
 
 def check_endpoint(options: EngineOptions) -> None:
-    """Asks whether an engine is there.
+    """Checks that an engine is reachable.
 
     Raises:
-        InputError: Nothing answers within 5 s.
+        InputError: No response within 5 s.
     """
     for problem in _silent_endpoint(options):
         raise InputError(problem)
@@ -66,12 +66,12 @@ def known_options() -> set[str]:
 
 
 def _all_subclasses(kind: Any) -> Iterator[Any]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _all_subclasses(each)
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _all_subclasses(subclass)
 
 
-# Options of the Java job servers of Flink and Spark, which Python does not know by itself.
+# Options of the Java job servers of Flink and Spark, which the Python SDK does not declare.
 _JOB_SERVER_OPTIONS = (
     "attached_mode",
     "bundle_size",
@@ -152,7 +152,7 @@ def _silent_endpoint(options: EngineOptions) -> Iterator[str]:
 
 
 def without_secrets(args: Iterable[str]) -> list[str]:
-    """Returns options as they may be shown: without the values of keys, tokens and passwords."""
+    """Returns options for display, without the values of keys, tokens and passwords."""
     shown = []
     for arg in args:
         name, equals, _ = arg.partition("=")

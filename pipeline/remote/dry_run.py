@@ -1,4 +1,4 @@
-"""What a run on an engine would do, without doing it."""
+"""Dry run of a run on an engine."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from pipeline.remote.engines import EngineOptions
 
 @dataclass(frozen=True)
 class JobEnvironment:
-    """Where a job's workers run.
+    """Environment of a job's workers.
 
     Attributes:
         image: The worker image.
-        files: Files that are staged for the workers, by the name that they get there.
+        files: Files staged for the workers, by their staged names.
     """
 
     image: str
@@ -31,10 +31,10 @@ def print_dry_run(
     """Prints each step's engine, the full options, code package, worker image, and built job.
 
     Args:
-        pipeline: What `create_pipeline` returned.
+        pipeline: The output of `create_pipeline`.
         options: The Beam options of the run.
-        console: Where to print.
-        build_job: Whether the options are whole, so that a job for Dataflow can be built.
+        console: Console for the output.
+        build_job: Whether the options are complete enough to build a Dataflow job.
     """
     table = Table(box=None, pad_edge=False)
     for header in ("step", "engine"):
@@ -66,8 +66,8 @@ def _runs_on_beam(component: Any) -> bool:
 def dataflow_environments(options: EngineOptions) -> Iterator[JobEnvironment]:
     """Yields the environments of a job that Beam's DataflowRunner builds and does not submit.
 
-    The job is the reading of examples, the first half of StatisticsGen. No credential is looked
-    for, and nothing is sent.
+    The job reads examples, as in the first half of StatisticsGen. No credentials are looked up and
+    nothing is sent.
     """
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -85,7 +85,7 @@ def dataflow_environments(options: EngineOptions) -> Iterator[JobEnvironment]:
     for environment in job.proto_pipeline.components.environments.values():
         payload = beam_runner_api_pb2.DockerPayload.FromString(environment.payload)
         roles = [
-            beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(each.role_payload)
-            for each in environment.dependencies
+            beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(item.role_payload)
+            for item in environment.dependencies
         ]
         yield JobEnvironment(payload.container_image, tuple(role.staged_name for role in roles))

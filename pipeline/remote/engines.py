@@ -1,4 +1,4 @@
-"""From an engine's name and Beam's own options to the arguments of every Beam step."""
+"""Translation of an engine name and Beam options to the arguments of every Beam step."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config import Beam
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
-# What the short form of an engine stands for; the options after it win.
+# Default options per engine; later options take precedence.
 _JOB_SERVER = (
     "--runner=PortableRunner",
     "--job_endpoint=localhost:8099",
@@ -29,7 +29,7 @@ class EngineOptions:
     """The Beam options of a run.
 
     Attributes:
-        args: `--name=value`, in order; of one name the last counts.
+        args: `--name=value`, in order; for repeated names the last one applies.
     """
 
     args: tuple[str, ...]
@@ -50,7 +50,7 @@ class EngineOptions:
 
     @property
     def endpoint(self) -> str | None:
-        """`HOST:PORT` of the service that takes jobs, or None where this process runs them."""
+        """`HOST:PORT` of the service that takes jobs, or None if this process runs them."""
         values = self.values
         if self.runner == "PortableRunner" and values.get("job_endpoint") != "embed":
             return values.get("job_endpoint")
@@ -67,7 +67,7 @@ class EngineOptions:
 
     @property
     def shares_files(self) -> bool:
-        """Whether the workers see this machine's files."""
+        """Whether the workers have access to local files."""
         if self.is_local or self.values.get("job_endpoint") == "embed":
             return True
         if self.runner == "DataflowRunner":
@@ -84,9 +84,9 @@ def combine_options(engine: str | None, config: Beam, given: Sequence[str]) -> E
 
     Args:
         engine: `local`, `flink`, `spark` or `dataflow`; None for the config's.
-        config: The use case's `beam`.
-        given: Beam's own options from the command line; a `--runner` among them stands alone,
-            without the short form's defaults.
+        config: The use case's `beam` block.
+        given: Beam options from the command line; with a `--runner` among them, no engine
+            defaults are added.
     """
     given = join_values(given)
     names_runner = any(arg.startswith("--runner=") for arg in given)
@@ -104,7 +104,7 @@ def _argument(option: tuple[str, Any]) -> str:
 
 
 def join_values(args: Sequence[str]) -> tuple[str, ...]:
-    """Returns `--name=value` for what may have been given as `--name value`."""
+    """Joins options given as `--name value` to `--name=value`."""
     joined: list[str] = []
     for arg in args:
         if not arg.startswith("--") and joined and "=" not in joined[-1]:

@@ -1,4 +1,4 @@
-"""The project's own wheel, which brings its code to workers on other machines."""
+"""Wheel of the project, which ships its code to workers on other machines."""
 
 import shutil
 import subprocess
@@ -32,27 +32,27 @@ def wheel_digest(project: Path) -> str:
 
 
 def build_wheel(project: Path, folder: Path) -> Path:
-    """Returns the project's wheel, built only if its code changed since.
+    """Returns the project's wheel, rebuilding it only if its code has changed.
 
     Args:
         project: The project's folder.
-        folder: Where wheels are kept, each in a folder named by its code's digest.
+        folder: Folder for wheels, each in a subfolder named after its code digest.
 
     Raises:
-        StepFailedError: It cannot be built.
+        StepFailedError: The wheel cannot be built.
     """
     kept = folder / wheel_digest(project)[:16]
-    if found := sorted(kept.glob("*.whl")):
-        return found[0]
+    if wheels := sorted(kept.glob("*.whl")):
+        return wheels[0]
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        # A copy: setuptools leaves folders beside what it builds.
+        # Build from a copy: setuptools leaves folders beside its output.
         source, built = Path(scratch) / "source", Path(scratch) / "built"
         _copy(project, source)
         built.mkdir()
         done = subprocess.run(
             [sys.executable, "-c", _BUILD, str(built)],
-            check=False,  # the reason is told below
+            check=False,  # the reason is reported below
             cwd=source,
             capture_output=True,
             text=True,

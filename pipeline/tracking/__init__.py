@@ -1,1 +1,1 @@
-"""Runs shown elsewhere: TensorBoard and, by config, MLflow. ML Metadata stays the truth."""
+"""Export of runs to TensorBoard and optionally MLflow. ML Metadata remains authoritative."""

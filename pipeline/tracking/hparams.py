@@ -1,7 +1,7 @@
-"""A log folder for TensorBoard in which every run has its options, metrics and training curves.
+"""TensorBoard log folder with the options, metrics and training curves of every run.
 
-The events are TensorBoard's own, written without TensorFlow: `faultline runs tensorboard` answers
-at once, and the same runs give the same files.
+The events are written in TensorBoard's format without TensorFlow, so `faultline runs tensorboard`
+responds immediately, and the same runs give the same files.
 """
 
 import os
@@ -20,16 +20,16 @@ _FORMAT = "brain.Event:2"
 
 
 def write_logdir(records: Iterable[RunRecord], folder: Path) -> int:
-    """Writes the log folder anew; returns how many runs are in it.
+    """Rewrites the log folder and returns the number of runs in it.
 
-    A run without a trained model has nothing to show and is left out.
+    A run without a trained model is omitted.
 
     Args:
         records: The runs.
-        folder: Made if need be; what an earlier call wrote there is replaced.
+        folder: Created if needed; the output of an earlier call is replaced.
 
     Raises:
-        FileExistsError: The folder holds something else.
+        FileExistsError: The folder contains other files.
     """
     _clear(folder)
     shown = [record for record in records if record.hyperparameters]
@@ -42,15 +42,15 @@ def write_logdir(records: Iterable[RunRecord], folder: Path) -> int:
 
 
 def same_types(options: Sequence[Mapping[str, Scalar]]) -> list[dict[str, Scalar]]:
-    """Returns the options with one type each in all runs, which TensorBoard demands.
+    """Returns the options with one type each over all runs, as TensorBoard requires.
 
-    Whole and other numbers become numbers; anything else that is mixed becomes text.
+    Mixed numbers become floats; any other mixture becomes text.
     """
     types: dict[str, set[type]] = {}
     for values in options:
         for name, value in values.items():
             types.setdefault(name, set()).add(type(value))
-    casts = {name: _common_type(found) for name, found in types.items()}
+    casts = {name: _common_type(kinds) for name, kinds in types.items()}
     return [{name: casts[name](value) for name, value in values.items()} for values in options]
 
 
@@ -86,15 +86,18 @@ def _write_run(record: RunRecord, values: Mapping[str, Scalar], folder: Path) ->
 
 
 def _experiment(options: Sequence[Mapping[str, Scalar]], metrics: Iterable[str]) -> Any:
-    """All options with the values that they had, and all metrics."""
+    """Returns the experiment summary: all options with their values, and all metrics."""
     from tensorboard.plugins.hparams import summary_v2 as hp  # `api` would import TensorFlow
 
-    seen: dict[str, set[Any]] = {}
+    values_by_name: dict[str, set[Any]] = {}
     for values in options:
         for name, value in values.items():
-            seen.setdefault(name, set()).add(value)
+            values_by_name.setdefault(name, set()).add(value)
     return hp.hparams_config_pb(
-        hparams=[hp.HParam(name, hp.Discrete(sorted(found))) for name, found in seen.items()],
+        hparams=[
+            hp.HParam(name, hp.Discrete(sorted(options)))
+            for name, options in values_by_name.items()
+        ],
         metrics=[hp.Metric(name) for name in metrics],
         time_created_secs=0,
     )

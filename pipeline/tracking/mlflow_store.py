@@ -1,7 +1,7 @@
-"""Runs written into an MLflow store of this machine as well, where the configuration asks for it.
+"""Optional export of runs to a local MLflow store.
 
-MLflow is an optional extra. Nothing leaves the machine: the store is a folder or a SQLite file, and
-MLflow's own reports to its makers are switched off before it is imported.
+MLflow is an optional extra. Nothing leaves the machine: the store is a folder or an SQLite file,
+and MLflow's telemetry is disabled before it is imported.
 """
 
 import importlib.util
@@ -19,19 +19,19 @@ _STATUS = {RunState.COMPLETE: "FINISHED", RunState.INTERRUPTED: "KILLED"}
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
-    # MLflow prefers a database; a folder needs nothing installed beside its small package.
+    # MLflow prefers a database; a folder needs only the skinny package.
     "MLFLOW_ALLOW_FILE_STORE": "true",
 }
 
-# Installs the locked version of a package, or, where the lock has none, one that fits the lock.
+# Installs the locked version of a package, or one compatible with the lock.
 _INSTALL = ".venv/bin/uv pip install -c requirements.lock"
 
 
 def check_installed(options: MlflowTracking) -> None:
-    """Checks that what the store needs is installed, before a run begins.
+    """Checks before a run that the packages for the store are installed.
 
     Raises:
-        InputError: Names the package that is missing and how to install it.
+        InputError: Names the missing package and how to install it.
     """
     if importlib.util.find_spec("mlflow") is None:
         raise InputError(
@@ -47,7 +47,7 @@ def check_installed(options: MlflowTracking) -> None:
 
 
 def store_uri(options: MlflowTracking, output: Path) -> str:
-    """Returns MLflow's URI of the store; relative places lie in the output folder."""
+    """Returns MLflow's URI of the store; relative paths are in the output folder."""
     if _is_database(options):
         return _SQLITE_PREFIX + str(output / options.store.removeprefix(_SQLITE_PREFIX))
     return (output / options.store).as_uri()
@@ -58,11 +58,11 @@ def _is_database(options: MlflowTracking) -> bool:
 
 
 def log_run(record: RunRecord, options: MlflowTracking, output: Path) -> str:
-    """Writes a run into the store; returns the id that MLflow gave it.
+    """Writes a run to the store and returns its MLflow id.
 
     Args:
-        record: A run that has ended.
-        options: Where, and in which experiment.
+        record: A finished run.
+        options: The store and the experiment.
         output: The output folder, absolute.
     """
     client = _client(store_uri(options, output))
@@ -87,7 +87,7 @@ def _client(uri: str) -> Any:
     os.environ.update(_ENVIRONMENT)
     from mlflow import MlflowClient
 
-    # The registry is unused; the small package has none for databases and must not look for one.
+    # The registry is unused; the skinny package has none for databases and must not look for one.
     return MlflowClient(tracking_uri=uri, registry_uri="file:")
 
 

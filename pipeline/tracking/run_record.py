@@ -1,4 +1,4 @@
-"""A run as tools that track experiments see it: options in, metrics out."""
+"""A run as recorded by experiment trackers: hyperparameters and metrics."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,12 +16,12 @@ _HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One run.
+    """A run.
 
     Attributes:
-        row: What `faultline runs` lists of it.
-        hyperparameters: What its network was trained with, tuned or not; empty where no Trainer
-            came that far. Lists are JSON texts; nested options have dotted names.
+        row: Its entry in `faultline runs`.
+        hyperparameters: Hyperparameters of its network, tuned or not; empty if the run did not
+            reach the Trainer. Lists are JSON texts; nested options have dotted names.
         model_uri: Folder of its model's artifact, or empty.
         log_dir: Folder of its Trainer's TensorBoard logs, or empty.
     """
@@ -33,22 +33,22 @@ class RunRecord:
 
     @property
     def started_ms(self) -> int:
-        """When it began, in milliseconds since the Unix epoch."""
+        """Start time in milliseconds since the Unix epoch."""
         return round(1_000 * datetime.fromisoformat(self.row.started).timestamp())
 
 
 def run_records(graph: Graph, *, may_be_running: bool = False) -> list[RunRecord]:
-    """Returns every run, the oldest first.
+    """Returns all runs, oldest first.
 
     Args:
-        graph: All that is recorded.
-        may_be_running: Whether a process may be at work in this store.
+        graph: The metadata graph.
+        may_be_running: Whether a process may be using this store.
     """
     return [run_record(graph, run, may_be_running=may_be_running) for run in graph.runs.values()]
 
 
 def run_record(graph: Graph, run: Run, *, may_be_running: bool = False) -> RunRecord:
-    """Returns one run; arguments as of `run_records`."""
+    """Returns one run; for the arguments see `run_records`."""
     trainer = next((s for s in run.steps if s.node == "Trainer" and s.succeeded), None)
     return RunRecord(
         row=run_row(graph, run, may_be_running),
@@ -59,7 +59,7 @@ def run_record(graph: Graph, run: Run, *, may_be_running: bool = False) -> RunRe
 
 
 def trained_with(graph: Graph, trainer: Step) -> dict[str, Scalar]:
-    """Returns the training options of a Trainer's step, with what a Tuner found in them."""
+    """Returns the training options of a Trainer step, including those found by a Tuner."""
     spec = model_spec(trainer)
     options = dict(spec.get("train", {})) | {"seed": spec.get("seed", 0)}
     for artifact in graph.find(trainer.inputs, "HyperParameters"):
@@ -68,12 +68,12 @@ def trained_with(graph: Graph, trainer: Step) -> dict[str, Scalar]:
 
 
 def model_spec(trainer: Step) -> dict[str, Any]:
-    """Returns the `ModelSpec` that a Trainer's step was given, as plain values."""
+    """Returns the `ModelSpec` of a Trainer step as plain values."""
     return _decoded(_decoded(trainer.parameters.get("custom_config")).get("model_spec"))
 
 
 def _found(artifact: Artifact) -> dict[str, Any]:
-    """What the Tuner found; without KerasTuner's notes to itself."""
+    """Returns the options found by the Tuner, without KerasTuner's internal keys."""
     path = Path(artifact.uri) / _HYPERPARAMETERS_FILE
     if not path.is_file():  # artifacts may be deleted to save space; the record remains
         return {}
@@ -88,7 +88,7 @@ def _decoded(value: object) -> dict[str, Any]:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Scalar]]:
-    """Yields dotted names and values; lists become JSON texts, nothing becomes `none`."""
+    """Yields dotted names and values; lists become JSON texts, None becomes `none`."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
@@ -99,5 +99,5 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _uri(graph: Graph, step: Step | None, type_name: str) -> str:
-    found = graph.find(step.outputs, type_name) if step else []
-    return found[0].uri if found else ""
+    artifacts = graph.find(step.outputs, type_name) if step else []
+    return artifacts[0].uri if artifacts else ""

@@ -1,4 +1,4 @@
-"""What `faultline runs tensorboard` does and prints."""
+"""`faultline runs tensorboard`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ from pipeline.tracking.run_record import run_records
 
 
 def prepare_tensorboard(store: Any, output: Path, *, may_be_running: bool) -> dict[str, Any]:
-    """Writes the log folder of all runs; returns where it is, and how many runs are in it.
+    """Writes the log folder of all runs; returns its path and the number of runs.
 
     Args:
         store: The metadata store.
         output: The output folder.
-        may_be_running: Whether a process may be at work in this store.
+        may_be_running: Whether a process may be using this store.
 
     Raises:
-        InputError: The log folder holds files of somebody else.
+        InputError: The log folder contains other files.
     """
     folder = OutputFolder(output.absolute()).tensorboard
     records = run_records(read_graph(store), may_be_running=may_be_running)

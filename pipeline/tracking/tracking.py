@@ -1,4 +1,4 @@
-"""What a run does for tracking: a check before it begins, and a record once it has ended."""
+"""Experiment tracking of a run: a check before it starts and an export after it ends."""
 
 import os
 
@@ -7,7 +7,7 @@ from pipeline.config import Config, Tracking
 
 
 def check_tracking(options: Tracking) -> None:
-    """Checks that what the configuration asks for is installed.
+    """Checks that the configured tracker is installed.
 
     Raises:
         InputError: A package is missing.
@@ -19,10 +19,10 @@ def check_tracking(options: Tracking) -> None:
 
 
 def track_run(run_id: str, config: Config, folder: OutputFolder) -> dict[str, str]:
-    """Shows a run that has ended where the configuration asks for it; returns what was written.
+    """Exports a finished run to the configured tracker; returns what was written.
 
     Args:
-        run_id: The run; one that ended before ML Metadata knew of it is nowhere shown.
+        run_id: The run; one that ended before its first record in ML Metadata is not exported.
         config: The use case.
         folder: The output folder.
     """

@@ -156,5 +156,5 @@ def test_a_run_is_not_compared_with_itself_nor_with_nothing(store):
     _record(store, "run-1")
     with pytest.raises(InputError, match="run-1 and 1 are the same run, run-1"):
         _compare(store, "run-1", "1")
-    with pytest.raises(InputError, match=r"Nothing is called run-9\. .*run-1"):
+    with pytest.raises(InputError, match=r"No model or run matches run-9\. .*run-1"):
         _compare(store, "run-1", "run-9")
