@@ -174,11 +174,11 @@ def _run_steps(
     # the garbage collector disabled: repeated collections would take a quarter of the time.
     gc.disable()
     from common.metadata import close_abandoned, connection_config, open_store
+    from pipeline.components.facts import describe_step
     from pipeline.create import create_pipeline
     from pipeline.lineage.provenance import stamp_config, stamp_run
     from pipeline.running.runner import compile_pipeline, run_steps
     from pipeline.running.span_runs import SpanPlace
-    from pipeline.running.step_facts import describe_step
 
     gc.freeze()
     gc.enable()
@@ -212,7 +212,7 @@ def _run_steps(
         place.run_id,
     )
     for step in run_steps(compiled, connection, on_start=shown.step_started):
-        fact = describe_step(step)
+        fact = describe_step(step.name, step.outputs)
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         _link_tensorboard(place.run_folder, step)

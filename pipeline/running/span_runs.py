@@ -11,11 +11,11 @@ from ml_metadata.proto import metadata_store_pb2
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from common.run_ids import span_run_id
+from pipeline.components.facts import describe_step
 from pipeline.config import Config
 from pipeline.create import create_span_pipeline
 from pipeline.reading.files.locations import Source
 from pipeline.running.runner import StartCallback, compile_pipeline, run_steps
-from pipeline.running.step_facts import describe_step
 from pipeline.running.steps import StepResult, StepState
 from pipeline.wiring.ingestion import acceptance_digest
 from pipeline.wiring.spans import find_window, missing_spans
@@ -97,7 +97,7 @@ def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterat
     read, judged = (
         next(step for step in done if step.name == name) for name in ("ArrowExampleGen", _GATE)
     )
-    facts = [describe_step(read), describe_step(judged)]
+    facts = [describe_step(step.name, step.outputs) for step in (read, judged)]
     values = {key: value for fact in facts for key, value in fact.values.items()}
     # If the acceptance rules have changed, a span that was already read is judged again.
     summed_up = read if judged.state == StepState.CACHED else judged

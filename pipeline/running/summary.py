@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.components.fact import Fact
 from pipeline.components.names import (
     APPROVED,
     APPROVED_BY,
@@ -19,7 +20,6 @@ from pipeline.components.names import (
 )
 from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.running.console import format_duration
-from pipeline.running.step_facts import Fact
 from pipeline.running.steps import StepResult
 
 # Metrics of the closing table in display order, with their labels.

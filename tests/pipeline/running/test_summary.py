@@ -4,7 +4,7 @@ import json
 import pytest
 from rich.console import Console
 
-from pipeline.running.step_facts import Fact
+from pipeline.components.fact import Fact
 from pipeline.running.steps import StepResult, StepState
 from pipeline.running.summary import RunSummary, render_summary
 

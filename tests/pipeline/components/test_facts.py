@@ -2,8 +2,7 @@ import json
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
-from pipeline.running.step_facts import describe_step
-from pipeline.running.steps import StepResult, StepState
+from pipeline.components.facts import describe_step
 
 
 def _artifact(type_name: str, uri: str = "", **values: str | int) -> Artifact:
@@ -15,15 +14,7 @@ def _artifact(type_name: str, uri: str = "", **values: str | int) -> Artifact:
 
 
 def _fact(name: str, *artifacts: Artifact) -> str:
-    step = StepResult(
-        name=name,
-        state=StepState.RAN,
-        reason="",
-        duration_s=0,
-        execution_id=1,
-        outputs={str(i): [a] for i, a in enumerate(artifacts)},
-    )
-    return describe_step(step).text
+    return describe_step(name, {str(i): [a] for i, a in enumerate(artifacts)}).text
 
 
 def test_ingestion_tells_rows_positives_and_quarantine():

@@ -1,0 +1,13 @@
+"""Key figures of AnomalyGate, for the terminal and the run's summary."""
+
+from ml_metadata.proto.metadata_store_pb2 import Artifact
+
+from pipeline.components.fact import Fact, properties
+
+
+def describe(artifacts: list[Artifact]) -> Fact:
+    """Returns the key figures of the step's output artifacts."""
+    values = properties(artifacts[0])
+    count = values.get("num_anomalies", 0)
+    text = "no anomalies" if not count else f"{count} anomalies"
+    return Fact("; ".join(filter(None, [text, values.get("drift", "")])), values)
