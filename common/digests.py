@@ -39,20 +39,25 @@ class FilesDigest:
         }
 
 
+def local_digest(path: str) -> tuple[str, int]:
+    """Returns the SHA-256 and the size in bytes of a local file."""
+    return content_digest(Path(path).open("rb"))
+
+
 def digest_files(
-    files: Iterable[str], base: str, *, open_file: Callable[[str, str], IO[bytes]] = open
+    files: Iterable[str], base: str, *, digest_file: Callable[[str], tuple[str, int]] = local_digest
 ) -> FilesDigest:
     """Returns the digest of the content of `files`, read in pieces.
 
     Args:
         files: Paths of files below `base`.
         base: The folder that their names are relative to.
-        open_file: Opens a path in a mode; `tfx.dsl.io.fileio.open` for files of other machines.
+        digest_file: Returns the SHA-256 and the size of a file.
     """
     named = sorted((os.path.relpath(file, base), file) for file in files)
     whole, num_bytes = hashlib.sha256(), 0
     for name, file in named:
-        digest, size = content_digest(open_file(file, "rb"))
+        digest, size = digest_file(file)
         whole.update(f"{name}\0{digest}\n".encode())
         num_bytes += size
     return FilesDigest(

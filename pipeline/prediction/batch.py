@@ -30,7 +30,7 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
         InputError: The input is invalid or no model was pushed; no output is written.
     """
     files = input_files.find_input_files(options.data)
-    pieces = input_files.plan_pieces(files)
+    pieces = input_files.plan_pieces(files, config.data.csv_layout)
     output = options.output_file or _DEFAULT_OUTPUT
     _check_new_folder(output)
     name = options.model or config.name
@@ -54,14 +54,16 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
     try:
         with console.status("Predicting"):
             bad_rows = beam_inference.run_job(job, LOCAL_BEAM_ARGS)
-        bad_rows_lib.check_bad_rows(bad_rows, max_bad_rows=plan.spec.max_bad_rows)
+        bad_rows_lib.check_bad_rows(
+            bad_rows, max_bad_rows=plan.spec.max_bad_rows, layout=plan.spec.layout
+        )
         _count(sorted(incoming.glob("*.parquet")), summary)
         incoming.rename(output)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     summary.num_left_out = len(bad_rows)
     if bad_rows:
-        summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output))
+        summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output, plan.spec.layout))
     return summary
 
 

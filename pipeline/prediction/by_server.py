@@ -57,7 +57,9 @@ class _Prediction:
             for rows in read_rows(piece, self._plan):
                 self._bad_rows += rows.bad_rows
                 bad_rows_lib.check_bad_rows(
-                    self._bad_rows, max_bad_rows=self._plan.spec.max_bad_rows
+                    self._bad_rows,
+                    max_bad_rows=self._plan.spec.max_bad_rows,
+                    layout=self._plan.spec.layout,
                 )
                 # Send a request even for an empty batch: the response gives the output columns.
                 for start in range(0, max(1, rows.features.num_rows), _BATCH_ROWS):
@@ -100,7 +102,7 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         StepFailedError: The server cannot be reached or failed; no output is written.
     """
     files = input_files.find_input_files(options.data)
-    pieces = input_files.plan_pieces(files)
+    pieces = input_files.plan_pieces(files, config.data.csv_layout)
     output = options.output_file or _DEFAULT_OUTPUT
     if output.resolve() in {Path(path).resolve() for path in files.paths}:
         raise InputError(f"--output-file {output} is the input data itself. Choose another file.")
@@ -121,7 +123,7 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         raise _translate_error(error, options.server, model) from error
     summary.num_left_out = len(bad_rows)
     if bad_rows:
-        summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output))
+        summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output, plan.spec.layout))
     return summary
 
 

@@ -1,9 +1,13 @@
 """Resolution of a config's `data` block to existing files."""
 
+from dataclasses import replace
+
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.reading.files.locations import Source, check_source, resolve_source
+
+_KEPT_DIGESTS = "digests.json"
 
 
 def find_source(config: Config, folder: OutputFolder) -> Source:
@@ -19,7 +23,7 @@ def find_source(config: Config, folder: OutputFolder) -> Source:
     path = config.data.path or _materialise(config, folder)
     source = resolve_source(path, folder=config.folder, data=config.data)
     check_source(source, path=path)
-    return source
+    return replace(source, kept_digests=str(folder.root / _KEPT_DIGESTS))
 
 
 def _materialise(config: Config, folder: OutputFolder) -> str:

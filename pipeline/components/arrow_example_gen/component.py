@@ -7,9 +7,11 @@ from tfx.proto import example_gen_pb2, range_config_pb2
 from tfx.types import standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 
+from pipeline.components.arrow_example_gen.driver import Driver
 from pipeline.components.arrow_example_gen.executor import (
     CODE_DIGEST_KEY,
     INGEST_SPEC_KEY,
+    KEPT_DIGESTS_KEY,
     REPORTS_DIR_KEY,
     Executor,
 )
@@ -26,13 +28,14 @@ class ArrowExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):  # 
         INGEST_SPEC_KEY: ExecutionParameter(type=str),
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
         REPORTS_DIR_KEY: ExecutionParameter(type=str),
+        KEPT_DIGESTS_KEY: ExecutionParameter(type=str),
     }
 
 
 class ArrowExampleGen(FileBasedExampleGen):  # type: ignore[misc]
     """Reads CSV, Parquet or TFRecord as Arrow batches and deals train, eval and test exactly.
 
-    TFX's file driver finds spans, dates and versions and takes the files' fingerprint into the
+    The driver finds spans, dates and versions and writes the digest of the files' content to the
     execution's properties, so the cache follows the data. The output `examples` is a standard
     Examples artifact: gzip TFRecords of tf.Example. Its custom properties count what was read:
     `num_rows`, `num_bad_rows`, `num_duplicates`, and for each split `num_rows_SPLIT` and
@@ -44,6 +47,7 @@ class ArrowExampleGen(FileBasedExampleGen):  # type: ignore[misc]
     """
 
     SPEC_CLASS = ArrowExampleGenSpec
+    DRIVER_CLASS = Driver
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
 
     def __init__(
@@ -70,6 +74,7 @@ class ArrowExampleGen(FileBasedExampleGen):  # type: ignore[misc]
             ingest_spec=make_ingest_spec(config).to_json(),
             code_digest=code_digest,
             reports_dir=reports_dir,
+            kept_digests=source.kept_digests,
             examples=types.Channel(type=standard_artifacts.Examples),
         )
         # FileBasedExampleGen's own constructor would make its spec, which lacks our parameters.

@@ -6,22 +6,25 @@ from typing import Any
 from google.protobuf import json_format
 from tfx import types
 from tfx.components.example_gen import write_split
+from tfx.components.example_gen.utils import FINGERPRINT_PROPERTY_NAME
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
-from common.digests import digest_files
 from common.errors import InputError
 from pipeline.components.arrow_example_gen.ingest import Summary, ingest
 from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.config import SPLITS
+from pipeline.reading.data_digest import digest_data
+from pipeline.reading.files.locations import Source, source_files
 from pipeline.reading.ingest_spec import IngestSpec
 
 INGEST_SPEC_KEY = "ingest_spec"
 CODE_DIGEST_KEY = "code_digest"
 REPORTS_DIR_KEY = "reports_dir"
+KEPT_DIGESTS_KEY = "kept_digests"
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
@@ -39,7 +42,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             input_dict: Empty.
             output_dict: `examples`, one artifact.
             exec_properties: `input_base`, `input_config` with the patterns that the driver filled
-                in, `ingest_spec`, `reports_dir`.
+                in, `ingest_spec`, `reports_dir`, `kept_digests`.
 
         Raises:
             InputError: The data cannot be used; the message says why.
@@ -58,8 +61,10 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             make_pipeline=self._make_beam_pipeline,
         )
         _describe(examples, summary)
-        # TFX's fingerprint rests on the files' times; lineage wants their content.
-        digest = digest_files(files, input_base, open_file=fileio.open)
+        digest = digest_data(
+            files, input_base, kept_digests=exec_properties.get(KEPT_DIGESTS_KEY) or ""
+        )
+        _check_unchanged(digest.digest, exec_properties, input_base)
         for key, value in digest.properties().items():
             if isinstance(value, int):
                 examples.set_int_custom_property(key, value)
@@ -68,7 +73,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
 
 
 def find_files(input_base: str, input_config: str) -> list[str]:
-    """Returns the files that the driver's patterns match, sorted within each pattern.
+    """Returns the files that the driver's patterns match, sorted.
 
     Args:
         input_base: Folder below which the patterns are matched.
@@ -77,18 +82,31 @@ def find_files(input_base: str, input_config: str) -> list[str]:
     Raises:
         InputError: A pattern matches nothing.
     """
-    files: list[str] = []
-    for split in json_format.Parse(input_config, example_gen_pb2.Input()).splits:
+    splits = json_format.Parse(input_config, example_gen_pb2.Input()).splits
+    if "://" not in input_base:
+        return source_files(Source(base=input_base, patterns={s.name: s.pattern for s in splits}))
+    files: set[str] = set()
+    for split in splits:
         pattern = f"{input_base}/{split.pattern}"
-        found = [
+        matches = [
             file
-            for file in sorted(fileio.glob(pattern))
+            for file in fileio.glob(pattern)
             if not PurePosixPath(file).name.startswith((".", "_")) and not fileio.isdir(file)
         ]
-        if not found:
+        if not matches:
             raise InputError(f"No data found at {pattern}.")
-        files += found
-    return files
+        files.update(matches)
+    return sorted(files)
+
+
+def _check_unchanged(digest: str, exec_properties: dict[str, Any], input_base: str) -> None:
+    """Checks that local files have the content that the driver saw."""
+    fingerprint = exec_properties.get(FINGERPRINT_PROPERTY_NAME)
+    if "://" not in input_base and fingerprint not in (None, digest):
+        raise InputError(
+            f"The data files in {input_base} changed while they were read. Run again when nothing "
+            "writes to them."
+        )
 
 
 def _describe(examples: types.Artifact, summary: Summary) -> None:
@@ -100,7 +118,9 @@ def _describe(examples: types.Artifact, summary: Summary) -> None:
     )
     examples.set_int_custom_property("num_rows", summary.num_rows)
     examples.set_int_custom_property("num_bad_rows", summary.num_bad_rows)
+    examples.set_int_custom_property("num_unlabelled", summary.num_unlabelled)
     examples.set_int_custom_property("num_duplicates", summary.num_duplicates)
+    examples.set_int_custom_property("num_positives_read", summary.num_positives_read)
     for name in SPLITS:
         examples.set_int_custom_property(f"num_rows_{name}", summary.rows[name])
         examples.set_int_custom_property(f"num_positives_{name}", summary.positives[name])

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
+from common.example_files import split_folder
 from pipeline.components.arrow_example_gen import checks, staging, steps
 from pipeline.components.arrow_example_gen.splitting import splits, time_units
 from pipeline.config import SPLITS
@@ -35,14 +36,18 @@ class Summary:
     Attributes:
         num_rows: Rows written.
         num_bad_rows: Rows in quarantine.
+        num_unlabelled: Rows without a label, in quarantine too.
         num_duplicates: Rows dropped because they repeat another.
+        num_positives_read: Positive rows before duplicates were dropped.
         rows: Rows of each split.
         positives: Positive rows of each split.
     """
 
     num_rows: int
     num_bad_rows: int
+    num_unlabelled: int
     num_duplicates: int
+    num_positives_read: int
     rows: dict[str, int]
     positives: dict[str, int]
 
@@ -183,14 +188,16 @@ def ingest(
     file_format = sources.common_format(files, spec.format)
     # A block goes on where the rows before it ended, so one worker reads a file in order.
     whole_files = spec.strategy == "blocks"
-    pieces = tuple(sources.plan_pieces(files, file_format, whole_files=whole_files))
+    pieces = tuple(
+        sources.plan_pieces(files, file_format, layout=spec.layout, whole_files=whole_files)
+    )
     staged = f"{uri}/.staged"
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
     if file_format == "csv" and not whole_files:
         passes = _cut_files(passes, range_bytes)
     report = _stage(passes, spec, reports_dir)
     bad_rows = report.ordered_bad_rows()
-    checks.check_rows(report.num_rows, report.num_bad_rows, files)
+    checks.check_rows(report.num_rows, report.num_bad_rows + report.num_unlabelled, files)
     if spec.drop_duplicates:
         passes.drop_duplicates(report.num_rows)
     plan = _make_plan(passes, spec, report.labels)
@@ -201,7 +208,9 @@ def ingest(
     return Summary(
         num_rows=int(written.sum()),
         num_bad_rows=report.num_bad_rows,
+        num_unlabelled=report.num_unlabelled,
         num_duplicates=report.num_rows - int(written.sum()),
+        num_positives_read=report.num_positives,
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
     )
@@ -273,7 +282,7 @@ def _write(passes: Passes, plan: steps.Plan, uri: str) -> npt.NDArray[np.int64]:
         steps.write_piece,
         plan=plan,
         staged=passes.staged,
-        folders=[f"{uri}/Split-{name}" for name in SPLITS],
+        folders=[split_folder(uri, name) for name in SPLITS],
         num_pieces=len(passes.pieces),
     )
     return passes.run(write, _sum, "written")

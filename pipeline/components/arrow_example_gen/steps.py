@@ -33,7 +33,7 @@ from pipeline.reading.files import sources
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.quarantine import locate
-from pipeline.reading.typing_rows import TypedBatch, type_batch, unwrap
+from pipeline.reading.typing_rows import NO_LABEL, TypedBatch, type_batch, unwrap
 
 _MAX_DETAILS = 1_000
 _WRITE_ROWS = 8_192
@@ -68,7 +68,7 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
 def _read(
     piece: Piece, spec: IngestSpec, columns: Sequence[str] | None = None
 ) -> Iterator[RawBatch]:
-    for raw in sources.read_piece(piece, missing_values=spec.missing_values, columns=columns):
+    for raw in sources.read_piece(piece, columns=columns):
         if piece.format == "tfrecord":
             raw.batch = unwrap(raw.batch)
         yield raw
@@ -88,13 +88,17 @@ class StageReport:
 
     Attributes:
         num_rows: Good rows.
-        num_bad_rows: Bad rows.
+        num_positives: Positive rows among them.
+        num_bad_rows: Rows that could not be read.
+        num_unlabelled: Rows without a label.
         bad_rows: The bad rows, by piece; of very many only the first of each piece.
         labels: Distinct texts of the label and how often each, a few of them.
     """
 
     num_rows: int = 0
+    num_positives: int = 0
     num_bad_rows: int = 0
+    num_unlabelled: int = 0
     bad_rows: dict[int, list[BadRow]] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
 
@@ -114,7 +118,9 @@ def merge_reports(reports: Sequence[StageReport]) -> StageReport:
     merged = StageReport()
     for report in reports:
         merged.num_rows += report.num_rows
+        merged.num_positives += report.num_positives
         merged.num_bad_rows += report.num_bad_rows
+        merged.num_unlabelled += report.num_unlabelled
         merged.bad_rows.update(report.bad_rows)
         for text, num in report.labels.items():
             merged.labels[text] = merged.labels.get(text, 0) + num
@@ -138,11 +144,14 @@ def stage_piece(
     for raw in _read(piece, spec):
         typed = type_batch(raw, columns, spec, path=piece.path)
         found = raw.bad_rows + typed.bad_rows
-        report.num_bad_rows += len(found)
+        unlabelled = sum(bad.reason == NO_LABEL for bad in found)
+        report.num_unlabelled += unlabelled
+        report.num_bad_rows += len(found) - unlabelled
         bad_rows += found[: limit - len(bad_rows)]
         report.count(typed)
         if len(typed.rows):
             keys = row_keys(typed, spec)
+            report.num_positives += int(keys.labels.sum())
             if numberer is not None:
                 blocks = numberer.number(keys.labels, keys.numbers)
                 keys.keys = block_keys(blocks, piece.file, spec.seed)

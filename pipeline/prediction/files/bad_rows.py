@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.reading import quarantine
 from pipeline.reading.files import csv_source
 from pipeline.reading.files.pieces import BadRow, Piece, suffix_of
@@ -11,7 +12,7 @@ from pipeline.reading.files.pieces import BadRow, Piece, suffix_of
 _NUM_SHOWN = 5
 
 
-def locate(bad_rows: Sequence[BadRow]) -> list[BadRow]:
+def locate(bad_rows: Sequence[BadRow], layout: CsvLayout) -> list[BadRow]:
     """Returns bad rows in the order of the data; for CSV, with their physical lines."""
     by_path: dict[str, list[BadRow]] = {}
     for bad in bad_rows:
@@ -19,13 +20,13 @@ def locate(bad_rows: Sequence[BadRow]) -> list[BadRow]:
     located: list[BadRow] = []
     for path, rows in sorted(by_path.items()):
         is_csv = (suffix_of(path) or "").startswith((".csv", ".tsv"))
-        whole = Piece(index=0, path=path, format="csv")
+        whole = Piece(index=0, path=path, format="csv", layout=layout)
         lines = csv_source.with_lines(whole, rows) if is_csv else rows
         located += sorted(lines, key=lambda bad: bad.row)
     return located
 
 
-def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int) -> None:
+def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int, layout: CsvLayout) -> None:
     """Checks that the number of bad rows is within the limit of the config.
 
     Raises:
@@ -33,7 +34,7 @@ def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int) -> None:
     """
     if len(bad_rows) <= max_bad_rows:
         return
-    located = locate(bad_rows)
+    located = locate(bad_rows, layout)
     shown = "\n".join(f"  {bad}" for bad in located[:_NUM_SHOWN])
     more = len(located) - _NUM_SHOWN
     raise InputError(
@@ -44,15 +45,16 @@ def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int) -> None:
     )
 
 
-def write_aside(bad_rows: Sequence[BadRow], output: Path) -> Path:
+def write_aside(bad_rows: Sequence[BadRow], output: Path, layout: CsvLayout) -> Path:
     """Writes the skipped rows beside the predictions, one JSON object per row.
 
     Args:
         bad_rows: At least one.
         output: The predictions.
+        layout: How CSV files are laid out.
 
     Returns:
         The folder `NAME.left_out` that contains the file.
     """
     folder = output.with_name(f"{output.name}.left_out")
-    return Path(quarantine.write_quarantine(str(folder.absolute()), locate(bad_rows)))
+    return Path(quarantine.write_quarantine(str(folder.absolute()), locate(bad_rows, layout)))

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.prediction.files import json_lines
 from pipeline.reading.files import sources
-from pipeline.reading.files.pieces import Piece, RawBatch, suffix_of
+from pipeline.reading.files.listing import list_files
+from pipeline.reading.files.partitions import add_partition, with_partition
+from pipeline.reading.files.pieces import PLAIN_LAYOUT, SUFFIXES, Piece, RawBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +37,16 @@ def find_input_files(data: str) -> InputFiles:
     """
     if "://" in data:
         raise InputError(f"{data} is a URL. `faultline predict` reads local files only.")
-    lines = json_lines.list_files(data)
+    paths = list_files(data, (*SUFFIXES, *json_lines.SUFFIXES))
+    lines = [path for path in paths if json_lines.is_json_lines(path)]
     if lines:
-        others = _other_files(data)
+        others = [path for path in paths if path not in lines]
         if others:
             raise InputError(
                 f"The files have several formats: {lines[0]} and {others[0]}. Narrow {data} to "
                 "one of them."
             )
         return InputFiles(paths=tuple(lines), format="jsonl")
-    paths = sources.list_files(data)
     file_format = sources.common_format(paths)
     if file_format == "tfrecord":
         raise InputError(
@@ -53,41 +56,36 @@ def find_input_files(data: str) -> InputFiles:
     return InputFiles(paths=tuple(paths), format=file_format)
 
 
-def _other_files(data: str) -> list[str]:
-    try:
-        return [path for path in sources.list_files(data) if suffix_of(Path(path).name)]
-    except InputError:
-        return []
+def plan_pieces(files: InputFiles, layout: CsvLayout = PLAIN_LAYOUT) -> list[Piece]:
+    """Divides the data into pieces; a JSON-lines file is one piece.
+
+    Args:
+        files: The data files.
+        layout: How CSV files are laid out.
+
+    Raises:
+        InputError: The files are in folders `key=value` with different keys.
+    """
+    # JSON lines are recognised by suffix: `Piece.format` has no value for them.
+    is_json = files.format == "jsonl"
+    file_format = "csv" if is_json else sources.common_format(files.paths)
+    return sources.plan_pieces(files.paths, file_format, layout=layout)
 
 
-def plan_pieces(files: InputFiles) -> list[Piece]:
-    """Divides the data into pieces; a JSON-lines file is one piece."""
-    if files.format != "jsonl":
-        return sources.plan_pieces(files.paths, sources.common_format(files.paths))
-    # JSON lines are recognised by suffix: `format` has no value for them.
-    return [
-        Piece(index=place, path=path, format="csv", file=place)
-        for place, path in enumerate(files.paths)
-    ]
-
-
-def read_piece(
-    piece: Piece, *, missing_values: Sequence[str], columns: Sequence[str] | None = None
-) -> Iterator[RawBatch]:
+def read_piece(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     """Reads one piece in bounded batches; a piece without rows yields one empty batch.
 
     Args:
         piece: The piece to read.
-        missing_values: Texts that mean a missing value in CSV, besides the empty field.
         columns: Columns to read; by default all.
 
     Raises:
         InputError: The file cannot be read.
     """
     if json_lines.is_json_lines(piece.path):
-        batches = json_lines.read_json_lines(piece.path, columns=columns)
+        batches = _read_json_lines(piece, columns)
     else:
-        batches = sources.read_piece(piece, missing_values=missing_values, columns=columns)
+        batches = sources.read_piece(piece, columns=columns)
     first = next(batches, None)
     if first is None:
         schema = read_schema(piece)
@@ -99,6 +97,14 @@ def read_piece(
     yield from batches
 
 
+def _read_json_lines(piece: Piece, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
+    keys = dict(piece.partition)
+    stored = None if columns is None else [name for name in columns if name not in keys]
+    for raw in json_lines.read_json_lines(piece.path, columns=stored):
+        with_partition(raw.batch.schema, piece)  # no column may be in both
+        yield add_partition(raw, piece, columns)
+
+
 def read_schema(piece: Piece) -> pa.Schema:
     """Returns the columns of a piece; for JSON lines, those of the first batch.
 
@@ -106,7 +112,7 @@ def read_schema(piece: Piece) -> pa.Schema:
         InputError: The file is empty or cannot be read.
     """
     if json_lines.is_json_lines(piece.path):
-        first = next(json_lines.read_json_lines(piece.path), None)
+        first = next(_read_json_lines(piece), None)
         if first is None:
             raise InputError(f"{piece.path} contains no rows.")
         return first.batch.schema

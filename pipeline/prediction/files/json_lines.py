@@ -21,23 +21,6 @@ def is_json_lines(path: str) -> bool:
     return path.lower().endswith(SUFFIXES)
 
 
-def list_files(data: str) -> list[str]:
-    """Returns the JSON-lines files at a file path, folder or glob, sorted by name."""
-    path = Path(data)
-    if path.is_dir():
-        candidates = list(path.iterdir())
-    elif path.exists() or not any(character in data for character in "*?["):
-        candidates = [path]
-    else:
-        root = Path(path.anchor)
-        candidates = list(root.glob(str(path.relative_to(root))))
-    return sorted(
-        str(file)
-        for file in candidates
-        if file.is_file() and is_json_lines(file.name) and not file.name.startswith((".", "_"))
-    )
-
-
 def read_json_lines(path: str, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     """Reads a file in bounded batches; blank lines are skipped.
 

@@ -75,7 +75,7 @@ def read_rows(piece: Piece, plan: ReadPlan) -> Iterator[PredictionRows]:
     Raises:
         InputError: The file cannot be read at all.
     """
-    for raw in input_files.read_piece(piece, missing_values=plan.spec.missing_values):
+    for raw in input_files.read_piece(piece):
         typed = type_batch(raw, plan.columns, plan.spec, path=piece.path)
         good = pa.array(np.isin(raw.rows, typed.rows))
         yield PredictionRows(

@@ -24,8 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.reading.files.csv_source import read_header
+from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.csv_streams import BYTE_ORDER_MARK, open_file
+from pipeline.reading.files.encodings import is_utf8
 from pipeline.reading.files.pieces import Piece, resolve_path
 
 # Small enough for one large file to keep many workers busy; large enough that Beam's overhead per
@@ -60,19 +61,24 @@ def propose_pieces(pieces: Sequence[Piece], target_bytes: int = TARGET_BYTES) ->
 
     Args:
         pieces: Whole files.
-        target_bytes: Size of a range; a file below twice this size, or a gzipped one, stays whole.
+        target_bytes: Size of a range; a file below twice this size, a gzipped one and one that is
+            not UTF-8 stay whole.
     """
     proposed: list[Piece] = []
     for piece in pieces:
         filesystem, inner = resolve_path(piece.path)
         size = filesystem.get_file_info(inner).size or 0
-        gzipped = piece.path.lower().endswith(".gz")
-        parts = 1 if piece.format != "csv" or gzipped else max(1, size // target_bytes)
+        parts = max(1, size // target_bytes) if _is_divisible(piece) else 1
         bounds = [size * part // parts for part in range(parts + 1)]
         for begin, end in itertools.pairwise(bounds):
             cut = replace(piece, index=len(proposed), byte_range=(begin, end))
             proposed.append(cut if parts > 1 else replace(piece, index=len(proposed)))
     return proposed
+
+
+def _is_divisible(piece: Piece) -> bool:
+    gzipped = piece.path.lower().endswith(".gz")
+    return piece.format == "csv" and not gzipped and is_utf8(piece.layout.encoding)
 
 
 def settle_pieces(proposed: Sequence[Piece], scans: Sequence[RangeScan]) -> list[Piece]:
@@ -101,14 +107,14 @@ def _cut_at_lines(pieces: Sequence[Piece], scans: Sequence[RangeScan]) -> Iterat
     _, size = cast(tuple[int, int], pieces[-1].byte_range)
     ends = [*(scan.begin for scan in scans[1:]), size]
     num_records = num_lines = 0
+    num_headers = int(pieces[0].has_header)
     for piece, scan, end in zip(pieces, scans, ends, strict=True):
         if scan.begin < end:
-            # The first range contains the header; for the others the reader prepends it.
             yield replace(
                 piece,
                 byte_range=(scan.begin, end),
-                first_row=max(0, num_records - 1),
-                lines_before=max(0, num_lines - 1),
+                first_row=max(0, num_records - num_headers),
+                lines_before=num_lines,
             )
         num_records += scan.num_records
         num_lines += scan.num_lines
@@ -120,7 +126,7 @@ def scan_range(piece: Piece) -> RangeScan:
     Raises:
         InputError: The file's header cannot be read.
     """
-    header = read_header(piece.path)
+    header = read_header(piece.path, piece.layout)
     begin, end = cast(tuple[int, int], piece.byte_range)
     with open_file(piece.path) as file:
         first = _line_start(file, begin)

@@ -1,9 +1,7 @@
-"""CSV reader: Arrow parses the rows, Python's `csv` the header and line numbers."""
+"""CSV reader: Arrow parses the rows, Python's `csv` the line numbers."""
 
-import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -13,86 +11,28 @@ import pyarrow.csv as arrow_csv
 
 from common.errors import InputError
 from pipeline.reading.files import csv_streams
+from pipeline.reading.files.csv_header import Header, read_header
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch, first_line
 
 _BLOCK_BYTES = 16 << 20
-_DELIMITERS = ",;\t|"
 MAX_TEXT = 200
 
 
-@dataclass(frozen=True, kw_only=True)
-class Header:
-    """The first record of a CSV file.
-
-    Attributes:
-        names: Column names; a column without a name, such as a saved index, is `unnamed_N`.
-        delimiter: The most frequent of comma, semicolon, tab and bar in the header.
-        lines_before: Blank lines before it.
-    """
-
-    names: tuple[str, ...]
-    delimiter: str
-    lines_before: int = 0
-
-
-def read_header(path: str) -> Header:
-    """Reads a CSV file's header.
-
-    Raises:
-        InputError: The file is empty, or its header is not UTF-8 or repeats a column name.
-    """
-    try:
-        whole = Piece(index=0, path=path, format="csv")
-        with csv_streams.open_text(whole, errors="surrogateescape") as text:
-            numbered = ((number, line) for number, line in enumerate(text) if line.strip())
-            lines_before, first = next(numbered, (0, ""))
-            delimiter = max(_DELIMITERS, key=first.count)
-            lines = _chain_first(first, text)
-            record = next(csv.reader(lines, delimiter=delimiter), [])
-    except (OSError, csv.Error) as error:
-        raise InputError(f"Cannot read {path}: {first_line(error)}.") from error
-    if not record:
-        raise InputError(f"{path} is empty. A CSV file needs a header and rows.")
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in first):
-        raise InputError(
-            f"The header of {path} is not UTF-8 text: {first[:60]!a}. Save it as UTF-8."
-        )
-    return Header(names=_names(path, record), delimiter=delimiter, lines_before=lines_before)
-
-
-def _chain_first(first: str, rest: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def _names(path: str, record: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(name or f"unnamed_{place}" for place, name in enumerate(record))
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(
-            f"The header of {path} contains {', '.join(f'`{name}`' for name in twice)} more than "
-            "once. Give every column a unique name."
-        )
-    return names
-
-
-def read_csv(
-    piece: Piece, missing_values: Sequence[str], *, columns: Sequence[str] | None = None
-) -> Iterator[RawBatch]:
+def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     """Reads a CSV piece in batches of binary columns; sets aside rows with a wrong field count.
 
     Args:
         piece: The file or a range of it.
-        missing_values: Texts that mean a missing value, besides the empty field.
         columns: Columns to read; by default all.
 
     Raises:
-        InputError: The file cannot be parsed, for example because a quote is never closed.
+        InputError: The file cannot be parsed, for example because a quote is never closed, or a
+            character is not valid in its encoding.
     """
     path = piece.path
-    header = read_header(path)
+    header = read_header(path, piece.layout)
     # Difference between Arrow's row number and the row's number in the file.
-    offset = 1 + header.lines_before - piece.first_row  # Arrow counts the header as a row
+    offset = _blank_lines(piece, header) + piece.has_header - piece.first_row
     ragged: list[BadRow] = []
 
     def skip(row: arrow_csv.InvalidRow) -> Literal["skip"]:
@@ -101,29 +41,43 @@ def read_csv(
 
     done = piece.first_row
     try:
-        reader = _open(piece, header, missing_values, columns=columns, skip=skip)
+        reader = _open(piece, header, columns=columns, skip=skip)
         for batch in reader:
             skipped, ragged[:] = list(ragged), []
             rows = _row_numbers(done, batch.num_rows, [bad.row for bad in skipped])
             done += batch.num_rows + len(skipped)
-            yield RawBatch(batch=batch, rows=rows, bad_rows=skipped)
+            yield _without_units(RawBatch(batch=batch, rows=rows, bad_rows=skipped), piece)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} cannot be read as CSV after row {done}: {first_line(error)}. "
             "Check for a quote that is never closed, or for a damaged file."
         ) from error
     if ragged:
-        yield RawBatch(
-            batch=pa.RecordBatch.from_pylist([], schema=reader.schema),
-            rows=np.zeros(0, np.int64),
-            bad_rows=ragged,
-        )
+        empty = pa.RecordBatch.from_pylist([], schema=reader.schema)
+        rest = RawBatch(batch=empty, rows=np.zeros(0, np.int64), bad_rows=ragged)
+        yield _without_units(rest, piece)
+
+
+def _blank_lines(piece: Piece, header: Header) -> int:
+    """Returns the number of blank lines before the first record of a piece."""
+    return header.lines_before if piece.begins_file else 0
+
+
+def _without_units(raw: RawBatch, piece: Piece) -> RawBatch:
+    """Drops the first row of the file if the layout says that it holds units."""
+    if not piece.layout.units_row:
+        return raw
+    first = int(len(raw.rows) > 0 and raw.rows[0] == 1)
+    return RawBatch(
+        batch=raw.batch.slice(first),
+        rows=raw.rows[first:],
+        bad_rows=[bad for bad in raw.bad_rows if bad.row != 1],
+    )
 
 
 def _open(
     piece: Piece,
     header: Header,
-    missing_values: Sequence[str],
     *,
     columns: Sequence[str] | None,
     skip: Callable[[arrow_csv.InvalidRow], Literal["skip"]],
@@ -133,8 +87,8 @@ def _open(
         # Arrow reports the number of a ragged row only when it reads on one thread.
         read_options=arrow_csv.ReadOptions(
             column_names=list(header.names),
-            skip_rows=header.lines_before,
-            skip_rows_after_names=1,
+            skip_rows=_blank_lines(piece, header),
+            skip_rows_after_names=int(piece.has_header),
             use_threads=False,
             block_size=_BLOCK_BYTES,
         ),
@@ -144,7 +98,7 @@ def _open(
         convert_options=arrow_csv.ConvertOptions(
             column_types={name: pa.binary() for name in header.names},
             include_columns=None if columns is None else list(columns),
-            null_values=["", *missing_values],
+            null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
             check_utf8=False,
@@ -176,18 +130,19 @@ def with_lines(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
     """
     numbers = {bad.row for bad in bad_rows}
     located: dict[int, tuple[int, str]] = {}
-    header = read_header(piece.path)
+    header = read_header(piece.path, piece.layout)
     records = (
         (line, record)
         for line, record in csv_streams.csv_records(piece, header.delimiter)
-        if line > header.lines_before
+        if line > _blank_lines(piece, header)
     )
-    last = max(numbers, default=0) - piece.first_row
-    for place, (line, record) in enumerate(islice(records, last + 1)):
-        row = piece.first_row + place
-        if place and row in numbers:
+    first = piece.first_row + (0 if piece.has_header else 1)  # the header is row 0
+    for row, (line, record) in enumerate(records, first):
+        if row and row in numbers:
             text = header.delimiter.join(record)[:MAX_TEXT]
             located[row] = (piece.lines_before + line, text)
+        if row >= max(numbers, default=0):
+            break
     return [
         replace(bad, line=located[bad.row][0], text=located[bad.row][1])
         if bad.row in located

@@ -1,33 +1,68 @@
-"""Byte and text streams over a CSV file or a range of it."""
+"""Byte and text streams over a CSV file or a range of it, as UTF-8 whatever its encoding."""
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import IO, cast
 
 import pyarrow as pa
 
+from common.errors import InputError
+from pipeline.reading.files.encodings import encoding_of_mark, is_utf8, same_family
 from pipeline.reading.files.pieces import Piece, open_stream, resolve_path
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class _Chain(io.RawIOBase):
-    """Concatenates several streams into one."""
+class _Transcoder(io.RawIOBase):
+    """A CSV file in another encoding as a stream of UTF-8."""
 
-    def __init__(self, streams: Sequence[pa.NativeFile]) -> None:
-        self._streams = streams
+    def __init__(self, path: str, encoding: str) -> None:
+        self._path = path
+        self._encoding = encoding
+        self._stream = open_stream(path)
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._num_lines = 0
+        self._rest = memoryview(b"")
+        self._is_done = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what callers give
-        for stream in self._streams:
-            data = stream.read(len(buffer))
-            if data:
-                buffer[: len(data)] = data
-                return len(data)
-        return 0
+        while not self._rest and not self._is_done:
+            data = self._stream.read(len(buffer))
+            self._is_done = not data
+            text = self._decode(data)
+            self._num_lines += text.count("\n")
+            self._rest = memoryview(text.encode("utf-8", "surrogatepass"))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def _decode(self, data: bytes) -> str:
+        state = self._decoder.getstate()
+        try:
+            return self._decoder.decode(data, self._is_done)
+        except UnicodeDecodeError as error:
+            self._decoder.setstate(state)
+            raise InputError(
+                f"{self._path}, line {self._num_lines + self._lines_read(data) + 1}: a character "
+                f"is not valid {self._encoding} ({error.reason}). Set `data.encoding` to the "
+                "file's encoding."
+            ) from error
+
+    def _lines_read(self, data: bytes) -> int:
+        """Counts the line breaks before the byte that cannot be decoded."""
+        num_lines = 0
+        try:
+            for place in range(len(data)):
+                num_lines += self._decoder.decode(data[place : place + 1]).count("\n")
+        except UnicodeDecodeError:
+            pass  # the byte that the caller reports
+        return num_lines
 
 
 def open_file(path: str) -> pa.NativeFile:
@@ -37,20 +72,26 @@ def open_file(path: str) -> pa.NativeFile:
 
 
 def open_piece(piece: Piece) -> IO[bytes]:
-    """Opens a CSV piece as if it were a file of its own; a range is preceded by the header."""
-    if piece.byte_range is None:
+    """Opens a CSV piece as if it were a file of its own, in UTF-8.
+
+    Raises:
+        InputError: The file begins with the byte order mark of another encoding. Reading raises it
+            where a character is not valid in the encoding, and names the line.
+    """
+    if piece.byte_range is not None:
+        begin, end = piece.byte_range
+        return cast(IO[bytes], open_file(piece.path).get_stream(begin, end - begin))
+    encoding = piece.layout.encoding
+    with open_stream(piece.path) as stream:
+        marked = encoding_of_mark(stream.read(4))
+    if marked is not None and not same_family(marked, encoding):
+        raise InputError(
+            f"{piece.path}, line 1: the file begins with the byte order mark of {marked}, and "
+            f"`data.encoding` is {encoding}. Set `data.encoding: {marked}`."
+        )
+    if is_utf8(encoding):
         return cast(IO[bytes], open_stream(piece.path))
-    begin, end = piece.byte_range
-    file = open_file(piece.path)
-    header = _header_line(piece.path) if begin else b""
-    streams = [pa.BufferReader(header), file.get_stream(begin, end - begin)]
-    return io.BufferedReader(_Chain(streams))
-
-
-def _header_line(path: str) -> bytes:
-    with io.BufferedReader(cast(io.RawIOBase, open_stream(path))) as stream:
-        # The header of a divided file is a single line; a carriage return may end it too.
-        return stream.readline().rstrip(b"\n").split(b"\r", 1)[0] + b"\n"
+    return io.BufferedReader(_Transcoder(piece.path, encoding), buffer_size=1 << 20)
 
 
 def open_text(piece: Piece, *, errors: str) -> io.TextIOWrapper:

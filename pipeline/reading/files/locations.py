@@ -1,21 +1,28 @@
 """Translation of `data.path` to the base folder and patterns of TFX's file driver."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from common.errors import InputError
 from common.paths import tidy_path
 from pipeline.config import Data
-from pipeline.reading.files import sources
-from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.files.listing import (
+    NoDataError,
+    divide,
+    folder_patterns,
+    matching_files,
+    readable,
+)
+from pipeline.reading.files.pieces import SUFFIXES
 
 _SPECIAL = re.compile(r"[*?\[{]")
 _SPECS = re.compile(r"\{(SPAN|VERSION)(:\d+)?\}|\{YYYY\}|\{MM\}|\{DD\}")
 _DIGITS = {"YYYY": "{4}", "MM": "{2}", "DD": "{2}"}
 _EPOCH = date(1970, 1, 1)
+_WILDCARD = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]")
+_WILDCARD_REGEX = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +35,29 @@ class Source:
         span: The span to use, or None for the latest; only if the patterns contain a span.
         window: All spans to train on, ascending, ending with `span`; empty if only `span` is
             used.
+        kept_digests: File in which the digests of unchanged files are kept; empty for none.
     """
 
     base: str
     patterns: dict[str, str]
     span: int | None = None
     window: tuple[int, ...] = ()
+    kept_digests: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpanFiles:
+    """A pattern with its span and version filled in.
+
+    Attributes:
+        pattern: A glob without specs.
+        span: The span; 0 if the pattern has none.
+        version: The version, or None if the pattern has none.
+    """
+
+    pattern: str
+    span: int = 0
+    version: int | None = None
 
 
 def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
@@ -48,54 +72,50 @@ def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
     Raises:
         InputError: No data found.
     """
-    full = path if "://" in path else str((folder / path).absolute())
-    full = full.replace("{DATE}", "{YYYY}-{MM}-{DD}")
-    base, pattern = _divide(full)
-    if "://" not in full:
-        base, full = str(tidy_path(Path(base))), str(tidy_path(Path(full)))
+    dated = path.replace("{DATE}", "{YYYY}-{MM}-{DD}")
+    if "://" in path:
+        base, pattern = _divide_url(dated)
+    else:
+        full = str((folder / dated).absolute())
+        if Path(full).is_dir():
+            _check_no_window(path, data)
+            full = str(tidy_path(Path(full)))
+            return Source(base=full, patterns=_folder_patterns(full, data))
+        base, pattern = divide(full)
+        base = str(tidy_path(Path(base)))
     if _SPECS.search(pattern):
         return _with_spans(base, pattern, data)
+    _check_no_window(path, data)
+    return Source(base=base, patterns={"data": pattern})
+
+
+def _check_no_window(path: str, data: Data) -> None:
     if data.has_window or data.last_span is not None:
         raise InputError(
             "data.window, data.first_span and data.last_span need {SPAN} or {DATE} in data.path, "
             f"got {path}"
         )
-    if "://" not in full and Path(full).is_dir():
-        return Source(base=full, patterns=_folder_patterns(full, data))
-    return Source(base=base, patterns={"data": pattern})
 
 
-def _divide(full: str) -> tuple[str, str]:
-    """Splits a path before its first part with a special character, else before its name."""
-    parts = full.split("/")
+def _divide_url(url: str) -> tuple[str, str]:
+    """Splits a URL before its first part with a special character, else before its name."""
+    parts = url.split("/")
     special = next((i for i, part in enumerate(parts) if _SPECIAL.search(part)), len(parts) - 1)
-    return "/".join(parts[:special]) or "/", "/".join(parts[special:])
+    return "/".join(parts[:special]), "/".join(parts[special:])
 
 
 def _folder_patterns(folder: str, data: Data) -> dict[str, str]:
     """Returns one pattern for each suffix of the data files in a folder."""
-    names = [Path(file).name for file in _files_or_none(folder)]
-    suffixes = {suffix for name in names if (suffix := suffix_of(name)) is not None}
-    if data.format is not None:
-        suffixes = {suffix for suffix in suffixes if SUFFIXES[suffix] == data.format}
-        return {"data": "*"} if not suffixes else _by_suffix(suffixes)
-    if not suffixes:
-        raise InputError(
-            f"No data found in the folder {folder}. Known suffixes: {', '.join(SUFFIXES)}; "
-            "for others set `data.format`."
-        )
-    return _by_suffix(suffixes)
-
-
-def _by_suffix(suffixes: set[str]) -> dict[str, str]:
-    return {suffix.strip(".").replace(".", "_"): f"*{suffix}" for suffix in sorted(suffixes)}
-
-
-def _files_or_none(folder: str) -> list[str]:
+    suffixes = [s for s, suffix_format in SUFFIXES.items() if data.format in (None, suffix_format)]
     try:
-        return sources.list_files(folder)
-    except InputError:
-        return []
+        patterns = folder_patterns(folder, suffixes)
+    except NoDataError:
+        if data.format is None:
+            raise
+        # No file has a suffix of the declared format: all are read, whatever their suffix.
+        patterns = folder_patterns(folder, [""])
+    names = [pattern.rpartition("*")[2].strip(".").replace(".", "_") for pattern in patterns]
+    return {name or "data": pattern for name, pattern in zip(names, patterns, strict=True)}
 
 
 def _with_spans(base: str, pattern: str, data: Data) -> Source:
@@ -112,24 +132,57 @@ def _with_spans(base: str, pattern: str, data: Data) -> Source:
     return Source(base=base, patterns={"data": pattern}, span=spans[-1], window=tuple(spans))
 
 
-def _fill_span(pattern: str, span: int) -> str:
-    """Returns the pattern of one span. As in TFX, a date's span is its days since 1970-01-01."""
-    day = _EPOCH + timedelta(days=span)
+def fill_span(base: str, pattern: str, span: int | None) -> SpanFiles:
+    """Fills a span and its latest version into a local pattern.
+
+    As in TFX, the span of a date is its days since 1970-01-01.
+
+    Args:
+        base: The folder below which the pattern is matched.
+        pattern: A pattern, with or without specs.
+        span: The span, or None for the latest.
+
+    Raises:
+        InputError: The span does not exist, or its files write it in two ways, such as 7 and 07.
+    """
+    if not _SPECS.search(pattern):
+        return SpanFiles(pattern=pattern)
+    matches = [
+        (found, int(match.groupdict().get("VERSION", -1)), match.groupdict())
+        for match in _matches(base, pattern)
+        if (found := _span_of(match)) is not None and span in (None, found)
+    ]
+    if not matches:
+        what = "span" if span is None else f"span {span}"
+        raise NoDataError(f"No {what} found at {base}/{pattern}.")
+    latest = max((found, version) for found, version, _ in matches)
+    texts = [text for found, version, text in matches if (found, version) == latest]
+    if any(text != texts[0] for text in texts):
+        raise InputError(
+            f"The files at {base}/{pattern} write span {latest[0]} in several ways: {texts[0]} and "
+            f"{next(text for text in texts if text != texts[0])}. Rename them."
+        )
 
     def fill(match: re.Match[str]) -> str:
-        if match[1] == "SPAN":
-            return str(span).zfill(int(match[2][1:]) if match[2] else 0)
-        dates = {"{YYYY}": f"{day.year:04}", "{MM}": f"{day.month:02}", "{DD}": f"{day.day:02}"}
-        return dates.get(match[0], match[0])
+        return texts[0][match[1] or match[0].strip("{}")]
 
-    return _SPECS.sub(fill, pattern)
+    return SpanFiles(
+        pattern=_SPECS.sub(fill, pattern),
+        span=latest[0],
+        version=None if latest[1] < 0 else latest[1],
+    )
 
 
 def _spans_found(base: str, pattern: str) -> list[int]:
     """Returns the existing spans in ascending order."""
+    spans = (_span_of(match) for match in _matches(base, pattern))
+    return sorted({span for span in spans if span is not None})
+
+
+def _matches(base: str, pattern: str) -> list[re.Match[str]]:
     matcher = _matcher(pattern)
-    matches = (matcher.fullmatch(name) for name in _names(base, _SPECS.sub("*", pattern)))
-    return sorted({span for match in matches if match and (span := _span_of(match)) is not None})
+    names = _names(base, _SPECS.sub("*", pattern))
+    return [match for name in names if (match := matcher.fullmatch(name))]
 
 
 def _names(base: str, pattern: str) -> list[str]:
@@ -151,7 +204,8 @@ def _matcher(pattern: str) -> re.Pattern[str]:
         parts.append(f"(?P={name})" if name in names else rf"(?P<{name}>\d{width})")
         names.add(name)
         end = match.end()
-    return re.compile("".join([*parts, _as_regex(pattern[end:])]))
+    # The names have matched the glob, whose suffix may be in another case.
+    return re.compile("".join([*parts, _as_regex(pattern[end:])]), re.IGNORECASE | re.DOTALL)
 
 
 def _span_of(match: re.Match[str]) -> int | None:
@@ -165,8 +219,35 @@ def _span_of(match: re.Match[str]) -> int | None:
         return None
 
 
-def _as_regex(glob: str) -> str:
-    return re.escape(glob).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+def _as_regex(pattern: str) -> str:
+    parts, end = [], 0
+    for match in _WILDCARD.finditer(pattern):
+        parts.append(re.escape(pattern[end : match.start()]))
+        parts.append(_WILDCARD_REGEX.get(match[0]) or _class_regex(match[0][1:-1]))
+        end = match.end()
+    return "".join([*parts, re.escape(pattern[end:])])
+
+
+def _class_regex(characters: str) -> str:
+    negated = characters.startswith("!")
+    escaped = re.sub(r"([\\\[\]^])", r"\\\1", characters[negated:])
+    return f"[{'^' if negated else ''}{escaped}]"
+
+
+def source_files(source: Source) -> list[str]:
+    """Returns the files of a local source, of its span alone; of the latest one by default.
+
+    Raises:
+        InputError: A pattern matches nothing.
+    """
+    files: set[str] = set()
+    for pattern in source.patterns.values():
+        filled = fill_span(source.base, pattern, source.span).pattern
+        matches = matching_files(source.base, filled)
+        if not matches:
+            raise NoDataError(f"No data found at {source.base}/{readable(filled)}.")
+        files.update(matches)
+    return sorted(files)
 
 
 def check_source(source: Source, *, path: str) -> None:
@@ -181,23 +262,11 @@ def check_source(source: Source, *, path: str) -> None:
     """
     if "://" in source.base:
         return
-    for pattern in source.patterns.values():
-        filled = pattern
-        if source.span is not None:
-            filled = _fill_span(filled, source.span)
-        if not matching_files(source.base, _SPECS.sub("*", filled)):
-            raise InputError(
-                f"No data found at {path} (looked for {source.base}/{pattern}). Give a file, a "
-                "folder or a glob of CSV, Parquet or TFRecord files, relative to the config."
-            )
-
-
-def matching_files(base: str, pattern: str) -> list[str]:
-    """Returns the visible files that match a local pattern, sorted."""
-    files = [file for file in Path(base).glob(pattern) if file.is_file()]
-    return sorted(str(file) for file in visible(files))
-
-
-def visible(files: Sequence[Path]) -> list[Path]:
-    """Returns the files whose names do not begin with a dot or an underscore."""
-    return [file for file in files if not file.name.startswith((".", "_"))]
+    try:
+        source_files(source)
+    except NoDataError as error:
+        [*_, pattern] = source.patterns.values()
+        raise InputError(
+            f"No data found at {path} (looked for {source.base}/{readable(pattern)}). Give a file, "
+            "a folder or a glob of CSV, Parquet or TFRecord files, relative to the config."
+        ) from error

@@ -1,5 +1,6 @@
 """Pieces of the input data, and the raw batches and bad rows that reading them yields."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs
+
+from pipeline.column_format import CsvLayout
 
 Format = Literal["csv", "parquet", "tfrecord"]
 
@@ -23,6 +26,8 @@ SUFFIXES: dict[str, Format] = {
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
 }
+
+PLAIN_LAYOUT = CsvLayout()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,10 @@ class Piece:
         row_groups: Row groups of a Parquet file; empty for all.
         byte_range: Half-open byte range of a CSV file; None for the whole file.
         first_row: Number of rows before the piece in its file.
-        lines_before: Lines between the header and the piece.
+        lines_before: Lines before the piece in its file.
+        layout: How a CSV file is laid out.
+        partition: Columns and values in the names of the file's folders `key=value`; an empty
+            value is a missing one.
     """
 
     index: int
@@ -74,6 +82,18 @@ class Piece:
     byte_range: tuple[int, int] | None = None
     first_row: int = 0
     lines_before: int = 0
+    layout: CsvLayout = PLAIN_LAYOUT
+    partition: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def begins_file(self) -> bool:
+        """Whether a CSV piece is the file or its first range."""
+        return self.byte_range is None or self.byte_range[0] == 0
+
+    @property
+    def has_header(self) -> bool:
+        """Whether a CSV piece begins with the header."""
+        return self.begins_file and self.layout.header is None
 
 
 @dataclass(kw_only=True)
@@ -91,10 +111,10 @@ class RawBatch:
     bad_rows: list[BadRow] = field(default_factory=list)
 
 
-def suffix_of(name: str) -> str | None:
-    """Returns the known data suffix of a file name, or None."""
+def suffix_of(name: str, suffixes: Iterable[str] = tuple(SUFFIXES)) -> str | None:
+    """Returns the known data suffix of a file name in lower case, or None."""
     lowered = name.lower()
-    return next((suffix for suffix in SUFFIXES if lowered.endswith(suffix)), None)
+    return next((suffix for suffix in suffixes if lowered.endswith(suffix)), None)
 
 
 def open_stream(path: str) -> pa.NativeFile:

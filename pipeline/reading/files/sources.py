@@ -4,7 +4,8 @@ Only the TFRecord reader needs TensorFlow; it imports it when called.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,12 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_source
+from pipeline.reading.files.csv_header import check_unique, read_header, trimmed
+from pipeline.reading.files.partitions import add_partition, partitions_of, with_partition
 from pipeline.reading.files.pieces import (
+    PLAIN_LAYOUT,
     SUFFIXES,
     Format,
     Piece,
@@ -25,32 +30,7 @@ from pipeline.reading.files.pieces import (
 
 _TARGET_BATCH_BYTES = 16 << 20
 _MAX_BATCH_ROWS = 65_536
-_GLOB_CHARACTERS = "*?["
-
-
-def list_files(path: str | Path) -> list[str]:
-    """Returns the data files at a file path, folder or glob, sorted by name.
-
-    In a folder, only files with a known suffix count; hidden files are ignored.
-
-    Raises:
-        InputError: No data files found.
-    """
-    text = str(path)
-    if any(character in text for character in _GLOB_CHARACTERS) and not Path(text).exists():
-        root = Path(Path(text).anchor)
-        matches = [file for file in root.glob(str(Path(text).relative_to(root))) if file.is_file()]
-    elif Path(text).is_dir():
-        matches = [file for file in Path(text).iterdir() if file.is_file() and suffix_of(file.name)]
-    else:
-        matches = [Path(text)] if Path(text).is_file() else []
-    files = sorted(str(file) for file in matches if not file.name.startswith((".", "_")))
-    if not files:
-        raise InputError(
-            f"No data found at {text}. Give a file, a folder or a glob of CSV (.csv, .csv.gz), "
-            "Parquet (.parquet) or TFRecord (.tfrecord, .tfrecord.gz) files."
-        )
-    return files
+_NUM_FILES_NAMED = 5
 
 
 def common_format(files: Sequence[str], declared: Format | None = None) -> Format:
@@ -99,7 +79,11 @@ def _unreadable_parquet(path: str, error: Exception) -> InputError:
 
 
 def plan_pieces(
-    files: Sequence[str], file_format: Format, *, whole_files: bool = False
+    files: Sequence[str],
+    file_format: Format,
+    *,
+    layout: CsvLayout = PLAIN_LAYOUT,
+    whole_files: bool = False,
 ) -> list[Piece]:
     """Divides the data into pieces: a file, or consecutive row groups of a large Parquet file.
 
@@ -108,27 +92,34 @@ def plan_pieces(
     Args:
         files: The data files.
         file_format: Their format.
+        layout: How CSV files are laid out.
         whole_files: Make each file one piece, whatever its size.
+
+    Raises:
+        InputError: The files are in folders `key=value` with different keys, or one is not a
+            readable Parquet file.
     """
-    if file_format != "parquet" or whole_files:
-        return [Piece(index=i, path=f, format=file_format, file=i) for i, f in enumerate(files)]
     pieces: list[Piece] = []
-    for place, file in enumerate(files):
-        first_row = 0
-        metadata = open_parquet(file).metadata
-        for groups in _row_group_stretches(metadata):
-            pieces.append(
-                Piece(
-                    index=len(pieces),
-                    path=file,
-                    format=file_format,
-                    file=place,
-                    row_groups=groups,
-                    first_row=first_row,
-                )
-            )
-            first_row += sum(metadata.row_group(group).num_rows for group in groups)
+    for place, (file, partition) in enumerate(zip(files, partitions_of(files), strict=True)):
+        whole = Piece(
+            index=len(pieces),
+            path=file,
+            format=file_format,
+            file=place,
+            layout=layout,
+            partition=partition,
+        )
+        divide = file_format == "parquet" and not whole_files
+        pieces += _row_group_pieces(whole) if divide else [whole]
     return pieces
+
+
+def _row_group_pieces(whole: Piece) -> Iterator[Piece]:
+    metadata = open_parquet(whole.path).metadata
+    first_row = 0
+    for place, groups in enumerate(_row_group_stretches(metadata)):
+        yield replace(whole, index=whole.index + place, row_groups=groups, first_row=first_row)
+        first_row += sum(metadata.row_group(group).num_rows for group in groups)
 
 
 def _row_group_stretches(
@@ -148,64 +139,115 @@ def _row_group_stretches(
     return stretches
 
 
-def read_batches(
-    path: str, file_format: Format, *, missing_values: Sequence[str] = ()
-) -> Iterator[RawBatch]:
+def read_batches(path: str, file_format: Format) -> Iterator[RawBatch]:
     """Reads one whole file in bounded batches.
 
     Args:
         path: The file.
         file_format: Its format.
-        missing_values: Texts that mean a missing value in CSV, besides the empty field.
 
     Raises:
         InputError: The file cannot be read at all.
     """
-    yield from read_piece(
-        Piece(index=0, path=path, format=file_format), missing_values=missing_values
-    )
+    [piece] = plan_pieces([path], file_format, whole_files=True)
+    yield from read_piece(piece)
 
 
-def read_piece(
-    piece: Piece, *, missing_values: Sequence[str] = (), columns: Sequence[str] | None = None
-) -> Iterator[RawBatch]:
+def read_piece(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     """Reads one piece in bounded batches.
 
     Args:
         piece: What to read.
-        missing_values: Texts that mean a missing value in CSV, besides the empty field.
         columns: Columns to read, by default all; TFRecord is always read whole.
 
     Raises:
-        InputError: The file cannot be read at all.
+        InputError: The file cannot be read at all, or has two columns of one name.
     """
-    if piece.format == "csv":
-        yield from csv_source.read_csv(piece, missing_values, columns=columns)
-    elif piece.format == "parquet":
-        yield from _read_parquet(piece, columns)
-    else:
-        yield from _read_tfrecord(piece)
+    if piece.format == "tfrecord":
+        for raw in _read_tfrecord(piece):
+            with_partition(raw.batch.schema, piece)  # no column may be in both
+            yield add_partition(raw, piece)
+        return
+    stored = _stored_columns(piece, columns)
+    read = csv_source.read_csv if piece.format == "csv" else _read_parquet
+    for raw in read(piece, columns=stored):
+        yield add_partition(raw, piece, columns)
+
+
+def _stored_columns(piece: Piece, columns: Sequence[str] | None) -> Sequence[str] | None:
+    """Returns the asked columns that are in the file; one for the row count if none is."""
+    if not piece.partition:
+        return columns
+    schema = _file_schema(piece)
+    with_partition(schema, piece)  # no column may be in both
+    if columns is None:
+        return None
+    keys = dict(piece.partition)
+    return [name for name in columns if name not in keys] or schema.names[:1]
 
 
 def read_schema(piece: Piece) -> pa.Schema:
     """Returns the piece's columns: all binary for CSV; those of the first batch for TFRecord.
 
     Raises:
-        InputError: The file is empty or cannot be read.
+        InputError: The file is empty or cannot be read, or has two columns of one name.
     """
+    return with_partition(_file_schema(piece), piece)
+
+
+def _file_schema(piece: Piece) -> pa.Schema:
     if piece.format == "csv":
-        names = csv_source.read_header(piece.path).names
+        names = read_header(piece.path, piece.layout).names
         return pa.schema([(name, pa.binary()) for name in names])
     if piece.format == "parquet":
-        return open_parquet(piece.path).schema_arrow
+        return _parquet_schema(piece.path, open_parquet(piece.path))
     first = next(_read_tfrecord(piece), None)
     if first is None:
         raise InputError(f"{piece.path} contains no records. Provide a file of tf.Examples.")
     return first.batch.schema
 
 
-def _read_parquet(piece: Piece, columns: Sequence[str] | None) -> Iterator[RawBatch]:
+def _parquet_schema(path: str, file: pq.ParquetFile) -> pa.Schema:
+    """Returns the columns of a Parquet file with trimmed names."""
+    schema = file.schema_arrow
+    names = [trimmed(name) for name in schema.names]
+    check_unique(names, schema.names, where=path)
+    return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
+
+
+def missing_columns(pieces: Sequence[Piece]) -> dict[str, list[str]]:
+    """Returns the columns that some of the files lack, each with those files.
+
+    TFRecord is left out: each of its records may have other columns.
+
+    Args:
+        pieces: The data.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    firsts = {piece.path: piece for piece in reversed(pieces) if piece.format != "tfrecord"}
+    by_file = {path: set(read_schema(piece).names) for path, piece in reversed(firsts.items())}
+    names = dict.fromkeys(name for own in by_file.values() for name in sorted(own))
+    lacking = {name: [path for path, own in by_file.items() if name not in own] for name in names}
+    return {name: files for name, files in lacking.items() if files}
+
+
+def describe_missing(column: str, files: Sequence[str], num_files: int) -> str:
+    """Says which files lack a column.
+
+    >>> describe_missing("humidity", ["f/a.csv"], 2)
+    'column `humidity` is missing in 1 of 2 files (f/a.csv)'
+    """
+    more = len(files) - _NUM_FILES_NAMED
+    listed = ", ".join(files[:_NUM_FILES_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"column `{column}` is missing in {len(files)} of {num_files} files ({listed})"
+
+
+def _read_parquet(piece: Piece, *, columns: Sequence[str] | None) -> Iterator[RawBatch]:
     file = open_parquet(piece.path)
+    names = _parquet_schema(piece.path, file).names
+    stored = dict(zip(names, file.schema_arrow.names, strict=True))
     groups = piece.row_groups or tuple(range(file.metadata.num_row_groups))
     num_bytes = sum(file.metadata.row_group(group).total_byte_size for group in groups)
     num_rows = sum(file.metadata.row_group(group).num_rows for group in groups)
@@ -214,9 +256,10 @@ def _read_parquet(piece: Piece, columns: Sequence[str] | None) -> Iterator[RawBa
         for batch in file.iter_batches(
             batch_size=_batch_rows(num_bytes, num_rows),
             row_groups=list(groups),
-            columns=None if columns is None else list(columns),
+            columns=None if columns is None else [stored[name] for name in columns],
         ):
-            yield RawBatch(batch=batch, rows=np.arange(row + 1, row + 1 + batch.num_rows))
+            named = batch.rename_columns([trimmed(name) for name in batch.schema.names])
+            yield RawBatch(batch=named, rows=np.arange(row + 1, row + 1 + batch.num_rows))
             row += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable_parquet(piece.path, error) from error

@@ -30,7 +30,7 @@ def read(pieces):
     """All rows with their numbers, and what would go to quarantine."""
     rows, bad = [], []
     for piece in pieces:
-        batches = list(sources.read_piece(piece, missing_values=("NA",)))
+        batches = list(sources.read_piece(piece))
         for raw in batches:
             columns = raw.batch.to_pydict().values()
             rows += zip(raw.rows.tolist(), *columns, strict=True)

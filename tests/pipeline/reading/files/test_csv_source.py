@@ -1,9 +1,12 @@
 import gzip
+from dataclasses import replace
 
 import pytest
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_source, sources
+from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.pieces import Piece
 
 
@@ -11,8 +14,9 @@ def whole(path):
     return Piece(index=0, path=str(path), format="csv")
 
 
-def read_all(path, missing=()):
-    batches = list(sources.read_batches(str(path), "csv", missing_values=missing))
+def read_all(path, **layout: object):
+    piece = replace(whole(path), layout=CsvLayout(**layout))
+    batches = list(sources.read_piece(piece))
     rows = {name: [] for name in batches[0].batch.schema.names} if batches else {}
     for raw in batches:
         for name, values in raw.batch.to_pydict().items():
@@ -20,11 +24,11 @@ def read_all(path, missing=()):
     return rows, [bad for raw in batches for bad in raw.bad_rows], batches
 
 
-def test_values_stay_text_and_missing_ones_become_null(tmp_path):
+def test_values_stay_text_and_only_empty_fields_become_null(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,b\n1,x\n,NA\n")
-    rows, bad, _ = read_all(path, missing=("NA",))
-    assert rows == {"a": [b"1", None], "b": [b"x", None]}
+    rows, bad, _ = read_all(path)
+    assert rows == {"a": [b"1", None], "b": [b"x", b"NA"]}
     assert bad == []
 
 
@@ -51,7 +55,7 @@ def test_a_gzipped_file_with_semicolons_is_read(tmp_path):
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes(b"\xef\xbb\xbfa,b\n1,2\n")
-    assert csv_source.read_header(str(path)).names == ("a", "b")
+    assert read_header(str(path)).names == ("a", "b")
     assert read_all(path)[0] == {"a": [b"1"], "b": [b"2"]}
 
 
@@ -83,14 +87,15 @@ def test_an_undecodable_byte_in_a_row_does_not_hide_the_header(tmp_path):
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"a,a\n1,2\n", "contains `a` more than once"),
-        (b"\xff\xfea\x00,\x00b\x00\n\x00", "not UTF-8 text"),
+        (b"\xff\xfea\x00,\x00b\x00\n\x00", "byte order mark of utf-16"),
+        (b"a,\xff\n1,2\n", "not UTF-8 text"),
     ],
 )
 def test_a_file_without_a_usable_header_is_refused(tmp_path, content, message):
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        csv_source.read_header(str(path))
+        read_header(str(path))
 
 
 def test_a_quote_that_is_never_closed_is_reported(tmp_path):

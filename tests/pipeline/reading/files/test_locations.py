@@ -106,7 +106,7 @@ def test_spans_that_are_not_there_and_spans_without_a_place_are_errors(folder):
 
 def test_a_folder_without_data_is_an_error(folder):
     (folder / "empty").mkdir()
-    with pytest.raises(InputError, match="No data found in the folder"):
+    with pytest.raises(InputError, match=r"No data found at .*empty.*It is empty"):
         resolve(folder, "empty")
 
 

@@ -13,25 +13,6 @@ def write_parquet(path, num_rows=6, **options: object):
     pq.write_table(pa.table({"a": list(range(num_rows))}), path, **options)
 
 
-def test_a_folder_means_its_data_files_alone(tmp_path):
-    for name in ("b.csv", "a.csv", "README.md", ".hidden.csv", "_SUCCESS"):
-        (tmp_path / name).write_text("a\n1\n")
-    assert sources.list_files(tmp_path) == [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
-
-
-def test_a_glob_means_what_it_matches(tmp_path):
-    for name in ("a1.csv", "a2.csv", "b1.csv"):
-        (tmp_path / name).write_text("a\n1\n")
-    assert sources.list_files(f"{tmp_path}/a*.csv") == [f"{tmp_path}/a1.csv", f"{tmp_path}/a2.csv"]
-
-
-@pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "empty"])
-def test_nothing_there_is_an_error_that_names_the_path(tmp_path, path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=f"No data found at .*{path.replace('*', '.')}"):
-        sources.list_files(tmp_path / path)
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a.csv", "csv"), ("A.CSV.GZ", "csv"), ("a.pq", "parquet"), ("a.tfrecord.gz", "tfrecord")],

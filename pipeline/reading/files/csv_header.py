@@ -1,0 +1,176 @@
+"""The first record of a CSV file: its delimiter and the names of its columns."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from common.errors import InputError
+from pipeline.column_format import CsvLayout
+from pipeline.reading.files import csv_streams
+from pipeline.reading.files.pieces import PLAIN_LAYOUT, Piece, first_line
+
+_DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*"')
+# `str.strip` removes all blanks of Unicode, non-breaking ones too, but not these.
+_ZERO_WIDTH = "\ufeff\u200b\u200c\u200d\u2060"
+_NUMBER = re.compile(r"[+-]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*%?")
+_TIME = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\s*\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2}.*)?"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What the beginning of a CSV file tells, or its layout.
+
+    Attributes:
+        names: Trimmed column names; a column without a name, such as a saved index, is
+            `unnamed_N`.
+        delimiter: The layout's, else the most frequent of comma, semicolon, tab and bar in the
+            first record.
+        lines_before: Blank lines before the first record.
+    """
+
+    names: tuple[str, ...]
+    delimiter: str
+    lines_before: int = 0
+
+
+@dataclass(frozen=True)
+class _FirstRecord:
+    cells: tuple[str, ...]
+    delimiter: str
+    lines_before: int
+    line: str
+
+
+def read_header(path: str, layout: CsvLayout = PLAIN_LAYOUT) -> Header:
+    """Reads a CSV file's header; checks its first record against the layout's names, if given.
+
+    Raises:
+        InputError: The file is empty, its header is not text or repeats a column name, or its
+            first record has another number of fields than `layout.header`.
+    """
+    record = _first_record(path, layout)
+    if not record.cells:
+        raise InputError(f"{path} is empty. A CSV file needs a header and rows.")
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in record.line):
+        raise InputError(
+            f"The header of {path} is not UTF-8 text: {record.line[:60]!a}. Set `data.encoding` to "
+            "the file's encoding, or save it as UTF-8."
+        )
+    if layout.header is None:
+        names = _names(path, record.cells)
+    else:
+        names = _given_names(path, record, layout.header)
+    return Header(names=names, delimiter=record.delimiter, lines_before=record.lines_before)
+
+
+def first_cells(path: str, layout: CsvLayout = PLAIN_LAYOUT) -> tuple[str, ...]:
+    """Returns the fields of a CSV file's first record as they are written; none if it is empty.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    return _first_record(path, layout).cells
+
+
+def looks_like_data(cells: Sequence[str]) -> bool:
+    """Tells whether a first record is a row of data instead of a header.
+
+    It is if it has several fields and each is a number or a time, or if two are equal.
+
+    >>> looks_like_data(["4.02", "2026-01-31 12:00", "7"]), looks_like_data(["p1", "p2", "7"])
+    (True, False)
+    """
+    texts = [text for cell in cells if (text := trimmed(cell))]
+    if len(set(texts)) < len(texts):
+        return True
+    return len(texts) > 1 and all(_NUMBER.fullmatch(t) or _TIME.fullmatch(t) for t in texts)
+
+
+def trimmed(name: str) -> str:
+    r"""Returns a column name without blanks and byte order marks around it.
+
+    >>> trimmed("\ufeff temperature\u00a0")
+    'temperature'
+    """
+    while name != (shorter := name.strip().strip(_ZERO_WIDTH)):
+        name = shorter
+    return name
+
+
+def check_unique(names: Sequence[str], written: Sequence[str], *, where: str) -> None:
+    """Checks that no two trimmed column names are equal.
+
+    Args:
+        names: The trimmed names.
+        written: The names as the file has them.
+        where: The file, for the message.
+
+    Raises:
+        InputError: Shows the names that are equal and their places.
+    """
+    for name in dict.fromkeys(names):
+        places = [place for place, other in enumerate(names) if other == name]
+        if len(places) > 1:
+            shown = ", ".join(f"column {place + 1} {written[place]!r}" for place in places)
+            raise InputError(
+                f"{where} contains `{name}` more than once ({shown}). Give every column a unique "
+                "name."
+            )
+
+
+def _first_record(path: str, layout: CsvLayout) -> _FirstRecord:
+    _check_delimiter(layout.delimiter)
+    whole = Piece(index=0, path=path, format="csv", layout=layout)
+    try:
+        with csv_streams.open_text(whole, errors="surrogateescape") as text:
+            numbered = ((number, line) for number, line in enumerate(text) if line.strip())
+            lines_before, first = next(numbered, (0, ""))
+            delimiter = layout.delimiter or _likely_delimiter(first, layout.header)
+            lines = _chain_first(first, text)
+            cells = tuple(next(csv.reader(lines, delimiter=delimiter), []))
+    except (OSError, csv.Error) as error:
+        raise InputError(f"Cannot read {path}: {first_line(error)}.") from error
+    return _FirstRecord(cells, delimiter, lines_before, first)
+
+
+def _check_delimiter(delimiter: str | None) -> None:
+    if delimiter is not None and (not delimiter.isascii() or delimiter in '"\r\n'):
+        raise InputError(
+            f"data.delimiter is {delimiter!r}. It must be an ASCII character, neither a quote nor "
+            "a line break."
+        )
+
+
+def _likely_delimiter(line: str, header: Sequence[str] | None) -> str:
+    """Returns the delimiter that divides a line into as many fields as the names, if one does."""
+    outside_quotes = _QUOTED.sub("", line)
+    counts = {delimiter: outside_quotes.count(delimiter) for delimiter in _DELIMITERS}
+    if header is not None and len(header) - 1 in counts.values():
+        return next(d for d, count in counts.items() if count == len(header) - 1)
+    return max(counts, key=lambda delimiter: counts[delimiter])
+
+
+def _chain_first(first: str, rest: Iterable[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _names(path: str, record: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(trimmed(name) or f"unnamed_{place}" for place, name in enumerate(record))
+    check_unique(names, record, where=f"The header of {path}")
+    return names
+
+
+def _given_names(path: str, record: _FirstRecord, header: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(trimmed(name) for name in header)
+    check_unique(names, header, where="data.header")
+    if len(names) != len(record.cells):
+        raise InputError(
+            f"data.header has {len(names)} names, and the first row of {path} has "
+            f"{len(record.cells)} fields. Give one name for each field."
+        )
+    return names

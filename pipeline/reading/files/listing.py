@@ -1,0 +1,172 @@
+"""The lister: which files a path means, the same for `init`, `run`, spans and `predict`.
+
+A path that exists is taken literally, whatever characters it has. Otherwise `*`, `?`, `[...]` and
+`**` match file names. A suffix such as `.csv` matches in upper and lower case.
+"""
+
+import glob
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from common.errors import InputError
+from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+
+_WILDCARD = re.compile(r"[*?\[]")
+_ESCAPED = re.compile(r"\[([*?\[])\]")
+# A part of a path that TFX's file driver fills in.
+_SPEC = re.compile(r"\{(?:SPAN|VERSION|DATE|YYYY|MM|DD)\b[^}]*\}")
+_NUM_SHOWN = 5
+
+
+class NoDataError(InputError):
+    """A path at which there are no data files."""
+
+
+def list_files(path: str, suffixes: Collection[str] = tuple(SUFFIXES)) -> list[str]:
+    """Returns the data files at a local file path, folder or glob, sorted by name.
+
+    Args:
+        path: A file, a folder or a glob.
+        suffixes: Known suffixes. In a folder only files with one of them count.
+
+    Raises:
+        NoDataError: No data found.
+        InputError: It is unclear which files of a folder count.
+    """
+    if Path(path).is_dir():
+        base, patterns = path, folder_patterns(path, suffixes)
+    else:
+        base, pattern = divide(path)
+        patterns = [pattern]
+    files = {file for pattern in patterns for file in matching_files(base, pattern)}
+    if not files:
+        raise NoDataError(
+            f"No data found at {path}. Give a file, a folder or a glob of files with one of these "
+            f"suffixes: {', '.join(suffixes)}."
+        )
+    return sorted(files)
+
+
+def divide(path: str) -> tuple[str, str]:
+    """Splits a local path into the folder that exists as written and a glob below it.
+
+    The name of an existing file becomes a glob that matches it alone.
+    """
+    parts = path.split("/")
+    place = 0
+    while place < len(parts) - 1 and _is_literal(parts, place):
+        place += 1
+    base, pattern = "/".join(parts[:place]), "/".join(parts[place:])
+    if place and not base:
+        base = "/"
+    return base, glob.escape(pattern) if Path(path).is_file() else pattern
+
+
+def _is_literal(parts: Sequence[str], place: int) -> bool:
+    part = parts[place]
+    if _SPEC.search(part):
+        return False
+    return not _WILDCARD.search(part) or Path("/".join(parts[: place + 1])).is_dir()
+
+
+def folder_patterns(folder: str, suffixes: Collection[str] = tuple(SUFFIXES)) -> list[str]:
+    """Returns one glob for each known suffix of the data files in a folder.
+
+    Sub-folders are read if the folder itself has no data files.
+
+    Raises:
+        NoDataError: The folder has no data files.
+        InputError: It has some, and so have its sub-folders.
+    """
+    files = [name for name in _walk(folder) if suffix_of(name, suffixes) is not None]
+    below = [name for name in files if "/" in name]
+    if below and len(below) < len(files):
+        beside = next(name for name in files if "/" not in name)
+        glob_of_beside = f"*{suffix_of(beside, suffixes)}"
+        raise InputError(
+            f"The folder {folder} has data files ({beside}) and so have its sub-folders "
+            f"({below[0]}). Give {folder}/{glob_of_beside} for the files of the folder alone, or "
+            f"{folder}/**/{glob_of_beside} for all."
+        )
+    _check_hive_folders(folder, below)
+    if not files:
+        raise NoDataError(
+            f"No data found at {folder}: no file has one of these suffixes: {', '.join(suffixes)}. "
+            f"{_shown(folder)} For other suffixes set `data.format`."
+        )
+    found = {suffix_of(name, suffixes) for name in files}
+    return [f"{'**/' if below else ''}*{suffix}" for suffix in sorted(filter(None, found)) or [""]]
+
+
+def _check_hive_folders(folder: str, names: Sequence[str]) -> None:
+    for name in names:
+        are_columns = ["=" in part for part in name.split("/")[:-1]]
+        if are_columns != sorted(are_columns):
+            raise InputError(
+                f"{folder}/{name}: folders `key=value` must be directly above the files, with no "
+                "other folder between. Move the files up."
+            )
+
+
+def _shown(folder: str) -> str:
+    names = sorted(file.name for file in Path(folder).iterdir())
+    more = len(names) - _NUM_SHOWN
+    listed = ", ".join(names[:_NUM_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return f"It has {listed}." if names else "It is empty."
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """Yields the visible files below a folder, relative to it; follows links, each once."""
+    seen = set()
+    for here, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
+        real = os.path.realpath(here)
+        folders[:] = [] if real in seen else sorted(filter(_is_visible, folders))
+        if real not in seen:
+            seen.add(real)
+            relative = os.path.relpath(here, folder)
+            prefix = "" if relative == "." else f"{relative}/"
+            yield from (f"{prefix}{name}" for name in sorted(filter(_is_visible, names)))
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(f"Cannot read the folder {error.filename}: {error.strerror}.") from error
+
+
+def matching_files(base: str, pattern: str) -> list[str]:
+    """Returns the files below a local folder that match a glob, sorted.
+
+    Files and folders whose names begin with a dot or an underscore are hidden: a wildcard does not
+    match them.
+    """
+    literal = Path(base, _ESCAPED.sub(r"\1", pattern))
+    if not has_wildcard(pattern) and literal.is_file():
+        return [str(literal)]
+    # Of pathlib's globs, `**` means something else from Python 3.13 on.
+    names = glob.glob(_any_case(pattern), root_dir=base or ".", recursive=True)  # noqa: PTH207
+    visible = (Path(base, name) for name in names if all(map(_is_visible, name.split("/"))))
+    return sorted({str(file) for file in visible if file.is_file()})
+
+
+def has_wildcard(pattern: str) -> bool:
+    """Tells whether a glob may match several names."""
+    return bool(_WILDCARD.search(_ESCAPED.sub("", pattern)))
+
+
+def readable(pattern: str) -> str:
+    """Returns a glob as a person wrote it: a literal name without escapes."""
+    return pattern if has_wildcard(pattern) else _ESCAPED.sub(r"\1", pattern)
+
+
+def _any_case(pattern: str) -> str:
+    suffix = suffix_of(pattern)
+    if suffix is None:
+        return pattern
+    letters = (f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in suffix)
+    return pattern[: -len(suffix)] + "".join(letters)
+
+
+def _is_visible(name: str) -> bool:
+    # Hive writes partition columns as folders `key=value`, and a key may begin with an underscore.
+    return not name.startswith(".") and (not name.startswith("_") or "=" in name)
