@@ -1,1 +1,1 @@
-"""What every layer may use: errors, paths, processes, the output folder, ML Metadata, digests."""
+"""Shared utilities: errors, paths, processes, the output folder, ML Metadata, digests."""

@@ -2,12 +2,12 @@
 
 
 class InputError(ValueError):
-    """Bad input: a file, row, column or YAML key that the user gave.
+    """Invalid user input: a file, row, column or YAML key.
 
-    The message says what was found, what was expected and what to do. The command line prints it
-    without a traceback and ends with exit code 2.
+    The message states what was found, what was expected and what to do. The command line prints it
+    without a traceback and exits with code 2.
     """
 
 
 class StepFailedError(RuntimeError):
-    """A step of a run failed for a reason that is not the user's; the cause is attached."""
+    """A step of a run failed for a reason other than user input; the cause is attached."""

@@ -1,4 +1,4 @@
-"""Where ML Metadata lives, as a configuration value."""
+"""Location of ML Metadata, as a configuration value."""
 
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from common.strict_keys import STRICT_KEYS
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Metadata:
-    """Where ML Metadata lives.
+    """Location of ML Metadata.
 
     Attributes:
         url: `mysql://USER@HOST:PORT/DATABASE` or `postgresql://…`; by default an SQLite file in

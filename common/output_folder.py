@@ -1,4 +1,4 @@
-"""Where a run writes: everything under one folder."""
+"""Layout of the output folder, which contains all output of runs."""
 
 import os
 import uuid
@@ -14,7 +14,7 @@ from common.errors import InputError
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """The folder that holds all that runs write.
+    """The folder for all output of runs.
 
     Attributes:
         root: The folder itself, absolute.

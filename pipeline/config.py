@@ -192,7 +192,7 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Validation:
-    """What AnomalyGate lets pass.
+    """Limits of AnomalyGate.
 
     Attributes:
         max_gap_share: Largest share of recordings with missing or non-finite samples, in [0, 1].
@@ -210,7 +210,7 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Threshold:
-    """Where the model begins to raise an alarm; one key, chosen on `eval`.
+    """Rule for the alarm threshold; one key, chosen on `eval`.
 
     Without any key it is the threshold of `cost`, and without `cost` that of the best F1.
 
@@ -249,7 +249,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Bars:
-    """Figures that a model must show to be reached; none by default.
+    """Absolute requirements on metrics; none by default.
 
     Attributes:
         recall: Least share of the faults found, in (0, 1).
@@ -275,7 +275,7 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class GateSlice:
-    """Bars that every slice by some columns must clear.
+    """Bars that every slice by the given columns must meet.
 
     Attributes:
         columns: Columns with one value a row, each combination of values being a slice; or what
@@ -295,19 +295,18 @@ class GateSlice:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Gate:
-    """What a model must show before it is pushed.
+    """Requirements that a model must meet before it is pushed.
 
     Attributes:
-        min_pr_auc_gain: PR-AUC on test must exceed the prevalence, which is what a model that
-            knows nothing gets, by this share of the way to 1, in [0, 1].
+        min_pr_auc_gain: PR-AUC on test must exceed the prevalence, which is the PR-AUC of a
+            model with no skill, by this share of the way to 1, in [0, 1].
         max_pr_auc_drop: PR-AUC may be this much below the latest blessed model's, on the same
             examples, in [0, 1]. With `cost` the cost is compared instead.
         max_cost_rise: The cost may be this share above the latest blessed model's, in [0, 1].
         bars: Bars over the whole test split.
         slices: Bars for slices.
-        on_inconclusive: What becomes of a model of which the test split cannot tell: `keep` keeps
-            the served one, `ask` waits for `faultline approve`, `shadow` pushes it beside the
-            served one.
+        on_inconclusive: What happens to an inconclusive model: `keep` keeps the served one, `ask`
+            waits for `faultline approve`, `shadow` pushes it beside the served one.
     """
 
     min_pr_auc_gain: Share = 0.05
@@ -320,7 +319,7 @@ class Gate:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class MlflowTracking:
-    """Runs shown in MLflow too, on this machine.
+    """Export of runs to a local MLflow store.
 
     Attributes:
         store: A folder, or `sqlite:///FILE`; relative ones lie in the output folder.
@@ -340,7 +339,7 @@ class MlflowTracking:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Tracking:
-    """Where runs are shown beside ML Metadata.
+    """Export of runs besides ML Metadata.
 
     Attributes:
         mlflow: MLflow; by default not at all.
@@ -377,18 +376,18 @@ class Config:
         schema: Path of the curated schema, relative to the YAML's folder; by default the inferred
             schema is used, and the run says so.
         split: How examples are dealt to the splits.
-        validation: What AnomalyGate lets pass.
-        sampling: Which negatives of the train split are left out; by default none are.
+        validation: Limits of AnomalyGate.
+        sampling: Which negatives of the train split are omitted; none by default.
         train: Training options.
         tuning: Search for better training options; by default there is none.
         calibration: How corrected logits become probabilities: `platt`, `temperature`, `isotonic`
             or `none`, see `models.features.ModelSpec`.
-        cost: What decisions cost, if somebody said.
-        threshold: Where the model begins to raise an alarm.
-        evaluation: Slices, and how sure intervals are.
-        gate: What blesses a model.
+        cost: Costs of decisions, if given.
+        threshold: Rule for the alarm threshold.
+        evaluation: Slices and the confidence of intervals.
+        gate: Requirements for blessing a model.
         metadata: The ML Metadata database.
-        tracking: Where runs are shown beside it.
+        tracking: Export of runs besides it.
         beam: The engine of `beam_runner.py`.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.

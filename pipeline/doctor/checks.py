@@ -1,4 +1,4 @@
-"""Whether this machine can run the pipeline: each check says what it found and what to do."""
+"""Checks that this machine can run the pipeline, each with its finding and a remedy."""
 
 import os
 import platform
@@ -28,15 +28,15 @@ _SET_UP = "Run `make setup` in the project's folder."
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that a run depends on.
+    """Result of checking one requirement of a run.
 
     Attributes:
-        name: What was looked at.
-        found: What is there.
-        expected: What has to be there.
-        ok: Whether a run can work with what is there.
-        hint: What to do where it cannot; empty where it can.
-        in_table: Whether the table for people shows it even where it is right.
+        name: Name of the requirement.
+        found: What was found.
+        expected: What is required.
+        ok: Whether the requirement is met.
+        hint: Remedy if it is not met; otherwise empty.
+        in_table: Whether the table shows the check even if it passes.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Check:
     in_table: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values for a JSON document, which holds every check."""
+        """Returns the check as a JSON object."""
         return {key: value for key, value in asdict(self).items() if key != "in_table"}
 
 
 def run_checks(output_dir: Path, lock_path: Path) -> list[Check]:
-    """Returns all checks of this machine; takes some ten seconds, for it loads TensorFlow.
+    """Runs all checks of this machine; takes about ten seconds because it loads TensorFlow.
 
     Args:
         output_dir: Folder that runs would write to; it need not exist.

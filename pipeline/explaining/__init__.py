@@ -1,1 +1,1 @@
-"""Why a model answers as it does: for one example, and on the whole."""
+"""Explanations of a model's predictions, for one example and overall."""

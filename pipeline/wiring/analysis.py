@@ -1,4 +1,4 @@
-"""The wiring from accepted examples to the transform graph: one span, or a window of spans."""
+"""Wiring from accepted examples to the transform graph, for one span or a window of spans."""
 
 import sys
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Analysis:
 
     Attributes:
         nodes: All of them, in order.
-        examples: What is trained on and evaluated: one artifact, of one span or of a window.
-        transform_graph: How raw examples become the network's inputs.
+        examples: Examples for training and evaluation: one artifact, of one span or a window.
+        transform_graph: Graph that turns raw examples into the network's inputs.
     """
 
     nodes: tuple[BaseNode, ...]
@@ -37,12 +37,12 @@ class Analysis:
 
 
 def wire_analysis(config: Config, source: Source, ingestion: Ingestion) -> Analysis:
-    """Returns the steps that make the transform graph of what is trained on.
+    """Returns the steps that produce the transform graph of the training data.
 
     Args:
         config: The use case.
-        source: Where its data is.
-        ingestion: The steps before them, of the newest span.
+        source: Location of its data.
+        ingestion: The preceding steps, of the newest span.
     """
     window = find_window(source, acceptance_digest(config))
     if window is None:
@@ -58,7 +58,7 @@ def wire_analysis(config: Config, source: Source, ingestion: Ingestion) -> Analy
             config, spans.outputs["examples"], ingestion.schema, cache=earlier.outputs["cache"]
         )
         nodes = (spans, together, earlier, transform)
-    # The gate has no output that Transform needs; without this edge it would not stop anything.
+    # Transform uses no output of the gate; without this edge the gate would not stop it.
     transform.add_upstream_node(ingestion.gate)
     return Analysis(nodes, examples, transform.outputs["transform_graph"])
 
@@ -75,7 +75,7 @@ def _transform(
         schema=schema,
         preprocessing_fn="models.inputs.preprocessing.preprocessing_fn",
         custom_config=_custom_config(config, has_cache=cache is not None),
-        # Trainer applies the graph itself: nobody reads transformed examples or their statistics.
+        # Trainer applies the graph itself: transformed examples and their statistics are not used.
         materialize=False,
         disable_statistics=True,
         analyzer_cache=cache,
@@ -84,7 +84,7 @@ def _transform(
 
 
 def _custom_config(config: Config, *, has_cache: bool) -> dict[str, str]:
-    """What decides the analysis; an analyzer cache is of use to the same versions only."""
+    """Returns the keys of the analysis; an analyzer cache is valid for the same versions only."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     versions = {"cache_versions": f"tft {tft.__version__}, python {python}"} if has_cache else {}
     return {

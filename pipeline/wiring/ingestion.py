@@ -1,4 +1,4 @@
-"""The wiring of the steps from files to accepted examples, the same for every span."""
+"""Wiring of the steps from files to accepted examples, the same for every span."""
 
 import hashlib
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class Ingestion:
     Attributes:
         nodes: All of them, in order.
         examples: The examples of the source.
-        schema: The schema that counts, curated or inferred.
-        gate: AnomalyGate: what needs accepted data follows it.
+        schema: The effective schema, curated or inferred.
+        gate: AnomalyGate; steps that need accepted data depend on it.
     """
 
     nodes: tuple[BaseNode, ...]
@@ -54,8 +54,8 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
 
     Args:
         config: The use case.
-        source: Where its data is.
-        folder: Where everything is written.
+        source: Location of its data.
+        folder: The output folder.
     """
     example_gen = ArrowExampleGen(
         config,
@@ -99,7 +99,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         reports_dir=str(folder.reports),
         code_digest=step_code("DataReport"),
     )
-    data_report.add_upstream_node(anomaly_gate)  # the gate's own words come first
+    data_report.add_upstream_node(anomaly_gate)  # so that the gate reports first
     nodes = [example_gen, statistics_gen, schema_gen, curated, earlier_span, validator]
     return Ingestion(
         nodes=(*(node for node in nodes if node), anomaly_gate, data_report),
@@ -110,10 +110,10 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
 
 
 def acceptance_digest(config: Config) -> str:
-    """Returns a digest of all but the data that decides what is read and what is accepted.
+    """Returns a digest of everything except the data that determines ingestion and acceptance.
 
-    A span that another digest accepted goes through these steps again; those whose own inputs are
-    the same come from the cache.
+    A span accepted under another digest goes through these steps again; steps with unchanged inputs
+    are cached.
     """
     schema = config.schema_path
     parts = [
