@@ -13,6 +13,7 @@ from models.features import (
     Bucketized,
     Categorical,
     Crossed,
+    Feature,
     HeavyTailed,
     Numeric,
     Signal,
@@ -27,7 +28,7 @@ from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 NAN = float("nan")
 INF = float("inf")
 
-FEATURES = {
+FEATURES: dict[str, Feature] = {
     "pressure [bar]": Numeric(unit="bar"),
     "length": HeavyTailed(),
     "constant": Numeric(),

@@ -119,7 +119,7 @@ def _event(kind: int, key: str) -> metadata_store_pb2.Event:
     return event
 
 
-def _set(target: MutableMapping[str, Value], values: Mapping[str, Any]) -> None:
+def _set(target: MutableMapping[str, metadata_store_pb2.Value], values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         kind = {str: "string_value", int: "int_value", float: "double_value"}[type(value)]
         setattr(target[key], kind, value)

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory) -> Path:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a base path per tiny model, each with version 1 (`half_plus_two`: 1 and 2).
 
     Names: half_plus_two (offset 2 in version 1, offset 3 in version 2), mixed, two_outputs,

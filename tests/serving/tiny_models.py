@@ -16,7 +16,9 @@ REGRESS = "tensorflow/serving/regress"
 SERVING = "serving_default"
 
 
-def write(path: Path, build: Callable[[], dict[str, Any]], *, saved: Sequence[str] | None = None):
+def write(
+    path: Path, build: Callable[[], dict[str, Any]], *, saved: Sequence[str] | None = None
+) -> Path:
     """Writes the graph that `build` makes, with the signatures it returns.
 
     Args:
@@ -41,7 +43,7 @@ def write(path: Path, build: Callable[[], dict[str, Any]], *, saved: Sequence[st
     return path
 
 
-def signature(inputs: dict[str, Any], outputs: dict[str, Any], method: str = PREDICT):
+def signature(inputs: dict[str, Any], outputs: dict[str, Any], method: str = PREDICT) -> Any:
     info = tf1.saved_model.build_tensor_info
     return tf1.saved_model.build_signature_def(
         {name: info(tensor) for name, tensor in inputs.items()},

@@ -26,5 +26,7 @@ def test_focal_loss_without_focus_is_cross_entropy():
     assert np.asarray(training_loss(options)(LABELS, LOGITS)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_cross_entropy_is_the_default():
-    assert isinstance(training_loss(TrainOptions()), keras.losses.BinaryCrossentropy)
+def test_the_default_is_the_mean_cross_entropy_of_logits():
+    # ln 2 at logit 0, ln(1 + e^-3) = 0.048587 and ln(1 + e^60) = 60: a mean of 15.358720.
+    loss = float(training_loss(TrainOptions())(LABELS, LOGITS))
+    assert loss == pytest.approx((2 * math.log(2) + 0.048587 + 60) / 4, rel=1e-5)

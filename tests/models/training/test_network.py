@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -34,13 +35,20 @@ def _build(table: FeatureTable, options: TrainOptions = OPTIONS):
         ),
     ],
 )
-def test_any_mix_of_features_gives_one_finite_logit(table, shapes):
+def test_any_mix_of_features_gives_one_finite_logit_that_follows_the_input(table, shapes):
+    keras.utils.set_random_seed(0)
     network = _build(table)
     assert {name: tensor.shape for name, tensor in network.input.items()} == shapes
-    zeros = {name: np.zeros((2, *shape[1:])) for name, shape in shapes.items()}
-    logits = np.asarray(network(zeros))
-    assert logits.shape == (2, 1)
+    random = np.random.default_rng(0)
+    # The index space has five indices; an index is a whole number below 5.
+    draw = {"index": lambda size: random.integers(0, 5, size)}
+    inputs = {
+        name: draw.get(name, random.normal)(size=(8, *shape[1:])) for name, shape in shapes.items()
+    }
+    logits = np.asarray(network(inputs))
+    assert logits.shape == (8, 1)
     assert np.isfinite(logits).all()
+    assert np.unique(logits).size > 1
 
 
 @pytest.mark.parametrize("name", ["dense", "index", "signal_8"])

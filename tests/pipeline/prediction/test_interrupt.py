@@ -37,8 +37,10 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(project, tmp_path)
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            deadline = time.monotonic() + 30
-            while "predict 1024" not in model.requests and time.monotonic() < deadline:
+            deadline = time.monotonic() + 120
+            while "predict 1024" not in model.requests:
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline, "no request came"
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
             out, errors = process.communicate(timeout=30)

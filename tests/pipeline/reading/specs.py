@@ -1,6 +1,7 @@
 """Ingestion specs for tests."""
 
 from dataclasses import replace
+from typing import Any
 
 from pipeline.reading.ingest_spec import IngestSpec
 
@@ -25,6 +26,6 @@ BASE = IngestSpec(
 )
 
 
-def spec(**changes: object):
+def spec(**changes: Any) -> IngestSpec:
     """A spec with label `y`, positive `1`, and the given changes."""
     return replace(BASE, **changes)

@@ -12,9 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 
 from serving.client.tensors import from_tensor, to_tensor
 from serving.client.wires.messages import MESSAGES
@@ -46,41 +48,41 @@ class FakeModel:
         time.sleep(self.delay_s)
         return self.failures.pop(0) if self.failures else None
 
-    def answer(self, inputs: dict[str, np.ndarray]) -> np.ndarray | None:
+    def answer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
         """The outputs, or None where the inputs are others."""
         self.requests.append(f"predict {len(next(iter(inputs.values())))}")
         if list(inputs) != [self.input_name]:
             return None
-        return np.float32(inputs[self.input_name] + self.version)
+        return np.asarray(inputs[self.input_name] + self.version, np.float32)
 
 
 class _Grpc(grpc.GenericRpcHandler):
     def __init__(self, model: FakeModel) -> None:
         self._model = model
 
-    def service(self, details):
+    def service(self, details: Any) -> Any:
         name = details.method.rpartition("/")[2]
         answer = {"Predict": self._predict, "GetModelMetadata": self._metadata}[name]
         return grpc.unary_unary_rpc_method_handler(answer)
 
-    def _predict(self, body, context):
+    def _predict(self, body: bytes, context: grpc.ServicerContext) -> bytes:
         request = MESSAGES["PredictRequest"].FromString(body)
         failure = self._model.fail()
         outputs = None
         if failure is None:
             inputs = {name: from_tensor(name, t) for name, t in request.inputs.items()}
             outputs = self._model.answer(inputs)
-            failure = None if outputs is not None else "INVALID_ARGUMENT"
         else:
             self._model.requests.append("predict failed")
-        if failure is not None:
+        if outputs is None:
+            failure = failure or "INVALID_ARGUMENT"
             context.abort(grpc.StatusCode[failure], f"told to: {failure}")
         response = MESSAGES["PredictResponse"]()
         response.model_spec.version.value = self._model.version
         response.outputs["y"].CopyFrom(to_tensor(outputs))
-        return response.SerializeToString()
+        return bytes(response.SerializeToString())
 
-    def _metadata(self, _body, _context):
+    def _metadata(self, _body: bytes, _context: grpc.ServicerContext) -> bytes:
         self._model.requests.append("metadata")
         signatures = MESSAGES["SignatureDefMap"]()
         entry = signatures.signature_def["serving_default"]
@@ -91,7 +93,7 @@ class _Grpc(grpc.GenericRpcHandler):
         response.model_spec.name = "m"
         response.model_spec.version.value = self._model.version
         response.metadata["signature_def"].value = signatures.SerializeToString()
-        return response.SerializeToString()
+        return bytes(response.SerializeToString())
 
 
 @contextmanager
@@ -110,19 +112,19 @@ def _handler(model: FakeModel) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def log_message(self, *_):
+        def log_message(self, *_: Any) -> None:
             pass
 
-        def do_GET(self):
+        def do_GET(self) -> None:
             model.requests.append("metadata")
-            tensor = {"dtype": "DT_FLOAT", "tensor_shape": {"dim": [{"size": "-1", "name": ""}]}}
-            tensor["tensor_shape"]["unknown_rank"] = False
+            shape = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
+            tensor = {"dtype": "DT_FLOAT", "tensor_shape": shape}
             entry = {"inputs": {model.input_name: tensor}, "outputs": {"y": tensor}}
             signatures = {"signature_def": {"serving_default": entry}}
             spec = {"name": "m", "signature_name": "", "version": str(model.version)}
             self._send(200, {"model_spec": spec, "metadata": {"signature_def": signatures}})
 
-        def do_POST(self):
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             failure = model.fail()
             if failure == "DROP":
@@ -133,14 +135,14 @@ def _handler(model: FakeModel) -> type[BaseHTTPRequestHandler]:
                 model.requests.append("predict failed")
                 self._send(HTTP_STATUS[failure], {"error": f"told to: {failure}"})
                 return
-            inputs = {name: np.float32(value) for name, value in body["inputs"].items()}
+            inputs = {name: np.asarray(value, np.float32) for name, value in body["inputs"].items()}
             outputs = model.answer(inputs)
             if outputs is None:
                 self._send(400, {"error": "told to: INVALID_ARGUMENT"})
             else:
                 self._send(200, {"outputs": outputs.tolist()})
 
-        def _send(self, status, document):
+        def _send(self, status: int, document: Any) -> None:
             body = json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

@@ -26,12 +26,12 @@ def is_embedded() -> bool:
     return not any(os.environ.get(name) for name in variables)
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "contract_row(name): the row of the contract")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Remembers the rows of all tests, before any is deselected; marks known deviations."""
     covered: dict[str, list[str]] = {}
     for item in items:
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def covered(request) -> dict[str, list[str]]:
+def covered(request: pytest.FixtureRequest) -> dict[str, list[str]]:
     """Test files by row; skips unless every file of the suite was collected."""
     rows = request.config.stash[COVERED]
     missing = {path.name for path in HERE.glob("test_*.py")} - set(rows[""])
@@ -71,7 +71,9 @@ def remote() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def launch(remote, tmp_path_factory) -> Iterator[Callable[..., LaunchedServer]]:
+def launch(
+    remote: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., LaunchedServer]]:
     """Starts a server: `launch(port=..., model_name=...)`; stopped when the session ends."""
     if remote and not os.environ.get("FAULTLINE_CONTRACT_BINARY"):
         pytest.skip(
@@ -95,7 +97,11 @@ def launch(remote, tmp_path_factory) -> Iterator[Callable[..., LaunchedServer]]:
 
 
 @pytest.fixture(scope="session")
-def served(remote, request, tmp_path_factory) -> tuple[str, str]:
+def served(
+    remote: dict[str, str],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, str]:
     """Addresses, gRPC then REST, of the server that answers all tests without a state."""
     if remote:
         return remote["grpc"], remote["rest"]
@@ -115,12 +121,12 @@ def served(remote, request, tmp_path_factory) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def rest(served) -> Rest:
+def rest(served: tuple[str, str]) -> Rest:
     return Rest(address=served[1])
 
 
 @pytest.fixture(scope="session")
-def stubs(served) -> Iterator[Grpc]:
+def stubs(served: tuple[str, str]) -> Iterator[Grpc]:
     grpc = Grpc(served[0])
     yield grpc
     grpc.close()

@@ -50,7 +50,7 @@ class Models:
         """Status and message of a reload that must fail."""
         return refusal(self.server.grpc.models.HandleReloadConfigRequest, self.request(entries))
 
-    def statuses(self, name: str) -> dict[str, dict]:
+    def statuses(self, name: str) -> dict[str, dict[str, Any]]:
         """Status by version; empty for a model that the server never saw."""
         answer = self.server.rest.get(f"/v1/models/{name}")
         listed = answer.json.get("model_version_status", [])
@@ -85,4 +85,4 @@ class Models:
         """The offset that the answering version of a half_plus_two model adds."""
         answer = self.predict(which)
         assert answer.status == 200, answer.body
-        return answer.json["predictions"][0]
+        return float(answer.json["predictions"][0])

@@ -4,7 +4,7 @@
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,12 @@ def failures(path: Path) -> Path:
     def build() -> dict[str, Any]:
         x = tf1.placeholder(tf.float32, [None], "x")
         # The answer depends on the operation: one that it does not need is optimised away.
-        gives = {
+        gives: dict[str, Callable[[], Any]] = {
             "not_found": lambda: tf.io.read_file("/no/such/file"),
             "data_loss": lambda: tf.io.decode_compressed(["no zlib"], "ZLIB"),
             "out_of_range": lambda: tf.as_string(closed_queue().dequeue()),
         }
-        does = {
+        does: dict[str, Callable[[], Any]] = {
             "cancelled": lambda: closed_queue().enqueue([1.0]),
             # A device that is always full: errno ENOSPC.
             "resource_exhausted": lambda: tf.io.write_file(

@@ -26,7 +26,7 @@ class Answer:
         """The message of an error body, which holds nothing else."""
         body = self.json
         assert set(body) == {"error"}, body
-        return body["error"]
+        return str(body["error"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,8 @@ class Grpc:
 
     def raw(self, method: str, message: bytes = b"") -> bytes:
         """Calls a method that no stub is here for."""
-        return self.channel.unary_unary(method)(message, timeout=30)
+        call: Any = self.channel.unary_unary(method)
+        return bytes(call(message, timeout=30))
 
     def close(self) -> None:
         self.channel.close()
@@ -106,7 +107,7 @@ def refusal(call: Any, request: Any) -> tuple[str, str]:
     try:
         answer = call(request, timeout=30)
     except grpc.RpcError as error:
-        return error.code().name, error.details()
+        return error.code().name, str(error.details())
     raise AssertionError(f"Expected an error, the server answered: {answer}")
 
 

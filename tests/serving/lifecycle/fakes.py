@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from google.protobuf import text_format
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
@@ -11,18 +12,20 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.errors import invalid_argument
 
+_T = TypeVar("_T")
+
 
 class Model:
     """A loaded version that knows whether it was closed."""
 
-    signatures: dict = {}  # noqa: RUF012
+    signatures: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, name: str, version: int) -> None:
         self.name = name
         self.version = version
         self.closed = False
 
-    def run(self, _feeds, _fetches):
+    def run(self, _feeds: Any, _fetches: Any) -> list[Any]:
         assert not self.closed
         return []
 
@@ -63,7 +66,7 @@ class SteppedCondition(threading.Condition):
         self.timeouts: list[float | None] = []
         self.waits = threading.Semaphore(0)
 
-    def wait_for(self, predicate: Callable[[], bool], timeout: float | None = None) -> bool:
+    def wait_for(self, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
         self.timeouts.append(timeout)
         self.waits.release()
         return super().wait_for(predicate, timeout)
@@ -94,7 +97,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def states(statuses, name: str = "half") -> dict[int, str]:
+def states(statuses: Any, name: str = "half") -> dict[int, str]:
     """The state of each version by number, from a manager or a registry."""
     return {
         entry.version: ModelVersionStatus.State.Name(entry.state)
