@@ -3,9 +3,11 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # One lock file for Linux and Python 3.11 to 3.13, development tools included. It names no index.
 COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
+# A worker that has loaded TensorFlow takes more than a gigabyte.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses=8
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check test-engines engines-table lock image-check clean
+.PHONY: help setup run unit test check test-engines engines-table lock image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,13 +18,19 @@ setup: ## Create .venv from requirements.lock; does nothing when up to date
 run: setup ## Run the default use case, signals, end to end
 	@$(BIN)/faultline run
 
-test: setup ## Run all tests except those of test-engines
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=80
+unit: setup ## Run the tests that need no TensorFlow, TFX, Beam or Keras
+	@$(PYTEST) --part=unit --dist=worksteal
+
+test: setup ## Run all tests except those of test-engines: first those of unit, then the others
+	@$(PYTEST) --part=unit --dist=worksteal --cov --cov-report=
+	@$(PYTEST) --part=rest --dist=loadfile --no-loadscope-reorder --cov --cov-append \
+		--cov-report=term:skip-covered --cov-fail-under=80
 
 check: setup ## Check lint, format, types, layers and shell scripts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy $$(find tests -name '*.py' ! -name 'test_*.py')
 	@$(BIN)/lint-imports
 	@$(BIN)/shellcheck scripts/*.sh .ci/run
 
