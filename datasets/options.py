@@ -1,4 +1,4 @@
-"""What to simulate: the options of the signals data set, checked when they are built."""
+"""Options of the simulated signals data set, validated on construction."""
 
 import dataclasses
 import difflib

@@ -1,4 +1,4 @@
-"""What goes wrong in recording, in healthy and faulty discharges alike, and the recorder itself."""
+"""Recording troubles of healthy and faulty discharges, and the simulated recorder."""
 
 import numpy as np
 from numpy.typing import NDArray

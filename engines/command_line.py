@@ -1,4 +1,4 @@
-"""What the engines' commands share: start, say where, hold until Ctrl-C, stop."""
+"""Shared command line of the engines: start, print the address, wait for Ctrl-C, stop."""
 
 import signal
 from contextlib import AbstractContextManager

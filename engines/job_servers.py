@@ -1,4 +1,4 @@
-"""A Beam job server as a context: started, waited for, stopped."""
+"""Context manager that starts, awaits and stops a Beam job server."""
 
 import tempfile
 from collections.abc import Iterator, Sequence

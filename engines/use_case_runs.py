@@ -1,4 +1,4 @@
-"""A use case's own pipeline on an engine, up to a given step, with the time of each step."""
+"""Runs of a use case's pipeline on an engine up to a given step, with step times."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -1,1 +1,1 @@
-"""What Transform and Trainer import: features, preprocessing, network, training, export."""
+"""Features, preprocessing, network, training and export, as used by Transform and Trainer."""

@@ -1,4 +1,4 @@
-"""How the threshold of a model is found."""
+"""Rule for choosing the threshold of a model."""
 
 from typing import Literal
 

@@ -1,1 +1,1 @@
-"""From raw columns to the network's inputs, the same graph in training and serving."""
+"""Preprocessing of raw columns to the network's inputs, one graph for training and serving."""

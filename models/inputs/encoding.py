@@ -1,4 +1,4 @@
-"""How transformed features are named and shaped: the one place that knows.
+"""Names and shapes of transformed features, defined only here.
 
 Transform writes each feature under `encoded_name`; the network reads them through `encodings`.
 """

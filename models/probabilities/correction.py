@@ -1,4 +1,4 @@
-"""What training did to the logits on purpose, undone: sampling, class weights, focal loss."""
+"""Correction of logits for sampling, class weights and focal loss in training."""
 
 from dataclasses import dataclass, field
 

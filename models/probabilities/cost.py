@@ -1,4 +1,4 @@
-"""What decisions cost."""
+"""Costs of decisions."""
 
 from typing import Annotated, Any
 

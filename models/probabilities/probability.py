@@ -1,4 +1,4 @@
-"""From the network's logit to the probability that is served, in NumPy and in a graph."""
+"""Conversion of the network's logit to the served probability, in NumPy and in a graph."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""What case-control sampling did to the train split, and what it did to the odds of a fault."""
+"""Effect of case-control sampling on the train split and on the odds of a fault."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Where a model begins to raise an alarm."""
+"""Choice of the alarm threshold of a model."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which training options are searched, over what ranges, and what a search's result means.
+"""Search space of the training options, and interpretation of a search result.
 
 Needs neither Keras nor KerasTuner: the configuration is checked with it.
 """
