@@ -1,4 +1,4 @@
-"""What the artifacts of two runs hold, and where it differs; order and sharding do not count."""
+"""Contents of the artifacts of two runs and their differences, regardless of order and shards."""
 
 from collections.abc import Mapping
 from pathlib import Path
