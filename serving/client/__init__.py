@@ -1,8 +1,8 @@
 """A client of TensorFlow Serving and of the embedded server: rows in, predictions out.
 
-Over gRPC (`grpc://HOST:PORT`) or REST (`http://HOST:PORT`), synchronous (`Client`) or asynchronous
-(`AsyncClient`). It asks the model itself which columns of which types it takes. TensorFlow is not
-imported.
+It uses gRPC (`grpc://HOST:PORT`) or REST (`http://HOST:PORT`), synchronously (`Client`) or
+asynchronously (`AsyncClient`). It reads names and types of the columns from the model's signature,
+and imports no TensorFlow.
 """
 
 from serving.client.client import AsyncClient, Client

@@ -1,6 +1,6 @@
-"""Arrow columns as the arrays that inputs take, without a Python object a value.
+"""Encoding of Arrow columns as the arrays of inputs, without a Python object per value.
 
-What does not fit at once goes through `values.encode_values`, which also names the row at fault.
+Other columns go through `values.encode_values`, whose errors name the row.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from serving.client.values import encode_values, missing_value
 
 
 def encode_arrow(column: pa.Array | pa.ChunkedArray, spec: TensorSpec) -> NDArray[Any]:
-    """Returns one column as `[rows, …]` in the input's type.
+    """Returns one column as an array `[rows, …]` of the input's type.
 
     Raises:
         RowError: A value does not fit; names row and column.
@@ -45,13 +45,13 @@ def _encode_single(array: pa.Array, spec: TensorSpec) -> NDArray[Any] | None:
     floats = array if pa.types.is_floating(array.type) else _cast(array, pa.float64())
     if floats is None:
         return None
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, as in a tf.Example
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, as in a tf.Example
         values: NDArray[Any] = floats.to_numpy(zero_copy_only=False).astype(spec.dtype)
         return values
 
 
 def _encode_whole(array: pa.Array, spec: TensorSpec) -> NDArray[Any] | None:
-    assert spec.dtype is not None  # noqa: S101 - the caller has looked
+    assert spec.dtype is not None  # noqa: S101 - the caller has checked
     wide = _cast(array, pa.int64()) if pa.types.is_integer(array.type) else None
     filling = missing_value(spec)
     if wide is None or (wide.null_count and filling is None):
@@ -79,7 +79,7 @@ def _encode_text(array: pa.Array) -> NDArray[Any] | None:
 
 
 def _encode_lists(array: pa.Array, spec: TensorSpec) -> NDArray[Any] | None:
-    """Rows of equal length, or missing ones among rows of the length that the input fixes."""
+    """Encodes rows of equal length; some may be missing if the input fixes the length."""
     if spec.shape is None or len(spec.shape) != 2 or _is_list(array.type.value_type):
         return None
     if pa.types.is_fixed_size_list(array.type):
@@ -88,18 +88,18 @@ def _encode_lists(array: pa.Array, spec: TensorSpec) -> NDArray[Any] | None:
     size = spec.shape[1]
     if size < 0:
         size = int(lengths[0]) if lengths.size else 0
-    there = lengths > 0
+    has_values = lengths > 0
     filling = missing_value(spec)
-    if not (lengths[there] == size).all() or (filling is None and not there.all()):
+    if not (lengths[has_values] == size).all() or (filling is None and not has_values.all()):
         return None
-    if size == 0 or (spec.shape[1] < 0 and not there.all()):
+    if size == 0 or (spec.shape[1] < 0 and not has_values.all()):
         return None
     flat = _encode_single(array.flatten(), spec.element())
     if flat is None:
         return None
     rows = flat.reshape(-1, size)
-    if there.all():
+    if has_values.all():
         return rows
     out = np.full((len(array), size), filling, spec.dtype)
-    out[there] = rows
+    out[has_values] = rows
     return out

@@ -1,4 +1,4 @@
-"""The clients: the same calls, synchronous and asynchronous, over gRPC or REST."""
+"""The synchronous and the asynchronous client, over gRPC or REST."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 class Wire(Protocol):
-    """What carries a call to a server and its answer back."""
+    """A connection that sends calls to a server and returns the answers."""
 
     def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer, or raises ServingClientError."""
@@ -38,7 +38,7 @@ class Wire(Protocol):
 
 
 class AsyncWire(Protocol):
-    """As `Wire`, for an event loop."""
+    """A `Wire` for an event loop."""
 
     async def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer, or raises ServingClientError."""
@@ -50,7 +50,7 @@ class AsyncWire(Protocol):
 
 
 def parse_address(server: str) -> tuple[str, str]:
-    """Returns `grpc` or `http`, and what to connect to.
+    """Returns `grpc` or `http`, and the address to connect to.
 
     >>> parse_address("grpc://127.0.0.1:8500")
     ('grpc', '127.0.0.1:8500')
@@ -61,27 +61,29 @@ def parse_address(server: str) -> tuple[str, str]:
         server: `grpc://HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`.
 
     Raises:
-        ValueError: It is no address of a model server.
+        ValueError: It is not the address of a model server.
     """
     parts = urlsplit(server)
     if parts.scheme not in {"grpc", "http", "https"} or not parts.hostname or parts.path.strip("/"):
         raise ValueError(
-            f"`{server}` is no address of a model server. Expected grpc://HOST:PORT or "
+            f"`{server}` is not the address of a model server. Expected grpc://HOST:PORT or "
             "http://HOST:PORT, such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501."
         )
     if parts.scheme == "grpc":
         if parts.port is None:
-            raise ValueError(f"`{server}` names no port, such as grpc://{parts.hostname}:8500.")
+            raise ValueError(
+                f"`{server}` names no port. Expected one, as in grpc://{parts.hostname}:8500."
+            )
         return "grpc", parts.netloc
     return "http", f"{parts.scheme}://{parts.netloc}"
 
 
-class _Asking:
-    """What both clients share: the model, the cache of signatures, and how orders are made.
+class _BaseClient:
+    """The common part of both clients: options, signature cache, plans.
 
     Attributes:
-        server: The server's address.
-        model: The model.
+        server: Address of the server.
+        model: Name of the model.
     """
 
     def __init__(
@@ -133,8 +135,8 @@ def _remaining(deadline: float, timeout_s: float) -> float:
     return left
 
 
-class Client(_Asking):
-    """A client that waits for its answers; threads may share it.
+class Client(_BaseClient):
+    """A synchronous, thread-safe client.
 
     >>> with Client("grpc://127.0.0.1:8500", model="signals") as client:  # doctest: +SKIP
     ...     probability = client.predict(rows)["probability"]
@@ -142,10 +144,12 @@ class Client(_Asking):
     Args:
         server: `grpc://HOST:PORT` or `http://HOST:PORT`.
         model: Name of the model.
-        batch_size: Rows a request at most, > 0; requests beyond 64 MiB are split further.
-        timeout_s: Seconds for each request, its retries included, unless a call says otherwise.
-        attempts: How often a request is sent at most while the server is UNAVAILABLE: it refuses
-            or drops the connection, or says so itself. Waits grow, at random, up to 2 s.
+        batch_size: Maximum number of rows per request, > 0; requests beyond 64 MiB are split
+            further.
+        timeout_s: Default timeout of a request in seconds, retries included, > 0.
+        attempts: How often a request is sent at most, > 0, while the server is UNAVAILABLE: it
+            refuses or drops the connection, or answers so. The waits are random and grow up to
+            2 s.
     """
 
     def __init__(self, server: str, *, model: str, **options: Any) -> None:
@@ -171,21 +175,21 @@ class Client(_Asking):
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> Predictions:
-        """Asks for predictions, in batches, and joins the answers.
+        """Sends rows in batches, and returns the joined predictions.
 
         Args:
             rows: Dicts of column to value, a DataFrame, an Arrow table or record batch. Columns
                 that the model does not take, such as an id or the label, are left out. A missing
-                value (None, NaN, an empty list, a key that some rows lack) is sent as the model
-                was trained to read it: see `serving.client.values`.
-            signature: A signature with one input a column.
-            version: A version of the model; by default the latest.
-            label: A version label, instead of a version.
-            timeout_s: Seconds for each request, retries included.
+                value (None, NaN, an empty list, a key that some rows lack) is encoded as in
+                training: see `serving.client.values`.
+            signature: A signature with one input per column.
+            version: Version of the model; the latest by default.
+            label: Version label, instead of a version.
+            timeout_s: Timeout of each request in seconds, retries included.
 
         Raises:
             RowError: A value cannot be sent; names row and column. Nothing was sent.
-            InputMismatchError: A column is not there, or the model has no such signature.
+            InputMismatchError: A column is missing, or the model has no such signature.
             ServingClientError: The server refused, failed, or did not answer in time.
         """
         encode = partial(encode_rows, rows)
@@ -201,7 +205,7 @@ class Client(_Asking):
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> Predictions:
-        """Asks for predictions of serialised tf.Examples; otherwise as `predict`."""
+        """Like `predict`, for serialised tf.Examples."""
         encode = partial(encode_examples, examples)
         target = self._target(version, label)
         return self._run(self._plan(encode, signature, target, timeout_s))
@@ -213,7 +217,7 @@ class Client(_Asking):
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> ModelMetadata:
-        """Returns the version that would answer, and its signatures; always asks the server."""
+        """Returns the version that would answer, and its signatures, never from the cache."""
         target = self._target(version, label)
         metadata: ModelMetadata = self._run(
             plan_metadata(target, self._seconds(timeout_s), self._cache)
@@ -223,7 +227,7 @@ class Client(_Asking):
     def status(
         self, *, version: int | None = None, timeout_s: float | None = None
     ) -> tuple[VersionStatus, ...]:
-        """Returns the states of the model's versions, or of one."""
+        """Returns the state of each version of the model, or of one version."""
         call = StatusCall(target=self._target(version), timeout_s=self._seconds(timeout_s))
         statuses: tuple[VersionStatus, ...] = self._send(call)
         return statuses
@@ -251,13 +255,13 @@ class Client(_Asking):
         return retrying(self._attempts, call.timeout_s)(attempt)
 
 
-class AsyncClient(_Asking):
-    """A client for one event loop; its calls may run at the same time.
+class AsyncClient(_BaseClient):
+    """An asynchronous client for one event loop; its calls may run concurrently.
 
         async with AsyncClient("http://127.0.0.1:8501", model="signals") as client:
             probability = (await client.predict(rows))["probability"]
 
-    Takes the arguments of `Client`; so do its methods.
+    It and its methods take the arguments of `Client`.
     """
 
     def __init__(self, server: str, *, model: str, **options: Any) -> None:
@@ -283,7 +287,7 @@ class AsyncClient(_Asking):
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> Predictions:
-        """As `Client.predict`; batches of one call go one after another."""
+        """Like `Client.predict`; the batches of a call are sent one after another."""
         encode = partial(encode_rows, rows)
         target = self._target(version, label)
         return await self._run(self._plan(encode, signature, target, timeout_s))
@@ -297,7 +301,7 @@ class AsyncClient(_Asking):
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> Predictions:
-        """As `Client.predict_examples`."""
+        """Like `Client.predict_examples`."""
         encode = partial(encode_examples, examples)
         target = self._target(version, label)
         return await self._run(self._plan(encode, signature, target, timeout_s))
@@ -309,7 +313,7 @@ class AsyncClient(_Asking):
         label: str | None = None,
         timeout_s: float | None = None,
     ) -> ModelMetadata:
-        """As `Client.metadata`."""
+        """Like `Client.metadata`."""
         target = self._target(version, label)
         metadata: ModelMetadata = await self._run(
             plan_metadata(target, self._seconds(timeout_s), self._cache)
@@ -319,7 +323,7 @@ class AsyncClient(_Asking):
     async def status(
         self, *, version: int | None = None, timeout_s: float | None = None
     ) -> tuple[VersionStatus, ...]:
-        """As `Client.status`."""
+        """Like `Client.status`."""
         call = StatusCall(target=self._target(version), timeout_s=self._seconds(timeout_s))
         statuses: tuple[VersionStatus, ...] = await self._send(call)
         return statuses
@@ -347,7 +351,7 @@ class AsyncClient(_Asking):
         return await async_retrying(self._attempts, call.timeout_s)(attempt)
 
 
-# Each wire brings a library that the other does not need.
+# Imported on demand: each wire needs a library that the other does not.
 def _open_wire(scheme: str, place: str) -> Wire:
     if scheme == "grpc":
         from serving.client.wires.grpc_wires import GrpcWire

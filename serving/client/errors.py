@@ -1,4 +1,4 @@
-"""What a call of the client can end with."""
+"""Errors of the client."""
 
 CODES = (
     "OK",
@@ -23,13 +23,13 @@ CODES = (
 
 
 class ServingClientError(Exception):
-    """The server refused, failed, or did not answer in time.
+    """The server refused the call, failed, or did not answer in time.
 
     Attributes:
-        code: Canonical code, such as `NOT_FOUND`. Over REST it is told from the HTTP status, where
-            400 stands for several codes and is given as `INVALID_ARGUMENT`.
-        message: The server's own text, or what became of the connection.
-        http_status: The HTTP status; None over gRPC and where no answer came.
+        code: Canonical code, such as `NOT_FOUND`. Over REST it is derived from the HTTP status;
+            400, which stands for several codes, becomes `INVALID_ARGUMENT`.
+        message: Text of the server, or the problem of the connection.
+        http_status: HTTP status; None over gRPC and without an answer.
     """
 
     def __init__(self, code: str, message: str, *, http_status: int | None = None) -> None:
@@ -40,16 +40,16 @@ class ServingClientError(Exception):
 
 
 class InputMismatchError(ValueError):
-    """What was given cannot be sent to this model; nothing was sent."""
+    """The input does not match the model's signature; nothing was sent."""
 
 
 class RowError(InputMismatchError):
-    """A value cannot be sent.
+    """A value does not match the input's type or shape; nothing was sent.
 
     Attributes:
-        row: Place of the row among the rows given, from 0.
-        column: The column.
-        problem: What was found and what was expected.
+        row: Index of the row, from 0.
+        column: Name of the column.
+        problem: The value and what was expected.
     """
 
     def __init__(self, row: int, column: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""What a client does, call by call, without a wire: generators that yield calls and get answers.
+"""Plans of the client: generators that yield calls and receive their answers.
 
 The synchronous and the asynchronous client run the same plans; only the sending differs.
 """
@@ -24,21 +24,21 @@ from serving.client.wires.calls import (
 Result = TypeVar("Result")
 Plan = Generator[Call, Any, Result]
 
-# A request of more than this is split further: a gRPC message ends at 2 GiB.
+# A larger request is split further: the limit of a gRPC message is 2 GiB.
 _MAX_REQUEST_BYTES = 64 << 20
 _MAY_BE_STALE = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOrder:
-    """What a caller wants predicted.
+    """The arguments of a predict call.
 
     Attributes:
-        target: The model.
-        signature_name: The signature.
-        encode: Makes the arrays by what the signature takes.
-        batch_size: Rows a request at most, > 0.
-        timeout_s: Seconds for each request, retries included, > 0.
+        target: Model and version.
+        signature_name: Name of the signature.
+        encode: Returns the arrays for the inputs of a signature.
+        batch_size: Maximum number of rows per request, > 0.
+        timeout_s: Timeout of each request in seconds, retries included, > 0.
     """
 
     target: Target
@@ -55,7 +55,7 @@ class PredictOrder:
 
 
 def plan_metadata(target: Target, timeout_s: float, cache: dict[Target, ModelMetadata]) -> Any:
-    """Asks for the signatures, and keeps them."""
+    """Asks for the metadata, and caches it."""
     metadata: ModelMetadata = yield MetadataCall(target=target, timeout_s=timeout_s)
     cache[target] = metadata
     return metadata
@@ -64,8 +64,8 @@ def plan_metadata(target: Target, timeout_s: float, cache: dict[Target, ModelMet
 def plan_predict(order: PredictOrder, cache: dict[Target, ModelMetadata]) -> Plan[Predictions]:
     """Encodes the rows by the model's signature and asks batch by batch.
 
-    Signatures come from the cache. Where a call fails by signatures of a version that is no
-    longer the one that answers, it is encoded and asked once more by the new ones.
+    Signatures come from the cache. If a call fails and another version answers by now, the rows
+    are encoded by its signatures and sent once more.
     """
     cached = cache.get(order.target)
     metadata = cached or (yield from plan_metadata(order.target, order.timeout_s, cache))
@@ -109,16 +109,16 @@ def _predict(order: PredictOrder, metadata: ModelMetadata) -> Plan[Predictions]:
 
 def _signature(metadata: ModelMetadata, name: str) -> ModelSignature:
     if name not in metadata.signatures:
-        known = ", ".join(f"`{known}`" for known in sorted(metadata.signatures))
+        names = ", ".join(f"`{known}`" for known in sorted(metadata.signatures))
         raise InputMismatchError(
             f"The model `{metadata.name}` (version {metadata.version}) has no signature `{name}`; "
-            f"it has {known}."
+            f"it has {names}."
         )
     return metadata.signatures[name]
 
 
 def no_rows(signature: ModelSignature) -> Arrays:
-    """Returns what a signature gives for no rows at all."""
+    """Returns the outputs of a signature for zero rows."""
     return {
         name: np.empty([0, *(max(size, 0) for size in (spec.shape or ())[1:])], spec.dtype)
         for name, spec in signature.outputs.items()
@@ -127,8 +127,8 @@ def no_rows(signature: ModelSignature) -> Arrays:
 
 def _batches(inputs: Arrays, num_rows: int, batch_size: int) -> Iterator[Arrays]:
     num_bytes = sum(_num_bytes(array) for array in inputs.values())
-    bytes_a_row = max(1, num_bytes // max(1, num_rows))
-    size = max(1, min(batch_size, _MAX_REQUEST_BYTES // bytes_a_row))
+    row_bytes = max(1, num_bytes // max(1, num_rows))
+    size = max(1, min(batch_size, _MAX_REQUEST_BYTES // row_bytes))
     for start in range(0, max(1, num_rows), size):
         yield {name: array[start : start + size] for name, array in inputs.items()}
 

@@ -1,4 +1,4 @@
-"""What a prediction gives back."""
+"""The result of a prediction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from serving.client.wires.calls import PredictAnswer
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Outputs for all rows, in the order of the rows.
+    """Outputs for all rows, in their order.
 
     Attributes:
-        outputs: Arrays `[rows, …]` by output name; text as `object` arrays of bytes.
+        outputs: Arrays `[rows, …]` by output name; strings as `object` arrays of bytes.
         versions: The versions that answered, in order of appearance: one, unless a new version
-            took over between two batches. Empty over REST, which does not say, unless the call
-            named a version.
+            took over between two batches. Empty over REST, which does not report the version,
+            unless the call named one.
     """
 
     outputs: Mapping[str, NDArray[Any]]
@@ -31,19 +31,19 @@ class Predictions:
 
     @property
     def version(self) -> int | None:
-        """The version that answered, the last one of several; None where the wire is silent."""
+        """The version that answered, the last one of several; None if it is unknown."""
         return self.versions[-1] if self.versions else None
 
 
 def join_answers(answers: list[PredictAnswer], num_rows: list[int]) -> Predictions:
-    """Returns the answers to the batches of a call as one.
+    """Joins the answers to the batches of a call.
 
     Args:
-        answers: At least one.
-        num_rows: Rows of each batch.
+        answers: Answers in the order of the batches, at least one.
+        num_rows: Number of rows of each batch.
 
     Raises:
-        ServingClientError: An output does not have one entry a row, so it cannot be joined.
+        ServingClientError: An output does not have one entry per row, so it cannot be joined.
     """
     versions = dict.fromkeys(a.version for a in answers if a.version is not None)
     if len(answers) == 1:
@@ -54,7 +54,7 @@ def join_answers(answers: list[PredictAnswer], num_rows: list[int]) -> Predictio
                 raise ServingClientError(
                     "FAILED_PRECONDITION",
                     f"The output `{name}` has the shape {list(array.shape)} for {expected} rows, "
-                    "so batches of it cannot be joined. Use batch_size >= the number of rows.",
+                    "so its batches cannot be joined. Use batch_size >= the number of rows.",
                 )
     outputs = {
         name: np.concatenate([answer.outputs[name] for answer in answers])

@@ -1,4 +1,4 @@
-"""Rows in the forms that callers have, as one array an input."""
+"""Encoding of rows (dicts, DataFrame, Arrow) as one array per input."""
 
 import difflib
 import sys
@@ -23,15 +23,15 @@ Encode = Callable[[TensorSpec], NDArray[Any]]
 
 
 def encode_rows(rows: "Rows", inputs: Mapping[str, TensorSpec]) -> Arrays:
-    """Returns one array `[rows, …]` an input; columns that are no input are left out.
+    """Returns one array `[rows, …]` per input; other columns are left out.
 
     Args:
-        rows: Dicts, a DataFrame, an Arrow table or record batch. A key that only some dicts lack
-            is a missing value in those.
-        inputs: What the signature takes.
+        rows: Dicts, a DataFrame, an Arrow table or record batch. In a dict that lacks a key of
+            other dicts, that value is missing.
+        inputs: Inputs of the signature by name.
 
     Raises:
-        InputMismatchError: A column that the model needs is not there.
+        InputMismatchError: A column that the model needs is missing.
         RowError: A value does not fit; names row and column.
     """
     names, encode = _columns(rows)
@@ -42,15 +42,15 @@ def encode_rows(rows: "Rows", inputs: Mapping[str, TensorSpec]) -> Arrays:
 
 
 def encode_examples(examples: Sequence[bytes], inputs: Mapping[str, TensorSpec]) -> Arrays:
-    """Returns serialised tf.Examples as the one text input of a signature.
+    """Returns serialised tf.Examples as the only input of a signature.
 
     Raises:
-        InputMismatchError: The signature takes something else, or an example is not bytes.
+        InputMismatchError: The signature has other inputs, or an example is not bytes.
     """
     if len(inputs) != 1 or not next(iter(inputs.values())).is_text:
         raise InputMismatchError(
-            f"This signature takes {sorted(inputs)}, not serialised tf.Examples. Name one that "
-            "does with signature=…, or send rows with `predict`."
+            f"This signature takes {sorted(inputs)}, not serialised tf.Examples. Choose one that "
+            "does by signature=…, or send rows with `predict`."
         )
     wrong = next((n for n, e in enumerate(examples) if not isinstance(e, bytes)), None)
     if wrong is not None:
@@ -86,7 +86,7 @@ def _columns(rows: Any) -> tuple[Sequence[str], Encode]:
 
 
 def _is_from(library: str, kind: str, value: object) -> bool:
-    """Whether a value is of a library's type, without importing a library that nobody has."""
+    """Returns whether a value has a type of a library, without importing the library."""
     module = sys.modules.get(library)
     return module is not None and isinstance(value, getattr(module, kind))
 
@@ -102,7 +102,7 @@ def _encode_series(frame: Any, spec: TensorSpec) -> NDArray[Any]:
     try:
         column = pa.Array.from_pandas(series)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
-        return encode_values(series.tolist(), spec)  # mixed values: it names the row at fault
+        return encode_values(series.tolist(), spec)  # mixed values: an error names the row
     return encode_arrow(column, spec)
 
 

@@ -1,4 +1,4 @@
-"""A model's signatures as the client needs them: names, NumPy types and shapes."""
+"""Signatures of a model: names, NumPy types and shapes of its inputs and outputs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# TensorFlow's number of a type -> its name and NumPy's type; text is `object` arrays of bytes.
+# TensorFlow's type number -> its name and NumPy type; strings are `object` arrays of bytes.
 _DTYPES: dict[int, tuple[str, type[Any]]] = {
     1: ("DT_FLOAT", np.float32),
     2: ("DT_DOUBLE", np.float64),
@@ -27,25 +27,24 @@ _BY_NAME = {name: number for number, (name, _) in _DTYPES.items()}
 
 
 def numpy_dtype(number_or_name: int | str) -> np.dtype[Any] | None:
-    """Returns the NumPy type of a TensorFlow type, such as 1 or `DT_FLOAT`; None for an exotic."""
+    """Returns the NumPy type of a TensorFlow type, such as 1 or `DT_FLOAT`, if supported."""
     number = _BY_NAME.get(number_or_name) if isinstance(number_or_name, str) else number_or_name
     return np.dtype(_DTYPES[number][1]) if number in _DTYPES else None
 
 
 def dtype_number(dtype: np.dtype[Any]) -> int:
-    """Returns TensorFlow's number of a NumPy type; `object` is text."""
+    """Returns TensorFlow's number of a NumPy type; `object` means strings."""
     return _NUMBERS[dtype]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TensorSpec:
-    """An input or output.
+    """An input or output of a signature.
 
     Attributes:
         name: Its name in the signature.
-        dtype: NumPy type, `object` for text; None for one that this client does not speak.
-        shape: Sizes with the batch first, -1 where any size will do; None where not even the
-            number of dimensions is fixed.
+        dtype: NumPy type, `object` for strings; None for a type that the client does not support.
+        shape: Sizes with the batch first, -1 for any size; None if the rank is not fixed.
     """
 
     name: str
@@ -54,17 +53,17 @@ class TensorSpec:
 
     @property
     def is_text(self) -> bool:
-        """Whether it holds text or bytes."""
+        """Whether it holds strings or bytes."""
         return self.dtype == np.dtype(object)
 
     def element(self) -> "TensorSpec":
-        """Returns the spec of a column of single values of the same type."""
+        """Returns the spec of single values of the same type, one per row."""
         return replace(self, shape=(-1,))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSignature:
-    """One way to ask a model.
+    """A signature of a model.
 
     Attributes:
         inputs: Inputs by name.
@@ -79,12 +78,12 @@ class ModelSignature:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMetadata:
-    """What a server tells of a loaded model.
+    """The metadata of a loaded model.
 
     Attributes:
-        name: The model.
-        version: The version that these are the signatures of.
-        signatures: Its signatures by name.
+        name: Name of the model.
+        version: Version that has these signatures.
+        signatures: Signatures by name.
     """
 
     name: str
@@ -97,10 +96,10 @@ class VersionStatus:
     """The state of one version.
 
     Attributes:
-        version: The version.
+        version: Number of the version.
         state: `START`, `LOADING`, `AVAILABLE`, `UNLOADING` or `END`.
-        error_code: `OK`, or the canonical code of what went wrong.
-        error_message: What went wrong, else empty.
+        error_code: Canonical code of the error; `OK` without one.
+        error_message: Text of the error; empty without one.
     """
 
     version: int

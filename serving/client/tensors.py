@@ -1,4 +1,4 @@
-"""NumPy arrays as TensorProtos and back."""
+"""Conversion between NumPy arrays and TensorProtos."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from serving.client.errors import ServingClientError
 from serving.client.signatures import dtype_number, numpy_dtype
 from serving.client.wires.messages import MESSAGES
 
-# NumPy's kind and width -> the field that holds single values.
+# NumPy type -> field that holds its values.
 _VALUE_FIELDS = {
     "float32": "float_val",
     "float64": "double_val",
@@ -31,26 +31,26 @@ def to_tensor(array: NDArray[Any]) -> Any:
     if array.dtype == np.dtype(object):
         tensor.string_val.extend(array.ravel().tolist())
     else:
-        tensor.tensor_content = array.tobytes()  # in rows order, also of a view
+        tensor.tensor_content = array.tobytes()  # in C order, also for a view
     return tensor
 
 
 def from_tensor(name: str, tensor: Any) -> NDArray[Any]:
-    """Returns a TensorProto as an array; too few values mean that the last repeats.
+    """Returns a TensorProto as an array; with too few values, the last one is repeated.
 
     Args:
-        name: Name of the output, for the message.
+        name: Name of the output, for the error.
         tensor: The TensorProto.
 
     Raises:
-        ServingClientError: The type is one that the client does not speak.
+        ServingClientError: The client does not support the type.
     """
     dtype = numpy_dtype(tensor.dtype)
     if dtype is None:
         raise ServingClientError(
             "UNIMPLEMENTED",
             f"The output `{name}` has TensorFlow's type number {tensor.dtype}, which this client "
-            "does not speak.",
+            "does not support.",
         )
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     if tensor.tensor_content:

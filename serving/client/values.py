@@ -1,8 +1,8 @@
-"""Python values of one column as the array that an input takes.
+"""Encoding of the Python values of one column as the array of an input.
 
-A missing value (None, not-a-number, pandas' NA and NaT) is sent as NaN in a float input, as
--2**63 in an int64 input and as the empty text in a text input; a missing or empty list as a row of
-those. Other types have no missing value.
+A missing value (None, NaN, pandas' NA and NaT) is sent as NaN in a float input, as -2**63 in an
+int64 input and as the empty string in a string input; a missing or empty list as a row of those.
+Other types have no missing value.
 """
 
 import numbers
@@ -20,25 +20,25 @@ from serving.client.signatures import TensorSpec
 MISSING_INT = -(2**63)
 _SHOWN = 40
 _TEXTS = (str, bytes, bytearray, memoryview)
-_PANDAS_MISSING = {"NAType", "NaTType"}  # told by name: pandas need not be there
+_PANDAS_MISSING = {"NAType", "NaTType"}  # compared by name, so that pandas is not imported
 
 Convert = Callable[[Any], Any]
 
 
 class _UnfitError(Exception):
-    """A single value does not fit; the text says what was expected."""
+    """A single value does not fit; the message is what was expected."""
 
 
 def encode_values(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any]:
-    """Returns the values of one column as `[rows, …]` in the input's type.
+    """Returns the values of one column as an array `[rows, …]` of the input's type.
 
     Args:
-        values: One value a row: single for an input `[batch]`, a (nested) list or array otherwise.
-        spec: The input.
+        values: One value per row; a (nested) list or array unless the input is `[batch]`.
+        spec: Spec of the input.
 
     Raises:
         RowError: A value does not fit; names row and column.
-        InputMismatchError: No rows can be sent to such an input.
+        InputMismatchError: The input has no batch dimension, or an unsupported type.
     """
     row_shape = _row_shape(values, spec)
     if not row_shape:
@@ -47,7 +47,7 @@ def encode_values(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any]:
 
 
 def is_missing(value: Any) -> bool:
-    """Tells whether a single value is missing."""
+    """Returns whether a single value is missing."""
     if value is None or type(value).__name__ in _PANDAS_MISSING:
         return True
     if isinstance(value, np.datetime64):
@@ -56,7 +56,7 @@ def is_missing(value: Any) -> bool:
 
 
 def missing_value(spec: TensorSpec) -> Any:
-    """Returns what stands for a missing value in an input, or None where nothing does."""
+    """Returns the value that encodes a missing one in an input; None if there is none."""
     if spec.is_text:
         return b""
     dtype = _dtype(spec)
@@ -68,7 +68,7 @@ def missing_value(spec: TensorSpec) -> Any:
 def _dtype(spec: TensorSpec) -> np.dtype[Any]:
     if spec.dtype is None:
         raise InputMismatchError(
-            f"The input `{spec.name}` has a TensorFlow type that this client does not speak."
+            f"The input `{spec.name}` has a TensorFlow type that this client does not support."
         )
     return spec.dtype
 
@@ -79,8 +79,8 @@ def _row_shape(values: Sequence[Any], spec: TensorSpec) -> tuple[int, ...]:
         return () if first is None else tuple(-1 for _ in np.shape(first))
     if not spec.shape:
         raise InputMismatchError(
-            f"The input `{spec.name}` takes one value a request, not one a row: it has no batch "
-            "dimension. Ask such a model without rows, by its own gRPC or REST interface."
+            f"The input `{spec.name}` takes one value per request, not one per row: it has no "
+            "batch dimension. Call such a model by gRPC or REST directly."
         )
     return spec.shape[1:]
 
@@ -93,7 +93,7 @@ def _encode_single(
         return fast
     convert = _converter(spec)
     array = np.empty(len(values), _dtype(spec))
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, as in a tf.Example
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, as in a tf.Example
         for place, value in enumerate(values):
             try:
                 array[place] = convert(value)
@@ -105,7 +105,7 @@ def _encode_single(
 
 
 def _encode_plain(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any] | None:
-    """Columns of nothing but plain values of the input's kind, at once; else None."""
+    """Encodes a column that has only plain values of the input's kind; None for any other."""
     kinds = set(map(type, values))
     dtype = _dtype(spec)
     if spec.is_text and kinds <= {str}:
@@ -147,7 +147,7 @@ def _to_bytes(value: Any) -> bytes:
         try:
             return value.encode()
         except UnicodeEncodeError:
-            raise _UnfitError("text that UTF-8 can hold, or bytes") from None
+            raise _UnfitError("text that UTF-8 can encode, or bytes") from None
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     raise _UnfitError("text or bytes")
@@ -182,7 +182,7 @@ def _to_int(value: Any, low: int, high: int, missing: int | None) -> int:
 
 
 def _whole(value: Any) -> int:
-    """A whole number; of a point in time its seconds since 1970."""
+    """Returns a whole number as int, and a date or time as seconds since 1970."""
     if isinstance(value, np.datetime64 | date):
         return _epoch_seconds(value)
     if isinstance(value, numbers.Integral | np.bool_):
@@ -195,7 +195,7 @@ def _whole(value: Any) -> int:
 
 
 def _epoch_seconds(moment: np.datetime64 | date) -> int:
-    """In UTC; what has no time zone is UTC."""
+    """Returns the seconds since 1970 UTC; without a time zone, a time is UTC."""
     if isinstance(moment, np.datetime64):
         return int(moment.astype("datetime64[s]").astype(np.int64))
     if not isinstance(moment, datetime):
@@ -215,20 +215,20 @@ def _encode_nested(
         None if _no_list(value) else _encode_row(place, value, spec, row_shape)
         for place, value in enumerate(values)
     ]
-    known = next((array.shape for array in arrays if array is not None), row_shape)
+    shape = next((array.shape for array in arrays if array is not None), row_shape)
     for place, array in enumerate(arrays):
-        if array is not None and array.shape != known:
+        if array is not None and array.shape != shape:
             raise RowError(
                 place,
                 spec.name,
-                f"found the shape {list(array.shape)}, but {list(known)} in the rows before. "
-                "All rows of a call need the same.",
+                f"found the shape {list(array.shape)}, but {list(shape)} in the rows before. "
+                "All rows of a call must have the same shape.",
             )
     filling = missing_value(spec)
-    if any(array is None for array in arrays) and (filling is None or -1 in known):
+    if any(array is None for array in arrays) and (filling is None or -1 in shape):
         place = next(place for place, array in enumerate(arrays) if array is None)
         raise RowError(place, spec.name, f"found nothing, expected {_described(row_shape)}.")
-    out = np.empty((len(values), *(max(size, 0) for size in known)), _dtype(spec))
+    out = np.empty((len(values), *(max(size, 0) for size in shape)), _dtype(spec))
     for place, array in enumerate(arrays):
         out[place] = filling if array is None else array
     return out

@@ -1,1 +1,1 @@
-"""What a request means to a servable: plain functions, the same for both wires."""
+"""Inference on a servable as plain functions, shared by gRPC and REST."""

@@ -1,4 +1,4 @@
-"""Classify: tf.Examples in, labels with scores out."""
+"""Classify: from tf.Examples to labels with scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,11 +26,11 @@ def classify(
 
     Args:
         servable: A loaded version.
-        signature_name: A signature's name; empty for `serving_default`.
+        signature_name: Name of the signature; empty for `serving_default`.
         examples: Serialised tf.Examples.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     signature = named_signature(servable, signature_name)
     outputs = check_signature(signature)
@@ -39,10 +39,10 @@ def classify(
 
 
 def named_signature(servable: Servable, name: str) -> SignatureDef:
-    """Returns a signature.
+    """Returns a signature by name; empty for `serving_default`.
 
     Raises:
-        ServingError: INVALID_ARGUMENT without one of that name.
+        ServingError: INVALID_ARGUMENT if the servable has no such signature.
     """
     signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:
@@ -51,7 +51,7 @@ def named_signature(servable: Servable, name: str) -> SignatureDef:
 
 
 def check_signature(signature: SignatureDef) -> list[str]:
-    """Returns the names of the outputs, `classes`, `scores` or both.
+    """Returns the names of the outputs: `classes`, `scores` or both.
 
     Raises:
         ServingError: INVALID_ARGUMENT for a signature that Classify cannot use.
@@ -62,20 +62,20 @@ def check_signature(signature: SignatureDef) -> list[str]:
             f"Expected one or two output Tensors, found {len(signature.outputs)}"
         )
     check_examples_input(signature, "classification")
-    found = [name for name in (_CLASSES, _SCORES) if name in signature.outputs]
-    if not found:
+    outputs = [name for name in (_CLASSES, _SCORES) if name in signature.outputs]
+    if not outputs:
         raise invalid_argument(
             "Expected classification signature outputs to contain at least one of "
             f'"{_CLASSES}" or "{_SCORES}". Signature was: {signature}'
         )
-    return found
+    return outputs
 
 
 def check_method(signature: SignatureDef, method: str, word: str) -> None:
     """Checks a signature's method and that it has one input.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for another method, or more inputs or none.
+        ServingError: INVALID_ARGUMENT for another method or another number of inputs.
     """
     if signature.method_name != method:
         raise invalid_argument(
@@ -86,7 +86,7 @@ def check_method(signature: SignatureDef, method: str, word: str) -> None:
 
 
 def check_examples_input(signature: SignatureDef, word: str) -> None:
-    """Checks that the one input is called `inputs`.
+    """Checks that the input is called `inputs`.
 
     Raises:
         ServingError: INVALID_ARGUMENT if not.
@@ -98,10 +98,10 @@ def check_examples_input(signature: SignatureDef, word: str) -> None:
 def run_on_examples(
     servable: Servable, signature: SignatureDef, outputs: Sequence[str], examples: Sequence[bytes]
 ) -> dict[str, NDArray[Any]]:
-    """Returns the outputs of a signature whose one input takes tf.Examples.
+    """Returns the outputs of a signature whose only input takes tf.Examples.
 
     Raises:
-        ServingError: INVALID_ARGUMENT without examples, or in TensorFlow's words.
+        ServingError: INVALID_ARGUMENT without examples, or TensorFlow's code and text.
     """
     if not examples:
         raise invalid_argument("Input is empty.")
@@ -111,10 +111,10 @@ def run_on_examples(
 
 
 def read_result(arrays: Arrays, num_examples: int) -> ClassificationResult:
-    """Returns the result that the outputs mean.
+    """Returns the outputs as a ClassificationResult.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for outputs of another type or shape.
+        ServingError: INVALID_ARGUMENT for outputs of a wrong type or shape.
     """
     for name, array in arrays.items():
         _check_output(name, array, num_examples)
@@ -138,7 +138,7 @@ def read_result(arrays: Arrays, num_examples: int) -> ClassificationResult:
 
 
 def _label(value: Any) -> str:
-    # A label is text in the answer; bytes that are no UTF-8 could not be sent.
+    # A label is a string in the response, which cannot hold bytes that are not UTF-8.
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""tf.Examples as the one input of Classify and Regress."""
+"""tf.Examples as the input of Classify and Regress."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from tensorflow.core.example.example_pb2 import Example
 from tensorflow_serving.apis.input_pb2 import Input
 
 
-def serialised_examples(given: Input) -> list[bytes]:
-    """Returns the examples of a request, each with the context's features that it lacks."""
-    if given.WhichOneof("kind") == "example_list_with_context":
-        both = given.example_list_with_context
+def serialised_examples(source: Input) -> list[bytes]:
+    """Returns the examples of a request, each extended by the context's features."""
+    if source.WhichOneof("kind") == "example_list_with_context":
+        both = source.example_list_with_context
         return [_with_context(example, both.context) for example in both.examples]
-    return [example.SerializeToString() for example in given.example_list.examples]
+    return [example.SerializeToString() for example in source.example_list.examples]
 
 
 def _with_context(example: Example, context: Example) -> bytes:
-    # Protobuf's own merging: of a feature in both, the later one's value counts.
+    # As in protobuf's merge, a feature of the example replaces that of the context.
     merged = Example()
     for source in (context, example):
         for name, feature in source.features.feature.items():
@@ -26,7 +26,7 @@ def _with_context(example: Example, context: Example) -> bytes:
 
 
 def text_array(texts: Sequence[bytes]) -> NDArray[np.object_]:
-    """Returns texts as a `[n]` array of objects; NumPy's own text type cuts trailing zero bytes."""
+    """Returns an object array `[n]`; NumPy's bytes type would strip trailing zero bytes."""
     array = np.empty(len(texts), object)
     array[:] = texts
     return array

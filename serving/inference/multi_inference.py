@@ -20,15 +20,15 @@ _INPUTS = "inputs"
 def multi_inference(
     servable: Servable, tasks: Sequence[InferenceTask], examples: Sequence[bytes]
 ) -> MultiInferenceResponse:
-    """Returns a result for each task, in their order.
+    """Returns one result per task, in the order of the tasks.
 
     Args:
         servable: A loaded version.
-        tasks: What to evaluate; the same model's, and each signature once.
+        tasks: Tasks for the same model, each with a different signature.
         examples: Serialised tf.Examples.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     if not tasks:
         raise invalid_argument("Missing ModelSpec")
@@ -46,8 +46,8 @@ def multi_inference(
         result.model_spec.name = servable.name
         result.model_spec.version.value = servable.version
         result.model_spec.signature_name = name
-        found = {output: arrays[signature.outputs[output].name] for output in outputs}
-        _read(result, signature, found, len(examples))
+        by_output = {output: arrays[signature.outputs[output].name] for output in outputs}
+        _read(result, signature, by_output, len(examples))
     return response
 
 
@@ -55,7 +55,7 @@ _Plan = tuple[str, SignatureDef, list[str]]
 
 
 def _plan(servable: Servable, tasks: Sequence[InferenceTask], position: int) -> _Plan:
-    """Signature name, signature and outputs of a task, checked against the tasks before it."""
+    """Returns name, signature and outputs of a task, checked against the tasks before it."""
     task = tasks[position]
     name = task.model_spec.signature_name or DEFAULT_SIGNATURE
     before = tasks[:position]
@@ -91,8 +91,8 @@ def _read(
     result: Any, signature: SignatureDef, arrays: dict[str, NDArray[Any]], num_examples: int
 ) -> None:
     if signature.method_name == classify.METHOD:
-        found = classify.read_result(arrays, num_examples)
-        result.classification_result.CopyFrom(found)
+        classification = classify.read_result(arrays, num_examples)
+        result.classification_result.CopyFrom(classification)
     else:
-        read = regress.read_result(arrays[regress.OUTPUTS], num_examples)
-        result.regression_result.CopyFrom(read)
+        regression = regress.read_result(arrays[regress.OUTPUTS], num_examples)
+        result.regression_result.CopyFrom(regression)

@@ -1,4 +1,4 @@
-"""Predict: any named tensors in, any named tensors out."""
+"""Predict: from named input tensors to named output tensors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,10 +18,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def find_signature(servable: Servable, name: str) -> SignatureDef:
-    """Returns a signature that Predict takes.
+    """Returns a signature that Predict can use.
 
     Raises:
-        ServingError: FAILED_PRECONDITION without one of that name, INTERNAL for one that is broken.
+        ServingError: FAILED_PRECONDITION if there is no such signature, INTERNAL if it is invalid.
     """
     signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:
@@ -43,10 +43,10 @@ def _internal(message: str) -> ServingError:
 
 
 def check_inputs(signature: SignatureDef, inputs: Iterable[str]) -> None:
-    """Checks that a request brings what the signature takes, and nothing else.
+    """Checks that a request has all inputs of the signature, and no others.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, with the names.
+        ServingError: INVALID_ARGUMENT, naming the inputs.
     """
     sent, known = set(inputs), set(signature.inputs)
     if sent != known and (sent - known or known - sent - set(signature.defaults)):
@@ -74,7 +74,7 @@ def _set(names: Iterable[str]) -> str:
 
 
 def choose_outputs(signature: SignatureDef, output_filter: Sequence[str]) -> Sequence[str]:
-    """Returns the names of the outputs that are wanted.
+    """Returns the names of the requested outputs; all if the filter is empty.
 
     Raises:
         ServingError: INVALID_ARGUMENT for an unknown or repeated name.
@@ -98,7 +98,7 @@ def run(
     """Returns the outputs of a signature, without checks.
 
     Raises:
-        ServingError: In TensorFlow's words.
+        ServingError: With TensorFlow's code and text.
     """
     feeds, fetches = plan_run(signature, inputs, outputs)
     return dict(zip(outputs, servable.run(feeds, fetches), strict=True))
@@ -107,10 +107,10 @@ def run(
 def plan_run(
     signature: SignatureDef, inputs: Arrays, outputs: Sequence[str]
 ) -> tuple[dict[str, NDArray[Any]], list[str]]:
-    """Returns what to feed and what to fetch, by the names of the graph's tensors."""
-    known = signature.inputs
-    feeds = {known[name].name: array for name, array in inputs.items()}
+    """Returns feeds and fetches by the names of the graph's tensors, defaults included."""
+    tensors = signature.inputs
+    feeds = {tensors[name].name: array for name, array in inputs.items()}
     for name, default in signature.defaults.items():
         if name not in inputs:
-            feeds[known[name].name] = from_proto(default)
+            feeds[tensors[name].name] = from_proto(default)
     return feeds, [signature.outputs[name].name for name in outputs]

@@ -1,4 +1,4 @@
-"""Regress: tf.Examples in, a number each out."""
+"""Regress: from tf.Examples to one number each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,11 +26,11 @@ def regress(servable: Servable, signature_name: str, examples: Sequence[bytes]) 
 
     Args:
         servable: A loaded version.
-        signature_name: A signature's name; empty for `serving_default`.
+        signature_name: Name of the signature; empty for `serving_default`.
         examples: Serialised tf.Examples.
 
     Raises:
-        ServingError: In TensorFlow Serving's words.
+        ServingError: With TensorFlow Serving's code and text.
     """
     signature = named_signature(servable, signature_name)
     check_signature(signature)
@@ -53,10 +53,10 @@ def check_signature(signature: SignatureDef) -> None:
 
 
 def read_result(values: NDArray[Any], num_examples: int) -> RegressionResult:
-    """Returns the result that the output means.
+    """Returns the output as a RegressionResult.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for an output of another type or shape.
+        ServingError: INVALID_ARGUMENT for an output of a wrong type or shape.
     """
     if values.ndim not in {1, 2} or (values.ndim == 2 and values.shape[1] != 1):
         raise invalid_argument(

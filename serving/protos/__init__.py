@@ -1,1 +1,1 @@
-"""Messages of TensorFlow Serving that its Python package does not have."""
+"""TensorFlow Serving's protos that its Python package lacks, and readers of text-format files."""

@@ -1,8 +1,8 @@
-"""Writes the services' descriptions for tools such as grpcurl: `python -m serving.protos FILE`.
+"""Writes the service descriptors for tools such as grpcurl: `python -m serving.protos FILE`.
 
-TensorFlow Serving does not offer gRPC reflection, so such tools need them in a file. The Python
-package's own descriptions of the services do not load under today's protobuf; those of their
-messages do.
+TensorFlow Serving offers no gRPC reflection, so such tools need the descriptors in a file. The
+service descriptors of the Python package do not load under current protobuf versions; its message
+descriptors do.
 """
 
 import sys
@@ -52,7 +52,7 @@ _METHODS: dict[str, dict[str, tuple[Any, Any]]] = {
 
 
 def describe_services() -> FileDescriptorSet:
-    """Returns PredictionService and ModelService with all that they use, in order of need."""
+    """Returns PredictionService and ModelService after all files that they depend on."""
     files: dict[str, FileDescriptorProto] = {}
     services = FileDescriptorProto(
         name="tensorflow_serving/apis/services.proto", package=_PACKAGE, syntax="proto3"
@@ -75,14 +75,14 @@ def describe_services() -> FileDescriptorSet:
 def _add_file(file: Any, files: dict[str, FileDescriptorProto]) -> None:
     if file.name in files:
         return
-    for needed in file.dependencies:
-        _add_file(needed, files)
+    for dependency in file.dependencies:
+        _add_file(dependency, files)
     files[file.name] = FileDescriptorProto()
     file.CopyToProto(files[file.name])
 
 
 def main() -> int:
-    """Writes the file that the command line names."""
+    """Writes the descriptors to the file named on the command line; returns the exit code."""
     if len(sys.argv) != 2:
         sys.stderr.write("Usage: python -m serving.protos FILE\n")
         return 2

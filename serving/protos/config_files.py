@@ -1,7 +1,7 @@
-"""The batching and the monitoring file, as messages of TensorFlow Serving's names and types.
+"""The messages of the batching and monitoring files, with TensorFlow Serving's names and types.
 
-`tensorflow-serving-api` has neither message. They are built here in a descriptor pool of their
-own: should the package gain them one day, nothing is registered twice.
+`tensorflow-serving-api` has neither message. They are built in a separate descriptor pool, so that
+a future release of the package that includes them causes no conflict.
 """
 
 from google.protobuf import wrappers_pb2
@@ -23,7 +23,7 @@ BOOL, INT64, STRING = (
 INT64_VALUE = ".google.protobuf.Int64Value"
 STRING_VALUE = ".google.protobuf.StringValue"
 
-# Message -> field -> (number, type). A type that is text names a message.
+# Message -> field -> (number, type). A type given as a string names a message.
 _FIELDS: dict[str, dict[str, tuple[int, int | str]]] = {
     "BatchingParameters": {
         "max_batch_size": (1, INT64_VALUE),

@@ -1,4 +1,4 @@
-"""Reading config files in protobuf text format."""
+"""Config files in protobuf text format."""
 
 import logging
 from pathlib import Path
@@ -17,8 +17,8 @@ def read_text_proto(path: str, message_type: type[_Message]) -> _Message:
     """Returns the message in a text-format file.
 
     Raises:
-        ServingError: NOT_FOUND without the file; INVALID_ARGUMENT `Invalid protobuf file: …`
-            where it cannot be parsed; line, column and reason are logged.
+        ServingError: NOT_FOUND if the file is missing; INVALID_ARGUMENT `Invalid protobuf file: …`
+            if it cannot be parsed. Line, column and reason are logged.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""TensorFlow's C library: sessions, tensors, batching."""
+"""Models in TensorFlow's C library: sessions, tensors, batching."""

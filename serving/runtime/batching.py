@@ -1,11 +1,12 @@
-"""Concurrent requests share one run of the graph, as in TensorFlow Serving's BatchingSession.
+"""Batching of concurrent requests into one run, like TensorFlow Serving's BatchingSession.
 
-The request that opens a batch leads it: it waits until the batch is full or its time is up and
-fewer than `num_batch_threads` batches run, runs the batch and wakes the others, so a batch of one
-changes no thread. Requests that must not wait (`submit`, for an event loop) have leaders lent.
+The request that opens a batch leads it: it waits until the batch is full or its time is up, and
+until fewer than `num_batch_threads` batches run; then it runs the batch and wakes the others. A
+batch of one request changes no thread. For requests that must not wait (`submit`, for an event
+loop), a thread of a pool leads.
 
-One thing is better than there. A run that fails with several requests in it is repeated for each
-of them alone, so that one bad request does not take its neighbours with it.
+Unlike in TensorFlow Serving, a failed run of several requests is repeated for each of them alone,
+so that one bad request does not fail the others.
 """
 
 import itertools
@@ -31,16 +32,17 @@ Outputs = list[NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class BatchingOptions:
-    """How requests are put together; the names are those of the batching file.
+    """Settings of the batching, named as in the batching file.
 
     Attributes:
-        max_batch_size: Rows in a batch, and so in a request, at most.
-        batch_timeout_micros: How long an unfilled batch waits for more, in microseconds.
-        max_enqueued_batches: Batches that may wait; more are refused with UNAVAILABLE.
-        num_batch_threads: Batches that run at a time, over all models.
-        allowed_batch_sizes: A batch is filled up to the next of these by repeating a row; the
-            last is `max_batch_size`. Empty for any size.
-        pad_variable_length_inputs: Inputs of unequal length are filled up to the longest.
+        max_batch_size: Maximum number of rows in a batch, and thus in a request, > 0.
+        batch_timeout_micros: Microseconds that a batch waits to fill up, >= 0.
+        max_enqueued_batches: Maximum number of waiting batches, > 0; beyond it, requests fail with
+            UNAVAILABLE.
+        num_batch_threads: Maximum number of batches that run at a time over all models, > 0.
+        allowed_batch_sizes: Increasing sizes to which batches are padded by repeating a row; the
+            last is `max_batch_size`. Empty for no padding.
+        pad_variable_length_inputs: Whether shorter inputs are padded to the longest of the batch.
     """
 
     max_batch_size: int = 1000
@@ -68,24 +70,24 @@ class BatchingOptions:
             )
 
     def padded_size(self, size: int) -> int:
-        """Returns the number of rows that a batch of `size` rows is run with."""
-        return next((each for each in self.allowed_batch_sizes if each >= size), size)
+        """Returns the number of rows of a batch of `size` rows after padding."""
+        return next((allowed for allowed in self.allowed_batch_sizes if allowed >= size), size)
 
 
 def read_batching_options(file: str) -> BatchingOptions:
-    """Returns what a batching file says, the defaults for what it does not; "" has only those.
+    """Returns the options in a batching file, with defaults for the rest; "" is no file.
 
     Raises:
-        ServingError: The file is not there, cannot be parsed, or contradicts itself.
+        ServingError: The file is missing, cannot be parsed, or contradicts itself.
     """
     if not file:
         return BatchingOptions()
     parameters: Any = read_text_proto(file, BatchingParameters)
     values: dict[str, Any] = {
-        each.name: getattr(parameters, each.name).value
-        for each in fields(BatchingOptions)
-        if each.type == "int" or each.type is int
-        if parameters.HasField(each.name)
+        option.name: getattr(parameters, option.name).value
+        for option in fields(BatchingOptions)
+        if option.type == "int" or option.type is int
+        if parameters.HasField(option.name)
     }
     return BatchingOptions(
         **values,
@@ -95,7 +97,7 @@ def read_batching_options(file: str) -> BatchingOptions:
 
 
 class _Task:
-    """One request: what it feeds, and what became of it once it is finished."""
+    """One request: its feeds, and its outputs or error once it is finished."""
 
     __slots__ = ("done", "error", "feeds", "future", "outputs", "size")
 
@@ -109,7 +111,7 @@ class _Task:
         self.done.acquire()
 
     def finish(self) -> None:
-        """Wakes whoever waits."""
+        """Wakes the thread or the future that waits for the request."""
         if self.future is None:
             self.done.release()
         elif self.outputs is not None:
@@ -119,7 +121,7 @@ class _Task:
 
 
 class _Batch:
-    """Requests that will run together; `full` is released when no more can join."""
+    """Requests that will run together; `full` is released once no more can join."""
 
     __slots__ = ("full", "size", "tasks")
 
@@ -131,7 +133,7 @@ class _Batch:
 
 
 class _Queue:
-    """The batches of one signature that do not run yet; only the last can take more rows."""
+    """The waiting batches of one signature; only the last one accepts more rows."""
 
     def __init__(self, options: BatchingOptions) -> None:
         self._options = options
@@ -140,7 +142,7 @@ class _Queue:
         self._num_waiting = 0
 
     def add(self, task: _Task) -> _Batch | None:
-        """Puts a request into a batch; returns the batch if the request opened it."""
+        """Adds a request to a batch; returns the batch if the request opened it."""
         with self._lock:
             opened = None
             batch = self._open
@@ -176,7 +178,7 @@ class _Queue:
 
 
 class BatchingRunner:
-    """Runs a graph for several callers at once."""
+    """Runs a graph for several callers in one batch."""
 
     def __init__(
         self,
@@ -189,9 +191,9 @@ class BatchingRunner:
 
         Args:
             runner: Runs the graph for one batch.
-            options: How requests are put together.
-            slots: As many as batches may run at a time; shared by all models.
-            leaders: Lead the batches of requests that must not wait; shared by all models.
+            options: Settings of the batching.
+            slots: One slot per batch that may run at a time; shared by all models.
+            leaders: Threads that lead the batches of `submit`; shared by all models.
         """
         self._runner = runner
         self._options = options
@@ -201,13 +203,13 @@ class BatchingRunner:
         self._queues: dict[tuple[frozenset[str], tuple[str, ...]], _Queue] = {}
 
     def run(self, feeds: Feeds, fetches: Sequence[str]) -> Outputs:
-        """Runs the graph together with concurrent calls of the same inputs and outputs.
+        """Runs the graph together with concurrent calls for the same inputs and outputs.
 
         Raises:
             ServingError: The request cannot be batched, the queue is full, or the run failed.
         """
         size = self._checked_size(feeds)
-        if size == 0:  # no row to fill a batch up with
+        if size == 0:  # there is no row to pad a batch with
             return self._runner.run(feeds, fetches)
         task = _Task(feeds, size)
         queue = self._queue(feeds, fetches)
@@ -221,7 +223,7 @@ class BatchingRunner:
         return task.outputs
 
     def submit(self, feeds: Feeds, fetches: Sequence[str]) -> "Future[Outputs]":
-        """As `run`, without waiting: the future gets the outputs, or the ServingError.
+        """Like `run`, but returns a future of the outputs or the ServingError.
 
         Raises:
             ServingError: The request cannot be batched, or the queue is full.
@@ -339,7 +341,7 @@ def _pad_to_longest(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
 
 
 def _pad(array: NDArray[Any], inner: tuple[int, ...]) -> NDArray[Any]:
-    """Fills up with the tensor's own first element, a value that is valid for sure."""
+    """Pads with the first element of the array, which is certainly a valid value."""
     if array.shape[1:] == inner:
         return array
     filler = array.flat[0] if array.size else np.zeros((), array.dtype)[()]

@@ -1,7 +1,6 @@
-"""A SavedModel in a TensorFlow 1 Session, loaded and run as TensorFlow Serving does.
+"""A SavedModel in a TensorFlow 1 session, loaded and run like in TensorFlow Serving.
 
-What does not load or answer here does not there either, and errors come out as the runtime words
-them.
+A model that fails to load or run here also fails there, with the same errors of the runtime.
 """
 
 import ctypes
@@ -17,19 +16,19 @@ from serving.runtime.runner import Runner
 from serving.runtime.tensorflow_c import Session
 from serving.servable import Submit
 
-# glibc keeps what was freed, in arenas by thread; over many versions that adds up.
+# glibc keeps freed memory in arenas by thread, which adds up over many versions.
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
-_CALLERS_THREAD = -1  # of inter_op_parallelism_threads: no pool, so no change of threads
+_CALLERS_THREAD = -1  # inter_op_parallelism_threads: run in the caller's thread, without a pool
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:
-    """How sessions are made.
+    """Settings of a TensorFlow session.
 
     Attributes:
         tags: Tags of the graph to load.
-        threads_within: Threads of one operation; 0 is automatic.
-        threads_between: Operations of one run at a time; 0 is one, in the caller's thread.
+        threads_within: Threads within one operation; 0 is automatic.
+        threads_between: Parallel operations of one run; 0 runs them in the caller's thread.
     """
 
     tags: tuple[str, ...] = ("serve",)
@@ -38,7 +37,7 @@ class SessionOptions:
 
 
 class SessionRunner:
-    """A SavedModel in a session of its own.
+    """A SavedModel in a separate session.
 
     Attributes:
         signatures: The model's signatures by name.
@@ -48,7 +47,7 @@ class SessionRunner:
         """Loads the graph, its variables, tables and assets.
 
         Raises:
-            ServingError: With the code and the words of the failure.
+            ServingError: With TensorFlow's code and text.
         """
         config = ConfigProto(
             intra_op_parallelism_threads=options.threads_within,
@@ -63,7 +62,7 @@ class SessionRunner:
         return self._session.run(feeds, fetches)
 
     def close(self) -> None:
-        """Frees the session and the graph; no run may be under way."""
+        """Frees the session and the graph; call it while no run is in progress."""
         self._session.close()
         if _TRIM is not None:
             _TRIM(0)
@@ -76,8 +75,8 @@ class LoadedModel:
         name: Name of the model.
         version: Its version.
         signatures: The model's signatures by name.
-        run: Runs the graph; the runner's own method, so that a call costs no more.
-        submit: As `run`, without waiting; None where requests are not batched.
+        run: Runs the graph; the runner's method itself, which saves a call.
+        submit: Like `run` but returns a future; None without batching.
     """
 
     def __init__(self, name: str, version: int, session: SessionRunner, runner: Runner) -> None:
@@ -89,5 +88,5 @@ class LoadedModel:
         self._session = session
 
     def close(self) -> None:
-        """Frees what the version holds; no run may be under way."""
+        """Frees the session and the graph; call it while no run is in progress."""
         self._session.close()

@@ -1,7 +1,7 @@
-"""TensorProto to NumPy and back, as TensorFlow's C++ does it.
+"""Conversion between TensorProtos and NumPy arrays, with the rules of TensorFlow's C++ code.
 
-TensorFlow's own Python functions for this cost more than a small model's run, and accept what a
-server in C++ refuses.
+TensorFlow's Python functions for it take longer than the run of a small model, and accept protos
+that a C++ server refuses.
 """
 
 import math
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DataType
 
-# A tensor may be written as one value for all elements. What that may blow up to is bounded, so
-# that a request of some bytes cannot take all memory.
+# A proto may hold one value for all elements. The size of the resulting tensor is limited, so that
+# a small request cannot exhaust the memory.
 _MAX_FILLED_BYTES = 2**24
 _MAX_RANK = 64  # NumPy's
 
 
 class TensorParsingError(ValueError):
-    """The proto is no tensor."""
+    """The proto is not a valid tensor."""
 
 
-# Type, and the field of the proto that holds its values.
+# NumPy type, and field of the proto that holds the values.
 _TYPES: dict[int, tuple[np.dtype[Any], str]] = {
     DataType.DT_FLOAT: (np.dtype(np.float32), "float_val"),
     DataType.DT_DOUBLE: (np.dtype(np.float64), "double_val"),
@@ -43,24 +43,25 @@ _TYPES: dict[int, tuple[np.dtype[Any], str]] = {
     DataType.DT_COMPLEX128: (np.dtype(np.complex128), "dcomplex_val"),
     DataType.DT_STRING: (np.dtype(object), "string_val"),
 }
-# Between DataType and NumPy's types.
+# DataType to NumPy type, and back.
 NUMPY_TYPES = {enum: dtype for enum, (dtype, _) in _TYPES.items()}
 TYPE_ENUMS = {dtype: enum for enum, dtype in NUMPY_TYPES.items()}
 
 
 def from_proto(tensor: TensorProto) -> NDArray[Any]:
-    """Returns the array; text as `object` array of bytes.
+    """Returns a proto as an array; strings as an `object` array of bytes.
 
-    Fewer values than elements are filled up with the last one, none at all with zeros; more are
-    ignored. `tensor_content` has to have exactly the size that the shape asks for.
+    If there are fewer values than elements, the last value is repeated, or zeros are used if there
+    is none; surplus values are ignored. `tensor_content` must have exactly the size of the shape.
 
     Raises:
-        TensorParsingError: An unknown type, an impossible shape, or content of another size.
+        TensorParsingError: The type is unknown, the shape is invalid, or the content has another
+            size.
     """
-    known = _TYPES.get(tensor.dtype)
-    if known is None:
+    entry = _TYPES.get(tensor.dtype)
+    if entry is None:
         raise TensorParsingError(f"type {tensor.dtype}")
-    dtype, field = known
+    dtype, field = entry
     shape = _shape(tensor)
     size = math.prod(shape)
     if tensor.tensor_content and size:
@@ -76,7 +77,7 @@ def _shape(tensor: TensorProto) -> list[int]:
     shape = [dim.size for dim in dims]
     if tensor.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or min(shape, default=0) < 0:
         raise TensorParsingError(f"shape {shape[:8]}")
-    # NumPy cannot have such strides, not even where there is no element.
+    # NumPy supports no larger strides, not even for an empty array.
     if math.prod(size for size in shape if size) >= 2**56:
         raise TensorParsingError(f"shape {shape[:8]}")
     return shape
@@ -92,7 +93,7 @@ def _from_content(content: bytes, dtype: np.dtype[Any], shape: Sequence[int]) ->
 
 
 def _decode_strings(content: bytes, count: int) -> list[bytes]:
-    """All lengths as varints, then all texts."""
+    """Decodes all lengths, as varints, and then all strings."""
     if count > len(content):
         raise TensorParsingError(f"{count} texts in {len(content)} bytes")
     lengths, at = [], 0
@@ -122,13 +123,13 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
 
 
 def _array(values: Any, dtype: np.dtype[Any], field: str) -> NDArray[Any]:
-    """The values of a field, in one dimension."""
+    """Returns the values of a field as an array of one dimension."""
     if dtype.hasobject:
         array = np.empty(len(values), object)
         array[:] = values
         return array
     if field == "int_val":
-        # C++ casts; NumPy would refuse what does not fit.
+        # C++ casts values that do not fit; NumPy would refuse them.
         return np.array(values, np.int64).astype(dtype)
     if field == "half_val":
         return np.array(values, np.int64).astype(np.uint16).view(dtype)

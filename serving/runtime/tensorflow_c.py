@@ -1,11 +1,11 @@
-"""TensorFlow's C library, by ctypes: what loads and runs models without TensorFlow's Python.
+"""Bindings to TensorFlow's C library by ctypes, which load and run models without its Python code.
 
-TensorFlow Serving loads models by the same C++ function that `TF_LoadSessionFromSavedModel` calls,
-so what fails there fails here, in the same words. Python's own loader holds the interpreter's lock
-while it builds the graph anew, op by op, and with it every request; and `import tensorflow` takes
-seconds that a server does not have.
+TensorFlow Serving loads models by the C++ function that `TF_LoadSessionFromSavedModel` calls, so a
+load fails in both with the same error. TensorFlow's Python loader would hold the interpreter lock
+while it rebuilds the graph op by op, which blocks all requests, and `import tensorflow` takes
+seconds.
 
-The functions are those of `tensorflow/c/c_api.h`, whose interface TensorFlow keeps stable.
+The functions are those of `tensorflow/c/c_api.h`, a stable interface.
 """
 
 import ctypes
@@ -50,8 +50,8 @@ class _FileStatistics(ctypes.Structure):
 
 _Deallocator = ctypes.CFUNCTYPE(None, c_void_p, c_size_t, c_void_p)
 
-# Result and arguments. Those that take long let go of Python's lock; the others must not, for each
-# time that a thread lets it go it may wait for all other threads to have it first.
+# Result and arguments of each function. Long functions release the interpreter lock. Short ones
+# must not: a thread that releases the lock may have to wait for all other threads.
 _LONG: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TF_LoadSessionFromSavedModel": (
         c_void_p,
@@ -112,19 +112,19 @@ _SHORT: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @functools.cache
 def library() -> Any:
-    """Returns the library's functions by their names; loaded at the first call.
+    """Returns the functions of the library as attributes; loads it at the first call.
 
     Raises:
         ImportError: TensorFlow is not installed, or has no such library.
     """
     spec = importlib.util.find_spec("tensorflow")
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    found = [file for folder in folders for file in sorted(Path(folder).glob("libtensorflow_cc.*"))]
-    if not found:
+    files = [file for folder in folders for file in sorted(Path(folder).glob("libtensorflow_cc.*"))]
+    if not files:
         raise ImportError(f"TensorFlow's C library, libtensorflow_cc, is not in {folders}")
     functions = _Functions()
     for loader, table in ((ctypes.CDLL, _LONG), (ctypes.PyDLL, _SHORT)):
-        loaded = loader(str(found[0]))
+        loaded = loader(str(files[0]))
         for name, (result, arguments) in table.items():
             function = getattr(loaded, name)
             function.restype, function.argtypes = result, arguments
@@ -133,15 +133,15 @@ def library() -> Any:
 
 
 class _Functions:
-    """Holds the functions."""
+    """The functions as attributes."""
 
 
 @contextmanager
 def checked_status() -> Iterator[c_void_p]:
-    """Gives a status to pass on, and raises what it says in the end.
+    """Yields a status for a call of the library, and raises the error that it holds afterwards.
 
     Raises:
-        ServingError: With the status's code and words.
+        ServingError: With the code and text of the status.
     """
     c = library()
     status = c.TF_NewStatus()
@@ -159,7 +159,7 @@ class Session:
     """A graph and the session that runs it.
 
     Attributes:
-        meta_graph: The serialised MetaGraphDef that came with it; empty for a graph from a proto.
+        meta_graph: Serialised MetaGraphDef of the SavedModel; empty for a graph from a proto.
     """
 
     def __init__(self) -> None:
@@ -179,7 +179,7 @@ class Session:
             config: A serialised ConfigProto.
 
         Raises:
-            ServingError: With the code and the words of the failure.
+            ServingError: With TensorFlow's code and text.
         """
         self = cls()
         c = self._c
@@ -201,10 +201,10 @@ class Session:
 
     @classmethod
     def from_graph(cls, graph_def: bytes) -> "Session":
-        """Takes a serialised GraphDef.
+        """Creates a session on a serialised GraphDef.
 
         Raises:
-            ServingError: With the code and the words of the failure.
+            ServingError: With TensorFlow's code and text.
         """
         self = cls()
         c = self._c
@@ -227,47 +227,47 @@ class Session:
         """Runs the graph once.
 
         Args:
-            feeds: Arrays by tensor name, `x:0`; text as `object` arrays of bytes.
-            fetches: Names of the tensors that are wanted.
+            feeds: Arrays by tensor name, `x:0`; strings as `object` arrays of bytes.
+            fetches: Names of the tensors to return.
 
         Returns:
             The fetched arrays.
 
         Raises:
-            ServingError: NOT_FOUND for a name that is not in the graph, else TensorFlow's own code
-                and words.
+            ServingError: NOT_FOUND for a name that is not in the graph, otherwise TensorFlow's
+                code and text.
         """
         c = self._c
         inputs = self._find_all(feeds, "FeedInputs: unable to find feed output {}")
         outputs = self._find_all(fetches, "FetchOutputs node {}: not found")
-        given = (c_void_p * len(feeds))()
-        taken = (c_void_p * len(fetches))()
+        fed = (c_void_p * len(feeds))()
+        fetched = (c_void_p * len(fetches))()
         try:
             for position, array in enumerate(feeds.values()):
-                given[position] = _to_tensor(c, array)
+                fed[position] = _to_tensor(c, array)
             with checked_status() as status:
                 c.TF_SessionRun(
                     *(self._session, None),
-                    *(inputs, given, len(feeds)),
-                    *(outputs, taken, len(fetches)),
+                    *(inputs, fed, len(feeds)),
+                    *(outputs, fetched, len(fetches)),
                     *(None, 0, None, status),
                 )
-            return [_to_array(c, tensor) for tensor in taken if tensor]
+            return [_to_array(c, tensor) for tensor in fetched if tensor]
         finally:
-            for tensor in (*given, *taken):
+            for tensor in (*fed, *fetched):
                 if tensor:
                     c.TF_DeleteTensor(tensor)
 
     def _find_all(self, names: Iterable[str], missing: str) -> Any:
-        """Returns an array of tensors; each name is looked up once in a session's life."""
-        found = []
+        """Returns tensors by name; each name is looked up once per session."""
+        outputs = []
         for name in names:
             output = self._outputs.get(name) or self._find(name)
             if output is None:
                 raise not_found(missing.format(name))
             self._outputs[name] = output
-            found.append(output)
-        return (_Output * len(found))(*found)
+            outputs.append(output)
+        return (_Output * len(outputs))(*outputs)
 
     def _find(self, name: str) -> "_Output | None":
         operation_name, _, number = name.rpartition(":")
@@ -279,7 +279,7 @@ class Session:
         return _Output(operation, int(number))
 
     def close(self) -> None:
-        """Frees the session and the graph; no run may be under way."""
+        """Frees the session and the graph; call it while no run is in progress."""
         c = self._c
         if self._session:
             with checked_status() as status:
@@ -304,10 +304,10 @@ class Session:
 
 
 def list_folder(path: str) -> list[str]:
-    """Returns the names in a folder, on any file system that TensorFlow knows.
+    """Returns the names in a folder, on any file system that TensorFlow supports.
 
     Raises:
-        ServingError: NOT_FOUND without the folder, or another failure in TensorFlow's words.
+        ServingError: NOT_FOUND if there is no such folder, otherwise TensorFlow's code and text.
     """
     c = library()
     with checked_status() as status:
@@ -320,15 +320,15 @@ def list_folder(path: str) -> list[str]:
 
 
 def file_exists(path: str) -> bool:
-    """Tells whether there is a file or folder of that path.
+    """Returns whether a file or folder exists.
 
     Raises:
-        ServingError: It cannot be found out, in TensorFlow's words.
+        ServingError: The file system failed; with TensorFlow's code and text.
     """
-    found = _FileStatistics()
+    statistics = _FileStatistics()
     try:
         with checked_status() as status:
-            library().TF_FileStat(path.encode(), ctypes.byref(found), status)
+            library().TF_FileStat(path.encode(), ctypes.byref(statistics), status)
     except ServingError as error:
         if error.code is grpc.StatusCode.NOT_FOUND:
             return False
@@ -348,7 +348,7 @@ def _to_tensor(c: Any, array: NDArray[Any]) -> int:
     return int(tensor)
 
 
-# The texts of a tensor are freed when TensorFlow lets go of it, which may be later than the run.
+# TensorFlow frees the strings of a tensor with the tensor, possibly after the run.
 _alive: dict[int, Any] = {}
 
 

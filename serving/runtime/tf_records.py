@@ -1,4 +1,4 @@
-"""TFRecord files, from any file system that TensorFlow knows."""
+"""TFRecord files on any file system that TensorFlow supports."""
 
 import struct
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ def read_records(path: str) -> Iterator[bytes]:
     """Yields the records of an uncompressed file.
 
     Raises:
-        ServingError: DATA_LOSS for a record that is cut off or has another checksum; else the
-            words of the file system.
+        ServingError: DATA_LOSS for a truncated record or a wrong checksum; otherwise the error of
+            the file system.
     """
     content = _read_file(path)
     at = 0
@@ -43,7 +43,7 @@ def read_records(path: str) -> Iterator[bytes]:
 
 
 def _read_file(path: str) -> bytes:
-    """By a graph of one operation: the C library has no function that reads."""
+    """Reads a file by a graph of one operation: the C library has no function for it."""
     graph = GraphDef()
     name = graph.node.add(name="name", op="Placeholder")
     name.attr["dtype"].type = DT_STRING
@@ -57,7 +57,7 @@ def _read_file(path: str) -> bytes:
 
 
 def _masked_crc(content: bytes) -> int:
-    """CRC-32C, masked: `tensorflow/core/lib/io/record_writer.h` says how and why."""
+    """Returns the masked CRC-32C; see `tensorflow/core/lib/io/record_writer.h`."""
     crc = int(google_crc32c.value(content))
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 

@@ -1,1 +1,1 @@
-"""gRPC and REST encodings of the client's calls."""
+"""Encoding and sending of the client's calls over gRPC and REST."""

@@ -1,4 +1,4 @@
-"""What a client asks of a server and what comes back, as values that either wire can carry."""
+"""Calls of the client and their answers, independent of gRPC and REST."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Which version of which model is meant; with neither version nor label the latest.
+    """A model, and optionally a version or a label; the latest version by default.
 
     Attributes:
         model: Name of the model.
-        version: A version.
-        label: A label that the server has for a version.
+        version: Number of a version.
+        label: Label of a version on the server.
     """
 
     model: str
@@ -34,7 +34,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class MetadataCall:
-    """Asks for the signatures; answered with `ModelMetadata`."""
+    """A request for the signatures; the answer is a `ModelMetadata`."""
 
     target: Target
     timeout_s: float
@@ -42,7 +42,7 @@ class MetadataCall:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusCall:
-    """Asks for the states of versions; answered with a tuple of `VersionStatus`."""
+    """A request for the states of versions; the answer is a tuple of `VersionStatus`."""
 
     target: Target
     timeout_s: float
@@ -50,14 +50,14 @@ class StatusCall:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictCall:
-    """Asks for a prediction; answered with `PredictAnswer`.
+    """A request for a prediction; the answer is a `PredictAnswer`.
 
     Attributes:
-        target: The model.
-        signature_name: The signature.
-        signature: What that signature takes and gives.
-        inputs: Arrays by input.
-        timeout_s: Seconds for the answer, retries included.
+        target: Model and version.
+        signature_name: Name of the signature.
+        signature: Inputs and outputs of that signature.
+        inputs: Arrays by input name.
+        timeout_s: Timeout in seconds, retries included.
     """
 
     target: Target
@@ -69,11 +69,11 @@ class PredictCall:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictAnswer:
-    """What a model answered.
+    """The answer of a model.
 
     Attributes:
-        outputs: Arrays by output.
-        version: The version that answered, where the wire says it: gRPC does, REST does not.
+        outputs: Arrays by output name.
+        version: Version that answered; over REST, which does not report it, the requested one.
     """
 
     outputs: Arrays

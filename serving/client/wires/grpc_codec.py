@@ -1,4 +1,4 @@
-"""Calls as gRPC messages and answers back; the sending is elsewhere."""
+"""Encoding of calls as gRPC messages, and decoding of the answers."""
 
 from typing import Any
 
@@ -24,12 +24,12 @@ STATUS = f"{_MODEL}/GetModelStatus"
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # Retries are the client's own, on both wires alike.
+    # The client itself retries, over gRPC and REST alike.
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
-    # A model server is asked directly, never by way of the proxy that the environment names.
+    # Requests to a model server bypass the proxy that the environment names.
     ("grpc.enable_http_proxy", 0),
 )
 _STATES = {10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
@@ -55,11 +55,11 @@ def decode_answer(call: Call, body: bytes) -> Any:
     """Returns the answer in the response to a call.
 
     Raises:
-        ServingClientError: An output's type is one that the client does not speak.
+        ServingClientError: The client does not support the type of an output.
     """
     if isinstance(call, PredictCall):
         response = MESSAGES["PredictResponse"].FromString(body)
-        # A map has no order on the wire; ours is by name.
+        # A protobuf map has no order; outputs are sorted by name.
         outputs = {
             name: from_tensor(name, response.outputs[name]) for name in sorted(response.outputs)
         }
@@ -79,7 +79,7 @@ def decode_answer(call: Call, body: bytes) -> Any:
 
 
 def to_error(error: grpc.RpcError) -> ServingClientError:
-    """Returns what ended a gRPC call."""
+    """Returns the error of a failed gRPC call."""
     return ServingClientError(error.code().name, error.details() or "")
 
 
@@ -108,7 +108,7 @@ def _metadata(response: Any) -> ModelMetadata:
                 method=entry.method_name,
             )
             for name, entry in sorted(signatures.signature_def.items())
-            if not name.startswith("__")  # what TensorFlow needs to initialise the model
+            if not name.startswith("__")  # TensorFlow's own, to initialise the model
         },
     )
 

@@ -1,4 +1,4 @@
-"""Sending calls over gRPC."""
+"""Connections over gRPC."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ from serving.client.wires.grpc_codec import (
 
 
 def _methods(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
-    """Without serialisers: requests and answers are bytes here."""
+    """Returns the callables of the methods, for requests and answers in bytes."""
     return {method: channel.unary_unary(method) for method in (PREDICT, METADATA, STATUS)}
 
 
 class GrpcWire:
-    """A gRPC channel; threads may share it.
+    """A thread-safe gRPC channel.
 
     Attributes:
         address: `HOST:PORT`.
@@ -38,7 +38,7 @@ class GrpcWire:
         """Returns the answer to a call.
 
         Raises:
-            ServingClientError: There is none.
+            ServingClientError: The call failed, or got no answer in time.
         """
         method, request = encode_call(call)
         try:
@@ -48,7 +48,7 @@ class GrpcWire:
         return decode_answer(call, body)
 
     def close(self) -> None:
-        """Closes the channel; calls under way end with CANCELLED."""
+        """Closes the channel; calls in progress end with CANCELLED."""
         self._channel.close()
 
 
@@ -68,9 +68,9 @@ class AsyncGrpcWire:
         """Returns the answer to a call.
 
         Raises:
-            ServingClientError: There is none.
+            ServingClientError: The call failed, or got no answer in time.
         """
-        if self._channel is None:  # made here, for it belongs to the running event loop
+        if self._channel is None:  # created here, because it belongs to the running event loop
             self._channel = grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
             self._methods = _methods(self._channel)
         method, request = encode_call(call)
@@ -81,6 +81,6 @@ class AsyncGrpcWire:
         return decode_answer(call, body)
 
     async def close(self) -> None:
-        """Closes the channel; calls under way end with CANCELLED."""
+        """Closes the channel; calls in progress end with CANCELLED."""
         if self._channel is not None:
             await self._channel.close()

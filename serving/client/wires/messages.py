@@ -1,8 +1,8 @@
-"""The messages of TensorFlow Serving that the client needs, without TensorFlow.
+"""TensorFlow Serving's messages as far as the client needs them, without TensorFlow.
 
-`tensorflow_serving.apis` imports TensorFlow, which takes seconds. On the wire only field numbers
-and types count, so these are the same messages under a package of their own, with the fields that
-the client uses; enums are plain integers. A test compares them with the official ones.
+`tensorflow_serving.apis` imports TensorFlow, which takes seconds. The wire format depends only on
+field numbers and types, so these messages have another package name and only the fields that the
+client uses; enums are plain integers. A test compares them with the official ones.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 _PACKAGE = "faultline.serving.client"
 
-# Message -> field -> (number, type). `*` before a type means repeated, `@` a map from text.
+# Message -> field -> (number, type). `*` before a type means repeated, `@` a map from strings.
 _FIELDS: dict[str, dict[str, tuple[int, str]]] = {
     "Dim": {"size": (1, "int64")},
     "TensorShape": {"dim": (2, "*Dim"), "unknown_rank": (3, "bool")},

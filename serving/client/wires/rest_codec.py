@@ -1,4 +1,4 @@
-"""Calls as HTTP requests with JSON bodies and answers back; the sending is elsewhere."""
+"""Encoding of calls as HTTP requests with JSON bodies, and decoding of the answers."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ from serving.client.wires.calls import (
     Target,
 )
 
-# 400 stands for three codes; the text tells which.
+# 400 stands for three codes; only the text distinguishes them.
 _CODES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -45,12 +45,12 @@ _SHOWN = 300
 
 @dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A request without its host.
+    """An HTTP request without its host.
 
     Attributes:
         method: `GET` or `POST`.
-        path: Path below the server's address.
-        body: JSON, empty for GET.
+        path: Path on the server.
+        body: JSON; empty for GET.
     """
 
     method: str
@@ -59,7 +59,7 @@ class HttpRequest:
 
 
 def encode_call(call: Call) -> HttpRequest:
-    """Returns the request of a call; of a prediction in columnar form."""
+    """Returns the request of a call; a prediction has the columnar form."""
     path = _model_path(call.target)
     if isinstance(call, PredictCall):
         # Python writes NaN, Infinity and -Infinity bare, as TensorFlow Serving reads them.
@@ -77,7 +77,7 @@ def decode_answer(call: Call, status: int, body: bytes) -> Any:
     """Returns the answer in the response to a call.
 
     Raises:
-        ServingClientError: The server refused, or answered what no model server would.
+        ServingClientError: The server refused, or its answer is not that of a model server.
     """
     if status != 200:
         raise ServingClientError(
@@ -93,7 +93,7 @@ def decode_answer(call: Call, status: int, body: bytes) -> Any:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ServingClientError(
             "INTERNAL",
-            f"The answer is not one of a model server ({type(error).__name__}: {error}): "
+            f"The answer is not that of a model server ({type(error).__name__}: {error}): "
             f"{_shown(body)}",
             http_status=status,
         ) from error
@@ -107,7 +107,7 @@ def _model_path(target: Target) -> str:
 
 
 def _parse(body: bytes) -> Any:
-    # Text that is not UTF-8 comes as it is, and goes back to the same bytes in `_array`.
+    # Invalid UTF-8 is escaped here, and decoded to the same bytes in `_array`.
     return json.loads(body.decode("utf-8", "surrogateescape"))
 
 
@@ -144,7 +144,7 @@ def _text(value: bytes) -> str | dict[str, str]:
 
 
 def _outputs(document: Any, call: PredictCall) -> Arrays:
-    """One output stands bare, several by name."""
+    """Returns the outputs; a single output has no name in the document."""
     specs = call.signature.outputs
     if len(specs) == 1:
         [spec] = specs.values()
@@ -186,7 +186,7 @@ def _metadata(document: Any) -> ModelMetadata:
                 method=entry.get("method_name", ""),
             )
             for name, entry in sorted(signatures.items())
-            if not name.startswith("__")  # what TensorFlow needs to initialise the model
+            if not name.startswith("__")  # TensorFlow's own, to initialise the model
         },
     )
 

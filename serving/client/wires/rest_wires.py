@@ -1,4 +1,4 @@
-"""Sending calls over REST."""
+"""Connections over REST."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ from serving.client.wires.rest_codec import HttpRequest, decode_answer, encode_c
 
 _CHUNK_BYTES = 1 << 20
 _HEADERS = {"Content-Type": "application/json"}
-# A model server is asked directly, never by way of the proxy that the environment names.
+# Requests to a model server bypass the proxy that the environment names.
 _OPTIONS: dict[str, Any] = {"trust_env": False, "headers": _HEADERS}
 
 
 def _lost(error: httpx.TransportError, url: str) -> ServingClientError:
-    """Refused and broken connections are what gRPC calls UNAVAILABLE; asking again is harmless."""
+    """Returns UNAVAILABLE, gRPC's code for a refused or broken connection; a retry is harmless."""
     return ServingClientError("UNAVAILABLE", f"No answer from {url}: {error or repr(error)}")
 
 
@@ -27,7 +27,7 @@ def _late(timeout_s: float) -> ServingClientError:
 
 
 class RestWire:
-    """A pool of HTTP connections; threads may share it.
+    """A thread-safe pool of HTTP connections.
 
     Attributes:
         url: Address of the server, such as `http://127.0.0.1:8501`.
@@ -40,11 +40,11 @@ class RestWire:
     def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer to a call.
 
-        httpx times each read and write, not the whole: between two of them the deadline is looked
-        at, so a server that trickles its answer is cut off too.
+        httpx limits each read and write, not their sum. The deadline is checked between them, which
+        also cuts off a server that trickles its answer.
 
         Raises:
-            ServingClientError: There is none.
+            ServingClientError: The call failed, or got no answer in time.
         """
         request = encode_call(call)
         deadline = time.monotonic() + timeout_s
@@ -97,7 +97,7 @@ class AsyncRestWire:
         """Returns the answer to a call.
 
         Raises:
-            ServingClientError: There is none.
+            ServingClientError: The call failed, or got no answer in time.
         """
         request = encode_call(call)
         try:

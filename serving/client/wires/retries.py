@@ -1,4 +1,4 @@
-"""Asking again where the server was not there, until the deadline."""
+"""Retries of calls to an unavailable server, until the deadline."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _is_unavailable(error: BaseException) -> bool:
 
 
 def _policy(max_attempts: int, timeout_s: float) -> dict[str, Any]:
-    """At most `max_attempts`, none after the deadline, with waits of random length between.
+    """Returns the policy: at most `max_attempts`, none after the deadline, after random waits.
 
     References:
         Full jitter: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
@@ -36,10 +36,10 @@ def _policy(max_attempts: int, timeout_s: float) -> dict[str, Any]:
 
 
 def retrying(max_attempts: int, timeout_s: float) -> Retrying:
-    """Returns a caller of functions that asks again on UNAVAILABLE."""
+    """Returns a retrier of functions that fail with UNAVAILABLE."""
     return Retrying(**_policy(max_attempts, timeout_s))
 
 
 def async_retrying(max_attempts: int, timeout_s: float) -> AsyncRetrying:
-    """Returns a caller of coroutine functions that asks again on UNAVAILABLE."""
+    """Returns a retrier of coroutine functions that fail with UNAVAILABLE."""
     return AsyncRetrying(**_policy(max_attempts, timeout_s))

@@ -192,7 +192,7 @@ def test_a_model_that_is_not_served_is_bad_input(server, config, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--server", "localhost"), "--server: `localhost` is no address of a model server"),
+        (("--server", "localhost"), "--server: `localhost` is not the address of a model server"),
         (("--output-file", "out.xlsx"), "expected a name ending in .csv, .parquet, .jsonl"),
         (("--output-file", "absent/out.csv"), "is in a folder that does not exist"),
         (("--batch", "--output", "nowhere"), "No model was pushed to"),

@@ -254,7 +254,7 @@ def test_many_tasks_share_an_asynchronous_client(serve):
 
 @pytest.mark.parametrize("server", ["127.0.0.1:8500", "ftp://a:1", "grpc://", "http://a/v1", ""])
 def test_what_is_no_address_is_refused_with_an_example(server):
-    with pytest.raises(ValueError, match=r"is no address of a model server.* grpc://127"):
+    with pytest.raises(ValueError, match=r"is not the address of a model server.* grpc://127"):
         Client(server, model="m")
 
 

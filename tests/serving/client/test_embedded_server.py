@@ -166,7 +166,7 @@ def test_outputs_that_are_not_one_a_row_come_in_one_batch_only(address):
         assert client.predict(rows)["y"] == 6.0
     with (
         Client(address, model="two_outputs", batch_size=2) as client,
-        pytest.raises(ServingClientError, match="so batches of it cannot be joined"),
+        pytest.raises(ServingClientError, match="so its batches cannot be joined"),
     ):
         client.predict(rows)
 

@@ -85,7 +85,7 @@ def test_a_point_in_time_is_whole_seconds_since_1970(moment):
         (None, ("bool",), "this type has no missing value"),
         (float("inf"), ("int64",), "expected a whole number"),
         (7, ("object",), r"found 7 \(int\), expected text or bytes"),
-        ("\ud800", ("object",), "expected text that UTF-8 can hold"),
+        ("\ud800", ("object",), "expected text that UTF-8 can encode"),
         ([1.0, 2.0], ("float32", 3), "found 2 values, expected a list of 3 values"),
         (1.0, ("float32", 3), "expected a list of 3 values"),
         ([1.0, "x", 2.0], ("float32", 3), "found the text 'x', expected a number"),

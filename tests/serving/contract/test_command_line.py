@@ -192,7 +192,7 @@ def waiting(launch, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("waiting")
     (folder / "m").mkdir()
-    tiny_models.slow(folder / "slow" / "1")
+    tiny_models.slow(folder / "slow" / "1", num_rounds=500_000)
     (folder / "batching.config").write_text(BATCHING, encoding="utf-8")
     (folder / "monitoring.config").write_text(
         'prometheus_config { enable: true path: "/metrics/here" }', encoding="utf-8"

@@ -84,9 +84,9 @@ def test_text_comes_as_text_base64_or_bytes_that_are_not_utf8():
         (400, b"", r"INVALID_ARGUMENT: \(empty body\)"),
         (404, b"<html>no</html>", "NOT_FOUND: <html>no</html>"),
         (418, b"", "UNKNOWN"),
-        (200, b"<html>a proxy</html>", "INTERNAL: The answer is not one of a model server"),
-        (200, b'{"predictions": [1]}', "INTERNAL: The answer is not one of a model server"),
-        (200, b'{"outputs": ["a"]}', "INTERNAL: The answer is not one of a model server"),
+        (200, b"<html>a proxy</html>", "INTERNAL: The answer is not that of a model server"),
+        (200, b'{"predictions": [1]}', "INTERNAL: The answer is not that of a model server"),
+        (200, b'{"outputs": ["a"]}', "INTERNAL: The answer is not that of a model server"),
     ],
 )
 def test_what_is_no_prediction_is_an_error_with_the_servers_text(status, body, words):
