@@ -1,4 +1,4 @@
-"""What several models answered to the same examples, example by example."""
+"""Paired answers of several models to the same examples."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
-    """Examples and answers; parts can be put together.
+    """Examples and the answers of each model; parts can be merged.
 
-    Side by side, because which of two models is better is told far more surely from where they
-    differ on the same example than from two figures.
+    The answers are paired: a comparison of two models on the same examples is far more precise
+    than one of their two metrics.
 
     Attributes:
         models: Names of the models.
         labels: int8 `[n]` of 0 and 1.
         probabilities: float64 `[n, models]`, of the positive class.
         decisions: int8 `[n, models]` of 0 and 1, each model's own.
-        groups: uint64 `[n]`, equal for examples that are not independent; None where all are.
+        groups: uint64 `[n]`, equal for dependent examples; None if all are independent.
     """
 
     models: tuple[str, ...]
@@ -85,9 +85,9 @@ def _groups(parts: Iterable[Answers]) -> list[NDArray[np.uint64]]:
 
 
 def in_order(answers: Answers) -> Answers:
-    """Returns the answers in an order that only they decide, not the order of files and workers.
+    """Returns the answers in an order that does not depend on files and workers.
 
-    Random resampling goes by place: without this an engine's bundles would change the intervals.
+    Resampling draws by position: without this order an engine's bundles would change the intervals.
     """
     keys = [
         *answers.decisions.T,

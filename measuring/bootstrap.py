@@ -1,7 +1,7 @@
-"""Resampling of examples or groups: how far the metrics of another test split might be off.
+"""Bootstrap intervals: resampling of examples or groups.
 
-Every resample weighs each example by how often it would be drawn. Metrics are computed for many
-resamples at once: examples are ranked once, and between two positive examples only sums matter.
+Each resample weights every example by the number of times it is drawn. Metrics are computed for
+many resamples at once: examples are ranked once, and only sums between positive examples matter.
 """
 
 import math
@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 # Seed of the draws: the same answers give the same intervals.
 _SEED = 20_251
 _MAX_RESAMPLES, _MIN_RESAMPLES = 1_000, 400
-# Draws in all, beyond which resamples become fewer; with that many examples intervals are narrow.
+# Maximum of all draws; more examples get fewer resamples, as their intervals are narrow.
 _MAX_DRAWS = 20_000_000
 # A change that touches three faults in ten goes unseen by 11 of them in 0.7^11 = 2 % of all splits.
 FEWEST_UNITS = 11
@@ -37,8 +37,8 @@ def resample(answers: Answers, example_costs: Floats | None = None) -> dict[str,
     All models are measured on the same resamples, so that differences between them are paired.
 
     Args:
-        answers: The answers, in an order of their own (`in_order`).
-        example_costs: float64 `[n, models]`, what each answer costs; None where nobody said.
+        answers: The answers, ordered by `in_order`.
+        example_costs: float64 `[n, models]`, what each answer costs; None without prices.
 
     Returns:
         Model to metric to float64 `[resamples]`; NaN where a resample lacks a class.
@@ -74,11 +74,11 @@ def resample(answers: Answers, example_costs: Floats | None = None) -> dict[str,
 
 
 def percentile_interval(values: Floats, num_units: int, confidence: float) -> Interval:
-    """Returns the interval of resampled values, a little wider where there are few units.
+    """Returns the interval of resampled values, slightly wider with few units.
 
     Args:
-        values: float64 `[resamples]`; what is not a number is left out.
-        num_units: Independent units of the rarer class: what the uncertainty is made of.
+        values: float64 `[resamples]`; values that are not finite are left out.
+        num_units: Independent units of the rarer class, which determine the uncertainty.
         confidence: Two-sided confidence.
 
     References:
@@ -99,18 +99,18 @@ def percentile_interval(values: Floats, num_units: int, confidence: float) -> In
 def change_interval(
     values: Floats, change: float, num_units: int, confidence: float, *, worst: float | None
 ) -> Interval:
-    """Returns the interval of a difference between two models, in which a miss costs more.
+    """Returns a conservative interval of the difference between two models.
 
-    It holds the percentile interval and the symmetric one with a t quantile: each alone blesses
-    worse models a little too often. With fewer than `FEWEST_UNITS` units the worst may be true,
-    since a change may not have met any of them.
+    It contains the percentile interval and the symmetric interval with a t quantile: each alone
+    blesses worse models slightly too often. With fewer than `FEWEST_UNITS` units it extends to the
+    worst difference, because a change may have affected none of them.
 
     Args:
         values: float64 `[resamples]`.
         change: The difference that was measured.
         num_units: Independent units of the rarer class.
         confidence: Two-sided confidence.
-        worst: The worst that the difference can be; None of models that answer alike.
+        worst: The worst possible difference; None for models that answer alike.
     """
     finite = values[np.isfinite(values)]
     if worst is None:
@@ -143,22 +143,22 @@ def draw_weights(answers: Answers) -> Iterator[NDArray[np.uint8]]:
 
 @cache
 def _poisson_table() -> NDArray[np.uint8]:
-    """Poisson(1) counts of all 16-bit numbers: a draw costs a look-up; exact to 1 in 65,536."""
+    """Poisson(1) counts for all 16-bit numbers: a draw is a look-up, exact to 1 in 65,536."""
     numbers = (np.arange(1 << _DRAW_BITS) + 0.5) / (1 << _DRAW_BITS)
     return np.asarray(stats.poisson.ppf(numbers, 1), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Ranking:
-    """Examples from the highest score to the lowest, and where each positive one's ties lie.
+    """Examples in descending order of score, with the ties of each positive example.
 
     Attributes:
-        order: Places of the examples.
-        positives: Places of the positive examples in `order`.
-        cuts: Ascending places in `order` where a tie of a positive example begins or ends.
-        begins: For each positive example the number of its tie's beginning in `cuts`.
-        ends: The same for its end.
-        known: Whether there is an example of both classes and every score is finite.
+        order: Indices of the examples.
+        positives: Positions of the positive examples in `order`.
+        cuts: Ascending positions in `order` where a tie of a positive example begins or ends.
+        begins: For each positive example, the index in `cuts` where its tie begins.
+        ends: The same for the end of its tie.
+        known: Whether both classes have examples and every score is finite.
     """
 
     order: NDArray[np.int64]

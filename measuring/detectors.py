@@ -1,8 +1,8 @@
-"""Finds recording troubles in signals: noise, gaps, bias, a wrong sampling rate.
+"""Detectors of recording troubles in signals: noise, gaps, bias, a wrong sampling rate.
 
 Each detector compares a recording with the others by robust statistics (median and median absolute
-deviation, Hampel 1974), so that no detector needs to be told what is normal. What is compared is
-one or two figures a recording: they can be taken of parts, and what is usual told of them all.
+deviation, Hampel 1974), so no detector needs a definition of normal. It compares one or two numbers
+of each recording, which can be computed in parts before the usual values are derived from all.
 """
 
 import warnings
@@ -24,12 +24,12 @@ _RATE_TOLERANCE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Usual:
-    """What is usual among recordings of one signal, in its unit; NaN where none tells.
+    """Usual values of one signal's recordings, in its unit; NaN if no recording has a value.
 
     Attributes:
         noise: The median noise level.
-        rest: The median of where recordings come to rest.
-        spread: Robust standard deviation of that.
+        rest: The median resting level.
+        spread: Robust standard deviation of the resting levels.
     """
 
     noise: float
@@ -38,11 +38,11 @@ class Usual:
 
     @classmethod
     def of(cls, noise: Floats, rest: Floats) -> "Usual":
-        """Returns what is usual among recordings.
+        """Returns the usual values of recordings.
 
         Args:
-            noise: `[n]`, what `noise_level` returned.
-            rest: `[n]`, what `resting_level` returned.
+            noise: `[n]`, from `noise_level`.
+            rest: `[n]`, from `resting_level`.
         """
         usual = _median(rest)
         return cls(
@@ -67,8 +67,8 @@ def find_gaps(signal: Floats) -> Flags:
 def noise_level(signal: Floats) -> Floats:
     """Returns each recording's noise as a standard deviation, in the signal's unit, `[n]`.
 
-    Second differences leave of a smooth course next to nothing, and of white noise of standard
-    deviation s a standard deviation of s times the square root of 6.
+    Second differences remove a smooth signal almost entirely; they turn white noise of standard
+    deviation s into noise of standard deviation s times the square root of 6.
 
     Args:
         signal: `[n, samples]`; NaN where samples are missing.
@@ -80,7 +80,7 @@ def noise_level(signal: Floats) -> Floats:
 
 
 def resting_level(signal: Floats) -> Floats:
-    """Returns where each recording comes to rest, the median of its last 15 %, `[n]`.
+    """Returns the resting level of each recording: the median of its last 15 %, `[n]`.
 
     Args:
         signal: `[n, samples]`; NaN where samples are missing.
@@ -95,18 +95,18 @@ def find_noise(noise: Floats, usual: Usual) -> Flags:
     """Returns which recordings are noisier than the median recording by a factor of 2.2.
 
     Args:
-        noise: `[n]`, what `noise_level` returned.
-        usual: What is usual among all recordings.
+        noise: `[n]`, from `noise_level`.
+        usual: The usual values of all recordings.
     """
     return np.asarray(noise > _NOISE_RATIO * usual.noise)
 
 
 def find_bias(rest: Floats, usual: Usual) -> Flags:
-    """Returns which recordings do not come to rest where the others do.
+    """Returns which recordings have an unusual resting level.
 
     Args:
-        rest: `[n]`, what `resting_level` returned.
-        usual: What is usual among all recordings; 12 of its robust standard deviations are a bias.
+        rest: `[n]`, from `resting_level`.
+        usual: The usual values of all recordings; a distance of more than 12 spreads is a bias.
     """
     return np.asarray(np.abs(rest - usual.rest) > _BIAS_SDS * usual.spread)
 
@@ -115,7 +115,7 @@ def find_wrong_rate(rate_hz: Floats, nominal_hz: float) -> Flags:
     """Returns which recordings were sampled at a rate that is off by more than 1 %.
 
     Args:
-        rate_hz: `[n]` rates in Hz; NaN where a recording does not tell.
-        nominal_hz: What the rate should be, in Hz.
+        rate_hz: `[n]` rates in Hz; NaN for a recording without a rate.
+        nominal_hz: The declared rate, in Hz.
     """
     return np.asarray(np.abs(rate_hz / nominal_hz - 1) > _RATE_TOLERANCE)

@@ -1,6 +1,6 @@
-"""Confidence intervals in closed form, for few faults: where the bootstrap promises too much.
+"""Closed-form confidence intervals for few faults, where bootstrap intervals are too narrow.
 
-Ten faults that were all found give a bootstrap interval of [1, 1]; the exact one is [0.69, 1].
+If all of ten faults are found, the bootstrap interval is [1, 1]; the exact one is [0.69, 1].
 """
 
 import math
@@ -22,7 +22,7 @@ def proportion_interval(successes: float, trials: float, confidence: float) -> I
     '0.587 to 0.998'
 
     Args:
-        successes: In [0, trials]; not a whole number where `trials` is an effective number.
+        successes: In [0, trials]; fractional if `trials` is an effective number.
         trials: Number of trials.
         confidence: Two-sided confidence, in (0, 1).
 
@@ -41,18 +41,18 @@ def proportion_interval(successes: float, trials: float, confidence: float) -> I
 def effective_trials(
     successes: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
 ) -> float:
-    """Returns how many independent trials the trials of groups are worth, at most all of them.
+    """Returns the effective number of independent trials in groups, at most all of them.
 
     Args:
         successes: float64 `[groups]`.
         trials: float64 `[groups]`.
-        confidence: Two-sided confidence of the interval that is made from it.
+        confidence: Two-sided confidence of the interval computed from the result.
 
     References:
         Korn & Graubard (1998), Confidence intervals for proportions with small expected number of
         positive counts estimated from survey data, Survey Methodology 24: trials over the design
-        effect, with their correction for few groups. Where all or none succeed the design effect
-        cannot be told; each group then counts once, the worst case.
+        effect, with their correction for few groups. If all or none succeed, the design effect is
+        unknown; each group then counts once, the worst case.
     """
     held = trials > 0
     successes, trials = successes[held], trials[held]
@@ -94,12 +94,12 @@ def score_interval(share: float, trials: float, confidence: float) -> Interval:
 def roc_auc_interval(
     area: float, positives: float, negatives: float, confidence: float
 ) -> Interval:
-    """Returns the interval of ROC-AUC in which the variance is that of the limit itself.
+    """Returns the interval of ROC-AUC whose variance is evaluated at each limit.
 
     References:
         Newcombe (2006), Confidence intervals for an effect size measure based on the Mann-Whitney
         statistic, part 2, Statistics in Medicine 25, method 5; the variance is Hanley & McNeil's
-        (1982) with both classes' numbers replaced by their mean where they enter unequally.
+        (1982), with the mean of both class sizes in its unsymmetric terms.
     """
     if not positives or not negatives or not math.isfinite(area):
         return UNKNOWN
@@ -107,7 +107,7 @@ def roc_auc_interval(
     mean = (positives + negatives) / 2
 
     def gap(limit: float, observed: float) -> float:
-        """How far the limit is below the area, less what its own error allows."""
+        """Distance of the limit below the area, minus the margin that its own error allows."""
         spread = (1 - limit) / (2 - limit) + limit / (1 + limit)
         variance = limit * (1 - limit) * (1 + (mean - 1) * spread)
         return observed - limit - z * math.sqrt(variance / (positives * negatives))
@@ -115,7 +115,7 @@ def roc_auc_interval(
     def lower(observed: float) -> float:
         if observed <= 0:
             return 0.0
-        # A limit of 1 has no error and would be a root of its own.
+        # A limit of 1 has no error and would be a second root.
         return float(optimize.brentq(gap, 0.0, min(observed, 1 - 1e-9), args=(observed,)))
 
     # The variance is the same for an area and its complement.
@@ -142,7 +142,7 @@ def sum_interval(estimate: float, parts: list[tuple[float, float, Interval]]) ->
 
 
 def widest(*intervals: Interval) -> Interval:
-    """Returns the interval that holds all those that are known.
+    """Returns the smallest interval that contains all known ones.
 
     >>> widest((0.2, 0.5), UNKNOWN, (0.1, 0.4))
     (0.1, 0.5)
@@ -154,7 +154,7 @@ def widest(*intervals: Interval) -> Interval:
 
 
 def mcnemar_p_value(lost: int, gained: int) -> float:
-    """Returns the chance of so many losses among the differences, were both models equally good.
+    """Returns the probability of at least so many losses if both models are equally good.
 
     >>> mcnemar_p_value(lost=5, gained=0)
     0.03125

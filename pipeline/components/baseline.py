@@ -1,4 +1,4 @@
-"""Which model a candidate must not fall behind."""
+"""Resolvers of the model that a candidate is compared with or trained after."""
 
 from ml_metadata.metadata_store import MetadataStore
 from tfx.components.evaluator import constants

@@ -1,4 +1,4 @@
-"""Rows and bytes so far of the Beam step that is at work, on any engine."""
+"""Progress of the running Beam step in rows and bytes, on any engine."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ _progress = logging.getLogger("faultline.progress")
 
 
 class _Total:
-    """What workers of this process have counted since the pipeline started."""
+    """Counts of this process's workers since the pipeline started."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,7 +42,7 @@ def _report(rows: int, num_bytes: int) -> None:
 
 
 def count_rows(rows: int, num_bytes: int) -> None:
-    """Counts what a DoFn has read: in Beam's metrics, and for a worker that is in this process.
+    """Counts the input of a DoFn in Beam's metrics and, for a worker in this process, locally.
 
     Args:
         rows: Rows read.
@@ -54,10 +54,10 @@ def count_rows(rows: int, num_bytes: int) -> None:
 
 
 class ReportingPipeline(beam.Pipeline):  # type: ignore[misc]
-    """A Beam pipeline that tells its progress while an engine is at work."""
+    """A Beam pipeline that reports its progress while an engine is running it."""
 
     def run(self, *arguments: Any, **options: Any) -> Any:
-        """Starts the pipeline; progress is told by the logger `faultline.progress`."""
+        """Starts the pipeline; the logger `faultline.progress` reports the progress."""
         _here.reset()
         result = super().run(*arguments, **options)
         if not PipelineState.is_terminal(result.state):
@@ -79,13 +79,13 @@ def _poll(result: Any) -> None:
 
 
 def read_counter(metrics: Any, name: str) -> int:
-    """Returns a counter of `count_rows` over all workers and steps, 0 where there is none yet."""
+    """Returns a counter of `count_rows` over all workers and steps, 0 if there is none yet."""
     counters = metrics.query(MetricsFilter().with_namespace(_NAMESPACE).with_name(name))
     return sum(each.result or 0 for each in counters["counters"])
 
 
 class ReportingExecutor:
-    """Mixed into TFX's Beam executors, whose pipelines then report."""
+    """Mix-in for TFX's Beam executors that makes their pipelines report progress."""
 
     _beam_pipeline_args: list[str]
 

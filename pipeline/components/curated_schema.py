@@ -17,7 +17,7 @@ def CuratedSchema(  # noqa: N802 - a component is a noun
     text: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
-    """Writes the schema's text where TFX's components look for it.
+    """Writes the schema where TFX's components expect it.
 
     Args:
         schema: The artifact; gets one file, `schema.pbtxt`.

@@ -1,15 +1,15 @@
-"""Names that components write and commands read, for those that must not import TensorFlow."""
+"""Property names that components write and commands read; needs no TensorFlow."""
 
 # A metric, beside TFMA's own.
 COST = "expected_cost"
 # A verdict, beside BLESSED and REJECTED.
 INCONCLUSIVE = "INCONCLUSIVE"
-# What is said of an inconclusive model to which a person said yes.
+# The verdict shown for an inconclusive model that a person approved.
 APPROVED = "APPROVED"
-# What the ModelGate notes on a blessing.
+# Properties that ModelGate writes on a blessing.
 ON_INCONCLUSIVE = "on_inconclusive"
 APPROVED_BY, APPROVED_WHY, APPROVED_AT = "approved_by", "approved_why", "approved_at"
-# What the Pusher notes on a model that it pushed beside the served one.
+# Property that the Pusher writes on a model that it pushed beside the served one.
 SHADOW = "shadow"
 # What `faultline rollback` and `faultline withdraw` note on the push of a version: of one taken out
 # of service, and of one put back.

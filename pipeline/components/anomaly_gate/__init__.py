@@ -1,1 +1,1 @@
-"""AnomalyGate: stops a run whose data are not what the schema says."""
+"""AnomalyGate: stops a run whose data do not match the schema."""

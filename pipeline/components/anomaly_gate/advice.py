@@ -1,4 +1,4 @@
-"""What to do about each kind of anomaly that TFDV finds in tabular data."""
+"""Advice for each kind of anomaly that TFDV finds in tabular data."""
 
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
@@ -179,13 +179,13 @@ def advise(kind: "AnomalyInfo.Type") -> str:
     """Returns what to do about an anomaly, in one or two sentences.
 
     Args:
-        kind: TFDV's name for it. Of images, embeddings, natural language, sparse and weighted
-            features, which no use case here has, the advice is a general one.
+        kind: TFDV's name for it. Anomalies of images, embeddings, natural language, sparse and
+            weighted features, which no use case here has, get general advice.
     """
     return _ADVICE.get(AnomalyInfo.Type.Name(kind), OTHER_ADVICE)
 
 
 def is_comparison(kind: "AnomalyInfo.Type") -> bool:
-    """Returns whether an anomaly is of a comparison with other data: drift."""
+    """Returns whether an anomaly comes from a comparison with other data: drift."""
     name: str = AnomalyInfo.Type.Name(kind)
     return name.startswith("COMPARATOR_")

@@ -1,4 +1,4 @@
-"""AnomalyGate, the component."""
+"""The AnomalyGate component."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,26 +56,26 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     acceptance: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
-    """Stops the run if the data are not what the schema and the config say.
+    """Stops the run if the data do not match the schema and the config.
 
     Args:
         examples: The examples, for the signals in them.
-        anomalies: What the ExampleValidator found.
-        schema: The schema that counts.
-        inferred_schema: What SchemaGen made of the data; the difference is reported only.
-        report: Gets `anomalies.md`; its properties count what was found, and say with what the
-            data were compared. Only a report of accepted data is ever published.
+        anomalies: The output of ExampleValidator.
+        schema: The curated schema.
+        inferred_schema: The output of SchemaGen; differences are only reported.
+        report: Gets `anomalies.md`; its properties count the anomalies and name the data that
+            drift was measured against. Only a report of accepted data is ever published.
         name: Name of the use case.
         features: The features table as JSON.
         validation: `pipeline.config.Validation` as JSON.
-        slices: The slices that the config asks for, what `slices_to_json` returned.
+        slices: The slices that the config asks for, from `slices_to_json`.
         reports_dir: Folder for the report that outlives a stopped run.
-        acceptance: Digest of all that decides what is accepted, noted for later runs.
+        acceptance: Digest of everything that decides acceptance, recorded for later runs.
         code_digest: Digest of the gate's code.
 
     Raises:
-        InputError: Anomalies were found; the message is the table of them. Or slices ask for what
-            the data do not have.
+        InputError: There are anomalies, which the message lists; or a slice names a column or
+            value that the data do not have.
     """
     curated, inferred = _read_schema(schema), _read_schema(inferred_schema)
     check_slices(slices, inferred)
@@ -114,7 +114,7 @@ def _read_schema(schema: Schema) -> schema_pb2.Schema:
 def _note_comparison(
     report: ExampleValidationMetrics, anomalies: ExampleAnomalies, examples: Examples
 ) -> str:
-    """Notes how drift was checked, which it returns, and for spans to come which span this is."""
+    """Records the span, for later spans, and how drift was checked; returns the latter."""
     drift: str = anomalies.get_string_custom_property(DRIFT_KEY)
     report.set_string_custom_property(DRIFT_KEY, drift)
     if anomalies.has_custom_property(STATISTICS_ID_KEY):
@@ -148,7 +148,7 @@ def _signal_findings(
     if not signals:
         return
     columns = {*signals, *(s.rate_column for s in signals.values() if s.rate_column)}
-    # As they are in the data: a decoder that expects another type fails without naming a column.
+    # With the types of the data: a decoder that expects another type fails without naming a column.
     there = schema_pb2.Schema(feature=[f for f in inferred.feature if f.name in columns])
     for split in SPLITS:
         files = split_files(examples.uri, split)

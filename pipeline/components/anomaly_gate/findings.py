@@ -1,4 +1,4 @@
-"""Anomalies in words: what was found, what the schema says, how to mend it."""
+"""Anomalies as text: the observation, the expectation of the schema, and a remedy."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Finding:
     Attributes:
         column: The column, or empty for the data set as a whole.
         split: The split in which it was found.
-        found: What was found.
-        expected: What the schema or the config says.
-        advice: How to mend the data or the schema.
-        stops: Whether it stops the run; else it is a warning.
+        found: The observation.
+        expected: The expectation of the schema or the config.
+        advice: How to correct the data or the schema.
+        stops: Whether it stops the run; otherwise it is a warning.
     """
 
     column: str
@@ -39,13 +39,13 @@ def find_anomalies(
     *,
     drift_stops: bool = True,
 ) -> Iterator[Finding]:
-    """Yields what TFDV found in a split, in words.
+    """Yields the anomalies that TFDV found in a split.
 
     Args:
         anomalies: The ExampleValidator's output of the split.
         schema: The schema that it was compared with.
         split: The split's name.
-        drift_stops: Whether a distance to an earlier span stops the run, or is a warning.
+        drift_stops: Whether drift from an earlier span stops the run or is a warning.
     """
     features = {feature.name: feature for feature in schema.feature}
     for column, info in sorted(anomalies.anomaly_info.items()):
@@ -80,7 +80,7 @@ def _describe_reason(reason: AnomalyInfo.Reason) -> str:
 
 
 def describe_comparator(feature: schema_pb2.Feature | None) -> str:
-    """Returns in words how far a column may be from an earlier span's."""
+    """Describes how far a column may differ from that of an earlier span."""
     if feature is None:
         return "not in the schema"
     comparator = feature.drift_comparator
@@ -93,7 +93,7 @@ def describe_comparator(feature: schema_pb2.Feature | None) -> str:
 
 
 def describe_feature(feature: schema_pb2.Feature | None) -> str:
-    """Returns in words what the schema says of a column."""
+    """Describes the schema of a column."""
     if feature is None:
         return "not in the schema"
     parts = [schema_pb2.FeatureType.Name(feature.type)]
@@ -112,9 +112,9 @@ def describe_feature(feature: schema_pb2.Feature | None) -> str:
 
 
 def schema_differences(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) -> list[Finding]:
-    """Returns where the schema inferred from the data and the curated one differ: warnings all.
+    """Returns the differences between the inferred and the curated schema, all of them warnings.
 
-    Only columns and types are compared: domains and presence are the ExampleValidator's business.
+    Only columns and types are compared: ExampleValidator checks domains and presence.
     """
     ours = {feature.name: feature for feature in curated.feature}
     theirs = {feature.name: feature for feature in inferred.feature}

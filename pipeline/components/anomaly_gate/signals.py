@@ -1,4 +1,4 @@
-"""Checks of recordings that TFDV does not know: presence, sampling rate, duration, gaps."""
+"""Checks of recordings that TFDV lacks: presence, sampling rate, duration, gaps."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from models.features import Signal
 from pipeline.components.anomaly_gate.findings import Finding
 from pipeline.config import Validation
 
-# A clock that is off by less than this does no harm to a comparison of shapes.
+# A clock error below this does not affect a comparison of shapes.
 _RATE_TOLERANCE = 0.01
 
 
 @dataclass
 class SignalCounts:
-    """What was counted of one signal.
+    """Counts of one signal's recordings.
 
     Attributes:
         recordings: Rows seen.
@@ -42,7 +42,7 @@ def count_signals(
 
     Args:
         batches: Record batches with a list column for each signal and rate column; a column that
-            is not there, or is not of numbers, counts as missing in every row.
+            is absent or not numeric counts as missing in every row.
         signals: The signals by column name.
     """
     counts = {name: SignalCounts() for name in signals}
@@ -72,7 +72,7 @@ def _count_right_rates(batch: pa.RecordBatch, signal: Signal) -> int:
 
 
 def _read_lists(batch: pa.RecordBatch, name: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns the number of values of each row, and all values; none where there is no column."""
+    """Returns the number of values of each row and all values; none without the column."""
     index = batch.schema.get_field_index(name)
     column = batch.column(index) if index >= 0 else None
     if column is None or not _holds_numbers(column.type):
@@ -93,10 +93,10 @@ def judge_signals(
     limits: Validation,
     split: str,
 ) -> Iterator[Finding]:
-    """Yields what is wrong with recordings; within the limits it is a warning.
+    """Yields the findings about recordings; within the limits they are warnings.
 
-    A missing recording and one of another duration always stop the run: the network has no place
-    for them.
+    A missing recording and one of another duration always stop the run, because the network cannot
+    process them.
     """
     for name, count in counts.items():
         signal, total = signals[name], max(count.recordings, 1)

@@ -1,4 +1,4 @@
-"""Whether the slices that a config asks for can be there, before anything is trained."""
+"""Checks of the configured slices against the data, before training."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ _ADAPTER: TypeAdapter[dict[str, Slice]] = TypeAdapter(dict[str, Slice])
 def slices_to_json(config: Config) -> str:
     """Returns the slices of a use case by their YAML key, as JSON.
 
-    Of a window of spans only the newest is looked at: a value may be in another one, a column may
+    With a window of spans, only the newest is checked: a value may be in another span, a column may
     not.
     """
     slices = config.slices
@@ -32,15 +32,15 @@ def _without_value(part: SlicePart) -> SlicePart:
 def check_slices(slices: str, inferred: schema_pb2.Schema) -> None:
     """Checks that the data have the columns and values that slices name.
 
-    Values are known of columns of texts with few of them. Whether there are enough examples, and in
-    the test split, is the gate's to say.
+    Values are checked for text columns with few distinct values. ModelGate checks whether the test
+    split has enough examples.
 
     Args:
-        slices: What `slices_to_json` returned.
-        inferred: The schema of the data as they are.
+        slices: The result of `slices_to_json`.
+        inferred: The schema inferred from the data.
 
     Raises:
-        InputError: Names each YAML key with what it asks for, and the nearest that there is.
+        InputError: Names each YAML key, the missing column or value, and the closest match.
     """
     features = {feature.name: feature for feature in inferred.feature}
     domains = {domain.name: list(domain.value) for domain in inferred.string_domain}

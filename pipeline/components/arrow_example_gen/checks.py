@@ -1,4 +1,4 @@
-"""Whether the data can be dealt to splits at all, and what to do where it cannot."""
+"""Checks that the data can be split, with advice if they cannot."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,10 +8,10 @@ from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
 
 def check_rows(num_rows: int, num_bad_rows: int, files: Sequence[str]) -> None:
-    """Checks that there is a row at all.
+    """Checks that there is at least one row.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no row.
     """
     if num_rows:
         return
@@ -26,11 +26,11 @@ def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec
 
     Args:
         counts: Rows by key and class.
-        labels: Some texts of the label column and how often each was found.
-        spec: What the config says.
+        labels: Some values of the label column and their counts.
+        spec: The ingestion settings.
 
     Raises:
-        InputError: Says how many rows (or groups) of each class were found and how many needed.
+        InputError: States how many rows (or groups) of each class exist and how many are needed.
     """
     negative, positive = (int(number) for number in counts.counts.sum(axis=0))
     found = f"{positive} positive and {negative} negative rows"

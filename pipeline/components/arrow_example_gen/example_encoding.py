@@ -1,11 +1,11 @@
-"""Encoding typed Arrow batches as tf.Examples, whole columns at once.
+"""Column-wise encoding of typed Arrow batches as tf.Examples.
 
 The bytes are those of `Example.SerializeToString(deterministic=True)`. TFX's own encoder writes the
 features of an example in an order that varies, so its bytes would have to be parsed and serialised
-again row by row, which is most of the time of an ingestion.
+again row by row, which takes most of the ingestion time.
 
 A serialised feature is its values' bytes behind a prefix that depends on their number alone: field
-numbers, the name, and lengths. So the prefixes are made once for each length, and Arrow joins them
+numbers, the name, and lengths. So the prefixes are built once for each length, and Arrow joins them
 with the values.
 
 References:

@@ -1,4 +1,4 @@
-"""Writing typed Arrow batches as tf.Examples in gzip TFRecord."""
+"""Writers of typed Arrow batches as tf.Examples in gzip TFRecords."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _GZIP_LEVEL = 1  # a third of the time of the default level, files a fifth large
 
 
 class SplitWriters:
-    """One TFRecord file a split, for one piece of the data; appears whole or not at all.
+    """One TFRecord file per split for one piece of the data; files appear complete or not at all.
 
     Attributes:
         paths: The files.

@@ -1,4 +1,4 @@
-"""Typed rows between reading and writing: one Arrow file and one file of keys for each piece.
+"""Staging of typed rows between reading and writing: an Arrow file and a key file per piece.
 
 Rows are read and typed once; the passes that follow count and cut by the small key files alone, and
 only the last one reads the rows again. The folder lies beside the artifact's splits, where every

@@ -1,4 +1,4 @@
-"""CaseControl, the component: a train split with all positives and some of the negatives."""
+"""The CaseControl component: a train split with all positives and some of the negatives."""
 
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, executor_spec
@@ -32,11 +32,11 @@ class CaseControlSpec(ComponentSpec):  # type: ignore[misc]
 
 
 class CaseControl(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
-    """Keeps all positives of `train` and its negatives at a rate; other splits stay as they are.
+    """Keeps all positives of `train` and a share of its negatives; other splits are unchanged.
 
-    The output is for Trainer alone. Its custom property `sampling` is a `SamplingRecord`: nominal
-    rate, kept and total negatives of each stratum, from which the exported model's correction is
-    made, and against which it is checked.
+    Only Trainer and Tuner read the output. Its custom property `sampling` is a `SamplingRecord`:
+    nominal rate, kept and total negatives of each stratum. The exported model's correction is
+    derived from it and checked against it.
 
     Attributes:
         outputs: `sampled_examples`.
@@ -58,7 +58,7 @@ class CaseControl(base_beam_component.BaseBeamComponent):  # type: ignore[misc]
 
         Args:
             examples: The examples of ArrowExampleGen, with its counts as properties.
-            sampling: What to keep.
+            sampling: Which negatives to keep.
             label: The label column.
             seed: Changes which negatives are kept.
             code_digest: Digest of the code that decides the result.

@@ -26,7 +26,7 @@ _SAMPLED_SPLIT = "train"
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
-    """Samples train, and copies every other split byte for byte."""
+    """Samples the train split and copies every other split byte for byte."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -34,7 +34,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the sampled examples and what was sampled.
+        """Writes the sampled examples and the record of the sampling.
 
         Args:
             input_dict: `examples`.
@@ -42,7 +42,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             exec_properties: `sampling` as JSON, `label`, `seed`.
 
         Raises:
-            InputError: A stratum has negatives, and none of them is kept.
+            InputError: A stratum has negatives, but none of them is kept.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict[EXAMPLES_KEY])
@@ -57,7 +57,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         folder = split_folder(sampled.uri, _SAMPLED_SPLIT)
         record_path = f"{sampled.uri}/{_RECORD_FILE}"
         with self._make_beam_pipeline() as pipeline:
-            # Paths are the elements: a row that is one costs more than its hash.
+            # The elements are paths: a row as an element costs more than its hash.
             _ = (
                 pipeline
                 | "Files" >> beam.Create(files)
@@ -111,7 +111,7 @@ def _write_record(tally: Tally, path: str, selection: Selection) -> None:
 
 
 def _describe(sampled: Artifact, examples: Artifact, record: SamplingRecord) -> None:
-    """Gives the sampled artifact the properties of its source, and the record of the sampling."""
+    """Copies the source's properties to the sampled artifact, and adds the sampling record."""
     sampled.split_names = examples.split_names
     sampled.span = examples.span
     copied = ("num_rows_", "num_positives_", "payload_", "file_", "spans")
@@ -125,5 +125,5 @@ def _describe(sampled: Artifact, examples: Artifact, record: SamplingRecord) -> 
 
 
 def negatives(record: SamplingRecord) -> list[Kept]:
-    """Returns what became of the negatives of each stratum."""
+    """Returns the record of each stratum's negatives."""
     return [record.rest, *record.strata.values()]

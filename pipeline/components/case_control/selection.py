@@ -1,4 +1,4 @@
-"""Which examples of a file are kept, decided by their content alone."""
+"""Selection of the examples to keep, by their content alone."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Rates = Mapping[str | None, float]
 
 @dataclass(kw_only=True)
 class Tally:
-    """What was counted of some files.
+    """Counts of some files.
 
     Attributes:
         positives: Positives; all of them are kept.
@@ -41,10 +41,10 @@ class Tally:
                 mine[stratum] = mine.get(stratum, 0) + num
 
     def strata(self, rates: Rates) -> dict[str | None, Kept]:
-        """Returns what became of each stratum.
+        """Returns the record of each stratum.
 
         Raises:
-            InputError: A stratum that has negatives kept none, so that nothing is known of it.
+            InputError: A stratum has negatives but kept none.
         """
         found = {
             stratum: Kept(
@@ -65,7 +65,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What decides whether an example is kept.
+    """The settings that decide whether an example is kept.
 
     Attributes:
         label: The label column, int64, 1 is positive.
@@ -80,12 +80,12 @@ class Selection:
     rates: Rates
 
     def choose(self, batch: pa.RecordBatch) -> tuple[npt.NDArray[np.bool_], Tally]:
-        """Returns bool [rows], what is kept, and the counts of a batch.
+        """Returns bool [rows], the rows to keep, and the counts of a batch.
 
-        A negative is kept where the hash of its content lies below the rate, so that neither the
-        order of examples nor how they lie in files decides anything; equal examples go together.
-        The hash is another than the one that dealt the splits, for train holds but a range of
-        that.
+        A negative is kept if the hash of its content is below the rate, so the result depends
+        neither on the order of examples nor on their files; equal examples share their fate. The
+        hash differs from the one that assigns rows to splits, because train contains only a range
+        of that hash.
 
         Args:
             batch: Decoded tf.Examples, each column a list a row.
@@ -149,12 +149,12 @@ def _normalised(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def sample_file(path: str, folder: str, selection: Selection) -> Tally:
-    """Writes what is kept of a file to a file of the same name, and returns its counts.
+    """Writes the kept examples of a file to a file of the same name, and returns the counts.
 
     Args:
         path: A gzip TFRecord of tf.Examples.
         folder: The split's folder in the new artifact.
-        selection: What decides.
+        selection: The settings of the selection.
     """
     import tensorflow as tf
 

@@ -1,1 +1,1 @@
-"""DataReport: what the data are like, before anything is trained on them."""
+"""DataReport: an exploratory page about the data, written before training."""

@@ -1,1 +1,1 @@
-"""ErrorAnalyzer: which examples the model gets wrong, and what they share."""
+"""ErrorAnalyzer: the errors of a model and their common factors."""

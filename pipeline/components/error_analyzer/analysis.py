@@ -1,4 +1,4 @@
-"""Losses, suspected labels and clusters of errors: pure functions over arrays and Arrow tables."""
+"""Losses, suspected labels and common factors of errors, over arrays and Arrow tables."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ def cross_entropy(labels: NDArray[np.int64], probability: Floats) -> Floats:
 
 
 def suspect_labels(labels: NDArray[np.int64], probability: Floats) -> Flags:
-    """Returns which labels confident learning takes for wrong (Northcutt et al. 2021).
+    """Returns which labels confident learning suspects to be wrong (Northcutt et al. 2021).
 
     Args:
         labels: `[n]` of 0 and 1.
@@ -53,14 +53,14 @@ def suspect_labels(labels: NDArray[np.int64], probability: Floats) -> Flags:
 
 
 def worst(losses: Floats, wrong: Flags) -> Flags:
-    """Returns which examples count as errors: wrong decisions, and at least the worst by loss.
+    """Returns which examples count as errors: wrong decisions and the highest losses.
 
     Args:
         losses: `[n]`.
         wrong: `[n]`, whether the decision is not the label.
 
     Returns:
-        `[n]`; at least 5 % of the examples, and 10, if there are as many.
+        `[n]`; at least 5 % of the examples and at least 10, if there are that many.
     """
     size = min(len(losses), max(_MIN_WORST, int(np.ceil(_WORST_SHARE * len(losses)))))
     chosen = wrong.copy()
@@ -70,15 +70,16 @@ def worst(losses: Floats, wrong: Flags) -> Flags:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Errors that share something.
+    """Errors with a common factor.
 
     Attributes:
-        part: What they share, as a slice of the Evaluator and the gate.
-        errors: Errors that have it.
-        size: Examples that have it.
-        expected: Errors that it would have by chance.
-        p_value: One-sided, exact, multiplied by the number of things tried (Bonferroni), at most 1.
-        members: `[n]`, which examples have it.
+        part: The common factor, as a slice of the Evaluator and the gate.
+        errors: Number of errors with the factor.
+        size: Number of examples with the factor.
+        expected: Errors expected by chance.
+        p_value: One-sided, exact, multiplied by the number of factors tested (Bonferroni), at most
+            1.
+        members: `[n]`, which examples have the factor.
     """
 
     part: SlicePart
@@ -90,14 +91,14 @@ class Cluster:
 
     @property
     def name(self) -> str:
-        """What they share, in words."""
+        """The common factor as text."""
         return self.part.words
 
 
 def find_clusters(
     table: pa.Table, troubles: Mapping[str, Flags], errors: Flags, *, skip: Sequence[str]
 ) -> list[Cluster]:
-    """Returns what errors share beyond chance, the least likely first.
+    """Returns the common factors of errors beyond chance, the least likely first.
 
     The number of errors among the examples with a value is hypergeometric if the value has nothing
     to do with errors (Fisher's exact test, one-sided).
@@ -106,7 +107,7 @@ def find_clusters(
         table: The examples' scalar columns.
         troubles: Recording troubles: name to `[n]`.
         errors: `[n]`, which examples are errors.
-        skip: Columns that are no candidates, such as the label.
+        skip: Columns to leave out, such as the label.
     """
     candidates = list(_candidates(table, troubles, skip))
     num, num_errors = len(errors), int(errors.sum())
@@ -133,7 +134,7 @@ def _candidates(
 
 
 def _groups(name: str, column: pa.Array) -> Iterator[tuple[SlicePart, Flags]]:
-    """A column's values, or its quarters where it has many numbers; and its missing values."""
+    """A column's values, or its quartiles if it has many numbers; and its missing values."""
     if column.null_count:
         missing = SlicePart(column=name, missing=True)
         yield missing, column.is_null().to_numpy(zero_copy_only=False)
@@ -151,7 +152,7 @@ def _groups(name: str, column: pa.Array) -> Iterator[tuple[SlicePart, Flags]]:
 
 
 def _quarter_edges(numbers: Floats) -> list[float]:
-    """Where quarters meet, with as few digits as move no more than 1 % of the numbers."""
+    """Edges of the quartiles, rounded as far as that moves at most 1 % of the numbers."""
     exact = np.nanquantile(numbers, [0.25, 0.5, 0.75])
     for digits in range(2, 17):
         rounded = [float(f"{edge:.{digits}g}") for edge in exact]
@@ -162,7 +163,7 @@ def _quarter_edges(numbers: Floats) -> list[float]:
 
 
 def _shortest(value: pa.Scalar) -> str | int | float:
-    """A value in the fewest digits that mean it: of a float32 0.1 and not 0.100000001490116."""
+    """The shortest decimal that means the value: 0.1 for a float32, not 0.100000001490116."""
     plain: str | int | float = value.as_py()
     return float(str(np.float32(plain))) if pa.types.is_float32(value.type) else plain
 

@@ -1,4 +1,4 @@
-"""Asks the model for every example, and ranks by loss."""
+"""Predictions for every example, and the ranking by loss."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArray[np.int64]]:
-    """Returns the examples as a table of lists, and what the model says of each.
+    """Returns the examples as a table of lists, with the model's answers.
 
     Args:
         files: Gzip TFRecords of tf.Examples.
@@ -32,7 +32,7 @@ def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArr
         answer = ask({"examples": serialised})
         probabilities.append(answer["probability"][:, 0])
         decisions.append(answer["decision"][:, 0])
-    # A column that a whole batch misses has another type there.
+    # A column without any value in a batch has the null type there.
     table = pa.concat_tables(batches, promote_options="permissive")
     return table, np.concatenate(probabilities).astype(float), np.concatenate(decisions)
 
@@ -44,7 +44,7 @@ def rank_errors(
     decision: NDArray[np.int64],
     troubles: Mapping[str, NDArray[np.bool_]],
 ) -> pa.Table:
-    """Returns the examples in the order of falling loss.
+    """Returns the examples in descending order of loss.
 
     Args:
         scalars: The scalar columns, the label among them.

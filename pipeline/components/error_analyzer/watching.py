@@ -1,4 +1,4 @@
-"""How the gate is told to watch what errors share: a slice and its bars, in YAML."""
+"""YAML that makes the gate watch a common factor of errors: a slice and its bars."""
 
 import math
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ def watch_yaml(
 ) -> str:
     """Returns the block of YAML that makes a cluster a slice of the gate.
 
-    Its bars ask of the slice what the config asks of the whole test split; where that asks
-    nothing, what the whole test split surely shows: the limit of the exact interval at 95 %. The
-    figure itself as a bar could hardly be told from what an equally good slice shows. Where faults
-    are missed it is recall, where alarms are false precision, and where decisions are right and
-    only probabilities bad the Brier score.
+    Its bars are those that the config sets for the whole test split. Without one, the bar is the
+    limit of the exact 95 % interval of the whole test split: with the estimate itself as a bar, an
+    equally good slice would often be inconclusive. The metric is recall for missed faults,
+    precision for false alarms, and the Brier score if decisions are right and only probabilities
+    are wrong.
 
     Args:
-        cluster: What errors share.
+        cluster: The common factor.
         labels: `[n]` of 0 and 1.
         probability: `[n]` of the positive class, the model's.
         decision: `[n]` of 0 and 1, the model's.
@@ -45,19 +45,19 @@ def watch_yaml(
 
 
 def _asked(members: Flags, fault: Flags, alarm: Flags, squares: Floats) -> dict[str, float]:
-    """The metrics in which a cluster fails, and what the whole test split surely shows in them."""
+    """The metrics in which a cluster fails, each with the whole test split's confidence limit."""
     found = int((fault & alarm).sum())
     shown = {}
     if (members & fault & ~alarm).any():
         shown["recall"] = _at_least(found, int(fault.sum()))
     if (members & ~fault & alarm).any():
         shown["precision"] = _at_least(found, int(alarm.sum()))
-    # A square lies in [0, 1] and so spreads no more than a yes or no with the same mean.
+    # A square in [0, 1] has at most the variance of a Bernoulli variable with the same mean.
     highest = proportion_interval(float(squares.sum()), len(squares), _CONFIDENCE)[1]
     return shown or {"brier": min(math.ceil(highest * 1_000) / 1_000, _MOST)}
 
 
 def _at_least(found: int, among: int) -> float:
-    """A bar that a share surely clears, in whole hundredths."""
+    """The lower confidence limit of a share, rounded down to hundredths."""
     lowest = proportion_interval(found, among, _CONFIDENCE)[0]
     return max(math.floor(lowest * 100) / 100, _FEWEST)

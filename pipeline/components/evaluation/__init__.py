@@ -1,1 +1,1 @@
-"""What the Evaluator measures, and how its results are read."""
+"""Evaluator: metrics of models, and the reader of its results."""

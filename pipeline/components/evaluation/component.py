@@ -20,7 +20,7 @@ CODE_DIGEST_KEY = "code_digest"
 class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[misc]
     """TFX's interface, our own parameters, and no blessing.
 
-    A blessing comes from the ModelGate alone, so that nothing finds an empty one.
+    Only ModelGate writes a blessing, so that no step finds an empty one.
     """
 
     PARAMETERS = {  # noqa: RUF012 - TFX reads a plain dict
@@ -41,7 +41,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
 
     The output `evaluation` is what TFX's Evaluator gives; `tfma.load_eval_result` reads it. PR-AUC
     is average precision and ROC-AUC the Mann-Whitney statistic, both exact. Intervals are TFMA's
-    bounded values; what changed against the baseline are its `…_diff` metrics.
+    bounded values; changes from the baseline are its `…_diff` metrics.
     """
 
     SPEC_CLASS = EvaluatorSpec
@@ -64,13 +64,12 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
         Args:
             examples: The examples, gzip TFRecords of tf.Examples.
             model: The candidate.
-            eval_config: What `make_eval_config` returned.
+            eval_config: The result of `make_eval_config`.
             example_splits: The splits to measure on.
             code_digest: Digest of the code that decides the result.
-            options: How sure intervals are, what decisions cost and which examples belong
-                together; by default 95 %, nothing and none.
-            slices: What is measured apart, as `eval_config` has it in TFMA's terms; by default
-                nothing.
+            options: Confidence of intervals, prices of decisions and groups of examples; by
+                default 95 %, none and none.
+            slices: The slices, as `eval_config` has them in TFMA's terms; by default none.
             baseline_model: The model to compare with; may resolve to none.
         """
         spec = EvaluatorSpec(
@@ -84,5 +83,5 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             slices=(slices or SliceOptions()).to_json(),
             evaluation=Channel(type=standard_artifacts.ModelEvaluation),
         )
-        # TFX's class would build its own interface, which knows no code digest.
+        # TFX's constructor would build its own interface, which has no code digest.
         base_beam_component.BaseBeamComponent.__init__(self, spec=spec)

@@ -1,4 +1,4 @@
-"""What TFMA measures: probabilities, the decision at the model's own threshold, slices."""
+"""TFMA's configuration: probabilities, decisions at the model's own threshold, slices."""
 
 import json
 
@@ -37,8 +37,8 @@ METRICS = (*_PROBABILITY_METRICS, *_DECISION_METRICS)
 def make_eval_config(config: Config) -> config_pb2.EvalConfig:
     """Returns TFMA's configuration of a use case.
 
-    It names both models; TFX drops the baseline where there is none. It has no thresholds: the
-    verdict is the ModelGate's.
+    It names both models; TFX drops the baseline if there is none. It has no thresholds, because
+    ModelGate gives the verdict.
     """
     labels = {PROBABILITY: config.label.column, DECISION: config.label.column}
     return config_pb2.EvalConfig(
@@ -57,7 +57,7 @@ def make_eval_config(config: Config) -> config_pb2.EvalConfig:
 
 
 def _slicing_spec(parts: Slice) -> config_pb2.SlicingSpec:
-    """A slice in TFMA's terms; ranges and troubles are columns there, with what names them."""
+    """A slice in TFMA's terms, in which ranges and troubles are columns too."""
     return config_pb2.SlicingSpec(
         feature_keys=[part.key_name for part in parts if part.key_value is None],
         feature_values={p.key_name: p.key_value for p in parts if p.key_value is not None},
@@ -74,7 +74,7 @@ def _probability_specs() -> config_pb2.MetricsSpec:
 
 
 def _decision_specs() -> config_pb2.MetricsSpec:
-    """The decision is 0 or 1: any threshold between is the model's own."""
+    """Metrics of the decision, 0 or 1: any threshold in between is the model's own."""
     return config_pb2.MetricsSpec(
         output_names=[DECISION],
         metrics=[

@@ -1,4 +1,4 @@
-"""The Beam pipeline that evaluates models: inference in large batches, one combination, files."""
+"""The Beam pipeline that evaluates models: batched inference, one combination, one writer."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -59,7 +59,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
                 (`MeasureOptions`) and `slices` (`SliceOptions`).
 
         Raises:
-            InputError: A slice has several values a row, or no column of it has any value.
+            InputError: A row has several values in a slice's column, or a slice's column has none.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(
@@ -75,7 +75,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         label = config.model_specs[0].label_keys[PROBABILITY]
         score = ScoreFn(models, label, slices, options.group)
         with self._make_beam_pipeline() as pipeline:
-            # Paths are the elements: a row that is a Beam element costs more than its prediction.
+            # The elements are paths: a row as an element costs more than its prediction.
             paths = pipeline | "Files" >> beam.Create(files)
             _ = (
                 paths
@@ -91,7 +91,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
 def _eval_config(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any]
 ) -> config_pb2.EvalConfig:
-    """The configuration; as in TFMA, without the baseline where there is none."""
+    """The configuration; as in TFMA, without a baseline model if there is none."""
     config = proto_utils.json_to_proto(
         exec_properties[standard_component_specs.EVAL_CONFIG_KEY], config_pb2.EvalConfig()
     )
@@ -111,7 +111,7 @@ def _model_path(input_dict: Mapping[str, list[Artifact]], spec: config_pb2.Model
 
 
 def _usual(paths: Any, signals: Mapping[str, Signal]) -> list[Any]:
-    """What is usual among the recordings of all files, as a side input; nothing without signals."""
+    """Usual values of the recordings of all files, as a side input; nothing without signals."""
     if not signals:
         return []
     return [
@@ -146,9 +146,9 @@ def _columns(files: Iterable[str]) -> list[str]:
 
 
 class ScoreFn(beam.DoFn):  # type: ignore[misc]
-    """A file of examples in, what the models answered in each slice out.
+    """Maps a file of examples to the models' answers in each slice.
 
-    The models are asked as TensorFlow Serving asks them: in a Session, by signature.
+    The models run as in TensorFlow Serving: in a Session, by signature.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
 
         Args:
             file: The file.
-            usual: What is usual in each signal; needed where a slice asks for a trouble.
+            usual: Usual values of each signal; needed if a slice asks for a trouble.
         """
         for serialised, batch in read_examples(file):
             count_rows(batch.num_rows, batch.nbytes)
@@ -221,14 +221,14 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
 
 
 class MergeAnswersFn(beam.CombineFn):  # type: ignore[misc]
-    """Parts of answers in, all of them out."""
+    """Merges parts of answers."""
 
     def create_accumulator(self) -> list[Answers]:
         """Returns no parts."""
         return []
 
     def add_input(self, parts: list[Answers], part: Answers) -> list[Answers]:
-        """Returns the parts and one more; they are merged all at once, which is cheaper."""
+        """Returns the parts with one added; merging them all at once is cheaper."""
         parts.append(part)
         return parts
 
@@ -241,7 +241,7 @@ class MergeAnswersFn(beam.CombineFn):  # type: ignore[misc]
         return [merge_answers(parts)] if parts else []
 
     def extract_output(self, parts: list[Answers]) -> Answers:
-        """Returns all the answers; a slice that is there has at least one part."""
+        """Returns all answers; every slice has at least one part."""
         return merge_answers(parts)
 
 

@@ -36,11 +36,11 @@ from models.probabilities.cost import Cost, decision_costs
 from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION, PROBABILITY
 from pipeline.config import Config
 
-# What is counted where the candidate's decision differs from the baseline's.
+# Counts of decisions in which the candidate differs from the baseline.
 LOST, GAINED = "faults_lost", "faults_gained"
 ADDED, REMOVED = "false_alarms_added", "false_alarms_removed"
 CHANGES = (LOST, GAINED, ADDED, REMOVED)
-# The metrics of which a change has an interval.
+# Metrics whose change has an interval.
 COMPARED = (PR_AUC, ROC_AUC, BRIER, COST)
 
 _FALL_OUT = "false_alarm_rate"
@@ -51,11 +51,11 @@ Mask = NDArray[np.bool_]
 
 @checked_dataclass(frozen=True, kw_only=True)
 class MeasureOptions(JsonValue):
-    """How sure and at which prices.
+    """Confidence, prices and groups of the measurement.
 
     Attributes:
         confidence: Two-sided confidence of every interval, in [0.5, 1).
-        cost: Prices; None where nobody said.
+        cost: Prices; None without `cost` in the config.
         group: Column whose equal values are not independent examples, or None.
     """
 
@@ -65,18 +65,18 @@ class MeasureOptions(JsonValue):
 
 
 def measure_options(config: Config) -> MeasureOptions:
-    """Returns how a use case is measured; examples of one group of the split belong together."""
+    """Returns the options of a use case; the groups are those of its split."""
     group = config.split.column if config.split.strategy == "group" else None
     return MeasureOptions(confidence=config.evaluation.confidence, cost=config.cost, group=group)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and the interval around it.
+    """A metric's value and its interval.
 
     Attributes:
-        value: The figure; NaN where it has no value.
-        interval: Lower and upper limit; None for a count, NaN where it is unknown.
+        value: The value; NaN if it is undefined.
+        interval: Lower and upper limit; None for a count, NaN if unknown.
     """
 
     value: float
@@ -88,11 +88,11 @@ Estimates = Mapping[str, Estimate]
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured in one slice.
+    """The measurements of one slice.
 
     Attributes:
         models: Model to output to metric.
-        differences: Output to metric: the candidate's less the baseline's, on the same examples.
+        differences: Output to metric: candidate minus baseline, on the same examples.
     """
 
     models: Mapping[str, Mapping[str, Estimates]]
@@ -151,8 +151,8 @@ def _measure_model(
 def _brier_limits(answers: Answers, model: str, value: float, confidence: float) -> Interval:
     """The limits of the Brier score from those of both classes' mean squares.
 
-    A square lies in [0, 1], so that it spreads no more than a yes or no with the same mean: the
-    exact interval of a share holds for it, too.
+    A square in [0, 1] has at most the variance of a Bernoulli variable with the same mean, so the
+    exact interval of a proportion is valid for it.
     """
     errors = np.abs(answers.probabilities[:, answers.models.index(model)] - answers.labels)
     if not np.isfinite(errors).all():
@@ -180,7 +180,7 @@ def _decision_limits(answers: Answers, model: str, confidence: float) -> dict[st
 def _expected_cost(
     answers: Answers, decision: Mapping[str, float], limits: Mapping[str, Interval], cost: Cost
 ) -> tuple[float, Interval]:
-    """Cost a thousand examples, and its limits from those of recall and of false alarms."""
+    """Cost per 1,000 examples, with limits from those of recall and of false alarms."""
     costs = [cost.missed_fault, cost.inspection + cost.false_alarm, cost.inspection]
     counts = [decision[name] for name in ("false_negatives", "false_positives", "true_positives")]
     total = len(answers.labels)
@@ -195,12 +195,12 @@ def _expected_cost(
 
 
 def _weight(count: int, total: int, price: float) -> float:
-    """What a share of `count` examples costs in a thousand."""
+    """Cost per 1,000 examples of a share of `count` examples."""
     return 1_000 * count / total * price
 
 
 def _changed_decisions(answers: Answers) -> dict[str, tuple[Mask, Mask]]:
-    """Among which examples, and which of them, the candidate decides otherwise."""
+    """By kind of change: the examples concerned, and those with a changed decision."""
     now, before = (
         answers.decisions[:, answers.models.index(model)] == 1 for model in (CANDIDATE, BASELINE)
     )
@@ -237,7 +237,7 @@ def _differences(
 
 
 def _alike(answers: Answers) -> bool:
-    """Whether both models give the same answer to every example, and so may be taken for one."""
+    """Whether both models give the same answer to every example."""
     now, before = (answers.models.index(model) for model in (CANDIDATE, BASELINE))
     return all(
         np.array_equal(given[:, now], given[:, before])
@@ -246,7 +246,7 @@ def _alike(answers: Answers) -> bool:
 
 
 def _cost_change(answers: Answers, value: float, cost: Cost, confidence: float) -> Interval:
-    """The limits of the change of cost, from the shares of examples that are decided otherwise."""
+    """The limits of the change of cost, from the shares of changed decisions."""
     prices = {
         LOST: cost.regret_of_miss,
         GAINED: -cost.regret_of_miss,
@@ -264,7 +264,7 @@ def _cost_change(answers: Answers, value: float, cost: Cost, confidence: float) 
 
 
 def _share_interval(answers: Answers, among: Mask, chosen: Mask, confidence: float) -> Interval:
-    """The exact interval of a share; for examples in groups with the trials that they are worth."""
+    """The exact interval of a share; examples in groups count as their effective trials."""
     trials, successes = float(among.sum()), float((among & chosen).sum())
     if answers.groups is None or not trials:
         return proportion_interval(successes, trials, confidence)

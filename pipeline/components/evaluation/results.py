@@ -12,7 +12,7 @@ from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, METR
 from pipeline.components.evaluation.measurement import CHANGES, COMPARED
 from pipeline.slicing import Slice
 
-# Every figure that the gate and the summary may read.
+# Every metric that the gate and the summary read.
 KNOWN = (*METRICS, COST, *CHANGES, *(f"{name}_diff" for name in COMPARED))
 
 SliceKey = tuple[tuple[str, str], ...]
@@ -20,11 +20,11 @@ SliceKey = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured of one model.
+    """The measurements of one model.
 
     Attributes:
-        overall: Metric name to value over the whole test split. Where there is a baseline, the
-            candidate's changes have its metric's name with `_diff`.
+        overall: Metric name to value over the whole test split. With a baseline, the
+            candidate's changes have the metric's name with `_diff`.
         slices: The same for each slice; a slice is pairs of column and value.
         intervals: Slice, the empty one for the whole split, to metric name to its interval.
     """
@@ -35,7 +35,7 @@ class Evaluation:
 
 
 def read_evaluation(uri: str) -> Evaluation:
-    """Returns what the Evaluator wrote of the candidate.
+    """Returns the Evaluator's results for the candidate.
 
     Args:
         uri: The folder of the ModelEvaluation artifact.
@@ -44,7 +44,7 @@ def read_evaluation(uri: str) -> Evaluation:
 
 
 def read_baseline_evaluation(uri: str) -> Evaluation | None:
-    """Returns what the Evaluator wrote of the model blessed before, or None without one.
+    """Returns the Evaluator's results for the previously blessed model, or None without one.
 
     Args:
         uri: The folder of the ModelEvaluation artifact.
@@ -76,7 +76,7 @@ def _read(uri: str, model_name: str) -> Evaluation:
 
 
 def _flat(outputs: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Interval]]:
-    """Metric name to value and to interval, whatever output it was measured on."""
+    """Metric name to value and to interval, over all outputs."""
     values: dict[str, float] = {}
     intervals: dict[str, Interval] = {}
     for sub_keys in outputs.values():
@@ -92,7 +92,7 @@ def _flat(outputs: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, Inter
 
 
 def _limits(bounded: Mapping[str, Any]) -> Interval:
-    """The limits; protobuf's JSON leaves out what is 0."""
+    """The limits; protobuf's JSON omits zeros."""
     return float(bounded.get("lowerBound", 0.0)), float(bounded.get("upperBound", 0.0))
 
 
@@ -101,13 +101,13 @@ def check_slices(
 ) -> None:
     """Checks that every slice by columns that the config asks for was measured.
 
-    A column that does not exist, or that is empty in the test split, leaves no trace in TFMA's
-    results; without this check its absence would pass for a good result. One value, range or
-    trouble may have no example: the gate says of it that it is too small.
+    A column that does not exist or is empty in the test split is absent from TFMA's results;
+    without this check its absence would pass for a good result. A value, range or trouble may have
+    no example: the gate reports it as too small.
 
     Args:
-        evaluation: What was measured.
-        wanted: The slices asked for.
+        evaluation: The results.
+        wanted: The requested slices.
         columns: The columns of the examples, for the message.
 
     Raises:

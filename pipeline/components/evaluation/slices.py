@@ -1,4 +1,4 @@
-"""Which rows of a record batch belong to which slice."""
+"""Assignment of the rows of a record batch to slices."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class SliceOptions(JsonValue):
-    """What is measured apart.
+    """The slices to measure.
 
     Attributes:
         slices: The slices; the whole split is always measured.
-        signals: The signals in which recording troubles are looked for; none where no slice asks.
+        signals: Signals to check for recording troubles; none if no slice asks for them.
     """
 
     slices: tuple[Slice, ...] = ()
@@ -37,7 +37,7 @@ class SliceOptions(JsonValue):
 
     @classmethod
     def of(cls, config: Config) -> "SliceOptions":
-        """Returns what a use case asks for: what is reported and what the gate watches, once."""
+        """Returns the slices of a use case, reported or watched by the gate, without duplicates."""
         slices = tuple(dict.fromkeys(config.slices.values()))
         troubles = any(part.trouble is not None for parts in slices for part in parts)
         signals = of_kind(config.features, Signal) if troubles else {}
@@ -77,7 +77,7 @@ def rows_by_slice(
 def group_ids(batch: pa.RecordBatch, column: str) -> NDArray[np.uint64]:
     """Returns a number for each row that is equal for equal values, in whatever batch.
 
-    Rows without a value make one group, for nothing says that they are independent.
+    Rows without a value form one group, because they may depend on each other.
 
     Args:
         batch: Columns of lists, as tfx_bsl decodes them.
@@ -102,7 +102,7 @@ def group_ids(batch: pa.RecordBatch, column: str) -> NDArray[np.uint64]:
 def _encode_part(
     batch: pa.RecordBatch, part: SlicePart, troubles: Mapping[str, Flags]
 ) -> tuple[NDArray[np.int64], list[Any]]:
-    """The place of what a part says of each row among the values, or -1 where it is not in it."""
+    """The index of each row's value of a part, or -1 for a row outside the part."""
     if part.column is None:
         return np.where(troubles[str(part.trouble)], 0, -1), [part.trouble]
     codes, values = _encode(batch, part.column)
@@ -113,13 +113,13 @@ def _encode_part(
     chosen = np.append(_chosen(part, values), False)[codes]  # the last is for those without a value
     if part.is_range:
         return np.where(chosen, 0, -1), [part.key_value]
-    # Under the key that it has among all values, so that it is one slice, however often asked for.
+    # The key is the same as among all values, so that repeated requests give one slice.
     named = [v if str(_plain(v)) == part.key_value else part.key_value for v in values]
     return np.where(chosen, codes, -1), named
 
 
 def _chosen(part: SlicePart, values: Sequence[Any]) -> Flags:
-    """Which of the values of a column are meant."""
+    """Which values of a column the part selects."""
     numbers = not any(isinstance(value, bytes) for value in values)
     if part.is_range:
         if not numbers:
@@ -134,12 +134,12 @@ def _chosen(part: SlicePart, values: Sequence[Any]) -> Flags:
         wanted = float(str(part.value))
     except ValueError:
         return np.zeros(len(values), bool)
-    # A tf.Example's numbers are int64 or float32: 1.1 there is not the 1.1 of the YAML.
+    # A tf.Example's numbers are int64 or float32: its 1.1 is not the YAML's 1.1.
     return np.array([value in {wanted, float(np.float32(wanted))} for value in values], bool)
 
 
 def _encode(batch: pa.RecordBatch, column: str) -> tuple[NDArray[np.int64], list[Any]]:
-    """The place of each row's value in a list of distinct values, or -1 where it has none."""
+    """The index of each row's value in a list of distinct values, or -1 without a value."""
     codes = np.full(batch.num_rows, -1, np.int64)
     place = batch.schema.get_field_index(column)
     if place < 0 or pa.types.is_null(batch.column(place).type):

@@ -1,4 +1,4 @@
-"""Results in the files that `tfma.load_eval_result` reads."""
+"""Writer of the files that `tfma.load_eval_result` reads."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ from pipeline.components.evaluation.eval_config import CANDIDATE, PROBABILITY
 from pipeline.components.evaluation.measurement import Estimate, Measured, MeasureOptions, measure
 from pipeline.components.evaluation.slices import SliceKey
 
-# Bars of the calibration plot.
+# Bins of the calibration plot.
 _CALIBRATION_BUCKETS = 20
 
 
@@ -36,14 +36,14 @@ def write_metrics(
 
     Args:
         folder: The folder of the ModelEvaluation artifact.
-        results: Slice to what the models answered there.
-        options: How sure intervals are, and what decisions cost.
+        results: Slice to the models' answers in it.
+        options: Confidence of intervals and prices of decisions.
     """
     keys = sorted(results, key=str)
     measured = [_metrics(key, measure(results[key], options)) for key in keys]
     _write_records(folder, constants.METRICS_KEY, measured)
     _write_records(folder, constants.PLOTS_KEY, [_plots(key, results[key]) for key in keys])
-    # No thresholds: the verdict is the ModelGate's.
+    # No thresholds: ModelGate gives the verdict.
     unjudged = validation_result_pb2.ValidationResult(missing_thresholds=True)
     _write_records(folder, constants.VALIDATIONS_KEY, [unjudged])
 
@@ -55,12 +55,12 @@ def write_config(
     examples: str,
     models: Mapping[str, str],
 ) -> None:
-    """Writes what was evaluated.
+    """Writes the configuration of the evaluation.
 
     Args:
         folder: The folder of the ModelEvaluation artifact.
-        config: What was measured.
-        examples: Where the examples are.
+        config: The configuration.
+        examples: Folder of the examples.
         models: Model name to the SavedModel's folder.
     """
     run = config_pb2.EvalRun(

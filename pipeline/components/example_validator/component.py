@@ -1,6 +1,6 @@
-"""ExampleValidator, the component.
+"""The ExampleValidator component.
 
-TFX 1.21's own gives TFDV nothing to compare with, so the schema's drift comparators say nothing.
+TFX 1.21's own passes TFDV no earlier data, so the schema's drift comparators have no effect.
 """
 
 from tfx.components.example_validator import component
@@ -61,7 +61,7 @@ class ExampleValidator(component.ExampleValidator):  # type: ignore[misc]
 
         Args:
             statistics: The statistics of the data.
-            schema: What the data should be.
+            schema: The curated schema.
             code_digest: Digest of the code that decides the result.
             earlier_statistics: Statistics of an earlier span; may resolve to none. None where the
                 data have no spans.
@@ -77,5 +77,5 @@ class ExampleValidator(component.ExampleValidator):  # type: ignore[misc]
             code_digest=code_digest,
             anomalies=Channel(type=standard_artifacts.ExampleAnomalies),
         )
-        # TFX's class would build its own interface, which knows no earlier statistics.
+        # TFX's constructor would build its own interface, which has no earlier statistics.
         base_component.BaseComponent.__init__(self, spec=spec)

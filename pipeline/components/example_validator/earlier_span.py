@@ -1,4 +1,4 @@
-"""Which earlier span new data are compared with."""
+"""Resolver of the earlier span that new data are compared with."""
 
 import re
 
@@ -55,13 +55,13 @@ class AcceptedEarlierSpanStrategy(ResolverStrategy):  # type: ignore[misc]
         earlier = [found for found in input_dict[STATISTICS] if found.id in reports]
         if not earlier:
             return {CANDIDATE: candidate, STATISTICS: [], REPORT: []}
-        # Of two readings of one span, the later: it was made by newer code.
+        # Of two readings of one span the later counts, because it is from newer code.
         latest = max(earlier, key=lambda found: (_span_of(reports[found.id]), int(found.id)))
         return {CANDIDATE: candidate, STATISTICS: [latest], REPORT: [reports[latest.id]]}
 
 
 def read_span(examples: Artifact) -> int:
-    """Returns the latest span in examples; TFX's driver notes it beside the typed property."""
+    """Returns the latest span in examples, which TFX's driver records as a custom property."""
     return int(examples.get_custom_property(utils.SPAN_PROPERTY_NAME) or 0)
 
 

@@ -1,4 +1,4 @@
-"""The executor of ExampleValidator: TFDV's validation, with the drift comparators at work."""
+"""The executor of ExampleValidator: TFDV's validation, drift comparators included."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.components.example_validator.properties import (
 
 EARLIER_STATISTICS_KEY, EARLIER_REPORT_KEY = "earlier_statistics", "earlier_report"
 HAS_SPANS_KEY = "has_spans"
-# The other splits are of the same rows, and so small that their distances are mostly chance.
+# The other splits come from the same rows and are so small that their distances are mostly noise.
 _COMPARED_SPLIT = "train"
 
 
@@ -92,7 +92,7 @@ def _validate_splits(
 def describe_comparison(
     schema: schema_pb2.Schema, *, has_spans: bool, earlier_span: int | None
 ) -> str:
-    """Returns in words with which span the data were compared, or why with none.
+    """Describes which span the data were compared with, or why there was no comparison.
 
     Args:
         schema: The schema, with or without drift comparators.

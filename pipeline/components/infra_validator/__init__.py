@@ -1,1 +1,1 @@
-"""Asks the exported model as its clients will, before it is pushed."""
+"""InfraValidator: queries the exported model as clients do, before it is pushed."""

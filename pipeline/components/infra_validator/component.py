@@ -1,4 +1,4 @@
-"""InfraValidator, the component: a model that its server cannot answer with is not pushed."""
+"""The InfraValidator component: a model that fails in its server is not pushed."""
 
 import json
 import logging
@@ -33,13 +33,13 @@ def InfraValidator(  # noqa: N802 - a component is a noun
     label: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
-    """Serves the model in a fresh process and asks it by both wires and both signatures.
+    """Serves the model in a new process and queries it by both protocols and both signatures.
 
     Args:
         model: The candidate.
         model_run: The Trainer's own predictions of the eval split.
-        examples: The examples, of which some of the eval split are replayed.
-        blessing: Gets the file and property by which Pusher knows an infra blessing, and
+        examples: The examples; some of the eval split are replayed.
+        blessing: Gets the file and property that Pusher reads, and
             `num_requests`, `num_examples`, `max_difference` and `problems` as JSON.
         label: The label column.
         code_digest: Digest of the code of this component and of the server.
@@ -54,7 +54,7 @@ def InfraValidator(  # noqa: N802 - a component is a noun
 
 
 def validate(folder: Path, sample: Sample, *, label: str) -> Replay:
-    """Returns how a model does in a server of its own.
+    """Returns the result of replaying a sample through a server of the model.
 
     Args:
         folder: The SavedModel.
@@ -80,7 +80,7 @@ def validate(folder: Path, sample: Sample, *, label: str) -> Replay:
 
 
 def _write_blessing(blessing: InfraBlessing, model: Model, result: Replay) -> None:
-    """Writes what TFX's own InfraValidator writes, the model that it is about, and the reasons."""
+    """Writes what TFX's InfraValidator writes, the model's id, and the reasons."""
     Path(blessing.uri).mkdir(parents=True, exist_ok=True)
     mark_infra_blessing(blessing, blessed=not result.problems)
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_CURRENT_MODEL_ID_KEY, model.id)

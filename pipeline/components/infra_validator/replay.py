@@ -1,4 +1,4 @@
-"""Examples replayed through a server, and its answers beside the Trainer's own."""
+"""Replay of examples through a server, compared with the Trainer's predictions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT
 from models.inputs.raw_columns import columns_from_examples
 from serving.client import Client, ServingClientError
 
-# Training computes in other batches than serving: sums in another order, in float32.
+# Training and serving use different batches: float32 sums in another order.
 TOLERANCE = 1e-5
 _BATCH_ROWS = 32
 
@@ -23,7 +23,7 @@ Ask = Callable[[Sequence[bytes]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Sample:
-    """Examples and what the Trainer's own model says of them.
+    """Examples and the Trainer's predictions for them.
 
     Attributes:
         examples: Serialised tf.Examples, without the label.
@@ -38,7 +38,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came out of a replay.
+    """The result of a replay.
 
     Attributes:
         num_requests: Requests sent.
@@ -54,7 +54,7 @@ class Replay:
 def take_sample(
     files: Sequence[str], probabilities: NDArray[np.float64], *, label: str, max_rows: int
 ) -> Sample:
-    """Returns rows of a split at even distances, without their label.
+    """Returns evenly spaced rows of a split, without their label.
 
     Args:
         files: The split's gzip TFRecords, in order.
@@ -81,11 +81,11 @@ def _without(serialised: bytes, label: str) -> bytes:
 def replay(
     sample: Sample, clients: Mapping[str, Client], inputs: Mapping[str, TensorInfo]
 ) -> Replay:
-    """Asks for every example by every wire and signature, and compares.
+    """Sends every example by every protocol and signature, and compares the answers.
 
     Args:
         sample: The examples.
-        clients: A client by the name of its wire.
+        clients: A client by the name of its protocol.
         inputs: The inputs of `serving_default`.
     """
     differences, problems, num_requests = [0.0], [], 0
@@ -99,7 +99,7 @@ def replay(
                 continue
             num_requests += sent
             difference = np.abs(answers - sample.probabilities)
-            # Not a number is a difference too.
+            # NaN counts as a difference.
             difference[np.isnan(difference)] = np.inf
             differences.append(float(difference.max()))
             problems += _described(where, difference, answers, sample)

@@ -1,4 +1,4 @@
-"""What can be said of a SavedModel's signatures without loading it."""
+"""Checks of a SavedModel's signatures without loading it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,11 +10,11 @@ _OUTPUTS = ("probability", "decision")
 
 
 def check_signatures(signatures: Mapping[str, SignatureDef], label: str) -> list[str]:
-    """Returns what is wrong with a model's signatures, a sentence each; nothing if all is well.
+    """Returns the problems of a model's signatures, a sentence each.
 
     Args:
         signatures: The model's signatures by name.
-        label: The label column, which no client can know.
+        label: The label column, which clients do not have.
     """
     return [
         problem

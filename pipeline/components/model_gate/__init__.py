@@ -1,1 +1,1 @@
-"""ModelGate: which model is good enough to be served."""
+"""ModelGate: the decision whether a model is good enough to serve."""

@@ -43,7 +43,7 @@ def whole_split(evaluation: Evaluation, bars: Bars, confidence: float) -> Iterat
 def slices(evaluation: Evaluation, asked: GateSlice, confidence: float) -> Iterator[Reason]:
     """Yields a reason for each bar and each slice by the columns; the Evaluator measured them.
 
-    Where no example of the test split is in any of them, each bar is said to have too few.
+    If no example of the test split is in any of them, each bar is reported as too small.
     """
     parts = make_slice(asked.columns)
     found = [key for key in sorted(evaluation.slices) if _is_of(key, parts)]
@@ -52,7 +52,7 @@ def slices(evaluation: Evaluation, asked: GateSlice, confidence: float) -> Itera
 
 
 def _is_of(key: SliceKey, parts: Slice) -> bool:
-    """Whether a slice that was measured is one of those that the parts ask for."""
+    """Whether a measured slice is one that the parts ask for."""
     pairs = sorted(key)
     return len(pairs) == len(parts) and all(
         name == part.key_name and part.key_value in {None, value}
@@ -95,7 +95,7 @@ def _judge(
 
 
 def compare(interval: Interval, bar: float, *, lower_is_better: bool = False) -> Word:
-    """Returns what an interval says of a bar; one that is unknown says nothing."""
+    """Compares an interval with a bar; an unknown interval is inconclusive."""
     lower, upper = interval
     if lower_is_better:
         lower, upper, bar = -upper, -lower, -bar
@@ -107,7 +107,7 @@ def compare(interval: Interval, bar: float, *, lower_is_better: bool = False) ->
 def _missing(
     metric: str, bar: float, metrics: Metrics, interval: Interval, confidence: float
 ) -> str:
-    """What the test split lacks for an answer."""
+    """Why the test split is inconclusive."""
     faults = num_faults(metrics)
     least = _least_faults(metric, bar, confidence)
     if faults < least:
@@ -132,11 +132,11 @@ def _least_faults(metric: str, bar: float, confidence: float) -> int:
 
 
 def more_needed(growth: float, metrics: Metrics) -> str:
-    """Returns how many more faults it takes, with healthy examples in proportion.
+    """Returns how many more faults are needed, with healthy examples in proportion.
 
     Args:
-        growth: By what factor the test split must grow.
-        metrics: What was measured on the split as it is.
+        growth: The factor by which the test split must grow.
+        metrics: The metrics on the current split.
     """
     faults = num_faults(metrics)
     number = math.ceil((growth - 1) * faults) if math.isfinite(growth) else _MANY

@@ -1,4 +1,4 @@
-"""Against the model blessed before, on the same examples."""
+"""Comparison with the previously blessed model on the same examples."""
 
 from collections.abc import Iterator
 
@@ -25,8 +25,8 @@ def not_worse(
 ) -> Iterator[Reason]:
     """Yields the reasons of the comparison.
 
-    With prices the cost decides, for that is what the prices are for. Without them it is PR-AUC,
-    and a model that surely finds fewer faults is refused whatever its PR-AUC.
+    With prices, the cost alone decides. Without them PR-AUC decides, and a model that finds
+    significantly fewer faults is refused whatever its PR-AUC.
     """
     if cost is not None:
         yield _cost(measured, before, gate, cost)

@@ -1,4 +1,4 @@
-"""ModelGate, the component: blesses or refuses what the Evaluator measured."""
+"""The ModelGate component: blesses or refuses the evaluated model."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def ModelGate(  # noqa: N802 - a component is a noun
 def _write_blessing(
     blessing: ModelBlessing, model: Model, baseline_model: Model | None, verdict: Verdict
 ) -> None:
-    """Writes what TFX's own Evaluator writes for a verdict, and the reasons."""
+    """Writes what TFX's Evaluator writes for a verdict, and the reasons."""
     names = {True: constants.BLESSED_FILE_NAME, False: constants.NOT_BLESSED_FILE_NAME}
     folder = Path(blessing.uri)
     folder.mkdir(parents=True, exist_ok=True)

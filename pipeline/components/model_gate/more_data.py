@@ -1,4 +1,4 @@
-"""How many more faults a test split would need for an answer."""
+"""Size of the test split that a conclusive answer needs."""
 
 import math
 from collections.abc import Callable
@@ -9,31 +9,31 @@ _MOST = 1e9
 
 
 def growth_of_share(share: float, interval: Interval, bar: float, confidence: float) -> float:
-    """Returns by what factor the examples must grow until the interval of a share leaves the bar.
+    """Returns the factor by which the examples must grow until a share's interval excludes the bar.
 
-    The share is taken to stay as it is. How many independent examples there are now is read from
-    the interval itself, so that examples in groups count for what they are worth.
+    The share is assumed to stay constant. The current number of independent examples is derived
+    from the interval, so that examples in groups count as their effective number.
 
     Args:
-        share: The share that was measured, such as recall.
-        interval: Its exact interval, which holds `bar`.
+        share: The measured share, such as recall.
+        interval: Its exact interval, which contains `bar`.
         bar: The bar.
         confidence: Two-sided confidence of the interval.
 
     Returns:
-        The factor, > 1; infinite where the share is the bar itself.
+        The factor, > 1; infinite if the share equals the bar.
     """
     if share == bar:
         return math.inf
     side = 0 if share > bar else 1
-    # A limit of 0 or 1 tells nothing of the number; the other one does.
+    # A limit of 0 or 1 does not determine the number; the other one does.
     told = 0 if interval[0] > 0 else 1
 
     def limit(trials: float, which: int) -> float:
         return proportion_interval(share * trials, trials, confidence)[which]
 
     def apart(trials: float, which: int, value: float) -> bool:
-        """Whether with so many the limit lies nearer to the share than a value."""
+        """Whether with so many trials the limit is closer to the share than a value."""
         return limit(trials, which) >= value if which == 0 else limit(trials, which) <= value
 
     now = _smallest(lambda trials: apart(trials, told, interval[told]))
@@ -44,7 +44,7 @@ def growth_of_share(share: float, interval: Interval, bar: float, confidence: fl
 def growth_of_mean(value: float, interval: Interval, bar: float) -> float:
     """Returns the same for a mean, an area or a difference, whose error falls as 1 / sqrt(n).
 
-    The half of the interval on the bar's side, h, must shrink to the distance d: (h / d)^2.
+    The half-width of the interval on the bar's side, h, must shrink to the distance d: (h / d)^2.
     """
     distance = abs(value - bar)
     half = value - interval[0] if value > bar else interval[1] - value
@@ -52,9 +52,9 @@ def growth_of_mean(value: float, interval: Interval, bar: float) -> float:
 
 
 def fewest_for_share(bar: float, confidence: float) -> int:
-    """Returns how many examples it takes at least, all of them right, for a share above a bar.
+    """Returns the fewest examples, all of them right, that show a share above a bar.
 
-    All right of n leave a lower limit of tail^(1/n), so n = ln(tail) / ln(bar).
+    With all of n right, the lower limit is tail^(1/n), so n = ln(tail) / ln(bar).
     """
     return math.ceil(math.log((1 - confidence) / 2) / math.log(bar) - 1e-9)
 
@@ -65,7 +65,7 @@ def fewest_for_area(bar: float, confidence: float) -> int:
 
 
 def _smallest(enough: Callable[[float], bool]) -> float:
-    """The smallest number that is enough, by halving; 1e9 where none below is."""
+    """The smallest sufficient number, by bisection; 1e9 if no smaller one suffices."""
     low, high = 0.0, 1.0
     while not enough(high) and high < _MOST:
         low, high = high, 2 * high

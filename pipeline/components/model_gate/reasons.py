@@ -1,4 +1,4 @@
-"""What a verdict is made of: a reason for each bar, with one of three answers."""
+"""Verdicts and their reasons: one reason for each bar, with one of three answers."""
 
 import math
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ LOWER_IS_BETTER = frozenset({"brier", "expected_cost"})
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """One bar and what the test split says of it.
+    """The result of one bar on the test split.
 
     Attributes:
         metric: Name of the metric.
@@ -51,13 +51,13 @@ class Reason:
 
     @property
     def passed(self) -> bool:
-        """Whether the bar is cleared; never by a value that is not a number."""
+        """Whether the bar is cleared; NaN never clears it."""
         return self.verdict == BLESSED
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict: what the worst of the reasons says.
+    """The verdict, which is that of the worst reason.
 
     Attributes:
         reasons: Each bar.
@@ -72,7 +72,7 @@ class Verdict:
 
     @property
     def word(self) -> Word:
-        """`REJECTED` if a bar is failed, else `INCONCLUSIVE` if one cannot be told."""
+        """`REJECTED` if a bar is failed, else `INCONCLUSIVE` if one is inconclusive."""
         found = {reason.verdict for reason in self.reasons}
         order: tuple[Word, ...] = (REJECTED, INCONCLUSIVE)
         return next((word for word in order if word in found), BLESSED)
@@ -88,12 +88,12 @@ class Verdict:
 
 
 def numbers_json(values: Metrics) -> dict[str, float | None]:
-    """Returns the values with None for what is not a number, for which JSON has no word."""
+    """Returns the values with None for NaN and infinity, which JSON lacks."""
     return {key: value if math.isfinite(value) else None for key, value in values.items()}
 
 
 def two_valued(passed: bool) -> Word:
-    """The word of a bar that a model must show to clear: not shown is refused."""
+    """The verdict of a bar without an inconclusive answer."""
     return BLESSED if passed else REJECTED
 
 
@@ -108,7 +108,7 @@ def count_faults(number: int) -> str:
 
 
 def figure(metric: str, value: float) -> str:
-    """Returns a figure with the digits that its metric deserves."""
+    """Formats a value with the digits that suit its metric."""
     if not math.isfinite(value):
         return "without a value"
     if metric == "expected_cost":
@@ -117,7 +117,7 @@ def figure(metric: str, value: float) -> str:
 
 
 def with_interval(metric: str, value: float, interval: Interval = UNKNOWN) -> str:
-    """Returns a figure and its interval, such as `0.940 [0.791, 0.990]`."""
+    """Formats a value and its interval, such as `0.940 [0.791, 0.990]`."""
     lower, upper = interval
     if not math.isfinite(lower) or not math.isfinite(upper):
         return figure(metric, value)

@@ -1,6 +1,6 @@
-"""Bars that a model without any skill does not clear.
+"""Bars that a model with no skill does not clear.
 
-They have two answers only: a model that cannot be told from one that knows nothing is refused.
+They have only two answers: a model that does not show skill is refused.
 """
 
 import math
@@ -23,7 +23,7 @@ from pipeline.config import Gate
 
 
 def better_than_never(metrics: Metrics) -> Iterator[Reason]:
-    """The model that always answers "healthy" finds nothing, however accurate it is."""
+    """Compares with always answering "healthy", which is accurate but finds no fault."""
     found = metrics["true_positives"]
     alarms = found + metrics["false_positives"]
     yield Reason(
@@ -47,7 +47,7 @@ def better_than_never(metrics: Metrics) -> Iterator[Reason]:
 def better_than_prior(
     metrics: Metrics, intervals: Mapping[str, Interval], gate: Gate, confidence: float
 ) -> Iterator[Reason]:
-    """The model that always answers the prevalence has PR-AUC p, ROC-AUC 1/2, Brier p (1 - p)."""
+    """Compares with always answering the prevalence p: PR-AUC p, ROC-AUC 1/2, Brier p (1 - p)."""
     prevalence = metrics["prevalence"]
     bar = prevalence + gate.min_pr_auc_gain * (1 - prevalence)
     yield Reason(
@@ -75,7 +75,7 @@ def _better_than_chance(
 ) -> Reason:
     lower = roc_auc_lower_bound(metrics, confidence)
     if "roc_auc" in intervals:
-        # For examples in groups the interval is the wider of the two.
+        # With examples in groups, this interval is the wider one.
         lower = min(lower, intervals["roc_auc"][0])
     text = (
         f"ROC-AUC {figure('roc_auc', metrics['roc_auc'])}, at least {figure('roc_auc', lower)} "
@@ -110,7 +110,7 @@ def roc_auc_lower_bound(metrics: Metrics, confidence: float) -> float:
     """Returns the lower limit of ROC-AUC; NaN where a class is missing.
 
     The standard error is taken at chance: the question is whether a model without any skill would
-    show this ROC-AUC, and for a perfect score the error at the observed value would be 0.
+    show this ROC-AUC, and at a perfect score the error at the observed value would be 0.
 
     Args:
         metrics: A model's metrics.
@@ -129,7 +129,7 @@ def roc_auc_lower_bound(metrics: Metrics, confidence: float) -> float:
 
 
 def cheaper_than_trivial(metrics: Metrics, cost: Cost) -> Reason:
-    """No alarm ever costs every miss; an alarm for everything every inspection and false alarm."""
+    """Compares with no alarm at all and with an alarm for every example, whichever is cheaper."""
     prevalence = metrics["prevalence"]
     never = 1_000 * prevalence * cost.missed_fault
     always = 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)

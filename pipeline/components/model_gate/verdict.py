@@ -1,4 +1,4 @@
-"""The verdict on a model, from its metrics and those of the model blessed before it."""
+"""The verdict on a model, from its metrics and those of the previously blessed model."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -22,11 +22,11 @@ from pipeline.config import Config, Gate
 
 @dataclass(frozen=True, kw_only=True)
 class Terms(JsonValue):
-    """What a model is judged by.
+    """The criteria of the verdict.
 
     Attributes:
         gate: The bars.
-        cost: Prices; None where nobody said.
+        cost: Prices; None without `cost` in the config.
         confidence: Two-sided confidence of the intervals that were measured.
     """
 
@@ -43,14 +43,14 @@ class Terms(JsonValue):
 def judge(measured: Evaluation, before: Evaluation | None, terms: Terms) -> Verdict:
     """Judges a model on the test split.
 
-    A bar is cleared where the whole interval clears it and failed where the whole interval fails
-    it. At 95 % a model just below a bar is blessed in at most 2.5 % of all test splits, whatever
-    the number of bars, since it must clear each; benchmarks/README.md has the measured shares.
+    A bar is cleared if the whole interval clears it, and failed if the whole interval fails it. At
+    95 %, a model just below a bar is blessed in at most 2.5 % of all test splits, whatever the
+    number of bars, because it must clear each one; benchmarks/README.md has the measured shares.
 
     Args:
-        measured: What was measured of it.
-        before: The same of the latest blessed model on the same examples, or None.
-        terms: The bars.
+        measured: Its metrics.
+        before: Those of the latest blessed model on the same examples, or None.
+        terms: The criteria.
     """
     return Verdict(tuple(_reasons(measured, before, terms)))
 

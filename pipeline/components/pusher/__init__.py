@@ -1,1 +1,1 @@
-"""TFX's Pusher, with a push that is done whole or not at all."""
+"""TFX's Pusher with an atomic push."""

@@ -1,4 +1,4 @@
-"""Keeps the cache from answering for a push that is no longer the newest."""
+"""Removes pushes from the cache that are no longer the newest."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Writes a model into the next version folder of a served model, whole or not at all."""
+"""Atomic writes of a model into the next version folder of a served model."""
 
 import filecmp
 import os

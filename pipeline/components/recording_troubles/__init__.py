@@ -1,1 +1,1 @@
-"""Recording troubles: noise, gaps, bias and wrong rates, found by the recordings alone."""
+"""Recording troubles: noise, gaps, bias and wrong rates, detected from the recordings alone."""

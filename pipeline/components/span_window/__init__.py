@@ -1,1 +1,1 @@
-"""The window: several accepted spans that are trained on together."""
+"""SpanWindow: several accepted spans as one data set."""

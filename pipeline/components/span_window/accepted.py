@@ -1,4 +1,4 @@
-"""Which Examples artifacts are the accepted readings of the spans of a window."""
+"""Lookup of the accepted Examples artifacts of a window's spans."""
 
 from collections.abc import Iterable, Mapping
 
@@ -23,10 +23,10 @@ def accepted_examples(
 
     Args:
         examples: Examples artifacts of the pipeline.
-        reports: AnomalyGate's reports; there is none of data that it stopped.
-        window: Span to the fingerprint of its files: of a span that was delivered again, what was
-            read before does not count.
-        acceptance: Digest of all that decides what is read and what is accepted.
+        reports: AnomalyGate's reports, which exist only for accepted data.
+        window: Span to the fingerprint of its files; an earlier reading of a span that was
+            delivered again does not count.
+        acceptance: Digest of everything that decides what is read and accepted.
     """
     accepted = {
         report.custom_properties[EXAMPLES_ID_KEY].int_value

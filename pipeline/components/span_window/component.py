@@ -1,4 +1,4 @@
-"""SpanWindow, the component: the examples of several spans as one Examples artifact."""
+"""The SpanWindow component: the examples of several spans as one Examples artifact."""
 
 import hashlib
 import json
@@ -29,12 +29,12 @@ def SpanWindow(  # noqa: N802 - a component is a noun
 ) -> None:
     """Puts the files of all spans into one artifact, without reading them.
 
-    What follows sees one Examples artifact, whether it holds one span or thirty. Its files are
-    hard links where the file system has them, and copies elsewhere; their names begin with the
-    span, so that their order is the order of the spans.
+    Later steps see one Examples artifact, whether it contains one span or thirty. Its files are
+    hard links if the file system supports them, else copies; their names begin with the span, so
+    that they sort by span.
 
     Args:
-        spans: The spans, each dealt to its splits on its own, in order.
+        spans: The spans in order, each split by itself.
         examples: Gets the files, and the sums of the spans' counts.
         code_digest: Digest of this code.
     """
@@ -50,7 +50,7 @@ def SpanWindow(  # noqa: N802 - a component is a noun
 
 
 def link_or_copy(source: str, target: str) -> None:
-    """Gives a file a second name, or a second copy where it cannot have one."""
+    """Links a file to a second name, or copies it if it cannot be linked."""
     try:
         os.link(source, target)
     except OSError:  # another file system, one without links, or a URL

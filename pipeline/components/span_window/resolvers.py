@@ -1,4 +1,4 @@
-"""Which earlier artifacts a window is made of: its spans' examples, and an earlier analysis."""
+"""Resolvers of a window's inputs: the examples of its spans and an earlier analysis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class SpanWindowStrategy(ResolverStrategy):  # type: ignore[misc]
 
         Args:
             window: Span, as text, to the fingerprint of its files.
-            acceptance: Digest of all that decides what is read and what is accepted.
+            acceptance: Digest of everything that decides what is read and accepted.
         """
         self._window = {int(span): fingerprint for span, fingerprint in window.items()}
         self._acceptance = acceptance
@@ -43,7 +43,7 @@ class SpanWindowStrategy(ResolverStrategy):  # type: ignore[misc]
                 `examples` and `report`.
 
         Raises:
-            InputError: A span is not there: its files changed since the run began.
+            InputError: A span is missing, because its files changed since the run began.
         """
         found = accepted_examples(
             [artifact.mlmd_artifact for artifact in input_dict[EXAMPLES]],
@@ -116,7 +116,7 @@ class EarlierAnalysisStrategy(ResolverStrategy):  # type: ignore[misc]
         return {EXAMPLES: input_dict[EXAMPLES], SCHEMA: input_dict[SCHEMA], CACHE: chosen}
 
     def _analyses(self, store: MetadataStore, caches: Sequence[Artifact]) -> list[_Analysis]:
-        """What the same preprocessing analysed, the oldest first."""
+        """Earlier analyses by the same preprocessing, the oldest first."""
         if not caches:
             return []
         by_id = {cache.id: cache for cache in caches}
@@ -157,7 +157,7 @@ def _schemas(store: MetadataStore, analyses: Sequence[_Analysis]) -> dict[int, s
 
 
 def _schema_text(schema: Artifact) -> str:
-    """A schema's text, or nothing where its file is gone."""
+    """A schema's text, or an empty text if its file is gone."""
     path = f"{schema.uri}/schema.pbtxt"
     if not fileio.exists(path):
         return ""

@@ -45,5 +45,5 @@ class StatisticsGen(component.StatisticsGen):  # type: ignore[misc]
             code_digest=code_digest,
             statistics=Channel(type=standard_artifacts.ExampleStatistics),
         )
-        # TFX's class would build its own interface, which knows no code digest.
+        # TFX's constructor would build its own interface, which has no code digest.
         base_beam_component.BaseBeamComponent.__init__(self, spec=spec)

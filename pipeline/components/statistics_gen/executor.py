@@ -33,7 +33,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         Args:
             input_dict: `examples`.
             output_dict: `statistics`.
-            exec_properties: Nothing that is read here.
+            exec_properties: Unused.
 
         Raises:
             InputError: A split has no examples.
@@ -55,8 +55,8 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             (outputs[split], file) for split in outputs for file in split_files(examples.uri, split)
         ]
         with self._make_beam_pipeline() as pipeline:
-            # Paths are the elements: a batch that Beam has to encode costs more than its
-            # statistics. Each split's result is written by whichever worker combines it.
+            # The elements are paths: encoding a batch costs Beam more than its statistics. The
+            # worker that combines a split also writes its result.
             _ = (
                 pipeline
                 | "Files" >> beam.Create(files)

@@ -1,4 +1,4 @@
-"""TFDV's statistics as one combination of record batches."""
+"""TFDV's statistics as one Beam combiner of record batches."""
 
 import functools
 from collections.abc import Iterable
@@ -23,10 +23,10 @@ Accumulators = list[Any]
 
 
 def make_generators() -> list[CombinerStatsGenerator]:
-    """Returns TFDV's default statistics in the form whose parts can be merged.
+    """Returns TFDV's default statistics in mergeable form.
 
     `tfdv.GenerateStatistics` counts top values in a shuffle of every single value; the sketches
-    give the same answer from a few kilobytes a column.
+    give the same result from a few kilobytes per column.
     """
     options = tfdv.StatsOptions()
     return [
@@ -47,10 +47,10 @@ def make_generators() -> list[CombinerStatsGenerator]:
 
 
 class StatisticsCombineFn(beam.CombineFn):  # type: ignore[misc]
-    """Record batches in, a `DatasetFeatureStatisticsList` of one data set out.
+    """Combines record batches into a `DatasetFeatureStatisticsList` of one data set.
 
-    `tfdv.GenerateStatistics` does the same with some 250 Beam transforms a split, which cost
-    seconds before the first row is read; this is one.
+    `tfdv.GenerateStatistics` uses some 250 Beam transforms per split, which cost seconds before the
+    first row is read; this is one transform.
     """
 
     def __init__(self) -> None:

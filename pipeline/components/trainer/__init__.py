@@ -1,1 +1,1 @@
-"""Trainer: TFX's, told what was sampled, and held to correcting it."""
+"""TFX's Trainer with a check that the model corrects for sampling."""

@@ -1,4 +1,4 @@
-"""Trainer: TFX's component with an executor that knows of sampling."""
+"""TFX's Trainer with an executor that passes the sampling record on."""
 
 from tfx.components import Trainer as StockTrainer
 from tfx.dsl.components.base import executor_spec

@@ -1,4 +1,4 @@
-"""The executor of Trainer: what metadata say of the sampling goes in, and must come out."""
+"""The executor of Trainer, which passes the sampling record in and checks the correction."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ _EXAMPLES = standard_component_specs.EXAMPLES_KEY
 
 
 class Executor(GenericExecutor):  # type: ignore[misc]
-    """TFX's executor, which gives its function no artifact's properties; this one gives one."""
+    """TFX's executor, which also passes the record of the sampling to its function."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -28,7 +28,7 @@ class Executor(GenericExecutor):  # type: ignore[misc]
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Trains, and checks that the model corrects what was sampled.
+        """Trains, and checks that the model corrects for the sampling.
 
         Raises:
             InputError: The calibration asked for needs more positives.
@@ -50,11 +50,11 @@ class Executor(GenericExecutor):  # type: ignore[misc]
 def told_of_sampling(
     input_dict: dict[str, list[Artifact]], exec_properties: dict[str, Any]
 ) -> dict[str, Any]:
-    """Returns execution properties whose `custom_config` holds the record of the sampling, if any.
+    """Returns execution properties with the record of the sampling, if any, in `custom_config`.
 
     Args:
         input_dict: `examples`.
-        exec_properties: What the component was given.
+        exec_properties: The component's own.
     """
     examples = artifact_utils.get_single_instance(input_dict[_EXAMPLES])
     recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
@@ -64,7 +64,7 @@ def told_of_sampling(
 
 
 def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:
-    """Checks before the training that the eval split suffices for the calibration.
+    """Checks, before training, that the eval split suffices for the calibration.
 
     Raises:
         InputError: Isotonic regression has too few positives.
@@ -74,12 +74,12 @@ def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:
 
 
 def check_export(folder: str, recorded: SamplingRecord) -> None:
-    """Checks what an exported model says of itself against the sampling in the metadata.
+    """Checks an exported model's correction against the sampling record in the metadata.
 
-    `export_model` has checked the same; this holds for any training function.
+    `export_model` checks the same; this check covers any training function.
 
     Raises:
-        ValueError: The model says nothing of a correction, or another one.
+        ValueError: The model states no correction, or another one.
     """
     from models.exporting.export import MODEL_INFO_FILE
 

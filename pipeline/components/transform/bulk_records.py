@@ -1,4 +1,4 @@
-"""Reads gzip TFRecords of tf.Examples as large Arrow record batches."""
+"""A source of gzip TFRecords as large Arrow record batches."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +13,9 @@ from pipeline.components.beam_progress import count_rows
 
 
 class BulkExampleRecord(ExampleSource):
-    """TFX-BSL's `TFExampleRecord`, whose Beam elements are files, not records.
+    """TFX-BSL's `TFExampleRecord` whose Beam elements are files, not records.
 
-    The batches hold what TFX-BSL's own hold; only their size differs.
+    The batches equal TFX-BSL's except for their size.
     """
 
     def __init__(self, *, on_read: Callable[[], None], **arguments: Any) -> None:

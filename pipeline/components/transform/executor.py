@@ -1,4 +1,4 @@
-"""TFX's own executor of Transform, told how to read examples and how to go through spans."""
+"""TFX's executor of Transform, with bulk reading and an analysis of each span."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

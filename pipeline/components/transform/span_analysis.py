@@ -1,4 +1,4 @@
-"""Analyses only the spans that have not been analysed before, by TFT's analyzer cache.
+"""Analysis of new spans only, by TFT's analyzer cache.
 
 TFX gives TFT every span as a data set of its own, in one Beam graph: with 30 spans that graph alone
 takes a minute to build and run, cached or not. Here a span that is new has a small graph of its
@@ -45,9 +45,9 @@ def analyse_spans(
         transform: TFX's Transform; returns the file patterns that it read.
         input_dict: `examples`, an artifact a span in the order of the spans, `schema`, and an
             earlier `analyzer_cache` if there is one.
-        output_dict: `transform_graph`, whose custom properties tell which spans were analysed and
-            how many rows that were, and `updated_analyzer_cache`.
-        scratch: Folder for what is not kept; workers must reach it.
+        output_dict: `transform_graph`, whose custom properties give the analysed spans and their
+            number of rows, and `updated_analyzer_cache`.
+        scratch: Folder for temporary files, accessible to workers.
 
     Raises:
         ValueError: An analyzer of the preprocessing cannot be cached.
@@ -92,7 +92,7 @@ def dataset_key(examples: Artifact) -> str:
 
 
 def _reuse(key: str, earlier: Sequence[Artifact], target: str) -> bool:
-    """Copies a span's part from an earlier cache, if it is there."""
+    """Copies a span's part from an earlier cache, if it has one."""
     for cache in earlier:
         if fileio.isdir(f"{cache.uri}/{key}"):
             io_utils.copy_dir(f"{cache.uri}/{key}", f"{target}/{key}")
@@ -103,8 +103,8 @@ def _reuse(key: str, earlier: Sequence[Artifact], target: str) -> bool:
 def merge_caches(folder: str, keys: Sequence[str], target: str) -> None:
     """Writes the cache of one data set, the last, that holds the accumulators of all, in order.
 
-    TFT merges all accumulators that it finds, and cannot tell of how many data sets they are.
-    Gzip files one after the other are one gzip file.
+    TFT merges all accumulators that it finds, from however many data sets. Concatenated gzip files
+    are one gzip file.
 
     Args:
         folder: Holds a folder for each key.
@@ -137,7 +137,7 @@ def merge_caches(folder: str, keys: Sequence[str], target: str) -> None:
 
 
 def _describe(graph: Artifact, analysed: Sequence[Artifact]) -> None:
-    """Notes what was read, beside what came from the cache."""
+    """Records which spans were read rather than taken from the cache."""
     graph.set_string_custom_property(
         SPANS_ANALYSED_KEY, json.dumps([read_span(examples) for examples in analysed])
     )

@@ -1,1 +1,1 @@
-"""Tuner: TFX's, told what was sampled."""
+"""TFX's Tuner with the sampling record."""

@@ -1,4 +1,4 @@
-"""Tuner: TFX's component with an executor that knows of sampling."""
+"""TFX's Tuner with an executor that passes the sampling record on."""
 
 from tfx.components import Tuner as StockTuner
 from tfx.dsl.components.base import executor_spec

@@ -1,4 +1,4 @@
-"""The executor of Tuner: its trials train on what the Trainer trains on."""
+"""The executor of Tuner, whose trials train on the same examples as the Trainer."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pipeline.components.trainer.executor import told_of_sampling
 
 
 class Executor(StockExecutor):  # type: ignore[misc]
-    """TFX's executor, which gives its function no artifact's properties; this one gives one."""
+    """TFX's executor, which also passes the record of the sampling to its function."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -17,5 +17,5 @@ class Executor(StockExecutor):  # type: ignore[misc]
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Searches; `custom_config` holds the record of the sampling, if there was one."""
+        """Runs the search, with the record of the sampling, if any, in `custom_config`."""
         super().Do(input_dict, output_dict, told_of_sampling(input_dict, exec_properties))

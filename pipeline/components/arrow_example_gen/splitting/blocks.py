@@ -1,4 +1,4 @@
-"""Blocks of neighbouring rows, which are dealt to one split whole.
+"""Blocks of neighbouring rows; each block goes to one split as a whole.
 
 Rows in the order of a recording are near-copies of their neighbours: on both sides of a split they
 make the test figures too good. Where no column says which rows belong together, their places do.

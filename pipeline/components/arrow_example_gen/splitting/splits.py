@@ -1,9 +1,9 @@
-"""Dealing rows to splits, exactly and at any scale.
+"""Exact assignment of rows to splits at any scale.
 
 Each row has a 64-bit key: the hash of its content (`stratified`), of its group (`group`) or block
 (`blocks`), or its time (`time`). Rows are counted by key and class in arrays of bounded size,
-however many rows there are; cuts through the ordered keys make the splits. Who comes first does not
-depend on the order of rows or on how they lie in files, but for `blocks`, which is about just that.
+however many rows there are; cuts through the ordered keys make the splits. The order of
+keys does not depend on the order of rows or on their files, except for `blocks`, which uses both.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class KeyCounts:
     The result does not depend on the order in which rows are added or counts are merged.
 
     Attributes:
-        shift: Low bits of the keys that are not told apart.
+        shift: Low bits of the keys that are not distinguished.
         limit: Most distinct keys that are kept.
         keys: uint64 [units], ascending, shifted right by `shift`.
         counts: int64 [units, 2], negative and positive rows.
@@ -110,7 +110,7 @@ def bucket_counts() -> KeyCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """Where one class is cut between two splits: after some rows of one bucket.
+    """The boundary of one class between two splits: after some rows of one bucket.
 
     Attributes:
         label: 0 or 1.
@@ -152,7 +152,7 @@ def stratified_cuts(counts: KeyCounts, shares: Sequence[float]) -> list[Cut]:
 
 @dataclass(kw_only=True)
 class Rows:
-    """Rows of some buckets, told apart: by hash, and equal ones by piece and row.
+    """Rows of some buckets, distinguished by hash, and equal ones by piece and row.
 
     Attributes:
         labels: bool [rows].

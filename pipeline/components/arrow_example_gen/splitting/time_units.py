@@ -1,4 +1,4 @@
-"""Cutting rows by time, with counts of bounded size that are refined where the cuts go through.
+"""Splits by time, from counts of bounded size that are refined at the cuts.
 
 Times are counted in ranges of neighbouring keys where there are very many. If times crowd, one
 range may hold most of the rows, and a cut at its end would be far from the shares. So the ranges
@@ -38,7 +38,7 @@ class Units:
 
     Attributes:
         starts: uint64 [units], the first key of each, ascending.
-        shifts: int64 [units], low bits of the keys that are not told apart.
+        shifts: int64 [units], low bits of the keys that are not distinguished.
         counts: int64 [units, 2], negative and positive rows.
     """
 
