@@ -1,4 +1,4 @@
-"""Model folders that several tests of the server read; none of them writes into one."""
+"""Read-only model folders shared by the tests of the server."""
 
 from pathlib import Path
 

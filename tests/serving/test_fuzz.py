@@ -1,6 +1,6 @@
-"""Requests that nobody would write, by the thousand: an answer each, and a server as before.
+"""Thousands of random requests: each gets an answer, and the server is unaffected.
 
-`FAULTLINE_FUZZ=10000` sends that many of each of the five kinds; the default is for every day.
+`FAULTLINE_FUZZ=10000` sends that many of each of the five kinds; the default suits everyday runs.
 """
 
 import gzip
@@ -56,12 +56,12 @@ class Server:
         self.process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if found := re.search(r"ModelServer at (\S+:\d+), .*http://(\S+):(\d+)", line):
+            if match := re.search(r"ModelServer at (\S+:\d+), .*http://(\S+):(\d+)", line):
                 break
         else:
             pytest.fail("the server did not start")
-        self.channel = grpc.insecure_channel(found[1])
-        self.rest = found[2], int(found[3])
+        self.channel = grpc.insecure_channel(match[1])
+        self.rest = match[2], int(match[3])
 
     def call(self, method: str, request: bytes) -> grpc.StatusCode:
         call = self.channel.unary_unary(f"/tensorflow.serving.{method}")
@@ -86,7 +86,7 @@ class Server:
 
     def resident_mb(self) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        [line] = [each for each in status.splitlines() if each.startswith("VmRSS")]
+        [line] = [text for text in status.splitlines() if text.startswith("VmRSS")]
         return int(line.split()[1]) / 1024
 
 

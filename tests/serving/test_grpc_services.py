@@ -1,4 +1,4 @@
-"""The gRPC services on a real server in this process."""
+"""The gRPC services, on an in-process gRPC server."""
 
 import grpc
 import numpy as np
@@ -143,7 +143,7 @@ def test_an_output_filter_chooses(prediction):
         ),
     ],
 )
-def test_a_wrong_predict_request_is_told_why(prediction, request_made, code, text):
+def test_a_wrong_predict_request_gets_its_error(prediction, request_made, code, text):
     found, details = refused(prediction.Predict, request_made)
     assert (found.name, details) == (code, text)
 
@@ -171,13 +171,13 @@ def test_classify_answers_labels_and_scores(prediction):
     )
     answer = prediction.Classify(request)
     [classes] = answer.result.classifications
-    assert [each.label for each in classes.classes] == ["low", "high"]
+    assert [entry.label for entry in classes.classes] == ["low", "high"]
     assert answer.model_spec.signature_name == "classify_classes"
 
 
 def test_regress_answers_a_number_an_example(prediction):
     request = with_examples(regression_pb2.RegressionRequest(), 2, 4, signature="regress_x_to_y")
-    assert [each.value for each in prediction.Regress(request).result.regressions] == [4, 5]
+    assert [entry.value for entry in prediction.Regress(request).result.regressions] == [4, 5]
 
 
 def test_the_context_counts_for_examples_that_lack_a_feature(prediction):
@@ -186,10 +186,10 @@ def test_the_context_counts_for_examples_that_lack_a_feature(prediction):
     both.context.features.feature["x"].float_list.value.append(2)
     both.examples.add()
     both.examples.add().features.feature["x"].float_list.value.append(4)
-    assert [each.value for each in prediction.Regress(request).result.regressions] == [4, 5]
+    assert [entry.value for entry in prediction.Regress(request).result.regressions] == [4, 5]
 
 
-def test_classify_and_regress_tell_what_is_wrong(prediction):
+def test_classify_and_regress_report_errors(prediction):
     empty = with_examples(regression_pb2.RegressionRequest(), signature="regress_x_to_y")
     assert refused(prediction.Regress, empty)[1] == "Input is empty."
     unknown = with_examples(regression_pb2.RegressionRequest(), 1, signature="nothing")
@@ -211,7 +211,7 @@ def test_several_signatures_are_answered_together(prediction):
     task(request, "regress", "regress_x_to_y")
     task(request, "classify", "classify_x_to_y")
     regressed, classified = prediction.MultiInference(request).results
-    assert [each.value for each in regressed.regression_result.regressions] == [4]
+    assert [entry.value for entry in regressed.regression_result.regressions] == [4]
     assert classified.classification_result.classifications[0].classes[0].score == 4
     assert classified.model_spec.signature_name == "classify_x_to_y"
 
@@ -233,7 +233,7 @@ def test_several_signatures_are_answered_together(prediction):
         ),
     ],
 )
-def test_wrong_tasks_are_told_why(prediction, tasks, code, text):
+def test_wrong_tasks_get_their_error(prediction, tasks, code, text):
     request = with_examples(inference_pb2.MultiInferenceRequest(), 2)
     for method, signature in tasks:
         task(request, method, signature)
@@ -277,7 +277,7 @@ def test_a_reload_without_a_list_of_models_is_refused(model_service):
     assert text.startswith("ServerModelConfig type not supported by HandleReloadConfigRequest.")
 
 
-def test_what_is_no_message_is_told_at_once(channel):
+def test_an_invalid_message_is_refused_at_once(channel):
     for method in ("PredictionService/Predict", "ModelService/GetModelStatus"):
         call = channel.unary_unary(f"/tensorflow.serving.{method}")
         with pytest.raises(grpc.RpcError) as caught:

@@ -19,13 +19,13 @@ def test_requests_are_counted_by_status_version_and_signature():
     asked = Asked("pumps", 3, "serving_default")
     for status in ("OK", "OK", "INVALID_ARGUMENT"):
         metrics.observe_request(asked, api="Predict", wire="GRPC", status=status, seconds=1e-3)
-    found = samples(metrics)
-    assert found["request_count_total", "pumps", "OK", "3", "serving_default"] == 2
-    assert found["request_count_total", "pumps", "INVALID_ARGUMENT", "3", "serving_default"] == 1
+    values = samples(metrics)
+    assert values["request_count_total", "pumps", "OK", "3", "serving_default"] == 2
+    assert values["request_count_total", "pumps", "INVALID_ARGUMENT", "3", "serving_default"] == 1
     # Latency counts answers only.
     series = ("pumps", "Predict", "GRPC", "3", "serving_default")
-    assert found["request_latency_count", *series] == 2
-    assert found["request_latency_sum", *series] == 2000
+    assert values["request_latency_count", *series] == 2
+    assert values["request_latency_sum", *series] == 2000
 
 
 def test_latencies_fall_into_33_buckets_of_microseconds_that_grow_by_1_8():
@@ -34,8 +34,8 @@ def test_latencies_fall_into_33_buckets_of_microseconds_that_grow_by_1_8():
     # 10 * 1.8^2 = 32.4: the first latency lies in it, the second beyond.
     for seconds in (32.4e-6, 32.5e-6):
         metrics.observe_runtime(asked, api="Predict", seconds=seconds)
-    found = samples(metrics)
-    buckets = {key[-1]: value for key, value in found.items() if key[0].endswith("_bucket")}
+    values = samples(metrics)
+    buckets = {key[-1]: value for key, value in values.items() if key[0].endswith("_bucket")}
     assert len(buckets) == 34
     assert list(buckets)[:3] == ["10", "18", "32.4"]
     assert list(buckets)[-1] == "+Inf"

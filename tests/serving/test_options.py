@@ -1,4 +1,4 @@
-"""The command line of TensorFlow Serving, read."""
+"""Parsing of the command line."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_an_unknown_flag_names_the_closest_one():
         parse_options(["--model_nam=x"])
 
 
-def test_a_flag_for_what_is_not_here_says_why():
+def test_an_unsupported_flag_is_refused_with_the_reason():
     with pytest.raises(FlagError, match="--ssl_config_file is not supported: put a TLS proxy"):
         parse_options(["--ssl_config_file=/x"])
 
@@ -109,7 +109,7 @@ def test_help_shows_how_to_start_and_every_flag():
     assert "--enable_batching=false\n" in text
 
 
-def test_a_wrong_flag_is_told_before_tensorflow_is_imported(project):
+def test_a_wrong_flag_is_reported_before_tensorflow_is_imported(project):
     code = (
         "import sys; from serving.server import main; code = main(['--prot=1']);"
         "print(code, 'tensorflow' in sys.modules)"

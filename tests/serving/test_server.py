@@ -1,4 +1,4 @@
-"""The server as a whole: in this process, and as a command."""
+"""The whole server, in-process and as a command."""
 
 import shutil
 import signal
@@ -198,7 +198,7 @@ def test_a_model_that_does_not_load_ends_the_start(project, tmp_path):
     assert "as binary proto" in last
 
 
-def test_the_command_serves_until_it_is_told_to_stop(project, models, tmp_path):
+def test_the_command_serves_until_a_signal_stops_it(project, models, tmp_path):
     base = tmp_path / "half"
     shutil.copytree(models / "half_plus_two" / "1", base / "1")
     with subprocess.Popen(

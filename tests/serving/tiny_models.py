@@ -1,4 +1,4 @@
-"""SavedModels of a few operations, each with one trait that a server has to cope with.
+"""SavedModels of a few operations, each with one property that a server must handle.
 
 All are written by TensorFlow 1's builder: quick, and with exactly the signatures written here.
 """

@@ -1,4 +1,4 @@
-"""A model server of a few lines on either wire, which can be told to misbehave.
+"""A small fake model server for gRPC and REST that fails on demand.
 
 The model `m` adds its version number to every `x`: versions 1 and 2 take `x` float [-1] and give
 `y` float [-1]; from version 3 on the input is called `z`.
@@ -26,13 +26,13 @@ HTTP_STATUS = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "UNAVAILABLE": 503, "I
 
 @dataclass
 class FakeModel:
-    """What the fake servers serve.
+    """The model of the fake servers.
 
     Attributes:
         version: The latest version.
-        failures: Codes that the next prediction requests are answered with, first first.
+        failures: Codes that answer the next prediction requests, in order.
         delay_s: Seconds before each answer.
-        requests: What was asked, in order: `metadata` and `predict` with its number of rows.
+        requests: Requests in order: `metadata`, and `predict` with its number of rows.
     """
 
     version: int = 1
@@ -49,7 +49,7 @@ class FakeModel:
         return self.failures.pop(0) if self.failures else None
 
     def answer(self, inputs: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
-        """The outputs, or None where the inputs are others."""
+        """Returns the outputs, or None for other inputs."""
         self.requests.append(f"predict {len(next(iter(inputs.values())))}")
         if list(inputs) != [self.input_name]:
             return None

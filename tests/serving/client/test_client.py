@@ -1,4 +1,4 @@
-"""The client against servers that fail, are late, or change the model under it."""
+"""The client against servers that fail, answer late, or change the model."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ ROWS = [{"x": 0.5}, {"x": 1.0}]
 
 
 class Waiting:
-    """A waiting client with the calls of both, so that each test runs on both."""
+    """The synchronous client, with the calls that both clients share in the tests."""
 
     def __init__(self, server, **options) -> None:
         self._client = Client(server, model="m", **options)
@@ -30,7 +30,7 @@ class Waiting:
 
 
 class Asynchronous:
-    """An asynchronous client that is waited for."""
+    """The asynchronous client, with its calls run to completion."""
 
     def __init__(self, server, **options) -> None:
         self._loop = asyncio.new_event_loop()
@@ -119,7 +119,7 @@ def test_unavailable_is_asked_again_only_so_often(serve, open_client):
     assert model.requests == ["metadata", *["predict failed"] * 3]
 
 
-def test_other_errors_are_told_at_once_with_the_servers_text(serve, open_client):
+def test_other_errors_are_raised_at_once_with_the_servers_text(serve, open_client):
     model = FakeModel(failures=["INTERNAL"])
     with serve(model) as server, pytest.raises(ServingClientError) as caught:
         open_client(server).predict(ROWS)
@@ -253,7 +253,7 @@ def test_many_tasks_share_an_asynchronous_client(serve):
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1:8500", "ftp://a:1", "grpc://", "http://a/v1", ""])
-def test_what_is_no_address_is_refused_with_an_example(server):
+def test_an_invalid_address_is_refused_with_an_example(server):
     with pytest.raises(ValueError, match=r"is not the address of a model server.* grpc://127"):
         Client(server, model="m")
 

@@ -1,4 +1,4 @@
-"""The client against the embedded server: types, versions, states, refusals, on both wires."""
+"""The client against the embedded server over gRPC and REST: types, versions, states, errors."""
 
 import asyncio
 
@@ -91,16 +91,16 @@ def test_versions_and_labels(address):
         assert ask(version=1) == ask(label="stable") == [2.5]
         assert client.metadata(label="stable").version == 1
         assert client.metadata().version == 2
-        states = [(each.version, each.state, each.error_code) for each in client.status()]
+        states = [(entry.version, entry.state, entry.error_code) for entry in client.status()]
         assert states == [(2, "AVAILABLE", "OK"), (1, "AVAILABLE", "OK")]
-        assert [each.version for each in client.status(version=1)] == [1]
+        assert [entry.version for entry in client.status(version=1)] == [1]
 
 
 def test_metadata_tells_inputs_and_outputs(address):
     with Client(address, model="mixed") as client:
         signature = client.metadata().signatures["serving_default"]
     assert signature.inputs["f"].shape == (-1, 2)
-    assert {name: str(each.dtype) for name, each in signature.inputs.items()} == {
+    assert {name: str(entry.dtype) for name, entry in signature.inputs.items()} == {
         "f": "float32",
         "d": "float64",
         "i32": "int32",
@@ -127,7 +127,7 @@ def test_serialised_examples_by_a_signature_that_takes_them(address):
             client.predict_examples(examples)
 
 
-def test_what_cannot_be_sent_is_told_here(address):
+def test_unencodable_rows_are_refused_by_the_client(address):
     with Client(address, model="mixed") as client:
         with pytest.raises(RowError, match=r"Row 1 .*column `f`: found 1 values, expected a list"):
             client.predict([ROWS[0], ROWS[1] | {"f": [1.0]}])
@@ -145,7 +145,7 @@ def test_what_cannot_be_sent_is_told_here(address):
         ("half_plus_two", {"label": "x"}, "INVALID_ARGUMENT", "Unrecognized servable version"),
     ],
 )
-def test_what_the_server_refuses_has_its_code_and_text(address, model, which, code, words):
+def test_a_refusal_of_the_server_has_its_code_and_text(address, model, which, code, words):
     with Client(address, model=model) as client:
         with pytest.raises(ServingClientError) as caught:
             client.predict([{"x": 1.0}], **which)
@@ -175,7 +175,7 @@ def test_many_tasks_at_once(address):
     async def ask_all():
         async with AsyncClient(address, model="half_plus_two") as client:
             assert (await client.metadata()).version == 2
-            assert [each.version for each in await client.status()] == [2, 1]
+            assert [entry.version for entry in await client.status()] == [2, 1]
             calls = [client.predict([{"x": float(number)}]) for number in range(50)]
             return [answer["y"][0] for answer in await asyncio.gather(*calls)]
 

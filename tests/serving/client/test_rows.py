@@ -1,4 +1,4 @@
-"""Dicts, DataFrames and Arrow tables give the same arrays, and the same errors."""
+"""Encoding of dicts, DataFrames and Arrow tables: the same arrays and errors."""
 
 import numpy as np
 import pandas as pd
@@ -148,7 +148,7 @@ def test_a_frame_may_be_a_slice_with_an_index_of_its_own():
         ([{"volts": 1.0}, 3], "Row 1 .* is int, expected a dict"),
     ],
 )
-def test_what_is_no_row_is_refused(rows, words):
+def test_invalid_rows_are_refused(rows, words):
     with pytest.raises(InputMismatchError, match=words):
         encode_rows(rows, specs(volts=("float32",)))
 

@@ -1,4 +1,4 @@
-"""Python values as arrays: what is missing, what fits, and what is refused by row and column."""
+"""Encoding of Python values: missing, valid, and refused by row and column."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -93,7 +93,7 @@ def test_a_point_in_time_is_whole_seconds_since_1970(moment):
         (None, ("int32", 3), "found nothing, expected a list of 3 values"),
     ],
 )
-def test_what_cannot_be_sent_is_named_by_row_and_column(value, shape, words):
+def test_an_unencodable_value_is_named_by_row_and_column(value, shape, words):
     dtype, *row_shape = shape
     fine = b"x" if dtype == "object" else True
     values = [np.full(row_shape, fine) if row_shape else fine, value]

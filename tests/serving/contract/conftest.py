@@ -1,4 +1,4 @@
-"""The server under test: one that is named, or one that is started here.
+"""The server under test: a running one that is named, or one that the suite starts.
 
 `FAULTLINE_CONTRACT_GRPC` and `FAULTLINE_CONTRACT_REST` name a running server by `host:port`,
 `FAULTLINE_CONTRACT_BINARY` names a program that is started in place of the embedded server.

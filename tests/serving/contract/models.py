@@ -1,6 +1,6 @@
 """Writes the models and config files that the contract suite serves.
 
-`python -m tests.serving.contract.models FOLDER` fills FOLDER; `README.md` says how to serve it.
+`python -m tests.serving.contract.models FOLDER` fills FOLDER; `README.md` explains how to serve it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The rows of the contract by topic; those that no request can show; those not followed."""
+"""The rows of the contract by topic, rows that no request can test, and deviations."""
 
 ROWS = (
     "path: GET",

@@ -1,4 +1,4 @@
-"""Flags: starts that fail, starts that wait, and what each flag turns on."""
+"""Flags: failing starts, waiting starts, and the effect of each flag."""
 
 import shutil
 import threading
@@ -153,7 +153,7 @@ def test_health_is_off_by_default(plain):
 
 @row("flag: --file_system_poll_wait_seconds")
 @row("lifecycle: 0 polls once")
-def test_zero_looks_for_versions_once(plain):
+def test_zero_polls_for_versions_once(plain):
     from tests.serving import tiny_models
 
     tiny_models.half_plus_two(plain.folder / "m" / "2")

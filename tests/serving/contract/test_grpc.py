@@ -1,4 +1,4 @@
-"""gRPC: services, the table of cases, and what answers carry."""
+"""gRPC: services, the table of cases, and the content of answers."""
 
 import grpc
 import numpy as np
@@ -112,7 +112,7 @@ def test_predict_answers_with_the_resolved_version(stubs, predict, chosen, versi
     )
     y = answer.outputs["y"]
     assert (list(y.float_val), y.tensor_content) == (values, b"")
-    assert [each.size for each in y.tensor_shape.dim] == [2]
+    assert [entry.size for entry in y.tensor_shape.dim] == [2]
 
 
 @row("gRPC: typed fields")
@@ -130,7 +130,7 @@ def test_every_type_comes_back_in_its_field(stubs, predict):
     assert list(got["flipped"].bool_val) == [False]
     assert list(got["text"].string_val) == [b"a"]
     assert list(got["row"].float_val) == [1.0, 2.0]
-    assert not any(each.tensor_content for each in got.values())
+    assert not any(entry.tensor_content for entry in got.values())
 
 
 @row("gRPC: Predict")
@@ -144,7 +144,7 @@ def test_classify_answers_labels_and_scores(stubs, apis, examples):
     request = examples(apis.Classify(), 1.0, signature="classify_classes", version=1)
     answer = stubs.prediction.Classify(request, timeout=30)
     (one,) = answer.result.classifications
-    assert [(each.label, each.score) for each in one.classes] == [("low", -2.5), ("high", 2.5)]
+    assert [(entry.label, entry.score) for entry in one.classes] == [("low", -2.5), ("high", 2.5)]
     assert (answer.model_spec.version.value, answer.model_spec.signature_name) == (
         1,
         "classify_classes",
@@ -155,7 +155,7 @@ def test_classify_answers_labels_and_scores(stubs, apis, examples):
 def test_regress_answers_values(stubs, apis, examples):
     request = examples(apis.Regress(), 1.0, 2.0, signature="regress_x_to_y", version=1)
     answer = stubs.prediction.Regress(request, timeout=30)
-    assert [each.value for each in answer.result.regressions] == [2.5, 3.0]
+    assert [entry.value for entry in answer.result.regressions] == [2.5, 3.0]
 
 
 @row("gRPC: Regress")
@@ -166,7 +166,7 @@ def test_examples_may_share_a_context(stubs, apis, examples):
     request.input.example_list_with_context.context.CopyFrom(plain)
     request.input.example_list_with_context.examples.add()
     answer = stubs.prediction.Regress(request, timeout=30)
-    assert [each.value for each in answer.result.regressions] == [2.5]
+    assert [entry.value for entry in answer.result.regressions] == [2.5]
 
 
 def add_tasks(request, *tasks, version=1):
@@ -197,9 +197,9 @@ def test_metadata_holds_the_signatures(stubs, apis):
     choose(request.model_spec, version=1)
     answer = stubs.prediction.GetModelMetadata(request, timeout=30)
     assert (answer.model_spec.name, answer.model_spec.version.value) == (NAME, 1)
-    found = apis.SignatureDefMap()
-    assert answer.metadata["signature_def"].Unpack(found)
-    assert found.signature_def["serving_default"].inputs["x"].name == "x:0"
+    definitions = apis.SignatureDefMap()
+    assert answer.metadata["signature_def"].Unpack(definitions)
+    assert definitions.signature_def["serving_default"].inputs["x"].name == "x:0"
 
 
 @row("gRPC: GetModelStatus")
@@ -207,7 +207,7 @@ def test_status_tells_every_version(stubs, apis):
     request = apis.Status()
     request.model_spec.name = NAME
     got = stubs.models.GetModelStatus(request, timeout=30).model_version_status
-    assert [(each.version, each.state, each.status.error_code) for each in got] == [
+    assert [(entry.version, entry.state, entry.status.error_code) for entry in got] == [
         (2, 30, 0),
         (1, 30, 0),
     ]

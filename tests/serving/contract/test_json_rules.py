@@ -1,4 +1,4 @@
-"""REST: what JSON may say, and how numbers and bytes come back."""
+"""REST: accepted JSON, and the format of numbers and bytes in answers."""
 
 import base64
 import math
@@ -14,7 +14,7 @@ def numbers(body: bytes) -> list[str]:
     """The numbers of a flat list of predictions, letter by letter."""
     listed = re.fullmatch(rb'\s*\{\s*"predictions":\s*\[(.*)\]\s*\}\s*', body, re.DOTALL)
     assert listed, body
-    return [each.strip().decode() for each in listed[1].split(b",")]
+    return [part.strip().decode() for part in listed[1].split(b",")]
 
 
 @row("JSON: integers into floats")
@@ -46,7 +46,7 @@ def test_small_integers_are_checked_as_int32_only(rest, model, sent, got):
 
 @row("JSON: beyond float is infinite")
 @pytest.mark.parametrize(("sent", "got"), [("1e39", "Infinity"), ("-1e39", "-Infinity")])
-def test_what_is_beyond_float_is_infinite(rest, sent, got):
+def test_values_beyond_float_are_infinite(rest, sent, got):
     answer = rest.predict("echo_float", f'{{"instances": [{sent}]}}')
     assert (answer.status, numbers(answer.body)) == (200, [got])
 

@@ -83,9 +83,9 @@ def test_latency_tells_call_and_wire(metrics, api, entrypoint):
 @row("metrics: runtime_latency")
 def test_latency_of_the_run_itself(metrics):
     name = ":tensorflow:serving:runtime_latency"
-    found = [has for each, has, _ in metrics if each == f"{name}_count"]
-    assert any(has["model_name"] == "half_plus_two" for has in found)
-    assert all({"API", "runtime"} <= set(has) for has in found)
+    label_sets = [has for key, has, _ in metrics if key == f"{name}_count"]
+    assert any(has["model_name"] == "half_plus_two" for has in label_sets)
+    assert all({"API", "runtime"} <= set(has) for has in label_sets)
 
 
 @row("metrics: request_example_counts")
@@ -116,20 +116,20 @@ def test_metrics_that_need_more_to_have_values_are_declared(rest, name):
 @row("metrics: model_warmup_latency")
 def test_a_warm_up_is_timed(metrics):
     name = ":tensorflow:serving:model_warmup_latency_count"
-    found = [has for each, has, _ in metrics if each == name]
-    assert any(has["model_path"].endswith("half_plus_two/2") for has in found)
-    assert all("status" in has for has in found)
+    label_sets = [has for key, has, _ in metrics if key == name]
+    assert any(has["model_path"].endswith("half_plus_two/2") for has in label_sets)
+    assert all("status" in has for has in label_sets)
 
 
 @row("metrics: buckets")
 @pytest.mark.parametrize("metric", ["request_latency", "runtime_latency"])
 def test_buckets_grow_from_10_microseconds_by_1_8(metrics, metric):
     name = f":tensorflow:serving:{metric}_bucket"
-    series = [has for each, has, _ in metrics if each == name]
+    series = [has for key, has, _ in metrics if key == name]
     of_one = {k: v for k, v in series[0].items() if k != "le"}
     bounds = [has["le"] for has in series if {k: v for k, v in has.items() if k != "le"} == of_one]
     assert bounds[-1] == "+Inf"
-    finite = [float(each) for each in bounds[:-1]]
+    finite = [float(bound) for bound in bounds[:-1]]
     assert finite == pytest.approx([10 * 1.8**i for i in range(33)], rel=1e-4)
 
 

@@ -248,7 +248,7 @@ def test_a_variable_that_was_not_saved_fails_the_request(rest):
 
 
 @row("HTTP: UNIMPLEMENTED 501")
-def test_what_is_not_implemented_is_501(rest):
+def test_an_unimplemented_type_is_501(rest):
     assert rest.predict("echo_half", {"instances": [1.0]}).status == 501
 
 
@@ -287,7 +287,7 @@ def test_a_label_is_checked_with_the_servable(rest):
 
 @row("order: classify and regress")
 @pytest.mark.parametrize("verb", ["classify", "regress"])
-def test_examples_are_decoded_before_the_model_is_looked_for(rest, verb):
+def test_examples_are_decoded_before_the_model_is_looked_up(rest, verb):
     mixed = {"examples": [{"x": 1.0}, {"x": [1, "a"]}]}
     answer = rest.post(f"/v1/models/nobody:{verb}", mixed)
     assert answer.status == 400

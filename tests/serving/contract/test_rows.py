@@ -1,4 +1,4 @@
-"""The suite against its own table: every row has a test, and every test names a row."""
+"""The table of rows: every row has a test, and every test names a row."""
 
 import pytest
 

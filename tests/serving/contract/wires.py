@@ -1,4 +1,4 @@
-"""Plain requests over both wires, with nothing between the test and the bytes."""
+"""Plain requests over gRPC and REST, without a client library."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""Text-format config files with TensorFlow Serving's rules and words."""
+"""Text-format config files, with TensorFlow Serving's rules and error texts."""
 
 import logging
 from pathlib import Path

@@ -88,7 +88,7 @@ def test_the_highest_version_serves_and_the_others_stay_on_disk(base, loader):
         ({"version": 9}, r"Servable not found for request: Specific\(other, 9\)"),
     ],
 )
-def test_what_is_not_there_is_not_found(base, loader, asked, message):
+def test_missing_models_and_versions_are_not_found(base, loader, asked, message):
     push(base, 1)
     with managing(loader) as manager:
         manager.reload(config(("half", base)))

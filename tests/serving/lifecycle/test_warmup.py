@@ -1,4 +1,4 @@
-"""Requests that a model brings along, replayed before it serves."""
+"""Replay of warm-up requests before a version serves."""
 
 import shutil
 

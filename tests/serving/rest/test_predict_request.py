@@ -1,4 +1,4 @@
-"""Bodies of predict requests: what fits becomes tensors, what does not is named."""
+"""Bodies of predict requests: tensors of valid values, errors for others."""
 
 import json
 
@@ -80,7 +80,7 @@ def test_text_is_taken_as_bytes_of_any_kind():
     assert got.tolist() == [b"\xc3\xa9", b"\xff", b"\x00\xff"]
 
 
-def test_what_is_beyond_a_float_is_infinite():
+def test_values_beyond_a_float_are_infinite():
     assert read('{"inputs": [1e39, -1e39]}', x=FLOAT)["x"].tolist() == [np.inf, -np.inf]
 
 

@@ -1,4 +1,4 @@
-"""Paths and verbs: by full match, decoded afterwards."""
+"""Routes of paths and methods."""
 
 import re
 
@@ -45,7 +45,7 @@ parts = st.sampled_from(
         ("GET", "/v1/models/m/METADATA", Route("status", "m")),
     ],
 )
-def test_what_is_asked_for(method, path, route):
+def test_a_method_and_a_path_make_a_route(method, path, route):
     assert find_route(method, path) == route
 
 
@@ -91,7 +91,7 @@ def test_zeros_in_front_do_not_count():
     ("path", "is_one"),
     [("/v1/", True), ("/V1/x", True), ("/v1", False), ("/", False), ("/v2/", False)],
 )
-def test_what_belongs_to_the_interface(path, is_one):
+def test_paths_of_the_api(path, is_one):
     assert is_api(path) is is_one
 
 

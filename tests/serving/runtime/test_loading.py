@@ -1,4 +1,4 @@
-"""Tiny SavedModels in sessions: what they answer, and how they fail."""
+"""Tiny SavedModels in sessions: outputs and errors."""
 
 import shutil
 
@@ -85,7 +85,7 @@ def test_errors_of_the_graph_have_the_runtime_s_code_and_words(load, models, thr
     )
 
 
-def test_a_wrong_type_is_told_as_the_session_tells_it(load, models):
+def test_a_wrong_type_has_the_error_of_the_session(load, models):
     with pytest.raises(ServingError, match=r"Expects arg\[0\] to be float but string is provided"):
         ask(load(models / "half_plus_two" / "1"), x=np.array([b"a"], object))
 

@@ -41,7 +41,7 @@ def test_numbers_come_back_as_they_were(array):
 
 @settings(deadline=None)
 @given(any_numbers)
-def test_what_tensorflow_writes_is_read_and_what_is_written_tensorflow_reads(array):
+def test_tensorflow_and_this_module_read_each_others_protos(array):
     np.testing.assert_array_equal(from_proto(tf.make_tensor_proto(array)), array)
     np.testing.assert_array_equal(tf.make_ndarray(to_proto(array)), array)
 
@@ -98,7 +98,7 @@ def test_missing_values_repeat_the_last_and_surplus_ones_are_ignored():
     ],
     ids=lambda tensor: str(tensor).replace("\n", " ")[:40],
 )
-def test_what_is_no_tensor_is_refused_at_once(tensor):
+def test_an_invalid_proto_is_refused_at_once(tensor):
     with pytest.raises(TensorParsingError):
         from_proto(tensor)
 

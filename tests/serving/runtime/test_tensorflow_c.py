@@ -1,4 +1,4 @@
-"""TensorFlow's C library: values go in and come out as they are, and failures have its words."""
+"""Bindings to TensorFlow's C library: values are unchanged, errors have its texts."""
 
 import os
 import subprocess
@@ -28,8 +28,8 @@ def echo():
         graph.node.add(name="y", op="Identity", input=["x"]).attr["T"].type = dtype
         session = Session.from_graph(graph.SerializeToString())
         sessions.append(session)
-        [found] = session.run({"x:0": array}, ["y:0"])
-        return found
+        [result] = session.run({"x:0": array}, ["y:0"])
+        return result
 
     yield echo
     for session in sessions:
@@ -38,12 +38,12 @@ def echo():
 
 @pytest.mark.parametrize("enum", sorted(TYPE_ENUMS.values()), ids=DataType.Name)
 def test_every_type_comes_back(echo, enum):
-    [dtype] = [dtype for dtype, found in TYPE_ENUMS.items() if found == enum]
+    [dtype] = [dtype for dtype, number in TYPE_ENUMS.items() if number == enum]
     values = [b"a", b""] if dtype.hasobject else [1, 0]
     array = np.array([values], dtype)
-    found = echo(array)
-    assert found.dtype == dtype
-    assert found.tolist() == array.tolist()
+    result = echo(array)
+    assert result.dtype == dtype
+    assert result.tolist() == array.tolist()
 
 
 def test_bfloat16_keeps_its_bits(echo):
@@ -64,9 +64,9 @@ def test_bfloat16_keeps_its_bits(echo):
     ],
 )
 def test_every_shape_comes_back(echo, array):
-    found = echo(array)
-    assert found.shape == array.shape
-    assert found.tolist() == array.tolist()
+    result = echo(array)
+    assert result.shape == array.shape
+    assert result.tolist() == array.tolist()
 
 
 def test_texts_of_any_length_and_bytes_come_back(echo):
@@ -88,9 +88,9 @@ def test_a_result_outlives_its_session():
     graph.node.add(name="x", op="Placeholder").attr["dtype"].type = DataType.DT_FLOAT
     graph.node.add(name="y", op="Neg", input=["x"]).attr["T"].type = DataType.DT_FLOAT
     session = Session.from_graph(graph.SerializeToString())
-    [found] = session.run({"x:0": np.float32([1, 2])}, ["y:0"])
+    [result] = session.run({"x:0": np.float32([1, 2])}, ["y:0"])
     session.close()
-    assert found.tolist() == [-1.0, -2.0]
+    assert result.tolist() == [-1.0, -2.0]
 
 
 def test_a_graph_that_is_none_is_refused():

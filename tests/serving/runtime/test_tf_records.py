@@ -1,4 +1,4 @@
-"""TFRecord files as TensorFlow writes them, whole and damaged."""
+"""Intact and damaged TFRecord files."""
 
 import grpc
 import pytest
@@ -29,7 +29,7 @@ def test_an_empty_file_has_no_records(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 3, 10_000, 10_015])
-def test_a_file_that_is_cut_off_is_told(file, cut):
+def test_a_truncated_file_is_an_error(file, cut):
     file.write_bytes(file.read_bytes()[:-cut])
     with pytest.raises(ServingError, match="truncated record at 35 in") as caught:
         list(read_records(str(file)))
@@ -37,7 +37,7 @@ def test_a_file_that_is_cut_off_is_told(file, cut):
 
 
 @pytest.mark.parametrize("position", [16, 24, 28, 31, 34])
-def test_a_byte_that_changed_is_told(file, position):
+def test_a_changed_byte_is_an_error(file, position):
     content = bytearray(file.read_bytes())
     content[position] ^= 1
     file.write_bytes(content)
@@ -46,7 +46,7 @@ def test_a_byte_that_changed_is_told(file, position):
     assert caught.value.code is grpc.StatusCode.DATA_LOSS
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(ServingError, match="missing") as caught:
         list(read_records(str(tmp_path / "missing")))
     assert caught.value.code is grpc.StatusCode.NOT_FOUND

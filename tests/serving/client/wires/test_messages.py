@@ -1,4 +1,4 @@
-"""The client's messages are TensorFlow Serving's on the wire."""
+"""The client's messages against TensorFlow Serving's."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{array.shape}")
-def test_tensorflow_reads_what_the_client_writes_and_the_other_way(array, official):
+def test_tensorflow_and_the_client_read_each_others_tensors(array, official):
     import tensorflow as tf
 
     written = official["Tensor"].FromString(to_tensor(array).SerializeToString())

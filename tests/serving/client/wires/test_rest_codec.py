@@ -1,4 +1,4 @@
-"""Calls as JSON and back, as TensorFlow Serving writes and reads it."""
+"""Calls and answers in the JSON of TensorFlow Serving."""
 
 import json
 
@@ -89,7 +89,7 @@ def test_text_comes_as_text_base64_or_bytes_that_are_not_utf8():
         (200, b'{"outputs": ["a"]}', "INTERNAL: The answer is not that of a model server"),
     ],
 )
-def test_what_is_no_prediction_is_an_error_with_the_servers_text(status, body, words):
+def test_any_other_answer_is_an_error_with_the_servers_text(status, body, words):
     with pytest.raises(ServingClientError, match=words) as caught:
         decode_answer(call({}, y="float32"), status, body)
     assert caught.value.http_status == status
@@ -135,9 +135,13 @@ def test_signatures_as_protobuf_prints_them():
         response, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     call_ = MetadataCall(target=Target(model="m"), timeout_s=1)
-    found = decode_answer(call_, 200, json.dumps(document).encode())
-    assert (found.name, found.version, list(found.signatures)) == ("m", 3, ["serving_default"])
-    signature = found.signatures["serving_default"]
+    metadata = decode_answer(call_, 200, json.dumps(document).encode())
+    assert (metadata.name, metadata.version, list(metadata.signatures)) == (
+        "m",
+        3,
+        ["serving_default"],
+    )
+    signature = metadata.signatures["serving_default"]
     assert signature.inputs["wave"].shape == (-1, 256)
     assert signature.inputs["wave"].dtype == np.float32
     assert signature.inputs["free"].shape is None

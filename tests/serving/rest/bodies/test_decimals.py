@@ -1,4 +1,4 @@
-"""Numbers as text: six digits if they do, else all that are needed."""
+"""Numbers as text: six digits if they suffice, else as many as needed."""
 
 import json
 import math

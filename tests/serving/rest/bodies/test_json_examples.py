@@ -1,4 +1,4 @@
-"""tf.Examples from JSON: the type of a value is the kind of the feature."""
+"""tf.Examples from JSON: the type of the values decides the kind of the feature."""
 
 import pytest
 from google.protobuf import text_format
@@ -10,7 +10,7 @@ from serving.rest.bodies.json_parsing import parse_object
 
 
 def read(text):
-    return [Example.FromString(each) for each in read_examples(parse_object(text.encode()))]
+    return [Example.FromString(example) for example in read_examples(parse_object(text.encode()))]
 
 
 def feature(text):
@@ -41,12 +41,12 @@ def test_the_context_is_in_every_example_that_lacks_it():
     expected = ["c: 1, x: 2", "c: 1, x: 1"]
     shown = [
         ", ".join(
-            f"{name}: {each.features.feature[name].int64_list.value[0]}"
-            for name in sorted(each.features.feature)
+            f"{name}: {example.features.feature[name].int64_list.value[0]}"
+            for name in sorted(example.features.feature)
         )
-        for each in examples
+        for example in examples
     ]
-    assert shown == expected, [text_format.MessageToString(each) for each in examples]
+    assert shown == expected, [text_format.MessageToString(example) for example in examples]
 
 
 MIX = "Unexpected element type in feature: f expecting type: "
@@ -66,7 +66,7 @@ MIX = "Unexpected element type in feature: f expecting type: "
         ('{"b64": "!"}', "Unable to base64 decode"),
     ],
 )
-def test_what_is_no_feature_is_named(text, message):
+def test_an_invalid_feature_is_named(text, message):
     with pytest.raises(ServingError) as caught:
         feature(text)
     assert caught.value.message == message
@@ -82,7 +82,7 @@ def test_what_is_no_feature_is_named(text, message):
         ('{"context": 1, "examples": []}', "Example must be JSON object but got JSON Number"),
     ],
 )
-def test_what_is_no_list_of_examples_is_named(document, message):
+def test_an_invalid_list_of_examples_is_refused(document, message):
     with pytest.raises(ServingError) as caught:
         read(document)
     assert caught.value.message.endswith(message)
@@ -90,7 +90,7 @@ def test_what_is_no_list_of_examples_is_named(document, message):
 
 def test_a_name_that_is_no_text_is_made_one():
     [example] = [
-        Example.FromString(each)
-        for each in read_examples(parse_object(b'{"examples": [{"\xff": 1}]}'))
+        Example.FromString(example)
+        for example in read_examples(parse_object(b'{"examples": [{"\xff": 1}]}'))
     ]
     assert list(example.features.feature) == ["\ufffd"]

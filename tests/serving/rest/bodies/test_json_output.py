@@ -1,4 +1,4 @@
-"""Answers: the layout to the letter, and every value as it was."""
+"""JSON answers: exact layout and values."""
 
 import json
 

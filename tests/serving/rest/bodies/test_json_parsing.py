@@ -1,4 +1,4 @@
-"""JSON text to values: RapidJSON's leniencies, its errors, and nesting without a limit."""
+"""JSON parsing: RapidJSON's tolerance and errors, and unlimited nesting."""
 
 import json
 import math
@@ -27,8 +27,8 @@ values = st.recursive(
 def plain(value):
     """A parsed value as Python's own module has it."""
     if isinstance(value, JsonObject):
-        return {name: plain(each) for name, each in value}
-    return [plain(each) for each in value] if isinstance(value, list) else value
+        return {name: plain(item) for name, item in value}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
 @given(values)
@@ -106,7 +106,7 @@ def test_nan_and_infinities_are_numbers():
 
 def test_ints_beyond_64_bits_are_floats():
     parsed = parse(b"[18446744073709551615, 18446744073709551616]")
-    assert [type(each) for each in parsed] == [int, float]
+    assert [type(item) for item in parsed] == [int, float]
 
 
 def test_bytes_that_are_no_text_are_kept():
@@ -138,7 +138,7 @@ def test_half_a_million_levels_are_read(opening, inner, closing):
     assert isinstance(value.find("z"), list)
 
 
-def test_what_is_too_deep_for_a_tensor_is_dropped():
+def test_values_too_deep_for_a_tensor_are_dropped():
     value = parse(b"[" * 2000 + b"1" + b"]" * 2000)
     depth = 0
     while type(value) is list:

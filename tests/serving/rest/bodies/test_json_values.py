@@ -1,4 +1,4 @@
-"""Base64, quoting, and values as errors show them."""
+"""Base64, quoting, and values in error texts."""
 
 import base64
 
@@ -25,7 +25,7 @@ def test_base64_is_decoded_with_and_without_padding(data, padded):
 
 
 @pytest.mark.parametrize("text", ["a", "a===", "YQ=", "YQ===", "Y!==", "YWI-", "YQ==YQ=="])
-def test_what_is_no_base64_is_refused(text):
+def test_invalid_base64_is_refused(text):
     with pytest.raises(ServingError, match="Unable to base64 decode"):
         decode_base64(JsonObject([("b64", text)]))
 
@@ -38,7 +38,7 @@ def test_another_object_is_no_base64():
     )
 
 
-def test_only_what_must_be_is_escaped():
+def test_only_necessary_escapes_are_written():
     assert quote('a"\\/\n\x1fé\x7f') == '"a\\"\\\\/\\n\\u001Fé\x7f"'
 
 
