@@ -63,10 +63,13 @@ class Categorical:
     Attributes:
         max_vocabulary_size: What this feature adds to the size of the shared vocabulary, at least
             1; where the data has more values than that in all, the most frequent pairs are kept.
+        truth: The value is a truth value; yes, on, 1 and True are one category, and so are their
+            opposites.
     """
 
     kind: Literal["categorical"] = "categorical"
     max_vocabulary_size: Annotated[int, Field(ge=1)] = 1_000
+    truth: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

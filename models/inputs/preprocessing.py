@@ -40,6 +40,10 @@ Pair = tuple[tf.Tensor, tf.Tensor]
 # Marks a missing value in an integer column, where NaN does not exist.
 MISSING_INT = -(2**63)
 
+# As the reading of files has them (pipeline/reading/contract.py; a test compares the two).
+TRUE_WORDS = "true|t|yes|y|on|1"
+FALSE_WORDS = "false|f|no|n|off|0"
+
 _DAY_S = 86_400
 # Gregorian mean year; the Unix epoch was a Thursday, day 3 of a week that begins on Monday.
 _PERIODS_S: Mapping[Cycle, tuple[float, float]] = {
@@ -189,7 +193,9 @@ def _categories(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, 
     categories = of_kind(table, Categorical)
     if not categories:
         return {}
-    pairs = tf.concat([_pair(name, inputs[name]) for name in categories], axis=1)
+    pairs = tf.concat(
+        [_pair(name, inputs[name], category) for name, category in categories.items()], axis=1
+    )
     vocabulary = tft.vocabulary(
         tf.boolean_mask(pairs, tf.not_equal(pairs, "")),
         top_k=sum(feature.max_vocabulary_size for feature in categories.values()),
@@ -200,21 +206,35 @@ def _categories(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, 
     return dict(zip(categories, tf.split(index, len(categories), axis=1), strict=True))
 
 
-def category_text(column: Column) -> tf.Tensor:
-    """Returns a category's value as text `[batch, 1]`, empty where it is missing."""
+def category_text(column: Column, *, truth: bool = False) -> tf.Tensor:
+    """Returns a category's value as text `[batch, 1]`, empty where it is missing.
+
+    The spelling is that of the examples, whatever a client sends: text is trimmed, and the words
+    true and false are in lower case.
+
+    Args:
+        column: The raw column.
+        truth: Whether it holds truth values: then yes, on and 1 are `true`, their opposites
+            `false`.
+    """
     text = dense_column(column)
     if text.dtype.is_integer:
         empty = tf.equal(text, tf.constant(MISSING_INT, text.dtype))
         text = tf.where(empty, "", tf.strings.as_string(text))
     elif text.dtype.is_floating:
         text = tf.where(tf.math.is_finite(text), tf.strings.as_string(text), "")
+    else:
+        text = tf.strings.strip(text)
+    words = (TRUE_WORDS, FALSE_WORDS) if truth else ("true", "false")
+    for name, pattern in zip(("true", "false"), words, strict=True):
+        text = tf.where(tf.strings.regex_full_match(text, f"(?i:{pattern})"), name, text)
     return text
 
 
-def _pair(name: str, column: Column) -> tf.Tensor:
+def _pair(name: str, column: Column, category: Categorical) -> tf.Tensor:
     """Text `name=value` `[batch, 1]`, or the empty text where the value is missing."""
     # A vocabulary is a file of lines: a line break in a value would make two of it.
-    text = tf.strings.regex_replace(category_text(column), r"[\r\n]", " ")
+    text = tf.strings.regex_replace(category_text(column, truth=category.truth), r"[\r\n]", " ")
     return tf.where(tf.equal(text, ""), "", tf.strings.join([encoded_name(name), text], "="))
 
 

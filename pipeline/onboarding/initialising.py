@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 
 from common.errors import InputError
-from pipeline.config import Data
 from pipeline.config_loading import load_config
 from pipeline.onboarding.profile.labels import choose_positive
-from pipeline.onboarding.profile.table import read_table
+from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.schema_text import schema_text
@@ -39,7 +38,7 @@ class InitReport:
     proposal: Proposal
 
 
-def initialise(
+def initialise(  # noqa: PLR0913 - what the command line takes
     data: str,
     *,
     label: str,
@@ -47,6 +46,7 @@ def initialise(
     name: str | None,
     project_dir: Path,
     force: bool,
+    options: ReadOptions | None = None,
 ) -> InitReport:
     """Profiles the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or neither.
 
@@ -57,6 +57,7 @@ def initialise(
         name: Name of the use case; derived from the name of the data by default.
         project_dir: Folder that holds `configs` and `schema`.
         force: Overwrite existing files.
+        options: What the person says about how the data are written.
 
     Raises:
         InputError: The data cannot be used, the name is invalid, or the files exist.
@@ -65,7 +66,7 @@ def initialise(
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
     _check_free([config_path, schema_path], force=force)
-    table = read_table(data, label, Data(path=data).missing_values)
+    table = read_table(data, label, options or ReadOptions())
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     proposal = propose(table, label, choose_positive(label, table.classes, positive))
@@ -165,6 +166,11 @@ def print_report(report: InitReport) -> None:
         click.echo(f"Warning: {proposal.split.warning}")
     if proposal.drop_duplicates:
         click.echo(f"Duplicates: {count(table.num_duplicates, 'row')} will be dropped.")
+    if table.num_unlabelled:
+        share = percent(table.num_unlabelled / table.num_rows)
+        click.echo(
+            f"Without a label: {count(table.num_unlabelled, 'row')} ({share}) will be set aside."
+        )
     if proposal.max_bad_rows:
         click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")
     click.echo(f"Wrote {report.config_path} and {report.schema_path}. Now run:")

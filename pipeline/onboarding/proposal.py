@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import InputError
-from models.features import Feature, Signal, Time
+from models.features import Feature, HeavyTailed, Numeric, Signal, Time
 from models.train_options import TrainOptions
+from pipeline.column_format import ColumnFormat
 from pipeline.config import Data, Validation, WideSignal
 from pipeline.onboarding.findings import leaks
 from pipeline.onboarding.findings.identifiers import (
@@ -27,7 +28,6 @@ from pipeline.onboarding.profile.table import Column, Table
 from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, words_of
 
 _MAX_GROUPS_AS_FEATURE = 50
-_MAX_DUPLICATES = 0.5
 _RATE_TOLERANCE = 0.01  # the same as in AnomalyGate
 # Minimum number of rows, batch size, epochs, patience.
 _TRAINING = (
@@ -37,7 +37,6 @@ _TRAINING = (
     (4_000, 128, 60, 10),
     (0, 32, 80, 12),
 )
-_INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
 
 
 @dataclass(kw_only=True)
@@ -52,7 +51,8 @@ class Proposal:
         left_out: Reason for exclusion by column name.
         wide_signals: Column range by signal name.
         samples: Columns that hold the samples of a wide signal.
-        extra_missing: Texts that mean a missing value, besides the defaults.
+        formats: How the values of each column are written.
+        drop_duplicates: Whether identical rows are deliveries of the same row.
         split: How examples are assigned to splits.
         validation: AnomalyGate limits on gaps and on wrong sampling rates.
         train: Training options and the reason for them.
@@ -66,22 +66,12 @@ class Proposal:
     left_out: dict[str, str] = field(default_factory=dict)
     wide_signals: dict[str, WideSignal] = field(default_factory=dict)
     samples: frozenset[str] = frozenset()
-    extra_missing: tuple[str, ...] = ()
+    formats: dict[str, ColumnFormat] = field(default_factory=dict)
+    drop_duplicates: bool = False
     split: SplitChoice
     validation: Validation
     train: tuple[TrainOptions, str]
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def missing_values(self) -> tuple[str, ...]:
-        """Default and additional texts that mean a missing value."""
-        default = Data(path="-").missing_values
-        return default + tuple(text for text in self.extra_missing if text not in default)
-
-    @property
-    def drop_duplicates(self) -> bool:
-        """Whether identical rows are copies; in a table of coarse values they occur naturally."""
-        return 0 < self.table.num_duplicates <= _MAX_DUPLICATES * self.table.num_rows
 
     def is_time(self, name: str) -> bool:
         """Whether ingestion converts a column to seconds since the Unix epoch."""
@@ -95,7 +85,7 @@ class Proposal:
         if self.split.split.column:
             missing = self.table.columns[self.split.split.column].num_missing
         table = self.table
-        return table.num_ragged + table.num_not_utf8 + table.num_unlabelled + missing
+        return table.num_ragged + table.num_unfit + missing
 
 
 def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
@@ -105,10 +95,10 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
         InputError: No usable feature column remains.
     """
     work = _Work(table=table, label=label, choice=choice)
-    work.note_duplicates()
     work.take_signals()
     work.take_times_and_leaks()
     work.take_identifiers()
+    work.note_duplicates()
     split = work.take_groups()
     work.take_the_rest()
     work.give_times_back(split)
@@ -126,7 +116,8 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
         left_out={n: work.left_out[n] for n in work.in_order(work.left_out)},
         wide_signals=work.wide_signals,
         samples=frozenset(work.samples),
-        extra_missing=tuple(dict.fromkeys(work.extra_missing)),
+        formats=work.formats(),
+        drop_duplicates=work.has_key and table.num_duplicates > 0,
         split=split,
         validation=Validation(
             max_gap_share=_allowed(work.gap_share, Validation().max_gap_share),
@@ -170,7 +161,7 @@ class _Work:
     gap_share: float = 0.0
     wrong_rate_share: float = 0.0
     times: dict[str, TimeColumn] = field(default_factory=dict)
-    extra_missing: list[str] = field(default_factory=list)
+    has_key: bool = False
     notes: list[str] = field(default_factory=list)
     open: dict[str, Column] = field(init=False)
     positive: npt.NDArray[np.bool_] = field(init=False)
@@ -179,8 +170,6 @@ class _Work:
         self.open = dict(self.table.columns)
         place = list(self.table.classes).index(self.choice.positive)
         self.positive = self.table.label_codes[self.table.sampled] == place
-        if any(column.tally.num_infinite for column in self.open.values()):
-            self.extra_missing += _INFINITE
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Returns names in the order of the data; wide signals come first."""
@@ -188,13 +177,33 @@ class _Work:
         return sorted(names, key=lambda name: places.get(name, -1))
 
     def note_duplicates(self) -> None:
+        """Says what becomes of identical rows: only a repeated id or time makes one a copy."""
         number, rows = self.table.num_duplicates, self.table.num_rows
-        if number > _MAX_DUPLICATES * rows:
+        self.has_key |= bool(self.times)
+        if number and not self.has_key:
             self.notes.append(
-                f"{count(number, 'row')} ({percent(number / rows)}) equal an earlier row in every "
-                "column. This many suggests coarse values rather than copies, so they are kept; "
-                "if they are copies, set `drop_duplicates: true`."
+                f"{count(number, 'row')} ({percent(number / rows)}) equal an earlier one in every "
+                "column. No column identifies a row or its time, so they may be honest "
+                "repetitions of coarse values and are kept. If they are copies, set "
+                "`drop_duplicates: true`; this changes the prevalence."
             )
+
+    def formats(self) -> dict[str, ColumnFormat]:
+        """Returns how each column is written, as it is to be read from now on."""
+        formats = {}
+        for name, column in self.table.columns.items():
+            if column.written.form is None or column.kind in ("list", "other"):
+                continue
+            time = self.times.get(name)
+            form = time.form if time is not None and time.form is not None else column.written.form
+            feature = self.features.get(name, (None, ""))[0]
+            if form.type == "number" and column.kind == "int":
+                measured = isinstance(feature, Numeric | HeavyTailed) or name in self.samples
+                form = form if measured else ColumnFormat(type="code")
+            marks = column.written.marks
+            missing = (*Data(path="-").missing_values, *marks) if marks else None
+            formats[name] = replace(form, missing=missing)
+        return formats
 
     def leave_out(self, name: str, reason: str) -> None:
         self.left_out[name] = reason
@@ -286,6 +295,7 @@ class _Work:
             reason = identifier_reason(column, distinct_rows)
             if reason is not None and column.missing_share <= 0.5:
                 self.leave_out(name, reason)
+                self.has_key = True
 
     def take_groups(self) -> SplitChoice:
         numeric = [name for name, c in self.open.items() if c.is_number and c.num_distinct > 2]
@@ -320,21 +330,15 @@ class _Work:
         return None
 
     def take_the_rest(self) -> None:
-        texts = frozenset(
-            text for c in self.table.columns.values() if c.kind == "text" for text in c.tally.texts
-        )
-        if self.table.format != "csv":  # only CSV uses texts for missing values
-            texts |= {t for c in self.open.values() if c.kind == "mixed" for t in c.tally.texts}
         first_by_codes: dict[bytes, str] = {}
         for name, column in list(self.open.items()):
-            chosen = choose_kind(column, texts)
+            chosen = choose_kind(column)
             twin = first_by_codes.setdefault(column.codes.tobytes(), name)
             if chosen.feature is not None and twin != name and self._equal(column, twin):
                 self.leave_out(name, f"it is equivalent to {quoted(twin)} in every row")
             elif chosen.feature is None:
                 self.leave_out(name, chosen.reason)
             else:
-                self.extra_missing += chosen.missing_texts
                 doubt = leaks.suspicion(column, self.positive)
                 if doubt:
                     self.notes.append(f"{quoted(name)}: {doubt}.")

@@ -3,7 +3,7 @@
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from models.features import Categorical, Feature, HeavyTailed, Numeric, Signal, Time
+from models.features import Categorical, Feature, HeavyTailed, Numeric, Signal
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.proposal import Proposal
 
@@ -15,6 +15,13 @@ _MAX_DRIFT = 0.3  # largest change in a value's share from one span to the next
 _MAX_COMPARED = 5
 # A run stops if the presence of a column falls by more than this share.
 _PRESENCE_KEPT = 0.5
+_TYPES: dict[str, "schema_pb2.FeatureType"] = {
+    "number": schema_pb2.FLOAT,
+    "code": schema_pb2.INT,
+    "text": schema_pb2.BYTES,
+    "truth": schema_pb2.BYTES,
+    "time": schema_pb2.INT,
+}
 _MIN_PRESENCE_CHECKED = 0.1
 
 
@@ -31,7 +38,7 @@ def schema_text(proposal: Proposal) -> str:
         if isinstance(feature, Signal):
             _add_signal(schema, name, feature, always_there=column.num_missing == 0)
             continue
-        entry = _add_column(schema, column, feature, is_time=proposal.is_time(name))
+        entry = _add_column(schema, column, proposal)
         if _is_closed(column, feature):
             _add_domain(schema, entry, column, compare=num_compared < _MAX_COMPARED)
             num_compared += 1
@@ -56,9 +63,11 @@ def _add_signal(
 
 
 def _add_column(
-    schema: schema_pb2.Schema, column: Column, feature: Feature | None, *, is_time: bool
+    schema: schema_pb2.Schema, column: Column, proposal: Proposal
 ) -> schema_pb2.Feature:
-    entry = schema.feature.add(name=column.name, type=_type(column, feature, is_time=is_time))
+    feature = proposal.features.get(column.name, (None, ""))[0]
+    is_time = proposal.is_time(column.name)
+    entry = schema.feature.add(name=column.name, type=_type(column.name, column, proposal))
     if column.kind in ("list", "other"):
         entry.value_count.min = 0
         return entry
@@ -68,7 +77,7 @@ def _add_column(
     entry.presence.min_count = 1
     missing = column.missing_share
     if isinstance(feature, Numeric | HeavyTailed):
-        missing = max(missing, 1 - _num_numbers(column) / column.num_rows)
+        missing = max(missing, 1 - _num_finite(column) / column.num_rows)
     if missing == 0:
         entry.presence.min_fraction = 1.0
         entry.shape.dim.add(size=1)
@@ -79,22 +88,16 @@ def _add_column(
     return entry
 
 
-def _num_numbers(column: Column) -> int:
-    tally = column.tally
-    return (
-        tally.num_present - tally.num_infinite - (tally.num_texts if column.kind == "mixed" else 0)
-    )
+def _num_finite(column: Column) -> int:
+    return column.tally.num_present - column.tally.num_infinite
 
 
-def _type(column: Column, feature: Feature | None, *, is_time: bool) -> "schema_pb2.FeatureType":
-    kinds = column.tally.kinds
-    if is_time or isinstance(feature, Time) or column.kind in ("int", "time"):
-        return schema_pb2.INT
-    if column.kind == "mixed" and isinstance(feature, Numeric):
-        return schema_pb2.INT if column.tally.all_int else schema_pb2.FLOAT
+def _type(name: str, column: Column, proposal: Proposal) -> "schema_pb2.FeatureType":
     if column.kind == "list":
-        return schema_pb2.INT if kinds <= {"int list", "empty"} else schema_pb2.FLOAT
-    return schema_pb2.FLOAT if column.kind == "float" else schema_pb2.BYTES
+        ints = column.tally.kinds <= {"int list", "empty"}
+        return schema_pb2.INT if ints else schema_pb2.FLOAT
+    form = proposal.formats.get(name)
+    return schema_pb2.BYTES if form is None else _TYPES[form.type]
 
 
 def _is_closed(column: Column, feature: Feature | None) -> bool:
@@ -102,7 +105,7 @@ def _is_closed(column: Column, feature: Feature | None) -> bool:
     texts = column.tally.texts
     return (
         isinstance(feature, Categorical)
-        and column.kind == "text"
+        and column.kind in ("text", "truth")
         and column.tally.texts_complete
         and 0 < len(texts) <= _MAX_DOMAIN
         and column.tally.num_present >= _MIN_ROWS_A_VALUE * len(texts)

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from models.features import Feature, Signal
 from models.train_options import TrainOptions
-from pipeline.config import Data, Validation
+from pipeline.column_format import ColumnFormat
+from pipeline.config import Validation
+from pipeline.onboarding.profile.table import Table
 from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal
 
@@ -121,23 +123,66 @@ def _data(proposal: Proposal, data_path: str) -> Iterator[str]:
     for name, wide in proposal.wide_signals.items():
         yield "  wide_signals:" if name == next(iter(proposal.wide_signals)) else ""
         yield f"    {scalar(name)}: {{first: {scalar(wide.first)}, last: {scalar(wide.last)}}}"
-    num_default = len(Data(path=data_path).missing_values)
-    if len(proposal.missing_values) > num_default:
+    yield from _layout(table)
+    yield from _columns(proposal)
+
+
+def _layout(table: Table) -> Iterator[str]:
+    """How the CSV files are laid out and their numbers are written."""
+    layout = table.layout.layout
+    if table.format == "csv":
+        yield f"  delimiter: {_quoted_json(layout.delimiter)}"
+    if layout.encoding != "utf-8":
+        yield f"  encoding: {layout.encoding}"
+    if layout.header is not None:
+        yield f"  header: [{', '.join(scalar(name) for name in layout.header)}]"
+    if layout.units_row:
+        yield from _comment("The row after the header holds units.", "  ")
+        yield "  units_row: true"
+    if table.decimal != ".":
+        yield f"  decimal: {_quoted_json(table.decimal)}"
+
+
+def _columns(proposal: Proposal) -> Iterator[str]:
+    """The formats of the columns that are not written plainly."""
+    special = {
+        name: form
+        for name, form in proposal.formats.items()
+        if form != ColumnFormat(type=form.type) or form.type == "truth"
+    }
+    if special:
         yield from _comment(
-            "Texts that mean a missing value, besides the empty field; the last "
-            f"{len(proposal.missing_values) - num_default} were found in this data.",
+            "How these columns are written. Every command reads by it; a value that does not fit "
+            "is refused or set aside.",
             "  ",
         )
-        listed = ", ".join(_quoted_json(text) for text in proposal.missing_values)
-        yield f"  missing_values: [{listed}]"
+        yield "  columns:"
+    for name, form in special.items():
+        reason = proposal.table.columns[name].written.reason
+        yield from _comment(f"{reason}.", "    ") if reason else ()
+        # A column with a decimal point in a table of decimal commas must say so.
+        yield f"    {scalar(name)}: {flow_format(form)}"
+
+
+def flow_format(form: ColumnFormat) -> str:
+    """Returns a column's format in YAML's flow form, without defaults."""
+    parts = [f"type: {form.type}"]
+    for field in dataclasses.fields(form):
+        value = getattr(form, field.name)
+        if field.name == "type" or value == field.default:
+            continue
+        if isinstance(value, tuple):
+            parts.append(f"{field.name}: [{', '.join(_quoted_json(item) for item in value)}]")
+        else:
+            parts.append(f"{field.name}: {_value(value)}")
+    return f"{{{', '.join(parts)}}}"
 
 
 def _bad_rows(proposal: Proposal) -> str:
     table = proposal.table
     parts = {
         "with a wrong number of fields": table.num_ragged,
-        "with a text that is not UTF-8": table.num_not_utf8,
-        "without a label": table.num_unlabelled,
+        "with a value that does not fit its column": table.num_unfit,
     }
     column = proposal.split.split.column
     if column:

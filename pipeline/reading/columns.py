@@ -20,7 +20,17 @@ _LOGGER = logging.getLogger(__name__)
 
 # How a column is stored in the files, before its type is decided.
 Kind = Literal[
-    "text", "bytes", "int", "float", "time", "int list", "float list", "bytes list", "empty", "none"
+    "text",
+    "bytes",
+    "int",
+    "truth",
+    "float",
+    "time",
+    "int list",
+    "float list",
+    "bytes list",
+    "empty",
+    "none",
 ]
 Type = Literal[
     "label", "int", "float", "bytes", "time", "int list", "float list", "bytes list", "empty"
@@ -130,7 +140,8 @@ def kind_of(arrow: pa.DataType, *, csv: bool = False) -> Kind:
         return _LIST_KINDS.get(kind_of(arrow.value_type), "none")
     kinds: dict[Kind, bool] = {
         "text" if csv else "bytes": values.is_text(arrow),
-        "int": types.is_integer(arrow) or types.is_boolean(arrow),
+        "int": types.is_integer(arrow),
+        "truth": types.is_boolean(arrow),
         "float": types.is_floating(arrow) or types.is_decimal(arrow),
         "time": types.is_timestamp(arrow) or types.is_date(arrow),
         "empty": types.is_null(arrow),
@@ -140,6 +151,7 @@ def kind_of(arrow: pa.DataType, *, csv: bool = False) -> Kind:
 
 _LIST_KINDS: dict[Kind, Kind] = {
     "int": "int list",
+    "truth": "int list",
     "float": "float list",
     "bytes": "bytes list",
     "empty": "empty",
@@ -313,7 +325,7 @@ _VALUE_TYPES: dict[Type, ValueType] = {
     "bytes": "text",
     "time": "time",
 }
-_COLUMN_TYPES: dict[ValueType, Type] = {
+COLUMN_TYPES: dict[ValueType, Type] = {
     "number": "float",
     "code": "int",
     "text": "bytes",
@@ -340,7 +352,7 @@ def _scalar_type(
 ) -> Type:
     """Returns the declared type of a scalar column; else infers it."""
     if name in spec.columns:
-        return _COLUMN_TYPES[spec.columns[name].type]
+        return COLUMN_TYPES[spec.columns[name].type]
     if name in spec.times:
         return "time"
     if name in spec.types or name in spec.numbers:

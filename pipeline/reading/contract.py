@@ -20,10 +20,6 @@ TRUE_WORDS = ("true", "t", "yes", "y", "on", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "off", "0")
 TRUE, FALSE = b"true", b"false"
 
-_WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0*")
-_NUMBER_AND_SUFFIX = re.compile(
-    r"(?P<number>[+-]?[\d.,' ]*\d[\d.,]*(?:[eE][+-]?\d+)?)\s*(?P<suffix>\D.*)?"
-)
 _MAX_EXACT = 2**53  # whole numbers up to this are exact in float64
 
 Converter = Callable[[pa.Array], tuple[pa.Array, Mask]]
@@ -76,6 +72,9 @@ def read_column(
     if not values.is_text(column.type):
         typed, bad = _READERS[form.type](column, form)
         return _without_numbers(typed, marks, form), bad
+    fast = _cast_all(column, form)
+    if fast is not None:
+        return _without_numbers(fast, marks, form), np.zeros(len(column), bool)
     # Each distinct text is looked at once.
     encoded = column.cast(pa.binary()).dictionary_encode()
     texts, not_utf8 = _decoded(encoded.dictionary)
@@ -87,6 +86,18 @@ def read_column(
     bad = (bad | not_utf8) & ~_in_numbers(present, marks, form)
     indices = encoded.indices
     return typed.take(indices), _take_mask(bad, indices)
+
+
+def _cast_all(column: pa.Array, form: ColumnFormat) -> pa.Array | None:
+    """Casts plain numbers at once; returns None where a value is anything else."""
+    if form.type == "number" and _is_plain(form):
+        numbers = values.cast_or_none(column, pa.float64())
+        return None if numbers is None else pc.if_else(pc.is_nan(numbers), None, numbers)
+    return values.cast_or_none(column, pa.int64()) if form.type == "code" else None
+
+
+def _is_plain(form: ColumnFormat) -> bool:
+    return (form.decimal or ".") == "." and not form.thousands and not form.suffix
 
 
 def _decoded(texts: pa.Array) -> tuple[pa.Array, Mask]:
@@ -150,8 +161,7 @@ def _numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
 
 
 def _number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
-    plain = (form.decimal or ".") == "." and not form.thousands and not form.suffix
-    cleaned = texts if plain else _plain_numbers(texts, form)
+    cleaned = texts if _is_plain(form) else _plain_numbers(texts, form)
     typed = values.floats_of(cleaned)
     bad = np.asarray(texts.is_valid()) & ~np.asarray(typed.is_valid())
     return pc.if_else(pc.is_nan(typed), None, typed), bad
@@ -199,12 +209,17 @@ def _read_code(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 
 
 def _read_text(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
-    del form
-    if pa.types.is_string(column.type):
-        return column.cast(pa.binary()), np.zeros(len(column), bool)
+    none = np.zeros(len(column), bool)
+    if pa.types.is_boolean(column.type):
+        return _read_truth(column, form)
     if pa.types.is_floating(column.type):
-        return _text_of_floats(column), np.zeros(len(column), bool)
-    return values.to_text(column)
+        return _text_of_floats(column), none
+    if not pa.types.is_string(column.type):
+        return values.to_text(column)
+    # `True` is how CSV has the truth value that Parquet and JSON write without a spelling.
+    lowered = pc.utf8_lower(column)
+    is_truth = pc.fill_null(pc.is_in(lowered, pa.array(["true", "false"])), False)
+    return pc.if_else(is_truth, lowered, column).cast(pa.binary()), none
 
 
 def _text_of_floats(column: pa.Array) -> pa.Array:

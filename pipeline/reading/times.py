@@ -3,7 +3,6 @@
 The format and the unit belong to the column. They are never chosen value by value.
 """
 
-import re
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ _DATES = (
     "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y",
     "%d.%m.%Y", "%m.%d.%Y", "%d.%m.%y", "%m.%d.%y",
     "%d-%m-%Y", "%m-%d-%Y", "%d-%m-%y", "%m-%d-%y",
-    "%Y/%m/%d", "%Y.%m.%d", "%y/%m/%d",
+    "%Y/%m/%d", "%Y.%m.%d",
     "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
 )  # fmt: skip
 # Formats that `init` knows; ISO 8601 comes first. A config may name any other one.
@@ -38,7 +37,8 @@ TEXT_FORMATS = (
     *("%Y%m%d", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S"),
     "%a %b %d %H:%M:%S %Y",
 )
-_OFFSET = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
+_OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
+_ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ].*)?$"
 
 
 def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
@@ -51,16 +51,25 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     """
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return _from_arrow(column, form.zone)
-    if pa.types.is_string(column.type) and form.unit is None:
-        return parse_texts(column, form.format or ISO, form.zone)
     if pa.types.is_string(column.type):
-        numbers = values.floats_of(column)
-        bad = np.asarray(column.is_valid()) & ~np.asarray(numbers.is_valid())
-        seconds, out = _from_numbers(numbers, form.unit)
-        return seconds, bad | out
+        if form.format is not None:
+            return parse_texts(column, form.format, form.zone)
+        return _from_number_texts(column, form)
     if form.format is not None or not _is_number(column.type):
         return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
     return _from_numbers(column, form.unit)
+
+
+def _from_number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    """Reads numbers in the column's unit; without a declared unit also ISO 8601 times."""
+    numbers = values.floats_of(texts)
+    seconds, out = _from_numbers(numbers, form.unit)
+    bad = out | (np.asarray(texts.is_valid()) & ~np.asarray(numbers.is_valid()))
+    if form.unit is not None or not bad.any():
+        return seconds, bad
+    dates = pc.if_else(numbers.is_valid(), None, texts)
+    from_dates, bad_dates = parse_texts(dates, ISO, form.zone)
+    return pc.coalesce(seconds, from_dates), out | bad_dates
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -78,7 +87,7 @@ def _from_arrow(column: pa.Array, zone: str) -> tuple[pa.Array, Mask]:
 
 
 def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Mask]:
-    """Reads numbers in one unit; without a declared unit, seconds up to the year 2100."""
+    """Reads numbers in one unit; without a declared unit, seconds of the years 1980 to 2100."""
     per_second = PER_SECOND[unit or "s"]
     if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
         missing = np.asarray(column.is_null())
@@ -89,9 +98,10 @@ def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Ma
         numbers = column.cast(pa.float64(), safe=False)
         missing = np.asarray(pc.is_null(numbers, nan_is_null=True))
         seconds = np.floor(np.asarray(numbers.fill_null(0.0)) / per_second)
-    latest = LAST_S if unit is None else _MAX_EPOCH_S
+    # Without a declared unit, a number outside 1980 to 2100 is more likely of another unit.
+    first, last = (FIRST_S, LAST_S) if unit is None else (_MIN_EPOCH_S, _MAX_EPOCH_S)
     with np.errstate(invalid="ignore"):
-        bad = ~missing & ~((seconds >= _MIN_EPOCH_S) & (seconds <= latest))
+        bad = ~missing & ~((seconds >= first) & (seconds <= last))
     whole_seconds = np.where(missing | bad, 0, seconds).astype(np.int64)
     return pa.array(whole_seconds, mask=missing | bad), bad
 
@@ -129,40 +139,35 @@ def read_elapsed(column: pa.Array, unit: TimeUnit) -> tuple[pa.Array, Mask]:
 def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[pa.Array, Mask]:
     """Returns int64 seconds since 1970 (UTC) of texts in one format; bool where unreadable."""
     present = np.asarray(texts.is_valid())
+    if time_format == ISO:
+        texts = pc.if_else(pc.match_substring_regex(texts, _ISO_SHAPE), texts, None)
     strings = pd.Series(texts.to_pylist(), dtype="object")
-    offset = bool(
-        pc.any(pc.match_substring_regex(texts, _OFFSET.pattern)).as_py()
-        and (time_format == ISO or "%z" in time_format)
-    )
-    parsed = pd.to_datetime(strings, format=time_format, utc=offset, errors="coerce", exact=True)
-    if offset and zone != "UTC":
-        parsed = _mixed_offsets(strings, parsed, time_format, zone)
-    elif not offset and zone != "UTC":
-        parsed = _localised(parsed, zone)
-    if parsed.dt.tz is not None:
-        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
+    with_offset = time_format == ISO or "%z" in time_format
+    absolute = with_offset and bool(pc.any(pc.match_substring_regex(texts, _OFFSET)).as_py())
+    if not absolute:
+        parsed = _local(strings, time_format, zone)
+    else:
+        bare = ~strings.fillna("").str.contains(_OFFSET, regex=True)
+        parsed = _local(strings.where(bare), time_format, zone)
+        given = pd.to_datetime(
+            strings.where(~bare), format=time_format, utc=True, errors="coerce"
+        ).dt.tz_localize(None)
+        parsed = parsed.where(bare, given)
     unread = parsed.isna().to_numpy()
     seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
     return pa.array(np.where(unread, 0, seconds), mask=unread), unread & present
 
 
-def _localised(parsed: "pd.Series", zone: str) -> "pd.Series":
+def _local(strings: "pd.Series[Any]", time_format: str, zone: str) -> "pd.Series[Any]":
+    """Parses times without an offset, as UTC without a zone."""
+    parsed: pd.Series[Any] = pd.to_datetime(strings, format=time_format, errors="coerce")
+    if zone == "UTC":
+        return parsed
     # The hour that comes twice in autumn is the first of the two; one that never was is moved on.
-    localised: pd.Series[Any] = parsed.dt.tz_localize(
-        zone, ambiguous=np.ones(len(parsed), bool), nonexistent="shift_forward"
-    )
-    return localised
-
-
-def _mixed_offsets(
-    strings: "pd.Series", parsed: "pd.Series", time_format: str, zone: str
-) -> "pd.Series":
-    """Texts with an offset keep it; the others are in the column's zone."""
-    bare = ~strings.fillna("").str.contains(_OFFSET.pattern, regex=True)
-    local = _localised(
-        pd.to_datetime(strings.where(bare), format=time_format, errors="coerce"), zone
-    )
-    return parsed.where(~bare, local.dt.tz_convert("UTC"))
+    first = np.ones(len(parsed), bool)
+    local = parsed.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    naive: pd.Series[Any] = local.dt.tz_convert("UTC").dt.tz_localize(None)
+    return naive
 
 
 def formats_that_read(texts: pa.Array, counts: npt.NDArray[np.int64]) -> dict[str, int]:

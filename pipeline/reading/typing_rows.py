@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.column_format import ColumnFormat
 from pipeline.reading import contract, times, values
-from pipeline.reading.columns import ARROW_TYPES, Column, Type
+from pipeline.reading.columns import ARROW_TYPES, Column, Type, form_of
 from pipeline.reading.files.csv_source import MAX_TEXT
 from pipeline.reading.files.pieces import BadRow, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
@@ -87,7 +87,7 @@ def _convert(
     if column.type.endswith("list"):
         return _to_lists(raw, column.type), []
     array, mask = _read_scalar(raw, column, spec)
-    faults = [Fault(column.name, mask, f"expected {_expected(column)}")] if mask.any() else []
+    faults = [Fault(column.name, mask, f"expected {_expected(column, spec)}")] if mask.any() else []
     if not column.needed:
         return array, []
     if column.name == spec.split_column and array.null_count:
@@ -97,9 +97,8 @@ def _convert(
 
 
 def _read_scalar(raw: pa.Array, column: Column, spec: IngestSpec) -> tuple[pa.Array, values.Mask]:
-    if column.form is None:
-        raise ValueError(f"Column `{column.name}` of type {column.type} has no format.")
-    array, mask = contract.read_column(raw, column.form, default_marks=spec.missing_values)
+    form = column.form or form_of(column.name, column.type, spec)
+    array, mask = contract.read_column(raw, form, default_marks=spec.missing_values)
     if column.type == "float":
         return values.to_float(array)[0], mask
     return array.cast(ARROW_TYPES[column.type]), mask
@@ -145,8 +144,8 @@ def _unwrap_column(column: pa.Array) -> pa.Array:
     return column.flatten().take(pa.array(places, mask=lengths == 0))
 
 
-def _expected(column: Column) -> str:
-    form = column.form or ColumnFormat(type="text")
+def _expected(column: Column, spec: IngestSpec) -> str:
+    form = column.form or form_of(column.name, column.type, spec)
     if form.type == "time":
         return _expected_time(form)
     plain = {
@@ -167,7 +166,7 @@ def _expected_time(form: ColumnFormat) -> str:
             "" if form.elapsed else " since 1970, or an Arrow time"
         )
     if form.format in (None, times.ISO):
-        return "a time such as 2026-01-31T12:00:00, or seconds since 1970 up to the year 2100"
+        return "a time such as 2026-01-31T12:00:00, or seconds since 1970 (years 1980 to 2100)"
     return f"a time written as {form.format}"
 
 
@@ -218,7 +217,7 @@ def _report(raw: RawBatch, fault: Fault, mask: values.Mask, path: str) -> list[B
     bad_rows = []
     for place in np.flatnonzero(mask):
         text = _text(column[int(place)].as_py())
-        missing = fault.reason.startswith("has no") and not text.strip()
+        missing = fault.reason.startswith("has no")
         reason = fault.reason if missing else f"`{text[:40]}` found, {fault.reason}"
         bad_rows.append(
             BadRow(

@@ -55,7 +55,7 @@ def utf8_or_none(text: bytes | None) -> str | None:
 
 def floats_of(texts: pa.Array) -> pa.Array:
     """Returns float64 numbers of Arrow strings; a text that is no number becomes null."""
-    fast = _cast(texts, pa.float64())
+    fast = cast_or_none(texts, pa.float64())
     if fast is not None:
         return fast
     numbers = [None if text is None else _float_or_none(text) for text in texts.to_pylist()]
@@ -73,7 +73,8 @@ def to_int(column: pa.Array) -> tuple[pa.Array, Mask]:
         whole = np.where(missing | bad, 0, values).astype(np.int64)
         return pa.array(whole, mask=missing | bad), bad
     if pa.types.is_uint64(column.type):
-        bad = np.asarray(pc.greater(column, _INT64_LIMIT - 1).fill_null(False))
+        limit = pa.scalar(_INT64_LIMIT - 1, pa.uint64())
+        bad = np.asarray(pc.greater(column, limit).fill_null(False))
         return _without(column, bad).cast(pa.int64()), bad
     return column.cast(pa.int64()), _none_bad(column)
 
@@ -113,7 +114,7 @@ def only_numbers(column: pa.Array) -> pa.Array:
 
 
 def _all_parse(column: pa.Array, kind: pa.DataType, parse: Callable[[str], Number | None]) -> bool:
-    if _cast(column, kind) is not None:
+    if cast_or_none(column, kind) is not None:
         return True
     for text in column.drop_null().to_pylist():
         if text.strip() and (utf8_or_none(text) is None or parse(text.decode()) is None):
@@ -125,7 +126,7 @@ def _parse(
     column: pa.Array, kind: pa.DataType, parse: Callable[[str], Number | None]
 ) -> tuple[pa.Array, Mask]:
     column = column.cast(pa.binary())
-    fast = _cast(column, kind)
+    fast = cast_or_none(column, kind)
     if fast is not None:
         return fast, _none_bad(column)
     values: list[Number | None] = []
@@ -138,7 +139,7 @@ def _parse(
     return pa.array(values, kind), bad
 
 
-def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
+def cast_or_none(column: pa.Array, kind: pa.DataType) -> pa.Array | None:
     """Casts all texts to numbers at once; returns None if one does not fit."""
     try:
         text = column.cast(pa.string())

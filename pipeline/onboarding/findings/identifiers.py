@@ -36,10 +36,10 @@ def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | N
         column: The column.
         num_distinct_rows_share: Share of rows that do not repeat an earlier one, in (0, 1].
     """
-    if column.kind not in ("int", "float", "text", "mixed") or column.num_sampled < 10:
+    if column.kind not in ("int", "float", "text") or column.num_sampled < 10:
         return None
     unique = column.num_distinct / column.num_sampled / num_distinct_rows_share
-    if column.kind in ("text", "mixed"):
+    if column.kind == "text":
         if unique < _UNIQUE_SHARE:
             return None
         return f"an identifier: {percent(min(1, unique))} of its texts are unique"
@@ -105,11 +105,7 @@ def find_groups(
 
 def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group | None:
     groups, rows = column.num_distinct, column.num_sampled
-    if (
-        column.kind not in ("int", "text", "mixed")
-        or groups < _MIN_GROUPS
-        or rows < 2 * _MIN_GROUPS
-    ):
+    if column.kind not in ("int", "text") or groups < _MIN_GROUPS or rows < 2 * _MIN_GROUPS:
         return None
     words = words_of(column.name)
     if not words or groups > rows * _UNIQUE_SHARE or column.missing_share > 0.05:

@@ -1,13 +1,13 @@
 """Choice of the feature kind of a column."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from models.features import Categorical, Feature, HeavyTailed, Numeric
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, words_of
+from pipeline.onboarding.profile.words import count, percent, quoted, words_of
 
 MAX_MISSING_SHARE = 0.995
 _CODE_WORDS = {
@@ -22,7 +22,6 @@ _MIN_ROWS_A_VALUE = 5
 _MAX_VOCABULARY = 1_000
 _MAX_CATEGORIES = 20_000
 _HEAVY_SKEWNESS = 3.0
-_MAX_MARKERS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,34 +31,32 @@ class KindChoice:
     Attributes:
         feature: The feature, or None if the column is excluded.
         reason: Why, with the number it rests on.
-        missing_texts: Texts in a numeric column that mean a missing value.
     """
 
     feature: Feature | None
     reason: str
-    missing_texts: tuple[str, ...] = ()
 
 
-def choose_kind(column: Column, other_texts: frozenset[str] = frozenset()) -> KindChoice:
+def choose_kind(column: Column) -> KindChoice:
     """Returns the choice for a column that is not an identifier, time, group or leak.
 
     Args:
         column: The column.
-        other_texts: Texts of text columns, which must not be treated as missing values.
     """
     useless = _useless(column)
     if useless:
         return KindChoice(feature=None, reason=useless)
-    choose = {"int": _whole_number, "float": _number, "text": _text}.get(column.kind)
-    chosen = choose(column) if choose else _mixed(column, other_texts)
+    choose = {"int": _whole_number, "float": _number, "text": _text, "truth": _truth}
+    chosen = choose[column.kind](column)
+    if column.written.reason:
+        chosen = replace(chosen, reason=f"{chosen.reason}; {column.written.reason}")
+    if column.written.marks:
+        shown = ", ".join(quoted(mark) for mark in column.written.marks[:5])
+        chosen = replace(chosen, reason=f"{chosen.reason}; {shown} means missing")
     if column.num_missing == 0:
         return chosen
     missing = f"missing in {percent(column.missing_share)} of the rows"
-    return KindChoice(
-        feature=chosen.feature,
-        reason=f"{chosen.reason}; {missing}",
-        missing_texts=chosen.missing_texts,
-    )
+    return replace(chosen, reason=f"{chosen.reason}; {missing}")
 
 
 def _useless(column: Column) -> str | None:
@@ -77,7 +74,7 @@ def _useless(column: Column) -> str | None:
 
 
 def _number(column: Column) -> KindChoice:
-    unit = unit_of(column.name)
+    unit = column.unit
     present = column.sample[np.isfinite(column.sample)]
     before = skewness(present)
     after = skewness(np.sign(present) * np.log1p(np.abs(present)))
@@ -104,7 +101,7 @@ def _whole_number(column: Column) -> KindChoice:
     distinct = column.num_distinct
     enough = column.num_sampled >= _MIN_ROWS_A_VALUE * distinct
     named = bool(words & _CODE_WORDS) and not words & _COUNT_WORDS
-    few = 3 <= distinct <= _MAX_CODES and not words & _COUNT_WORDS and not unit_of(column.name)
+    few = 3 <= distinct <= _MAX_CODES and not words & _COUNT_WORDS and not column.unit
     lone = distinct == 1  # then only the presence of a value is informative
     if enough and (few or lone or (named and distinct <= _MAX_NAMED_CODES)):
         reason = f"whole numbers with {count(distinct, 'distinct value')}, treated as codes"
@@ -126,35 +123,12 @@ def _text(column: Column) -> KindChoice:
     return KindChoice(feature=_categorical(distinct), reason=reason)
 
 
+def _truth(column: Column) -> KindChoice:
+    del column
+    return KindChoice(
+        feature=Categorical(max_vocabulary_size=10, truth=True), reason="true or false"
+    )
+
+
 def _categorical(distinct: int) -> Categorical:
     return Categorical(max_vocabulary_size=min(_MAX_VOCABULARY, max(10, distinct)))
-
-
-def _mixed(column: Column, other_texts: frozenset[str]) -> KindChoice:
-    tally = column.tally
-    num_numbers = tally.num_present - tally.num_texts
-    share = tally.num_texts / tally.num_present
-    shown = ", ".join(quoted(text) for text in list(tally.texts)[:3])
-    texts = f"{count(tally.num_texts, 'text')} such as {shown} among {num_numbers:,} numbers"
-    distinct_texts = len(tally.texts)
-    numbers = np.unique([text for text in column.sample if text is not None]).size - distinct_texts
-    measured = numbers > max(_MAX_CODES, 2 * distinct_texts) and distinct_texts <= _MAX_MARKERS
-    if measured and tally.texts_complete and not set(tally.texts) & other_texts:
-        return KindChoice(
-            feature=Numeric(unit=unit_of(column.name)),
-            reason=f"numbers, with {texts} ({percent(share)}); these count as missing, which has "
-            "its own indicator",
-            missing_texts=tuple(tally.texts),
-        )
-    choice = _text_of_mixed(column)
-    return KindChoice(feature=choice.feature, reason=f"{texts}; {choice.reason}")
-
-
-def _text_of_mixed(column: Column) -> KindChoice:
-    distinct, present = column.num_distinct, column.num_sampled
-    if distinct > max(20, present // _MIN_ROWS_A_VALUE):
-        reason = f"too many distinct values for a category: {distinct:,}"
-        return KindChoice(feature=None, reason=reason)
-    return KindChoice(
-        feature=_categorical(distinct), reason=f"treated as text with {distinct:,} distinct values"
-    )

@@ -5,15 +5,20 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from models.features import Cycle
+from pipeline.column_format import ColumnFormat, TimeUnit
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import words_of
-from pipeline.reading import values
+from pipeline.reading import times
 
 _NAMES = {"time", "timestamp", "date", "datetime", "ts", "epoch", "unixtime", "created", "day"}
-_MAX_LOOKED_AT = 2_000
+_UNIT_WORDS: dict[TimeUnit, str] = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+}
 _DAY = 86_400
 
 
@@ -24,12 +29,14 @@ class TimeColumn:
     Attributes:
         seconds: float64 [sampled rows], since the Unix epoch (UTC); NaN where missing.
         how: Human-readable description.
+        form: How its values are written.
         is_elapsed: It counts from an arbitrary start, so it gives order but no hour or day.
     """
 
     seconds: npt.NDArray[np.float64]
     how: str
     is_elapsed: bool = False
+    form: ColumnFormat | None = None
 
     @property
     def span_s(self) -> float:
@@ -57,30 +64,10 @@ def find_time(column: Column) -> TimeColumn | None:
     if not column.num_sampled:
         return None
     if column.kind == "time":
-        return TimeColumn(seconds=column.sample, how="a timestamp")
-    if column.kind == "text":
-        return _from_texts(column)
+        form = column.written.form
+        written = f", written {form.format}" if form and form.format else ""
+        return TimeColumn(seconds=column.sample, how=f"a timestamp{written}", form=form)
     return _from_numbers(column) if column.is_number else None
-
-
-def _from_texts(column: Column) -> TimeColumn | None:
-    present = [text for text in column.sample if text is not None]
-    # Sampled across the column, so that some `13/01` settles the order of day and month.
-    distinct = list(dict.fromkeys(present))
-    sampled = distinct[:: max(1, len(distinct) // _MAX_LOOKED_AT)]
-    if not all(any(character.isdigit() for character in text) for text in sampled[:20]):
-        return None
-    hits = values.count_times(pa.array([text.encode() for text in sampled[:20]], pa.binary()))
-    if hits.max() < min(20, len(sampled)):
-        return None
-    hits = values.count_times(pa.array([text.encode() for text in sampled], pa.binary()))
-    time_format = values.TIME_FORMATS[int(np.argmax(hits))]
-    if hits.max() < len(sampled) or time_format == values.EPOCH:
-        return None
-    encoded = [None if text is None else text.encode() for text in column.sample]
-    seconds, _ = values.to_epoch(pa.array(encoded, pa.binary()), time_format)
-    how = "a date in ISO 8601 form" if time_format == "ISO8601" else f"a date ({time_format})"
-    return TimeColumn(seconds=_floats(seconds), how=how)
 
 
 def _from_numbers(column: Column) -> TimeColumn | None:
@@ -88,26 +75,38 @@ def _from_numbers(column: Column) -> TimeColumn | None:
     present = numbers[~np.isnan(numbers)]
     named = bool(_NAMES & set(words_of(column.name)))
     rising = len(present) > 20 and bool(np.all(np.diff(present) >= 0))
-    if column.num_distinct < 3 or not (named or (rising and column.kind == "int")):
+    # As float64, long identifiers may all be one number.
+    if min(column.num_distinct, len(np.unique(present))) < 3 or not (
+        named or (rising and column.kind == "int")
+    ):
         return None
-    if _in_epoch_range(present):
-        return TimeColumn(seconds=np.floor(numbers), how="seconds since the Unix epoch")
-    for unit, per_second in values.FINER_UNITS.items():
+    for unit, per_second in times.PER_SECOND.items():
         if _in_epoch_range(present / per_second):
-            how = f"{unit} since the Unix epoch, stored in the examples as whole seconds"
-            return TimeColumn(seconds=np.floor(numbers / per_second), how=how)
+            return TimeColumn(
+                seconds=np.floor(numbers / per_second),
+                how=f"{_UNIT_WORDS[unit]} since the Unix epoch",
+                form=ColumnFormat(type="time", unit=unit),
+            )
     if named and rising and len(present) == len(numbers):
-        how = "a time from an arbitrary start, never decreasing from row to row"
-        return TimeColumn(seconds=np.floor(numbers), how=how, is_elapsed=True)
+        unit = _unit_of_clock(column)
+        return TimeColumn(
+            seconds=np.floor(numbers / times.PER_SECOND[unit]),
+            how="a time from an arbitrary start, never decreasing from row to row",
+            is_elapsed=True,
+            form=ColumnFormat(type="time", unit=unit, elapsed=True),
+        )
     return None
 
 
+def _unit_of_clock(column: Column) -> TimeUnit:
+    """The unit in the column's name; seconds by default."""
+    words = words_of(column.name)
+    named = [unit for unit, word in _UNIT_WORDS.items() if unit in words or word in words]
+    return named[-1] if named else "s"
+
+
 def _in_epoch_range(seconds: npt.NDArray[np.float64]) -> bool:
-    return bool(seconds.min() >= values.FIRST_S and seconds.max() <= values.LAST_S)
-
-
-def _floats(seconds: pa.Array) -> npt.NDArray[np.float64]:
-    return np.asarray(seconds.cast(pa.float64()).fill_null(np.nan))
+    return bool(len(seconds) and seconds.min() >= times.FIRST_S and seconds.max() <= times.LAST_S)
 
 
 Direction = Literal["rising", "falling"]

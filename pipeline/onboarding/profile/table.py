@@ -1,7 +1,7 @@
 """Profile of a data set: exact counts over all rows, and a sample for closer analysis."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -11,16 +11,28 @@ import pandas as pd
 import pyarrow as pa
 
 from common.errors import InputError
+from pipeline.column_format import Decimal
+from pipeline.config import Data
+from pipeline.onboarding.profile.formats import (
+    DateOrder,
+    TableFacts,
+    TextFacts,
+    Written,
+    decide_formats,
+)
 from pipeline.onboarding.profile.labels import missing_label_error
+from pipeline.onboarding.profile.layout import FoundLayout, find_layout
 from pipeline.onboarding.profile.tally import ColumnTally
-from pipeline.reading import hashing, values
+from pipeline.onboarding.profile.words import unit_of
+from pipeline.reading import contract, hashing, values
 from pipeline.reading.columns import Kind
 from pipeline.reading.files import sources
-from pipeline.reading.files.pieces import Format, RawBatch
+from pipeline.reading.files.listing import list_files
+from pipeline.reading.files.pieces import Format, Piece, RawBatch
 from pipeline.reading.hashing import Hashes
-from pipeline.reading.ingest_spec import canonical_label
+from pipeline.reading.typing_rows import label_texts
 
-ColumnKind = Literal["int", "float", "text", "mixed", "time", "list", "empty", "other"]
+ColumnKind = Literal["int", "float", "text", "truth", "time", "list", "empty", "other"]
 
 _MAX_CELLS = 6_000_000  # of the sample
 _MAX_SAMPLE_ROWS = 120_000
@@ -37,15 +49,27 @@ class Column:
         kind: Kind of its values; `mixed` is texts and numbers.
         num_rows: Rows of the data.
         tally: Counts over all rows.
+        written: How its values are written.
         sample: [sampled rows]; float64 with NaN for numbers and Arrow times (seconds), objects
             with None for texts, empty for lists.
+        exact_codes: int64 [sampled rows], as `codes`, where a float64 would merge whole numbers.
+        unit_in_row: Its cell in a row of units.
     """
 
     name: str
     kind: ColumnKind
     num_rows: int
     tally: ColumnTally
+    written: Written = field(default_factory=lambda: Written(form=None))
     sample: npt.NDArray[Any]
+    exact_codes: npt.NDArray[np.int64] | None = None
+    unit_in_row: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The unit that its values, a row of units or its name give; else empty."""
+        suffix = self.written.form.suffix if self.written.form else ""
+        return suffix or self.unit_in_row or unit_of(self.name)
 
     @property
     def num_missing(self) -> int:
@@ -65,6 +89,8 @@ class Column:
     @cached_property
     def codes(self) -> npt.NDArray[np.int64]:
         """int64 [sampled rows], one code per distinct value; -1 for a missing value."""
+        if self.exact_codes is not None:
+            return self.exact_codes
         return np.asarray(pd.factorize(self.sample)[0], np.int64)
 
     @property
@@ -86,6 +112,9 @@ class Table:
         files: Its files.
         format: Their format.
         num_rows: Number of readable rows.
+        num_unfit: Rows with a value that does not fit its column's format.
+        layout: How the CSV files are laid out.
+        decimal: Decimal mark of numbers in texts.
         num_ragged: Rows with a wrong number of fields.
         num_duplicates: Rows that equal an earlier one.
         columns: All columns except the label, by name, in the files' order.
@@ -100,6 +129,9 @@ class Table:
     num_rows: int
     num_ragged: int
     num_duplicates: int
+    num_unfit: int = 0
+    layout: FoundLayout = field(default_factory=FoundLayout)
+    decimal: Decimal = "."
     columns: dict[str, Column]
     classes: dict[str, int]
     label_codes: npt.NDArray[np.int64]
@@ -107,45 +139,83 @@ class Table:
     file_rows: Sequence[int]
 
     @property
-    def num_not_utf8(self) -> int:
-        """Upper bound on the number of rows with a text that is not UTF-8."""
-        return sum(column.tally.num_not_utf8 for column in self.columns.values())
-
-    @property
     def num_unlabelled(self) -> int:
         """Number of rows without a label."""
         return int((self.label_codes < 0).sum())
 
 
-def read_table(data: str, label: str, missing_values: Sequence[str]) -> Table:
-    """Profiles the data in one pass and bounded memory.
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """What the person says about how the data are written; the rest is found.
+
+    Attributes:
+        dates: The order of day and month in dates such as 03/04/2024.
+        header: Names of the columns of CSV files without a header.
+        default_marks: Texts that mean a missing value in any column.
+    """
+
+    dates: DateOrder | None = None
+    header: tuple[str, ...] | None = None
+    default_marks: tuple[str, ...] = Data(path="-").missing_values
+
+
+def read_table(data: str, label: str, options: ReadOptions) -> Table:
+    """Profiles the data in two passes and bounded memory: how it is written, then what it holds.
+
+    Args:
+        data: A file, a folder or a glob.
+        label: The label column.
+        options: What the person says about how the data are written.
 
     Raises:
-        InputError: There is no data, it cannot be read, or it has no column `label`.
+        InputError: There is no data, it cannot be read, it has no column `label`, or it can be
+            read in two ways.
     """
-    files = sources.list_files(data)
+    files = list_files(data)
     file_format = sources.common_format(files)
-    reader = _Reader(label=label, csv=file_format == "csv")
+    layout = find_layout(files, options.header) if file_format == "csv" else FoundLayout()
+    pieces = sources.plan_pieces(files, file_format, layout=layout.layout, whole_files=True)
+    facts = _find_facts(pieces, label, options)
+    table = TableFacts(
+        default_marks=options.default_marks,
+        delimiter=layout.layout.delimiter or "",
+        dates=options.dates,
+    )
+    written, decimal = decide_formats(facts, table)
+    reader = _Reader(label=label, written=written, default_marks=options.default_marks)
     file_rows = []
-    for file in files:
+    for piece in pieces:
         before = reader.num_rows
-        for raw in sources.read_batches(file, file_format, missing_values=missing_values):
-            reader.add(raw, file)
+        for raw in sources.read_piece(piece):
+            reader.add(raw)
         file_rows.append(reader.num_rows - before)
     if not reader.num_rows:
         raise InputError(f"{data} has no rows below its header. Provide data with examples.")
-    table = reader.finish(files, file_format, file_rows)
-    _check_readable(table, data)
-    return table
+    profile = reader.finish(files, file_format, file_rows)
+    columns = {
+        name: replace(column, unit_in_row=layout.units.get(name, ""))
+        for name, column in profile.columns.items()
+    }
+    profile = replace(profile, layout=layout, decimal=decimal, columns=columns)
+    _check_readable(profile, data)
+    return profile
+
+
+def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> dict[str, TextFacts]:
+    facts: dict[str, TextFacts] = {}
+    for piece in pieces:
+        names = sources.read_schema(piece).names
+        if label not in names:
+            raise missing_label_error(label, names, piece.path)
+        for raw in sources.read_piece(piece):
+            for name, column in zip(raw.batch.schema.names, raw.batch.columns, strict=True):
+                if name != label:
+                    one = facts.setdefault(name, TextFacts())
+                    one.add(column, csv=piece.format == "csv", default_marks=options.default_marks)
+    return facts
 
 
 def _check_readable(table: Table, data: str) -> None:
-    worst = max(table.columns.values(), key=lambda c: c.tally.num_not_utf8, default=None)
-    if worst is not None and worst.tally.num_not_utf8 > _MAX_BAD_SHARE * table.num_rows:
-        raise InputError(
-            f"{data}: column `{worst.name}` holds {worst.tally.num_not_utf8:,} values that are not "
-            "UTF-8 text. Save the file as UTF-8, or remove the column."
-        )
     if table.num_ragged > _MAX_BAD_SHARE * (table.num_rows + table.num_ragged):
         raise InputError(
             f"{data}: {table.num_ragged:,} rows of {table.num_rows + table.num_ragged:,} have "
@@ -156,12 +226,14 @@ def _check_readable(table: Table, data: str) -> None:
 
 @dataclass(kw_only=True)
 class _Reader:
-    """Counts, hashes and samples batches incrementally."""
+    """Counts, hashes and samples batches as they arrive, each column read by its format."""
 
     label: str
-    csv: bool
+    written: Mapping[str, Written]
+    default_marks: tuple[str, ...]
     num_rows: int = 0
     num_ragged: int = 0
+    num_unfit: int = 0
     tallies: dict[str, ColumnTally] = field(default_factory=dict)
     hashes: list[Hashes] = field(default_factory=list)
     classes: dict[str, int] = field(default_factory=dict)
@@ -169,33 +241,69 @@ class _Reader:
     samples: list[tuple[npt.NDArray[np.int64], pa.RecordBatch]] = field(default_factory=list)
     level: int = 0
 
-    def add(self, raw: RawBatch, file: str) -> None:
+    def add(self, raw: RawBatch) -> None:
         self.num_ragged += len(raw.bad_rows)
-        batch = raw.batch
-        names = batch.schema.names
-        if self.label not in names:
-            raise missing_label_error(self.label, names, file)
-        total = np.zeros(batch.num_rows, np.uint64)
-        for name, column in zip(names, batch.columns, strict=True):
-            hashes = self.tallies.setdefault(name, ColumnTally()).add(column, csv=self.csv)
+        batch, unfit = self._typed(raw.batch)
+        self.num_unfit += int(unfit.sum())
+        total = hashing.mix(hashing.hash_column(self._label_texts(raw.batch)))
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            hashes = self.tallies.setdefault(name, ColumnTally()).add(column)
             total += hashing.mix(hashes ^ hashing.salt(name))
         self.hashes.append(total)
-        self._add_labels(batch.column(self.label))
+        self._add_labels(raw.batch.column(self.label))
         self._add_sample(batch)
         self.num_rows += batch.num_rows
 
-    def _add_labels(self, column: pa.Array) -> None:
-        # As in ingestion: booleans become `true`, whole floats `1`; blank texts are missing.
+    def _typed(self, raw: pa.RecordBatch) -> tuple[pa.RecordBatch, values.Mask]:
+        """Reads every column but the label by its format."""
+        unfit = np.zeros(raw.num_rows, bool)
+        arrays, names = [], []
+        for name, column in zip(raw.schema.names, raw.columns, strict=True):
+            if name == self.label:
+                continue
+            array, bad = self._read(name, column)
+            unfit |= bad
+            arrays.append(array)
+            names.append(name)
+        if not arrays:
+            raise InputError(f"The data has no column besides the label `{self.label}`.")
+        return pa.RecordBatch.from_arrays(arrays, names=names), unfit
+
+    def _read(self, name: str, column: pa.Array) -> tuple[pa.Array, values.Mask]:
+        written = self.written[name]
+        none = np.zeros(len(column), bool)
+        if written.form is None or pa.types.is_nested(column.type):
+            return column, none
+        array, bad = contract.read_column(
+            column, written.given(self.default_marks), default_marks=self.default_marks
+        )
+        if pa.types.is_null(column.type):
+            return pa.nulls(len(column)), none
+        if written.form.type == "number" and written.whole:
+            whole, _ = contract.read_column(
+                column,
+                written.given(self.default_marks, value_type="code"),
+                default_marks=self.default_marks,
+            )
+            return whole, bad
+        if written.form.type == "time":
+            return array.cast(pa.timestamp("s")), bad
+        return array, bad
+
+    def _label_texts(self, raw: pa.RecordBatch) -> pa.Array:
+        column = raw.column(self.label)
         if pa.types.is_nested(column.type):
             raise InputError(
                 f"The label `{self.label}` holds lists or records. Name a column of single values."
             )
-        encoded = values.to_text(column)[0].dictionary_encode()
-        codes = []
-        for text in encoded.dictionary.cast(pa.string()).to_pylist():
-            blank = not text.strip() or text.lower() == "nan"
-            name = canonical_label(text)
-            codes.append(-1 if blank else self.classes.setdefault(name, len(self.classes)))
+        return label_texts(column, self.default_marks)[0].cast(pa.binary())
+
+    def _add_labels(self, column: pa.Array) -> None:
+        encoded = label_texts(column, self.default_marks)[0].dictionary_encode()
+        codes = [
+            self.classes.setdefault(text, len(self.classes))
+            for text in encoded.dictionary.to_pylist()
+        ]
         places = np.asarray(encoded.indices.fill_null(len(codes)), np.int64)
         self.label_codes.append(np.array([*codes, -1], np.int64)[places])
 
@@ -226,12 +334,9 @@ class _Reader:
             format=file_format,
             num_rows=self.num_rows,
             num_ragged=self.num_ragged,
+            num_unfit=self.num_unfit,
             num_duplicates=self.num_rows - len(np.unique(np.concatenate(self.hashes))),
-            columns={
-                name: self._column(name, tally)
-                for name, tally in self.tallies.items()
-                if name != self.label
-            },
+            columns={name: self._column(name, tally) for name, tally in self.tallies.items()},
             classes=dict(zip(self.classes, counts.tolist(), strict=True)),
             label_codes=codes,
             sampled=np.concatenate([rows for rows, _ in self.samples]),
@@ -239,53 +344,55 @@ class _Reader:
         )
 
     def _column(self, name: str, tally: ColumnTally) -> Column:
-        kind = _decide_kind(tally)
+        kind = _decide_kind(tally, self.written[name])
         parts = [self._sample_part(name, part, kind) for _, part in self.samples]
         return Column(
             name=name,
             kind=kind,
             num_rows=self.num_rows,
             tally=tally,
+            written=self.written[name],
             sample=np.concatenate(parts) if parts else np.zeros(0),
+            exact_codes=self._exact_codes(name) if kind == "int" and parts else None,
         )
 
     def _sample_part(self, name: str, batch: pa.RecordBatch, kind: ColumnKind) -> npt.NDArray[Any]:
         if kind in ("list", "other"):
             return np.zeros(0)
-        if name not in batch.schema.names:  # columns may differ between files
+        if name not in batch.schema.names:  # files may differ in their columns
             empty = np.nan if kind in ("int", "float", "time") else None
             return np.full(batch.num_rows, empty, object if empty is None else np.float64)
         column = batch.column(name)
-        if kind in ("text", "mixed", "empty"):
-            texts = values.to_text(column)[0] if not pa.types.is_null(column.type) else column
+        if kind in ("text", "truth", "empty"):
+            texts = column if pa.types.is_null(column.type) else column.cast(pa.binary())
             return np.array(
                 [None if t is None else t.decode(errors="replace") for t in texts.to_pylist()],
                 dtype=object,
             )
-        return _numbers(column, kind)
+        if pa.types.is_null(column.type):
+            return np.full(len(column), np.nan)
+        if kind == "time":
+            column = column.cast(pa.int64())
+        return np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan))
+
+    def _exact_codes(self, name: str) -> npt.NDArray[np.int64]:
+        """int64 [sampled rows], a number for each distinct whole number; a float64 merges some."""
+        parts = [
+            part.column(name).cast(pa.int64())
+            if name in part.schema.names and not pa.types.is_null(part.column(name).type)
+            else pa.nulls(part.num_rows, pa.int64())
+            for _, part in self.samples
+        ]
+        whole = pa.concat_arrays(parts).dictionary_encode()
+        return np.asarray(whole.indices.fill_null(-1), np.int64)
 
 
-def _numbers(column: pa.Array, kind: ColumnKind) -> npt.NDArray[np.float64]:
-    if pa.types.is_null(column.type):
-        return np.full(len(column), np.nan)
-    convert = values.to_float if kind == "float" else values.to_int
-    return np.asarray(convert(column)[0].cast(pa.float64(), safe=False).fill_null(np.nan))
-
-
-def _decide_kind(tally: ColumnTally) -> ColumnKind:
-    """Decides on all rows, so that no later row contradicts the kind."""
+def _decide_kind(tally: ColumnTally, written: Written) -> ColumnKind:
+    """Decides over all rows, so that no later row contradicts it."""
     kinds: set[Kind] = tally.kinds - {"empty"}
-    if not kinds or (not tally.num_present and kinds <= {"text", "bytes"}):
-        return "empty"
     if any(kind == "none" or kind.endswith("list") for kind in kinds):
         return "list" if kinds <= {"int list", "float list"} else "other"
-    return _decide_scalar_kind(tally, kinds)
-
-
-def _decide_scalar_kind(tally: ColumnTally, kinds: set[Kind]) -> ColumnKind:
-    if kinds == {"text"} and tally.num_texts < tally.num_present:
-        numbers: ColumnKind = "int" if tally.all_int else "float"
-        return "mixed" if tally.num_texts else numbers
-    if kinds <= {"int", "float"}:
-        return "float" if "float" in kinds else "int"
-    return "time" if kinds == {"time"} else "text"
+    if not tally.num_present or written.form is None:
+        return "empty"
+    by_type: dict[str, ColumnKind] = {"text": "text", "truth": "truth", "time": "time"}
+    return by_type.get(written.form.type, "int" if written.whole else "float")

@@ -23,10 +23,7 @@ class ColumnTally:
     Attributes:
         kinds: Kinds of its values, by Arrow type or CSV.
         num_present: Values that are not missing.
-        num_texts: Values of a text column that are not numbers.
-        all_int: Every number is a whole number.
         num_infinite: Numbers that are infinite.
-        num_not_utf8: Texts that are not UTF-8; ingestion sets their rows aside.
         texts: Counts of the texts that are not numbers.
         texts_complete: Whether `texts` contains all of them.
         num_gapped: Lists that contain a missing or non-finite number.
@@ -35,79 +32,38 @@ class ColumnTally:
 
     kinds: set[Kind] = field(default_factory=set)
     num_present: int = 0
-    num_texts: int = 0
-    all_int: bool = True
     num_infinite: int = 0
-    num_not_utf8: int = 0
     texts: Counter[str] = field(default_factory=Counter)
     texts_complete: bool = True
     num_gapped: int = 0
     list_lengths: tuple[int, int] | None = None
 
-    def add(self, column: pa.Array, *, csv: bool) -> Hashes:
-        """Counts the values of one batch and returns uint64 [rows], a hash of each."""
-        kind = kind_of(column.type, csv=csv)
+    def add(self, column: pa.Array) -> Hashes:
+        """Counts the values of one batch, read by their format; returns uint64 [rows], hashes."""
+        kind = kind_of(column.type)
         self.kinds.add(kind)
         self.num_present += len(column) - column.null_count
         if kind in ("text", "bytes"):
-            return self._add_texts(column, numbers=csv)
+            return self._add_texts(column)
         if kind.endswith("list"):
             return self._add_lists(column)
         if kind in ("int", "time"):
-            return hashing.hash_column(values.to_int(column)[0])
-        self.all_int = False
+            return hashing.hash_column(column.cast(pa.int64()))
         if kind == "float":
-            return self._add_floats(column)
+            self.num_infinite += int(pc.sum(pc.is_inf(column)).as_py() or 0)
+            return hashing.hash_column(column)
         return np.zeros(len(column), np.uint64)
 
-    def _add_floats(self, column: pa.Array) -> Hashes:
-        floats, _ = values.to_float(column)
-        self.num_present += column.null_count - floats.null_count  # NaN is missing
-        self.num_infinite += int(pc.sum(pc.is_inf(floats)).as_py() or 0)
-        return hashing.hash_column(floats)
-
-    def _add_texts(self, column: pa.Array, *, numbers: bool) -> Hashes:
-        """Processes each distinct text once; `numbers` tells whether texts may be numbers."""
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
+    def _add_texts(self, column: pa.Array) -> Hashes:
+        """Looks at each distinct text once."""
         encoded = column.cast(pa.binary()).dictionary_encode()
         distinct = encoded.dictionary
         places = np.asarray(encoded.indices.fill_null(len(distinct)), np.int64)
         counts = np.bincount(places, minlength=len(distinct) + 1)[:-1]
-        hashes, is_text = self._hash_distinct(distinct, counts, numbers=numbers)
-        self.num_texts += int(counts[is_text].sum())
-        self._count_texts(distinct.filter(pa.array(is_text)), counts[is_text])
-        return np.append(hashes, np.uint64(0))[places]
-
-    def _hash_distinct(
-        self, distinct: pa.Array, counts: npt.NDArray[np.int64], *, numbers: bool
-    ) -> tuple[Hashes, npt.NDArray[np.bool_]]:
-        none = np.zeros(len(distinct), bool)
-        if not numbers or not len(distinct):
-            return hashing.hash_column(distinct), ~none
-        if self.all_int and values.all_int(distinct):
-            whole, _ = values.to_int(distinct)
-            self._note_blanks(whole, none, counts)
-            return hashing.hash_column(whole), none
-        floats, is_text = values.to_float(distinct)
-        self._note_blanks(floats, is_text, counts)
-        if not is_text.all():
-            self.all_int &= values.all_int(values.only_numbers(distinct))
-        infinite = np.asarray(pc.is_inf(floats).fill_null(False))
-        self.num_infinite += int(counts[infinite].sum())
-        hashes = np.where(is_text, hashing.hash_column(distinct), hashing.hash_column(floats))
-        return hashes, is_text
-
-    def _note_blanks(
-        self, parsed: pa.Array, is_text: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]
-    ) -> None:
-        """Counts blank texts and texts for NaN as missing values."""
-        self.num_present -= int(counts[np.asarray(parsed.is_null()) & ~is_text].sum())
+        self._count_texts(distinct, counts)
+        return np.append(hashing.hash_column(distinct), np.uint64(0))[places]
 
     def _count_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        not_utf8 = values.to_text(texts)[1]
-        self.num_not_utf8 += int(counts[not_utf8].sum())
-        texts, counts = texts.filter(pa.array(~not_utf8)), counts[~not_utf8]
         if len(texts) > MAX_TEXTS:
             self.texts_complete = False
             texts, counts = texts[:MAX_TEXTS], counts[:MAX_TEXTS]
@@ -119,7 +75,6 @@ class ColumnTally:
             self.texts_complete = False
 
     def _add_lists(self, column: pa.Array) -> Hashes:
-        self.all_int = False
         lengths = pc.list_value_length(column).drop_null()
         if len(lengths):
             low, high = pc.min(lengths).as_py(), pc.max(lengths).as_py()

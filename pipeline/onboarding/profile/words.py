@@ -58,3 +58,16 @@ def unit_of(name: str) -> str:
     if len(words) < 2 or words[-1] in _ONLY_IN_BRACKETS:
         return ""
     return _UNITS.get(words[-1], "")
+
+
+def unit_text(cell: str) -> str:
+    """Returns the unit that a cell of a row of units names, or an empty text.
+
+    >>> unit_text("[bar]"), unit_text("degC"), unit_text("m/s"), unit_text("ok")
+    ('bar', '°C', 'm/s', '')
+    """
+    text = cell.strip().strip("[](){}").strip()
+    if text.lower() in _UNITS:
+        return _UNITS[text.lower()]
+    is_unit = bool(re.search(r"[/%°µΩ²³^·]", text)) and not re.search(r"\d{2}|\s{2}", text)
+    return text if is_unit and len(text) <= 12 else ""

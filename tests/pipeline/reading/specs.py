@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from pipeline.column_format import CsvLayout
 from pipeline.reading.ingest_spec import IngestSpec
 
 BASE = IngestSpec(
@@ -13,6 +14,10 @@ BASE = IngestSpec(
     drop_duplicates=False,
     wide_signals={},
     missing_values=("NA",),
+    columns={},
+    decimal=".",
+    thousands=None,
+    layout=CsvLayout(),
     strategy="stratified",
     split_column=None,
     block_rows=0,
@@ -22,6 +27,7 @@ BASE = IngestSpec(
     times=(),
     signals={},
     required=("y",),
+    needed=("y",),
     types={},
 )
 

@@ -1,8 +1,11 @@
+import dataclasses
+
 import pyarrow as pa
 import pytest
 
 from common.errors import InputError
-from pipeline.reading import columns, values
+from pipeline.column_format import ColumnFormat
+from pipeline.reading import columns
 from pipeline.reading.ingest_spec import WideColumns
 from tests.pipeline.reading.specs import spec
 
@@ -35,10 +38,10 @@ def test_types_are_inferred_over_all_batches():
     assert types_of(second, first) == found
 
 
-def test_a_column_that_must_hold_numbers_is_a_number_whatever_texts_are_in_it():
+def test_a_measurement_is_a_float_whatever_texts_are_in_it_and_even_if_all_are_whole():
     batch = text_batch(y=["0", "1"], whole=["1", "x"], fraction=["1.5", "x"], none=[None, None])
     found = types_of(batch, numbers=("whole", "fraction", "none"))
-    assert found == {"whole": "int", "fraction": "float", "none": "float", "y": "label"}
+    assert found == {"whole": "float", "fraction": "float", "none": "float", "y": "label"}
 
 
 def test_the_schemas_type_wins():
@@ -47,9 +50,25 @@ def test_the_schemas_type_wins():
     assert found == {"code": "bytes", "number": "float", "y": "label"}
 
 
-def test_the_time_format_is_the_one_that_reads_the_most():
-    column = decide(text_batch(y=["0", "1"], t=["31.01.2026", "oops"]), times=("t",))["t"]
-    assert (column.type, column.time_format) == ("time", "%d.%m.%Y")
+def test_a_declared_format_decides_the_type_and_is_kept():
+    when = ColumnFormat(type="time", format="%d.%m.%Y")
+    price = ColumnFormat(type="number", decimal=",")
+    batch = text_batch(y=["0", "1"], t=["31.01.2026", "oops"], price=["1,5", "2"])
+    found = decide(batch, columns={"t": when, "price": price}, thousands=".")
+    assert (found["t"].type, found["t"].form) == ("time", when)
+    # The table's thousands separator holds where the column has none of its own.
+    assert found["price"].form == dataclasses.replace(price, thousands=".")
+
+
+def test_times_in_a_format_that_nobody_declared_are_refused_with_the_line_to_write():
+    batch = text_batch(y=["0", "1"], t=["31.01.2026", "01.02.2026"])
+    with pytest.raises(InputError, match=r"data\.columns\.t: .*`%d\.%m\.%Y` \(reads 2\)"):
+        decide(batch, times=("t",))
+
+
+def test_iso_times_and_seconds_need_no_declaration():
+    batch = text_batch(y=["0", "1", "0"], t=["2026-01-31", "2026-01-31T10:00:00Z", "oops"])
+    assert decide(batch, times=("t",))["t"].type == "time"
 
 
 def test_arrow_types_are_kept():
@@ -69,7 +88,7 @@ def test_arrow_types_are_kept():
     )
     assert types_of(batch, csv=False) == {
         "y": "label",
-        "flag": "int",
+        "flag": "bytes",
         "small": "int",
         "real": "float",
         "name": "bytes",
@@ -118,12 +137,3 @@ def test_a_signal_of_single_values_is_an_error():
 def test_a_missing_column_is_named_with_what_was_found(changes, message):
     with pytest.raises(InputError, match=f"(?s){message}.*Columns found: `y`, `price`"):
         columns.check_names(["y", "price"], spec(**changes))
-
-
-def test_every_time_format_reads_what_it_writes():
-    import datetime
-
-    moment = datetime.datetime(2026, 1, 31)
-    for time_format in values.TIME_FORMATS[2:]:
-        text = pa.array([moment.strftime(time_format).encode()])
-        assert values.to_epoch(text, time_format)[0].to_pylist() == [1769817600], time_format

@@ -40,7 +40,18 @@ def test_a_labels_spellings_are_one(text, expected):
     assert canonical_label(text) == expected
 
 
-@pytest.mark.parametrize("label", [pa.array([b"1", None]), pa.array([1.0, float("nan")])])
+@pytest.mark.parametrize(
+    "label",
+    [
+        pa.array([b"1", None]),
+        pa.array([1.0, float("nan")]),
+        pa.array([b"1", b"  "]),
+        pa.array([b"1", b"nan"]),
+        pa.array([b"1", b"NA"]),
+        pa.array([True, None]),
+        pa.array(["1", None]).dictionary_encode(),
+    ],
+)
 def test_a_row_without_a_label_is_bad(label):
     batch = typed([LABEL], {"y": label})
     [bad] = batch.bad_rows
@@ -71,10 +82,17 @@ def test_a_row_without_its_group_is_bad():
 
 
 def test_an_unreadable_time_is_bad():
-    columns = [Column(name="t", type="time", time_format="ISO8601"), LABEL]
+    columns = [Column(name="t", type="time"), LABEL]
     batch = typed(columns, {"t": [b"2026-01-31", b"soon"], "y": [b"1", b"0"]})
     assert batch.batch.column("t").to_pylist() == [1769817600]
-    assert "a time as in the other rows (ISO8601)" in batch.bad_rows[0].reason
+    assert "expected a time such as 2026-01-31T12:00:00" in batch.bad_rows[0].reason
+
+
+def test_an_invalid_value_of_a_column_that_nothing_uses_counts_as_missing():
+    columns = [Column(name="order_no", type="int", needed=False), LABEL]
+    batch = typed(columns, {"order_no": [b"1", b"A-2"], "y": [b"1", b"0"]})
+    assert batch.bad_rows == []
+    assert batch.batch.column("order_no").to_pylist() == [1, None]
 
 
 def test_a_column_that_this_file_lacks_is_missing_in_every_row():

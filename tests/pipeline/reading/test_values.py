@@ -1,5 +1,3 @@
-import datetime
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -44,58 +42,6 @@ def test_texts_that_are_not_utf8_are_bad():
     column, mask = values.to_text(pa.array([b"ok", b"\xff", None]))
     assert column.to_pylist() == [b"ok", None, None]
     assert list(mask) == [False, True, False]
-
-
-# 2026-01-31T12:00:00 UTC is 1769860800.
-@pytest.mark.parametrize(
-    ("time_format", "text"),
-    [
-        (values.EPOCH, "1769860800"),
-        (values.EPOCH, "1769860800.9"),
-        (values.EPOCH, "1769860800123"),
-        (values.EPOCH, "1769860800123456"),
-        (values.EPOCH, "1769860800123456789"),
-        ("ISO8601", "2026-01-31T12:00:00"),
-        ("ISO8601", "2026-01-31 12:00"),
-        ("ISO8601", "2026-01-31T13:00:00+01:00"),
-        ("%m/%d/%Y %H:%M", "01/31/2026 12:00"),
-        ("%d.%m.%Y %H:%M:%S", "31.01.2026 12:00:00"),
-    ],
-)
-def test_times_become_seconds_since_1970(time_format, text):
-    column, mask = values.to_epoch(texts(text, None), time_format)
-    assert column.to_pylist() == [1769860800, None]
-    assert not mask.any()
-
-
-def test_times_before_1970_round_down():
-    before = datetime.datetime(1969, 12, 31, 23, 59, 59, 500_000)
-    column, _ = values.to_epoch(pa.array([before]), values.EPOCH)
-    assert column.to_pylist() == [-1]
-
-
-def test_whole_numbers_of_a_binary_format_are_times_in_their_unit_too():
-    # Nanoseconds need more digits than a float64 has; whole seconds do not.
-    column, mask = values.to_epoch(pa.array([1769860800123456789, 1769860800123, 7]), values.EPOCH)
-    assert column.to_pylist() == [1769860800, 1769860800, 7]
-    assert not mask.any()
-
-
-def test_a_number_that_is_no_time_of_1980_to_2100_in_any_unit_is_bad():
-    # 1e13 s is past the year 9999, 1e13 ms is 2286, 1e13 us is 1970.
-    _, mask = values.to_epoch(texts("10000000000000"), values.EPOCH)
-    assert list(mask) == [True]
-
-
-def test_the_day_tells_which_format_reads_the_most():
-    # 13 cannot be a month: day first reads both, month first only the second.
-    hits = values.count_times(texts("13/02/2026", "03/02/2026"))
-    assert values.TIME_FORMATS[int(np.argmax(hits))] == "%d/%m/%Y"
-
-
-def test_where_both_read_the_month_comes_first():
-    hits = values.count_times(texts("03/02/2026"))
-    assert values.TIME_FORMATS[int(np.argmax(hits))] == "%m/%d/%Y"
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=6), st.integers().map(str))))

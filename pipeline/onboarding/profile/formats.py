@@ -1,0 +1,534 @@
+"""How each column of a new table is written, decided on all of its values.
+
+The first of the two passes of `init`. What it finds becomes the reading contract in the YAML; the
+second pass, and every run after it, reads by that contract.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat, Decimal, Thousands, ValueType
+from pipeline.onboarding.profile.words import count, quoted
+from pipeline.reading import contract, times, values
+from pipeline.reading.columns import Kind, kind_of
+
+DateOrder = Literal["day-first", "month-first"]
+
+# Numbers that loggers write where they have no value.
+SENTINELS = (-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -32768.0)
+_INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
+_NUMBER_FORMATS: tuple[tuple[Decimal, Thousands | None], ...] = (
+    (",", None),
+    (".", ","),
+    (",", "."),
+    (".", " "),
+    (",", " "),
+    (".", "'"),
+)
+_MAX_TEXTS = 5_000  # distinct texts kept of a column; more are free text
+_MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
+_MIN_MEASURED = 12  # distinct numbers of a measurement
+_MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
+_GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three decimals
+_SUFFIXED = re.compile(r"^([+-]?\d[\d.,]*)\s*([^\d\s.,+-][^\d]{0,11})$")
+_LEADING_ZERO = r"^[+-]?0\d+$"
+_COMPACT = ("%Y%m%d", "%Y%m%d%H%M%S")
+
+
+@dataclass(kw_only=True)
+class TextFacts:
+    """What the texts of a column look like, over all rows read so far.
+
+    Attributes:
+        kinds: How the files store the column.
+        num_present: Values that are not blank and no default missing mark.
+        num_plain: Those that are plain numbers, such as -1.5e3.
+        all_whole: Every plain number is whole and fits int64.
+        num_infinite: Plain numbers that are infinite.
+        leading_zeros: Whole numbers with a leading zero, such as 007.
+        too_long: Whole numbers beyond 64 bits.
+        limits: Smallest and largest finite plain number.
+        numbers: Plain numbers and how often each occurs, up to a limit; else empty.
+        texts: Other texts and how often each occurs; the most frequent ones where there are many.
+        texts_complete: `texts` has all of them.
+        number_hits: Other texts that each entry of the number formats reads.
+        ambiguous: Other texts such as 1,234 that two number formats read differently.
+        suffixes: Suffix after a number to the texts with it.
+        time_hits: Values that each time format reads.
+        not_utf8: Values that are not UTF-8.
+    """
+
+    kinds: set[Kind] = field(default_factory=set)
+    num_present: int = 0
+    num_plain: int = 0
+    all_whole: bool = True
+    num_infinite: int = 0
+    leading_zeros: int = 0
+    too_long: int = 0
+    limits: tuple[float, float] | None = None
+    numbers: Counter[float] = field(default_factory=Counter)
+    many_numbers: bool = False
+    texts: Counter[str] = field(default_factory=Counter)
+    texts_complete: bool = True
+    number_hits: Counter[tuple[Decimal, Thousands | None]] = field(default_factory=Counter)
+    ambiguous: int = 0
+    suffixes: Counter[str] = field(default_factory=Counter)
+    time_hits: Counter[str] = field(default_factory=Counter)
+    not_utf8: int = 0
+
+    @property
+    def num_texts(self) -> int:
+        """Values that are no plain number."""
+        return self.num_present - self.num_plain
+
+    def add(self, column: pa.Array, *, csv: bool, default_marks: Sequence[str]) -> None:
+        """Adds one batch of the column."""
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        self.kinds.add(kind_of(column.type, csv=csv))
+        if not values.is_text(column.type):
+            self._add_numbers(column)
+            return
+        text = ColumnFormat(type="text", missing=tuple(default_marks))
+        present, bad = contract.read_column(column, text, default_marks=())
+        self.not_utf8 += int(bad.sum())
+        counted = present.drop_null().value_counts()
+        texts = counted.field("values").cast(pa.string())
+        counts = np.asarray(counted.field("counts"), np.int64)
+        self.num_present += int(counts.sum())
+        self._add_texts(texts, counts)
+
+    def _add_numbers(self, column: pa.Array) -> None:
+        kind = column.type
+        if pa.types.is_boolean(kind) or pa.types.is_nested(kind) or pa.types.is_null(kind):
+            self.num_present += len(column) - column.null_count
+            return
+        if not (
+            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        ):
+            self.num_present += len(column) - column.null_count
+            return
+        if not pa.types.is_integer(kind):
+            self.all_whole = False
+        numbers, _ = contract.read_column(column, ColumnFormat(type="number"), default_marks=())
+        if pa.types.is_uint64(kind):
+            beyond = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64()))
+            self.too_long += int(pc.sum(beyond).as_py() or 0)
+        counted = numbers.drop_null().value_counts()
+        counts = np.asarray(counted.field("counts"), np.int64)
+        self.num_present += int(counts.sum())
+        self._note_numbers(np.asarray(counted.field("values")), counts)
+
+    def _note_numbers(
+        self, numbers: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
+    ) -> None:
+        self.num_plain += int(counts.sum())
+        finite = np.isfinite(numbers)
+        self.num_infinite += int(counts[~finite].sum())
+        if finite.any():
+            low, high = float(numbers[finite].min()), float(numbers[finite].max())
+            old = self.limits or (low, high)
+            self.limits = (min(low, old[0]), max(high, old[1]))
+        room = len(self.numbers) <= _MAX_TEXTS
+        self.many_numbers |= len(numbers) > _MAX_TEXTS or not room
+        wanted = np.isin(numbers, SENTINELS)
+        if room:
+            wanted[:_MAX_TEXTS] = True
+        for number, hits in zip(numbers[wanted].tolist(), counts[wanted].tolist(), strict=True):
+            self.numbers[number] += hits
+
+    def _add_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        numbers = values.floats_of(texts)
+        plain = np.asarray(numbers.is_valid()) & ~np.asarray(pc.is_nan(numbers).fill_null(False))
+        if plain.any():
+            self._add_plain(
+                texts.filter(pa.array(plain)), numbers.filter(pa.array(plain)), counts[plain]
+            )
+        others, hits = texts.filter(pa.array(~plain)), counts[~plain]
+        if not len(others):
+            return
+        self._count_texts(others, hits)
+        self._count_number_formats(others, hits)
+        self._count_times(others, hits)
+
+    def _add_plain(self, texts: pa.Array, numbers: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        digits = np.asarray(pc.match_substring_regex(texts, r"^[+-]?\d+(\.0*)?$"))
+        self.all_whole &= bool(digits.all())
+        if digits.any():
+            _, bad = contract.read_column(
+                texts.cast(pa.binary()), ColumnFormat(type="code"), default_marks=()
+            )
+            self.too_long += int(counts[digits & bad].sum())
+        zeros = np.asarray(pc.match_substring_regex(texts, _LEADING_ZERO))
+        self.leading_zeros += int(counts[zeros].sum())
+        self._note_numbers(np.asarray(numbers), counts)
+        if not self.many_numbers and self.all_whole:
+            self._count_compact(texts, counts)
+
+    def _count_compact(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        """Counts whole numbers that read as dates of 1980 to 2100, such as 20240131."""
+        for time_format in _COMPACT:
+            seconds, _ = times.parse_texts(texts, time_format)
+            numbers = np.asarray(seconds.fill_null(-1))
+            read = (numbers >= times.FIRST_S) & (numbers <= times.LAST_S)
+            lengths = np.asarray(pc.utf8_length(texts))
+            read &= lengths == (8 if time_format == "%Y%m%d" else 14)
+            if read.any():
+                self.time_hits[time_format] += int(counts[read].sum())
+
+    def _count_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        if len(texts) > _MAX_TEXTS or len(self.texts) > _MAX_TEXTS:
+            self.texts_complete = False
+        order = np.argsort(-counts, kind="stable")[:_MAX_TEXTS]
+        chosen = texts.take(pa.array(order)).to_pylist()
+        for text, hits in zip(chosen, counts[order].tolist(), strict=True):
+            if len(self.texts) <= _MAX_TEXTS or text in self.texts:
+                self.texts[text] += hits
+
+    def _count_number_formats(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        if not pc.any(pc.match_substring_regex(texts, r"^[+-]?[\d.,]")).as_py():
+            return
+        binary = texts.cast(pa.binary())
+        for decimal, thousands in _NUMBER_FORMATS:
+            form = ColumnFormat(type="number", decimal=decimal, thousands=thousands)
+            _, bad = contract.read_column(binary, form, default_marks=())
+            if not bad.all():
+                self.number_hits[decimal, thousands] += int(counts[~bad].sum())
+        grouped = np.asarray(pc.match_substring_regex(texts, _GROUPED.pattern))
+        self.ambiguous += int(counts[grouped].sum())
+        for text, hits in zip(texts.to_pylist()[:_MAX_TEXTS], counts.tolist(), strict=False):
+            if match := _SUFFIXED.match(text):
+                self.suffixes[match[2].strip()] += hits
+
+    def _count_times(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
+        digits = np.asarray(pc.match_substring_regex(texts, r"\d.*\d"))
+        if digits.mean() < 0.5:
+            return
+        candidates = set(self.time_hits) | set(
+            times.formats_that_read(texts.slice(0, 200), counts[:200])
+        )
+        for time_format in candidates:
+            seconds, _ = times.parse_texts(texts, time_format)
+            hits = int(counts[np.asarray(seconds.is_valid())].sum())
+            if hits:
+                self.time_hits[time_format] += hits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """How a column is written.
+
+    Attributes:
+        form: Its format; None for lists and what no example can hold.
+        whole: Every value is a whole number.
+        reason: What decided, for a comment; empty for a plain column.
+        marks: Texts that mean a missing value in this column, besides the default ones.
+        num_unfit: Values that do not fit the format.
+        unfit: Some of them.
+    """
+
+    form: ColumnFormat | None
+    whole: bool = False
+    reason: str = ""
+    marks: tuple[str, ...] = ()
+    num_unfit: int = 0
+    unfit: tuple[str, ...] = ()
+
+    def given(
+        self, default_marks: Sequence[str], value_type: ValueType | None = None
+    ) -> ColumnFormat:
+        """Returns the format with its own marks, for reading; `value_type` reads it otherwise."""
+        if self.form is None:
+            raise ValueError("a list has no format of single values")
+        missing = (*default_marks, *self.marks) if self.marks else None
+        if value_type is None:
+            return replace(self.form, missing=missing)
+        return ColumnFormat(type=value_type, missing=missing)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFacts:
+    """What decides the same way for all columns of a table.
+
+    Attributes:
+        default_marks: Texts that mean a missing value in any column.
+        delimiter: The CSV files' delimiter; empty for other formats.
+        dates: The order of day and month that the person gave.
+    """
+
+    default_marks: tuple[str, ...]
+    delimiter: str = ""
+    dates: DateOrder | None = None
+
+
+def decide_formats(
+    facts: Mapping[str, TextFacts], table: TableFacts
+) -> tuple[dict[str, Written], Decimal]:
+    """Returns how each column is written, and the table's decimal mark.
+
+    Args:
+        facts: Columns by name, over all rows.
+        table: What holds for all columns.
+
+    Raises:
+        InputError: A column can be read in two ways, and nothing decides which.
+    """
+    decimal = _table_decimal(facts.values(), table)
+    return {name: _decide(name, one, table, decimal) for name, one in facts.items()}, decimal
+
+
+def _table_decimal(facts: Iterable[TextFacts], table: TableFacts) -> Decimal:
+    """The decimal mark that columns with certain numbers use; a semicolon points to a comma."""
+    sure = sum(
+        one.number_hits[",", None] - one.ambiguous
+        for one in facts
+        if one.number_hits[",", None] > one.ambiguous
+    )
+    return "," if sure or table.delimiter == ";" else "."
+
+
+def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:
+    kinds = facts.kinds - {"empty"}
+    if any(kind == "none" or kind.endswith("list") for kind in kinds):
+        return Written(form=None)
+    if kinds == {"time"}:
+        return Written(form=ColumnFormat(type="time"))
+    if not kinds & {"text", "bytes"}:
+        return _decide_stored(facts, kinds)
+    return (
+        _as_truth(facts)
+        or _as_compact_time(facts)
+        or _as_time(name, facts, table)
+        or _as_number(name, facts, table, decimal)
+        or _as_text(facts)
+    )
+
+
+def _decide_stored(facts: TextFacts, kinds: set[Kind]) -> Written:
+    """Columns whose files declare numbers or truth values."""
+    if kinds == {"truth"}:
+        return Written(form=ColumnFormat(type="truth"), reason="truth values")
+    if kinds <= {"int", "truth"} and facts.too_long:
+        return Written(
+            form=ColumnFormat(type="text"), reason="whole numbers beyond 64 bits, read as text"
+        )
+    whole = facts.all_whole and kinds <= {"int", "truth"}
+    return _with_sentinels(facts, Written(form=ColumnFormat(type="number"), whole=whole))
+
+
+def _as_truth(facts: TextFacts) -> Written | None:
+    if not facts.texts or not facts.texts_complete:
+        return None
+    words = {text.lower() for text in facts.texts}
+    words |= {str(int(n)) if n == int(n) else str(n) for n in facts.numbers if np.isfinite(n)}
+    true, false = words & set(contract.TRUE_WORDS), words & set(contract.FALSE_WORDS)
+    if not (true and false) or words - true - false:
+        return None
+    shown = " and ".join(quoted(text) for text in sorted(facts.texts)[:4])
+    return Written(form=ColumnFormat(type="truth"), reason=f"truth values, written {shown}")
+
+
+def _as_compact_time(facts: TextFacts) -> Written | None:
+    """Whole numbers such as 20240131, all of which are dates."""
+    if facts.num_texts or not facts.all_whole or len(facts.numbers) < 5:
+        return None
+    for time_format in _COMPACT:
+        if facts.time_hits[time_format] == facts.num_present:
+            return Written(
+                form=ColumnFormat(type="time", format=time_format),
+                reason=f"each value is a date of 1980 to 2100 written {time_format}",
+            )
+    return None
+
+
+def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
+    hits = Counter({f: n for f, n in facts.time_hits.items() if f not in _COMPACT})
+    if not hits or facts.num_plain > facts.num_present * (1 - _MIN_TIME_SHARE):
+        return None
+    best = max(hits.values())
+    if best < _MIN_TIME_SHARE * facts.num_present or best < 3:
+        return None
+    rivals = [f for f in times.TEXT_FORMATS if hits[f] == best]
+    chosen = rivals[0] if rivals[0] == times.ISO else _choose_order(name, rivals, facts, table)
+    unfit = [text for text in facts.texts if not _reads(text, chosen)]
+    num_unfit = facts.num_present - best
+    reason = f"times written {chosen}"
+    if num_unfit:
+        shown = ", ".join(quoted(text) for text in unfit[:3])
+        reason += f"; {count(num_unfit, 'value')} cannot be read, such as {shown}"
+    form = ColumnFormat(type="time", format=chosen)
+    return Written(form=form, reason=reason, num_unfit=num_unfit, unfit=tuple(unfit[:3]))
+
+
+def _reads(text: str, time_format: str) -> bool:
+    return bool(times.parse_texts(pa.array([text]), time_format)[0].is_valid()[0].as_py())
+
+
+def _choose_order(name: str, rivals: Sequence[str], facts: TextFacts, table: TableFacts) -> str:
+    """Returns the one format, or that of the order of day and month that the person gave."""
+    sample = pa.array(list(facts.texts))
+    readings = {f: times.parse_texts(sample, f)[0] for f in rivals}
+    first = readings[rivals[0]]
+    if all(reading.equals(first) for reading in readings.values()):
+        return rivals[0]
+    wanted = {"day-first": ("%d",), "month-first": ("%m", "%b", "%B"), None: ()}[table.dates]
+    chosen = [f for f in rivals if f.startswith(wanted)] if wanted else []
+    if chosen:
+        return chosen[0]
+    shown = next(iter(facts.texts))
+    both = [f for f in rivals if f.startswith(("%d", "%m"))] or list(rivals)
+    raise InputError(
+        f"Column {quoted(name)}: times such as {quoted(shown)} can be read in "
+        f"{len(both)} ways, {' or '.join(both[:3])}, and no value decides which. Say it with "
+        "--dates day-first or --dates month-first."
+    )
+
+
+def _as_number(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written | None:
+    if facts.all_whole and (facts.leading_zeros or facts.too_long) and not facts.number_hits:
+        return None
+    form, hits = _number_format(name, facts, table, decimal)
+    if hits is None:
+        return None
+    rest = facts.num_texts - hits
+    unread = _unread(facts, form)
+    if rest and not _are_marks(facts, form, unread, rest):
+        return None
+    whole = facts.all_whole and form.decimal is None and not hits
+    infinite = _INFINITE if facts.num_infinite else ()
+    written = Written(
+        form=form, whole=whole, reason=_number_reason(form), marks=(*unread, *infinite)
+    )
+    return _with_sentinels(facts, written)
+
+
+def _unread(facts: TextFacts, form: ColumnFormat) -> tuple[str, ...]:
+    """The texts that are no number in this format."""
+    texts = list(facts.texts)
+    if not texts:
+        return ()
+    _, bad = contract.read_column(pa.array(texts).cast(pa.binary()), form, default_marks=())
+    return tuple(text for text, is_bad in zip(texts, bad, strict=True) if is_bad)
+
+
+def _are_marks(
+    facts: TextFacts, form: ColumnFormat, unread: Sequence[str], num_unread: int
+) -> bool:
+    """Whether the texts beside the numbers of a column can only mean a missing value."""
+    numbers = len(facts.numbers) + len(facts.texts) - len(unread)
+    measured = facts.many_numbers or numbers > max(_MIN_MEASURED, 2 * len(unread))
+    complete = facts.texts_complete or form != ColumnFormat(type="number")
+    return measured and complete and len(unread) <= _MAX_MARKS and num_unread < facts.num_present
+
+
+def _number_format(
+    name: str, facts: TextFacts, table: TableFacts, decimal: Decimal
+) -> tuple[ColumnFormat, int | None]:
+    """Returns the number format that reads the most texts, and how many; None where none does."""
+    plain = ColumnFormat(type="number")
+    if not facts.num_texts:
+        return plain, 0
+    suffix = _suffix(facts)
+    if suffix:
+        return _with_suffix(facts, suffix, decimal)
+    best = max(facts.number_hits.values(), default=0)
+    if best == 0:
+        return plain, 0 if facts.num_plain else None
+    rivals = [f for f in _NUMBER_FORMATS if facts.number_hits[f] == best]
+    if best == facts.ambiguous and {(",", None), (".", ",")} <= set(rivals):
+        chosen = _settle(name, facts, table, decimal)
+    else:
+        chosen = next((f for f in rivals if f[0] == decimal), rivals[0])
+    return ColumnFormat(type="number", decimal=chosen[0], thousands=chosen[1]), best
+
+
+def _settle(
+    name: str, facts: TextFacts, table: TableFacts, decimal: Decimal
+) -> tuple[Decimal, Thousands | None]:
+    """Decides what 1,234 means from the rest of the table."""
+    if decimal == ",":
+        return ",", None
+    if table.delimiter == ",":  # quoted, in a file that separates fields by the comma
+        return ".", ","
+    shown = next(text for text in facts.texts if _GROUPED.match(text))
+    raise InputError(
+        f"Column {quoted(name)}: numbers such as {quoted(shown)} have a decimal comma or a "
+        "thousands separator, and no value decides which. Write the numbers with a decimal point."
+    )
+
+
+def _suffix(facts: TextFacts) -> str:
+    """The one suffix that nearly all texts of the column have, such as `bar` or `%`."""
+    if len(facts.suffixes) != 1:
+        return ""
+    [(suffix, hits)] = facts.suffixes.items()
+    return suffix if hits >= 0.9 * min(facts.num_texts, sum(facts.texts.values())) else ""
+
+
+def _with_suffix(
+    facts: TextFacts, suffix: str, decimal: Decimal
+) -> tuple[ColumnFormat, int | None]:
+    texts = pa.array(list(facts.texts)).cast(pa.binary())
+    best: tuple[int, ColumnFormat] = (0, ColumnFormat(type="number", suffix=suffix))
+    order = sorted([(".", None), *_NUMBER_FORMATS], key=lambda f: f[0] != decimal)
+    for mark, thousands in order:
+        form = ColumnFormat(
+            type="number", suffix=suffix, decimal=None if mark == "." else mark, thousands=thousands
+        )
+        _, bad = contract.read_column(texts, form, default_marks=())
+        if int((~bad).sum()) > best[0]:
+            best = int((~bad).sum()), form
+    share = best[0] / len(facts.texts)
+    # The kept texts stand for all: of very many only the most frequent are kept.
+    return best[1], round(share * facts.num_texts) if best[0] else None
+
+
+def _number_reason(form: ColumnFormat) -> str:
+    parts = ["a decimal comma"] if form.decimal == "," else []
+    parts += [f"the thousands separator {quoted(form.thousands)}"] if form.thousands else []
+    parts += [f"the unit {quoted(form.suffix)}"] if form.suffix else []
+    return f"numbers with {' and '.join(parts)}" if parts else ""
+
+
+def _with_sentinels(facts: TextFacts, written: Written) -> Written:
+    """Adds numbers that stand for a missing value: repeated, extreme, far from all others."""
+    finite = {n: c for n, c in facts.numbers.items() if np.isfinite(n) and c}
+    sentinels = [n for n in SENTINELS if _is_sentinel(n, finite)]
+    if not sentinels:
+        return written
+    shown = " and ".join(f"{n:g} ({count(finite[n], 'row')})" for n in sentinels)
+    why = f"{shown} is far outside the other values and means missing"
+    return replace(
+        written,
+        marks=(*written.marks, *(f"{n:g}" for n in sentinels)),
+        reason=f"{written.reason}; {why}" if written.reason else why,
+    )
+
+
+def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
+    if finite.get(number, 0) < 3:
+        return False
+    others = np.array([n for n in finite if n not in SENTINELS])
+    if len(others) < _MIN_MEASURED:
+        return False
+    spread = float(np.ptp(others))
+    nearest = float(np.min(np.abs(others - number)))
+    outside = number < others.min() or number > others.max()
+    return bool(outside and nearest > 2 * spread)
+
+
+def _as_text(facts: TextFacts) -> Written:
+    reason = ""
+    if facts.all_whole and not facts.num_texts and facts.num_plain:
+        reason = "leading zeros" if facts.leading_zeros else "whole numbers beyond 64 bits"
+        reason += ", so the values are names and are read as text"
+    return Written(form=ColumnFormat(type="text"), reason=reason, num_unfit=facts.not_utf8)
