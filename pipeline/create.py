@@ -30,12 +30,14 @@ from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.model_gate.verdict import Terms
+from pipeline.components.model_report.component import ModelReport
 from pipeline.components.names import WITHDRAWN
 from pipeline.components.pusher.component import Pusher
 from pipeline.components.trainer.component import Trainer
 from pipeline.components.tuner.component import Tuner
 from pipeline.config import Config
 from pipeline.reading.files.locations import Source
+from pipeline.reading.ingest_spec import make_ingest_spec, reading_contract
 from pipeline.wiring.analysis import wire_analysis
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from pipeline.wiring.ingestion import wire_ingestion
@@ -76,6 +78,7 @@ def create_pipeline(
         run_fn="models.training.trainer.run_fn",
         custom_config={
             "model_spec": config.model_spec.to_json(),
+            "reading": reading_contract(make_ingest_spec(config)).to_json(),
             "code_digest": step_code("Trainer"),
         },
     )
@@ -129,10 +132,19 @@ def create_pipeline(
         label=config.label.column,
         features=features_to_json(config.features),
         bars=json.dumps(config.gate.bars.given),
-        reports_dir=str(folder.reports),
         code_digest=step_code("ErrorAnalyzer"),
     )
     error_analyzer.add_upstream_node(pusher)  # no model waits for it
+    model_report = ModelReport(
+        model=model,
+        analysis=error_analyzer.outputs["analysis"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=model_gate.outputs["blessing"],
+        infra_blessing=infra_validator.outputs["blessing"],
+        name=config.name,
+        options=measure_options(config).to_json(),
+        code_digest=step_code("ModelReport"),
+    )
     components: list[BaseNode] = [
         *ingestion.nodes,
         *analysis.nodes,
@@ -146,6 +158,7 @@ def create_pipeline(
         infra_validator,
         pusher,
         error_analyzer,
+        model_report,
     ]
     return _pipeline(config, folder, connection, components, beam_args)
 

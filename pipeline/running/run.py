@@ -142,6 +142,7 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
         finally:
             summary.duration_s = time.monotonic() - started
             summary.tracking = _track(place, shown)
+            summary.pages = _publish(place, shown) if summary.steps else []
             summary.write()
     render_summary(summary, console)
     return summary
@@ -155,6 +156,23 @@ def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
         _log_traceback(error)
         shown.say(f"[yellow]![/yellow] The run was not exported to MLflow: {escape(str(error))}")
         return {"mlflow_error": str(error)}
+
+
+def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
+    """Publishes the run's pages and returns their paths; the result of the run is unaffected."""
+    from common.metadata import connection_config, open_store
+    from pipeline.lineage.graph import read_graph
+    from pipeline.publishing.publish import publish_run
+
+    try:
+        connection = connection_config(place.config.metadata, place.folder.root, os.environ)
+        graph = read_graph(open_store(connection))
+        pages = publish_run(graph, graph.runs[place.run_id], place.folder.reports)
+    except Exception as error:  # noqa: BLE001 - reported, as in `_track`
+        _log_traceback(error)
+        shown.say(f"[yellow]![/yellow] The reports were not written: {escape(str(error))}")
+        return []
+    return [str(page) for page in pages]
 
 
 def _log_traceback(error: BaseException) -> None:

@@ -39,10 +39,6 @@ _MARKS = {
 }
 
 
-# Pages that steps write to `reports/`, by the step's name.
-_PAGES = {"DataReport": "data", "ErrorAnalyzer": "errors"}
-
-
 @dataclass(kw_only=True)
 class RunSummary:
     """Record of a run, filled in as it proceeds.
@@ -59,6 +55,7 @@ class RunSummary:
         duration_s: Wall time in seconds.
         provenance: Code, data and environment; see `pipeline.lineage.provenance`.
         tracking: Where the run was exported to, or why it was not.
+        pages: Paths of the run's reports, the index last.
     """
 
     run_id: str
@@ -72,6 +69,7 @@ class RunSummary:
     duration_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, str] = field(default_factory=dict)
+    pages: list[str] = field(default_factory=list)
 
     @property
     def blessed(self) -> bool:
@@ -156,21 +154,12 @@ class RunSummary:
             "withdrawn": self.withdrawn,
             "duration_s": round(self.duration_s, 3),
             "log": str(self.run_folder / "run.log"),
-            "pages": self._pages,
+            "pages": self.pages,
             "spans": self.spans,
             "steps": self.steps,
             "provenance": self.provenance,
             "tracking": self.tracking,
         }
-
-    @property
-    def _pages(self) -> list[str]:
-        reports = self.run_folder.parent.parent / "reports"
-        return [
-            str(reports / f"{page}-{self.use_case}.html")
-            for step, page in _PAGES.items()
-            if step in self.facts
-        ]
 
     def _metrics(self, key: str) -> dict[str, Any]:
         return dict(json.loads(self._verdict.get(key) or "{}"))

@@ -94,12 +94,12 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         examples=examples,
         statistics=statistics,
         anomalies=validator.outputs["anomalies"],
+        report=anomaly_gate.outputs["report"],
         name=config.name,
         label=config.label.column,
-        reports_dir=str(folder.reports),
+        features=features_to_json(config.features),
         code_digest=step_code("DataReport"),
     )
-    data_report.add_upstream_node(anomaly_gate)  # so that the gate reports first
     nodes = [example_gen, statistics_gen, schema_gen, curated, earlier_span, validator]
     return Ingestion(
         nodes=(*(node for node in nodes if node), anomaly_gate, data_report),

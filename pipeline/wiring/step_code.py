@@ -34,6 +34,7 @@ ENTRY_MODULES: Mapping[str, tuple[str, ...]] = {
     "InfraValidator": (f"{_COMPONENTS}.infra_validator.component", "serving.server"),
     "Pusher": (f"{_COMPONENTS}.pusher.component",),
     "ErrorAnalyzer": (f"{_COMPONENTS}.error_analyzer.component",),
+    "ModelReport": (f"{_COMPONENTS}.model_report.component",),
 }
 
 HARMLESS: Mapping[str, str] = {

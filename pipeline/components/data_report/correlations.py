@@ -1,6 +1,6 @@
 """Pearson correlations of numeric columns in one pass."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ class PairSums:
     """Sums over the rows in which both columns of a pair have a value, each `[k, k]`.
 
     Attributes:
-        shift: `[k]`, taken off every value first: sums of large numbers cancel badly.
+        shift: `[k]`, subtracted from every value first: sums of large numbers lose precision.
         count: Rows of each pair.
         first: Sum of the row's column.
         first_squared: Sum of its squares.
@@ -54,7 +54,7 @@ class PairSums:
         n = self.count
         covariance = n * self.product - self.first * self.first.T
         variance = n * self.first_squared - self.first**2
-        # What is left of a constant column is rounding, not variance.
+        # The variance of a constant column is rounding error.
         variance[variance <= 1e-12 * np.maximum(n * self.first_squared, 1e-300)] = np.nan
         with np.errstate(invalid="ignore", divide="ignore"):
             r = covariance / np.sqrt(variance * variance.T)
@@ -62,27 +62,39 @@ class PairSums:
         return np.clip(r, -1.0, 1.0)
 
 
-def correlate(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Floats:
-    """Returns Pearson's r of each pair of columns, `[k, k]`.
+@dataclass
+class Correlations:
+    """Pearson's r of each pair of some columns, from one pass over their values.
 
-    Args:
-        batches: Record batches with a list column of at most one number for each column.
+    Attributes:
         columns: The columns.
     """
-    sums: PairSums | None = None
-    for batch in batches:
-        values = np.stack([_numbers(batch, name) for name in columns], axis=1)
-        if sums is None:
+
+    columns: Sequence[str]
+    _sums: PairSums | None = None
+
+    def add(self, values: Floats) -> None:
+        """Adds rows, `[n, k]`; NaN where a value is missing."""
+        if self._sums is None:
             finite = np.isfinite(values)
             total = np.where(finite, values, 0.0).sum(axis=0)
-            sums = PairSums.zero(total / np.maximum(finite.sum(axis=0), 1))
-        sums.add(values)
-    if sums is None:
-        return np.full((len(columns), len(columns)), np.nan)
-    return sums.correlations()
+            self._sums = PairSums.zero(total / np.maximum(finite.sum(axis=0), 1))
+        self._sums.add(values)
+
+    def values(self) -> Floats:
+        """Returns r, `[k, k]`; NaN without rows and where a column does not vary."""
+        if self._sums is None:
+            return np.full((len(self.columns), len(self.columns)), np.nan)
+        return self._sums.correlations()
 
 
-def _numbers(batch: pa.RecordBatch, name: str) -> Floats:
+def column_numbers(batch: pa.RecordBatch, name: str) -> Floats:
+    """Returns a list column of at most one number a row as float64 `[rows]`, NaN where it has none.
+
+    Args:
+        batch: Columns of lists, as tfx_bsl decodes them.
+        name: The column; one that the batch lacks is missing in every row.
+    """
     place = batch.schema.get_field_index(name)
     numbers = np.full(batch.num_rows, np.nan)
     if place < 0 or pa.types.is_null(batch.column(place).type):

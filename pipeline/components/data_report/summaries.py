@@ -1,10 +1,13 @@
-"""What TFDV's statistics say of each column, as plain values for a page."""
+"""Summaries of TFDV's statistics by column, as plain values for a page."""
 
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
+
+from models.features import FeatureTable, Time
+from pipeline.components.pages.layout import date_text
 
 _MAX_BARS = 20
 
@@ -16,8 +19,8 @@ class Distribution:
     """A column of one split.
 
     Attributes:
-        x: Numbers in rising order, or texts.
-        share: Share of the values up to each number, or of each text.
+        x: Numbers in ascending order, or texts.
+        share: Cumulative share of the values at each number, or the share of each text.
     """
 
     x: list[float] | list[str]
@@ -30,10 +33,11 @@ class ColumnSummary:
 
     Attributes:
         name: The column.
-        kind: `number`, `text` or `signal`, by what a row holds.
+        kind: `number`, `time`, `text` or `signal`, by what a row holds.
         missing: Share of rows without a value in train.
         facts: Words to values, of train.
         distributions: By split; none for signals, nor for texts that are all different.
+        is_whole: Whether its numbers are whole.
     """
 
     name: str
@@ -41,6 +45,12 @@ class ColumnSummary:
     missing: float
     facts: dict[str, str]
     distributions: dict[str, Distribution]
+    is_whole: bool = False
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it holds points in time, in seconds since the Unix epoch."""
+        return self.kind == "time"
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,12 @@ def class_balance(splits: Splits, label: str) -> list[tuple[str, int, int, float
     return rows
 
 
-def summarise_columns(
-    splits: Splits,
-) -> list[ColumnSummary]:
-    """Returns a summary of every column that train has, in the order of their names.
+def summarise_columns(splits: Splits, features: FeatureTable) -> list[ColumnSummary]:
+    """Returns a summary of every column of the train split, sorted by name.
 
     Args:
         splits: TFDV's statistics by split, `train` among them.
+        features: The features table, for times.
     """
     by_split = {
         split: {feature.path.step[0]: feature for feature in dataset.features}
@@ -85,16 +94,17 @@ def summarise_columns(
     }
     summaries = []
     for name, feature in sorted(by_split["train"].items()):
-        kind, facts = _describe(feature)
+        kind, facts = _describe(feature, is_time=isinstance(features.get(name), Time))
         found = {split: features.get(name) for split, features in by_split.items()}
         values = _most_frequent(feature) if kind == "text" else []
         distributions = {
             split: _shares(each, values) if kind == "text" else _cumulative(each)
             for split, each in found.items()
-            if each is not None and (values or kind == "number")
+            if each is not None and (values or kind in {"number", "time"})
         }
         missing = _missing(feature, int(splits["train"].num_examples))
-        summaries.append(ColumnSummary(name, kind, missing, facts, distributions))
+        is_whole = feature.type == statistics_pb2.FeatureNameStatistics.INT
+        summaries.append(ColumnSummary(name, kind, missing, facts, distributions, is_whole))
     return summaries
 
 
@@ -111,7 +121,9 @@ def _missing(feature: statistics_pb2.FeatureNameStatistics, num_rows: int) -> fl
     return float(1 - present / max(num_rows, 1))
 
 
-def _describe(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, dict[str, str]]:
+def _describe(
+    feature: statistics_pb2.FeatureNameStatistics, *, is_time: bool
+) -> tuple[str, dict[str, str]]:
     common = _common(feature)
     if feature.WhichOneof("stats") == "string_stats":
         text = feature.string_stats
@@ -121,6 +133,9 @@ def _describe(feature: statistics_pb2.FeatureNameStatistics) -> tuple[str, dict[
             facts["most frequent"] = f"{top.value} ({top.frequency:,.0f})"
         return "text", facts
     numbers = feature.num_stats
+    if is_time:
+        parts = {"first": numbers.min, "median": numbers.median, "last": numbers.max}
+        return "time", {words: date_text(value) for words, value in parts.items()}
     facts = {
         "mean": f"{numbers.mean:.5g}",
         "standard deviation": f"{numbers.std_dev:.5g}",
@@ -152,7 +167,7 @@ def _shares(feature: statistics_pb2.FeatureNameStatistics, values: list[str]) ->
 def _cumulative(feature: statistics_pb2.FeatureNameStatistics) -> Distribution:
     """The share of values up to each tenth's edge.
 
-    Not a histogram: its bins reach to the most extreme value, so that one outlier makes a split
+    Not a histogram: its bins extend to the most extreme value, so a single outlier makes a split
     look unlike the others.
     """
     quantiles = statistics_pb2.Histogram.HistogramType.QUANTILES
@@ -167,7 +182,7 @@ def _cumulative(feature: statistics_pb2.FeatureNameStatistics) -> Distribution:
 
 
 def drifts(anomalies: anomalies_pb2.Anomalies) -> list[Drift]:
-    """Returns the distances that ExampleValidator measured, the nearest to its limit first."""
+    """Returns the distances that ExampleValidator measured, those closest to their limit first."""
     names = anomalies_pb2.DriftSkewInfo.Measurement.Type
     found = [
         Drift(".".join(info.path.step), names.Name(each.type).lower(), each.value, each.threshold)

@@ -1,7 +1,6 @@
-"""ErrorAnalyzer, the component: a leaf of the pipeline that no model waits for."""
+"""The ErrorAnalyzer component: a leaf of the pipeline that no model waits for."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,11 @@ from pipeline.components.error_analyzer.analysis import find_clusters, scalar_co
 from pipeline.components.error_analyzer.page import NUM_PLOTS, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
 from pipeline.components.error_analyzer.watching import watch_yaml
-from pipeline.components.recording_troubles.finding import find_troubles, signal_values
+from pipeline.components.recording_troubles.finding import (
+    find_troubles,
+    sampling_rates,
+    signal_values,
+)
 
 ERRORS_FILE, PAGE_FILE = "errors.parquet", "errors.html"
 
@@ -38,10 +41,9 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     label: Parameter[str],
     features: Parameter[str],
     bars: Parameter[str],
-    reports_dir: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
-    """Ranks the examples of `test` by loss, and says what the errors share.
+    """Ranks the examples of `test` by loss and finds the common factors of errors.
 
     Args:
         model: The candidate, blessed or not.
@@ -52,7 +54,6 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         features: The features table as JSON.
         bars: Metric to the gate's bar over the whole test split, as JSON; for the slices that the
             page proposes.
-        reports_dir: Gets a copy of the page, `errors-NAME.html`.
         code_digest: Digest of the code that decides the result.
     """
     files = split_files(examples.uri, "test")
@@ -72,7 +73,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     values = {
         column: SignalValues(
             signal_values(table, column, signal.num_samples)[worst_rows],
-            signal.sampling_rate_hz,
+            sampling_rates(table, signal)[worst_rows],
             signal.unit,
         )
         for column, signal in signals.items()
@@ -82,10 +83,15 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     watched = [
         (cluster, watch_yaml(cluster, labels, probability, decision, asked)) for cluster in clusters
     ]
-    page = render_page(name, ranked, watched, values, num_errors=int(errors.sum()))
+    page = render_page(
+        name,
+        ranked,
+        watched,
+        values,
+        num_errors=int(errors.sum()),
+        features=features_from_json(features),
+    )
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
-    Path(reports_dir).mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / PAGE_FILE, Path(reports_dir) / f"errors-{name}.html")
     analysis.set_int_custom_property("num_errors", int(errors.sum()))
     analysis.set_int_custom_property(
         "num_suspected", int(ranked["suspected_label"].to_numpy().sum())

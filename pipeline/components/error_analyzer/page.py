@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
+from models.features import FeatureTable
 from pipeline.components.error_analyzer.analysis import Cluster
+from pipeline.components.pages.layout import render, seconds, titled, value_text, with_unit
 from pipeline.components.recording_troubles.finding import TROUBLES
 
 NUM_PLOTS = 50
@@ -24,12 +24,12 @@ class SignalValues:
 
     Attributes:
         values: float64 `[k, samples]`, in the order of rank; NaN where a sample is missing.
-        rate_hz: Samples a second.
+        rate_hz: float64 `[k]`, samples a second of each recording.
         unit: Unit of the values, or "".
     """
 
     values: NDArray[np.float64]
-    rate_hz: float
+    rate_hz: NDArray[np.float64]
     unit: str
 
 
@@ -40,6 +40,7 @@ def render_page(
     signals: Mapping[str, SignalValues],
     *,
     num_errors: int,
+    features: FeatureTable,
 ) -> str:
     """Returns the HTML.
 
@@ -49,6 +50,7 @@ def render_page(
         clusters: What errors share, each with the YAML by which the gate watches it.
         signals: The signals of the worst examples, by name.
         num_errors: Examples that count as errors.
+        features: The features table, for units and times.
     """
     listed = ranked.slice(0, _NUM_LISTED).to_pylist()
     own = {"rank", "row", "label", "probability", "decision", "loss", "suspected_label", "troubles"}
@@ -59,13 +61,16 @@ def render_page(
             "wrong": row["decision"] != row["label"],
             "suspected": row["suspected_label"],
             "troubles": row["troubles"],
-            "columns": {column: _short(row[column]) for column in columns},
+            "columns": {
+                column: value_text(row[column], features.get(column)) for column in columns
+            },
         }
         for row in listed
     ]
     wrong = int((ranked["decision"].to_numpy() != ranked["label"].to_numpy()).sum())
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(_template())
-    return template.render(
+    return render(
+        "pipeline.components.error_analyzer",
+        "errors.html.j2",
         name=name,
         tiles=[
             ("examples", f"{ranked.num_rows:,}"),
@@ -76,25 +81,14 @@ def render_page(
         clusters=clusters,
         num_errors=num_errors,
         examples=examples,
-        shown_columns=columns[:_NUM_COLUMNS],
+        shown_columns={c: titled(c, features.get(c)) for c in columns[:_NUM_COLUMNS]},
         trouble_names=TROUBLES if signals else (),
         analyst_columns=[*(TROUBLES if signals else ()), "wrong label", "unusual"],
         num_plots=NUM_PLOTS,
         has_signals=bool(signals),
         signals=_traces(examples, signals),
-        plotly_js=_plotly_js() if signals else "",
+        plots=bool(signals),
     )
-
-
-def _template() -> str:
-    folder = resources.files("pipeline.components.error_analyzer")
-    return (folder / "templates" / "errors.html.j2").read_text(encoding="utf-8")
-
-
-def _plotly_js() -> str:
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
 
 
 def _traces(
@@ -106,9 +100,9 @@ def _traces(
     return {
         example["rank"]: [
             {
-                "name": f"{name}, {signal.unit}" if signal.unit else name,
+                "name": with_unit(name, signal.unit),
                 "axis": f"y{place}" if place > 1 else "y",
-                "time": np.round(np.arange(signal.values.shape[1]) / signal.rate_hz, 6).tolist(),
+                "time": seconds(signal.values.shape[1], signal.rate_hz[number]),
                 "values": [
                     round(value, 4) if np.isfinite(value) else None
                     for value in signal.values[number].tolist()
@@ -118,9 +112,3 @@ def _traces(
         ]
         for number, example in enumerate(examples[:NUM_PLOTS])
     }
-
-
-def _short(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -6,9 +6,12 @@ cannot contain a mark: Jinja writes `<` as `&lt;` in HTML and as `\u003c` in JSO
 """
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from models.features import Feature, Time
 
 # Replaced by the way from the page's folder to that of all reports, such as `../../`.
 ROOT_MARK = "<!-- root -->"
@@ -56,3 +59,48 @@ def with_unit(name: str, unit: str) -> str:
     ('voltage, V', 'maker')
     """
     return f"{name}, {unit}" if unit else name
+
+
+def titled(name: str, feature: Feature | None) -> str:
+    """Returns a column's name with the unit that the features table gives it."""
+    return with_unit(name, unit_of(feature))
+
+
+def unit_of(feature: Feature | None) -> str:
+    """Returns the unit of a feature, or "" where it has none."""
+    return str(getattr(feature, "unit", ""))
+
+
+def value_text(value: object, feature: Feature | None) -> str:
+    """Returns a single value as a table shows it; a point in time as a date.
+
+    >>> value_text(0, Time()), value_text(2.5, None), value_text(None, None)
+    ('1970-01-01 00:00:00', '2.5', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(feature, Time) and isinstance(value, int | float) and math.isfinite(value):
+        return date_text(float(value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def date_text(seconds_since_epoch: float) -> str:
+    """Returns a time in UTC, such as `2026-11-23 10:15:00`; a number beyond the calendar as it is.
+
+    >>> date_text(1_795_724_572)
+    '2026-11-26 20:22:52'
+    """
+    try:
+        moment = datetime.fromtimestamp(seconds_since_epoch, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds_since_epoch:.6g}"
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def seconds(num_samples: int, rate_hz: float) -> list[float]:
+    """Returns the time of each sample of a recording, in seconds from the first.
+
+    >>> seconds(3, 500.0)
+    [0.0, 0.002, 0.004]
+    """
+    return [round(number / rate_hz, 6) for number in range(num_samples)]

@@ -1,4 +1,4 @@
-"""Which examples have a recording trouble, from Arrow tables of examples."""
+"""Detection of recording troubles in Arrow tables of examples."""
 
 from collections.abc import Iterable, Mapping
 from typing import get_args
@@ -43,19 +43,35 @@ def signal_values(table: pa.Table, column: str, num_samples: int) -> Floats:
     return values
 
 
+def sampling_rates(table: pa.Table, signal: Signal) -> Floats:
+    """Returns each recording's sampling rate in Hz, float64 `[n]`.
+
+    It is the recording's own where `rate_column` has it, and the nominal one elsewhere.
+
+    Args:
+        table: The examples as columns of lists.
+        signal: The signal.
+    """
+    nominal = np.full(table.num_rows, signal.sampling_rate_hz)
+    if signal.rate_column is None:
+        return nominal
+    own = signal_values(table, signal.rate_column, 1)[:, 0]
+    return np.where(np.isfinite(own) & (own > 0), own, nominal)
+
+
 def measure_levels(table: pa.Table, signals: Mapping[str, Signal]) -> Levels:
-    """Returns what the comparison with other recordings needs of these.
+    """Returns the noise and resting levels of recordings, for the comparison with others.
 
     Args:
         table: The examples as columns of lists.
         signals: The signals.
     """
     values = {name: signal_values(table, name, s.num_samples) for name, s in signals.items()}
-    return {name: (noise_level(each), resting_level(each)) for name, each in values.items()}
+    return {name: (noise_level(samples), resting_level(samples)) for name, samples in values.items()}
 
 
 def usual_levels(parts: Iterable[Levels]) -> dict[str, Usual]:
-    """Returns what is usual in each signal among the recordings of all parts, in whatever order."""
+    """Returns the usual values of each signal over all parts, in any order."""
     listed = list(parts)
     names = listed[0] if listed else ()
     return {
@@ -71,8 +87,8 @@ def find_troubles(
 
     Args:
         table: The examples as columns of lists.
-        signals: The signals; without any there are no troubles to look for.
-        usual: What is usual in each signal; by default among these examples.
+        signals: The signals; without any there are no troubles.
+        usual: Usual values of each signal; by default those of these examples.
     """
     if not signals:
         return {}

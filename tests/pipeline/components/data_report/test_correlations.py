@@ -3,7 +3,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipeline.components.data_report.correlations import correlate
+from pipeline.components.data_report.correlations import Correlations, column_numbers
 
 
 def _batches(frame, size):
@@ -15,6 +15,13 @@ def _batches(frame, size):
             for name in part
         }
         yield pa.RecordBatch.from_pydict(columns)
+
+
+def correlate(batches, columns):
+    correlations = Correlations(columns)
+    for batch in batches:
+        correlations.add(np.stack([column_numbers(batch, name) for name in columns], axis=1))
+    return correlations.values()
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])

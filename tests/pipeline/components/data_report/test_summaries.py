@@ -1,14 +1,13 @@
-import shutil
-import subprocess
-
 import numpy as np
 import pytest
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from pipeline.components.data_report.component import render_page
+from models.features import Numeric, Time
 from pipeline.components.data_report.summaries import class_balance, drifts, summarise_columns
+
+FEATURES = {"pressure": Numeric(unit="bar"), "start": Time()}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def test_the_classes_of_each_split_are_counted(splits):
 
 
 def test_each_column_has_its_kind_missing_share_and_distributions(splits):
-    columns = {column.name: column for column in summarise_columns(splits)}
+    columns = {column.name: column for column in summarise_columns(splits, FEATURES)}
 
     assert {name: c.kind for name, c in columns.items()} == {
         "faulty": "number",
@@ -71,7 +70,7 @@ def test_splits_show_the_same_values_and_identifiers_none():
         for split, frame in frames.items()
     }
 
-    identifier, column = summarise_columns(statistics)
+    identifier, column = summarise_columns(statistics, {})
 
     assert identifier.distributions == {}
     train, test = column.distributions["train"], column.distributions["test"]
@@ -92,7 +91,8 @@ def test_an_outlier_in_one_split_leaves_its_distribution_alike():
         {
             split: tfdv.generate_statistics_from_dataframe(pd.DataFrame({"x": x})).datasets[0]
             for split, x in frames.items()
-        }
+        },
+        {},
     )
 
     train, test = column.distributions["train"], column.distributions["test"]
@@ -113,7 +113,7 @@ def test_an_empty_list_is_a_missing_value():
         statistics_pb2.DatasetFeatureStatistics(),
     )
 
-    [column] = summarise_columns({"train": statistics})
+    [column] = summarise_columns({"train": statistics}, {})
 
     assert column.missing == 0.25
 
@@ -139,41 +139,27 @@ def test_drift_is_what_the_validator_measured_the_nearest_to_its_limit_first():
     assert (second.column, second.value, second.threshold) == ("maker", 0.1, 0.5)
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
-def test_a_browser_shows_the_page_without_an_error(splits, tmp_path):
-    r = np.array([[1.0, np.nan], [np.nan, 1.0]])
-    path, picture = tmp_path / "page.html", tmp_path / "page.png"
-    balance = class_balance(splits, "faulty")
-    columns = summarise_columns(splits)
-    path.write_text(render_page("wells", balance, columns, [], (["faulty", "pressure"], r)))
-
-    done = subprocess.run(
-        [
-            *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
-            *("--v=0", "--virtual-time-budget=5000", f"--user-data-dir={tmp_path / 'profile'}"),
-            *(f"--screenshot={picture}", path.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+def test_a_point_in_time_is_shown_as_a_date():
+    statistics = text_format.Parse(
+        """
+        num_examples: 2
+        features {
+          path { step: "start" }
+          type: INT
+          num_stats {
+            common_stats { num_non_missing: 2 max_num_values: 1 tot_num_values: 2 }
+            min: 0 median: 86400 max: 1795724572
+          }
+        }
+        """,
+        statistics_pb2.DatasetFeatureStatistics(),
     )
 
-    assert picture.stat().st_size > 10_000
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    [column] = summarise_columns({"train": statistics}, FEATURES)
 
-
-def test_the_page_has_everything_and_escapes_it(splits):
-    columns = summarise_columns(splits)
-    r = np.array([[1.0, np.nan], [np.nan, 1.0]])
-
-    page = render_page(
-        "wells", class_balance(splits, "faulty"), columns, [], (["faulty", "pressure"], r)
-    )
-
-    own = page.split("<script>")[0] + page.rsplit("<script>", 1)[1]
-    assert "most frequent a" in own
-    assert "Not measured: there is no earlier span" in own
-    assert "[[1.0, null], [null, 1.0]]" in own
-    assert "<b>" not in own
-    assert "http" not in own
+    assert (column.kind, column.is_time, column.is_whole) == ("time", True, True)
+    assert column.facts == {
+        "first": "1970-01-01 00:00:00",
+        "median": "1970-01-02 00:00:00",
+        "last": "2026-11-26 20:22:52",
+    }

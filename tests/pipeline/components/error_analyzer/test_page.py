@@ -1,28 +1,36 @@
 import html
 import re
-import shutil
-import subprocess
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from models.features import Numeric
 from pipeline.components.error_analyzer.analysis import Cluster
 from pipeline.components.error_analyzer.page import SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import rank_errors
+from pipeline.publishing.publish import publish_page
 from pipeline.slicing import SlicePart
+from tests.browser import needs_chromium, open_page
 from tests.pipeline.components.error_analyzer.test_ranking import DECISION, PROBABILITY, SCALARS
+from tests.pipeline.publishing.stamps import STAMP
 
 PART = SlicePart(column="maker", value="<b>x</b>")
 YAML = 'gate:\n  slices:\n    - columns: [{column: maker, value: "<b>x</b>"}]\n'
 CLUSTERS = [(Cluster(PART, 3, 4, 0.5, 0.001, np.ones(3, bool)), YAML)]
-SIGNALS = {"voltage": SignalValues(np.array([[1.0, np.nan, 3.0]] * 3), 500.0, "V")}
+SIGNALS = {
+    "voltage": SignalValues(
+        np.array([[1.0, np.nan, 3.0]] * 3), np.array([500.0, 250.0, 500.0]), "V"
+    )
+}
+FEATURES = {"pressure": Numeric(unit="bar")}
 
 
 @pytest.fixture(scope="module")
 def page():
     troubles = {"noise": np.array([False, True, False])}
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, troubles)
-    return render_page("wells", ranked, CLUSTERS, SIGNALS, num_errors=3)
+    return render_page("wells", ranked, CLUSTERS, SIGNALS, num_errors=3, features=FEATURES)
 
 
 def test_the_page_names_nothing_elsewhere(page):
@@ -47,39 +55,41 @@ def test_missing_samples_are_holes(page):
 
 def test_without_signals_there_are_no_plots_and_the_page_is_small():
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
-    page = render_page("wells", ranked, [], {}, num_errors=3)
+    page = render_page("wells", ranked, [], {}, num_errors=3, features=FEATURES)
 
     assert 'id="plots"' not in page
     assert len(page) < 20_000
     assert "Nothing that 3 errors share" in page
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+@needs_chromium
 def test_a_browser_shows_it_without_an_error(page, tmp_path):
-    path, picture = tmp_path / "page.html", tmp_path / "page.png"
-    path.write_text(page)
+    path = publish_page(page, "errors", STAMP, tmp_path / "reports")
 
-    done = subprocess.run(
-        [
-            *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"),
-            *("--v=0", "--virtual-time-budget=5000", f"--user-data-dir={tmp_path / 'profile'}"),
-            *(f"--screenshot={picture}", path.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    console, num_bytes = open_page(path, tmp_path)
 
-    assert picture.stat().st_size > 10_000
-    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert said == []
+    assert console == []
+    assert num_bytes > 10_000
+
+
+def test_a_recordings_own_rate_makes_its_time_axis(page):
+    # 500 Hz: a sample each 2 ms; the second recording was sampled at 250 Hz.
+    assert page.count('"time": [0.0, 0.002, 0.004]') == 2
+    assert page.count('"time": [0.0, 0.004, 0.008]') == 1
+
+
+def test_columns_have_their_units():
+    scalars = SCALARS.append_column("pressure", pa.array([1.5, 2.5, None]))
+    ranked = rank_errors(scalars, "faulty", PROBABILITY, DECISION, {})
+    page = render_page("wells", ranked, [], {}, num_errors=3, features=FEATURES)
+    assert "<th>pressure, bar</th>" in page
+    assert '<td class="soft">2.5</td>' in page
 
 
 @pytest.mark.parametrize(("signals", "shown"), [(SIGNALS, True), ({}, False)])
 def test_troubles_are_a_column_and_a_filter_where_there_are_signals(signals, shown):
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
-    page = render_page("wells", ranked, [], signals, num_errors=3)
+    page = render_page("wells", ranked, [], signals, num_errors=3, features=FEATURES)
 
     assert ("<th>troubles</th>" in page) == shown
     assert ('<label hidden>trouble <select id="trouble">' in page) != shown

@@ -7,26 +7,15 @@ from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.model_report.component import render_page
 from pipeline.components.pages.layout import HISTORY_MARK, ROOT_MARK, STAMP_MARK
 from pipeline.publishing.publish import publish_page
-from pipeline.publishing.stamp import Stamp
 from tests.browser import needs_chromium, open_page
 from tests.pipeline.components.model_report.test_figures import COST, ERRORS, EVALUATION, HOSTILE
+from tests.pipeline.publishing.stamps import STAMP
 
 REASONS = [
     {"verdict": "BLESSED", "text": "recall 0.667 against 0.5"},
     {"verdict": "REJECTED", "text": f"slice maker = {HOSTILE}"},
     {"verdict": "INCONCLUSIVE", "text": "too few faults"},
 ]
-STAMP = Stamp(
-    run_id="r1",
-    use_case="wells",
-    started="2026-11-23T10:15:00Z",
-    verdict="REJECTED",
-    version="",
-    data_digest="d" * 64,
-    commit="c0ffee",
-)
-
-
 PRICED = MeasureOptions(cost=COST)
 
 

@@ -1,0 +1,104 @@
+"""Columns that deserve a second look before anything is trained on them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tensorflow_metadata.proto.v0 import statistics_pb2
+
+from models.features import Categorical, FeatureTable
+from pipeline.components.data_report.correlations import Floats
+
+# Above this |r| two columns tell the same.
+_DUPLICATE_R = 0.999
+_NUMBER_SHARE = 0.95
+_IDENTIFIER_SHARE = 0.5
+_MIN_DISTINCT = 50
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What is noticeable in a column.
+
+    Attributes:
+        column: The column, or two.
+        text: What was found, and what may follow.
+    """
+
+    column: str
+    text: str
+
+
+def find_alerts(
+    train: statistics_pb2.DatasetFeatureStatistics,
+    features: FeatureTable,
+    correlations: tuple[Sequence[str], Floats],
+    label: str,
+) -> list[Alert]:
+    """Returns the alerts on the columns of train.
+
+    Args:
+        train: TFDV's statistics of train.
+        features: The features table.
+        correlations: Column names and Pearson's r of each pair, `[k, k]`.
+        label: The label column, whose correlations are no duplicates.
+    """
+    alerts: list[Alert] = []
+    for feature in sorted(train.features, key=lambda feature: str(feature.path.step[0])):
+        name = feature.path.step[0]
+        if feature.WhichOneof("stats") == "string_stats":
+            alerts += _text_alerts(name, feature.string_stats, features)
+        elif feature.WhichOneof("stats") == "num_stats":
+            numbers = feature.num_stats
+            if numbers.common_stats.tot_num_values and numbers.min == numbers.max:
+                alerts.append(Alert(name, f"is constant: every value is {numbers.min:.6g}."))
+    return [*alerts, *_duplicates(*correlations, label)]
+
+
+def _text_alerts(
+    name: str, text: statistics_pb2.StringStatistics, features: FeatureTable
+) -> Iterator[Alert]:
+    total = text.common_stats.tot_num_values
+    if text.unique == 1:
+        yield Alert(name, f"is constant: every value is {text.top_values[0].value}.")
+        return
+    buckets = text.rank_histogram.buckets
+    listed = sum(bucket.sample_count for bucket in buckets)
+    numbers = sum(bucket.sample_count for bucket in buckets if _is_number(bucket.label))
+    if listed and numbers >= _NUMBER_SHARE * listed:
+        yield Alert(
+            name,
+            f"holds numbers as text ({numbers / listed:.1%} of the most frequent values). Write "
+            "them as numbers in the data, unless they are codes.",
+        )
+    feature = features.get(name)
+    if isinstance(feature, Categorical) and text.unique > feature.max_vocabulary_size:
+        yield Alert(
+            name,
+            f"has {text.unique:,} different values, more than `max_vocabulary_size` "
+            f"{feature.max_vocabulary_size:,}: the rarest are taken for one.",
+        )
+    elif text.unique > max(_MIN_DISTINCT, _IDENTIFIER_SHARE * total):
+        use = "a model learns nothing from it" if feature else "it is rightly no feature"
+        yield Alert(
+            name,
+            f"has {text.unique:,} different values in {total:,} rows, as an identifier has; {use}.",
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _duplicates(names: Sequence[str], r: Floats, label: str) -> Iterator[Alert]:
+    for place, name in enumerate(names):
+        for other in range(place + 1, len(names)):
+            is_label = label in {name, names[other]}
+            if not is_label and abs(r[place, other]) >= _DUPLICATE_R:
+                yield Alert(
+                    f"{name}, {names[other]}",
+                    f"are nearly the same column: their correlation is {r[place, other]:.4f}.",
+                )

@@ -1,0 +1,59 @@
+"""What the data page shows of train's examples, from one pass over them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from models.features import Signal
+from pipeline.components.data_report.correlations import Correlations, Floats, column_numbers
+from pipeline.components.data_report.histograms import ClassHistogram
+from pipeline.components.data_report.recordings import RecordingSample
+
+
+@dataclass(frozen=True, eq=False)
+class TrainFigures:
+    """Figures of train.
+
+    Attributes:
+        correlated: The columns of the correlations.
+        correlations: Pearson's r of each pair, `[k, k]`.
+        histograms: By column.
+        recordings: A sample of the recordings of each class.
+    """
+
+    correlated: Sequence[str]
+    correlations: Floats
+    histograms: Mapping[str, ClassHistogram]
+    recordings: RecordingSample
+
+
+def read_train(
+    batches: Iterable[pa.RecordBatch],
+    label: str,
+    correlated: Sequence[str],
+    edges: Mapping[str, Floats],
+    signals: Mapping[str, Signal],
+) -> TrainFigures:
+    """Reads the examples once.
+
+    Args:
+        batches: Columns of lists, as tfx_bsl decodes them.
+        label: The label column, 0 and 1.
+        correlated: Columns of at most one number a row.
+        edges: Such a column to the edges of its histogram.
+        signals: The signals.
+    """
+    correlations, recordings = Correlations(correlated), RecordingSample(signals)
+    histograms = {name: ClassHistogram.over(each) for name, each in edges.items()}
+    for batch in batches:
+        names = dict.fromkeys([*correlated, *histograms])
+        values = {name: column_numbers(batch, name) for name in names}
+        labels = column_numbers(batch, label).astype(np.int64)
+        if correlated:
+            correlations.add(np.stack([values[name] for name in correlated], axis=1))
+        for name, histogram in histograms.items():
+            histogram.add(values[name], labels)
+        recordings.add(batch, labels)
+    return TrainFigures(correlated, correlations.values(), histograms, recordings)

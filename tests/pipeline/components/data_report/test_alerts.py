@@ -1,0 +1,68 @@
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow_data_validation as tfdv
+
+from models.features import Categorical
+from pipeline.components.data_report.alerts import find_alerts
+
+NAN = float("nan")
+NAMES = ["a", "b", "faulty"]
+
+
+@pytest.fixture(scope="module")
+def train():
+    """TFDV's own statistics of a hundred rows."""
+    rows = np.arange(100)
+    frame = pd.DataFrame(
+        {
+            "same": np.full(100, 2.5),
+            "word": ["x"] * 100,
+            "code": [str(n % 7) for n in rows],
+            "maker": [f"m{n % 5}" for n in rows],
+            "serial": [f"s{n}" for n in rows],
+            "half": [str(n) if n % 2 else "wide open" for n in rows],
+        }
+    )
+    return tfdv.generate_statistics_from_dataframe(frame).datasets[0]
+
+
+def alerts(train, r, features=()):
+    found = find_alerts(train, dict(features), (NAMES, np.array(r)), "faulty")
+    texts = {}
+    for alert in found:
+        texts.setdefault(alert.column, []).append(alert.text)
+    return texts
+
+
+NO_PAIRS = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_constant_columns_numbers_as_text_and_identifiers_are_found(train):
+    texts = alerts(train, NO_PAIRS)
+    assert texts["same"] == ["is constant: every value is 2.5."]
+    assert texts["word"] == ["is constant: every value is x."]
+    assert "holds numbers as text (100.0%" in texts["code"][0]
+    assert texts["serial"][0].startswith("has 100 different values in 100 rows, as an identifier")
+    assert "it is rightly no feature" in texts["serial"][0]
+    # Five makers in a hundred rows are few, and half of the last column is words.
+    assert not {"maker"} & set(texts)
+    assert "numbers" not in str(texts.get("half"))
+
+
+def test_a_feature_with_more_values_than_its_vocabulary_is_found(train):
+    texts = alerts(train, NO_PAIRS, {"maker": Categorical(max_vocabulary_size=4)}.items())
+    assert texts["maker"] == [
+        "has 5 different values, more than `max_vocabulary_size` 4: the rarest are taken for one."
+    ]
+
+
+def test_columns_that_are_nearly_the_same_are_found_and_the_label_is_none_of_them(train):
+    texts = alerts(train, [[1, -0.9995, 1], [-0.9995, 1, 0], [1, 0, 1]])
+    assert texts["a, b"] == ["are nearly the same column: their correlation is -0.9995."]
+    assert "a, faulty" not in texts
+
+
+def test_columns_that_are_only_alike_or_unknown_are_not(train):
+    texts = alerts(train, [[1, 0.99, NAN], [0.99, 1, NAN], [NAN, NAN, 1]])
+    assert "a, b" not in texts
