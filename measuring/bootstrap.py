@@ -201,10 +201,10 @@ class _Ranking:
         ranked = np.take(weights, self.order, axis=1)
         positive = ranked[:, self.positives].astype(np.int64)
         every = _sums_before(ranked, self.cuts)
-        found = np.cumsum(np.pad(positive, ((0, 0), (1, 0))), axis=1)
-        found = found[:, np.searchsorted(self.positives, self.cuts)]
-        false = every - found
-        alarms, hits = every[:, self.ends], found[:, self.ends]
+        hits_before = np.cumsum(np.pad(positive, ((0, 0), (1, 0))), axis=1)
+        hits_before = hits_before[:, np.searchsorted(self.positives, self.cuts)]
+        false = every - hits_before
+        alarms, hits = every[:, self.ends], hits_before[:, self.ends]
         total = positive.sum(axis=1)
         negatives = ranked.sum(axis=1, dtype=np.int64) - total
         above = false[:, self.begins] + false[:, self.ends]

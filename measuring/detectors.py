@@ -51,8 +51,8 @@ class Usual:
 
 
 def _median(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if known.size else np.nan
+    present = values[~np.isnan(values)]
+    return float(np.median(present)) if present.size else np.nan
 
 
 def find_gaps(signal: Floats) -> Flags:

@@ -147,10 +147,10 @@ def widest(*intervals: Interval) -> Interval:
     >>> widest((0.2, 0.5), UNKNOWN, (0.1, 0.4))
     (0.1, 0.5)
     """
-    known = [pair for pair in intervals if math.isfinite(pair[0]) and math.isfinite(pair[1])]
-    if not known:
+    finite = [pair for pair in intervals if math.isfinite(pair[0]) and math.isfinite(pair[1])]
+    if not finite:
         return UNKNOWN
-    return min(lower for lower, _ in known), max(upper for _, upper in known)
+    return min(lower for lower, _ in finite), max(upper for _, upper in finite)
 
 
 def mcnemar_p_value(lost: int, gained: int) -> float:

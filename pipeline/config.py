@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from common.json_values import JsonValue
 from common.metadata_options import Metadata
 from common.paths import tidy_path
 from common.strict_keys import STRICT_KEYS
@@ -191,7 +192,7 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
-class Validation:
+class Validation(JsonValue):
     """Limits of AnomalyGate.
 
     Attributes:

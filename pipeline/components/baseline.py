@@ -82,8 +82,8 @@ class LatestBlessedStrategy(ResolverStrategy):  # type: ignore[misc]
         """
         blessings = _blessed(input_dict[BLESSING])
         servable = _blessed(input_dict[INFRA_BLESSING])
-        known = (blessings.keys() & servable.keys()) - withdrawn_model_ids(store)
-        models = [model for model in input_dict[MODEL] if model.id in known]
+        candidates = (blessings.keys() & servable.keys()) - withdrawn_model_ids(store)
+        models = [model for model in input_dict[MODEL] if model.id in candidates]
         if not models:
             return {MODEL: [], BLESSING: [], INFRA_BLESSING: []}
         latest = max(models, key=lambda model: int(model.id))

@@ -81,7 +81,7 @@ def _poll(result: Any) -> None:
 def read_counter(metrics: Any, name: str) -> int:
     """Returns a counter of `count_rows` over all workers and steps, 0 if there is none yet."""
     counters = metrics.query(MetricsFilter().with_namespace(_NAMESPACE).with_name(name))
-    return sum(each.result or 0 for each in counters["counters"])
+    return sum(counter.result or 0 for counter in counters["counters"])
 
 
 class ReportingExecutor:

@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
 from tfx.components import SchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
@@ -23,7 +22,7 @@ from pipeline.components.example_validator.earlier_span import (
     has_spans,
 )
 from pipeline.components.statistics_gen.component import StatisticsGen
-from pipeline.config import Config, Validation
+from pipeline.config import Config
 from pipeline.reading.files.locations import Source
 from pipeline.reading.ingest_spec import make_ingest_spec
 from pipeline.wiring.step_code import step_code
@@ -84,7 +83,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         inferred_schema=schema_gen.outputs["schema"],
         name=config.name,
         features=features_to_json(config.features),
-        validation=_validation(config),
+        validation=config.validation.to_json(),
         slices=slices_to_json(config),
         reports_dir=str(folder.reports),
         acceptance=acceptance_digest(config),
@@ -119,7 +118,7 @@ def acceptance_digest(config: Config) -> str:
     parts = [
         make_ingest_spec(config).to_json(),
         features_to_json(config.features),
-        _validation(config),
+        config.validation.to_json(),
         "" if schema is None else schema.read_text(encoding="utf-8"),
         *(step_code(step) for step in _ACCEPTANCE),
     ]
@@ -127,10 +126,6 @@ def acceptance_digest(config: Config) -> str:
     for part in parts:
         digest.update(f"{len(part)}\0{part}".encode())
     return digest.hexdigest()
-
-
-def _validation(config: Config) -> str:
-    return TypeAdapter(Validation).dump_json(config.validation).decode()
 
 
 def _curated_schema(config: Config) -> BaseNode | None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -79,7 +78,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     """
     curated, inferred = _read_schema(schema), _read_schema(inferred_schema)
     check_slices(slices, inferred)
-    limits = TypeAdapter(Validation).validate_json(validation)
+    limits = Validation.from_json(validation)
     findings = [
         *_anomalies(anomalies, curated, drift_stops=limits.drift == "stop"),
         *_signal_findings(
@@ -101,7 +100,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
     if stopping:
         raise InputError(
-            f"The data{_of_span(report)} are not what the schema says; nothing was trained.\n"
+            f"The data{_of_span(report)} do not match the schema; nothing was trained.\n"
             f"{findings_table(stopping)}\n{drift}.\nThe whole report: {path}"
         )
 
@@ -135,8 +134,8 @@ def _anomalies(
 ) -> Iterator[Finding]:
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         content = Path(split_folder(anomalies.uri, split), "SchemaDiff.pb").read_bytes()
-        found = anomalies_pb2.Anomalies.FromString(content)
-        yield from find_anomalies(found, schema, split, drift_stops=drift_stops)
+        message = anomalies_pb2.Anomalies.FromString(content)
+        yield from find_anomalies(message, schema, split, drift_stops=drift_stops)
 
 
 def _signal_findings(

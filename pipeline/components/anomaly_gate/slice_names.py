@@ -96,8 +96,8 @@ def _is_number(value: str | float) -> bool:
     return True
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    listed = ", ".join(f"`{each}`" for each in sorted(known)[:20])
-    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+def _nearest(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    listed = ", ".join(f"`{known_name}`" for known_name in sorted(names)[:20])
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"; did you mean `{near[0]}`?" if near else f"; there are {listed}{more}"

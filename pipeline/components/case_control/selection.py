@@ -46,21 +46,21 @@ class Tally:
         Raises:
             InputError: A stratum has negatives but kept none.
         """
-        found = {
+        records = {
             stratum: Kept(
                 nominal=rate, kept=self.kept.get(stratum, 0), total=self.total.get(stratum, 0)
             )
             for stratum, rate in rates.items()
         }
-        for stratum, kept in found.items():
+        for stratum, kept in records.items():
             if kept.total and not kept.kept:
                 of = "" if stratum is None else f" of `{stratum}`"
                 raise InputError(
                     f"sampling keeps none of the {kept.total:,} negatives{of} in train at a rate "
-                    f"of {kept.nominal:g}. Raise it: a model must see some of what it is to tell "
-                    "from faults."
+                    f"of {kept.nominal:g}. Raise it: the model needs examples of everything that "
+                    "it must tell from faults."
                 )
-        return found
+        return records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -182,14 +182,14 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
         for serialised, batch in read_examples(file):
             count_rows(batch.num_rows, batch.nbytes)
             labels = np.asarray(batch.column(self._label).flatten())
-            found = {
+            outputs = {
                 name: self._answer(name, ask, serialised) for name, ask in self._signatures.items()
             }
             answers = make_answers(
                 labels,
                 {
-                    name: (each[PROBABILITY][:, 0], each[DECISION][:, 0])
-                    for name, each in found.items()
+                    name: (output[PROBABILITY][:, 0], output[DECISION][:, 0])
+                    for name, output in outputs.items()
                 },
                 None if self._group is None else group_ids(batch, self._group),
             )

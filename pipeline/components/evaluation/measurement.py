@@ -221,7 +221,7 @@ def _differences(
 ) -> dict[str, dict[str, Estimate]]:
     positives, _ = num_units(answers)
     alike = _alike(answers)
-    found: dict[str, dict[str, Estimate]] = {PROBABILITY: {}, DECISION: {}}
+    estimates: dict[str, dict[str, Estimate]] = {PROBABILITY: {}, DECISION: {}}
     for name, values in changes.items():
         output = DECISION if name == COST else PROBABILITY
         value = models[CANDIDATE][output][name].value - models[BASELINE][output][name].value
@@ -232,8 +232,8 @@ def _differences(
         else:
             worst = None if alike else 1.0 if name == BRIER else -1.0
             limits = change_interval(values, value, positives, options.confidence, worst=worst)
-        found[output][name] = Estimate(value, limits)
-    return found
+        estimates[output][name] = Estimate(value, limits)
+    return estimates
 
 
 def _alike(answers: Answers) -> bool:
@@ -269,11 +269,11 @@ def _share_interval(answers: Answers, among: Mask, chosen: Mask, confidence: flo
     if answers.groups is None or not trials:
         return proportion_interval(successes, trials, confidence)
     groups, places = np.unique(answers.groups, return_inverse=True)
-    found, asked = (
+    hits, totals = (
         np.bincount(places, weights=mask, minlength=len(groups)).astype(np.float64)
         for mask in (among & chosen, among)
     )
-    worth = effective_trials(found, asked, confidence)
+    worth = effective_trials(hits, totals, confidence)
     return proportion_interval(successes * worth / trials, worth, confidence)
 
 

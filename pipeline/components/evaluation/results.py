@@ -113,16 +113,18 @@ def check_slices(
     Raises:
         InputError: Names the slices without a result.
     """
-    found = {tuple(sorted(column for column, _ in key)) for key in evaluation.slices}
+    measured = {tuple(sorted(column for column, _ in key)) for key in evaluation.slices}
     by_column = [
         [part.key_name for part in parts]
         for parts in wanted
         if all(part.is_every_value for part in parts)
     ]
-    absent = [names for names in by_column if tuple(sorted(names)) not in found]
+    absent = [names for names in by_column if tuple(sorted(names)) not in measured]
     if absent:
-        known = f" The examples have the columns {', '.join(sorted(columns))}." if columns else ""
+        existing = (
+            f" The examples have the columns {', '.join(sorted(columns))}." if columns else ""
+        )
         raise InputError(
             f"evaluation.slices or gate.slices asks for {absent}, but the test split has no "
-            f"example with a value in these columns.{known} Correct the names, or remove them."
+            f"example with a value in these columns.{existing} Correct the names, or remove them."
         )

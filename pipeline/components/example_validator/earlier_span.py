@@ -52,11 +52,13 @@ class AcceptedEarlierSpanStrategy(ResolverStrategy):  # type: ignore[misc]
             if report.has_custom_property(DATA_SPAN_KEY)
             and report.get_int_custom_property(DATA_SPAN_KEY) < span
         }
-        earlier = [found for found in input_dict[STATISTICS] if found.id in reports]
+        earlier = [statistics for statistics in input_dict[STATISTICS] if statistics.id in reports]
         if not earlier:
             return {CANDIDATE: candidate, STATISTICS: [], REPORT: []}
         # Of two readings of one span the later counts, because it is from newer code.
-        latest = max(earlier, key=lambda found: (_span_of(reports[found.id]), int(found.id)))
+        latest = max(
+            earlier, key=lambda statistics: (_span_of(reports[statistics.id]), int(statistics.id))
+        )
         return {CANDIDATE: candidate, STATISTICS: [latest], REPORT: [reports[latest.id]]}
 
 

@@ -78,14 +78,16 @@ def _validate_splits(
     clean = {}
     for split in artifact_utils.decode_split_names(statistics.split_names):
         compared = earlier if split == _COMPARED_SPLIT else None
-        found = tfdv.validate_statistics(
+        differences = tfdv.validate_statistics(
             _read_statistics(statistics, split),
             schema,
             previous_statistics=_read_statistics(compared, split) if compared else None,
         )
         file = f"{split_folder(uri, split)}/{tfx_executor.DEFAULT_FILE_NAME}"
-        writer_utils.write_anomalies(file, found)
-        clean[split] = not found.anomaly_info and not found.HasField("dataset_anomaly_info")
+        writer_utils.write_anomalies(file, differences)
+        clean[split] = not differences.anomaly_info and not differences.HasField(
+            "dataset_anomaly_info"
+        )
     return clean
 
 

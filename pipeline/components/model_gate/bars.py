@@ -46,8 +46,8 @@ def slices(evaluation: Evaluation, asked: GateSlice, confidence: float) -> Itera
     If no example of the test split is in any of them, each bar is reported as too small.
     """
     parts = make_slice(asked.columns)
-    found = [key for key in sorted(evaluation.slices) if _is_of(key, parts)]
-    for key in found or [tuple((part.key_name, part.key_value or "any") for part in parts)]:
+    keys = [key for key in sorted(evaluation.slices) if _is_of(key, parts)]
+    for key in keys or [tuple((part.key_name, part.key_value or "any") for part in parts)]:
         yield from _clear(evaluation, key, asked.bars, confidence)
 
 
@@ -141,5 +141,5 @@ def more_needed(growth: float, metrics: Metrics) -> str:
     faults = num_faults(metrics)
     number = math.ceil((growth - 1) * faults) if math.isfinite(growth) else _MANY
     if number >= _MANY:
-        return "too near to tell, with however many faults"
+        return "too close to the bar, however many faults are added"
     return f"about {max(number, 1):,} more faults needed"

@@ -27,7 +27,7 @@ def growth_of_share(share: float, interval: Interval, bar: float, confidence: fl
         return math.inf
     side = 0 if share > bar else 1
     # A limit of 0 or 1 does not determine the number; the other one does.
-    told = 0 if interval[0] > 0 else 1
+    which_limit = 0 if interval[0] > 0 else 1
 
     def limit(trials: float, which: int) -> float:
         return proportion_interval(share * trials, trials, confidence)[which]
@@ -36,7 +36,7 @@ def growth_of_share(share: float, interval: Interval, bar: float, confidence: fl
         """Whether with so many trials the limit is closer to the share than a value."""
         return limit(trials, which) >= value if which == 0 else limit(trials, which) <= value
 
-    now = _smallest(lambda trials: apart(trials, told, interval[told]))
+    now = _smallest(lambda trials: apart(trials, which_limit, interval[which_limit]))
     needed = _smallest(lambda trials: apart(trials, side, bar))
     return max(needed / now, 1.0)
 

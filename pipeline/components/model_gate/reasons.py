@@ -73,9 +73,9 @@ class Verdict:
     @property
     def word(self) -> Word:
         """`REJECTED` if a bar is failed, else `INCONCLUSIVE` if one is inconclusive."""
-        found = {reason.verdict for reason in self.reasons}
+        verdicts = {reason.verdict for reason in self.reasons}
         order: tuple[Word, ...] = (REJECTED, INCONCLUSIVE)
-        return next((word for word in order if word in found), BLESSED)
+        return next((word for word in order if word in verdicts), BLESSED)
 
     def reasons_json(self) -> list[dict[str, Any]]:
         """Returns the reasons as JSON values."""

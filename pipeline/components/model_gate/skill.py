@@ -24,14 +24,14 @@ from pipeline.config import Gate
 
 def better_than_never(metrics: Metrics) -> Iterator[Reason]:
     """Compares with always answering "healthy", which is accurate but finds no fault."""
-    found = metrics["true_positives"]
-    alarms = found + metrics["false_positives"]
+    hits = metrics["true_positives"]
+    alarms = hits + metrics["false_positives"]
     yield Reason(
         metric="recall",
         value=metrics["recall"],
         bar=0.0,
-        verdict=two_valued(found > 0),
-        text=f"finds {found:.0f} of {num_faults(metrics)} positives with {alarms:.0f} alarms "
+        verdict=two_valued(hits > 0),
+        text=f"finds {hits:.0f} of {num_faults(metrics)} positives with {alarms:.0f} alarms "
         "(always answering negative finds none)",
     )
     yield Reason(
@@ -87,8 +87,8 @@ def _better_than_chance(
             value=metrics["roc_auc"],
             bar=0.5,
             verdict=INCONCLUSIVE,
-            text=f"{text}: too few examples; not even a perfect ranking of "
-            f"{count_faults(num_faults(metrics))} could be told from chance",
+            text=f"{text}: too few examples; even a perfect ranking of "
+            f"{count_faults(num_faults(metrics))} would not differ from chance",
         )
     return Reason(
         metric="roc_auc",

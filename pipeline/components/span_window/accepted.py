@@ -34,11 +34,11 @@ def accepted_examples(
         if DATA_SPAN_KEY in report.custom_properties
         and report.custom_properties[ACCEPTANCE_KEY].string_value == acceptance
     }
-    found: dict[int, int] = {}
+    readings: dict[int, int] = {}
     for artifact in sorted(examples, key=lambda artifact: int(artifact.id)):
         properties = artifact.custom_properties
         if artifact.id in accepted and utils.SPAN_PROPERTY_NAME in properties:
             span = int(properties[utils.SPAN_PROPERTY_NAME].int_value)
             if window.get(span) == properties[utils.FINGERPRINT_PROPERTY_NAME].string_value:
-                found[span] = artifact.id
-    return found
+                readings[span] = artifact.id
+    return readings

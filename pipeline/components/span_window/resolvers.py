@@ -45,22 +45,22 @@ class SpanWindowStrategy(ResolverStrategy):  # type: ignore[misc]
         Raises:
             InputError: A span is missing, because its files changed since the run began.
         """
-        found = accepted_examples(
+        accepted = accepted_examples(
             [artifact.mlmd_artifact for artifact in input_dict[EXAMPLES]],
             [artifact.mlmd_artifact for artifact in input_dict[REPORT]],
             window=self._window,
             acceptance=self._acceptance,
         )
-        missing = sorted(set(self._window) - set(found))
+        missing = sorted(set(self._window) - set(accepted))
         if missing:
             raise InputError(
-                f"The files of span {', '.join(map(str, missing))} changed while the run was at "
-                "work. Run again when they are complete."
+                f"The files of span {', '.join(map(str, missing))} changed during the run. "
+                "Run again when they are complete."
             )
         by_id = {artifact.id: artifact for artifact in input_dict[EXAMPLES]}
         return {
             CANDIDATE: input_dict[CANDIDATE],
-            EXAMPLES: [by_id[found[span]] for span in sorted(self._window)],
+            EXAMPLES: [by_id[accepted[span]] for span in sorted(self._window)],
             REPORT: [],
         }
 

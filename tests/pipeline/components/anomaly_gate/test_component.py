@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import tensorflow as tf
 from google.protobuf import text_format
 from pydantic import TypeAdapter
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -21,6 +20,7 @@ from common.errors import InputError
 from models.features import Signal, features_to_json
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.config import SPLITS, Validation
+from tests.example_files import write_split
 
 FEATURES = features_to_json({"v": Signal(num_samples=2, sampling_rate_hz=500, rate_column="rate")})
 GOOD = {"v": pa.array([[1.0, 2.0]], pa.list_(pa.float32())), "rate": pa.array([[500]])}
@@ -34,11 +34,8 @@ DRIFT = """
 
 def _examples(folder: Path, columns: dict[str, pa.Array]) -> Examples:
     for split in SPLITS:
-        (folder / f"Split-{split}").mkdir(parents=True)
-        file = folder / f"Split-{split}" / "data-00000-of-00001.gz"
-        with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
-            for example in RecordBatchToExamplesEncoder().encode(pa.record_batch(columns)):
-                writer.write(example)
+        records = RecordBatchToExamplesEncoder().encode(pa.record_batch(columns))
+        write_split(folder, split, records)
     artifact = Examples()
     artifact.uri, artifact.id = str(folder), 7
     artifact.mlmd_artifact.custom_properties["span"].int_value = 4  # as TFX's driver does

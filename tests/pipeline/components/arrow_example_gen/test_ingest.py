@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from common.errors import InputError
 from pipeline.components.arrow_example_gen.ingest import ingest
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.example_files import read_split
 from tests.pipeline.reading.specs import spec
 
 pytestmark = pytest.mark.e2e
@@ -42,11 +43,6 @@ def write_csv(path, rows, header="a,y"):
 def good_rows(num=200, start=0):
     """Rows of which each fifth is positive."""
     return [f"{i},{int(i % 5 == 0)}" for i in range(start, start + num)]
-
-
-def read_split(folder, split):
-    files = sorted(str(file) for file in (folder / f"Split-{split}").iterdir())
-    return list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
 
 
 def values_of(record, name):

@@ -14,6 +14,7 @@ from models.probabilities.sampling import SamplingRecord
 from pipeline.components.case_control.executor import Executor
 from pipeline.sampling_options import Sampling
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.example_files import read_split, write_split
 
 pytestmark = pytest.mark.e2e
 
@@ -35,18 +36,8 @@ def records(split: str) -> list[bytes]:
 
 def write(folder: Path, split: str, num_files: int, *, backwards: bool = False) -> None:
     rows = records(split)[:: -1 if backwards else 1]
-    target = folder / f"Split-{split}"
-    target.mkdir(parents=True)
     for piece in range(num_files):
-        name = f"data_tfrecord-{piece:05d}-of-{num_files:05d}.gz"
-        with tf.io.TFRecordWriter(str(target / name), "GZIP") as writer:
-            for row in rows[piece::num_files]:
-                writer.write(row)
-
-
-def read(folder: Path, split: str) -> list[bytes]:
-    files = sorted(map(str, (folder / f"Split-{split}").iterdir()))
-    return list(tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator())
+        write_split(folder, split, rows[piece::num_files], shard=piece, num_shards=num_files)
 
 
 def is_positive(record: bytes) -> bool:
@@ -79,7 +70,7 @@ def run(folder: Path, sampling: Sampling, *, num_files: int = 1, backwards: bool
 
 def test_train_has_all_positives_and_some_negatives_and_the_record_says_how_many(tmp_path):
     sampled = run(tmp_path, Sampling(negatives_per_positive=3))
-    train = read(tmp_path / "out", "train")
+    train = read_split(tmp_path / "out", "train")
     num_positives = sum(map(is_positive, train))
     assert num_positives == 300
     # 900 wanted of 2,700, each drawn apart: standard deviation 24.
@@ -105,7 +96,7 @@ def test_files_and_their_order_decide_nothing(tmp_path):
         "parts": run(tmp_path / "parts", Sampling(keep=0.1), num_files=4),
         "backwards": run(tmp_path / "backwards", Sampling(keep=0.1), backwards=True),
     }
-    kept = [Counter(read(tmp_path / place / "out", "train")) for place in by_place]
+    kept = [Counter(read_split(tmp_path / place / "out", "train")) for place in by_place]
     assert kept[0] == kept[1] == kept[2]
     assert len({a.get_string_custom_property("sampling") for a in by_place.values()}) == 1
 
@@ -116,7 +107,9 @@ def test_the_artifact_says_of_itself_what_trainer_and_people_ask(tmp_path):
     assert sampled.span == 3
     assert sampled.get_string_custom_property("payload_format") == "FORMAT_TF_EXAMPLE"
     assert sampled.get_int_custom_property("num_positives_eval") == 30
-    assert sampled.get_int_custom_property("num_rows_train") == len(read(tmp_path / "out", "train"))
+    assert sampled.get_int_custom_property("num_rows_train") == len(
+        read_split(tmp_path / "out", "train")
+    )
     record = SamplingRecord.from_json(sampled.get_string_custom_property("sampling"))
     # Even rows are of maker `a`, and all positives are even: 1,500 less 300 negatives.
     assert (record.by, record.strata["a"].total, record.rest.total) == ("maker", 1_200, 1_500)

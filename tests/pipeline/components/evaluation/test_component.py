@@ -28,6 +28,7 @@ from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.config import Bars, Config, Data, Evaluation, Gate, GateSlice, Label
 from pipeline.slicing import SlicePart
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.example_files import write_split
 
 pytestmark = [
     pytest.mark.e2e,
@@ -71,11 +72,11 @@ def examples_artifact(folder: Path, *, shards: int = 2):
     random = np.random.default_rng(3)
     labels = (np.arange(400) % 5 == 0).astype(int)
     for shard in range(shards):
-        target = folder / "Split-test" / f"data_tfrecord-{shard:05d}-of-{shards:05d}.gz"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tf.io.TFRecordWriter(str(target), "GZIP") as writer:
-            for number in range(shard, 400, shards):
-                writer.write(example(number, labels[number], random.normal(2 * labels[number])))
+        records = [
+            example(number, labels[number], random.normal(2 * labels[number]))
+            for number in range(shard, 400, shards)
+        ]
+        write_split(folder, "test", records, shard=shard, num_shards=shards)
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     artifact.split_names = json.dumps(["test"])

@@ -61,7 +61,7 @@ def test_a_span_that_was_delivered_again_counts_as_it_is_now():
     ],
 )
 def test_what_was_not_accepted_as_it_is_now_is_not_trained_on(examples, reports):
-    with pytest.raises(InputError, match="span 1 changed while the run was at work"):
+    with pytest.raises(InputError, match="span 1 changed during the run"):
         _window({"1": "x"}, examples, reports)
 
 

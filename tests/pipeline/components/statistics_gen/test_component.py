@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import tensorflow as tf
 from pyarrow import csv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.components.statistics_gen import executor as tfx_executor
@@ -20,6 +19,7 @@ from common.errors import InputError
 from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.statistics_gen.executor import Executor
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.example_files import write_split
 
 pytestmark = pytest.mark.e2e
 
@@ -29,11 +29,7 @@ TAXI = "tfx/examples/chicago_taxi_pipeline/data/big_tipper_label/data.csv"
 def examples_artifact(folder: Path, **batches: pa.RecordBatch):
     """Examples with one gzip TFRecord file for each split."""
     for split, batch in batches.items():
-        target = folder / f"Split-{split}" / "data_tfrecord-00000-of-00001.gz"
-        target.parent.mkdir(parents=True)
-        with tf.io.TFRecordWriter(str(target), "GZIP") as writer:
-            for example in RecordBatchToExamplesEncoder().encode(batch):
-                writer.write(example)
+        write_split(folder, split, RecordBatchToExamplesEncoder().encode(batch))
     artifact = standard_artifacts.Examples()
     artifact.uri = str(folder)
     artifact.span = 3
@@ -70,7 +66,9 @@ def taxi_rows(start: int, count: int) -> pa.RecordBatch:
         if pa.types.is_string(values.type):
             values = values.cast(pa.binary())
         offsets = list(accumulate((int(value.is_valid) for value in values), initial=0))
-        columns[name] = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values.drop_null())
+        columns[name] = pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()), values.drop_null(), mask=values.is_null()
+        )
     return pa.record_batch(columns)
 
 

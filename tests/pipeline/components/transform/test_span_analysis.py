@@ -14,6 +14,7 @@ from models.features import Bucketized, Categorical, Numeric, features_to_json
 from pipeline.components.transform.executor import Executor
 from pipeline.components.transform.span_analysis import merge_caches
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.example_files import write_split
 
 FEATURES = {
     "pressure": Numeric(),
@@ -45,12 +46,7 @@ def _records(span: int) -> list[bytes]:
 
 
 def _examples(folder, span: int, records: list[bytes]) -> standard_artifacts.Examples:
-    split = folder / "Split-train"
-    split.mkdir(parents=True)
-    options = tf.io.TFRecordOptions(compression_type="GZIP")
-    with tf.io.TFRecordWriter(str(split / "data-00000-of-00001.gz"), options) as writer:
-        for record in records:
-            writer.write(record)
+    write_split(folder, "train", records)
     examples = standard_artifacts.Examples()
     examples.uri, examples.split_names = str(folder), '["train"]'
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
