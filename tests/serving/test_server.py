@@ -13,7 +13,10 @@ import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    ModelVersionStatus,
+)
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
@@ -71,18 +74,23 @@ def test_a_config_file_lists_models_with_versions_and_labels(models, tmp_path):
     )
     with ModelServer(options) as server:
         assert ask(server.grpc_port, "half", [2]) == [4.0]
+        wait_until_available(server.grpc_port, "half", 1)  # the start waits for one version only
         assert ask(server.grpc_port, "half", [2], version=1) == [3.0]
         assert ask(server.grpc_port, "half", [2], label="stable") == [3.0]
         assert ask(server.grpc_port, "matrix", [[1, 2, 3]]) == [6.0]
         file.write_text(text.replace('"matrix" base', '"sums" base'))
-        deadline = time.monotonic() + 20
-        while not is_known(server.grpc_port, "sums"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until_available(server.grpc_port, "sums", 1)
         assert ask(server.grpc_port, "sums", [[1, 2, 3]]) == [6.0]
 
 
-def is_known(port: int, name: str) -> bool:
+def wait_until_available(port: int, name: str, version: int) -> None:
+    deadline = time.monotonic() + 20
+    while not is_available(port, name, version):
+        assert time.monotonic() < deadline, f"{name} {version} did not load within 20 s"
+        time.sleep(0.05)
+
+
+def is_available(port: int, name: str, version: int) -> bool:
     request = GetModelStatusRequest()
     request.model_spec.name = name
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -92,7 +100,8 @@ def is_known(port: int, name: str) -> bool:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
             return False
-    return any(version.state == 30 for version in status.model_version_status)
+    states = {entry.version: entry.state for entry in status.model_version_status}
+    return states.get(version) == ModelVersionStatus.AVAILABLE
 
 
 def test_rest_on_a_free_port_answers_like_grpc_and_has_metrics(half, tmp_path):
