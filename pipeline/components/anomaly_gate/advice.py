@@ -136,9 +136,9 @@ _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
             *("COMPARATOR_L_INFTY_HIGH", "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"),
             "COMPARATOR_NORMALIZED_ABSOLUTE_DIFFERENCE_HIGH",
         ),
-        "Find out what changed at the source and mend it. If it is here to stay, run once with "
-        "`validation.drift: warn`: later spans are then compared with this one; or raise the "
-        "comparator's threshold in the schema.",
+        "Find out what changed at the source and correct it. If the change is permanent, run once "
+        "with `validation.drift: warn`, so that later spans are compared with this one, or raise "
+        "the comparator's threshold in the schema.",
     ),
     (
         ("COMPARATOR_CONTROL_DATA_MISSING",),
