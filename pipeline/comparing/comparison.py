@@ -117,7 +117,7 @@ def compare_runs(graph: Graph, first: str, second: str) -> Comparison:
         metrics=_metrics(graph, runs, records),
         paired=paired,
         not_paired=not_paired,
-        notes=tuple(_notes(sides)),
+        notes=tuple(_notes(sides) + (_price_notes(sides) if paired else [])),
     )
 
 
@@ -169,6 +169,14 @@ def _figures(graph: Graph, run: Run, record: RunRecord) -> dict[str, Figure]:
         name: Figure(value=value, interval=tuple(intervals[name]) if name in intervals else None)
         for name, value in record.row.metrics.items()
     }
+
+
+def _price_notes(sides: list[Side]) -> list[str]:
+    first, second = (side.run.config.get("cost") for side in sides)
+    if first == second:
+        return []
+    which = "second" if second else "first"
+    return [f"the runs have different prices; the paired verdict uses those of the {which} run"]
 
 
 def _notes(sides: list[Side]) -> list[str]:

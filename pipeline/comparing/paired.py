@@ -5,6 +5,7 @@ from dataclasses import replace
 from measuring.answers import Answers
 from measuring.intervals import mcnemar_p_value, widest
 from pipeline.comparing.paired_verdict import (
+    DECISIONS,
     FIRST,
     NEITHER,
     SECOND,
@@ -31,6 +32,8 @@ _LOSSES = ("brier", COST)
 def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
     """Returns the verdict on the predictions of two models.
 
+    With prices the expected cost decides, without them McNemar's test of the decisions.
+
     The intervals are those of the gate, applied in both directions: the gate's own is wider towards
     a worse candidate, whereas here neither model bears the burden of proof.
 
@@ -53,7 +56,9 @@ def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
             interval = widest(_limits(change), (-upper, -lower))
             metrics[name] = _metric(name, first, second, interval)
     p_value = mcnemar(only_first, only_second)
-    unequal = p_value < 1 - options.confidence
+    # McNemar's test takes a missed fault for as bad as a false alarm; prices say otherwise.
+    is_unequal = COST not in metrics and p_value < 1 - options.confidence
+    more_often_right = _side(only_second > only_first) if is_unequal else NEITHER
     return PairedVerdict(
         num_examples=int(answers.labels.size),
         num_positives=int(answers.labels.sum()),
@@ -62,7 +67,8 @@ def judge(answers: Answers, options: MeasureOptions) -> PairedVerdict:
         only_first_right=only_first,
         only_second_right=only_second,
         mcnemar_p=p_value,
-        better_decisions=_side(only_second > only_first) if unequal else NEITHER,
+        judged_by=COST if COST in metrics else DECISIONS,
+        better=metrics[COST].better if COST in metrics else more_often_right,
     )
 
 

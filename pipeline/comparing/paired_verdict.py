@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NEITHER, FIRST, SECOND = "neither", "first", "second"
+DECISIONS = "decisions"
 Interval = tuple[float, float]
 
 
@@ -40,7 +41,8 @@ class PairedVerdict:
         only_first_right: Examples that only the first run's model classifies correctly.
         only_second_right: Examples that only the second run's model classifies correctly.
         mcnemar_p: Probability of counts at least this unequal if both models were equally good.
-        better_decisions: `first`, `second` or `neither`.
+        judged_by: What decides: `expected_cost` where there are prices, else `decisions`.
+        better: The better model by what decides: `first`, `second` or `neither`.
     """
 
     num_examples: int
@@ -50,7 +52,8 @@ class PairedVerdict:
     only_first_right: int
     only_second_right: int
     mcnemar_p: float
-    better_decisions: str
+    judged_by: str
+    better: str
 
     def to_json(self) -> dict[str, Any]:
         """Returns the result as a JSON object."""

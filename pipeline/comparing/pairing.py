@@ -60,7 +60,7 @@ def find_pair(graph: Graph, first: Run, second: Run) -> Pair:
         second=models[1],
         files=sorted(path for path in splits[1].iterdir() if path.is_file()),
         label=labels[1],
-        options=_options(second),
+        options=_options(second, prices=second.config.get("cost") or first.config.get("cost")),
     )
 
 
@@ -91,12 +91,12 @@ def _label(run: Run) -> str:
     return str(model_spec(trainer)["label"])
 
 
-def _options(run: Run) -> dict[str, Any]:
+def _options(run: Run, *, prices: Any) -> dict[str, Any]:
     """Returns the measurement options of a run, with defaults for missing keys."""
     split = run.config.get("split", {})
     values = {
         "confidence": run.config.get("evaluation", {}).get("confidence"),
-        "cost": run.config.get("cost"),
+        "cost": prices,
         "group": split.get("column") if split.get("strategy") == "group" else None,
     }
     return {key: value for key, value in values.items() if value is not None}

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from pipeline.comparing.comparison import Comparison, Figure
 from pipeline.comparing.differences import Difference
-from pipeline.comparing.paired_verdict import NEITHER, PairedVerdict
+from pipeline.comparing.paired_verdict import DECISIONS, NEITHER, PairedVerdict
+from pipeline.components.names import COST
 from pipeline.tracking.run_record import RunRecord
 
 _SECTIONS = {
@@ -20,6 +21,7 @@ _SECTIONS = {
     "hyperparameters": "trained with",
     "packages": "packages",
 }
+_JUDGES = {COST: "expected cost", DECISIONS: "decisions"}
 _DIGEST_CHARS = 12
 _MAX_CHARS = 40
 
@@ -114,9 +116,9 @@ def _verdict_lines(paired: PairedVerdict) -> Iterator[RenderableType]:
     yield table
     yield (
         f"decisions: only the first is right on {paired.only_first_right:,}, only the second on "
-        f"{paired.only_second_right:,}: McNemar's exact p {paired.mcnemar_p:.3g}, "
-        f"{_better(paired.better_decisions)}"
+        f"{paired.only_second_right:,}: McNemar's exact p {paired.mcnemar_p:.3g}"
     )
+    yield f"[bold]verdict by {_JUDGES[paired.judged_by]}: {_better(paired.better)}[/bold]"
 
 
 def _better(side: str) -> str:

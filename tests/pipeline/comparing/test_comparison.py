@@ -10,7 +10,9 @@ from common.errors import InputError
 from common.metadata import open_store, sqlite_connection
 from models.features import Numeric
 from models.model_spec import ModelSpec
+from models.probabilities.cost import Cost
 from models.train_options import TrainOptions
+from pipeline.comparing import comparison
 from pipeline.comparing.comparison import compare_runs
 from pipeline.comparing.differences import Difference
 from pipeline.comparing.paired_verdict import PairedMetric, PairedVerdict
@@ -19,6 +21,18 @@ from pipeline.lineage.graph import read_graph
 from pipeline.lineage.provenance import stamp_config
 from tests.pipeline.comparing.test_pairing import CONFIG
 from tests.pipeline.records import EXAMPLES, VERDICT, Recorder, provenance
+
+VERDICT_OF_A_PAIR = PairedVerdict(
+    num_examples=1_000,
+    num_positives=30,
+    confidence=0.9,
+    metrics={},
+    only_first_right=2,
+    only_second_right=3,
+    mcnemar_p=1.0,
+    judged_by="decisions",
+    better="neither",
+)
 
 
 @pytest.fixture
@@ -127,22 +141,24 @@ def test_a_paired_verdict_is_put_in_words(store, capsys):
     _record(store, "run-1")
     _record(store, "run-2")
     metric = PairedMetric(first=0.5, second=0.75, change=0.25, interval=(0.1, 0.4), better="second")
-    verdict = PairedVerdict(
-        num_examples=1_000,
-        num_positives=30,
-        confidence=0.9,
-        metrics={"pr_auc": metric},
-        only_first_right=2,
-        only_second_right=3,
-        mcnemar_p=1.0,
-        better_decisions="neither",
-    )
+    verdict = dataclasses.replace(VERDICT_OF_A_PAIR, metrics={"pr_auc": metric})
     compared = dataclasses.replace(_compare(store), paired=verdict, not_paired="")
     text = _shown(compared, capsys)
     assert "On the same 1,000 test examples, 30 of them positive, at 90% confidence" in text
     assert "pr_auc    0.5    0.75  +0.25 [+0.1, +0.4]  the second is better" in text
-    assert "p 1, no difference shown" in text
+    assert "McNemar's exact p 1\nverdict by decisions: no difference shown" in text
     assert compared.to_json()["paired"]["metrics"]["pr_auc"]["better"] == "second"
+
+
+@pytest.mark.parametrize(("priced", "words"), [("run-1", "first"), ("run-2", "second")])
+def test_of_different_prices_the_comparison_says_which_it_uses(store, monkeypatch, priced, words):
+    for run_id in ("run-1", "run-2"):
+        _record(store, run_id)
+    config = dataclasses.replace(CONFIG, cost=Cost(missed_fault=9, false_alarm=1))
+    stamp_config(store, priced, config)
+    monkeypatch.setattr(comparison, "_pair", lambda *_: (VERDICT_OF_A_PAIR, ""))
+    note = f"the runs have different prices; the paired verdict uses those of the {words} run"
+    assert note in _compare(store).notes
 
 
 def test_a_pushed_version_means_the_run_that_made_it(store):

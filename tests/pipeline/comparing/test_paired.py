@@ -42,13 +42,13 @@ def test_the_counts_are_of_right_decisions():
     # First right on examples 0 and 2, second on 0, 1 and 3.
     assert (verdict.only_first_right, verdict.only_second_right) == (1, 2)
     assert (verdict.num_examples, verdict.num_positives) == (4, 2)
-    assert verdict.better_decisions == "neither"
+    assert verdict.better == "neither"
 
 
 @pytest.mark.parametrize(("first", "second", "better"), [(0.5, 4, "second"), (4, 0.5, "first")])
 def test_a_clearly_better_model_is_told_whichever_side_it_is_on(first, second, better):
     verdict = judge(_noisy(1_000, first, second), OPTIONS)
-    assert verdict.better_decisions == better
+    assert verdict.better == better
     # Of Brier less is better, of the areas more.
     assert {metric.better for metric in verdict.metrics.values()} == {better}
     assert {"pr_auc", "roc_auc", "brier"} <= set(verdict.metrics)
@@ -56,7 +56,7 @@ def test_a_clearly_better_model_is_told_whichever_side_it_is_on(first, second, b
 
 def test_few_examples_show_no_difference():
     verdict = judge(_noisy(20, 1, 1.2), OPTIONS)
-    assert verdict.better_decisions == "neither"
+    assert verdict.better == "neither"
     assert verdict.metrics["pr_auc"].better == "neither"
 
 
@@ -86,6 +86,32 @@ def test_with_prices_the_cost_is_compared():
     # A missed fault of four examples: 25,000 a thousand; a false alarm: 250.
     assert (metric.first, metric.second, metric.change) == (25_000, 250, -24_750)
     assert COST not in judge(_answers(labels, first, second), OPTIONS).metrics
+
+
+def test_with_prices_the_cheaper_model_is_better_even_if_it_errs_more_often():
+    # 40 faults of 400. The first misses half of them and raises no false alarm: 20 errors. The
+    # second misses none and raises 60 false alarms: 60 errors, of which each costs 1 and not 100.
+    labels = np.array([1] * 40 + [0] * 360)
+    first = np.where(np.arange(400) < 20, 0.9, 0.1)
+    second = np.where(np.arange(400) < 100, 0.9, 0.1)
+    answers = _answers(labels, first, second)
+    by_count = judge(answers, OPTIONS)
+    assert (by_count.judged_by, by_count.better) == ("decisions", "first")
+    priced = MeasureOptions(cost=Cost(missed_fault=100, false_alarm=1))
+    by_cost = judge(answers, priced)
+    assert (by_cost.judged_by, by_cost.better) == ("expected_cost", "second")
+    assert (by_cost.only_first_right, by_cost.only_second_right) == (60, 20)
+
+
+def test_where_the_cost_shows_no_difference_the_count_of_errors_does_not_decide():
+    # 12 more false alarms at 1 each against one fault of 12: the interval of the cost holds 0.
+    labels = np.array([1] * 40 + [0] * 360)
+    first = np.where((np.arange(400) < 40) & (np.arange(400) > 0), 0.9, 0.1)
+    second = np.where(np.arange(400) < 52, 0.9, 0.1)
+    answers = _answers(labels, first, second)
+    assert judge(answers, OPTIONS).better == "first"
+    priced = MeasureOptions(cost=Cost(missed_fault=12, false_alarm=1))
+    assert judge(answers, priced).better == "neither"
 
 
 def test_equal_models_differ_by_nothing():

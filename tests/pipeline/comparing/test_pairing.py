@@ -79,6 +79,13 @@ def test_prices_and_groups_are_those_of_the_second_run(record):
     assert MeasureOptions.from_json(json.dumps(options)).cost == cost
 
 
+def test_prices_that_only_the_first_run_has_count_too(record):
+    recorded, pair = record
+    recorded("run-1", config=dataclasses.replace(CONFIG, cost=Cost(missed_fault=9, false_alarm=1)))
+    recorded("run-2", config=CONFIG)
+    assert pair().options["cost"]["missed_fault"] == 9
+
+
 @pytest.mark.parametrize(
     ("second", "words"),
     [
