@@ -5,6 +5,8 @@ BIN := .venv/bin
 COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
 # A worker that has loaded TensorFlow takes more than a gigabyte.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses=8
+# One OpenMP thread a worker: scikit-learn's threads of several workers would wait for each other.
+UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run unit test check test-engines engines-table lock image-check clean
@@ -19,10 +21,10 @@ run: setup ## Run the default use case, signals, end to end
 	@$(BIN)/faultline run
 
 unit: setup ## Run the tests that need no TensorFlow, TFX, Beam or Keras
-	@$(PYTEST) --part=unit --dist=worksteal
+	@$(UNIT)
 
 test: setup ## Run all tests except those of test-engines: first those of unit, then the others
-	@$(PYTEST) --part=unit --dist=worksteal --cov --cov-report=
+	@$(UNIT) --cov --cov-report=
 	@$(PYTEST) --part=rest --dist=loadfile --no-loadscope-reorder --cov --cov-append \
 		--cov-report=term:skip-covered --cov-fail-under=80
 

@@ -70,19 +70,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the unit tests; deselects what is not in the part that was asked for."""
+    """Marks the unit tests; keeps the part that was asked for, its longest tests first."""
     for item in items:
         markers = {marker.name for marker in item.iter_markers()}
         if is_light(item.path) and markers.isdisjoint(_OTHER_MARKERS):
             item.add_marker("unit")
     part = config.getoption("--part")
-    if part:
-        is_wanted = {
-            item: (item.get_closest_marker("unit") is not None) == (part == "unit")
-            for item in items
-        }
-        config.hook.pytest_deselected(items=[item for item in items if not is_wanted[item]])
-        items[:] = [item for item in items if is_wanted[item]]
+    if part is None:
+        return
+    is_unit = [item.get_closest_marker("unit") is not None for item in items]
+    kept = [item for item, unit in zip(items, is_unit, strict=True) if unit == (part == "unit")]
+    left_out = [item for item, unit in zip(items, is_unit, strict=True) if unit != (part == "unit")]
+    config.hook.pytest_deselected(items=left_out)
+    # At the end short tests are left, so that no worker waits for another's minutes.
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("e2e") is None)
 
 
 @pytest.fixture(scope="session")

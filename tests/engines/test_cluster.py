@@ -79,7 +79,6 @@ def kill_one(cluster, before, killed):
             if job["jid"] not in before and job["tasks"]["running"] == 2
         ]
         if running:
-            time.sleep(1)
             cluster.task_managers[-1].kill()
             cluster.start_task_manager()  # as Kubernetes would
             killed.append(running[0])

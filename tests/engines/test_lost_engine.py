@@ -63,7 +63,6 @@ def wait_for_transform(faultline, process):
         if list(
             (faultline.output / "artifacts/signals/Transform").glob("transform_graph/*/.temp*")
         ):
-            time.sleep(2)
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
