@@ -6,6 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+import pyarrow.compute as pc
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -67,8 +68,9 @@ class StatisticsCombineFn(beam.CombineFn):  # type: ignore[misc]
 
     def add_input(self, accumulators: Accumulators, batch: pa.RecordBatch) -> Accumulators:
         """Returns the accumulators with a batch added."""
+        counted = without_empty_lists(batch)
         return [
-            generator.add_input(accumulator, batch)
+            generator.add_input(accumulator, counted)
             for generator, accumulator in zip(self._generators, accumulators, strict=True)
         ]
 
@@ -87,3 +89,21 @@ class StatisticsCombineFn(beam.CombineFn):  # type: ignore[misc]
     ) -> statistics_pb2.DatasetFeatureStatisticsList:
         """Returns the statistics."""
         return extract_statistics_output(accumulators, self._generators)
+
+
+def without_empty_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Returns the batch with nulls for empty lists.
+
+    The examples hold a missing value as a feature without values, which TFDV counts as present.
+    """
+    return pa.RecordBatch.from_arrays(
+        [_without_empty_lists(column) for column in batch.columns], schema=batch.schema
+    )
+
+
+def _without_empty_lists(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return column
+    empty = pc.equal(pc.list_value_length(column), 0)
+    return pc.if_else(empty, pa.scalar(None, kind), column) if pc.any(empty).as_py() else column

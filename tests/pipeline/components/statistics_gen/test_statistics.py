@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pytest
+from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
@@ -32,7 +33,7 @@ def test_counts_moments_and_top_values():
     num_examples, features = statistics_of([BATCH])
     assert num_examples == 3
     miles = features["miles"].num_stats
-    assert (miles.common_stats.num_non_missing, miles.common_stats.tot_num_values) == (3, 2)
+    assert (miles.common_stats.num_non_missing, miles.common_stats.tot_num_values) == (2, 2)
     # Mean of 1 and 5 is 3, population standard deviation 2.
     assert (miles.mean, miles.std_dev) == pytest.approx((3, 2))
     top = [(value.value, value.frequency) for value in features["kind"].string_stats.top_values]
@@ -50,5 +51,21 @@ def test_a_column_that_one_part_lacks_counts_as_missing_there():
     without = pa.record_batch({"kind": BATCH.column(1)})
     num_examples, features = statistics_of([BATCH], [without])
     assert num_examples == 6
-    assert features["miles"].num_stats.common_stats.num_missing == 3
+    # One of BATCH's rows and the three rows of the other part.
+    assert features["miles"].num_stats.common_stats.num_missing == 4
     assert features["kind"].string_stats.common_stats.num_missing == 0
+
+
+def test_a_feature_without_values_is_missing():
+    # TFDV itself counts an empty list as present, so `presence` would never be violated.
+    _, features = statistics_of([BATCH], [BATCH])
+    common = features["miles"].num_stats.common_stats
+    assert (common.num_non_missing, common.num_missing) == (4, 2)
+    assert (common.min_num_values, common.max_num_values) == (1, 1)
+
+
+def test_a_column_that_is_missing_in_every_row_keeps_its_type():
+    batch = pa.record_batch({"miles": pa.array([[], []], pa.large_list(pa.float32()))})
+    _, features = statistics_of([batch])
+    assert features["miles"].type == statistics_pb2.FeatureNameStatistics.FLOAT
+    assert features["miles"].num_stats.common_stats.num_missing == 2
