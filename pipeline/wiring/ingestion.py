@@ -1,6 +1,7 @@
 """Wiring of the steps from files to accepted examples, the same for every span."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 
 from tfx.components import SchemaGen
@@ -10,7 +11,7 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import ExampleStatistics, ExampleValidationMetrics
 
 from common.output_folder import OutputFolder
-from models.features import features_to_json
+from models.features import features_to_json, raw_feature_names
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.components.anomaly_gate.slice_names import slices_to_json
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
@@ -85,6 +86,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         features=features_to_json(config.features),
         validation=config.validation.to_json(),
         slices=slices_to_json(config),
+        needed=json.dumps(needed_columns(config)),
         reports_dir=str(folder.reports),
         acceptance=acceptance_digest(config),
         code_digest=step_code("AnomalyGate"),
@@ -106,6 +108,12 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         schema=schema,
         gate=anomaly_gate,
     )
+
+
+def needed_columns(config: Config) -> list[str]:
+    """Returns the columns of the examples that the model, the split and the slices need."""
+    needed = [*make_ingest_spec(config).needed, *raw_feature_names(config.features)]
+    return list(dict.fromkeys(needed))
 
 
 def acceptance_digest(config: Config) -> str:

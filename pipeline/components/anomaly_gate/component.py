@@ -1,5 +1,6 @@
 """The AnomalyGate component."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from common.example_files import read_batches, split_files, split_folder
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
+    describe_warnings,
     find_anomalies,
     findings_table,
     schema_differences,
+    tolerate_unused,
 )
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
 from pipeline.components.anomaly_gate.slice_names import check_slices
@@ -37,6 +40,7 @@ from pipeline.components.example_validator.properties import (
 from pipeline.config import SPLITS, Validation
 
 REPORT_FILE = "anomalies.md"
+WARNINGS_KEY = "warnings"
 _BATCH_ROWS = 1_000
 
 
@@ -51,6 +55,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     features: Parameter[str],
     validation: Parameter[str],
     slices: Parameter[str],
+    needed: Parameter[str],
     reports_dir: Parameter[str],
     acceptance: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
@@ -68,6 +73,8 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         features: The features table as JSON.
         validation: `pipeline.config.Validation` as JSON.
         slices: The slices that the config asks for, from `slices_to_json`.
+        needed: The columns that the model, the split and the slices need, as JSON; anomalies of
+            other columns are warnings.
         reports_dir: Folder for the report that outlives a stopped run.
         acceptance: Digest of everything that decides acceptance, recorded for later runs.
         code_digest: Digest of the gate's code.
@@ -80,7 +87,9 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     check_slices(slices, inferred)
     limits = Validation.from_json(validation)
     findings = [
-        *_anomalies(anomalies, curated, drift_stops=limits.drift == "stop"),
+        *tolerate_unused(
+            _anomalies(anomalies, curated, drift_stops=limits.drift == "stop"), json.loads(needed)
+        ),
         *_signal_findings(
             examples, of_kind(features_from_json(features), Signal), limits, inferred
         ),
@@ -98,6 +107,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     stopping = [finding for finding in findings if finding.stops]
     report.set_int_custom_property("num_anomalies", len(stopping))
     report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
+    report.set_string_custom_property(WARNINGS_KEY, describe_warnings(findings))
     if stopping:
         raise InputError(
             f"The data{_of_span(report)} do not match the schema; nothing was trained.\n"

@@ -10,4 +10,5 @@ def describe(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     count = values.get("num_anomalies", 0)
     text = "no anomalies" if not count else f"{count} anomalies"
-    return Fact("; ".join(filter(None, [text, values.get("drift", "")])), values)
+    parts = [text, values.get("warnings", ""), values.get("drift", "")]
+    return Fact("; ".join(filter(None, parts)), values)

@@ -1,13 +1,17 @@
 """Anomalies as text: the observation, the expectation of the schema, and a remedy."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
 from pipeline.components.anomaly_gate.advice import advise, is_comparison
 
+UNUSED_ADVICE = "The model does not use this column, so the run goes on."
+_SCHEMA_COUNTS = "Nothing has to be done; the curated schema counts."
+_NO_COLUMN = "no such column"
+_MAX_NAMED = 5
 _COMPARATORS = ("infinity_norm", "jensen_shannon_divergence", "normalized_abs_difference")
 
 
@@ -122,9 +126,9 @@ def schema_differences(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) 
         Finding(
             column=name,
             split="train",
-            found=describe_feature(theirs.get(name)).replace("not in the schema", "no such column"),
+            found=describe_feature(theirs[name]) if name in theirs else _NO_COLUMN,
             expected=describe_feature(ours.get(name)),
-            advice="Nothing has to be done; the curated schema counts.",
+            advice=_SCHEMA_COUNTS,
             stops=False,
         )
         for name in sorted(set(ours) | set(theirs))
@@ -134,6 +138,43 @@ def schema_differences(inferred: schema_pb2.Schema, curated: schema_pb2.Schema) 
 
 def _type(features: Mapping[str, schema_pb2.Feature], name: str) -> int | None:
     return features[name].type if name in features else None
+
+
+def tolerate_unused(findings: Iterable[Finding], needed: Collection[str]) -> list[Finding]:
+    """Returns the findings; those on columns that the model does not need are warnings.
+
+    Args:
+        findings: Findings of any kind; those on the data set as a whole are unchanged.
+        needed: The columns that are a feature, the label, or used by the split or the slices.
+    """
+    return [
+        replace(finding, stops=False, advice=UNUSED_ADVICE)
+        if finding.stops and finding.column and finding.column not in needed
+        else finding
+        for finding in findings
+    ]
+
+
+def describe_warnings(findings: Iterable[Finding]) -> str:
+    """Returns the columns with warnings, each with the first observation; empty if there are none.
+
+    A difference in type between the two schemas alone is not worth a line.
+    """
+    observations: dict[str, str] = {}
+    for finding in findings:
+        if not finding.stops and (finding.advice != _SCHEMA_COUNTS or _is_absent(finding)):
+            name = f"`{finding.column}`" if finding.column else "the data set"
+            observations.setdefault(name, finding.found.rstrip("."))
+    if not observations:
+        return ""
+    parts = [f"{name}: {text}" for name, text in list(observations.items())[:_MAX_NAMED]]
+    more = len(observations) - len(parts)
+    noun = "warning" if len(observations) == 1 else "warnings"
+    return f"{len(observations)} {noun} ({'; '.join(parts)}{f'; and {more} more' if more else ''})"
+
+
+def _is_absent(finding: Finding) -> bool:
+    return finding.found == _NO_COLUMN
 
 
 def findings_table(findings: list[Finding]) -> str:

@@ -96,6 +96,7 @@ def _judge(
             "features": FEATURES,
             "validation": TypeAdapter(Validation).dump_json(Validation(**limits)).decode(),
             "slices": slices,
+            "needed": '["v", "rate"]',
             "reports_dir": str(folder / "reports"),
             "acceptance": "rules",
             "code_digest": "",
@@ -130,6 +131,22 @@ def test_drift_may_be_a_warning(tmp_path):
     report = _judge(tmp_path, GOOD, anomalies=DRIFT, drift="warn")
     counts = [report.get_int_custom_property(f"num_{key}") for key in ("anomalies", "warnings")]
     assert counts == [0, 1]
+
+
+def test_an_anomaly_of_a_column_that_nothing_needs_is_a_warning_that_is_said(tmp_path):
+    unused = """
+      anomaly_info {
+        key: "order_no"
+        value { severity: ERROR reason { type: SCHEMA_NEW_COLUMN description: "New column." } }
+      }
+    """
+    report = _judge(tmp_path, GOOD, anomalies=unused)
+    counts = [report.get_int_custom_property(f"num_{key}") for key in ("anomalies", "warnings")]
+    assert counts == [0, 1]
+    warnings = "1 warning (`order_no`: New column)"
+    assert report.get_string_custom_property("warnings") == warnings
+    text = (tmp_path / "reports" / "anomalies-x.md").read_text()
+    assert "to do: The model does not use this column, so the run goes on." in text
 
 
 @pytest.mark.parametrize(

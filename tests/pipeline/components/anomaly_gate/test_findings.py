@@ -2,11 +2,14 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
 from pipeline.components.anomaly_gate.findings import (
+    Finding,
     describe_comparator,
     describe_feature,
+    describe_warnings,
     find_anomalies,
     findings_table,
     schema_differences,
+    tolerate_unused,
 )
 
 
@@ -43,6 +46,33 @@ def test_an_anomaly_says_what_was_found_what_was_expected_and_what_to_do():
     assert finding.expected == "BYTES, present in 100% of rows, domain `sector`"
     assert "add them to the column's domain" in finding.advice
     assert finding.stops
+
+
+def test_only_columns_that_are_needed_stop_the_run():
+    unused, used, whole = (
+        Finding(column=name, split="train", found="odd", expected="even", advice="mend")
+        for name in ("order_no", "sector", "")
+    )
+    stops = [f.stops for f in tolerate_unused([unused, used, whole], {"sector"})]
+    assert stops == [False, True, True]
+
+
+def test_warnings_name_their_columns_once():
+    findings = [
+        Finding(column=name, split=split, found=found, expected="", advice="x", stops=False)
+        for split in ("train", "test")
+        for name, found in (("order_no", "New column."), ("site", "Unexpected values."))
+    ]
+    expected = "2 warnings (`order_no`: New column; `site`: Unexpected values)"
+    assert describe_warnings(findings) == expected
+
+
+def test_a_missing_column_is_said_and_another_inferred_type_is_not():
+    curated = _schema('feature { name: "a" type: INT } feature { name: "b" type: BYTES }')
+    inferred = _schema('feature { name: "b" type: INT }')
+    differences = schema_differences(inferred, curated)
+    assert [f.column for f in differences] == ["a", "b"]
+    assert describe_warnings(differences) == "1 warning (`a`: no such column)"
 
 
 def test_a_warning_does_not_stop_the_run():
