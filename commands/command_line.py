@@ -123,9 +123,15 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 @click.option("--label", required=True, help="Column that holds the label.")
 @click.option("--positive", help="Label value that marks a fault.  [default: inferred]")
 @click.option("--name", help="Name of the use case.  [default: the name of the data file]")
+@click.option(
+    "--dates",
+    type=click.Choice(["day-first", "month-first"]),
+    help="How to read dates such as 03/04/2024 where no value decides.",
+)
+@click.option("--header", help="Column names, separated by commas, of CSV files without a header.")
 @click.option("--force", is_flag=True, help="Overwrite an existing config and schema of that name.")
 @exits_cleanly
-def init(data: str, label: str, positive: str | None, name: str | None, force: bool) -> int:
+def init(data: str, **options: Any) -> int:
     """Write a config and a schema for your data.
 
     DATA is a CSV or Parquet file, a folder or a glob. Comments in the YAML explain each decision.
@@ -135,11 +141,12 @@ def init(data: str, label: str, positive: str | None, name: str | None, force: b
     faultline init readings.csv --label failed --positive yes
     faultline run --config configs/readings.yaml
     """  # noqa: D301 - as above
-    from pipeline.onboarding import initialise, print_report
+    from pipeline.onboarding import ReadOptions, initialise, print_report
 
-    print_report(
-        initialise(data, label=label, positive=positive, name=name, project_dir=Path(), force=force)
-    )
+    header, dates = options.pop("header"), options.pop("dates")
+    names = tuple(name.strip() for name in header.split(",")) if header else None
+    reading = ReadOptions(dates=dates, header=names)
+    print_report(initialise(data, project_dir=Path(), reading=reading, **options))
     return 0
 
 
@@ -289,53 +296,62 @@ def withdraw(
 
 @main.command()
 @click.argument("reference", default="latest")
-@server_option
-@output_option
-@json_option
-@exits_cleanly
-def lineage(reference: str, config_path: Path | None, output: Path, as_json: bool) -> int:
-    """Trace a pushed model to its files, code and environment.
-
-    REFERENCE is a pushed version, NAME/VERSION, a run id or `latest`.
-    """
-    _quiet_libraries()
-    from commands.queries import print_lineage
-
-    return print_lineage(reference, config_path, output, as_json=as_json)
-
-
-@main.command()
-@click.argument("row", type=int, required=False)
-@click.option("--where", help="Select the row by COLUMN=VALUE, such as its id.")
 @click.option(
-    "--run", "reference", default="latest", show_default=True, help="Run id or pushed version."
+    "--short", is_flag=True, help="Print model, data, code and verdict, without the tree."
 )
 @server_option
 @output_option
 @json_option
 @exits_cleanly
-def explain(
-    row: int | None,
-    where: str | None,
-    reference: str,
-    config_path: Path | None,
-    output: Path,
-    as_json: bool,
+def lineage(
+    reference: str, short: bool, config_path: Path | None, output: Path, as_json: bool
 ) -> int:
-    """Explain the prediction for one row of the test split.
+    """Trace a pushed model to its files, code and environment.
 
-    ROW is the row's number from 0, as in ErrorAnalyzer's list. Integrated gradients attribute the
-    prediction to the columns; permutation importance ranks the columns for the whole model. The
-    explanation is also written as an HTML page.
+    REFERENCE is a pushed version, NAME/VERSION, the NAME of a served model, a run id or `latest`.
+    """
+    _quiet_libraries()
+    from commands.queries import print_lineage
+
+    return print_lineage(reference, config_path, output, short=short, as_json=as_json)
+
+
+@main.command()
+@click.argument("row", type=int, required=False)
+@click.option("--row", "number", type=int, help="The same as ROW.")
+@click.option("--where", help="Select the row by COLUMN=VALUE, such as its id.")
+@click.option("--data", help="CSV, Parquet or JSON-lines file with the row.  [default: test split]")
+@click.option("--request", help="JSON request with one row, or the name of its file.")
+@click.option(
+    "--run", "reference", default="latest", show_default=True, help="Run id or pushed version."
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML that says how --data is read.  [default: the configuration of the run]",
+)
+@output_option
+@json_option
+@exits_cleanly
+def explain(**options: Any) -> int:
+    """Explain the prediction for one row.
+
+    ROW is a row of the test split from 0, as in ErrorAnalyzer's list, or with --data a row of the
+    file from 1, as `faultline predict` numbers them. Shapley values attribute the prediction to the
+    columns, the nearest training rows show what the model has seen, and permutation importance
+    ranks the columns for the whole model. The explanation is also written as an HTML page.
 
     \b
     faultline explain 185
     faultline explain --where recording_id=001-0000042
+    faultline explain --data new.csv --row 12
+    faultline explain --request '{"pressure": 4.2, "maker": "a"}' --run readings/1795485203
     """  # noqa: D301 - as above
     _quiet_libraries()
-    from commands.queries import print_explanation
+    from commands.explain import ExplainOptions, print_explanation
 
-    return print_explanation(reference, row, where, config_path, output, as_json=as_json)
+    return print_explanation(ExplainOptions(**options))
 
 
 @main.command()
@@ -402,6 +418,35 @@ def predict(**options: Any) -> int:
     from pipeline.prediction.predict import predict as predict_data
 
     return predict_data(PredictOptions(**options))
+
+
+@main.command()
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Number of runs of each use case to keep.",
+)
+@click.option("--dry-run", is_flag=True, help="Remove nothing; print the folders and their size.")
+@server_option
+@output_option
+@json_option
+@exits_cleanly
+def clean(**options: Any) -> int:
+    """Remove what old runs left: their folders, reports and artifacts.
+
+    Served and withdrawn versions stay, and so does everything that the kept runs, the served model
+    and the next comparison need. The history stays complete: `runs` and `lineage` still show every
+    run.
+
+    \b
+    faultline clean --keep 5 --dry-run
+    faultline clean --keep 5
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.clean import clean_output
+
+    return clean_output(**options)
 
 
 @main.command()

@@ -89,56 +89,27 @@ def approve_model(run_id: str, by: str, why: str, config_path: Path | None, outp
     return 0
 
 
-def print_lineage(reference: str, config_path: Path | None, output: Path, *, as_json: bool) -> int:
+def print_lineage(
+    reference: str, config_path: Path | None, output: Path, *, short: bool = False, as_json: bool
+) -> int:
     """Prints the lineage of a model; returns the exit code.
 
     Args:
         reference: A pushed version, NAME/VERSION, a run id or `latest`.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
         output: The output folder.
+        short: The few lines that come before the tree, without the tree.
         as_json: JSON on standard output instead of a tree.
     """
-    from pipeline.lineage import lineage_of, render_tree
+    from pipeline.lineage import lineage_of, render_short, render_tree, short_lineage
 
     node = lineage_of(open_runs(config_path, output), reference)
-    print_answer(node.to_json(), lambda: render_tree(node), as_json=as_json)
-    return 0
-
-
-def print_explanation(
-    reference: str,
-    row: int | None,
-    where: str | None,
-    config_path: Path | None,
-    output: Path,
-    *,
-    as_json: bool,
-) -> int:
-    """Explains a model's prediction for a row and writes a page; returns the exit code.
-
-    Args:
-        reference: A run id, or a model as in `print_lineage`.
-        row: The row of the test split, from 0.
-        where: `COLUMN=VALUE` of one row, instead of its number.
-        config_path: The YAML that names a metadata server, or None for the output's SQLite file.
-        output: The output folder.
-        as_json: JSON on standard output instead of tables.
-    """
-    from common.output_folder import OutputFolder, captured_output
-
-    store = open_runs(config_path, output)
-    folder = OutputFolder(output.absolute())
-    with captured_output(folder.reports / "explain.log"):  # TensorFlow's start-up messages
-        from pipeline.explaining.explain import explain, render_explanation, write_page
-        from pipeline.lineage.graph import read_graph
-
-        explanation = explain(read_graph(store), reference, row, where)
-        page = write_page(explanation, folder.reports)
-    print_answer(
-        explanation.to_json() | {"page": str(page)},
-        lambda: Group(render_explanation(explanation), f"\n{page}"),
-        as_json=as_json,
-    )
+    lines = short_lineage(node)
+    if short:
+        print_answer(lines, lambda: render_short(lines), as_json=as_json)
+    else:
+        whole = Group(render_short(lines), "", render_tree(node))
+        print_answer(node.to_json(), lambda: whole, as_json=as_json)
     return 0
 
 

@@ -1,7 +1,8 @@
 """Lineage and run history from ML Metadata, without TensorFlow."""
 
-from pipeline.lineage.rendering import render_runs, render_tree
+from pipeline.lineage.rendering import render_runs, render_short, render_tree
 from pipeline.lineage.runs import RunRow, RunState, list_runs
+from pipeline.lineage.short import short_lineage
 from pipeline.lineage.tree import LineageNode, lineage_of
 
 __all__ = [
@@ -11,5 +12,7 @@ __all__ = [
     "lineage_of",
     "list_runs",
     "render_runs",
+    "render_short",
     "render_tree",
+    "short_lineage",
 ]

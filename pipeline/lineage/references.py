@@ -61,20 +61,18 @@ def resolve(graph: Graph, reference: str) -> Artifact | Run:
 
     Args:
         graph: The metadata graph.
-        reference: `latest` (the last pushed version that is not withdrawn), a version,
-            `NAME/VERSION`, a version's folder, a run's id, or the id of a model artifact.
+        reference: `latest` (the last pushed version that is not withdrawn), the name of a served
+            model (the same of this model), a version, `NAME/VERSION`, a version's folder, a run's
+            id, or the id of a model artifact.
 
     Raises:
         InputError: The reference matches nothing or is ambiguous; the message lists what exists.
     """
     pushed = pushed_versions(graph)
-    if reference == "latest":
-        in_service = [push for push in pushed if not push.artifact.properties.get(WITHDRAWN_AT)]
-        if not in_service:
-            raise InputError(f"No model has been pushed yet. {_listing(graph, pushed)}")
-        return in_service[-1].artifact
     if reference in graph.runs:
         return graph.runs[reference]
+    if reference == "latest" or reference in {push.name for push in pushed}:
+        return _latest(graph, pushed, reference).artifact
     matches = _by_path(pushed, reference) if "/" in reference else _by_version(pushed, reference)
     if len(matches) > 1:
         names = ", ".join(push.label for push in matches)
@@ -87,6 +85,18 @@ def resolve(graph: Graph, reference: str) -> Artifact | Run:
     if model is None:
         raise InputError(f"No model or run matches {reference}. {_listing(graph, pushed)}")
     return model
+
+
+def _latest(graph: Graph, pushed: list[Pushed], reference: str) -> Pushed:
+    in_service = [
+        push
+        for push in pushed
+        if reference in {"latest", push.name} and not push.artifact.properties.get(WITHDRAWN_AT)
+    ]
+    if not in_service:
+        reason = "Every version is withdrawn" if pushed else "No model has been pushed yet"
+        raise InputError(f"{reason}. {_listing(graph, pushed)}")
+    return in_service[-1]
 
 
 def _by_version(pushed: list[Pushed], reference: str) -> list[Pushed]:

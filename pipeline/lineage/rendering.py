@@ -39,6 +39,16 @@ def render_tree(node: LineageNode) -> Tree:
     return tree
 
 
+def render_short(lines: Mapping[str, str]) -> Table:
+    """Returns the lines of `short_lineage` as a table that rich prints."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for subject, text in lines.items():
+        table.add_row(subject, escape(text))
+    return table
+
+
 def _grow(tree: Tree, node: LineageNode) -> None:
     made = _made_text(node.facts)
     for key, value in ({"made by": made} | dict(node.facts)).items():

@@ -113,6 +113,17 @@ def test_the_model_compared_with_is_named_and_not_followed(store, serving):
     assert [child.name for child in node.children if child.kind == "run"] == ["run-2"]
 
 
+def test_the_name_of_a_model_means_its_last_version(store, tmp_path):
+    for run_id, name, version in (
+        ("run-1", "wells", "1"),
+        ("run-2", "wells", "2"),
+        ("run-3", "pumps", "3"),
+    ):
+        record_run(store, run_id, serving=tmp_path / name, version=version)
+    assert lineage_of(store, "wells").name == "wells/2"
+    assert lineage_of(store, "latest").name == "pumps/3"
+
+
 def test_a_refused_model_leads_to_the_verdict_on_it(store):
     made = record_run(store, "run-1", serving=None)
     node = lineage_of(store, f"#{made['model']}")

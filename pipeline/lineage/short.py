@@ -1,0 +1,104 @@
+"""Lineage in a few lines: model, data, code, verdict."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.components.names import APPROVED_BY, APPROVED_WHY
+from pipeline.components.pusher.withdrawn import withdrawal_of
+from pipeline.lineage.tree import LineageNode
+
+_DIGEST_CHARS = 12
+_METRICS = {"pr_auc": "PR-AUC", "recall": "recall", "precision": "precision"}
+
+
+def short_lineage(node: LineageNode) -> dict[str, str]:
+    """Returns the lineage in one line a subject; a subject that is not recorded has no line.
+
+    Args:
+        node: What `lineage_of` returned.
+    """
+    lines = {
+        "model": _model_text(node),
+        "withdrawn": _withdrawn_text(node),
+        "data": _data_text(_facts(node, "examples"), _facts(node, "data")),
+        "code": _name(node, "code"),
+        "configuration": _configuration_text(node),
+        "environment": _environment_text(node),
+        "verdict": _verdict_text(_facts(node, "verdict")),
+    }
+    return {subject: text for subject, text in lines.items() if text}
+
+
+def _find(node: LineageNode, kind: str) -> LineageNode | None:
+    """The first node of a kind, a parent before its children."""
+    if node.kind == kind:
+        return node
+    matches = (_find(child, kind) for child in node.children)
+    return next((match for match in matches if match is not None), None)
+
+
+def _facts(node: LineageNode, kind: str) -> Mapping[str, Any]:
+    match = _find(node, kind)
+    return match.facts if match else {}
+
+
+def _name(node: LineageNode, kind: str) -> str:
+    match = _find(node, kind)
+    return match.name if match else ""
+
+
+def _model_text(node: LineageNode) -> str:
+    pushed, model = _find(node, "pushed model"), _find(node, "model")
+    if pushed is None and model is None:
+        return ""
+    trained = f"trained in run {model.facts.get('run')}" if model else ""
+    name = pushed.name if pushed else f"{model.name if model else ''}, not pushed"
+    in_place = pushed is not None and pushed.facts.get("in_place")
+    place = "in service" if in_place else "not in service"
+    return ", ".join(filter(None, [name, place if pushed else "", trained]))
+
+
+def _withdrawn_text(node: LineageNode) -> str:
+    withdrawn = withdrawal_of(_facts(node, "pushed model"), "")
+    return f"by {withdrawn['by']} at {withdrawn['at']}: {withdrawn['why']}" if withdrawn else ""
+
+
+def _data_text(examples: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    files = data.get("source_files") or data.get("files") or []
+    names = ", ".join(map(str, files[:3])) + (f" and {len(files) - 3} more" if files[3:] else "")
+    parts = [
+        f"{examples['num_rows']:,} rows" if "num_rows" in examples else "",
+        names,
+        f"span {data['span']}" if data.get("span") else "",
+        f"digest {_short(data['data_digest'])}" if data.get("data_digest") else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _configuration_text(node: LineageNode) -> str:
+    facts = _facts(node, "configuration")
+    digest = f"digest {_short(facts['digest'])}" if facts else ""
+    return ", ".join(filter(None, [_name(node, "configuration"), digest]))
+
+
+def _environment_text(node: LineageNode) -> str:
+    facts = _facts(node, "environment")
+    lock = f"lock file {_short(facts['lock_file'])}" if facts else ""
+    return ", ".join(filter(None, [_name(node, "environment"), lock]))
+
+
+def _verdict_text(verdict: Mapping[str, Any]) -> str:
+    word = str(verdict.get("verdict", ""))
+    if verdict.get(APPROVED_BY):
+        word += f", approved by {verdict[APPROVED_BY]}: {verdict.get(APPROVED_WHY)}"
+    metrics = verdict.get("metrics")
+    figures = [
+        f"{words} {metrics[name]:.3f}"
+        for name, words in _METRICS.items()
+        if isinstance(metrics, Mapping) and isinstance(metrics.get(name), int | float)
+    ]
+    return ", ".join(filter(None, [word, *figures]))
+
+
+def _short(digest: object) -> str:
+    return str(digest)[:_DIGEST_CHARS]
