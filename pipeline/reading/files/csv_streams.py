@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, cast
 
 import pyarrow as pa
@@ -13,6 +13,24 @@ from pipeline.reading.files.encodings import encoding_of_mark, is_utf8, same_fam
 from pipeline.reading.files.pieces import Piece, open_stream, resolve_path
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class _Chain(io.RawIOBase):
+    """Concatenates several streams into one."""
+
+    def __init__(self, streams: Sequence[pa.NativeFile]) -> None:
+        self._streams = streams
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what callers give
+        for stream in self._streams:
+            data = stream.read(len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+        return 0
 
 
 class _Transcoder(io.RawIOBase):
@@ -80,7 +98,10 @@ def open_piece(piece: Piece) -> IO[bytes]:
     """
     if piece.byte_range is not None:
         begin, end = piece.byte_range
-        return cast(IO[bytes], open_file(piece.path).get_stream(begin, end - begin))
+        # Readers drop a mark at the beginning; inside the file the same bytes are a value's.
+        mark = pa.BufferReader(BYTE_ORDER_MARK if begin else b"")
+        stream = open_file(piece.path).get_stream(begin, end - begin)
+        return io.BufferedReader(_Chain([mark, stream]))
     encoding = piece.layout.encoding
     with open_stream(piece.path) as stream:
         marked = encoding_of_mark(stream.read(4))

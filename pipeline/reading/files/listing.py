@@ -40,7 +40,7 @@ def list_files(path: str, suffixes: Collection[str] = tuple(SUFFIXES)) -> list[s
     else:
         base, pattern = divide(path)
         patterns = [pattern]
-    files = {file for pattern in patterns for file in matching_files(base, pattern)}
+    files = {file for pattern in patterns for file in matching_files(base, pattern, suffixes)}
     if not files:
         raise NoDataError(
             f"No data found at {path}. Give a file, a folder or a glob of files with one of these "
@@ -134,7 +134,9 @@ def _refuse(error: OSError) -> None:
     raise InputError(f"Cannot read the folder {error.filename}: {error.strerror}.") from error
 
 
-def matching_files(base: str, pattern: str) -> list[str]:
+def matching_files(
+    base: str, pattern: str, suffixes: Collection[str] = tuple(SUFFIXES)
+) -> list[str]:
     """Returns the files below a local folder that match a glob, sorted.
 
     Files and folders whose names begin with a dot or an underscore are hidden: a wildcard does not
@@ -144,7 +146,7 @@ def matching_files(base: str, pattern: str) -> list[str]:
     if not has_wildcard(pattern) and literal.is_file():
         return [str(literal)]
     # Of pathlib's globs, `**` means something else from Python 3.13 on.
-    names = glob.glob(_any_case(pattern), root_dir=base or ".", recursive=True)  # noqa: PTH207
+    names = glob.glob(_any_case(pattern, suffixes), root_dir=base or ".", recursive=True)  # noqa: PTH207
     visible = (Path(base, name) for name in names if all(map(_is_visible, name.split("/"))))
     return sorted({str(file) for file in visible if file.is_file()})
 
@@ -159,9 +161,9 @@ def readable(pattern: str) -> str:
     return pattern if has_wildcard(pattern) else _ESCAPED.sub(r"\1", pattern)
 
 
-def _any_case(pattern: str) -> str:
-    suffix = suffix_of(pattern)
-    if suffix is None:
+def _any_case(pattern: str, suffixes: Collection[str]) -> str:
+    suffix = suffix_of(pattern, suffixes)
+    if not suffix:
         return pattern
     letters = (f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in suffix)
     return pattern[: -len(suffix)] + "".join(letters)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from common.errors import InputError
-from pipeline.prediction.files import json_lines
+from pipeline.prediction.files import input_files, json_lines
 from pipeline.prediction.files.input_files import find_input_files
 from pipeline.prediction.files.json_lines import read_json_lines
 
@@ -95,3 +95,20 @@ def test_what_is_not_read_is_said(name, words, tmp_path):
 def test_a_url_is_not_read():
     with pytest.raises(InputError, match="is a URL"):
         find_input_files("s3://bucket/data.csv")
+
+
+def test_a_folder_of_json_lines_is_listed_as_any_other(tmp_path):
+    (tmp_path / "line [A]").mkdir()
+    for name in ("a.JSONL", "b.ndjson", ".c.jsonl", "_d.jsonl"):
+        write(tmp_path / "line [A]" / name, '{"x": 1}\n')
+    paths = find_input_files(f"{tmp_path}/line [A]").paths
+    assert paths == (f"{tmp_path}/line [A]/a.JSONL", f"{tmp_path}/line [A]/b.ndjson")
+
+
+def test_partition_folders_are_columns_of_json_lines_too(tmp_path):
+    (tmp_path / "site=north").mkdir()
+    write(tmp_path / "site=north" / "a.jsonl", '{"x": 1}\n{"x": 2}\n')
+    [piece] = input_files.plan_pieces(find_input_files(str(tmp_path)))
+    assert input_files.read_schema(piece).names == ["x", "site"]
+    [raw] = input_files.read_piece(piece, columns=["site", "x"])
+    assert raw.batch.to_pydict() == {"site": [b"north"] * 2, "x": [1, 2]}

@@ -8,19 +8,21 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.column_format import CsvLayout
 from pipeline.components.arrow_example_gen import steps
 from pipeline.components.arrow_example_gen.splitting import splits
 from pipeline.reading import quarantine
 from pipeline.reading.columns import decide_columns
 from pipeline.reading.files import csv_ranges, sources
+from pipeline.reading.files.pieces import PLAIN_LAYOUT
 from tests.pipeline.reading.specs import spec
 
 HEADER = b"a,b,y"
 
 
-def cut(path, target_bytes):
+def cut(path, target_bytes, layout=PLAIN_LAYOUT):
     """Plans the pieces of one file as ingestion does."""
-    whole = sources.plan_pieces([str(path)], "csv")
+    whole = sources.plan_pieces([str(path)], "csv", layout=layout)
     proposed = csv_ranges.propose_pieces(whole, target_bytes)
     scans = [csv_ranges.scan_range(piece) for piece in proposed if piece.byte_range is not None]
     return csv_ranges.settle_pieces(proposed, scans)
@@ -85,19 +87,25 @@ contents = st.builds(
     st.sampled_from([b"\n", b"\r\n", b""]),
 )
 
+layouts = st.sampled_from(
+    [PLAIN_LAYOUT, CsvLayout(units_row=True), CsvLayout(header=("a", "b", "y"))]
+)
+
 
 @settings(max_examples=150, deadline=None)
-@given(contents, st.integers(1, 60))
-@example(HEADER + b'\n1,"x,0\ny",1\n' * 8, 9)
-@example(HEADER + b'\n5" a,"x\ny",0"' * 4, 5)
-@example(HEADER + b'\n\xef\xbb\xbf"a,1,0\nb,2,1\n' * 4, 5)
-def test_rows_quarantine_and_splits_do_not_depend_on_the_cut(content, target_bytes):
+@given(contents, st.integers(1, 60), layouts)
+@example(HEADER + b'\n1,"x,0\ny",1\n' * 8, 9, PLAIN_LAYOUT)
+@example(HEADER + b'\n5" a,"x\ny",0"' * 4, 5, PLAIN_LAYOUT)
+@example(HEADER + b'\n\xef\xbb\xbf"a,1,0\nb,2,1\n' * 4, 5, PLAIN_LAYOUT)
+def test_rows_quarantine_and_splits_do_not_depend_on_the_cut(content, target_bytes, layout):
     # Arrow takes no header without a line break behind it, cut or not.
     content = content if content.strip(b"\xef\xbb\xbf\n") != HEADER else content + b"\n"
+    if layout.units_row:
+        content = content.replace(HEADER, HEADER + b"\nbar,K,-", 1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.csv"
         path.write_bytes(content)
-        whole, pieces = cut(path, 1 << 20), cut(path, target_bytes)
+        whole, pieces = cut(path, 1 << 20, layout), cut(path, target_bytes, layout)
         assert len(whole) == 1
         assert read(pieces) == read(whole)
         assert deal(pieces, f"{folder}/cut") == deal(whole, f"{folder}/whole")
@@ -109,7 +117,7 @@ def test_a_regular_file_is_cut_and_its_pieces_know_their_rows_and_lines(tmp_path
     path.write_bytes(b'a,b,y\n1,2,0\n\n"3",0\n4,5,1\n6,7,0\n')
     pieces = cut(path, 8)
     assert [piece.byte_range for piece in pieces] == [(0, 12), (12, 25), (25, 31)]
-    assert [(piece.first_row, piece.lines_before) for piece in pieces] == [(0, 0), (1, 1), (3, 4)]
+    assert [(piece.first_row, piece.lines_before) for piece in pieces] == [(0, 0), (1, 2), (3, 5)]
     _, [bad] = read(pieces)
     assert (bad["row"], bad["line"], bad["text"]) == (2, 4, "3,0")
 

@@ -6,7 +6,7 @@ import pytest
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_source, sources
-from pipeline.reading.files.csv_header import read_header
+from pipeline.reading.files.csv_header import first_cells, looks_like_data, read_header
 from pipeline.reading.files.pieces import Piece
 
 
@@ -86,7 +86,8 @@ def test_an_undecodable_byte_in_a_row_does_not_hide_the_header(tmp_path):
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (b"a,a\n1,2\n", "contains `a` more than once"),
+        (b"a,a\n1,2\n", r"contains `a` more than once \(column 1 'a', column 2 'a'\)"),
+        (b"a, a\n1,2\n", r"contains `a` more than once \(column 1 'a', column 2 ' a'\)"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00", "byte order mark of utf-16"),
         (b"a,\xff\n1,2\n", "not UTF-8 text"),
     ],
@@ -104,3 +105,83 @@ def test_a_quote_that_is_never_closed_is_reported(tmp_path):
     _, bad, _ = read_all(path)
     [located] = csv_source.with_lines(whole(path), bad)
     assert located.line == 3
+
+
+def test_blanks_around_column_names_are_trimmed(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\ufeff a ,\u00a0b\u200b,\tc d\n1,2,3\n", encoding="utf-8")
+    assert read_all(path)[0] == {"a": [b"1"], "b": [b"2"], "c d": [b"3"]}
+
+
+def test_a_given_delimiter_counts_and_a_quoted_one_in_the_header_does_not(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('"a,b,c";d\n1,5;2\n')
+    assert read_all(path)[0] == {"a,b,c": [b"1,5"], "d": [b"2"]}
+    path.write_text("a~b,c\n1~2,3\n")
+    assert read_all(path, delimiter="~")[0] == {"a": [b"1"], "b,c": [b"2,3"]}
+
+
+@pytest.mark.parametrize("delimiter", ["§", '"', "\n"])
+def test_a_delimiter_that_cannot_be_one_is_an_error(tmp_path, delimiter):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"data\.delimiter is "):
+        read_all(path, delimiter=delimiter)
+
+
+def test_a_file_without_a_header_takes_the_given_names(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\n1,5;2,5\n3,5\n4,5;6,5\n")
+    rows, bad, batches = read_all(path, header=("a", " b"))
+    # Two names mean one delimiter in a row: the semicolon, though there are two commas.
+    assert rows == {"a": [b"1,5", b"4,5"], "b": [b"2,5", b"6,5"]}
+    assert list(batches[0].rows) == [1, 3]
+    piece = replace(whole(path), layout=CsvLayout(header=("a", "b")))
+    [located] = csv_source.with_lines(piece, bad)
+    assert (located.row, located.line, located.text) == (2, 3, "3,5")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (("a", "b", "c"), "data.header has 3 names, .* has 2 fields"),
+        (("a", "a "), "more than once"),
+    ],
+)
+def test_given_names_that_do_not_fit_are_an_error(tmp_path, header, message):
+    path = tmp_path / "a.csv"
+    path.write_text("1,2\n")
+    with pytest.raises(InputError, match=message):
+        read_all(path, header=header)
+
+
+@pytest.mark.parametrize("units", ["bar,K", "bar", "\n\nbar,K", '"bar\nabs",K'])
+def test_a_row_of_units_is_skipped_and_rows_keep_their_numbers(tmp_path, units):
+    path = tmp_path / "a.csv"
+    path.write_text(f"a,b\n{units}\n1,2\n3\n5,6\n")
+    rows, bad, batches = read_all(path, units_row=True)
+    assert rows == {"a": [b"1", b"5"], "b": [b"2", b"6"]}
+    assert list(batches[0].rows) == [2, 4]
+    piece = replace(whole(path), layout=CsvLayout(units_row=True))
+    [located] = csv_source.with_lines(piece, bad)
+    assert (located.row, located.line) == (3, 4 + units.count("\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("4.02,310.5,1", True),
+        ("2026-01-31 12:00:00,4.02", True),
+        ("31.01.2026,12:30,-1e-3", True),
+        ("ok,4.02,ok", True),  # no header has one name twice
+        ("pressure,temperature", False),
+        ("p1,310,t2", False),
+        (",a", False),
+        ("2026", False),
+        ("time,2025,2026", False),
+    ],
+)
+def test_a_first_line_of_numbers_times_or_repeats_looks_like_data(tmp_path, line, expected):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{line}\n1,2,3\n")
+    assert looks_like_data(first_cells(str(path))) is expected

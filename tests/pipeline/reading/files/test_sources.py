@@ -1,4 +1,5 @@
 import functools
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,3 +70,41 @@ def test_a_truncated_parquet_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"a\.parquet is not a readable Parquet file"):
         sources.plan_pieces([str(path)], "parquet")
+
+
+@pytest.mark.parametrize(("names", "shown"), [(["t", "t"], "'t'"), (["t", "t "], "'t '")])
+def test_two_parquet_columns_of_one_name_are_an_error(tmp_path, names, shown):
+    path = tmp_path / "joined.parquet"
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=names), path)
+    [piece] = sources.plan_pieces([str(path)], "parquet")
+    message = rf"joined\.parquet contains `t` more than once \(column 1 't', column 2 {shown}\)"
+    with pytest.raises(InputError, match=message):
+        sources.read_schema(piece)
+    with pytest.raises(InputError, match=message):
+        list(sources.read_piece(piece))
+
+
+def test_parquet_names_are_trimmed_also_where_columns_are_asked_for(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({" a\u00a0": [1], "b.c ": [2], "s": [{"x": 1}]}), path)
+    [piece] = sources.plan_pieces([str(path)], "parquet")
+    assert sources.read_schema(piece).names == ["a", "b.c", "s"]
+    [raw] = sources.read_piece(piece)
+    assert raw.batch.to_pylist() == [{"a": 1, "b.c": 2, "s": {"x": 1}}]
+    [asked] = sources.read_piece(piece, columns=["b.c"])
+    assert asked.batch.to_pylist() == [{"b.c": 2}]
+
+
+def test_the_columns_that_some_files_lack_are_named_with_those_files(tmp_path):
+    paths = [f"{tmp_path}/{name}.csv" for name in "abc"]
+    for path, header in zip(paths, ("x,y", "x,y,humidity", "x,extra"), strict=True):
+        Path(path).write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
+    missing = sources.missing_columns(sources.plan_pieces(paths, "csv"))
+    assert missing == {
+        "y": [paths[2]],
+        "humidity": [paths[0], paths[2]],
+        "extra": [paths[0], paths[1]],
+    }
+    assert sources.describe_missing("y", missing["y"], 3) == (
+        f"column `y` is missing in 1 of 3 files ({paths[2]})"
+    )
