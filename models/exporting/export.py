@@ -120,6 +120,19 @@ def export_model(
     path.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
 
 
+def add_model_info(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Adds facts to a model's `assets.extra/model_info.json`.
+
+    Args:
+        folder: The SavedModel.
+        facts: JSON values by name.
+    """
+    path = folder / MODEL_INFO_FILE
+    info = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(info | dict(facts), indent=2) + "\n", encoding="utf-8")
+
+
 def _argument(position: int) -> str:
     return f"column_{position}"
 

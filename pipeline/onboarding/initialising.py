@@ -46,7 +46,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     name: str | None,
     project_dir: Path,
     force: bool,
-    options: ReadOptions | None = None,
+    reading: ReadOptions | None = None,
 ) -> InitReport:
     """Profiles the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or neither.
 
@@ -57,7 +57,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         name: Name of the use case; derived from the name of the data by default.
         project_dir: Folder that holds `configs` and `schema`.
         force: Overwrite existing files.
-        options: What the person says about how the data are written.
+        reading: What the person says about how the data are written.
 
     Raises:
         InputError: The data cannot be used, the name is invalid, or the files exist.
@@ -66,7 +66,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
     _check_free([config_path, schema_path], force=force)
-    table = read_table(data, label, options or ReadOptions())
+    table = read_table(data, label, reading or ReadOptions())
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     proposal = propose(table, label, choose_positive(label, table.classes, positive))

@@ -15,6 +15,7 @@ from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
 from pipeline.prediction.by_server import SIGNATURE, count_decisions, make_read_plan
+from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
 from pipeline.prediction.options import PredictOptions, PredictSummary
@@ -30,16 +31,17 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
         InputError: The input is invalid or no model was pushed; no output is written.
     """
     files = input_files.find_input_files(options.data)
-    pieces = input_files.plan_pieces(files, config.data.csv_layout)
     output = options.output_file or _DEFAULT_OUTPUT
     _check_new_folder(output)
     name = options.model or config.name
     model = latest_model(OutputFolder(options.output.absolute()), name)
     # Importing TensorFlow and Beam takes seconds, so all other checks come first.
+    spec = reading_spec(config, model)
+    pieces = input_files.plan_pieces(files, spec.layout)
     with console.status("Importing TensorFlow and Beam"):
         from pipeline.prediction import beam_inference
     signature = beam_inference.read_signature(model, SIGNATURE)
-    plan = make_read_plan(config, pieces, signature.inputs, id_column=options.id_column)
+    plan = make_read_plan(spec, pieces, signature.inputs, id_column=options.id_column)
     incoming = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     job = beam_inference.Job(
         pieces=tuple(pieces),

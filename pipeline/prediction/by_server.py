@@ -8,16 +8,20 @@ import numpy as np
 from rich.console import Console
 
 from common.errors import InputError, StepFailedError
+from common.output_folder import OutputFolder
+from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
+from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.reading import PredictionRows, ReadPlan, check_id_column, read_rows
 from pipeline.prediction.files.results import ResultFile, result_table
-from pipeline.prediction.model_columns import decide_columns, prediction_spec
+from pipeline.prediction.model_columns import decide_columns
 from pipeline.prediction.options import DEFAULT_SERVER, PredictOptions, PredictSummary
 from pipeline.prediction.progress import RowProgress
 from pipeline.reading.files.pieces import BadRow, Piece
 from pipeline.reading.files.sources import open_parquet
+from pipeline.reading.ingest_spec import IngestSpec
 from serving.client import (
     Client,
     InputMismatchError,
@@ -102,11 +106,12 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         StepFailedError: The server cannot be reached or failed; no output is written.
     """
     files = input_files.find_input_files(options.data)
-    pieces = input_files.plan_pieces(files, config.data.csv_layout)
+    model = options.model or config.name
+    spec = reading_spec(config, _local_model(options, model))
+    pieces = input_files.plan_pieces(files, spec.layout)
     output = options.output_file or _DEFAULT_OUTPUT
     if output.resolve() in {Path(path).resolve() for path in files.paths}:
         raise InputError(f"--output-file {output} is the input data itself. Choose another file.")
-    model = options.model or config.name
     summary = PredictSummary(model=model, source=options.server, output=str(output))
     try:
         with (
@@ -115,7 +120,7 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
             RowProgress(console, total=_count_rows(files, pieces)) as progress,
         ):
             inputs = plain_inputs(client.metadata())
-            plan = make_read_plan(config, pieces, inputs, id_column=options.id_column)
+            plan = make_read_plan(spec, pieces, inputs, id_column=options.id_column)
             bad_rows = _Prediction(client, plan, results, summary).run(pieces, progress)
     except InputMismatchError as error:
         raise InputError(str(error)) from error
@@ -125,6 +130,13 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
     if bad_rows:
         summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output, plan.spec.layout))
     return summary
+
+
+def _local_model(options: PredictOptions, name: str) -> Path | None:
+    """The latest version below the output folder, whose contract the server's model has too."""
+    base = OutputFolder(options.output.absolute()).serving(name)
+    versions = served_versions(base) if base.is_dir() else []
+    return base / str(versions[-1]) if versions else None
 
 
 def plain_inputs(metadata: ModelMetadata) -> Mapping[str, TensorSpec]:
@@ -142,7 +154,7 @@ def plain_inputs(metadata: ModelMetadata) -> Mapping[str, TensorSpec]:
 
 
 def make_read_plan(
-    config: Config,
+    spec: IngestSpec,
     pieces: Sequence[Piece],
     inputs: Mapping[str, TensorSpec],
     *,
@@ -153,7 +165,6 @@ def make_read_plan(
     Raises:
         InputError: A column is missing, or has a type that the model does not accept.
     """
-    spec = prediction_spec(config)
     plan = ReadPlan(
         columns=decide_columns(inputs, pieces, spec),
         spec=spec,

@@ -2,13 +2,11 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
-from pipeline.config import Config
 from pipeline.prediction.files import input_files
 from pipeline.reading.columns import (
     COLUMN_TYPES,
@@ -20,16 +18,11 @@ from pipeline.reading.columns import (
     wide_parts,
 )
 from pipeline.reading.files.pieces import Piece
-from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
+from pipeline.reading.ingest_spec import IngestSpec
 from serving.client import TensorSpec
 
 _LISTS: dict[str, Type] = {"f": "float list", "i": "int list", "O": "bytes list"}
 _SINGLE: dict[str, Type] = {"f": "float", "i": "int", "O": "bytes"}
-
-
-def prediction_spec(config: Config) -> IngestSpec:
-    """Returns the ingestion settings for prediction: those of training without label and split."""
-    return replace(make_ingest_spec(config), split_column=None, strategy="stratified")
 
 
 def decide_columns(
@@ -72,7 +65,9 @@ def _decide(tensor: TensorSpec, spec: IngestSpec, pieces: Sequence[Piece]) -> Co
         return Column(name=tensor.name, type=types[kind])
     column_type = "time" if _is_time(tensor.name, spec) else types[kind]
     return Column(
-        name=tensor.name, type=column_type, form=_form_for(tensor, types[kind], column_type, spec)
+        name=tensor.name,
+        type=column_type,
+        form=_form_for(tensor, types[kind], column_type, spec),
     )
 
 
@@ -128,4 +123,7 @@ def _describe_missing(name: str, names: Sequence[str], path: str) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean `{near[0]}`?" if near else "."
     listed = ", ".join(f"`{column}`" for column in names[:30])
-    return f"The model needs the column `{name}`, which is not in {path}{hint} Columns found: {listed}."
+    return (
+        f"The model needs the column `{name}`, which is not in {path}{hint} "
+        f"Columns found: {listed}."
+    )

@@ -103,11 +103,13 @@ class Profile:
         kinds: Kinds of each column over all files.
         texts: Profiles of the text columns.
         num_rows: Rows read; not every row is read where the file declares its types.
+        lacking: Columns named in the config that some files lack, each with those files.
     """
 
     kinds: dict[str, set[Kind]] = field(default_factory=dict)
     texts: dict[str, TextProfile] = field(default_factory=dict)
     num_rows: int = 0
+    lacking: dict[str, set[str]] = field(default_factory=dict)
 
     def merge(self, other: "Profile") -> None:
         """Merges the profile of another part of the data into this one."""
@@ -116,6 +118,8 @@ class Profile:
         for name, text in other.texts.items():
             self.texts.setdefault(name, TextProfile()).merge(text)
         self.num_rows += other.num_rows
+        for name, files in other.lacking.items():
+            self.lacking.setdefault(name, set()).update(files)
 
     def add_batch(self, batch: pa.RecordBatch, spec: IngestSpec, *, csv: bool) -> None:
         """Adds one raw batch to the profile."""
@@ -215,25 +219,32 @@ def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
     return tuple(sorted(columns, key=lambda column: column.name))
 
 
-def check_names(names: Sequence[str], spec: IngestSpec, *, where: str = "the data") -> None:
+def check_names(
+    names: Sequence[str],
+    spec: IngestSpec,
+    *,
+    where: str = "the data",
+    required: Sequence[str] | None = None,
+) -> None:
     """Checks that `names` contains every column named in the config.
 
     Args:
         names: Columns found.
         spec: The ingestion settings.
         where: Description of the data, for the message.
+        required: The columns that must be there; by default all that the config names.
 
     Raises:
         InputError: Names the missing column, the nearest match and the columns found.
     """
-    for required in spec.required:
-        if required in names:
+    for name in spec.required if required is None else required:
+        if name in names:
             continue
-        nearest = difflib.get_close_matches(required, names, n=1)
-        what = "label column" if required == spec.label else "column"
-        what = f"{spec.strategy} column" if required == spec.split_column else what
+        nearest = difflib.get_close_matches(name, names, n=1)
+        what = "label column" if name == spec.label else "column"
+        what = f"{spec.strategy} column" if name == spec.split_column else what
         raise InputError(
-            f"The {what} `{required}` is not in {where}"
+            f"The {what} `{name}` is not in {where}"
             + (f"; did you mean `{nearest[0]}`?" if nearest else ".")
             + f" Columns found: {_listed(names)}."
         )

@@ -5,6 +5,7 @@ rate does not cause the data to be read again.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -95,6 +96,23 @@ class IngestSpec(JsonValue):
     required: tuple[str, ...]
     needed: tuple[str, ...]
     types: dict[str, SchemaType]
+
+
+def reading_contract(spec: IngestSpec) -> IngestSpec:
+    """Returns the part of the settings that says how rows are read, which travels in the model.
+
+    How rows are assigned to splits, and how many may be bad, is no part of it.
+    """
+    return replace(
+        spec,
+        max_bad_rows=0,
+        drop_duplicates=False,
+        strategy="stratified",
+        split_column=None,
+        block_rows=0,
+        shares=(1.0, 0.0, 0.0),
+        seed=0,
+    )
 
 
 def make_ingest_spec(config: Config) -> IngestSpec:

@@ -55,8 +55,9 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
         if form.format is not None:
             return parse_texts(column, form.format, form.zone)
         return _from_number_texts(column, form)
-    if form.format is not None or not _is_number(column.type):
+    if not _is_number(column.type):
         return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
+    # Stored numbers in a column of texts are seconds, as the served model takes them.
     return _from_numbers(column, form.unit)
 
 

@@ -17,6 +17,7 @@ from models.probabilities.sampling import SAMPLING_KEY, SamplingRecord, Sampling
 from pipeline.components.case_control.executor import SAMPLING_PROPERTY
 
 _EXAMPLES = standard_component_specs.EXAMPLES_KEY
+READING_KEY = "reading"
 
 
 class Executor(GenericExecutor):  # type: ignore[misc]
@@ -43,8 +44,11 @@ class Executor(GenericExecutor):  # type: ignore[misc]
         recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
         super().Do(input_dict, output_dict, told_of_sampling(input_dict, exec_properties))
         model = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_KEY])
+        exported = path_utils.serving_model_path(model)
         if recorded:
-            check_export(path_utils.serving_model_path(model), SamplingRecord.from_json(recorded))
+            check_export(exported, SamplingRecord.from_json(recorded))
+        if READING_KEY in config:
+            note_reading(exported, config[READING_KEY])
 
 
 def told_of_sampling(
@@ -59,8 +63,22 @@ def told_of_sampling(
     examples = artifact_utils.get_single_instance(input_dict[_EXAMPLES])
     recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
     config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-    told = config | ({SAMPLING_KEY: recorded} if recorded else {})
-    return exec_properties | {standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(told)}
+    extended = config | ({SAMPLING_KEY: recorded} if recorded else {})
+    return exec_properties | {
+        standard_component_specs.CUSTOM_CONFIG_KEY: json_utils.dumps(extended)
+    }
+
+
+def note_reading(folder: str, contract: str) -> None:
+    """Writes how rows are read into the model, for `predict` to read them alike.
+
+    Args:
+        folder: The exported SavedModel.
+        contract: JSON of the `IngestSpec` that the examples were read by.
+    """
+    from models.exporting.export import add_model_info
+
+    add_model_info(Path(folder), {READING_KEY: json.loads(contract)})
 
 
 def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:

@@ -68,11 +68,28 @@ def _without_units(raw: RawBatch, piece: Piece) -> RawBatch:
     if not piece.layout.units_row:
         return raw
     first = int(len(raw.rows) > 0 and raw.rows[0] == 1)
+    if first:
+        _check_units(raw.batch, piece.path)
     return RawBatch(
         batch=raw.batch.slice(first),
         rows=raw.rows[first:],
         bad_rows=[bad for bad in raw.bad_rows if bad.row != 1],
     )
+
+
+def _check_units(batch: pa.RecordBatch, path: str) -> None:
+    """Refuses to skip a row of values: a unit such as `bar` or `[K]` is no number."""
+    cells = {
+        name: batch.column(place)[0].as_py() or b"" for place, name in enumerate(batch.schema.names)
+    }
+    for name, cell in cells.items():
+        text = cell.decode(errors="replace").strip()
+        if text[:1].isdigit() or text.lstrip("+-.,")[:1].isdigit():
+            raise InputError(
+                f"{path}: data.units_row says that the row after the header holds units, but "
+                f"column `{name}` has {text[:40]!r} there. Use files of one layout, or set "
+                "data.units_row to false."
+            )
 
 
 def _open(

@@ -20,6 +20,8 @@ data:
   max_bad_rows: 1
   wide_signals:
     wave: {first: t0, last: t2}
+  columns:
+    seconds: {type: time, format: "%d.%m.%Y %H:%M:%S"}
 features:
   volts: {kind: numeric}
   wave: {kind: signal, num_samples: 3}

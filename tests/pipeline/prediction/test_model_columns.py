@@ -7,9 +7,10 @@ import pytest
 
 from common.errors import InputError
 from pipeline.config_loading import load_config
+from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files.input_files import find_input_files, plan_pieces
 from pipeline.prediction.files.reading import ReadPlan, read_rows
-from pipeline.prediction.model_columns import decide_columns, prediction_spec
+from pipeline.prediction.model_columns import decide_columns
 from serving.client import TensorSpec
 from tests.pipeline.prediction.readings import CONFIG, write_config
 
@@ -20,7 +21,7 @@ def spec(name, dtype="float32", *row_shape: int) -> TensorSpec:
 
 @pytest.fixture
 def decide(tmp_path):
-    ingest = prediction_spec(load_config(write_config(tmp_path, CONFIG)))
+    ingest = reading_spec(load_config(write_config(tmp_path, CONFIG)), None)
 
     def decide_(*inputs: TensorSpec):
         pieces = plan_pieces(find_input_files(str(tmp_path / "data")))
@@ -65,16 +66,14 @@ def test_a_list_column_wins_over_the_config_that_spreads_it(decide, data):
     assert rows.features.column("wave").to_pylist() == [[1.0, 2.0, 3.0]]
 
 
-def test_all_files_decide_how_times_read(decide, data):
-    # Alone, 03/04/2020 is the fourth of March; with 25/12/2020 it is the third of April.
-    (data / "a.csv").write_text("seconds\n03/04/2020\n")
-    [column], _ = decide(spec("seconds", "int64"))
-    assert column.time_format == "%m/%d/%Y"
-    (data / "b.csv").write_text("seconds\n25/12/2020\n")
-    [column], [first, _] = decide(spec("seconds", "int64"))
-    assert column.time_format == "%d/%m/%Y"
+def test_times_are_read_by_the_declared_format_whatever_the_file_suggests(decide, data):
+    # Alone, 03.04.2020 could be the fourth of March.
+    (data / "a.csv").write_text("seconds\n03.04.2020 00:00:00\n04/03/2020\n")
+    _, [rows] = decide(spec("seconds", "int64"))
     # 2020-04-03: 18262 days to 2020, and 31 + 29 + 31 + 2 days.
-    assert first.features.column("seconds").to_pylist() == [(18262 + 93) * 86400]
+    assert rows.features.column("seconds").to_pylist() == [(18262 + 93) * 86400]
+    [bad] = rows.bad_rows
+    assert "expected a time written as %d.%m.%Y %H:%M:%S" in bad.reason
 
 
 def test_arrow_times_are_read_as_they_are(decide, data):

@@ -110,6 +110,8 @@ def test_the_graph_knows_the_same_words_as_the_reading():
         ({"zone": "Europe/Berlin"}, binary("2026-01-31T12:00Z")),
         ({"format": "%d/%m/%Y"}, pa.array([pd.Timestamp("2026-01-31T12:00:00")])),
         ({"zone": "Europe/Berlin"}, pa.array([pd.Timestamp("2026-01-31T13:00:00")])),
+        # What the served model itself takes: seconds.
+        ({"format": "%d/%m/%Y"}, pa.array([1769860800])),
         ({}, pa.array([pd.Timestamp("2026-01-31T12:00:00.9", tz="UTC")])),
     ],
 )
@@ -126,7 +128,7 @@ def test_one_time_in_every_declared_form(form, column):
         ({}, binary("31/01/2026")),
         ({"format": "%d/%m/%Y"}, binary("2026-01-31")),
         ({"format": "%d/%m/%Y"}, binary("01/31/2026")),
-        ({"format": "%d/%m/%Y"}, pa.array([1769860800])),
+        ({"format": "%d/%m/%Y"}, pa.array([1769860800123])),
         ({"unit": "s"}, binary("soon")),
         ({"format": "%d/%m/%Y"}, binary("0000-00-00")),
     ],

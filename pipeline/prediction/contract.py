@@ -1,0 +1,32 @@
+"""How rows are read for a model: by the contract that travels in it, else by the config."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec, reading_contract
+
+_MODEL_INFO = Path("assets.extra") / "model_info.json"
+
+
+def reading_spec(config: Config, model: Path | None) -> IngestSpec:
+    """Returns how rows to predict are read.
+
+    Args:
+        config: The use case; says how many rows may be bad, and reads for a model that is not on
+            this machine or was trained before models carried their contract.
+        model: The model's folder, if it is on this machine.
+    """
+    spec = _contract_of(model) if model is not None else None
+    if spec is None:
+        spec = reading_contract(make_ingest_spec(config))
+    return replace(spec, max_bad_rows=config.data.max_bad_rows)
+
+
+def _contract_of(model: Path) -> IngestSpec | None:
+    path = model / _MODEL_INFO
+    if not path.is_file():
+        return None
+    reading = json.loads(path.read_text(encoding="utf-8")).get("reading")
+    return None if reading is None else IngestSpec.from_json(json.dumps(reading))
