@@ -1,4 +1,4 @@
-"""Reads a use case's YAML, and says all that is wrong with it, with file, line and key."""
+"""Loading of a use case's YAML; reports every problem with file, line and key."""
 
 import dataclasses
 import difflib
@@ -67,6 +67,21 @@ def config_to_json(config: Config) -> str:
     `folder` is left out: it depends on where the checkout lies, and a cache key must not.
     """
     return _ADAPTER.dump_json(config, exclude={"folder"}).decode()
+
+
+def config_from_json(text: str) -> Config:
+    """Returns the config that `config_to_json` wrote; `folder` is the working directory.
+
+    Raises:
+        InputError: It was written by another version of the project.
+    """
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError as error:
+        raise InputError(
+            f"The recorded configuration is not one of this version of Faultline: {error}. Give "
+            "the YAML with --config."
+        ) from error
 
 
 def config_digest(config: Config) -> str:
@@ -164,7 +179,7 @@ def _describe(details: ErrorDetails, document: CommentedMap) -> _Problem:
 
 
 def _yaml_path(loc: YamlPath) -> YamlPath:
-    """Returns the place in the YAML: pydantic's without the names of a union's members."""
+    """Returns the path in the YAML: pydantic's without the names of a union's members."""
     if loc[:1] == ("features",):
         return loc[:2] + loc[3:]
     if loc[:2] == ("label", "positive"):

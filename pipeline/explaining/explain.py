@@ -1,69 +1,131 @@
-"""`faultline explain`: one example of the test split, and the model on the whole."""
+"""`faultline explain`: why a model gave one answer, and what its columns are worth to it."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
-from rich.table import Table
 
 from common.errors import InputError
+from common.example_files import split_files
+from models.exporting.export import SERVING_DEFAULT, read_signatures
+from models.features import Feature, FeatureTable, Signal, Time, of_kind
+from models.inputs.preprocessing import MISSING_INT
+from models.inputs.raw_columns import columns_from_examples
+from models.model_spec import ModelSpec
 from pipeline.comparing.comparison import find_run
 from pipeline.comparing.pairing import CannotPairError, find_pair
-from pipeline.explaining.importance import Importance
-from pipeline.lineage.graph import Graph
+from pipeline.config import Config
+from pipeline.config_loading import config_from_json
+from pipeline.explaining.attribution import (
+    Probability,
+    as_tensors,
+    integrated_gradients,
+    load_probability,
+    mean_baseline,
+)
+from pipeline.explaining.importance import Importance, permutation_importance
+from pipeline.explaining.rows import (
+    Row,
+    RowChoice,
+    TestSplit,
+    find_row,
+    read_split,
+    row_of_file,
+    row_of_request,
+    shown_value,
+)
+from pipeline.explaining.shapley import Columns, Shapley, shapley_values
+from pipeline.explaining.training_rows import Neighbour, TrainingRows, nearest_rows, sample_rows
+from pipeline.lineage.graph import Graph, Run
+from pipeline.lineage.references import pushed_name
+from pipeline.lineage.runs import examples_of, run_output
+from pipeline.tracking.run_record import model_spec
 
 REPEATS = 10
+NUM_BACKGROUND = 100
+# Training rows that are looked through for neighbours; more would take memory and minutes.
+_NUM_TRAINING_ROWS = 10_000
 
 
-@dataclass(frozen=True)
-class TestSplit:
-    """The test examples of a run.
+@dataclass(frozen=True, kw_only=True)
+class ColumnPart:
+    """A column's part in one answer.
 
     Attributes:
-        columns: As clients send them, `[n]` or `[n, samples]` each.
-        labels: `[n]` of 0 and 1.
-        others: Texts of the columns that the model does not see, by column, `[n]`.
+        column: The column.
+        part: Its Shapley value.
+        error: The standard error that sampling leaves in it.
+        value: The row's value in words; empty for a missing one.
+        unit: The value's physical unit, or empty.
     """
 
-    __test__ = False  # no test, whatever pytest thinks of its name
+    column: str
+    part: float
+    error: float
+    value: str
+    unit: str
 
-    columns: Mapping[str, NDArray[Any]]
-    labels: NDArray[np.int64]
-    others: Mapping[str, list[str]]
+
+@dataclass(frozen=True, kw_only=True)
+class SignalPart:
+    """Where in a signal its effect is.
+
+    Attributes:
+        column: The signal.
+        unit: Physical unit of a sample, or empty.
+        seconds: Times of the samples from the first one on.
+        values: The samples; None where one is missing.
+        parts: Integrated gradients of the samples, from the mean of the background to the row; the
+            other columns are the row's own.
+    """
+
+    column: str
+    unit: str
+    seconds: list[float]
+    values: list[float | None]
+    parts: list[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """Why a model answered so for a row.
 
     Attributes:
-        run: The run's id.
+        run: The run that trained the model.
+        version: `NAME/VERSION` that the run pushed, or that it pushed none.
         use_case: Its use case.
-        row: The row of the test split.
-        label: Its label.
+        row: What the row is, for people.
+        slug: The same for a file name.
+        label: Its label, or None where it is not known.
         probability: The model's answer.
-        baseline_probability: Its answer for the mean of the split.
-        gap: What the parts leave of the difference of the two.
-        parts: By numeric column, the part of each number.
-        values: By column, the example's values.
-        importances: What the columns are worth to the model.
+        background_probability: Its mean answer for the background rows.
+        num_background: Background rows, drawn from train.
+        parts: The columns' parts, the greatest first; they add up to the difference of the two.
+        signals: Where in each signal its effect is.
+        neighbours: The training rows that are most alike, the nearest first.
+        num_searched: Training rows that were looked through for them.
+        num_train: Rows of the train split.
+        importances: What the columns are worth to the model; empty where test has one class only.
     """
 
     run: str
+    version: str
     use_case: str
-    row: int
-    label: int
+    row: str
+    slug: str
+    label: int | None
     probability: float
-    baseline_probability: float
-    gap: float
-    parts: dict[str, list[float]]
-    values: dict[str, Any]
+    background_probability: float
+    num_background: int
+    parts: list[ColumnPart]
+    signals: list[SignalPart]
+    neighbours: list[Neighbour]
+    num_searched: int
+    num_train: int
     importances: list[Importance]
 
     def to_json(self) -> dict[str, Any]:
@@ -71,199 +133,174 @@ class Explanation:
         return asdict(self)
 
 
-def explain(graph: Graph, reference: str, row: int | None, where: str | None) -> Explanation:
+def explain(
+    graph: Graph, reference: str, choice: RowChoice, config: Config | None = None
+) -> Explanation:
     """Returns why a run's model answered so for a row.
 
     Args:
         graph: What ML Metadata holds.
-        reference: A run's id, or `latest`.
-        row: The row of the test split from 0, as ErrorAnalyzer's list has it.
-        where: `COLUMN=VALUE` of one row, instead of its number.
+        reference: A run's id, a version, or `latest`.
+        choice: The row that is meant.
+        config: How a data file is read; by default as the run read its data.
 
     Raises:
         InputError: There is no such run, model or row.
     """
-    from models.exporting.export import SERVING_DEFAULT, read_signatures
-    from pipeline.explaining.attribution import (
-        as_tensors,
-        integrated_gradients,
-        load_probability,
-        mean_baseline,
-    )
-    from pipeline.explaining.importance import permutation_importance
-
     run = find_run(graph, reference)
     try:
         pair = find_pair(graph, run, run)
     except CannotPairError as error:
         raise InputError(f"Run {run.id} cannot be explained: {error}.") from error
+    spec = _spec_of(run)
     inputs = read_signatures(pair.second)[SERVING_DEFAULT].inputs
     split = read_split(pair.files, inputs, pair.label)
-    row = find_row(split, row, where)
+    row = _choose_row(choice, split, config or _config_of(run, choice), pair.second)
+    training = sample_rows(_train_files(graph, run), _NUM_TRAINING_ROWS, seed=spec.seed)
+    background = _background(training, inputs, spec.seed)
     probability = load_probability(pair.second)
-    example = {name: values[row : row + 1] for name, values in split.columns.items()}
-    found = integrated_gradients(probability, example, mean_baseline(split.columns))
+    shapley = shapley_values(_asking(probability), row.columns, background, seed=spec.seed)
     return Explanation(
         run=run.id,
+        version=_version(graph, run),
         use_case=run.use_case,
-        row=row,
-        label=int(split.labels[row]),
-        probability=found.probability,
-        baseline_probability=found.baseline_probability,
-        gap=found.gap,
-        parts={name: np.atleast_1d(part).tolist() for name, part in found.parts.items()},
-        values={name: _plain(values[0]) for name, values in example.items()},
-        importances=permutation_importance(
-            lambda columns: probability(as_tensors(columns)).numpy().astype(float),
-            split.columns,
-            split.labels,
-            repeats=REPEATS,
-        ),
+        row=row.title,
+        slug=row.slug,
+        label=row.label,
+        probability=shapley.probability,
+        background_probability=shapley.background_probability,
+        num_background=min(NUM_BACKGROUND, len(training.records)),
+        parts=_column_parts(shapley, row, spec.features),
+        signals=_signal_parts(probability, row, background, spec.features),
+        neighbours=nearest_rows(row.columns, training, _transform_graph(graph, run), spec),
+        num_searched=len(training.records),
+        num_train=training.num_rows,
+        importances=_importances(probability, split),
     )
 
 
-def read_split(files: Sequence[Path], inputs: Mapping[str, Any], label: str) -> TestSplit:
-    """Reads the test examples as clients would send them.
-
-    Args:
-        files: Gzip TFRecords of tf.Examples, in order.
-        inputs: The inputs of `serving_default`.
-        label: The label column.
-    """
-    import tensorflow as tf
-
-    from models.inputs.raw_columns import columns_from_examples
-
-    names = [str(file) for file in files]
-    records = list(tf.data.TFRecordDataset(names, compression_type="GZIP").as_numpy_iterator())
-    features = [tf.train.Example.FromString(record).features.feature for record in records]
-    unseen = sorted({name for each in features for name in each} - set(inputs) - {label})
-    return TestSplit(
-        # A signature's inputs have another order in every process.
-        columns=dict(sorted(columns_from_examples(records, inputs).items())),
-        labels=np.array([each[label].int64_list.value[0] for each in features]),
-        others={name: [_text(each[name]) for each in features] for name in unseen},
-    )
+def _choose_row(choice: RowChoice, split: TestSplit, config: Config | None, model: Path) -> Row:
+    if choice.request is not None:
+        return row_of_request(choice.request, model)
+    if choice.data is None:
+        return split.row(find_row(split, choice.row, choice.where))
+    if config is None:
+        raise InputError("The run has not recorded how it read its data; give its YAML, --config.")
+    return row_of_file(choice, config, model)
 
 
-def _text(feature: Any) -> str:
-    kind = feature.WhichOneof("kind")
-    values = list(getattr(feature, kind).value) if kind else []
-    return _shown(values[0]) if len(values) == 1 else ""
+def _config_of(run: Run, choice: RowChoice) -> Config | None:
+    return config_from_json(json.dumps(run.config)) if choice.data and run.config else None
 
 
-def find_row(split: TestSplit, row: int | None, where: str | None) -> int:
-    """Returns the row that is meant.
+def _spec_of(run: Run) -> ModelSpec:
+    trainer = next(step for step in run.steps if step.node == "Trainer" and step.succeeded)
+    return ModelSpec.from_json(json.dumps(model_spec(trainer)))
 
-    Raises:
-        InputError: There is none, or `where` fits several.
-    """
-    size = len(split.labels)
-    if where is None:
-        if row is None or not 0 <= row < size:
-            raise InputError(f"There is no row {row} in the test split; it has 0 to {size - 1}.")
-        return row
-    column, equals, value = where.partition("=")
-    texts = dict(split.others) | {
-        name: [_shown(each) for each in values.tolist()]
-        for name, values in split.columns.items()
-        if values.ndim == 1
-    }
-    if not equals or column not in texts:
-        known = ", ".join(sorted(texts))
-        raise InputError(
-            f"--where takes COLUMN=VALUE with one of the columns {known}; got {where}."
+
+def _version(graph: Graph, run: Run) -> str:
+    pushed = run_output(graph, run, "PushedModel")
+    return pushed_name(pushed) if pushed else "none: the run ended before the push"
+
+
+def _train_files(graph: Graph, run: Run) -> list[str]:
+    examples = examples_of(graph, run)
+    files = split_files(examples.uri, "train") if examples else []
+    if not files:
+        raise InputError(f"Run {run.id} cannot be explained: its train examples are gone.")
+    return files
+
+
+def _transform_graph(graph: Graph, run: Run) -> Path:
+    transformed = run_output(graph, run, "TransformGraph")
+    if transformed is None or not Path(transformed.uri).is_dir():
+        raise InputError(f"Run {run.id} cannot be explained: its transform graph is gone.")
+    return Path(transformed.uri)
+
+
+def _background(
+    training: TrainingRows, inputs: Mapping[str, Any], seed: int
+) -> dict[str, NDArray[Any]]:
+    """Columns of some training rows, drawn at random."""
+    order = np.random.default_rng(seed).permutation(len(training.records))[:NUM_BACKGROUND]
+    records = [training.records[place] for place in sorted(order.tolist())]
+    return columns_from_examples(records, inputs)
+
+
+def _asking(probability: Probability) -> Callable[[Columns], NDArray[np.float64]]:
+    return lambda columns: probability(as_tensors(columns)).numpy().astype(np.float64)
+
+
+def _column_parts(shapley: Shapley, row: Row, features: FeatureTable) -> list[ColumnPart]:
+    parts = [
+        ColumnPart(
+            column=name,
+            part=part,
+            error=shapley.errors[name],
+            value=_value_text(row.columns[name][0], features.get(name)),
+            unit="" if isinstance(features.get(name), Signal) else _unit(features, name),
         )
-    rows = [number for number, text in enumerate(texts[column]) if text == value]
-    if len(rows) != 1:
-        such = ", such as " + ", ".join(texts[column][:3])
-        raise InputError(
-            f"{len(rows)} rows of the test split have {where}; exactly one is needed"
-            f"{'' if rows else such}."
-        )
-    return rows[0]
-
-
-def _shown(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return _shown(value)
-    numbers = np.asarray(value, float)
-    clean = [float(number) if np.isfinite(number) else None for number in numbers.reshape(-1)]
-    return clean if numbers.ndim else clean[0]
-
-
-def render_explanation(found: Explanation) -> RenderableType:
-    """Returns the tables for the terminal."""
-    parts = Table(title=f"row {found.row} of test, label {found.label}", title_justify="left")
-    for header in ("column", "part", "value"):
-        parts.add_column(header, justify="left" if header == "column" else "right")
-    for column, part, value in _part_rows(found):
-        parts.add_row(column, f"{part:+.4f}", value)
-    worth = Table(title="worth to the model, PR-AUC", title_justify="left")
-    for header in ("column", "mean", "least", "greatest"):
-        worth.add_column(header, justify="left" if header == "column" else "right")
-    for each in found.importances:
-        worth.add_row(each.column, *(f"{v:.4f}" for v in (each.mean, each.low, each.high)))
-    line = (
-        f"probability {found.probability:.4f}; for the mean of test "
-        f"{found.baseline_probability:.4f}; the parts leave {found.gap:+.4f}"
-    )
-    return Group(parts, line, worth)
-
-
-def _part_rows(found: Explanation) -> list[tuple[str, float, str]]:
-    rows = []
-    for column, part in found.parts.items():
-        value = found.values[column]
-        text = f"{len(value)} samples" if isinstance(value, list) else _number(value)
-        rows.append((column, float(sum(part)), text))
-    return sorted(rows, key=lambda each: -abs(each[1]))
-
-
-def _number(value: float | None) -> str:
-    return "missing" if value is None else f"{value:.6g}"
-
-
-def write_page(found: Explanation, folder: Path) -> Path:
-    """Writes the page and returns its path.
-
-    Args:
-        found: What `explain` returned.
-        folder: Where reports go.
-    """
-    from plotly.offline import get_plotlyjs
-
-    text = (resources.files("pipeline.explaining") / "templates" / "explain.html.j2").read_text(
-        encoding="utf-8"
-    )
-    signals = [
-        {"name": column, "values": found.values[column], "parts": part}
-        for column, part in found.parts.items()
-        if isinstance(found.values[column], list)
+        for name, part in shapley.parts.items()
     ]
-    html = (
-        Environment(autoescape=True, undefined=StrictUndefined)
-        .from_string(text)
-        .render(
-            name=found.use_case,
-            run=found.run,
-            row=found.row,
-            label=found.label,
-            probability=found.probability,
-            baseline=found.baseline_probability,
-            gap=found.gap,
-            parts=_part_rows(found),
-            signals=signals,
-            importances=found.importances,
-            repeats=REPEATS,
-            plotly_js=get_plotlyjs() if signals else "",
+    return sorted(parts, key=lambda one: (-abs(one.part), one.column))
+
+
+def _unit(features: FeatureTable, name: str) -> str:
+    return str(getattr(features.get(name), "unit", ""))
+
+
+def _value_text(value: Any, feature: Feature | None) -> str:
+    """A value in words; empty for a missing one."""
+    if isinstance(value, bytes):
+        return shown_value(value)
+    if np.ndim(value):
+        missing = int((~np.isfinite(value)).sum())
+        return f"{len(value)} samples" + (f", {missing} missing" if missing else "")
+    if np.issubdtype(type(value), np.integer):
+        if value == MISSING_INT:
+            return ""
+        if isinstance(feature, Time):
+            return np.datetime_as_string(np.datetime64(int(value), "s")) + "Z"
+        return str(value)
+    return f"{value:.6g}" if np.isfinite(value) else ""
+
+
+def _signal_parts(
+    probability: Probability, row: Row, background: Columns, features: FeatureTable
+) -> list[SignalPart]:
+    """Where in the signals their effect is, all of them moving together."""
+    signals = of_kind(features, Signal)
+    if not signals:
+        return []
+    baseline = mean_baseline({name: background[name] for name in signals})
+    attribution = integrated_gradients(probability, row.columns, baseline)
+    return [
+        SignalPart(
+            column=name,
+            unit=signal.unit,
+            seconds=(np.arange(signal.num_samples) / _rate_hz(signal, row)).tolist(),
+            values=[
+                float(value) if np.isfinite(value) else None
+                for value in row.columns[name][0].astype(float)
+            ],
+            parts=attribution.parts[name].tolist(),
         )
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"explain-{found.use_case}-{found.row}.html"
-    path.write_text(html, encoding="utf-8")
-    return path
+        for name, signal in signals.items()
+    ]
+
+
+def _rate_hz(signal: Signal, row: Row) -> float:
+    """The row's own sampling rate where the data have it, else the nominal one."""
+    text = row.others.get(signal.rate_column or "", "")
+    try:
+        rate = float(text)
+    except ValueError:
+        return signal.sampling_rate_hz
+    return rate if rate > 0 else signal.sampling_rate_hz
+
+
+def _importances(probability: Probability, split: TestSplit) -> list[Importance]:
+    if len(np.unique(split.labels)) < 2:
+        return []
+    ask = _asking(probability)
+    return permutation_importance(ask, split.columns, split.labels, repeats=REPEATS)

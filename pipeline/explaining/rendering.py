@@ -1,0 +1,97 @@
+"""An explanation for people: tables for the terminal, and a page."""
+
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.explaining.explain import REPEATS, ColumnPart, Explanation
+
+
+def render_explanation(found: Explanation) -> RenderableType:
+    """Returns the tables for the terminal."""
+    parts = Table(title="what moved the answer", title_justify="left")
+    for header in ("column", "part", "±", "value"):
+        parts.add_column(header, justify="left" if header == "column" else "right")
+    for one in found.parts:
+        value = escape(value_text(one))
+        parts.add_row(escape(one.column), f"{one.part:+.4f}", f"{one.error:.4f}", value)
+    return Group(
+        *_head(found),
+        parts,
+        *([_neighbour_table(found)] if found.neighbours else []),
+        *([_importance_table(found)] if found.importances else []),
+    )
+
+
+def _head(found: Explanation) -> list[str]:
+    label = "" if found.label is None else f", label {found.label}"
+    return [
+        escape(f"{found.row}{label}; model {found.version}, run {found.run}"),
+        f"probability {found.probability:.4f}; on average over {found.num_background} training "
+        f"rows {found.background_probability:.4f}; the parts add up to the difference",
+    ]
+
+
+def _neighbour_table(found: Explanation) -> Table:
+    table = Table(title=f"nearest of {searched_text(found)}", title_justify="left")
+    for header in ("row of train", "label", "distance", ""):
+        table.add_column(header, justify="left" if not header else "right")
+    for one in found.neighbours:
+        names = ", ".join(f"{name} {text}" for name, text in one.names.items())
+        table.add_row(str(one.row), str(one.label), f"{one.distance:.3f}", escape(names))
+    return table
+
+
+def _importance_table(found: Explanation) -> Table:
+    table = Table(title="worth to the model, PR-AUC on test", title_justify="left")
+    for header in ("column", "mean", "least", "greatest"):
+        table.add_column(header, justify="left" if header == "column" else "right")
+    for one in found.importances:
+        table.add_row(escape(one.column), *(f"{v:.4f}" for v in (one.mean, one.low, one.high)))
+    return table
+
+
+def value_text(part: ColumnPart) -> str:
+    """Returns a column's value with its unit."""
+    return f"{part.value} {part.unit}".strip() if part.value else "missing"
+
+
+def searched_text(found: Explanation) -> str:
+    """Returns how many training rows were looked through, in words."""
+    if found.num_searched == found.num_train:
+        return f"{found.num_train:,} training rows"
+    return f"{found.num_searched:,} of {found.num_train:,} training rows"
+
+
+def write_page(found: Explanation, folder: Path) -> Path:
+    """Writes the page and returns its path.
+
+    Args:
+        found: What `explain` returned.
+        folder: Where reports go.
+    """
+    from plotly.offline import get_plotlyjs
+
+    text = (resources.files("pipeline.explaining") / "templates" / "explain.html.j2").read_text(
+        encoding="utf-8"
+    )
+    html = (
+        Environment(autoescape=True, undefined=StrictUndefined)
+        .from_string(text)
+        .render(
+            found=found,
+            signals=[vars(signal) for signal in found.signals],
+            value_text=value_text,
+            searched=searched_text(found),
+            repeats=REPEATS,
+            plotly_js=get_plotlyjs() if found.signals else "",
+        )
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"explain-{found.use_case}-{found.slug}.html"
+    path.write_text(html, encoding="utf-8")
+    return path
