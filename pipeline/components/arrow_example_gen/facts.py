@@ -14,7 +14,8 @@ def describe(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     positives = sum(values[f"num_positives_{split}"] for split in SPLITS)
     parts = [f"{values['num_rows']:,} rows, {positives:,} positive"]
-    parts += [text for text in (_put_aside(values), _dropped(values, positives)) if text]
+    more = (_put_aside(values), _dropped(values, positives), values.get("lacking", ""))
+    parts += [text for text in more if text]
     return Fact("; ".join(parts), values | {"num_positives": positives})
 
 

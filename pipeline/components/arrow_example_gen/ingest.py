@@ -16,7 +16,7 @@ from pipeline.components.arrow_example_gen import checks, staging, steps
 from pipeline.components.arrow_example_gen.splitting import splits, time_units
 from pipeline.config import SPLITS
 from pipeline.reading import quarantine
-from pipeline.reading.columns import decide_columns
+from pipeline.reading.columns import check_names, decide_columns
 from pipeline.reading.files import csv_ranges, sources
 from pipeline.reading.files.pieces import Piece, resolve_path
 from pipeline.reading.ingest_spec import IngestSpec
@@ -41,6 +41,7 @@ class Summary:
         num_positives_read: Positive rows before duplicates were dropped.
         rows: Rows of each split.
         positives: Positive rows of each split.
+        lacking: Sentences on columns that some of the files lack.
     """
 
     num_rows: int
@@ -50,6 +51,7 @@ class Summary:
     num_positives_read: int
     rows: dict[str, int]
     positives: dict[str, int]
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +197,7 @@ def ingest(
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
     if file_format == "csv" and not whole_files:
         passes = _cut_files(passes, range_bytes)
-    report = _stage(passes, spec, reports_dir)
+    report, lacking = _stage(passes, spec, files, reports_dir)
     bad_rows = report.ordered_bad_rows()
     checks.check_rows(report.num_rows, report.num_bad_rows + report.num_unlabelled, files)
     if spec.drop_duplicates:
@@ -213,6 +215,7 @@ def ingest(
         num_positives_read=report.num_positives,
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
+        lacking=lacking,
     )
 
 
@@ -234,11 +237,19 @@ def _concatenate(parts: Sequence[list[csv_ranges.RangeScan]]) -> list[csv_ranges
     return [scan for part in parts for scan in part]
 
 
-def _stage(passes: Passes, spec: IngestSpec, reports_dir: str) -> steps.StageReport:
-    """Decides the columns over the whole data, and types every row."""
+def _stage(
+    passes: Passes, spec: IngestSpec, files: Sequence[str], reports_dir: str
+) -> tuple[steps.StageReport, tuple[str, ...]]:
+    """Decides the columns over the whole data, and types every row.
+
+    Returns:
+        What staging found, and sentences on columns that some of the files lack.
+    """
     profile = passes.run(
         functools.partial(steps.profile_piece, spec=spec), steps.merge_profiles, "profile"
     )
+    where = files[0] if len(files) == 1 else f"any of the {len(files)} files"
+    check_names(list(profile.kinds), spec, where=where)
     columns = decide_columns(profile, spec)
     stage = functools.partial(steps.stage_piece, columns=columns, spec=spec, folder=passes.staged)
     report = passes.run(stage, steps.merge_reports, "stage")
@@ -248,7 +259,11 @@ def _stage(passes: Passes, spec: IngestSpec, reports_dir: str) -> steps.StageRep
         max_bad_rows=spec.max_bad_rows,
         reports_dir=reports_dir,
     )
-    return report
+    lacking = tuple(
+        sources.describe_missing(name, sorted(profile.lacking[name]), len(files))
+        for name in sorted(profile.lacking)
+    )
+    return report, lacking
 
 
 def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> steps.Plan:

@@ -46,13 +46,17 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
     """Returns what the columns of a piece are; reads only what the file does not say itself.
 
     Raises:
-        InputError: The file cannot be read, or lacks a column that the config names.
+        InputError: The file cannot be read, or lacks the label or the column of the split. A file
+            may lack a feature, whose values are missing there.
     """
     profile = Profile()
     columns: list[str] | None = None
     if piece.format != "tfrecord":
         schema = sources.read_schema(piece)
-        check_names(schema.names, spec, where=piece.path)
+        in_each_file = [name for name in (spec.label, spec.split_column) if name is not None]
+        check_names(schema.names, spec, where=piece.path, required=in_each_file)
+        absent = set(spec.required).difference(schema.names)
+        profile.lacking = {name: {piece.path} for name in absent}
         csv = piece.format == "csv"
         profile.kinds = {column.name: {kind_of(column.type, csv=csv)} for column in schema}
     if piece.format == "parquet":
@@ -60,14 +64,12 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
         columns = [n for n, kinds in profile.kinds.items() if n in asked and kinds == {"bytes"}]
         if not columns:
             return profile
-    for raw in _read(piece, spec, columns):
+    for raw in _read(piece, columns):
         profile.add_batch(raw.batch, spec, csv=piece.format == "csv")
     return profile
 
 
-def _read(
-    piece: Piece, spec: IngestSpec, columns: Sequence[str] | None = None
-) -> Iterator[RawBatch]:
+def _read(piece: Piece, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
     for raw in sources.read_piece(piece, columns=columns):
         if piece.format == "tfrecord":
             raw.batch = unwrap(raw.batch)
@@ -141,7 +143,7 @@ def stage_piece(
     bad_rows: list[BadRow] = []
     numberer = BlockNumberer(block_rows=spec.block_rows) if spec.block_rows else None
     limit = max(_MAX_DETAILS, spec.max_bad_rows + 1)
-    for raw in _read(piece, spec):
+    for raw in _read(piece):
         typed = type_batch(raw, columns, spec, path=piece.path)
         found = raw.bad_rows + typed.bad_rows
         unlabelled = sum(bad.reason == NO_LABEL for bad in found)

@@ -23,6 +23,13 @@ def test_ingestion_tells_rows_positives_and_quarantine():
     assert _fact("ArrowExampleGen", artifact) == "1,200 rows, 12 positive; 3 in quarantine"
 
 
+def test_ingestion_tells_which_files_lack_a_column():
+    counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
+    sentence = "column `humidity` is missing in 1 of 2 files (a.csv)"
+    artifact = _artifact("Examples", num_rows=1200, lacking=sentence, **counts)
+    assert _fact("ArrowExampleGen", artifact) == f"1,200 rows, 12 positive; {sentence}"
+
+
 def test_the_trainer_tells_its_best_epoch(tmp_path):
     values = {"eval_pr_auc": 0.8123, "best_epoch": 4, "epochs": 12, "threshold": 0.25}
     (tmp_path / "eval_metrics.json").write_text(json.dumps(values))

@@ -236,6 +236,27 @@ def test_the_first_of_several_files_that_fails_is_named(tmp_path):
         run(tmp_path, files)
 
 
+def test_a_feature_may_be_missing_in_some_of_the_files_and_that_is_said(tmp_path):
+    later = [f"{row},0.5" for row in good_rows(40, start=60)]
+    files = [
+        write_csv(tmp_path / "a.csv", good_rows(60)),
+        write_csv(tmp_path / "b.csv", later, header="a,y,humidity"),
+    ]
+    summary = run(tmp_path, files, required=("y", "a", "humidity"), numbers=("humidity",))
+    assert summary.num_rows == 100
+    [sentence] = summary.lacking
+    assert sentence.startswith("column `humidity` is missing in 1 of 2 files (")
+    records = [record for split in SPLITS for record in read_split(tmp_path / "out", split)]
+    humidity = Counter(str(values_of(record, "humidity")) for record in records)
+    assert humidity == {"[]": 60, "[0.5]": 40}
+
+
+def test_a_feature_that_no_file_has_is_an_error(tmp_path):
+    files = [write_csv(tmp_path / f"{name}.csv", good_rows()) for name in "ab"]
+    with pytest.raises(InputError, match="column `b` is not in any of the 2 files"):
+        run(tmp_path, files, required=("y", "b"))
+
+
 def run_of(record):
     return values_of(record, "a")[0] // 20
 
