@@ -344,7 +344,7 @@ def explain(**options: Any) -> int:
 
     \b
     faultline explain 185
-    faultline explain --where recording_id=001-0000042
+    faultline explain --where recording_id=001-0000035
     faultline explain --data new.csv --row 12
     faultline explain --request '{"pressure": 4.2, "maker": "a"}' --run readings/1795485203
     """  # noqa: D301 - as above
