@@ -6,19 +6,29 @@ from tests.conftest import HeavyImportBlocker, is_light
 from tests.load_imports import PROJECT, external_packages
 
 
-def test_imports_count_through_the_projects_modules_and_not_inside_functions(tmp_path):
+def test_imports_count_through_the_projects_modules(tmp_path):
     file = tmp_path / "test_it.py"
     file.write_text("import json\nfrom measuring.intervals import wilson\n")
     packages = external_packages(file)
     # `measuring.intervals` computes with NumPy and SciPy.
     assert {"json", "numpy", "scipy"} <= packages
     assert "tensorflow" not in packages
-    file.write_text("def test_it():\n    import tensorflow\n")
-    assert is_light(file)
-    file.write_text("try:\n    import tensorflow as tf\nexcept ImportError:\n    tf = None\n")
-    assert not is_light(file)
-    file.write_text("from models.training import network\n")
-    assert not is_light(file)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def test_it():\n    import tensorflow\n", True),
+        ("try:\n    import tensorflow as tf\nexcept ImportError:\n    tf = None\n", False),
+        ("class Test:\n    from keras import layers\n", False),
+        ("from models.training import network\n", False),
+    ],
+    ids=["in a function", "in a try", "in a class", "through the project"],
+)
+def test_a_heavy_import_counts_unless_a_function_makes_it(tmp_path, source, expected):
+    file = tmp_path / "test_it.py"
+    file.write_text(source)
+    assert is_light(file) is expected
 
 
 def test_imports_for_types_alone_do_not_count(tmp_path):
