@@ -55,9 +55,15 @@ def open_output(path: Path) -> OutputFolder:
     """Returns the output folder, made if need be.
 
     Raises:
-        InputError: The folder cannot be made or written.
+        InputError: The folder cannot be made or written, or TensorFlow cannot list its files.
     """
     root = path.absolute()
+    wildcards = set(str(root)) & set("*?[")
+    if wildcards:
+        raise InputError(
+            f"The output folder {root} has `{min(wildcards)}` in its path. TensorFlow and Beam take "
+            "that for a pattern and find no files. Give another folder with --output."
+        )
     probe = root / f".probe-{uuid.uuid4().hex}"
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,15 @@ def test_a_file_in_the_way_is_named(tmp_path):
         open_output(tmp_path / "output")
 
 
+@pytest.mark.parametrize("name", ["line [A]", "a*", "a?"])
+def test_a_path_that_tensorflow_takes_for_a_pattern_is_refused_before_anything_is_made(
+    tmp_path, name
+):
+    with pytest.raises(InputError, match=r"in its path.*--output"):
+        open_output(tmp_path / name / "output")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_runs_never_write_to_one_folder(tmp_path):
     folder = open_output(tmp_path)
     with (

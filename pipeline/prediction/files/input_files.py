@@ -12,8 +12,14 @@ from pipeline.column_format import CsvLayout
 from pipeline.prediction.files import json_lines
 from pipeline.reading.files import sources
 from pipeline.reading.files.listing import list_files
-from pipeline.reading.files.partitions import add_partition, with_partition
-from pipeline.reading.files.pieces import PLAIN_LAYOUT, SUFFIXES, Piece, RawBatch
+from pipeline.reading.files.pieces import (
+    PLAIN_LAYOUT,
+    SUFFIXES,
+    Piece,
+    RawBatch,
+    add_partition,
+    with_partition,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

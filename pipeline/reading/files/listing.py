@@ -9,12 +9,15 @@ import os
 import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from common.errors import InputError
-from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.files.pieces import SUFFIXES, Partition, suffix_of
 
 _WILDCARD = re.compile(r"[*?\[]")
 _ESCAPED = re.compile(r"\[([*?\[])\]")
+# What Hive and Spark write for a missing value.
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
 # A part of a path that TFX's file driver fills in.
 _SPEC = re.compile(r"\{(?:SPAN|VERSION|DATE|YYYY|MM|DD)\b[^}]*\}")
 _NUM_SHOWN = 5
@@ -171,4 +174,47 @@ def _any_case(pattern: str, suffixes: Collection[str]) -> str:
 
 def _is_visible(name: str) -> bool:
     # Hive writes partition columns as folders `key=value`, and a key may begin with an underscore.
-    return not name.startswith(".") and (not name.startswith("_") or "=" in name)
+    # Excel puts a file `~$name` beside an open one.
+    return not name.startswith((".", "~$")) and (not name.startswith("_") or "=" in name)
+
+
+def partition_of(path: str) -> Partition:
+    """Returns the Hive partition of a file: the columns in the names of its folders.
+
+    They are the folders `key=value` directly above the file, outermost first. A missing value is an
+    empty text.
+
+    >>> partition_of("/data/plant=7/site=north%20west/part-0.parquet")
+    (('plant', '7'), ('site', 'north west'))
+    """
+    folders = path.split("/") if "://" in path else Path(path).absolute().parts
+    partition: list[tuple[str, str]] = []
+    for name in reversed(folders[:-1]):
+        key, equals, value = name.partition("=")
+        if not equals or not key:
+            break
+        partition.append((unquote(key), "" if value == _MISSING else unquote(value)))
+    return tuple(reversed(partition))
+
+
+def partitions_of(files: Sequence[str]) -> list[Partition]:
+    """Returns the partition of each file.
+
+    Raises:
+        InputError: Two files have different partition columns, or one has a column twice.
+    """
+    partitions = [partition_of(file) for file in files]
+    keys = [tuple(key for key, _ in partition) for partition in partitions]
+    for file, own in zip(files, keys, strict=True):
+        if len(set(own)) < len(own):
+            raise InputError(f"The folders of {file} name a column twice: {_listed(own)}.")
+        if set(own) != set(keys[0]):
+            raise InputError(
+                f"The folders `key=value` above the files differ: {files[0]} has "
+                f"{_listed(keys[0])}, {file} has {_listed(own)}. Give all files the same columns."
+            )
+    return partitions
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(f"`{key}`" for key in keys) or "none"

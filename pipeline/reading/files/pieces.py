@@ -1,6 +1,6 @@
 """Pieces of the input data, and the raw batches and bad rows that reading them yields."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,9 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs
 
+from common.errors import InputError
 from pipeline.column_format import CsvLayout
 
-Format = Literal["csv", "parquet", "tfrecord"]
+Format = Literal["csv", "parquet", "tfrecord", "sheet"]
+# Columns and values in the names of a file's folders; an empty value is a missing one.
+Partition = tuple[tuple[str, str], ...]
 
 SUFFIXES: dict[str, Format] = {
     ".csv.gz": "csv",
@@ -25,6 +28,10 @@ SUFFIXES: dict[str, Format] = {
     ".tfrecords.gz": "tfrecord",
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
+    ".xlsx": "sheet",
+    ".xlsm": "sheet",
+    ".xls": "sheet",
+    ".ods": "sheet",
 }
 
 PLAIN_LAYOUT = CsvLayout()
@@ -70,8 +77,7 @@ class Piece:
         first_row: Number of rows before the piece in its file.
         lines_before: Lines before the piece in its file.
         layout: How a CSV file is laid out.
-        partition: Columns and values in the names of the file's folders `key=value`; an empty
-            value is a missing one.
+        partition: Columns and values in the names of the file's folders `key=value`.
     """
 
     index: int
@@ -83,7 +89,7 @@ class Piece:
     first_row: int = 0
     lines_before: int = 0
     layout: CsvLayout = PLAIN_LAYOUT
-    partition: tuple[tuple[str, str], ...] = ()
+    partition: Partition = ()
 
     @property
     def begins_file(self) -> bool:
@@ -109,6 +115,47 @@ class RawBatch:
     batch: pa.RecordBatch
     rows: npt.NDArray[np.int64]
     bad_rows: list[BadRow] = field(default_factory=list)
+
+
+def with_partition(schema: pa.Schema, piece: Piece) -> pa.Schema:
+    """Returns the columns of a piece's file and those of its folders.
+
+    Raises:
+        InputError: A column is in both.
+    """
+    for key, value in piece.partition:
+        if key in schema.names:
+            raise InputError(
+                f"{piece.path} has a column `{key}`, and its folder `{key}={value}` names a column "
+                f"`{key}` too. Rename the folder or the column."
+            )
+        schema = schema.append(pa.field(key, _type(piece)))
+    return schema
+
+
+def add_partition(raw: RawBatch, piece: Piece, columns: Sequence[str] | None = None) -> RawBatch:
+    """Returns a batch with the columns of the piece's folders.
+
+    Args:
+        raw: Rows of the piece.
+        piece: The piece.
+        columns: Columns to return, by default all.
+    """
+    if not piece.partition:
+        return raw
+    batch = raw.batch
+    for key, value in piece.partition:
+        if columns is None or key in columns:
+            texts = pa.array([value or None], pa.string()).cast(_type(piece))
+            column = texts.take(pa.array([0] * batch.num_rows, pa.int64()))
+            batch = batch.append_column(pa.field(key, column.type), column)
+    if columns is not None:
+        batch = batch.select(list(columns))
+    return RawBatch(batch=batch, rows=raw.rows, bad_rows=raw.bad_rows)
+
+
+def _type(piece: Piece) -> pa.DataType:
+    return pa.binary() if piece.format == "csv" else pa.string()
 
 
 def suffix_of(name: str, suffixes: Iterable[str] = tuple(SUFFIXES)) -> str | None:

@@ -1,4 +1,4 @@
-"""Readers that yield Arrow record batches from CSV, Parquet and TFRecord of tf.Example.
+"""Readers that yield Arrow record batches from CSV, Parquet, sheets and TFRecord of tf.Example.
 
 Only the TFRecord reader needs TensorFlow; it imports it when called.
 """
@@ -14,18 +14,20 @@ import pyarrow.parquet as pq
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
-from pipeline.reading.files import csv_source
+from pipeline.reading.files import csv_source, sheets
 from pipeline.reading.files.csv_header import check_unique, read_header, trimmed
-from pipeline.reading.files.partitions import add_partition, partitions_of, with_partition
+from pipeline.reading.files.listing import partitions_of
 from pipeline.reading.files.pieces import (
     PLAIN_LAYOUT,
     SUFFIXES,
     Format,
     Piece,
     RawBatch,
+    add_partition,
     first_line,
     resolve_path,
     suffix_of,
+    with_partition,
 )
 
 _TARGET_BATCH_BYTES = 16 << 20
@@ -169,8 +171,13 @@ def read_piece(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterato
             yield add_partition(raw, piece)
         return
     stored = _stored_columns(piece, columns)
-    read = csv_source.read_csv if piece.format == "csv" else _read_parquet
-    for raw in read(piece, columns=stored):
+    if piece.format == "csv":
+        batches = csv_source.read_csv(piece, columns=stored)
+    elif piece.format == "sheet":
+        batches = sheets.read_sheet(piece, columns=stored)
+    else:
+        batches = _read_parquet(piece, columns=stored)
+    for raw in batches:
         yield add_partition(raw, piece, columns)
 
 
@@ -199,6 +206,8 @@ def _file_schema(piece: Piece) -> pa.Schema:
     if piece.format == "csv":
         names = read_header(piece.path, piece.layout).names
         return pa.schema([(name, pa.binary()) for name in names])
+    if piece.format == "sheet":
+        return sheets.sheet_schema(piece)
     if piece.format == "parquet":
         return _parquet_schema(piece.path, open_parquet(piece.path))
     first = next(_read_tfrecord(piece), None)

@@ -1,5 +1,6 @@
 """ArrowExampleGen in TFX: its driver, its launcher, and the same examples as CsvExampleGen."""
 
+import os
 from collections import Counter
 from importlib import metadata as package_metadata
 from pathlib import Path
@@ -115,6 +116,33 @@ def test_the_driver_takes_the_latest_span_and_the_cache_follows_the_data(tmp_pat
     newer = run_pipeline(tmp_path, component, run_id="run-3")
     assert newer.state == runner.StepState.RAN
     assert properties_of(newer)["span"] == 3
+
+
+def test_the_cache_follows_the_content_whatever_the_times_say(tmp_path):
+    folder = tmp_path / "line [A]"
+    folder.mkdir()
+    file = folder / "READINGS.CSV"
+    rows = [f"{i},{int(i % 5 == 0)}" for i in range(100)]
+    file.write_text("\n".join(["a,y", *rows]) + "\n")
+    states, positives = [], []
+
+    def run(number):
+        component = arrow_example_gen(tmp_path, "line [A]")
+        result = run_pipeline(tmp_path, component, run_id=f"run-{number}")
+        states.append(result.state)
+        positives.append(properties_of(result)["num_positives_train"])
+
+    run(1)
+    file.write_text(file.read_text())  # new times, equal content
+    run(2)
+    times = file.stat()
+    file.write_text(file.read_text().replace("\n1,0\n", "\n1,1\n"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+    run(3)
+    ran, cached = runner.StepState.RAN, runner.StepState.CACHED
+    # 20 and 21 positives, of which 75 % are for train: 15, and 15.75 rounded to 16.
+    assert (states, positives) == ([ran, cached, ran], [15, 15, 16])
 
 
 def test_of_a_window_the_newest_span_is_read(tmp_path):

@@ -4,8 +4,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.reading.files import sources
-from pipeline.reading.files.listing import list_files
-from pipeline.reading.files.partitions import partition_of
+from pipeline.reading.files.listing import list_files, partition_of
 
 
 def write(tmp_path, name, suffix, column="a"):

@@ -23,9 +23,9 @@ def test_the_suffix_tells_the_format(name, expected):
 
 
 def test_an_unknown_suffix_is_an_error_unless_the_format_is_declared():
-    with pytest.raises(InputError, match=r"format of a\.xlsx"):
-        sources.common_format(["a.xlsx"])
-    assert sources.common_format(["a.xlsx"], "csv") == "csv"
+    with pytest.raises(InputError, match=r"format of a\.dat"):
+        sources.common_format(["a.dat"])
+    assert sources.common_format(["a.dat"], "csv") == "csv"
 
 
 def test_files_of_two_formats_are_an_error():

@@ -1,0 +1,121 @@
+import zipfile
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow as pa
+import pytest
+
+from common.errors import InputError
+from pipeline.column_format import CsvLayout
+from pipeline.reading.files import sources
+from pipeline.reading.files.listing import list_files
+
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_FILES = {
+    "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"/>',
+    "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r" '
+    f'Type="{_DOCUMENT}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}"><sheets>'
+    '<sheet name="Data" sheetId="1" r:id="r1"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
+    f'<Relationship Id="r1" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet1.xml"/>'
+    f'<Relationship Id="r2" Type="{_DOCUMENT}/styles" Target="styles.xml"/></Relationships>',
+    # Style 1 is Excel's built-in format 22, a date with its time.
+    "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><cellXfs><xf numFmtId="0"/>'
+    '<xf numFmtId="22"/></cellXfs></styleSheet>',
+}
+
+
+def cell_xml(place, row, value):
+    name = f"{'ABCDEFGH'[place]}{row}"
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return f'<c r="{name}" t="b"><v>{int(value)}</v></c>'
+    if isinstance(value, datetime):
+        days = (value - datetime(1899, 12, 30)).total_seconds() / 86_400  # Excel's day 0
+        return f'<c r="{name}" s="1"><v>{days!r}</v></c>'
+    if isinstance(value, str):
+        return f'<c r="{name}" t="inlineStr"><is><t xml:space="preserve">{value}</t></is></c>'
+    return f'<c r="{name}"><v>{value}</v></c>'
+
+
+def write_sheet(path, *rows):
+    body = "".join(
+        f'<row r="{number}">'
+        + "".join(cell_xml(place, number, value) for place, value in enumerate(row))
+        + "</row>"
+        for number, row in enumerate(rows, 1)
+    )
+    sheet = f'<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData></worksheet>'
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in {**_FILES, "xl/worksheets/sheet1.xml": sheet}.items():
+            archive.writestr(name, text)
+
+
+def plan(path, **layout: object):
+    files = list_files(str(path))
+    [piece] = sources.plan_pieces(files, sources.common_format(files))
+    return replace(piece, layout=CsvLayout(**layout))
+
+
+def test_numbers_dates_truths_and_texts_keep_their_types(tmp_path):
+    path = tmp_path / "readings.XLSX"
+    noon = datetime(2026, 1, 31, 12, 0)
+    write_sheet(
+        path,
+        [" pressure ", "count", "at", "failed", "maker", "mixed"],
+        [4.25, 7, noon, True, "a", 7],
+        [None, None, None, None, None, None],
+        [5, None, datetime(2026, 2, 1), False, " b", "n/a"],
+    )
+    piece = plan(path)
+    [raw] = sources.read_piece(piece)
+    assert raw.batch.to_pydict() == {
+        "pressure": [4.25, 5.0],
+        "count": [7, None],
+        "at": [noon, datetime(2026, 2, 1)],
+        "failed": [True, False],
+        "maker": ["a", " b"],
+        "mixed": ["7", "n/a"],
+    }
+    kinds = [pa.float64(), pa.int64(), pa.timestamp("us"), pa.bool_(), pa.string(), pa.string()]
+    assert sources.read_schema(piece).types == kinds
+    assert list(raw.rows) == [1, 3]
+    [asked] = sources.read_piece(piece, columns=["at", "count"])
+    assert asked.batch.schema.names == ["at", "count"]
+
+
+def test_a_row_of_units_and_given_names_are_as_in_csv(tmp_path):
+    write_sheet(tmp_path / "a.xlsx", ["p", "q"], ["bar", "K"], [1.5, 2])
+    [raw] = sources.read_piece(plan(tmp_path / "a.xlsx", units_row=True))
+    assert raw.batch.to_pydict() == {"p": [1.5], "q": [2]}
+    assert list(raw.rows) == [2]
+    write_sheet(tmp_path / "b.xlsx", [1.5, 2], [2.5, 3])
+    [raw] = sources.read_piece(plan(tmp_path / "b.xlsx", header=("p", "q")))
+    assert raw.batch.to_pydict() == {"p": [1.5, 2.5], "q": [2, 3]}
+    with pytest.raises(InputError, match=r"data\.header has 1 names, .* 2 columns"):
+        list(sources.read_piece(plan(tmp_path / "b.xlsx", header=("p",))))
+
+
+def test_two_columns_of_one_name_are_an_error(tmp_path):
+    write_sheet(tmp_path / "a.xlsx", ["p", "p "], [1, 2])
+    with pytest.raises(InputError, match=r"a\.xlsx contains `p` more than once"):
+        sources.read_schema(plan(tmp_path / "a.xlsx"))
+
+
+def test_a_file_that_is_no_spreadsheet_or_empty_is_an_error(tmp_path):
+    (tmp_path / "a.xlsx").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match=r"a\.xlsx cannot be read as a spreadsheet"):
+        sources.read_schema(plan(tmp_path / "a.xlsx"))
+    write_sheet(tmp_path / "b.xlsx")
+    with pytest.raises(InputError, match=r"b\.xlsx is empty"):
+        sources.read_schema(plan(tmp_path / "b.xlsx"))
+
+
+def test_the_file_that_excel_puts_beside_an_open_one_is_hidden(tmp_path):
+    write_sheet(tmp_path / "a.xlsx", ["p"], [1])
+    (tmp_path / "~$a.xlsx").write_bytes(b"owner")
+    assert list_files(str(tmp_path)) == [f"{tmp_path}/a.xlsx"]
