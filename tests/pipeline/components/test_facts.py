@@ -56,6 +56,11 @@ def test_a_refused_model_is_not_pushed():
     assert _fact("Pusher", _artifact("PushedModel", pushed=1, pushed_version="17")) == "version 17"
 
 
+def test_a_withdrawn_model_is_not_pushed_and_the_version_is_named():
+    artifact = _artifact("PushedModel", pushed=0, withdrawn_version="wells/17")
+    assert _fact("Pusher", artifact) == "not pushed: wells/17, the same model, was withdrawn"
+
+
 def test_schemas_tell_their_columns(tmp_path):
     (tmp_path / "schema.pbtxt").write_text('feature {\n name: "a"\n}\nfeature {\n name: "b"\n}\n')
     assert _fact("SchemaGen", _artifact("Schema", str(tmp_path))) == "2 columns"

@@ -134,6 +134,17 @@ def test_rows_as_json_are_plain(store, tmp_path):
     assert document["metrics"]["pr_auc"] == 0.81
 
 
+def test_the_table_says_who_withdrew_a_version_and_why(store, tmp_path, capsys):
+    made = record_run(store, "run-1", serving=tmp_path / "wells", version="1764000000")
+    [artifact] = store.get_artifacts_by_id([made["pushed_model"]])
+    notes = {"withdrawn_by": "Ada", "withdrawn_why": "[alarms]", "withdrawn_at": "2026-11-23"}
+    for key, value in notes.items():
+        artifact.custom_properties[key].string_value = value
+    store.put_artifacts([artifact])
+    Console(width=200).print(render_runs(list_runs(store)))
+    assert "1764000000 withdrawn by Ada: [alarms]" in capsys.readouterr().out
+
+
 def test_the_table_shows_what_matters_on_one_line_a_run(store, tmp_path, capsys):
     record_run(store, "run-1", serving=tmp_path / "wells", version="1764000000")
     Recorder(store, "run-2", provenance(dirty=True)).step("Trainer", state=Execution.FAILED)

@@ -40,6 +40,13 @@ def test_a_new_and_a_lost_parameter_are_both_changes():
     assert changed_parameters({"old": 1}, {"new": 1}) == ["new changed", "old changed"]
 
 
+def test_that_a_version_was_withdrawn_is_a_reason_without_its_digest():
+    notes = {"wells": {"d" * 64: {"withdrawn_version": "wells/7"}}}
+    old = {"custom_config": '{"code_digest": "{}", "withdrawn": {}}'}
+    new = {"custom_config": json.dumps({"code_digest": "{}", "withdrawn": notes})}
+    assert changed_parameters(old, new) == ["withdrawn versions changed"]
+
+
 def test_an_artifact_under_two_keys_is_an_input_under_both():
     before, after = Execution(id=1), Execution(id=2)
     event = Event(type=Event.INPUT, artifact_id=7, execution_id=2)
