@@ -1,0 +1,1 @@
+"""`faultline clean`: removes what old runs left in the output folder."""

@@ -1,0 +1,142 @@
+"""What must stay: artifacts that kept runs, served models and the baseline need."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.output_folder import OutputFolder
+from common.run_ids import whole_run_id
+from pipeline.components.example_validator.properties import DATA_SPAN_KEY
+from pipeline.components.pusher.version_folder import served_versions, withdrawn_versions
+from pipeline.lineage.graph import Artifact, Graph, Run, Step
+
+_ARTIFACTS = "artifacts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a clean-up leaves alone.
+
+    Attributes:
+        runs: Ids of the runs that are kept whole.
+        artifacts: Ids of the artifacts that are kept.
+        steps: Ids of the executions of the kept runs.
+    """
+
+    runs: frozenset[str]
+    artifacts: frozenset[int]
+    steps: frozenset[int]
+
+
+def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
+    """Returns what must stay.
+
+    Kept whole are the newest runs of each use case, the runs that made what is served, those that
+    made the model that the next candidate is compared with, and those that accepted the span that
+    the next one is compared with. Of every other version that a server or a rollback can still
+    reach, the model and its blessings stay: after a rollback such a model is the baseline. Runs of
+    other output folders that share a metadata server stay, too.
+
+    Args:
+        graph: Everything that ML Metadata holds.
+        folder: The output folder.
+        keep: How many runs of each use case are kept.
+    """
+    by_use_case: dict[str, list[Run]] = {}
+    runs = set()
+    for run in graph.runs.values():
+        if _is_of(run, graph, folder):
+            by_use_case.setdefault(run.use_case, []).append(run)
+        else:
+            runs.add(run.id)
+    runs |= {run.id for group in by_use_case.values() for run in group[-keep:]}
+    pushers = _pushers(graph, folder)
+    runs |= {whole_run_id(step.run_id) for step, is_served in pushers if is_served}
+    runs |= {*_baseline_runs(graph), *_accepting_runs(graph)}
+    steps = [step for run_id in runs & set(graph.runs) for step in graph.runs[run_id].steps]
+    needed = {i for step in [*steps, *(step for step, _ in pushers)] for i in _artifacts_of(step)}
+    return Needs(
+        runs=frozenset(runs),
+        artifacts=frozenset(needed),
+        steps=frozenset(step.id for step in steps),
+    )
+
+
+def place_of(uri: str, folder: OutputFolder) -> Path | None:
+    """Returns where an artifact's files are in the output folder, or None where it is elsewhere.
+
+    The folder may have been moved since the artifact was recorded: what counts is the part of the
+    path below `artifacts/`.
+    """
+    parts = Path(uri).parts
+    if _ARTIFACTS not in parts:
+        return None
+    last = len(parts) - 1 - parts[::-1].index(_ARTIFACTS)
+    below = parts[last + 1 :]
+    return folder.artifacts.joinpath(*below) if below else None
+
+
+def _is_of(run: Run, graph: Graph, folder: OutputFolder) -> bool:
+    """Whether a run wrote into this output folder."""
+    if folder.run(run.id).is_dir():
+        return True
+    places = (place_of(artifact.uri, folder) for artifact in _outputs(run, graph))
+    return any(place is not None and place.exists() for place in places)
+
+
+def _outputs(run: Run, graph: Graph) -> Iterable[Artifact]:
+    ids = (i for step in run.steps for keys in step.outputs.values() for i in keys)
+    return (graph.artifacts[i] for i in ids if i in graph.artifacts)
+
+
+def _artifacts_of(step: Step) -> list[int]:
+    return [i for edges in (step.inputs, step.outputs) for keys in edges.values() for i in keys]
+
+
+def _pushers(graph: Graph, folder: OutputFolder) -> list[tuple[Step, bool]]:
+    """The steps that pushed the versions that exist, and whether each version is the served one."""
+    pushers = []
+    for artifact in graph.of_type("PushedModel"):
+        destination = artifact.properties.get("pushed_destination")
+        if not artifact.properties.get("pushed") or not destination:
+            continue
+        name, version = Path(str(destination)).parts[-2:]
+        served = [str(one) for one in served_versions(folder.serving(name))]
+        kept = [str(one) for one in withdrawn_versions(folder.serving(name))]
+        step = graph.producer(artifact.id)
+        if step is not None and version in {*served, *kept}:
+            pushers.append((step, version in served[-1:]))
+    return pushers
+
+
+def _baseline_runs(graph: Graph) -> list[str]:
+    """The runs that made the latest model of each use case that gate and server blessed."""
+    blessed, servable = (_blessed(graph, name) for name in ("ModelBlessing", "InfraBlessing"))
+    makers = {}
+    for model in graph.of_type("Model"):
+        step = graph.producer(model.id)
+        if step is not None and model.id in blessed & servable:
+            run_id = whole_run_id(step.run_id)
+            makers[graph.runs[run_id].use_case] = run_id
+    return list(makers.values())
+
+
+def _accepting_runs(graph: Graph) -> list[str]:
+    """The runs that accepted the newest span of each use case; without spans, the newest data."""
+    reports: dict[str, tuple[int, int, str]] = {}
+    for report in graph.of_type("ExampleValidationMetrics"):
+        step = graph.producer(report.id)
+        if step is not None:
+            run_id = whole_run_id(step.run_id)
+            found = (int(report.properties.get(DATA_SPAN_KEY, 0)), report.id, run_id)
+            use_case = graph.runs[run_id].use_case
+            reports[use_case] = max(found, reports.get(use_case, found))
+    return [run_id for _, _, run_id in reports.values()]
+
+
+def _blessed(graph: Graph, type_name: str) -> set[int]:
+    return {
+        int(blessing.properties.get("current_model_id", -1))
+        for blessing in graph.of_type(type_name)
+        if blessing.properties.get("blessed")
+    }
