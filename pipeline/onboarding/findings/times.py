@@ -65,7 +65,10 @@ def find_time(column: Column) -> TimeColumn | None:
         return None
     if column.kind == "time":
         form = column.written.form
-        written = f", written {form.format}" if form and form.format else ""
+        written = ""
+        if form is not None and form.format is not None:
+            is_iso = form.format == times.ISO
+            written = " in ISO 8601 form" if is_iso else f", written {form.format}"
         return TimeColumn(seconds=column.sample, how=f"a timestamp{written}", form=form)
     return _from_numbers(column) if column.is_number else None
 

@@ -363,7 +363,9 @@ class _Reader:
             empty = np.nan if kind in ("int", "float", "time") else None
             return np.full(batch.num_rows, empty, object if empty is None else np.float64)
         column = batch.column(name)
-        if kind in ("text", "truth", "empty"):
+        if kind == "empty":
+            return np.full(len(column), None, object)
+        if kind in ("text", "truth"):
             texts = column if pa.types.is_null(column.type) else column.cast(pa.binary())
             return np.array(
                 [None if t is None else t.decode(errors="replace") for t in texts.to_pylist()],

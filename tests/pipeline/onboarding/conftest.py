@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config import Data
 from pipeline.onboarding.profile.labels import choose_positive
-from pipeline.onboarding.profile.table import read_table
+from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.proposal import Proposal, propose
 
 ROWS = 1_000
@@ -34,7 +33,7 @@ def propose_for(tmp_path: Path) -> Callable[..., Proposal]:
             frame.to_csv(path, index=False)
         else:
             frame.to_parquet(path)
-        table = read_table(str(path), "label", Data(path="-").missing_values)
+        table = read_table(str(path), "label", ReadOptions())
         return propose(table, "label", choose_positive("label", table.classes, positive))
 
     return run

@@ -95,7 +95,8 @@ def test_signals_and_times_have_the_types_of_ingestion(tmp_path):
     )
     frame.to_parquet(tmp_path / "r.parquet")
     features = schema_of(init(tmp_path, tmp_path / "r.parquet"))
-    assert features["at"].type == features["flag"].type == schema_pb2.INT
+    assert features["at"].type == schema_pb2.INT
+    assert features["flag"].type == schema_pb2.BYTES
     assert features["v"].type == schema_pb2.FLOAT
     assert features["v"].shape.dim[0].size == 16
 
@@ -176,14 +177,13 @@ def test_bad_input_is_named(tmp_path, name, text, options, expected):
     assert not (tmp_path / "configs").exists()
 
 
-def test_bytes_that_are_not_utf8_are_counted_or_refused(tmp_path):
+def test_the_encoding_of_a_file_that_is_not_utf8_is_proposed(tmp_path):
     path = tmp_path / "latin.csv"
     rows = [f"{n % 9}.5,text {n % 4},{n % 2}".encode() for n in range(100)]
-    path.write_bytes(b"\n".join([b"a,b,label", *rows, b"1.5,caf\xe9,0"]) + b"\n")
-    assert init(tmp_path, path).data.max_bad_rows == 1
     path.write_bytes(b"\n".join([b"a,b,label", *rows, *[b"1.5,caf\xe9,0"] * 10]) + b"\n")
-    with pytest.raises(InputError, match="column `b` holds 10 values that are not UTF-8"):
-        init(tmp_path, path, force=True)
+    config = init(tmp_path, path)
+    assert config.data.encoding == "cp1252"
+    assert config.data.max_bad_rows == 0
 
 
 def test_the_report_names_decisions_and_the_next_command(tmp_path, data, capsys):

@@ -7,7 +7,7 @@ import pytest
 from common.errors import InputError
 from models.features import Categorical, HeavyTailed, Numeric, Signal, Time
 from pipeline.config import WideSignal
-from pipeline.onboarding.profile.table import read_table
+from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.proposal import propose_training
 
 ROWS = 1_000
@@ -242,17 +242,20 @@ def test_kinds_of_numbers_and_texts(base, propose_for):
     }
 
 
-def test_texts_among_numbers_become_missing_where_no_other_column_needs_them(base, propose_for):
+def test_texts_among_numbers_mean_missing_in_that_column_alone(base, propose_for):
     reading = RNG.normal(size=ROWS).round(3).astype(str).astype(object)
     reading[:30] = "error"
-    clashing = RNG.normal(size=ROWS).round(3).astype(str).astype(object)
-    clashing[:30] = "red"
-    base |= {"reading": reading, "colour": RNG.choice(["red", "green"], ROWS), "bad": clashing}
+    alike = RNG.normal(size=ROWS).round(3).astype(str).astype(object)
+    alike[:30] = "red"
+    base |= {"reading": reading, "colour": RNG.choice(["red", "green"], ROWS), "alike": alike}
     proposal = propose_for(base)
     assert isinstance(proposal.features["reading"][0], Numeric)
-    assert proposal.extra_missing == ("error",)
-    # `red` must stay a colour, so the column that has it among its numbers cannot be a number.
-    assert "too many distinct values" in proposal.left_out["bad"]
+    assert proposal.formats["reading"].missing[-1] == "error"
+    # `red` is a colour in one column and a missing number in the other.
+    assert isinstance(proposal.features["alike"][0], Numeric)
+    assert proposal.formats["alike"].missing[-1] == "red"
+    assert proposal.formats["colour"].missing is None
+    assert isinstance(proposal.features["colour"][0], Categorical)
 
 
 def test_a_code_among_numbers_makes_a_category(base, propose_for):
@@ -272,7 +275,7 @@ def test_duplicates_bad_rows_and_missing_labels_are_counted(tmp_path):
     rows = [f"{n},{n % 2}" for n in range(100)]
     # Two copies of earlier rows, a row with one field, a row without a label.
     path.write_text("\n".join(["a,label", *rows, "0,0", "1.0,1", "7", "7,"]) + "\n")
-    table = read_table(str(path), "label", ())
+    table = read_table(str(path), "label", ReadOptions(default_marks=()))
     assert (table.num_rows, table.num_duplicates) == (103, 2)
     assert (table.num_ragged, table.num_unlabelled) == (1, 1)
     assert table.classes == {"0": 51, "1": 51}
@@ -283,19 +286,18 @@ def test_more_rows_than_the_sample_holds_are_still_counted_exactly(tmp_path, mon
     monkeypatch.setattr("pipeline.onboarding.profile.table._MIN_SAMPLE_ROWS", 8)
     path = tmp_path / "data.csv"
     path.write_text("a,label\n" + "".join(f"{n},{int(n == 5)}\n" for n in range(1_000)))
-    table = read_table(str(path), "label", ())
+    table = read_table(str(path), "label", ReadOptions(default_marks=()))
     assert table.classes == {"0": 999, "1": 1}
     assert 8 <= len(table.sampled) <= 64
     assert list(table.columns["a"].sample) == list(table.sampled)
 
 
-def test_a_few_copies_are_dropped_and_a_coarse_table_is_not(base, propose_for):
-    few = {name: np.append(values, values[:50]) for name, values in base.items()}
-    assert propose_for(few).drop_duplicates
-    coarse = base | {"x": RNG.integers(0, 5, ROWS)}  # ten different rows in all
-    proposal = propose_for(coarse)
+def test_copies_are_dropped_only_where_an_id_or_a_time_shows_that_they_are(base, propose_for):
+    keyed = base | {"row_id": [f"r{n}" for n in range(ROWS)]}
+    assert propose_for({n: np.append(v, v[:50]) for n, v in keyed.items()}).drop_duplicates
+    proposal = propose_for({n: np.append(v, v[:50]) for n, v in base.items()})
     assert not proposal.drop_duplicates
-    assert "equal an earlier row in every column" in proposal.notes[-1]
+    assert "50 rows (4.8 %) equal an earlier one in every column" in proposal.notes[-1]
 
 
 def test_long_runs_of_equal_label_make_a_split_by_blocks(base, propose_for):
