@@ -61,8 +61,8 @@ def open_output(path: Path) -> OutputFolder:
     wildcards = set(str(root)) & set("*?[")
     if wildcards:
         raise InputError(
-            f"The output folder {root} has `{min(wildcards)}` in its path. TensorFlow and Beam take "
-            "that for a pattern and find no files. Give another folder with --output."
+            f"The output folder {root} has `{min(wildcards)}` in its path. TensorFlow and Beam "
+            "take that for a pattern and find no files. Give another folder with --output."
         )
     probe = root / f".probe-{uuid.uuid4().hex}"
     try:

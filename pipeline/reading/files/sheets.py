@@ -56,13 +56,13 @@ def _load(piece: Piece) -> _Sheet:
     try:
         with open_stream(piece.path) as stream:
             workbook = CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
-        cells = workbook.get_sheet_by_index(0).to_python()
+        stored = workbook.get_sheet_by_index(0).to_python()
     except (CalamineError, OSError, IndexError) as error:
         raise InputError(
             f"{piece.path} cannot be read as a spreadsheet: {first_line(error)}. Remove any "
             "password, or save the sheet as CSV."
         ) from error
-    cells = [[None if cell == "" else cell for cell in row] for row in cells]
+    cells: list[list[Any]] = [[None if cell == "" else cell for cell in row] for row in stored]
     if not cells:
         raise InputError(f"{piece.path} is empty. The first sheet needs a header and rows.")
     names = _names(piece, cells)
