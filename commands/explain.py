@@ -50,6 +50,7 @@ def print_explanation(options: ExplainOptions) -> int:
         from pipeline.explaining.rendering import render_explanation, write_page
         from pipeline.explaining.rows import RowChoice
         from pipeline.lineage.graph import read_graph
+        from pipeline.publishing.stamp import make_stamp
 
         choice = RowChoice(
             row=options.row if options.number is None else options.number,
@@ -58,8 +59,10 @@ def print_explanation(options: ExplainOptions) -> int:
             request=options.request,
         )
         config = load_config(options.config_path) if options.config_path else None
-        explanation = explain(read_graph(store), options.reference, choice, config)
-        page = write_page(explanation, folder.reports)
+        graph = read_graph(store)
+        explanation = explain(graph, options.reference, choice, config)
+        stamp = make_stamp(graph, graph.runs[explanation.run])
+        page = write_page(explanation, stamp, folder.reports)
     print_answer(
         explanation.to_json() | {"page": str(page)},
         lambda: Group(render_explanation(explanation), f"\n{page}"),

@@ -1,14 +1,16 @@
 """An explanation for people: tables for the terminal, and a page."""
 
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.components.pages.layout import render, with_unit
 from pipeline.explaining.explain import REPEATS, ColumnPart, Explanation
+from pipeline.publishing.index import write_index
+from pipeline.publishing.publish import publish_page
+from pipeline.publishing.stamp import Stamp
 
 
 def render_explanation(found: Explanation) -> RenderableType:
@@ -67,31 +69,27 @@ def searched_text(found: Explanation) -> str:
     return f"{found.num_searched:,} of {found.num_train:,} training rows"
 
 
-def write_page(found: Explanation, folder: Path) -> Path:
-    """Writes the page and returns its path.
+def write_page(found: Explanation, stamp: Stamp, reports: Path) -> Path:
+    """Writes the page among those of the explained model's run and returns its path.
 
     Args:
         found: What `explain` returned.
-        folder: Where reports go.
+        stamp: What the page says of the run.
+        reports: Folder of reports, whose index then lists the page.
     """
-    from plotly.offline import get_plotlyjs
-
-    text = (resources.files("pipeline.explaining") / "templates" / "explain.html.j2").read_text(
-        encoding="utf-8"
+    html = render(
+        "pipeline.explaining",
+        "explain.html.j2",
+        found=found,
+        signals=[
+            {**vars(signal), "title": with_unit(signal.column, signal.unit)}
+            for signal in found.signals
+        ],
+        value_text=value_text,
+        searched=searched_text(found),
+        repeats=REPEATS,
+        plots=bool(found.signals),
     )
-    html = (
-        Environment(autoescape=True, undefined=StrictUndefined)
-        .from_string(text)
-        .render(
-            found=found,
-            signals=[vars(signal) for signal in found.signals],
-            value_text=value_text,
-            searched=searched_text(found),
-            repeats=REPEATS,
-            plotly_js=get_plotlyjs() if found.signals else "",
-        )
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"explain-{found.use_case}-{found.slug}.html"
-    path.write_text(html, encoding="utf-8")
+    path = publish_page(html, f"explain-{found.slug}", stamp, reports)
+    write_index(reports)
     return path

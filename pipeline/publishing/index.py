@@ -75,7 +75,11 @@ def _others(reports: Path, use_cases: set[str]) -> list[Link]:
     """Reports that are no pages, such as those of anomalies and of rows in quarantine."""
     own = {INDEX_FILE, *(f"{page}-{name}.html" for page in _ORDER for name in use_cases)}
     files = [path for path in sorted(reports.iterdir()) if path.is_file() and path.name not in own]
-    return [_link(path, reports, path.name) for path in files if not path.name.startswith(".")]
+    return [
+        _link(path, reports, path.name)
+        for path in files
+        if path.suffix != ".log" and not path.name.startswith(".")
+    ]
 
 
 def _place(page: Path) -> tuple[int, str]:

@@ -59,7 +59,8 @@ def test_a_row_of_a_file_and_the_same_row_as_a_request_have_one_explanation(faul
     assert of_file["parts"] == of_request["parts"]
     assert of_file["probability"] == of_request["probability"]
     assert of_file["neighbours"] == of_request["neighbours"]
-    assert (faultline.output / "reports" / "explain-wells-wells.csv-12.html").is_file()
+    [page] = (faultline.output / "reports" / "wells").glob("*/explain-wells.csv-12.html")
+    assert of_file["page"] == str(page)
 
 
 @pytest.mark.parametrize(

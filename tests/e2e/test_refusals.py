@@ -1,5 +1,6 @@
 """What must not be served is refused, and what was served before stays."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -55,6 +56,11 @@ def test_a_label_of_noise_is_refused_and_the_served_model_stays(served):
     failed = [reason["text"] for reason in summary["reasons"] if not reason["passed"]]
     assert any("PR-AUC" in text or "ROC-AUC" in text for text in failed)
     assert any("blessed before" in text for text in failed)
+    # A refused model has its page, too, and the one before it still has its own.
+    page = (served.output / "reports" / "model-wells.html").read_text()
+    assert summary["run_id"] in page
+    assert html.escape(failed[0]) in page
+    assert len(list((served.output / "reports" / "wells").glob("*/model.html"))) == 2
 
 
 def test_a_value_outside_the_schemas_domain_stops_before_transform_in_words(served):

@@ -24,7 +24,7 @@ _STEPS = (
     *("ArrowExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "AnomalyGate"),
     "DataReport",
     *("Transform", "Trainer", "BaselineResolver", "InfraValidator", "Evaluator", "ModelGate"),
-    *("Pusher", "ErrorAnalyzer"),
+    *("Pusher", "ErrorAnalyzer", "ModelReport"),
 )
 
 
@@ -243,13 +243,12 @@ def test_local_runner_does_the_same_as_the_command(by_local_runner, second):
 
 def test_an_edit_of_the_network_reruns_from_the_trainer_on(network_edited):
     rest = ["Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher", "ErrorAnalyzer"]
-    assert network_edited.reran == rest
+    assert network_edited.reran == [*rest, "ModelReport"]
 
 
 def test_an_edit_of_the_preprocessing_reruns_from_transform_on(preprocessing_edited):
     rest = ["Transform", "Trainer", "InfraValidator", "Evaluator", "ModelGate", "Pusher"]
-    rest.append("ErrorAnalyzer")
-    assert preprocessing_edited.reran == rest
+    assert preprocessing_edited.reran == [*rest, "ErrorAnalyzer", "ModelReport"]
 
 
 def test_changed_data_rerun_every_step(data_changed):

@@ -10,6 +10,7 @@ from pipeline.explaining.importance import Importance
 from pipeline.explaining.rendering import render_explanation, write_page
 from pipeline.explaining.training_rows import Neighbour
 from tests.browser import needs_chromium, open_page
+from tests.pipeline.publishing.stamps import STAMP
 
 FOUND = Explanation(
     run="run-1",
@@ -63,21 +64,23 @@ def test_without_a_label_neighbours_or_importances_nothing_is_said_of_them():
 
 
 def test_the_page_escapes_and_names_nothing_elsewhere(tmp_path):
-    page = write_page(FOUND, tmp_path)
+    page = write_page(FOUND, STAMP, tmp_path)
     text = page.read_text()
     own = text.split("<script>")[0] + text.rsplit("<script>", 1)[1]
-    assert page.name == "explain-wells-1.html"
+    assert page == tmp_path / "wells" / "r1" / "explain-1.html"
+    assert 'href="wells/r1/explain-1.html"' in (tmp_path / "index.html").read_text()
     assert "http" not in own
     assert "&lt;b&gt;r12" in own
     assert "<b>r12" not in own
 
 
 def test_the_page_has_seconds_units_run_and_version(tmp_path):
-    own = write_page(FOUND, tmp_path).read_text().rsplit("<script>", 1)[1]
+    own = write_page(FOUND, STAMP, tmp_path).read_text().rsplit("<script>", 1)[1]
     assert '"seconds": [0.0, 0.002]' in own
     assert '"unit": "V"' in own
-    assert "time in s" in own
-    head = write_page(FOUND, tmp_path).read_text().split("<script>")[0]
+    assert "time, s" in own
+    assert '"title": "signal, V"' in own
+    head = write_page(FOUND, STAMP, tmp_path).read_text().split("<script>")[0]
     assert "The model wells/7 of run run-1" in head
     assert "4.5 bar" in head
 
@@ -85,6 +88,6 @@ def test_the_page_has_seconds_units_run_and_version(tmp_path):
 @needs_chromium
 @pytest.mark.parametrize("found", [FOUND, dataclasses.replace(FOUND, signals=[], label=None)])
 def test_a_browser_shows_the_page_without_an_error(tmp_path, found):
-    console, picture_bytes = open_page(write_page(found, tmp_path), tmp_path)
+    console, picture_bytes = open_page(write_page(found, STAMP, tmp_path), tmp_path)
     assert console == []
     assert picture_bytes > 10_000
