@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.import_closure import import_closure
+from pipeline.wiring.import_closure import import_closure
 from pipeline.wiring.step_code import ENTRY_MODULES, HARMLESS, step_code
 
 # One process imports the libraries; then each step's modules in a fork of it.
@@ -77,7 +77,7 @@ def test_a_planted_helper_becomes_part_of_the_steps_that_reach_it(copy):
     with (copy / "measuring" / "intervals.py").open("a") as source:
         source.write("\n\ndef late():\n    from measuring import planted\n")
     changed = {step for step in ENTRY_MODULES if step_code(step, copy) != before[step]}
-    assert changed == {"Evaluator", "ModelGate", "ErrorAnalyzer"}
+    assert changed == {"Evaluator", "ModelGate", "ErrorAnalyzer", "ModelReport"}
     assert "measuring/planted.py" in json.loads(step_code("Evaluator", copy))
 
 
