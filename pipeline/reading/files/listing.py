@@ -15,6 +15,8 @@ from common.errors import InputError
 from pipeline.reading.files.pieces import SUFFIXES, Partition, suffix_of
 
 _WILDCARD = re.compile(r"[*?\[]")
+_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]")
+_REGEXES = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 _ESCAPED = re.compile(r"\[([*?\[])\]")
 # What Hive and Spark write for a missing value.
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -134,6 +136,8 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _refuse(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):
+        return  # nothing is there, which the caller reports
     raise InputError(f"Cannot read the folder {error.filename}: {error.strerror}.") from error
 
 
@@ -148,10 +152,31 @@ def matching_files(
     literal = Path(base, _ESCAPED.sub(r"\1", pattern))
     if not has_wildcard(pattern) and literal.is_file():
         return [str(literal)]
-    # Of pathlib's globs, `**` means something else from Python 3.13 on.
-    names = glob.glob(_any_case(pattern, suffixes), root_dir=base or ".", recursive=True)  # noqa: PTH207
+    pattern = _any_case(pattern, suffixes)
+    if "**" in pattern:
+        matches = re.compile(glob_regex(pattern), re.DOTALL).fullmatch
+        names = [name for name in _walk(base or ".") if matches(name)]
+    else:
+        # pathlib's globs differ between the versions of Python.
+        names = glob.glob(pattern, root_dir=base or ".")  # noqa: PTH207
     visible = (Path(base, name) for name in names if all(map(_is_visible, name.split("/"))))
     return sorted({str(file) for file in visible if file.is_file()})
+
+
+def glob_regex(pattern: str) -> str:
+    """Returns the regular expression of a glob over paths."""
+    parts, end = [], 0
+    for match in _TOKEN.finditer(pattern):
+        parts.append(re.escape(pattern[end : match.start()]))
+        parts.append(_REGEXES.get(match[0]) or _class_regex(match[0][1:-1]))
+        end = match.end()
+    return "".join([*parts, re.escape(pattern[end:])])
+
+
+def _class_regex(characters: str) -> str:
+    negated = characters.startswith("!")
+    escaped = re.sub(r"([\\\[\]^])", r"\\\1", characters[negated:])
+    return f"[{'^' if negated else ''}{escaped}]"
 
 
 def has_wildcard(pattern: str) -> bool:

@@ -12,6 +12,7 @@ from pipeline.reading.files.listing import (
     NoDataError,
     divide,
     folder_patterns,
+    glob_regex,
     matching_files,
     readable,
 )
@@ -21,8 +22,6 @@ _SPECIAL = re.compile(r"[*?\[{]")
 _SPECS = re.compile(r"\{(SPAN|VERSION)(:\d+)?\}|\{YYYY\}|\{MM\}|\{DD\}")
 _DIGITS = {"YYYY": "{4}", "MM": "{2}", "DD": "{2}"}
 _EPOCH = date(1970, 1, 1)
-_WILDCARD = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]")
-_WILDCARD_REGEX = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,14 +197,14 @@ def _matcher(pattern: str) -> re.Pattern[str]:
     """Returns the regular expression of a pattern; a repeated spec must match the same text."""
     parts, end, names = [], 0, set()
     for match in _SPECS.finditer(pattern):
-        parts.append(_as_regex(pattern[end : match.start()]))
+        parts.append(glob_regex(pattern[end : match.start()]))
         name = match[1] or match[0].strip("{}")
         width = f"{{{match[2][1:]}}}" if match[2] else _DIGITS.get(name, "+")
         parts.append(f"(?P={name})" if name in names else rf"(?P<{name}>\d{width})")
         names.add(name)
         end = match.end()
     # The names have matched the glob, whose suffix may be in another case.
-    return re.compile("".join([*parts, _as_regex(pattern[end:])]), re.IGNORECASE | re.DOTALL)
+    return re.compile("".join([*parts, glob_regex(pattern[end:])]), re.IGNORECASE | re.DOTALL)
 
 
 def _span_of(match: re.Match[str]) -> int | None:
@@ -217,21 +216,6 @@ def _span_of(match: re.Match[str]) -> int | None:
         return (date(values["YYYY"], values["MM"], values["DD"]) - _EPOCH).days
     except (KeyError, ValueError):
         return None
-
-
-def _as_regex(pattern: str) -> str:
-    parts, end = [], 0
-    for match in _WILDCARD.finditer(pattern):
-        parts.append(re.escape(pattern[end : match.start()]))
-        parts.append(_WILDCARD_REGEX.get(match[0]) or _class_regex(match[0][1:-1]))
-        end = match.end()
-    return "".join([*parts, re.escape(pattern[end:])])
-
-
-def _class_regex(characters: str) -> str:
-    negated = characters.startswith("!")
-    escaped = re.sub(r"([\\\[\]^])", r"\\\1", characters[negated:])
-    return f"[{'^' if negated else ''}{escaped}]"
 
 
 def source_files(source: Source) -> list[str]:

@@ -90,7 +90,8 @@ def test_data_files_in_a_folder_and_in_its_sub_folders_are_an_error_that_offers_
 def test_a_link_to_a_folder_above_is_followed_once(tmp_path):
     write(tmp_path, "x/y/a.csv")
     (tmp_path / "x" / "y" / "again").symlink_to(tmp_path / "x")
-    assert list_files(str(tmp_path / "x"))[0] == f"{tmp_path}/x/y/a.csv"
+    assert list_files(str(tmp_path / "x")) == [f"{tmp_path}/x/y/a.csv"]
+    assert read_by_run("x", tmp_path) == [f"{tmp_path}/x/y/a.csv"]
 
 
 def test_a_folder_between_partition_folders_and_files_is_an_error(tmp_path):
@@ -99,7 +100,7 @@ def test_a_folder_between_partition_folders_and_files_is_an_error(tmp_path):
         list_files(str(tmp_path))
 
 
-@pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "empty", "[x]/a.csv"])
+@pytest.mark.parametrize("path", ["none.csv", "none/*.csv", "none/**/*.csv", "empty", "[x]/a.csv"])
 def test_nothing_there_is_an_error_that_names_the_path(tmp_path, path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as caught:
