@@ -17,6 +17,7 @@ from pipeline.reading.files.pieces import BadRow, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
 MAX_LABELS = 20
+_TEXT = "UTF-8 text; `data.encoding` names another encoding"
 NO_LABEL = "has no label"
 
 
@@ -151,7 +152,7 @@ def _expected(column: Column, spec: IngestSpec) -> str:
     plain = {
         "number": "a number",
         "code": "a whole number",
-        "text": "UTF-8 text",
+        "text": _TEXT,
         "truth": "a truth value such as true or false, yes or no, 1 or 0",
     }[form.type]
     marks = [f"decimal mark `{form.decimal}`"] if form.decimal not in (None, ".") else []
@@ -175,7 +176,7 @@ def _label(raw: pa.Array, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
     is_positive = pc.equal(text, spec.positive)
     faults = [Fault(spec.label, missing, NO_LABEL)] if missing.any() else []
     if bad.any():
-        faults.append(Fault(spec.label, bad, "expected UTF-8 text"))
+        faults.append(Fault(spec.label, bad, f"expected {_TEXT}"))
     return is_positive.cast(pa.int64()), faults
 
 
