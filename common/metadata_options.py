@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from pydantic import field_validator
 from pydantic.dataclasses import dataclass
 
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

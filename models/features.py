@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS
 
 Cycle = Literal["hour_of_day", "day_of_week", "day_of_year"]
 

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS, JsonValue
 from models.features import Feature
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions

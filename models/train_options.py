@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS
 
 ValueType = Literal["number", "code", "text", "truth", "time"]
 TimeUnit = Literal["s", "ms", "us", "ns"]

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
+from common.config_values import STRICT_KEYS, JsonValue
 from common.metadata_options import Metadata
 from common.paths import tidy_path
-from common.strict_keys import STRICT_KEYS
 from models import features as features_lib
 from models.features import Feature
 from models.model_spec import CalibrationMethod, ModelSpec
@@ -199,14 +198,20 @@ class Validation(JsonValue):
         max_gap_share: Largest share of recordings with missing or non-finite samples, in [0, 1].
         max_wrong_rate_share: Largest share of recordings whose rate is off the nominal one by
             more than 1 %, in [0, 1].
-        drift: Whether a distance to an earlier span beyond the schema's drift comparators stops
-            the run (`stop`) or is a warning (`warn`), after which the new span is what later ones
-            are compared with.
+        drift: Whether drift from the data accepted before, or from an earlier span, stops the run
+            (`stop`) or is a warning (`warn`), after which later data are compared with the new
+            ones.
+        min_drift: Smallest distance that matters, in [0, 1]: Kolmogorov-Smirnov's of numbers,
+            changes of shares of categories, positives and missing values. A smaller change of a
+            category's share or of that of positives matters if it is half of the share.
+        drift_ignore: Columns that may drift, such as a season's temperature.
     """
 
     max_gap_share: Share = 0.05
     max_wrong_rate_share: Share = 0.05
     drift: Literal["stop", "warn"] = "stop"
+    min_drift: Share = 0.1
+    drift_ignore: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -5,8 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS, JsonValue
 from models.features import Categorical, FeatureTable
 
 Rate = Annotated[float, Field(gt=0, le=1)]

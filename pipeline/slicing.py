@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import AllowInfNan, Discriminator, Field, Tag, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS
 
 Trouble = Literal["noise", "gap", "bias", "wrong sampling"]
 # Names of slice keys that are no columns have a space, which hardly any column has.

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS, JsonValue
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -7,8 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS, JsonValue
 
 # Where a training function finds the record, as JSON, in its `custom_config`.
 SAMPLING_KEY = "sampling"

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
-from common.strict_keys import STRICT_KEYS
+from common.config_values import STRICT_KEYS, JsonValue
 from models.train_options import TrainOptions
 
 Objective = Literal["pr_auc", "expected_cost"]

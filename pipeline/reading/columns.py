@@ -181,14 +181,20 @@ def _profile_texts(
 
 
 def _profile_times(present: pa.Array, profile: TextProfile) -> None:
+    """Counts the values that need a declaration, and what each declaration would read."""
     counts = present.value_counts()
     texts, numbers = counts.field("values").cast(pa.string()), np.asarray(counts.field("counts"))
-    read = np.asarray(times.parse_texts(texts, times.ISO)[0].is_valid())
-    if read.all():
+    _, bad = times.read_times(texts, ColumnFormat(type="time"))
+    if not bad.any():
         return
-    profile.num_unread = int(numbers[~read].sum())
-    unread = texts.filter(pa.array(~read))
-    profile.formats.update(times.formats_that_read(unread, numbers[~read]))
+    profile.num_unread = int(numbers[bad].sum())
+    unread, hits = texts.filter(pa.array(bad)), numbers[bad]
+    for unit in times.PER_SECOND:
+        fits = times.fits_unit(unread, unit)
+        if fits.any():
+            profile.formats[f"unit: {unit}"] += int(hits[fits].sum())
+    read = times.formats_that_read(unread, hits)
+    profile.formats.update({f'format: "{name}"': number for name, number in read.items()})
 
 
 def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
@@ -350,11 +356,13 @@ def _check_time_format(name: str, text: TextProfile, spec: IngestSpec) -> None:
     if name in spec.columns or not text.num_values or text.num_unread <= text.num_values / 2:
         return
     reads = text.formats.most_common(3)
-    advice = " or ".join(f"`{time_format}` (reads {hits:,})" for time_format, hits in reads)
+    advice = " or ".join(f"`{declared}` (reads {hits:,})" for declared, hits in reads)
     raise InputError(
-        f"Column `{name}`: {text.num_unread:,} of {text.num_values:,} values are not ISO 8601 "
-        f"times, and no format is declared. Write data.columns.{name}: {{type: time, format: …}}"
-        + (f" with {advice}." if advice else ", in Python's notation such as %d/%m/%Y %H:%M.")
+        f"Column `{name}`: {text.num_unread:,} of {text.num_values:,} values are neither ISO 8601 "
+        "times nor seconds of 1980 to 2100, and nothing declares what they are. Write "
+        f"data.columns.{name}: {{type: time, …}} with "
+        + (advice or "`format:` in Python's notation, such as %d/%m/%Y %H:%M,")
+        + "; with `elapsed: true` for a clock that starts at 0."
     )
 
 

@@ -13,8 +13,8 @@ from google.protobuf import text_format
 from pydantic.dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from common.config_values import JsonValue
 from common.errors import InputError
-from common.json_values import JsonValue
 from models.features import (
     Bucketized,
     HeavyTailed,

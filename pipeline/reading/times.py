@@ -107,6 +107,14 @@ def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Ma
     return pa.array(whole_seconds, mask=missing | bad), bad
 
 
+def fits_unit(texts: pa.Array, unit: TimeUnit) -> npt.NDArray[np.bool_]:
+    """Returns which texts are numbers that mean a time of 1980 to 2100 in a unit."""
+    numbers = np.asarray(values.floats_of(texts).fill_null(np.nan)) / PER_SECOND[unit]
+    with np.errstate(invalid="ignore"):
+        fits: npt.NDArray[np.bool_] = (numbers >= FIRST_S) & (numbers <= LAST_S)
+    return fits
+
+
 def read_elapsed(column: pa.Array, unit: TimeUnit) -> tuple[pa.Array, Mask]:
     """Returns int64 microseconds of a clock with a start of its own, rounded down."""
     per_second = PER_SECOND[unit]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.import_closure import import_closure
+from pipeline.wiring.import_closure import import_closure
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 _DIGEST_CHARS = 12

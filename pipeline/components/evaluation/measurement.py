@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from common.json_values import JsonValue
+from common.config_values import JsonValue
 from measuring.answers import Answers, in_order, num_units
 from measuring.bootstrap import (
     BRIER,

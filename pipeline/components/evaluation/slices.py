@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 
+from common.config_values import JsonValue
 from common.errors import InputError
-from common.json_values import JsonValue
 from models.features import Signal, of_kind
 from pipeline.config import Config
 from pipeline.slicing import Slice, SlicePart

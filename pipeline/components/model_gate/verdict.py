@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
+from common.config_values import JsonValue
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import slices, whole_split

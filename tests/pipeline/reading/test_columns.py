@@ -62,7 +62,9 @@ def test_a_declared_format_decides_the_type_and_is_kept():
 
 def test_times_in_a_format_that_nobody_declared_are_refused_with_the_line_to_write():
     batch = text_batch(y=["0", "1"], t=["31.01.2026", "01.02.2026"])
-    with pytest.raises(InputError, match=r"data\.columns\.t: .*`%d\.%m\.%Y` \(reads 2\)"):
+    with pytest.raises(
+        InputError, match=r"data\.columns\.t: .*`format: \"%d\.%m\.%Y\"` \(reads 2\)"
+    ):
         decide(batch, times=("t",))
 
 

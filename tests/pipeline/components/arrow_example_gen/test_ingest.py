@@ -11,6 +11,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from common.errors import InputError
+from pipeline.column_format import ColumnFormat
 from pipeline.components.arrow_example_gen.ingest import ingest
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from tests.example_files import read_split
@@ -111,24 +112,29 @@ def test_signals_keep_their_samples_and_gaps(tmp_path):
 
 def test_bad_rows_within_the_limit_go_to_quarantine(tmp_path):
     rows = good_rows()
-    rows[3:3] = ["7", "x,0", "8,"]  # lines 5, 6 and 7
-    summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], max_bad_rows=3, numbers=("a",))
-    assert (summary.num_rows, summary.num_bad_rows) == (200, 3)
+    rows[3:3] = ["7", "x,0", "8,", "9, "]  # lines 5, 6, 7 and 8
+    # Rows without a label are set aside too, but are no bad rows.
+    file = write_csv(tmp_path / "a.csv", rows)
+    measured = {"numbers": ("a",), "needed": ("a", "y")}
+    summary = run(tmp_path, [file], max_bad_rows=2, **measured)
+    assert (summary.num_rows, summary.num_bad_rows, summary.num_unlabelled) == (200, 2, 2)
     lines = (tmp_path / "out" / "quarantine" / "bad_rows.jsonl").read_text().splitlines()
     found = [json.loads(line) for line in lines]
     assert [(bad["line"], bad["column"], bad["text"]) for bad in found] == [
         (5, "", "7"),
         (6, "a", "x,0"),
         (7, "y", "8,"),
+        (8, "y", "9, "),
     ]
 
 
 def test_more_bad_rows_than_allowed_stop_the_run_and_are_kept(tmp_path):
     rows = [*good_rows(), "7", "x,0"]
+    file = write_csv(tmp_path / "a.csv", rows)
     with pytest.raises(InputError, match="2 rows cannot be read") as caught:
-        run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], max_bad_rows=1, numbers=("a",))
+        run(tmp_path, [file], max_bad_rows=1, numbers=("a",), needed=("a", "y"))
     assert "line 202: has 1 fields, the header has 2" in str(caught.value)
-    assert "line 203, column `a`: `x` found, expected a whole number" in str(caught.value)
+    assert "line 203, column `a`: `x` found, expected a number" in str(caught.value)
     kept = tmp_path / "reports" / "bad_rows.jsonl"
     assert str(kept) in str(caught.value)
     assert len(kept.read_text().splitlines()) == 2
@@ -182,7 +188,8 @@ def test_milliseconds_of_csv_and_parquet_become_the_same_seconds(tmp_path):
     text = write_csv(tmp_path / "a.csv", rows, header="t,y")
     table = pa.table({"t": stamps, "y": [i % 2 for i in range(60)]})
     pq.write_table(table, tmp_path / "a.parquet")
-    by_time = {"strategy": "time", "split_column": "t", "times": ("t",)}
+    milliseconds = {"t": ColumnFormat(type="time", unit="ms")}
+    by_time = {"strategy": "time", "split_column": "t", "times": ("t",), "columns": milliseconds}
     for name, file in (("csv", text), ("parquet", tmp_path / "a.parquet")):
         run(tmp_path, [file], name=name, **by_time)
         times = [values_of(r, "t")[0] for s in SPLITS for r in read_split(tmp_path / name, s)]
@@ -205,9 +212,19 @@ def test_milliseconds_of_csv_and_parquet_become_the_same_seconds(tmp_path):
             "1 of the 2 values of `a` have a positive row, at least 3 needed",
         ),
         (
-            "a,y\n" + "1,1\n2,0\n" * 5,
+            "a,y\n" + "1700000000,1\n1700000001,0\n" * 5,
             {"strategy": "time", "split_column": "a", "times": ("a",)},
             "cannot give each of train, eval and test",
+        ),
+        (
+            "a,y\n" + "1700000000123,1\n1700000001123,0\n" * 5,
+            {"strategy": "time", "split_column": "a", "times": ("a",)},
+            "data.columns.a: .*`unit: ms` .reads 10",
+        ),
+        (
+            "a,y\n" + "1,1\n2,0\n" * 5,
+            {"strategy": "time", "split_column": "a", "times": ("a",)},
+            "data.columns.a: .*elapsed: true",
         ),
         (
             "a,y\n" + "1,0\n" * 30 + "1,1\n" * 10,

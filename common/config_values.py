@@ -1,8 +1,10 @@
-"""The base of values that travel between steps as JSON text."""
+"""What configuration values share: their pydantic settings, and travelling as JSON text."""
 
 from typing import Self
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+
+STRICT_KEYS = ConfigDict(extra="forbid")
 
 
 class JsonValue:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from common.import_closure import import_closure
+from pipeline.wiring.import_closure import import_closure
 
 
 @pytest.fixture

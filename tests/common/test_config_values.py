@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from common.json_values import JsonValue
+from common.config_values import JsonValue
 
 
 @dataclass(frozen=True, kw_only=True)
