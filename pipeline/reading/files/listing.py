@@ -8,7 +8,7 @@ import glob
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from common.errors import InputError
@@ -127,7 +127,7 @@ def _walk(folder: str) -> Iterator[str]:
     seen = set()
     for here, folders, names in os.walk(folder, followlinks=True, onerror=_refuse):
         real = os.path.realpath(here)
-        folders[:] = [] if real in seen else sorted(filter(_is_visible, folders))
+        folders[:] = [] if real in seen else sorted(filter(_is_visible_folder, folders))
         if real not in seen:
             seen.add(real)
             relative = os.path.relpath(here, folder)
@@ -159,7 +159,12 @@ def matching_files(
     else:
         # pathlib's globs differ between the versions of Python.
         names = glob.glob(pattern, root_dir=base or ".")  # noqa: PTH207
-    visible = (Path(base, name) for name in names if all(map(_is_visible, name.split("/"))))
+    paths = (PurePosixPath(name) for name in names)
+    visible = (
+        Path(base, path)
+        for path in paths
+        if _is_visible(path.name) and all(map(_is_visible_folder, path.parts[:-1]))
+    )
     return sorted({str(file) for file in visible if file.is_file()})
 
 
@@ -198,9 +203,13 @@ def _any_case(pattern: str, suffixes: Collection[str]) -> str:
 
 
 def _is_visible(name: str) -> bool:
-    # Hive writes partition columns as folders `key=value`, and a key may begin with an underscore.
     # Excel puts a file `~$name` beside an open one.
-    return not name.startswith((".", "~$")) and (not name.startswith("_") or "=" in name)
+    return not name.startswith((".", "_", "~$"))
+
+
+def _is_visible_folder(name: str) -> bool:
+    # Hive writes partition columns as folders `key=value`, and a key may begin with an underscore.
+    return _is_visible(name) or (name.startswith("_") and "=" in name)
 
 
 def partition_of(path: str) -> Partition:

@@ -14,6 +14,7 @@ from pipeline.reading.files.locations import resolve_source, source_files
 NAMES = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=12
 ).filter(lambda name: name.strip(".") and len(name.encode()) < 100 and "{" not in name)
+HIDDEN = (".", "_", "~$")
 
 
 def write(folder, *names):
@@ -123,7 +124,7 @@ def test_any_real_path_is_taken_literally(folder, name, suffix):
         write(path.parent, path.name)
         assert list_files(str(path)) == [str(path)]
         assert read_by_run(f"{folder}/{name}{suffix}", root) == [str(path)]
-        if not name.startswith((".", "_")):
+        if not name.startswith(HIDDEN):
             assert list_files(str(path.parent)) == [str(path)]
             assert read_by_run(folder, root) == [str(path)]
         base, pattern = divide(str(path))
@@ -136,6 +137,6 @@ def test_a_folder_lists_all_visible_files_and_no_other(names, stem):
     with tempfile.TemporaryDirectory() as root:
         expected = {str(Path(root, "x", f"{name}.csv")) for name in {*names, f"n{stem}"}}
         write(root, *(f"x/{name}.csv" for name in {*names, f"n{stem}"}), "x/unknown.suffix")
-        visible = [file for file in expected if not Path(file).name.startswith((".", "_"))]
+        visible = [file for file in expected if not Path(file).name.startswith(HIDDEN)]
         assert list_files(f"{root}/x") == sorted(visible)
         assert read_by_run("x", root) == sorted(visible)
