@@ -18,7 +18,9 @@ from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.components.curated_schema import CuratedSchema
 from pipeline.components.data_report.component import DataReport
 from pipeline.components.example_validator.component import ExampleValidator
+from pipeline.components.example_validator.drift import DriftOptions
 from pipeline.components.example_validator.earlier_span import (
+    AcceptedEarlierDataStrategy,
     AcceptedEarlierSpanStrategy,
     has_spans,
 )
@@ -69,12 +71,19 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
     schema_gen = SchemaGen(statistics=statistics)
     curated = _curated_schema(config)
     schema = (curated or schema_gen).outputs["schema"]
-    earlier_span = _earlier_span(examples) if has_spans(source) else None
+    earlier = _earlier_span(examples) if has_spans(source) else _earlier_data(examples)
     validator = ExampleValidator(
         statistics=statistics,
         schema=schema,
-        earlier_statistics=earlier_span.outputs["statistics"] if earlier_span else None,
-        earlier_report=earlier_span.outputs["report"] if earlier_span else None,
+        drift=DriftOptions(
+            features=config.features,
+            label=config.label.column,
+            floor=config.validation.min_drift,
+            ignored=config.validation.drift_ignore,
+            has_spans=has_spans(source),
+        ),
+        earlier_statistics=earlier.outputs["statistics"],
+        earlier_report=earlier.outputs["report"],
         code_digest=step_code("ExampleValidator"),
     )
     anomaly_gate = AnomalyGate(
@@ -101,7 +110,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         features=features_to_json(config.features),
         code_digest=step_code("DataReport"),
     )
-    nodes = [example_gen, statistics_gen, schema_gen, curated, earlier_span, validator]
+    nodes = [example_gen, statistics_gen, schema_gen, curated, earlier, validator]
     return Ingestion(
         nodes=(*(node for node in nodes if node), anomaly_gate, data_report),
         examples=examples,
@@ -154,3 +163,12 @@ def _earlier_span(examples: BaseChannel) -> Resolver:
         statistics=Channel(type=ExampleStatistics),
         report=Channel(type=ExampleValidationMetrics),
     ).with_id("EarlierSpanResolver")
+
+
+def _earlier_data(examples: BaseChannel) -> Resolver:
+    return Resolver(
+        strategy_class=AcceptedEarlierDataStrategy,
+        candidate=examples,
+        statistics=Channel(type=ExampleStatistics),
+        report=Channel(type=ExampleValidationMetrics),
+    ).with_id("EarlierDataResolver")

@@ -172,6 +172,11 @@ _KINDS: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
 )
 _ADVICE = {name: text for names, text in _KINDS for name in names}
+DRIFT_ADVICE = (
+    "Find out what changed at the source and mend it. If it is here to stay, run once with "
+    "`validation.drift: warn`: later data are then compared with these. If the column always "
+    "changes, add it to `validation.drift_ignore`."
+)
 OTHER_ADVICE = "Correct the data, or change the column's entry in the schema."
 
 

@@ -22,6 +22,7 @@ from models.features import Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
     describe_warnings,
+    drift_findings,
     find_anomalies,
     findings_table,
     schema_differences,
@@ -29,12 +30,15 @@ from pipeline.components.anomaly_gate.findings import (
 )
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
 from pipeline.components.anomaly_gate.slice_names import check_slices
+from pipeline.components.example_validator.drift import DRIFT_FILE, DriftReport
 from pipeline.components.example_validator.earlier_span import read_span
 from pipeline.components.example_validator.properties import (
     ACCEPTANCE_KEY,
     DATA_SPAN_KEY,
     DRIFT_KEY,
+    DRIFTED_KEY,
     EXAMPLES_ID_KEY,
+    HAS_SPANS_KEY,
     STATISTICS_ID_KEY,
 )
 from pipeline.config import SPLITS, Validation
@@ -86,10 +90,12 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     curated, inferred = _read_schema(schema), _read_schema(inferred_schema)
     check_slices(slices, inferred)
     limits = Validation.from_json(validation)
+    drift_stops = limits.drift == "stop"
     findings = [
         *tolerate_unused(
-            _anomalies(anomalies, curated, drift_stops=limits.drift == "stop"), json.loads(needed)
+            _anomalies(anomalies, curated, drift_stops=drift_stops), json.loads(needed)
         ),
+        *drift_findings(_read_drift(anomalies), stops=drift_stops),
         *_signal_findings(
             examples, of_kind(features_from_json(features), Signal), limits, inferred
         ),
@@ -106,6 +112,8 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     (Path(report.uri) / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
     stopping = [finding for finding in findings if finding.stops]
     report.set_int_custom_property("num_anomalies", len(stopping))
+    has_drifted = any(finding.is_drift for finding in findings)
+    report.set_int_custom_property(DRIFTED_KEY, int(has_drifted))
     report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
     report.set_string_custom_property(WARNINGS_KEY, describe_warnings(findings))
     if stopping:
@@ -126,9 +134,9 @@ def _note_comparison(
     """Records the span, for later spans, and how drift was checked; returns the latter."""
     drift: str = anomalies.get_string_custom_property(DRIFT_KEY)
     report.set_string_custom_property(DRIFT_KEY, drift)
-    if anomalies.has_custom_property(STATISTICS_ID_KEY):
-        statistics_id = anomalies.get_int_custom_property(STATISTICS_ID_KEY)
-        report.set_int_custom_property(STATISTICS_ID_KEY, statistics_id)
+    statistics_id = anomalies.get_int_custom_property(STATISTICS_ID_KEY)
+    report.set_int_custom_property(STATISTICS_ID_KEY, statistics_id)
+    if anomalies.get_int_custom_property(HAS_SPANS_KEY):
         report.set_int_custom_property(DATA_SPAN_KEY, read_span(examples))
     return drift.capitalize()
 
@@ -146,6 +154,11 @@ def _anomalies(
         content = Path(split_folder(anomalies.uri, split), "SchemaDiff.pb").read_bytes()
         message = anomalies_pb2.Anomalies.FromString(content)
         yield from find_anomalies(message, schema, split, drift_stops=drift_stops)
+
+
+def _read_drift(anomalies: ExampleAnomalies) -> DriftReport:
+    path = Path(split_folder(anomalies.uri, "train"), DRIFT_FILE)
+    return DriftReport.from_json(path.read_text(encoding="utf-8"))
 
 
 def _signal_findings(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
-from pipeline.components.anomaly_gate.advice import advise, is_comparison
+from pipeline.components.anomaly_gate.advice import DRIFT_ADVICE, advise, is_comparison
+from pipeline.components.example_validator.drift import DriftReport
 
 UNUSED_ADVICE = "The model does not use this column, so the run goes on."
 _SCHEMA_COUNTS = "Nothing has to be done; the curated schema counts."
@@ -26,6 +27,7 @@ class Finding:
         expected: The expectation of the schema or the config.
         advice: How to correct the data or the schema.
         stops: Whether it stops the run; otherwise it is a warning.
+        is_drift: Whether it comes from a comparison with earlier data.
     """
 
     column: str
@@ -34,6 +36,7 @@ class Finding:
     expected: str
     advice: str
     stops: bool = True
+    is_drift: bool = False
 
 
 def find_anomalies(
@@ -63,6 +66,7 @@ def find_anomalies(
                 expected=describe_comparator(feature) if compared else describe_feature(feature),
                 advice=advise(reason.type),
                 stops=info.severity != AnomalyInfo.WARNING and (drift_stops or not compared),
+                is_drift=compared,
             )
     # Empty where TFDV found nothing about the data set as a whole.
     info = anomalies.dataset_anomaly_info
@@ -75,7 +79,33 @@ def find_anomalies(
             advice=advise(reason.type),
             stops=info.severity != AnomalyInfo.WARNING
             and (drift_stops or not is_comparison(reason.type)),
+            is_drift=is_comparison(reason.type),
         )
+
+
+def drift_findings(drift: DriftReport, *, stops: bool) -> Iterator[Finding]:
+    """Yields the comparisons with earlier data that are more than chance and matter.
+
+    Args:
+        drift: The comparisons of the train split.
+        stops: Whether drift stops the run or is a warning.
+    """
+    for one in drift.comparisons:
+        if one.alarm:
+            yield Finding(
+                column=one.column,
+                split="train",
+                found=f"drift of the {one.measure} by {one.distance:.3g}: {one.text}.",
+                expected=f"less than {one.floor:.3g}, or a difference that chance explains (p "
+                f"{_p_value(one.p_value)}; {drift.num_rows:,} rows, {drift.num_rows_then:,} then)",
+                advice=DRIFT_ADVICE,
+                stops=stops,
+                is_drift=True,
+            )
+
+
+def _p_value(value: float) -> str:
+    return "below 1e-9" if value < 1e-9 else f"= {value:.2g}"
 
 
 def _describe_reason(reason: AnomalyInfo.Reason) -> str:

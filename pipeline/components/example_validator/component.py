@@ -1,6 +1,7 @@
 """The ExampleValidator component.
 
-TFX 1.21's own passes TFDV no earlier data, so the schema's drift comparators have no effect.
+TFX 1.21's own passes TFDV no earlier data, so the schema's drift comparators have no effect; and
+their thresholds know no sample size.
 """
 
 from tfx.components.example_validator import component
@@ -10,10 +11,11 @@ from tfx.types.channel import BaseChannel
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
+from pipeline.components.example_validator.drift import DriftOptions
 from pipeline.components.example_validator.executor import (
+    DRIFT_OPTIONS_KEY,
     EARLIER_REPORT_KEY,
     EARLIER_STATISTICS_KEY,
-    HAS_SPANS_KEY,
     Executor,
 )
 
@@ -21,11 +23,11 @@ CODE_DIGEST_KEY = "code_digest"
 
 
 class ExampleValidatorSpec(standard_component_specs.ExampleValidatorSpec):  # type: ignore[misc]
-    """TFX's interface, and an earlier span's statistics."""
+    """TFX's interface, and the statistics of earlier data."""
 
     PARAMETERS = {  # noqa: RUF012 - TFX reads a plain dict
         **standard_component_specs.ExampleValidatorSpec.PARAMETERS,
-        HAS_SPANS_KEY: ExecutionParameter(type=int),
+        DRIFT_OPTIONS_KEY: ExecutionParameter(type=str),
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
     }
     INPUTS = {  # noqa: RUF012 - TFX reads a plain dict
@@ -40,9 +42,10 @@ class ExampleValidatorSpec(standard_component_specs.ExampleValidatorSpec):  # ty
 
 
 class ExampleValidator(component.ExampleValidator):  # type: ignore[misc]
-    """Compares the statistics of every split with the schema, and train with an earlier span's.
+    """Compares the statistics of every split with the schema, and train with earlier data's.
 
-    The output `anomalies` is what TFX's ExampleValidator gives: `Split-NAME/SchemaDiff.pb`.
+    The output `anomalies` is what TFX's ExampleValidator gives, `Split-NAME/SchemaDiff.pb`, and
+    `Split-train/drift.json`, a `DriftReport`.
     """
 
     SPEC_CLASS = ExampleValidatorSpec
@@ -53,26 +56,27 @@ class ExampleValidator(component.ExampleValidator):  # type: ignore[misc]
         *,
         statistics: BaseChannel,
         schema: BaseChannel,
+        drift: DriftOptions,
         code_digest: str,
-        earlier_statistics: BaseChannel | None = None,
-        earlier_report: BaseChannel | None = None,
+        earlier_statistics: BaseChannel,
+        earlier_report: BaseChannel,
     ) -> None:
         """Makes the component.
 
         Args:
             statistics: The statistics of the data.
             schema: The curated schema.
+            drift: What is compared with the earlier data.
             code_digest: Digest of the code that decides the result.
-            earlier_statistics: Statistics of an earlier span; may resolve to none. None where the
-                data have no spans.
-            earlier_report: The gate's report that accepted them, for the number of the span.
+            earlier_statistics: Statistics of accepted earlier data; may resolve to none.
+            earlier_report: The gate's report that accepted them.
         """
         spec = ExampleValidatorSpec(
             statistics=statistics,
             schema=schema,
             earlier_statistics=earlier_statistics,
             earlier_report=earlier_report,
-            has_spans=int(earlier_statistics is not None),
+            drift_options=drift.to_json(),
             exclude_splits=json_utils.dumps([]),
             code_digest=code_digest,
             anomalies=Channel(type=standard_artifacts.ExampleAnomalies),

@@ -1,4 +1,4 @@
-"""The executor of ExampleValidator: TFDV's validation, drift comparators included."""
+"""The executor of ExampleValidator: TFDV's validation, and drift from earlier data."""
 
 from typing import Any
 
@@ -7,19 +7,29 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx.components.example_validator import executor as tfx_executor
 from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import io_utils, writer_utils
 
 from common.example_files import split_folder
+from models.features import raw_feature_names
+from pipeline.components.example_validator.drift import (
+    DRIFT_FILE,
+    DriftOptions,
+    DriftReport,
+    compare_profiles,
+)
 from pipeline.components.example_validator.properties import (
     DATA_SPAN_KEY,
     DRIFT_KEY,
+    HAS_SPANS_KEY,
     STATISTICS_ID_KEY,
 )
+from pipeline.components.statistics_gen.profiles import PROFILE_FILE, DataProfile
 
 EARLIER_STATISTICS_KEY, EARLIER_REPORT_KEY = "earlier_statistics", "earlier_report"
-HAS_SPANS_KEY = "has_spans"
+DRIFT_OPTIONS_KEY = "drift_options"
 # The other splits come from the same rows and are so small that their distances are mostly noise.
 _COMPARED_SPLIT = "train"
 
@@ -33,13 +43,13 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes `Split-NAME/SchemaDiff.pb` for every split.
+        """Writes `Split-NAME/SchemaDiff.pb` for every split, and `Split-train/drift.json`.
 
         Args:
             input_dict: `statistics`, `schema`; and `earlier_statistics` with the `earlier_report`
                 that accepted them, which both may be empty.
             output_dict: `anomalies`.
-            exec_properties: `has_spans`, 0 or 1.
+            exec_properties: `drift_options`, JSON of `DriftOptions`.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         statistics = artifact_utils.get_single_instance(
@@ -50,21 +60,29 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         )
         earlier = _first(input_dict, EARLIER_STATISTICS_KEY)
         report = _first(input_dict, EARLIER_REPORT_KEY)
-        has_spans = bool(exec_properties[HAS_SPANS_KEY])
         schema = _read_schema(input_dict[standard_component_specs.SCHEMA_KEY])
         anomalies.split_names = statistics.split_names
         anomalies.span = statistics.span
         clean = _validate_splits(statistics, earlier, schema, anomalies.uri)
+        options = DriftOptions.from_json(exec_properties[DRIFT_OPTIONS_KEY])
+        has_spans = options.has_spans
+        drift = _compare_profiles(statistics, earlier, schema, options)
+        folder = split_folder(anomalies.uri, _COMPARED_SPLIT)
+        io_utils.write_string_file(f"{folder}/{DRIFT_FILE}", (drift or DriftReport()).to_json())
+        clean[_COMPARED_SPLIT] &= not any(one.alarm for one in (drift or DriftReport()).comparisons)
         anomalies.set_json_value_custom_property(
             tfx_executor.ARTIFACT_PROPERTY_BLESSED_KEY,
             {split: int(is_clean) for split, is_clean in clean.items()},
         )
-        if has_spans:
-            anomalies.set_int_custom_property(STATISTICS_ID_KEY, statistics.id)
-        earlier_span = None if report is None else report.get_int_custom_property(DATA_SPAN_KEY)
-        anomalies.set_string_custom_property(
-            DRIFT_KEY, describe_comparison(schema, has_spans=has_spans, earlier_span=earlier_span)
-        )
+        anomalies.set_int_custom_property(STATISTICS_ID_KEY, statistics.id)
+        anomalies.set_int_custom_property(HAS_SPANS_KEY, int(has_spans))
+        if earlier is not None and report is not None:
+            text = describe_comparison(
+                schema, options, drift, against=_describe_earlier(report, has_spans=has_spans)
+            )
+        else:
+            text = describe_no_comparison(has_spans=has_spans, is_accepted=report is not None)
+        anomalies.set_string_custom_property(DRIFT_KEY, text)
 
 
 def _first(input_dict: dict[str, list[Artifact]], key: str) -> Artifact | None:
@@ -91,29 +109,69 @@ def _validate_splits(
     return clean
 
 
+def _compare_profiles(
+    statistics: Artifact,
+    earlier: Artifact | None,
+    schema: schema_pb2.Schema,
+    options: DriftOptions,
+) -> DriftReport | None:
+    """Compares train with that of earlier data; None without earlier data."""
+    if earlier is None:
+        return None
+    now, then = (_read_profile(artifact) for artifact in (statistics, earlier))
+    if now is None or then is None:
+        return None
+    return compare_profiles(now, then, options, skip=sorted(_with_comparator(schema)))
+
+
+def _read_profile(statistics: Artifact) -> DataProfile | None:
+    """Returns the profile of train, or None for statistics without one."""
+    path = f"{split_folder(statistics.uri, _COMPARED_SPLIT)}/{PROFILE_FILE}"
+    return DataProfile.from_json(io_utils.read_string_file(path)) if fileio.exists(path) else None
+
+
+def _describe_earlier(report: Artifact, *, has_spans: bool) -> str:
+    span = report.get_int_custom_property(DATA_SPAN_KEY)
+    return f"span {span}" if has_spans else "the data accepted before"
+
+
+def describe_no_comparison(*, has_spans: bool, is_accepted: bool) -> str:
+    """Describes why the data were compared with nothing.
+
+    Args:
+        has_spans: Whether the data come in spans.
+        is_accepted: Whether these data were accepted before, with their drift.
+    """
+    if is_accepted:
+        return "drift not checked: these data were accepted with their drift"
+    earlier = "span was" if has_spans else "data were"
+    return f"drift not checked: no earlier {earlier} accepted"
+
+
 def describe_comparison(
-    schema: schema_pb2.Schema, *, has_spans: bool, earlier_span: int | None
+    schema: schema_pb2.Schema,
+    options: DriftOptions,
+    drift: DriftReport | None,
+    *,
+    against: str,
 ) -> str:
-    """Describes which span the data were compared with, or why there was no comparison.
+    """Describes how many features were compared, and with what.
 
     Args:
         schema: The schema, with or without drift comparators.
-        has_spans: Whether the data come in spans.
-        earlier_span: The span that they were compared with, if there is one.
+        options: What was to be compared.
+        drift: The comparisons by profile; None if a profile is missing.
+        against: The earlier data.
     """
-    if not has_spans:
-        return "drift not checked: the data have no spans"
-    if not _has_comparators(schema):
-        return "drift not checked: the schema has no drift comparators"
-    if earlier_span is None:
-        return "drift not checked: no earlier span was accepted"
-    return f"drift checked against span {earlier_span}"
+    features = raw_feature_names(options.features)
+    columns = _with_comparator(schema) | (drift.columns if drift else set())
+    label = " and the label" if drift and drift.has_label else ""
+    num_compared = len(columns.intersection(features))
+    return f"drift checked on {num_compared} of {len(features)} columns{label} against {against}"
 
 
-def _has_comparators(schema: schema_pb2.Schema) -> bool:
-    return any(
-        feature.HasField("drift_comparator") for feature in schema.feature
-    ) or schema.dataset_constraints.HasField("num_examples_drift_comparator")
+def _with_comparator(schema: schema_pb2.Schema) -> set[str]:
+    return {feature.name for feature in schema.feature if feature.HasField("drift_comparator")}
 
 
 def _read_schema(artifacts: list[Artifact]) -> schema_pb2.Schema:

@@ -5,6 +5,7 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.transforms.combiners import SingleInputTupleCombineFn
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.dsl.components.base import base_beam_executor
 from tfx.dsl.io import fileio
@@ -14,6 +15,11 @@ from tfx.types.artifact import Artifact
 from common.errors import InputError
 from common.example_files import read_batches, split_files, split_folder
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
+from pipeline.components.statistics_gen.profiles import (
+    PROFILE_FILE,
+    DataProfile,
+    ProfileCombineFn,
+)
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
 STATISTICS_FILE = "FeatureStats.pb"
@@ -28,7 +34,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes `Split-NAME/FeatureStats.pb` for every split.
+        """Writes `Split-NAME/FeatureStats.pb` and `Split-NAME/profile.json` for every split.
 
         Args:
             input_dict: `examples`.
@@ -61,7 +67,10 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
                 pipeline
                 | "Files" >> beam.Create(files)
                 | "Read" >> beam.FlatMapTuple(_keyed_batches)
-                | "Combine" >> beam.CombinePerKey(StatisticsCombineFn())
+                | "Combine"
+                >> beam.CombinePerKey(
+                    SingleInputTupleCombineFn(StatisticsCombineFn(), ProfileCombineFn())
+                )
                 | "Write" >> beam.MapTuple(_write)
             )
         _check_written(outputs)
@@ -73,8 +82,14 @@ def _keyed_batches(output: str, file: str) -> Iterator[tuple[str, pa.RecordBatch
         yield output, batch
 
 
-def _write(output: str, statistics: statistics_pb2.DatasetFeatureStatisticsList) -> None:
-    fileio.makedirs(output.rsplit("/", 1)[0])
+def _write(
+    output: str, summaries: tuple[statistics_pb2.DatasetFeatureStatisticsList, DataProfile]
+) -> None:
+    statistics, profile = summaries
+    folder = output.rsplit("/", 1)[0]
+    fileio.makedirs(folder)
+    with fileio.open(f"{folder}/{PROFILE_FILE}", "w") as file:
+        file.write(profile.to_json())
     with fileio.open(output, "wb") as file:
         file.write(statistics.SerializeToString())
 

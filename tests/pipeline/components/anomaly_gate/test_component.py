@@ -19,11 +19,13 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from common.errors import InputError
 from models.features import Signal, features_to_json
 from pipeline.components.anomaly_gate.component import AnomalyGate
+from pipeline.components.example_validator.drift import Comparison, DriftReport
 from pipeline.config import SPLITS, Validation
 from tests.example_files import write_split
 
 FEATURES = features_to_json({"v": Signal(num_samples=2, sampling_rate_hz=500, rate_column="rate")})
 GOOD = {"v": pa.array([[1.0, 2.0]], pa.list_(pa.float32())), "rate": pa.array([[500]])}
+NO_DRIFT = DriftReport()
 DRIFT = """
   anomaly_info {
     key: "v"
@@ -49,14 +51,14 @@ def _schema(folder: Path, columns: dict[str, pa.Array]) -> Schema:
         number = schema_pb2.INT if pa.types.is_integer(kind) else schema_pb2.FLOAT
         is_text = pa.types.is_binary(kind)
         schema.feature.add(name=name, type=schema_pb2.BYTES if is_text else number)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
     artifact = Schema()
     artifact.uri = str(folder)
     return artifact
 
 
-def _anomalies(folder: Path, train: str, *, spans: bool) -> ExampleAnomalies:
+def _anomalies(folder: Path, train: str, *, spans: bool, drift: DriftReport) -> ExampleAnomalies:
     for split in SPLITS:
         (folder / f"Split-{split}").mkdir(parents=True)
         text = train if split == "train" else ""
@@ -66,8 +68,9 @@ def _anomalies(folder: Path, train: str, *, spans: bool) -> ExampleAnomalies:
     artifact.uri = str(folder)
     artifact.split_names = artifact_utils.encode_split_names(list(SPLITS))
     artifact.set_string_custom_property("drift", "drift checked against span 3")
-    if spans:
-        artifact.set_int_custom_property("statistics_id", 5)
+    artifact.set_int_custom_property("statistics_id", 5)
+    artifact.set_int_custom_property("has_spans", int(spans))
+    (folder / "Split-train" / "drift.json").write_text(drift.to_json())
     return artifact
 
 
@@ -78,6 +81,7 @@ def _judge(
     anomalies: str = "",
     spans: bool = True,
     slices: str = "{}",
+    drifted: DriftReport = NO_DRIFT,
     **limits,
 ) -> ExampleValidationMetrics:
     report = ExampleValidationMetrics()
@@ -86,7 +90,7 @@ def _judge(
     AnomalyGate.EXECUTOR_SPEC.executor_class().Do(
         {
             "examples": [_examples(folder / "examples", columns)],
-            "anomalies": [_anomalies(folder / "anomalies", anomalies, spans=spans)],
+            "anomalies": [_anomalies(folder / "anomalies", anomalies, spans=spans, drift=drifted)],
             "schema": [schema],
             "inferred_schema": [schema],
         },
@@ -116,15 +120,49 @@ def test_accepted_data_are_noted_with_their_span_and_statistics(tmp_path):
     assert text == "# Anomalies of x\n\nDrift checked against span 3.\n\nNone.\n"
 
 
-def test_data_without_spans_are_nothing_to_compare_with(tmp_path):
+def test_data_without_spans_are_no_reference_for_a_span(tmp_path):
     report = _judge(tmp_path, GOOD, spans=False)
     assert not report.has_custom_property("data_span")
-    assert not report.has_custom_property("statistics_id")
+    assert report.get_int_custom_property("statistics_id") == 5
 
 
 def test_drift_stops_the_run_and_says_against_what(tmp_path):
     with pytest.raises(InputError, match=r"(?s)of span 4 do not match.*far off.*against span 3"):
         _judge(tmp_path, GOOD, anomalies=DRIFT)
+
+
+WARMER = DriftReport(
+    comparisons=(
+        Comparison(
+            column="v",
+            measure="level",
+            distance=0.9,
+            floor=0.1,
+            p_value=1e-30,
+            alarm=True,
+            text="median 4.2 then, 64.2 now",
+        ),
+    ),
+    num_rows=2_000,
+    num_rows_then=1_500,
+)
+
+
+def test_a_measured_drift_stops_the_run_and_names_both_medians_and_sizes(tmp_path):
+    with pytest.raises(InputError) as error:
+        _judge(tmp_path, GOOD, drifted=WARMER)
+    for words in (
+        "`v` in train: drift of the level by 0.9: median 4.2 then, 64.2 now.",
+        "less than 0.1, or a difference that chance explains (p below 1e-9; 2,000 rows, 1,500 then",
+        "validation.drift_ignore",
+    ):
+        assert words in str(error.value)
+
+
+def test_a_measured_drift_that_is_accepted_is_noted(tmp_path):
+    accepted = _judge(tmp_path / "a", GOOD, drifted=WARMER, drift="warn")
+    assert accepted.get_int_custom_property("drifted") == 1
+    assert _judge(tmp_path / "b", GOOD).get_int_custom_property("drifted") == 0
 
 
 def test_drift_may_be_a_warning(tmp_path):

@@ -15,7 +15,10 @@ from tfx.types.standard_artifacts import (
     Schema,
 )
 
-from pipeline.components.example_validator.executor import Executor, describe_comparison
+from models.features import Categorical
+from pipeline.components.example_validator.drift import DriftOptions, DriftReport
+from pipeline.components.example_validator.executor import Executor, describe_no_comparison
+from pipeline.components.statistics_gen.profiles import ProfileAccumulator
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
 PLAIN = 'feature { name: "maker" type: BYTES string_domain { value: "a" value: "b" } }'
@@ -23,6 +26,7 @@ COMPARED = (
     'feature { name: "maker" type: BYTES drift_comparator { infinity_norm { threshold: 0.3 } } }'
 )
 SPLITS = ("train", "eval")
+OPTIONS = DriftOptions(features={"maker": Categorical()}, label="y", has_spans=True)
 
 
 def _statistics(folder: Path, makers: str) -> ExampleStatistics:
@@ -30,6 +34,8 @@ def _statistics(folder: Path, makers: str) -> ExampleStatistics:
     combine = StatisticsCombineFn()
     combine.setup()
     batch = pa.record_batch({"maker": pa.array([[maker.encode()] for maker in makers])})
+    profile = ProfileAccumulator()
+    profile.add(batch)
     output = combine.extract_output(combine.add_input(combine.create_accumulator(), batch))
     artifact = ExampleStatistics()
     artifact.uri, artifact.id = str(folder), 5
@@ -38,6 +44,7 @@ def _statistics(folder: Path, makers: str) -> ExampleStatistics:
     for split in SPLITS:
         (folder / f"Split-{split}").mkdir(parents=True)
         (folder / f"Split-{split}" / "FeatureStats.pb").write_bytes(output.SerializeToString())
+        (folder / f"Split-{split}" / "profile.json").write_text(profile.profile().to_json())
     return artifact
 
 
@@ -66,7 +73,11 @@ def _validate(
         inputs["earlier_report"] = [report]
     anomalies = ExampleAnomalies()
     anomalies.uri = str(folder / "anomalies")
-    properties = {"exclude_splits": "[]", "has_spans": 1, "code_digest": ""}
+    properties = {
+        "exclude_splits": "[]",
+        "drift_options": OPTIONS.to_json(),
+        "code_digest": "",
+    }
     executor().Do(inputs, {"anomalies": [anomalies]}, properties)
     return anomalies, {
         split: anomalies_pb2.Anomalies.FromString(
@@ -96,7 +107,9 @@ def test_train_alone_is_compared_with_the_earlier_span(tmp_path):
     assert (measured.value, measured.threshold) == pytest.approx((0.5, 0.3))
     assert not found["eval"].anomaly_info
     assert anomalies.get_json_value_custom_property("blessed") == {"train": 0, "eval": 1}
-    assert anomalies.get_string_custom_property("drift") == "drift checked against span 8"
+    assert anomalies.get_string_custom_property("drift") == (
+        "drift checked on 1 of 1 columns against span 8"
+    )
 
 
 def test_a_distance_below_the_threshold_is_no_anomaly(tmp_path):
@@ -109,21 +122,45 @@ def test_the_statistics_that_were_judged_are_noted(tmp_path):
     assert anomalies.get_int_custom_property("statistics_id") == 5
 
 
+def _drift(folder: Path) -> DriftReport:
+    return DriftReport.from_json((folder / "anomalies" / "Split-train" / "drift.json").read_text())
+
+
+def test_without_a_comparator_in_the_schema_the_sizes_decide(tmp_path):
+    # From 50 % to 100 % of 4 rows is chance, of 400 rows it is not.
+    few, _ = _validate(tmp_path / "few", Executor, "aaaa", PLAIN, earlier="aabb")
+    assert few.get_json_value_custom_property("blessed") == {"train": 1, "eval": 1}
+    many, _ = _validate(tmp_path / "many", Executor, "a" * 400, PLAIN, earlier="ab" * 200)
+    assert many.get_json_value_custom_property("blessed") == {"train": 0, "eval": 1}
+    [categories, missing] = _drift(tmp_path / "many").comparisons
+    assert (categories.measure, categories.distance) == ("categories", pytest.approx(0.5))
+    assert categories.alarm
+    assert not missing.alarm
+    assert many.get_string_custom_property("drift") == (
+        "drift checked on 1 of 1 columns against span 8"
+    )
+
+
+def test_a_comparator_in_the_schema_is_all_that_judges_its_column(tmp_path):
+    _, found = _validate(tmp_path / "x", Executor, "a" * 400, COMPARED, earlier="aaab" * 100)
+    assert not found["train"].anomaly_info  # 0.25, below the schema's 0.3
+    assert [one.measure for one in _drift(tmp_path / "x").comparisons] == ["missing share"]
+
+
+def test_without_earlier_data_nothing_is_compared(tmp_path):
+    anomalies, _ = _validate(tmp_path / "x", Executor, "aabb", PLAIN)
+    assert _drift(tmp_path / "x").comparisons == ()
+    text = "drift not checked: no earlier span was accepted"
+    assert anomalies.get_string_custom_property("drift") == text
+
+
 @pytest.mark.parametrize(
-    ("schema", "has_spans", "earlier_span", "words"),
+    ("has_spans", "is_accepted", "words"),
     [
-        (COMPARED, False, None, "drift not checked: the data have no spans"),
-        (PLAIN, True, 1, "drift not checked: the schema has no drift comparators"),
-        (COMPARED, True, None, "drift not checked: no earlier span was accepted"),
-        (COMPARED, True, 0, "drift checked against span 0"),
-        (
-            "dataset_constraints { num_examples_drift_comparator { min_fraction_threshold: 0.5 } }",
-            True,
-            1,
-            "drift checked against span 1",
-        ),
+        (True, False, "drift not checked: no earlier span was accepted"),
+        (False, False, "drift not checked: no earlier data were accepted"),
+        (False, True, "drift not checked: these data were accepted with their drift"),
     ],
 )
-def test_it_says_whether_drift_was_checked(schema, has_spans, earlier_span, words):
-    parsed = text_format.Parse(schema, schema_pb2.Schema())
-    assert describe_comparison(parsed, has_spans=has_spans, earlier_span=earlier_span) == words
+def test_it_says_why_drift_was_not_checked(has_spans, is_accepted, words):
+    assert describe_no_comparison(has_spans=has_spans, is_accepted=is_accepted) == words

@@ -2,6 +2,7 @@ import pytest
 from tfx.types.standard_artifacts import Examples, ExampleStatistics, ExampleValidationMetrics
 
 from pipeline.components.example_validator.earlier_span import (
+    AcceptedEarlierDataStrategy,
     AcceptedEarlierSpanStrategy,
     has_spans,
 )
@@ -73,3 +74,48 @@ def test_without_examples_nothing_is_resolved():
 )
 def test_spans_are_recognised_by_number_and_by_date(pattern, expected):
     assert has_spans(Source(base="/data", patterns={"data": pattern})) is expected
+
+
+def _data_report(identity: int, examples_id: int, *, drifted: bool = False):
+    """A report on data without spans, whose statistics have the id of the examples plus 20."""
+    report = ExampleValidationMetrics()
+    report.id = identity
+    report.set_int_custom_property("examples_id", examples_id)
+    report.set_int_custom_property("statistics_id", examples_id + 20)
+    report.set_int_custom_property("drifted", int(drifted))
+    return report
+
+
+def _resolved_data(
+    candidate_id: int, *reports: ExampleValidationMetrics
+) -> tuple[list[int], list[int]]:
+    """Ids of the statistics and of the report, of statistics with ids 21 to 24."""
+    candidate = Examples()
+    candidate.id = candidate_id
+    statistics = [ExampleStatistics() for _ in range(4)]
+    for identity, artifact in enumerate(statistics, start=21):
+        artifact.id = identity
+    result = AcceptedEarlierDataStrategy().resolve_artifacts(
+        None, {"candidate": [candidate], "statistics": statistics, "report": list(reports)}
+    )
+    return [s.id for s in result["statistics"]], [r.id for r in result["report"]]
+
+
+def test_replaced_data_are_compared_with_those_accepted_before():
+    assert _resolved_data(3, _data_report(31, 1), _data_report(32, 2)) == ([22], [32])
+
+
+def test_an_unchanged_run_is_not_compared_with_itself_nor_with_later_data():
+    assert _resolved_data(1, _data_report(31, 1), _data_report(32, 2)) == ([], [])
+
+
+def test_data_accepted_with_their_drift_are_not_judged_again():
+    reports = _data_report(31, 1), _data_report(32, 2, drifted=True)
+    assert _resolved_data(2, *reports) == ([], [32])
+    assert _resolved_data(3, *reports) == ([22], [32])
+
+
+def test_reports_on_spans_are_no_reference_for_data_without():
+    report = _data_report(31, 1)
+    report.set_int_custom_property("data_span", 4)
+    assert _resolved_data(2, report) == ([], [])

@@ -18,6 +18,7 @@ from tfx_bsl.coders.example_coder import RecordBatchToExamplesEncoder
 from common.errors import InputError
 from pipeline.components.statistics_gen.component import StatisticsGen
 from pipeline.components.statistics_gen.executor import Executor
+from pipeline.components.statistics_gen.profiles import DataProfile
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from tests.example_files import write_split
 
@@ -95,6 +96,15 @@ def test_the_taxi_statistics_are_those_of_tfx(tmp_path):
         assert {k: v[0] for k, v in found.items()} == {k: v[0] for k, v in expected.items()}
         for name, (_, moments) in found.items():
             assert moments == pytest.approx(expected[name][1], rel=1e-9)
+
+
+def test_each_split_gets_a_profile(tmp_path):
+    examples = examples_artifact(tmp_path / "examples", train=taxi_rows(0, 50))
+    run(Executor, examples, tmp_path / "ours")
+    text = (tmp_path / "ours" / "Split-train" / "profile.json").read_text()
+    profile = DataProfile.from_json(text)
+    assert profile.num_rows == 50
+    assert sum(profile.columns["payment_type"].counts.values()) == 50
 
 
 def test_a_split_without_examples_is_an_error(tmp_path):
