@@ -1,6 +1,9 @@
 """Text form of the curated schema for a proposal."""
 
+import math
+
 from google.protobuf import text_format
+from scipy import stats
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from models.features import Categorical, Feature, HeavyTailed, Numeric, Signal
@@ -11,10 +14,10 @@ _MAX_DOMAIN = 100  # distinct texts; beyond this, the set of values is open
 _MIN_ROWS_A_VALUE = 20  # with fewer, some values may not have occurred yet
 # A few new values are legitimate; one in twenty rows is not.
 _MIN_DOMAIN_MASS = 0.95
-_MAX_DRIFT = 0.3  # largest change in a value's share from one span to the next
-_MAX_COMPARED = 5
 # A run stops if the presence of a column falls by more than this share.
 _PRESENCE_KEPT = 0.5
+# Probability that a split of unchanged data has too few values by chance.
+_MAX_CHANCE = 1e-4
 _TYPES: dict[str, "schema_pb2.FeatureType"] = {
     "number": schema_pb2.FLOAT,
     "code": schema_pb2.INT,
@@ -30,7 +33,6 @@ def schema_text(proposal: Proposal) -> str:
     schema = schema_pb2.Schema(default_environment=["TRAINING", "SERVING"])
     for name in proposal.wide_signals:
         _add_signal(schema, name, proposal.features[name][0], always_there=True)
-    num_compared = 0
     for name, column in proposal.table.columns.items():
         if name in proposal.samples or "none" in column.tally.kinds:
             continue  # samples belong to their signal; unsupported types are not in the examples
@@ -40,8 +42,7 @@ def schema_text(proposal: Proposal) -> str:
             continue
         entry = _add_column(schema, column, proposal)
         if _is_closed(column, feature):
-            _add_domain(schema, entry, column, compare=num_compared < _MAX_COMPARED)
-            num_compared += 1
+            _add_domain(schema, entry, column)
     _add_label(schema, proposal.label)
     text: str = text_format.MessageToString(schema, as_utf8=True)
     return (
@@ -74,18 +75,25 @@ def _add_column(
     if feature is None and not is_time:  # not used by the model, so it may be absent
         entry.value_count.min, entry.value_count.max = 0, 1
         return entry
-    entry.presence.min_count = 1
     missing = column.missing_share
     if isinstance(feature, Numeric | HeavyTailed):
         missing = max(missing, 1 - _num_finite(column) / column.num_rows)
     if missing == 0:
-        entry.presence.min_fraction = 1.0
+        entry.presence.min_fraction, entry.presence.min_count = 1.0, 1
         entry.shape.dim.add(size=1)
         return entry
     if 1 - missing >= _MIN_PRESENCE_CHECKED:
-        entry.presence.min_fraction = round((1 - missing) * _PRESENCE_KEPT, 2)
+        entry.presence.min_fraction = _least_presence(1 - missing, proposal)
     entry.value_count.min, entry.value_count.max = 0, 1
     return entry
+
+
+def _least_presence(share: float, proposal: Proposal) -> float:
+    """Returns half of the share, or less where a small split may have less by chance."""
+    split = proposal.split.split
+    num_rows = int(min(split.train, split.eval, split.test) * proposal.table.num_rows)
+    by_chance = stats.binom.ppf(_MAX_CHANCE, max(num_rows, 1), share) / max(num_rows, 1)
+    return math.floor(100 * min(_PRESENCE_KEPT * share, by_chance)) / 100
 
 
 def _num_finite(column: Column) -> int:
@@ -112,15 +120,10 @@ def _is_closed(column: Column, feature: Feature | None) -> bool:
     )
 
 
-def _add_domain(
-    schema: schema_pb2.Schema, entry: schema_pb2.Feature, column: Column, *, compare: bool
-) -> None:
+def _add_domain(schema: schema_pb2.Schema, entry: schema_pb2.Feature, column: Column) -> None:
     schema.string_domain.add(name=column.name, value=sorted(column.tally.texts))
     entry.domain = column.name
     entry.distribution_constraints.min_domain_mass = _MIN_DOMAIN_MASS
-    if compare:
-        entry.drift_comparator.infinity_norm.threshold = _MAX_DRIFT
-        entry.skew_comparator.infinity_norm.threshold = _MAX_DRIFT
 
 
 def _add_label(schema: schema_pb2.Schema, label: str) -> None:

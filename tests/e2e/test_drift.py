@@ -27,6 +27,9 @@ train: {{epochs: 1, hidden_units: [4]}}
 """
 
 
+CHECKED = "drift checked on 3 of 3 columns and the label against span {}"
+
+
 def _run(faultline: Faultline, *, options: str, validation: str = "") -> Done:
     config = CONFIG.replace("OPTIONS", options).replace("VALIDATION", validation)
     faultline.cwd.mkdir(exist_ok=True)
@@ -67,7 +70,7 @@ def after_two_spans(faultline) -> Faultline:
 
 
 def test_a_clean_span_is_compared_with_the_one_before_and_passes(after_two_spans):
-    assert _drift(after_two_spans) == "drift checked against span 1"
+    assert _drift(after_two_spans) == CHECKED.format(1)
 
 
 def test_an_unchanged_run_of_a_span_is_cached_and_not_compared_with_itself(after_two_spans):
@@ -77,7 +80,7 @@ def test_an_unchanged_run_of_a_span_is_cached_and_not_compared_with_itself(after
         "EarlierSpanResolver",
         "BaselineResolver",
     }
-    assert steps["AnomalyGate"]["drift"] == "drift checked against span 1"
+    assert steps["AnomalyGate"]["drift"] == CHECKED.format(1)
 
 
 def test_a_span_that_drifted_stops_until_it_is_accepted(after_two_spans):
@@ -89,14 +92,14 @@ def test_a_span_that_drifted_stops_until_it_is_accepted(after_two_spans):
         "above the threshold 0.2. The feature value with maximum difference is: 5.0.0",
         "`temperature_k` in train: The approximate Jensen-Shannon divergence",
         "validation.drift: warn",
-        "Drift checked against span 2.",
+        CHECKED.format(2).capitalize(),
     ):
         assert words in done.err
     # A span that was stopped is nothing to compare with: once more, and it stops once more.
     assert _run(after_two_spans, options=drifted).code == 2
     done = _run(after_two_spans, options=drifted, validation="drift: warn")
     assert done.code in _ACCEPTED, done.err
-    assert _drift(after_two_spans) == "drift checked against span 2"
+    assert _drift(after_two_spans) == CHECKED.format(2)
     # The fourth span has the third's firmware, and is another 10 K warmer.
     assert _run(after_two_spans, options="num_spans: 4, drift_from_span: 3").code == 2
     assert _drift_found(after_two_spans) == {"temperature_k"}

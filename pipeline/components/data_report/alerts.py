@@ -1,4 +1,4 @@
-"""Columns that deserve a second look before anything is trained on them."""
+"""Alerts on columns that deserve a second look before training."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from models.features import Categorical, FeatureTable
 from pipeline.components.data_report.correlations import Floats
 
-# Above this |r| two columns tell the same.
+# |r| from which two columns are near-duplicates.
 _DUPLICATE_R = 0.999
 _NUMBER_SHARE = 0.95
 _IDENTIFIER_SHARE = 0.5
@@ -18,11 +18,11 @@ _MIN_DISTINCT = 50
 
 @dataclass(frozen=True)
 class Alert:
-    """What is noticeable in a column.
+    """One alert.
 
     Attributes:
-        column: The column, or two.
-        text: What was found, and what may follow.
+        column: The column, or two columns.
+        text: The finding and its consequence, without the column's name.
     """
 
     column: str
@@ -46,12 +46,14 @@ def find_alerts(
     alerts: list[Alert] = []
     for feature in sorted(train.features, key=lambda feature: str(feature.path.step[0])):
         name = feature.path.step[0]
-        if feature.WhichOneof("stats") == "string_stats":
+        kind = feature.WhichOneof("stats")
+        if not getattr(feature, kind).common_stats.tot_num_values:
+            alerts.append(Alert(name, "has no values."))
+        elif kind == "string_stats":
             alerts += _text_alerts(name, feature.string_stats, features)
-        elif feature.WhichOneof("stats") == "num_stats":
-            numbers = feature.num_stats
-            if numbers.common_stats.tot_num_values and numbers.min == numbers.max:
-                alerts.append(Alert(name, f"is constant: every value is {numbers.min:.6g}."))
+        elif kind == "num_stats" and feature.num_stats.min == feature.num_stats.max:
+            text = f"is constant: every value is {feature.num_stats.min:.6g}."
+            alerts.append(Alert(name, text))
     return [*alerts, *_duplicates(*correlations, label)]
 
 
@@ -68,21 +70,21 @@ def _text_alerts(
     if listed and numbers >= _NUMBER_SHARE * listed:
         yield Alert(
             name,
-            f"holds numbers as text ({numbers / listed:.1%} of the most frequent values). Write "
-            "them as numbers in the data, unless they are codes.",
+            f"contains numbers stored as text ({numbers / listed:.1%} of the most frequent "
+            "values). Store them as numbers unless they are codes.",
         )
     feature = features.get(name)
     if isinstance(feature, Categorical) and text.unique > feature.max_vocabulary_size:
         yield Alert(
             name,
-            f"has {text.unique:,} different values, more than `max_vocabulary_size` "
-            f"{feature.max_vocabulary_size:,}: the rarest are taken for one.",
+            f"has {text.unique:,} distinct values, more than its `max_vocabulary_size` "
+            f"{feature.max_vocabulary_size:,}; the rarest values share one index.",
         )
     elif text.unique > max(_MIN_DISTINCT, _IDENTIFIER_SHARE * total):
-        use = "a model learns nothing from it" if feature else "it is rightly no feature"
+        use = "a model cannot generalise from it" if feature else "it is not used as a feature"
         yield Alert(
             name,
-            f"has {text.unique:,} different values in {total:,} rows, as an identifier has; {use}.",
+            f"has {text.unique:,} distinct values in {total:,} rows, like an identifier; {use}.",
         )
 
 
@@ -100,5 +102,5 @@ def _duplicates(names: Sequence[str], r: Floats, label: str) -> Iterator[Alert]:
             if not is_label and abs(r[place, other]) >= _DUPLICATE_R:
                 yield Alert(
                     f"{name}, {names[other]}",
-                    f"are nearly the same column: their correlation is {r[place, other]:.4f}.",
+                    f"are nearly identical: their correlation is {r[place, other]:.4f}.",
                 )

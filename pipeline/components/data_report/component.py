@@ -30,6 +30,7 @@ from pipeline.components.data_report.summaries import (
     summarise_columns,
 )
 from pipeline.components.data_report.train_pass import read_train
+from pipeline.components.example_validator.drift import DRIFT_FILE, DriftReport
 from pipeline.components.example_validator.properties import DRIFT_KEY
 from pipeline.components.statistics_gen.executor import STATISTICS_FILE
 
@@ -84,18 +85,21 @@ def DataReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel
         _edges([column for column in numbers if column.name != label]),
         of_kind(table, Signal),
     )
-    path = f"{split_folder(anomalies.uri, 'train')}/{_ANOMALIES_FILE}"
+    folder = split_folder(anomalies.uri, "train")
     figures = DataFigures(
         balance=class_balance(splits, label),
         columns=columns,
-        drift=drifts(anomalies_pb2.Anomalies.FromString(_read(path))),
+        drift=drifts(
+            anomalies_pb2.Anomalies.FromString(_read(f"{folder}/{_ANOMALIES_FILE}")),
+            DriftReport.from_json(_read(f"{folder}/{DRIFT_FILE}").decode()),
+        ),
         train=train,
         alerts=find_alerts(splits["train"], table, (train.correlated, train.correlations), label),
         notes=_gate_notes(report),
     )
-    folder = Path(page.uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE_FILE).write_text(render_page(name, figures, table), encoding="utf-8")
+    output = Path(page.uri)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / PAGE_FILE).write_text(render_page(name, figures, table), encoding="utf-8")
 
 
 def _edges(columns: Sequence[ColumnSummary]) -> dict[str, Floats]:

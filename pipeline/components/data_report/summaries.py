@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from models.features import FeatureTable, Time
+from pipeline.components.example_validator.drift import DriftReport
 from pipeline.components.pages.layout import date_text
 
 _MAX_BARS = 20
@@ -55,19 +56,23 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class Drift:
-    """The distance of a column's train split from an earlier span's.
+    """The distance of a column's train split from that of earlier data.
 
     Attributes:
         column: The column.
-        measure: TFDV's measure.
+        measure: TFDV's measure, or that of `example_validator.drift.Comparison`.
         value: The distance.
-        threshold: What the schema allows.
+        threshold: What the schema allows, or the smallest distance that matters.
+        is_alarm: Whether the distance is drift; one above the threshold may be chance.
+        text: What changed, in words; empty for TFDV's measures.
     """
 
     column: str
     measure: str
     value: float
     threshold: float
+    is_alarm: bool
+    text: str = ""
 
 
 def class_balance(splits: Splits, label: str) -> list[tuple[str, int, int, float]]:
@@ -127,7 +132,7 @@ def _describe(
     common = _common(feature)
     if feature.WhichOneof("stats") == "string_stats":
         text = feature.string_stats
-        facts = {"different values": f"{text.unique:,}"}
+        facts = {"distinct values": f"{text.unique:,}"}
         if text.top_values:
             top = text.top_values[0]
             facts["most frequent"] = f"{top.value} ({top.frequency:,.0f})"
@@ -139,9 +144,9 @@ def _describe(
     facts = {
         "mean": f"{numbers.mean:.5g}",
         "standard deviation": f"{numbers.std_dev:.5g}",
-        "least": f"{numbers.min:.5g}",
+        "min": f"{numbers.min:.5g}",
         "median": f"{numbers.median:.5g}",
-        "greatest": f"{numbers.max:.5g}",
+        "max": f"{numbers.max:.5g}",
     }
     if common.max_num_values > 1:
         return "signal", {"samples": f"{common.max_num_values}", **facts}
@@ -181,12 +186,37 @@ def _cumulative(feature: statistics_pb2.FeatureNameStatistics) -> Distribution:
     )
 
 
-def drifts(anomalies: anomalies_pb2.Anomalies) -> list[Drift]:
-    """Returns the distances that ExampleValidator measured, those closest to their limit first."""
+def drifts(anomalies: anomalies_pb2.Anomalies, report: DriftReport) -> list[Drift]:
+    """Returns the distances from earlier data, those closest to their limit first.
+
+    Args:
+        anomalies: TFDV's, of the schema's own comparators.
+        report: The comparisons of profiles.
+    """
     names = anomalies_pb2.DriftSkewInfo.Measurement.Type
-    found = [
-        Drift(".".join(info.path.step), names.Name(each.type).lower(), each.value, each.threshold)
+    by_schema = [
+        Drift(
+            column=".".join(info.path.step),
+            measure=names.Name(measurement.type).lower(),
+            value=measurement.value,
+            threshold=measurement.threshold,
+            is_alarm=measurement.value > measurement.threshold,
+        )
         for info in anomalies.drift_skew_info
-        for each in info.drift_measurements
+        for measurement in info.drift_measurements
     ]
-    return sorted(found, key=lambda drift: -drift.value / max(drift.threshold, 1e-12))
+    by_profile = [
+        Drift(
+            column=one.column,
+            measure=one.measure,
+            value=one.distance,
+            threshold=one.floor,
+            is_alarm=one.alarm,
+            text=one.text,
+        )
+        for one in report.comparisons
+    ]
+    return sorted(
+        by_schema + by_profile,
+        key=lambda drift: (not drift.is_alarm, -drift.value / max(drift.threshold, 1e-12)),
+    )

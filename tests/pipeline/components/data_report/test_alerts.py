@@ -21,6 +21,7 @@ def train():
             "code": [str(n % 7) for n in rows],
             "maker": [f"m{n % 5}" for n in rows],
             "serial": [f"s{n}" for n in rows],
+            "empty": pd.Series([None] * 100, dtype=object),
             "half": [str(n) if n % 2 else "wide open" for n in rows],
         }
     )
@@ -41,10 +42,11 @@ NO_PAIRS = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 def test_constant_columns_numbers_as_text_and_identifiers_are_found(train):
     texts = alerts(train, NO_PAIRS)
     assert texts["same"] == ["is constant: every value is 2.5."]
+    assert texts["empty"] == ["has no values."]
     assert texts["word"] == ["is constant: every value is x."]
-    assert "holds numbers as text (100.0%" in texts["code"][0]
-    assert texts["serial"][0].startswith("has 100 different values in 100 rows, as an identifier")
-    assert "it is rightly no feature" in texts["serial"][0]
+    assert "contains numbers stored as text (100.0%" in texts["code"][0]
+    assert texts["serial"][0].startswith("has 100 distinct values in 100 rows, like an identifier")
+    assert "it is not used as a feature" in texts["serial"][0]
     # Five makers in a hundred rows are few, and half of the last column is words.
     assert not {"maker"} & set(texts)
     assert "numbers" not in str(texts.get("half"))
@@ -53,13 +55,14 @@ def test_constant_columns_numbers_as_text_and_identifiers_are_found(train):
 def test_a_feature_with_more_values_than_its_vocabulary_is_found(train):
     texts = alerts(train, NO_PAIRS, {"maker": Categorical(max_vocabulary_size=4)}.items())
     assert texts["maker"] == [
-        "has 5 different values, more than `max_vocabulary_size` 4: the rarest are taken for one."
+        "has 5 distinct values, more than its `max_vocabulary_size` 4; the rarest values share one "
+        "index."
     ]
 
 
 def test_columns_that_are_nearly_the_same_are_found_and_the_label_is_none_of_them(train):
     texts = alerts(train, [[1, -0.9995, 1], [-0.9995, 1, 0], [1, 0, 1]])
-    assert texts["a, b"] == ["are nearly the same column: their correlation is -0.9995."]
+    assert texts["a, b"] == ["are nearly identical: their correlation is -0.9995."]
     assert "a, faulty" not in texts
 
 

@@ -6,6 +6,7 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
 from models.features import Numeric, Time
 from pipeline.components.data_report.summaries import class_balance, drifts, summarise_columns
+from pipeline.components.example_validator.drift import Comparison, DriftReport
 
 FEATURES = {"pressure": Numeric(unit="bar"), "start": Time()}
 
@@ -133,10 +134,31 @@ def test_drift_is_what_the_validator_measured_the_nearest_to_its_limit_first():
         anomalies_pb2.Anomalies(),
     )
 
-    first, second = drifts(anomalies)
+    first, second = drifts(anomalies, DriftReport())
 
     assert (first.column, first.measure) == ("pressure", "jensen_shannon_divergence")
     assert (second.column, second.value, second.threshold) == ("maker", 0.1, 0.5)
+
+
+def test_what_is_more_than_chance_comes_before_a_larger_distance_that_is_not():
+    chance, drift = (
+        Comparison(
+            column=name,
+            measure="distribution",
+            distance=distance,
+            floor=0.1,
+            p_value=0.5,
+            alarm=alarm,
+            text="median 1 then, 2 now",
+        )
+        for name, distance, alarm in (("flow", 0.3, False), ("pressure", 0.2, True))
+    )
+    report = DriftReport(comparisons=(chance, drift))
+
+    first, second = drifts(anomalies_pb2.Anomalies(), report)
+
+    assert (first.column, first.is_alarm, first.text) == ("pressure", True, "median 1 then, 2 now")
+    assert (second.column, second.is_alarm) == ("flow", False)
 
 
 def test_a_point_in_time_is_shown_as_a_date():
