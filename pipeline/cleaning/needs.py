@@ -31,11 +31,11 @@ class Needs:
 def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
     """Returns what must stay.
 
-    Kept whole are the newest runs of each use case, the runs that made what is served, those that
-    made the model that the next candidate is compared with, and those that accepted the span that
-    the next one is compared with. Of every other version that a server or a rollback can still
-    reach, the model and its blessings stay: after a rollback such a model is the baseline. Runs of
-    other output folders that share a metadata server stay, too.
+    The newest runs of each use case are kept whole. So is the latest run that made, or took from
+    the cache, the served version, the model that the next candidate is compared with, or the
+    accepted data that the next data are compared with. Of every other version that a server or a
+    rollback can still reach, the model and its blessings stay: after a rollback such a model is the
+    baseline. Runs of other output folders that share a metadata server stay, too.
 
     Args:
         graph: Everything that ML Metadata holds.
@@ -51,10 +51,14 @@ def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
             runs.add(run.id)
     runs |= {run.id for group in by_use_case.values() for run in group[-keep:]}
     pushers = _pushers(graph, folder)
-    runs |= {whole_run_id(step.run_id) for step, is_served in pushers if is_served}
-    runs |= {*_baseline_runs(graph), *_accepting_runs(graph)}
+    landmarks = [artifact for artifact, _, is_served in pushers if is_served]
+    landmarks += [*_baselines(graph), *_accepted(graph)]
+    holders = _last_holders(graph)
+    runs |= {holders[artifact.id] for artifact in landmarks if artifact.id in holders}
     steps = [step for run_id in runs & set(graph.runs) for step in graph.runs[run_id].steps]
-    needed = {i for step in [*steps, *(step for step, _ in pushers)] for i in _artifacts_of(step)}
+    needed = {
+        i for step in [*steps, *(step for _, step, _ in pushers)] for i in _artifacts_of(step)
+    }
     return Needs(
         runs=frozenset(runs),
         artifacts=frozenset(needed),
@@ -93,8 +97,19 @@ def _artifacts_of(step: Step) -> list[int]:
     return [i for edges in (step.inputs, step.outputs) for keys in edges.values() for i in keys]
 
 
-def _pushers(graph: Graph, folder: OutputFolder) -> list[tuple[Step, bool]]:
-    """The steps that pushed the versions that exist, and whether each version is the served one."""
+def _last_holders(graph: Graph) -> dict[int, str]:
+    """The latest run that made each artifact or took it from the cache."""
+    return {
+        i: run.id
+        for run in graph.runs.values()
+        for step in run.steps
+        for keys in step.outputs.values()
+        for i in keys
+    }
+
+
+def _pushers(graph: Graph, folder: OutputFolder) -> list[tuple[Artifact, Step, bool]]:
+    """Each push whose version exists, the step that made it, and whether the version is served."""
     pushers = []
     for artifact in graph.of_type("PushedModel"):
         destination = artifact.properties.get("pushed_destination")
@@ -102,41 +117,43 @@ def _pushers(graph: Graph, folder: OutputFolder) -> list[tuple[Step, bool]]:
             continue
         name, version = Path(str(destination)).parts[-2:]
         served = [str(one) for one in served_versions(folder.serving(name))]
-        kept = [str(one) for one in withdrawn_versions(folder.serving(name))]
+        withdrawn = [str(one) for one in withdrawn_versions(folder.serving(name))]
         step = graph.producer(artifact.id)
-        if step is not None and version in {*served, *kept}:
-            pushers.append((step, version in served[-1:]))
+        if step is not None and version in {*served, *withdrawn}:
+            pushers.append((artifact, step, version in served[-1:]))
     return pushers
 
 
-def _baseline_runs(graph: Graph) -> list[str]:
-    """The runs that made the latest model of each use case that gate and server blessed."""
-    blessed, servable = (_blessed(graph, name) for name in ("ModelBlessing", "InfraBlessing"))
-    makers = {}
-    for model in graph.of_type("Model"):
-        step = graph.producer(model.id)
-        if step is not None and model.id in blessed & servable:
-            run_id = whole_run_id(step.run_id)
-            makers[graph.runs[run_id].use_case] = run_id
-    return list(makers.values())
+def _baselines(graph: Graph) -> list[Artifact]:
+    """Both blessings of the latest model of each use case that gate and server blessed."""
+    gate, server = (_blessings(graph, name) for name in ("ModelBlessing", "InfraBlessing"))
+    latest = {
+        graph.runs[whole_run_id(step.run_id)].use_case: model_id
+        for model_id in sorted(gate.keys() & server.keys())
+        if (step := graph.producer(model_id)) is not None
+    }
+    return [given[model_id] for model_id in latest.values() for given in (gate, server)]
 
 
-def _accepting_runs(graph: Graph) -> list[str]:
-    """The runs that accepted the newest span of each use case; without spans, the newest data."""
-    reports: dict[str, tuple[int, int, str]] = {}
-    for report in graph.of_type("ExampleValidationMetrics"):
-        step = graph.producer(report.id)
-        if step is not None:
-            run_id = whole_run_id(step.run_id)
-            found = (int(report.properties.get(DATA_SPAN_KEY, 0)), report.id, run_id)
-            use_case = graph.runs[run_id].use_case
-            reports[use_case] = max(found, reports.get(use_case, found))
-    return [run_id for _, _, run_id in reports.values()]
-
-
-def _blessed(graph: Graph, type_name: str) -> set[int]:
+def _blessings(graph: Graph, type_name: str) -> dict[int, Artifact]:
+    """The blessings of a type by the id of their model."""
     return {
-        int(blessing.properties.get("current_model_id", -1))
+        int(blessing.properties.get("current_model_id", -1)): blessing
         for blessing in graph.of_type(type_name)
         if blessing.properties.get("blessed")
     }
+
+
+def _accepted(graph: Graph) -> list[Artifact]:
+    """AnomalyGate's report on each use case's newest span; without spans, on its latest data."""
+    newest: dict[str, Artifact] = {}
+    for report in graph.of_type("ExampleValidationMetrics"):
+        step = graph.producer(report.id)
+        if step is not None:
+            use_case = graph.runs[whole_run_id(step.run_id)].use_case
+            newest[use_case] = max(report, newest.get(use_case, report), key=_span)
+    return list(newest.values())
+
+
+def _span(report: Artifact) -> tuple[int, int]:
+    return int(report.properties.get(DATA_SPAN_KEY, 0)), report.id

@@ -9,7 +9,7 @@ from common.output_folder import OutputFolder
 from pipeline.cleaning.clean import clean, format_size
 from pipeline.lineage.graph import read_graph
 from pipeline.publishing.stamp import make_stamp
-from tests.pipeline.records import record_run
+from tests.pipeline.records import Recorder, provenance, record_run
 
 Artifact = metadata_store_pb2.Artifact
 NUM_BYTES = 100
@@ -26,14 +26,14 @@ def store(folder):
     return MetadataStore(sqlite_connection(folder.root / "metadata.db"))
 
 
-def add_run(store, folder, run_id, *, version="", baseline=None, infra=True):
+def add_run(store, folder, run_id, *, version="", baseline=None):
     """Records a run and writes its folders; returns its artifacts by key."""
     serving = folder.serving("wells") if version else None
     made = record_run(store, run_id, serving=serving, version=version, baseline=baseline)
     if version:
         (folder.serving("wells") / version).mkdir(parents=True)
-    if version and infra:
-        _bless_server(store, made["model"])
+    if version:
+        _bless_server(store, run_id, made["model"])
     for artifact in store.get_artifacts():
         if artifact.uri.startswith("artifacts/"):
             artifact.uri = str(folder.artifacts / "wells" / artifact.uri[10:] / str(artifact.id))
@@ -48,12 +48,12 @@ def add_run(store, folder, run_id, *, version="", baseline=None, infra=True):
     return made
 
 
-def _bless_server(store, model):
-    type_id = store.put_artifact_type(metadata_store_pb2.ArtifactType(name="InfraBlessing"))
-    blessing = Artifact(type_id=type_id, uri="artifacts/InfraValidator", state=Artifact.LIVE)
-    blessing.custom_properties["blessed"].int_value = 1
-    blessing.custom_properties["current_model_id"].int_value = model
-    store.put_artifacts([blessing])
+def _bless_server(store, run_id, model):
+    Recorder(store, run_id).step(
+        "InfraValidator",
+        inputs={"model": model},
+        outputs={"blessing": ("InfraBlessing", {"blessed": 1, "current_model_id": model})},
+    )
 
 
 def _write(path):
@@ -140,8 +140,6 @@ def test_the_baseline_stays_even_if_it_was_never_served(store, folder):
 
 
 def test_a_cached_steps_artifacts_stay_with_the_run_that_took_them(store, folder):
-    from tests.pipeline.records import Recorder, provenance
-
     old = add_run(store, folder, "r0")
     again = Recorder(store, "r1", provenance())
     again.cached("Trainer", {"model": old["model"], "execution": 0})
@@ -151,6 +149,39 @@ def test_a_cached_steps_artifacts_stay_with_the_run_that_took_them(store, folder
     assert exists(store, old["model"])
     assert not exists(store, old["evaluation"])
     assert not folder.run("r0").exists()
+
+
+def test_of_what_is_kept_for_its_landmarks_the_latest_run_that_holds_them_is_kept(store, folder):
+    old = add_run(store, folder, "r0", version="100")
+    again = Recorder(store, "r1", provenance())
+    for node, key in (("Trainer", "model"), ("ModelGate", "blessing"), ("Pusher", "pushed_model")):
+        again.cached(node, {key: old[key], "execution": 0})
+    [infra] = read_graph(store).of_type("InfraBlessing")
+    again.cached("InfraValidator", {"blessing": infra.id, "execution": 0})
+
+    done = clean(store, folder, keep=1, dry_run=False)
+
+    assert done.kept == ("r1",)
+    assert exists(store, old["model"])
+    assert exists(store, infra.id)
+
+
+def test_the_run_that_accepted_the_newest_span_stays(store, folder):
+    first = add_run(store, folder, "r0")
+    gate = Recorder(store, "r0").step(
+        "AnomalyGate", outputs={"report": ("ExampleValidationMetrics", {"data_span": 9})}
+    )
+    for n in (1, 2):
+        add_run(store, folder, f"r{n}")
+        Recorder(store, f"r{n}").step(
+            "AnomalyGate", outputs={"report": ("ExampleValidationMetrics", {"data_span": n})}
+        )
+
+    done = clean(store, folder, keep=1, dry_run=False)
+
+    assert done.kept == ("r0", "r2")
+    assert exists(store, first["evaluation"])
+    assert gate["report"]
 
 
 def test_half_written_folders_and_scratch_of_old_runs_go(store, folder):
@@ -170,7 +201,7 @@ def test_half_written_folders_and_scratch_of_old_runs_go(store, folder):
 
 
 def test_a_folder_that_was_moved_keeps_what_is_needed(store, folder, tmp_path):
-    made = add_run(store, folder, "r0", version="100", infra=False)
+    made = add_run(store, folder, "r0", version="100")
     folder.root.rename(tmp_path / "moved")
     moved = OutputFolder(tmp_path / "moved")
     here = MetadataStore(sqlite_connection(moved.root / "metadata.db"))

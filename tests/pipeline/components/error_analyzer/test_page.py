@@ -59,7 +59,7 @@ def test_without_signals_there_are_no_plots_and_the_page_is_small():
 
     assert 'id="plots"' not in page
     assert len(page) < 20_000
-    assert "Nothing that 3 errors share" in page
+    assert "No common factor of the 3 errors" in page
 
 
 @needs_chromium
