@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
 
+Lengths = Literal["cut", "pad", "resample"]
 Cycle = Literal["hour_of_day", "day_of_week", "day_of_year"]
 
 
@@ -93,6 +94,9 @@ class Signal:
         sampling_rate_hz: Nominal sampling rate in Hz, > 0.
         rate_column: Column with a recording's true rate in Hz, if the data has one.
         unit: Physical unit of a sample, for people.
+        lengths: What happens to recordings of another length: `cut` keeps the first `num_samples`
+            samples, `pad` appends gaps, `resample` interpolates linearly over the whole recording.
+            None refuses them.
     """
 
     kind: Literal["signal"] = "signal"
@@ -100,6 +104,7 @@ class Signal:
     sampling_rate_hz: Annotated[float, Field(gt=0)] = 1.0
     rate_column: str | None = None
     unit: str = ""
+    lengths: Lengths | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -14,12 +14,17 @@ from models.features import (
     Crossed,
     Feature,
     FeatureTable,
+    HeavyTailed,
+    Numeric,
     Signal,
     Time,
+    of_kind,
 )
 
 LABEL_NAME = "label_xf"
 VOCABULARY_NAME = "categories"
+# All numbers as one tensor `[batch, num_numbers, 2]`: value and missing indicator.
+NUMBERS_NAME = "numbers"
 
 # What Transform writes for a category that has no place in the vocabulary.
 OUT_OF_VOCABULARY, MISSING_INDEX = -1, -2
@@ -70,6 +75,11 @@ def encodings(table: FeatureTable) -> list[Encoding]:
     return [
         Encoding(encoded_name(name), *_role_and_size(feature)) for name, feature in table.items()
     ]
+
+
+def number_names(table: FeatureTable) -> list[str]:
+    """Returns the encoded names of the numbers in `NUMBERS_NAME`, in its order."""
+    return [encoded_name(name) for kind in (Numeric, HeavyTailed) for name in of_kind(table, kind)]
 
 
 def _role_and_size(feature: Feature) -> tuple[Role, int]:

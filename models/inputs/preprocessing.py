@@ -3,10 +3,14 @@
 The cost of a Transform run on a laptop grows with the number of analyzers (about a second each for
 a vocabulary), not with the number of columns. So there is one for all means and variances, one for
 all vocabularies, and one for the quantiles of each bucket count.
+
+It also grows with the number of graph nodes, because TensorFlow Transform traces this function
+several times. So all numbers are stacked before the first operation: the nodes do not multiply with
+the columns.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -28,6 +32,7 @@ from models.features import (
 from models.inputs.encoding import (
     LABEL_NAME,
     MISSING_INDEX,
+    NUMBERS_NAME,
     OUT_OF_VOCABULARY,
     VOCABULARY_NAME,
     encoded_name,
@@ -64,17 +69,19 @@ def preprocessing_fn(
         custom_config: `label` names the label, `features` holds the features table as JSON.
 
     Returns:
-        float32 `[batch, size]` for dense features, int64 `[batch, 1]` for index features, float32
+        All numbers as one float32 `[batch, num_numbers, 2]` by the name `NUMBERS_NAME`, float32
+        `[batch, size]` for other dense features, int64 `[batch, 1]` for index features, float32
         `[batch, num_samples, 3]` for signals, and the label as float32 `[batch, 1]`.
     """
     table = features_from_json(custom_config["features"])
-    outputs = _standardised(inputs, table)
+    numbers, outputs = _standardised(inputs, table)
     outputs |= {name: _time(inputs[name], time) for name, time in of_kind(table, Time).items()}
     outputs |= _categories(inputs, table) | _buckets(inputs, table)
     for name, crossed in of_kind(table, Crossed).items():
         outputs[name] = _cross([outputs[part] for part in crossed.of], crossed)
     encoded = {encoded_name(name): value for name, value in outputs.items()}
-    return encoded | {LABEL_NAME: tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)}
+    label = tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)
+    return numbers | encoded | {LABEL_NAME: label}
 
 
 def dense_column(column: Column, size: int = 1) -> tf.Tensor:
@@ -84,15 +91,22 @@ def dense_column(column: Column, size: int = 1) -> tf.Tensor:
     """
     if not isinstance(column, tf.SparseTensor):
         return column
-    default: float | str = "" if column.dtype == tf.string else math.nan
-    if column.dtype.is_integer:
-        default = MISSING_INT
+    default = _missing_value(column.dtype)
     return tft.sparse_tensor_to_dense_with_shape(column, [None, size], default_value=default)
+
+
+def _missing_value(dtype: tf.DType) -> float | str:
+    if dtype == tf.string:
+        return ""
+    return MISSING_INT if dtype.is_integer else math.nan
 
 
 def _number(column: Column, size: int = 1) -> Pair:
     """The column as float64 `[batch, size]`, zero where missing, and bool: what is present."""
-    dense = dense_column(column, size)
+    return _present(dense_column(column, size))
+
+
+def _present(dense: tf.Tensor) -> Pair:
     if dense.dtype.is_integer:
         present = tf.not_equal(dense, tf.constant(MISSING_INT, dense.dtype))
         values = tf.cast(dense, tf.float64)
@@ -102,33 +116,90 @@ def _number(column: Column, size: int = 1) -> Pair:
     return tf.where(present, values, tf.zeros_like(values)), present
 
 
-def _standardised(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, tf.Tensor]:
-    """Numbers and signals with zero mean and unit variance on the train split."""
-    pairs = {(name, "value"): _number(inputs[name]) for name in of_kind(table, Numeric)}
-    pairs |= {(name, "value"): _logarithm(inputs[name]) for name in of_kind(table, HeavyTailed)}
-    for name, signal in of_kind(table, Signal).items():
-        pairs[name, "value"] = _number(inputs[name], signal.num_samples)
-        pairs[name, "step"] = _differences(*pairs[name, "value"])
-    if not pairs:
-        return {}
-    scaled = {
-        key: _standardise(*pair, *moment)
-        for (key, pair), moment in zip(pairs.items(), _moments(list(pairs.values())), strict=True)
-    }
+def _numbers(columns: Sequence[Column]) -> Pair:
+    """The columns as float64 `[batch, num_columns]`, zero where missing, and what is present."""
+    groups: dict[tuple[bool, tf.DType], list[int]] = {}
+    for position, column in enumerate(columns):
+        key = (isinstance(column, tf.SparseTensor), column.dtype)
+        groups.setdefault(key, []).append(position)
+    pairs = [
+        _present(_stack([columns[position] for position in group])) for group in groups.values()
+    ]
+    values, present = (tf.concat(parts, axis=1) for parts in zip(*pairs, strict=True))
+    # Back into the order of the columns: entry i of `order` is the column of position i now.
+    order = [position for group in groups.values() for position in group]
+    places = sorted(range(len(order)), key=order.__getitem__)
+    return tf.gather(values, places, axis=1), tf.gather(present, places, axis=1)
+
+
+def _stack(columns: Sequence[Column]) -> tf.Tensor:
+    """Columns of one type, all of them sparse or none, as a dense tensor `[batch, num_columns]`."""
+    if not isinstance(columns[0], tf.SparseTensor):
+        return tf.concat(columns, axis=1)
+    counts = tf.concat(tf.shape_n([column.values for column in columns], tf.int64), axis=0)
+    owner = tf.repeat(tf.range(len(columns), dtype=tf.int64), counts)
+    row, place = tf.unstack(tf.concat([c.indices for c in columns], axis=0), num=2, axis=1)
+    dense = tf.raw_ops.SparseToDense(
+        # A second value of a column is out of bounds in the last dimension, and so an error.
+        sparse_indices=tf.stack([row, owner, place], axis=1),
+        output_shape=tf.stack([columns[0].dense_shape[0], len(columns), 1]),
+        sparse_values=tf.concat([column.values for column in columns], axis=0),
+        default_value=_missing_value(columns[0].dtype),
+        validate_indices=False,  # the indices are unique, but not sorted
+    )
+    return tf.ensure_shape(tf.squeeze(dense, axis=2), [None, len(columns)])
+
+
+def _standardised(
+    inputs: Mapping[str, Column], table: FeatureTable
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Numbers, and signals by name, with zero mean and unit variance on the train split."""
+    signals = of_kind(table, Signal)
+    pairs = [
+        pair
+        for name, signal in signals.items()
+        for pair in _signal_pairs(inputs[name], signal.num_samples)
+    ]
+    numbers = _all_numbers(inputs, table)
+    if not numbers and not pairs:
+        return {}, {}
+    moments = _moments([*numbers, *pairs])
+    if numbers:
+        [(values, present)], (mean, deviation) = numbers, moments.pop(0)
+        numeric = {NUMBERS_NAME: _standardise_numbers(values, present, mean, deviation)}
+    else:
+        numeric = {}
+    scaled = [_standardise(*pair, *moment) for pair, moment in zip(pairs, moments, strict=True)]
     outputs = {}
-    for name in {name: None for name, _ in pairs}:
-        missing = tf.cast(tf.logical_not(pairs[name, "value"][1]), tf.float32)
-        if (name, "step") in pairs:
-            channels = [scaled[name, "value"], scaled[name, "step"], missing]
-            outputs[name] = tf.stack(channels, axis=2)
-        else:
-            outputs[name] = tf.concat([scaled[name, "value"], missing], axis=1)
-    return outputs
+    for position, name in enumerate(signals):
+        level, step = 2 * position, 2 * position + 1
+        channels = [scaled[level], scaled[step], _missing(pairs[level][1])]
+        outputs[name] = tf.stack(channels, axis=2)
+    return numeric, outputs
 
 
-def _logarithm(column: Column) -> Pair:
-    values, present = _number(column)
-    return tf.sign(values) * tf.math.log1p(tf.abs(values)), present
+def _all_numbers(inputs: Mapping[str, Column], table: FeatureTable) -> list[Pair]:
+    """The numbers of a table in the order of `number_names`, or nothing if there are none."""
+    numeric, heavy_tailed = of_kind(table, Numeric), of_kind(table, HeavyTailed)
+    pairs = []
+    if numeric:
+        pairs.append(_numbers([inputs[name] for name in numeric]))
+    if heavy_tailed:
+        values, present = _numbers([inputs[name] for name in heavy_tailed])
+        pairs.append((tf.sign(values) * tf.math.log1p(tf.abs(values)), present))
+    if not pairs:
+        return []
+    values, present = (tf.concat(parts, axis=1) for parts in zip(*pairs, strict=True))
+    return [(values, present)]
+
+
+def _signal_pairs(column: Column, num_samples: int) -> tuple[Pair, Pair]:
+    levels = _number(column, num_samples)
+    return levels, _differences(*levels)
+
+
+def _missing(present: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.logical_not(present), tf.float32)
 
 
 def _differences(values: tf.Tensor, present: tf.Tensor) -> Pair:
@@ -166,14 +237,25 @@ def _moments(columns: list[Pair]) -> list[tuple[tf.Tensor, tf.Tensor]]:
 def _standardise(
     values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor
 ) -> tf.Tensor:
-    """float32 `[batch, n]`, zero where missing.
+    """The samples of a signal as float32 `[batch, n]`, zero where missing.
 
     Each sample of a signal has its own mean and scale, so that what is left is the difference from
     the usual shape. A stretch that hardly varies must not be blown up: no scale is less than 5 % of
-    their root mean square. A single number's scale is that root mean square itself.
+    their root mean square.
     """
     floor = 0.05 * tf.sqrt(tf.reduce_mean(tf.square(deviation)))
-    scaled = tf.math.divide_no_nan(values - mean, tf.maximum(deviation, floor))
+    return _scale(values, present, mean, tf.maximum(deviation, floor))
+
+
+def _standardise_numbers(
+    values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor
+) -> tf.Tensor:
+    """float32 `[batch, n, 2]`: each number, zero where missing, and 1 where it is missing."""
+    return tf.stack([_scale(values, present, mean, deviation), _missing(present)], axis=2)
+
+
+def _scale(values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+    scaled = tf.math.divide_no_nan(values - mean, scale)
     return tf.cast(tf.where(present, scaled, tf.zeros_like(scaled)), tf.float32)
 
 

@@ -11,12 +11,14 @@ from common.internals.tft import TransformLoader
 from models.features import Categorical, Signal, of_kind, raw_feature_names
 from models.inputs.encoding import (
     MISSING_INDEX,
+    NUMBERS_NAME,
     OUT_OF_VOCABULARY,
     VOCABULARY_NAME,
     Encoding,
     IndexSpace,
     Role,
     encodings,
+    number_names,
 )
 from models.inputs.preprocessing import MISSING_INT
 from models.model_spec import ModelSpec
@@ -61,13 +63,18 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
             output.vocabulary_size_by_name(VOCABULARY_NAME) if has_categories else 0,
             tuple(encodings(spec.features)),
         )
+        self._number_names = tuple(number_names(spec.features))
         self._loader = TransformLoader(output.transform_savedmodel_dir)
         # Tables and vocabulary files belong to an export of this module.
         self._tracked = self._loader.trackable
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """Returns the transformed features of parsed raw columns."""
-        return self._loader.apply(raw)
+        """Returns the transformed features of parsed raw columns, by their encoded names."""
+        transformed = self._loader.apply(raw)
+        if NUMBERS_NAME not in transformed:
+            return transformed
+        numbers = tf.unstack(transformed.pop(NUMBERS_NAME), len(self._number_names), axis=1)
+        return transformed | dict(zip(self._number_names, numbers, strict=True))
 
 
 def network_inputs(transformed: Mapping[str, tf.Tensor], space: IndexSpace) -> dict[str, tf.Tensor]:

@@ -5,7 +5,7 @@ rate does not cause the data to be read again.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from common.errors import InputError
 from models.features import (
     Bucketized,
     HeavyTailed,
+    Lengths,
     Numeric,
     Signal,
     Time,
@@ -68,6 +69,7 @@ class IngestSpec(JsonValue):
         numbers: Columns that must hold numbers, according to the features table.
         times: Columns that must hold points in time.
         signals: Signal columns and their number of samples.
+        lengths: What happens to recordings of another length, by signal column.
         required: Columns that must be present in the data.
         needed: Columns whose invalid values make a row bad: those that the model, the splits or
             the slices use. Of any other column an invalid value counts as missing.
@@ -93,6 +95,7 @@ class IngestSpec(JsonValue):
     numbers: tuple[str, ...]
     times: tuple[str, ...]
     signals: dict[str, int]
+    lengths: dict[str, Lengths] = field(default_factory=dict)
     required: tuple[str, ...]
     needed: tuple[str, ...]
     types: dict[str, SchemaType]
@@ -152,6 +155,11 @@ def make_ingest_spec(config: Config) -> IngestSpec:
             name: feature.num_samples
             for name, feature in config.features.items()
             if isinstance(feature, Signal)
+        },
+        lengths={
+            name: feature.lengths
+            for name, feature in of_kind(config.features, Signal).items()
+            if feature.lengths is not None
         },
         required=_required(config, signals),
         needed=_needed(config, signals),

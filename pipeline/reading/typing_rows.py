@@ -15,6 +15,7 @@ from pipeline.reading.columns import ARROW_TYPES, Column, Type, form_of
 from pipeline.reading.files.csv_source import MAX_TEXT
 from pipeline.reading.files.pieces import BadRow, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
+from pipeline.reading.lengths import expected_samples, fit_lengths
 
 MAX_LABELS = 20
 _TEXT = "UTF-8 text; `data.encoding` names another encoding"
@@ -86,7 +87,7 @@ def _convert(
     if column.type == "empty":
         return pa.nulls(len(raw)), []
     if column.type.endswith("list"):
-        return _to_lists(raw, column.type), []
+        return _fit_lists(_to_lists(raw, column.type), column.name, spec)
     array, mask = _read_scalar(raw, column, spec)
     faults = [Fault(column.name, mask, f"expected {_expected(column, spec)}")] if mask.any() else []
     if not column.needed:
@@ -209,6 +210,17 @@ def _to_lists(raw: pa.Array, kind: Type) -> pa.Array:
     if kind == "int list":
         return values.to_lists(raw, lambda flat: flat.cast(pa.int64()).fill_null(0))
     return values.to_lists(raw, lambda flat: values.to_text(flat)[0].fill_null(b""))
+
+
+def _fit_lists(lists: pa.Array, name: str, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
+    """Brings the recordings of a signal to its number of samples, as the config asks for."""
+    how = spec.lengths.get(name)
+    if how is None:
+        return lists, []
+    num_samples = spec.signals[name]
+    fitted, unfit = fit_lengths(lists, num_samples, how)
+    expected = f"expected {expected_samples(num_samples, how)}"
+    return fitted, [Fault(name, unfit, expected)] if unfit.any() else []
 
 
 def _report(raw: RawBatch, fault: Fault, mask: values.Mask, path: str) -> list[BadRow]:
