@@ -338,13 +338,14 @@ def explain(**options: Any) -> int:
     """Explain the prediction for one row.
 
     ROW is a row of the test split from 0, as in ErrorAnalyzer's list, or with --data a row of the
-    file from 1, as `faultline predict` numbers them. Shapley values attribute the prediction to the
-    columns, the nearest training rows show what the model has seen, and permutation importance
-    ranks the columns for the whole model. The explanation is also written as an HTML page.
+    file from 1, as `faultline predict` numbers them. --where also searches eval and train. Shapley
+    values attribute the prediction to the columns, the nearest training rows show similar cases,
+    and permutation importance ranks the columns for the whole model. The explanation is also
+    written as an HTML page.
 
     \b
     faultline explain 185
-    faultline explain --where recording_id=001-0000035
+    faultline explain --where recording_id=001-0000042
     faultline explain --data new.csv --row 12
     faultline explain --request '{"pressure": 4.2, "maker": "a"}' --run readings/1795485203
     """  # noqa: D301 - as above

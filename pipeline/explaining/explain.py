@@ -1,7 +1,7 @@
 """`faultline explain`: why a model gave one answer, and what its columns are worth to it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from models.inputs.preprocessing import MISSING_INT
 from models.inputs.raw_columns import columns_from_examples
 from models.model_spec import ModelSpec
 from pipeline.comparing.comparison import find_run
-from pipeline.comparing.pairing import CannotPairError, find_pair
+from pipeline.comparing.pairing import CannotPairError, Pair, find_pair
 from pipeline.config import Config
 from pipeline.config_loading import config_from_json
 from pipeline.explaining.attribution import (
@@ -35,6 +35,7 @@ from pipeline.explaining.rows import (
     find_row,
     read_split,
     row_of_file,
+    row_of_other_splits,
     row_of_request,
     shown_value,
 )
@@ -155,8 +156,9 @@ def explain(
     spec = _spec_of(run)
     inputs = read_signatures(pair.second)[SERVING_DEFAULT].inputs
     split = read_split(pair.files, inputs, pair.label)
-    row = _choose_row(choice, split, config or _config_of(run, choice), pair.second)
-    training = sample_rows(_train_files(graph, run), _NUM_TRAINING_ROWS, seed=spec.seed)
+    files = _files_of_splits(graph, run)
+    row = _choose_row(choice, split, files, pair, config or _config_of(run, choice))
+    training = sample_rows(files["train"], _NUM_TRAINING_ROWS, seed=spec.seed)
     background = _background(training, inputs, spec.seed)
     probability = load_probability(pair.second)
     shapley = shapley_values(_asking(probability), row.columns, background, seed=spec.seed)
@@ -179,14 +181,24 @@ def explain(
     )
 
 
-def _choose_row(choice: RowChoice, split: TestSplit, config: Config | None, model: Path) -> Row:
+def _choose_row(
+    choice: RowChoice,
+    split: TestSplit,
+    files: Mapping[str, Sequence[str]],
+    pair: Pair,
+    config: Config | None,
+) -> Row:
     if choice.request is not None:
-        return row_of_request(choice.request, model)
+        return row_of_request(choice.request, pair.second)
     if choice.data is None:
-        return split.row(find_row(split, choice.row, choice.where))
+        number = find_row(split, choice.row, choice.where)
+        if number is not None:
+            return split.row(number)
+        inputs = read_signatures(pair.second)[SERVING_DEFAULT].inputs
+        return row_of_other_splits(files, str(choice.where), inputs, pair.label)
     if config is None:
         raise InputError("The run has not recorded how it read its data; give its YAML, --config.")
-    return row_of_file(choice, config, model)
+    return row_of_file(choice, config, pair.second)
 
 
 def _config_of(run: Run, choice: RowChoice) -> Config | None:
@@ -203,10 +215,13 @@ def _version(graph: Graph, run: Run) -> str:
     return pushed_name(pushed) if pushed else "none: the run ended before the push"
 
 
-def _train_files(graph: Graph, run: Run) -> list[str]:
+def _files_of_splits(graph: Graph, run: Run) -> dict[str, list[str]]:
+    """The files of the splits that the model was made from."""
     examples = examples_of(graph, run)
-    files = split_files(examples.uri, "train") if examples else []
-    if not files:
+    files = {
+        split: split_files(examples.uri, split) if examples else [] for split in ("eval", "train")
+    }
+    if not files["train"]:
         raise InputError(f"Run {run.id} cannot be explained: its train examples are gone.")
     return files
 

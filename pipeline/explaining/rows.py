@@ -119,11 +119,11 @@ def read_split(files: Sequence[Path], inputs: Mapping[str, Any], label: str) -> 
     )
 
 
-def find_row(split: TestSplit, row: int | None, where: str | None) -> int:
-    """Returns the number of the row that is meant.
+def find_row(split: TestSplit, row: int | None, where: str | None) -> int | None:
+    """Returns the number of the row that is meant; None if no row of the split is as `where` says.
 
     Raises:
-        InputError: There is none, or `where` fits several.
+        InputError: There is no such number or column, or `where` fits several rows.
     """
     size = len(split.labels)
     if where is None:
@@ -137,9 +137,49 @@ def find_row(split: TestSplit, row: int | None, where: str | None) -> int:
     }
     column, value = _parse_where(where, texts)
     rows = [number for number, text in enumerate(texts[column]) if text == value]
-    if len(rows) != 1:
-        raise InputError(_not_one(len(rows), where, "the test split", texts[column]))
-    return rows[0]
+    if len(rows) > 1:
+        raise InputError(_not_one(len(rows), where, "the test split"))
+    return rows[0] if rows else None
+
+
+def row_of_other_splits(
+    files: Mapping[str, Sequence[str]], where: str, inputs: Mapping[str, Any], label: str
+) -> Row:
+    """Returns a row of the splits that the model was made from, which no test row matched.
+
+    Args:
+        files: Gzip TFRecords of tf.Examples, in order, by split.
+        where: `COLUMN=VALUE` of the row.
+        inputs: The inputs of `serving_default`.
+        label: The label column.
+
+    Raises:
+        InputError: Not exactly one row is as `where` says.
+    """
+    column, _, value = where.partition("=")
+    matches: list[tuple[str, int, bytes]] = []
+    for split, names in files.items():
+        number = 0
+        for batch in read_serialised(*names):
+            for record in batch:
+                features = tf.train.Example.FromString(record).features.feature
+                if column in features and feature_text(features[column]) == value:
+                    matches.append((split, number, record))
+                number += 1
+    if len(matches) != 1:
+        raise InputError(_not_one(len(matches), where, f"the splits test, {', '.join(files)}"))
+    [(split, number, record)] = matches
+    features = tf.train.Example.FromString(record).features.feature
+    return Row(
+        title=f"row {number} of the {split} split",
+        slug=f"{split}-{number}",
+        columns=dict(sorted(columns_from_examples([record], inputs).items())),
+        label=int(features[label].int64_list.value[0]),
+        others={
+            name: feature_text(features[name])
+            for name in sorted(set(features) - set(inputs) - {label})
+        },
+    )
 
 
 def row_of_file(choice: RowChoice, config: Config, model: Path) -> Row:
@@ -236,7 +276,8 @@ def _find_in_file(
         return matches[0]
     if choice.where is None:
         raise InputError(f"There is no row {choice.row} in {name}; it has 1 to {last}.")
-    raise InputError(_not_one(len(matches), choice.where, name, examples))
+    such = f" The first rows have {', '.join(examples)}." if examples and not matches else ""
+    raise InputError(_not_one(len(matches), choice.where, name) + such)
 
 
 def _typed(raw: RawBatch, plan: ReadPlan, path: str) -> Any:
@@ -265,9 +306,8 @@ def _parse_where(where: str, columns: Any) -> tuple[str, str]:
     return column, value
 
 
-def _not_one(count: int, where: str, place: str, examples: Sequence[str]) -> str:
-    such = f", such as {', '.join(examples[:3])}" if examples and not count else ""
-    return f"{count} rows of {place} have {where}; exactly one is needed{such}."
+def _not_one(count: int, where: str, place: str) -> str:
+    return f"{count} rows of {place} have {where}; exactly one is needed."
 
 
 def shown_value(value: Any) -> str:

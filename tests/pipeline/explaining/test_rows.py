@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
+from models.exporting.export import read_signatures
 from pipeline.config_loading import config_from_json, config_to_json, load_config
 from pipeline.explaining.rows import (
     RowChoice,
     TestSplit,
     find_row,
     row_of_file,
+    row_of_other_splits,
     row_of_request,
 )
+from tests.example_files import write_split
+from tests.models.tiny_transform import to_example
 from tests.pipeline.prediction import readings
 
 SPLIT = TestSplit(
@@ -40,7 +44,6 @@ def test_a_row_of_the_test_split_is_selected_by_its_number_or_a_value(row, where
     [
         (3, None, "no row 3 in the test split; it has 0 to 2"),
         (-1, None, "no row -1"),
-        (None, "id=r9", "0 rows of the test split have id=r9; exactly one is needed, such as r1"),
         (None, "number=2.5", "2 rows"),
         (None, "maker=x", "columns id, number, text; got maker=x"),
         (None, "id", "COLUMN=VALUE"),
@@ -49,6 +52,41 @@ def test_a_row_of_the_test_split_is_selected_by_its_number_or_a_value(row, where
 def test_a_row_that_is_not_there_is_reported_with_what_is(row, where, words):
     with pytest.raises(InputError, match=words):
         find_row(SPLIT, row, where)
+
+
+def test_a_row_that_is_not_in_the_test_split_may_be_in_another():
+    assert find_row(SPLIT, None, "id=r9") is None
+
+
+@pytest.fixture(scope="module")
+def other_splits(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    records = [
+        to_example({"id": [text], "volts": [1.5], "wave": [0.0, 1.0, 2.0], "faulty": [1]})
+        for text in (b"r7", b"r8", b"r8")
+    ]
+    return {
+        "eval": [str(write_split(folder, "eval", records[:1]))],
+        "train": [str(write_split(folder, "train", records))],
+    }
+
+
+def test_a_row_that_the_model_was_made_from_says_so(model, other_splits):
+    inputs = read_signatures(model)["serving_default"].inputs
+    train = {"train": other_splits["train"]}
+    row = row_of_other_splits(train, "id=r7", inputs, "faulty")
+    assert (row.title, row.slug, row.label) == ("row 0 of the train split", "train-0", 1)
+    assert row.columns["wave"].tolist() == [[0.0, 1.0, 2.0]]
+    assert row.columns["name"].tolist() == [b""]
+    assert row.others == {"id": "r7"}
+
+
+@pytest.mark.parametrize(("where", "count"), [("id=r7", 2), ("id=r8", 2), ("id=r9", 0)])
+def test_exactly_one_row_of_all_splits_is_explained(model, other_splits, where, count):
+    inputs = read_signatures(model)["serving_default"].inputs
+    words = f"{count} rows of the splits test, eval, train have {where}; exactly one is needed"
+    with pytest.raises(InputError, match=words):
+        row_of_other_splits(other_splits, where, inputs, "faulty")
 
 
 def test_a_row_of_the_test_split_has_its_label_and_the_columns_beside():
@@ -108,7 +146,7 @@ def test_a_row_of_a_file_is_what_predict_sends(tmp_path, model, config, choice, 
         ({"row": 0}, r"There is no row 0 in new\.csv"),
         (
             {"where": "id=z"},
-            r"0 rows of new\.csv have id=z; exactly one is needed, such as a, b, c",
+            r"0 rows of new\.csv have id=z; exactly one is needed\. .* have a, b, c",
         ),
         ({"where": "seconds"}, "COLUMN=VALUE"),
     ],
@@ -149,7 +187,7 @@ def test_a_request_is_a_row_as_the_server_takes_it(tmp_path, model, wrap, as_fil
         ("{", "not valid JSON"),
         ("absent.json", "neither JSON nor a file"),
         ('{"instances": []}', "must be one row"),
-        ('{"volts": 1}', "needs `wave`"),
+        ('{"volts": 1}', "The model needs .*`wave`"),
         (json.dumps(REQUEST | {"volts": "x"}), "column `volts`"),
     ],
 )
