@@ -27,6 +27,13 @@ _MIN_STEADY_GROUPS = 20
 _MIN_ROWS_A_GROUP = 3.0
 _MAX_LIKENESS_COLUMNS = 40
 _ALIKE = 0.9
+_MEASURED_WORDS = {
+    "per", "rate", "ratio", "speed", "temp", "temperature", "pressure", "rpm", "flow", "level",
+    "load", "power", "torque", "voltage", "current", "humidity", "vibration", "weight", "mass",
+    "height", "width", "length", "duration", "distance", "fuel", "percent", "pct",
+}  # fmt: skip
+# Below this, neighbouring codes have neighbouring means: the code measures something.
+_MIN_NEUMANN_RATIO = 0.8
 
 
 def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | None:
@@ -110,21 +117,65 @@ def _judge(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> Group
     words = words_of(column.name)
     if not words or groups > rows * _UNIQUE_SHARE or column.missing_share > 0.05:
         return None
+    if column.kind == "int" and _is_named_as_measurement(column, words):
+        return None
     sizes = f"{count(groups, 'value')}, {rows / groups:.1f} rows each on average"
     identified = words[-1] in _ID_WORDS and groups >= 2 * _MIN_GROUPS
     if identified or words[-1] in _THINGS or (len(words) > 1 and set(words[-2:]) <= _THINGS):
         return Group(name=column.name, num_groups=groups, reason=f"its name and {sizes}")
-    if groups < _MIN_GROUPS_BY_LIKENESS or rows / groups < _MIN_ROWS_A_GROUP or not measured:
-        return None
-    alike = [likeness(column.codes, values) for values in measured]
-    if np.mean([value >= _ALIKE for value in alike]) < 0.5:
+    icc = _icc_of_groups(column, measured)
+    if icc is None:
         return None
     return Group(
         name=column.name,
         num_groups=groups,
-        reason=f"{sizes}; rows with the same value are similar (intraclass correlation "
-        f"{float(np.median(alike)):.2f})",
+        reason=f"{sizes}; rows with the same value are similar (intraclass correlation {icc:.2f})",
     )
+
+
+def _icc_of_groups(column: Column, measured: Sequence[npt.NDArray[np.float64]]) -> float | None:
+    """Returns how alike rows of one value are, or None where they are no groups."""
+    groups, rows = column.num_distinct, column.num_sampled
+    if groups < _MIN_GROUPS_BY_LIKENESS or rows / groups < _MIN_ROWS_A_GROUP or not measured:
+        return None
+    iccs = [likeness(column.codes, values) for values in measured]
+    alike = [values for values, icc in zip(measured, iccs, strict=True) if icc >= _ALIKE]
+    if len(alike) < 0.5 * len(measured):
+        return None
+    if column.kind == "int":
+        ratios = [neumann_ratio(column.sample, values) for values in alike]
+        if np.median([ratio for ratio in ratios if ratio is not None]) < _MIN_NEUMANN_RATIO:
+            return None
+    return float(np.median(iccs))
+
+
+def _is_named_as_measurement(column: Column, words: Sequence[str]) -> bool:
+    """Tells `rpm_motor`, `heat_index` and `fuel_per_flight` from `motor` and `machine_index`."""
+    is_index = words[-1] == "index" and len(words) > 1 and not _THINGS.intersection(words)
+    return bool(_MEASURED_WORDS.intersection(words)) or is_index or bool(column.unit)
+
+
+def neumann_ratio(codes: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float | None:
+    """Returns von Neumann's ratio of the means of `values` in the order of the codes.
+
+    Without relation between neighbouring codes it is about 2; where the code is a measurement that
+    goes with `values`, it is near 0. None if all means are equal.
+
+    Args:
+        codes: float64 [rows], NaN where missing.
+        values: float64 [rows], NaN where missing.
+
+    References:
+        von Neumann, Distribution of the ratio of the mean square successive difference to the
+        variance, Annals of Mathematical Statistics 12(4), 1941.
+    """
+    valid = np.isfinite(codes) & np.isfinite(values)
+    distinct, places = np.unique(codes[valid], return_inverse=True)
+    if len(distinct) < 2:
+        return None
+    means = np.bincount(places, values[valid]) / np.bincount(places)
+    spread = float(((means - means.mean()) ** 2).sum())
+    return float((np.diff(means) ** 2).sum()) / spread if spread > 0 else None
 
 
 def likeness(codes: npt.NDArray[np.int64], numbers: npt.NDArray[np.float64]) -> float:

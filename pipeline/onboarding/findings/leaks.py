@@ -8,17 +8,23 @@ References:
 import numpy as np
 import numpy.typing as npt
 from pandas import Series
+from scipy import stats
 
+from measuring.intervals import proportion_interval, roc_auc_interval
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import count, percent, quoted
 
-# A single legitimate measurement does not separate the classes this well.
-MAX_ROC_AUC = 0.995
+# A single legitimate measurement does not separate the classes this well: the lower limit of the
+# interval decides, so that chance in few faults does not exclude an honest column.
+MAX_ROC_AUC = 0.98
+_CONFIDENCE = 0.95
+_MIN_SEPARATED = 20  # faults; fewer are separated completely by chance
 MAX_BALANCED_ACCURACY = 0.995
 _SUSPICIOUS_ROC_AUC = 0.9
 _MIN_OF_EACH_CLASS = 10  # with fewer, chance can separate the classes perfectly
 _MAX_FLAG_VALUES = 20
 _FLAG_PRECISION = 0.99
+_MIN_SURE_PRECISION = 0.8  # with confidence
 _MIN_FLAGGED = 10
 _MIN_FLAG_LIFT = 3.0
 # All rows with a value may be positive by chance; below this probability it is a flag.
@@ -85,7 +91,14 @@ def _order_leak(column: Column, present: Bools, positive: Bools) -> str | None:
     if not column.is_number or present.mean() < 0.9 or column.num_distinct < 2:
         return None
     area = roc_auc(column.sample[present], positive[present])
-    if max(area, 1 - area) <= MAX_ROC_AUC:
+    num_positive, num_negative = int(positive[present].sum()), int((~positive[present]).sum())
+    strength = max(area, 1 - area)
+    least, _ = roc_auc_interval(strength, num_positive, num_negative, _CONFIDENCE)
+    if strength == 1:
+        is_leak = min(num_positive, num_negative) >= _MIN_SEPARATED
+    else:
+        is_leak = least > MAX_ROC_AUC
+    if not is_leak:
         return None
     side = "high" if area > 0.5 else "low"
     return f"alone it separates the classes with ROC-AUC {max(area, 1 - area):.4f} ({side} values)"
@@ -144,9 +157,11 @@ def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) ->
     hits = np.bincount(codes + 1, positive, minlength=2)
     for place in np.flatnonzero(rows >= _MIN_FLAGGED):
         precision = hits[place] / rows[place]
-        chance = prevalence ** float(hits[place])
-        lift = precision / prevalence
-        if precision >= _FLAG_PRECISION and chance < _MAX_CHANCE and lift >= _MIN_FLAG_LIFT:
+        # Its exact lower limit, so that a few false ones do not hide a flag.
+        least, _ = proportion_interval(float(hits[place]), float(rows[place]), _CONFIDENCE)
+        chance = float(stats.binom.sf(hits[place] - 1, rows[place], prevalence))
+        is_sure = precision >= _FLAG_PRECISION or least >= _MIN_SURE_PRECISION
+        if is_sure and chance < _MAX_CHANCE and precision >= _MIN_FLAG_LIFT * prevalence:
             return (
                 f"{_value_words(column, int(place))} occurs in {count(int(rows[place]), 'row')}, "
                 f"{percent(precision)} of them positive: it may be a consequence of the label"

@@ -121,7 +121,7 @@ def test_the_page_has_every_part(train):
     assert "3 healthy, 1 faulty recordings" in html
     assert "The data were accepted; drift not checked." in html
     assert 'title: {text: "time, s"}' in html
-    assert "Not measured: there is no earlier span" in html
+    assert "Not measured: no earlier data were accepted." in html
     assert 'new Set(["start"])' in html
 
 
