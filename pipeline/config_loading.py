@@ -314,3 +314,13 @@ def _shown(value: object) -> str:
         return "a list"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
+
+
+def line_of(path: Path, keys: Sequence[str]) -> int:
+    """Returns the line, from 1, of a key in a use case's YAML.
+
+    Args:
+        path: The YAML, which `load_config` accepts.
+        keys: The key and those above it, from the top level on.
+    """
+    return _line(_parse(path, _read_text(path)), tuple(keys))

@@ -18,6 +18,7 @@ from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.schema_text import schema_text
 from pipeline.onboarding.yaml_text import yaml_text
+from pipeline.reading.agreement import check_agreement
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12
@@ -124,6 +125,9 @@ def _write_all(texts: Mapping[Path, str]) -> None:
                 load_config(draft)  # leave no config behind that `run` would refuse
         for path, draft in drafts.items():
             draft.replace(path)
+        for path in texts:
+            if path.suffix == ".yaml":
+                check_agreement(load_config(path), path)
     except BaseException as error:
         _undo(before)
         if isinstance(error, OSError):

@@ -20,6 +20,7 @@ from common.output_folder import OutputFolder, captured_output, exclusive, open_
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 from pipeline.lineage.provenance import Provenance, collect_provenance
+from pipeline.reading.agreement import check_agreement
 from pipeline.reading.data_source import find_source
 from pipeline.running.console import RunConsole
 from pipeline.running.steps import StepResult
@@ -82,6 +83,7 @@ def run_use_case(
         StepFailedError: A step failed for another reason.
     """
     config = load_config(config_path)
+    check_agreement(config, config_path)
     check_tracking(config.tracking)
     folder = open_output(output)
     with exclusive(folder):
