@@ -8,8 +8,8 @@ from tfx.components.example_gen.input_processor import FileBasedInputProcessor
 from tfx.orchestration import data_types
 from tfx.proto import example_gen_pb2, range_config_pb2
 
+from common.digests import digest_local_files
 from pipeline.components.arrow_example_gen.executor import KEPT_DIGESTS_KEY
-from pipeline.reading.data_digest import digest_data
 from pipeline.reading.files.locations import Source, SpanFiles, fill_span, source_files
 
 
@@ -67,7 +67,7 @@ class LocalInputProcessor(FileBasedInputProcessor):  # type: ignore[misc]
         del span, version
         patterns = {name: self._filled[p].pattern for name, p in self._patterns.items()}
         files = source_files(Source(base=self._base, patterns=patterns))
-        return digest_data(files, self._base, kept_digests=self._kept_digests).digest
+        return digest_local_files(files, self._base, kept_digests=self._kept_digests).digest
 
 
 def make_input_processor(

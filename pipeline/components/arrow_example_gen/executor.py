@@ -13,11 +13,11 @@ from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 
+from common.digests import content_digest, digest_files, digest_local_files
 from common.errors import InputError
 from pipeline.components.arrow_example_gen.ingest import Summary, ingest
 from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.config import SPLITS
-from pipeline.reading.data_digest import digest_data
 from pipeline.reading.files.locations import Source, source_files
 from pipeline.reading.ingest_spec import IngestSpec
 
@@ -61,15 +61,21 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             make_pipeline=self._make_beam_pipeline,
         )
         _describe(examples, summary)
-        digest = digest_data(
-            files, input_base, kept_digests=exec_properties.get(KEPT_DIGESTS_KEY) or ""
-        )
+        if "://" in input_base:
+            digest = digest_files(files, input_base, digest_file=_remote_digest)
+        else:
+            kept = exec_properties.get(KEPT_DIGESTS_KEY) or ""
+            digest = digest_local_files(files, input_base, kept_digests=kept)
         _check_unchanged(digest.digest, exec_properties, input_base)
         for key, value in digest.properties().items():
             if isinstance(value, int):
                 examples.set_int_custom_property(key, value)
             else:
                 examples.set_string_custom_property(key, value)
+
+
+def _remote_digest(path: str) -> tuple[str, int]:
+    return content_digest(fileio.open(path, "rb"))
 
 
 def find_files(input_base: str, input_config: str) -> list[str]:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common.digests import digest_files
-from pipeline.reading import data_digest
-from pipeline.reading.data_digest import KeptDigests, digest_data
+from common import digests
+from common.digests import KeptDigests, digest_files, digest_local_files
 
 
 @pytest.fixture
@@ -15,7 +14,7 @@ def settled(tmp_path, monkeypatch):
     """A file; all files count as written long ago."""
     path = tmp_path / "a.csv"
     path.write_text("y\n0\n")
-    monkeypatch.setattr(data_digest, "_MIN_AGE_S", -100)
+    monkeypatch.setattr(digests, "_MIN_AGE_S", -100)
     return path
 
 
@@ -23,19 +22,19 @@ def settled(tmp_path, monkeypatch):
 def reads(monkeypatch):
     """The files whose content is read."""
     paths = []
-    original = data_digest.local_digest
+    original = digests.local_digest
 
     def read(path):
         paths.append(Path(path).name)
         return original(path)
 
-    monkeypatch.setattr(data_digest, "local_digest", read)
+    monkeypatch.setattr(digests, "local_digest", read)
     return paths
 
 
 def digest(tmp_path, *names):
     files = [str(tmp_path / name) for name in names]
-    return digest_data(files, str(tmp_path), kept_digests=str(tmp_path / "digests.json"))
+    return digest_local_files(files, str(tmp_path), kept_digests=str(tmp_path / "digests.json"))
 
 
 def test_an_unchanged_file_is_read_once(tmp_path, settled, reads):
