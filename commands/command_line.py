@@ -93,6 +93,7 @@ def main() -> None:
     faultline predict new.csv              get predictions from the served model
     faultline runs                         list all runs
     faultline lineage latest               trace a pushed model to its data and code
+    faultline clean --keep 5               remove what older runs left
     faultline rollback signals --why ...   serve the previous version again
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive

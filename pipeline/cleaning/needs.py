@@ -35,7 +35,8 @@ def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
     the cache, the served version, the model that the next candidate is compared with, or the
     accepted data that the next data are compared with. Of every other version that a server or a
     rollback can still reach, the model and its blessings stay: after a rollback such a model is the
-    baseline. Runs of other output folders that share a metadata server stay, too.
+    baseline. Runs of other output folders that share a metadata server do not count: nothing that
+    they need is here.
 
     Args:
         graph: Everything that ML Metadata holds.
@@ -43,19 +44,17 @@ def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
         keep: How many runs of each use case are kept.
     """
     by_use_case: dict[str, list[Run]] = {}
-    runs = set()
     for run in graph.runs.values():
         if _is_of(run, graph, folder):
             by_use_case.setdefault(run.use_case, []).append(run)
-        else:
-            runs.add(run.id)
-    runs |= {run.id for group in by_use_case.values() for run in group[-keep:]}
+    runs = {run.id for group in by_use_case.values() for run in group[-keep:]}
     pushers = _pushers(graph, folder)
     landmarks = [artifact for artifact, _, is_served in pushers if is_served]
     landmarks += [*_baselines(graph), *_accepted(graph)]
     holders = _last_holders(graph)
     runs |= {holders[artifact.id] for artifact in landmarks if artifact.id in holders}
-    steps = [step for run_id in runs & set(graph.runs) for step in graph.runs[run_id].steps]
+    runs &= {run.id for group in by_use_case.values() for run in group}
+    steps = [step for run_id in runs for step in graph.runs[run_id].steps]
     needed = {
         i for step in [*steps, *(step for _, step, _ in pushers)] for i in _artifacts_of(step)
     }

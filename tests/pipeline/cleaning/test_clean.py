@@ -220,7 +220,7 @@ def test_runs_of_another_folder_on_the_same_server_stay(store, folder, tmp_path)
 
     done = clean(store, folder, keep=1, dry_run=False)
 
-    assert "r0" in done.kept
+    assert done.kept == ("r3",)
     assert exists(store, theirs["model"])
     assert other.run("r0").is_dir()
 
@@ -228,8 +228,29 @@ def test_runs_of_another_folder_on_the_same_server_stay(store, folder, tmp_path)
 def test_cleaning_again_finds_nothing(store, folder):
     for n in range(3):
         add_run(store, folder, f"r{n}")
+    first = clean(store, folder, keep=1, dry_run=False)
+    again = clean(store, folder, keep=1, dry_run=False)
+    assert again.leftovers == ()
+    assert again.kept == first.kept == ("r2",)
+
+
+def test_what_was_served_goes_once_another_version_is_served_and_the_old_one_is_deleted(
+    store, folder
+):
+    old = add_run(store, folder, "r0", version="100")
+    add_run(store, folder, "r1")
     clean(store, folder, keep=1, dry_run=False)
-    assert clean(store, folder, keep=1, dry_run=False).leftovers == ()
+    assert exists(store, old["model"])
+    add_run(store, folder, "r2", version="200", baseline=old["model"])
+    add_run(store, folder, "r3")
+    (folder.serving("wells") / "100").rmdir()
+
+    done = clean(store, folder, keep=1, dry_run=False)
+
+    assert done.kept == ("r2", "r3")
+    # The served model was compared with it in a run that is kept.
+    assert exists(store, old["model"])
+    assert not exists(store, old["pushed_model"])
 
 
 def test_links_are_removed_and_not_what_they_point_to(store, folder):
