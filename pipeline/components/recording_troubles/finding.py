@@ -67,7 +67,9 @@ def measure_levels(table: pa.Table, signals: Mapping[str, Signal]) -> Levels:
         signals: The signals.
     """
     values = {name: signal_values(table, name, s.num_samples) for name, s in signals.items()}
-    return {name: (noise_level(samples), resting_level(samples)) for name, samples in values.items()}
+    return {
+        name: (noise_level(samples), resting_level(samples)) for name, samples in values.items()
+    }
 
 
 def usual_levels(parts: Iterable[Levels]) -> dict[str, Usual]:
