@@ -401,6 +401,9 @@ def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int
 @click.option(
     "--batch", is_flag=True, help="Use the model pushed under --output, on Beam, without a server."
 )
+@click.option(
+    "--strict", is_flag=True, help="Write nothing if the rows differ from the data of training."
+)
 @output_option
 @json_option
 @exits_cleanly
@@ -408,7 +411,9 @@ def predict(**options: Any) -> int:
     """Write predictions for the rows of DATA.
 
     DATA is a CSV, Parquet or JSON-lines file, a folder or a glob. Rows are read as in training: the
-    config defines wide signals, times and missing values. The label is not needed.
+    config defines wide signals, times and missing values. The label is not needed. A table says
+    where the rows differ from the data of training: missing, unseen and out-of-range values,
+    distributions, and the share of alarms.
 
     \b
     faultline predict new.parquet --id recording_id

@@ -79,6 +79,7 @@ def create_pipeline(
         custom_config={
             "model_spec": config.model_spec.to_json(),
             "reading": reading_contract(make_ingest_spec(config)).to_json(),
+            "reference": True,
             "code_digest": step_code("Trainer"),
         },
     )

@@ -19,6 +19,7 @@ from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
 from pipeline.prediction.options import PredictOptions, PredictSummary
+from pipeline.prediction.skew import note_skews, read_reference
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 _DEFAULT_OUTPUT = Path("predictions")
@@ -49,17 +50,19 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
         model=str(model),
         signature=signature,
         folder=str(incoming.absolute()),
+        reference=read_reference(model),
     )
     summary = PredictSummary(model=name, source=str(model), output=str(output))
     summary.versions = [int(model.name)]
     incoming.mkdir()
     try:
         with console.status("Predicting"):
-            bad_rows = beam_inference.run_job(job, LOCAL_BEAM_ARGS)
+            bad_rows, skew = beam_inference.run_job(job, LOCAL_BEAM_ARGS)
         bad_rows_lib.check_bad_rows(
             bad_rows, max_bad_rows=plan.spec.max_bad_rows, layout=plan.spec.layout
         )
         _count(sorted(incoming.glob("*.parquet")), summary)
+        note_skews(skew, summary, strict=options.strict)
         incoming.rename(output)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from common.errors import InputError
 from models.exporting.export import load_in_session, read_signatures
+from pipeline.components.trainer.reference import Reference
 from pipeline.prediction.files.reading import PredictionRows, ReadPlan, read_rows
 from pipeline.prediction.files.results import result_table
+from pipeline.prediction.skew import SkewCounter
 from pipeline.reading.files.pieces import BadRow, Piece, resolve_path
 from serving.client import ModelSignature, RowError, TensorSpec
 from serving.client.plans import no_rows
@@ -24,7 +26,7 @@ from serving.client.rows import encode_rows
 from serving.client.signatures import numpy_dtype
 
 _SIGNATURE = "serving_default"
-_PROBLEMS = "problems.pickle"
+_PROBLEMS, _SKEW = "problems.pickle", "skew.pickle"
 # A Session holds the activations of a whole batch; a signal model needs about 100 KB per row.
 _RUN_ROWS = 1024
 _BAD, _FATAL = "bad", "fatal"
@@ -42,6 +44,7 @@ class Job:
         model: Folder of the SavedModel; every worker must have access.
         signature: Inputs and outputs of its signature.
         folder: Output folder of the Parquet files; every worker must have access.
+        reference: What the rows are compared with, if the model has a reference.
     """
 
     pieces: tuple[Piece, ...]
@@ -49,6 +52,7 @@ class Job:
     model: str
     signature: ModelSignature
     folder: str
+    reference: Reference | None = None
 
 
 def read_signature(model: Path, name: str) -> ModelSignature:
@@ -77,7 +81,7 @@ def _tensor_spec(name: str, info: Any) -> TensorSpec:
     )
 
 
-def run_job(job: Job, beam_args: Sequence[str]) -> list[BadRow]:
+def run_job(job: Job, beam_args: Sequence[str]) -> tuple[list[BadRow], SkewCounter | None]:
     """Predicts all pieces and writes shards `predictions-NNNNN-of-NNNNN.parquet`.
 
     Args:
@@ -85,7 +89,7 @@ def run_job(job: Job, beam_args: Sequence[str]) -> list[BadRow]:
         beam_args: Beam options: the runner and its address.
 
     Returns:
-        The rows that could not be read.
+        The rows that could not be read, and the counts of the others, if there is a reference.
 
     Raises:
         InputError: A file cannot be read, or a row cannot be encoded for the model.
@@ -107,9 +111,40 @@ def run_job(job: Job, beam_args: Sequence[str]) -> list[BadRow]:
         _ = (
             problems
             | "Problems" >> beam.combiners.ToList()
-            | "Keep" >> beam.Map(_save_problems, f"{job.folder}/{_PROBLEMS}")
+            | "Keep" >> beam.Map(_save, f"{job.folder}/{_PROBLEMS}")
         )
-    return _take_problems(f"{job.folder}/{_PROBLEMS}")
+        if job.reference is not None:
+            _ = (
+                read["rows"]
+                | "Features" >> beam.Map(lambda rows: rows.features)
+                | "Skew" >> beam.CombineGlobally(_SkewCombineFn(job.reference))
+                | "KeepSkew" >> beam.Map(_save, f"{job.folder}/{_SKEW}")
+            )
+    bad_rows = _take_problems(f"{job.folder}/{_PROBLEMS}")
+    return bad_rows, _take(f"{job.folder}/{_SKEW}") if job.reference is not None else None
+
+
+class _SkewCombineFn(beam.CombineFn):  # type: ignore[misc]
+    """Combines batches of features into a `SkewCounter`."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+
+    def create_accumulator(self) -> SkewCounter:
+        return SkewCounter(self._reference)
+
+    def add_input(self, counter: SkewCounter, features: pa.RecordBatch) -> SkewCounter:
+        counter.add(features)
+        return counter
+
+    def merge_accumulators(self, parts: Iterable[SkewCounter]) -> SkewCounter:
+        merged = SkewCounter(self._reference)
+        for part in parts:
+            merged.merge(part)
+        return merged
+
+    def extract_output(self, counter: SkewCounter) -> SkewCounter:
+        return counter
 
 
 class _Read(beam.DoFn):  # type: ignore[misc]
@@ -189,17 +224,22 @@ def _result_schema(job: Job) -> pa.Schema:
     return result_table(first.keys.slice(0, 0), no_rows(job.signature), None).schema
 
 
-def _save_problems(problems: list[BadRow | str], path: str) -> None:
+def _save(value: object, path: str) -> None:
     filesystem, inner = resolve_path(path)
     with filesystem.open_output_stream(inner) as stream:
-        stream.write(pickle.dumps(problems))
+        stream.write(pickle.dumps(value))
+
+
+def _take(path: str) -> Any:
+    filesystem, inner = resolve_path(path)
+    with filesystem.open_input_stream(inner) as stream:
+        value = pickle.loads(stream.read())  # noqa: S301 - written above, in our own folder
+    filesystem.delete_file(inner)
+    return value
 
 
 def _take_problems(path: str) -> list[BadRow]:
-    filesystem, inner = resolve_path(path)
-    with filesystem.open_input_stream(inner) as stream:
-        problems = pickle.loads(stream.read())  # noqa: S301 - written above, in our own folder
-    filesystem.delete_file(inner)
+    problems = _take(path)
     fatal = [problem for problem in problems if isinstance(problem, str)]
     if fatal:
         raise InputError(min(fatal))

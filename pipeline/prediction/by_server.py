@@ -19,6 +19,7 @@ from pipeline.prediction.files.results import ResultFile, result_table
 from pipeline.prediction.model_columns import decide_columns
 from pipeline.prediction.options import DEFAULT_SERVER, PredictOptions, PredictSummary
 from pipeline.prediction.progress import RowProgress
+from pipeline.prediction.skew import SkewCounter, note_skews, read_reference
 from pipeline.reading.files.pieces import BadRow, Piece
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
@@ -41,9 +42,15 @@ class _Prediction:
     """One prediction run through a server, from the first row to the summary."""
 
     def __init__(
-        self, client: Client, plan: ReadPlan, results: ResultFile, summary: PredictSummary
+        self,
+        client: Client,
+        plan: ReadPlan,
+        results: ResultFile,
+        summary: PredictSummary,
+        skew: SkewCounter | None,
     ) -> None:
         self._client = client
+        self._skew = skew
         self._plan = plan
         self._results = results
         self._summary = summary
@@ -60,6 +67,8 @@ class _Prediction:
         for piece in pieces:
             for rows in read_rows(piece, self._plan):
                 self._bad_rows += rows.bad_rows
+                if self._skew is not None:
+                    self._skew.add(rows.features)
                 bad_rows_lib.check_bad_rows(
                     self._bad_rows,
                     max_bad_rows=self._plan.spec.max_bad_rows,
@@ -107,7 +116,10 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
     """
     files = input_files.find_input_files(options.data)
     model = options.model or config.name
-    spec = reading_spec(config, _local_model(options, model))
+    local_model = _local_model(options, model)
+    reference = read_reference(local_model)
+    skew = SkewCounter(reference) if reference is not None else None
+    spec = reading_spec(config, local_model)
     pieces = input_files.plan_pieces(files, spec.layout)
     output = options.output_file or _DEFAULT_OUTPUT
     if output.resolve() in {Path(path).resolve() for path in files.paths}:
@@ -121,7 +133,8 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         ):
             inputs = plain_inputs(client.metadata())
             plan = make_read_plan(spec, pieces, inputs, id_column=options.id_column)
-            bad_rows = _Prediction(client, plan, results, summary).run(pieces, progress)
+            bad_rows = _Prediction(client, plan, results, summary, skew).run(pieces, progress)
+            note_skews(skew, summary, strict=options.strict)
     except InputMismatchError as error:
         raise InputError(str(error)) from error
     except ServingClientError as error:

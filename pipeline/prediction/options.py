@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.prediction.skew import Skew
+
 DEFAULT_SERVER = "grpc://127.0.0.1:8500"
 
 
@@ -21,6 +23,7 @@ class PredictOptions:
         batch: Run the pushed model with Beam, without a server.
         output: The output folder, from which `batch` takes the pushed model.
         as_json: Print the summary as JSON on standard output.
+        strict: Write nothing if the rows differ from those of training.
     """
 
     data: str
@@ -32,6 +35,7 @@ class PredictOptions:
     batch: bool = False
     output: Path = Path("output")
     as_json: bool = False
+    strict: bool = False
 
 
 @dataclass(kw_only=True)
@@ -47,6 +51,8 @@ class PredictSummary:
         num_left_out: Number of unreadable rows.
         left_out: File that lists the unreadable rows; None if there are none.
         decisions: Number of rows per decision, if the model has an output `decision`.
+        skews: What differs from the data of training; see `pipeline.prediction.skew.Skew`.
+        compared_with: What the rows were compared with; empty if there was no reference.
         duration_s: Duration in seconds.
     """
 
@@ -58,6 +64,8 @@ class PredictSummary:
     num_left_out: int = 0
     left_out: str | None = None
     decisions: dict[str, int] = field(default_factory=dict)
+    skews: list[Skew] = field(default_factory=list)
+    compared_with: str = ""
     duration_s: float = 0.0
 
     def to_json(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from traceback import format_exc
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from common.errors import InputError, StepFailedError
 from common.output_folder import captured_output, open_output
@@ -65,6 +66,27 @@ def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:
     return summary
 
 
+def _print_skews(summary: PredictSummary, console: Console) -> None:
+    """Prints what differs from the data of training, as a table."""
+    if not summary.compared_with:
+        console.print("  not compared with the data of training: no reference of the model here")
+        return
+    if not summary.skews:
+        console.print(f"  no difference from {summary.compared_with}", highlight=False)
+        return
+    table = Table(
+        title=f"differs from {summary.compared_with}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    for heading in ("column", "what", "here", "in training"):
+        table.add_column(heading)
+    for skew in summary.skews:
+        table.add_row(*map(escape, (skew.column, skew.what, skew.here, skew.reference)))
+    console.print(table)
+
+
 def _print_summary(summary: PredictSummary, console: Console) -> None:
     versions = ", ".join(str(version) for version in summary.versions)
     by = f"{summary.model}" + (f" version {versions}" if versions else "")
@@ -77,6 +99,7 @@ def _print_summary(summary: PredictSummary, console: Console) -> None:
     if summary.decisions:
         counts = ", ".join(f"{value}: {n:,}" for value, n in sorted(summary.decisions.items()))
         console.print(f"  decision  {counts}", highlight=False)
+    _print_skews(summary, console)
     if summary.num_left_out:
         console.print(
             f"  [yellow]{summary.num_left_out:,} unreadable rows skipped[/yellow], listed in "

@@ -15,11 +15,8 @@ from tfx.types.artifact import Artifact
 from common.errors import InputError
 from common.example_files import read_batches, split_files, split_folder
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
-from pipeline.components.statistics_gen.profiles import (
-    PROFILE_FILE,
-    DataProfile,
-    ProfileCombineFn,
-)
+from pipeline.components.statistics_gen.profiles import PROFILE_FILE, DataProfile
+from pipeline.components.statistics_gen.profiling import ProfileCombineFn
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
 STATISTICS_FILE = "FeatureStats.pb"

@@ -1,5 +1,6 @@
 """The executor of Trainer, which passes the sampling record in and checks the correction."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from models.model_spec import ModelSpec
 from models.probabilities.calibration import MIN_ISOTONIC_POSITIVES, too_few_for_isotonic
 from models.probabilities.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, check_shift
 from pipeline.components.case_control.executor import SAMPLING_PROPERTY
+from pipeline.components.statistics_gen.profiles import DataProfile
+from pipeline.components.trainer.reference import REFERENCE_FILE, make_reference
 
 _EXAMPLES = standard_component_specs.EXAMPLES_KEY
 READING_KEY = "reading"
+REFERENCE_KEY = "reference"
+_MAX_PROFILED_ROWS = 200_000
+_SCORED_ROWS = 1_024
 
 
 class Executor(GenericExecutor):  # type: ignore[misc]
@@ -47,6 +53,9 @@ class Executor(GenericExecutor):  # type: ignore[misc]
         exported = path_utils.serving_model_path(model)
         if recorded:
             check_export(exported, SamplingRecord.from_json(recorded))
+        if config.get(REFERENCE_KEY):
+            spec = ModelSpec.from_json(config["model_spec"])
+            note_reference(exported, examples.uri, spec, is_sampled=bool(recorded))
         if READING_KEY in config:
             note_reading(exported, config[READING_KEY])
 
@@ -79,6 +88,50 @@ def note_reading(folder: str, contract: str) -> None:
     from models.exporting.export import add_model_info
 
     add_model_info(Path(folder), {READING_KEY: json.loads(contract)})
+
+
+def note_reference(folder: str, examples_uri: str, spec: ModelSpec, *, is_sampled: bool) -> None:
+    """Writes into the model what later data are compared with.
+
+    Args:
+        folder: The exported SavedModel.
+        examples_uri: The examples.
+        spec: The features and the label.
+        is_sampled: Whether the train split was sampled; then eval is the reference.
+    """
+    from common.example_files import read_serialised, split_files
+    from models.exporting.export import SERVE_EXAMPLES, load_in_session
+
+    split = "eval" if is_sampled else "train"
+    profile = _profile(split_files(examples_uri, split))
+    ask = load_in_session(Path(folder), SERVE_EXAMPLES)
+    num_test = num_alarms = 0
+    for batch in read_serialised(*split_files(examples_uri, "test"), batch_rows=_SCORED_ROWS):
+        num_test += len(batch)
+        num_alarms += int(ask({"examples": batch})["decision"].sum())
+    reference = make_reference(
+        profile,
+        spec.features,
+        split=split,
+        num_test=num_test,
+        num_test_alarms=num_alarms,
+    )
+    path = Path(folder) / REFERENCE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(reference.to_json() + "\n", encoding="utf-8")
+
+
+def _profile(files: list[str]) -> DataProfile:
+    """Returns the profile of at most about `_MAX_PROFILED_ROWS` rows, evenly over the files."""
+    from common.example_files import BATCH_ROWS, read_batches
+    from pipeline.components.statistics_gen.profiling import ProfileAccumulator
+
+    accumulator = ProfileAccumulator()
+    for file in files:
+        most = max(1, _MAX_PROFILED_ROWS // len(files) // BATCH_ROWS)
+        for batch in itertools.islice(read_batches(file), most):
+            accumulator.add(batch)
+    return accumulator.profile()
 
 
 def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:

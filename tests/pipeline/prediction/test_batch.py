@@ -1,12 +1,15 @@
 """`faultline predict --batch`: the same answers as the server's, without one."""
 
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from faultline import main
+from pipeline.components.statistics_gen.profiles import ColumnProfile
+from pipeline.components.trainer.reference import REFERENCE_FILE, Reference
 from tests.pipeline.prediction.readings import (
     DECISIONS,
     PROBABILITIES,
@@ -87,3 +90,36 @@ def test_a_folder_that_is_there_already_is_left_alone(pushed, config, tmp_path):
     done = predict(data, config, "--batch", "--output", pushed, "--output-file", output)
     assert done.exit_code == 2
     assert "already exists" in done.output
+
+
+def _with_reference(pushed, folder, *, missing):
+    """A copy of the output folder whose model was trained with this many of 1,000 volts missing."""
+    copy = folder / "pushed"
+    shutil.copytree(pushed, copy)
+    reference = Reference(
+        split="train",
+        num_rows=1_000,
+        columns={"volts": ColumnProfile(num_missing=missing)},
+        num_test=100,
+        num_test_alarms=3,
+    )
+    path = copy / "serving" / "readings" / "7" / REFERENCE_FILE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(reference.to_json())
+    return copy
+
+
+def test_rows_that_differ_from_training_are_said_and_with_strict_refused(pushed, config, tmp_path):
+    rows = [ROWS[0] | {"id": n, "volts": None} for n in range(300)]
+    data = write_parquet(tmp_path / "data.parquet", rows)
+    output = tmp_path / "batch"
+    pushed = _with_reference(pushed, tmp_path, missing=10)
+    arguments = ("--batch", "--output", pushed, "--output-file", output)
+    done = predict(data, config, *arguments, "--strict")
+    assert done.exit_code == 2, done.output
+    assert "`volts`: missing 100.0%, 1.0% in training" in done.output
+    assert not output.exists()
+    done = predict(data, config, *arguments)
+    assert done.exit_code == 0, done.output
+    assert "differs from the 1,000 rows of the model's train split" in done.output
+    assert output.exists()

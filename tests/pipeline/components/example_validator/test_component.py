@@ -18,7 +18,7 @@ from tfx.types.standard_artifacts import (
 from models.features import Categorical
 from pipeline.components.example_validator.drift import DriftOptions, DriftReport
 from pipeline.components.example_validator.executor import Executor, describe_no_comparison
-from pipeline.components.statistics_gen.profiles import ProfileAccumulator
+from pipeline.components.statistics_gen.profiling import ProfileAccumulator
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
 
 PLAIN = 'feature { name: "maker" type: BYTES string_domain { value: "a" value: "b" } }'

@@ -6,7 +6,8 @@ import pytest
 
 from models.features import Categorical, Numeric, Signal, Time
 from pipeline.components.example_validator.drift import DriftOptions, compare_profiles
-from pipeline.components.statistics_gen.profiles import DataProfile, ProfileAccumulator
+from pipeline.components.statistics_gen.profiles import DataProfile
+from pipeline.components.statistics_gen.profiling import ProfileAccumulator
 
 ROWS = 2_000
 FEATURES = {

@@ -6,12 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.components.statistics_gen.profiles import (
-    DataProfile,
-    ProfileAccumulator,
-    ProfileCombineFn,
-    row_moments,
-)
+from pipeline.components.statistics_gen.profiles import DataProfile, row_moments
+from pipeline.components.statistics_gen.profiling import ProfileAccumulator, ProfileCombineFn
 
 BATCH = pa.record_batch(
     {
