@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from pipeline.components.model_gate.reasons import figure
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY
 from pipeline.components.pages.layout import render
 from pipeline.lineage.facts import data_facts
@@ -127,7 +128,8 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     if examples is None or step is None:
         return []
     facts = data_facts(examples, step)
-    shown = [f"{facts['num_files']} files"] if "num_files" in facts else []
+    count = facts.get("num_files")
+    shown = [] if count is None else [f"{count:,} file{'' if count == 1 else 's'}"]
     shown += [f"{facts['num_bytes']:,} bytes"] if "num_bytes" in facts else []
     shown += [f"{int(n):,} rows"] if (n := examples.properties.get("num_rows")) else []
     names = facts.get("source_files", [])
@@ -146,6 +148,7 @@ def render_history(graph: Graph, run: Run) -> str:
         models=models,
         metrics={name: _METRICS[name] for name in present},
         values=json.loads(json.dumps([asdict(model) for model in models])),
+        figure=figure,
         lineage=lineage_rows(graph, run),
         run_id=run.id,
     )
