@@ -5,6 +5,7 @@ from models.features import Signal
 from pipeline.components.recording_troubles.finding import (
     find_troubles,
     measure_levels,
+    sampling_rates,
     signal_values,
     usual_levels,
 )
@@ -62,3 +63,12 @@ def test_a_column_that_is_empty_in_a_whole_part_is_a_gap():
 
     assert troubles["gap"].all()
     assert not troubles["noise"].any()
+
+
+def test_a_recordings_own_rate_counts_where_it_has_one():
+    rates = pa.array([[250.0], [], [0.0], [float("nan")]], pa.list_(pa.float32()))
+    signal = Signal(num_samples=2, sampling_rate_hz=500, rate_column="rate")
+    table = pa.table({"rate": rates})
+    assert sampling_rates(table, signal).tolist() == [250, 500, 500, 500]
+    nominal = Signal(num_samples=2, sampling_rate_hz=500)
+    assert sampling_rates(table, nominal).tolist() == [500] * 4
