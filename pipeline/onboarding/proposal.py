@@ -19,16 +19,18 @@ from pipeline.onboarding.findings.identifiers import (
     lies_within,
 )
 from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind
+from pipeline.onboarding.findings.lengths import choose_lengths
+from pipeline.onboarding.findings.rates import Rate, find_rate
 from pipeline.onboarding.findings.row_order import RowOrder
 from pipeline.onboarding.findings.splits import SplitChoice, propose_split
 from pipeline.onboarding.findings.times import TimeColumn, find_time
 from pipeline.onboarding.findings.wide_signals import WideColumns, find_wide_signals, signal_name
 from pipeline.onboarding.profile.labels import LabelChoice
 from pipeline.onboarding.profile.table import Column, Table
-from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, words_of
+from pipeline.onboarding.profile.words import count, percent, quoted, unit_of
 
 _MAX_GROUPS_AS_FEATURE = 50
-_RATE_TOLERANCE = 0.01  # the same as in AnomalyGate
+_MOST = 0.5  # of the numbers of the data
 # Minimum number of rows, batch size, epochs, patience.
 _TRAINING = (
     (1_000_000, 8_192, 10, 3),
@@ -200,6 +202,8 @@ class _Work:
             if form.type == "number" and column.kind == "int":
                 measured = isinstance(feature, Numeric | HeavyTailed) or name in self.samples
                 form = form if measured else ColumnFormat(type="code")
+            if form.decimal == self.table.decimal:
+                form = replace(form, decimal=None)
             marks = column.written.marks
             missing = (*Data(path="-").missing_values, *marks) if marks else None
             formats[name] = replace(form, missing=missing)
@@ -219,10 +223,12 @@ class _Work:
                     "neighbouring columns are no more alike than distant ones (ratio "
                     f"{wide.roughness:.2f}), so they are not samples of one signal."
                 )
-        for name, column in list(self.open.items()):
-            if column.kind == "list":
-                self._take_list(name, column)
-        self._take_rate()
+        lists = {name: column for name, column in self.open.items() if column.kind == "list"}
+        rate = find_rate(self.open, [*self.wide_signals, *lists])
+        for name, column in lists.items():
+            self._take_list(name, column, rate_varies=rate is not None and rate.varies)
+        if rate is not None and self.features:
+            self._take_rate(rate)
 
     def _take_wide(self, wide: WideColumns) -> None:
         name = signal_name(wide.prefix, self.table.columns, self.label)
@@ -237,39 +243,57 @@ class _Work:
         self.gap_share = max(self.gap_share, float(gapped.mean()))
         self.samples += wide.names
 
-    def _take_list(self, name: str, column: Column) -> None:
-        low, high = column.tally.list_lengths or (0, 0)
+    def _take_list(self, name: str, column: Column, *, rate_varies: bool) -> None:
+        counts = column.tally.list_lengths
         if column.num_missing:
             missing = percent(column.missing_share)
-            reason = f"no recording in {missing} of the rows; fill these rows with a list of NaN"
-            self.leave_out(name, reason)
+            self._leave_list_out(
+                column, f"no recording in {missing} of the rows; fill these rows with a list of NaN"
+            )
             return
-        if low != high or high < 2:
-            self.leave_out(name, f"lists of {low} to {high} numbers; a signal needs a fixed length")
+        choice = choose_lengths(counts, rate_varies=rate_varies)
+        if choice is None:
+            lists = f"lists of {min(counts, default=0)} to {max(counts, default=0)} numbers"
+            self._leave_list_out(column, f"{lists}; a signal needs a fixed length")
             return
         self.open.pop(name)
-        feature = Signal(num_samples=high, unit=unit_of(name))
-        self.features[name] = (feature, f"lists of {high} numbers each")
-        self.gap_share = max(self.gap_share, column.tally.num_gapped / column.num_rows)
+        num_samples, lengths = choice.num_samples, choice.lengths
+        feature = Signal(num_samples=num_samples, unit=unit_of(name), lengths=lengths)
+        self.features[name] = (feature, choice.reason)
+        num_gapped = min(column.num_rows, column.tally.num_gapped + choice.num_padded)
+        self.gap_share = max(self.gap_share, num_gapped / column.num_rows)
+        if lengths is not None:
+            self.notes.append(
+                f"{quoted(name)}: {choice.reason}. To change it, set `lengths` to cut, pad or "
+                "resample, and `num_samples`."
+            )
 
-    def _take_rate(self) -> None:
-        """Finds the column that holds the sampling rate of the signals."""
-        signals = {n: f for n, (f, _) in self.features.items() if isinstance(f, Signal)}
-        for name, column in self.open.items():
-            words = set(words_of(name))
-            named = words & {"sampling", "sample"} and words & {"rate", "frequency", "freq", "hz"}
-            if not (signals and named and column.is_number and column.num_sampled):
-                continue
-            rate = float(np.nanmedian(column.sample))
-            if rate <= 0:
-                continue
-            for signal, feature in signals.items():
-                with_rate = replace(feature, sampling_rate_hz=rate, rate_column=name)
-                self.features[signal] = (with_rate, f"{self.features[signal][1]}; at {rate:g} Hz")
-            off = np.abs(column.sample - rate) > _RATE_TOLERANCE * rate
-            self.wrong_rate_share = float(off.mean())
-            self.leave_out(name, f"the signals' sampling rate, median {rate:g} Hz")
-            return
+    def _leave_list_out(self, column: Column, reason: str) -> None:
+        """Leaves a list column out, with a warning if it holds most of the data's numbers."""
+        self.leave_out(column.name, reason)
+        sizes = {
+            name: sum(length * number for length, number in other.tally.list_lengths.items())
+            if other.kind == "list"
+            else other.num_rows
+            for name, other in self.table.columns.items()
+            if name != self.label
+        }
+        share = sizes[column.name] / max(1, sum(sizes.values()))
+        if share > _MOST:
+            self.notes.append(
+                f"WARNING: {quoted(column.name)} HOLDS {percent(share)} OF THE DATA AND IS LEFT "
+                f"OUT: {reason}. The model does not see it."
+            )
+
+    def _take_rate(self, rate: Rate) -> None:
+        for signal, (feature, reason) in self.features.items():
+            if isinstance(feature, Signal):
+                # Resampled recordings no longer have the rate that the column gives.
+                column = None if feature.lengths == "resample" else rate.column
+                with_rate = replace(feature, sampling_rate_hz=rate.median_hz, rate_column=column)
+                self.features[signal] = (with_rate, f"{reason}; at {rate.median_hz:g} Hz")
+        self.wrong_rate_share = rate.wrong_share
+        self.leave_out(rate.column, f"the signals' sampling rate, median {rate.median_hz:g} Hz")
 
     def take_times_and_leaks(self) -> None:
         for name, column in list(self.open.items()):

@@ -92,7 +92,7 @@ def _least_presence(share: float, proposal: Proposal) -> float:
     """Returns half of the share, or less where a small split may have less by chance."""
     split = proposal.split.split
     num_rows = int(min(split.train, split.eval, split.test) * proposal.table.num_rows)
-    by_chance = stats.binom.ppf(_MAX_CHANCE, max(num_rows, 1), share) / max(num_rows, 1)
+    by_chance = float(stats.binom.ppf(_MAX_CHANCE, max(num_rows, 1), share)) / max(num_rows, 1)
     return math.floor(100 * min(_PRESENCE_KEPT * share, by_chance)) / 100
 
 

@@ -196,7 +196,7 @@ def _features(proposal: Proposal) -> Iterator[str]:
     yield "features:"
     for name, (feature, reason) in proposal.features.items():
         yield from _comment(f"{reason}.", "  ")
-        if isinstance(feature, Signal) and feature.rate_column is None:
+        if isinstance(feature, Signal) and _lacks_rate(feature):
             yield from _comment(
                 "sampling_rate_hz: enter the true rate in Hz; the data do not contain it.", "  "
             )
@@ -205,6 +205,11 @@ def _features(proposal: Proposal) -> Iterator[str]:
         yield from _comment("Excluded:", "  ")
     for name, reason in proposal.left_out.items():
         yield from _comment(f"- {' '.join(name.split())}: {reason}.", "  ")
+
+
+def _lacks_rate(feature: Signal) -> bool:
+    # Resampled recordings have a rate, but no column that gives it.
+    return feature.rate_column is None and feature.lengths != "resample"
 
 
 def flow(feature: Feature) -> str:

@@ -150,6 +150,8 @@ def _to_bytes(value: Any) -> bytes:
             raise _UnfitError("text that UTF-8 can encode, or bytes") from None
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
+    if isinstance(value, bool | np.bool_):  # as Faultline's examples spell a truth value
+        return b"true" if value else b"false"
     raise _UnfitError("text or bytes")
 
 

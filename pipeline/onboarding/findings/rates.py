@@ -1,20 +1,42 @@
 """The column that holds the sampling rate of the signals."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.config import Validation
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import words_of
 
-RATE_TOLERANCE = 0.01  # the same as in AnomalyGate
-_MIN_CONSTANT = 0.9  # of the rows
+_TOLERANCE = 0.01  # the same as in AnomalyGate
+_MAX_OTHER = 0.1  # of the rows of a column that counts as constant
 _RATE_WORDS = {"rate", "rates", "frequency", "freq", "hz", "fs"}
 _SAMPLING_WORDS = {"sampling", "sample", "acquisition", "daq", "adc"}
 
 
-def find_rate_column(columns: Mapping[str, Column], signals: Sequence[str]) -> str | None:
-    """Returns the column that gives the sampling rate, or None.
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """The sampling rate of the signals.
+
+    Attributes:
+        column: The column that holds it.
+        median_hz: Its median in Hz.
+        wrong_share: Share of rows with another rate, in [0, 1].
+    """
+
+    column: str
+    median_hz: float
+    wrong_share: float
+
+    @property
+    def varies(self) -> bool:
+        """Whether more rows have another rate than AnomalyGate takes for mistakes."""
+        return self.wrong_share > Validation().max_wrong_rate_share
+
+
+def find_rate(columns: Mapping[str, Column], signals: Sequence[str]) -> Rate | None:
+    """Returns the sampling rate of the signals, or None if no column holds it.
 
     The best of these, in order: a name that speaks of a sampling rate; a name that has only words
     of a rate and of a signal's name; a name that speaks of a rate, with nearly the same value in
@@ -22,26 +44,31 @@ def find_rate_column(columns: Mapping[str, Column], signals: Sequence[str]) -> s
 
     Args:
         columns: The columns that are not signals.
-        signals: Names of the signals, at least one.
+        signals: Names of the signals.
     """
-    by_level: dict[int, str] = {}
+    by_level: dict[int, Rate] = {}
     for name, column in columns.items():
-        level = _level(name, column, signals)
-        if level is not None:
-            by_level.setdefault(level, name)
+        rate = _rate(name, column) if signals else None
+        level = None if rate is None else _level(rate, signals)
+        if rate is not None and level is not None:
+            by_level.setdefault(level, rate)
     return by_level[min(by_level)] if by_level else None
 
 
-def _level(name: str, column: Column, signals: Sequence[str]) -> int | None:
+def _rate(name: str, column: Column) -> Rate | None:
     words = set(words_of(name))
     if not (words & _RATE_WORDS and column.is_number and column.num_sampled):
         return None
-    rate = float(np.nanmedian(column.sample))
-    if not rate > 0:
-        return None
+    median = float(np.nanmedian(column.sample))
+    wrong = np.abs(column.sample - median) > _TOLERANCE * median
+    rate = Rate(column=name, median_hz=median, wrong_share=float(wrong.mean()))
+    return rate if median > 0 else None
+
+
+def _level(rate: Rate, signals: Sequence[str]) -> int | None:
+    words = set(words_of(rate.column))
     if words & _SAMPLING_WORDS:
         return 0
     if any(words - _RATE_WORDS <= set(words_of(signal)) for signal in signals):
         return 1
-    near = np.abs(column.sample - rate) <= RATE_TOLERANCE * rate
-    return 2 if near.mean() >= _MIN_CONSTANT else None
+    return 2 if rate.wrong_share <= _MAX_OTHER else None

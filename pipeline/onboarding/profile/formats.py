@@ -287,13 +287,12 @@ def decide_formats(
 
 
 def _table_decimal(facts: Iterable[TextFacts], table: TableFacts) -> Decimal:
-    """The decimal mark that columns with certain numbers use; a semicolon points to a comma."""
-    sure = sum(
-        one.number_hits[",", None] - one.ambiguous
-        for one in facts
-        if one.number_hits[",", None] > one.ambiguous
-    )
-    return "," if sure or table.delimiter == ";" else "."
+    """The decimal mark of columns that leave no doubt; else a semicolon points to a comma."""
+    columns = list(facts)
+    if any(one.number_hits[",", None] > one.ambiguous for one in columns):
+        return ","
+    has_points = any(one.num_plain and not one.all_whole for one in columns)
+    return "," if table.delimiter == ";" and not has_points else "."
 
 
 def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:
@@ -405,9 +404,10 @@ def _as_number(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal)
         return None
     whole = facts.all_whole and form.decimal is None and not hits
     infinite = _INFINITE if facts.num_infinite else ()
-    written = Written(
-        form=form, whole=whole, reason=_number_reason(form), marks=(*unread, *infinite)
-    )
+    reason = _number_reason(form)
+    if decimal == "," and form.decimal is None and not facts.all_whole:
+        form = replace(form, decimal=".")  # unlike the rest of the table
+    written = Written(form=form, whole=whole, reason=reason, marks=(*unread, *infinite))
     return _with_sentinels(facts, written)
 
 
@@ -467,11 +467,11 @@ def _settle(
 
 
 def _suffix(facts: TextFacts) -> str:
-    """The one suffix that nearly all texts of the column have, such as `bar` or `%`."""
+    """The one suffix that most texts of the column have, such as `bar` or `%`."""
     if len(facts.suffixes) != 1:
         return ""
     [(suffix, hits)] = facts.suffixes.items()
-    return suffix if hits >= 0.9 * min(facts.num_texts, sum(facts.texts.values())) else ""
+    return suffix if hits >= 0.5 * min(facts.num_texts, sum(facts.texts.values())) else ""
 
 
 def _with_suffix(
@@ -501,7 +501,7 @@ def _number_reason(form: ColumnFormat) -> str:
 
 def _with_sentinels(facts: TextFacts, written: Written) -> Written:
     """Adds numbers that stand for a missing value: repeated, extreme, far from all others."""
-    finite = {n: c for n, c in facts.numbers.items() if np.isfinite(n) and c}
+    finite = _finite_numbers(facts, written.form)
     sentinels = [n for n in SENTINELS if _is_sentinel(n, finite)]
     if not sentinels:
         return written
@@ -514,6 +514,18 @@ def _with_sentinels(facts: TextFacts, written: Written) -> Written:
     )
 
 
+def _finite_numbers(facts: TextFacts, form: ColumnFormat | None) -> Counter[float]:
+    """The column's numbers, those in its own format among them, and how often each occurs."""
+    numbers = Counter({n: c for n, c in facts.numbers.items() if np.isfinite(n) and c})
+    if form is not None and facts.texts:
+        texts = pa.array(list(facts.texts)).cast(pa.binary())
+        read, _ = contract.read_column(texts, form, default_marks=())
+        for number, hits in zip(read.to_pylist(), facts.texts.values(), strict=True):
+            if number is not None and np.isfinite(number):
+                numbers[number] += hits
+    return numbers
+
+
 def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
     if finite.get(number, 0) < 3:
         return False
@@ -523,7 +535,9 @@ def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
     spread = float(np.ptp(others))
     nearest = float(np.min(np.abs(others - number)))
     outside = number < others.min() or number > others.max()
-    return bool(outside and nearest > 2 * spread)
+    # Below zero where nothing else is, a smaller distance tells as much.
+    lone_negative = number < 0 <= others.min()
+    return bool(outside and nearest > (spread / 2 if lone_negative else 2 * spread))
 
 
 def _as_text(facts: TextFacts) -> Written:

@@ -27,7 +27,7 @@ class ColumnTally:
         texts: Counts of the texts that are not numbers.
         texts_complete: Whether `texts` contains all of them.
         num_gapped: Lists that contain a missing or non-finite number.
-        list_lengths: Minimum and maximum length, for a column of lists.
+        list_lengths: Number of lists of each length, for a column of lists.
     """
 
     kinds: set[Kind] = field(default_factory=set)
@@ -36,7 +36,7 @@ class ColumnTally:
     texts: Counter[str] = field(default_factory=Counter)
     texts_complete: bool = True
     num_gapped: int = 0
-    list_lengths: tuple[int, int] | None = None
+    list_lengths: Counter[int] = field(default_factory=Counter)
 
     def add(self, column: pa.Array) -> Hashes:
         """Counts the values of one batch, read by their format; returns uint64 [rows], hashes."""
@@ -76,10 +76,7 @@ class ColumnTally:
 
     def _add_lists(self, column: pa.Array) -> Hashes:
         lengths = pc.list_value_length(column).drop_null()
-        if len(lengths):
-            low, high = pc.min(lengths).as_py(), pc.max(lengths).as_py()
-            old = self.list_lengths or (low, high)
-            self.list_lengths = (min(low, old[0]), max(high, old[1]))
+        self.list_lengths.update(np.asarray(lengths).tolist())
         if "bytes list" in self.kinds:
             return np.zeros(len(column), np.uint64)
         self.num_gapped += _count_gapped(column)

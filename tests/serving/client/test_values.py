@@ -50,6 +50,7 @@ def test_a_gap_in_a_signal_is_not_a_number():
         ("wörter", "object", "wörter".encode()),
         (b"\xff\x00", "object", b"\xff\x00"),
         (np.bool_(False), "bool", False),
+        (True, "object", b"true"),  # as examples spell a truth value
     ],
 )
 def test_values_become_the_type_of_the_input(value, dtype, expected):
