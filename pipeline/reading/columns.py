@@ -374,6 +374,8 @@ def _scalar_type(
         return COLUMN_TYPES[spec.columns[name].type]
     if name in spec.times:
         return "time"
+    if non_empty == {"time"} and spec.types.get(name) == "int":
+        return "time"  # a stored timestamp; examples have its seconds
     if name in spec.types or name in spec.numbers:
         return spec.types.get(name, "float")
     return _inferred_type(non_empty, text)
@@ -386,6 +388,8 @@ def _inferred_type(non_empty: set[Kind], text: TextProfile | None) -> Type:
         if text.all_int and non_empty <= {"text", "bytes", "int"}:
             return "int"
         return "float" if text.all_float else "bytes"
+    if non_empty == {"time"}:
+        return "time"
     if non_empty <= {"int", "time"}:
         return "int"
     return "float" if non_empty <= {"int", "float"} else "bytes"

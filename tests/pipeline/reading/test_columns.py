@@ -94,11 +94,16 @@ def test_arrow_types_are_kept():
         "small": "int",
         "real": "float",
         "name": "bytes",
-        "when": "int",
+        "when": "time",
         "coded": "bytes",
         "signal": "float list",
         "counts": "int list",
     }
+
+
+def test_a_stored_timestamp_that_the_schema_has_as_int_becomes_its_seconds():
+    batch = pa.record_batch({"y": [0], "when": pa.array([90], pa.timestamp("s"))})
+    assert types_of(batch, csv=False, types={"when": "int"})["when"] == "time"
 
 
 def test_whole_numbers_in_one_file_and_fractions_in_another_are_fractions():
