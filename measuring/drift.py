@@ -77,7 +77,8 @@ def number_distance(
 
 
 def _distribution(ordered: Floats, points: Floats) -> Floats:
-    return np.searchsorted(ordered, points, side="right") / len(ordered)
+    below = np.searchsorted(ordered, points, side="right")
+    return np.asarray(below / len(ordered), np.float64)
 
 
 def share_distance(

@@ -151,6 +151,8 @@ def _feature_problems(
             f"{_word(entry.type)}. Make it {_either([_word(kind) for kind in expected])}, or "
             "change the feature's kind."
         )
+    if isinstance(feature, Signal) and feature.lengths is not None:
+        return  # recordings of unequal length have no shape
     sizes = [dim.size for dim in entry.shape.dim]
     num_values = feature.num_samples if isinstance(feature, Signal) else 1
     if entry.HasField("shape") and sizes not in ([num_values], [] if num_values == 1 else None):

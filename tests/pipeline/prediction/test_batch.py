@@ -62,6 +62,7 @@ def test_several_files_give_shards_with_all_rows(pushed, config, tmp_path):
     output = tmp_path / "batch"
     arguments = ("--batch", "--output", pushed, "--id", "id", "--output-file", output, "--json")
     done = predict(folder, config, *arguments)
+    assert done.exit_code == 0, (done.output, done.exception)
     assert json.loads(done.stdout)["num_rows"] == 3000
     assert read(output)["id"].tolist() == list(range(3000))
     assert all(path.name.startswith("predictions-0000") for path in output.iterdir())
