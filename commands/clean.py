@@ -1,4 +1,4 @@
-"""`faultline clean`: removes what old runs left."""
+"""`faultline clean`: removes the files of old runs."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from commands.queries import open_runs, print_answer
 def clean_output(
     config_path: Path | None, output: Path, *, keep: int, dry_run: bool, as_json: bool
 ) -> int:
-    """Removes what old runs left and prints what and how much; returns the exit code.
+    """Removes the files of old runs, prints their kind and size, and returns the exit code.
 
     Args:
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
         output: The output folder.
         keep: How many runs of each use case are kept.
-        dry_run: Remove nothing, and print the folders.
+        dry_run: Only print the folders and their size.
         as_json: JSON on standard output instead of a table.
     """
     from common.output_folder import exclusive, open_output

@@ -15,10 +15,10 @@ from measuring.intervals import Interval, proportion_interval, widest
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-# More points than this cannot be told apart on a screen.
+# More points than this are indistinguishable on a screen.
 _MAX_POINTS = 400
 _MAX_GRID = 120
-# Counts are whole numbers; a product that is off by its rounding must not ask for one more.
+# Counts are whole numbers: tolerance for the rounding of a product.
 _ROUNDING = 1e-9
 
 
@@ -93,7 +93,7 @@ def precision_recall_and_roc(answers: Answers, confidence: float) -> tuple[Curve
         np.concatenate(parts) for parts in zip(*drawn, strict=True)
     )
     units, negative_units = num_units(answers)
-    # Examples in groups are worth fewer trials.
+    # Grouped examples count as fewer independent trials.
     worth = min((units + negative_units) / len(scores), 1.0)
     alarms = np.ceil(recalls * positives - _ROUNDING) / precision * worth
     lower, upper = _band(drawn_precision, precision, alarms, units, confidence)
@@ -138,10 +138,10 @@ class _Ranking:
             rates: False-positive rates in [0, 1].
         """
         ranked = np.take(weights, self.order, axis=1)
-        every = np.cumsum(ranked, axis=1, dtype=np.int64)
-        found = np.cumsum(ranked * self.is_positive, axis=1, dtype=np.int64)
-        totals = every[:, -1]
-        alarms, hits = every[:, self.ends], found[:, self.ends]
+        alarms = np.cumsum(ranked, axis=1, dtype=np.int64)
+        hits = np.cumsum(ranked * self.is_positive, axis=1, dtype=np.int64)
+        totals = alarms[:, -1]
+        alarms, hits = alarms[:, self.ends], hits[:, self.ends]
         precision = [_precision_at(recalls, h, a) for h, a in zip(hits, alarms, strict=True)]
         sensitivity = [
             _sensitivity_at(rates, h, a - h, total - h[-1])

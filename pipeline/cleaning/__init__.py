@@ -1,1 +1,1 @@
-"""`faultline clean`: removes what old runs left in the output folder."""
+"""`faultline clean`: removal of the files of old runs."""

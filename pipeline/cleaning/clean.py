@@ -1,4 +1,4 @@
-"""Removes leftovers, and tells ML Metadata which artifacts have no files any more."""
+"""Removes leftovers and marks their artifacts as deleted in ML Metadata."""
 
 import shutil
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 @dataclass(frozen=True, kw_only=True)
 class CleanUp:
-    """What a clean-up removed, or would remove.
+    """The result of a clean-up.
 
     Attributes:
         kept: Ids of the runs that are kept, the oldest first.
         leftovers: The folders.
-        is_dry_run: Whether they are still there.
+        is_dry_run: Whether nothing was removed.
     """
 
     kept: tuple[str, ...]
@@ -54,17 +54,17 @@ class CleanUp:
 
 
 def clean(store: MetadataStore, folder: OutputFolder, *, keep: int, dry_run: bool) -> CleanUp:
-    """Removes what old runs left; the caller holds the output folder's lock.
+    """Removes the files of old runs; the caller holds the output folder's lock.
 
-    The records in ML Metadata stay, so that `runs` and `lineage` still know every run. Artifacts
-    whose files go are marked as deleted first: no step finds them in the cache, and a clean-up that
-    is killed leaves nothing that looks whole and is not.
+    ML Metadata keeps the record of every run, for `runs` and `lineage`. The artifacts are marked as
+    deleted before their files are removed: no step takes them from the cache, and a killed clean-up
+    leaves no live artifact with missing files.
 
     Args:
         store: The metadata store.
         folder: The output folder.
         keep: How many runs of each use case are kept, at least 1.
-        dry_run: Remove nothing.
+        dry_run: Only report.
     """
     graph = read_graph(store)
     needs = find_needs(graph, folder, keep)
@@ -88,7 +88,7 @@ def _mark_deleted(store: MetadataStore, artifact_ids: Sequence[int]) -> None:
 
 
 def render_clean_up(done: CleanUp) -> RenderableType:
-    """Returns what was removed and how much, for the terminal."""
+    """Returns a table of the removed folders by kind, with sizes."""
     table = Table(box=None, pad_edge=False)
     for header in ("removed", "folders", "size"):
         table.add_column(header, justify="left" if header == "removed" else "right")

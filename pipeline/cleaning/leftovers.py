@@ -1,4 +1,4 @@
-"""What can go: folders of old runs, their reports, and artifacts that nothing needs."""
+"""Leftovers: folders of old runs, their reports, and unneeded artifacts."""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _DEPTH = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """A folder that can go.
+    """A folder to remove.
 
     Attributes:
         kind: What it is.
@@ -42,12 +42,12 @@ class Leftover:
 
 
 def find_leftovers(graph: Graph, folder: OutputFolder, needs: Needs) -> list[Leftover]:
-    """Returns what can go, in a fixed order.
+    """Returns the folders to remove, in a fixed order.
 
     Args:
         graph: Everything that ML Metadata holds.
         folder: The output folder.
-        needs: What must stay.
+        needs: The runs and artifacts to keep.
     """
     places: dict[Path, list[int]] = {}
     for artifact in graph.artifacts.values():
@@ -69,7 +69,7 @@ def find_leftovers(graph: Graph, folder: OutputFolder, needs: Needs) -> list[Lef
 
 
 def _old(parent: Path, needs: Needs, pattern: str) -> list[Path]:
-    """Folders with the name of a run that is not kept."""
+    """Folders named after runs that are not kept."""
     return [
         path
         for path in sorted(parent.glob(pattern))
@@ -80,7 +80,7 @@ def _old(parent: Path, needs: Needs, pattern: str) -> list[Path]:
 def _old_artifacts(
     folder: OutputFolder, needs: Needs, places: dict[Path, list[int]]
 ) -> Iterator[Leftover]:
-    """Folders `artifacts/NAME/STEP/KEY/ID` that hold no artifact that is needed."""
+    """Folders `artifacts/NAME/STEP/KEY/ID` without a needed artifact."""
     for path in sorted(folder.artifacts.glob("*/*/*/*")):
         if not path.is_dir() or path.is_symlink() or _SYSTEM in path.parts:
             continue
@@ -90,7 +90,7 @@ def _old_artifacts(
 
 
 def _old_scratch(folder: OutputFolder, needs: Needs) -> list[Path]:
-    """What steps of runs that are not kept left in TFX's own folders."""
+    """TFX's working folders of executions that are not kept."""
     return [
         path
         for path in sorted(folder.artifacts.glob(f"*/*/{_SYSTEM}/{_EXECUTIONS}/*"))
@@ -103,7 +103,7 @@ def _leftover(kind: str, path: Path, artifacts: tuple[int, ...] = ()) -> Leftove
 
 
 def _size(folder: Path) -> int:
-    """Size of the files of a folder; a link counts itself, not what it points to."""
+    """Total size of a folder's files; links are not followed."""
     return sum(
         (Path(root) / name).lstat().st_size for root, _, names in os.walk(folder) for name in names
     )

@@ -1,4 +1,4 @@
-"""What must stay: artifacts that kept runs, served models and the baseline need."""
+"""Runs and artifacts that a clean-up keeps."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ARTIFACTS = "artifacts"
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a clean-up leaves alone.
+    """The runs and artifacts to keep.
 
     Attributes:
         runs: Ids of the runs that are kept whole.
@@ -29,14 +29,14 @@ class Needs:
 
 
 def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
-    """Returns what must stay.
+    """Returns the runs and artifacts to keep.
 
     The newest runs of each use case are kept whole. So is the latest run that made, or took from
     the cache, the served version, the model that the next candidate is compared with, or the
     accepted data that the next data are compared with. Of every other version that a server or a
     rollback can still reach, the model and its blessings stay: after a rollback such a model is the
-    baseline. Runs of other output folders that share a metadata server do not count: nothing that
-    they need is here.
+    baseline. Runs of other output folders on the same metadata server are ignored: none of their
+    files are here.
 
     Args:
         graph: Everything that ML Metadata holds.
@@ -66,10 +66,10 @@ def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
 
 
 def place_of(uri: str, folder: OutputFolder) -> Path | None:
-    """Returns where an artifact's files are in the output folder, or None where it is elsewhere.
+    """Returns the place of an artifact in the output folder, or None for one elsewhere.
 
-    The folder may have been moved since the artifact was recorded: what counts is the part of the
-    path below `artifacts/`.
+    The folder may have been moved since the artifact was recorded, so only the part of the path
+    below `artifacts/` is compared.
     """
     parts = Path(uri).parts
     if _ARTIFACTS not in parts:
@@ -80,7 +80,7 @@ def place_of(uri: str, folder: OutputFolder) -> Path | None:
 
 
 def _is_of(run: Run, graph: Graph, folder: OutputFolder) -> bool:
-    """Whether a run wrote into this output folder."""
+    """Whether a run has files in this output folder."""
     if folder.run(run.id).is_dir():
         return True
     places = (place_of(artifact.uri, folder) for artifact in _outputs(run, graph))

@@ -1,1 +1,1 @@
-"""The folder of reports: the pages of each run, one index, and clean-up of what old runs left."""
+"""The folder of reports: the pages of each run, and an index of all."""

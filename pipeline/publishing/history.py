@@ -1,4 +1,4 @@
-"""The end of a model's page: the versions before it, and what it was made from."""
+"""History and lineage, the last parts of a model's page."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.publishing.stamp import PACKAGE, make_stamp
 
-# Shown over time, with the words for people.
+# Metrics shown over time, with their labels.
 _METRICS = {
     "pr_auc": "PR-AUC",
     "recall": "recall",
@@ -50,8 +50,8 @@ class PastModel:
 def past_models(graph: Graph, run: Run) -> list[PastModel]:
     """Returns the models of a run's use case up to that run, the oldest first, each once.
 
-    A run that takes its model from the cache is in the history as the run that made it, with the
-    latest verdict and version: a person may have approved the model in between.
+    A model that later runs took from the cache is listed under the run that made it, with the
+    latest verdict and version: a person may have approved it since.
     """
     models: dict[int, PastModel] = {}
     for other in graph.runs.values():
@@ -91,7 +91,7 @@ def _numbers(blessing: Artifact, key: str) -> dict[str, Any]:
 
 
 def lineage_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
-    """Returns what a run's model was made from: words for people and value."""
+    """Returns the lineage of a run's model as pairs of label and value."""
     rows = _model_rows(graph, run) + _data_rows(graph, run)
     stamp = run.provenance
     if stamp is None:

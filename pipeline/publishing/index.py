@@ -19,7 +19,7 @@ class Link:
 
     Attributes:
         name: The page's name.
-        href: The way to it from the folder of reports.
+        href: Its path relative to the folder of reports.
     """
 
     name: str
@@ -72,7 +72,7 @@ def _latest(reports: Path, use_case: str) -> list[Link]:
 
 
 def _others(reports: Path, use_cases: set[str]) -> list[Link]:
-    """Reports that are no pages, such as those of anomalies and of rows in quarantine."""
+    """Other reports: anomalies, rows in quarantine."""
     own = {INDEX_FILE, *(f"{page}-{name}.html" for page in _ORDER for name in use_cases)}
     files = [path for path in sorted(reports.iterdir()) if path.is_file() and path.name not in own]
     return [
@@ -83,8 +83,8 @@ def _others(reports: Path, use_cases: set[str]) -> list[Link]:
 
 
 def _place(page: Path) -> tuple[int, str]:
-    known = page.stem in _ORDER
-    return (_ORDER.index(page.stem) if known else len(_ORDER), page.stem)
+    place = _ORDER.index(page.stem) if page.stem in _ORDER else len(_ORDER)
+    return place, page.stem
 
 
 def _link(path: Path, reports: Path, name: str) -> Link:

@@ -22,8 +22,8 @@ _PLOTLY_FILE = "assets/plotly.min.js"
 def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
     """Publishes the pages that a run made or took from the cache.
 
-    Pages of earlier runs stay. Those without a date are copies, so that the folder works wherever
-    it is copied to.
+    Pages of earlier runs are kept. The pages `PAGE-NAME.html` are copies, not links, so that a copy
+    of the folder works anywhere.
 
     Args:
         graph: Everything that ML Metadata holds.
@@ -31,7 +31,7 @@ def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
         reports: The folder of reports.
 
     Returns:
-        The pages without a date, and the index last; empty where the run made no page.
+        The pages `PAGE-NAME.html` and then the index; empty if the run made no page.
     """
     stamp = make_stamp(graph, run)
     latest = []
@@ -76,7 +76,7 @@ def _filled(html: str, stamp: Stamp, *, root: str) -> str:
 
 
 def _write_plotly(reports: Path) -> None:
-    """Writes plotly.js unless it is there already, of the same release."""
+    """Writes plotly.js unless the same release is already there."""
     content = (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     path = reports / _PLOTLY_FILE
     if path.is_file() and path.read_bytes() == content:
@@ -86,7 +86,7 @@ def _write_plotly(reports: Path) -> None:
 
 
 def _replace(path: Path, content: str | bytes) -> None:
-    """Writes a file whole: a browser that reloads never sees half of it."""
+    """Replaces a file atomically: a browser that reloads never reads half of it."""
     incoming = path.with_name(f".{path.name}")
     incoming.write_bytes(content.encode() if isinstance(content, str) else content)
     incoming.replace(path)

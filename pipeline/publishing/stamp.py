@@ -1,4 +1,4 @@
-"""What every page says of its run: id, time, version, verdict, data and code."""
+"""The stamp on every page: run, time, version, verdict, data and code."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class Stamp:
-    """What names a page's run, its data and its code.
+    """The run of a page, with its data and code.
 
     Attributes:
         run_id: The run's id.
@@ -37,7 +37,7 @@ class Stamp:
     commit: str
 
     def to_html(self) -> str:
-        """Returns the stamp as a page shows it."""
+        """Returns the stamp as HTML."""
         return render(PACKAGE, "stamp.html.j2", stamp=self)
 
     def write(self, folder: Path) -> None:

@@ -38,11 +38,11 @@ def test_a_dry_run_prints_the_folders(three_runs, capsys):
 
 def test_json_names_each_folder_with_its_size(three_runs, capsys):
     clean_output(None, three_runs.root, keep=2, dry_run=True, as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert (told["dry_run"], told["kept_runs"]) == (True, ["r1", "r2"])
-    [run] = [one for one in told["removed"] if one["kind"] == "folders of runs"]
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["dry_run"], planned["kept_runs"]) == (True, ["r1", "r2"])
+    [run] = [one for one in planned["removed"] if one["kind"] == "folders of runs"]
     assert (run["path"], run["num_bytes"]) == (str(three_runs.run("r0")), 100)
-    assert told["num_bytes"] == sum(one["num_bytes"] for one in told["removed"])
+    assert planned["num_bytes"] == sum(one["num_bytes"] for one in planned["removed"])
 
 
 def test_nothing_is_removed_while_a_run_is_at_work(three_runs):

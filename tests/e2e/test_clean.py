@@ -33,26 +33,26 @@ def cleaned(tmp_path_factory):
     write_wells(faultline.cwd, wells_csv())
     other = CONFIG.replace("epochs: 6", "epochs: 7")
     first, second = run(faultline, CONFIG), run(faultline, other)
-    told = clean(faultline, "--dry-run")
+    planned = clean(faultline, "--dry-run")
     there = (faultline.output / "runs" / first["run_id"]).is_dir()
     done = clean(faultline)
     return {
         "faultline": faultline,
         "first": first,
         "second": second,
-        "dry_run": (told, there),
+        "dry_run": (planned, there),
         "done": done,
         "again": run(faultline, other),
     }
 
 
 def test_the_dry_run_names_what_is_removed_then(cleaned):
-    told, there = cleaned["dry_run"]
+    planned, there = cleaned["dry_run"]
     assert there
-    assert told["dry_run"]
-    assert told["removed"] == cleaned["done"]["removed"]
-    assert {one["kind"] for one in told["removed"]} >= {"folders of runs", "artifacts"}
-    assert told["num_bytes"] > 0
+    assert planned["dry_run"]
+    assert planned["removed"] == cleaned["done"]["removed"]
+    assert {one["kind"] for one in planned["removed"]} >= {"folders of runs", "artifacts"}
+    assert planned["num_bytes"] > 0
 
 
 def test_the_older_run_is_gone_and_still_recorded(cleaned):

@@ -16,11 +16,11 @@ from pipeline.components.pages.layout import finite_or_none, render, titled
 
 @dataclass(frozen=True, kw_only=True)
 class GateNotes:
-    """What AnomalyGate said of data that it accepted.
+    """AnomalyGate's notes on accepted data.
 
     Attributes:
         drift: How drift was checked.
-        warnings: Its warnings as text; empty where there are none.
+        warnings: Its warnings as text, or empty.
     """
 
     drift: str = ""
@@ -29,7 +29,7 @@ class GateNotes:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFigures:
-    """Everything that the page shows.
+    """The content of the page.
 
     Attributes:
         balance: What `class_balance` returned.
@@ -49,11 +49,11 @@ class DataFigures:
 
 
 def render_page(name: str, figures: DataFigures, features: FeatureTable) -> str:
-    """Returns the HTML, which needs no network.
+    """Returns the page as HTML.
 
     Args:
         name: The use case.
-        figures: What the page shows.
+        figures: The content.
         features: The features table, for units and times.
     """
     train, columns = figures.train, figures.columns

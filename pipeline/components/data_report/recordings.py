@@ -1,4 +1,4 @@
-"""Signals of healthy and faulty examples: a random sample, and the band that holds most of it."""
+"""Random sample of healthy and faulty recordings, and quantile bands."""
 
 import warnings
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ from pipeline.components.recording_troubles.finding import sampling_rates, signa
 
 CLASSES = {0: "healthy", 1: "faulty"}
 _SEED = 20_252
-# Recordings of each class that bands are computed from; their quantiles are close to those of all.
+# Sample size per class; its quantiles are close to those of all recordings.
 _MAX_RECORDINGS = 500
 _NUM_EXAMPLES = 4
-# Samples of a band that a screen shows apart.
+# More samples than this are indistinguishable on a screen.
 _MAX_SAMPLES = 1_000
 _BAND = (0.05, 0.5, 0.95)
 
 
 @dataclass(eq=False)
 class _Sample:
-    """Recordings of one class, each with the random number that it was drawn by."""
+    """Recordings of one class, each with its random key."""
 
     keys: Floats
     values: dict[str, Floats]
@@ -87,7 +87,7 @@ class RecordingSample:
         )
 
     def plots(self) -> list[dict[str, Any]]:
-        """Returns what the page draws of each signal, as JSON values."""
+        """Returns the plots of each signal as JSON values."""
         return [
             {
                 "name": name,
@@ -110,7 +110,7 @@ def _band(values: Floats, rate_hz: float) -> dict[str, list[float | None]]:
     """Quantiles of each sample, `lower`, `middle` and `upper`, over the nominal time."""
     step = _step(values.shape[1])
     with warnings.catch_warnings():
-        # A sample that every recording lacks has no quantiles.
+        # A sample missing from every recording has no quantiles.
         warnings.filterwarnings("ignore", "All-NaN slice encountered", RuntimeWarning)
         quantiles = np.nanquantile(values[:, ::step], _BAND, axis=0)
     names = ("lower", "middle", "upper")
@@ -119,7 +119,7 @@ def _band(values: Floats, rate_hz: float) -> dict[str, list[float | None]]:
 
 
 def _examples(sample: _Sample, name: str) -> list[dict[str, list[float | None]]]:
-    """Some recordings over their own time; a missing sample is a hole in the line."""
+    """The first recordings, each at its own rate; a missing sample leaves a gap in the line."""
     values, rates = sample.values[name][:_NUM_EXAMPLES], sample.rates[name]
     step = _step(values.shape[1])
     return [
@@ -133,5 +133,5 @@ def _step(num_samples: int) -> int:
 
 
 def _rounded(values: Floats) -> list[float | None]:
-    """Numbers of five digits, which a screen does not tell from the exact ones."""
+    """Rounds to five digits, enough for a plot."""
     return [None if finite_or_none(v) is None else float(f"{v:.5g}") for v in values.tolist()]

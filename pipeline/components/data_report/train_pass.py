@@ -1,4 +1,4 @@
-"""What the data page shows of train's examples, from one pass over them."""
+"""One pass over train: correlations, histograms and a sample of recordings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from pipeline.components.data_report.recordings import RecordingSample
 
 @dataclass(frozen=True, eq=False)
 class TrainFigures:
-    """Figures of train.
+    """The results of the pass.
 
     Attributes:
         correlated: The columns of the correlations.
@@ -46,7 +46,7 @@ def read_train(
         signals: The signals.
     """
     correlations, recordings = Correlations(correlated), RecordingSample(signals)
-    histograms = {name: ClassHistogram.over(each) for name, each in edges.items()}
+    histograms = {name: ClassHistogram.over(bins) for name, bins in edges.items()}
     for batch in batches:
         names = dict.fromkeys([*correlated, *histograms])
         values = {name: column_numbers(batch, name) for name in names}

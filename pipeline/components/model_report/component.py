@@ -71,7 +71,7 @@ def ModelReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channe
     (folder / PAGE_FILE).write_text(html, encoding="utf-8")
 
 
-def render_page(  # noqa: PLR0913 - the parts of the page
+def render_page(  # noqa: PLR0913 - one argument per part of the page
     name: str,
     *,
     answers: pa.Table,

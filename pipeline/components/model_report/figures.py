@@ -26,13 +26,13 @@ _CALIBRATION_BINS = 10
 _HISTOGRAM_BINS = 50
 _MAX_THRESHOLDS = 300
 _ALL = "the whole test split"
-# Shown for each slice, in this order.
+# Metrics of the slice table, in this order.
 _SLICE_METRICS = ("recall", "precision", "pr_auc", "roc_auc", "brier", "expected_cost")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric as a table shows it.
+    """A metric in a table.
 
     Attributes:
         text: The value.
@@ -125,7 +125,7 @@ def cost_values(answers: Answers, cost: Cost, threshold: float) -> dict[str, Any
 
     Returns:
         `x` and `y` of the curve, `own` at the model's threshold, and `best`, the threshold and cost
-        of the lowest point. A threshold chosen there would be too well fitted to the test split.
+        of the lowest point. A threshold chosen there would be fitted to the test split.
     """
     [probabilities] = answers.probabilities.T
     finite = probabilities[np.isfinite(probabilities)]
@@ -217,6 +217,6 @@ def _cell(measured: Evaluation, key: Any, metric: str, like: str = "") -> Cell:
     lower, upper = measured.intervals.get(key, {}).get(metric, UNKNOWN)
     if not np.isfinite(value):
         return Cell("-")
-    known = np.isfinite(lower) and np.isfinite(upper)
-    interval = f"[{figure(like, lower)}, {figure(like, upper)}]" if known else ""
+    is_known = np.isfinite(lower) and np.isfinite(upper)
+    interval = f"[{figure(like, lower)}, {figure(like, upper)}]" if is_known else ""
     return Cell(figure(like, value), interval)

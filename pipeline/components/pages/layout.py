@@ -13,11 +13,11 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from models.features import Feature, Time
 
-# Replaced by the way from the page's folder to that of all reports, such as `../../`.
+# Replaced by the relative path from the page to the folder of reports, such as `../../`.
 ROOT_MARK = "<!-- root -->"
-# Replaced by what names the run, its data and its code.
+# Replaced by the run's stamp.
 STAMP_MARK = "<!-- stamp -->"
-# Replaced by the versions before this one, and by what the model was made from.
+# Replaced by the history of versions and the lineage.
 HISTORY_MARK = "<!-- history -->"
 
 _PACKAGE = "pipeline.components.pages"
@@ -36,7 +36,7 @@ def render(package: str, template: str, **values: Any) -> str:
         autoescape=True,
         undefined=StrictUndefined,
     )
-    # The order of a mapping has a meaning, such as that of columns.
+    # The order of a mapping carries meaning, such as that of columns.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.globals |= {
         "ROOT": ROOT_MARK,
@@ -48,12 +48,12 @@ def render(package: str, template: str, **values: Any) -> str:
 
 
 def finite_or_none(value: float) -> float | None:
-    """Returns the number, or None where it is not finite: JSON has no word for that."""
+    """Returns the number, or None where it is not finite: JSON cannot represent it."""
     return float(value) if math.isfinite(value) else None
 
 
 def with_unit(name: str, unit: str) -> str:
-    """Returns the name of a column as an axis shows it.
+    """Returns a column's name with its unit, for an axis.
 
     >>> with_unit("voltage", "V"), with_unit("maker", "")
     ('voltage, V', 'maker')
@@ -72,7 +72,7 @@ def unit_of(feature: Feature | None) -> str:
 
 
 def value_text(value: object, feature: Feature | None) -> str:
-    """Returns a single value as a table shows it; a point in time as a date.
+    """Returns a value for a table; a point in time as a date.
 
     >>> value_text(0, Time()), value_text(2.5, None), value_text(None, None)
     ('1970-01-01 00:00:00', '2.5', '-')
@@ -85,7 +85,7 @@ def value_text(value: object, feature: Feature | None) -> str:
 
 
 def date_text(seconds_since_epoch: float) -> str:
-    """Returns a time in UTC, such as `2026-11-23 10:15:00`; a number beyond the calendar as it is.
+    """Returns a time as a date in UTC, or a number outside the calendar as it is.
 
     >>> date_text(1_795_724_572)
     '2026-11-26 20:22:52'

@@ -92,12 +92,12 @@ def test_a_dry_run_says_the_same_and_removes_nothing(store, folder):
         add_run(store, folder, f"r{n}")
     before = {path for path in folder.root.rglob("*") if path.name != "metadata.db"}
 
-    told = clean(store, folder, keep=1, dry_run=True)
+    planned = clean(store, folder, keep=1, dry_run=True)
 
     assert {path for path in folder.root.rglob("*") if path.name != "metadata.db"} == before
     assert {a.state for a in store.get_artifacts()} == {Artifact.LIVE}
     done = clean(store, folder, keep=1, dry_run=False)
-    assert done.leftovers == told.leftovers
+    assert done.leftovers == planned.leftovers
     assert done.num_bytes > 0
 
 
