@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from common.errors import InputError
+from pipeline.agreement import check_agreement
 from pipeline.config_loading import load_config
 from pipeline.onboarding.profile.labels import choose_positive
 from pipeline.onboarding.profile.table import ReadOptions, read_table
@@ -18,7 +19,6 @@ from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.schema_text import schema_text
 from pipeline.onboarding.yaml_text import yaml_text
-from pipeline.reading.agreement import check_agreement
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12

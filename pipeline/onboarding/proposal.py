@@ -22,6 +22,7 @@ from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind
 from pipeline.onboarding.findings.lengths import choose_lengths
 from pipeline.onboarding.findings.rates import Rate, find_rate
 from pipeline.onboarding.findings.row_order import RowOrder
+from pipeline.onboarding.findings.siblings import sibling_reason
 from pipeline.onboarding.findings.splits import SplitChoice, propose_split
 from pipeline.onboarding.findings.times import TimeColumn, find_time
 from pipeline.onboarding.findings.wide_signals import WideColumns, find_wide_signals, signal_name
@@ -51,6 +52,7 @@ class Proposal:
         choice: The label's positive value.
         features: Feature and reason by column name, in the order of the data.
         left_out: Reason for exclusion by column name.
+        doubtful: What excluded columns would be, if they are known before the fault.
         wide_signals: Column range by signal name.
         samples: Columns that hold the samples of a wide signal.
         formats: How the values of each column are written.
@@ -66,6 +68,7 @@ class Proposal:
     choice: LabelChoice
     features: dict[str, tuple[Feature, str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, Feature] = field(default_factory=dict)
     wide_signals: dict[str, WideSignal] = field(default_factory=dict)
     samples: frozenset[str] = frozenset()
     formats: dict[str, ColumnFormat] = field(default_factory=dict)
@@ -99,6 +102,7 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
     work = _Work(table=table, label=label, choice=choice)
     work.take_signals()
     work.take_times_and_leaks()
+    work.take_siblings()
     work.take_identifiers()
     work.note_duplicates()
     split = work.take_groups()
@@ -116,6 +120,7 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
         choice=choice,
         features={n: work.features[n] for n in work.in_order(work.features)},
         left_out={n: work.left_out[n] for n in work.in_order(work.left_out)},
+        doubtful=work.doubtful,
         wide_signals=work.wide_signals,
         samples=frozenset(work.samples),
         formats=work.formats(),
@@ -158,6 +163,7 @@ class _Work:
     choice: LabelChoice
     features: dict[str, tuple[Feature, str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    doubtful: dict[str, Feature] = field(default_factory=dict)
     wide_signals: dict[str, WideSignal] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
     gap_share: float = 0.0
@@ -307,6 +313,21 @@ class _Work:
             elif time is not None and column.missing_share <= MAX_MISSING_SHARE:
                 self.times[name] = time
                 self.open.pop(name)
+
+    def take_siblings(self) -> None:
+        """Leaves out columns that look like consequences of the fault, and asks about them."""
+        for name, column in list(self.open.items()):
+            reason = sibling_reason(column, self.label)
+            if reason is None:
+                continue
+            feature = choose_kind(column).feature
+            self.leave_out(name, f"{reason}; a model must not know it in advance")
+            if feature is not None:
+                self.doubtful[name] = feature
+                self.notes.append(
+                    f"Is {quoted(name)} known before the fault? It is left out, because {reason}. "
+                    "If it is, uncomment its line under `features`."
+                )
 
     def _is_group(self, column: Column) -> bool:
         """Tells groups from copies of the label: a machine that always fails also determines it."""

@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
+from measuring.intervals import proportion_interval
 from models.features import Feature, Signal
 from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
-from pipeline.config import Validation
+from pipeline.config import Evaluation, Validation
 from pipeline.onboarding.profile.table import Table
 from pipeline.onboarding.profile.words import count, percent, quoted
 from pipeline.onboarding.proposal import Proposal
@@ -47,6 +49,7 @@ def yaml_text(proposal: Proposal, *, name: str, data_path: str, schema_path: str
         *_split(proposal),
         "",
         *_validation(proposal.validation),
+        *_bars(proposal),
         *_train(*proposal.train),
         "",
     ]  # fmt: skip
@@ -96,6 +99,9 @@ def _label(proposal: Proposal) -> Iterator[str]:
         f"{choice.num_positive:,} positive, {choice.num_negative:,} negative: {choice.reason}.",
         "  ",
     )
+    others = [value for value in proposal.table.classes if value != choice.positive]
+    if len(others) > 1:
+        yield from _comment(f"Healthy are {', '.join(quoted(value) for value in others)}.", "  ")
     yield f"  positive: {positive_scalar(choice.positive)}"
 
 
@@ -205,6 +211,8 @@ def _features(proposal: Proposal) -> Iterator[str]:
         yield from _comment("Excluded:", "  ")
     for name, reason in proposal.left_out.items():
         yield from _comment(f"- {' '.join(name.split())}: {reason}.", "  ")
+    for name, doubtful in proposal.doubtful.items():
+        yield f"  # {scalar(name)}: {flow(doubtful)}"
 
 
 def _lacks_rate(feature: Signal) -> bool:
@@ -258,6 +266,24 @@ def _validation(validation: Validation) -> Iterator[str]:
     yield "validation:"
     for name in ("max_gap_share", "max_wrong_rate_share"):
         yield f"  {name}: {getattr(validation, name):g}"
+    yield ""
+
+
+def _bars(proposal: Proposal) -> Iterator[str]:
+    """Commented blocks for what only the person knows, with what the test split can show."""
+    num_faults = max(1, round(proposal.split.split.test * proposal.choice.num_positive))
+    # With all of n found, the lower limit of the recall is 0.025^(1/n).
+    shown, _ = proportion_interval(num_faults, num_faults, Evaluation().confidence)
+    bar = max(0.05, math.floor(20 * shown) / 20)
+    yield from _comment(
+        f"What a model must reach before it is pushed. The test split will have about "
+        f"{count(num_faults, 'fault')}: even if the model finds all of them, only a recall above "
+        f"{shown:.2f} is shown with 95 % confidence."
+    )
+    yield "# gate:"
+    yield f"#   bars: {{recall: {bar:.2f}}}"
+    yield from _comment("What decisions cost; they set the threshold and are reported.")
+    yield "# cost: {missed_fault: 1000, false_alarm: 50, inspection: 10, unit: EUR}"
     yield ""
 
 

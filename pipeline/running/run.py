@@ -17,12 +17,13 @@ from rich.markup import escape
 
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, captured_output, exclusive, open_output
+from pipeline.agreement import check_agreement
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 from pipeline.lineage.provenance import Provenance, collect_provenance
-from pipeline.reading.agreement import check_agreement
 from pipeline.reading.data_source import find_source
 from pipeline.running.console import RunConsole
+from pipeline.running.hints import find_hints
 from pipeline.running.steps import StepResult
 from pipeline.running.summary import RunSummary, render_summary
 from pipeline.tracking.tracking import check_tracking, track_run
@@ -134,6 +135,7 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
         try:
             _run_steps(place, provenance, shown, summary)
             summary.state = "complete"
+            summary.hints = find_hints(place.config, summary)
         except (Exception, KeyboardInterrupt) as error:
             summary.stop(error)
             _log_traceback(error)

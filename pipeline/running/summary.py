@@ -56,6 +56,7 @@ class RunSummary:
         provenance: Code, data and environment; see `pipeline.lineage.provenance`.
         tracking: Where the run was exported to, or why it was not.
         pages: Paths of the run's reports, the index last.
+        hints: Why the model may have been refused, or what no bar has checked.
     """
 
     run_id: str
@@ -70,6 +71,7 @@ class RunSummary:
     provenance: dict[str, Any] = field(default_factory=dict)
     tracking: dict[str, str] = field(default_factory=dict)
     pages: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
 
     @property
     def blessed(self) -> bool:
@@ -155,6 +157,7 @@ class RunSummary:
             "duration_s": round(self.duration_s, 3),
             "log": str(self.run_folder / "run.log"),
             "pages": self.pages,
+            "hints": self.hints,
             "spans": self.spans,
             "steps": self.steps,
             "provenance": self.provenance,
@@ -182,6 +185,8 @@ def render_summary(summary: RunSummary, console: Console) -> None:
         console.print(f"[red]✗[/red] {escape(problem)}", highlight=False, soft_wrap=True)
     console.print()
     _print_verdict(summary, values, console)
+    for hint in values["hints"]:
+        console.print(f"  {escape(hint)}", highlight=False, soft_wrap=True)
     for page in values["pages"]:
         console.print(f"Report: {page}", highlight=False, soft_wrap=True)
     console.print(

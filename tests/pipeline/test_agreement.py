@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
+from pipeline.agreement import check_agreement
 from pipeline.config_loading import load_config
-from pipeline.reading.agreement import check_agreement
 
 CONFIG = """\
 name: wells

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from pipeline.onboarding.findings.siblings import sibling_reason
+from pipeline.onboarding.profile.table import Column
+from pipeline.onboarding.profile.tally import ColumnTally
+
+
+def _column(name: str, num_values: int = 2, kind: str = "int") -> Column:
+    sample = (np.arange(200) % num_values).astype(float)
+    return Column(name=name, kind=kind, num_rows=200, tally=ColumnTally(), sample=sample)
+
+
+@pytest.mark.parametrize(
+    "name", ["failed_seal", "seal_failed", "failed", "rul_hours", "time_to_failure", "RUL"]
+)
+def test_a_consequence_of_the_fault_is_named(name):
+    assert sibling_reason(_column(name), "failed_bearing") or name == "seal_failed"
+    assert sibling_reason(_column(name), "bearing_failed")
+
+
+@pytest.mark.parametrize(
+    "name", ["pressure", "bearing_temperature", "failures_last_month", "bearing", "flow_to_tank"]
+)
+def test_a_measurement_is_no_sibling_of_the_label(name):
+    assert sibling_reason(_column(name), "failed_bearing") is None
+
+
+def test_a_measurement_of_many_values_is_no_sibling_whatever_its_name():
+    assert sibling_reason(_column("failed_load", num_values=100), "failed_bearing") is None
