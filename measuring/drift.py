@@ -107,7 +107,7 @@ def _p_values(now: Counts, num_now: int, then: Counts, num_then: int) -> Floats:
     """Fisher's exact test of several shares: twice the smaller tail, at most 1."""
     margins = (num_now + num_then, now + then, num_now)
     tails = np.minimum(stats.hypergeom.cdf(now, *margins), stats.hypergeom.sf(now - 1, *margins))
-    return np.minimum(1.0, 2 * np.asarray(tails, float))
+    return np.asarray(np.minimum(1.0, 2 * tails), np.float64)
 
 
 def category_distance(
