@@ -56,19 +56,24 @@ def ModelReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channe
         options: `MeasureOptions` as JSON: confidence, prices and groups.
         code_digest: Digest of the code that decides the result.
     """
-    info = Path(path_utils.serving_model_path(model.uri)) / MODEL_INFO_FILE
     html = render_page(
         name,
         answers=pq.read_table(Path(analysis.uri) / ERRORS_FILE),
         evaluations=(read_evaluation(evaluation.uri), read_baseline_evaluation(evaluation.uri)),
         reasons=json.loads(blessing.get_string_custom_property("reasons")),
         problems=json.loads(infra_blessing.get_string_custom_property("problems")),
-        threshold=float(json.loads(info.read_text(encoding="utf-8"))["threshold"]),
+        threshold=_threshold(Path(path_utils.serving_model_path(model.uri)) / MODEL_INFO_FILE),
         options=MeasureOptions.from_json(options),
     )
     folder = Path(page.uri)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PAGE_FILE).write_text(html, encoding="utf-8")
+
+
+def _threshold(info: Path) -> float | None:
+    """The threshold that the model's export notes; a model of another Trainer may have no note."""
+    values = json.loads(info.read_text(encoding="utf-8")) if info.is_file() else {}
+    return float(values["threshold"]) if "threshold" in values else None
 
 
 def render_page(  # noqa: PLR0913 - one argument per part of the page
@@ -78,7 +83,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
     evaluations: tuple[Evaluation, Evaluation | None],
     reasons: list[dict[str, object]],
     problems: list[str],
-    threshold: float,
+    threshold: float | None,
     options: MeasureOptions,
 ) -> str:
     """Returns the HTML.
@@ -89,7 +94,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
         evaluations: What was measured of the model, and of the one blessed before it or None.
         reasons: The gate's reasons as JSON values.
         problems: Why a server could not answer with the model; empty where it could.
-        threshold: The model's own threshold.
+        threshold: The model's own threshold; None if it is unknown.
         options: How the model was measured.
     """
     measured, before = evaluations

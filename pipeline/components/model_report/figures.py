@@ -17,7 +17,7 @@ from measuring.curves import (
 )
 from measuring.intervals import UNKNOWN
 from measuring.scores import decision_metrics
-from models.probabilities.cost import Cost, expected_cost
+from models.probabilities.cost import Cost, decision_costs, expected_cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.reasons import LOWER_IS_BETTER, WORDS, figure
 from pipeline.components.pages.layout import finite_or_none
@@ -115,24 +115,25 @@ def histogram_values(answers: Answers) -> dict[str, list[float]]:
     }
 
 
-def cost_values(answers: Answers, cost: Cost, threshold: float) -> dict[str, Any]:
+def cost_values(answers: Answers, cost: Cost, threshold: float | None) -> dict[str, Any]:
     """Returns the cost of 1,000 examples over the threshold.
 
     Args:
         answers: The answers.
         cost: The prices.
-        threshold: The model's own threshold.
+        threshold: The model's own threshold; None if it is unknown.
 
     Returns:
-        `x` and `y` of the curve, `own` at the model's threshold, and `best`, the threshold and cost
-        of the lowest point. A threshold chosen there would be fitted to the test split.
+        `x` and `y` of the curve, `own` of the model's own decisions, and `best`, the threshold and
+        cost of the lowest point. A threshold chosen there would be fitted to the test split.
     """
     [probabilities] = answers.probabilities.T
     finite = probabilities[np.isfinite(probabilities)]
-    candidates = np.unique(np.concatenate([finite, [0.0, threshold]]))
+    candidates = np.unique(np.concatenate([finite, [0.0]]))
     shown = np.linspace(0, len(candidates) - 1, min(len(candidates), _MAX_THRESHOLDS))
     # Above the highest probability no alarm is raised.
-    thresholds = np.append(np.unique(candidates[shown.round().astype(int)]), 1 + 1e-9)
+    own = [] if threshold is None else [threshold]
+    thresholds = np.unique([*candidates[shown.round().astype(int)], *own, 1 + 1e-9])
     costs = [
         expected_cost(probabilities, answers.labels, threshold=float(t), cost=cost)
         for t in thresholds
@@ -141,7 +142,7 @@ def cost_values(answers: Answers, cost: Cost, threshold: float) -> dict[str, Any
     return {
         "x": [min(float(t), 1.0) for t in thresholds],
         "y": costs,
-        "own": expected_cost(probabilities, answers.labels, threshold=threshold, cost=cost),
+        "own": 1_000 * float(decision_costs(answers.labels, answers.decisions[:, 0], cost).mean()),
         "best": [min(float(thresholds[lowest]), 1.0), costs[lowest]],
         "unit": cost.unit,
     }

@@ -105,6 +105,9 @@ def test_the_cost_curve_is_that_of_the_thresholds(answers):
     assert (values["x"][-1], values["y"][-1]) == (1.0, 15_000.0)
     # Two faults found, one missed, one false alarm: (2 + 50 + 4) / 10.
     assert values["own"] == 5_600.0
+    assert values["y"][values["x"].index(0.5)] == 5_600.0
+    unknown = figures.cost_values(answers, COST, None)
+    assert (unknown["own"], 0.5 in unknown["x"]) == (5_600.0, False)
     assert values["best"][1] == min(values["y"])
 
 
