@@ -1,7 +1,7 @@
 """Conversion of raw batches to the column types; rows with an invalid value are set aside."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -40,12 +40,14 @@ class TypedBatch:
         bad_rows: The other rows, each with its first invalid column; rows without a label come
             with the reason `NO_LABEL`.
         labels: The most frequent label texts among the valid rows and their counts.
+        num_unread: Values that do not fit and count as missing, by column that nothing needs.
     """
 
     batch: pa.RecordBatch
     rows: npt.NDArray[np.int64]
     bad_rows: list[BadRow]
     labels: dict[str, int]
+    num_unread: dict[str, int] = field(default_factory=dict)
 
 
 def type_batch(
@@ -62,9 +64,13 @@ def type_batch(
     bad = np.zeros(raw.batch.num_rows, bool)
     bad_rows: list[BadRow] = []
     typed: list[pa.Array] = []
+    num_unread: dict[str, int] = {}
     for column in columns:
         array, faults = _convert(raw.batch, column, spec)
         typed.append(array)
+        if not column.needed:
+            num_unread |= {fault.column: int(fault.mask.sum()) for fault in faults}
+            continue
         for fault in faults:
             bad_rows += _report(raw, fault, fault.mask & ~bad, path)
             bad |= fault.mask
@@ -73,7 +79,13 @@ def type_batch(
     if bad.any():
         good = good.filter(pa.array(~bad))
     labels = _count_labels(raw.batch, spec, ~bad) if spec.label in raw.batch.schema.names else {}
-    return TypedBatch(batch=good, rows=raw.rows[~bad], bad_rows=bad_rows, labels=labels)
+    return TypedBatch(
+        batch=good,
+        rows=raw.rows[~bad],
+        bad_rows=bad_rows,
+        labels=labels,
+        num_unread=num_unread,
+    )
 
 
 def _convert(
@@ -90,8 +102,6 @@ def _convert(
         return _fit_lists(_to_lists(raw, column.type), column.name, spec)
     array, mask = _read_scalar(raw, column, spec)
     faults = [Fault(column.name, mask, f"expected {_expected(column, spec)}")] if mask.any() else []
-    if not column.needed:
-        return array, []
     if column.name == spec.split_column and array.null_count:
         missing = np.asarray(array.is_null()) & ~mask
         faults.append(Fault(column.name, missing, f"has no {spec.strategy}"))

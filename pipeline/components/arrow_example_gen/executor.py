@@ -127,8 +127,8 @@ def _describe(examples: types.Artifact, summary: Summary) -> None:
     examples.set_int_custom_property("num_unlabelled", summary.num_unlabelled)
     examples.set_int_custom_property("num_duplicates", summary.num_duplicates)
     examples.set_int_custom_property("num_positives_read", summary.num_positives_read)
-    if summary.lacking:
-        examples.set_string_custom_property("lacking", "; ".join(summary.lacking))
+    if summary.remarks:
+        examples.set_string_custom_property("remarks", "; ".join(summary.remarks))
     for name in SPLITS:
         examples.set_int_custom_property(f"num_rows_{name}", summary.rows[name])
         examples.set_int_custom_property(f"num_positives_{name}", summary.positives[name])

@@ -14,7 +14,7 @@ def describe(artifacts: list[Artifact]) -> Fact:
     values = properties(artifacts[0])
     positives = sum(values[f"num_positives_{split}"] for split in SPLITS)
     parts = [f"{values['num_rows']:,} rows, {positives:,} positive"]
-    more = (_put_aside(values), _dropped(values, positives), values.get("lacking", ""))
+    more = (_put_aside(values), _dropped(values, positives), values.get("remarks", ""))
     parts += [text for text in more if text]
     return Fact("; ".join(parts), values | {"num_positives": positives})
 

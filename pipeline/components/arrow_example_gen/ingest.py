@@ -41,7 +41,8 @@ class Summary:
         num_positives_read: Positive rows before duplicates were dropped.
         rows: Rows of each split.
         positives: Positive rows of each split.
-        lacking: Sentences on columns that some of the files lack.
+        remarks: Sentences on columns that some of the files lack, and on columns that nothing needs
+            and whose values do not fit.
     """
 
     num_rows: int
@@ -51,7 +52,7 @@ class Summary:
     num_positives_read: int
     rows: dict[str, int]
     positives: dict[str, int]
-    lacking: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +198,7 @@ def ingest(
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
     if file_format == "csv" and not whole_files:
         passes = _cut_files(passes, range_bytes)
-    report, lacking = _stage(passes, spec, files, reports_dir)
+    report, remarks = _stage(passes, spec, files, reports_dir)
     bad_rows = report.ordered_bad_rows()
     checks.check_rows(report.num_rows, report.num_bad_rows + report.num_unlabelled, files)
     if spec.drop_duplicates:
@@ -215,7 +216,7 @@ def ingest(
         num_positives_read=report.num_positives,
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
-        lacking=lacking,
+        remarks=remarks,
     )
 
 
@@ -243,7 +244,7 @@ def _stage(
     """Decides the columns over the whole data, and types every row.
 
     Returns:
-        What staging found, and sentences on columns that some of the files lack.
+        What staging found, and the remarks of `Summary`.
     """
     profile = passes.run(
         functools.partial(steps.profile_piece, spec=spec), steps.merge_profiles, "profile"
@@ -259,11 +260,15 @@ def _stage(
         max_bad_rows=spec.max_bad_rows,
         reports_dir=reports_dir,
     )
-    lacking = tuple(
+    remarks = [
         sources.describe_missing(name, sorted(profile.lacking[name]), len(files))
         for name in sorted(profile.lacking)
-    )
-    return report, lacking
+    ]
+    remarks += [
+        f"column `{name}`, which nothing uses: {number:,} values do not fit and count as missing"
+        for name, number in sorted(report.num_unread.items())
+    ]
+    return report, tuple(remarks)
 
 
 def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> steps.Plan:

@@ -1,5 +1,6 @@
 """What workers do with one piece of the data in each pass; plain functions, without Beam."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -95,6 +96,7 @@ class StageReport:
         num_unlabelled: Rows without a label.
         bad_rows: The bad rows, by piece; of very many only the first of each piece.
         labels: Distinct texts of the label and how often each, a few of them.
+        num_unread: Values that do not fit and count as missing, by column that nothing needs.
     """
 
     num_rows: int = 0
@@ -103,10 +105,12 @@ class StageReport:
     num_unlabelled: int = 0
     bad_rows: dict[int, list[BadRow]] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
+    num_unread: Counter[str] = field(default_factory=Counter)
 
     def count(self, typed: TypedBatch) -> None:
         """Counts the rows of a batch; its bad rows are noted apart."""
         self.num_rows += len(typed.rows)
+        self.num_unread.update(typed.num_unread)
         for text, num in typed.labels.items():
             self.labels[text] = self.labels.get(text, 0) + num
 
@@ -124,6 +128,7 @@ def merge_reports(reports: Sequence[StageReport]) -> StageReport:
         merged.num_bad_rows += report.num_bad_rows
         merged.num_unlabelled += report.num_unlabelled
         merged.bad_rows.update(report.bad_rows)
+        merged.num_unread.update(report.num_unread)
         for text, num in report.labels.items():
             merged.labels[text] = merged.labels.get(text, 0) + num
     return merged

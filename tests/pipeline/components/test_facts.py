@@ -26,7 +26,7 @@ def test_ingestion_tells_rows_positives_and_quarantine():
 def test_ingestion_tells_which_files_lack_a_column():
     counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
     sentence = "column `humidity` is missing in 1 of 2 files (a.csv)"
-    artifact = _artifact("Examples", num_rows=1200, lacking=sentence, **counts)
+    artifact = _artifact("Examples", num_rows=1200, remarks=sentence, **counts)
     assert _fact("ArrowExampleGen", artifact) == f"1,200 rows, 12 positive; {sentence}"
 
 

@@ -261,11 +261,20 @@ def test_a_feature_may_be_missing_in_some_of_the_files_and_that_is_said(tmp_path
     ]
     summary = run(tmp_path, files, required=("y", "a", "humidity"), numbers=("humidity",))
     assert summary.num_rows == 100
-    [sentence] = summary.lacking
+    [sentence] = summary.remarks
     assert sentence.startswith("column `humidity` is missing in 1 of 2 files (")
     records = [record for split in SPLITS for record in read_split(tmp_path / "out", split)]
     humidity = Counter(str(values_of(record, "humidity")) for record in records)
     assert humidity == {"[]": 60, "[0.5]": 40}
+
+
+def test_values_of_an_unused_column_that_do_not_fit_are_missing_and_that_is_said(tmp_path):
+    rows = [f"{'A-' if i > 150 else ''}{i},{int(i % 5 == 0)}" for i in range(200)]
+    summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], types={"a": "int"})
+    assert (summary.num_rows, summary.num_bad_rows) == (200, 0)
+    assert summary.remarks == (
+        "column `a`, which nothing uses: 49 values do not fit and count as missing",
+    )
 
 
 def test_a_feature_that_no_file_has_is_an_error(tmp_path):
