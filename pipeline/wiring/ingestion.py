@@ -11,7 +11,7 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import ExampleStatistics, ExampleValidationMetrics
 
 from common.output_folder import OutputFolder
-from models.features import features_to_json, raw_feature_names
+from models.features import Feature, Time, features_to_json, raw_feature_names
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.components.anomaly_gate.slice_names import slices_to_json
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
@@ -107,7 +107,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         report=anomaly_gate.outputs["report"],
         name=config.name,
         label=config.label.column,
-        features=features_to_json(config.features),
+        features=features_to_json({**_times(config), **config.features}),
         code_digest=step_code("DataReport"),
     )
     nodes = [example_gen, statistics_gen, schema_gen, curated, earlier, validator]
@@ -117,6 +117,16 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         schema=schema,
         gate=anomaly_gate,
     )
+
+
+def _times(config: Config) -> dict[str, Feature]:
+    """The columns that hold points in time, features or not."""
+    formats = config.data.columns
+    names = [name for name, form in formats.items() if form.type == "time"]
+    if config.split.strategy == "time" and config.split.column:
+        names.append(config.split.column)
+    elapsed = {name for name, form in formats.items() if form.elapsed}
+    return {name: Time() for name in names if name not in elapsed}
 
 
 def needed_columns(config: Config) -> list[str]:

@@ -9,6 +9,7 @@ from common.output_folder import OutputFolder
 from models.probabilities.cost import Cost
 from models.train_options import TrainOptions
 from models.training.search_space import Dimension, Tuning
+from pipeline.column_format import ColumnFormat
 from pipeline.config import Validation
 from pipeline.config_loading import load_config
 from pipeline.reading.data_source import find_source
@@ -108,3 +109,17 @@ def test_a_new_price_searches_again_only_where_trials_are_judged_by_cost(create,
 
     assert parameters("expected_cost", 9) != parameters("expected_cost", 5)
     assert parameters("pr_auc", 9) == parameters("pr_auc", 5)
+
+
+def test_the_data_page_knows_times_that_are_no_features(create, config):
+    from models.features import Time, features_from_json, of_kind
+
+    formats = {
+        "started": ColumnFormat(type="time"),
+        "age": ColumnFormat(type="time", elapsed=True),
+    }
+    data = dataclasses.replace(config.data, columns=formats)
+    report = create(dataclasses.replace(config, data=data))["DataReport"]
+    features = features_from_json(report.exec_properties["features"])
+    assert list(of_kind(features, Time)) == ["started"]
+    assert features["pressure"].unit == "bar"
