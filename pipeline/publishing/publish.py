@@ -47,10 +47,9 @@ def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
         path = reports / f"{name}-{run.use_case}.html"
         _replace(path, _filled(html, stamp, root=""))
         latest.append(path)
-    if latest:
+    if reports.is_dir():  # a stopped run may have left other reports there
         write_index(reports)
-        latest.append(reports / INDEX_FILE)
-    return latest
+    return [*latest, reports / INDEX_FILE] if latest else []
 
 
 def publish_page(html: str, name: str, stamp: Stamp, reports: Path) -> Path:

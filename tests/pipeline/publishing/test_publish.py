@@ -98,6 +98,15 @@ def test_a_run_without_a_page_publishes_nothing(store, tmp_path):
     assert not (tmp_path / "reports").exists()
 
 
+def test_a_stopped_run_has_its_other_reports_in_the_index(store, tmp_path):
+    record_data_steps(Recorder(store, "r1", provenance()))
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "anomalies-wells.md").write_text("None.")
+
+    assert publish(store, tmp_path, "r1") == []
+    assert 'href="anomalies-wells.md"' in (tmp_path / "reports" / "index.html").read_text()
+
+
 def test_plotly_is_written_once_beside_the_pages(tmp_path):
     reports = tmp_path / "reports"
     publish_page(PAGE, "model", STAMP, reports)
