@@ -7,6 +7,7 @@ from ml_metadata.proto import metadata_store_pb2
 from common.metadata import sqlite_connection
 from common.output_folder import OutputFolder
 from pipeline.cleaning.clean import clean, format_size
+from pipeline.components.pusher.version_folder import withdraw_version, withdrawn_folder
 from pipeline.lineage.graph import read_graph
 from pipeline.publishing.stamp import make_stamp
 from tests.pipeline.records import Recorder, provenance, record_run
@@ -125,6 +126,21 @@ def test_of_older_versions_only_the_model_stays_for_a_rollback(store, folder):
     assert not exists(store, old["evaluation"])
     assert not folder.run("r0").exists()
     assert (folder.serving("wells") / "100").is_dir()
+
+
+def test_the_model_of_a_withdrawn_version_stays_for_its_return(store, folder):
+    old = add_run(store, folder, "r0", version="100")
+    add_run(store, folder, "r1", version="200", baseline=old["model"])
+    add_run(store, folder, "r2")
+    withdraw_version(folder.serving("wells"), 200)
+    newer = read_graph(store).of_type("Model")[1]
+
+    done = clean(store, folder, keep=1, dry_run=False)
+
+    # 100 is served now, and its run stays whole; 200 may be put back.
+    assert {"r0", "r2"} <= set(done.kept)
+    assert exists(store, newer.id)
+    assert withdrawn_folder(folder.serving("wells"), 200).is_dir()
 
 
 def test_the_baseline_stays_even_if_it_was_never_served(store, folder):
