@@ -48,18 +48,15 @@ def answers_of(errors: pa.Table, group: str | None) -> Answers:
 
     Args:
         errors: `errors.parquet`.
-        group: Column whose equal values are not independent examples, or None.
-
-    Raises:
-        ValueError: The table has no such column.
+        group: Column whose equal values are not independent examples, or None. Rows without a value
+            form one group, as for the Evaluator; the table lacks a column without any value.
     """
     groups = None
-    if group is not None:
-        if group not in errors.column_names:
-            raise ValueError(f"ErrorAnalyzer's table has no column {group}, the one of the groups.")
-        # A missing value is a group of its own, as for the Evaluator.
+    if group is not None and group in errors.column_names:
         codes = errors.column(group).combine_chunks().dictionary_encode(null_encoding="encode")
         groups = codes.indices.to_numpy(zero_copy_only=False).astype(np.uint64)
+    elif group is not None:
+        groups = np.zeros(errors.num_rows, np.uint64)
     labels, probabilities, decisions = (
         errors.column(name).to_numpy() for name in ("label", "probability", "decision")
     )

@@ -72,9 +72,8 @@ def test_equal_groups_are_one_unit_and_missing_ones_together(answers):
     assert alone[-1] == pytest.approx(0.025 ** (1 / 3))
 
 
-def test_a_group_that_the_table_lacks_is_named():
-    with pytest.raises(ValueError, match="no column magnet"):
-        figures.answers_of(ERRORS, "magnet")
+def test_without_any_value_of_the_group_all_rows_form_one_unit():
+    assert figures.answers_of(ERRORS, "magnet").groups.tolist() == [0] * 10
 
 
 def test_the_calibration_has_the_bins_that_hold_examples(answers):
