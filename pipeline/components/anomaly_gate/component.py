@@ -1,7 +1,7 @@
 """The AnomalyGate component."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -110,17 +110,25 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         folder.mkdir(parents=True, exist_ok=True)
     path.write_text(f"# Anomalies of {name}\n\n{drift}.\n\n{text or 'None.'}\n", encoding="utf-8")
     (Path(report.uri) / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
-    stopping = [finding for finding in findings if finding.stops]
-    report.set_int_custom_property("num_anomalies", len(stopping))
-    has_drifted = any(finding.is_drift for finding in findings)
-    report.set_int_custom_property(DRIFTED_KEY, int(has_drifted))
-    report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
-    report.set_string_custom_property(WARNINGS_KEY, describe_warnings(findings))
+    stopping = _note_findings(report, findings)
     if stopping:
+        only_drift = all(finding.is_drift for finding in stopping)
+        what = "differ from the data accepted before" if only_drift else "do not match the schema"
         raise InputError(
-            f"The data{_of_span(report)} do not match the schema; nothing was trained.\n"
+            f"The data{_of_span(report)} {what}; nothing was trained.\n"
             f"{findings_table(stopping)}\n{drift}.\nThe whole report: {path}"
         )
+
+
+def _note_findings(report: ExampleValidationMetrics, findings: Sequence[Finding]) -> list[Finding]:
+    """Records the numbers of findings and the warnings; returns the findings that stop the run."""
+    stopping = [finding for finding in findings if finding.stops]
+    report.set_int_custom_property("num_anomalies", len(stopping))
+    report.set_int_custom_property("num_warnings", len(findings) - len(stopping))
+    report.set_string_custom_property(WARNINGS_KEY, describe_warnings(findings))
+    has_drifted = any(finding.is_drift for finding in findings)
+    report.set_int_custom_property(DRIFTED_KEY, int(has_drifted))
+    return stopping
 
 
 def _read_schema(schema: Schema) -> schema_pb2.Schema:

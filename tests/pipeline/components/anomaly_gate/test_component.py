@@ -127,7 +127,7 @@ def test_data_without_spans_are_no_reference_for_a_span(tmp_path):
 
 
 def test_drift_stops_the_run_and_says_against_what(tmp_path):
-    with pytest.raises(InputError, match=r"(?s)of span 4 do not match.*far off.*against span 3"):
+    with pytest.raises(InputError, match=r"(?s)of span 4 differ from.*far off.*against span 3"):
         _judge(tmp_path, GOOD, anomalies=DRIFT)
 
 
