@@ -225,3 +225,64 @@ def test_hydraulic_wide_is_one_signal_and_split_by_blocks(tmp_path):
     assert (
         "The rows form 73 runs of equal labels" in (tmp_path / "configs" / "rig.yaml").read_text()
     )
+
+
+def _write_wells(folder: Path) -> Path:
+    """400 rows; 60 with a cracked bearing, and a flag of the seal beside the label."""
+    rng = np.random.default_rng(0)
+    state = np.array(["fine"] * 300 + ["worn"] * 40 + ["cracked"] * 60)
+    frame = pd.DataFrame(
+        {
+            "pressure": rng.normal(size=400).round(4),
+            "mode": rng.choice(["a", "b"], 400),
+            "failed_seal": rng.integers(0, 2, 400),
+            "failed_bearing": state,
+        }
+    )
+    frame.sample(frac=1, random_state=0).to_csv(folder / "wells.csv", index=False)
+    return folder / "wells.csv"
+
+
+def _init_wells(folder: Path) -> str:
+    report = initialise(
+        str(_write_wells(folder)),
+        label="failed_bearing",
+        positive="cracked",
+        name=None,
+        project_dir=folder,
+        force=False,
+    )
+    return report.config_path.read_text("utf-8")
+
+
+def test_a_sibling_of_the_label_is_left_out_and_asked_about(tmp_path):
+    text = _init_wells(tmp_path)
+    words = " ".join(text.replace("#", " ").split())
+    assert "Note: Is `failed_seal` known before the fault?" in words
+    assert "\n  # failed_seal: {kind: numeric}\n" in text
+    config = load_config(tmp_path / "configs" / "wells.yaml")
+    assert list(config.features) == ["pressure", "mode"]
+
+
+def test_other_values_of_the_label_are_named_as_healthy(tmp_path):
+    words = " ".join(_init_wells(tmp_path).replace("#", " ").split())
+    assert "Healthy are `fine`, `worn`." in words or "Healthy are `worn`, `fine`." in words
+
+
+def test_the_yaml_says_what_recall_the_test_split_can_show(tmp_path):
+    text = _init_wells(tmp_path)
+    words = " ".join(text.replace("#", " ").split())
+    # A tenth of 60 faults: 0.025^(1/6) = 0.541.
+    assert "The test split will have about 6 faults" in words
+    assert "only a recall above 0.54 is shown with 95 % confidence" in words
+    uncommented = text.replace("# gate:", "gate:").replace("#   bars:", "  bars:")
+    path = tmp_path / "configs" / "wells.yaml"
+    path.write_text(uncommented.replace("# cost:", "cost:"), "utf-8")
+    config = load_config(path)
+    assert config.gate.bars.given == {"recall": 0.5}
+    assert config.cost is not None
+
+
+def test_the_schema_has_no_comparator_of_fixed_size(tmp_path):
+    _init_wells(tmp_path)
+    assert "comparator" not in (tmp_path / "schema" / "wells.pbtxt").read_text("utf-8")
