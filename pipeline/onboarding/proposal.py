@@ -211,7 +211,7 @@ class _Work:
             if form.decimal == self.table.decimal:
                 form = replace(form, decimal=None)
             marks = column.written.marks
-            missing = (*Data(path="-").missing_values, *marks) if marks else None
+            missing = (*Data(path="-").missing_values, *marks) if marks else form.missing
             formats[name] = replace(form, missing=missing)
         return formats
 

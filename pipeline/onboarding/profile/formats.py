@@ -26,6 +26,9 @@ DateOrder = Literal["day-first", "month-first"]
 # Numbers that loggers write where they have no value.
 SENTINELS = (-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -32768.0)
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
+# Default marks that are words: in a column of texts each may be a value, as `None` of a damage is.
+_WORDS = frozenset({"NA", "N/A", "None", "?"})
+_NOT_WORDS = ("NaN", "nan", "null", "NULL")
 _NUMBER_FORMATS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (",", None),
     (".", ","),
@@ -65,6 +68,7 @@ class TextFacts:
         suffixes: Suffix after a number to the texts with it.
         time_hits: Values that each time format reads.
         not_utf8: Values that are not UTF-8.
+        marked: Default missing marks and how often each occurs.
     """
 
     kinds: set[Kind] = field(default_factory=set)
@@ -84,6 +88,7 @@ class TextFacts:
     suffixes: Counter[str] = field(default_factory=Counter)
     time_hits: Counter[str] = field(default_factory=Counter)
     not_utf8: int = 0
+    marked: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_texts(self) -> int:
@@ -98,12 +103,18 @@ class TextFacts:
         if not values.is_text(column.type):
             self._add_numbers(column)
             return
-        text = ColumnFormat(type="text", missing=tuple(default_marks))
+        text = ColumnFormat(type="text", missing=())
         present, bad = contract.read_column(column, text, default_marks=())
         self.not_utf8 += int(bad.sum())
         counted = present.drop_null().value_counts()
         texts = counted.field("values").cast(pa.string())
         counts = np.asarray(counted.field("counts"), np.int64)
+        marked = np.asarray(pc.is_in(texts, pa.array(default_marks, pa.string())))
+        for mark, hits in zip(
+            texts.filter(pa.array(marked)).to_pylist(), counts[marked].tolist(), strict=True
+        ):
+            self.marked[mark] += hits
+        texts, counts = texts.filter(pa.array(~marked)), counts[~marked]
         self.num_present += int(counts.sum())
         self._add_texts(texts, counts)
 
@@ -249,7 +260,7 @@ class Written:
         """Returns the format with its own marks, for reading; `value_type` reads it otherwise."""
         if self.form is None:
             raise ValueError("a list has no format of single values")
-        missing = (*default_marks, *self.marks) if self.marks else None
+        missing = (*default_marks, *self.marks) if self.marks else self.form.missing
         if value_type is None:
             return replace(self.form, missing=missing)
         return ColumnFormat(type=value_type, missing=missing)
@@ -545,4 +556,14 @@ def _as_text(facts: TextFacts) -> Written:
     if facts.all_whole and not facts.num_texts and facts.num_plain:
         reason = "leading zeros" if facts.leading_zeros else "whole numbers beyond 64 bits"
         reason += ", so the values are names and are read as text"
-    return Written(form=ColumnFormat(type="text"), reason=reason, num_unfit=facts.not_utf8)
+    words = sorted(set(facts.marked) & _WORDS)
+    if not words:
+        return Written(form=ColumnFormat(type="text"), reason=reason, num_unfit=facts.not_utf8)
+    # A client sends these as they are, so they must be values in the examples too.
+    shown = " and ".join(quoted(word) for word in words)
+    verb = "is a value" if len(words) == 1 else "are values"
+    return Written(
+        form=ColumnFormat(type="text", missing=_NOT_WORDS),
+        reason=f"{shown} {verb} of this column, not missing",
+        num_unfit=facts.not_utf8,
+    )

@@ -203,6 +203,66 @@ def test_lists_of_one_length_are_signals_and_others_are_left_out(base, propose_f
     assert "the signals' sampling rate" in proposal.left_out["sampling_rate_hz"]
 
 
+def _recordings(lengths):
+    return [np.sin(np.arange(length) / 5).astype(np.float32) for length in lengths]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "signal", "words"),
+    [
+        # 40 to 42 samples: the shortest loses 1 - 40/42 = 4.8 % of the longest.
+        ([40, 41, 42], Signal(num_samples=40, lengths="cut"), "drops at most 4.8 %"),
+        ([20, 30, 40], Signal(num_samples=40, lengths="pad"), "padded with gaps to the longest"),
+    ],
+)
+def test_recordings_of_unequal_length_are_cut_or_padded(base, propose_for, lengths, signal, words):
+    base["wave"] = _recordings([lengths[n % 3] for n in range(ROWS)])
+    proposal = propose_for(base, kind="parquet")
+    feature, reason = proposal.features["wave"]
+    assert feature == signal
+    assert words in reason
+    assert proposal.notes[-1].startswith(f"`wave`: lists of {lengths[0]} to {lengths[-1]} numbers")
+    if signal.lengths == "pad":  # all but those of 40 samples have gaps
+        assert proposal.validation.max_gap_share == 1.0
+
+
+def test_recordings_at_different_rates_are_resampled(base, propose_for):
+    half = np.arange(ROWS) % 2 == 0
+    base["wave"] = _recordings(np.where(half, 25, 50))
+    base["fs_hz"] = np.where(half, 250.0, 500.0)
+    proposal = propose_for(base, kind="parquet")
+    feature, reason = proposal.features["wave"]
+    # The median of 500 times 25 and 500 times 50 is 37.5.
+    assert (feature.num_samples, feature.lengths, feature.rate_column) == (37, "resample", None)
+    assert "at different sampling rates" in reason
+
+
+def test_a_list_column_that_is_most_of_the_data_is_not_left_out_silently(base, propose_for):
+    base["wave"] = _recordings([4 if n else 4_000 for n in range(ROWS)])
+    proposal = propose_for(base, kind="parquet")
+    assert "lists of 4 to 4000 numbers" in proposal.left_out["wave"]
+    # 3,996 + 4,000 samples beside 1,000 values of `x`.
+    assert "WARNING: `wave` HOLDS 89 % OF THE DATA AND IS LEFT OUT" in proposal.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "rates", "is_rate"),
+    [
+        ("rate", [500.0], True),
+        ("wave_hz", [500.0, 250.0], True),  # a rate of the signal `wave`
+        ("shaft_hz", [500.0], True),
+        ("shaft_hz", [500.0, 250.0, 320.0], False),  # a measurement
+    ],
+)
+def test_a_rate_is_recognised_by_its_name_and_by_its_values(
+    base, propose_for, name, rates, is_rate
+):
+    base["wave"] = list(RNG.normal(size=(ROWS, 16)).astype(np.float32))
+    base[name] = [rates[n % len(rates)] for n in range(ROWS)]
+    feature, _ = propose_for(base, kind="parquet").features["wave"]
+    assert feature.rate_column == (name if is_rate else None)
+
+
 def test_gaps_and_wrong_rates_of_the_data_are_let_pass_twice(base, propose_for):
     recordings = RNG.normal(size=(ROWS, 16))
     recordings[:100, 3] = np.nan
@@ -256,6 +316,18 @@ def test_texts_among_numbers_mean_missing_in_that_column_alone(base, propose_for
     assert proposal.formats["alike"].missing[-1] == "red"
     assert proposal.formats["colour"].missing is None
     assert isinstance(proposal.features["colour"][0], Categorical)
+
+
+def test_a_word_that_may_be_a_mark_is_a_value_in_a_column_of_texts(base, propose_for):
+    base["damage"] = RNG.choice(["None", "minor", "major"], ROWS)
+    base["reading"] = np.where(
+        RNG.random(ROWS) < 0.1, "NA", RNG.normal(size=ROWS).round(3).astype(str)
+    )
+    proposal = propose_for(base)
+    assert "None" not in (proposal.formats["damage"].missing or ("None",))
+    assert proposal.table.columns["damage"].num_missing == 0
+    assert set(proposal.table.columns["damage"].tally.texts) == {"None", "minor", "major"}
+    assert proposal.formats["reading"].missing is None  # `NA` is a default mark of numbers
 
 
 def test_a_code_among_numbers_makes_a_category(base, propose_for):
