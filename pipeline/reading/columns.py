@@ -218,11 +218,20 @@ def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
     for name, kinds in profile.kinds.items():
         if name in inside:
             continue
-        if "none" in kinds and name not in spec.required:
+        if name not in spec.needed and name not in spec.required and not _is_holdable(kinds):
             _LOGGER.warning("Column %s is excluded: a tf.Example cannot hold its type.", name)
             continue
         columns.append(_decide(name, kinds, profile.texts.get(name), spec))
     return tuple(sorted(columns, key=lambda column: column.name))
+
+
+def _is_holdable(kinds: set[Kind]) -> bool:
+    """Tells whether a tf.Example can hold a column; texts and lists of numbers do not mix."""
+    elements = {kind.removesuffix(" list") for kind in kinds - {"empty"}}
+    is_list = any(kind.endswith("list") for kind in kinds)
+    return "none" not in kinds and (
+        not is_list or elements == {"bytes"} or elements <= {"int", "float"}
+    )
 
 
 def check_names(

@@ -112,6 +112,14 @@ def test_whole_numbers_in_one_file_and_fractions_in_another_are_fractions():
     assert types_of(first, second, csv=False)["a"] == "float"
 
 
+def test_an_unused_column_of_lists_and_texts_is_left_out_and_a_used_one_refused():
+    first = pa.record_batch({"y": [0], "log": pa.array([[1.0, 2.0]])})
+    second = pa.record_batch({"y": [1], "log": pa.array(["none"])})
+    assert set(types_of(first, second, csv=False)) == {"y"}
+    with pytest.raises(InputError, match="`log` must hold lists of numbers, found"):
+        decide(first, second, csv=False, needed=("y", "log"))
+
+
 def test_wide_columns_become_one_signal_in_the_order_of_their_numbers():
     batch = text_batch(y=["0"], t10=["3"], t2=["2"], t1=["1"], t99=["9"])
     found = decide(batch, wide_signals={"s": WideColumns(first="t1", last="t10")})
