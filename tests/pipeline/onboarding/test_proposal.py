@@ -221,7 +221,7 @@ def test_recordings_of_unequal_length_are_cut_or_padded(base, propose_for, lengt
     feature, reason = proposal.features["wave"]
     assert feature == signal
     assert words in reason
-    assert proposal.notes[-1].startswith(f"`wave`: lists of {lengths[0]} to {lengths[-1]} numbers")
+    assert proposal.notes[0].startswith(f"`wave`: lists of {lengths[0]} to {lengths[-1]} numbers")
     if signal.lengths == "pad":  # all but those of 40 samples have gaps
         assert proposal.validation.max_gap_share == 1.0
 
@@ -242,7 +242,7 @@ def test_a_list_column_that_is_most_of_the_data_is_not_left_out_silently(base, p
     proposal = propose_for(base, kind="parquet")
     assert "lists of 4 to 4000 numbers" in proposal.left_out["wave"]
     # 3,996 + 4,000 samples beside 1,000 values of `x`.
-    assert "WARNING: `wave` HOLDS 89 % OF THE DATA AND IS LEFT OUT" in proposal.notes[-1]
+    assert "WARNING: `wave` HOLDS 89 % OF THE DATA AND IS LEFT OUT" in proposal.notes[0]
 
 
 @pytest.mark.parametrize(
