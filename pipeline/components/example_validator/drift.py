@@ -9,7 +9,9 @@ from common.config_values import JsonValue
 from measuring.drift import Distance, category_distance, number_distance, share_distance
 from models.features import Categorical, Feature, Signal, Time, raw_feature_names
 from pipeline.components.statistics_gen.profiles import (
+    EXACT_ROWS,
     LEVEL,
+    QUANTILE_ERROR,
     SPREAD,
     VALUE,
     ColumnProfile,
@@ -153,7 +155,12 @@ class _Pair:
         for measure in measures:
             if measure in a.numbers and measure in b.numbers and min(sizes):
                 distance = number_distance(
-                    a.numbers[measure], sizes[0], b.numbers[measure], sizes[1], floor=self.floor
+                    a.numbers[measure],
+                    sizes[0],
+                    b.numbers[measure],
+                    sizes[1],
+                    floor=self.floor,
+                    error=sum(QUANTILE_ERROR for size in sizes if size > EXACT_ROWS),
                 )
                 medians = [numbers[len(numbers) // 2] for numbers in _both(a, b, measure)]
                 text = f"median {medians[1]:.6g} then, {medians[0]:.6g} now"

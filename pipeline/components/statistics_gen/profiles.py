@@ -15,6 +15,10 @@ from common.config_values import JsonValue
 PROFILE_FILE = "profile.json"
 # Measures of a column of numbers; a recording is measured by its mean and standard deviation.
 VALUE, LEVEL, SPREAD = "value", "level", "spread"
+# Largest error of a quantile's rank, as a share of the rows; as TFDV's. A smaller one would take
+# hundreds of kilobytes a column. Of so few rows the quantiles are exact.
+QUANTILE_ERROR = 0.01
+EXACT_ROWS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)

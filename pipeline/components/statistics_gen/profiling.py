@@ -14,6 +14,7 @@ from tfx_bsl import sketches
 
 from pipeline.components.statistics_gen.profiles import (
     LEVEL,
+    QUANTILE_ERROR,
     SPREAD,
     VALUE,
     ColumnProfile,
@@ -22,7 +23,6 @@ from pipeline.components.statistics_gen.profiles import (
 )
 
 _NUM_QUANTILES = 256
-_QUANTILE_ERROR = 1e-3  # of a rank, as a share of the rows
 _MAX_CATEGORIES = 1_000
 
 
@@ -83,7 +83,7 @@ class _Column:
     def _add_values(self, measure: str, numbers: NDArray[np.float64]) -> None:
         if measure not in self._sketches:
             self._sketches[measure] = sketches.QuantilesSketch(
-                eps=_QUANTILE_ERROR, max_num_elements=1 << 32, num_streams=1
+                eps=QUANTILE_ERROR, max_num_elements=1 << 32, num_streams=1
             )
         self._sketches[measure].AddValues(pa.array(numbers[np.isfinite(numbers)]))
 

@@ -55,9 +55,9 @@ def test_parts_give_the_profile_of_the_whole():
     whole = pa.record_batch({"x": columns})
     together = profile_of(whole.slice(0, 3_000), whole.slice(3_000)).columns["x"].numbers["value"]
     exact = np.quantile(numbers, np.linspace(0, 1, len(together)))
-    # Ranks may differ by 0.1 % of the rows.
+    # Ranks may differ by 1 % of the rows, and by one step of 256.
     ranks = np.searchsorted(np.sort(numbers), together) / len(numbers)
-    assert ranks == pytest.approx(np.searchsorted(np.sort(numbers), exact) / 8_000, abs=0.006)
+    assert ranks == pytest.approx(np.searchsorted(np.sort(numbers), exact) / 8_000, abs=0.014)
 
 
 def test_a_part_without_a_column_counts_as_missing():
