@@ -55,7 +55,6 @@ def number_distance(
     num_then: int,
     *,
     floor: float,
-    error: float = 0.0,
 ) -> Distance:
     """Returns the Kolmogorov-Smirnov distance of two samples of numbers.
 
@@ -65,7 +64,6 @@ def number_distance(
         then: Quantiles of the other sample, or that sample.
         num_then: Its size.
         floor: The smallest distance that matters.
-        error: Largest error of the distance from approximate quantiles; no evidence of drift.
 
     References:
         Smirnov, Table for estimating the goodness of fit of empirical distributions, Annals of
@@ -76,8 +74,7 @@ def number_distance(
     gaps = _distribution(a, points) - _distribution(b, points)
     distance = float(np.abs(gaps).max(initial=0.0))
     harmonic = num_now * num_then / (num_now + num_then)
-    evidence = max(0.0, distance - error)
-    p_value = min(1.0, 2 * float(np.exp(-2 * harmonic * evidence**2)))
+    p_value = min(1.0, 2 * float(np.exp(-2 * harmonic * distance**2)))
     return Distance(value=distance, floor=floor, p_value=p_value)
 
 

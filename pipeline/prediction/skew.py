@@ -169,7 +169,8 @@ class _ColumnCounts:
         if self._reference.counts:
             yield from self._category_skews(name)
         for measure, counts in self._bins.items():
-            yield from self._number_skews(name, measure, counts, num_present_then)
+            num_sampled = self._reference.num_sampled[measure]
+            yield from self._number_skews(name, measure, counts, num_sampled)
 
     def _category_skews(self, name: str) -> Iterator[Skew]:
         then = self._reference.counts

@@ -17,11 +17,6 @@ def test_the_distance_of_numbers_is_the_largest_gap_of_their_distributions():
     assert distance.p_value == pytest.approx(0.7358, abs=1e-4)
 
 
-def test_the_error_of_approximate_quantiles_is_no_evidence():
-    exact = number_distance([1, 2, 3, 4], 4, [3, 4, 5, 6], 4, floor=FLOOR, error=0.5)
-    assert (exact.value, exact.p_value) == (pytest.approx(0.5), 1.0)
-
-
 def test_quantiles_give_the_distance_of_the_samples():
     a, b = RNG.normal(size=20_000), RNG.normal(0.5, size=20_000)
     exact = number_distance(a, 20_000, b, 20_000, floor=FLOOR).value

@@ -9,9 +9,7 @@ from common.config_values import JsonValue
 from measuring.drift import Distance, category_distance, number_distance, share_distance
 from models.features import Categorical, Feature, Signal, Time, raw_feature_names
 from pipeline.components.statistics_gen.profiles import (
-    EXACT_ROWS,
     LEVEL,
-    QUANTILE_ERROR,
     SPREAD,
     VALUE,
     ColumnProfile,
@@ -151,16 +149,14 @@ class _Pair:
                 yield CATEGORIES, (distance, _category_text(distance.where, a, b))
             return
         measures = (LEVEL, SPREAD) if isinstance(feature, Signal) else (VALUE,)
-        sizes = self.now.num_rows - a.num_missing, self.then.num_rows - b.num_missing
         for measure in measures:
-            if measure in a.numbers and measure in b.numbers and min(sizes):
+            if measure in a.numbers and measure in b.numbers:
                 distance = number_distance(
                     a.numbers[measure],
-                    sizes[0],
+                    a.num_sampled[measure],
                     b.numbers[measure],
-                    sizes[1],
+                    b.num_sampled[measure],
                     floor=self.floor,
-                    error=sum(QUANTILE_ERROR for size in sizes if size > EXACT_ROWS),
                 )
                 medians = [numbers[len(numbers) // 2] for numbers in _both(a, b, measure)]
                 text = f"median {medians[1]:.6g} then, {medians[0]:.6g} now"

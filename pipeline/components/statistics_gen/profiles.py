@@ -15,10 +15,6 @@ from common.config_values import JsonValue
 PROFILE_FILE = "profile.json"
 # Measures of a column of numbers; a recording is measured by its mean and standard deviation.
 VALUE, LEVEL, SPREAD = "value", "level", "spread"
-# Largest error of a quantile's rank, as a share of the rows; as TFDV's. A smaller one would take
-# hundreds of kilobytes a column. Of so few rows the quantiles are exact.
-QUANTILE_ERROR = 0.01
-EXACT_ROWS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +24,13 @@ class ColumnProfile:
     Attributes:
         num_missing: Rows without a value.
         numbers: By measure, the quantiles at equidistant probabilities from 0 to 1.
+        num_sampled: By measure, the number of values that they are from.
         counts: Rows of each category; empty for other numbers and if there are too many categories.
     """
 
     num_missing: int = 0
     numbers: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    num_sampled: Mapping[str, int] = Field(default_factory=dict)
     counts: Mapping[str, int] = Field(default_factory=dict)
 
 

@@ -71,6 +71,7 @@ def _smaller(column: ColumnProfile, feature: Feature) -> ColumnProfile:
     return ColumnProfile(
         num_missing=column.num_missing,
         numbers={measure: _thinned(values) for measure, values in numbers.items()},
+        num_sampled={measure: column.num_sampled[measure] for measure in numbers},
     )
 
 

@@ -19,11 +19,19 @@ REFERENCE = make_reference(
         num_rows=ROWS,
         columns={
             # Evenly between 0 and 1.
-            "pressure": ColumnProfile(num_missing=200, numbers={"value": GRID}),
+            "pressure": ColumnProfile(
+                num_missing=200, numbers={"value": GRID}, num_sampled={"value": 1_800}
+            ),
             "maker": ColumnProfile(counts={"a": 1_000, "b": 600, "c": 400}),
-            "code": ColumnProfile(counts={"7": 1_000, "8": 1_000}, numbers={"value": (7, 8)}),
-            "wave": ColumnProfile(numbers={"level": GRID, "spread": GRID}),
-            "at": ColumnProfile(numbers={"value": GRID}),
+            "code": ColumnProfile(
+                counts={"7": 1_000, "8": 1_000},
+                numbers={"value": (7, 8)},
+                num_sampled={"value": ROWS},
+            ),
+            "wave": ColumnProfile(
+                numbers={"level": GRID, "spread": GRID}, num_sampled={"level": ROWS, "spread": ROWS}
+            ),
+            "at": ColumnProfile(numbers={"value": GRID}, num_sampled={"value": 1_800}),
         },
     ),
     {
