@@ -14,6 +14,8 @@ from common.example_files import (
 )
 from tests.example_files import write_split
 
+pytestmark = pytest.mark.tensorflow
+
 
 def example(**columns):
     import tensorflow as tf

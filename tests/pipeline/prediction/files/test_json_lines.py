@@ -82,7 +82,7 @@ def test_files_folders_and_globs(tmp_path):
     [
         ("absent.csv", "No data found"),
         ("a.tfrecord", "is a TFRecord file"),
-        ("a.xlsx", "Cannot infer the format"),
+        ("a.docx", "Cannot infer the format"),
     ],
 )
 def test_what_is_not_read_is_said(name, words, tmp_path):
