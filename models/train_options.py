@@ -49,14 +49,14 @@ class TrainOptions:
 
     Attributes:
         epochs: Most passes over the train split, > 0; early stopping usually ends sooner.
-        batch_size: Examples a step, > 0.
+        batch_size: Examples per step, > 0.
         learning_rate: Adam's first step size, > 0; it falls to 0 along half a cosine.
         patience: Epochs without a better eval PR-AUC before training stops, > 0.
         class_weight: `balanced` weighs both classes equally in the loss, for faults so few that
             the network would learn the healthy alone; `none` counts examples.
         loss: `cross_entropy`, or `focal`, which counts examples less that are already right, for
             many easy negatives that drown the few hard ones.
-        focal_gamma: How much less, in [0, 10]; 0 is cross-entropy. For `focal` only.
+        focal_gamma: Exponent of the focal loss, in [0, 10]; 0 is cross-entropy. For `focal` only.
         hard_negatives: Counts those negatives more that the model served before took for faults,
             for false alarms that come back; needs a calibration. None leaves all alike.
         augmentation: Signals that are varied while training, each with its ranges; for faults so

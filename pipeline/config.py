@@ -70,17 +70,17 @@ class Data:
         dataset: Name of a built-in data set, see `datasets/`.
         options: Options of the built-in data set.
         format: `csv`, `parquet` or `tfrecord`; by default the files' suffix tells.
-        window: How many spans to train on, the latest ones; by default all from `first_span` on,
-            or the latest alone where that is not given either. See docs/spans.md.
+        window: Number of latest spans to train on; by default all from `first_span` on, or only the
+            latest without `first_span`. See docs/spans.md.
         first_span: First span to use.
         last_span: Last span to use, by default the latest.
         max_bad_rows: Rows that may be put in quarantine before the run stops.
-        drop_duplicates: Keep one of rows that are equal in every column.
+        drop_duplicates: Whether to keep only one of several rows that are equal in every column.
         wide_signals: Signals spread over columns: name of the signal to its columns.
         missing_values: Texts that mean a missing value, besides the empty field, in columns
             without marks of their own.
-        columns: How the values of each column are written, see `ColumnFormat`. What is not named
-            here is read by its kind: plain numbers, ISO 8601 times, trimmed texts.
+        columns: How the values of each column are written. A column that is not named here is
+            read by its kind: plain numbers, ISO 8601 times, trimmed texts.
         encoding: Character encoding of CSV files.
         delimiter: Field delimiter of CSV files; by default the header tells.
         decimal: Decimal mark of numbers in texts.
@@ -244,8 +244,8 @@ class Evaluation:
     """What the Evaluator measures beside the whole test split.
 
     Attributes:
-        slices: Each entry is a list of columns whose value combinations are reported apart; in a
-            column's place may stand one value, a range, or a recording trouble (`SlicePart`).
+        slices: Each entry is a list of columns whose value combinations are reported apart. An
+            entry of the list may also be one value, a range, or a recording trouble.
         confidence: Two-sided confidence of every interval and of the gate, in [0.5, 1).
     """
 
@@ -328,7 +328,7 @@ class MlflowTracking:
     """Export of runs to a local MLflow store.
 
     Attributes:
-        store: A folder, or `sqlite:///FILE`; relative ones lie in the output folder.
+        store: A folder, or `sqlite:///FILE`; a relative path starts at the output folder.
         experiment: Name of MLflow's experiment; by default the use case's.
     """
 
@@ -359,7 +359,7 @@ class Beam:
     """Where `beam_runner.py` runs the data-parallel steps; `faultline run` stays on this machine.
 
     Attributes:
-        engine: `local`, `flink`, `spark` or `dataflow`.
+        engine: Where the steps run; `local` is this machine.
         options: Beam's own options for that engine, such as `job_endpoint: "flink:8099"`.
         artifacts: Folder or bucket of the artifacts, by default in the output folder; workers on
             other machines need a bucket.
@@ -386,8 +386,9 @@ class Config:
         sampling: Which negatives of the train split are omitted; none by default.
         train: Training options.
         tuning: Search for better training options; by default there is none.
-        calibration: How corrected logits become probabilities: `platt`, `temperature`, `isotonic`
-            or `none`, see `models.features.ModelSpec`.
+        calibration: How the corrected logits become probabilities, fitted on eval: `platt` (slope
+            and intercept, good with few positives), `temperature` (slope alone), `isotonic` (any
+            rising function, 200 positives or more), `none` (the correction alone).
         cost: Costs of decisions, if given.
         threshold: Rule for the alarm threshold.
         evaluation: Slices and the confidence of intervals.
