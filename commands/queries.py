@@ -2,17 +2,20 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
 
 from common.errors import InputError
 from common.metadata_options import Metadata
 from pipeline.config_loading import load_config
 
 _PIPE_WIDTH = 160
+_UNLIMITED = 10_000  # characters: wider than any word
 
 
 def print_runs(config_path: Path | None, output: Path, *, as_json: bool) -> int:
@@ -62,7 +65,8 @@ def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) 
 
     store, running = open_runs(config_path, output), _is_locked(output)
     made = prepare_tensorboard(store, output, may_be_running=running)
-    text = f"{made['num_runs']} runs. View them: tensorboard --logdir {made['logdir']}"
+    logdir = shlex.quote(str(made["logdir"]))
+    text = f"{made['num_runs']} runs. View them: tensorboard --logdir {logdir}"
     print_answer(made, lambda: text, as_json=as_json)
     return 0
 
@@ -71,7 +75,7 @@ def approve_model(run_id: str, by: str, why: str, config_path: Path | None, outp
     """Records a person's approval of a model; returns the exit code.
 
     Args:
-        run_id: The run that trained the model.
+        run_id: The run that trained the model; a unique prefix of its id is enough.
         by: Who approves it.
         why: The reason.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
@@ -82,9 +86,9 @@ def approve_model(run_id: str, by: str, why: str, config_path: Path | None, outp
 
     store = open_runs(config_path, output)
     with exclusive(open_output(output)):
-        record_approval(store, Approval(run_id=run_id, by=by, why=why))
+        approved = record_approval(store, Approval(run_id=run_id, by=by, why=why))
     _console(stderr=False).print(
-        f"Approved: {run_id}. Repeat the same `faultline run` to push the model."
+        f"Approved: {approved}. Repeat the same `faultline run` to push the model.", soft_wrap=True
     )
     return 0
 
@@ -174,12 +178,19 @@ def print_answer(values: Any, render: Callable[[], RenderableType], *, as_json: 
         render: Returns what rich prints for people.
         as_json: JSON on standard output, and text for people on standard error.
     """
+    # With --json, readable text goes to standard error, where the caller can still show it.
+    _print_unbroken(render(), _console(stderr=as_json))
     if as_json:
-        # Readable text goes to standard error, where a caller of --json can still show it.
-        _console(stderr=True).print(render())
         print(json.dumps(values, indent=2, default=str))  # noqa: T201
-    else:
-        _console(stderr=False).print(render())
+
+
+def _print_unbroken(renderable: RenderableType, console: Console) -> None:
+    """Prints lines of the console's width, or wider where an id or a path needs more."""
+    shown = console.render_str(renderable) if isinstance(renderable, str) else renderable
+    unlimited = console.options.update(width=_UNLIMITED)
+    longest = Measurement.get(console, unlimited, shown).minimum
+    console.width = max(console.width, longest)
+    console.print(shown)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -63,7 +63,7 @@ def resolve(graph: Graph, reference: str) -> Artifact | Run:
         graph: The metadata graph.
         reference: `latest` (the last pushed version that is not withdrawn), the name of a served
             model (the same of this model), a version, `NAME/VERSION`, a version's folder, a run's
-            id, or the id of a model artifact.
+            id or a unique prefix of it, or the id of a model artifact.
 
     Raises:
         InputError: The reference matches nothing or is ambiguous; the message lists what exists.
@@ -81,10 +81,29 @@ def resolve(graph: Graph, reference: str) -> Artifact | Run:
         )
     if matches:
         return matches[0].artifact
-    model = _by_artifact_id(graph, reference)
-    if model is None:
+    match = _by_artifact_id(graph, reference) or match_run(graph, reference)
+    if match is None:
         raise InputError(f"No model or run matches {reference}. {_listing(graph, pushed)}")
-    return model
+    return match
+
+
+def match_run(graph: Graph, reference: str) -> Run | None:
+    """Returns the run with this id, or the only one whose id starts with it, or None.
+
+    Raises:
+        InputError: Several ids start with it; the message lists the newest.
+    """
+    if reference in graph.runs:
+        return graph.runs[reference]
+    matches = [run_id for run_id in graph.runs if reference and run_id.startswith(reference)]
+    if len(matches) > 1:
+        newest = ", ".join(reversed(matches[-_NUM_LISTED:]))
+        more = len(matches) - _NUM_LISTED
+        rest = f" and {more} more" if more > 0 else ""
+        raise InputError(
+            f"{len(matches)} runs start with {reference}: {newest}{rest}. Give more of the id."
+        )
+    return graph.runs[matches[0]] if matches else None
 
 
 def _latest(graph: Graph, pushed: list[Pushed], reference: str) -> Pushed:

@@ -1,9 +1,11 @@
 """Terminal rendering of lineage as a tree and of runs as a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.tree import Tree
 
@@ -12,6 +14,9 @@ from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
 
+_Columns = Mapping[str, Callable[[RunRow], str]]
+
+_UNLIMITED = 10_000  # characters: wider than any table
 _STYLES = {
     RunState.COMPLETE: "green",
     RunState.FAILED: "red",
@@ -95,42 +100,64 @@ def _text(value: object) -> str:
     return str(value)
 
 
-def render_runs(rows: Sequence[RunRow]) -> Table:
-    """Returns the runs as a rich table."""
-    table = Table(box=None, pad_edge=False)
-    for header in ("run", "state", "data", "code"):
-        table.add_column(header, overflow="fold")
-    for header in ("PR-AUC", "ROC-AUC", "recall"):
-        table.add_column(header, justify="right", no_wrap=True)
-    for header in ("verdict", "version"):
-        table.add_column(header)
-    table.add_column("time", justify="right")
-    for row in rows:
-        table.add_row(
-            escape(row.run_id),
-            _state_text(row),
-            escape(_data_text(row.data)),
-            _code_text(row),
-            *(_figure(row.metrics.get(name)) for name in ("pr_auc", "roc_auc", "recall")),
-            _VERDICT_STYLES.get(row.verdict, escape(row.verdict)),
-            _version_text(row),
-            _duration_text(row.duration_s),
-        )
-    return table
+class RunsTable:
+    """The runs as a rich table, one line each; drops columns rather than wrap or cut a cell.
+
+    Below the table, a line per withdrawn version says who withdrew it and why.
+    """
+
+    def __init__(self, rows: Sequence[RunRow]) -> None:
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yields the table with as many columns as fit, then the withdrawals."""
+        columns, dropped = dict(_COLUMNS), list(_DROPPED_FIRST)
+        while dropped and self._width(console, columns) > options.max_width:
+            del columns[dropped.pop(0)]
+        yield self._table(columns)
+        for row in self._rows:
+            if row.withdrawn:
+                label, by, why = (row.withdrawn[key] for key in ("version", "by", "why"))
+                yield f"{escape(label)} [red]withdrawn[/red] by {escape(f'{by}: {why}')}"
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Returns the width of the columns that are never dropped, and of all columns."""
+        required = {name: cell for name, cell in _COLUMNS.items() if name not in _DROPPED_FIRST}
+        return Measurement(self._width(console, required), self._width(console, _COLUMNS))
+
+    def _width(self, console: Console, columns: _Columns) -> int:
+        wide = console.options.update(width=_UNLIMITED)
+        return Measurement.get(console, wide, self._table(columns)).maximum
+
+    def _table(self, columns: _Columns) -> Table:
+        table = Table(box=None, pad_edge=False)
+        for name in columns:
+            justify: JustifyMethod = "right" if name in _NUMBERS else "left"
+            table.add_column(name, justify=justify, no_wrap=True)
+        for row in self._rows:
+            table.add_row(*(cell(row) for cell in columns.values()))
+        return table
+
+
+def render_runs(rows: Sequence[RunRow]) -> RunsTable:
+    """Returns the runs as a table that rich prints."""
+    return RunsTable(rows)
 
 
 def _state_text(row: RunRow) -> str:
     at = f" at {row.stopped_at}" if row.stopped_at else ""
-    cached = f", {row.num_cached} of {row.num_steps} cached" if row.num_cached else ""
-    return f"[{_STYLES[row.state]}]{row.state}{escape(at)}[/]{cached}"
+    return f"[{_STYLES[row.state]}]{row.state}{escape(at)}[/]"
+
+
+def _cached_text(row: RunRow) -> str:
+    return f"{row.num_cached} of {row.num_steps}" if row.num_cached else ""
 
 
 def _version_text(row: RunRow) -> str:
     if row.withdrawn is None:
         return escape(row.version)
-    by_and_why = escape(f"{row.withdrawn['by']}: {row.withdrawn['why']}")
     version = str(row.withdrawn["version"]).rpartition("/")[2]
-    return f"{escape(version)} [red]withdrawn[/red] by {by_and_why}"
+    return f"{escape(version)} [red]withdrawn[/red]"
 
 
 def _data_text(data: Mapping[str, Any]) -> str:
@@ -159,3 +186,25 @@ def _duration_text(seconds: float) -> str:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _metric_cell(name: str) -> Callable[[RunRow], str]:
+    return lambda row: _figure(row.metrics.get(name))
+
+
+_COLUMNS: _Columns = {
+    "run": lambda row: escape(row.run_id),
+    "state": _state_text,
+    "data": lambda row: escape(_data_text(row.data)),
+    "code": _code_text,
+    "cached": _cached_text,
+    "PR-AUC": _metric_cell("pr_auc"),
+    "ROC-AUC": _metric_cell("roc_auc"),
+    "recall": _metric_cell("recall"),
+    "verdict": lambda row: _VERDICT_STYLES.get(row.verdict, escape(row.verdict)),
+    "version": _version_text,
+    "time": lambda row: _duration_text(row.duration_s),
+}
+_NUMBERS = {"PR-AUC", "ROC-AUC", "recall", "time"}
+# The columns that a narrow terminal does without, the least important first.
+_DROPPED_FIRST = ("cached", "ROC-AUC", "time", "code", "data", "recall", "PR-AUC", "verdict")

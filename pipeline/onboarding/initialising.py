@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shlex
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,7 +179,7 @@ def print_report(report: InitReport) -> None:
     if proposal.max_bad_rows:
         click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")
     click.echo(f"Wrote {report.config_path} and {report.schema_path}. Now run:")
-    click.echo(f"  faultline run --config {report.config_path}")
+    click.echo(f"  faultline run --config {shlex.quote(str(report.config_path))}")
 
 
 def _print_list(title: str, lines: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from pipeline.components.names import (
     ON_INCONCLUSIVE,
 )
 from pipeline.lineage.graph import Artifact, Graph, read_graph
+from pipeline.lineage.references import match_run
 from pipeline.lineage.runs import run_output
 
 _LISTED = 5
@@ -25,7 +26,7 @@ class Approval:
     """A person's approval of a model.
 
     Attributes:
-        run_id: The run whose model is approved.
+        run_id: The run whose model is approved, or a unique prefix of its id.
         by: The approving person.
         why: The reason.
     """
@@ -35,7 +36,7 @@ class Approval:
     why: str
 
 
-def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | None = None) -> None:
+def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | None = None) -> str:
     """Records the approval on the model's blessing; the next run reads it and pushes the model.
 
     Args:
@@ -43,18 +44,21 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
         approval: The approval.
         now_s: Seconds since the Unix epoch; the current time by default.
 
+    Returns:
+        The run's full id.
+
     Raises:
-        InputError: There is no such run, or its model does not await approval.
+        InputError: There is no such run, several match, or its model does not await approval.
     """
     for name, value in (("--by", approval.by), ("--why", approval.why)):
         if not value.strip():
             raise InputError(f"{name} is empty; an approval must record who gave it and why.")
     graph = read_graph(store)
-    run = graph.runs.get(approval.run_id)
+    run = match_run(graph, approval.run_id)
     if run is None:
         raise InputError(f"There is no run {approval.run_id}. {_waiting_text(graph)}")
     blessing = run_output(graph, run, "ModelBlessing")
-    _check_waits(approval.run_id, blessing, run_output(graph, run, "InfraBlessing"), graph)
+    _check_waits(run.id, blessing, run_output(graph, run, "InfraBlessing"), graph)
     assert blessing is not None  # noqa: S101 - narrows the type
     [artifact] = store.get_artifacts_by_id([blessing.id])
     properties = artifact.custom_properties
@@ -67,6 +71,7 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
     refused = Path(blessing.uri) / "NOT_BLESSED"
     if refused.exists():
         refused.rename(refused.with_name("BLESSED"))
+    return run.id
 
 
 def _check_waits(

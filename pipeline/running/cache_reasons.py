@@ -7,6 +7,7 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Event, Execution
 
 from pipeline.components.names import WITHDRAWN
+from pipeline.running.steps import FIRST_TIME, UNCHANGED
 
 _NUM_FILES_NAMED = 3
 _SUCCESSFUL = (Execution.COMPLETE, Execution.CACHED)
@@ -21,10 +22,10 @@ def explain_execution(store: MetadataStore, execution: Execution, pipeline_name:
         pipeline_name: Name of the pipeline; it prefixes the context of every node.
     """
     if execution.last_known_state == Execution.CACHED:
-        return "same inputs, parameters and code"
+        return UNCHANGED
     previous = _previous(store, execution, pipeline_name)
     if previous is None:
-        return "first time"
+        return FIRST_TIME
     changes = input_changes(store, previous, execution) + _parameter_changes(previous, execution)
     return ", ".join(changes) if changes else "an earlier result no longer exists"
 

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
-from pipeline.running.steps import StepResult, StepState
+from pipeline.running.steps import FIRST_TIME, UNCHANGED, StepResult, StepState
 
 _MARKS = {
     StepState.RAN: "[green]✓[/green]",
@@ -34,7 +34,8 @@ class RunConsole(logging.Handler):
     """Prints steps as they end; in a terminal, the running step has a live line.
 
     Long steps report through the logger `faultline.progress`; the live line shows the latest
-    message. Without a terminal, only one line per finished step is printed.
+    message. Without a terminal, only one line per finished step is printed. A reason that many
+    steps share is printed once per run.
     """
 
     def __init__(self, console: Console) -> None:
@@ -45,6 +46,7 @@ class RunConsole(logging.Handler):
         self._step = ""
         self._message = ""
         self._started = 0.0
+        self._printed_reasons: set[str] = set()  # of those that many steps share
 
     def __enter__(self) -> "RunConsole":
         """Subscribes to progress messages."""
@@ -91,13 +93,23 @@ class RunConsole(logging.Handler):
             fact: The key figure of the step, as text.
         """
         self._clear()
-        reason = f" [dim]({escape(result.reason)})[/dim]" if result.reason else ""
+        reason = "" if result.reason in self._printed_reasons else result.reason
+        if reason in {FIRST_TIME, UNCHANGED}:
+            self._printed_reasons.add(reason)
         self._console.print(
             f"{_MARKS[result.state]} {result.name:<19} {result.state.value:<11} "
-            f"{format_duration(result.duration_s):>8}  {escape(fact)}{reason}",
+            f"{format_duration(result.duration_s):>8}  {escape(fact)}"
+            + (f" [dim]({escape(reason)})[/dim]" if reason else ""),
             highlight=False,
             soft_wrap=True,
         )
+
+    def say_code(self, label: str, *, is_first_run: bool) -> None:
+        """Prints the code's version and whether this is the first run of the use case."""
+        if is_first_run:
+            self._printed_reasons.add(FIRST_TIME)
+        remark = "; first run of this use case" if is_first_run else ""
+        self.say(f"[dim]code {escape(label)}{remark}[/dim]")
 
     def say(self, text: str) -> None:
         """Prints a line of rich markup."""

@@ -210,9 +210,10 @@ def _run_steps(
     own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
     close_abandoned(store, run_ids=own_runs)
     withdrawn = _settle_pushes(store, place)
+    is_first_run = store.get_context_by_type_and_name("pipeline", place.config.name) is None
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
-    shown.say(f"[dim]code {provenance.git_label}[/dim]")
+    shown.say_code(provenance.git_label, is_first_run=is_first_run)
     spans = SpanPlace(
         config=place.config,
         source=source,

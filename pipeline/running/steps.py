@@ -5,6 +5,10 @@ from enum import StrEnum
 
 from ml_metadata.proto import metadata_store_pb2
 
+# Reasons that many steps of a run share.
+FIRST_TIME = "first time"
+UNCHANGED = "same inputs, parameters and code"
+
 
 class StepState(StrEnum):
     """How a step ended."""

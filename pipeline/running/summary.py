@@ -1,6 +1,7 @@
 """Summary of one run: a JSON file in its folder and the closing lines in the terminal."""
 
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
 def _output_option(pushed: Path) -> str:
     """Returns the `--output` option for a version in OUTPUT/serving/NAME/VERSION, if needed."""
     output = pushed.parents[2]
-    return "" if output == Path("output") else f" --output {output}"
+    return "" if output == Path("output") else f" --output {shlex.quote(str(output))}"
 
 
 def _metrics_table(values: dict[str, Any]) -> Table:

@@ -3,6 +3,7 @@ import json
 import pytest
 from rich.console import Console
 
+from commands.queries import _print_unbroken
 from common.metadata import close_abandoned, open_store, sqlite_connection
 from pipeline.lineage import RunState, list_runs, render_runs
 from pipeline.lineage.graph import read_graph
@@ -157,3 +158,17 @@ def test_the_table_shows_what_matters_on_one_line_a_run(store, tmp_path, capsys)
     assert "0.810" in blessed
     assert "blessed" in blessed
     assert "1764000000" in blessed
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_ids_and_versions_are_never_folded_or_cut(store, tmp_path, capsys, width):
+    run_id = "20261124-015251-compressors_in_hall_four"
+    record_run(store, run_id, serving=tmp_path / "wells", version="1764000000")
+    _print_unbroken(render_runs(list_runs(store)), Console(width=width))
+    header, line = capsys.readouterr().out.splitlines()
+    assert line.split()[0] == run_id
+    assert "1764000000" in line
+    # Run 40, state 8, version 10 and their gaps need 62 columns; wider terminals have no overflow.
+    assert max(len(header), len(line)) <= max(width, 62)
+    # With 120 columns, the data fit; with 80, they are dropped before the verdict.
+    assert ("200 rows" in line, "blessed" in line) == (width == 120, width >= 80)

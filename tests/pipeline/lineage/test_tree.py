@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -235,6 +236,17 @@ def test_the_printed_tree_speaks_in_words(store, serving, capsys):
     assert "made by: Trainer in run run-1, 20" in printed
 
 
+def test_the_commit_of_the_configs_repository_is_shown_where_it_has_one(store, serving, capsys):
+    stamp = dataclasses.replace(provenance(), project_commit="decade", project_dirty=True)
+    record_run(store, "run-1", serving=serving, version="1", stamp=stamp)
+    tree = lineage_of(store, "1")
+    Console(width=200).print(render_tree(tree))
+    printed = capsys.readouterr().out
+    assert "project commit: decade" in printed
+    assert "project dirty: yes" in printed
+    assert _find(tree, "configuration").facts["project_commit"] == "decade"
+
+
 def test_lineage_imports_neither_tensorflow_nor_tfx():
     program = (
         "import sys, pipeline.lineage, common.metadata; "
@@ -242,3 +254,16 @@ def test_lineage_imports_neither_tensorflow_nor_tfx():
     )
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_unique_prefix_of_a_runs_id_is_enough(store):
+    for run_id in ("20261124-01-wells", "20261124-02-wells", "20261124-02-wells-2"):
+        record_run(store, run_id, serving=None)
+    assert lineage_of(store, "20261124-01").name == "20261124-01-wells"
+    # A whole id wins over the ids that it begins.
+    assert lineage_of(store, "20261124-02-wells").name == "20261124-02-wells"
+    with pytest.raises(
+        InputError,
+        match=r"2 runs start with 20261124-02: 20261124-02-wells-2, 20261124-02-wells\. Give more",
+    ):
+        lineage_of(store, "20261124-02")

@@ -100,3 +100,9 @@ def test_a_yes_says_who_and_why(store, tmp_path, by, why, option):
     add_run(store, tmp_path, **WAITING)
     with pytest.raises(InputError, match=f"{option} is empty"):
         record_approval(store, Approval(run_id="r1", by=by, why=why))
+
+
+def test_a_unique_prefix_of_the_runs_id_is_enough(store, tmp_path):
+    add_run(store, tmp_path, run_id="20261124-wells", **WAITING)
+    approval = Approval(run_id="20261124", by="Ada", why="seen")
+    assert record_approval(store, approval) == "20261124-wells"

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.running.console import RunConsole, format_duration
-from pipeline.running.steps import StepResult, StepState
+from pipeline.running.steps import FIRST_TIME, UNCHANGED, StepResult, StepState
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,32 @@ def test_progress_outside_a_step_is_not_printed():
     with RunConsole(Console(file=stream)):
         logging.getLogger("faultline.progress").info("epoch 1/40")
     assert stream.getvalue() == ""
+
+
+def _print_steps(*reasons: str, is_first_run: bool) -> list[str]:
+    stream = io.StringIO()
+    with RunConsole(Console(file=stream, width=60)) as shown:
+        shown.say_code("c0ffee", is_first_run=is_first_run)
+        for reason in reasons:
+            shown.step_ended(_step(reason=reason), "")
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_the_first_run_says_so_once_and_not_at_every_step():
+    header, *steps = _print_steps(FIRST_TIME, FIRST_TIME, is_first_run=True)
+    assert header == "code c0ffee; first run of this use case"
+    assert not any("first time" in step for step in steps)
+
+
+def test_a_reason_that_many_steps_share_is_printed_once_and_others_each_time():
+    reasons = (UNCHANGED, FIRST_TIME, "new data", UNCHANGED, FIRST_TIME, "new data")
+    header, *steps = _print_steps(*reasons, is_first_run=False)
+    assert header == "code c0ffee"
+    assert [step.partition("(")[2].rstrip(")") for step in steps] == [
+        UNCHANGED,
+        FIRST_TIME,
+        "new data",
+        "",
+        "",
+        "new data",
+    ]
