@@ -89,6 +89,7 @@ def main() -> None:
     faultline run                          run the default use case, signals
     faultline init data.csv --label fault  write a config and a schema for your data
     faultline run --config configs/data.yaml
+    faultline new wells                    make a project folder of your own
     faultline serve                        serve pushed models over gRPC and REST
     faultline predict new.csv              get predictions from the served model
     faultline runs                         list all runs
@@ -148,6 +149,21 @@ def init(data: str, **options: Any) -> int:
     names = tuple(name.strip() for name in header.split(",")) if header else None
     reading = ReadOptions(dates=dates, header=names)
     print_report(initialise(data, project_dir=Path(), reading=reading, **options))
+    return 0
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@exits_cleanly
+def new(folder: Path) -> int:
+    """Make a project of your own in DIR, a new or empty folder.
+
+    It gets folders for configs, schemas and data, a .gitignore, a README.md, and a Makefile with
+    `run` and `serve`. Runs started in it record its git commit beside that of Faultline.
+    """
+    from commands.new import create_project
+
+    create_project(folder)
     return 0
 
 
@@ -384,7 +400,12 @@ def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int
 
 @main.command()
 @click.argument("data")
-@config_option
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML file of the use case.  [default: that of the only served use case]",
+)
 @click.option(
     "--server",
     default="grpc://127.0.0.1:8500",

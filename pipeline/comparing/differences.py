@@ -19,7 +19,10 @@ _DATA_KEYS = (
     *("num_rows_test", "num_positives_train", "num_positives_eval", "num_positives_test"),
 )
 _ENVIRONMENT_KEYS = ("python", "platform", "lock_digest")
-_CODE_KEYS = ("git_commit", "git_dirty", "code_digest", "schema_digest")
+_CODE_KEYS = (
+    *("git_commit", "git_dirty", "code_digest", "schema_digest"),
+    *("project_commit", "project_dirty"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

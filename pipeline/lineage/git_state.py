@@ -24,14 +24,20 @@ class GitState:
     note: str = ""
 
 
-def read_git(project_dir: Path) -> GitState:
-    """Returns the commit of the project, or why it is unknown."""
+def read_git(folder: Path, *, whole_repository: bool = False) -> GitState:
+    """Returns the commit of a project, or why it is unknown.
+
+    Args:
+        folder: The project's folder, or with `whole_repository` any folder of its repository.
+        whole_repository: Whether files of the repository outside `folder` count too.
+    """
+    files = ":/" if whole_repository else "."
     try:
-        if not _git(project_dir, "ls-files", "--", "."):
+        if not _git(folder, "ls-files", "--", files):
             # The project may be an unversioned folder inside another repository.
             return GitState(note="the project's files are not under version control")
-        commit = _git(project_dir, "rev-parse", "HEAD")
-        changes = _git(project_dir, "status", "--porcelain", "--", ".")
+        commit = _git(folder, "rev-parse", "HEAD")
+        changes = _git(folder, "status", "--porcelain", "--", files)
     except FileNotFoundError:
         return GitState(note="git is not installed")
     except subprocess.TimeoutExpired:

@@ -21,7 +21,7 @@ from common.digests import code_digest, file_digest
 from common.errors import InputError
 from pipeline.config import Config
 from pipeline.config_loading import config_digest, config_to_json
-from pipeline.lineage.git_state import UNKNOWN, read_git
+from pipeline.lineage.git_state import UNKNOWN, GitState, read_git
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
@@ -41,7 +41,7 @@ class Provenance:
         config_file: File name of the configuration.
         config_digest: SHA-256 of the configuration's values; comments do not count.
         schema_digest: SHA-256 of the curated schema, or `inferred` without one.
-        git_commit: Full commit id of the project, or `unknown`.
+        git_commit: Full commit id of Faultline's own sources, or `unknown`.
         git_dirty: Whether files differed from the commit.
         git_note: Why the commit is unknown; empty if it is known.
         code_digest: SHA-256 over the project's Python sources, available without git.
@@ -50,6 +50,9 @@ class Provenance:
         platform: Operating system and machine type, such as `Linux x86_64`.
         packages: Version of each direct dependency of the project.
         seed: Seed of splits, initial weights and batches.
+        project_commit: Full commit id of the repository with the configuration, or `unknown`; empty
+            if the configuration is part of Faultline's own sources.
+        project_dirty: Whether files of that repository differed from the commit.
     """
 
     use_case: str
@@ -65,6 +68,8 @@ class Provenance:
     platform: str
     packages: Mapping[str, str]
     seed: int
+    project_commit: str = ""
+    project_dirty: bool = False
 
     @property
     def git_label(self) -> str:
@@ -84,7 +89,7 @@ def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> 
     Args:
         config: The use case.
         config_path: The file that `config` was loaded from.
-        project_dir: The project's root, with `requirements.lock` and the sources.
+        project_dir: The root of Faultline's own sources, with `requirements.lock` and the sources.
 
     Raises:
         InputError: The curated schema named in the configuration cannot be read.
@@ -93,6 +98,7 @@ def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> 
     if git.note:
         _log.warning("The commit of this run is unknown: %s", git.note)
     lock = project_dir / "requirements.lock"
+    project = _read_project(config, project_dir)
     return Provenance(
         use_case=config.name,
         config_file=config_path.name,
@@ -107,7 +113,17 @@ def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> 
         platform=f"{platform.system()} {platform.machine()}",
         packages=_package_versions(project_dir),
         seed=config.seed,
+        project_commit=project.commit,
+        project_dirty=project.dirty,
     )
+
+
+def _read_project(config: Config, project_dir: Path) -> GitState:
+    """Returns the state of the repository with the configuration."""
+    folder = config.folder.resolve()
+    if folder.is_relative_to(project_dir.resolve()):
+        return GitState(commit="")
+    return read_git(folder, whole_repository=True)
 
 
 def _schema_digest(config: Config) -> str:
@@ -206,10 +222,12 @@ def provenance_of(context: "metadata_store_pb2.Context") -> Provenance | None:
         for key, value in context.custom_properties.items()
         if value.WhichOneof("value")
     }
-    names = [field.name for field in dataclasses.fields(Provenance)]
-    if not set(names) <= set(values):
+    fields = dataclasses.fields(Provenance)
+    # Stamps of earlier versions lack the fields that have a default.
+    if any(f.default is dataclasses.MISSING and f.name not in values for f in fields):
         return None
-    stamped = {name: values[name] for name in names}
+    stamped = {f.name: values[f.name] for f in fields if f.name in values}
     stamped["packages"] = json.loads(stamped["packages"])
-    stamped["git_dirty"] = bool(stamped["git_dirty"])
+    for name in {"git_dirty", "project_dirty"} & set(stamped):
+        stamped[name] = bool(stamped[name])
     return Provenance(**stamped)

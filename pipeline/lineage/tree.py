@@ -187,7 +187,14 @@ def _stamp_nodes(stamp: Provenance | None) -> tuple[LineageNode, ...]:
     if stamp is None:
         return (LineageNode(kind="code", name="unknown: the run has no stamp"),)
     code = {"commit": stamp.git_commit, "dirty": stamp.git_dirty, "sources": stamp.code_digest}
-    config = {"digest": stamp.config_digest, "schema": stamp.schema_digest, "seed": stamp.seed}
+    config: dict[str, Any] = {
+        "digest": stamp.config_digest,
+        "schema": stamp.schema_digest,
+        "seed": stamp.seed,
+    }
+    if stamp.project_commit:
+        config["project_commit"] = stamp.project_commit
+        config["project_dirty"] = stamp.project_dirty
     environment = {
         "lock_file": stamp.lock_digest,
         "python": stamp.python,

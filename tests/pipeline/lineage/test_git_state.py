@@ -70,3 +70,13 @@ def test_a_fresh_repository_without_a_commit_does_not_crash(project):
     _git(project, "init", "-q")
     _git(project, "add", ".")
     assert read_git(project) == GitState(note="git cannot determine the commit")
+
+
+def test_the_whole_repository_counts_when_asked_from_one_of_its_folders(repository):
+    commit = read_git(repository).commit
+    configs = repository / "configs"
+    configs.mkdir()  # holds no file, so that it is not part of the commit
+    assert read_git(configs).commit == "unknown"
+    assert read_git(configs, whole_repository=True) == GitState(commit=commit, dirty=False)
+    (repository / "models" / "code.py").write_text("NAME = 'edited'\n")
+    assert read_git(configs, whole_repository=True) == GitState(commit=commit, dirty=True)

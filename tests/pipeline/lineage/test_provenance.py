@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,61 @@ def test_a_run_without_a_stamp_has_no_provenance_and_can_get_one(project, tmp_pa
     stamp_run(store, "run-1", dirty)
     [run] = store.get_contexts_by_type("pipeline_run")
     assert provenance_of(run) == dirty
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    command = ["env", "-u", "GIT_DIR", "-u", "GIT_INDEX_FILE", "git", *identity, *arguments]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def own_configs(tmp_path):
+    """A folder of configs in a repository of a person's own."""
+    folder = tmp_path / "wells" / "configs"
+    folder.mkdir(parents=True)
+    (folder / "wells.yaml").write_text("name: wells\n")
+    _git(folder.parent, "init", "-q")
+    _git(folder.parent, "add", ".")
+    _git(folder.parent, "commit", "-q", "-m", "first")
+    return folder
+
+
+def _collect_own(configs: Path, project: Path) -> Provenance:
+    return collect_provenance(_config(configs), configs / "wells.yaml", project)
+
+
+def test_a_config_in_a_repository_of_its_own_is_stamped_with_that_commit(own_configs, project):
+    provenance = _collect_own(own_configs, project)
+    assert provenance.project_commit == _git(own_configs, "rev-parse", "HEAD")
+    assert not provenance.project_dirty
+    assert provenance.git_commit == "unknown"
+
+
+def test_an_uncommitted_change_anywhere_in_the_repository_of_the_config_counts(
+    own_configs, project
+):
+    (own_configs.parent / "wells.pbtxt").write_text("edited")
+    assert _collect_own(own_configs, project).project_dirty
+
+
+def test_a_config_outside_git_has_an_unknown_commit(tmp_path, project):
+    assert _collect_own(tmp_path, project).project_commit == "unknown"
+
+
+def test_a_config_of_faultline_itself_has_no_commit_of_its_own(project):
+    assert _collect(project).project_commit == ""
+
+
+def test_a_stamp_from_before_projects_had_commits_is_read_back(project, tmp_path):
+    store = open_store(sqlite_connection(tmp_path / "metadata.db"))
+    provenance = dataclasses.replace(_collect(project), project_commit="c0ffee", project_dirty=True)
+    stamp_run(store, "run-1", provenance)
+    [run] = store.get_contexts_by_type("pipeline_run")
+    assert provenance_of(run) == provenance
+    del run.custom_properties["project_commit"], run.custom_properties["project_dirty"]
+    expected = dataclasses.replace(provenance, project_commit="", project_dirty=False)
+    assert provenance_of(run) == expected
+    del run.custom_properties["seed"]
+    assert provenance_of(run) is None
