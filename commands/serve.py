@@ -1,9 +1,11 @@
 """`faultline serve`: the embedded server on what the pipeline has pushed."""
 
+import errno
 import json
 import os
 import shlex
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -20,7 +22,7 @@ from common.output_folder import OutputFolder, captured_output, open_output
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
 from pipeline.config_loading import load_config
-from serving.client import Client, TensorSpec
+from serving.client import Client, ServingClientError, TensorSpec
 
 if TYPE_CHECKING:
     from serving.options import ServerOptions
@@ -43,8 +45,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
         The exit code, of a server that was told to stop by other means than Ctrl-C.
 
     Raises:
-        InputError: Nothing was pushed, or a flag is wrong.
-        StepFailedError: A model does not load, or a port is taken.
+        InputError: Nothing was pushed, a flag is wrong, or a port is taken.
+        StepFailedError: A model does not load, or the server does not answer.
         KeyboardInterrupt: Ctrl-C, or SIGTERM.
     """
     folder = OutputFolder(output.absolute())
@@ -64,6 +66,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 *flags,
             ]
         )
+        _check_ports(options)
         server = _start(options, open_output(output).root / "serve.log")
         try:
             _print_addresses(server, options.host, names, Path(scratch))
@@ -159,6 +162,33 @@ def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
         raise InputError(f"{error}\nAll flags: faultline serve -- --help") from error
 
 
+def _check_ports(options: "ServerOptions") -> None:
+    """Checks that the ports are free, before models are loaded.
+
+    Raises:
+        InputError: Another program listens on one of them.
+    """
+    ports = {"gRPC": options.port, "REST": options.rest_api_port}
+    taken = [f"{port} ({wire})" for wire, port in ports.items() if _is_taken(options.host, port)]
+    if taken:
+        raise InputError(
+            f"Already in use on {options.host}: port {' and port '.join(taken)}. Stop the program "
+            "that listens there, or choose other ports, such as:\n"
+            "faultline serve -- --port=9000 --rest_api_port=9001"
+        )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    if port <= 0:  # a free port, or none
+        return False
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as error:  # the server itself reports any other error
+        return error.errno == errno.EADDRINUSE
+    return False
+
+
 def _start(options: "ServerOptions", log: Path) -> "ModelServer":
     """Loads the models, while TensorFlow greets into a log."""
     log.unlink(missing_ok=True)
@@ -194,8 +224,11 @@ def _print_addresses(server: "ModelServer", host: str, names: Sequence[str], scr
     if not server.rest_port:
         return
     for name in names:
-        with Client(rest, model=name) as client:
-            metadata = client.metadata()
+        try:
+            with Client(rest, model=name) as client:
+                metadata = client.metadata()
+        except ServingClientError as error:
+            raise StepFailedError(f"The server at {rest} failed. {error}") from error
         _say(console, f"\n[dim]# {name}, version {metadata.version}[/dim]")
         _say(console, escape(f"curl {rest}/v1/models/{name}"))
         signature = metadata.signatures.get("serving_default")

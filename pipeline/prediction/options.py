@@ -15,7 +15,8 @@ class PredictOptions:
 
     Attributes:
         data: A file, a folder or a glob.
-        config_path: The use case's config, which defines how raw rows are read.
+        config_path: The use case's config, which defines how raw rows are read; None for that of
+            the only use case that is served from `output`.
         output_file: Output file, or folder with `batch`; None for the default.
         server: Address of the server.
         model: Name of the model; None for the config's.
@@ -27,7 +28,7 @@ class PredictOptions:
     """
 
     data: str
-    config_path: Path
+    config_path: Path | None
     output_file: Path | None = None
     server: str = DEFAULT_SERVER
     model: str | None = None

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from traceback import format_exc
 
 from rich.console import Console
@@ -11,11 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from common.errors import InputError, StepFailedError
-from common.output_folder import captured_output, open_output
+from common.output_folder import OutputFolder, captured_output, open_output
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.prediction.options import PredictOptions, PredictSummary
+from pipeline.prediction.served_config import find_served_config
 from pipeline.running.console import format_duration
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 
 def predict(options: PredictOptions) -> int:
@@ -30,7 +34,7 @@ def predict(options: PredictOptions) -> int:
     """
     started = time.monotonic()
     console = Console(file=sys.stderr if options.as_json else sys.stdout)
-    config = load_config(options.config_path)
+    config = load_config(options.config_path or _served_config(options))
     if options.batch:
         summary = _predict_quietly(options, config)
     else:
@@ -42,6 +46,11 @@ def predict(options: PredictOptions) -> int:
     if options.as_json:
         sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
     return 0
+
+
+def _served_config(options: PredictOptions) -> Path:
+    config_dirs = [Path("configs"), PROJECT_DIR / "configs"]
+    return find_served_config(OutputFolder(options.output.absolute()), config_dirs)
 
 
 def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:

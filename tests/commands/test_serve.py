@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from commands.serve import models_config, pushed_models, sample_row
+from commands.serve import _is_taken, models_config, pushed_models, sample_row
 from common.output_folder import OutputFolder
 from serving.client import Client, ServingClientError, TensorSpec
 
@@ -149,3 +150,26 @@ def test_what_is_wrong_is_told_before_anything_is_loaded(flags, code, words, pro
         _, errors = process.communicate(timeout=30)
     assert process.returncode == code
     assert words in errors
+
+
+@pytest.mark.e2e
+def test_a_port_that_is_taken_is_named_with_the_flags_that_choose_another(project, pushed):
+    with socket.create_server(("127.0.0.1", 0)) as rest:
+        port = rest.getsockname()[1]
+        with _start(project, pushed, "--", "--port=0", f"--rest_api_port={port}") as process:
+            _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert errors == (
+        f"Error: Already in use on 127.0.0.1: port {port} (REST). Stop the program that listens "
+        "there, or choose other ports, such as:\n"
+        "faultline serve -- --port=9000 --rest_api_port=9001\n"
+    )
+
+
+def test_only_a_port_that_another_program_listens_on_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert _is_taken("127.0.0.1", port)
+    assert not _is_taken("127.0.0.1", port)
+    assert not _is_taken("127.0.0.1", -1)
+    assert not _is_taken("no-such-host.invalid", port)
