@@ -13,8 +13,8 @@ class HardNegatives:
     """Which negatives of the train split count more in the loss.
 
     Attributes:
-        share: Share of the negatives that the blessed model before scored highest, in (0, 1).
-        weight: How many times as much as another negative each of them counts, > 1.
+        share: Share of the negatives, those that the last blessed model scored highest, in (0, 1).
+        weight: Weight of each of them in the loss, relative to another negative, > 1.
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.05
@@ -23,18 +23,18 @@ class HardNegatives:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Augmentation:
-    """How far a signal of the train split is varied, anew in every epoch, at random.
+    """Random variation of a signal of the train split, drawn anew in every epoch.
 
-    Each is for a difference between recordings of which it is known that it means nothing: a
-    trigger that is not exact, a gain that is not, a gap, the noise of a sensor.
+    Each key is for a difference between recordings that is known to be irrelevant: an inexact
+    trigger, an inexact gain, a gap, sensor noise.
 
     Attributes:
-        shift_ms: Up to so many milliseconds to the left or right at the nominal rate, >= 0; all
-            signals of a recording by the same draw. The outermost sample fills what comes free.
-        scale: Up to so much larger or smaller, relative, in [0, 1).
-        hide_share: Up to this share of the samples, in one stretch, is made a gap, in [0, 0.5];
-            all signals of a recording at the same place.
-        noise: Standard deviation of what is added to each sample, in the signal's unit, >= 0.
+        shift_ms: Largest shift to the left or right, in ms at the nominal rate, >= 0; the same for
+            all signals of a recording. The outermost sample fills the freed positions.
+        scale: Largest relative change of the amplitude, in [0, 1).
+        hide_share: Largest share of the samples that becomes one gap, in [0, 0.5]; at the same
+            place in all signals of a recording.
+        noise: Standard deviation of the noise added to each sample, in the signal's unit, >= 0.
     """
 
     shift_ms: Annotated[float, Field(ge=0)] = 0.0
@@ -48,19 +48,22 @@ class TrainOptions:
     """How the model is trained.
 
     Attributes:
-        epochs: Most passes over the train split, > 0; early stopping usually ends sooner.
+        epochs: Largest number of passes over the train split, > 0; early stopping usually ends
+            sooner.
         batch_size: Examples per step, > 0.
         learning_rate: Adam's first step size, > 0; it falls to 0 along half a cosine.
         patience: Epochs without a better eval PR-AUC before training stops, > 0.
-        class_weight: `balanced` weighs both classes equally in the loss, for faults so few that
-            the network would learn the healthy alone; `none` counts examples.
-        loss: `cross_entropy`, or `focal`, which counts examples less that are already right, for
-            many easy negatives that drown the few hard ones.
+        class_weight: `balanced` gives both classes the same total weight in the loss, for faults
+            so few that the network would learn only the healthy class; `none` gives every example
+            the same weight.
+        loss: `cross_entropy`, or `focal`, which gives a smaller weight to examples that are already
+            right, for many easy negatives that outweigh the few hard ones.
         focal_gamma: Exponent of the focal loss, in [0, 10]; 0 is cross-entropy. For `focal` only.
-        hard_negatives: Counts those negatives more that the model served before took for faults,
-            for false alarms that come back; needs a calibration. None leaves all alike.
-        augmentation: Signals that are varied while training, each with its ranges; for faults so
-            few that the network learns them by heart. Other features never are.
+        hard_negatives: Gives a larger weight to the negatives that the last blessed model scored
+            highest, against recurring false alarms; needs a calibration. By default all negatives
+            have the same weight.
+        augmentation: Signals that are varied during training, each with its ranges, for faults so
+            few that the network would memorise them. Other features are not varied.
         hidden_units: Width of each dense layer of the tabular branch and of the head.
         filters: Filters of each convolution of a signal branch.
         dropout: Share of units dropped in the head while training, in [0, 1).

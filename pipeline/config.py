@@ -153,7 +153,7 @@ class Split:
         strategy: `stratified` keeps the label's ratio exactly; `group` keeps all examples of one
             `column` value on one side; `time` puts the oldest in train and the newest in test;
             `blocks` keeps neighbouring rows of a file on one side, for rows in the order of
-            recording, of which neighbours are alike.
+            recording whose neighbours are alike.
         column: The group or time column; unused by `stratified`, not allowed by `blocks`.
         block_rows: Rows of a block, > 0; for `blocks` only. A run of equal label up to this long is
             never cut.
@@ -348,7 +348,7 @@ class Tracking:
     """Export of runs besides ML Metadata.
 
     Attributes:
-        mlflow: MLflow; by default not at all.
+        mlflow: Export to MLflow; by default there is none.
     """
 
     mlflow: MlflowTracking | None = None

@@ -13,18 +13,18 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Sampling(JsonValue):
-    """Which negatives of the train split are kept; its positives and other splits always are whole.
+    """Which negatives of the train split are kept; positives and other splits are never sampled.
 
     For so many negatives that an epoch takes too long: the model's probabilities are corrected for
-    what was left out, so that sampling costs some precision of the estimate and nothing else.
+    the omitted negatives, so that sampling only costs some precision of the estimate.
     Exactly one of `negatives_per_positive` and `keep`.
 
     Attributes:
-        negatives_per_positive: How many negatives to keep for each positive, > 0; about that
-            many, for each is drawn apart.
+        negatives_per_positive: Expected number of negatives kept for each positive, > 0; each
+            negative is drawn independently.
         keep: Share of the negatives to keep, in (0, 1].
-        by: A categorical feature whose values may have rates of their own, for negatives of which
-            some kinds are rarer or more telling than others.
+        by: A categorical feature whose values may have rates of their own, for negatives some
+            kinds of which are rarer or more informative than others.
         rates: Share to keep for values of `by`, each in (0, 1]; `keep` is for all others.
     """
 

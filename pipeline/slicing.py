@@ -28,10 +28,10 @@ class SlicePart:
         column: A column with one value a row; alone, each of its values is a slice.
         value: The one value of the column.
         at_least: The smallest number of the column that belongs to the slice.
-        below: The smallest number of the column beyond it that does not.
+        below: Upper end of the range; this number does not belong to the slice.
         missing: `true` for the rows without a value in the column.
-        trouble: Instead of a column what a detector finds in any signal: `noise`, `gap`, `bias` or
-            `wrong sampling`.
+        trouble: Instead of a column, the trouble that a detector finds in any signal: `noise`,
+            `gap`, `bias` or `wrong sampling`.
     """
 
     column: Annotated[str, Field(min_length=1)] | None = None

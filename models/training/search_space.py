@@ -75,7 +75,8 @@ class Tuning(JsonValue):
             threshold that the model would have.
         strategy: KerasTuner's `random`, `bayesian` (a Gaussian process proposes) or `hyperband`
             (many short trials, the best of them longer, up to `train.epochs`).
-        trials: Most networks that are trained, > 0; a small space or Hyperband may end sooner.
+        trials: Largest number of networks that are trained, > 0; a small space or Hyperband may
+            end sooner.
         space: Training option to the values that are tried.
     """
 
