@@ -55,7 +55,7 @@ def _truncate_parquet(folder: Path) -> None:
 _CASES = (
     Broken(
         "no such file",
-        ("No data found at absent.csv", "relative to the YAML's folder"),
+        ("No data found at absent.csv", "relative to the config"),
         config=CONFIG.replace("wells.csv", "absent.csv"),
     ),
     Broken("an empty file", (r"wells\.csv is empty", "needs a header and rows"), data=""),

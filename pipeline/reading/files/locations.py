@@ -252,5 +252,5 @@ def check_source(source: Source, *, path: str) -> None:
         [*_, pattern] = source.patterns.values()
         raise InputError(
             f"No data found at {path} (looked for {source.base}/{readable(pattern)}). Give a file, "
-            "a folder or a glob of CSV, Parquet or TFRecord files, relative to the config."
+            "a folder or a glob of CSV, Parquet or TFRecord files, relative to the config's folder."
         ) from error
