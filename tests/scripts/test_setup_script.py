@@ -24,7 +24,8 @@ case "$*" in
     for folder; do :; done
     mkdir -p "$folder/bin"
     cp "$0" "$folder/bin/python"
-    printf '#!/bin/sh\\necho uv "$@" >>"$LOG"\\nexit ${{UV_EXIT:-0}}\\n' >"$folder/bin/uv"
+    printf '#!/bin/sh\\necho uv "$@" >>"$LOG"\\n' >"$folder/bin/uv"
+    printf 'sleep ${{UV_SLEEP:-0}}\\nexit ${{UV_EXIT:-0}}\\n' >>"$folder/bin/uv"
     chmod +x "$folder/bin/uv" ;;
 "-m pip"*) echo pip >>"$LOG" ;;
 esac
@@ -204,3 +205,22 @@ def test_a_host_that_cannot_work_stops_set_up_before_anything_is_made(project: P
 
     assert project.set_up() == (2, "no glibc here\n", [])
     assert not (project.folder / ".venv").exists()
+
+
+def test_on_a_terminal_the_packages_are_counted_on_one_line(project: Project) -> None:
+    (project.folder / "requirements.lock").write_text("one==1 \\\n    --hash=sha256:0\ntwo==2\n")
+    (project.folder / ".venv" / "cache" / "archive-v0" / "unpacked").mkdir(parents=True)
+    terminal, stderr = os.openpty()
+    environment = {
+        "PATH": f"{project.folder.parent}:{os.environ['PATH']}",
+        "LOG": str(project.folder.parent / "log"),
+        "UV_SLEEP": "1",
+    }
+    setup = ["sh", project.folder / "scripts" / "setup.sh"]
+    subprocess.run(setup, env=environment, stderr=stderr, check=True)
+    printed = os.read(terminal, 10_000).decode()
+    os.close(stderr)
+    os.close(terminal)
+
+    assert printed.count("\n") == 1
+    assert "Installing the packages of requirements.lock: 1 of 2 unpacked\r" in printed

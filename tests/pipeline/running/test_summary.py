@@ -51,6 +51,13 @@ def test_a_blessed_model_is_said_to_be_pushed_and_how_to_serve_it(tmp_path):
     assert "Serve it: faultline serve --output /out" in text
 
 
+def test_a_blank_in_the_output_folder_is_quoted_in_the_command(tmp_path):
+    summary = _summary(tmp_path)
+    pushed = {"pushed_version": "17", "pushed_destination": "/my data/serving/pumps/17"}
+    summary.add_step(_step("Pusher"), Fact("", pushed))
+    assert "Serve it: faultline serve --output '/my data'\n" in _text(summary)
+
+
 def test_pages_are_named_where_they_were_written(tmp_path):
     summary = _summary(tmp_path)
     assert "Report: " not in _text(summary)
