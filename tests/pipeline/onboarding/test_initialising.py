@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,9 @@ def test_the_report_names_decisions_and_the_next_command(tmp_path, data, capsys)
     assert "`label` = bad: 1 in 50 rows (12 %)" in shown
     assert "id: an identifier" in shown
     assert f"faultline run --config {tmp_path / 'configs' / 'p.yaml'}" in shown
+    spaced = replace(report, config_path=Path("my configs") / "p.yaml")
+    print_report(spaced)
+    assert "faultline run --config 'my configs/p.yaml'\n" in capsys.readouterr().out
 
 
 def test_ai4i2020_leaves_its_identifiers_out(tmp_path):
