@@ -107,6 +107,13 @@ def _check_classes(label: str, classes: Mapping[str, int]) -> None:
 def _checked_choice(
     label: str, classes: Mapping[str, int], chosen: str, reason: str
 ) -> LabelChoice:
+    twins = [value for value in classes if value != chosen and value.lower() == chosen.lower()]
+    if twins:
+        listed = ", ".join(f"{quoted(v)} ({count(classes[v], 'row')})" for v in (chosen, *twins))
+        raise InputError(
+            f"The label {quoted(label)} has values that differ only in case: {listed}. They would "
+            "be two classes. Write them alike in the data."
+        )
     choice = LabelChoice(
         positive=chosen,
         num_positive=classes[chosen],

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from common.errors import InputError
@@ -16,6 +17,8 @@ from pipeline.reading.files.pieces import BadRow, Piece, RawBatch, first_line
 
 _BLOCK_BYTES = 16 << 20
 MAX_TEXT = 200
+_SURE_DELIMITERS = 3
+_MIN_INNER_ROWS = 2
 
 
 def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
@@ -34,8 +37,11 @@ def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[
     # Difference between Arrow's row number and the row's number in the file.
     offset = _blank_lines(piece, header) + piece.has_header - piece.first_row
     ragged: list[BadRow] = []
+    swallowing: list[int] = []  # rows with a quote that is closed only rows later, or never
 
     def skip(row: arrow_csv.InvalidRow) -> Literal["skip"]:
+        if _holds_rows(str(row.text), header):
+            swallowing.append(int(row.number or 0) - offset)
         ragged.append(_ragged(path, row, offset))
         return "skip"
 
@@ -46,16 +52,52 @@ def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[
             skipped, ragged[:] = list(ragged), []
             rows = _row_numbers(done, batch.num_rows, [bad.row for bad in skipped])
             done += batch.num_rows + len(skipped)
+            swallowing += _rows_with_rows(batch, rows, header)
+            _check_quotes(path, swallowing)
             yield _without_units(RawBatch(batch=batch, rows=rows, bad_rows=skipped), piece)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} cannot be read as CSV after row {done}: {first_line(error)}. "
             "Check for a quote that is never closed, or for a damaged file."
         ) from error
+    _check_quotes(path, swallowing)
     if ragged:
         empty = pa.RecordBatch.from_pylist([], schema=reader.schema)
         rest = RawBatch(batch=empty, rows=np.zeros(0, np.int64), bad_rows=ragged)
         yield _without_units(rest, piece)
+
+
+def _rows_with_rows(
+    batch: pa.RecordBatch, rows: npt.NDArray[np.int64], header: Header
+) -> list[int]:
+    """Returns the rows in which one field holds whole rows of the file."""
+    return [
+        int(rows[place])
+        for column in batch.columns
+        for place in np.flatnonzero(
+            np.asarray(pc.fill_null(pc.match_substring(column, "\n"), False))
+        )
+        if _holds_rows(column[int(place)].as_py().decode(errors="replace"), header)
+    ]
+
+
+def _holds_rows(text: str, header: Header) -> bool:
+    """Tells whether a text has whole rows behind a line break, as after a quote left open.
+
+    Text of several lines is honest. Of few columns, a line may have as many delimiters by chance.
+    """
+    wanted = len(header.names) - 1
+    inner = text.split("\n")[1:]
+    whole = sum(line.count(header.delimiter) == wanted for line in inner)
+    return wanted > 0 and whole >= (1 if wanted >= _SURE_DELIMITERS else _MIN_INNER_ROWS)
+
+
+def _check_quotes(path: str, rows: Sequence[int]) -> None:
+    if rows:
+        raise InputError(
+            f"{path}, row {rows[0]}: a quote opens a field that holds the rows after it; they "
+            "would be lost. Close the quote, or double it if it is part of the text."
+        )
 
 
 def _blank_lines(piece: Piece, header: Header) -> int:

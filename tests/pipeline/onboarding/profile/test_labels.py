@@ -46,3 +46,9 @@ def test_a_label_that_cannot_be_used_is_refused(classes, positive, expected):
     with pytest.raises(InputError) as error:
         choose_positive("y", classes, positive)
     assert expected in str(error.value)
+
+
+def test_values_that_differ_only_in_case_are_refused():
+    classes = {"pass": 700, "fail": 30, "FAIL": 6}
+    with pytest.raises(InputError, match=r"only in case: `fail` \(30 rows\), `FAIL` \(6 rows\)"):
+        choose_positive("result", classes, "fail")

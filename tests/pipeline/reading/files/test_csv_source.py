@@ -185,3 +185,20 @@ def test_a_first_line_of_numbers_times_or_repeats_looks_like_data(tmp_path, line
     path = tmp_path / "a.csv"
     path.write_text(f"{line}\n1,2,3\n")
     assert looks_like_data(first_cells(str(path))) is expected
+
+
+@pytest.mark.parametrize("opening", ['"ja', 'x;"ja;nein'])
+def test_a_quote_left_open_is_refused_where_it_would_swallow_rows(tmp_path, opening):
+    rows = ["1;2;3;a", f"4;5;{opening}" if ";" in opening else f"4;5;6;{opening}"]
+    rows += [f"{n};8;9;b" for n in range(20)]
+    path = tmp_path / "open.csv"
+    path.write_text("\n".join(["p;q;r;s", *rows]) + "\n")
+    with pytest.raises(InputError, match=r"open\.csv, row 2: a quote opens a field"):
+        list(sources.read_batches(str(path), "csv"))
+
+
+def test_a_text_of_several_lines_in_quotes_is_read(tmp_path):
+    path = tmp_path / "notes.csv"
+    path.write_text('p;q;r;s\n1;2;3;"one; two\nthree"\n4;5;6;b\n')
+    [raw] = sources.read_batches(str(path), "csv")
+    assert raw.batch.column("s").to_pylist() == [b"one; two\nthree", b"b"]
