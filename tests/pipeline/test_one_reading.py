@@ -34,6 +34,8 @@ from pipeline.reading.typing_rows import type_batch
 from serving.client import TensorSpec
 from serving.client.rows import encode_rows
 
+pytestmark = pytest.mark.e2e  # minutes, though without TensorFlow
+
 NUM_TABLES = 200
 NUM_ROWS = 160
 _START = datetime(2024, 1, 3, 5, 0, tzinfo=UTC)
