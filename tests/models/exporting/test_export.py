@@ -12,7 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT, export_model, load_in_session
 from models.exporting.warmup import WARMUP_FILE
-from models.features import Numeric
+from models.features import Numeric, Signal
 from models.inputs.preprocessing import MISSING_INT
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
@@ -135,15 +135,16 @@ def test_a_feature_without_a_column_is_named(transform_folder):
 
 @pytest.mark.parametrize("kind", ["tabular", "signal"])
 def test_one_branch_alone_is_served(transform_folder, tmp_path, kind):
-    names = {"tabular": ["length", "tool", "code"], "signal": ["pulse"]}[kind]
-    spec = ModelSpec(
-        label="faulty", features={n: SPEC.features[n] for n in names}, train=SPEC.train
-    )
+    is_signal = {n: isinstance(f, Signal) for n, f in SPEC.features.items()}
+    # The graph stacks its numbers: a model takes all of them or none.
+    features = {n: f for n, f in SPEC.features.items() if is_signal[n] == (kind == "signal")}
+    spec = ModelSpec(label="faulty", features=features, train=SPEC.train)
     graph = TransformGraph(transform_folder, spec)
     network = build_network(graph.index_space, spec.train)
     export_model(network, graph, tmp_path / "model", probability=PROBABILITY, threshold=0.5)
     ask = load_in_session(tmp_path / "model", SERVING_DEFAULT)
-    assert ask({n: SERVED_COLUMNS[n] for n in names})["probability"].shape == (4, 1)
+    asked = {n: SERVED_COLUMNS[n] for n in graph.raw_spec}
+    assert ask(asked)["probability"].shape == (4, 1)
 
 
 @pytest.fixture(scope="module")
