@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.features import Numeric, Signal
+from models.features import HeavyTailed, Numeric, Signal
 from models.model_spec import ModelSpec
 from pipeline.explaining.training_rows import TrainingRows, nearest_rows, sample_rows
 from tests.example_files import write_split
@@ -74,15 +74,20 @@ def _missing(values):
 
 
 def test_a_signal_of_three_samples_counts_as_much_as_a_number(transform_folder):
-    table = {"pressure [bar]": Numeric(), "echo": Signal(num_samples=3)}
+    # The graph stacks its numbers, so a model takes all of them or none.
+    kinds = (Numeric, HeavyTailed)
+    numbers = {name: f for name, f in SPEC.features.items() if isinstance(f, kinds)}
+    signal = {"echo": Signal(num_samples=3)}
     squares = []
-    for features in (table, *({name: feature} for name, feature in table.items())):
+    for features in (numbers | signal, numbers, signal):
         spec = ModelSpec(label="faulty", features=features, train=SPEC.train)
         example = {name: SECOND[name] for name in features}
-        found = nearest_rows(example, ALL, transform_folder, spec)
-        squares.append({neighbour.row: neighbour.distance**2 for neighbour in found})
-    both, pressure, echo = squares
-    assert both == pytest.approx({row: (pressure[row] + echo[row]) / 2 for row in both}, abs=1e-6)
+        neighbours = nearest_rows(example, ALL, transform_folder, spec)
+        squares.append({neighbour.row: neighbour.distance**2 for neighbour in neighbours})
+    both, alone, echo = squares
+    share = 1 / 3  # beside pressure and length; the two numbers that never vary do not count
+    expected = {row: (1 - share) * alone[row] + share * echo[row] for row in both}
+    assert both == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_small_split_is_kept_whole_in_its_order(tmp_path):

@@ -57,7 +57,8 @@ def test_several_files_give_shards_with_all_rows(pushed, config, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     for part in range(3):
-        rows = [ROWS[0] | {"id": 1000 * part + n, "seconds": n} for n in range(1000)]
+        start = 1_577_836_800
+        rows = [ROWS[0] | {"id": 1000 * part + n, "seconds": start + n} for n in range(1000)]
         write_parquet(folder / f"{part}.parquet", rows)
     output = tmp_path / "batch"
     arguments = ("--batch", "--output", pushed, "--id", "id", "--output-file", output, "--json")
