@@ -85,7 +85,12 @@ def test_make_takes_the_path_of_faultline_with_special_characters(tmp_path, monk
     (scripts / "faultline").chmod(0o755)
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(scripts))
     new(tmp_path / "wells")
+    # These tests may themselves run under make, which then names the folders that it enters.
     done = subprocess.run(
-        ["make", "serve"], cwd=tmp_path / "wells", capture_output=True, text=True, check=False
+        ["make", "--no-print-directory", "serve"],
+        cwd=tmp_path / "wells",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout == "serve\n", done.stderr
