@@ -14,3 +14,9 @@ def tidy_path(path: Path) -> Path:
     """
     tidied = Path(os.path.normpath(path))
     return tidied if os.path.realpath(tidied) == os.path.realpath(path) else path
+
+
+def shown_path(path: str | Path) -> str:
+    """Returns a path as a person types it here: relative if it is below the working directory."""
+    whole, here = Path(path).absolute(), Path.cwd()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(path)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from common.paths import shown_path
 from pipeline.components.fact import Fact
 from pipeline.components.names import (
     APPROVED,
@@ -189,9 +190,10 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     for hint in values["hints"]:
         console.print(f"  {escape(hint)}", highlight=False, soft_wrap=True)
     for page in values["pages"]:
-        console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+        console.print(f"Report: {escape(shown_path(page))}", highlight=False, soft_wrap=True)
     console.print(
-        f"[dim]{format_duration(summary.duration_s)}; log {values['log']}[/dim]",
+        f"[dim]{format_duration(summary.duration_s)}; log "
+        f"{escape(shown_path(values['log']))}[/dim]",
         highlight=False,
         soft_wrap=True,
     )
@@ -199,8 +201,8 @@ def render_summary(summary: RunSummary, console: Console) -> None:
 
 def _output_option(pushed: Path) -> str:
     """Returns the `--output` option for a version in OUTPUT/serving/NAME/VERSION, if needed."""
-    output = pushed.parents[2]
-    return "" if output == Path("output") else f" --output {shlex.quote(str(output))}"
+    output = shown_path(pushed.parents[2])
+    return "" if output == "output" else f" --output {shlex.quote(output)}"
 
 
 def _metrics_table(values: dict[str, Any]) -> Table:
@@ -268,7 +270,8 @@ def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console
             f"[bold green]APPROVED[/bold green] by {escape(values['approved_by'])}: "
             f"{escape(values['approved_why'])}"
         )
-    say(f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in {pushed.parent}")
+    folder = escape(shown_path(pushed.parent))
+    say(f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in {folder}")
     say(f"Serve it: faultline serve{_output_option(pushed)}")
 
 
