@@ -7,6 +7,7 @@ column's format is invalid; it is never read in another way.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +22,6 @@ FALSE_WORDS = ("false", "f", "no", "n", "off", "0")
 TRUE, FALSE = b"true", b"false"
 
 _MAX_EXACT = 2**53  # whole numbers up to this are exact in float64
-
-Converter = Callable[[pa.Array], tuple[pa.Array, Mask]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ def read_column(
         column = column.dictionary_decode()
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), _ARROW[form.type]), np.zeros(len(column), bool)
-    marks = Marks.of(default_marks if form.missing is None else form.missing, form)
+    marks = _marks(tuple(default_marks if form.missing is None else form.missing), form)
     if not values.is_text(column.type):
         typed, bad = _READERS[form.type](column, form)
         return _without_numbers(typed, marks, form), bad
@@ -86,6 +85,11 @@ def read_column(
     bad = (bad | not_utf8) & ~_in_numbers(present, marks, form)
     indices = encoded.indices
     return typed.take(indices), _take_mask(bad, indices)
+
+
+@lru_cache(maxsize=4_096)  # the same for every batch of a column
+def _marks(texts: tuple[str, ...], form: ColumnFormat) -> Marks:
+    return Marks.of(texts, form)
 
 
 def _cast_all(column: pa.Array, form: ColumnFormat) -> pa.Array | None:

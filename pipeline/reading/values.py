@@ -107,12 +107,6 @@ def all_float(column: pa.Array) -> bool:
     return _all_parse(column, pa.float64(), _float_or_none)
 
 
-def only_numbers(column: pa.Array) -> pa.Array:
-    """Returns the texts that are numbers, and null for the others."""
-    _, bad = _parse(column, pa.float64(), _float_or_none)
-    return _without(column, bad)
-
-
 def _all_parse(column: pa.Array, kind: pa.DataType, parse: Callable[[str], Number | None]) -> bool:
     if cast_or_none(column, kind) is not None:
         return True

@@ -162,9 +162,6 @@ def _examples(config: Config, data: Path) -> pa.Table:
     )
 
 
-_DTYPES = {"number": "float32", "code": "int64", "text": "object", "truth": "object"}
-
-
 def _asked(config: Config, data: Path, examples: pa.Table) -> dict[str, np.ndarray]:
     """What `predict` sends to the served model for the same rows."""
     spec = reading_spec(config, None)
