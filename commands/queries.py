@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from common.errors import InputError
 from common.metadata_options import Metadata
 from pipeline.config_loading import load_config
+from pipeline.counting import count
 
 _PIPE_WIDTH = 160
 _UNLIMITED = 10_000  # characters: wider than any word
@@ -66,7 +67,7 @@ def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) 
     store, running = open_runs(config_path, output), _is_locked(output)
     made = prepare_tensorboard(store, output, may_be_running=running)
     logdir = shlex.quote(str(made["logdir"]))
-    text = f"{made['num_runs']} runs. View them: tensorboard --logdir {logdir}"
+    text = f"{count(int(made['num_runs']), 'run')}. View them: tensorboard --logdir {logdir}"
     print_answer(made, lambda: text, as_json=as_json)
     return 0
 

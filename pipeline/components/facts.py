@@ -22,6 +22,7 @@ from pipeline.components.span_window import facts as span_window
 from pipeline.components.trainer import facts as trainer
 from pipeline.components.transform import facts as transform
 from pipeline.components.tuner import facts as tuner
+from pipeline.counting import count
 
 
 def describe_step(name: str, outputs: Mapping[str, Sequence[Artifact]]) -> Fact:
@@ -38,8 +39,8 @@ def describe_step(name: str, outputs: Mapping[str, Sequence[Artifact]]) -> Fact:
 
 def _schema(artifacts: list[Artifact]) -> Fact:
     text = (Path(artifacts[0].uri) / "schema.pbtxt").read_text(encoding="utf-8")
-    count = sum(line.startswith("feature {") for line in text.splitlines())
-    return Fact(f"{count} columns", {"num_columns": count})
+    number = sum(line.startswith("feature {") for line in text.splitlines())
+    return Fact(count(number, "column"), {"num_columns": number})
 
 
 _DESCRIPTIONS: Mapping[str, Callable[[list[Artifact]], Fact]] = {

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from pipeline.components.names import INCONCLUSIVE
+from pipeline.counting import count
 from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
@@ -163,7 +164,7 @@ def _version_text(row: RunRow) -> str:
 def _data_text(data: Mapping[str, Any]) -> str:
     parts = []
     if isinstance(data.get("num_rows"), int):
-        parts.append(f"{data['num_rows']:,} rows")
+        parts.append(count(data["num_rows"], "row"))
     if data.get("span"):
         parts.append(f"span {data['span']}")
     digest = data.get("data_digest")

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY
 from pipeline.components.pusher.withdrawn import withdrawal_of
+from pipeline.counting import count
 from pipeline.lineage.tree import LineageNode
 
 _DIGEST_CHARS = 12
@@ -67,7 +68,7 @@ def _data_text(examples: Mapping[str, Any], data: Mapping[str, Any]) -> str:
     files = data.get("source_files") or data.get("files") or []
     names = ", ".join(map(str, files[:3])) + (f" and {len(files) - 3} more" if files[3:] else "")
     parts = [
-        f"{examples['num_rows']:,} rows" if "num_rows" in examples else "",
+        count(examples["num_rows"], "row") if "num_rows" in examples else "",
         names,
         f"span {data['span']}" if data.get("span") else "",
         f"digest {_short(data['data_digest'])}" if data.get("data_digest") else "",

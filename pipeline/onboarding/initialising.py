@@ -14,9 +14,10 @@ import click
 from common.errors import InputError
 from pipeline.agreement import check_agreement
 from pipeline.config_loading import load_config
+from pipeline.counting import count
 from pipeline.onboarding.profile.labels import choose_positive
 from pipeline.onboarding.profile.table import ReadOptions, read_table
-from pipeline.onboarding.profile.words import count, percent, quoted
+from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.schema_text import schema_text
 from pipeline.onboarding.yaml_text import yaml_text
@@ -67,11 +68,11 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     use_case = _use_case_name(data, name)
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
-    _check_free([config_path, schema_path], force=force)
     table = read_table(data, label, reading or ReadOptions())
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     proposal = propose(table, label, choose_positive(label, table.classes, positive))
+    _check_free([config_path, schema_path], force=force)
     config = yaml_text(
         proposal,
         name=use_case,
@@ -100,7 +101,7 @@ def _check_free(paths: list[Path], *, force: bool) -> None:
     existing = [str(path) for path in paths if path.exists()]
     if existing and not force:
         raise InputError(
-            f"{' and '.join(existing)} {'exists' if len(existing) == 1 else 'exist'} already. "
+            f"{' and '.join(existing)} already {'exists' if len(existing) == 1 else 'exist'}. "
             "Choose another name with --name, or overwrite with --force."
         )
 

@@ -11,6 +11,7 @@ from models.features import Feature, HeavyTailed, Numeric, Signal, Time
 from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data, Validation, WideSignal
+from pipeline.counting import count
 from pipeline.onboarding.findings import leaks
 from pipeline.onboarding.findings.identifiers import (
     Group,
@@ -20,7 +21,7 @@ from pipeline.onboarding.findings.identifiers import (
 )
 from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind
 from pipeline.onboarding.findings.lengths import choose_lengths
-from pipeline.onboarding.findings.rates import Rate, find_rate
+from pipeline.onboarding.findings.rates import Rate, doubtful_rates, find_rate
 from pipeline.onboarding.findings.row_order import RowOrder
 from pipeline.onboarding.findings.siblings import sibling_reason
 from pipeline.onboarding.findings.splits import SplitChoice, propose_split
@@ -28,7 +29,7 @@ from pipeline.onboarding.findings.times import TimeColumn, find_time
 from pipeline.onboarding.findings.wide_signals import WideColumns, find_wide_signals, signal_name
 from pipeline.onboarding.profile.labels import LabelChoice
 from pipeline.onboarding.profile.table import Column, Table
-from pipeline.onboarding.profile.words import count, percent, quoted, unit_of
+from pipeline.onboarding.profile.words import percent, quoted, unit_of
 
 _MAX_GROUPS_AS_FEATURE = 50
 _MOST = 0.5  # of the numbers of the data
@@ -235,6 +236,13 @@ class _Work:
             self._take_list(name, column, rate_varies=rate is not None and rate.varies)
         if rate is not None and self.features:
             self._take_rate(rate)
+            return
+        for doubtful in doubtful_rates(self.open, [*self.wide_signals, *lists]):
+            self.notes.append(
+                f"{quoted(doubtful.column)} is {doubtful.median_hz:g} in nearly every row. Is it "
+                "the signals' sampling rate? Its name does not say so. If it is, enter it in Hz as "
+                "sampling_rate_hz of each signal."
+            )
 
     def _take_wide(self, wide: WideColumns) -> None:
         name = signal_name(wide.prefix, self.table.columns, self.label)

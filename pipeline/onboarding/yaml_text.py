@@ -12,8 +12,9 @@ from models.features import Feature, Signal
 from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Evaluation, Validation
+from pipeline.counting import count
 from pipeline.onboarding.profile.table import Table
-from pipeline.onboarding.profile.words import count, percent, quoted
+from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal
 
 _WIDTH = 96
@@ -204,7 +205,7 @@ def _features(proposal: Proposal) -> Iterator[str]:
         yield from _comment(f"{reason}.", "  ")
         if isinstance(feature, Signal) and _lacks_rate(feature):
             yield from _comment(
-                "sampling_rate_hz: enter the true rate in Hz; the data do not contain it.", "  "
+                "Enter the true rate in Hz as sampling_rate_hz; no column is named as such.", "  "
             )
         yield f"  {scalar(name)}: {flow(feature)}"
     if proposal.left_out:

@@ -73,6 +73,7 @@ class _Prediction:
                     self._bad_rows,
                     max_bad_rows=self._plan.spec.max_bad_rows,
                     layout=self._plan.spec.layout,
+                    is_complete=False,
                 )
                 # Send a request even for an empty batch: the response gives the output columns.
                 for start in range(0, max(1, rows.features.num_rows), _BATCH_ROWS):

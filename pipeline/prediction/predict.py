@@ -15,6 +15,7 @@ from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, captured_output, open_output
 from pipeline.config import Config
 from pipeline.config_loading import load_config
+from pipeline.counting import count
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.served_config import find_served_config
 from pipeline.running.console import format_duration
@@ -100,7 +101,7 @@ def _print_summary(summary: PredictSummary, console: Console) -> None:
     versions = ", ".join(str(version) for version in summary.versions)
     by = f"{summary.model}" + (f" version {versions}" if versions else "")
     console.print(
-        f"[green]✓[/green] {summary.num_rows:,} rows predicted by {escape(by)} in "
+        f"[green]✓[/green] {count(summary.num_rows, 'row')} predicted by {escape(by)} in "
         f"{format_duration(summary.duration_s)}: {escape(summary.output)}",
         highlight=False,
         soft_wrap=True,
@@ -110,9 +111,9 @@ def _print_summary(summary: PredictSummary, console: Console) -> None:
         console.print(f"  decision  {counts}", highlight=False)
     _print_skews(summary, console)
     if summary.num_left_out:
+        skipped = count(summary.num_left_out, "unreadable row")
         console.print(
-            f"  [yellow]{summary.num_left_out:,} unreadable rows skipped[/yellow], listed in "
-            f"{escape(str(summary.left_out))}",
+            f"  [yellow]{skipped} skipped[/yellow], listed in {escape(str(summary.left_out))}",
             highlight=False,
             soft_wrap=True,
         )

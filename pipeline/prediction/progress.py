@@ -6,6 +6,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from pipeline.counting import count
+
 _PLAIN_EVERY_S = 10.0
 
 
@@ -55,5 +57,8 @@ class RowProgress:
 
     def _text(self, now: float) -> str:
         rate = self._done / max(now - self._started, 1e-9)
-        total = "" if self._total is None else f" of {self._total:,}"
-        return f"{self._done:,}{total} rows, {rate:,.0f} rows/s"
+        if self._total is None:
+            done = count(self._done, "row")
+        else:
+            done = f"{self._done:,} of {count(self._total, 'row')}"
+        return f"{done}, {rate:,.0f} rows/s"

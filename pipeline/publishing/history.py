@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.components.model_gate.reasons import figure
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY
 from pipeline.components.pages.layout import render
+from pipeline.counting import count
 from pipeline.lineage.facts import data_facts
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
@@ -128,10 +129,9 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     if examples is None or step is None:
         return []
     facts = data_facts(examples, step)
-    count = facts.get("num_files")
-    shown = [] if count is None else [f"{count:,} file{'' if count == 1 else 's'}"]
-    shown += [f"{facts['num_bytes']:,} bytes"] if "num_bytes" in facts else []
-    shown += [f"{int(n):,} rows"] if (n := examples.properties.get("num_rows")) else []
+    shown = [count(facts["num_files"], "file")] if "num_files" in facts else []
+    shown += [count(facts["num_bytes"], "byte")] if "num_bytes" in facts else []
+    shown += [count(int(n), "row")] if (n := examples.properties.get("num_rows")) else []
     names = facts.get("source_files", [])
     listed = ", ".join(map(str, names)) if isinstance(names, list) else str(names)
     rows = [("data", ", ".join(shown)), ("data digest", str(facts.get("data_digest", "unknown")))]

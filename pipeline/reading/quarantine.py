@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from common.errors import InputError
+from pipeline.counting import count
 from pipeline.reading.files.csv_source import with_lines
 from pipeline.reading.files.pieces import BadRow, Piece, resolve_path
 from pipeline.reading.typing_rows import NO_LABEL
@@ -52,7 +53,8 @@ def check_bad_rows(
     shown = "\n".join(f"  {bad}" for bad in unread[:_NUM_SHOWN])
     more = num_bad_rows - min(_NUM_SHOWN, len(unread))
     raise InputError(
-        f"{num_bad_rows} rows cannot be read, more than data.max_bad_rows = {max_bad_rows}:\n"
+        f"{count(num_bad_rows, 'row')} cannot be read, more than data.max_bad_rows = "
+        f"{max_bad_rows}:\n"
         f"{shown}\n"
         + (f"  and {more} more\n" if more else "")
         + f"All of them are in {path}. Fix the data, or allow more with data.max_bad_rows."

@@ -114,5 +114,5 @@ def _describe_missing(missing: Sequence[str], names: Sequence[str]) -> str:
     listed = ", ".join(f"`{name}`" for name in names[:30])
     return (
         f"The model needs {', '.join(words)}, which no row has. Columns found: {listed}. "
-        "Send None where a value is missing."
+        "Where a value is missing, send null (None in Python)."
     )

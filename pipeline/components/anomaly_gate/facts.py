@@ -3,12 +3,13 @@
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, properties
+from pipeline.counting import count
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
     """Returns the key figures of the step's output artifacts."""
     values = properties(artifacts[0])
-    count = values.get("num_anomalies", 0)
-    text = "no anomalies" if not count else f"{count} anomalies"
+    number = values.get("num_anomalies", 0)
+    text = count(number, "anomaly", "anomalies") if number else "no anomalies"
     parts = [text, values.get("warnings", ""), values.get("drift", "")]
     return Fact("; ".join(filter(None, parts)), values)

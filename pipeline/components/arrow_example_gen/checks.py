@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from common.errors import InputError
 from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS, KeyCounts, TablePlan
+from pipeline.counting import count
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
 
@@ -15,9 +16,9 @@ def check_rows(num_rows: int, num_bad_rows: int, files: Sequence[str]) -> None:
     """
     if num_rows:
         return
-    where = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more files"
+    where = files[0] if len(files) == 1 else f"{files[0]} and {count(len(files) - 1, 'more file')}"
     if num_bad_rows:
-        raise InputError(f"None of the {num_bad_rows} rows of {where} can be read.")
+        raise InputError(f"No row of {where} can be read; it has {count(num_bad_rows, 'row')}.")
     raise InputError(f"{where}: a header, but no rows. Give a file with data.")
 
 
@@ -33,7 +34,7 @@ def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec
         InputError: States how many rows (or groups) of each class exist and how many are needed.
     """
     negative, positive = (int(number) for number in counts.counts.sum(axis=0))
-    found = f"{positive} positive and {negative} negative rows"
+    found = f"{positive:,} positive and {count(negative, 'negative row')}"
     if not positive or not negative:
         raise InputError(
             f"The label column `{spec.label}` has one class only: {found}. Its values are "
@@ -67,7 +68,7 @@ def _values(labels: Mapping[str, int]) -> str:
         canonical = canonical_label(text)
         distinct[canonical] = distinct.get(canonical, 0) + number
     most = sorted(distinct.items(), key=lambda item: -item[1])[:5]
-    return ", ".join(f"`{text}` ({number} rows)" for text, number in most)
+    return ", ".join(f"`{text}` ({count(number, 'row')})" for text, number in most)
 
 
 def check_plan(plan: TablePlan | None, spec: IngestSpec) -> TablePlan:

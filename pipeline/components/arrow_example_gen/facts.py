@@ -7,13 +7,14 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, properties
 from pipeline.config import SPLITS
+from pipeline.counting import count
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
     """Returns the key figures of the step's output artifacts."""
     values = properties(artifacts[0])
     positives = sum(values[f"num_positives_{split}"] for split in SPLITS)
-    parts = [f"{values['num_rows']:,} rows, {positives:,} positive"]
+    parts = [f"{count(values['num_rows'], 'row')}, {positives:,} positive"]
     more = (_put_aside(values), _dropped(values, positives), values.get("remarks", ""))
     parts += [text for text in more if text]
     return Fact("; ".join(parts), values | {"num_positives": positives})
@@ -35,7 +36,7 @@ def _dropped(values: Mapping[str, Any], positives: int) -> str:
     duplicates = values.get("num_duplicates", 0)
     if not duplicates:
         return ""
-    text = f"{duplicates:,} duplicates dropped"
+    text = f"{count(duplicates, 'duplicate')} dropped"
     before = values.get("num_positives_read", 0) / (values["num_rows"] + duplicates)
     after = positives / values["num_rows"]
     return text + f" (prevalence {before:.4f} before, {after:.4f} after)" if before else text

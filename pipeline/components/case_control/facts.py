@@ -5,6 +5,7 @@ import json
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, properties
+from pipeline.counting import count
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
@@ -14,5 +15,5 @@ def describe(artifacts: list[Artifact]) -> Fact:
     parts = [record["rest"], *record["strata"].values()]
     kept, total = (sum(part[key] for part in parts) for key in ("kept", "total"))
     positives = values["num_positives_train"]
-    text = f"train: {kept:,} of {total:,} negatives, all {positives:,} positives"
+    text = f"train: {kept:,} of {count(total, 'negative')}, all {count(positives, 'positive')}"
     return Fact(text, values | {"sampling": record})

@@ -5,15 +5,17 @@ import json
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, properties
+from pipeline.counting import count
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
     """Returns the key figures of the step's output artifacts."""
     values = properties(artifacts[0])
     clusters = json.loads(values["clusters"])
-    factors = f"{len(clusters)} common factor{'s' if len(clusters) > 1 else ''}"
+    factors = count(len(clusters), "common factor")
     factors = f"{factors} (strongest: {clusters[0]})" if clusters else "no common factors"
-    suspected = values["num_suspected"]
+    errors = count(values["num_errors"], "error")
+    suspected = count(values["num_suspected"], "suspected label")
     # Wrong decisions, and the worst 5 % by loss.
-    text = f"{values['num_errors']} errors analysed, {suspected} suspected labels, {factors}"
+    text = f"{errors} analysed, {suspected}, {factors}"
     return Fact(text, values | {"clusters": clusters})

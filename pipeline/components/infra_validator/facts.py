@@ -5,6 +5,7 @@ import json
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, properties
+from pipeline.counting import count
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
@@ -13,7 +14,7 @@ def describe(artifacts: list[Artifact]) -> Fact:
     problems = json.loads(values.pop("problems"))
     text = (
         "; ".join(problems)
-        or f"{values['num_examples']} examples by gRPC and REST, largest difference "
+        or f"{count(values['num_examples'], 'example')} by gRPC and REST, largest difference "
         f"{values['max_difference']}"
     )
     return Fact(text, values | {"problems": problems})

@@ -20,12 +20,12 @@ from pipeline.components.model_gate.reasons import (
     Metrics,
     Reason,
     Word,
-    count_faults,
     figure,
     num_faults,
     with_interval,
 )
 from pipeline.config import Bars, GateSlice
+from pipeline.counting import count
 from pipeline.slicing import Slice, make_slice
 
 _SHARES = frozenset({"recall", "precision"})
@@ -111,7 +111,7 @@ def _missing(
     faults = num_faults(metrics)
     least = _least_faults(metric, bar, confidence)
     if faults < least:
-        return f"too small, {count_faults(faults)}; even a perfect model needs {least} to show it"
+        return f"too small, {count(faults, 'fault')}; even a perfect model needs {least} to show it"
     value = metrics.get(metric, math.nan)
     if not math.isfinite(value) or not math.isfinite(interval[0]):
         alarms = metrics["true_positives"] + metrics["false_positives"]

@@ -12,12 +12,12 @@ from pipeline.components.model_gate.more_data import growth_of_mean
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Reason,
-    count_faults,
     figure,
     num_faults,
     two_valued,
 )
 from pipeline.config import Gate
+from pipeline.counting import count
 
 
 def not_worse(
@@ -45,7 +45,7 @@ def _pr_auc(measured: Evaluation, before: Evaluation, gate: Gate) -> Reason:
         f"before: {change:+.3f} [{limits}], may be {gate.max_pr_auc_drop:g} lower"
     )
     if verdict == INCONCLUSIVE and not interval[0] > -1:
-        faults = count_faults(num_faults(metrics))
+        faults = count(num_faults(metrics), "fault")
         text = f"{text}: too small, {faults}; a comparison needs {FEWEST_UNITS}"
     elif verdict == INCONCLUSIVE:
         growth = growth_of_mean(change, interval, -gate.max_pr_auc_drop)
@@ -83,8 +83,8 @@ def _found_faults(measured: Evaluation, before: Evaluation, confidence: float) -
         value=measured.overall["recall"],
         bar=before.overall["recall"],
         verdict=two_valued(p_value > min_p_value),
-        text=f"misses {lost} faults that the model blessed before finds, finds {gained} that it "
-        f"misses (McNemar's exact test: p = {p_value:.2g})",
+        text=f"misses {count(lost, 'fault')} that the model blessed before finds, finds {gained} "
+        f"that it misses (McNemar's exact test: p = {p_value:.2g})",
         p_value=p_value,
         min_p_value=min_p_value,
     )

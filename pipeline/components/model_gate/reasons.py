@@ -102,11 +102,6 @@ def num_faults(metrics: Metrics) -> int:
     return int(metrics["true_positives"] + metrics["false_negatives"])
 
 
-def count_faults(number: int) -> str:
-    """Returns the number with its noun."""
-    return f"{number} fault" if number == 1 else f"{number} faults"
-
-
 def figure(metric: str, value: float) -> str:
     """Formats a value with the digits that suit its metric."""
     if not math.isfinite(value):

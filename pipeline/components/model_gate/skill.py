@@ -14,12 +14,12 @@ from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Metrics,
     Reason,
-    count_faults,
     figure,
     num_faults,
     two_valued,
 )
 from pipeline.config import Gate
+from pipeline.counting import count
 
 
 def better_than_never(metrics: Metrics) -> Iterator[Reason]:
@@ -31,7 +31,8 @@ def better_than_never(metrics: Metrics) -> Iterator[Reason]:
         value=metrics["recall"],
         bar=0.0,
         verdict=two_valued(hits > 0),
-        text=f"finds {hits:.0f} of {num_faults(metrics)} positives with {alarms:.0f} alarms "
+        text=f"finds {hits:.0f} of {count(num_faults(metrics), 'positive')} with "
+        f"{count(round(alarms), 'alarm')} "
         "(always answering negative finds none)",
     )
     yield Reason(
@@ -88,7 +89,7 @@ def _better_than_chance(
             bar=0.5,
             verdict=INCONCLUSIVE,
             text=f"{text}: too few examples; even a perfect ranking of "
-            f"{count_faults(num_faults(metrics))} would not differ from chance",
+            f"{count(num_faults(metrics), 'fault')} would not differ from chance",
         )
     return Reason(
         metric="roc_auc",

@@ -5,6 +5,7 @@ import json
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, first_of_type, properties
+from pipeline.counting import count
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
@@ -14,6 +15,7 @@ def describe(artifacts: list[Artifact]) -> Fact:
     if "spans_analysed" not in values:
         return Fact()
     values["spans_analysed"] = json.loads(values["spans_analysed"])
-    count = len(values["spans_analysed"])
-    spans = f"span {values['spans_analysed'][0]}" if count == 1 else f"{count} spans"
-    return Fact(f"analysed {spans}, {values['num_rows_analysed']:,} rows of train", values)
+    number = len(values["spans_analysed"])
+    spans = f"span {values['spans_analysed'][0]}" if number == 1 else f"{number} spans"
+    rows = count(values["num_rows_analysed"], "row")
+    return Fact(f"analysed {spans}, {rows} of train", values)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.counting import count
 from pipeline.onboarding.findings.times import direction_of
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import count, percent, words_of
+from pipeline.onboarding.profile.words import percent, words_of
 
 _ID_WORDS = {"id", "ids", "uid", "udi", "uuid", "guid", "index", "idx", "serial", "no", "nr", "key"}
 _ID_WORDS |= {"number", "row", "rowid", "rownum", "unnamed", "identifier"}

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.features import Categorical, Feature, HeavyTailed, Numeric
+from pipeline.counting import count
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import count, percent, quoted, words_of
+from pipeline.onboarding.profile.words import percent, quoted, words_of
 
 MAX_MISSING_SHARE = 0.995
 _CODE_WORDS = {

@@ -11,8 +11,9 @@ from pandas import Series
 from scipy import stats
 
 from measuring.intervals import proportion_interval, roc_auc_interval
+from pipeline.counting import count
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import count, percent, quoted
+from pipeline.onboarding.profile.words import percent, quoted
 
 # A single legitimate measurement does not separate the classes this well: the lower limit of the
 # interval decides, so that chance in few faults does not exclude an honest column.

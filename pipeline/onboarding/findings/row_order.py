@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.components.arrow_example_gen.splitting import blocks, splits
-from pipeline.onboarding.profile.words import count
+from pipeline.counting import count
 from pipeline.reading import hashing
 
 # With fewer runs than this share of those in shuffled rows, neighbouring rows are similar.

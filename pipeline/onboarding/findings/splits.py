@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from pipeline.components.arrow_example_gen.splitting import splits, time_units
 from pipeline.config import SPLITS, Split
+from pipeline.counting import count
 from pipeline.onboarding.findings.identifiers import Group
 from pipeline.onboarding.findings.row_order import MIN_STEADY_BLOCKS, RowOrder
 from pipeline.onboarding.findings.times import TimeColumn
-from pipeline.onboarding.profile.words import count, percent, quoted
+from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.reading import hashing
 
 _SHARES = (Split().train, Split().eval, Split().test)

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, Decimal, Thousands, ValueType
-from pipeline.onboarding.profile.words import count, quoted
+from pipeline.counting import count
+from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import contract, times, values
 from pipeline.reading.columns import Kind, kind_of
 

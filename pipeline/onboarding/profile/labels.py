@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.errors import InputError
-from pipeline.onboarding.profile.words import count, quoted
+from pipeline.counting import count
+from pipeline.onboarding.profile.words import quoted
 from pipeline.reading.ingest_spec import canonical_label
 
 MIN_POSITIVES = 3  # one for each split

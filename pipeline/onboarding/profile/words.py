@@ -1,4 +1,4 @@
-"""Formatting of counts, shares and names, and parsing of words and units in column names."""
+"""Formatting of shares and names, and parsing of words and units in column names."""
 
 import re
 
@@ -19,11 +19,6 @@ _UNITS = {
 }  # fmt: skip
 # Ambiguous as a last word without brackets: `sensor_a`, `axis_m`, `class_t`.
 _ONLY_IN_BRACKETS = {"k", "a", "n", "m", "t", "l", "g", "w", "h", "min", "days", "hours"}
-
-
-def count(number: int, noun: str) -> str:
-    """Returns `1 row`, `12,345 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(share: float) -> str:

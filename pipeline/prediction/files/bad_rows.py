@@ -5,6 +5,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
+from pipeline.counting import count
 from pipeline.reading import quarantine
 from pipeline.reading.files import csv_source
 from pipeline.reading.files.pieces import BadRow, Piece, suffix_of
@@ -26,8 +27,16 @@ def locate(bad_rows: Sequence[BadRow], layout: CsvLayout) -> list[BadRow]:
     return located
 
 
-def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int, layout: CsvLayout) -> None:
+def check_bad_rows(
+    bad_rows: Sequence[BadRow], *, max_bad_rows: int, layout: CsvLayout, is_complete: bool = True
+) -> None:
     """Checks that the number of bad rows is within the limit of the config.
+
+    Args:
+        bad_rows: The bad rows.
+        max_bad_rows: `data.max_bad_rows`.
+        layout: How CSV files are laid out.
+        is_complete: Whether all of the data were read.
 
     Raises:
         InputError: Names the first bad rows with their reasons.
@@ -37,10 +46,12 @@ def check_bad_rows(bad_rows: Sequence[BadRow], *, max_bad_rows: int, layout: Csv
     located = locate(bad_rows, layout)
     shown = "\n".join(f"  {bad}" for bad in located[:_NUM_SHOWN])
     more = len(located) - _NUM_SHOWN
+    where = "" if is_complete else "; reading stopped there"
     raise InputError(
-        f"{len(located)} rows cannot be read, more than data.max_bad_rows = {max_bad_rows}:\n"
+        f"{count(len(located), 'row')} cannot be read, more than data.max_bad_rows = "
+        f"{max_bad_rows}{where}:\n"
         f"{shown}\n"
-        + (f"  and {more} more so far\n" if more > 0 else "")
+        + (f"  and {more:,} more\n" if more > 0 else "")
         + "Nothing was written. Fix the data, or allow more with data.max_bad_rows."
     )
 

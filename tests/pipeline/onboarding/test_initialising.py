@@ -125,8 +125,10 @@ def test_existing_files_are_kept_without_force(tmp_path, data):
     init(tmp_path, data)
     config = tmp_path / "configs" / "my_pump_data.yaml"
     config.write_text("mine")
-    with pytest.raises(InputError, match=r"exist already. Choose another name with --name"):
+    with pytest.raises(InputError, match=r"already exist. Choose another name with --name"):
         init(tmp_path, data)
+    with pytest.raises(InputError, match="no_such_label"):  # before the files are looked at
+        init(tmp_path, data, label="no_such_label")
     assert config.read_text() == "mine"
     assert init(tmp_path, data, force=True).name == "my_pump_data"
 

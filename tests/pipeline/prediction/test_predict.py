@@ -123,7 +123,7 @@ def test_rows_that_cannot_be_read_are_left_out_as_far_as_the_config_allows(
     arguments = ("--server", server["grpc"], "--output-file", output)
     done = predict(data, config, *arguments)
     assert done.exit_code == 0, done.output
-    assert "1 unreadable rows skipped" in done.output
+    assert "1 unreadable row skipped" in done.output
     assert read(output)["row"].tolist() == [1, 3]
     [left] = (tmp_path / "out.csv.left_out").iterdir()
     assert json.loads(left.read_text())["reason"] == "`high` found, expected a number"

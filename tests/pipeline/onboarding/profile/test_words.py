@@ -1,6 +1,7 @@
 import pytest
 
-from pipeline.onboarding.profile.words import count, percent, quoted, unit_of, words_of
+from pipeline.counting import count
+from pipeline.onboarding.profile.words import percent, quoted, unit_of, words_of
 
 
 @pytest.mark.parametrize(
