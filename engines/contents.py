@@ -136,12 +136,9 @@ def compare_transformed(left: str, right: str, examples: str) -> list[Difference
 
 
 def _transform(uri: str, records: list[bytes]) -> dict[str, Any]:
-    import tensorflow as tf
-    import tensorflow_transform as tft
+    from models.inputs.transform_graph import transform_examples
 
-    output = tft.TFTransformOutput(uri)
-    raw = tf.io.parse_example(tf.constant(records), output.raw_feature_spec())
-    return {name: value.numpy() for name, value in output.transform_raw_features(raw).items()}
+    return {name: value.numpy() for name, value in transform_examples(uri, records).items()}
 
 
 def compare_metrics(left: str, right: str) -> list[Difference]:

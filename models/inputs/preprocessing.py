@@ -5,13 +5,12 @@ a vocabulary), not with the number of columns. So there is one for all means and
 all vocabularies, and one for the quantiles of each bucket count.
 
 It also grows with the number of graph nodes, because TensorFlow Transform traces this function
-several times. So all numbers are stacked before the first operation: the nodes do not multiply with
-the columns.
+several times. So the raw columns come in stacks (`models.inputs.stacks`), and whatever can be is
+computed for all columns of a stack at once: the nodes do not multiply with the columns.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import tensorflow as tf
 import tensorflow_transform as tft
@@ -29,6 +28,7 @@ from models.features import (
     features_from_json,
     of_kind,
 )
+from models.inputs.columns import Column, Pair, StackedColumns, dense_column, present_numbers
 from models.inputs.encoding import (
     LABEL_NAME,
     MISSING_INDEX,
@@ -37,13 +37,7 @@ from models.inputs.encoding import (
     VOCABULARY_NAME,
     encoded_name,
 )
-
-Column = Any  # tf.Tensor or tf.SparseTensor, for which there are no types
-# Values, and which of them are present.
-Pair = tuple[tf.Tensor, tf.Tensor]
-
-# Marks a missing value in an integer column, where NaN does not exist.
-MISSING_INT = -(2**63)
+from models.inputs.stacks import MISSING_INT, stacks_from_json
 
 # As the reading of files has them (pipeline/reading/contract.py; a test compares the two).
 TRUE_WORDS = "true|t|yes|y|on|1"
@@ -64,9 +58,10 @@ def preprocessing_fn(
     """Returns the transformed features of a batch, by their encoded names.
 
     Args:
-        inputs: Raw columns: tensors `[batch, 1]`, sparse `[batch, ?]` where values may be missing,
-            and signals `[batch, num_samples]`.
-        custom_config: `label` names the label, `features` holds the features table as JSON.
+        inputs: The stacks `[batch, num_columns]`, the label `[batch, 1]`, and signals `[batch,
+            num_samples]`, or sparse where they may be missing.
+        custom_config: `label` names the label; `features` holds the features table and `stacks` the
+            columns of each stack as JSON.
 
     Returns:
         All numbers as one float32 `[batch, num_numbers, 2]` by the name `NUMBERS_NAME`, float32
@@ -74,9 +69,10 @@ def preprocessing_fn(
         `[batch, num_samples, 3]` for signals, and the label as float32 `[batch, 1]`.
     """
     table = features_from_json(custom_config["features"])
-    numbers, outputs = _standardised(inputs, table)
-    outputs |= {name: _time(inputs[name], time) for name, time in of_kind(table, Time).items()}
-    outputs |= _categories(inputs, table) | _buckets(inputs, table)
+    columns = StackedColumns(inputs, stacks_from_json(custom_config["stacks"]))
+    numbers, outputs = _standardised(inputs, columns, table)
+    outputs |= {name: _time(columns, name, time) for name, time in of_kind(table, Time).items()}
+    outputs |= _categories(columns, table) | _buckets(columns, table)
     for name, crossed in of_kind(table, Crossed).items():
         outputs[name] = _cross([outputs[part] for part in crossed.of], crossed)
     encoded = {encoded_name(name): value for name, value in outputs.items()}
@@ -84,74 +80,8 @@ def preprocessing_fn(
     return numbers | encoded | {LABEL_NAME: label}
 
 
-def dense_column(column: Column, size: int = 1) -> tf.Tensor:
-    """Returns a raw column as a dense tensor `[batch, size]`.
-
-    A missing value becomes NaN, the empty text, or `MISSING_INT`.
-    """
-    if not isinstance(column, tf.SparseTensor):
-        return column
-    default = _missing_value(column.dtype)
-    return tft.sparse_tensor_to_dense_with_shape(column, [None, size], default_value=default)
-
-
-def _missing_value(dtype: tf.DType) -> float | str:
-    if dtype == tf.string:
-        return ""
-    return MISSING_INT if dtype.is_integer else math.nan
-
-
-def _number(column: Column, size: int = 1) -> Pair:
-    """The column as float64 `[batch, size]`, zero where missing, and bool: what is present."""
-    return _present(dense_column(column, size))
-
-
-def _present(dense: tf.Tensor) -> Pair:
-    if dense.dtype.is_integer:
-        present = tf.not_equal(dense, tf.constant(MISSING_INT, dense.dtype))
-        values = tf.cast(dense, tf.float64)
-    else:
-        values = tf.cast(dense, tf.float64)
-        present = tf.math.is_finite(values)
-    return tf.where(present, values, tf.zeros_like(values)), present
-
-
-def _numbers(columns: Sequence[Column]) -> Pair:
-    """The columns as float64 `[batch, num_columns]`, zero where missing, and what is present."""
-    groups: dict[tuple[bool, tf.DType], list[int]] = {}
-    for position, column in enumerate(columns):
-        key = (isinstance(column, tf.SparseTensor), column.dtype)
-        groups.setdefault(key, []).append(position)
-    pairs = [
-        _present(_stack([columns[position] for position in group])) for group in groups.values()
-    ]
-    values, present = (tf.concat(parts, axis=1) for parts in zip(*pairs, strict=True))
-    # Back into the order of the columns: entry i of `order` is the column of position i now.
-    order = [position for group in groups.values() for position in group]
-    places = sorted(range(len(order)), key=order.__getitem__)
-    return tf.gather(values, places, axis=1), tf.gather(present, places, axis=1)
-
-
-def _stack(columns: Sequence[Column]) -> tf.Tensor:
-    """Columns of one type, all of them sparse or none, as a dense tensor `[batch, num_columns]`."""
-    if not isinstance(columns[0], tf.SparseTensor):
-        return tf.concat(columns, axis=1)
-    counts = tf.concat(tf.shape_n([column.values for column in columns], tf.int64), axis=0)
-    owner = tf.repeat(tf.range(len(columns), dtype=tf.int64), counts)
-    row, place = tf.unstack(tf.concat([c.indices for c in columns], axis=0), num=2, axis=1)
-    dense = tf.raw_ops.SparseToDense(
-        # A second value of a column is out of bounds in the last dimension, and so an error.
-        sparse_indices=tf.stack([row, owner, place], axis=1),
-        output_shape=tf.stack([columns[0].dense_shape[0], len(columns), 1]),
-        sparse_values=tf.concat([column.values for column in columns], axis=0),
-        default_value=_missing_value(columns[0].dtype),
-        validate_indices=False,  # the indices are unique, but not sorted
-    )
-    return tf.ensure_shape(tf.squeeze(dense, axis=2), [None, len(columns)])
-
-
 def _standardised(
-    inputs: Mapping[str, Column], table: FeatureTable
+    inputs: Mapping[str, Column], columns: StackedColumns, table: FeatureTable
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Numbers, and signals by name, with zero mean and unit variance on the train split."""
     signals = of_kind(table, Signal)
@@ -160,7 +90,7 @@ def _standardised(
         for name, signal in signals.items()
         for pair in _signal_pairs(inputs[name], signal.num_samples)
     ]
-    numbers = _all_numbers(inputs, table)
+    numbers = _all_numbers(columns, table)
     if not numbers and not pairs:
         return {}, {}
     moments = _moments([*numbers, *pairs])
@@ -178,14 +108,14 @@ def _standardised(
     return numeric, outputs
 
 
-def _all_numbers(inputs: Mapping[str, Column], table: FeatureTable) -> list[Pair]:
+def _all_numbers(columns: StackedColumns, table: FeatureTable) -> list[Pair]:
     """The numbers of a table in the order of `number_names`, or nothing if there are none."""
     numeric, heavy_tailed = of_kind(table, Numeric), of_kind(table, HeavyTailed)
     pairs = []
     if numeric:
-        pairs.append(_numbers([inputs[name] for name in numeric]))
+        pairs.append(columns.numbers(list(numeric)))
     if heavy_tailed:
-        values, present = _numbers([inputs[name] for name in heavy_tailed])
+        values, present = columns.numbers(list(heavy_tailed))
         pairs.append((tf.sign(values) * tf.math.log1p(tf.abs(values)), present))
     if not pairs:
         return []
@@ -194,7 +124,7 @@ def _all_numbers(inputs: Mapping[str, Column], table: FeatureTable) -> list[Pair
 
 
 def _signal_pairs(column: Column, num_samples: int) -> tuple[Pair, Pair]:
-    levels = _number(column, num_samples)
+    levels = present_numbers(dense_column(column, num_samples))
     return levels, _differences(*levels)
 
 
@@ -259,8 +189,8 @@ def _scale(values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, scale: tf.Ten
     return tf.cast(tf.where(present, scaled, tf.zeros_like(scaled)), tf.float32)
 
 
-def _time(column: Column, feature: Time) -> tf.Tensor:
-    seconds, present = _number(column)
+def _time(columns: StackedColumns, name: str, feature: Time) -> tf.Tensor:
+    seconds, present = columns.numbers([name])
     parts = []
     for cycle in feature.cycles:
         period, offset = _PERIODS_S[cycle]
@@ -270,14 +200,12 @@ def _time(column: Column, feature: Time) -> tf.Tensor:
     return tf.cast(tf.concat([part * known for part in parts] + [1 - known], axis=1), tf.float32)
 
 
-def _categories(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, tf.Tensor]:
+def _categories(columns: StackedColumns, table: FeatureTable) -> dict[str, tf.Tensor]:
     """Indices in the one vocabulary of all categorical features; see `OUT_OF_VOCABULARY`."""
     categories = of_kind(table, Categorical)
     if not categories:
         return {}
-    pairs = tf.concat(
-        [_pair(name, inputs[name], category) for name, category in categories.items()], axis=1
-    )
+    pairs = _pairs(columns, categories)
     vocabulary = tft.vocabulary(
         tf.boolean_mask(pairs, tf.not_equal(pairs, "")),
         top_k=sum(feature.max_vocabulary_size for feature in categories.values()),
@@ -288,14 +216,24 @@ def _categories(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, 
     return dict(zip(categories, tf.split(index, len(categories), axis=1), strict=True))
 
 
+def _pairs(columns: StackedColumns, categories: Mapping[str, Categorical]) -> tf.Tensor:
+    """Text `name=value` `[batch, num_categories]`, or the empty text where a value is missing."""
+    truths = [category.truth for category in categories.values()]
+    text = columns.texts(list(categories), truths, lambda c, truth: category_text(c, truth=truth))
+    # A vocabulary is a file of lines: a line break in a value would make two of it.
+    text = tf.strings.regex_replace(text, r"[\r\n]", " ")
+    names = tf.broadcast_to([[encoded_name(name) for name in categories]], tf.shape(text))
+    return tf.where(tf.equal(text, ""), "", tf.strings.join([names, text], "="))
+
+
 def category_text(column: Column, *, truth: bool = False) -> tf.Tensor:
-    """Returns a category's value as text `[batch, 1]`, empty where it is missing.
+    """Returns the values of categories as text, empty where they are missing.
 
     The spelling is that of the examples, whatever a client sends: text is trimmed, and the words
     true and false are in lower case.
 
     Args:
-        column: The raw column.
+        column: A raw column, or dense columns `[batch, n]` of one type.
         truth: Whether it holds truth values: then yes, on and 1 are `true`, their opposites
             `false`.
     """
@@ -313,36 +251,23 @@ def category_text(column: Column, *, truth: bool = False) -> tf.Tensor:
     return text
 
 
-def _pair(name: str, column: Column, category: Categorical) -> tf.Tensor:
-    """Text `name=value` `[batch, 1]`, or the empty text where the value is missing."""
-    # A vocabulary is a file of lines: a line break in a value would make two of it.
-    text = tf.strings.regex_replace(category_text(column, truth=category.truth), r"[\r\n]", " ")
-    return tf.where(tf.equal(text, ""), "", tf.strings.join([encoded_name(name), text], "="))
-
-
-def _buckets(inputs: Mapping[str, Column], table: FeatureTable) -> dict[str, tf.Tensor]:
+def _buckets(columns: StackedColumns, table: FeatureTable) -> dict[str, tf.Tensor]:
     """Quantile buckets from 1 on, 0 for a missing value; one analyzer for each bucket count."""
     by_count: dict[int, list[str]] = {}
     for name, feature in of_kind(table, Bucketized).items():
         by_count.setdefault(feature.num_buckets, []).append(name)
     buckets = {}
     for num_buckets, names in by_count.items():
-        numbers = [_number(inputs[name]) for name in names]
+        numbers, present = columns.numbers(names)
         # The quantile sketch leaves out NaN, and so what is missing.
-        values = tf.concat(
-            [tf.where(present, tf.cast(v, tf.float32), math.nan) for v, present in numbers], axis=1
-        )
+        values = tf.where(present, tf.cast(numbers, tf.float32), math.nan)
         boundaries = tft.quantiles(
             values, num_buckets, epsilon=0.01, reduce_instance_dims=False, name=f"q{num_buckets}"
         )
-        for position, name in enumerate(names):
-            column = values[:, position : position + 1]
-            index = tf.reduce_sum(
-                tf.cast(column >= boundaries[position : position + 1], tf.int64),
-                axis=1,
-                keepdims=True,
-            )
-            buckets[name] = tf.where(numbers[position][1], index + 1, tf.zeros_like(index))
+        above = tf.expand_dims(values, 2) >= tf.expand_dims(boundaries, 0)
+        index = tf.reduce_sum(tf.cast(above, tf.int64), axis=2)
+        index = tf.where(present, index + 1, tf.zeros_like(index))
+        buckets |= dict(zip(names, tf.split(index, len(names), axis=1), strict=True))
     return buckets
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from models.inputs.preprocessing import MISSING_INT
+from models.inputs.stacks import MISSING_INT
 
 
 def columns_from_examples(

@@ -1,14 +1,16 @@
 """The transform graph that Transform wrote, applied the same way in training and in serving."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_transform.tf_metadata import schema_utils
 
 from common.internals.tft import TransformLoader
 from models.features import Categorical, Signal, of_kind, raw_feature_names
+from models.inputs.columns import stack
 from models.inputs.encoding import (
     MISSING_INDEX,
     NUMBERS_NAME,
@@ -20,7 +22,7 @@ from models.inputs.encoding import (
     encodings,
     number_names,
 )
-from models.inputs.preprocessing import MISSING_INT
+from models.inputs.stacks import check_columns, read_stacking
 from models.model_spec import ModelSpec
 
 RawSpec = Mapping[str, Any]
@@ -44,14 +46,11 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
         """
         super().__init__()
         output = tft.TFTransformOutput(str(folder))
-        parsing = output.raw_feature_spec()
-        names = raw_feature_names(spec.features)
-        if absent := [name for name in [*names, spec.label] if name not in parsing]:
-            raise ValueError(
-                f"The schema has no column {absent}; it has {sorted(parsing)}. "
-                "Correct `features` in the config, or the schema."
-            )
-        self.raw_spec: RawSpec = {name: parsing[name] for name in names}
+        stacking = read_stacking(folder)
+        check_columns(stacking.schema, spec.features, spec.label)
+        parsing = schema_utils.schema_as_feature_spec(stacking.schema).feature_spec
+        self._stacks = stacking.stacks
+        self.raw_spec: RawSpec = {n: parsing[n] for n in raw_feature_names(spec.features)}
         self.row_shapes: dict[str, tuple[int, ...]] = {
             name: (feature.num_samples,) if isinstance(feature, Signal) else ()
             for name, feature in spec.features.items()
@@ -70,11 +69,26 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns the transformed features of parsed raw columns, by their encoded names."""
-        transformed = self._loader.apply(raw)
+        transformed = self._loader.apply(stack(raw, self._stacks))
         if NUMBERS_NAME not in transformed:
             return transformed
         numbers = tf.unstack(transformed.pop(NUMBERS_NAME), len(self._number_names), axis=1)
         return transformed | dict(zip(self._number_names, numbers, strict=True))
+
+
+def transform_examples(folder: str | Path, serialised: Sequence[bytes]) -> dict[str, tf.Tensor]:
+    """Returns what a transform graph makes of tf.Examples with all columns of its schema.
+
+    Args:
+        folder: The TransformGraph artifact.
+        serialised: tf.Examples with their labels.
+    """
+    stacking = read_stacking(folder)
+    output = tft.TFTransformOutput(str(folder))
+    parsing = schema_utils.schema_as_feature_spec(stacking.schema).feature_spec
+    stacked = stack(tf.io.parse_example(tf.constant(serialised), parsing), stacking.stacks)
+    inputs = {name: stacked[name] for name in output.raw_feature_spec()}
+    return dict(output.transform_raw_features(inputs))
 
 
 def network_inputs(transformed: Mapping[str, tf.Tensor], space: IndexSpace) -> dict[str, tf.Tensor]:
@@ -127,28 +141,25 @@ def _shared_index(index: tf.Tensor, encoding: Encoding, space: IndexSpace) -> tf
 
 
 def raw_from_serving(columns: Mapping[str, tf.Tensor], raw_spec: RawSpec) -> dict[str, Any]:
-    """Turns plain columns, as a REST client sends them, into what parsed tf.Examples look like.
+    """Turns plain columns, as a REST client sends them, into the inputs of a `TransformGraph`.
 
     Args:
-        columns: `[batch]` numbers or texts, `[batch, n]` signals. NaN, the empty text and
-            `MISSING_INT` mean a missing value.
+        columns: `[batch]` or `[batch, 1]` numbers or texts, `[batch, n]` signals. NaN, the empty
+            text and `MISSING_INT` mean a missing value.
         raw_spec: The parsing spec of the raw columns.
+
+    Returns:
+        Dense columns, `[batch, 1]` where they are no signals, with the same marks of missing
+        values; signals that may be missing are sparse, as in parsed tf.Examples.
     """
-    return {
-        name: _sparse(columns[name])
-        if isinstance(spec, tf.io.VarLenFeature)
-        else tf.reshape(columns[name], [-1, *spec.shape])
-        for name, spec in raw_spec.items()
-    }
+    return {name: _raw(columns[name], spec) for name, spec in raw_spec.items()}
 
 
-def _sparse(column: tf.Tensor) -> tf.SparseTensor:
-    column = tf.expand_dims(column, 1) if column.shape.rank == 1 else column
-    if column.dtype == tf.string:
-        present = tf.not_equal(column, "")
-    elif column.dtype.is_integer:
-        present = tf.not_equal(column, tf.constant(MISSING_INT, column.dtype))
-    else:
+def _raw(column: tf.Tensor, spec: Any) -> Any:
+    if column.shape.rank == 1:
+        return tf.expand_dims(column, 1)
+    if isinstance(spec, tf.io.VarLenFeature) and column.shape[1] != 1:
         present = tf.logical_not(tf.math.is_nan(column))
-    values = tf.boolean_mask(column, present)
-    return tf.SparseTensor(tf.where(present), values, tf.shape(column, tf.int64))
+        values = tf.boolean_mask(column, present)
+        return tf.SparseTensor(tf.where(present), values, tf.shape(column, tf.int64))
+    return column

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from common.example_files import example_dataset
 from models.features import Signal, of_kind
-from models.inputs.preprocessing import dense_column
+from models.inputs.columns import dense_column
 from models.inputs.transform_graph import TransformGraph, network_inputs, raw_from_serving
 from models.model_spec import ModelSpec
 from models.training.augmentation import augment

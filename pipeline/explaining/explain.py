@@ -13,8 +13,8 @@ from common.errors import InputError
 from common.example_files import split_files
 from models.exporting.export import SERVING_DEFAULT, read_signatures
 from models.features import Feature, FeatureTable, Signal, Time, of_kind
-from models.inputs.preprocessing import MISSING_INT
 from models.inputs.raw_columns import columns_from_examples
+from models.inputs.stacks import MISSING_INT
 from models.model_spec import ModelSpec
 from pipeline.comparing.comparison import find_run
 from pipeline.comparing.pairing import CannotPairError, Pair, find_pair

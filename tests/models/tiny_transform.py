@@ -1,5 +1,6 @@
 """A tiny data set with every kind of feature, transformed and written as the pipeline does it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,16 @@ from models.features import (
     Signal,
     Time,
     features_to_json,
+    of_kind,
 )
 from models.inputs.preprocessing import preprocessing_fn
+from models.inputs.stacks import (
+    MISSING_INT,
+    Stacking,
+    stack_columns,
+    stacked_schema,
+    stacks_to_json,
+)
 from models.model_spec import ModelSpec
 from models.train_options import TrainOptions
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
@@ -119,21 +128,47 @@ def to_example(row: dict[str, list[Any]]) -> bytes:
 
 
 def write_transform(folder: Path) -> None:
-    """Analyses `ROWS` and writes the transform graph and the raw schema, as Transform does."""
-    schema = schema_utils.schema_from_feature_spec(RAW_SPEC)
-    metadata = dataset_metadata.DatasetMetadata(schema)
-    rows = [{name: row.get(name, []) for name in RAW_SPEC} for row in ROWS]
-    config = {"label": SPEC.label, "features": features_to_json(FEATURES)}
-    options = PipelineOptions(list(LOCAL_BEAM_ARGS))
+    """Analyses `ROWS` and writes the transform graph with its stacking, as Transform does."""
+    analyse(
+        [{name: row.get(name, []) for name in RAW_SPEC} for row in ROWS], RAW_SPEC, SPEC, folder
+    )
+
+
+def analyse(
+    rows: Sequence[Mapping[str, list[Any]]],
+    raw_spec: Mapping[str, Any],
+    spec: ModelSpec,
+    folder: Path,
+) -> None:
+    """Writes the transform graph of rows, each a list of values a column, with its stacking."""
+    schema = schema_utils.schema_from_feature_spec(raw_spec)
+    stacks = stack_columns(schema, spec.features, spec.label)
+    others = {spec.label, *of_kind(spec.features, Signal)}
+    metadata = dataset_metadata.DatasetMetadata(stacked_schema(schema, stacks, others))
+    missing = {"stacked_floats": NAN, "stacked_ints": MISSING_INT, "stacked_texts": b""}
+    stacked = [
+        {
+            name: [value for column in columns for value in row[column] or [missing[name]]]
+            for name, columns in stacks.items()
+        }
+        | {name: row[name] for name in others}
+        for row in rows
+    ]
+    config = {
+        "label": spec.label,
+        "features": features_to_json(spec.features),
+        "stacks": stacks_to_json(stacks),
+    }
     with (
-        beam.Pipeline(options=options) as pipeline,
+        beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGS))) as pipeline,
         tft_beam.Context(temp_dir=str(folder.parent / "temp")),
     ):
-        graph = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeDataset(
+        graph = (pipeline | beam.Create(stacked), metadata) | tft_beam.AnalyzeDataset(
             lambda inputs: preprocessing_fn(inputs, config)
         )
         graph | tft_beam.WriteTransformFn(str(folder))
         metadata | tft_beam.WriteMetadata(str(folder / "metadata"), pipeline)
+    Stacking(schema, stacks).write(folder)
 
 
 def write_examples(path: Path, num_copies: int) -> None:

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT, export_model, load_in_session
 from models.exporting.warmup import WARMUP_FILE
 from models.features import Numeric, Signal
-from models.inputs.preprocessing import MISSING_INT
+from models.inputs.stacks import MISSING_INT
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import PlattScaling

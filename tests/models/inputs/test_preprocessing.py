@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from models.inputs.encoding import MISSING_INDEX, OUT_OF_VOCABULARY, encoded_name
-from models.inputs.preprocessing import _numbers
 from models.inputs.transform_graph import TransformGraph
 from tests.models.tiny_transform import ROWS, SPEC, to_example
 
@@ -134,19 +133,3 @@ def test_label_is_a_float_column(transformed):
 def test_a_line_break_in_a_value_does_not_break_the_vocabulary(graph):
     served = _transform(graph, [ROWS[0] | {"tool": [b"a\nb"]}])
     assert served["tool_xf"].tolist() == [[OUT_OF_VOCABULARY]]
-
-
-def test_numbers_are_stacked_in_the_order_of_their_columns_whatever_their_type():
-    # Sparse floats, a dense float and sparse whole numbers are stacked by type, then put back.
-    sparse = tf.sparse.from_dense([[1.5], [0.0]])
-    dense = tf.constant([[2.0], [float("nan")]])
-    whole = tf.sparse.from_dense(tf.constant([[0], [3]], tf.int64))
-    values, present = _numbers([dense, whole, sparse, dense])
-    assert values.numpy().tolist() == [[2.0, 0.0, 1.5, 2.0], [0.0, 3.0, 0.0, 0.0]]
-    assert present.numpy().tolist() == [[True, False, True, True], [False, True, False, False]]
-
-
-def test_a_second_value_of_a_number_is_an_error_and_not_the_next_columns():
-    two_values = tf.sparse.from_dense([[1.0, 2.0]])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="out of bounds"):
-        _numbers([two_values, tf.sparse.from_dense([[3.0]])])

@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from models.inputs.preprocessing import MISSING_INT
 from models.inputs.raw_columns import columns_from_examples
+from models.inputs.stacks import MISSING_INT
 from tests.models.tiny_transform import to_example
 
 

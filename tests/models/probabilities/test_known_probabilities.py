@@ -8,19 +8,14 @@ import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-import tensorflow_transform.beam as tft_beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from benchmarks.probability_figures import measure
 from models.exporting.export import SERVING_DEFAULT, load_in_session
-from models.features import Categorical, Numeric, features_to_json
-from models.inputs.preprocessing import preprocessing_fn
+from models.features import Categorical, Numeric
 from models.model_spec import ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.probabilities.sampling import SamplingRecord
@@ -28,7 +23,7 @@ from models.train_options import TrainOptions
 from models.training import trainer as training
 from models.training.trainer import run_fn
 from pipeline.components.case_control.selection import Selection, sample_file
-from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
+from tests.models.tiny_transform import analyse
 
 # TensorFlow's variables lack NumPy 2's `copy` argument; the TensorBoard callback meets it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -85,25 +80,13 @@ def data(tmp_path_factory) -> Path:
 
 def _write_transform(folder: Path) -> None:
     kinds = {"x": tf.float32, "maker": tf.string, "faulty": tf.int64}
-    schema = schema_utils.schema_from_feature_spec(
-        {name: tf.io.FixedLenFeature([1], kind) for name, kind in kinds.items()}
-    )
-    metadata = dataset_metadata.DatasetMetadata(schema)
+    raw_spec = {name: tf.io.FixedLenFeature([1], kind) for name, kind in kinds.items()}
     columns = _columns("train")
     rows = [
         {"x": [x], "maker": [maker], "faulty": [faulty]}
         for x, maker, faulty in zip(*(columns[name][:2_000] for name in kinds), strict=True)
     ]
-    config = {"label": SPEC.label, "features": features_to_json(FEATURES)}
-    with (
-        beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGS))) as pipeline,
-        tft_beam.Context(temp_dir=str(folder / "temp")),
-    ):
-        graph = (pipeline | beam.Create(rows), metadata) | tft_beam.AnalyzeDataset(
-            lambda inputs: preprocessing_fn(inputs, config)
-        )
-        graph | tft_beam.WriteTransformFn(str(folder / "transform"))
-        metadata | tft_beam.WriteMetadata(str(folder / "transform" / "metadata"), pipeline)
+    analyse(rows, raw_spec, SPEC, folder / "transform")
 
 
 def _sample(data: Path, folder: Path, **options) -> SamplingRecord:

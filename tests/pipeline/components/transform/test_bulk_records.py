@@ -8,6 +8,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio.tf_example_record import TFExampleRecord
 
+from models.inputs.stacks import stacked_schema
 from pipeline.components.transform.bulk_records import BulkExampleRecord
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
@@ -43,6 +44,17 @@ def folder(tmp_path_factory):
     return path
 
 
+def _source(*, file_pattern, schema, stacks=None):
+    return BulkExampleRecord(
+        on_read=lambda: None,
+        examples_schema=SCHEMA,
+        stacks=stacks or {},
+        file_pattern=file_pattern,
+        schema=schema,
+        telemetry_descriptors=["test"],
+    )
+
+
 def _read(source, batch_size, path):
     """All rows of a TFXIO, sorted, and the sizes of its batches."""
     with beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGS))) as pipeline:
@@ -52,8 +64,16 @@ def _read(source, batch_size, path):
         assert_that(table, lambda found: _write(found[0], path))
     read = pa.ipc.open_file(path / "batches.arrow")
     sizes = [read.get_batch(i).num_rows for i in range(read.num_record_batches)]
-    rows = sorted(read.read_all().to_pylist(), key=lambda row: row["x"][0])
+    rows = sorted(read.read_all().to_pylist(), key=_value)
     return rows, sizes, read.schema
+
+
+def _value(row):
+    """The row's own number, or its text where that column was not read."""
+    for name in ("x", "stacked_floats", "stacked_texts"):
+        if name in row:
+            return row[name][0]
+    raise KeyError(row)
 
 
 def _write(batches, path):
@@ -65,7 +85,7 @@ def _write(batches, path):
 def test_the_rows_are_those_of_tfx_bsl_in_large_batches(folder, tmp_path):
     arguments = {"file_pattern": [str(folder / "data-*")], "schema": SCHEMA}
     stock = TFExampleRecord(**arguments, telemetry_descriptors=["test"])
-    bulk = BulkExampleRecord(on_read=lambda: None, **arguments, telemetry_descriptors=["test"])
+    bulk = _source(**arguments)
 
     expected, _, expected_schema = _read(stock, None, tmp_path)
     rows, sizes, schema = _read(bulk, None, tmp_path)
@@ -77,12 +97,7 @@ def test_the_rows_are_those_of_tfx_bsl_in_large_batches(folder, tmp_path):
 
 
 def test_a_batch_size_that_is_asked_for_is_kept(folder, tmp_path):
-    source = BulkExampleRecord(
-        on_read=lambda: None,
-        file_pattern=[str(folder / "data-0.gz")],
-        schema=SCHEMA,
-        telemetry_descriptors=["test"],
-    )
+    source = _source(file_pattern=[str(folder / "data-0.gz")], schema=SCHEMA)
 
     _, sizes, _ = _read(source, 1_500, tmp_path)
 
@@ -90,15 +105,28 @@ def test_a_batch_size_that_is_asked_for_is_kept(folder, tmp_path):
 
 
 def test_a_projection_reads_only_what_is_asked_for(folder, tmp_path):
-    source = BulkExampleRecord(
-        on_read=lambda: None,
-        file_pattern=[str(folder / "data-0.gz")],
-        schema=SCHEMA,
-        telemetry_descriptors=["test"],
-    )
+    source = _source(file_pattern=[str(folder / "data-0.gz")], schema=SCHEMA)
 
     projected = source.Project(["x"])
     rows, sizes, _ = _read(projected, None, tmp_path)
 
     assert rows[3] == {"x": [1.5]}
     assert sizes == [4_000]
+
+
+def test_stacked_columns_are_those_of_the_stacked_schema_and_so_are_their_types(folder, tmp_path):
+    stacks = {"stacked_floats": ("x",), "stacked_texts": ("maker",)}
+    source = _source(
+        file_pattern=[str(folder / "data-0.gz")],
+        schema=stacked_schema(SCHEMA, stacks, {"label"}),
+        stacks=stacks,
+    )
+
+    rows, _, schema = _read(source, None, tmp_path)
+    assert {name: schema.field(name).type for name in schema.names} == {
+        field.name: field.type for field in source.ArrowSchema()
+    }
+    assert rows[3] == {"stacked_floats": [1.5], "stacked_texts": [b""], "label": [1]}
+
+    projected, _, _ = _read(source.Project(["stacked_texts"]), None, tmp_path)
+    assert sorted(projected[0]) == ["stacked_texts"]

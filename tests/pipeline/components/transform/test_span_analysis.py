@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_transform as tft
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import standard_artifacts
 from tfx.utils import json_utils
 
 from models.features import Bucketized, Categorical, Numeric, features_to_json
+from models.inputs.transform_graph import transform_examples
 from pipeline.components.transform.executor import Executor
 from pipeline.components.transform.span_analysis import merge_caches
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
@@ -118,10 +118,8 @@ def _analysed(graph) -> tuple[list[int], int]:
 
 def _transformed(graph) -> dict[str, np.ndarray]:
     """Rows of all three spans, through the graph."""
-    output = tft.TFTransformOutput(graph.uri)
     records = _records(1) + _records(2) + _records(3)
-    raw = tf.io.parse_example(records, output.raw_feature_spec())
-    return {name: value.numpy() for name, value in output.transform_raw_features(raw).items()}
+    return {name: value.numpy() for name, value in transform_examples(graph.uri, records).items()}
 
 
 def _vocabulary(graph) -> list[bytes]:
