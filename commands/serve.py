@@ -151,7 +151,8 @@ def _write_whole(path: Path, text: str) -> None:
 
 
 def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
-    from serving.options import FlagError, HelpRequested, parse_options
+    from serving.flags import FlagError
+    from serving.options import HelpRequested, parse_options
 
     try:
         return parse_options(flags)

@@ -1,15 +1,16 @@
-"""The gRPC services: PredictionService, ModelService, and grpc.health.v1."""
+"""The gRPC services PredictionService and ModelService."""
 
+import functools
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -21,7 +22,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from serving.errors import ServingError, invalid_argument, not_found
+from serving.errors import ServingError, invalid_argument
 from serving.inference.classify import classify
 from serving.inference.examples import serialised_examples
 from serving.inference.multi_inference import multi_inference
@@ -34,7 +35,7 @@ from serving.inference.predict import (
 )
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
-from serving.runtime.tensor_protos import TensorParsingError, fill_proto, from_proto
+from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
 from serving.servable import ModelManager, Servable, Servables
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,14 @@ _TRUNCATED = "...TRUNCATED"
 
 
 def answer_predict(
-    servable: Servable, request: predict_pb2.PredictRequest
+    servable: Servable, request: predict_pb2.PredictRequest, *, as_content: bool = False
 ) -> predict_pb2.PredictResponse:
     """Returns the response of a servable to a Predict request.
+
+    Args:
+        servable: A loaded version.
+        request: The request.
+        as_content: Whether the outputs are in `tensor_content` instead of typed fields.
 
     Raises:
         ServingError: With TensorFlow Serving's code and text.
@@ -54,17 +60,13 @@ def answer_predict(
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = find_signature(servable, name)
     check_inputs(signature, request.inputs)
-    inputs = {}
-    for key, tensor in request.inputs.items():
-        try:
-            inputs[key] = from_proto(tensor)
-        except TensorParsingError as error:
-            raise invalid_argument(f"tensor parsing error: {key}") from error
+    inputs = from_protos(request.inputs)
     outputs = run(servable, signature, inputs, choose_outputs(signature, request.output_filter))
     response = predict_pb2.PredictResponse()
     _fill_spec(response.model_spec, servable, name)
+    fill = fill_content if as_content else fill_proto
     for key, array in outputs.items():
-        fill_proto(response.outputs[key], array)
+        fill(response.outputs[key], array)
     return response
 
 
@@ -236,7 +238,12 @@ _METHODS = (
 Handle = Callable[[bytes, grpc.ServicerContext], Any]
 
 
-def _parse(kind: type[Any], serialised: bytes) -> Any:
+def parse(kind: type[Any], serialised: bytes) -> Any:
+    """Returns a request.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if the bytes are not of this type.
+    """
     try:
         return kind.FromString(serialised)
     except DecodeError as error:
@@ -247,20 +254,25 @@ def _parse(kind: type[Any], serialised: bytes) -> Any:
 class _PredictionService:
     """Answers the methods listed in `_METHODS`."""
 
-    def __init__(self, servables: Servables, metrics: Metrics) -> None:
+    def __init__(self, servables: Servables, metrics: Metrics, *, as_content: bool) -> None:
         self._servables = servables
         self._metrics = metrics
+        self._as_content = as_content
 
     def handlers(self) -> dict[str, Handle]:
         """Returns the handler of each method."""
-        return {method.api: self._handler(method) for method in _METHODS}
+        handlers = {method.api: self._handler(method) for method in _METHODS}
+        if self._as_content:
+            answer = functools.partial(answer_predict, as_content=True)
+            handlers["Predict"] = self._handler(replace(_METHODS[0], answer=answer))
+        return handlers
 
     def _handler(self, method: _Method) -> Handle:
         def handle(serialised: bytes, context: grpc.ServicerContext) -> Any:
             started = time.perf_counter()
             asked, status = Asked(), "OK"
             try:
-                request = _parse(method.request, serialised)
+                request = parse(method.request, serialised)
                 spec = method.spec(request)
                 if method.check is not None:
                     method.check(request)
@@ -274,7 +286,7 @@ class _PredictionService:
                 if method.runs:
                     self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
             except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
-                status = _refuse(context, error)
+                status = refuse(context, error)
                 response = method.response()
             seconds = time.perf_counter() - started
             self._metrics.observe_request(
@@ -294,8 +306,10 @@ def _asked(servable: Servable, spec: ModelSpec) -> Asked:
 class _ModelService:
     """Answers ModelService: the states of the models, and reloads of the config."""
 
-    def __init__(self, manager: ModelManager) -> None:
+    def __init__(self, manager: ModelManager, metrics: Metrics, *, reload_folder: str) -> None:
         self._manager = manager
+        self._metrics = metrics
+        self._reload_folder = reload_folder
 
     def handlers(self) -> dict[str, Handle]:
         """Returns the handler of each method."""
@@ -306,7 +320,7 @@ class _ModelService:
 
     def _status(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            request = _parse(get_model_status_pb2.GetModelStatusRequest, serialised)
+            request = parse(get_model_status_pb2.GetModelStatusRequest, serialised)
             spec = _own_spec(request)
             if not spec.name:
                 raise invalid_argument("ModelSpec has no name specified.")
@@ -317,25 +331,59 @@ class _ModelService:
                 label=spec.version_label if choice == "version_label" else None,
             )
         except Exception as error:  # noqa: BLE001 - as above
-            _refuse(context, error)
+            refuse(context, error)
             return get_model_status_pb2.GetModelStatusResponse()
 
     def _reload(self, serialised: bytes, context: grpc.ServicerContext) -> Any:
         response = model_management_pb2.ReloadConfigResponse()
         try:
-            request = _parse(model_management_pb2.ReloadConfigRequest, serialised)
+            request = parse(model_management_pb2.ReloadConfigRequest, serialised)
             if request.config.WhichOneof("config") != "model_config_list":
                 raise invalid_argument(
                     "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
                     "ModelConfigList is currently supported"
                 )
+            names = list(dict.fromkeys(request.metric_names))
+            before = [self._metrics.total(name) for name in names]
+            if self._reload_folder:
+                for model in request.config.model_config_list.config:
+                    check_folder(model.name, model.base_path, self._reload_folder)
             self._manager.reload(request.config)
+            for name, value in zip(names, before, strict=True):
+                increase = self._metrics.total(name) - value
+                response.metric.add(name=name, int64_value_increase=increase)
         except Exception as error:  # noqa: BLE001 - as above
-            _refuse(context, error)
+            refuse(context, error)
         return response
 
 
-def _refuse(context: grpc.ServicerContext, error: Exception) -> str:
+def check_folder(name: str, base_path: str, allowed: str) -> None:
+    """Checks that a base path is in the folder from which reloads may load models.
+
+    Links are followed, so that a link in the folder leads nowhere else.
+
+    Args:
+        name: Name of the model.
+        base_path: Its base path.
+        allowed: The folder, or the start of a URI.
+
+    Raises:
+        ServingError: PERMISSION_DENIED if not.
+    """
+    is_uri = "://" in allowed
+    path = base_path if is_uri else os.path.realpath(base_path)
+    folder = allowed.rstrip("/") if is_uri else os.path.realpath(allowed).rstrip("/")
+    is_inside = path == folder or path.startswith(f"{folder}/")
+    leaves = is_uri and ".." in base_path.split("/")
+    if not is_inside or leaves or ("://" in base_path) != is_uri:
+        raise ServingError(
+            grpc.StatusCode.PERMISSION_DENIED,
+            f"Model {name}: the base path {base_path} is not in the folder of "
+            f"--allow_reload_from, {allowed}",
+        )
+
+
+def refuse(context: grpc.ServicerContext, error: Exception) -> str:
     """Sets the status of a failed request, and returns its name."""
     if not isinstance(error, ServingError):
         logger.error("A request failed unexpectedly", exc_info=error)
@@ -353,31 +401,29 @@ def _cut(message: str) -> str:
     return encoded[:_MAX_MESSAGE_BYTES].decode("utf-8", "ignore") + _TRUNCATED
 
 
-def _check_health(serialised: bytes, context: grpc.ServicerContext) -> Any:
-    """Answers like TensorFlow Serving: its two services always serve, others are unknown."""
-    response = health_pb2.HealthCheckResponse()
-    try:
-        service = _parse(health_pb2.HealthCheckRequest, serialised).service
-        if service not in {"", "ModelService", "PredictionService"}:
-            raise not_found(f"unknown service {service[:100]}")
-        response.status = health_pb2.HealthCheckResponse.SERVING
-    except Exception as error:  # noqa: BLE001 - as above
-        _refuse(context, error)
-    return response
-
-
 def add_services(
-    server: grpc.Server, *, servables: Servables, manager: ModelManager, metrics: Metrics
+    server: grpc.Server,
+    *,
+    servables: Servables,
+    manager: ModelManager,
+    metrics: Metrics,
+    as_content: bool = False,
+    reload_folder: str = "",
 ) -> None:
-    """Adds PredictionService and ModelService to a server."""
-    prediction = _PredictionService(servables, metrics).handlers()
+    """Adds PredictionService and ModelService to a server.
+
+    Args:
+        server: A server that is not started yet.
+        servables: The versions that answer.
+        manager: The states of the models, and their config.
+        metrics: Counts the requests.
+        as_content: Whether Predict answers with `tensor_content`.
+        reload_folder: Folder that must hold the base paths of a reload; empty allows all.
+    """
+    prediction = _PredictionService(servables, metrics, as_content=as_content).handlers()
+    models = _ModelService(manager, metrics, reload_folder=reload_folder).handlers()
     _add(server, "tensorflow.serving.PredictionService", prediction)
-    _add(server, "tensorflow.serving.ModelService", _ModelService(manager).handlers())
-
-
-def add_health(server: grpc.Server) -> None:
-    """Adds grpc.health.v1 to a server."""
-    _add(server, "grpc.health.v1.Health", {"Check": _check_health})
+    _add(server, "tensorflow.serving.ModelService", models)
 
 
 def _add(server: grpc.Server, service: str, handlers: dict[str, Handle]) -> None:

@@ -15,6 +15,9 @@ PREFIX = ":tensorflow:serving:"
 # In microseconds, TensorFlow Serving's buckets: 10, 18, 32.4 … up to 1.5e9.
 _LATENCY_BOUNDS = tuple(10 * 1.8**power for power in range(33))
 _COUNT_BOUNDS = tuple(float(2**power) for power in range(15))
+# TensorFlow Serving's buckets of the waits in a batching queue, and of the sizes of batches.
+_QUEUING_BOUNDS = tuple(100 * 1.2**power for power in range(52))
+_BATCH_BOUNDS = tuple(float(2**power) for power in range(14))
 # Versions come and go as long as the server runs: a new series beyond the limit evicts the oldest.
 _MAX_SERIES = 2_000
 
@@ -153,6 +156,35 @@ class Metrics:
             _LATENCY_BOUNDS,
         )
 
+        self._warm_up_records = _Family(
+            "model_warmup_records_read", ("model_path",), "Warm-up requests that were replayed."
+        )
+        self._batching = {
+            "queuing_latency": _Family(
+                "batching_session:queuing_latency",
+                ("thread_pool_name",),
+                "Microseconds that a request waited for its batch to run.",
+                _QUEUING_BOUNDS,
+            ),
+            "input_batch_size": _Family(
+                "batching_session:input_batch_size", (), "Rows of a request.", _BATCH_BOUNDS
+            ),
+            "processed_batch_size": _Family(
+                "batching_session:processed_batch_size",
+                (),
+                "Rows of a batch, with its padding.",
+                _BATCH_BOUNDS,
+            ),
+            "padding_size": _Family(
+                "batching_session:padding_size",
+                ("execution_batch_size",),
+                "Rows of padding in a batch.",
+                _BATCH_BOUNDS,
+            ),
+            "wrapped_run_count": _Family(
+                "batching_session:wrapped_run_count", (), "Runs of batches."
+            ),
+        }
         # TensorFlow Serving has these two metrics; the embedded server never sets them.
         self._unused = (
             _Family("request_log_count", ("model_name", "status"), "Requests that were logged."),
@@ -199,30 +231,73 @@ class Metrics:
             self._examples.add((model,), count)
             self._example_total.add((model,), count)
 
-    def observe_warm_up(self, path: str, status: str, seconds: float) -> None:
+    def observe_warm_up(self, path: str, status: str, seconds: float, num_records: int) -> None:
         """Records the warm-up of a version.
 
         Args:
             path: Folder of the version.
             status: `OK` or the name of the error code.
             seconds: Duration of the warm-up.
+            num_records: Number of requests that were read.
         """
         with self._lock:
             self._warm_up.add((path, status), seconds * 1e6)
+            self._warm_up_records.add((path,), num_records)
 
-    def render(self) -> bytes:
-        """Returns all metrics in Prometheus's text format, version 0.0.4."""
-        families = (
+    def observe_batch(
+        self, pool: str, sizes: Sequence[int], waits_s: Sequence[float], processed_size: int
+    ) -> None:
+        """Records a batch that ran.
+
+        Args:
+            pool: Name of the pool that ran it.
+            sizes: Rows of each request.
+            waits_s: Seconds that each request waited.
+            processed_size: Rows of the batch with its padding.
+        """
+        with self._lock:
+            add = {name: family.add for name, family in self._batching.items()}
+            for size in sizes:
+                add["input_batch_size"]((), size)
+            for wait_s in waits_s:
+                add["queuing_latency"]((pool,), wait_s * 1e6)
+            add["processed_batch_size"]((), processed_size)
+            add["padding_size"]((str(processed_size),), processed_size - sum(sizes))
+            add["wrapped_run_count"]((), 1)
+
+    def total(self, name: str) -> int:
+        """Returns the sum of a counter over its labels; 0 for any other name.
+
+        Args:
+            name: TensorFlow Serving's name, such as `/tensorflow/serving/request_count`.
+        """
+        with self._lock:
+            return sum(
+                int(value)
+                for family in self._families
+                if PREFIX + family.name == name.replace("/", ":")
+                for value in family.series.values()
+                if not isinstance(value, _Histogram)
+            )
+
+    @property
+    def _families(self) -> tuple[_Family, ...]:
+        return (
             self._requests,
             self._latency,
             self._runtime,
             self._examples,
             self._example_total,
             self._warm_up,
+            self._warm_up_records,
+            *self._batching.values(),
             *self._unused,
         )
+
+    def render(self) -> bytes:
+        """Returns all metrics in Prometheus's text format, version 0.0.4."""
         # Requests wait for this lock: the text is built after it is released.
         with self._lock:
-            copies = [family.copy() for family in families]
+            copies = [family.copy() for family in self._families]
         lines = [line for family in copies for line in family.lines()]
         return ("\n".join(lines) + "\n").encode()

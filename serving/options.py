@@ -1,12 +1,14 @@
 """The command line: TensorFlow Serving's flags, parsed into one frozen value."""
 
+import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from absl import flags
 
 from serving.errors import invalid_argument
+from serving.flags import UNUSED_FLAGS, FlagError
 
 _USAGE = """\
 Serves SavedModels over gRPC and REST as TensorFlow Serving does, with its flags and files.
@@ -22,24 +24,21 @@ Then ask for the status of a model:
 Write flags as --name=value; boolean flags also as --name and --noname.
 """
 
-_NOT_HERE = {
-    "per_process_gpu_memory_fraction": "models run on the CPU",
-    "platform_config_file": "every model is a SavedModel",
-    "ssl_config_file": "put a TLS proxy in front of the server",
-    "use_tflite_model": "every model is a SavedModel",
+_DEFINE: dict[type, Any] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
 }
 
 
-class FlagError(Exception):
-    """The command line is wrong; the message names the flag and the accepted values."""
+class HelpRequested(Exception):  # noqa: N818 - not an error: it carries the text to print
+    """The command line asks for help or for the version; the message is the text to print."""
 
 
-class HelpRequested(Exception):  # noqa: N818 - not an error: it carries the help text
-    """The command line asks for help; the message is the help text."""
-
-
-def _flag(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+def _flag(default: Any, text: str, *, own: bool = False) -> Any:
+    """Returns a field; `own` marks a flag that TensorFlow Serving does not have."""
+    return field(default=default, metadata={"help": text, "own": own})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,24 +50,43 @@ class ServerOptions:
     """
 
     host: str = _flag(
-        "127.0.0.1", "Address that gRPC and REST listen on; 0.0.0.0 is all interfaces."
+        "127.0.0.1", "Address that gRPC and REST listen on; 0.0.0.0 is all interfaces.", own=True
     )
     port: int = _flag(8500, "Port of gRPC; 0 picks a free one and logs it at start-up.")
     rest_api_port: int = _flag(0, "Port of REST; 0 disables REST, -1 picks a free one.")
     grpc_socket_path: str = _flag("", "UNIX socket that gRPC listens on as well.")
     grpc_channel_arguments: str = _flag("", "gRPC channel arguments: key=value,key=value.")
+    grpc_max_threads: int = _flag(
+        0, "Threads for gRPC calls; 0 creates up to 1000 on demand. Further calls wait."
+    )
+    ssl_config_file: str = _flag(
+        "", "Text-format SSLConfig for TLS on the gRPC port; empty is plain text."
+    )
+    enable_serialization_as_tensor_content: bool = _flag(
+        default=False, text="Send the outputs of Predict over gRPC as tensor_content."
+    )
     rest_api_timeout_in_ms: int = _flag(
-        30_000, "Timeout of a REST call in milliseconds, at least 1."
+        30_000, "Timeout of a REST call in milliseconds; 0 or less is none."
+    )
+    rest_lenient: bool = _flag(
+        default=False,
+        text="Read null, or a key that a row lacks, as a missing value in REST requests.",
+        own=True,
     )
     rest_api_enable_cors_support: bool = _flag(default=False, text="Send CORS headers over REST.")
     model_name: str = _flag("default", "Name of the model; unused with --model_config_file.")
     model_base_path: str = _flag("", "Absolute path of the folder with the model's versions.")
     model_config_file: str = _flag("", "Text-format ModelServerConfig that lists the models.")
     model_config_file_poll_wait_seconds: int = _flag(
-        0, "Seconds between two reads of --model_config_file; 0 reads it once."
+        0, "Seconds between two reads of --model_config_file; 0 or less reads it once."
+    )
+    allow_reload_from: str = _flag(
+        "",
+        "Folder that must hold the base paths of a HandleReloadConfigRequest; empty allows all.",
+        own=True,
     )
     file_system_poll_wait_seconds: float = _flag(
-        1.0, "Seconds between two polls for new versions; 0 polls once."
+        1.0, "Seconds between two polls for new versions; 0 polls once, less than 0 never."
     )
     max_num_load_retries: int = _flag(5, "How often a failed load is retried.")
     load_retry_interval_micros: int = _flag(60_000_000, "Microseconds before each retry of a load.")
@@ -79,15 +97,24 @@ class ServerOptions:
     batching_parameters_file: str = _flag(
         "", "Text-format BatchingParameters, for --enable_batching."
     )
+    enable_per_model_batching_parameters: bool = _flag(
+        default=False,
+        text="Read a version's batching_params.pbtxt, and batch only versions that have one.",
+    )
     monitoring_config_file: str = _flag("", "Text-format MonitoringConfig, for Prometheus.")
     enable_model_warmup: bool = _flag(
         default=True, text="Replay the warm-up requests in a model's assets.extra before it serves."
     )
-    num_request_iterations_for_warmup: int = _flag(1, "How often each warm-up request is replayed.")
+    num_request_iterations_for_warmup: int = _flag(
+        0, "How often each warm-up request is replayed; 0 or less is once."
+    )
     enable_grpc_healthcheck_service: bool = _flag(default=False, text="Offer grpc.health.v1.")
     saved_model_tags: str = _flag("serve", "Tags of the graph to load, separated by commas.")
-    flush_filesystem_caches: bool = _flag(
-        default=True, text="Accepted without effect: no file system cache is used."
+    enable_signature_method_name_check: bool = _flag(
+        default=False, text="Refuse calls for signatures of another method name."
+    )
+    tensorflow_session_config_file: str = _flag(
+        "", "Text-format ConfigProto of the sessions; the parallelism flags take precedence."
     )
     tensorflow_session_parallelism: int = _flag(
         0, "Value of both following flags if they are 0; 0 is automatic."
@@ -102,15 +129,12 @@ class ServerOptions:
         _check_range("rest_api_port", self.rest_api_port, -1, 65_535)
         if self.rest_api_port > 0 and self.rest_api_port == self.port:
             raise FlagError(f"--rest_api_port and --port are both {self.port}; they must differ")
-        _check_range("rest_api_timeout_in_ms", self.rest_api_timeout_in_ms, 1, 2**31 - 1)
-        for name in ("model_config_file_poll_wait_seconds", "file_system_poll_wait_seconds"):
-            _check_range(name, getattr(self, name), 0, 2**31 - 1)
         _check_range("max_num_load_retries", self.max_num_load_retries, 0, 2**31 - 1)
-        _check_range(
-            "num_request_iterations_for_warmup", self.num_request_iterations_for_warmup, 1, 1000
-        )
-        if "" in (self.host, self.saved_model_tags, self.model_name):
-            raise FlagError("--host, --model_name and --saved_model_tags must not be empty")
+        _check_range("grpc_max_threads", self.grpc_max_threads, 0, 2**31 - 1)
+        if "" in (self.host, self.saved_model_tags):
+            raise FlagError("--host and --saved_model_tags must not be empty")
+        if not self.model_name and not self.model_config_file:
+            raise FlagError("--model_name must not be empty without --model_config_file")
         _ = self.grpc_arguments
 
     @property
@@ -155,21 +179,22 @@ def parse_options(arguments: Sequence[str]) -> ServerOptions:
     Raises:
         FlagError: A flag is unknown (the message suggests the closest one), or a value has the
             wrong type or is out of range.
-        HelpRequested: The arguments contain `--help`.
+        HelpRequested: The arguments contain `--help` or `--version`.
     """
     defined = _define_flags()
     try:
         rest = defined(["tensorflow_model_server", *arguments])[1:]
-    except flags.UnrecognizedFlagError as error:
-        why = _NOT_HERE.get(error.flagname)
-        text = f"--{error.flagname} is not supported: {why}." if why else str(error)
-        raise FlagError(text) from error
     except flags.Error as error:
         raise FlagError(str(error)) from error
     if defined["help"].value:
         raise HelpRequested(_help())
+    if defined["version"].value:
+        raise HelpRequested(_versions())
     if rest:
         raise FlagError(f"unknown argument: {rest[0]}")
+    for unused in UNUSED_FLAGS:
+        if defined[unused.name].present:
+            unused.check(defined[unused.name].value)
     return ServerOptions(**{flag.name: defined[flag.name].value for flag in fields(ServerOptions)})
 
 
@@ -182,24 +207,37 @@ def _define_flags() -> flags.FlagValues:
     """Returns the flags of this server, without absl's global ones."""
     defined = flags.FlagValues()
     for flag in fields(ServerOptions):
-        _define_flag(flag, defined)
-    flags.DEFINE_bool("help", default=False, help="Print this help.", flag_values=defined)
+        _define(flag.name, flag.default, flag.metadata["help"], defined)
+    for unused in UNUSED_FLAGS:
+        _define(unused.name, unused.default, unused.why, defined)
+    _define("help", False, "Print this help.", defined)
+    _define("version", False, "Print the versions.", defined)
     return defined
 
 
-def _define_flag(flag: Field[Any], defined: flags.FlagValues) -> None:
-    define = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
-    }[type(flag.default)]
-    define(flag.name, default=flag.default, help=flag.metadata["help"], flag_values=defined)
+def _define(name: str, default: Any, text: str, defined: flags.FlagValues) -> None:
+    _DEFINE[type(default)](name, default=default, help=text, flag_values=defined)
+
+
+def _versions() -> str:
+    version = importlib.metadata.version
+    return (
+        f"TensorFlow ModelServer: embedded server of Faultline {version('faultline')}\n"
+        f"TensorFlow Library: {version('tensorflow')}\n"
+    )
 
 
 def _help() -> str:
     lines = [_USAGE]
-    for flag in fields(ServerOptions):
-        default = str(flag.default).lower() if isinstance(flag.default, bool) else flag.default
-        lines.append(f"  --{flag.name}={default}\n      {flag.metadata['help']}")
+    lines += [
+        f"  --{flag.name}={default_text(flag.default)}\n      {flag.metadata['help']}"
+        for flag in fields(ServerOptions)
+    ]
+    lines.append("\nOther flags of TensorFlow Serving, accepted where they make no difference:")
+    lines += [f"  --{unused.name}: {unused.accepted}" for unused in UNUSED_FLAGS]
     return "\n".join(lines) + "\n"
+
+
+def default_text(value: Any) -> str:
+    """Returns a flag's default as it is written on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

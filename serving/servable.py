@@ -20,12 +20,14 @@ class Servable(Protocol):
         name: Name of the model.
         version: Its version.
         signatures: The model's signatures by name, as the SavedModel holds them.
+        checks_method_names: Whether a call refuses signatures of another method name.
         submit: Like `run` but returns a future, for an event loop; None without batching.
     """
 
     name: str
     version: int
     signatures: Mapping[str, SignatureDef]
+    checks_method_names: bool
     submit: Submit | None
 
     def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:

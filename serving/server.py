@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, NoReturn
 import grpc
 
 from serving.errors import ServingError, invalid_argument
-from serving.options import FlagError, HelpRequested, ServerOptions, parse_options
+from serving.flags import FlagError
+from serving.options import HelpRequested, ServerOptions, parse_options
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
@@ -93,10 +94,12 @@ class ModelServer:
         self._closing.close()
 
     def _start(self) -> None:
+        from serving.credentials import read_credentials
         from serving.lifecycle.model_config import read_metrics_path
         from serving.metrics import Metrics
 
         config = _read_config(self._options)
+        credentials = read_credentials(self._options.ssl_config_file)
         metrics = Metrics()
         manager = _make_manager(self._options, metrics)
         metrics_path = read_metrics_path(self._options.monitoring_config_file)
@@ -104,7 +107,7 @@ class ModelServer:
         self._closing.callback(manager.stop, _GRACE_S)
         manager.reload(config)
         self._poll_config(manager)
-        self._start_grpc(manager, metrics)
+        self._start_grpc(manager, metrics, credentials)
         self._start_rest(manager, metrics, metrics_path)
         logger.info(
             "Running gRPC ModelServer at %s:%d, %s",
@@ -115,12 +118,21 @@ class ModelServer:
             else "no REST",
         )
 
-    def _start_grpc(self, manager: "VersionManager", metrics: "Metrics") -> None:
-        from serving.grpc_services import add_health, add_services
+    def _start_grpc(
+        self,
+        manager: "VersionManager",
+        metrics: "Metrics",
+        credentials: grpc.ServerCredentials | None,
+    ) -> None:
+        from serving.grpc_services import add_services
+        from serving.health import Health, add_health
 
         options = self._options
+        health = Health()
         server = grpc.server(
-            ThreadPoolExecutor(_MAX_GRPC_THREADS, thread_name_prefix="grpc"),
+            ThreadPoolExecutor(
+                options.grpc_max_threads or _MAX_GRPC_THREADS, thread_name_prefix="grpc"
+            ),
             options=[
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
@@ -128,16 +140,24 @@ class ModelServer:
                 *options.grpc_arguments,
             ],
         )
-        add_services(server, servables=manager, manager=manager, metrics=metrics)
+        add_services(
+            server,
+            servables=manager,
+            manager=manager,
+            metrics=metrics,
+            as_content=options.enable_serialization_as_tensor_content,
+            reload_folder=options.allow_reload_from,
+        )
         if options.enable_grpc_healthcheck_service:
-            add_health(server)
+            add_health(server, health)
         try:
-            self.grpc_port = server.add_insecure_port(f"{options.host}:{options.port}")
+            self.grpc_port = _add_port(server, f"{options.host}:{options.port}", credentials)
             if options.grpc_socket_path:
-                server.add_insecure_port(f"unix:{options.grpc_socket_path}")
+                _add_port(server, f"unix:{options.grpc_socket_path}", credentials)
         except RuntimeError as error:
             raise invalid_argument(f"Failed to BuildAndStart gRPC server: {error}") from error
         self._closing.callback(lambda: server.stop(_GRACE_S).wait())
+        self._closing.callback(health.drain)
         server.start()
 
     def _start_rest(
@@ -156,11 +176,13 @@ class ModelServer:
             RestOptions(
                 host=options.host,
                 port=max(options.rest_api_port, 0),
-                timeout_ms=options.rest_api_timeout_in_ms,
+                timeout_ms=max(options.rest_api_timeout_in_ms, 0),
                 enable_cors=options.rest_api_enable_cors_support,
                 metrics_path=metrics_path,
                 is_ready=manager.is_ready,
-                shares_runs=options.enable_batching,
+                shares_runs=options.enable_batching
+                and not options.enable_per_model_batching_parameters,
+                is_lenient=options.rest_lenient,
             ),
         )
         self._closing.callback(rest.stop, _GRACE_S)
@@ -173,7 +195,8 @@ class ModelServer:
 
     def _poll_config(self, manager: "VersionManager") -> None:
         if not (
-            self._options.model_config_file and self._options.model_config_file_poll_wait_seconds
+            self._options.model_config_file
+            and self._options.model_config_file_poll_wait_seconds > 0
         ):
             return
         self._config_poller = threading.Thread(
@@ -197,6 +220,9 @@ class ModelServer:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the server until SIGTERM or Ctrl-C; returns the exit code."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
     except HelpRequested as request:
@@ -205,9 +231,6 @@ def main(arguments: list[str] | None = None) -> int:
     except FlagError as error:
         sys.stderr.write(f"{error}\nSee --help.\n")
         return _EXIT_FAILURE
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "1"
     )  # no start-up messages of TensorFlow's libraries
@@ -224,6 +247,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _add_port(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    if credentials is None:
+        return int(server.add_insecure_port(address))
+    return int(server.add_secure_port(address, credentials))
+
+
 def _read_config(options: ServerOptions) -> "ModelServerConfig":
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
@@ -237,6 +266,14 @@ def _read_config(options: ServerOptions) -> "ModelServerConfig":
             "Both server_options.model_base_path and server_options.model_config_file are empty!"
         )
     return single_model_config(options.model_name, options.model_base_path)
+
+
+def _read_session_config(file: str) -> bytes:
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+
+    from serving.protos.text_files import read_text_proto
+
+    return read_text_proto(file, ConfigProto).SerializeToString() if file else b""
 
 
 def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager":
@@ -257,14 +294,18 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
                 tags=tuple(options.saved_model_tags.split(",")),
                 threads_within=within,
                 threads_between=between,
+                config=_read_session_config(options.tensorflow_session_config_file),
             ),
             batching=read_batching_options(options.batching_parameters_file)
             if options.enable_batching
             else None,
-            num_warm_up_iterations=options.num_request_iterations_for_warmup
+            num_warm_up_iterations=max(options.num_request_iterations_for_warmup, 1)
             if options.enable_model_warmup
             else 0,
+            checks_method_names=options.enable_signature_method_name_check,
+            batches_per_model=options.enable_per_model_batching_parameters,
             on_warm_up=metrics.observe_warm_up,
+            on_batch=metrics.observe_batch,
         )
     )
     return VersionManager(

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 
 from serving.errors import invalid_argument
 from serving.inference.examples import text_array
-from serving.inference.predict import DEFAULT_SIGNATURE
+from serving.inference.predict import DEFAULT_SIGNATURE, shape_text, type_name
 from serving.servable import Servable
 
 METHOD = "tensorflow/serving/classify"
@@ -33,7 +32,7 @@ def classify(
         ServingError: With TensorFlow Serving's code and text.
     """
     signature = named_signature(servable, signature_name)
-    outputs = check_signature(signature)
+    outputs = check_signature(servable, signature)
     arrays = run_on_examples(servable, signature, outputs, examples)
     return read_result(arrays, len(examples))
 
@@ -50,13 +49,15 @@ def named_signature(servable: Servable, name: str) -> SignatureDef:
     return signature
 
 
-def check_signature(signature: SignatureDef) -> list[str]:
+def check_signature(servable: Servable, signature: SignatureDef) -> list[str]:
     """Returns the names of the outputs: `classes`, `scores` or both.
 
     Raises:
         ServingError: INVALID_ARGUMENT for a signature that Classify cannot use.
     """
-    check_method(signature, METHOD, "classification")
+    if servable.checks_method_names:
+        check_method(signature, METHOD, "classification")
+    check_one_input(signature)
     if len(signature.outputs) not in {1, 2}:
         raise invalid_argument(
             f"Expected one or two output Tensors, found {len(signature.outputs)}"
@@ -72,15 +73,23 @@ def check_signature(signature: SignatureDef) -> list[str]:
 
 
 def check_method(signature: SignatureDef, method: str, word: str) -> None:
-    """Checks a signature's method and that it has one input.
+    """Checks a signature's method name.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for another method or another number of inputs.
+        ServingError: INVALID_ARGUMENT for another method.
     """
     if signature.method_name != method:
         raise invalid_argument(
             f"Expected {word} signature method_name to be {method}. Was: {signature.method_name}"
         )
+
+
+def check_one_input(signature: SignatureDef) -> None:
+    """Checks that a signature has one input.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if not.
+    """
     if len(signature.inputs) != 1:
         raise invalid_argument("Expected one input Tensor.")
 
@@ -121,7 +130,7 @@ def read_result(arrays: Arrays, num_examples: int) -> ClassificationResult:
     classes, scores = arrays.get(_CLASSES), arrays.get(_SCORES)
     if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
         raise invalid_argument(
-            "Tensors class and score should match in shape[1]. Got "
+            "Tensors class and score should match in dim_size(1). Got "
             f"{classes.shape[1]} vs. {scores.shape[1]}"
         )
     result = ClassificationResult()
@@ -143,15 +152,13 @@ def _label(value: Any) -> str:
 
 
 def _check_output(name: str, array: NDArray[Any], num_examples: int) -> None:
-    is_text = array.dtype.kind in {"O", "S", "U"}
-    if name == _CLASSES and not is_text:
-        raise invalid_argument(f"Expected classes Tensor of DT_STRING. Got: {array.dtype}")
-    if name == _SCORES and array.dtype != np.float32:
-        raise invalid_argument(f"Expected scores Tensor of DT_FLOAT. Got: {array.dtype}")
+    expected = {_CLASSES: "DT_STRING", _SCORES: "DT_FLOAT"}[name]
     if array.ndim != 2:
         raise invalid_argument(
-            f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}"
+            f"Expected Tensor shape: [batch_size num_classes] but got {shape_text(array.shape)}"
         )
+    if (dtype := type_name(array)) != expected:
+        raise invalid_argument(f"Expected {name} Tensor of {expected}. Got: {dtype}")
     if len(array) != num_examples:
         raise invalid_argument(
             f"Expected {name} output batch size of {num_examples}. Got: {len(array)}"

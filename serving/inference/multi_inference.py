@@ -1,12 +1,16 @@
 """MultiInference: several Classify and Regress signatures in one run."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
-from tensorflow_serving.apis.inference_pb2 import InferenceTask, MultiInferenceResponse
+from tensorflow_serving.apis.inference_pb2 import (
+    InferenceResult,
+    InferenceTask,
+    MultiInferenceResponse,
+)
 
 from serving.errors import ServingError, invalid_argument
 from serving.inference import classify, regress
@@ -17,6 +21,15 @@ from serving.servable import Servable
 _INPUTS = "inputs"
 
 
+class _Plan(NamedTuple):
+    """A checked task: its method, its signature, and the outputs to fetch."""
+
+    method: str
+    name: str
+    signature: SignatureDef
+    outputs: list[str]
+
+
 def multi_inference(
     servable: Servable, tasks: Sequence[InferenceTask], examples: Sequence[bytes]
 ) -> MultiInferenceResponse:
@@ -24,7 +37,8 @@ def multi_inference(
 
     Args:
         servable: A loaded version.
-        tasks: Tasks for the same model, each with a different signature.
+        tasks: Tasks for the same model, each with a different signature. The signatures may have
+            different inputs; each input receives the same examples.
         examples: Serialised tf.Examples.
 
     Raises:
@@ -32,65 +46,60 @@ def multi_inference(
     """
     if not tasks:
         raise invalid_argument("Missing ModelSpec")
-    planned = [_plan(servable, tasks, position) for position in range(len(tasks))]
+    plans = [_plan(servable, tasks, position) for position in range(len(tasks))]
     if not examples:
         raise invalid_argument("Input is empty.")
-    [entry] = {signature.inputs[_INPUTS].name for _, signature, _ in planned}
-    fetches = [signature.outputs[name].name for _, signature, names in planned for name in names]
+    text = text_array(examples)
+    feeds = {plan.signature.inputs[_INPUTS].name: text for plan in plans}
+    fetches = [plan.signature.outputs[output].name for plan in plans for output in plan.outputs]
     # A tensor that two signatures share is computed and fetched once.
     distinct = list(dict.fromkeys(fetches))
-    arrays = dict(zip(distinct, servable.run({entry: text_array(examples)}, distinct), strict=True))
+    arrays = dict(zip(distinct, servable.run(feeds, distinct), strict=True))
     response = MultiInferenceResponse()
-    for name, signature, outputs in planned:
+    for plan in plans:
         result = response.results.add()
         result.model_spec.name = servable.name
         result.model_spec.version.value = servable.version
-        result.model_spec.signature_name = name
-        by_output = {output: arrays[signature.outputs[output].name] for output in outputs}
-        _read(result, signature, by_output, len(examples))
+        result.model_spec.signature_name = plan.name
+        by_output = {name: arrays[plan.signature.outputs[name].name] for name in plan.outputs}
+        _fill(result, plan.method, by_output, len(examples))
     return response
 
 
-_Plan = tuple[str, SignatureDef, list[str]]
-
-
 def _plan(servable: Servable, tasks: Sequence[InferenceTask], position: int) -> _Plan:
-    """Returns name, signature and outputs of a task, checked against the tasks before it."""
+    """Returns a task's plan; checks the task against the tasks before it."""
     task = tasks[position]
-    name = task.model_spec.signature_name or DEFAULT_SIGNATURE
-    before = tasks[:position]
-    if any(other.model_spec.name != task.model_spec.name for other in before):
+    if not task.model_spec.name:
+        raise invalid_argument("Found ModelSpec with an empty model name.")
+    if tasks[0].model_spec.name != task.model_spec.name:
         raise invalid_argument(
             "All ModelSpecs in a MultiInferenceRequest must access the same model name."
         )
-    if name in {other.model_spec.signature_name or DEFAULT_SIGNATURE for other in before}:
+    name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+    before = {other.model_spec.signature_name or DEFAULT_SIGNATURE for other in tasks[:position]}
+    if name in before:
         raise invalid_argument(f"Duplicate evaluation of signature: {name}")
     signature = servable.signatures.get(name)
     if signature is None:
         raise invalid_argument(f"Requested signature not found in model graph: {name}")
-    outputs = _outputs(task.method_name, signature)
-    if position:
-        first = servable.signatures[tasks[0].model_spec.signature_name or DEFAULT_SIGNATURE]
-        if first.inputs[_INPUTS].name != signature.inputs[_INPUTS].name:
-            raise invalid_argument("Input tensor must be the same for all Signatures.")
-    return name, signature, outputs
+    return _Plan(task.method_name, name, signature, _outputs(servable, task, signature))
 
 
-def _outputs(method: str, signature: SignatureDef) -> list[str]:
-    if method == classify.METHOD:
-        return classify.check_signature(signature)
-    if method == regress.METHOD:
-        regress.check_signature(signature)
+def _outputs(servable: Servable, task: InferenceTask, signature: SignatureDef) -> list[str]:
+    if task.method_name == classify.METHOD:
+        return classify.check_signature(servable, signature)
+    if task.method_name == regress.METHOD:
+        regress.check_signature(servable, signature)
         return [regress.OUTPUTS]
     raise ServingError(
-        grpc.StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {method}"
+        grpc.StatusCode.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}"
     )
 
 
-def _read(
-    result: Any, signature: SignatureDef, arrays: dict[str, NDArray[Any]], num_examples: int
+def _fill(
+    result: InferenceResult, method: str, arrays: dict[str, NDArray[Any]], num_examples: int
 ) -> None:
-    if signature.method_name == classify.METHOD:
+    if method == classify.METHOD:
         classification = classify.read_result(arrays, num_examples)
         result.classification_result.CopyFrom(classification)
     else:

@@ -5,10 +5,11 @@ from typing import Any
 
 import grpc
 from numpy.typing import NDArray
+from tensorflow.core.framework.types_pb2 import DataType
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from serving.errors import ServingError, failed_precondition, invalid_argument
-from serving.runtime.tensor_protos import from_proto
+from serving.runtime.tensor_protos import TYPE_ENUMS, from_proto
 from serving.servable import Servable
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -21,25 +22,19 @@ def find_signature(servable: Servable, name: str) -> SignatureDef:
     """Returns a signature that Predict can use.
 
     Raises:
-        ServingError: FAILED_PRECONDITION if there is no such signature, INTERNAL if it is invalid.
+        ServingError: FAILED_PRECONDITION if there is no such signature, INTERNAL if the servable
+            checks method names and the signature has an unknown one.
     """
     signature = servable.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:
         raise failed_precondition(f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found.')
-    if signature.method_name not in _METHODS:
-        raise _internal(
+    if servable.checks_method_names and signature.method_name not in _METHODS:
+        raise ServingError(
+            grpc.StatusCode.INTERNAL,
             f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. "
-            f"Was: {signature.method_name}"
+            f"Was: {signature.method_name}",
         )
-    for kind in ("inputs", "outputs"):
-        if not getattr(signature, kind):
-            word = kind.removesuffix("s")
-            raise _internal(f"Expected at least one {word} Tensor in prediction signature.")
     return signature
-
-
-def _internal(message: str) -> ServingError:
-    return ServingError(grpc.StatusCode.INTERNAL, message)
 
 
 def check_inputs(signature: SignatureDef, inputs: Iterable[str]) -> None:
@@ -90,6 +85,17 @@ def choose_outputs(signature: SignatureDef, output_filter: Sequence[str]) -> Seq
         if name in output_filter[:position]:
             raise invalid_argument(f"duplicate output tensor alias: {name}")
     return output_filter
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Returns a shape as TensorFlow writes it, `[2,3]`."""
+    return f"[{','.join(map(str, shape))}]"
+
+
+def type_name(array: NDArray[Any]) -> str:
+    """Returns the name of an array's type in protos, such as `DT_FLOAT`."""
+    text = array.dtype.kind in "OSU"
+    return str(DataType.Name(DataType.DT_STRING if text else TYPE_ENUMS[array.dtype]))
 
 
 def run(

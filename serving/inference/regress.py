@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
@@ -12,9 +11,11 @@ from serving.errors import invalid_argument
 from serving.inference.classify import (
     check_examples_input,
     check_method,
+    check_one_input,
     named_signature,
     run_on_examples,
 )
+from serving.inference.predict import shape_text, type_name
 from serving.servable import Servable
 
 METHOD = "tensorflow/serving/regress"
@@ -33,18 +34,20 @@ def regress(servable: Servable, signature_name: str, examples: Sequence[bytes]) 
         ServingError: With TensorFlow Serving's code and text.
     """
     signature = named_signature(servable, signature_name)
-    check_signature(signature)
+    check_signature(servable, signature)
     arrays = run_on_examples(servable, signature, [OUTPUTS], examples)
     return read_result(arrays[OUTPUTS], len(examples))
 
 
-def check_signature(signature: SignatureDef) -> None:
+def check_signature(servable: Servable, signature: SignatureDef) -> None:
     """Checks that Regress can use a signature.
 
     Raises:
         ServingError: INVALID_ARGUMENT if not.
     """
-    check_method(signature, METHOD, "regression")
+    if servable.checks_method_names:
+        check_method(signature, METHOD, "regression")
+    check_one_input(signature)
     if len(signature.outputs) != 1:
         raise invalid_argument("Expected one output Tensor.")
     check_examples_input(signature, "regression")
@@ -61,14 +64,14 @@ def read_result(values: NDArray[Any], num_examples: int) -> RegressionResult:
     if values.ndim not in {1, 2} or (values.ndim == 2 and values.shape[1] != 1):
         raise invalid_argument(
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
-            f"{list(values.shape)}"
+            f"{shape_text(values.shape)}"
         )
     if len(values) != num_examples:
         raise invalid_argument(
             f"Input batch size did not match output batch size: {num_examples} vs. {len(values)}"
         )
-    if values.dtype != np.float32:
-        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {values.dtype}")
+    if (dtype := type_name(values)) != "DT_FLOAT":
+        raise invalid_argument(f"Expected output Tensor of DT_FLOAT.  Got: {dtype}")
     result = RegressionResult()
     for value in values.reshape(-1).tolist():
         result.regressions.add().value = value

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 
 from serving.errors import ServingError
 from serving.lifecycle.warmup import warm_up
-from serving.runtime.batching import BatchingOptions, BatchingRunner
+from serving.runtime.batching import (
+    BatchingOptions,
+    BatchingRunner,
+    ObserveBatch,
+    read_batching_options,
+)
 from serving.runtime.loading import LoadedModel, SessionOptions, SessionRunner
 from serving.runtime.runner import Runner
+from serving.runtime.tensorflow_c import file_exists
+
+BATCHING_FILE = "batching_params.pbtxt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +29,20 @@ class LoaderOptions:
         session: Settings of the TensorFlow session.
         batching: Settings of the batching; None runs each request alone.
         num_warm_up_iterations: How often each warm-up request is replayed; 0 skips the warm-up.
-        on_warm_up: Called after each warm-up with the folder, the status and the seconds taken.
+        checks_method_names: Whether a call refuses signatures of another method name.
+        batches_per_model: Whether a version batches only if its folder has batching settings.
+        on_warm_up: Called after each warm-up with the folder, the status, the seconds taken and
+            the number of requests.
+        on_batch: Called for each batch; see `BatchingRunner`.
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)
     batching: BatchingOptions | None = None
     num_warm_up_iterations: int = 1
-    on_warm_up: Callable[[str, str, float], None] = lambda _folder, _status, _seconds: None
+    checks_method_names: bool = False
+    batches_per_model: bool = False
+    on_warm_up: Callable[[str, str, float, int], None] = lambda *_: None
+    on_batch: ObserveBatch = lambda *_: None
 
 
 class ModelLoader:
@@ -49,16 +64,31 @@ class ModelLoader:
         try:
             if self._options.num_warm_up_iterations:
                 # In a separate slot: the slow first run must not delay requests to served versions.
-                runner = self._runner(session, threading.Semaphore())
-                self._warm_up(LoadedModel(name, version, session, runner), folder)
+                runner = self._runner(session, folder, threading.Semaphore())
+                self._warm_up(self._model(name, version, session, runner), folder)
         except BaseException:
             session.close()
             raise
-        return LoadedModel(name, version, session, self._runner(session, self._slots))
+        return self._model(name, version, session, self._runner(session, folder, self._slots))
 
-    def _runner(self, session: SessionRunner, slots: threading.Semaphore) -> Runner:
+    def _model(
+        self, name: str, version: int, session: SessionRunner, runner: Runner
+    ) -> LoadedModel:
+        checks = self._options.checks_method_names
+        return LoadedModel(name, version, session, runner, checks_method_names=checks)
+
+    def _runner(self, session: SessionRunner, folder: str, slots: threading.Semaphore) -> Runner:
+        batching = self._batching(folder)
+        if batching is None:
+            return session
+        return BatchingRunner(session, batching, slots, self._leaders, self._options.on_batch)
+
+    def _batching(self, folder: str) -> BatchingOptions | None:
         batching = self._options.batching
-        return BatchingRunner(session, batching, slots, self._leaders) if batching else session
+        if batching is None or not self._options.batches_per_model:
+            return batching
+        file = f"{folder}/{BATCHING_FILE}"
+        return read_batching_options(file) if file_exists(file) else None
 
     def _warm_up(self, model: LoadedModel, folder: str) -> None:
         started, status, count = time.monotonic(), "OK", 1
@@ -69,4 +99,4 @@ class ModelLoader:
             raise
         finally:
             if count:
-                self._options.on_warm_up(folder, status, time.monotonic() - started)
+                self._options.on_warm_up(folder, status, time.monotonic() - started, count)

@@ -29,7 +29,7 @@ class ManagerOptions:
     """How versions are found and loaded.
 
     Attributes:
-        poll_wait_s: Seconds between two polls of the base paths; 0 polls once.
+        poll_wait_s: Seconds between two polls of the base paths; 0 polls once, less than 0 never.
         max_num_retries: How often a failed load is retried.
         retry_interval_s: Seconds before each retry.
         allow_labels_for_unavailable: Whether new labels may name versions that do not serve yet.

@@ -30,7 +30,8 @@ class VersionPoller:
             registry: Gives the lock, and the versions whose folders were already complete.
             want: Called under the registry's lock for each model after each poll, with the folder
                 of each version to serve.
-            poll_wait_s: Seconds between two polls; 0 polls once for each call of `follow`.
+            poll_wait_s: Seconds between two polls; 0 polls once for each call of `follow`, less
+                than 0 never.
         """
         self._registry = registry
         self._want = want
@@ -47,7 +48,7 @@ class VersionPoller:
             self._settings = settings
             self._poll_now = True
             self._registry.changed.notify_all()
-            if self.thread.ident is None:
+            if self.thread.ident is None and self._poll_wait_s >= 0:
                 self.thread.start()
 
     def _poll_forever(self) -> None:

@@ -1,6 +1,6 @@
-"""The messages of the batching and monitoring files, with TensorFlow Serving's names and types.
+"""The messages of the batching, monitoring and TLS files, with TensorFlow Serving's names.
 
-`tensorflow-serving-api` has neither message. They are built in a separate descriptor pool, so that
+`tensorflow-serving-api` has none of them. They are built in a separate descriptor pool, so that
 a future release of the package that includes them causes no conflict.
 """
 
@@ -20,6 +20,7 @@ BOOL, INT64, STRING = (
     FieldDescriptorProto.TYPE_INT64,
     FieldDescriptorProto.TYPE_STRING,
 )
+BOOL_VALUE = ".google.protobuf.BoolValue"
 INT64_VALUE = ".google.protobuf.Int64Value"
 STRING_VALUE = ".google.protobuf.StringValue"
 
@@ -33,6 +34,14 @@ _FIELDS: dict[str, dict[str, tuple[int, int | str]]] = {
         "thread_pool_name": (5, STRING_VALUE),
         "allowed_batch_sizes": (6, INT64),
         "pad_variable_length_inputs": (7, BOOL),
+        "enable_large_batch_splitting": (8, BOOL_VALUE),
+        "max_execution_batch_size": (9, INT64_VALUE),
+    },
+    "SSLConfig": {
+        "server_key": (1, STRING),
+        "server_cert": (2, STRING),
+        "custom_ca": (3, STRING),
+        "client_verify": (4, BOOL),
     },
     "PrometheusConfig": {"enable": (1, BOOL), "path": (2, STRING)},
     "MonitoringConfig": {"prometheus_config": (1, f".{PACKAGE}.PrometheusConfig")},
@@ -71,9 +80,13 @@ def _pool() -> DescriptorPool:
 
 
 _POOL = _pool()
-BatchingParameters: type[Message] = GetMessageClass(
-    _POOL.FindMessageTypeByName(f"{PACKAGE}.BatchingParameters")
-)
-MonitoringConfig: type[Message] = GetMessageClass(
-    _POOL.FindMessageTypeByName(f"{PACKAGE}.MonitoringConfig")
-)
+
+
+def _message_type(name: str) -> type[Message]:
+    kind: type[Message] = GetMessageClass(_POOL.FindMessageTypeByName(f"{PACKAGE}.{name}"))
+    return kind
+
+
+BatchingParameters = _message_type("BatchingParameters")
+MonitoringConfig = _message_type("MonitoringConfig")
+SSLConfig = _message_type("SSLConfig")

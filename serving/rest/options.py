@@ -16,6 +16,7 @@ class RestOptions:
         metrics_path: Path of the Prometheus metrics; None disables the route.
         is_ready: Returns whether `/readyz` answers 200.
         shares_runs: Whether the models batch, so that a request does not wait in a thread.
+        is_lenient: Whether null and left-out keys are missing values.
         max_body_bytes: Limit of a body, compressed or not, > 0; larger ones get a 413.
     """
 
@@ -26,6 +27,7 @@ class RestOptions:
     metrics_path: str | None = None
     is_ready: Callable[[], bool] = lambda: True
     shares_runs: bool = False
+    is_lenient: bool = False
     max_body_bytes: int = 2**28
 
     def __post_init__(self) -> None:

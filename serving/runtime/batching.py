@@ -12,7 +12,8 @@ so that one bad request does not fail the others.
 import itertools
 import os
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, fields
 from typing import Any
@@ -28,6 +29,9 @@ from serving.runtime.runner import Runner
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = list[NDArray[Any]]
+# Called for each batch with the name of the pool, the rows and the wait of each request, and the
+# rows of the batch.
+ObserveBatch = Callable[[str, Sequence[int], Sequence[float], int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +39,20 @@ class BatchingOptions:
     """Settings of the batching, named as in the batching file.
 
     Attributes:
-        max_batch_size: Maximum number of rows in a batch, and thus in a request, > 0.
+        max_batch_size: Maximum number of rows in a request, and in a batch unless large requests
+            are split, > 0.
         batch_timeout_micros: Microseconds that a batch waits to fill up, >= 0.
         max_enqueued_batches: Maximum number of waiting batches, > 0; beyond it, requests fail with
             UNAVAILABLE.
         num_batch_threads: Maximum number of batches that run at a time over all models, > 0.
         allowed_batch_sizes: Increasing sizes to which batches are padded by repeating a row; the
-            last is `max_batch_size`. Empty for no padding.
+            last is `batch_limit`. Empty for no padding.
         pad_variable_length_inputs: Whether shorter inputs are padded to the longest of the batch.
+        enable_large_batch_splitting: Whether a request of more than `max_execution_batch_size`
+            rows runs in several batches.
+        max_execution_batch_size: Maximum number of rows in a batch if large requests are split;
+            0 is `max_batch_size`.
+        thread_pool_name: Label of the metrics.
     """
 
     max_batch_size: int = 1000
@@ -51,6 +61,9 @@ class BatchingOptions:
     num_batch_threads: int = os.cpu_count() or 1
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int = 0
+    thread_pool_name: str = "batch_threads"
 
     def __post_init__(self) -> None:
         for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
@@ -60,14 +73,25 @@ class BatchingOptions:
             raise invalid_argument(
                 f"batch_timeout_micros must be non-negative; was {self.batch_timeout_micros}"
             )
+        if not 0 <= self.max_execution_batch_size <= self.max_batch_size:
+            raise invalid_argument(
+                "max_execution_batch_size must be positive and at most max_batch_size, "
+                f"{self.max_batch_size}; was {self.max_execution_batch_size}"
+            )
         sizes = self.allowed_batch_sizes
         if any(low >= high for low, high in itertools.pairwise(sizes)):
             raise invalid_argument("allowed_batch_sizes entries must be monotonically increasing")
-        if sizes and sizes[-1] != self.max_batch_size:
+        if sizes and sizes[-1] != self.batch_limit:
             raise invalid_argument(
                 "Last entry in allowed_batch_sizes must match max_batch_size; last entry was "
-                f"{sizes[-1]}; expected {self.max_batch_size}"
+                f"{sizes[-1]}; expected {self.batch_limit}"
             )
+
+    @property
+    def batch_limit(self) -> int:
+        """Maximum number of rows in a batch."""
+        splits = self.enable_large_batch_splitting and self.max_execution_batch_size
+        return self.max_execution_batch_size if splits else self.max_batch_size
 
     def padded_size(self, size: int) -> int:
         """Returns the number of rows of a batch of `size` rows after padding."""
@@ -83,11 +107,11 @@ def read_batching_options(file: str) -> BatchingOptions:
     if not file:
         return BatchingOptions()
     parameters: Any = read_text_proto(file, BatchingParameters)
+    plain = {"allowed_batch_sizes", "pad_variable_length_inputs"}
     values: dict[str, Any] = {
         option.name: getattr(parameters, option.name).value
         for option in fields(BatchingOptions)
-        if option.type == "int" or option.type is int
-        if parameters.HasField(option.name)
+        if option.name not in plain and parameters.HasField(option.name)
     }
     return BatchingOptions(
         **values,
@@ -99,11 +123,12 @@ def read_batching_options(file: str) -> BatchingOptions:
 class _Task:
     """One request: its feeds, and its outputs or error once it is finished."""
 
-    __slots__ = ("done", "error", "feeds", "future", "outputs", "size")
+    __slots__ = ("arrived_s", "done", "error", "feeds", "future", "outputs", "size")
 
     def __init__(self, feeds: Feeds, size: int, future: "Future[Outputs] | None" = None) -> None:
         self.feeds = feeds
         self.size = size
+        self.arrived_s = time.perf_counter()
         self.outputs: Outputs | None = None
         self.error: ServingError | None = None
         self.future = future
@@ -146,11 +171,11 @@ class _Queue:
         with self._lock:
             opened = None
             batch = self._open
-            if batch is None or batch.size + task.size > self._options.max_batch_size:
+            if batch is None or batch.size + task.size > self._options.batch_limit:
                 batch = opened = self._open_next()
             batch.tasks.append(task)
             batch.size += task.size
-            if batch.size == self._options.max_batch_size:
+            if batch.size == self._options.batch_limit:
                 batch.full.release()
                 self._open = None
             return opened
@@ -186,6 +211,7 @@ class BatchingRunner:
         options: BatchingOptions,
         slots: threading.Semaphore,
         leaders: Executor,
+        observe: ObserveBatch = lambda _pool, _sizes, _waits_s, _processed_size: None,
     ) -> None:
         """Wraps a runner.
 
@@ -194,11 +220,13 @@ class BatchingRunner:
             options: Settings of the batching.
             slots: One slot per batch that may run at a time; shared by all models.
             leaders: Threads that lead the batches of `submit`; shared by all models.
+            observe: Called for each batch that is about to run.
         """
         self._runner = runner
         self._options = options
         self._slots = slots
         self._leaders = leaders
+        self._observe = observe
         self._timeout_s = options.batch_timeout_micros / 1e6
         self._queues: dict[tuple[frozenset[str], tuple[str, ...]], _Queue] = {}
 
@@ -211,6 +239,8 @@ class BatchingRunner:
         size = self._checked_size(feeds)
         if size == 0:  # there is no row to pad a batch with
             return self._runner.run(feeds, fetches)
+        if size > self._options.batch_limit:
+            return self.submit(feeds, fetches).result()
         task = _Task(feeds, size)
         queue = self._queue(feeds, fetches)
         batch = queue.add(task)
@@ -231,6 +261,12 @@ class BatchingRunner:
         size = self._checked_size(feeds)
         if size == 0:
             return self._leaders.submit(self._runner.run, feeds, fetches)
+        if size > (limit := self._options.batch_limit):
+            parts = [
+                {name: array[start : start + limit] for name, array in feeds.items()}
+                for start in range(0, size, limit)
+            ]
+            return _joined([self.submit(part, fetches) for part in parts])
         future: Future[Outputs] = Future()
         queue = self._queue(feeds, fetches)
         batch = queue.add(_Task(feeds, size, future))
@@ -282,6 +318,10 @@ class BatchingRunner:
             name: self._merge(name, [task.feeds[name] for task in tasks], padded - size)
             for name in tasks[0].feeds
         }
+        now_s = time.perf_counter()
+        waits_s = [now_s - task.arrived_s for task in tasks]
+        sizes = [task.size for task in tasks]
+        self._observe(self._options.thread_pool_name, sizes, waits_s, padded)
         outputs = self._runner.run(merged, fetches)
         for output in outputs:
             _check_output(output, padded)
@@ -302,6 +342,26 @@ class BatchingRunner:
             row = arrays[-1][:1]
             arrays.append(np.broadcast_to(row, (padding, *row.shape[1:])))
         return np.concatenate(arrays)
+
+
+def _joined(parts: "Sequence[Future[Outputs]]") -> "Future[Outputs]":
+    """Returns a future of the concatenated outputs of several, or of the first error."""
+    joined: Future[Outputs] = Future()
+    countdown = itertools.count(len(parts) - 1, -1)  # `next` is atomic
+
+    def end(_: "Future[Outputs]") -> None:
+        if next(countdown):
+            return
+        failures = [error for part in parts if (error := part.exception()) is not None]
+        if failures:
+            joined.set_exception(failures[0])
+        else:
+            outputs = zip(*(part.result() for part in parts), strict=True)
+            joined.set_result([np.concatenate(arrays) for arrays in outputs])
+
+    for part in parts:
+        part.add_done_callback(end)
+    return joined
 
 
 def _num_rows(feeds: Feeds) -> int:

@@ -29,11 +29,13 @@ class SessionOptions:
         tags: Tags of the graph to load.
         threads_within: Threads within one operation; 0 is automatic.
         threads_between: Parallel operations of one run; 0 runs them in the caller's thread.
+        config: Serialised ConfigProto with all other settings.
     """
 
     tags: tuple[str, ...] = ("serve",)
     threads_within: int = 0
     threads_between: int = 0
+    config: bytes = b""
 
 
 class SessionRunner:
@@ -49,9 +51,11 @@ class SessionRunner:
         Raises:
             ServingError: With TensorFlow's code and text.
         """
-        config = ConfigProto(
-            intra_op_parallelism_threads=options.threads_within,
-            inter_op_parallelism_threads=options.threads_between or _CALLERS_THREAD,
+        config = ConfigProto.FromString(options.config)
+        if options.threads_within:
+            config.intra_op_parallelism_threads = options.threads_within
+        config.inter_op_parallelism_threads = (
+            options.threads_between or config.inter_op_parallelism_threads or _CALLERS_THREAD
         )
         self._session = Session.from_saved_model(path, options.tags, config.SerializeToString())
         meta_graph = MetaGraphDef.FromString(self._session.meta_graph)
@@ -75,12 +79,22 @@ class LoadedModel:
         name: Name of the model.
         version: Its version.
         signatures: The model's signatures by name.
+        checks_method_names: Whether a call refuses signatures of another method name.
         run: Runs the graph; the runner's method itself, which saves a call.
         submit: Like `run` but returns a future; None without batching.
     """
 
-    def __init__(self, name: str, version: int, session: SessionRunner, runner: Runner) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        session: SessionRunner,
+        runner: Runner,
+        *,
+        checks_method_names: bool = False,
+    ) -> None:
         self.name = name
+        self.checks_method_names = checks_method_names
         self.version = version
         self.signatures = session.signatures
         self.run = runner.run

@@ -165,6 +165,35 @@ def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
     getattr(proto, field).extend(_LISTS.get(field, _plain)(array.reshape(-1)))
 
 
+def fill_content(proto: TensorProto, array: NDArray[Any]) -> None:
+    """Writes an array into the `tensor_content` of an empty proto.
+
+    Raises:
+        TypeError: No proto can hold the array's type.
+    """
+    enum = TYPE_ENUMS.get(array.dtype)
+    if enum is None:
+        raise TypeError(f"no tensor of type {array.dtype}")
+    proto.dtype = enum
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    if array.dtype.hasobject:
+        texts = _texts(array.reshape(-1))
+        lengths = (_encode_varint(len(text)) for text in texts)
+        proto.tensor_content = b"".join((*lengths, *texts))
+    else:
+        proto.tensor_content = array.tobytes()
+
+
+def _encode_varint(value: int) -> bytes:
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
 def _plain(flat: NDArray[Any]) -> list[Any]:
     return list(flat.tolist())
 

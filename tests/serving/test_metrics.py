@@ -45,7 +45,7 @@ def test_latencies_fall_into_33_buckets_of_microseconds_that_grow_by_1_8():
 def test_the_types_are_those_of_tensorflow_serving():
     metrics = Metrics()
     metrics.observe_examples("pumps", 3)
-    metrics.observe_warm_up("/models/pumps/3", "OK", 0.5)
+    metrics.observe_warm_up("/models/pumps/3", "OK", 0.5, 2)
     text = metrics.render().decode()
     assert "# TYPE :tensorflow:serving:request_count counter" in text
     assert "# TYPE :tensorflow:serving:request_latency histogram" in text

@@ -1,12 +1,16 @@
 """Parsing of the command line."""
 
+import logging
+import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from serving.errors import ServingError
-from serving.options import FlagError, HelpRequested, ServerOptions, parse_options
+from serving.flags import UNUSED_FLAGS, FlagError
+from serving.options import HelpRequested, ServerOptions, parse_options
 
 
 def test_without_flags_the_defaults_are_those_of_tensorflow_serving():
@@ -45,9 +49,142 @@ def test_an_unknown_flag_names_the_closest_one():
         parse_options(["--model_nam=x"])
 
 
-def test_an_unsupported_flag_is_refused_with_the_reason():
-    with pytest.raises(FlagError, match="--ssl_config_file is not supported: put a TLS proxy"):
-        parse_options(["--ssl_config_file=/x"])
+# As `tensorflow_model_server --help` lists them.
+SERVING = [
+    "port",
+    "grpc_socket_path",
+    "rest_api_port",
+    "rest_api_num_threads",
+    "rest_api_timeout_in_ms",
+    "rest_api_enable_cors_support",
+    "enable_batching",
+    "allow_version_labels_for_unavailable_models",
+    "batching_parameters_file",
+    "enable_per_model_batching_parameters",
+    "model_config_file",
+    "model_config_file_poll_wait_seconds",
+    "model_name",
+    "model_base_path",
+    "num_load_threads",
+    "num_unload_threads",
+    "max_num_load_retries",
+    "load_retry_interval_micros",
+    "file_system_poll_wait_seconds",
+    "flush_filesystem_caches",
+    "tensorflow_session_parallelism",
+    "tensorflow_session_config_file",
+    "tensorflow_intra_op_parallelism",
+    "tensorflow_inter_op_parallelism",
+    "use_alts_credentials",
+    "ssl_config_file",
+    "platform_config_file",
+    "per_process_gpu_memory_fraction",
+    "saved_model_tags",
+    "grpc_channel_arguments",
+    "grpc_max_threads",
+    "enable_model_warmup",
+    "num_request_iterations_for_warmup",
+    "version",
+    "monitoring_config_file",
+    "remove_unused_fields_from_bundle_metagraph",
+    "prefer_tflite_model",
+    "num_tflite_pools",
+    "num_tflite_interpreters_per_pool",
+    "enable_signature_method_name_check",
+    "xla_cpu_compilation_enabled",
+    "xla_gpu_compilation_enabled",
+    "enable_profiler",
+    "thread_pool_factory_config_file",
+    "mixed_precision",
+    "skip_initialize_tpu",
+    "enable_grpc_healthcheck_service",
+    "enable_serialization_as_tensor_content",
+]
+
+
+def test_each_flag_of_tensorflow_serving_either_works_or_is_known_to_have_no_effect():
+    working = [flag.name for flag in fields(ServerOptions) if not flag.metadata["own"]]
+    unused = [flag.name for flag in UNUSED_FLAGS]
+    assert len(SERVING) == 48
+    assert sorted([*working, *unused, "version"]) == sorted(SERVING)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "rest_api_num_threads=16",
+        "num_load_threads=2",
+        "num_unload_threads=0",
+        "enable_profiler=false",
+        "enable_profiler=true",
+        "flush_filesystem_caches=false",
+        "remove_unused_fields_from_bundle_metagraph=false",
+        "skip_initialize_tpu=true",
+        "xla_cpu_compilation_enabled=false",
+        "xla_gpu_compilation_enabled=false",
+        "use_alts_credentials=false",
+        "prefer_tflite_model=false",
+        "num_tflite_pools=4",
+        "per_process_gpu_memory_fraction=0",
+        "platform_config_file=",
+        "thread_pool_factory_config_file=",
+        "mixed_precision=",
+    ],
+)
+def test_a_flag_without_effect_is_accepted_with_a_line_in_the_log(flag, caplog):
+    caplog.set_level(logging.INFO)
+    assert parse_options([f"--{flag}"]) == ServerOptions()
+    [line] = caplog.messages
+    assert line.startswith(f"--{flag}".split("=")[0])
+    assert " has no effect: " in line
+
+
+def test_a_default_is_not_logged(caplog):
+    caplog.set_level(logging.INFO)
+    parse_options([])
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("use_alts_credentials=true", "ALTS works on Google Cloud only"),
+        ("per_process_gpu_memory_fraction=0.5", "models run on the CPU. Accepted: 0."),
+        ("platform_config_file=/x", "every model is a TensorFlow SavedModel"),
+        ("thread_pool_factory_config_file=/x", "--tensorflow_inter_op_parallelism"),
+        ("mixed_precision=bfloat16", "a model runs in the precision of its export"),
+        ("xla_gpu_compilation_enabled", "=true is not supported: models run on the CPU"),
+        ("rest_api_num_threads=0", "Accepted: 1 and more."),
+        ("num_load_threads=-1", "Accepted: 0 and more."),
+    ],
+)
+def test_a_flag_that_asks_for_what_is_not_here_is_refused_with_the_reason(flag, message):
+    with pytest.raises(FlagError, match=f"--{flag.split('=')[0]}.*{re.escape(message)}"):
+        parse_options([f"--{flag}"])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--rest_api_timeout_in_ms=0"],
+        ["--rest_api_timeout_in_ms=-1"],
+        ["--num_request_iterations_for_warmup=0"],
+        ["--file_system_poll_wait_seconds=-1"],
+        ["--model_config_file_poll_wait_seconds=-1"],
+        ["--load_retry_interval_micros=-1"],
+        ["--ssl_config_file="],
+        ["--tensorflow_session_config_file="],
+        ["--model_name=", "--model_config_file=/x"],
+    ],
+)
+def test_values_that_tensorflow_serving_takes_are_taken(flags):
+    name, _, value = flags[0].removeprefix("--").partition("=")
+    assert str(getattr(parse_options(flags), name)).removesuffix(".0") == value
+
+
+def test_the_version_is_printed():
+    with pytest.raises(HelpRequested, match=r"ModelServer: .*\nTensorFlow Library: 2\.\d+\.\d+\n"):
+        parse_options(["--version"])
 
 
 def test_an_argument_that_is_no_flag_is_refused():
@@ -61,8 +198,7 @@ def test_an_argument_that_is_no_flag_is_refused():
         (["--port=http"], "--port=http"),
         (["--port=65536"], "--port must be between 0 and 65535, got 65536"),
         (["--port=8501", "--rest_api_port=8501"], "both 8501"),
-        (["--rest_api_timeout_in_ms=0"], "--rest_api_timeout_in_ms must be between 1"),
-        (["--file_system_poll_wait_seconds=-1"], "--file_system_poll_wait_seconds must be"),
+        (["--grpc_max_threads=-1"], "--grpc_max_threads must be between 0"),
         (["--model_name="], "must not be empty"),
         (["--grpc_channel_arguments=grpc.x"], "'grpc.x' is not of the form key=value"),
     ],
