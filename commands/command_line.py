@@ -340,13 +340,15 @@ def lineage(
 @click.option("--data", help="CSV, Parquet or JSON-lines file with the row.  [default: test split]")
 @click.option("--request", help="JSON request with one row, or the name of its file.")
 @click.option(
-    "--run", "reference", default="latest", show_default=True, help="Run id or pushed version."
+    "--run",
+    "reference",
+    help="Run id, pushed version or NAME of a model.  [default: latest version of the use case]",
 )
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
-    help="YAML that says how --data is read.  [default: the configuration of the run]",
+    help="YAML of the use case, which says how --data is read.  [default: the only use case]",
 )
 @output_option
 @json_option

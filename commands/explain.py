@@ -19,7 +19,7 @@ class ExplainOptions:
         where: `COLUMN=VALUE` of one row, instead of its number.
         data: A data file with the row; None for the test split.
         request: A JSON request that is the row.
-        reference: A run id, or a pushed version.
+        reference: A run id, or a pushed version; None for the latest version of the use case.
         config_path: The YAML of the use case; None for the configuration that the run recorded.
         output: The output folder.
         as_json: JSON on standard output instead of tables.
@@ -30,7 +30,7 @@ class ExplainOptions:
     where: str | None
     data: str | None
     request: str | None
-    reference: str
+    reference: str | None
     config_path: Path | None
     output: Path
     as_json: bool
@@ -50,6 +50,7 @@ def print_explanation(options: ExplainOptions) -> int:
         from pipeline.explaining.rendering import render_explanation, write_page
         from pipeline.explaining.rows import RowChoice
         from pipeline.lineage.graph import read_graph
+        from pipeline.lineage.references import default_reference
         from pipeline.publishing.stamp import make_stamp
 
         choice = RowChoice(
@@ -60,7 +61,8 @@ def print_explanation(options: ExplainOptions) -> int:
         )
         config = load_config(options.config_path) if options.config_path else None
         graph = read_graph(store)
-        explanation = explain(graph, options.reference, choice, config)
+        reference = options.reference or default_reference(graph, config and config.name)
+        explanation = explain(graph, reference, choice, config)
         stamp = make_stamp(graph, graph.runs[explanation.run])
         page = write_page(explanation, stamp, folder.reports)
     print_answer(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from common.errors import InputError
 from pipeline.components.names import WITHDRAWN_AT, WITHDRAWN_VERSION
+from pipeline.config import SHADOW_SUFFIX
 from pipeline.lineage.graph import Artifact, Graph, Run
 
 _NUM_LISTED = 8
@@ -54,6 +55,27 @@ def pushed_versions(graph: Graph) -> list[Pushed]:
             # A push of an existing model records that version again; the first push created it.
             versions.setdefault(pushed.label, pushed)
     return list(versions.values())
+
+
+def default_reference(graph: Graph, use_case: str | None) -> str:
+    """Returns the reference of the model that is meant where none is given.
+
+    Args:
+        graph: The metadata graph.
+        use_case: The use case that is meant; None for the only one with a pushed model.
+
+    Raises:
+        InputError: No use case is given, and several have pushed models.
+    """
+    if use_case is not None:
+        return use_case
+    names = {push.name.removesuffix(SHADOW_SUFFIX) for push in pushed_versions(graph)}
+    if len(names) > 1:
+        listed = ", ".join(sorted(names))
+        raise InputError(
+            f"Several use cases have models: {listed}. Choose one with --run NAME or --config YAML."
+        )
+    return "latest"
 
 
 def resolve(graph: Graph, reference: str) -> Artifact | Run:

@@ -18,8 +18,10 @@ from pipeline.prediction.by_server import SIGNATURE, count_decisions, make_read_
 from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
+from pipeline.prediction.files.results import SUFFIXES
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.skew import note_skews, read_reference
+from pipeline.reading.files.pieces import suffix_of
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 _DEFAULT_OUTPUT = Path("predictions")
@@ -89,6 +91,12 @@ def latest_model(folder: OutputFolder, name: str) -> Path:
 
 
 def _check_new_folder(output: Path) -> None:
+    if suffix_of(output.name) or output.suffix.lower() in SUFFIXES:
+        raise InputError(
+            f"--output-file {output} names a file, and --batch writes a folder of Parquet files. "
+            f"Name a folder, such as {output.with_name(output.name.partition('.')[0] or 'out')}, "
+            "or predict without --batch to write one file."
+        )
     if output.exists():
         raise InputError(
             f"--output-file {output} already exists. With --batch it must be a new folder: "

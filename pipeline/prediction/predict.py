@@ -18,6 +18,7 @@ from pipeline.config_loading import load_config
 from pipeline.counting import count
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.served_config import find_served_config
+from pipeline.prediction.skew import describe_totals
 from pipeline.running.console import format_duration
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -95,6 +96,14 @@ def _print_skews(summary: PredictSummary, console: Console) -> None:
     for skew in summary.skews:
         table.add_row(*map(escape, (skew.column, skew.what, skew.here, skew.reference)))
     console.print(table)
+    totals = describe_totals(summary.skews)
+    if totals:
+        console.print(
+            f"[yellow]Warning: {escape(totals)}. The predictions may be worthless: check that the "
+            "file has the right columns and spellings. --strict refuses such a file.[/yellow]",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print_summary(summary: PredictSummary, console: Console) -> None:

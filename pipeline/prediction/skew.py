@@ -31,6 +31,7 @@ MIN_DISTANCE = 0.1
 MIN_NEW_SHARE = 0.01
 ALARMS = "alarms"
 
+_MISSING, _UNSEEN, _OUT_OF_RANGE = "missing", "unseen values", "out of range"
 _MEASURE_WORDS = {VALUE: "distribution", LEVEL: "level", SPREAD: "spread"}
 
 
@@ -43,12 +44,14 @@ class Skew:
         what: What differs.
         here: Its value among the rows.
         reference: Its value in the reference.
+        is_total: Whether all rows are missing, or all values unseen or out of range.
     """
 
     column: str
     what: str
     here: str
     reference: str
+    is_total: bool = False
 
 
 def read_reference(model: Path | None) -> Reference | None:
@@ -162,7 +165,7 @@ class _ColumnCounts:
     def skews(self, name: str, num_rows: int, num_then: int) -> Iterator[Skew]:
         missing = self._num_missing, num_rows
         then = self._reference.num_missing, num_then
-        yield from _share_skew(name, "missing", missing, then, floor=MIN_DISTANCE)
+        yield from _share_skew(name, _MISSING, missing, then, floor=MIN_DISTANCE)
         num_present, num_present_then = num_rows - missing[0], num_then - then[0]
         if not num_present or not num_present_then:
             return
@@ -181,7 +184,7 @@ class _ColumnCounts:
         # Good and Turing: the share of values not met before is that of values met once.
         once = sum(n == 1 for n in then.values())
         yield from _share_skew(
-            name, "unseen values", (unseen, total), (once, total_then), floor=MIN_NEW_SHARE
+            name, _UNSEEN, (unseen, total), (once, total_then), floor=MIN_NEW_SHARE
         )
         distance = category_distance(self._categories, then, floor=MIN_DISTANCE)
         if distance is not None and distance.is_alarm() and distance.where in then:
@@ -202,7 +205,7 @@ class _ColumnCounts:
             return
         outside = self._num_below[measure] + int(counts[-1])
         # Of a sample of one distribution about two in `num_then` are beyond its extremes.
-        words = "out of range" if measure == VALUE else f"{measure} out of range"
+        words = _OUT_OF_RANGE if measure == VALUE else f"{measure} {_OUT_OF_RANGE}"
         yield from _share_skew(
             name, words, (outside, total), (min(2, num_then), num_then), floor=MIN_NEW_SHARE
         )
@@ -243,6 +246,7 @@ def _share_skew(
             what=what,
             here=f"{now[0] / now[1]:.1%}",
             reference=f"{then[0] / then[1]:.1%}",
+            is_total=now[0] == now[1],
         )
 
 
@@ -295,3 +299,20 @@ def describe_skews(skews: Iterable[Skew]) -> str:
         else f"alarms: {skew.here} of the rows, {skew.reference}"
         for skew in skews
     )
+
+
+def describe_totals(skews: Iterable[Skew]) -> str:
+    """Returns which columns have no value at all that is like those of training, or nothing.
+
+    >>> describe_totals([Skew(column="a", what="missing", here="", reference="", is_total=True)])
+    '`a` is missing in every row'
+    """
+    texts = []
+    for skew in skews:
+        if skew.is_total and skew.what == _MISSING:
+            texts.append(f"`{skew.column}` is missing in every row")
+        elif skew.is_total and skew.what == _UNSEEN:
+            texts.append(f"`{skew.column}` has only values that training has not met")
+        elif skew.is_total:
+            texts.append(f"`{skew.column}` is outside the range of training in every row")
+    return "; ".join(texts)

@@ -86,6 +86,16 @@ def test_a_signal_of_the_wrong_length_ends_a_batch_by_row(pushed, config, tmp_pa
     assert not (tmp_path / "batch").exists()
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out.PARQUET", "out.csv.gz", "out.jsonl"])
+def test_the_name_of_a_file_is_no_folder_for_a_batch(pushed, config, tmp_path, name):
+    data, output = write_parquet(tmp_path / "data.parquet"), tmp_path / name
+    done = predict(data, config, "--batch", "--output", pushed, "--output-file", output)
+    assert done.exit_code == 2
+    assert f"{name} names a file, and --batch writes a folder of Parquet files." in done.output
+    assert f"Name a folder, such as {tmp_path / 'out'}," in done.output
+    assert not output.exists()
+
+
 def test_a_folder_that_is_there_already_is_left_alone(pushed, config, tmp_path):
     data, output = write_parquet(tmp_path / "data.parquet"), tmp_path / "batch"
     output.mkdir()
@@ -124,4 +134,5 @@ def test_rows_that_differ_from_training_are_said_and_with_strict_refused(pushed,
     done = predict(data, config, *arguments)
     assert done.exit_code == 0, done.output
     assert "differs from the 1,000 rows of the model's train split" in done.output
+    assert "Warning: `volts` is missing in every row." in done.output
     assert output.exists()

@@ -7,6 +7,7 @@ import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tests.serving.client.fake_servers import FakeModel, grpc_server
 
@@ -22,6 +23,7 @@ _RUN = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_hand
 _RUN += "from faultline import main; main(sys.argv[1:])"
 
 
+@pytest.mark.e2e
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(project, tmp_path):
     (tmp_path / "m.yaml").write_text(CONFIG)
     pq.write_table(pa.table({"x": [1.0] * 5000}), tmp_path / "data.parquet")

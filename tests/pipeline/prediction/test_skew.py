@@ -9,7 +9,13 @@ from models.features import Categorical, Numeric, Signal, Time
 from pipeline.components.statistics_gen.profiles import ColumnProfile, DataProfile
 from pipeline.components.trainer.reference import Reference, make_reference
 from pipeline.prediction.options import PredictSummary
-from pipeline.prediction.skew import SkewCounter, describe_skews, note_skews, read_reference
+from pipeline.prediction.skew import (
+    SkewCounter,
+    describe_skews,
+    describe_totals,
+    note_skews,
+    read_reference,
+)
 
 ROWS = 2_000
 RNG = np.random.default_rng(7)
@@ -91,6 +97,29 @@ def test_unseen_values_are_named():
     assert skews(rows(maker=pa.array(makers).cast(pa.binary()))) == {
         "maker: unseen values": "3.0% / 0.0%"
     }
+
+
+def test_columns_without_any_usual_value_are_named_for_a_warning():
+    counter = SkewCounter(REFERENCE)
+    counter.add(
+        rows(
+            pressure=pa.array([2.0] * ROWS),
+            maker=pa.array([b"d"] * ROWS, pa.binary()),
+            code=pa.nulls(ROWS, pa.int64()),
+        )
+    )
+    assert describe_totals(counter.skews({})) == (
+        "`pressure` is outside the range of training in every row; "
+        "`maker` has only values that training has not met; `code` is missing in every row"
+    )
+
+
+def test_a_column_with_one_usual_value_needs_no_warning():
+    counter = SkewCounter(REFERENCE)
+    counter.add(rows(maker=pa.array([b"a"] + [b"d"] * (ROWS - 1), pa.binary())))
+    skews = counter.skews({})
+    assert "unseen values" in {skew.what for skew in skews}
+    assert not describe_totals(skews)
 
 
 def test_a_category_that_vanishes_is_named():
