@@ -3,8 +3,9 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # One lock file for Linux and Python 3.11 to 3.13, development tools included. It names no index.
 COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header
-# A worker that has loaded TensorFlow takes more than a gigabyte.
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses=8
+# A worker that has loaded TensorFlow takes more than a gigabyte. Without cached bytecode, each worker
+# rewrites the assertions of every test file again.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxprocesses=8
 # One OpenMP thread a worker: scikit-learn's threads of several workers would wait for each other.
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 

@@ -2,12 +2,19 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 _TIMEOUT_S = 100
+
+
+def needs_chromium(test: Callable[..., None]) -> Callable[..., None]:
+    """Marks a test as end to end, and skips it where Chromium is not installed."""
+    skip = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+    marked: Callable[..., None] = pytest.mark.e2e(skip(test))
+    return marked
 
 
 def open_page(page: Path, scratch: Path) -> tuple[list[str], int]:

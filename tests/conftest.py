@@ -8,6 +8,7 @@ cannot be imported, so that a test without the marker fails.
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -46,6 +47,7 @@ class HeavyImportBlocker(MetaPathFinder, Loader):
         )
 
 
+@cache
 def is_light(path: Path) -> bool:
     """Whether loading a test file imports no heavy package."""
     return HEAVY_PACKAGES.isdisjoint(external_packages(path))

@@ -130,11 +130,20 @@ def test_the_examples_in_the_help_are_commands_with_options_that_exist():
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_a_mistake_on_the_command_line_ends_with_exit_code_2_and_leaves_nothing(
-    arguments, words, project, tmp_path
+    arguments, words, tmp_path, monkeypatch, capsys
 ):
-    done = _ask(project, tmp_path, *arguments)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(arguments, "faultline")
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_ends_the_process_with_exit_code_2_and_without_a_traceback(project, tmp_path):
+    done = _ask(project, tmp_path, "run", "--config", "absent.yaml")
     assert done.returncode == 2
-    assert words in done.stderr
+    assert done.stderr.startswith("Error: absent.yaml: no such file")
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -146,7 +155,9 @@ def test_a_mistake_on_the_command_line_ends_with_exit_code_2_and_leaves_nothing(
         (["init"], "  faultline run --config configs/readings.yaml"),
     ],
 )
-def test_examples_in_the_help_stand_on_lines_of_their_own(project, tmp_path, command, example):
-    text = _ask(project, tmp_path, *command, "--help").stdout
+def test_examples_in_the_help_stand_on_lines_of_their_own(command, example, capsys):
+    with pytest.raises(SystemExit):
+        main([*command, "--help"], "faultline")
+    text = capsys.readouterr().out
     assert example in text.splitlines()
     assert "\\b" not in text

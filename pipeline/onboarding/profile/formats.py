@@ -370,7 +370,9 @@ def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
         return None
     rivals = [f for f in times.TEXT_FORMATS if hits[f] == best]
     chosen = rivals[0] if rivals[0] == times.ISO else _choose_order(name, rivals, facts, table)
-    unfit = [text for text in facts.texts if not _reads(text, chosen)]
+    texts = list(facts.texts)
+    _, unread = times.parse_texts(pa.array(texts), chosen)
+    unfit = [text for text, is_unread in zip(texts, unread, strict=True) if is_unread]
     num_unfit = facts.num_present - best
     reason = f"times written {chosen}"
     if num_unfit:
@@ -378,10 +380,6 @@ def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
         reason += f"; {count(num_unfit, 'value')} cannot be read, such as {shown}"
     form = ColumnFormat(type="time", format=chosen)
     return Written(form=form, reason=reason, num_unfit=num_unfit, unfit=tuple(unfit[:3]))
-
-
-def _reads(text: str, time_format: str) -> bool:
-    return bool(times.parse_texts(pa.array([text]), time_format)[0].is_valid()[0].as_py())
 
 
 def _choose_order(name: str, rivals: Sequence[str], facts: TextFacts, table: TableFacts) -> str:

@@ -104,7 +104,9 @@ class _Reader:
         run = _CLOSINGS.match(self._body, self._at)
         if run is None or spare < 1:
             return
-        inner = len(self._kinds) - 1 - self._kinds.rfind(b"{")
+        # Only as far back as there are closings: all the way would take quadratic time.
+        innermost_object = self._kinds.rfind(b"{", -len(run[0]))
+        inner = len(self._kinds) - 1 - innermost_object
         brackets = min(len(run[0]) - 1, spare, inner - 1)
         if brackets > 0:
             del self._kinds[-brackets:]

@@ -220,6 +220,7 @@ def test_ai4i2020_leaves_its_identifiers_out(tmp_path):
     assert config.split.strategy == "stratified"
 
 
+@pytest.mark.e2e  # seconds: 2,205 rows of 600 samples
 def test_hydraulic_wide_is_one_signal_and_split_by_blocks(tmp_path):
     path = SHARED / "hydraulic_wide" / "hydraulic_FS1_valve.csv"
     if not path.exists():

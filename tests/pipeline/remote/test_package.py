@@ -16,6 +16,8 @@ import pytest
 
 from pipeline.remote.package import build_wheel
 
+pytestmark = pytest.mark.e2e
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 # Sent to the worker by value, as a user's own script would be.

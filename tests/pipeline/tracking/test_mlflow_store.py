@@ -66,6 +66,7 @@ def runs(project, tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.e2e
 def test_a_run_its_options_and_metrics_are_in_the_store_without_a_network(runs):
     run = runs["run-1"]
     assert run["params"] == {
@@ -80,6 +81,7 @@ def test_a_run_its_options_and_metrics_are_in_the_store_without_a_network(runs):
     assert runs["connections"] == []
 
 
+@pytest.mark.e2e
 def test_the_store_links_to_the_model_the_code_and_the_verdict(runs):
     tags = runs["run-1"]["tags"]
     assert tags["faultline.model"] == "/somewhere/model"
@@ -88,6 +90,7 @@ def test_the_store_links_to_the_model_the_code_and_the_verdict(runs):
     assert (tags["faultline.verdict"], tags["faultline.version"]) == ("BLESSED", "1764000000")
 
 
+@pytest.mark.e2e
 def test_a_failed_run_is_there_too(runs):
     run = runs["run-2"]
     assert (run["status"], run["params"], run["metrics"]) == ("FAILED", {}, {})
