@@ -19,6 +19,8 @@ from serving.runtime.runner import Runner
 from serving.runtime.tensorflow_c import file_exists
 
 BATCHING_FILE = "batching_params.pbtxt"
+# Threads in which batches of a version wait to fill up while others run; created on demand.
+_NUM_WAITING = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,10 @@ class LoaderOptions:
 
 
 class ModelLoader:
-    """Loads versions, which share the slots for batches and the threads that lead them."""
+    """Loads versions. They share neither threads nor slots, so a hung one affects no other."""
 
     def __init__(self, options: LoaderOptions) -> None:
         self._options = options
-        num_slots = options.batching.num_batch_threads if options.batching else 1
-        self._slots = threading.Semaphore(num_slots)
-        self._leaders = ThreadPoolExecutor(num_slots, thread_name_prefix="batch")
 
     def load(self, name: str, version: int, folder: str) -> LoadedModel:
         """Returns the version in a folder, loaded and warmed up.
@@ -62,26 +61,28 @@ class ModelLoader:
         """
         session = SessionRunner(folder, self._options.session)
         try:
+            model = LoadedModel(
+                name,
+                version,
+                session,
+                self._runner(session, folder),
+                checks_method_names=self._options.checks_method_names,
+            )
             if self._options.num_warm_up_iterations:
-                # In a separate slot: the slow first run must not delay requests to served versions.
-                runner = self._runner(session, folder, threading.Semaphore())
-                self._warm_up(self._model(name, version, session, runner), folder)
+                self._warm_up(model, folder)
         except BaseException:
             session.close()
             raise
-        return self._model(name, version, session, self._runner(session, folder, self._slots))
+        return model
 
-    def _model(
-        self, name: str, version: int, session: SessionRunner, runner: Runner
-    ) -> LoadedModel:
-        checks = self._options.checks_method_names
-        return LoadedModel(name, version, session, runner, checks_method_names=checks)
-
-    def _runner(self, session: SessionRunner, folder: str, slots: threading.Semaphore) -> Runner:
+    def _runner(self, session: SessionRunner, folder: str) -> Runner:
         batching = self._batching(folder)
         if batching is None:
             return session
-        return BatchingRunner(session, batching, slots, self._leaders, self._options.on_batch)
+        num_runs = batching.num_batch_threads
+        leaders = ThreadPoolExecutor(num_runs + _NUM_WAITING, thread_name_prefix="batch")
+        slots = threading.Semaphore(num_runs)
+        return BatchingRunner(session, batching, slots, leaders, self._options.on_batch)
 
     def _batching(self, folder: str) -> BatchingOptions | None:
         batching = self._options.batching

@@ -9,7 +9,9 @@ Unlike in TensorFlow Serving, a failed run of several requests is repeated for e
 so that one bad request does not fail the others.
 """
 
+import contextvars
 import itertools
+import math
 import os
 import threading
 import time
@@ -25,7 +27,12 @@ from numpy.typing import NDArray
 from serving.errors import ServingError, failed_precondition, invalid_argument
 from serving.protos.config_files import BatchingParameters
 from serving.protos.text_files import read_text_proto
+from serving.runtime.deadlines import deadline, deadline_at, remaining_s, timed_out
 from serving.runtime.runner import Runner
+from serving.runtime.tensor_protos import true_bytes
+
+# Padding makes a batch larger than its requests; beyond this they run one by one.
+_MAX_PADDING_BYTES = 2**26
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = list[NDArray[Any]]
@@ -44,7 +51,7 @@ class BatchingOptions:
         batch_timeout_micros: Microseconds that a batch waits to fill up, >= 0.
         max_enqueued_batches: Maximum number of waiting batches, > 0; beyond it, requests fail with
             UNAVAILABLE.
-        num_batch_threads: Maximum number of batches that run at a time over all models, > 0.
+        num_batch_threads: Maximum number of batches of one version that run at a time, > 0.
         allowed_batch_sizes: Increasing sizes to which batches are padded by repeating a row; the
             last is `batch_limit`. Empty for no padding.
         pad_variable_length_inputs: Whether shorter inputs are padded to the longest of the batch.
@@ -123,17 +130,22 @@ def read_batching_options(file: str) -> BatchingOptions:
 class _Task:
     """One request: its feeds, and its outputs or error once it is finished."""
 
-    __slots__ = ("arrived_s", "done", "error", "feeds", "future", "outputs", "size")
+    __slots__ = ("arrived_s", "deadline_s", "done", "error", "feeds", "future", "outputs", "size")
 
     def __init__(self, feeds: Feeds, size: int, future: "Future[Outputs] | None" = None) -> None:
         self.feeds = feeds
         self.size = size
         self.arrived_s = time.perf_counter()
+        self.deadline_s = deadline()
         self.outputs: Outputs | None = None
         self.error: ServingError | None = None
         self.future = future
         self.done = threading.Lock()
         self.done.acquire()
+
+    def is_expired(self) -> bool:
+        """Returns whether nobody waits for the request any more."""
+        return self.deadline_s < time.monotonic()
 
     def finish(self) -> None:
         """Wakes the thread or the future that waits for the request."""
@@ -187,6 +199,16 @@ class _Queue:
             if self._open is batch:
                 self._open = None
 
+    def close_if_expired(self, batch: _Batch) -> bool:
+        """Closes a batch whose requests are all past their deadlines; returns whether it is."""
+        with self._lock:
+            is_expired = all(task.is_expired() for task in batch.tasks)
+            if is_expired:
+                self._num_waiting -= 1
+                if self._open is batch:
+                    self._open = None
+            return is_expired
+
     def _open_next(self) -> _Batch:
         limit = self._options.max_enqueued_batches
         if self._num_waiting >= limit:
@@ -218,8 +240,9 @@ class BatchingRunner:
         Args:
             runner: Runs the graph for one batch.
             options: Settings of the batching.
-            slots: One slot per batch that may run at a time; shared by all models.
-            leaders: Threads that lead the batches of `submit`; shared by all models.
+            slots: One slot per batch that may run at a time. No other model shares them: it
+                would have to wait for the runs of this one.
+            leaders: Threads that lead the batches of `submit`, for the same reason its own.
             observe: Called for each batch that is about to run.
         """
         self._runner = runner
@@ -240,14 +263,14 @@ class BatchingRunner:
         if size == 0:  # there is no row to pad a batch with
             return self._runner.run(feeds, fetches)
         if size > self._options.batch_limit:
-            return self.submit(feeds, fetches).result()
+            return self._wait(self.submit(feeds, fetches))
         task = _Task(feeds, size)
         queue = self._queue(feeds, fetches)
         batch = queue.add(task)
         if batch is not None:
             self._lead(queue, batch, fetches)
-        else:
-            task.done.acquire()
+        elif not task.done.acquire(timeout=_lock_timeout(remaining_s())):
+            raise timed_out()
         if task.outputs is None:
             raise task.error or RuntimeError("a batch ended without outputs and without error")
         return task.outputs
@@ -260,7 +283,8 @@ class BatchingRunner:
         """
         size = self._checked_size(feeds)
         if size == 0:
-            return self._leaders.submit(self._runner.run, feeds, fetches)
+            context = contextvars.copy_context()  # with the deadline
+            return self._leaders.submit(context.run, self._runner.run, feeds, fetches)
         if size > (limit := self._options.batch_limit):
             parts = [
                 {name: array[start : start + limit] for name, array in feeds.items()}
@@ -273,6 +297,18 @@ class BatchingRunner:
         if batch is not None:
             self._leaders.submit(self._lead, queue, batch, fetches)
         return future
+
+    def close(self) -> None:
+        """Ends the threads; call it while no run is in progress."""
+        self._leaders.shutdown(wait=False)
+
+    @staticmethod
+    def _wait(future: "Future[Outputs]") -> Outputs:
+        timeout_s = remaining_s()
+        try:
+            return future.result(None if timeout_s == math.inf else timeout_s)
+        except TimeoutError as error:
+            raise timed_out() from error
 
     def _checked_size(self, feeds: Feeds) -> int:
         size = _num_rows(feeds)
@@ -291,25 +327,48 @@ class BatchingRunner:
     def _lead(self, queue: _Queue, batch: _Batch, fetches: Sequence[str]) -> None:
         if self._timeout_s:
             batch.full.acquire(timeout=self._timeout_s)
-        with self._slots:
+        try:
+            if self._has_slot(queue, batch):
+                try:
+                    if live := _drop_expired(batch.tasks):
+                        self._run_batch(live, fetches)
+                finally:
+                    self._slots.release()
+        finally:
+            for task in batch.tasks:
+                if task.outputs is None and task.error is None:
+                    task.error = ServingError(grpc.StatusCode.INTERNAL, "The batch was lost")
+                task.finish()
+
+    def _has_slot(self, queue: _Queue, batch: _Batch) -> bool:
+        """Waits for a slot; returns False once all requests are past their deadlines."""
+        while not self._slots.acquire(timeout=_lock_timeout(_seconds_left(batch.tasks))):
+            if queue.close_if_expired(batch):
+                break
+        else:
             queue.take(batch)
-            try:
-                self._run_batch(batch.tasks, fetches)
-            finally:
-                for task in batch.tasks:
-                    if task.outputs is None and task.error is None:
-                        task.error = ServingError(grpc.StatusCode.INTERNAL, "The batch was lost")
-                    task.finish()
+            if not all(task.is_expired() for task in batch.tasks):
+                return True
+            self._slots.release()
+        for task in batch.tasks:
+            task.error = ServingError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "Run() timeout exceeded while waiting in batching queue",
+            )
+        return False
 
     def _run_batch(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
         try:
-            self._run_together(tasks, fetches)
+            with deadline_at(max(task.deadline_s for task in tasks)):
+                self._run_together(tasks, fetches)
         except ServingError as error:
-            if len(tasks) == 1:
-                tasks[0].error = error
+            if len(tasks) == 1 or error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                for task in tasks:
+                    task.error = error
                 return
             for task in tasks:
-                self._run_batch([task], fetches)
+                if _drop_expired([task]):
+                    self._run_batch([task], fetches)
 
     def _run_together(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
         size = sum(task.size for task in tasks)
@@ -340,6 +399,7 @@ class BatchingRunner:
             return arrays[0]
         if padding:
             row = arrays[-1][:1]
+            _check_padding(padding * true_bytes(row))
             arrays.append(np.broadcast_to(row, (padding, *row.shape[1:])))
         return np.concatenate(arrays)
 
@@ -362,6 +422,27 @@ def _joined(parts: "Sequence[Future[Outputs]]") -> "Future[Outputs]":
     for part in parts:
         part.add_done_callback(end)
     return joined
+
+
+def _lock_timeout(seconds: float) -> float:
+    """Returns a number of seconds in the form that locks take: -1 for ever."""
+    return -1 if seconds > threading.TIMEOUT_MAX else seconds
+
+
+def _seconds_left(tasks: Sequence[_Task]) -> float:
+    # A copy: requests may join while the batch waits.
+    return max(0.0, max(task.deadline_s for task in tuple(tasks)) - time.monotonic())
+
+
+def _drop_expired(tasks: Sequence[_Task]) -> list[_Task]:
+    """Returns the requests that somebody waits for; the others get their error."""
+    live = []
+    for task in tasks:
+        if task.is_expired():
+            task.error = timed_out()
+        else:
+            live.append(task)
+    return live
 
 
 def _num_rows(feeds: Feeds) -> int:
@@ -397,6 +478,9 @@ def _pad_to_longest(arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
     if len({array.ndim for array in arrays}) > 1:
         return list(arrays)
     longest = np.max([array.shape[1:] for array in arrays], axis=0)
+    num_rows, row_size = sum(map(len, arrays)), math.prod(longest.tolist())
+    added = num_rows * row_size - sum(array.size for array in arrays)
+    _check_padding(added * max(map(_filler_bytes, arrays)))
     return [_pad(array, tuple(longest)) for array in arrays]
 
 
@@ -408,6 +492,19 @@ def _pad(array: NDArray[Any], inner: tuple[int, ...]) -> NDArray[Any]:
     padded: NDArray[Any] = np.full((len(array), *inner), filler, array.dtype)
     padded[tuple(slice(size) for size in array.shape)] = array
     return padded
+
+
+def _filler_bytes(array: NDArray[Any]) -> int:
+    return true_bytes(array.flat[:1]) if array.size else array.itemsize
+
+
+def _check_padding(num_bytes: int) -> None:
+    if num_bytes > _MAX_PADDING_BYTES:
+        raise ServingError(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            f"The padding of a batch would take {num_bytes} bytes; the limit is "
+            f"{_MAX_PADDING_BYTES} bytes",
+        )
 
 
 def _check_output(output: NDArray[Any], size: int) -> None:

@@ -4,21 +4,33 @@ A model that fails to load or run here also fails there, with the same errors of
 """
 
 import ctypes
+import math
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 from numpy.typing import NDArray
-from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.core.protobuf.config_pb2 import ConfigProto, RunOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
+from serving.errors import ServingError
+from serving.runtime.batching import BatchingRunner
+from serving.runtime.deadlines import remaining_s
+from serving.runtime.run_watch import RunWatch
 from serving.runtime.runner import Runner
 from serving.runtime.tensorflow_c import Session
 from serving.servable import Submit
 
 # glibc keeps freed memory in arenas by thread, which adds up over many versions.
 _TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
-_CALLERS_THREAD = -1  # inter_op_parallelism_threads: run in the caller's thread, without a pool
+_CALLERS_THREAD = -1  # inter_op_thread_pool: run in the caller's thread, without a pool
+# TensorFlow can end a run in its pool at any operation, but a run in the caller's thread only where
+# an operation waits. The pool costs 0.1 ms a run: versions slower than this use it.
+_SLOW_S = 0.02
+_MAX_TIMEOUT_MS = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +40,8 @@ class SessionOptions:
     Attributes:
         tags: Tags of the graph to load.
         threads_within: Threads within one operation; 0 is automatic.
-        threads_between: Parallel operations of one run; 0 runs them in the caller's thread.
+        threads_between: Parallel operations of one run; 0 runs them in the caller's thread, unless
+            the model is slow and the request has a deadline.
         config: Serialised ConfigProto with all other settings.
     """
 
@@ -43,6 +56,7 @@ class SessionRunner:
 
     Attributes:
         signatures: The model's signatures by name.
+        watch: Whether the model still answers.
     """
 
     def __init__(self, path: str, options: SessionOptions) -> None:
@@ -54,16 +68,42 @@ class SessionRunner:
         config = ConfigProto.FromString(options.config)
         if options.threads_within:
             config.intra_op_parallelism_threads = options.threads_within
-        config.inter_op_parallelism_threads = (
-            options.threads_between or config.inter_op_parallelism_threads or _CALLERS_THREAD
-        )
+        if options.threads_between:
+            config.inter_op_parallelism_threads = options.threads_between
+        self._may_use_callers_thread = not config.inter_op_parallelism_threads
+        # With the threads that all sessions share, one hung model would stop all others.
+        config.use_per_session_threads = True
+        self._is_slow = True  # until the first run has shown otherwise
         self._session = Session.from_saved_model(path, options.tags, config.SerializeToString())
         meta_graph = MetaGraphDef.FromString(self._session.meta_graph)
+        self.watch = RunWatch()
         self.signatures: Mapping[str, SignatureDef] = dict(meta_graph.signature_def)
 
     def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
-        """Runs the graph once; see `Session.run`."""
-        return self._session.run(feeds, fetches)
+        """Runs the graph once, until the deadline at the latest; see `Session.run`.
+
+        Raises:
+            ServingError: DEADLINE_EXCEEDED, or TensorFlow's code and text.
+        """
+        options = self._run_options(remaining_s())
+        started_s = time.perf_counter()
+        try:
+            outputs = self._session.run(feeds, fetches, options)
+        except ServingError as error:
+            if error.code is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                self.watch.answered()
+            raise
+        self.watch.answered()
+        self._is_slow = time.perf_counter() - started_s > _SLOW_S
+        return outputs
+
+    def _run_options(self, timeout_s: float) -> bytes:
+        options = RunOptions()
+        if timeout_s < math.inf:
+            options.timeout_in_ms = min(math.ceil(timeout_s * 1000), _MAX_TIMEOUT_MS)
+        if self._may_use_callers_thread and not (self._is_slow and options.timeout_in_ms):
+            options.inter_op_thread_pool = _CALLERS_THREAD
+        return bytes(options.SerializeToString())
 
     def close(self) -> None:
         """Frees the session and the graph; call it while no run is in progress."""
@@ -80,7 +120,6 @@ class LoadedModel:
         version: Its version.
         signatures: The model's signatures by name.
         checks_method_names: Whether a call refuses signatures of another method name.
-        run: Runs the graph; the runner's method itself, which saves a call.
         submit: Like `run` but returns a future; None without batching.
     """
 
@@ -97,10 +136,34 @@ class LoadedModel:
         self.checks_method_names = checks_method_names
         self.version = version
         self.signatures = session.signatures
-        self.run = runner.run
-        self.submit: Submit | None = getattr(runner, "submit", None)
+        self.submit: Submit | None = self._submit if hasattr(runner, "submit") else None
+        self._runner = runner
         self._session = session
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
+        """Runs the graph; see `Servable.run`."""
+        with self._session.watch.watched():
+            return self._runner.run(feeds, fetches)
+
+    def _submit(
+        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]
+    ) -> Future[list[NDArray[Any]]]:
+        submit: Submit = self._runner.submit  # type: ignore[attr-defined]
+        number = self._session.watch.begin()
+        try:
+            future = submit(feeds, fetches)
+        except ServingError:
+            self._session.watch.end(number)
+            raise
+        future.add_done_callback(lambda _: self._session.watch.end(number))
+        return future
+
+    def is_hung(self) -> bool:
+        """Returns whether requests run without an answer; see `RunWatch`."""
+        return self._session.watch.is_hung()
 
     def close(self) -> None:
         """Frees the session and the graph; call it while no run is in progress."""
+        if isinstance(self._runner, BatchingRunner):
+            self._runner.close()
         self._session.close()

@@ -5,7 +5,7 @@ that a C++ server refuses.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -14,14 +14,21 @@ from numpy.typing import NDArray
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DataType
 
-# A proto may hold one value for all elements. The size of the resulting tensor is limited, so that
-# a small request cannot exhaust the memory.
-_MAX_FILLED_BYTES = 2**24
+from serving.errors import invalid_argument
+
+# A proto may hold one value for all elements. The bytes that a request adds in this way are
+# limited, so that a small request cannot exhaust the memory.
+MAX_FILLED_BYTES = 2**24
+TEXT_BYTES = 24  # of each text in a tensor of TensorFlow, besides the characters
 _MAX_RANK = 64  # NumPy's
 
 
 class TensorParsingError(ValueError):
     """The proto is not a valid tensor."""
+
+
+class FilledTooLargeError(TensorParsingError):
+    """The repeated values of a request exceed `MAX_FILLED_BYTES`; the message gives both."""
 
 
 # NumPy type, and field of the proto that holds the values.
@@ -48,13 +55,18 @@ NUMPY_TYPES = {enum: dtype for enum, (dtype, _) in _TYPES.items()}
 TYPE_ENUMS = {dtype: enum for enum, dtype in NUMPY_TYPES.items()}
 
 
-def from_proto(tensor: TensorProto) -> NDArray[Any]:
+def from_proto(tensor: TensorProto, *, max_filled_bytes: int = MAX_FILLED_BYTES) -> NDArray[Any]:
     """Returns a proto as an array; strings as an `object` array of bytes.
 
     If there are fewer values than elements, the last value is repeated, or zeros are used if there
     is none; surplus values are ignored. `tensor_content` must have exactly the size of the shape.
 
+    Args:
+        tensor: The proto.
+        max_filled_bytes: Maximum size of the repeated values in a tensor of TensorFlow.
+
     Raises:
+        FilledTooLargeError: The repeated values take more bytes.
         TensorParsingError: The type is unknown, the shape is invalid, or the content has another
             size.
     """
@@ -66,10 +78,54 @@ def from_proto(tensor: TensorProto) -> NDArray[Any]:
     size = math.prod(shape)
     if tensor.tensor_content and size:
         return _from_content(tensor.tensor_content, dtype, shape)
+    added_bytes = filled_bytes(tensor)
+    if added_bytes > max_filled_bytes:
+        raise FilledTooLargeError(
+            f"{len(getattr(tensor, field))} values for {size} elements: the repeated values take "
+            f"{added_bytes} bytes; the limit of a request is {MAX_FILLED_BYTES} bytes"
+        )
+    return _fill(_array(getattr(tensor, field), dtype, field)[:size], dtype, size).reshape(shape)
+
+
+def filled_bytes(tensor: TensorProto) -> int:
+    """Returns the bytes that values take which a valid proto does not hold but repeats."""
+    dtype, field = _TYPES[tensor.dtype]
+    if tensor.tensor_content:
+        return 0
     values = getattr(tensor, field)
-    if len(values) < size and size * dtype.itemsize > _MAX_FILLED_BYTES:
-        raise TensorParsingError(f"{len(values)} values for {size} elements")
-    return _fill(_array(values, dtype, field)[:size], dtype, size).reshape(shape)
+    num_parts = 2 if dtype.kind == "c" else 1
+    size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
+    added = max(0, size - len(values) // num_parts)
+    value_bytes = dtype.itemsize
+    if dtype.hasobject:
+        value_bytes = TEXT_BYTES + (len(values[-1]) if values else 0)
+    return int(added * value_bytes)
+
+
+def from_protos(tensors: Mapping[str, TensorProto]) -> dict[str, NDArray[Any]]:
+    """Returns the tensors of a request as arrays; see `from_proto`.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, naming the first invalid tensor.
+    """
+    left = MAX_FILLED_BYTES
+    arrays = {}
+    for name, tensor in tensors.items():
+        try:
+            arrays[name] = from_proto(tensor, max_filled_bytes=left)
+            left -= filled_bytes(tensor)
+        except FilledTooLargeError as error:
+            raise invalid_argument(f"tensor parsing error: {name}: {error}") from error
+        except TensorParsingError as error:
+            raise invalid_argument(f"tensor parsing error: {name}") from error
+    return arrays
+
+
+def true_bytes(array: NDArray[Any]) -> int:
+    """Returns the bytes that an array takes as a tensor of TensorFlow, texts included."""
+    if not array.dtype.hasobject:
+        return array.nbytes
+    return sum(TEXT_BYTES + len(text) for text in array.flat)
 
 
 def _shape(tensor: TensorProto) -> list[int]:

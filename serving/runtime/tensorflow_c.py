@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.errors import ServingError, not_found
-from serving.runtime.tensor_protos import NUMPY_TYPES, TYPE_ENUMS
+from serving.runtime.tensor_protos import NUMPY_TYPES, TEXT_BYTES, TYPE_ENUMS
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _STRING = TYPE_ENUMS[np.dtype(object)]
-_STRING_SIZE = 24  # sizeof(TF_TString)
+_STRING_SIZE = TEXT_BYTES  # sizeof(TF_TString)
 
 
 class _Output(ctypes.Structure):
@@ -223,12 +223,18 @@ class Session:
             c.TF_DeleteBuffer(buffer)
         return self
 
-    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
+    def run(
+        self,
+        feeds: Mapping[str, NDArray[Any]],
+        fetches: Sequence[str],
+        run_options: bytes = b"",
+    ) -> list[NDArray[Any]]:
         """Runs the graph once.
 
         Args:
             feeds: Arrays by tensor name, `x:0`; strings as `object` arrays of bytes.
             fetches: Names of the tensors to return.
+            run_options: A serialised RunOptions.
 
         Returns:
             The fetched arrays.
@@ -242,12 +248,13 @@ class Session:
         outputs = self._find_all(fetches, "FetchOutputs node {}: not found")
         fed = (c_void_p * len(feeds))()
         fetched = (c_void_p * len(fetches))()
+        options = c.TF_NewBufferFromString(run_options, len(run_options)) if run_options else None
         try:
             for position, array in enumerate(feeds.values()):
                 fed[position] = _to_tensor(c, array)
             with checked_status() as status:
                 c.TF_SessionRun(
-                    *(self._session, None),
+                    *(self._session, options),
                     *(inputs, fed, len(feeds)),
                     *(outputs, fetched, len(fetches)),
                     *(None, 0, None, status),
@@ -257,6 +264,8 @@ class Session:
             for tensor in (*fed, *fetched):
                 if tensor:
                     c.TF_DeleteTensor(tensor)
+            if options:
+                c.TF_DeleteBuffer(options)
 
     def _find_all(self, names: Iterable[str], missing: str) -> Any:
         """Returns tensors by name; each name is looked up once per session."""
@@ -314,7 +323,7 @@ def list_folder(path: str) -> list[str]:
         stream = c.TF_GetChildren(path.encode(), status)
     names, name = [], c_char_p()
     while c.TF_StringStreamNext(stream, ctypes.byref(name)):
-        names.append((name.value or b"").decode())
+        names.append((name.value or b"").decode("utf-8", "surrogateescape"))
     c.TF_StringStreamDone(stream)
     return names
 

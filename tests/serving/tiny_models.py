@@ -213,3 +213,18 @@ def broken(path: Path) -> Path:
     path.mkdir(parents=True)
     (path / "saved_model.pb").write_bytes(b"this is no protocol buffer")
     return path
+
+
+def hanging(path: Path) -> Path:
+    """`serving_default`: x float [-1] -> y float [-1], which waits for ever if x starts with -1.
+
+    The run takes no CPU while it waits, and ends with the session or its own timeout.
+    """
+
+    def build() -> dict[str, Any]:
+        x = tf1.placeholder(tf.float32, [None], "x")
+        queue = tf1.FIFOQueue(1, [tf.float32], shapes=[[]])
+        waited = tf.cond(tf.equal(x[0], -1), queue.dequeue, lambda: tf.constant(0.0))
+        return {SERVING: signature({"x": x}, {"y": tf.add(x, waited, name="y")})}
+
+    return write(path, build)

@@ -10,6 +10,7 @@ import pytest
 
 from serving.errors import ServingError, invalid_argument
 from serving.runtime.batching import BatchingOptions, BatchingRunner, read_batching_options
+from serving.runtime.deadlines import deadline, deadline_at, timed_out
 
 FETCHES = ["y:0"]
 
@@ -43,8 +44,10 @@ class ConstantRunner:
         return [self.output for _ in fetches]
 
 
-def batching(runner, *, num_slots: int = 1, **options) -> BatchingRunner:
-    slots, leaders = threading.Semaphore(num_slots), ThreadPoolExecutor(num_slots)
+def batching(
+    runner, *, num_slots: int = 1, num_leaders: int | None = None, **options
+) -> BatchingRunner:
+    slots, leaders = threading.Semaphore(num_slots), ThreadPoolExecutor(num_leaders or num_slots)
     return BatchingRunner(runner, BatchingOptions(**options), slots, leaders)
 
 
@@ -242,6 +245,114 @@ def test_no_more_batches_run_at_a_time_than_there_are_slots(pool):
     assert not runner.num_started.acquire(timeout=0.1)
     runner.gate.set()
     assert all(future.result(10) for future in futures)
+
+
+def expiring(batched: BatchingRunner, x: float, *, after_s: float) -> Future:
+    with deadline_at(time.monotonic() + after_s):
+        return batched.submit({"x:0": np.array([x])}, FETCHES)
+
+
+def test_an_expired_request_is_dropped_and_the_others_of_its_batch_run(pool):
+    runner = DoublingRunner()
+    batched = batching(runner)
+    first = hold_runs(pool, runner, batched)
+    expired = expiring(batched, 1.0, after_s=0.05)
+    patient = expiring(batched, 2.0, after_s=60)
+    time.sleep(0.1)
+    runner.gate.set()
+    assert first.result(10)[0].tolist() == [0.0]
+    assert patient.result(10)[0].tolist() == [4.0]
+    assert expired.exception(10).code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert runner.runs[1]["x:0"].tolist() == [2.0]
+
+
+def test_a_batch_of_expired_requests_does_not_run_and_frees_its_place(pool):
+    runner = DoublingRunner()
+    batched = batching(runner, max_enqueued_batches=1)
+    first = hold_runs(pool, runner, batched)
+    errors = [expiring(batched, x, after_s=0.05).exception(10) for x in (1.0, 2.0)]
+    # The second found the queue empty again, while the slot was still taken.
+    assert {str(error) for error in errors} == {
+        "Run() timeout exceeded while waiting in batching queue"
+    }
+    assert {error.code for error in errors} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    runner.gate.set()
+    assert first.result(10)[0].tolist() == [0.0]
+    assert len(runner.runs) == 1
+
+
+def test_a_thread_waits_for_a_batch_until_its_deadline(pool):
+    runner = DoublingRunner()
+    batched = batching(runner)
+    first = hold_runs(pool, runner, batched)
+    leading = batched.submit({"x:0": np.array([1.0])}, FETCHES)
+    with (
+        deadline_at(time.monotonic() + 0.05),
+        pytest.raises(ServingError, match="Timed out waiting for notification"),
+    ):
+        batched.run({"x:0": np.array([2.0])}, FETCHES)
+    runner.gate.set()
+    assert [future.result(10)[0].item() for future in (first, leading)] == [0.0, 2.0]
+
+
+def test_a_batch_runs_until_the_latest_deadline_of_its_requests(pool):
+    class Recording(DoublingRunner):
+        def run(self, feeds, fetches):
+            self.deadline_s = deadline()
+            return super().run(feeds, fetches)
+
+    runner = Recording()
+    batched = batching(runner)
+    first = hold_runs(pool, runner, batched)
+    assert runner.deadline_s == float("inf")
+    now_s = time.monotonic()
+    both = [expiring(batched, x, after_s=after_s) for x, after_s in ((1.0, 30), (2.0, 60))]
+    runner.gate.set()
+    assert [future.result(10)[0].item() for future in (first, *both)] == [0.0, 2.0, 4.0]
+    assert runner.deadline_s == pytest.approx(now_s + 60, abs=5)
+
+
+def test_a_run_that_times_out_is_not_repeated_for_each_request(pool):
+    class TimingOut(DoublingRunner):
+        def run(self, feeds, fetches):
+            outputs = super().run(feeds, fetches)
+            if len(self.runs) > 1:
+                raise timed_out()
+            return outputs
+
+    runner = TimingOut()
+    futures = run_together(pool, runner, batching(runner), [1.0], [2.0])
+    codes = [future.exception(10).code for future in futures]
+    assert codes == [grpc.StatusCode.DEADLINE_EXCEEDED] * 2
+    assert len(runner.runs) == 2
+
+
+def test_signatures_fill_their_batches_at_the_same_time():
+    # Waits of 0.3 s one after the other would add up to 1.2 s.
+    batched = batching(DoublingRunner(), num_leaders=4, batch_timeout_micros=300_000)
+    started_s = time.monotonic()
+    feeds = {"x:0": np.array([1.0])}
+    for future in [batched.submit(feeds, [f"y:{number}"]) for number in range(4)]:
+        future.result(10)
+    assert 0.3 <= time.monotonic() - started_s < 0.9
+
+
+def test_requests_that_padding_would_make_huge_run_alone(pool):
+    # Padded to 20 million columns, the 2 requests of one row each would take 160 MB.
+    runner = DoublingRunner()
+    batched = batching(runner, pad_variable_length_inputs=True)
+    wide = np.zeros((1, 20_000_000), np.float32)
+    futures = run_together(pool, runner, batched, wide, np.ones((1, 1), np.float32))
+    assert futures[0].result(10)[0].shape == wide.shape
+    assert futures[1].result(10)[0].tolist() == [[2.0]]
+    assert [run["x:0"].shape for run in runner.runs[1:]] == [(1, 20_000_000), (1, 1)]
+
+
+def test_a_row_that_is_too_large_to_be_repeated_is_refused():
+    # 63 more rows of 2 MB, 126 MB, against a limit of 64 MiB.
+    batched = batching(DoublingRunner(), max_batch_size=64, allowed_batch_sizes=(64,))
+    with pytest.raises(ServingError, match="126000000 bytes; the limit is 67108864 bytes"):
+        batched.run({"x:0": np.zeros((1, 500_000), np.float32)}, FETCHES)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """Tiny SavedModels in sessions: outputs and errors."""
 
 import shutil
+import time
 
 import grpc
 import numpy as np
 import pytest
 
 from serving.errors import ServingError
+from serving.runtime.deadlines import deadline_at
 from serving.runtime.loading import SessionOptions, SessionRunner
+from tests.serving import tiny_models
 
 
 @pytest.fixture
@@ -158,3 +161,34 @@ def test_a_model_with_a_part_of_its_variables_does_not_load(load, models, tmp_pa
     with pytest.raises(ServingError) as caught:
         load(copy)
     assert caught.value.code in {grpc.StatusCode.DATA_LOSS, grpc.StatusCode.OUT_OF_RANGE}
+
+
+def seconds_until_the_deadline_ends(runner: SessionRunner, x: float) -> float:
+    started_s = time.monotonic()
+    with (
+        deadline_at(started_s + 0.3),
+        pytest.raises(ServingError, match="Timed out waiting for notification") as caught,
+    ):
+        ask(runner, x=np.float32([x]))
+    assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    return time.monotonic() - started_s
+
+
+def test_a_run_that_waits_for_ever_ends_at_the_deadline(load, tmp_path):
+    runner = load(tiny_models.hanging(tmp_path / "1"))
+    for _ in range(3):
+        assert ask(runner, x=np.float32([1]))["y"].tolist() == [1.0]
+    # The version is known to be fast, so the run is in the caller's thread.
+    assert seconds_until_the_deadline_ends(runner, -1) < 3
+    assert ask(runner, x=np.float32([1]))["y"].tolist() == [1.0]
+
+
+def test_a_long_computation_ends_at_the_deadline(load, tmp_path):
+    runner = load(tiny_models.slow(tmp_path / "1", num_rounds=100_000_000))
+    assert seconds_until_the_deadline_ends(runner, 1) < 3
+
+
+def test_a_run_past_its_deadline_does_not_start(load, models):
+    runner = load(models / "half_plus_two" / "1")
+    with deadline_at(time.monotonic() - 1), pytest.raises(ServingError, match="Timed out"):
+        ask(runner, x=np.float32([1]))

@@ -7,7 +7,14 @@ from hypothesis.extra import numpy as arrays
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.types_pb2 import DataType
 
-from serving.runtime.tensor_protos import TensorParsingError, fill_proto, from_proto
+from serving.errors import ServingError
+from serving.runtime.tensor_protos import (
+    FilledTooLargeError,
+    TensorParsingError,
+    fill_proto,
+    from_proto,
+    from_protos,
+)
 
 NUMBERS = [
     *(np.float16, np.float32, np.float64, np.int8, np.int16, np.int32, np.int64),
@@ -106,3 +113,34 @@ def test_an_invalid_proto_is_refused_at_once(tensor):
 def test_a_type_without_a_proto_is_refused():
     with pytest.raises(TypeError, match="datetime64"):
         to_proto(np.array(["2026-01-01"], "datetime64[s]"))
+
+
+def test_values_that_stand_for_many_elements_count_by_their_true_size():
+    # A text takes 24 bytes and its characters: 2^21 - 1 more of 300 are 679,476,924 bytes.
+    bomb = shaped(DataType.DT_STRING, 2**21, string_val=[b"x" * 300])
+    with pytest.raises(FilledTooLargeError, match=r"679476924 bytes; .* is 16777216"):
+        from_proto(bomb)
+    # 2^24 / 324 bytes: 51,781 texts fit, and one is the given one.
+    assert from_proto(shaped(DataType.DT_STRING, 51_782, string_val=[b"x" * 300])).size == 51_782
+    with pytest.raises(FilledTooLargeError, match="1 values for 51783 elements"):
+        from_proto(shaped(DataType.DT_STRING, 51_783, string_val=[b"x" * 300]))
+
+
+@pytest.mark.parametrize("fields", [{"int_val": [1]}, {}], ids=["one value", "no value"])
+def test_the_bound_holds_for_every_field(fields):
+    with pytest.raises(FilledTooLargeError):
+        from_proto(shaped(DataType.DT_INT8, 2**24 + 2, **fields))
+    with pytest.raises(FilledTooLargeError):
+        from_proto(shaped(DataType.DT_COMPLEX64, 2**21 + 2, scomplex_val=[1, 2]))
+
+
+def test_the_bound_is_that_of_the_whole_request():
+    half = shaped(DataType.DT_FLOAT, 2**21, float_val=[1])  # 8 MiB
+    assert set(from_protos({"a": half, "b": half})) == {"a", "b"}
+    with pytest.raises(ServingError, match="tensor parsing error: c: 1 values for 2097152 el"):
+        from_protos({"a": half, "b": half, "c": half})
+
+
+def test_values_that_the_request_holds_are_not_bounded():
+    values = [0.0] * (2**22 + 1)  # 16 MiB and 4 bytes
+    assert from_proto(shaped(DataType.DT_FLOAT, len(values), float_val=values)).size == len(values)
