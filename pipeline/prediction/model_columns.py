@@ -8,6 +8,7 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.prediction.files import input_files
+from pipeline.prediction.files.json_lines import is_json_lines
 from pipeline.reading.columns import (
     COLUMN_TYPES,
     Column,
@@ -17,6 +18,7 @@ from pipeline.reading.columns import (
     kind_of,
     wide_parts,
 )
+from pipeline.reading.files.csv_header import check_layout
 from pipeline.reading.files.pieces import Piece
 from pipeline.reading.ingest_spec import IngestSpec
 from serving.client import TensorSpec
@@ -38,6 +40,8 @@ def decide_columns(
     Raises:
         InputError: A column is not in the data, or has a type that the model does not accept.
     """
+    for piece in pieces:
+        _check_layout(piece, inputs, spec)
     columns = tuple(_decide(tensor, spec, pieces) for tensor in inputs.values())
     for piece in pieces:
         _check_schema(input_files.read_schema(piece), columns, piece.path)
@@ -97,6 +101,14 @@ def _check_width(tensor: TensorSpec, parts: Sequence[str], first: str, last: str
             f"The signal `{tensor.name}` has {len(parts)} columns from `{first}` to `{last}` in "
             f"the data; the model takes {expected} samples."
         )
+
+
+def _check_layout(piece: Piece, inputs: Iterable[str], spec: IngestSpec) -> None:
+    if is_json_lines(piece.path):
+        return
+    wide = spec.wide_signals
+    wanted = {wide[name].first if name in wide else name for name in inputs}
+    check_layout(piece, sorted(wanted.difference(input_files.read_schema(piece).names)))
 
 
 def _check_schema(schema: pa.Schema, columns: Iterable[Column], path: str) -> None:

@@ -31,6 +31,7 @@ from pipeline.reading.columns import (
     kind_of,
 )
 from pipeline.reading.files import sources
+from pipeline.reading.files.csv_header import check_layout
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.quarantine import locate
@@ -55,8 +56,9 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
     if piece.format != "tfrecord":
         schema = sources.read_schema(piece)
         in_each_file = [name for name in (spec.label, spec.split_column) if name is not None]
+        absent = {*spec.required, *in_each_file}.difference(schema.names)
+        check_layout(piece, sorted(absent))
         check_names(schema.names, spec, where=piece.path, required=in_each_file)
-        absent = set(spec.required).difference(schema.names)
         profile.lacking = {name: {piece.path} for name in absent}
         csv = piece.format == "csv"
         profile.kinds = {column.name: {kind_of(column.type, csv=csv)} for column in schema}

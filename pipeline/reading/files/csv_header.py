@@ -2,12 +2,14 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
+from pipeline.counting import count
 from pipeline.reading.files import csv_streams
+from pipeline.reading.files.encodings import detect_encoding, same_encoding
 from pipeline.reading.files.pieces import PLAIN_LAYOUT, Piece, first_line
 
 _DELIMITERS = ",;\t|"
@@ -65,6 +67,58 @@ def read_header(path: str, layout: CsvLayout = PLAIN_LAYOUT) -> Header:
     else:
         names = _given_names(path, record, layout.header)
     return Header(names=names, delimiter=record.delimiter, lines_before=record.lines_before)
+
+
+def check_layout(piece: Piece, lacking: Collection[str]) -> None:
+    """Checks that a CSV file does not lack columns because of its encoding or its delimiter.
+
+    Args:
+        piece: The file.
+        lacking: Columns that its header lacks as the layout reads it.
+
+    Raises:
+        InputError: The header has one of them if it is read in the encoding that the file seems to
+            have, or if its one cell is divided at another delimiter.
+    """
+    if piece.format != "csv" or not lacking:
+        return
+    path, layout = piece.path, piece.layout
+    encoding = _other_encoding(path, layout)
+    name = _first_in(lacking, path, replace(layout, encoding=encoding)) if encoding else None
+    if name is not None:
+        raise InputError(
+            f"{path} has no column `{name}` if it is read as {layout.encoding}, as data.encoding "
+            f"says, but has it if it is read as {encoding}. Save the file as {layout.encoding}; "
+            "or, if all files are like it, change data.encoding and train again."
+        )
+    header = read_header(path, layout)
+    for delimiter in _DELIMITERS if len(header.names) == 1 else "":
+        name = _first_in(lacking, path, replace(layout, delimiter=delimiter))
+        if name is not None:
+            raise InputError(
+                f"The header of {path} is a single cell if it is divided at {header.delimiter!r}, "
+                f"but has the column `{name}` if it is divided at {delimiter!r}. Save the file "
+                f"with the delimiter {header.delimiter!r}; or, if all files are like it, change "
+                "data.delimiter and train again."
+            )
+
+
+def _other_encoding(path: str, layout: CsvLayout) -> str | None:
+    """Returns the encoding that a file seems to have, if it is not the layout's."""
+    try:
+        encoding = detect_encoding(path)
+    except InputError:
+        return None
+    return None if same_encoding(encoding, layout.encoding) else encoding
+
+
+def _first_in(lacking: Collection[str], path: str, layout: CsvLayout) -> str | None:
+    """Returns the first of some columns that a file's header has in a layout, or None."""
+    try:
+        names = read_header(path, layout).names
+    except InputError:
+        return None
+    return next((name for name in lacking if name in names), None)
 
 
 def first_cells(path: str, layout: CsvLayout = PLAIN_LAYOUT) -> tuple[str, ...]:
@@ -169,8 +223,11 @@ def _given_names(path: str, record: _FirstRecord, header: Sequence[str]) -> tupl
     names = tuple(trimmed(name) for name in header)
     check_unique(names, header, where="data.header")
     if len(names) != len(record.cells):
+        likely = _likely_delimiter(record.line, names)
+        fits = len(next(csv.reader([record.line], delimiter=likely))) == len(names)
+        advice = f"Is its delimiter {likely!r}?" if fits else "Give one name for each field."
         raise InputError(
-            f"data.header has {len(names)} names, and the first row of {path} has "
-            f"{len(record.cells)} fields. Give one name for each field."
+            f"data.header has {count(len(names), 'name')}, and the first row of {path} has "
+            f"{count(len(record.cells), 'field')}, divided at {record.delimiter!r}. {advice}"
         )
     return names

@@ -49,6 +49,13 @@ def same_family(marked: str, encoding: str) -> bool:
     return codecs.lookup(encoding).name.startswith(marked)
 
 
+def same_encoding(one: str, other: str) -> bool:
+    """Tells whether two names are of one encoding; UTF-8 with and without a mark is one."""
+    if is_utf8(one):
+        return is_utf8(other)
+    return codecs.lookup(one) == codecs.lookup(other)
+
+
 def detect_encoding(path: str) -> str:
     """Returns the character encoding of a text file, as a value for `data.encoding`.
 

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.config_loading import load_config
 from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files.input_files import find_input_files, plan_pieces
@@ -23,8 +24,8 @@ def spec(name, dtype="float32", *row_shape: int) -> TensorSpec:
 def decide(tmp_path):
     ingest = reading_spec(load_config(write_config(tmp_path, CONFIG)), None)
 
-    def decide_(*inputs: TensorSpec):
-        pieces = plan_pieces(find_input_files(str(tmp_path / "data")))
+    def decide_(*inputs: TensorSpec, **layout: str):
+        pieces = plan_pieces(find_input_files(str(tmp_path / "data")), CsvLayout(**layout))
         columns = decide_columns({each.name: each for each in inputs}, pieces, ingest)
         plan = ReadPlan(columns=columns, spec=ingest, name_files=len(pieces) > 1)
         return columns, [rows for piece in pieces for rows in read_rows(piece, plan)]
@@ -92,6 +93,24 @@ def test_a_signal_that_is_no_list_of_numbers_is_refused(column, kind, decide, da
     pq.write_table(pa.table({"wave": column}), data / "a.parquet")
     with pytest.raises(InputError, match=f"must hold a list of numbers in each row; .* {kind}"):
         decide(spec("wave", "float32", 3))
+
+
+def test_a_file_in_another_encoding_than_the_contracts_is_named_as_such(decide, data):
+    (data / "a.csv").write_text("Température;maker\n300;a\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no column `Température` .* as cp1252, .* as utf-8"):
+        decide(spec("Température"), encoding="cp1252", delimiter=";")
+
+
+def test_a_column_that_no_encoding_gives_is_simply_missing(decide, data):
+    (data / "a.csv").write_text("Température;maker\n300;a\n", encoding="utf-8")
+    with pytest.raises(InputError, match="needs the column `pressure`, which is not in"):
+        decide(spec("pressure"), encoding="cp1252", delimiter=";")
+
+
+def test_a_file_with_another_delimiter_than_the_contracts_is_named_as_such(decide, data):
+    (data / "a.csv").write_text("volts,t0,t1,t2\n1,2,3,4\n")
+    with pytest.raises(InputError, match="single cell if it is divided at ';', .* `t0` .* ','"):
+        decide(spec("wave", "float32", 3), delimiter=";")
 
 
 def test_a_column_that_one_file_lacks_is_named_with_the_file(decide, data):

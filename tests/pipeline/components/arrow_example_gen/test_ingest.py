@@ -11,7 +11,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from common.errors import InputError
-from pipeline.column_format import ColumnFormat
+from pipeline.column_format import ColumnFormat, CsvLayout
 from pipeline.components.arrow_example_gen.ingest import ingest
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from tests.example_files import read_split
@@ -251,6 +251,17 @@ def test_the_first_of_several_files_that_fails_is_named(tmp_path):
     files += [write_csv(tmp_path / f"{name}.csv", ["1,0"], header="a,z") for name in "bc"]
     with pytest.raises(InputError, match=r"`y` is not in .*/b\.csv"):
         run(tmp_path, files)
+
+
+def test_a_later_file_in_another_encoding_or_with_another_delimiter_is_refused(tmp_path):
+    first = write_csv(tmp_path / "a.csv", good_rows())
+    second = write_csv(tmp_path / "b.csv", ["1,0,300"], header="a,y,Température")
+    layout = CsvLayout(encoding="cp1252", delimiter=",")
+    with pytest.raises(InputError, match=r"b\.csv has no column `Température` .* as utf-8"):
+        run(tmp_path, [first, second], layout=layout, required=("y", "Température"))
+    second.write_text("a;y\n1;0\n")
+    with pytest.raises(InputError, match=r"b\.csv is a single cell .* `y` if .* ';'"):
+        run(tmp_path, [first, second], layout=layout)
 
 
 def test_a_feature_may_be_missing_in_some_of_the_files_and_that_is_said(tmp_path):

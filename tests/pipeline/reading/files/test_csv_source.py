@@ -144,7 +144,7 @@ def test_a_file_without_a_header_takes_the_given_names(tmp_path):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (("a", "b", "c"), "data.header has 3 names, .* has 2 fields"),
+        (("a", "b", "c"), "data.header has 3 names, .* has 2 fields, divided at ','. Give one"),
         (("a", "a "), "more than once"),
     ],
 )
