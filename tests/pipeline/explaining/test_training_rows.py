@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.features import HeavyTailed, Numeric, Signal
+from models.features import Bucketized, HeavyTailed, Numeric, Signal
 from models.model_spec import ModelSpec
 from pipeline.explaining.training_rows import TrainingRows, nearest_rows, sample_rows
 from tests.example_files import write_split
@@ -74,8 +74,8 @@ def _missing(values):
 
 
 def test_a_signal_of_three_samples_counts_as_much_as_a_number(transform_folder):
-    # The graph stacks its numbers, so a model takes all of them or none.
-    kinds = (Numeric, HeavyTailed)
+    # The graph stacks columns of one type, so a model takes all of them or none.
+    kinds = (Numeric, HeavyTailed, Bucketized)
     numbers = {name: f for name, f in SPEC.features.items() if isinstance(f, kinds)}
     signal = {"echo": Signal(num_samples=3)}
     squares = []
@@ -85,7 +85,7 @@ def test_a_signal_of_three_samples_counts_as_much_as_a_number(transform_folder):
         neighbours = nearest_rows(example, ALL, transform_folder, spec)
         squares.append({neighbour.row: neighbour.distance**2 for neighbour in neighbours})
     both, alone, echo = squares
-    share = 1 / 3  # beside pressure and length; the two numbers that never vary do not count
+    share = 1 / 4  # beside pressure, length and speed; the two that never vary do not count
     expected = {row: (1 - share) * alone[row] + share * echo[row] for row in both}
     assert both == pytest.approx(expected, abs=1e-6)
 
