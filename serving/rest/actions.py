@@ -25,6 +25,7 @@ from serving.rest.bodies.json_output import (
 )
 from serving.rest.bodies.json_parsing import parse_object
 from serving.rest.bodies.json_values import JsonObject, release
+from serving.rest.bodies.missing_values import fill_missing
 from serving.rest.predict_request import read_predict_body, read_signature_name
 from serving.rest.routes import Route
 from serving.servable import ModelManager, Servable, Servables
@@ -78,7 +79,23 @@ def _drive(steps: Steps) -> bytes:
 class Actions:
     """Answers requests; thread-safe."""
 
-    def __init__(self, servables: Servables, statuses: ModelManager, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        servables: Servables,
+        statuses: ModelManager,
+        metrics: Metrics,
+        *,
+        is_lenient: bool = False,
+    ) -> None:
+        """Takes what answers.
+
+        Args:
+            servables: The versions that answer.
+            statuses: The states of the models.
+            metrics: Counts the requests.
+            is_lenient: Whether null and left-out keys are missing values.
+        """
+        self._is_lenient = is_lenient
         self._servables = servables
         self._statuses = statuses
         self._metrics = metrics
@@ -162,6 +179,8 @@ class Actions:
                 raise invalid_argument(
                     f"Failed to get input map for signature: {name or 'DEFAULT'}"
                 )
+            if self._is_lenient:
+                fill_missing(document, signature.inputs)
             request = read_predict_body(document, types)
             find_signature(servable, name)  # errors of the model come after those of the request
             names = list(signature.outputs)
@@ -188,7 +207,7 @@ class Actions:
         document = parse_object(body)
         name = read_signature_name(document)
         try:
-            examples = read_examples(document)
+            examples = read_examples(document, is_lenient=self._is_lenient)
         finally:
             release(document)
         with self._servables.acquire(

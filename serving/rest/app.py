@@ -18,7 +18,7 @@ from serving.metrics import Metrics
 from serving.rest.actions import Actions, Steps
 from serving.rest.bodies.json_output import error_json
 from serving.rest.collector import paused_collector
-from serving.rest.http_errors import NOT_FOUND_PAGE, error_answer
+from serving.rest.http_errors import NOT_FOUND_PAGE, NOT_IMPLEMENTED_PAGE, error_answer
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
 
@@ -28,6 +28,7 @@ _LARGE_BYTES = 2**20
 # A body of this size is parsed in some hundred microseconds, which the event loop can afford.
 _SMALL_BYTES = 2**14
 _GZIP = 31  # zlib's largest window, with a gzip header
+_NO_METHODS = frozenset({"TRACE", "CONNECT"})
 _JSON, _TEXT = b"application/json", b"text/plain"
 _CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -51,9 +52,10 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Request:
-    """A request without its body."""
+    """A request without its body; `uri` is the path with the query, as sent."""
 
     method: str
+    uri: str
     path: str
     headers: Mapping[bytes, bytes]
 
@@ -96,7 +98,9 @@ class RestApp:
         if scope["type"] != "http":
             raise ValueError(f"scope type must be http, got {scope['type']}")
         path = scope["raw_path"].decode("utf-8", "surrogateescape")
-        request = _Request(scope["method"], path, dict(scope["headers"]))
+        query = scope["query_string"].decode("utf-8", "surrogateescape")
+        uri = f"{path}?{query}" if query else path
+        request = _Request(scope["method"], uri, path, dict(scope["headers"]))
         try:
             answer = await self._answer(request, receive)
         except ClientGoneError:
@@ -104,14 +108,16 @@ class RestApp:
         await self._send(answer, is_api(path), send)
 
     async def _answer(self, request: _Request, receive: Receive) -> _Answer:
-        if not is_api(request.path) or request.path == self.options.metrics_path:
+        if request.method in _NO_METHODS:
+            return _Answer(501, NOT_IMPLEMENTED_PAGE, b"text/html", closes=True)
+        if not is_api(request.uri) or request.path == self.options.metrics_path:
             return await self._answer_beside(request)
         if request.method == "OPTIONS":
             origin = request.headers.get(b"origin", b"")
             allowed = b"http://" in origin or b"https://" in origin
             return _Answer(200 if allowed else 400, b"")
         try:
-            route = find_route(request.method, request.path)
+            route = find_route(request.method, request.uri)
             chunks = [] if request.method == "GET" else await self._read(request, receive)
             return _Answer(200, await self._run(route, request, chunks))
         except ClientGoneError:
@@ -135,9 +141,12 @@ class RestApp:
     async def _answer_beside(self, request: _Request) -> _Answer:
         """Answers metrics, `/healthz` and `/readyz`."""
         if request.path == self.options.metrics_path:
+            if request.uri != request.path:
+                text = f"Unexpected path: {request.uri}. Should be {request.path}"
+                return _Answer(400, text.encode("utf-8", "surrogateescape"), _TEXT)
             loop = asyncio.get_running_loop()
-            text = await loop.run_in_executor(self.executors.usual, self.metrics.render)
-            return _Answer(200, text, _TEXT)
+            page = await loop.run_in_executor(self.executors.usual, self.metrics.render)
+            return _Answer(200, page, _TEXT)
         if request.method in {"GET", "HEAD"}:
             if request.path == "/healthz":
                 return _Answer(200, b"ok\n", _TEXT)

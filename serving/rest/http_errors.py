@@ -24,11 +24,18 @@ _STATUSES = {
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DATA_LOSS: 500,
 }
-# The page that TensorFlow Serving's HTTP library, libevent, sends where there is no route.
-NOT_FOUND_PAGE = (
-    b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n"
-    b"</BODY></HTML>\n"
-)
+
+
+def _page(status: int, reason: str) -> bytes:
+    return (
+        f"<HTML><HEAD>\n<TITLE>{status} {reason}</TITLE>\n</HEAD><BODY>\n<H1>{reason}</H1>\n"
+        "</BODY></HTML>\n"
+    ).encode()
+
+
+# The pages of TensorFlow Serving's HTTP library, libevent: no route, or an unknown method.
+NOT_FOUND_PAGE = _page(404, "Not Found")
+NOT_IMPLEMENTED_PAGE = _page(501, "Not Implemented")
 
 
 def error_answer(error: ServingError) -> tuple[int, bytes]:

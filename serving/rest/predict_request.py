@@ -182,6 +182,7 @@ def _is_named(instance: Any) -> bool:
 
 def _named_columns(instances: list[Any], inputs: Inputs) -> Arrays:
     columns: dict[str, list[Any]] = {name: [] for name in inputs}
+    repeated: dict[str, list[Any]] = {name: [] for name in inputs}
     names = columns.keys()
     for instance in instances:
         if type(instance) is not JsonObject:
@@ -191,7 +192,22 @@ def _named_columns(instances: list[Any], inputs: Inputs) -> Arrays:
             raise UnfitError
         for name, value in values.items():
             columns[name].append(value)
-    return {name: _batch(values, TYPES.get(inputs[name])) for name, values in columns.items()}
+        if len(values) != len(instance):
+            _keep_repeated(instance, repeated)
+    # Of a key that stands twice, the first value counts, but all must fit the tensor.
+    arrays = {
+        name: _batch(values + repeated[name], TYPES.get(inputs[name]))
+        for name, values in columns.items()
+    }
+    return {name: array[: len(instances)] for name, array in arrays.items()}
+
+
+def _keep_repeated(instance: JsonObject, repeated: dict[str, list[Any]]) -> None:
+    seen = set()
+    for name, value in instance:
+        if name in seen:
+            repeated[name].append(value)
+        seen.add(name)
 
 
 def _batch(values: list[Any], tensor_type: TensorType | None) -> NDArray[Any]:
@@ -230,10 +246,9 @@ def _check_some(
 
 
 def _check_object(instance: JsonObject, checks: Mapping[str, "_RowCheck"], position: int) -> None:
-    values = instance.to_dict()
-    for name, value in values.items():
+    for name, value in instance:
         _check_element(value, checks.get(name), f"{position} key: {name}", name)
-    if values.keys() != checks.keys():
+    if instance.to_dict().keys() != checks.keys():
         raise invalid_argument(
             f"Failed to process element: {position} of 'instances' list. JSON object: "
             f"{debug_text(instance)} keys must be equal to: {','.join(sorted(checks))}"

@@ -6,6 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEAD_BYTES = 2**17
+_KEEP_ALIVE = (b"connection", b"keep-alive")
 
 
 class RestProtocol(HttpToolsProtocol):
@@ -50,9 +51,12 @@ class RestProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Stops to count: the head is complete."""
+        """Stops to count: the head is complete. HTTP/1.0 may ask to keep the connection open."""
         self._is_in_head = False
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0" and self.parser.should_keep_alive():
+            self.cycle.keep_alive = True
+            self.cycle.default_headers = [*self.cycle.default_headers, _KEEP_ALIVE]
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keeps a half-closed connection open until its answer is sent."""

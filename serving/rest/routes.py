@@ -47,7 +47,8 @@ def find_route(method: str, path: str) -> Route:
 
     Args:
         method: HTTP method in upper case.
-        path: Percent-encoded path without the query, as sent.
+        path: Percent-encoded path with the query, as sent: like TensorFlow Serving, a route has no
+            query, so that it ends the name of the model or makes the request malformed.
 
     Raises:
         ServingError: INVALID_ARGUMENT for an unknown path or method.

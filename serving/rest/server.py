@@ -32,7 +32,7 @@ class RestServer:
             large=ThreadPoolExecutor(_NUM_LARGE, thread_name_prefix="rest-large"),
         )
         app = RestApp(
-            actions=Actions(servables, statuses, metrics),
+            actions=Actions(servables, statuses, metrics, is_lenient=options.is_lenient),
             metrics=metrics,
             options=options,
             executors=self._executors,

@@ -1,5 +1,6 @@
 """The body of a classify or regress request: tf.Examples from JSON objects."""
 
+import math
 from typing import Any
 
 from tensorflow.core.example.example_pb2 import Example
@@ -21,11 +22,17 @@ from serving.rest.bodies.json_values import (
 _MAX_INT64 = 2**63 - 1
 # Word in error texts, by field of a Feature.
 _WORDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
+_MISSING: dict[type, Any] = {float: math.nan, int: -(2**63), bool: -(2**63)}
 _FIELDS = {str: "bytes_list", float: "float_list", int: "int64_list", bool: "int64_list"}
 
 
-def read_examples(document: JsonObject) -> list[bytes]:
+def read_examples(document: JsonObject, *, is_lenient: bool = False) -> list[bytes]:
     """Returns the serialised tf.Examples of a request, each with the context's features.
+
+    Args:
+        document: The whole body.
+        is_lenient: Whether null is a missing value: a feature without values, or inside a list a
+            NaN, -2**63 or an empty string.
 
     Raises:
         ServingError: INVALID_ARGUMENT with TensorFlow Serving's text.
@@ -33,7 +40,7 @@ def read_examples(document: JsonObject) -> list[bytes]:
     parsed = Input()
     context = document.find("context")
     if context is not MISSING:
-        _fill_example(parsed.example_list_with_context.context, context)
+        _fill_example(parsed.example_list_with_context.context, context, is_lenient=is_lenient)
     examples = _find_examples(document)
     target = (
         parsed.example_list.examples
@@ -41,7 +48,7 @@ def read_examples(document: JsonObject) -> list[bytes]:
         else parsed.example_list_with_context.examples
     )
     for example in examples:
-        _fill_example(target.add(), example)
+        _fill_example(target.add(), example, is_lenient=is_lenient)
     return serialised_examples(parsed)
 
 
@@ -58,14 +65,25 @@ def _find_examples(document: JsonObject) -> list[Any]:
     raise invalid_argument(f"JSON Value: {debug_text(document)} {problem}")
 
 
-def _fill_example(example: Example, value: Any) -> None:
+def _fill_example(example: Example, value: Any, *, is_lenient: bool) -> None:
     if type(value) is not JsonObject:
         raise invalid_argument(f"Example must be JSON object but got JSON {type_name(value)}")
-    for name, content in value.to_dict().items():
+    # Of a feature that stands twice, each value is checked and the last one counts.
+    for name, content in value:
         values = content if type(content) is list else [content]
+        if is_lenient:
+            values = _without_null(values)
         # A protobuf string must be UTF-8; the name is not checked otherwise.
-        key = encode_text(name).decode("utf-8", "replace")
-        _fill_feature(example.features.feature[key], name, values)
+        feature = example.features.feature[encode_text(name).decode("utf-8", "replace")]
+        feature.Clear()
+        _fill_feature(feature, name, values)
+
+
+def _without_null(values: list[Any]) -> list[Any]:
+    """Returns values whose nulls are replaced by the missing value of the others' type."""
+    others = {type(value) for value in values if value is not None}
+    filler = next((_MISSING[kind] for kind in others if kind in _MISSING), "")
+    return [filler if value is None else value for value in values] if others else []
 
 
 def _fill_feature(feature: Feature, name: str, values: list[Any]) -> None:
@@ -102,5 +120,5 @@ def _converted(value: Any, name: str) -> Any:
     if type(value) is str:
         return encode_text(value)
     if type(value) is int and value > _MAX_INT64:
-        raise invalid_argument(f"Feature: {name} has uint64 element. Only int64 is supported.")
+        raise invalid_argument(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
     return int(value) if type(value) is bool else value

@@ -1,7 +1,7 @@
 """JSON parsing with RapidJSON, TensorFlow Serving's parser, and with the same tolerance.
 
-NaN and Infinity are numbers, anything after the first value is ignored, strings need not be UTF-8,
-and nesting has no limit.
+A byte order mark is skipped, NaN and Infinity are numbers, anything after the first value is
+ignored, strings need not be UTF-8, and nesting has no limit.
 """
 
 import codecs
@@ -61,13 +61,15 @@ def parse(body: bytes) -> Any:
     """
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
+    num_skipped = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
+    body = body[num_skipped:]
     try:
         try:
             return _parse(body)
         except UnicodeDecodeError:
             return _parse_odd_text(body)
     except MalformedError as error:
-        text = f"JSON Parse error: {error.text} at offset: {error.offset}"
+        text = f"JSON Parse error: {error.text} at offset: {num_skipped + error.offset}"
         raise invalid_argument(text) from error
 
 

@@ -88,6 +88,15 @@ def test_columns_that_nobody_asked_for_are_ignored():
     assert list(read('{"inputs": {"x": [1], "y": "?"}}', x=FLOAT)) == ["x"]
 
 
+def test_each_of_equal_names_inside_an_instance_must_fit():
+    text = '{"instances": [{"x": [1, 2], "x": [3, 4]}, {"x": [5, 6]}]}'
+    assert read(text, x=FLOAT)["x"].tolist() == [[1, 2], [5, 6]]
+    message = refused('{"instances": [{"x": 1, "x": "a"}]}', x=FLOAT)
+    assert message.startswith("Failed to process element: 0 key: x of 'instances' list. Error: ")
+    message = refused('{"instances": [{"x": 1, "x": [2, 3]}]}', x=FLOAT)
+    assert message.endswith("Expecting tensor size: 1 but got: 2")
+
+
 def test_the_first_of_equal_names_counts_inside_an_instance():
     assert read('{"instances": [{"x": 1, "x": 2}]}', x=FLOAT)["x"].tolist() == [1]
 

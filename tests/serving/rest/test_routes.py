@@ -43,6 +43,7 @@ parts = st.sampled_from(
         ("GET", "/v1/models/m/versions/1/metadata", Route("metadata", "m", 1)),
         ("GET", "/v1/models/metadata", Route("status", "metadata")),
         ("GET", "/v1/models/m/METADATA", Route("status", "m")),
+        ("GET", "/v1/models/m?x", Route("status", "m?x")),
     ],
 )
 def test_a_method_and_a_path_make_a_route(method, path, route):
@@ -61,6 +62,8 @@ def test_a_method_and_a_path_make_a_route(method, path, route):
         ("GET", "/v1/models/m:predict"),
         ("GET", "/v1/models/m/"),
         ("GET", "/v1/x"),
+        ("POST", "/v1/models/m:predict?key=x"),
+        ("GET", "/v1/models/m/metadata?x"),
         ("PUT", "/v1/models/m:predict"),
         ("HEAD", "/v1/models/m"),
     ],

@@ -1,5 +1,7 @@
 """tf.Examples from JSON: the type of the values decides the kind of the feature."""
 
+import math
+
 import pytest
 from google.protobuf import text_format
 from tensorflow.core.example.example_pb2 import Example
@@ -36,6 +38,38 @@ def test_values_become_features(text, kind, values):
     assert feature(text) == (kind, values)
 
 
+def test_of_a_feature_that_stands_twice_each_is_checked_and_the_last_counts():
+    [example] = read('{"examples": [{"f": [1, 2], "g": 0, "f": 3.5}]}')
+    assert list(example.features.feature["f"].float_list.value) == [3.5]
+    with pytest.raises(ServingError, match="Feature: f has element with unexpected JSON type"):
+        read('{"examples": [{"f": null, "f": 3.5}]}')
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "values"),
+    [
+        ("null", None, []),
+        ("[null, null]", None, []),
+        ("[1, null]", "int64_list", [1, -(2**63)]),
+        ('["a", null]', "bytes_list", [b"a", b""]),
+    ],
+)
+def test_null_may_be_a_missing_value(text, kind, values):
+    document = parse_object(f'{{"examples": [{{"f": {text}}}]}}'.encode())
+    [serialised] = read_examples(document, is_lenient=True)
+    feature = Example.FromString(serialised).features.feature["f"]
+    assert feature.WhichOneof("kind") == kind
+    assert (list(getattr(feature, kind).value) if kind else []) == values
+
+
+def test_null_among_floats_may_be_nan():
+    document = parse_object(b'{"examples": [{"f": [null, 2.5]}]}')
+    [serialised] = read_examples(document, is_lenient=True)
+    values = Example.FromString(serialised).features.feature["f"].float_list.value
+    assert math.isnan(values[0])
+    assert values[1] == 2.5
+
+
 def test_the_context_is_in_every_example_that_lacks_it():
     examples = read('{"context": {"c": 1, "x": 1}, "examples": [{"x": 2}, {}]}')
     expected = ["c: 1, x: 2", "c: 1, x: 1"]
@@ -62,7 +96,7 @@ MIX = "Unexpected element type in feature: f expecting type: "
         ("null", "Feature: f has element with unexpected JSON type: Null"),
         ("[[1]]", "Feature: f has element with unexpected JSON type: Array"),
         ('{"a": 1}', "Feature: f has element with unexpected JSON type: Object"),
-        (str(2**63), "Feature: f has uint64 element. Only int64 is supported."),
+        (str(2**63), "Feature: f has uint64_t element. Only int64_t is supported."),
         ('{"b64": "!"}', "Unable to base64 decode"),
     ],
 )

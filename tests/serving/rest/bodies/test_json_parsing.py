@@ -72,7 +72,6 @@ def outcome(read, text):
         (b'["\\ud800"]', "JSON Parse error: The surrogate pair in string is invalid. at offset: 2"),
         (b'["\xff", x]', "JSON Parse error: Invalid value. at offset: 6"),
         (b'["\xc3\xa9", x]', "JSON Parse error: Invalid value. at offset: 7"),
-        (b"\xef\xbb\xbf{}", "JSON Parse error: Invalid value. at offset: 0"),
     ],
 )
 def test_errors_have_rapidjsons_words_and_the_offset_in_bytes(text, message):
@@ -90,6 +89,15 @@ def test_only_an_object_is_a_request():
 @pytest.mark.parametrize("after", [b" x", b"}", b"\x00", b"\xff\xfe", b"[" * 5000])
 def test_text_after_the_value_is_ignored(after):
     assert parse(b'{"a": 1}' + after) == [("a", 1)]
+
+
+def test_a_byte_order_mark_is_skipped_but_counts_in_offsets():
+    assert plain(parse(b'\xef\xbb\xbf{"a": 1}')) == {"a": 1}
+    # The mark is 3 bytes; the x is at byte 6 of the text behind it.
+    with pytest.raises(ServingError, match=r"Invalid value\. at offset: 9$"):
+        parse(b'\xef\xbb\xbf{"a": x}')
+    with pytest.raises(ServingError, match=r"The document is empty\. at offset: 3$"):
+        parse(b"\xef\xbb\xbf")
 
 
 def test_the_first_of_equal_names_counts():
