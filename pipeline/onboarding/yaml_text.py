@@ -188,7 +188,7 @@ def flow_format(form: ColumnFormat) -> str:
 def _bad_rows(proposal: Proposal) -> str:
     table = proposal.table
     parts = {
-        "with a wrong number of fields": table.num_ragged,
+        "with a wrong number of fields or an open quote": table.num_ragged,
         "with a value that does not fit its column": table.num_unfit,
     }
     column = proposal.split.split.column

@@ -115,7 +115,7 @@ class Table:
         num_unfit: Rows with a value that does not fit its column's format.
         layout: How the CSV files are laid out.
         decimal: Decimal mark of numbers in texts.
-        num_ragged: Rows with a wrong number of fields.
+        num_ragged: Rows with a wrong number of fields, or with a quote left open.
         num_duplicates: Rows that equal an earlier one.
         columns: All columns except the label, by name, in the files' order.
         classes: Number of rows by canonical label value.

@@ -1,7 +1,8 @@
 """CSV reader: Arrow parses the rows, Python's `csv` the line numbers."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from common.errors import InputError
+from pipeline.reading import values
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.csv_header import Header, read_header
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch, first_line
@@ -19,6 +21,11 @@ _BLOCK_BYTES = 16 << 20
 MAX_TEXT = 200
 _SURE_DELIMITERS = 3
 _MIN_INNER_ROWS = 2
+_NUMBER_SHARE = 0.99  # of the values of a column of numbers; a mark of missing ones may be a text
+_MIN_NUMBERS = 5
+_NUM_HEAD = 100
+_MAX_CODES = 10  # distinct values of a column such as a label
+_MERGED = "a quoted field seems to hold the row after it; close the quote, or double it in a text"
 
 
 def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[RawBatch]:
@@ -54,7 +61,8 @@ def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[
             done += batch.num_rows + len(skipped)
             swallowing += _rows_with_rows(batch, rows, header)
             _check_quotes(path, swallowing)
-            yield _without_units(RawBatch(batch=batch, rows=rows, bad_rows=skipped), piece)
+            raw = RawBatch(batch=batch, rows=rows, bad_rows=skipped)
+            yield _without_units(_without_merged(raw, header, path), piece)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} cannot be read as CSV after row {done}: {first_line(error)}. "
@@ -90,6 +98,140 @@ def _holds_rows(text: str, header: Header) -> bool:
     inner = text.split("\n")[1:]
     whole = sum(line.count(header.delimiter) == wanted for line in inner)
     return wanted > 0 and whole >= (1 if wanted >= _SURE_DELIMITERS else _MIN_INNER_ROWS)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """A column of a batch in which nearly all values are numbers.
+
+    Attributes:
+        values: float64 [rows]; NaN where a value is not a number.
+        is_sorted: The numbers never fall, such as those of an id or a time.
+        codes: Its distinct texts if they are few, such as those of a label; else empty.
+    """
+
+    values: npt.NDArray[np.float64]
+    is_sorted: bool
+    codes: frozenset[str]
+
+    @classmethod
+    def of(cls, column: pa.Array) -> "_Numbers | None":
+        head = _floats(column.slice(0, _NUM_HEAD).drop_null())
+        if np.isfinite(head).mean() < 1 / 2:
+            return None  # a text, without looking at all of it
+        numbers = _floats(column)
+        known = numbers[np.isfinite(numbers)]
+        if len(known) < max(_MIN_NUMBERS, _NUMBER_SHARE * (len(column) - column.null_count - 1)):
+            return None
+        codes = column.unique().drop_null()
+        return cls(
+            values=numbers,
+            is_sorted=bool((np.diff(known) >= 0).all() and known[0] < known[-1]),
+            codes=frozenset(map(_text_of, codes) if len(codes) <= _MAX_CODES else ()),
+        )
+
+    def fits(self, text: str, place: int) -> bool:
+        """Tells whether a text may be the column's value at or next to a row."""
+        known = np.isfinite(self.values)
+        if self.is_sorted:
+            before, after = self.values[:place][known[:place]], self.values[place + 1 :]
+            after = after[np.isfinite(after)]
+            low = before[-1] if len(before) else -np.inf
+            high = after[0] if len(after) else np.inf
+        elif self.codes:
+            return text in self.codes
+        else:
+            low, high = self.values[known].min(), self.values[known].max()
+        [number] = _floats(pa.array([text.encode()]))
+        return bool(low <= number <= high)
+
+
+def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
+    """Returns numbers with a decimal point or comma; NaN for any other text."""
+    try:
+        texts = pc.replace_substring(column.cast(pa.string()), ",", ".")
+    except pa.ArrowInvalid:  # not UTF-8
+        return np.full(len(column), np.nan)
+    return np.asarray(values.floats_of(texts).fill_null(np.nan), np.float64)
+
+
+def _text_of(value: pa.Scalar) -> str:
+    return (value.as_py() or b"").decode(errors="replace")
+
+
+def _without_merged(raw: RawBatch, header: Header, path: str) -> RawBatch:
+    """Sets aside rows with a quoted field that seems to hold the end of a row and the next rows."""
+    batch = raw.batch
+    if batch.num_columns != len(header.names) or batch.num_columns < 2:
+        return raw
+    suspects = [
+        (int(place), inside, text)
+        for number, column in enumerate(batch.columns)
+        for place in np.flatnonzero(_has_line_breaks(column))
+        if (inside := _fields_inside(text := _text_of(column[int(place)]), number, header))
+    ]
+    numbers = [_Numbers.of(column) for column in batch.columns] if suspects else []
+    merged = {
+        place: text
+        for place, inside, text in suspects
+        if _is_merged(text, [(numbers[i], value) for i, value in inside], place, header.delimiter)
+    }
+    bad = [
+        BadRow(path=path, row=int(raw.rows[place]), reason=_MERGED, text=text[:MAX_TEXT])
+        for place, text in merged.items()
+    ]
+    kept = ~np.isin(np.arange(batch.num_rows), list(merged))
+    return RawBatch(
+        batch=batch.filter(pa.array(kept)) if merged else batch,
+        rows=raw.rows[kept],
+        bad_rows=[*raw.bad_rows, *bad],
+    )
+
+
+def _has_line_breaks(column: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(pc.match_substring(column, "\n"), False))
+
+
+def _fields_inside(text: str, number: int, header: Header) -> list[tuple[int, str]]:
+    """Returns the fields, by column, that a text swallows if its first line ends a row.
+
+    The lines between are rows, and the last line begins the row whose end follows the text. There
+    are none if the lines have other numbers of fields.
+
+    Args:
+        text: The value of a field, of two lines or more.
+        number: The column of the field.
+        header: The file's header.
+    """
+    num_columns = len(header.names)
+    lines = [line.strip("\r").split(header.delimiter) for line in text.split("\n")]
+    first, *between, last = lines
+    sizes = [len(line) for line in lines]
+    if sizes != [num_columns - number, *[num_columns] * len(between), number + 1]:
+        return []
+    inside = list(enumerate(first[1:], number + 1))
+    for line in between:
+        inside += enumerate(line)
+    return inside + list(enumerate(last[:-1]))
+
+
+def _is_merged(
+    text: str, inside: Sequence[tuple[_Numbers | None, str]], place: int, delimiter: str
+) -> bool:
+    """Tells whether the fields inside a text prove that it holds the end and start of rows.
+
+    Each number must fit its column. That is proof if two numbers do, or one whose column is sorted
+    or has few values, or one beside a quote without its partner. A note of several lines may have
+    delimiters too, but hardly those numbers.
+    """
+    typed = [(column, value) for column, value in inside if column is not None]
+    if not typed or not all(column.fits(value, place) for column, value in typed):
+        return False
+    has_open_quote = text.count('"') % 2 == 1
+    # A decimal comma is no delimiter.
+    has_decimals = delimiter == "," and re.search(r"\d,\d", text) is not None
+    is_special = any(column.is_sorted or column.codes for column, _ in typed)
+    return len(typed) > 1 or has_open_quote or (is_special and not has_decimals)
 
 
 def _check_quotes(path: str, rows: Sequence[int]) -> None:

@@ -97,7 +97,7 @@ def test_a_signal_that_is_no_list_of_numbers_is_refused(column, kind, decide, da
 
 def test_a_file_in_another_encoding_than_the_contracts_is_named_as_such(decide, data):
     (data / "a.csv").write_text("Température;maker\n300;a\n", encoding="utf-8")
-    with pytest.raises(InputError, match="no column `Température` .* as cp1252, .* as utf-8"):
+    with pytest.raises(InputError, match=r"no column `Température` .* as cp1252, .* as utf-8"):
         decide(spec("Température"), encoding="cp1252", delimiter=";")
 
 
@@ -109,7 +109,7 @@ def test_a_column_that_no_encoding_gives_is_simply_missing(decide, data):
 
 def test_a_file_with_another_delimiter_than_the_contracts_is_named_as_such(decide, data):
     (data / "a.csv").write_text("volts,t0,t1,t2\n1,2,3,4\n")
-    with pytest.raises(InputError, match="single cell if it is divided at ';', .* `t0` .* ','"):
+    with pytest.raises(InputError, match=r"single cell if it is divided at ';', .* `t0` .* ','"):
         decide(spec("wave", "float32", 3), delimiter=";")
 
 

@@ -202,3 +202,61 @@ def test_a_text_of_several_lines_in_quotes_is_read(tmp_path):
     path.write_text('p;q;r;s\n1;2;3;"one; two\nthree"\n4;5;6;b\n')
     [raw] = sources.read_batches(str(path), "csv")
     assert raw.batch.column("s").to_pylist() == [b"one; two\nthree", b"b"]
+
+
+def _with_row(rows, place, text, *, num_replaced):
+    return "\n".join([*rows[:place], text, *rows[place + num_replaced :]]) + "\n"
+
+
+def _read_text(tmp_path, text):
+    path = tmp_path / "notes.csv"
+    path.write_text(text)
+    batches = list(sources.read_batches(str(path), "csv"))
+    return [bad for raw in batches for bad in raw.bad_rows], sum(len(raw.rows) for raw in batches)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "opening"),
+    [
+        # The next row closes the quote with its own, or by chance.
+        ("id,note", "{n},fine", '6,"open\n7,"fine"'),
+        ("id,note", "{n},fine", '6,"open\n7,closed"'),
+        ("id,note,failed", "{n},fine,0", '6,"open,0\n7,"fine",1'),
+        ("note,failed", "fine,{b}", '"open,0\nfine",1'),
+        ("pressure,note", "{p},fine", '4.5,"open\n4.6,"fine"'),
+        ("pressure,note,failed", "{p},fine,{b}", '4.5,"open,1\n4.6,closed",0'),
+        # Two more rows.
+        ("id,note,failed", "{n},fine,{b}", '6,"open,0\n7,fine,1\n8,closed",0'),
+        # One row, of many columns.
+        ("id,a,b,note,c", "{n},1,2,fine,3", '6,1,2,"open,3\n7,1,2,closed",3'),
+    ],
+)
+def test_a_quote_that_swallows_a_row_puts_it_aside(tmp_path, header, row, opening):
+    rows = [row.format(n=n, p=4 + n % 7 / 5, b=n % 2) for n in range(1, 31)]
+    num_rows = 1 + opening.count("\n")
+    text = header + "\n" + _with_row(rows, 5, opening, num_replaced=num_rows)
+    [bad], num_read = _read_text(tmp_path, text)
+    assert bad.row == 6
+    assert bad.reason.startswith("a quoted field seems to hold the row after it; close the quote")
+    assert bad.text.startswith("open")
+    assert num_read == 30 - num_rows
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "note"),
+    [
+        ("id,note", "{n},fine", '6,"Checked\n3,ok"'),  # 3 is not between 5 and 7
+        ("id,note", "{n},fine", '6,"Flow\n6,5 bar"'),  # a decimal comma
+        ("id,note", "{n},fine", '6,"He said\nok, ""fine"""'),
+        ("id,note", "{n},fine", '6,"one\ntwo"'),
+        ("note,failed", "fine,{b}", '"Pressure 3,5\nok",1'),
+        ("note,failed", "fine,{b}", '"first,\nthen",1'),
+        ("maker,note", "a,fine", 'a,"first\nthen, later"'),
+        ("id,note,failed", "{n},fine,0", '6,"a, b\nc",0'),
+        ("pressure,note", "{p},fine", '4.5,"Checked\n400,ok"'),
+    ],
+)
+def test_a_note_of_several_lines_with_delimiters_is_read(tmp_path, header, row, note):
+    rows = [row.format(n=n, p=4 + n % 7 / 5, b=n % 2) for n in range(1, 31)]
+    text = header + "\n" + _with_row(rows, 5, note, num_replaced=1)
+    assert _read_text(tmp_path, text) == ([], 30)
