@@ -40,10 +40,10 @@ class HeavyImportBlocker(MetaPathFinder, Loader):
             spec.loader = self
         return spec
 
-    def create_module(self, spec: ModuleSpec) -> None:
+    def exec_module(self, module: ModuleType) -> None:
         # Not an ImportError, which code with optional imports would catch.
         raise AssertionError(
-            f"a unit test imports {spec.name}: import less, or mark the test `tensorflow`"
+            f"a unit test imports {module.__name__}: import less, or mark the test `tensorflow`"
         )
 
 

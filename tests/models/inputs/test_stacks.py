@@ -68,11 +68,13 @@ def test_a_signal_cannot_have_the_name_of_a_stack_but_a_number_can():
     assert stacks["stacked_floats"] == ("height", "pressure", "stacked_ints")
 
 
+@pytest.mark.tensorflow
 def test_a_stacking_is_read_as_it_was_written(tmp_path):
     Stacking(SCHEMA, STACKS).write(tmp_path)
     assert read_stacking(tmp_path) == Stacking(SCHEMA, STACKS)
 
 
+@pytest.mark.tensorflow
 def test_a_graph_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"earlier version .* Run the pipeline again"):
         read_stacking(tmp_path)
