@@ -10,7 +10,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a base path per tiny model, each with version 1 (`half_plus_two`: 1 and 2).
 
     Names: half_plus_two (offset 2 in version 1, offset 3 in version 2), mixed, two_outputs,
-    scalar_output, matrix, with_asset, missing_variable.
+    scalar_output, matrix, with_asset, missing_variable, native.
     """
     from tests.serving import tiny_models
 
@@ -24,6 +24,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_models.matrix,
         tiny_models.with_asset,
         tiny_models.missing_variable,
+        tiny_models.native,
     ):
         build(root / build.__name__ / "1")
     return root

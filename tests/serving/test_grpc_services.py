@@ -1,5 +1,7 @@
 """The gRPC services, on an in-process gRPC server."""
 
+import shutil
+
 import grpc
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from serving.errors import ServingError
+from serving.grpc_services import check_folder
 from serving.options import ServerOptions
 from serving.runtime.tensor_protos import fill_proto, from_proto
 from serving.server import ModelServer
@@ -28,11 +32,28 @@ def server(models, tmp_path_factory):
     config = tmp_path_factory.mktemp("config") / "models.config"
     blocks = [
         f'config {{ name: "{name}" base_path: "{models / name}" model_platform: "tensorflow" }}'
-        for name in (HALF, "mixed", "two_outputs")
+        for name in (HALF, "mixed", "two_outputs", "native")
     ]
     config.write_text(f"model_config_list {{ {' '.join(blocks)} }}")
     with ModelServer(ServerOptions(port=0, model_config_file=str(config))) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def strict(models):
+    """Prediction of a server that checks method names."""
+    options = ServerOptions(
+        port=0,
+        model_name="native",
+        model_base_path=str(models / "native"),
+        enable_signature_method_name_check=True,
+        enable_serialization_as_tensor_content=True,
+    )
+    with (
+        ModelServer(options) as running,
+        grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as opened,
+    ):
+        yield prediction_service_pb2_grpc.PredictionServiceStub(opened)
 
 
 @pytest.fixture(scope="module")
@@ -198,12 +219,123 @@ def test_classify_and_regress_report_errors(prediction):
         "No signature was found with the name: nothing",
     )
     other = with_examples(regression_pb2.RegressionRequest(), 1, signature="classify_classes")
-    assert "Expected regression signature method_name" in refused(prediction.Regress, other)[1]
+    assert refused(prediction.Regress, other)[1] == "Expected one output Tensor."
     lacking = with_examples(regression_pb2.RegressionRequest(), signature="regress_x_to_y")
     lacking.input.example_list.examples.add()
     code, text = refused(prediction.Regress, lacking)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert "Feature: x (data type: float) is required but could not be found." in text
+
+
+def on_native(request, signature: str, num_examples: int = 1):
+    """Fills in empty tf.Examples, whose serialised form has no bytes."""
+    request.model_spec.name = "native"
+    request.model_spec.signature_name = signature
+    for _ in range(num_examples):
+        request.input.example_list.examples.add()
+    return request
+
+
+@pytest.mark.parametrize("signature", ["predict_method", "no_method"])
+def test_regress_takes_a_signature_of_any_method_name(prediction, signature):
+    request = on_native(regression_pb2.RegressionRequest(), signature, 2)
+    values = [entry.value for entry in prediction.Regress(request).result.regressions]
+    assert values == [0, 0]
+
+
+def test_classify_takes_a_signature_of_any_method_name(prediction):
+    request = on_native(classification_pb2.ClassificationRequest(), "scores")
+    [classes] = prediction.Classify(request).result.classifications
+    assert [entry.score for entry in classes.classes] == [0]
+
+
+@pytest.mark.parametrize("signature", ["predict_method", "no_method"])
+def test_predict_takes_a_signature_of_any_method_name(prediction, signature):
+    request = predict_request("native", signature, inputs=np.array([b"abc"], object))
+    assert list(prediction.Predict(request).outputs["outputs"].float_val) == [3]
+
+
+def test_predict_takes_a_signature_without_inputs(prediction):
+    answer = prediction.Predict(predict_request("native", "no_input"))
+    assert list(answer.outputs["y"].float_val) == [1, 2]
+
+
+def test_signatures_with_different_inputs_are_answered_together(prediction):
+    request = inference_pb2.MultiInferenceRequest()
+    task(request, "regress", "left", "native")
+    task(request, "regress", "right", "native")
+    task(request, "classify", "scores", "native")
+    request.input.example_list.examples.add()
+    left, right, scores = prediction.MultiInference(request).results
+    assert left.regression_result.regressions[0].value == 0
+    assert right.regression_result.regressions[0].value == 10
+    assert scores.classification_result.classifications[0].classes[0].score == 0
+
+
+def test_each_task_names_the_same_model(prediction):
+    request = with_examples(inference_pb2.MultiInferenceRequest(), 2)
+    task(request, "regress", "regress_x_to_y")
+    task(request, "regress", "regress_x_to_y2", "")
+    text = "Found ModelSpec with an empty model name."
+    assert refused(prediction.MultiInference, request) == (grpc.StatusCode.INVALID_ARGUMENT, text)
+    request.tasks[1].model_spec.name = "native"
+    text = "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+    assert refused(prediction.MultiInference, request)[1] == text
+
+
+@pytest.mark.parametrize(
+    ("signature", "text"),
+    [
+        ("uneven", "Tensors class and score should match in dim_size(1). Got 1 vs. 2"),
+        ("flat", "Expected Tensor shape: [batch_size num_classes] but got [1]"),
+    ],
+)
+def test_classes_of_a_wrong_shape_are_described_as_tensorflow_does(prediction, signature, text):
+    request = on_native(classification_pb2.ClassificationRequest(), signature)
+    assert refused(prediction.Classify, request) == (grpc.StatusCode.INVALID_ARGUMENT, text)
+
+
+@pytest.mark.parametrize(
+    ("signature", "text"),
+    [
+        (
+            "wide",
+            "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
+            "[1,2]",
+        ),
+        ("whole", "Expected output Tensor of DT_FLOAT.  Got: DT_INT32"),
+    ],
+)
+def test_a_value_of_a_wrong_shape_or_type_is_described(prediction, signature, text):
+    request = on_native(regression_pb2.RegressionRequest(), signature)
+    assert refused(prediction.Regress, request) == (grpc.StatusCode.INVALID_ARGUMENT, text)
+
+
+def test_method_names_are_checked_with_the_flag(strict):
+    methods = "tensorflow/serving/predict, tensorflow/serving/classify, tensorflow/serving/regress"
+    assert refused(strict.Predict, predict_request("native", "no_method")) == (
+        grpc.StatusCode.INTERNAL,
+        f"Expected prediction signature method_name to be one of {{{methods}}}. Was: ",
+    )
+    word = "Expected {} signature method_name to be tensorflow/serving/{}. Was: {}"
+    request = on_native(regression_pb2.RegressionRequest(), "no_method")
+    text = word.format("regression", "regress", "")
+    assert refused(strict.Regress, request) == (grpc.StatusCode.INVALID_ARGUMENT, text)
+    text = word.format("classification", "classify", "tensorflow/serving/predict")
+    request = on_native(classification_pb2.ClassificationRequest(), "scores")
+    assert refused(strict.Classify, request) == (grpc.StatusCode.INVALID_ARGUMENT, text)
+    request = inference_pb2.MultiInferenceRequest()
+    task(request, "classify", "scores", "native")
+    assert refused(strict.MultiInference, request)[1] == text
+    request = on_native(regression_pb2.RegressionRequest(), "left")
+    assert [entry.value for entry in strict.Regress(request).result.regressions] == [0]
+
+
+def test_outputs_are_tensor_content_with_the_flag(strict):
+    request = predict_request("native", "left", inputs=np.array([b"abc"], object))
+    output = strict.Predict(request).outputs["outputs"]
+    assert (list(output.float_val), output.tensor_content) == ([], np.float32(3).tobytes())
+    assert from_proto(output).tolist() == [3]
 
 
 def test_several_signatures_are_answered_together(prediction):
@@ -275,6 +407,70 @@ def test_a_reload_without_a_list_of_models_is_refused(model_service):
     code, text = refused(model_service.HandleReloadConfigRequest, request)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert text.startswith("ServerModelConfig type not supported by HandleReloadConfigRequest.")
+
+
+def reload_request(models, *names: str) -> model_management_pb2.ReloadConfigRequest:
+    request = model_management_pb2.ReloadConfigRequest()
+    for name in names:
+        request.config.model_config_list.config.add(
+            name=name, base_path=str(models / name), model_platform="tensorflow"
+        )
+    return request
+
+
+def test_a_reload_answers_the_increase_of_the_metrics_it_names(models, model_service):
+    request = reload_request(models, HALF, "mixed", "two_outputs", "native")
+    count = "/tensorflow/serving/request_count"
+    request.metric_names.extend([count, "/tensorflow/core/unknown", count])
+    answer = model_service.HandleReloadConfigRequest(request)
+    assert [(metric.name, metric.int64_value_increase) for metric in answer.metric] == [
+        (count, 0),
+        ("/tensorflow/core/unknown", 0),
+    ]
+
+
+def test_reloads_may_be_bounded_to_a_folder(models, tmp_path):
+    base = tmp_path / "allowed"
+    shutil.copytree(models / HALF, base / HALF)
+    (base / "link").symlink_to(models / "mixed")
+    options = ServerOptions(
+        port=0, model_name=HALF, model_base_path=str(base / HALF), allow_reload_from=str(base)
+    )
+    with (
+        ModelServer(options) as running,
+        grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as opened,
+    ):
+        call = model_service_pb2_grpc.ModelServiceStub(opened).HandleReloadConfigRequest
+        outside = (models / "mixed", base / "link", base / ".." / "mixed", f"file://{base}/{HALF}")
+        for path in outside:
+            request = reload_request(base, HALF)
+            request.config.model_config_list.config.add(
+                name="mixed", base_path=str(path), model_platform="tensorflow"
+            )
+            code, text = refused(call, request)
+            assert code is grpc.StatusCode.PERMISSION_DENIED
+            assert text.startswith(f"Model mixed: the base path {path} is not in the folder of ")
+        call(reload_request(base, HALF))
+
+
+@pytest.mark.parametrize(
+    ("base_path", "allowed", "is_inside"),
+    [
+        ("gs://models/half", "gs://models/", True),
+        ("gs://models", "gs://models", True),
+        ("gs://models-of-others/half", "gs://models", False),
+        ("gs://models/../half", "gs://models", False),
+        ("/models/half", "gs://models", False),
+        ("/models/half", "/", True),
+        ("/modelss/half", "/models", False),
+    ],
+)
+def test_a_folder_bounds_paths_and_uris(base_path, allowed, is_inside):
+    if is_inside:
+        check_folder("m", base_path, allowed)
+        return
+    with pytest.raises(ServingError, match="Model m: the base path"):
+        check_folder("m", base_path, allowed)
 
 
 def test_an_invalid_message_is_refused_at_once(channel):

@@ -84,6 +84,41 @@ def half_plus_two(path: Path, *, offset: float = 2.0) -> Path:
     return write(path, build)
 
 
+def native(path: Path) -> Path:
+    """Signatures over texts that no method name of TensorFlow Serving describes.
+
+    Each takes `inputs` string [-1]; a value is the length of the text. Regress: `predict_method`,
+    `no_method`, and by their own method names `left` and `right`, whose inputs are different
+    placeholders (`right` adds 10). Classify: `scores` float [-1, 1], by the method of Predict.
+    Unfit answers: `uneven` has classes [-1, 1] and scores [-1, 2]; `wide` outputs float [-1, 2];
+    `whole` outputs int32 [-1]; `flat` scores float [-1]. `no_input`: y float [2], without inputs.
+    """
+
+    def build() -> dict[str, Any]:
+        left = tf1.placeholder(tf.string, [None], "left")
+        right = tf1.placeholder(tf.string, [None], "right")
+        whole = tf.strings.length(left)
+        number = tf.cast(whole, tf.float32)
+        column = number[:, tf.newaxis]
+        wide = tf.concat([column, column], axis=1)
+        other = tf.cast(tf.strings.length(right), tf.float32) + 10
+        inputs = {"inputs": left}
+        return {
+            "predict_method": signature(inputs, {"outputs": number}),
+            "no_method": signature(inputs, {"outputs": number}, ""),
+            "left": signature(inputs, {"outputs": number}, REGRESS),
+            "right": signature({"inputs": right}, {"outputs": other}, REGRESS),
+            "scores": signature(inputs, {"scores": column}),
+            "uneven": signature(inputs, {"classes": left[:, tf.newaxis], "scores": wide}),
+            "wide": signature(inputs, {"outputs": wide}),
+            "whole": signature(inputs, {"outputs": whole}),
+            "flat": signature(inputs, {"scores": number}),
+            "no_input": signature({}, {"y": tf.constant([1.0, 2.0])}),
+        }
+
+    return write(path, build)
+
+
 def mixed(path: Path) -> Path:
     """Several inputs and outputs of several types, each with a batch.
 
