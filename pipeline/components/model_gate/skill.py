@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from scipy import stats
 
-from measuring.intervals import Interval, roc_auc_interval
+from measuring.intervals import UNKNOWN, Interval, roc_auc_interval
 from models.probabilities.cost import Cost
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
@@ -17,9 +17,12 @@ from pipeline.components.model_gate.reasons import (
     figure,
     num_faults,
     two_valued,
+    with_interval,
 )
 from pipeline.config import Gate
 from pipeline.counting import count
+
+_CHANCE = 0.5  # ROC-AUC of a model without skill
 
 
 def better_than_never(metrics: Metrics) -> Iterator[Reason]:
@@ -74,48 +77,42 @@ def better_than_prior(
 def _better_than_chance(
     metrics: Metrics, intervals: Mapping[str, Interval], confidence: float
 ) -> Reason:
-    lower = roc_auc_lower_bound(metrics, confidence)
-    if "roc_auc" in intervals:
-        # With examples in groups, this interval is the wider one.
-        lower = min(lower, intervals["roc_auc"][0])
+    value, interval = metrics["roc_auc"], intervals.get("roc_auc", UNKNOWN)
+    bar = roc_auc_of_chance(metrics, confidence)
     text = (
-        f"ROC-AUC {figure('roc_auc', metrics['roc_auc'])}, at least {figure('roc_auc', lower)} "
-        f"with {(1 + confidence) / 2:.1%} confidence, against 0.500 of chance"
+        f"ROC-AUC {with_interval('roc_auc', value, interval)} against {figure('roc_auc', bar)}, "
+        f"which a model without skill exceeds in {(1 - confidence) / 2:.1%} of test splits"
     )
-    if not math.isnan(lower) and _too_few_for_chance(metrics, confidence):
-        return Reason(
-            metric="roc_auc",
-            value=metrics["roc_auc"],
-            bar=0.5,
-            verdict=INCONCLUSIVE,
-            text=f"{text}: too few examples; even a perfect ranking of "
-            f"{count(num_faults(metrics), 'fault')} would not differ from chance",
+    # With examples in groups, the interval is the stricter of the two conditions.
+    has_skill = value > bar and not interval[0] <= _CHANCE
+    verdict = two_valued(has_skill)
+    if value > bar and not has_skill:
+        text += "; the interval reaches down to chance, 0.500"
+    if not math.isnan(bar) and not math.isnan(value) and _too_few_for_chance(metrics, confidence):
+        verdict = INCONCLUSIVE
+        text += (
+            "; too few examples; even a perfect ranking of "
+            f"{count(num_faults(metrics), 'fault')} would not differ from chance"
         )
-    return Reason(
-        metric="roc_auc",
-        value=metrics["roc_auc"],
-        bar=0.5,
-        verdict=two_valued(lower > 0.5),
-        text=text,
-    )
+    return Reason(metric="roc_auc", value=value, bar=bar, verdict=verdict, text=text)
 
 
 def _too_few_for_chance(metrics: Metrics, confidence: float) -> bool:
     positives = num_faults(metrics)
     negatives = metrics["num_examples"] - positives
-    perfect = roc_auc_lower_bound({**metrics, "roc_auc": 1.0}, confidence)
-    return min(perfect, roc_auc_interval(1.0, positives, negatives, confidence)[0]) <= 0.5
+    lowest = roc_auc_interval(1.0, positives, negatives, confidence)[0]
+    return roc_auc_of_chance(metrics, confidence) >= 1.0 or lowest <= _CHANCE
 
 
-def roc_auc_lower_bound(metrics: Metrics, confidence: float) -> float:
-    """Returns the lower limit of ROC-AUC; NaN where a class is missing.
+def roc_auc_of_chance(metrics: Metrics, confidence: float) -> float:
+    """Returns the highest ROC-AUC that chance explains; NaN where a class is missing.
 
     The standard error is taken at chance: the question is whether a model without any skill would
     show this ROC-AUC, and at a perfect score the error at the observed value would be 0.
 
     Args:
         metrics: A model's metrics.
-        confidence: Two-sided confidence; the limit alone is exceeded with half of the rest.
+        confidence: Two-sided confidence; chance exceeds the value with half of the rest.
 
     References:
         Hanley & McNeil (1982), The meaning and use of the area under a ROC curve, Radiology 143,
@@ -126,7 +123,7 @@ def roc_auc_lower_bound(metrics: Metrics, confidence: float) -> float:
     if not positives or not negatives:
         return math.nan
     error = math.sqrt((positives + negatives + 1) / (12 * positives * negatives))
-    return metrics["roc_auc"] - float(stats.norm.ppf((1 + confidence) / 2)) * error
+    return _CHANCE + float(stats.norm.ppf((1 + confidence) / 2)) * error
 
 
 def cheaper_than_trivial(metrics: Metrics, cost: Cost) -> Reason:

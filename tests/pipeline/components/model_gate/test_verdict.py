@@ -10,8 +10,9 @@ from measuring.scores import decision_metrics, probability_metrics
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.reasons import Verdict
-from pipeline.components.model_gate.skill import roc_auc_lower_bound
+from pipeline.components.model_gate.skill import better_than_prior, roc_auc_of_chance
 from pipeline.components.model_gate.verdict import Terms, judge
+from pipeline.config import Gate
 
 # 3,130 healthy recordings and 112 faulty ones.
 LABELS = np.repeat([0, 1], [3130, 112])
@@ -102,16 +103,32 @@ def test_the_reasons_are_json_even_without_values():
 
 def test_the_bound_is_that_of_the_rank_sum_test():
     metrics = {
-        "roc_auc": 0.7,
         "true_positives": 8,
         "false_negatives": 2,
         "true_negatives": 85,
         "false_positives": 5,
     }
-    # sqrt((10 + 90 + 1) / (12 * 10 * 90)) = 0.0967; 0.7 - 1.9600 * 0.0967 = 0.5105.
-    assert roc_auc_lower_bound(metrics, 0.95) == pytest.approx(0.5105, abs=1e-4)
+    # sqrt((10 + 90 + 1) / (12 * 10 * 90)) = 0.0967; 0.5 + 1.9600 * 0.0967 = 0.6895.
+    assert roc_auc_of_chance(metrics, 0.95) == pytest.approx(0.6895, abs=1e-4)
     none = metrics | {"true_positives": 0, "false_negatives": 0}
-    assert math.isnan(roc_auc_lower_bound(none, 0.95))
+    assert math.isnan(roc_auc_of_chance(none, 0.95))
+
+
+@pytest.mark.parametrize(
+    ("lower", "passed", "ending"),
+    [
+        (0.61, True, "which a model without skill exceeds in 2.5% of test splits"),
+        (0.49, False, "; the interval reaches down to chance, 0.500"),
+    ],
+)
+def test_roc_auc_is_shown_with_its_interval_and_one_bar(lower, passed, ending):
+    metrics = measure(LABELS, skilled(), 0.5) | {"roc_auc": 0.8}
+    reasons = better_than_prior(metrics, {"roc_auc": (lower, 0.9)}, Gate(), 0.95)
+    [reason] = [reason for reason in reasons if reason.metric == "roc_auc"]
+    # 0.5 + 1.96 sqrt(3243 / (12 * 112 * 3130)) = 0.554
+    assert reason.text.startswith(f"ROC-AUC 0.800 [{lower:.3f}, 0.900] against 0.554, ")
+    assert reason.text.endswith(ending)
+    assert reason.passed == passed
 
 
 def test_a_split_with_one_fault_is_too_few_for_any_model():
