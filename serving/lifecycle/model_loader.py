@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from serving.errors import ServingError
 from serving.lifecycle.warmup import warm_up
@@ -89,15 +89,23 @@ class ModelLoader:
         if batching is None or not self._options.batches_per_model:
             return batching
         file = f"{folder}/{BATCHING_FILE}"
-        return read_batching_options(file) if file_exists(file) else None
+        if not file_exists(file):
+            return None
+        # As in TensorFlow Serving, the pool stays that of the server.
+        return replace(
+            read_batching_options(file),
+            num_batch_threads=batching.num_batch_threads,
+            thread_pool_name=batching.thread_pool_name,
+        )
 
     def _warm_up(self, model: LoadedModel, folder: str) -> None:
-        started, status, count = time.monotonic(), "OK", 1
+        started, status, count = time.monotonic(), "OK", None
         try:
             count = warm_up(model, folder, num_iterations=self._options.num_warm_up_iterations)
         except ServingError as error:
             status = error.code.name
             raise
         finally:
-            if count:
-                self._options.on_warm_up(folder, status, time.monotonic() - started, count)
+            if count != 0:  # there is a file
+                took_s = time.monotonic() - started
+                self._options.on_warm_up(folder, status, took_s, count or 0)

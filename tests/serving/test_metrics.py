@@ -1,3 +1,4 @@
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving import metrics as module
@@ -67,3 +68,33 @@ def test_versions_that_come_and_go_do_not_pile_up(monkeypatch):
         metrics.observe_request(asked, api="Predict", wire="REST", status="OK", seconds=0)
     counted = [key[3] for key in samples(metrics) if key[0] == "request_count_total"]
     assert counted == ["2", "3", "4"]
+
+
+def test_batches_are_measured_under_tensorflow_servings_names():
+    metrics = Metrics()
+    metrics.observe_batch("pool", [1, 2], [100e-6, 130e-6], 4)
+    values = {
+        (name, *labels): value
+        for (name, *labels), value in samples(metrics).items()
+        if not name.endswith("_bucket")
+    }
+    assert values["batching_session:input_batch_size_count",] == 2
+    assert values["batching_session:input_batch_size_sum",] == 3
+    assert values["batching_session:processed_batch_size_sum",] == 4
+    # 1 + 2 rows in a batch of 4: one of padding.
+    assert values["batching_session:padding_size_sum", "4"] == 1
+    assert values["batching_session:queuing_latency_sum", "pool"] == pytest.approx(230)
+    assert values["batching_session:wrapped_run_count_total",] == 1
+
+
+def test_a_counter_is_summed_over_its_labels_and_anything_else_is_zero():
+    metrics = Metrics()
+    for model in ("pumps", "valves"):
+        metrics.observe_request(
+            Asked(model, 1, "s"), api="Predict", wire="GRPC", status="OK", seconds=1
+        )
+    metrics.observe_warm_up("/models/pumps/1", "OK", 0.5, 7)
+    assert metrics.total("/tensorflow/serving/request_count") == 2
+    assert metrics.total("/tensorflow/serving/model_warmup_records_read") == 7
+    assert metrics.total("/tensorflow/serving/request_latency") == 0
+    assert metrics.total("/tensorflow/core/graph_runs") == 0

@@ -434,3 +434,69 @@ def test_a_wrong_batching_file_is_refused(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(ServingError, match=message):
         read_batching_options(str(file))
+
+
+def test_a_request_of_more_rows_than_a_batch_is_split_with_the_setting():
+    runner = DoublingRunner()
+    options = {"enable_large_batch_splitting": True, "max_execution_batch_size": 2}
+    batched = batching(runner, max_batch_size=5, **options)
+    x = np.arange(5.0)
+    assert batched.run({"x:0": x}, FETCHES)[0].tolist() == [0, 2, 4, 6, 8]
+    assert batched.submit({"x:0": x}, FETCHES).result(10)[0].tolist() == [0, 2, 4, 6, 8]
+    # Twice 5 rows, as 2 + 2 + 1.
+    assert sorted(len(run["x:0"]) for run in runner.runs) == [1, 1, 2, 2, 2, 2]
+    with pytest.raises(ServingError, match="Task size 6 is larger than maximum input batch size 5"):
+        batched.run({"x:0": np.arange(6.0)}, FETCHES)
+
+
+def test_a_request_that_is_split_fails_as_a_whole():
+    options = {"enable_large_batch_splitting": True, "max_execution_batch_size": 2}
+    batched = batching(DoublingRunner(), max_batch_size=5, **options)
+    with pytest.raises(ServingError, match="no 13"):
+        batched.run({"x:0": np.array([1.0, 2.0, 13.0])}, FETCHES)
+
+
+def test_each_batch_is_reported_with_its_requests_and_its_padding(pool):
+    runner, reports = DoublingRunner(), []
+    options = BatchingOptions(max_batch_size=4, allowed_batch_sizes=(1, 4), thread_pool_name="p")
+    with ThreadPoolExecutor(1) as leaders:
+        slots = threading.Semaphore(1)
+        batched = BatchingRunner(
+            runner, options, slots, leaders, lambda *report: reports.append(report)
+        )
+        run_together(pool, runner, batched, [1.0], [2.0, 3.0])
+    [alone, together] = reports
+    assert (alone[0], alone[1], alone[3]) == ("p", [1], 1)
+    # 1 + 2 rows, and one of padding.
+    assert (together[0], together[1], together[3]) == ("p", [1, 2], 4)
+    assert all(wait_s >= 0 for wait_s in together[2])
+    assert len(together[2]) == 2
+
+
+def test_every_field_of_a_batching_file_is_read(tmp_path):
+    file = tmp_path / "batching.config"
+    file.write_text(
+        "max_batch_size { value: 64 } batch_timeout_micros { value: 5 } "
+        "max_enqueued_batches { value: 7 } num_batch_threads { value: 3 } "
+        'thread_pool_name { value: "pool" } allowed_batch_sizes: 8 allowed_batch_sizes: 32 '
+        "pad_variable_length_inputs: true enable_large_batch_splitting { value: true } "
+        "max_execution_batch_size { value: 32 }"
+    )
+    assert read_batching_options(str(file)) == BatchingOptions(
+        max_batch_size=64,
+        batch_timeout_micros=5,
+        max_enqueued_batches=7,
+        num_batch_threads=3,
+        thread_pool_name="pool",
+        allowed_batch_sizes=(8, 32),
+        pad_variable_length_inputs=True,
+        enable_large_batch_splitting=True,
+        max_execution_batch_size=32,
+    )
+
+
+def test_without_splitting_a_batch_has_the_size_of_the_largest_request():
+    options = BatchingOptions(max_batch_size=64, max_execution_batch_size=32)
+    assert options.batch_limit == 64
+    with pytest.raises(ServingError, match="max_execution_batch_size must be positive and at most"):
+        BatchingOptions(max_batch_size=64, max_execution_batch_size=65)

@@ -11,6 +11,7 @@ from serving.errors import ServingError
 from serving.runtime.tensor_protos import (
     FilledTooLargeError,
     TensorParsingError,
+    fill_content,
     fill_proto,
     from_proto,
     from_protos,
@@ -144,3 +145,21 @@ def test_the_bound_is_that_of_the_whole_request():
 def test_values_that_the_request_holds_are_not_bounded():
     values = [0.0] * (2**22 + 1)  # 16 MiB and 4 bytes
     assert from_proto(shaped(DataType.DT_FLOAT, len(values), float_val=values)).size == len(values)
+
+
+@settings(deadline=None)
+@given(any_numbers)
+def test_numbers_come_back_from_content(array):
+    proto = TensorProto()
+    fill_content(proto, array)
+    np.testing.assert_array_equal(from_proto(proto), array)
+    np.testing.assert_array_equal(tf.make_ndarray(proto), array)
+
+
+def test_texts_come_back_from_content():
+    # A length of 300 takes two bytes.
+    array = np.array([[b"", b"a" * 300], ["\u00e9".encode(), b"\x00"]], object)
+    proto = TensorProto()
+    fill_content(proto, array)
+    assert not proto.string_val
+    assert from_proto(proto).tolist() == array.tolist()
