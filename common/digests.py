@@ -108,7 +108,7 @@ class KeptDigests:
             str(part)
             for part in (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         )
-        kept_identity, digest = self._kept.get(path, ("", ""))
+        kept_identity, digest = self._new.get(path) or self._kept.get(path) or ("", "")
         if kept_identity == identity:
             return digest, status.st_size
         is_settled = time.time() - status.st_ctime > _MIN_AGE_S

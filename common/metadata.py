@@ -129,8 +129,8 @@ def _open_sqlite(connection: ConnectionConfig, *, must_exist: bool) -> MetadataS
         return MetadataStore(connection)
     except RuntimeError as error:
         raise InputError(
-            f"Cannot open the metadata file {path}: {error}. Restore it, or move it away to begin "
-            "without a history."
+            f"Cannot open the metadata file {path}: {error}. Restore a copy of it; or, to begin "
+            f"without a history, move it and {path.parent / 'artifacts'} away."
         ) from error
 
 

@@ -42,6 +42,11 @@ class OutputFolder:
         """Log folder of all runs, written by `faultline runs tensorboard`."""
         return self.root / "tensorboard"
 
+    @property
+    def kept_digests(self) -> Path:
+        """File in which the digests of unchanged files are kept between runs."""
+        return self.root / "digests.json"
+
     def serving(self, name: str) -> Path:
         """Base path of a served model; its versions are the folders below."""
         return self.root / "serving" / name

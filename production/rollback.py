@@ -24,6 +24,7 @@ from pipeline.components.names import (
     WITHDRAWN_WHY,
 )
 from pipeline.components.pusher.version_folder import (
+    find_version_damage,
     model_digest,
     served_versions,
     withdrawn_folder,
@@ -100,6 +101,8 @@ def roll_back(
     source = base / str(target) if target in served else withdrawn_folder(base, target)
     if not (source / "saved_model.pb").is_file():
         raise InputError(f"{name}/{target} cannot be served: {source} has no saved_model.pb.")
+    if damage := find_version_damage(base, target):
+        raise InputError(f"{name}/{target} is damaged since its push: {damage}. {_listing(base)}")
     change = Change(
         name=name,
         before=served[-1] if served else target,

@@ -21,3 +21,5 @@ WITHDRAWN = "withdrawn"
 WITHDRAWN_DIGEST = "withdrawn_digest"
 # What the Pusher notes where it pushed nothing: the withdrawn version that has the same files.
 WITHDRAWN_VERSION = "withdrawn_version"
+# How the files of an artifact differ from those that its step published.
+DAMAGE = "damage"

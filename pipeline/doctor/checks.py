@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.output_folder import OutputFolder
+from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
 from pipeline.doctor.loading import MODULES, load_modules
 from pipeline.doctor.lock_file import Pin, read_lock, runtime_pins
 
@@ -38,6 +40,7 @@ class Check:
         ok: Whether the requirement is met.
         hint: Remedy if it is not met; otherwise empty.
         in_table: Whether the table shows the check even if it passes.
+        stops_run: Whether a run would fail if it does not pass.
     """
 
     name: str
@@ -46,10 +49,12 @@ class Check:
     ok: bool
     hint: str = ""
     in_table: bool = True
+    stops_run: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Returns the check as a JSON object."""
-        return {key: value for key, value in asdict(self).items() if key != "in_table"}
+        internal = {"in_table", "stops_run"}
+        return {key: value for key, value in asdict(self).items() if key not in internal}
 
 
 def run_checks(output_dir: Path, lock_path: Path) -> list[Check]:
@@ -68,6 +73,7 @@ def run_checks(output_dir: Path, lock_path: Path) -> list[Check]:
         check_beam_runner(loaded),
         check_free_disk(output_dir, _free_bytes),
         check_output_folder(output_dir),
+        *check_pushed_versions(output_dir),
     ]
 
 
@@ -230,6 +236,29 @@ def check_output_folder(output_dir: Path) -> Check:
     )
 
 
+def check_pushed_versions(output_dir: Path) -> list[Check]:
+    """Checks that the versions in service hold the files that were pushed; none without a push."""
+    root = OutputFolder(output_dir.absolute()).serving("x").parent
+    try:
+        bases = [base for base in sorted(root.iterdir()) if served_versions(base)]
+    except OSError:  # nothing was pushed, or the folder is not to be read
+        return []
+    damage = [
+        f"{base.name}/{version}: {change}"
+        for base in bases
+        for version, change in find_damaged_versions(base).items()
+    ]
+    check = Check(
+        name="Pushed versions",
+        found="; ".join(damage) or "unchanged since their push",
+        expected="the files that were pushed",
+        ok=not damage,
+        hint="The next run pushes the newest model again; withdraw an older one." if damage else "",
+        stops_run=False,
+    )
+    return [check] if bases else []
+
+
 def _existing_parent(path: Path) -> Path:
     path = path.absolute()
     # Unlike Path.exists, this one is False for a folder inside one that cannot be searched.
@@ -252,7 +281,8 @@ def render_checks(checks: Sequence[Check]) -> "RenderableType":
     # Packages share their hint: it is said once, with all their names.
     names = {hint: _names(wrong, hint) for hint in dict.fromkeys(check.hint for check in wrong)}
     hints = [Text.assemble((named, "red"), f": {hint}") for hint, named in names.items()]
-    verdict = "A run would fail here." if wrong else "This machine can run the pipeline."
+    stops = any(check.stops_run for check in wrong)
+    verdict = "A run would fail here." if stops else "This machine can run the pipeline."
     return Group(table, Text(), *hints, Text(verdict))
 
 

@@ -7,8 +7,6 @@ from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.reading.files.locations import Source, check_source, resolve_source
 
-_KEPT_DIGESTS = "digests.json"
-
 
 def find_source(config: Config, folder: OutputFolder) -> Source:
     """Returns the location of a use case's data; creates a built-in data set if needed.
@@ -23,7 +21,7 @@ def find_source(config: Config, folder: OutputFolder) -> Source:
     path = config.data.path or _materialise(config, folder)
     source = resolve_source(path, folder=config.folder, data=config.data)
     check_source(source, path=path)
-    return replace(source, kept_digests=str(folder.root / _KEPT_DIGESTS))
+    return replace(source, kept_digests=str(folder.kept_digests))
 
 
 def _materialise(config: Config, folder: OutputFolder) -> str:

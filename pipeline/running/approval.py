@@ -17,6 +17,7 @@ from pipeline.components.names import (
 from pipeline.lineage.graph import Artifact, Graph, read_graph
 from pipeline.lineage.references import match_run
 from pipeline.lineage.runs import run_output
+from pipeline.running.launching.artifact_checks import ArtifactChecks
 
 _LISTED = 5
 
@@ -67,10 +68,11 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
     properties[APPROVED_AT].int_value = int(time.time()) if now_s is None else now_s
     # TFX's Pusher and resolvers recognise a blessed model by this property.
     properties["blessed"].int_value = 1
-    store.put_artifacts([artifact])
     refused = Path(blessing.uri) / "NOT_BLESSED"
     if refused.exists():
         refused.rename(refused.with_name("BLESSED"))
+    ArtifactChecks(None).record(artifact)
+    store.put_artifacts([artifact])
     return run.id
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Event, Execution
 
-from pipeline.components.names import WITHDRAWN
+from pipeline.components.names import DAMAGE, WITHDRAWN
 from pipeline.running.steps import FIRST_TIME, UNCHANGED
 
 _NUM_FILES_NAMED = 3
@@ -27,7 +27,18 @@ def explain_execution(store: MetadataStore, execution: Execution, pipeline_name:
     if previous is None:
         return FIRST_TIME
     changes = input_changes(store, previous, execution) + _parameter_changes(previous, execution)
-    return ", ".join(changes) if changes else "an earlier result no longer exists"
+    return ", ".join(changes) if changes else _lost_result(store, previous)
+
+
+def _lost_result(store: MetadataStore, previous: Execution) -> str:
+    """Describes why the earlier result could not be used, although nothing else changed."""
+    ids = [event.artifact_id for event in store.get_events_by_execution_ids([previous.id])]
+    for artifact in store.get_artifacts_by_id(ids):
+        if DAMAGE in artifact.custom_properties:
+            return (
+                f"its earlier result is damaged: {artifact.custom_properties[DAMAGE].string_value}"
+            )
+    return "an earlier result no longer exists"
 
 
 def _previous(store: MetadataStore, execution: Execution, pipeline_name: str) -> Execution | None:

@@ -195,7 +195,7 @@ def _run_steps(
     # Importing TensorFlow and TFX takes seconds, so it happens only here, with a live line and with
     # the garbage collector disabled: repeated collections would take a quarter of the time.
     gc.disable()
-    from common.metadata import close_abandoned, connection_config, open_store
+    from common.metadata import connection_config, open_store
     from pipeline.components.facts import describe_step
     from pipeline.create import create_pipeline
     from pipeline.lineage.provenance import stamp_config, stamp_run
@@ -206,10 +206,7 @@ def _run_steps(
     gc.enable()
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
-    # On a shared server only this folder's runs are certainly dead, because we hold its lock.
-    own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
-    close_abandoned(store, run_ids=own_runs)
-    withdrawn = _settle_pushes(store, place)
+    withdrawn = _settle(store, place, shown)
     is_first_run = store.get_context_by_type_and_name("pipeline", place.config.name) is None
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
@@ -234,23 +231,55 @@ def _run_steps(
         ),
         place.run_id,
     )
-    for step in run_steps(compiled, connection, on_start=shown.step_started):
+    for step in run_steps(
+        compiled,
+        connection,
+        on_start=shown.step_started,
+        kept_digests=place.folder.kept_digests,
+    ):
         fact = describe_step(step.name, step.outputs)
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         _link_tensorboard(place.run_folder, step)
 
 
-def _settle_pushes(store: "MetadataStore", place: RunPlace) -> dict[str, Any]:
-    """Reconciles folders and cache with the record; returns what the Pusher must not push."""
+def _settle(store: "MetadataStore", place: RunPlace, shown: RunConsole) -> dict[str, Any]:
+    """Reconciles the record with the folders and says what differs.
+
+    Returns:
+        What the Pusher must not push.
+
+    Raises:
+        InputError: The record does not know the results in the folders.
+    """
+    from common.metadata import close_abandoned
+    from pipeline.running.launching.history import check_history
+
+    # On a shared server only this folder's runs are certainly dead, because we hold its lock.
+    own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
+    close_abandoned(store, run_ids=own_runs)
+    check_history(store, place.folder.artifacts / place.config.name)
+    return _settle_pushes(store, place, shown)
+
+
+def _settle_pushes(store: "MetadataStore", place: RunPlace, shown: RunConsole) -> dict[str, Any]:
     from pipeline.components.pusher.superseded import forget_superseded
+    from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
     from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
 
     names = (place.config.name, place.config.name + SHADOW_SUFFIX)
     bases = [place.folder.serving(name) for name in names]
     for base in bases:
         settle_versions(store, base)
-        forget_superseded(store, base)
+        damaged = find_damaged_versions(base, kept_digests=place.folder.kept_digests)
+        for version, change in damaged.items():
+            is_newest = version == served_versions(base)[-1]
+            remedy = "This run pushes its model again." if is_newest else "Do not serve it."
+            shown.say(
+                f"[yellow]![/yellow] The pushed version {base.name}/{version} is damaged: "
+                f"{escape(change)}. {remedy}"
+            )
+        forget_superseded(store, base, damaged=damaged)
     return withdrawn_notes(store, bases)
 
 

@@ -8,6 +8,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
@@ -18,13 +20,16 @@ from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from common.errors import InputError, StepFailedError
+from common.guards.stopping import as_stop, check_not_stopped, stop_number, stop_words
 from pipeline.remote.checks import check_endpoint
 from pipeline.remote.engines import EngineOptions
 from pipeline.running.cache_reasons import explain_execution
+from pipeline.running.launching.artifact_checks import ArtifactChecks, DamagedArtifactError
+from pipeline.running.launching.step_launcher import StepLauncher
 from pipeline.running.steps import StepResult, StepState
 
 StartCallback = Callable[[str], None]
@@ -50,6 +55,7 @@ def run_steps(
     connection: metadata_store_pb2.ConnectionConfig,
     *,
     on_start: StartCallback,
+    kept_digests: Path | None = None,
 ) -> Iterator[StepResult]:
     """Runs every node in order and yields its result as soon as it has ended.
 
@@ -57,6 +63,7 @@ def run_steps(
         compiled: The output of `compile_pipeline`.
         connection: Connection to ML Metadata.
         on_start: Called with a step's name when it starts.
+        kept_digests: File in which digests of unchanged files are kept between runs.
 
     Raises:
         InputError: A step rejected its input.
@@ -64,30 +71,43 @@ def run_steps(
     """
     deployment = runner_utils.extract_local_deployment_config(compiled)
     store = MetadataStore(connection)
-    for node in compiled.nodes:
-        node_id = node.pipeline_node.node_info.id
-        on_start(node_id)
-        started = time.monotonic()
-        try:
-            execution_id = _launch_patiently(compiled, node.pipeline_node, deployment, connection)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised again below
-            yield _stopped(node_id, error, time.monotonic() - started)
-            _raise_for_user(node_id, error)
-        yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+    checks = ArtifactChecks(kept_digests)
+    place = _Place(compiled, deployment, connection, checks)
+    try:
+        for node in compiled.nodes:
+            node_id = node.pipeline_node.node_info.id
+            on_start(node_id)
+            started = time.monotonic()
+            try:
+                check_not_stopped()
+                execution_id = _launch_patiently(place, node.pipeline_node)
+                check_not_stopped()
+            except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - raised again below
+                error = as_stop(caught)
+                yield _stopped(node_id, error, time.monotonic() - started)
+                _raise_for_user(node_id, error)
+            yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+    finally:
+        checks.save()
 
 
-def _launch_patiently(
-    compiled: pipeline_pb2.Pipeline,
-    node: pipeline_pb2.PipelineNode,
-    deployment: Any,
-    connection: metadata_store_pb2.ConnectionConfig,
-) -> int:
+@dataclass(frozen=True)
+class _Place:
+    """What every step of a run is launched with."""
+
+    compiled: pipeline_pb2.Pipeline
+    deployment: Any
+    connection: metadata_store_pb2.ConnectionConfig
+    checks: ArtifactChecks
+
+
+def _launch_patiently(place: _Place, node: pipeline_pb2.PipelineNode) -> int:
     """Launches a node; retries a Beam step on an engine once, because engines lose workers.
 
     A failed attempt publishes nothing: TFX deletes its output. There is no retry if the engine
     itself is gone.
     """
-    spec = runner_utils.extract_executor_spec(deployment, node.node_info.id)
+    spec = runner_utils.extract_executor_spec(place.deployment, node.node_info.id)
     args = tuple(getattr(spec, "beam_pipeline_args", ()))
     options = EngineOptions(args)
     tries = _TRIES_ON_ENGINE if args and not options.is_local else 1
@@ -97,11 +117,12 @@ def _launch_patiently(
         before_sleep=_report_retry,
         reraise=True,
     )
-    return int(patient(_launch, compiled, node, deployment, connection))
+    return int(patient(_launch, place, node))
 
 
 def _is_not_the_users(error: BaseException) -> bool:
-    return isinstance(error, Exception) and input_error_of(error) is None
+    is_final = isinstance(error, DamagedArtifactError) or not isinstance(error, Exception)
+    return not is_final and not stop_number() and input_error_of(error) is None
 
 
 def _answers(options: EngineOptions) -> bool:
@@ -119,20 +140,16 @@ def _report_retry(state: RetryCallState) -> None:
     _progress.info("the engine failed (%s); trying again", first_reason(str(error)))
 
 
-def _launch(
-    compiled: pipeline_pb2.Pipeline,
-    node: pipeline_pb2.PipelineNode,
-    deployment: Any,
-    connection: metadata_store_pb2.ConnectionConfig,
-) -> int:
+def _launch(place: _Place, node: pipeline_pb2.PipelineNode) -> int:
     node_id = node.node_info.id
-    info = launcher.Launcher(
+    info = StepLauncher(
+        checks=place.checks,
         pipeline_node=node,
-        mlmd_connection=metadata.Metadata(connection),
-        pipeline_info=compiled.pipeline_info,
-        pipeline_runtime_spec=compiled.runtime_spec,
-        executor_spec=runner_utils.extract_executor_spec(deployment, node_id),
-        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node_id),
+        mlmd_connection=metadata.Metadata(place.connection),
+        pipeline_info=place.compiled.pipeline_info,
+        pipeline_runtime_spec=place.compiled.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(place.deployment, node_id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(place.deployment, node_id),
     ).launch()
     if info is None or info.execution_id is None:
         raise RuntimeError(f"TFX did not run {node_id}: a required input does not exist.")
@@ -144,7 +161,7 @@ def _stopped(node_id: str, error: BaseException, duration_s: float) -> StepResul
     return StepResult(
         name=node_id,
         state=StepState.INTERRUPTED if interrupted else StepState.FAILED,
-        reason="stopped by Ctrl-C" if interrupted else type(error).__name__,
+        reason=stop_words(error) if interrupted else type(error).__name__,
         duration_s=duration_s,
         execution_id=None,
         outputs={},
@@ -153,7 +170,7 @@ def _stopped(node_id: str, error: BaseException, duration_s: float) -> StepResul
 
 def _raise_for_user(node_id: str, error: BaseException) -> None:
     """Raises the `InputError` in the exception's chain if there is one, else `StepFailedError`."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | DamagedArtifactError):
         raise error
     bad_input = input_error_of(error)
     if bad_input is not None:

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
+from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
@@ -15,6 +17,7 @@ from pipeline.components.facts import describe_step
 from pipeline.config import Config
 from pipeline.create import create_span_pipeline
 from pipeline.reading.files.locations import Source
+from pipeline.running.launching.artifact_checks import ArtifactChecks, give_up
 from pipeline.running.runner import StartCallback, compile_pipeline, run_steps
 from pipeline.running.steps import StepResult, StepState
 from pipeline.wiring.ingestion import acceptance_digest
@@ -62,7 +65,26 @@ class SpanPlace:
 def spans_to_read(store: MetadataStore, place: SpanPlace) -> list[int]:
     """Returns the spans of the window, except the newest, that no run has accepted yet."""
     window = find_window(place.source, acceptance_digest(place.config))
-    return [] if window is None else missing_spans(store, place.config.name, window)
+    if window is None:
+        return []
+    _give_up_damaged(store, place)
+    return missing_spans(store, place.config.name, window)
+
+
+def _give_up_damaged(store: MetadataStore, place: SpanPlace) -> None:
+    """Takes damaged examples out of the window, so that their span is read again."""
+    context = store.get_context_by_type_and_name("pipeline", place.config.name)
+    artifacts = [] if context is None else store.get_artifacts_by_context(context.id)
+    checks = ArtifactChecks(place.folder.kept_digests)
+    examples = [
+        artifact
+        for artifact in artifacts
+        if artifact.type == "Examples"
+        and artifact.state == Artifact.LIVE
+        and Path(artifact.uri).exists()
+    ]
+    give_up(store, checks.find_damaged(examples))
+    checks.save()
 
 
 def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterator[SpanResult]:
@@ -85,7 +107,10 @@ def read_span(place: SpanPlace, span: int, *, on_start: StartCallback) -> Iterat
     )
     done: list[StepResult] = []
     steps = run_steps(
-        compiled, place.connection, on_start=lambda name: on_start(f"Span {span}: {name}")
+        compiled,
+        place.connection,
+        on_start=lambda name: on_start(f"Span {span}: {name}"),
+        kept_digests=place.folder.kept_digests,
     )
     try:
         for step in steps:

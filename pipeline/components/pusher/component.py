@@ -13,6 +13,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
+from common.guards.manifests import Manifest, read_manifest
 from pipeline.components.names import ON_INCONCLUSIVE, SHADOW, WITHDRAWN
 from pipeline.components.pusher.version_folder import (
     model_digest,
@@ -67,7 +68,8 @@ class Executor(executor.Executor):  # type: ignore[misc]
             return
         # The archive first: once the version is in place, as little as possible can go wrong.
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
-        version = push_version(model, base, now_s=int(time.time()))
+        published = _published_files(input_dict, model)
+        version = push_version(model, base, now_s=int(time.time()), published=published)
         if shadow:
             pushed.set_int_custom_property(SHADOW, 1)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
@@ -99,6 +101,13 @@ def _withdrawn_before(
         return None
     notes: dict[str, str] | None = by_digest.get(model_digest(model))
     return notes
+
+
+def _published_files(input_dict: dict[str, list[Artifact]], model: Path) -> Manifest | None:
+    """Returns the model's files when the Trainer published them; None if it noted none."""
+    artifact = artifact_utils.get_single_instance(input_dict[standard_component_specs.MODEL_KEY])
+    manifest = read_manifest(artifact.mlmd_artifact.custom_properties)
+    return manifest and manifest.below(model.relative_to(artifact.uri).as_posix())
 
 
 def _base_path(exec_properties: dict[str, Any]) -> Path:

@@ -6,15 +6,20 @@ import shutil
 import uuid
 from pathlib import Path
 
-from common.digests import digest_files
+from common.digests import KeptDigests, digest_files, local_digest
+from common.errors import StepFailedError
+from common.guards.manifests import DigestFile, Manifest, find_change, make_manifest
+from common.guards.stopping import check_not_stopped
 
 # TensorFlow Serving looks at folders whose names are numbers; this one it never sees.
 _INCOMING = ".incoming-"
 # Nor this one, which keeps the versions that were taken out of service.
 _WITHDRAWN = ".withdrawn"
+# Beside the base paths: `NAME/VERSION.json` is the manifest of a version's files.
+_MANIFESTS = ".manifests"
 
 
-def push_version(model: Path, base: Path, *, now_s: int) -> Path:
+def push_version(model: Path, base: Path, *, now_s: int, published: Manifest | None = None) -> Path:
     """Copies a model into a new version folder, which appears with all its files at once.
 
     What a killed push left behind is removed. Where the newest version already holds the same
@@ -25,12 +30,16 @@ def push_version(model: Path, base: Path, *, now_s: int) -> Path:
         model: Folder of a SavedModel.
         base: Base path of the served model; its versions are the folders below.
         now_s: Seconds since the Unix epoch: the new version, unless one is as high already.
+        published: The model's files as the Trainer published them and the gate judged them; None
+            to take them as they are.
 
     Returns:
         The version's folder.
 
     Raises:
         FileNotFoundError: `model` holds no `saved_model.pb`.
+        StepFailedError: What would be pushed is not what was published.
+        Stopped: Somebody asked this process to stop.
     """
     if not (model / "saved_model.pb").is_file():
         raise FileNotFoundError(f"No saved_model.pb in {model}: nothing that could be served")
@@ -39,16 +48,85 @@ def push_version(model: Path, base: Path, *, now_s: int) -> Path:
         shutil.rmtree(leftover)
     newest = newest_if_same(model, base)
     if newest is not None:
+        _check_published(newest, published)
+        _write_manifest(base, int(newest.name), make_manifest(newest))
         return newest
     incoming = base / f"{_INCOMING}{uuid.uuid4().hex}"
     shutil.copytree(model, incoming)
     _sync_tree(incoming)
+    # The copy is checked: the model may have changed while it was copied.
+    _check_published(incoming, published)
     # The number of a withdrawn version is not given again: it names one model for ever.
     last = max(served_versions(base) + withdrawn_versions(base), default=-1)
     version = base / str(max(now_s, last + 1))
+    _write_manifest(base, int(version.name), make_manifest(incoming))
+    check_not_stopped()
     incoming.rename(version)
     _sync(base)
     return version
+
+
+def find_damaged_versions(base: Path, *, kept_digests: Path | None = None) -> dict[int, str]:
+    """Returns the versions in service whose files changed since the push, each with the change.
+
+    Args:
+        base: Base path of the served model.
+        kept_digests: File in which digests of unchanged files are kept; None to read every file.
+    """
+    kept = KeptDigests(kept_digests) if kept_digests else None
+    digest_file = kept.digest if kept else local_digest
+    changes = {
+        version: find_version_damage(base, version, digest_file=digest_file)
+        for version in served_versions(base)
+    }
+    if kept:
+        kept.save()
+    return {version: change for version, change in changes.items() if change}
+
+
+def find_version_damage(base: Path, version: int, *, digest_file: DigestFile = local_digest) -> str:
+    """Describes how a version differs from what was pushed; empty if it does not.
+
+    Args:
+        base: Base path of the served model.
+        version: A version in service or withdrawn. One without a manifest, which an earlier version
+            of Faultline pushed, is not checked.
+        digest_file: Returns the SHA-256 and the size of a file.
+    """
+    path = _manifest_path(base, version)
+    if not path.is_file():
+        return ""
+    try:
+        manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, TypeError, AttributeError):
+        return f"its manifest {path} cannot be read"
+    withdrawn = withdrawn_folder(base, version)
+    folder = withdrawn if withdrawn.is_dir() else base / str(version)
+    return find_change(folder, manifest, digest_file=digest_file)
+
+
+def _check_published(folder: Path, published: Manifest | None) -> None:
+    change = "" if published is None else find_change(folder, published)
+    if change:
+        raise StepFailedError(
+            f"The model is not the one that was judged: {change}. Nothing was pushed. Run again: "
+            "the Trainer will be repeated."
+        )
+
+
+def _write_manifest(base: Path, version: int, manifest: Manifest) -> None:
+    """Writes the manifest of a version before the version appears."""
+    path = _manifest_path(base, version)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".incoming")
+    draft.write_text(manifest.to_json() + "\n", encoding="utf-8")
+    _sync(draft)
+    draft.replace(path)
+    _sync(path.parent)
+
+
+def _manifest_path(base: Path, version: int) -> Path:
+    return base.parent / _MANIFESTS / base.name / f"{version}.json"
 
 
 def served_versions(base: Path) -> list[int]:

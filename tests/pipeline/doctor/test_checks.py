@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from pipeline.components.pusher.version_folder import push_version
 from pipeline.doctor import checks as doctor
 from pipeline.doctor import loading as doctor_loading
 from pipeline.doctor.checks import Check
@@ -210,6 +211,20 @@ def test_an_output_folder_that_cannot_be_written_is_wrong() -> None:
 
     assert not check.ok
     assert check.found.startswith("/proc/faultline: ")
+
+
+def test_a_damaged_version_in_service_is_named_and_does_not_stop_a_run(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "saved_model.pb").write_text("graph")
+    assert doctor.check_pushed_versions(tmp_path) == []
+    version = push_version(model, tmp_path / "serving" / "wells", now_s=100)
+    assert [check.ok for check in doctor.check_pushed_versions(tmp_path)] == [True]
+    (version / "saved_model.pb").write_text("half")
+    [check] = doctor.check_pushed_versions(tmp_path)
+    assert not check.ok
+    assert check.found == "wells/100: saved_model.pb has 4 bytes instead of 5"
+    assert "This machine can run the pipeline." in _rendered([check])
 
 
 def _rendered(checks: list[Check]) -> str:

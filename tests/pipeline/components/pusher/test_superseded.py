@@ -42,6 +42,14 @@ def test_a_version_that_was_deleted_is_pushed_anew(store, tmp_path):
     assert forget_superseded(store, tmp_path / "wells") == 1
 
 
+def test_a_newest_version_that_was_damaged_is_pushed_anew(store, tmp_path):
+    base = tmp_path / "wells"
+    (base / "9").mkdir(parents=True)
+    record_run(store, "run-9", serving=base, version="9")
+    assert forget_superseded(store, base, damaged={8}) == 0
+    assert forget_superseded(store, base, damaged={9}) == 1
+
+
 def test_refusals_and_other_models_are_none_of_its_business(store, tmp_path):
     record_run(store, "refused", serving=None)
     record_run(store, "other", serving=tmp_path / "pumps", version="1")

@@ -2,8 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import StepFailedError
+from common.guards.manifests import make_manifest
 from pipeline.components.pusher import version_folder
 from pipeline.components.pusher.version_folder import (
+    find_damaged_versions,
+    find_version_damage,
     model_digest,
     push_version,
     restore_version,
@@ -107,3 +111,49 @@ def test_a_folder_without_a_model_is_refused_and_nothing_is_made(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"No saved_model\.pb"):
         push_version(tmp_path / "empty", tmp_path / "base", now_s=1)
     assert not (tmp_path / "base").exists()
+
+
+def test_damage_to_a_version_is_seen_wherever_it_is_kept(tmp_path):
+    base = tmp_path / "base"
+    push_version(_model(tmp_path / "model"), base, now_s=100)
+    assert find_damaged_versions(base) == {}
+    graph = base / "100" / "saved_model.pb"
+    content = graph.read_bytes()
+    graph.write_bytes(content[:-1])
+    [(version, change)] = find_damaged_versions(base).items()
+    assert version == 100
+    assert change.startswith("saved_model.pb has ")
+    withdraw_version(base, 100)
+    assert find_version_damage(base, 100) == change
+    restore_version(base, 100)
+    graph.write_bytes(content)
+    assert find_damaged_versions(base) == {}
+
+
+def test_a_version_without_a_manifest_is_not_checked(tmp_path):
+    _model(tmp_path / "base" / "100")
+    assert find_damaged_versions(tmp_path / "base") == {}
+
+
+def test_a_manifest_that_cannot_be_read_is_damage(tmp_path):
+    base = tmp_path / "base"
+    push_version(_model(tmp_path / "model"), base, now_s=100)
+    (tmp_path / ".manifests" / "base" / "100.json").write_text("{")
+    assert "cannot be read" in find_damaged_versions(base)[100]
+
+
+def test_what_is_pushed_must_be_what_was_published(tmp_path):
+    model, base = _model(tmp_path / "model"), tmp_path / "base"
+    published = make_manifest(model)
+    (model / "saved_model.pb").write_text("another graph")
+    with pytest.raises(StepFailedError, match=r"not the one that was judged: saved_model.pb"):
+        push_version(model, base, now_s=100, published=published)
+    assert served_versions(base) == []
+
+
+def test_a_damaged_newest_version_is_pushed_anew(tmp_path):
+    model, base = _model(tmp_path / "model"), tmp_path / "base"
+    push_version(model, base, now_s=100)
+    (base / "100" / "saved_model.pb").write_text("half")
+    assert push_version(model, base, now_s=100).name == "101"
+    assert list(find_damaged_versions(base)) == [100]

@@ -1,0 +1,1 @@
+"""What a run is protected by: digests of artifacts, redaction of secrets, one way to stop."""
