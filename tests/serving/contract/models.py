@@ -26,7 +26,7 @@ ECHOES = {
     "echo_complex": tf.complex64,
     "echo_string": tf.string,
 }
-NAMED = ("mixed", "two_outputs", "scalar_output", "matrix", "missing_variable")
+NAMED = ("mixed", "two_outputs", "scalar_output", "matrix", "missing_variable", "native")
 SPACED_NAME = "half plus two"
 
 

@@ -325,6 +325,166 @@ def test_a_changed_config_file_is_read_again(opened):
     assert (models.offset("second"), models.offset("m")) == (5.0, 1.0)
 
 
+@row("metrics: batching_session")
+def test_batches_are_measured(opened):
+    opened[0].server.rest.predict("m", X)
+    lines = opened[0].server.rest.get("/metrics/here").body.decode().splitlines()
+    names = {line.partition("{")[0].partition(" ")[0] for line in lines}
+    prefix = ":tensorflow:serving:batching_session:"
+    assert f"{prefix}wrapped_run_count" in names
+    sampled = ("queuing_latency", "input_batch_size", "padding_size", "processed_batch_size")
+    assert {f"{prefix}{name}_count" for name in sampled} <= names
+
+
+@row("gRPC: metric_names of a reload")
+def test_a_reload_answers_the_increase_of_counters(plain):
+    from tensorflow_serving.apis import model_management_pb2
+
+    request = model_management_pb2.ReloadConfigRequest(metric_names=["/tensorflow/nothing"])
+    request.config.model_config_list.config.add(
+        name="m", base_path=str(plain.folder / "m"), model_platform="tensorflow"
+    )
+    answer = plain.server.grpc.models.HandleReloadConfigRequest(request, timeout=60)
+    got = [(metric.name, metric.int64_value_increase) for metric in answer.metric]
+    assert got == [("/tensorflow/nothing", 0)]
+
+
+@pytest.fixture(scope="module")
+def rarer(launch, tmp_path_factory):
+    """Flags that few use, and values that change nothing; its model has no method names."""
+    from tests.serving import tiny_models
+
+    folder = tmp_path_factory.mktemp("rarer")
+    tiny_models.native(folder / "m" / "1")
+    tiny_models.half_plus_two(folder / "batched" / "1")
+    (folder / "batched" / "1" / "batching_params.pbtxt").write_text(
+        "max_batch_size { value: 4 } enable_large_batch_splitting { value: true } "
+        "max_execution_batch_size { value: 2 }",
+        encoding="utf-8",
+    )
+    (folder / "session.config").write_text("log_device_placement: false", encoding="utf-8")
+    server = launch(
+        model_config_file=write_config(
+            folder, {"m": (folder / "m", ""), "batched": (folder / "batched", "")}
+        ),
+        enable_signature_method_name_check="true",
+        enable_serialization_as_tensor_content="true",
+        enable_batching="true",
+        enable_per_model_batching_parameters="true",
+        tensorflow_session_config_file=folder / "session.config",
+        rest_api_timeout_in_ms=0,
+        num_request_iterations_for_warmup=0,
+        model_config_file_poll_wait_seconds=-1,
+        ssl_config_file="",
+        platform_config_file="",
+        thread_pool_factory_config_file="",
+        mixed_precision="",
+        rest_api_num_threads=16,
+        grpc_max_threads=16,
+        num_load_threads=2,
+        num_unload_threads=2,
+        flush_filesystem_caches="false",
+        use_alts_credentials="false",
+        per_process_gpu_memory_fraction=0,
+        remove_unused_fields_from_bundle_metagraph="true",
+        prefer_tflite_model="false",
+        num_tflite_pools=4,
+        num_tflite_interpreters_per_pool=1,
+        xla_cpu_compilation_enabled="false",
+        xla_gpu_compilation_enabled="false",
+        enable_profiler="false",
+        skip_initialize_tpu="true",
+    )
+    return server.wait_until_open()
+
+
+@row("flags: values that change nothing")
+@row("flag: --tensorflow_session_config_file")
+def test_a_server_with_rarer_flags_answers(rarer):
+    assert rarer.rest.get("/v1/models/m").status == 200
+
+
+@row("flag: --enable_signature_method_name_check")
+def test_method_names_are_checked_with_the_flag(rarer):
+    body = {"signature_name": "no_method", "examples": [{}]}
+    answer = rarer.rest.post("/v1/models/m:regress", body)
+    message = "Expected regression signature method_name to be tensorflow/serving/regress. Was: "
+    assert (answer.status, answer.error) == (400, message)
+    body = {"signature_name": "no_method", "instances": ["a"]}
+    assert rarer.rest.predict("m", body).status == 500
+
+
+@row("flag: --enable_serialization_as_tensor_content")
+def test_outputs_are_tensor_content_with_the_flag(rarer):
+    import numpy as np
+
+    output = predict(rarer.grpc, "batched").outputs["y"]
+    assert (list(output.float_val), output.tensor_content) == ([], np.float32(2).tobytes())
+
+
+@row("flag: --enable_per_model_batching_parameters")
+@row("batching: fields of the file")
+def test_only_a_model_with_batching_settings_batches(rarer):
+    # Four rows run as twice two; the model without settings takes any number.
+    answer = rarer.rest.predict("batched", {"instances": [0.0] * 4})
+    assert answer.json == {"predictions": [2.0] * 4}
+    assert rarer.rest.predict("batched", {"instances": [0.0] * 5}).status == 400
+    body = {"signature_name": "left", "instances": ["a"] * 2000}
+    assert rarer.rest.predict("m", body).status == 200
+
+
+@row("flag: --version")
+def test_the_version_is_printed(launch):
+    server = launch(version="true")
+    assert server.wait_for_exit() == 0
+    assert "TensorFlow ModelServer: " in server.output()
+    assert "TensorFlow Library: " in server.output()
+
+
+@row("flag: --ssl_config_file")
+def test_with_tls_plain_text_gets_no_answer(launch, tmp_path_factory):
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    from tests.serving import tiny_models
+    from tests.serving.certificates import make_identity
+    from tests.serving.certificates import write_config as write_ssl_config
+
+    folder = tmp_path_factory.mktemp("tls")
+    tiny_models.half_plus_two(folder / "m" / "1")
+    authority = make_identity("authority")
+    identity = make_identity("server", authority)
+    server = launch(
+        model_name="m",
+        model_base_path=folder / "m",
+        enable_grpc_healthcheck_service="true",
+        ssl_config_file=write_ssl_config(
+            folder / "ssl.config", identity.key_pem, identity.certificate_pem
+        ),
+    ).wait_until_open()
+    request = health_pb2.HealthCheckRequest(service="ModelService")
+    credentials = grpc.ssl_channel_credentials(authority.certificate_pem)
+    with grpc.secure_channel(server.grpc_address, credentials) as channel:
+        assert health_pb2_grpc.HealthStub(channel).Check(request, timeout=30).status == 1
+    with (
+        grpc.insecure_channel(server.grpc_address) as channel,
+        pytest.raises(grpc.RpcError) as caught,
+    ):
+        health_pb2_grpc.HealthStub(channel).Check(request, timeout=30)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+@row("flags: a negative poll wait never polls")
+def test_a_negative_poll_wait_waits_for_ever(launch, tmp_path_factory):
+    from tests.serving import tiny_models
+
+    folder = tmp_path_factory.mktemp("never")
+    tiny_models.half_plus_two(folder / "m" / "1")
+    server = launch(model_name="m", model_base_path=folder / "m", file_system_poll_wait_seconds=-1)
+    assert not within(server.is_open, timeout_s=10.0)
+    assert server.process.poll() is None, server.output()
+
+
 @row("flag: --enable_grpc_healthcheck_service")
 @row("health: on")
 def test_health_is_on_with_the_flag(stubs):

@@ -191,6 +191,39 @@ def test_multi_inference_runs_several_signatures(stubs, apis, examples):
     assert first.model_spec.version.value == 1
 
 
+@row("gRPC: a signature of any method name")
+@pytest.mark.parametrize("signature", ["predict_method", "no_method"])
+def test_signatures_of_any_method_name_answer(stubs, apis, predict, signature):
+    request = apis.Regress()
+    choose(request.model_spec, name="native", signature=signature)
+    request.input.example_list.examples.add()
+    answer = stubs.prediction.Regress(request, timeout=30)
+    assert [entry.value for entry in answer.result.regressions] == [0.0]
+    request = predict({"inputs": [b"abc"]}, name="native", signature=signature)
+    answer = stubs.prediction.Predict(request, timeout=30)
+    assert list(answer.outputs["outputs"].float_val) == [3.0]
+
+
+@row("gRPC: a signature of any method name")
+def test_classify_answers_for_a_signature_of_predict(stubs, apis):
+    request = apis.Classify()
+    choose(request.model_spec, name="native", signature="scores")
+    request.input.example_list.examples.add()
+    (one,) = stubs.prediction.Classify(request, timeout=30).result.classifications
+    assert [entry.score for entry in one.classes] == [0.0]
+
+
+@row("gRPC: MultiInference")
+def test_signatures_with_inputs_of_their_own_share_a_run(stubs, apis):
+    request = apis.MultiInference()
+    for name in ("left", "right"):
+        task = request.tasks.add(method_name="tensorflow/serving/regress")
+        choose(task.model_spec, name="native", signature=name)
+    request.input.example_list.examples.add()
+    got = stubs.prediction.MultiInference(request, timeout=30).results
+    assert [one.regression_result.regressions[0].value for one in got] == [0.0, 10.0]
+
+
 @row("gRPC: GetModelMetadata")
 def test_metadata_holds_the_signatures(stubs, apis):
     request = apis.Metadata(metadata_field=["signature_def"])
@@ -451,3 +484,14 @@ def test_health_knows_both_services(stubs, service):
     check = health_pb2_grpc.HealthStub(stubs.channel).Check
     answer = check(health_pb2.HealthCheckRequest(service=service), timeout=30)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@row("health: Watch")
+@pytest.mark.parametrize(("service", "state"), [("ModelService", 1), ("nobody", 3)])
+def test_watch_sends_the_state_at_once(stubs, service, state):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    watch = health_pb2_grpc.HealthStub(stubs.channel).Watch
+    states = watch(health_pb2.HealthCheckRequest(service=service), timeout=30)
+    assert next(states).status == state  # SERVING, SERVICE_UNKNOWN
+    states.cancel()

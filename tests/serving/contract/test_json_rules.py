@@ -77,6 +77,23 @@ def test_the_first_of_equal_keys_wins(rest):
     assert (answer.status, answer.json) == (200, {"predictions": [1.0]})
 
 
+@row("JSON: a byte order mark")
+def test_a_byte_order_mark_is_skipped(rest):
+    answer = rest.predict("echo_float", b'\xef\xbb\xbf{"instances": [1.0]}')
+    assert (answer.status, answer.json) == (200, {"predictions": [1.0]})
+
+
+@row("JSON: a feature that stands twice")
+def test_the_last_of_equal_features_counts_and_each_is_checked(rest):
+    path = "/v1/models/half_plus_two/versions/1:regress"
+    body = '{"signature_name": "regress_x_to_y", "examples": [{"x": %s, "x": 2.0}]}'
+    # 2 / 2 + 2
+    assert rest.post(path, body % "6.0").json == {"results": [3.0]}
+    answer = rest.post(path, body % "null")
+    message = "Feature: x has element with unexpected JSON type: Null"
+    assert (answer.status, answer.error) == (400, message)
+
+
 @row("JSON: nesting")
 @pytest.mark.parametrize("around", ["{}", '{{"instances": {}}}', '{{"inputs": {}}}'])
 def test_half_a_million_brackets_are_answered(rest, around):

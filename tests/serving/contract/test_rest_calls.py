@@ -1,7 +1,9 @@
 """REST: paths, headers, the six calls, and how statuses map to HTTP."""
 
 import gzip
+import http.client
 import re
+import socket
 
 import pytest
 
@@ -64,11 +66,37 @@ def test_metadata_is_of_the_version_that_the_path_names(rest, which, version):
     assert answer.json["model_spec"]["version"] == version
 
 
-@row("path: query string ignored")
-def test_a_query_string_changes_nothing(rest):
-    answer = rest.post("/v1/models/half_plus_two/versions/1:predict?a=/b:c", X)
-    assert answer.json == {"predictions": OF_VERSION[1]}
-    assert rest.get("/v1/models/half_plus_two?x=1").status == 200
+@row("path: the query string belongs to the path")
+def test_a_query_string_belongs_to_the_path(rest):
+    path = "/v1/models/half_plus_two:predict?key=x"
+    answer = rest.post(path, X)
+    assert (answer.status, answer.error) == (400, f"Malformed request: POST {path}")
+    answer = rest.get("/v1/models/half_plus_two?x=1")
+    message = "Could not find any versions of model half_plus_two?x=1"
+    assert (answer.status, answer.error) == (404, message)
+
+
+@row("HTTP: TRACE 501")
+def test_trace_is_not_implemented(rest):
+    answer = rest.call("TRACE", "/v1/models/half_plus_two")
+    assert (answer.status, answer.headers["content-type"]) == (501, "text/html")
+
+
+@row("HTTP: keep-alive in HTTP/1.0")
+def test_http_1_0_keeps_a_connection_that_asks_for_it(rest):
+    host, port = rest.address.rsplit(":", 1)
+    head = b"GET /v1/models/half_plus_two HTTP/1.0\r\n"
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        for _ in range(2):
+            connection.sendall(head + b"Connection: keep-alive\r\n\r\n")
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == 200
+            assert answer.getheader("connection").lower() == "keep-alive"
+            answer.read()
+        connection.sendall(head + b"\r\n")
+        while connection.recv(2**16):
+            pass  # ends only if the server closes the connection
 
 
 @row("path: names are percent-decoded")
