@@ -204,8 +204,8 @@ _COLUMNS: _Columns = {
     "recall": _metric_cell("recall"),
     "verdict": lambda row: _VERDICT_STYLES.get(row.verdict, escape(row.verdict)),
     "version": _version_text,
-    "time": lambda row: _duration_text(row.duration_s),
+    "in steps": lambda row: _duration_text(row.duration_s),
 }
-_NUMBERS = {"PR-AUC", "ROC-AUC", "recall", "time"}
+_NUMBERS = {"PR-AUC", "ROC-AUC", "recall", "in steps"}
 # The columns that a narrow terminal does without, the least important first.
-_DROPPED_FIRST = ("cached", "ROC-AUC", "time", "code", "data", "recall", "PR-AUC", "verdict")
+_DROPPED_FIRST = ("cached", "ROC-AUC", "in steps", "code", "data", "recall", "PR-AUC", "verdict")

@@ -16,11 +16,14 @@ _PAGES = (
     ("model", "ModelPage", "model.html"),
     ("errors", "ErrorAnalysis", "errors.html"),
 )
+_GATE = "AnomalyGate"
 _PLOTLY_FILE = "assets/plotly.min.js"
 
 
 def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
     """Publishes the pages that a run made or took from the cache.
+
+    A run that AnomalyGate stopped gets its data page here.
 
     Pages of earlier runs are kept. The pages `PAGE-NAME.html` are copies, not links, so that a copy
     of the folder works anywhere.
@@ -36,11 +39,11 @@ def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
     stamp = make_stamp(graph, run)
     latest = []
     for name, type_name, file_name in _PAGES:
-        artifact = run_output(graph, run, type_name)
-        source = None if artifact is None else Path(artifact.uri) / file_name
-        if source is None or not source.is_file():
+        html = _page_of_step(graph, run, type_name, file_name)
+        if html is None and name == "data":
+            html = _page_of_refused_data(graph, run, reports)
+        if html is None:
             continue
-        html = source.read_text(encoding="utf-8")
         if HISTORY_MARK in html:
             html = html.replace(HISTORY_MARK, render_history(graph, run))
         publish_page(html, name, stamp, reports)
@@ -50,6 +53,21 @@ def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
     if reports.is_dir():  # a stopped run may have left other reports there
         write_index(reports)
     return [*latest, reports / INDEX_FILE] if latest else []
+
+
+def _page_of_step(graph: Graph, run: Run, type_name: str, file_name: str) -> str | None:
+    artifact = run_output(graph, run, type_name)
+    source = None if artifact is None else Path(artifact.uri) / file_name
+    return source.read_text(encoding="utf-8") if source is not None and source.is_file() else None
+
+
+def _page_of_refused_data(graph: Graph, run: Run, reports: Path) -> str | None:
+    if not any(step.node == _GATE and step.state == "failed" for step in run.steps):
+        return None
+    # It imports TensorFlow, which publishing another page does not need.
+    from pipeline.publishing.stopped_run import render_refused_data
+
+    return render_refused_data(graph, run, reports)
 
 
 def publish_page(html: str, name: str, stamp: Stamp, reports: Path) -> Path:

@@ -17,6 +17,7 @@ from rich.markup import escape
 
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, captured_output, exclusive, open_output
+from common.paths import shown_path
 from pipeline.agreement import check_agreement
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
@@ -139,17 +140,25 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
         except (Exception, KeyboardInterrupt) as error:
             summary.stop(error)
             _log_traceback(error)
+            _close(place, shown, summary, started)
+            if isinstance(error, InputError) and summary.pages:
+                page = shown_path(summary.pages[0])
+                raise InputError(f"{error}\nThe page of the data: {page}") from error
             if isinstance(error, InputError | KeyboardInterrupt):
                 raise
             log = place.run_folder / "run.log"
             raise StepFailedError(f"{error}\nTraceback and library log: {log}") from error
-        finally:
-            summary.duration_s = time.monotonic() - started
-            summary.tracking = _track(place, shown)
-            summary.pages = _publish(place, shown) if summary.steps else []
-            summary.write()
+        _close(place, shown, summary, started)
     render_summary(summary, console)
     return summary
+
+
+def _close(place: RunPlace, shown: RunConsole, summary: RunSummary, started: float) -> None:
+    """Exports, publishes and records a run that has ended."""
+    summary.duration_s = time.monotonic() - started
+    summary.tracking = _track(place, shown)
+    summary.pages = _publish(place, shown) if summary.steps or summary.spans else []
+    summary.write()
 
 
 def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:

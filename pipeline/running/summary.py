@@ -54,7 +54,7 @@ class RunSummary:
         steps: The steps so far, each a JSON object.
         facts: Key figures by the step's name.
         spans: Findings for each span that was read before the newest.
-        duration_s: Wall time in seconds.
+        duration_s: Wall time of the whole command in seconds; `steps_s` is the part in steps.
         provenance: Code, data and environment; see `pipeline.lineage.provenance`.
         tracking: Where the run was exported to, or why it was not.
         pages: Paths of the run's reports, the index last.
@@ -113,6 +113,11 @@ class RunSummary:
     def _verdict(self) -> dict[str, Any]:
         return dict(self.facts["ModelGate"].values) if "ModelGate" in self.facts else {}
 
+    @property
+    def steps_s(self) -> float:
+        """Time in steps in seconds, those of earlier spans included."""
+        return float(sum(step["duration_s"] for step in (*self.steps, *self.spans)))
+
     def add_step(self, step: StepResult, fact: Fact) -> None:
         """Adds a finished step."""
         self.facts[step.name] = fact
@@ -157,6 +162,7 @@ class RunSummary:
             "shadow": self.shadow,
             "withdrawn": self.withdrawn,
             "duration_s": round(self.duration_s, 3),
+            "steps_s": round(self.steps_s, 3),
             "log": str(self.run_folder / "run.log"),
             "pages": self.pages,
             "hints": self.hints,
@@ -192,7 +198,8 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     for page in values["pages"]:
         console.print(f"Report: {escape(shown_path(page))}", highlight=False, soft_wrap=True)
     console.print(
-        f"[dim]{format_duration(summary.duration_s)}; log "
+        f"[dim]{format_duration(summary.duration_s)}, {format_duration(summary.steps_s)} of it in "
+        "steps; log "
         f"{escape(shown_path(values['log']))}[/dim]",
         highlight=False,
         soft_wrap=True,

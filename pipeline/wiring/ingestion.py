@@ -107,7 +107,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         report=anomaly_gate.outputs["report"],
         name=config.name,
         label=config.label.column,
-        features=features_to_json({**_times(config), **config.features}),
+        features=features_to_json(page_features(config)),
         code_digest=step_code("DataReport"),
     )
     nodes = [example_gen, statistics_gen, schema_gen, curated, earlier, validator]
@@ -119,14 +119,14 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
     )
 
 
-def _times(config: Config) -> dict[str, Feature]:
-    """The columns that hold points in time, features or not."""
+def page_features(config: Config) -> dict[str, Feature]:
+    """Returns the features, and the other columns that hold points in time."""
     formats = config.data.columns
     names = [name for name, form in formats.items() if form.type == "time"]
     if config.split.strategy == "time" and config.split.column:
         names.append(config.split.column)
     elapsed = {name for name, form in formats.items() if form.elapsed}
-    return {name: Time() for name in names if name not in elapsed}
+    return {name: Time() for name in names if name not in elapsed} | dict(config.features)
 
 
 def needed_columns(config: Config) -> list[str]:

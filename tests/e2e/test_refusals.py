@@ -79,6 +79,12 @@ def test_a_value_outside_the_schemas_domain_stops_before_transform_in_words(serv
     assert steps["AnomalyGate"] == "failed"
     assert "Transform" not in steps
     assert "unheard of" in (served.output / "reports" / "anomalies-wells.md").read_text()
+    page = served.output / "reports" / "data-wells.html"
+    assert done.err.rstrip().splitlines()[-1].endswith(f"{page.relative_to(served.cwd)}")
+    text = page.read_text()
+    assert "The data stopped the run" in text
+    assert "unheard of" in text
+    assert _summary(served)["run_id"] in text
     assert _content(served.output / "serving") == before
 
 

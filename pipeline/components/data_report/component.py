@@ -1,6 +1,7 @@
 """The DataReport component: a leaf of the pipeline that training does not wait for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
@@ -17,7 +18,7 @@ from tfx.types.standard_artifacts import (
 )
 
 from common.example_files import read_batches, split_files, split_folder
-from models.features import Signal, features_from_json, of_kind
+from models.features import FeatureTable, Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.component import REPORT_FILE
 from pipeline.components.data_report.alerts import find_alerts
 from pipeline.components.data_report.correlations import Floats
@@ -71,21 +72,64 @@ def DataReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel
         features: The features table as JSON, for signals, units and times.
         code_digest: Digest of the code that decides the result.
     """
-    table = features_from_json(features)
+    sources = DataSources(
+        examples=examples.uri,
+        statistics=statistics.uri,
+        anomalies=anomalies.uri,
+        splits=tuple(artifact_utils.decode_split_names(statistics.split_names)),
+    )
+    html = make_page(
+        sources, _gate_notes(report), name=name, label=label, features=features_from_json(features)
+    )
+    output = Path(page.uri)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / PAGE_FILE).write_text(html, encoding="utf-8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSources:
+    """The artifacts that the page shows.
+
+    Attributes:
+        examples: Folder of the examples; train is read once.
+        statistics: Folder of TFDV's statistics of all splits.
+        anomalies: Folder of ExampleValidator's results, with the distances to an earlier span.
+        splits: The splits.
+    """
+
+    examples: str
+    statistics: str
+    anomalies: str
+    splits: tuple[str, ...]
+
+
+def make_page(
+    sources: DataSources, notes: GateNotes, *, name: str, label: str, features: FeatureTable
+) -> str:
+    """Returns the page as HTML.
+
+    Args:
+        sources: The artifacts.
+        notes: AnomalyGate's notes.
+        name: Name of the use case.
+        label: The label column.
+        features: The features table, for signals, units and times.
+    """
     splits = {
-        split: _read_statistics(f"{split_folder(statistics.uri, split)}/{STATISTICS_FILE}")
-        for split in artifact_utils.decode_split_names(statistics.split_names)
+        split: _read_statistics(f"{split_folder(sources.statistics, split)}/{STATISTICS_FILE}")
+        for split in sources.splits
     }
-    columns = summarise_columns(splits, table)
+    columns = summarise_columns(splits, features)
     numbers = [column for column in columns if column.kind in {"number", "time"}]
     train = read_train(
-        read_batches(*split_files(examples.uri, "train")),
+        read_batches(*split_files(sources.examples, "train")),
         label,
         [column.name for column in numbers if not column.is_time][:_MAX_CORRELATED],
         _edges([column for column in numbers if column.name != label]),
-        of_kind(table, Signal),
+        of_kind(features, Signal),
     )
-    folder = split_folder(anomalies.uri, "train")
+    folder = split_folder(sources.anomalies, "train")
+    correlations = (train.correlated, train.correlations)
     figures = DataFigures(
         balance=class_balance(splits, label),
         columns=columns,
@@ -94,12 +138,10 @@ def DataReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel
             DriftReport.from_json(_read(f"{folder}/{DRIFT_FILE}").decode()),
         ),
         train=train,
-        alerts=find_alerts(splits["train"], table, (train.correlated, train.correlations), label),
-        notes=_gate_notes(report),
+        alerts=find_alerts(splits["train"], features, correlations, label),
+        notes=notes,
     )
-    output = Path(page.uri)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / PAGE_FILE).write_text(render_page(name, figures, table), encoding="utf-8")
+    return render_page(name, figures, features)
 
 
 def _edges(columns: Sequence[ColumnSummary]) -> dict[str, Floats]:
@@ -116,7 +158,7 @@ def _edges(columns: Sequence[ColumnSummary]) -> dict[str, Floats]:
 def _gate_notes(report: ExampleValidationMetrics) -> GateNotes:
     return GateNotes(
         drift=report.get_string_custom_property(DRIFT_KEY),
-        warnings=_read(f"{report.uri}/{REPORT_FILE}").decode().strip(),
+        findings=_read(f"{report.uri}/{REPORT_FILE}").decode().strip(),
     )
 
 

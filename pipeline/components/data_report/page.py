@@ -16,15 +16,17 @@ from pipeline.components.pages.layout import finite_or_none, render, titled
 
 @dataclass(frozen=True, kw_only=True)
 class GateNotes:
-    """AnomalyGate's notes on accepted data.
+    """AnomalyGate's notes on the data.
 
     Attributes:
         drift: How drift was checked.
-        warnings: Its warnings as text, or empty.
+        findings: Its findings as text, or empty; of accepted data, all are warnings.
+        is_accepted: Whether the run went on.
     """
 
     drift: str = ""
-    warnings: str = ""
+    findings: str = ""
+    is_accepted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

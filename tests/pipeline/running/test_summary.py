@@ -51,6 +51,15 @@ def test_a_blessed_model_is_said_to_be_pushed_and_how_to_serve_it(tmp_path):
     assert "Serve it: faultline serve --output /out" in text
 
 
+def test_the_last_line_says_how_much_of_the_time_the_steps_took(tmp_path):
+    summary = _summary(tmp_path)
+    summary.spans.append({"duration_s": 5.0})
+    summary.duration_s = 20.0
+    # Two steps of 1.235 s and a span of 5 s; `faultline runs` shows this part.
+    assert "20 s, 7.5 s of it in steps; log " in _text(summary)
+    assert summary.to_json()["steps_s"] == 7.47
+
+
 def test_a_blank_in_the_output_folder_is_quoted_in_the_command(tmp_path):
     summary = _summary(tmp_path)
     pushed = {"pushed_version": "17", "pushed_destination": "/my data/serving/pumps/17"}

@@ -108,7 +108,7 @@ def page(train):
         drift=[],
         train=train,
         alerts=[Alert(HOSTILE, "is constant")],
-        notes=GateNotes(drift="drift not checked", warnings=f"- `{HOSTILE}` in train"),
+        notes=GateNotes(drift="drift not checked", findings=f"- `{HOSTILE}` in train"),
     )
     return render_page("wells", figures, FEATURES)
 
