@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,22 +58,41 @@ def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        from common.errors import InputError, StepFailedError
+        from common.guards.stopping import as_stop, stop_number, stop_signals
 
-        try:
-            code = command(*args, **kwargs)
-        except InputError as error:
-            click.echo(f"Error: {error}", err=True)
-            code = EXIT_BAD_INPUT
-        except StepFailedError as error:
-            click.echo(f"Error: {error}", err=True)
-            code = EXIT_ERROR
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            code = EXIT_INTERRUPTED
+        with stop_signals():
+            try:
+                code = command(*args, **kwargs)
+            except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - the last resort
+                code = _report(as_stop(caught))
+        if number := stop_number():
+            # Libraries may have threads that never end, or that die with the interpreter.
+            with suppress(OSError):
+                sys.stdout.flush()
+            os._exit(128 + number)
         sys.exit(code)
 
     return wrapper
+
+
+def _report(error: BaseException) -> int:
+    """Prints why a command ended and returns its exit code; any other error is raised again."""
+    from common.errors import InputError, StepFailedError
+    from common.guards.redaction import redact_text
+    from common.guards.stopping import exit_code, stop_words
+
+    if isinstance(error, KeyboardInterrupt):
+        code, words = exit_code(error), stop_words(error)
+        with suppress(OSError):  # after SIGHUP there may be no terminal any more
+            click.echo(
+                "Stopped." if code == EXIT_INTERRUPTED else f"{words[0].upper()}{words[1:]}.",
+                err=True,
+            )
+        return code
+    if not isinstance(error, InputError | StepFailedError):
+        raise error
+    click.echo(f"Error: {redact_text(str(error))}", err=True)
+    return EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_ERROR
 
 
 def _quiet_libraries() -> None:

@@ -1,6 +1,7 @@
 """The connection to ML Metadata: an SQLite file by default, MySQL or PostgreSQL by URL."""
 
 import logging
+import os
 import socket
 import struct
 from collections.abc import Collection, Mapping
@@ -126,6 +127,10 @@ def _open_sqlite(connection: ConnectionConfig, *, must_exist: bool) -> MetadataS
             "name another folder with --output."
         )
     try:
+        # The file is for its owner only, who may allow others to read it. SQLite would make it for
+        # all to read.
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT, 0o600))
         return MetadataStore(connection)
     except RuntimeError as error:
         raise InputError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from filelock import FileLock, Timeout
 
@@ -103,6 +104,15 @@ def exclusive(folder: OutputFolder) -> Iterator[None]:
         lock.release()
 
 
+def open_log(path: Path) -> IO[bytes]:
+    """Opens a log to append to; a new one is for its owner only, who may allow others to read."""
+    return open(path, "ab", buffering=0, opener=_open_private)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 @contextmanager
 def captured_output(log_path: Path) -> Iterator[tuple[int, int]]:
     """Sends what libraries print, Python and C++ alike, to a log file.
@@ -115,7 +125,7 @@ def captured_output(log_path: Path) -> Iterator[tuple[int, int]]:
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     real_out, real_err = os.dup(1), os.dup(2)
-    with log_path.open("ab", buffering=0) as log:
+    with open_log(log_path) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS, JsonValue
+from common.guards.redaction import redact_text
 from common.metadata_options import Metadata
 from common.paths import tidy_path
 from models import features as features_lib
@@ -30,6 +31,13 @@ SPLITS = ("train", "eval", "test")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Column = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def check_no_password(location: str | None) -> str | None:
+    """Checks that a location, which every record of a run names, holds no password."""
+    if location is not None and redact_text(location) != location:
+        raise ValueError("must not hold a password or a token; give it by the environment")
+    return location
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -107,6 +115,8 @@ class Data:
     thousands: Thousands | None = None
     header: tuple[Column, ...] | None = None
     units_row: bool = False
+
+    _no_password = field_validator("path")(check_no_password)
 
     @field_validator("encoding")
     @classmethod
@@ -216,24 +226,30 @@ class Validation(JsonValue):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Threshold:
-    """Rule for the alarm threshold; one key, chosen on `eval`.
+    """Rule for the alarm threshold, chosen on `eval`: at most one rule.
 
-    Without any key it is the threshold of `cost`, and without `cost` that of the best F1.
+    Without a rule it is the threshold of `cost`, and without `cost` that of the best F1.
 
     Attributes:
-        best_f1: The highest F1, also where `cost` is given.
+        best_f1: The highest F1 that the calibrated probabilities expect, also where `cost` is
+            given.
         recall_at_false_alarm_rate: The highest recall with at most this share of the healthy
             examples raising an alarm, in (0, 1).
-        precision_at_recall: The highest precision with at least this recall, in (0, 1].
+        precision_at_recall: The highest precision with at least this recall, in (0, 1).
+        confidence: Probability that new examples keep the rate or recall of the rule, in (0, 1).
+            An `eval` too small for it stops the run.
     """
 
     best_f1: Literal[True] | None = None
     recall_at_false_alarm_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    precision_at_recall: Annotated[float, Field(gt=0, le=1)] | None = None
+    precision_at_recall: Annotated[float, Field(gt=0, lt=1)] | None = None
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
     @model_validator(mode="after")
     def _one_rule(self) -> "Threshold":
-        named = [name for name, value in asdict(self).items() if value is not None]
+        rules = asdict(self)
+        del rules["confidence"]
+        named = [name for name, value in rules.items() if value is not None]
         if len(named) > 1:
             raise ValueError(f"takes one rule, got {' and '.join(f'`{name}`' for name in named)}")
         return self
@@ -369,6 +385,8 @@ class Beam:
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     artifacts: str | None = None
 
+    _no_password = field_validator("artifacts")(check_no_password)
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Config:
@@ -481,10 +499,16 @@ class Config:
         asked = self.threshold
         if asked.recall_at_false_alarm_rate is not None:
             return ThresholdRule(
-                kind="recall_at_false_alarm_rate", value=asked.recall_at_false_alarm_rate
+                kind="recall_at_false_alarm_rate",
+                value=asked.recall_at_false_alarm_rate,
+                confidence=asked.confidence,
             )
         if asked.precision_at_recall is not None:
-            return ThresholdRule(kind="precision_at_recall", value=asked.precision_at_recall)
+            return ThresholdRule(
+                kind="precision_at_recall",
+                value=asked.precision_at_recall,
+                confidence=asked.confidence,
+            )
         if self.cost is not None and not asked.best_f1:
             return ThresholdRule(kind="given", value=self.cost.threshold)
         return ThresholdRule()

@@ -18,6 +18,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from common.errors import InputError
+from common.guards.redaction import redact_config
 from models import features as features_lib
 from pipeline.config import Config
 from pipeline.slicing import COLUMN_TAG, PART_TAG
@@ -84,9 +85,18 @@ def config_from_json(text: str) -> Config:
         ) from error
 
 
+def config_to_record(config: Config) -> str:
+    """Returns the config as one line of JSON without secrets, for every record of it."""
+    values = json.loads(config_to_json(config))
+    return json.dumps(redact_config(values), separators=(",", ":"), ensure_ascii=False)
+
+
 def config_digest(config: Config) -> str:
-    """Returns the SHA-256 of the config as 64 hexadecimal digits; `folder` has no part in it."""
-    return hashlib.sha256(config_to_json(config).encode()).hexdigest()
+    """Returns the SHA-256 of the config as 64 hexadecimal digits.
+
+    `folder` has no part in it, nor have secrets: a digest of a short secret could be guessed.
+    """
+    return hashlib.sha256(config_to_record(config).encode()).hexdigest()
 
 
 def _read_text(path: Path) -> str:

@@ -19,8 +19,9 @@ from packaging.requirements import Requirement
 
 from common.digests import code_digest, file_digest
 from common.errors import InputError
+from common.guards.redaction import redact_config
 from pipeline.config import Config
-from pipeline.config_loading import config_digest, config_to_json
+from pipeline.config_loading import config_digest, config_to_record
 from pipeline.lineage.git_state import UNKNOWN, GitState, read_git
 
 if TYPE_CHECKING:
@@ -191,17 +192,18 @@ def stamp_config(store: "MetadataStore", run_id: str, config: Config) -> None:
     Args:
         store: The metadata store.
         run_id: The run's id.
-        config: The use case; it contains no secrets, only names of variables that hold them.
+        config: The use case; its secrets are not written.
     """
     context = store.get_context_by_type_and_name("pipeline_run", run_id)
-    context.custom_properties[_CONFIG].string_value = config_to_json(config)
+    context.custom_properties[_CONFIG].string_value = config_to_record(config)
     store.put_contexts([context])
 
 
 def config_of(context: "metadata_store_pb2.Context") -> dict[str, Any]:
     """Returns the configuration on a run's context; empty without one."""
     text = context.custom_properties[_CONFIG].string_value
-    return json.loads(text) if text else {}
+    # Earlier versions of Faultline recorded secrets as they were.
+    return redact_config(json.loads(text)) if text else {}
 
 
 def _new_context(store: "MetadataStore", type_name: str, name: str) -> "metadata_store_pb2.Context":

@@ -4,7 +4,7 @@ import argparse
 import difflib
 import re
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from common.errors import InputError
@@ -149,13 +149,3 @@ def _silent_endpoint(options: EngineOptions) -> Iterator[str]:
         yield (
             f"Nothing answers at {endpoint} ({error.strerror or error}). {_START[options.runner]}"
         )
-
-
-def without_secrets(args: Iterable[str]) -> list[str]:
-    """Returns options for display, without the values of keys, tokens and passwords."""
-    shown = []
-    for arg in args:
-        name, equals, _ = arg.partition("=")
-        secret = any(word in name for word in ("key", "token", "password", "secret"))
-        shown.append(f"{name}=…" if equals and secret else arg)
-    return shown

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pipeline.remote.checks import without_secrets
+from common.guards.redaction import redact_args
 from pipeline.remote.engines import EngineOptions
 
 
@@ -44,7 +44,7 @@ def print_dry_run(
         table.add_row(component.id, engine)
     console.print(table)
     console.print("\noptions of the Beam steps")
-    for arg in without_secrets(options.args):
+    for arg in redact_args(options.args):
         console.print(f"  {escape(arg)}")
     values = options.values
     console.print(f"code package  {escape(values.get('extra_package', 'none: same files'))}")

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from common.errors import InputError, StepFailedError
+from common.guards.redaction import learn_secrets, redact_text
+from common.guards.stopping import as_stop
 from common.output_folder import OutputFolder, captured_output, exclusive, open_output
 from common.paths import shown_path
 from pipeline.agreement import check_agreement
@@ -85,6 +88,7 @@ def run_use_case(
         StepFailedError: A step failed for another reason.
     """
     config = load_config(config_path)
+    learn_secrets([*beam_args, *(f"{name}={text}" for name, text in config.beam.options.items())])
     check_agreement(config, config_path)
     check_tracking(config.tracking)
     folder = open_output(output)
@@ -137,15 +141,17 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             _run_steps(place, provenance, shown, summary)
             summary.state = "complete"
             summary.hints = find_hints(place.config, summary)
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - raised again below
+            error = as_stop(caught)
             summary.stop(error)
+            summary.write()  # at once: a second signal may not wait for what follows
             _log_traceback(error)
             _close(place, shown, summary, started)
             if isinstance(error, InputError) and summary.pages:
                 page = shown_path(summary.pages[0])
                 raise InputError(f"{error}\nThe page of the data: {page}") from error
             if isinstance(error, InputError | KeyboardInterrupt):
-                raise
+                raise error from None
             log = place.run_folder / "run.log"
             raise StepFailedError(f"{error}\nTraceback and library log: {log}") from error
         _close(place, shown, summary, started)
@@ -190,7 +196,7 @@ def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
 
 def _log_traceback(error: BaseException) -> None:
     """Redirects standard error to the run's log during the run."""
-    traceback.print_exception(error)
+    sys.stderr.write(redact_text("".join(traceback.format_exception(error))))
 
 
 def _run_steps(

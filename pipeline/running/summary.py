@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from common.guards.redaction import redact_text
+from common.guards.stopping import stop_words
 from common.paths import shown_path
 from pipeline.components.fact import Fact
 from pipeline.components.names import (
@@ -136,7 +138,7 @@ class RunSummary:
         """Records why the run ended early."""
         interrupted = isinstance(error, KeyboardInterrupt)
         self.state = "interrupted" if interrupted else "failed"
-        self.error = "stopped by Ctrl-C" if interrupted else str(error)
+        self.error = stop_words(error) if interrupted else redact_text(str(error))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the summary as JSON values."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.guards.redaction import redact_text
 from pipeline.lineage.graph import Artifact, Graph, Run, Step
 from pipeline.lineage.runs import RunRow, run_row
 
@@ -93,7 +94,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{key}.")
         elif isinstance(value, str | int | float | bool):
-            yield f"{prefix}{key}", value
+            yield f"{prefix}{key}", redact_text(value) if isinstance(value, str) else value
         else:
             yield f"{prefix}{key}", "none" if value is None else json.dumps(value)
 

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from common.errors import InputError
-from pipeline.remote.checks import check_endpoint, find_problems, without_secrets
+from pipeline.remote.checks import check_endpoint, find_problems
 from pipeline.remote.engines import EngineOptions
 
 DATAFLOW = (
@@ -80,9 +80,3 @@ def test_an_endpoint_that_listens_is_well():
 def test_an_endpoint_needs_a_port():
     with pytest.raises(InputError, match="`cluster` is not HOST:PORT"):
         check_endpoint(EngineOptions(("--runner=FlinkRunner", "--flink_master=cluster")))
-
-
-def test_secrets_are_not_shown():
-    shown = without_secrets(["--s3_secret_access_key=abc", "--region=x", "--api_token=t"])
-
-    assert shown == ["--s3_secret_access_key=…", "--region=x", "--api_token=…"]
