@@ -61,7 +61,7 @@ def print_explanation(options: ExplainOptions) -> int:
         )
         config = load_config(options.config_path) if options.config_path else None
         graph = read_graph(store)
-        reference = options.reference or default_reference(graph, config and config.name)
+        reference = options.reference or default_reference(graph, config.name if config else None)
         explanation = explain(graph, reference, choice, config)
         stamp = make_stamp(graph, graph.runs[explanation.run])
         page = write_page(explanation, stamp, folder.reports)
