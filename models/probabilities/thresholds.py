@@ -1,11 +1,14 @@
 """Choice of the alarm threshold of a model."""
 
+import math
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.threshold_rule import ThresholdRule
+from common.errors import InputError
+from models.threshold_rule import PromisedRate, ThresholdRule
 
 Floats = NDArray[np.float64]
 
@@ -13,48 +16,121 @@ Floats = NDArray[np.float64]
 def choose_threshold(rule: ThresholdRule, probabilities: Floats, labels: Floats) -> float:
     """Returns the threshold; "faulty" means probability >= threshold.
 
-    It lies half-way between two scores, so that rounding to float32 decides nothing.
+    It is half-way between two scores, so that rounding to float32 decides nothing.
 
     Args:
         rule: How to find it.
         probabilities: float64 `[n]`, calibrated.
         labels: float64 `[n]` of 0 and 1, both present.
+
+    Raises:
+        InputError: There are too few examples for what the rule promises.
     """
     if rule.kind == "given":
         return rule.value
     if rule.kind == "best_f1":
-        return best_f1_threshold(probabilities, labels)
+        return best_f1_threshold(probabilities)
+    num_positive = int(labels.sum())
+    num_errors = num_allowed_errors(
+        rule, num_positive=num_positive, num_negative=labels.size - num_positive
+    )
     steps = _Steps.of(probabilities, labels)
     if rule.kind == "recall_at_false_alarm_rate":
-        allowed = steps.false <= rule.value * (labels.size - labels.sum()) + 1e-9
         # Every step finds at least as much as the one before: the last that is allowed is best.
-        return steps.threshold(int(np.flatnonzero(allowed)[-1]))
-    enough = steps.found >= rule.value * labels.sum() - 1e-9
+        return steps.threshold(int(np.flatnonzero(steps.false <= num_errors)[-1]))
+    enough = steps.found >= num_positive - num_errors
     precision = steps.found / np.maximum(steps.found + steps.false, 1)
     # Of equal precision the one that finds more.
     order = np.lexsort((steps.found, np.where(enough, precision, -1.0)))
     return steps.threshold(int(order[-1]))
 
 
-def best_f1_threshold(probabilities: Floats, labels: Floats) -> float:
-    """Returns the threshold with the highest F1; "faulty" means probability >= threshold.
+def check_threshold(rule: ThresholdRule, *, num_positive: int, num_negative: int) -> None:
+    """Checks that eval is large enough for what a rule promises.
 
-    It lies half-way between the probability at which F1 is highest and the next lower one, so that
+    Args:
+        rule: Any rule.
+        num_positive: Faults in eval.
+        num_negative: Healthy examples in eval.
+
+    Raises:
+        InputError: It is not.
+    """
+    if rule.kind in get_args(PromisedRate):
+        num_allowed_errors(rule, num_positive=num_positive, num_negative=num_negative)
+
+
+def num_allowed_errors(rule: ThresholdRule, *, num_positive: int, num_negative: int) -> int:
+    """Returns how many errors on eval keep what a rule promises.
+
+    The errors are false alarms or missed faults, and their true rate is to be at most a. Of n
+    examples of the class, the largest k with P(Bin(n, a) <= k) <= 1 - confidence may be errors: a
+    threshold that passes the (k + 1)-th score from the wrong side has a true rate above a with at
+    most that probability, whatever the distribution of the scores.
+
+    Args:
+        rule: `recall_at_false_alarm_rate` or `precision_at_recall`.
+        num_positive: Faults in eval.
+        num_negative: Healthy examples in eval.
+
+    Raises:
+        InputError: Not even a threshold without an error keeps it.
+
+    References:
+        Tong, Feng & Li (2018), Neyman-Pearson classification algorithms and NP receiver operating
+        characteristics (the umbrella algorithm).
+    """
+    from scipy.stats import binom
+
+    is_rate = rule.kind == "recall_at_false_alarm_rate"
+    size = num_negative if is_rate else num_positive
+    highest = rule.value if is_rate else 1 - rule.value
+    doubt = 1 - rule.confidence
+    # The quantile is the first k whose probability reaches the doubt.
+    num_errors = int(binom.ppf(doubt, size, highest))
+    if binom.cdf(num_errors, size, highest) > doubt:
+        num_errors -= 1
+    if num_errors < 0:
+        raise InputError(_too_few(rule, size, math.ceil(math.log(doubt) / math.log1p(-highest))))
+    return num_errors
+
+
+def _too_few(rule: ThresholdRule, size: int, needed: int) -> str:
+    is_rate = rule.kind == "recall_at_false_alarm_rate"
+    examples = "healthy examples" if is_rate else "faults"
+    advice = "a higher rate" if is_rate else "a lower recall"
+    return (
+        f"threshold.{rule.kind} {rule.value:g} cannot be promised with a confidence of "
+        f"{rule.confidence:g}: that needs at least {needed:,} {examples} in eval, which has "
+        f"{size:,}. Bring more data, give eval a larger share in `split`, or set {advice}, a lower "
+        "`threshold.confidence`, or another rule."
+    )
+
+
+def best_f1_threshold(probabilities: Floats) -> float:
+    """Returns the threshold with the highest expected F1; "faulty" means probability >= threshold.
+
+    The k examples with the highest probabilities have the expected F1 2 sum(p of these) / (k +
+    sum(p of all)). Calibrated probabilities vary less than the labels of a few faults, so the
+    threshold does too; it is near half the F1 itself.
+
+    It is half-way between the probability at which F1 is highest and the next lower one, so that
     rounding to float32 decides nothing. Of equal F1 the highest threshold wins: fewer alarms.
 
-    >>> best_f1_threshold(np.array([0.125, 0.25, 0.5, 0.75]), np.array([0.0, 0.0, 1.0, 1.0]))
+    >>> best_f1_threshold(np.array([0.125, 0.25, 0.5, 0.75]))  # 1.5 / 2.625, 2.5 / 3.625, 3 / 4.625
     0.375
 
     Args:
-        probabilities: float64 `[n]`.
-        labels: float64 `[n]` of 0 and 1.
+        probabilities: float64 `[n]`, calibrated.
+
+    References:
+        Lewis (1995), Evaluating and optimizing autonomous text classification systems. Lipton,
+        Elkan & Naryanaswamy (2014), Optimal thresholding of classifiers to maximize F1 measure.
     """
-    order = np.argsort(-probabilities, kind="stable")
-    scores = probabilities[order]
-    hits = np.cumsum(labels[order])
-    alarms = np.arange(1, labels.size + 1)
-    f1 = 2 * hits / (alarms + labels.sum())
-    # A threshold cannot lie between equal scores: only the last of them counts.
+    scores = np.sort(probabilities)[::-1]
+    alarms = np.arange(1, scores.size + 1)
+    f1 = 2 * np.cumsum(scores) / (alarms + scores.sum())
+    # A threshold cannot separate equal scores: only the last of them counts.
     last = np.append(scores[1:] != scores[:-1], True)
     best = int(np.argmax(np.where(last, f1, -1.0)))
     below = scores[best + 1] if best + 1 < scores.size else 0.0

@@ -20,7 +20,7 @@ from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.cost import Cost, expected_cost
 from models.probabilities.sampling import SamplingShift, sampling_shift
-from models.probabilities.thresholds import choose_threshold
+from models.probabilities.thresholds import check_threshold, choose_threshold
 from models.train_options import TrainOptions
 from models.training.network import build_network
 from models.training.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
@@ -153,6 +153,11 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
             read_train(fn_args.train_files, transform, graph, spec), fn_args, spec.train
         ),
         evaluation=read_split(fn_args.eval_files, transform),
+    )
+    labels = data.evaluation.labels
+    num_positive = int(labels.sum())
+    check_threshold(
+        spec.threshold, num_positive=num_positive, num_negative=labels.size - num_positive
     )
     judge = _make_judge(data, spec, _prices(fn_args.custom_config, tuning), folder / "log")
     tuner = OptionsTuner(tuning, spec.train, judge, seed=spec.seed, folder=folder)

@@ -298,7 +298,11 @@ def test_a_name_under_which_models_lie_beside_the_served_ones_is_refused(tmp_pat
             "recall_at_false_alarm_rate",
             0.01,
         ),
-        ("threshold: {precision_at_recall: 0.9}\n", "precision_at_recall", 0.9),
+        (
+            "threshold: {precision_at_recall: 0.9, confidence: 0.8}\n",
+            "precision_at_recall",
+            0.9,
+        ),
     ],
 )
 def test_the_threshold_is_that_of_the_rule_else_of_the_prices_else_of_the_best_f1(
@@ -306,6 +310,7 @@ def test_the_threshold_is_that_of_the_rule_else_of_the_prices_else_of_the_best_f
 ):
     rule = config_loading.load_config(write(tmp_path, MINIMAL + lines)).model_spec.threshold
     assert (rule.kind, rule.value) == (kind, pytest.approx(value))
+    assert rule.confidence == (0.8 if "confidence" in lines else 0.9)
 
 
 @pytest.mark.parametrize(

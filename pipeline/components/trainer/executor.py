@@ -15,6 +15,7 @@ from common.errors import InputError
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import MIN_ISOTONIC_POSITIVES, too_few_for_isotonic
 from models.probabilities.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, check_shift
+from models.probabilities.thresholds import check_threshold
 from pipeline.components.case_control.executor import SAMPLING_PROPERTY
 from pipeline.components.statistics_gen.profiles import DataProfile
 from pipeline.components.trainer.reference import REFERENCE_FILE, make_reference
@@ -38,14 +39,15 @@ class Executor(GenericExecutor):  # type: ignore[misc]
         """Trains, and checks that the model corrects for the sampling.
 
         Raises:
-            InputError: The calibration asked for needs more positives.
+            InputError: The calibration or the threshold asked for needs more examples in eval.
             ValueError: The exported model's correction does not match the sampling.
         """
         examples = artifact_utils.get_single_instance(input_dict[_EXAMPLES])
         config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        check_positives(
+        check_eval(
             ModelSpec.from_json(config["model_spec"]),
-            examples.get_int_custom_property("num_positives_eval"),
+            num_rows=examples.get_int_custom_property("num_rows_eval"),
+            num_positives=examples.get_int_custom_property("num_positives_eval"),
         )
         recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
         super().Do(input_dict, output_dict, told_of_sampling(input_dict, exec_properties))
@@ -135,14 +137,18 @@ def _profile(files: list[str]) -> DataProfile:
     return accumulator.profile()
 
 
-def check_positives(spec: ModelSpec, num_positives_eval: int) -> None:
-    """Checks, before training, that the eval split suffices for the calibration.
+def check_eval(spec: ModelSpec, *, num_rows: int, num_positives: int) -> None:
+    """Checks, before training, that the eval split suffices for calibration and threshold.
 
     Raises:
-        InputError: Isotonic regression has too few positives.
+        InputError: Isotonic regression has too few positives, or the rule of the threshold too few
+            examples for what it promises.
     """
-    if spec.calibration == "isotonic" and num_positives_eval < MIN_ISOTONIC_POSITIVES:
-        raise InputError(too_few_for_isotonic(num_positives_eval))
+    if spec.calibration == "isotonic" and num_positives < MIN_ISOTONIC_POSITIVES:
+        raise InputError(too_few_for_isotonic(num_positives))
+    check_threshold(
+        spec.threshold, num_positive=num_positives, num_negative=num_rows - num_positives
+    )
 
 
 def check_export(folder: str, recorded: SamplingRecord) -> None:

@@ -8,13 +8,12 @@ from models.probabilities.calibration import (
     fit_platt,
     fit_temperature,
 )
-from models.probabilities.thresholds import best_f1_threshold
 
 
-def test_constant_logits_get_the_mean_of_the_smoothed_targets():
-    # Three positives, one negative: targets 4/5 and 1/3, mean (3 * 0.8 + 1/3) / 4 = 0.68333.
-    platt = fit_platt(np.zeros(4), np.array([1.0, 1.0, 1.0, 0.0]))
-    assert platt.probabilities(np.zeros(1)) == pytest.approx([0.683333], abs=1e-5)
+def test_constant_logits_get_the_share_of_faults():
+    platt = fit_platt(np.full(4, 7.0), np.array([1.0, 1.0, 1.0, 0.0]))
+    assert platt.slope == 0
+    assert platt.probabilities(np.full(1, 7.0)) == pytest.approx([3 / 4])
 
 
 def test_calibration_recovers_the_line_that_made_the_labels():
@@ -26,13 +25,36 @@ def test_calibration_recovers_the_line_that_made_the_labels():
     assert (platt.slope, platt.intercept) == pytest.approx((0.5, -3.0), abs=0.05)
 
 
-def test_separated_classes_do_not_give_certainty():
+@pytest.mark.parametrize("fit", [fit_platt, fit_temperature])
+def test_separated_classes_do_not_give_certainty(fit):
     logits = np.array([-5.0, -4.0, -3.0, 3.0])
     labels = np.array([0.0, 0.0, 0.0, 1.0])
-    probabilities = fit_platt(logits, labels).probabilities(logits)
-    # One positive: its target is 2/3; three negatives: 1/5.
-    assert probabilities[3] == pytest.approx(2 / 3, abs=0.05)
-    assert probabilities[:3].mean() == pytest.approx(1 / 5, abs=0.05)
+    probabilities = fit(logits, labels).probabilities(logits)
+    # The likelihood alone would rise forever, to 0 and 1.
+    assert 0.6 < probabilities[3] < 0.97
+    assert 0.01 < probabilities[:3].mean() < 0.2
+
+
+def test_the_probabilities_of_eval_add_up_to_its_faults():
+    rng = np.random.default_rng(4)
+    labels = np.repeat([0.0, 1.0], [200, 5])
+    logits = rng.normal(size=labels.size) + 2 * labels
+    assert fit_platt(logits, labels).probabilities(logits).sum() == pytest.approx(5)
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(0.4, 0.0), (1.0, 3.0), (1e4, -1e5), (-1e-3, 0.0)])
+def test_the_calibrated_probabilities_do_not_depend_on_the_slope_of_the_network(slope, shift):
+    rng = np.random.default_rng(5)
+    labels = np.repeat([0.0, 1.0], [480, 17])
+    logits = rng.normal(size=labels.size) + 4.5 * labels
+    changed = slope * logits + shift
+    assert fit_platt(changed, labels).probabilities(changed) == pytest.approx(
+        fit_platt(logits, labels).probabilities(logits), rel=1e-4
+    )
+
+
+def test_zero_logits_have_no_temperature():
+    assert fit_temperature(np.zeros(3), np.array([0.0, 1.0, 0.0])) == NO_CALIBRATION
 
 
 def test_huge_logits_do_not_overflow():
@@ -45,29 +67,6 @@ def test_huge_logits_do_not_overflow():
 def test_calibration_needs_both_classes(label):
     with pytest.raises(ValueError, match="needs both classes"):
         fit_platt(np.zeros(3), np.full(3, label))
-
-
-def test_threshold_lies_halfway_below_the_best_f1():
-    # F1 after 1, 2, 3 and 4 alarms: 2/3, 2/4, 4/5, 4/6. The best takes 0.6 in and leaves 0.2 out.
-    probabilities, labels = np.array([0.9, 0.8, 0.6, 0.2]), np.array([1.0, 0.0, 1.0, 0.0])
-    assert best_f1_threshold(probabilities, labels) == pytest.approx(0.4)
-
-
-def test_threshold_never_splits_equal_probabilities():
-    # Cut after one of the two 0.7 would give F1 1; together they give 2/3, the best possible.
-    probabilities, labels = np.array([0.7, 0.7, 0.1]), np.array([1.0, 0.0, 0.0])
-    assert best_f1_threshold(probabilities, labels) == pytest.approx(0.4)
-
-
-def test_of_equal_f1_the_fewer_alarms_win():
-    # Three positives: F1 after one alarm 2/4, after five alarms 4/8.
-    probabilities = np.array([0.9, 0.5, 0.4, 0.3, 0.2, 0.1])
-    labels = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 1.0])
-    # After six: 6/9, which is better; without the last positive's alarm it would be a tie.
-    assert best_f1_threshold(probabilities, labels) == pytest.approx(0.05)
-    labels = np.array([1.0, 0.0, 0.0, 1.0])
-    # After one alarm 2/3, after four 4/6: equal.
-    assert best_f1_threshold(np.array([0.9, 0.5, 0.4, 0.3]), labels) == pytest.approx(0.7)
 
 
 def test_temperature_recovers_the_slope_that_made_the_labels_and_has_no_intercept():

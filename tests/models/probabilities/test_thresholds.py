@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from models.probabilities.thresholds import choose_threshold
+from common.errors import InputError
+from models.probabilities.thresholds import (
+    best_f1_threshold,
+    check_threshold,
+    choose_threshold,
+    num_allowed_errors,
+)
 from models.threshold_rule import ThresholdRule
 
 # Descending: fault, healthy, fault, healthy, fault, healthy, healthy, healthy.
@@ -9,37 +16,108 @@ SCORES = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])
 LABELS = np.array([1.0, 0, 1, 0, 1, 0, 0, 0])
 
 
-def chosen(kind, value=0.0, scores=SCORES):
-    return choose_threshold(ThresholdRule(kind=kind, value=value), scores, LABELS)
+def chosen(kind, value=0.0, confidence=0.9, scores=SCORES):
+    rule = ThresholdRule(kind=kind, value=value, confidence=confidence)
+    return choose_threshold(rule, scores, LABELS)
 
 
 def test_a_threshold_by_prices_is_taken_as_it_is():
     assert chosen("given", 0.07) == 0.07
 
 
-def test_without_prices_the_best_f1_is_searched():
-    # All three faults of five alarms: F1 = 2 * 3 / (5 + 3) = 0.75, more than 2 / 3 of three alarms.
-    assert chosen("best_f1") == pytest.approx(0.45)
+def test_the_best_f1_follows_the_probabilities_and_not_the_labels():
+    # Sum 2. 2 * 0.9 / (1 + 2) = 0.6; 2 * 1.7 / (2 + 2) = 0.85; 2 * 1.9 / 5 = 0.76; 4 / 6 = 0.67.
+    # The labels alone would ask for 5 alarms.
+    scores = np.array([0.9, 0.8, 0.2, 0.1, 0, 0, 0, 0])
+    assert chosen("best_f1", scores=scores) == pytest.approx(0.5)
+    assert best_f1_threshold(scores[::-1]) == pytest.approx(0.5)
+
+
+def test_the_threshold_of_the_best_f1_is_near_half_the_f1():
+    # Lipton et al.: the threshold is F*/2; many scores leave little room between two.
+    scores = np.random.default_rng(0).beta(0.2, 4, 20_000)
+    threshold = best_f1_threshold(scores)
+    alarms = scores >= threshold
+    f1 = 2 * scores[alarms].sum() / (alarms.sum() + scores.sum())
+    assert threshold == pytest.approx(f1 / 2, abs=1e-3)
+
+
+def test_the_best_f1_never_separates_equal_probabilities():
+    # One of the two 0.4 alone: 2 * 0.9 / (2 + 1.3) = 0.55; none 2 * 0.5 / 2.3; both 2 * 1.3 / 4.3.
+    assert best_f1_threshold(np.array([0.5, 0.4, 0.4])) == pytest.approx(0.2)
+
+
+def test_of_equal_f1_the_fewer_alarms_win():
+    # One alarm: 2 * 0.5 / (1 + 1) = 0.5; three: 2 * 1 / (3 + 1) = 0.5.
+    assert best_f1_threshold(np.array([0.5, 0.25, 0.25])) == pytest.approx(0.375)
 
 
 @pytest.mark.parametrize(
-    ("rate", "threshold"),
-    # Of five healthy ones none, one or two may raise an alarm.
-    [(0.1, 0.85), (0.2, 0.65), (0.39, 0.65), (0.4, 0.45)],
+    ("rate", "confidence", "threshold"),
+    [
+        # P(no false alarm of 5 at a rate of 0.4) = 0.6^5 = 0.078; at most one: 0.337.
+        (0.4, 0.9, 0.85),
+        (0.4, 0.66, 0.65),
+        # At most one at 0.7: 0.3^5 + 5 * 0.7 * 0.3^4 = 0.031; at most two: 0.163.
+        (0.7, 0.9, 0.65),
+        (0.7, 0.8, 0.45),
+    ],
 )
-def test_the_highest_recall_with_so_few_false_alarms(rate, threshold):
-    assert chosen("recall_at_false_alarm_rate", rate) == pytest.approx(threshold)
+def test_the_highest_recall_whose_rate_of_false_alarms_is_promised(rate, confidence, threshold):
+    assert chosen("recall_at_false_alarm_rate", rate, confidence) == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize(
-    ("recall", "threshold"),
-    # One fault: 1 of 1. Two: 2 of 3. All three: 3 of 5.
-    [(0.3, 0.85), (0.5, 0.65), (0.9, 0.45), (1.0, 0.45)],
+    ("recall", "confidence", "threshold"),
+    [
+        # No miss among 3 at a recall of 0.4: 0.4^3 = 0.064; at most one: 0.352.
+        (0.4, 0.9, 0.45),
+        # One may be missed: 2 of 3 alarms are right, more than 3 of 5.
+        (0.4, 0.64, 0.65),
+        # Two may be missed at 0.1: 1 - 0.9^3 = 0.271; the first alarm alone is right.
+        (0.1, 0.7, 0.85),
+    ],
 )
-def test_the_highest_precision_with_so_much_recall(recall, threshold):
-    assert chosen("precision_at_recall", recall) == pytest.approx(threshold)
+def test_the_highest_precision_whose_recall_is_promised(recall, confidence, threshold):
+    assert chosen("precision_at_recall", recall, confidence) == pytest.approx(threshold)
 
 
 def test_of_scores_that_all_tie_none_may_raise_an_alarm_where_few_may():
-    threshold = chosen("recall_at_false_alarm_rate", 0.1, np.ones(8))
-    assert threshold > 1
+    assert chosen("recall_at_false_alarm_rate", 0.4, scores=np.ones(8)) > 1
+
+
+@pytest.mark.parametrize(
+    ("num_healthy", "num_errors"), [(230, 0), (469, 1), (1_380, 8), (5_500, 45)]
+)
+def test_as_many_errors_are_allowed_as_the_binomial_distribution_says(num_healthy, num_errors):
+    rule = ThresholdRule(kind="recall_at_false_alarm_rate", value=0.01)
+    allowed = num_allowed_errors(rule, num_positive=9, num_negative=num_healthy)
+    assert binom.cdf(allowed, num_healthy, 0.01) <= 0.1 < binom.cdf(allowed + 1, num_healthy, 0.01)
+    assert allowed == num_errors
+
+
+def test_a_promise_that_eval_is_too_small_for_is_refused_with_the_rows_it_needs():
+    # 0.99^229 = 0.1001 and 0.99^230 = 0.0991.
+    rule = ThresholdRule(kind="recall_at_false_alarm_rate", value=0.01)
+    check_threshold(rule, num_positive=0, num_negative=230)
+    with pytest.raises(
+        InputError,
+        match=r"recall_at_false_alarm_rate 0\.01 cannot be promised with a confidence of 0\.9: "
+        r"that needs at least 230 healthy examples in eval, which has 229\.",
+    ):
+        check_threshold(rule, num_positive=50, num_negative=229)
+
+
+def test_a_recall_that_so_few_faults_cannot_promise_is_refused_with_the_faults_it_needs():
+    # 0.9^21 = 0.1094 and 0.9^22 = 0.0985.
+    rule = ThresholdRule(kind="precision_at_recall", value=0.9)
+    check_threshold(rule, num_positive=22, num_negative=0)
+    with pytest.raises(
+        InputError, match=r"at least 22 faults in eval, which has 17\. .*lower recall"
+    ):
+        check_threshold(rule, num_positive=17, num_negative=9_000)
+
+
+@pytest.mark.parametrize("kind", ["best_f1", "given"])
+def test_rules_without_a_promise_need_no_size(kind):
+    check_threshold(ThresholdRule(kind=kind, value=0.5), num_positive=1, num_negative=1)
