@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from common.errors import InputError, StepFailedError
-from common.output_folder import OutputFolder, captured_output, open_output
+from common.output_folder import OutputFolder, captured_output, log_of_reader
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
 from pipeline.config_loading import load_config
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _REST_PORT = 8501
 _POLL_S = 1  # how often the server and we look for what is new
+_STOPPED = 130  # the exit code after Ctrl-C
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
 
@@ -67,7 +68,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
             ]
         )
         _check_ports(options)
-        server = _start(options, open_output(output).root / "serve.log")
+        server = _start(options, log_of_reader(folder.root / "serve.log"))
         try:
             _print_addresses(server, options.host, names, Path(scratch))
             follows = options.model_config_file_poll_wait_seconds > 0
@@ -75,7 +76,9 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 _follow_pushes(folder, use_case, names, models_file)
             threading.Event().wait()
         finally:
-            server.stop()
+            if not server.stop():  # a request that hangs would keep the process from ending
+                sys.stdout.flush()
+                os._exit(_STOPPED)
     return 0
 
 
@@ -192,7 +195,6 @@ def _is_taken(host: str, port: int) -> bool:
 
 def _start(options: "ServerOptions", log: Path) -> "ModelServer":
     """Loads the models, while TensorFlow greets into a log."""
-    log.unlink(missing_ok=True)
     with (
         captured_output(log) as (out, _),
         os.fdopen(os.dup(out), "w") as text,

@@ -2,9 +2,11 @@
 
 import functools
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,12 +37,21 @@ from serving.inference.predict import (
 )
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
+from serving.runtime.admission import Admission
+from serving.runtime.deadlines import deadline_at
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
 from serving.servable import ModelManager, Servable, Servables
 
 logger = logging.getLogger(__name__)
 
+# A request holds a thread from its first byte on, so slow clients hold many. Threads are created
+# on demand.
+NUM_THREADS = 1000
 _MAX_MESSAGE_BYTES = 1024
+_NO_DEADLINE_S = 1e9  # gRPC stands for no deadline by hundreds of years
+# Calls that never wait for a model have threads of their own, and so have reloads.
+_NUM_BESIDE = 8
+_NUM_RELOADS = 64
 _TRUNCATED = "...TRUNCATED"
 
 
@@ -254,9 +265,12 @@ def parse(kind: type[Any], serialised: bytes) -> Any:
 class _PredictionService:
     """Answers the methods listed in `_METHODS`."""
 
-    def __init__(self, servables: Servables, metrics: Metrics, *, as_content: bool) -> None:
+    def __init__(
+        self, servables: Servables, metrics: Metrics, admission: Admission, *, as_content: bool
+    ) -> None:
         self._servables = servables
         self._metrics = metrics
+        self._admission = admission
         self._as_content = as_content
 
     def handlers(self) -> dict[str, Handle]:
@@ -276,7 +290,11 @@ class _PredictionService:
                 spec = method.spec(request)
                 if method.check is not None:
                     method.check(request)
-                with acquire(self._servables, spec) as servable:
+                with (
+                    deadline_at(deadline_of(context)),
+                    self._admission.admit(spec.name),
+                    acquire(self._servables, spec) as servable,
+                ):
                     asked = _asked(servable, spec)
                     if method.count is not None:
                         self._metrics.observe_examples(asked.model, method.count(request))
@@ -348,7 +366,8 @@ class _ModelService:
             if self._reload_folder:
                 for model in request.config.model_config_list.config:
                     check_folder(model.name, model.base_path, self._reload_folder)
-            self._manager.reload(request.config)
+            with deadline_at(deadline_of(context)):
+                self._manager.reload(request.config)
             for name, value in zip(names, before, strict=True):
                 increase = self._metrics.total(name) - value
                 response.metric.add(name=name, int64_value_increase=increase)
@@ -393,6 +412,13 @@ def refuse(context: grpc.ServicerContext, error: Exception) -> str:
     return str(error.code.name)
 
 
+def deadline_of(context: grpc.ServicerContext) -> float:
+    """Returns the deadline of a call by `time.monotonic`; infinity if it has none."""
+    seconds = context.time_remaining()
+    is_none = seconds is None or seconds > _NO_DEADLINE_S
+    return math.inf if is_none else time.monotonic() + seconds
+
+
 def _cut(message: str) -> str:
     """Cuts a message to the size of a gRPC trailer, between two characters."""
     encoded = message.encode("utf-8", "replace")
@@ -409,7 +435,7 @@ def add_services(
     metrics: Metrics,
     as_content: bool = False,
     reload_folder: str = "",
-) -> None:
+) -> Admission:
     """Adds PredictionService and ModelService to a server.
 
     Args:
@@ -419,11 +445,41 @@ def add_services(
         metrics: Counts the requests.
         as_content: Whether Predict answers with `tensor_content`.
         reload_folder: Folder that must hold the base paths of a reload; empty allows all.
+
+    Returns:
+        The admission of the calls that run models.
     """
-    prediction = _PredictionService(servables, metrics, as_content=as_content).handlers()
+    admission = Admission(NUM_THREADS)
+    prediction = _PredictionService(servables, metrics, admission, as_content=as_content)
     models = _ModelService(manager, metrics, reload_folder=reload_folder).handlers()
-    _add(server, "tensorflow.serving.PredictionService", prediction)
-    _add(server, "tensorflow.serving.ModelService", models)
+    beside = threads_beside()
+    reloads = ThreadPoolExecutor(_NUM_RELOADS, thread_name_prefix="grpc-reload")
+    by_name = {**prediction.handlers(), **models}
+    for name, pool in (
+        ("GetModelMetadata", beside),
+        ("GetModelStatus", beside),
+        ("HandleReloadConfigRequest", reloads),
+    ):
+        by_name[name] = in_pool(by_name[name], pool)
+    methods = {name: by_name[name] for name in by_name if name not in models}
+    _add(server, "tensorflow.serving.PredictionService", methods)
+    _add(server, "tensorflow.serving.ModelService", {name: by_name[name] for name in models})
+    return admission
+
+
+def threads_beside() -> ThreadPoolExecutor:
+    """Returns a pool for calls that never wait for a model."""
+    return ThreadPoolExecutor(_NUM_BESIDE, thread_name_prefix="grpc-beside")
+
+
+def in_pool(handle: Handle, pool: ThreadPoolExecutor) -> Handle:
+    """Returns a handler that gRPC runs in a pool of its own."""
+
+    def handle_in_pool(serialised: bytes, context: grpc.ServicerContext) -> Any:
+        return handle(serialised, context)
+
+    handle_in_pool.experimental_thread_pool = pool  # type: ignore[attr-defined]
+    return handle_in_pool
 
 
 def _add(server: grpc.Server, service: str, handlers: dict[str, Handle]) -> None:

@@ -7,7 +7,7 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from serving.errors import not_found
-from serving.grpc_services import parse, refuse
+from serving.grpc_services import in_pool, parse, refuse, threads_beside
 
 _SERVICES = ("", "ModelService", "PredictionService")
 
@@ -50,7 +50,9 @@ class Health:
 def add_health(server: grpc.Server, health: Health) -> None:
     """Adds grpc.health.v1 to a server."""
     methods: dict[str, Any] = {
-        "Check": grpc.unary_unary_rpc_method_handler(health.check, response_serializer=_serialise),
+        "Check": grpc.unary_unary_rpc_method_handler(
+            in_pool(health.check, threads_beside()), response_serializer=_serialise
+        ),
         "Watch": grpc.unary_stream_rpc_method_handler(health.watch, response_serializer=_serialise),
     }
     handler = grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)

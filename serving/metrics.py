@@ -6,7 +6,7 @@ a request for an unknown model, version or signature is counted under empty labe
 
 import threading
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple, Self
@@ -127,6 +127,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._read_readiness: Callable[[], Mapping[str, bool]] = dict
         extra = ("version", "signature")
         self._requests = _Family(
             "request_count", ("model_name", "status", *extra), "Requests by status."
@@ -294,10 +295,18 @@ class Metrics:
             *self._unused,
         )
 
+    def report_readiness(self, read: Callable[[], Mapping[str, bool]]) -> None:
+        """Reports by model whether it answers, as `read` returns it at each scrape."""
+        self._read_readiness = read
+
     def render(self) -> bytes:
         """Returns all metrics in Prometheus's text format, version 0.0.4."""
+        ready = _Family("model_ready", ("model_name",), "Whether a model answers.", kind="gauge")
+        ready.series.update(
+            {(name,): float(is_ready) for name, is_ready in self._read_readiness().items()}
+        )
         # Requests wait for this lock: the text is built after it is released.
         with self._lock:
-            copies = [family.copy() for family in self._families]
+            copies = [ready, *(family.copy() for family in self._families)]
         lines = [line for family in copies for line in family.lines()]
         return ("\n".join(lines) + "\n").encode()

@@ -14,7 +14,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
@@ -28,18 +29,20 @@ from serving.options import HelpRequested, ServerOptions, parse_options
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
+    from serving.health import Health
     from serving.lifecycle.version_manager import VersionManager
     from serving.metrics import Metrics
+    from serving.rest.server import RestServer
+    from serving.runtime.admission import Admission
 
 # `start` imports TensorFlow, which takes seconds, so that a wrong flag is reported at once.
 
 logger = logging.getLogger(__name__)
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
-# A request holds a thread from its first byte on, so slow clients hold many. Threads are created
-# on demand.
-_MAX_GRPC_THREADS = 1000
-_GRACE_S = 10.0
+# The end of the grace that is left to unload the models, and to end the gRPC server.
+_UNLOADING_S = 1.0
+_LAST_ANSWERS_S = 0.2
 _EXIT_FAILURE = 255
 _SWITCH_INTERVAL_S = 0.001
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -61,8 +64,12 @@ class ModelServer:
         self.rest_port = 0
         self._options = options
         self._stopped = threading.Event()
-        self._closing = contextlib.ExitStack()
         self._config_poller: threading.Thread | None = None
+        self._manager: VersionManager | None = None
+        self._rest: RestServer | None = None
+        self._grpc: grpc.Server | None = None
+        self._admission: Admission | None = None
+        self._health: Health | None = None
 
     def __enter__(self) -> "ModelServer":
         self.start()
@@ -88,10 +95,39 @@ class ModelServer:
             self.stop()
             raise
 
-    def stop(self) -> None:
-        """Closes the ports, lets requests in progress finish, and unloads the models."""
+    def stop(self) -> bool:
+        """Refuses new requests, lets those in progress end, and unloads the models.
+
+        It takes `grace` seconds at most.
+
+        Returns:
+            Whether all requests ended. The threads of those that did not keep the interpreter from
+            exiting: only `os._exit` ends the process.
+        """
+        end_s = time.monotonic() + self._options.grace
         self._stopped.set()
-        self._closing.close()
+        if self._health is not None:
+            self._health.drain()
+        if self._admission is not None:
+            self._admission.close()
+        if self._rest is not None:
+            self._rest.close_door()
+        is_idle = self._finish_requests(end_s - min(_UNLOADING_S, self._options.grace / 4))
+        if self._manager is not None:
+            self._manager.stop(_left(end_s))
+        if self._config_poller is not None:
+            self._config_poller.join(_left(end_s))
+        self._health = self._admission = self._rest = self._grpc = self._manager = None
+        return is_idle
+
+    def _finish_requests(self, end_s: float) -> bool:
+        # The gRPC server still answers meanwhile: health with NOT_SERVING, and refusals.
+        is_idle = self._admission is None or self._admission.wait_until_idle(_left(end_s))
+        if self._rest is not None:
+            is_idle &= self._rest.stop(_left(end_s))
+        if self._grpc is not None:
+            self._grpc.stop(min(_LAST_ANSWERS_S, _left(end_s))).wait(_LAST_ANSWERS_S)
+        return is_idle
 
     def _start(self) -> None:
         from serving.credentials import read_credentials
@@ -103,8 +139,8 @@ class ModelServer:
         metrics = Metrics()
         manager = _make_manager(self._options, metrics)
         metrics_path = read_metrics_path(self._options.monitoring_config_file)
-        self._closing.callback(self._join_config_poller)
-        self._closing.callback(manager.stop, _GRACE_S)
+        self._manager = manager
+        metrics.report_readiness(manager.readiness)
         manager.reload(config)
         self._poll_config(manager)
         self._start_grpc(manager, metrics, credentials)
@@ -124,15 +160,13 @@ class ModelServer:
         metrics: "Metrics",
         credentials: grpc.ServerCredentials | None,
     ) -> None:
-        from serving.grpc_services import add_services
+        from serving.grpc_services import NUM_THREADS, add_services
         from serving.health import Health, add_health
 
         options = self._options
         health = Health()
         server = grpc.server(
-            ThreadPoolExecutor(
-                options.grpc_max_threads or _MAX_GRPC_THREADS, thread_name_prefix="grpc"
-            ),
+            ThreadPoolExecutor(options.grpc_max_threads or NUM_THREADS, thread_name_prefix="grpc"),
             options=[
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
@@ -140,7 +174,7 @@ class ModelServer:
                 *options.grpc_arguments,
             ],
         )
-        add_services(
+        admission = add_services(
             server,
             servables=manager,
             manager=manager,
@@ -156,9 +190,8 @@ class ModelServer:
                 _add_port(server, f"unix:{options.grpc_socket_path}", credentials)
         except RuntimeError as error:
             raise invalid_argument(f"Failed to BuildAndStart gRPC server: {error}") from error
-        self._closing.callback(lambda: server.stop(_GRACE_S).wait())
-        self._closing.callback(health.drain)
         server.start()
+        self._grpc, self._admission, self._health = server, admission, health
 
     def _start_rest(
         self, manager: "VersionManager", metrics: "Metrics", metrics_path: str | None
@@ -179,13 +212,14 @@ class ModelServer:
                 timeout_ms=max(options.rest_api_timeout_in_ms, 0),
                 enable_cors=options.rest_api_enable_cors_support,
                 metrics_path=metrics_path,
-                is_ready=manager.is_ready,
+                is_ready=lambda: manager.is_ready() and not self._stopped.is_set(),
+                serves=manager.serves,
                 shares_runs=options.enable_batching
                 and not options.enable_per_model_batching_parameters,
                 is_lenient=options.rest_lenient,
             ),
         )
-        self._closing.callback(rest.stop, _GRACE_S)
+        self._rest = rest
         try:
             self.rest_port = rest.start()
         except OSError as error:
@@ -204,10 +238,6 @@ class ModelServer:
         )
         self._config_poller.start()
 
-    def _join_config_poller(self) -> None:
-        if self._config_poller is not None:
-            self._config_poller.join()
-
     def _poll_config_forever(self, manager: "VersionManager") -> None:
         wait_s = self._options.model_config_file_poll_wait_seconds
         while not self._stopped.wait(wait_s):
@@ -216,6 +246,8 @@ class ModelServer:
             except ServingError as error:
                 if not self._stopped.is_set():
                     logger.error("The config file was not applied: %s", error.message)
+            except Exception:
+                logger.exception("The config file was not applied")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -235,9 +267,10 @@ def main(arguments: list[str] | None = None) -> int:
         "TF_CPP_MIN_LOG_LEVEL", "1"
     )  # no start-up messages of TensorFlow's libraries
     try:
-        with _stopped_by_signals(), ModelServer(options):
+        with _stopped_by_signals(options.grace) as is_stopped, ModelServer(options):
             settle_process()
-            threading.Event().wait()
+            while not is_stopped():
+                time.sleep(1)  # a signal ends it
     except KeyboardInterrupt:
         logger.info("Stopped")
     except ServingError as error:
@@ -245,6 +278,10 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(text)
         return _EXIT_FAILURE
     return 0
+
+
+def _left(end_s: float) -> float:
+    return max(0.0, end_s - time.monotonic())
 
 
 def _add_port(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None) -> int:
@@ -348,15 +385,32 @@ def settle_process() -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        for number in _STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)  # the second one ends the process at once
+def _stopped_by_signals(grace_s: float) -> Iterator[Callable[[], bool]]:
+    """Turns the first signal into KeyboardInterrupt, and yields whether there was one.
+
+    The process ends after the grace in any case, even if a thread never does.
+    """
+    reader, writer = os.pipe()
+    signalled: list[int] = []
+
+    def end_at_last() -> None:
+        if os.read(reader, 1):
+            time.sleep(grace_s)
+            os._exit(0)
+
+    # A signal may come while the main thread holds any lock, so its handler takes none.
+    threading.Thread(target=end_at_last, name="end", daemon=True).start()
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        for other in _STOP_SIGNALS:
+            signal.signal(other, signal.SIG_DFL)  # the second one ends the process at once
+        signalled.append(number)
+        os.write(writer, b"x")
         raise KeyboardInterrupt
 
     for number in _STOP_SIGNALS:
         signal.signal(number, stop)
-    yield
+    yield lambda: bool(signalled)
 
 
 if __name__ == "__main__":

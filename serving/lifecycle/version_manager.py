@@ -1,6 +1,8 @@
 """The served models: applies a config, waits for its models, looks versions up for requests."""
 
 import logging
+import math
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from serving.lifecycle.model_config import (
 from serving.lifecycle.version_loader import Load, VersionLoader
 from serving.lifecycle.version_poller import VersionPoller
 from serving.lifecycle.version_registry import VersionRegistry
+from serving.runtime.deadlines import remaining_s, timed_out
 from serving.servable import Servable
 
 logger = logging.getLogger(__name__)
@@ -78,10 +81,18 @@ class VersionManager:
         """Returns the states of a model's versions; see `ModelManager`."""
         return self._registry.status(name, version=version, label=label)
 
+    def serves(self, name: str) -> bool:
+        """Returns whether a model has a version that serves."""
+        return self._registry.serves(name)
+
+    def readiness(self) -> dict[str, bool]:
+        """Returns by configured model whether its latest version serves and answers."""
+        return {name: self._registry.answers(name) for name in self._settings}
+
     def is_ready(self) -> bool:
-        """Returns whether every configured model has a version that serves."""
-        settings = self._settings
-        return bool(settings) and all(map(self._registry.serves, settings))
+        """Returns whether there are models, all of them answer, and the server is not stopping."""
+        readiness = self.readiness()
+        return bool(readiness) and all(readiness.values()) and not self._registry.is_stopping
 
     def reload(self, config: ModelServerConfig) -> None:
         """Replaces the served models by those of a config; returns once its new models serve.
@@ -109,19 +120,20 @@ class VersionManager:
         check_request_logging(config)
 
     def stop(self, grace_s: float = 30.0) -> None:
-        """Unloads everything.
+        """Unloads everything; versions that are still in use at the end of the grace stay loaded.
 
         Args:
-            grace_s: Seconds that requests in progress get to finish.
+            grace_s: Seconds that loads and requests in progress get to finish.
         """
+        end_s = time.monotonic() + grace_s
         with self._registry.changed:
             self._registry.is_stopping = True
             self._registry.changed.notify_all()
             threads = [self._poller.thread, *self._loader.workers()]
         for thread in threads:
             if thread.ident is not None:
-                thread.join()
-        self._loader.unload_all(grace_s)
+                thread.join(max(0.0, end_s - time.monotonic()))
+        self._loader.unload_all(max(0.0, end_s - time.monotonic()))
 
     def _wait_until_ready(self, names: Iterable[str], what: str) -> None:
         registry = self._registry
@@ -133,7 +145,9 @@ class VersionManager:
                 for name in waiting
             )
 
-        registry.changed.wait_for(is_decided)
+        timeout_s = remaining_s()
+        if not registry.changed.wait_for(is_decided, None if timeout_s == math.inf else timeout_s):
+            raise timed_out()
         if registry.is_stopping:
             raise ServingError(grpc.StatusCode.CANCELLED, "The server is stopping")
         failures = [

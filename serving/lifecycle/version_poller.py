@@ -4,8 +4,11 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Container, Mapping
+from pathlib import Path
 
-from serving.errors import ServingError, invalid_argument
+import grpc
+
+from serving.errors import ServingError
 from serving.lifecycle.model_config import ModelSettings
 from serving.lifecycle.version_registry import VersionRegistry
 from serving.runtime.tensorflow_c import file_exists, list_folder
@@ -57,7 +60,10 @@ class VersionPoller:
             with changed:
                 self._poll_now = False
                 settings = self._settings
-            self._poll(settings)
+            try:
+                self._poll(settings)
+            except Exception:
+                logger.exception("The served versions are unchanged: the poll failed unexpectedly")
             with changed:
                 changed.wait_for(
                     lambda: self._registry.is_stopping or self._poll_now, self._poll_wait_s or None
@@ -67,24 +73,29 @@ class VersionPoller:
 
     def _poll(self, settings: Mapping[str, ModelSettings]) -> None:
         known = self._registry.versions
-        try:
-            folders_by_model = {
-                name: find_versions(name, model.base_path, known=known.get(name, {}))
-                for name, model in settings.items()
-            }
-        except ServingError as error:
-            # One missing base path may mean that the whole volume is missing: unload nothing.
-            self._warn_once(f"The served versions are unchanged: {error.message}")
-            return
+        folders_by_model: dict[str, dict[int, str]] = {}
+        problems: list[str] = []
+        for name, model in settings.items():
+            try:
+                folders_by_model[name] = find_versions(
+                    name, model.base_path, known=known.get(name, {})
+                )
+            except ServingError as error:
+                problems.append(f"The served versions are unchanged: {error.message}")
+                if error.code is grpc.StatusCode.NOT_FOUND:
+                    # One missing base path may mean that the whole volume is missing: unload
+                    # nothing.
+                    self._warn_once(problems[-1])
+                    return
         empty = [
             settings[name].base_path for name, folders in folders_by_model.items() if not folders
         ]
-        self._warn_once(
-            f"No versions found under {', '.join(empty)}. A version is a folder named by a "
-            "number, with a saved_model.pb."
-            if empty
-            else ""
-        )
+        if empty:
+            problems.append(
+                f"No versions found under {', '.join(empty)}. A version is a folder named by a "
+                "number, with a saved_model.pb."
+            )
+        self._warn_once(" ".join(problems))
         with self._registry.changed:
             for name, folders in folders_by_model.items():
                 # A reload since the poll began may have removed or changed the model.
@@ -108,21 +119,35 @@ def find_versions(name: str, base_path: str, *, known: Container[int] = ()) -> d
         known: Versions that were complete before and are not checked again.
 
     Raises:
-        ServingError: The base path does not exist.
+        ServingError: NOT_FOUND if the base path does not exist; FAILED_PRECONDITION if it cannot be
+            listed.
     """
     try:
-        children = {child.split("/", 1)[0] for child in list_folder(base_path)}
-        numbered = [c for c in sorted(children) if _NUMBER.fullmatch(c) and int(c) in _INT64]
-        return {
-            int(child): folder
-            for child in numbered
-            if _is_complete(folder := f"{base_path.rstrip('/')}/{child}") or int(child) in known
-        }
+        listed = list_folder(base_path)
     except ServingError as error:
-        raise invalid_argument(
-            f"Could not find base path {base_path} for servable {name} with error {error.message}"
+        is_missing = error.code is grpc.StatusCode.NOT_FOUND
+        raise ServingError(
+            grpc.StatusCode.NOT_FOUND if is_missing else grpc.StatusCode.FAILED_PRECONDITION,
+            f"Could not find base path {base_path} for servable {name} with error {error.message}",
         ) from error
+    children = {child.split("/", 1)[0] for child in listed}
+    numbered = [c for c in sorted(children) if _NUMBER.fullmatch(c) and int(c) in _INT64]
+    return {
+        int(child): folder
+        for child in numbered
+        if _is_complete(folder := f"{base_path.rstrip('/')}/{child}") or int(child) in known
+    }
 
 
 def _is_complete(folder: str) -> bool:
-    return any(file_exists(f"{folder}/{file}") for file in _LAST_WRITTEN)
+    """Returns whether a child of a base path is a version to load.
+
+    Anything but a folder, and a folder that cannot be read, is one as well, as in TensorFlow
+    Serving: it fails to load, which the version's state shows.
+    """
+    try:
+        return any(file_exists(f"{folder}/{file}") for file in _LAST_WRITTEN) or (
+            Path(folder).is_symlink() and not file_exists(folder)
+        )
+    except ServingError:
+        return True

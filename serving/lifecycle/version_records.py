@@ -14,6 +14,10 @@ from serving.servable import Servable
 class ClosableServable(Servable, Protocol):
     """A loaded version that can be unloaded."""
 
+    def is_hung(self) -> bool:
+        """Returns whether requests run without an answer."""
+        ...
+
     def close(self) -> None:
         """Frees its memory; call it while no run is in progress."""
         ...

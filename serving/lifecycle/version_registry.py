@@ -54,6 +54,11 @@ class VersionRegistry:
         """Returns whether a model has a version that serves."""
         return name in self._ready
 
+    def answers(self, name: str) -> bool:
+        """Returns whether a model has a version that serves, and the latest one is not hung."""
+        lease = self._ready.get(name, {}).get(None)
+        return lease is not None and not lease.model.is_hung()
+
     def publish(self, name: str) -> None:
         """Makes the ready versions of a model visible to requests; call it under the lock."""
         leases: dict[int | None, Lease] = {

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,9 +24,8 @@ from serving.rest.bodies.json_output import (
     regression_json,
     row_json,
 )
-from serving.rest.bodies.json_parsing import parse_object
-from serving.rest.bodies.json_values import JsonObject, release
 from serving.rest.bodies.missing_values import fill_missing
+from serving.rest.documents import open_document
 from serving.rest.predict_request import read_predict_body, read_signature_name
 from serving.rest.routes import Route
 from serving.servable import ModelManager, Servable, Servables
@@ -158,30 +158,23 @@ class Actions:
         return answer
 
     def _predict(self, route: Route, body: bytes, course: _Course) -> Steps:
-        document = parse_object(body)
-        try:
-            outputs, is_row = yield from self._predict_document(route, document, course)
-        finally:
-            release(document)
-        return row_json(outputs) if is_row else column_json(outputs)
-
-    def _predict_document(
-        self, route: Route, document: JsonObject, course: _Course
-    ) -> Generator[Run, Outputs, tuple[dict[str, NDArray[Any]], bool]]:
-        name = read_signature_name(document)
-        with self._servables.acquire(
-            route.model, version=route.version, label=route.label
-        ) as servable:
-            course.asked = _asked(servable, name)
-            signature = _named_signature(servable, name)
-            types = {key: info.dtype for key, info in signature.inputs.items()}
-            if not types:
-                raise invalid_argument(
-                    f"Failed to get input map for signature: {name or 'DEFAULT'}"
+        with ExitStack() as loaded:
+            # The values of the body are freed before the run, which may take long.
+            with open_document(body) as document:
+                name = read_signature_name(document)
+                servable = loaded.enter_context(
+                    self._servables.acquire(route.model, version=route.version, label=route.label)
                 )
-            if self._is_lenient:
-                fill_missing(document, signature.inputs)
-            request = read_predict_body(document, types)
+                course.asked = _asked(servable, name)
+                signature = _named_signature(servable, name)
+                types = {key: info.dtype for key, info in signature.inputs.items()}
+                if not types:
+                    raise invalid_argument(
+                        f"Failed to get input map for signature: {name or 'DEFAULT'}"
+                    )
+                if self._is_lenient:
+                    fill_missing(document, signature.inputs)
+                request = read_predict_body(document, types)
             find_signature(servable, name)  # errors of the model come after those of the request
             names = list(signature.outputs)
             started = time.perf_counter()
@@ -189,7 +182,8 @@ class Actions:
             self._metrics.observe_runtime(
                 course.asked, api=route.action, seconds=time.perf_counter() - started
             )
-        return dict(zip(names, outputs, strict=True)), request.is_row
+        arrays = dict(zip(names, outputs, strict=True))
+        return row_json(arrays) if request.is_row else column_json(arrays)
 
     def _classify(self, route: Route, body: bytes, course: _Course) -> bytes:
         return classification_json(self._on_examples(classify, route, body, course))
@@ -204,12 +198,9 @@ class Actions:
         body: bytes,
         course: _Course,
     ) -> T:
-        document = parse_object(body)
-        name = read_signature_name(document)
-        try:
+        with open_document(body) as document:
+            name = read_signature_name(document)
             examples = read_examples(document, is_lenient=self._is_lenient)
-        finally:
-            release(document)
         with self._servables.acquire(
             route.model, version=route.version, label=route.label
         ) as servable:

@@ -2,32 +2,32 @@
 
 import asyncio
 import contextlib
-import ctypes
+import contextvars
 import logging
+import math
+import time
 import traceback
-import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
-
-import grpc
 
 from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.rest.actions import Actions, Steps
 from serving.rest.bodies.json_output import error_json
-from serving.rest.collector import paused_collector
+from serving.rest.documents import TooLargeError, check_values, unpack
 from serving.rest.http_errors import NOT_FOUND_PAGE, NOT_IMPLEMENTED_PAGE, error_answer
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
+from serving.runtime.deadlines import deadline_at, timed_out
 
 logger = logging.getLogger(__name__)
 
-_LARGE_BYTES = 2**20
 # A body of this size is parsed in some hundred microseconds, which the event loop can afford.
 _SMALL_BYTES = 2**14
-_GZIP = 31  # zlib's largest window, with a gzip header
+_NUM_THREADS = 64
+_NUM_BESIDE = 4
 _NO_METHODS = frozenset({"TRACE", "CONNECT"})
 _JSON, _TEXT = b"application/json", b"text/plain"
 _CORS = (
@@ -35,7 +35,6 @@ _CORS = (
     (b"access-control-allow-methods", b"POST, GET"),
     (b"access-control-allow-headers", b"Content-Type"),
 )
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -50,31 +49,65 @@ class _Answer:
     closes: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
-    """A request without its body; `uri` is the path with the query, as sent."""
+    """A request without its body; `uri` is the path with the query, as sent.
+
+    Attributes:
+        is_read: Whether the whole body was read.
+    """
 
     method: str
     uri: str
     path: str
     headers: Mapping[bytes, bytes]
+    is_read: bool = False
+
+    @property
+    def leaves_body_open(self) -> bool:
+        """Whether the client may or may not send a body after an answer."""
+        return not self.is_read and b"expect" in self.headers
 
 
 class ClientGoneError(Exception):
     """The client disconnected before its request was complete."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Executors:
-    """Thread pools for work outside the event loop.
+    """Thread pools for work outside the event loop; each model has its own.
+
+    A hung model can therefore keep all threads of its pool busy, but no others.
 
     Attributes:
-        usual: Threads for most requests; their number limits the concurrent requests.
-        large: Few threads for large bodies, which take much memory.
+        beside: Threads for status, metadata and metrics, which never wait for a model.
     """
 
-    usual: Executor
-    large: Executor
+    def __init__(self, serves: Callable[[str], bool]) -> None:
+        """Creates no thread yet.
+
+        Args:
+            serves: Returns whether there is a model of a name. All other names share one pool.
+        """
+        self.beside: Executor = ThreadPoolExecutor(_NUM_BESIDE, thread_name_prefix="rest-beside")
+        self._serves = serves
+        self._by_model: dict[str, ThreadPoolExecutor] = {}
+
+    def of(self, model: str) -> Executor:
+        """Returns the pool of a model; call it on the event loop."""
+        name = model if self._serves(model) else ""
+        pool = self._by_model.get(name)
+        if pool is None:
+            for old in [old for old in self._by_model if old and not self._serves(old)]:
+                self._by_model.pop(old).shutdown(wait=False)
+            num_threads = _NUM_THREADS if name else _NUM_BESIDE
+            pool = ThreadPoolExecutor(num_threads, thread_name_prefix=f"rest-{name}")
+            self._by_model[name] = pool
+        return pool
+
+    def shutdown(self) -> None:
+        """Drops the work that has not begun, and ends the threads that are idle."""
+        for pool in (self.beside, *self._by_model.values()):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +138,8 @@ class RestApp:
             answer = await self._answer(request, receive)
         except ClientGoneError:
             return
-        await self._send(answer, is_api(path), send)
+        closes = answer.closes or request.leaves_body_open or answer.status == 413
+        await self._send(replace(answer, closes=closes), is_api(path), send)
 
     async def _answer(self, request: _Request, receive: Receive) -> _Answer:
         if request.method in _NO_METHODS:
@@ -130,9 +164,8 @@ class RestApp:
             return _Answer(*error_answer(error))
         if isinstance(error, UnreadableVersionError):
             return _Answer(400, b"")
-        if isinstance(error, _TooLargeError):
-            text = f"The body exceeds the limit of {self.options.max_body_bytes} bytes"
-            return _Answer(413, error_json(text), closes=True)
+        if isinstance(error, TooLargeError):
+            return _Answer(413, error_json(str(error)))
         # The traceback without the error's text, which may quote the request.
         places = "".join(traceback.format_tb(error.__traceback__))
         logger.error("A request failed unexpectedly: %s at\n%s", type(error).__name__, places)
@@ -145,7 +178,7 @@ class RestApp:
                 text = f"Unexpected path: {request.uri}. Should be {request.path}"
                 return _Answer(400, text.encode("utf-8", "surrogateescape"), _TEXT)
             loop = asyncio.get_running_loop()
-            page = await loop.run_in_executor(self.executors.usual, self.metrics.render)
+            page = await loop.run_in_executor(self.executors.beside, self.metrics.render)
             return _Answer(200, page, _TEXT)
         if request.method in {"GET", "HEAD"}:
             if request.path == "/healthz":
@@ -155,38 +188,47 @@ class RestApp:
                 return (
                     _Answer(200, b"ok\n", _TEXT)
                     if is_ready
-                    else _Answer(503, b"not ready: a model has no version that serves\n", _TEXT)
+                    else _Answer(503, b"not ready: a model has no version that answers\n", _TEXT)
                 )
         return _Answer(404, NOT_FOUND_PAGE, b"text/html", closes=True)
 
     async def _read(self, request: _Request, receive: Receive) -> list[bytes]:
         limit = self.options.max_body_bytes
-        length = request.headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > limit:
-            raise _TooLargeError
-        chunks = []
-        size = 0
-        while True:
+        length = request.headers.get(b"content-length", b"0").strip()
+        size = int(length) if length.isdigit() else 0
+        chunks: list[bytes] = []
+        if size <= limit:
+            size = 0
+        while size <= limit:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
             chunk = message.get("body", b"")
             size += len(chunk)
-            if size > limit:
-                raise _TooLargeError
             chunks.append(chunk)
             if not message.get("more_body", False):
-                return chunks
+                request.is_read = True
+                break
+        if size > limit:
+            raise TooLargeError(f"The body exceeds the limit of {limit} bytes")
+        return chunks
 
     async def _run(self, route: Route, request: _Request, chunks: list[bytes]) -> bytes:
-        is_gzip = b"gzip" in request.headers.get(b"content-encoding", b"")
-        is_large = is_gzip or sum(map(len, chunks)) > _LARGE_BYTES
-        is_small = not is_gzip and sum(map(len, chunks)) <= _SMALL_BYTES
-        if self.options.shares_runs and is_small and route.action == "predict":
-            return await self._predict_here(route, b"".join(chunks))
-        executor = self.executors.large if is_large else self.executors.usual
-        work = self._answer_large if is_large else self._answer_usual
-        running = asyncio.get_running_loop().run_in_executor(executor, work, route, chunks, is_gzip)
+        timeout_ms = self.options.timeout_ms
+        deadline_s = time.monotonic() + timeout_ms / 1000 if timeout_ms else math.inf
+        with deadline_at(deadline_s):
+            if route.action in {"status", "metadata"}:
+                return await self._in_thread(self.executors.beside, self.actions.answer, route, b"")
+            is_gzip = b"gzip" in request.headers.get(b"content-encoding", b"")
+            is_small = not is_gzip and sum(map(len, chunks)) <= _SMALL_BYTES
+            if self.options.shares_runs and is_small and route.action == "predict":
+                return await self._predict_here(route, b"".join(chunks))
+            pool = self.executors.of(route.model)
+            return await self._in_thread(pool, self._answer_body, route, chunks, is_gzip)
+
+    async def _in_thread(self, pool: Executor, work: Callable[..., bytes], *args: Any) -> bytes:
+        context = contextvars.copy_context()  # with the deadline
+        running = asyncio.get_running_loop().run_in_executor(pool, context.run, work, *args)
         await self._wait(running)
         return running.result()
 
@@ -194,9 +236,10 @@ class RestApp:
         timeout_s = self.options.timeout_ms / 1000 or None
         done, _ = await asyncio.wait([running], timeout=timeout_s)
         if not done:
-            # The work cannot be stopped; its result is discarded.
+            # Work that has begun ends at the same deadline, and its result is discarded.
             running.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise _timed_out()
+            running.cancel()
+            raise timed_out()
 
     async def _ended(self, running: "Future[Any]") -> bool:
         """Waits for a thread's future, at far less cost than `asyncio.wrap_future` and `wait`."""
@@ -227,7 +270,7 @@ class RestApp:
             steps.throw(error)
             raise
         if not await self._ended(running):
-            late = _timed_out()
+            late = timed_out()
             # The model stays loaded until the batch has run.
             running.add_done_callback(lambda _: _abandon(steps, late))
             raise late
@@ -241,22 +284,14 @@ class RestApp:
             return answer
         raise RuntimeError("a predict call asked for a second run")
 
-    def _answer_usual(self, route: Route, chunks: list[bytes], _is_gzip: bool) -> bytes:
-        return self.actions.answer(route, chunks[0] if len(chunks) == 1 else b"".join(chunks))
-
-    def _answer_large(self, route: Route, chunks: list[bytes], is_gzip: bool) -> bytes:
+    def _answer_body(self, route: Route, chunks: list[bytes], is_gzip: bool) -> bytes:
         body = b"".join(chunks)
         chunks.clear()
         if is_gzip:
-            body = _unpack(body, self.options.max_body_bytes)
-        if len(body) <= _LARGE_BYTES:
-            return self.actions.answer(route, body)
-        try:
-            with paused_collector():
-                return self.actions.answer(route, body)
-        finally:
-            if _TRIM is not None:
-                _TRIM(0)
+            body = unpack(body, max_bytes=self.options.max_unpacked_bytes)
+        else:
+            check_values(body)
+        return self.actions.answer(route, body)
 
     async def _send(self, answer: _Answer, is_api_path: bool, send: Send) -> None:
         headers = [
@@ -271,26 +306,6 @@ class RestApp:
         await send({"type": "http.response.body", "body": answer.body})
 
 
-class _TooLargeError(Exception):
-    pass
-
-
-def _timed_out() -> ServingError:
-    return ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
-
-
 def _abandon(steps: Steps, error: ServingError) -> None:
     with contextlib.suppress(ServingError):
         steps.throw(error)
-
-
-def _unpack(body: bytes, limit: int) -> bytes:
-    """Returns the decompressed body; empty for invalid gzip, as in TensorFlow Serving."""
-    unpacker = zlib.decompressobj(_GZIP)
-    try:
-        unpacked = unpacker.decompress(body, limit)
-    except zlib.error:
-        return b""
-    if unpacker.unconsumed_tail and not unpacker.eof:
-        raise _TooLargeError
-    return unpacked if unpacker.eof and not unpacker.unused_data else b""

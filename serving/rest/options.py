@@ -15,9 +15,12 @@ class RestOptions:
         enable_cors: Whether answers carry CORS headers.
         metrics_path: Path of the Prometheus metrics; None disables the route.
         is_ready: Returns whether `/readyz` answers 200.
+        serves: Returns whether there is a model of a name.
         shares_runs: Whether the models batch, so that a request does not wait in a thread.
         is_lenient: Whether null and left-out keys are missing values.
-        max_body_bytes: Limit of a body, compressed or not, > 0; larger ones get a 413.
+        max_body_bytes: Limit of a body as it is sent, > 0; larger ones get a 413.
+        max_unpacked_bytes: Limit of a compressed body once it is unpacked, > 0; TensorFlow
+            Serving's.
     """
 
     host: str = "127.0.0.1"
@@ -26,13 +29,16 @@ class RestOptions:
     enable_cors: bool = False
     metrics_path: str | None = None
     is_ready: Callable[[], bool] = lambda: True
+    serves: Callable[[str], bool] = lambda _name: True
     shares_runs: bool = False
     is_lenient: bool = False
     max_body_bytes: int = 2**28
+    max_unpacked_bytes: int = 100 * 2**20
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
         if not 0 <= self.port <= 65_535:
             raise ValueError(f"port must be between 0 and 65535, got {self.port}")
-        if self.max_body_bytes <= 0:
-            raise ValueError(f"max_body_bytes must be > 0, got {self.max_body_bytes}")
+        for name in ("max_body_bytes", "max_unpacked_bytes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be > 0, got {getattr(self, name)}")

@@ -3,14 +3,21 @@
 import asyncio
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEAD_BYTES = 2**17
-_KEEP_ALIVE = (b"connection", b"keep-alive")
+# A head that gives a new parser the framing of a request whose own head was parsed before.
+_RESUMED_HEAD = b"POST / HTTP/1.1\r\n"
+_FRAMING = (b"content-length", b"transfer-encoding")
+_KEEP_ALIVE = (b"connection", b"keep-alive")  # HTTP/1.0 closes without it
 
 
 class RestProtocol(HttpToolsProtocol):
     """One connection.
+
+    An `Upgrade` is ignored, as HTTP allows: the request is answered over HTTP/1.1. (Java's
+    HttpClient and `curl --http2` offer h2c with every request.)
 
     Attributes:
         idle_s: Seconds of silence in the middle of a request until the connection is closed.
@@ -24,6 +31,8 @@ class RestProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._head_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
+        self._upgrades = False  # the parser stops after the head
+        self._is_resuming = False  # the parser reads `_RESUMED_HEAD`
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts the timer for silence."""
@@ -39,24 +48,93 @@ class RestProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parses the data; closes the connection at a request head beyond the limit."""
         self._heard_at = self.loop.time()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._refuse()
+            return
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > _MAX_HEAD_BYTES:
                 self.transport.close()
 
+    def _parse(self, data: bytes) -> None:
+        while not self.transport.is_closing():
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stop:
+                # The parser takes all that follows the head for another protocol.
+                data = data[stop.args[0] :]
+                self._resume()
+            else:
+                return
+
+    def _resume(self) -> None:
+        """Continues after the head of an upgrade, with its body, by a new parser."""
+        self._upgrades = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        framing = [(name, value) for name, value in self.headers if name in _FRAMING]
+        lines = b"".join(b"%s: %s\r\n" % header for header in framing)
+        self._is_resuming = True
+        self.parser.feed_data(_RESUMED_HEAD + lines + b"\r\n")
+
+    def _refuse(self) -> None:
+        """Answers bytes that are no HTTP request with 400 and closes the connection."""
+        # An answer now could be taken for that of an earlier request.
+        if self.pipeline:
+            self.transport.close()
+        elif self._is_answering():
+            self.cycle.keep_alive = False
+        else:
+            self.send_400_response("Invalid HTTP request received.")
+
     def on_message_begin(self) -> None:
         """Starts to count the bytes of the head."""
-        self._is_in_head, self._head_bytes = True, 0
-        super().on_message_begin()
+        if not self._is_resuming:
+            self._is_in_head, self._head_bytes = True, 0
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Adds to the request target."""
+        if not self._is_resuming:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Adds a header; the trailers of a chunked body are no headers."""
+        if self._is_in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stops to count: the head is complete. HTTP/1.0 may ask to keep the connection open."""
+        """Stops to count: the head is complete.
+
+        Raises:
+            HttpParserError: The head leaves open where the body ends.
+        """
+        if self._is_resuming:
+            self._is_resuming = False
+            return
         self._is_in_head = False
+        self._check_framing()
+        self._upgrades = self.parser.should_upgrade()
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0" and self.parser.should_keep_alive():
             self.cycle.keep_alive = True
             self.cycle.default_headers = [*self.cycle.default_headers, _KEEP_ALIVE]
+
+    def _check_framing(self) -> None:
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        coding = b", ".join(codings).strip().lower()
+        version = self.parser.get_http_version()
+        is_framed = not codings or (version == "1.1" and coding == b"chunked")
+        if version not in {"1.0", "1.1"} or not is_framed:
+            raise httptools.HttpParserError("unsupported framing")
+
+    def on_message_complete(self) -> None:
+        """Ends the body, unless the parser has skipped it and it follows."""
+        if not self._upgrades:
+            super().on_message_complete()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keeps a half-closed connection open until its answer is sent."""

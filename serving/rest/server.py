@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 
@@ -14,10 +13,9 @@ from serving.rest.options import RestOptions
 from serving.rest.protocol import RestProtocol
 from serving.servable import ModelManager, Servables
 
-_NUM_THREADS = 64
-_NUM_LARGE = 2
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
+_FORCED_EXIT_S = 0.5  # uvicorn looks at its flags ten times a second
 
 
 class RestServer:
@@ -27,10 +25,7 @@ class RestServer:
         self, servables: Servables, statuses: ModelManager, metrics: Metrics, options: RestOptions
     ) -> None:
         self._options = options
-        self._executors = Executors(
-            usual=ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="rest"),
-            large=ThreadPoolExecutor(_NUM_LARGE, thread_name_prefix="rest-large"),
-        )
+        self._executors = Executors(options.serves)
         app = RestApp(
             actions=Actions(servables, statuses, metrics, is_lenient=options.is_lenient),
             metrics=metrics,
@@ -54,21 +49,32 @@ class RestServer:
         self._server.wait_until_started(self._thread)
         return port
 
-    def stop(self, grace_s: float = 10.0) -> None:
-        """Refuses new requests and waits for those in progress.
+    def close_door(self) -> None:
+        """Refuses new connections; requests in progress go on, and are the last of theirs."""
+        self._server.should_exit = True
+
+    def stop(self, grace_s: float = 10.0) -> bool:
+        """Refuses new connections and waits for requests in progress.
 
         Args:
-            grace_s: Seconds that requests in progress get to finish.
+            grace_s: Seconds that they get to finish.
+
+        Returns:
+            Whether all did.
         """
+        self.close_door()
+        is_idle = True
         if self._thread is not None:
-            self._server.config.timeout_graceful_shutdown = int(grace_s) or 1
-            self._server.should_exit = True
-            self._thread.join(grace_s + 5)
+            self._thread.join(grace_s)
+            is_idle = not self._thread.is_alive()
+            if not is_idle:
+                self._server.force_exit = True
+                self._thread.join(_FORCED_EXIT_S)
             self._thread = None
         if self._socket is not None:
             self._socket.close()
-        for executor in (self._executors.usual, self._executors.large):
-            executor.shutdown(wait=False, cancel_futures=True)
+        self._executors.shutdown()
+        return is_idle
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:

@@ -13,6 +13,7 @@ import rapidjson
 from serving.errors import invalid_argument
 from serving.rest.bodies.deep_json import TRAILING, MalformedError, parse_deep, read_error
 from serving.rest.bodies.json_values import JsonObject, debug_text, encode_text
+from serving.runtime.deadlines import remaining_s
 
 _CHUNK_BYTES = 2**16
 # Bytes that are not UTF-8 pass through the parser as characters of a private plane.
@@ -29,13 +30,14 @@ _decode = _Decoder(number_mode=rapidjson.NM_NATIVE | rapidjson.NM_NAN)
 
 
 class _Chunks:
-    """A body read in pieces, so that other threads run in between."""
+    """A body read in pieces until the deadline, so that other threads run in between."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._at = 0
 
     def read(self, _size: int) -> bytes:
+        remaining_s()
         at = self._at
         self._at = at + _CHUNK_BYTES
         return self._body[at : self._at]
@@ -45,7 +47,8 @@ def parse_object(body: bytes) -> JsonObject:
     """Returns the object at the start of a body.
 
     Raises:
-        ServingError: INVALID_ARGUMENT with RapidJSON's text and offset, or if it is not an object.
+        ServingError: INVALID_ARGUMENT with RapidJSON's text and offset, or if it is not an object;
+            DEADLINE_EXCEEDED while a large body is parsed.
     """
     value = parse(body)
     if type(value) is not JsonObject:

@@ -24,6 +24,10 @@ class Model:
         self.name = name
         self.version = version
         self.closed = False
+        self.hung = False
+
+    def is_hung(self) -> bool:
+        return self.hung
 
     def run(self, _feeds: Any, _fetches: Any) -> list[Any]:
         assert not self.closed

@@ -2,6 +2,8 @@
 
 import itertools
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.errors import ServingError
 from serving.lifecycle.version_manager import ManagerOptions, VersionManager
+from serving.runtime.deadlines import deadline_at
 from tests.serving.lifecycle.fakes import (
     Loader,
     config,
@@ -381,6 +384,40 @@ class TestReload:
             assert not manager.is_ready()
             manager.reload(config(("half", base)))
             assert manager.is_ready()
+
+    def test_a_hung_model_is_not_ready(self, base, loader):
+        push(base, 1)
+        push(base.parent / "other", 1)
+        with managing(loader) as manager:
+            manager.reload(config(("half", base), ("other", base.parent / "other")))
+            loader.loaded[-1].hung = True
+            name = loader.loaded[-1].name
+            assert manager.readiness() == {"half": True, "other": True, name: False}
+            assert not manager.is_ready()
+            loader.loaded[-1].hung = False
+            assert manager.is_ready()
+
+    def test_a_reload_waits_until_its_deadline(self, base, loader):
+        base.mkdir()  # without a version the wait would not end
+        with managing(loader) as manager:
+            with (
+                deadline_at(time.monotonic() + 0.05),
+                pytest.raises(ServingError, match="Timed out") as caught,
+            ):
+                manager.reload(config(("half", base)))
+            assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+    def test_a_stop_waits_for_a_load_that_hangs_until_the_end_of_the_grace(self, base, loader):
+        push(base, 1)
+        loader.gate.clear()
+        with managing(loader) as manager, ThreadPoolExecutor(1) as pool:
+            reloading = pool.submit(manager.reload, config(("half", base)))
+            wait_for(lambda: loader.num_attempts == 1)
+            started_s = time.monotonic()
+            manager.stop(0.2)
+            assert time.monotonic() - started_s < 5
+            loader.gate.set()
+            assert "stopping" in str(reloading.exception(10))
 
     def test_request_logging_is_refused_once_all_else_was_done(self, base, loader):
         push(base, 1)

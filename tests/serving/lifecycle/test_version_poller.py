@@ -1,5 +1,6 @@
 """Finding versions on disk, one poll at a time."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,59 @@ def test_a_version_that_was_complete_is_not_checked_again(base):
 def test_a_missing_base_path_is_an_error(base):
     with pytest.raises(ServingError, match=f"^Could not find base path {base} for servable half"):
         find_versions("half", str(base))
+
+
+def put_file(path: Path) -> None:
+    path.touch()
+
+
+def put_link_to_nothing(path: Path) -> None:
+    path.symlink_to("nothing")
+
+
+def put_link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def put_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+ODD_CHILDREN = [put_file, put_link_to_nothing, put_link_to_itself, put_pipe]
+
+
+@pytest.mark.parametrize("put", ODD_CHILDREN)
+def test_a_child_that_is_no_readable_folder_is_a_version_that_will_fail(base, put):
+    push(base, 1)
+    put(base / "20261126")
+    assert find_versions("half", str(base)) == {1: f"{base}/1", 20261126: f"{base}/20261126"}
+
+
+@pytest.mark.parametrize("put", ODD_CHILDREN)
+def test_an_odd_child_of_one_model_does_not_stop_the_others(base, tmp_path, stepper, put):
+    push(base, 1)
+    put(base / "2")
+    push(tmp_path / "other", 1)
+    stepper.poll(half=base, other=tmp_path / "other")
+    push(tmp_path / "other", 2)
+    stepper.poll(half=base, other=tmp_path / "other")
+    assert stepper.wanted == [("half", {2}), ("other", {1}), ("half", {2}), ("other", {2})]
+
+
+def test_a_file_whose_name_is_no_text_is_no_version(base):
+    push(base, 1)
+    (Path(os.fsdecode(bytes(base) + b"/\xff\xfe"))).touch()
+    assert find_versions("half", str(base)) == {1: f"{base}/1"}
+
+
+def test_a_base_path_that_is_a_file_stops_only_its_own_model(base, tmp_path, stepper, caplog):
+    push(base, 1)
+    (tmp_path / "other").touch()
+    stepper.poll(half=base, other=tmp_path / "other")
+    assert stepper.wanted == [("half", {1})]
+    [message] = caplog.messages
+    assert "Could not find base path" in message
+    assert "Not a directory" in message
 
 
 def test_each_poll_reports_the_versions_that_the_policy_chooses(base, stepper):

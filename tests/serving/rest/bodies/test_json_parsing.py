@@ -1,7 +1,9 @@
 """JSON parsing: RapidJSON's tolerance and errors, and unlimited nesting."""
 
+import contextlib
 import json
 import math
+import time
 
 import pytest
 from hypothesis import given
@@ -169,3 +171,34 @@ def test_errors_are_found_at_any_depth(text, message):
     with pytest.raises(ServingError) as caught:
         parse(text)
     assert caught.value.message.endswith(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":' * 1_000_000 + b"1" + b"}" * 1_000_000,
+        b'[{"a": [' * 500_000 + b"]}]" * 500_000,
+        b'{"instances": [' + b"[" * 2000 + b"]" * 2000 + b", []" * 300_000 + b"]}",
+        b"[" * 2000 + b"1, " * 1_000_000,
+    ],
+    ids=["members", "mixed", "many beside", "many inside"],
+)
+def test_megabytes_of_deep_nesting_take_no_seconds(text):
+    # Value by value it would be 8 to 30 s.
+    started_s = time.process_time()
+    with contextlib.suppress(ServingError):
+        parse(text)
+    assert time.process_time() - started_s < 3
+
+
+def test_closings_that_do_not_match_their_openings_are_an_error():
+    deep = b'[{"a":' * 1_000
+    assert outcome(parse, deep + b"1" + b"}]" * 900 + b"]}" + b"}]" * 99) == (
+        # 6,001 bytes up to the value, and 1,800 right closings.
+        "JSON Parse error: Missing a comma or '}' after an object member. at offset: 7801"
+    )
+
+
+def test_many_values_beside_deep_nesting_are_refused_with_the_bound():
+    with pytest.raises(ServingError, match="More than 50000 values, some nested more than"):
+        parse(b"[" * 2000 + b"1, " * 60_000)
