@@ -1,10 +1,11 @@
 """What the reference models share: reading a run's splits, choosing a model, scoring it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +25,8 @@ from common.example_files import read_batches, split_files, split_folder
 _ALL_ROWS = 1 << 40  # so that a split is one batch
 SPLITS = ("train", "eval", "test")
 COLUMNS = ("pr_auc", "roc_auc", "threshold", "precision", "recall", "f1")
+
+Splits = Mapping[str, Mapping[str, NDArray[Any]]]
 
 
 class Classifier(Protocol):
@@ -148,3 +151,23 @@ def report(results: Mapping[str, Mapping[str, float]], *, as_json: bool) -> str:
         for name, figures in results.items()
     ]
     return "\n".join(lines)
+
+
+def command(
+    evaluate: Callable[[Splits], Mapping[str, Mapping[str, float]]], *, help_text: str
+) -> click.Command:
+    """Returns the command line that prints the figures of a reference model on a run's splits."""
+
+    @click.command(help=help_text)
+    @click.option(
+        "--splits", type=click.Path(path_type=Path), required=True, help="Examples artifact."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    def main(splits: Path, as_json: bool) -> None:
+        try:
+            read = {name: read_split(splits, name) for name in SPLITS}
+        except FileNotFoundError as error:
+            raise click.UsageError(str(error)) from error
+        click.echo(report(evaluate(read), as_json=as_json))
+
+    return main

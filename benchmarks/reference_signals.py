@@ -6,10 +6,8 @@ They see the same three splits as a run's own model, and the same context:
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -63,7 +61,7 @@ def boosting_candidates() -> list[reference.Classifier]:
     ]
 
 
-def evaluate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, float]]:
+def evaluate(splits: reference.Splits) -> dict[str, dict[str, float]]:
     """Returns the figures on the test split of both models, by model."""
     features = {name: tabulate(columns) for name, columns in splits.items()}
     label = {name: columns[LABEL].astype(np.int64) for name, columns in splits.items()}
@@ -73,16 +71,9 @@ def evaluate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict
     }
 
 
-@click.command()
-@click.option("--splits", type=click.Path(path_type=Path), required=True, help="Examples artifact.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def main(splits: Path, as_json: bool) -> None:
-    """Scores models on summary statistics on the test split of a run."""
-    try:
-        read = {name: reference.read_split(splits, name) for name in reference.SPLITS}
-    except FileNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(reference.report(evaluate(read), as_json=as_json))
+main = reference.command(
+    evaluate, help_text="Scores models on summary statistics on the test split of a run."
+)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,8 @@ python -m benchmarks.reference_taxi --splits output/artifacts/ArrowExampleGen/ex
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -40,23 +38,14 @@ def tabulate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, pd.D
     }
 
 
-def evaluate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, float]]:
+def evaluate(splits: reference.Splits) -> dict[str, dict[str, float]]:
     """Returns the figures on the test split."""
     label = {name: columns[LABEL].astype(np.int64) for name, columns in splits.items()}
     candidates = reference.boosting_candidates(categorical_features="from_dtype")
     return {"boosting": reference.score_best(candidates, tabulate(splits), label)}
 
 
-@click.command()
-@click.option("--splits", type=click.Path(path_type=Path), required=True, help="Examples artifact.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def main(splits: Path, as_json: bool) -> None:
-    """Scores gradient boosting on the test split of a run."""
-    try:
-        read = {name: reference.read_split(splits, name) for name in reference.SPLITS}
-    except FileNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(reference.report(evaluate(read), as_json=as_json))
+main = reference.command(evaluate, help_text="Scores gradient boosting on the test split of a run.")
 
 
 if __name__ == "__main__":

@@ -256,3 +256,15 @@ def _abandon_outputs(store: MetadataStore, execution_ids: list[int]) -> None:
         artifact.state = Artifact.ABANDONED
     if pending:
         store.put_artifacts(pending)
+
+
+def input_ids(store: MetadataStore, execution_id: int) -> dict[str, frozenset[int]]:
+    """Returns the ids of the artifacts that an execution read, by the key of the input."""
+    inputs: dict[str, set[int]] = {}
+    for event in store.get_events_by_execution_ids([execution_id]):
+        if event.type == Event.INPUT:
+            # An artifact passed under two keys has a single event with both keys in its path.
+            for step in event.path.steps:
+                if step.HasField("key"):
+                    inputs.setdefault(step.key, set()).add(event.artifact_id)
+    return {key: frozenset(ids) for key, ids in inputs.items()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto.metadata_store_pb2 import Event, Execution
 
+from common.metadata import input_ids
 from pipeline.components.names import DAMAGE, WITHDRAWN
 from pipeline.running.steps import FIRST_TIME, UNCHANGED
 
@@ -81,21 +82,10 @@ def _origin(store: MetadataStore, execution: Execution) -> Execution:
 
 def input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
     """Describes which inputs were added, removed or replaced."""
-    old, new = _inputs(store, before.id), _inputs(store, after.id)
+    old, new = input_ids(store, before.id), input_ids(store, after.id)
     return [f"new {key}" for key in sorted(new) if new[key] != old.get(key)] + [
         f"no {key} any more" for key in sorted(set(old) - set(new))
     ]
-
-
-def _inputs(store: MetadataStore, execution_id: int) -> dict[str, frozenset[int]]:
-    inputs: dict[str, set[int]] = {}
-    for event in store.get_events_by_execution_ids([execution_id]):
-        if event.type == Event.INPUT:
-            # An artifact passed under two keys has a single event with both keys in its path.
-            for step in event.path.steps:
-                if step.HasField("key"):
-                    inputs.setdefault(step.key, set()).add(event.artifact_id)
-    return {key: frozenset(ids) for key, ids in inputs.items()}
 
 
 def _parameter_changes(before: Execution, after: Execution) -> list[str]:

@@ -71,7 +71,7 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
     schema_gen = SchemaGen(statistics=statistics)
     curated = _curated_schema(config)
     schema = (curated or schema_gen).outputs["schema"]
-    earlier = _earlier_span(examples) if has_spans(source) else _earlier_data(examples)
+    earlier = _earlier_data(examples, has_spans=has_spans(source))
     validator = ExampleValidator(
         statistics=statistics,
         schema=schema,
@@ -166,19 +166,10 @@ def _curated_schema(config: Config) -> BaseNode | None:
     )
 
 
-def _earlier_span(examples: BaseChannel) -> Resolver:
+def _earlier_data(examples: BaseChannel, *, has_spans: bool) -> Resolver:
     return Resolver(
-        strategy_class=AcceptedEarlierSpanStrategy,
+        strategy_class=AcceptedEarlierSpanStrategy if has_spans else AcceptedEarlierDataStrategy,
         candidate=examples,
         statistics=Channel(type=ExampleStatistics),
         report=Channel(type=ExampleValidationMetrics),
-    ).with_id("EarlierSpanResolver")
-
-
-def _earlier_data(examples: BaseChannel) -> Resolver:
-    return Resolver(
-        strategy_class=AcceptedEarlierDataStrategy,
-        candidate=examples,
-        statistics=Channel(type=ExampleStatistics),
-        report=Channel(type=ExampleValidationMetrics),
-    ).with_id("EarlierDataResolver")
+    ).with_id("EarlierSpanResolver" if has_spans else "EarlierDataResolver")

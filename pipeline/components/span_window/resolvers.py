@@ -11,6 +11,7 @@ from tfx.types import standard_component_specs
 from tfx.types.artifact import Artifact
 
 from common.errors import InputError
+from common.metadata import input_ids
 from pipeline.components.span_window.accepted import accepted_examples
 
 CANDIDATE, EXAMPLES, REPORT = "candidate", "examples", "report"
@@ -136,16 +137,11 @@ class EarlierAnalysisStrategy(ResolverStrategy):  # type: ignore[misc]
 
 
 def _analysis(store: MetadataStore, execution_id: int, cache: Artifact) -> _Analysis:
-    inputs: dict[str, set[int]] = {}
-    for event in store.get_events_by_execution_ids([execution_id]):
-        if event.type == Event.INPUT:
-            for step in event.path.steps:
-                if step.HasField("key"):
-                    inputs.setdefault(step.key, set()).add(event.artifact_id)
+    inputs = input_ids(store, execution_id)
     return _Analysis(
-        examples=frozenset(inputs.get(standard_component_specs.EXAMPLES_KEY, ())),
-        schema=frozenset(inputs.get(standard_component_specs.SCHEMA_KEY, ())),
-        earlier=frozenset(inputs.get(standard_component_specs.ANALYZER_CACHE_KEY, ())),
+        examples=inputs.get(standard_component_specs.EXAMPLES_KEY, frozenset()),
+        schema=inputs.get(standard_component_specs.SCHEMA_KEY, frozenset()),
+        earlier=inputs.get(standard_component_specs.ANALYZER_CACHE_KEY, frozenset()),
         cache=cache,
     )
 
