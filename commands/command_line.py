@@ -89,6 +89,8 @@ def _report(error: BaseException) -> int:
                 err=True,
             )
         return code
+    if isinstance(error, PermissionError) and error.filename:
+        error = InputError(f"This account may not access {error.filename}: {error.strerror}.")
     if not isinstance(error, InputError | StepFailedError):
         raise error
     click.echo(f"Error: {redact_text(str(error))}", err=True)
@@ -256,10 +258,17 @@ def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> i
 @click.argument("run_id")
 @click.option("--by", required=True, help="Name of the person who approves.")
 @click.option("--why", required=True, help="Reason, recorded in the metadata.")
+@click.option(
+    "--new-anchor",
+    is_flag=True,
+    help="Compare later models with this one instead of the anchor; it may be blessed already.",
+)
 @server_option
 @output_option
 @exits_cleanly
-def approve(run_id: str, by: str, why: str, config_path: Path | None, output: Path) -> int:
+def approve(
+    run_id: str, by: str, why: str, *, new_anchor: bool, config_path: Path | None, output: Path
+) -> int:
     """Approve the inconclusive model of RUN_ID.
 
     Requires `gate.on_inconclusive: ask`. Repeat the same `faultline run` to push the model.
@@ -267,7 +276,7 @@ def approve(run_id: str, by: str, why: str, config_path: Path | None, output: Pa
     _quiet_libraries()
     from commands.queries import approve_model
 
-    return approve_model(run_id, by, why, config_path, output)
+    return approve_model(run_id, by, why, config_path, output, new_anchor=new_anchor)
 
 
 @main.command()

@@ -1,5 +1,7 @@
 """`faultline explain`: one answer of a model, in the terminal and on a page."""
 
+import errno
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,15 +38,29 @@ class ExplainOptions:
     as_json: bool
 
 
+def _write_page(write: Callable[[], Path]) -> Path | None:
+    """Returns the page that was written, or None where this account may not write."""
+    try:
+        return write()
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise
+        return None
+
+
 def print_explanation(options: ExplainOptions) -> int:
-    """Explains a model's prediction for a row and writes a page; returns the exit code."""
-    from common.output_folder import OutputFolder, captured_output
+    """Explains a model's prediction for a row; returns the exit code.
+
+    The page is not written where this account may not write.
+    """
+    from common.output_folder import OutputFolder, captured_output, log_of_reader
 
     if options.row is not None and options.number is not None:
         raise InputError("Give the row's number once: as ROW or with --row.")
     store = open_runs(options.config_path, options.output)
     folder = OutputFolder(options.output.absolute())
-    with captured_output(folder.reports / "explain.log"):  # TensorFlow's start-up messages
+    log = log_of_reader(folder.reports / "explain.log")
+    with captured_output(log):  # TensorFlow's start-up messages
         from pipeline.config_loading import load_config
         from pipeline.explaining.explain import explain
         from pipeline.explaining.rendering import render_explanation, write_page
@@ -64,10 +80,11 @@ def print_explanation(options: ExplainOptions) -> int:
         reference = options.reference or default_reference(graph, config.name if config else None)
         explanation = explain(graph, reference, choice, config)
         stamp = make_stamp(graph, graph.runs[explanation.run])
-        page = write_page(explanation, stamp, folder.reports)
+        page = _write_page(lambda: write_page(explanation, stamp, folder.reports))
+    shown = f"No page: this account may not write to {folder.reports}" if page is None else page
     print_answer(
-        explanation.to_json() | {"page": str(page)},
-        lambda: Group(render_explanation(explanation), f"\n{page}"),
+        explanation.to_json() | {"page": None if page is None else str(page)},
+        lambda: Group(render_explanation(explanation), f"\n{shown}"),
         as_json=options.as_json,
     )
     return 0

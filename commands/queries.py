@@ -12,6 +12,7 @@ from rich.measure import Measurement
 
 from common.errors import InputError
 from common.metadata_options import Metadata
+from common.output_folder import OutputFolder, exclusive, is_locked, open_output
 from pipeline.config_loading import load_config
 from pipeline.counting import count
 
@@ -29,7 +30,7 @@ def print_runs(config_path: Path | None, output: Path, *, as_json: bool) -> int:
     """
     from pipeline.lineage import list_runs, render_runs
 
-    rows = list_runs(open_runs(config_path, output), may_be_running=_is_locked(output))
+    rows = list_runs(open_runs(config_path, output), may_be_running=is_locked(OutputFolder(output)))
     print_answer([row.to_json() for row in rows], lambda: render_runs(rows), as_json=as_json)
     return 0
 
@@ -64,7 +65,7 @@ def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) 
     """
     from pipeline.tracking.tensorboard import prepare_tensorboard
 
-    store, running = open_runs(config_path, output), _is_locked(output)
+    store, running = open_runs(config_path, output), is_locked(OutputFolder(output))
     made = prepare_tensorboard(store, output, may_be_running=running)
     logdir = shlex.quote(str(made["logdir"]))
     text = f"{count(int(made['num_runs']), 'run')}. View them: tensorboard --logdir {logdir}"
@@ -72,7 +73,15 @@ def print_tensorboard(config_path: Path | None, output: Path, *, as_json: bool) 
     return 0
 
 
-def approve_model(run_id: str, by: str, why: str, config_path: Path | None, output: Path) -> int:
+def approve_model(
+    run_id: str,
+    by: str,
+    why: str,
+    config_path: Path | None,
+    output: Path,
+    *,
+    new_anchor: bool = False,
+) -> int:
     """Records a person's approval of a model; returns the exit code.
 
     Args:
@@ -81,16 +90,20 @@ def approve_model(run_id: str, by: str, why: str, config_path: Path | None, outp
         why: The reason.
         config_path: The YAML that names a metadata server, or None for the output's SQLite file.
         output: The output folder.
+        new_anchor: Whether the model becomes the anchor of later comparisons.
     """
-    from common.output_folder import exclusive, open_output
     from pipeline.running.approval import Approval, record_approval
 
     store = open_runs(config_path, output)
     with exclusive(open_output(output)):
-        approved = record_approval(store, Approval(run_id=run_id, by=by, why=why))
-    _console(stderr=False).print(
-        f"Approved: {approved}. Repeat the same `faultline run` to push the model.", soft_wrap=True
+        approval = Approval(run_id=run_id, by=by, why=why, new_anchor=new_anchor)
+        approved = record_approval(store, approval)
+    effect = (
+        "Later models are compared with its model and the best one since."
+        if new_anchor
+        else "Repeat the same `faultline run` to push the model."
     )
+    _console(stderr=False).print(f"Approved: {approved}. {effect}", soft_wrap=True)
     return 0
 
 
@@ -154,21 +167,6 @@ def open_runs(config_path: Path | None, output: Path) -> Any:
             "set --output to the folder of earlier runs."
         )
     return open_store(connection_config(metadata, output.absolute(), os.environ), must_exist=True)
-
-
-def _is_locked(output: Path) -> bool:
-    """Whether a run is in progress in the output folder."""
-    from filelock import FileLock, Timeout
-
-    if not (output / ".lock").exists():
-        return False
-    lock = FileLock(output / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
 
 
 def print_answer(values: Any, render: Callable[[], RenderableType], *, as_json: bool) -> None:

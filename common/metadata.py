@@ -126,6 +126,11 @@ def _open_sqlite(connection: ConnectionConfig, *, must_exist: bool) -> MetadataS
             f"No runs in {path.parent}: it has no {path.name}. Start one with `faultline run`, or "
             "name another folder with --output."
         )
+    if path.exists() and not os.access(path, os.R_OK):
+        raise InputError(
+            f"This account may not read {path}. Its owner can allow that: chmod 640, and chgrp to "
+            "a group of both accounts."
+        )
     try:
         # The file is for its owner only, who may allow others to read it. SQLite would make it for
         # all to read.

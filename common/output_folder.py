@@ -1,6 +1,8 @@
 """Layout of the output folder, which contains all output of runs."""
 
+import fcntl
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from common.errors import InputError
+
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def exclusive(folder: OutputFolder) -> Iterator[None]:
     Raises:
         InputError: Another run holds it.
     """
-    lock = FileLock(folder.root / ".lock")
+    lock = FileLock(folder.root / _LOCK)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
@@ -111,6 +115,37 @@ def open_log(path: Path) -> IO[bytes]:
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def log_of_reader(path: Path) -> Path:
+    """Returns the log of a command that only reads, emptied.
+
+    It is `path`, or a temporary file if this account may not write there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        open_log(path).close()
+    except OSError:
+        descriptor, name = tempfile.mkstemp(prefix=f"faultline-{path.stem}-", suffix=".log")
+        os.close(descriptor)
+        return Path(name)
+    return path
+
+
+def is_locked(folder: OutputFolder) -> bool:
+    """Whether a run is in progress; needs no right to write."""
+    try:
+        descriptor = os.open(folder.root / _LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from common.errors import InputError, StepFailedError
-from common.output_folder import OutputFolder, captured_output, open_output
+from common.output_folder import OutputFolder, captured_output, log_of_reader
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.counting import count
@@ -59,8 +59,7 @@ def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:
     """Predicts with Beam; the output of TensorFlow and Beam goes to a log."""
     from pipeline.prediction.batch import predict_batch
 
-    log = open_output(options.output).root / "predict.log"
-    log.unlink(missing_ok=True)
+    log = log_of_reader(options.output.absolute() / "predict.log")
     try:
         with (
             captured_output(log) as (out, err),
