@@ -138,6 +138,8 @@ class RestApp:
             answer = await self._answer(request, receive)
         except ClientGoneError:
             return
+        except asyncio.CancelledError:  # the grace of a stop is over
+            answer = _Answer(503, error_json("The server is stopping"), closes=True)
         closes = answer.closes or request.leaves_body_open or answer.status == 413
         await self._send(replace(answer, closes=closes), is_api(path), send)
 
