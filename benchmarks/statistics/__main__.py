@@ -1,0 +1,33 @@
+"""The claims of the documents on statistics, measured on simulated data whose truth is known.
+
+    python -m benchmarks.statistics calibration thresholds
+
+Prints the tables of benchmarks/statistics.md, or those of the sections that are named.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import click
+
+from benchmarks.statistics import calibration, thresholds
+from benchmarks.statistics.tables import Table
+
+# A section's tables, from the number of simulated sets for each row.
+SECTIONS: Mapping[str, Callable[[int], Iterator[Table]]] = {
+    "calibration": calibration.tables,
+    "thresholds": thresholds.tables,
+}
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("sections", nargs=-1, type=click.Choice(list(SECTIONS)))
+@click.option("--sets", default=1_000, help="Simulated sets for each row.")
+def main(sections: tuple[str, ...], sets: int) -> None:
+    """Prints the tables of SECTIONS, by default of all."""
+    for name in sections or SECTIONS:
+        for table in SECTIONS[name](sets):
+            table.print()
+
+
+if __name__ == "__main__":
+    main()
