@@ -43,6 +43,7 @@ class ServerProcess:
             if match := _STARTED.search(line):
                 break
         else:
+            self.process.communicate()
             raise AssertionError("the server did not start:\n" + "".join(self.lines))
         self.grpc_port, self.rest_port = int(match[1]), int(match[2])
         # Without a reader, a full pipe would stop the server.
