@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from models.features import Categorical, Numeric, Signal, Time
-from pipeline.onboarding.yaml_text import flow, positive_scalar, scalar
+from pipeline.onboarding.yaml_text import flow, positive_scalar, scalar, yaml_text
 
 
 @settings(deadline=None)  # the first call imports the parser
@@ -26,6 +27,18 @@ def test_any_text_reads_back_as_it_was_as_key_and_value(text):
 )
 def test_a_feature_stands_on_one_line_without_its_defaults(feature, expected):
     assert flow(feature) == expected
+
+
+def test_a_key_in_a_comment_keeps_its_case(base, propose_for):
+    base["wave"] = list(
+        np.random.default_rng(0).normal(size=(len(base["label"]), 16)).astype(np.float32)
+    )
+    proposal = propose_for(base, kind="parquet")
+    text = yaml_text(proposal, name="waves", data_path="waves.parquet", schema_path="waves.pbtxt")
+    assert (
+        "  # Enter the true rate in Hz as sampling_rate_hz; no column is named as such.\n" in text
+    )
+    assert "Sampling_rate_hz" not in text
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,11 @@ def test_a_column_that_no_row_has_is_named_with_the_nearest_one(form):
         encode_rows(FORMS[form](ROWS), specs(vots=("float32",)))
 
 
+def test_a_missing_column_is_sent_as_null_in_json_and_as_none_in_python():
+    with pytest.raises(InputMismatchError, match=r"missing, send null \(None in Python\)\."):
+        encode_rows(ROWS, specs(absent=("float32",)))
+
+
 def test_a_key_that_some_rows_lack_is_a_missing_value():
     arrays = encode_rows([{"a": 1.0}, {}], specs(a=("float32",)))
     assert np.isnan(arrays["a"]).tolist() == [False, True]

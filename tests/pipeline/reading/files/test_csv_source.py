@@ -155,6 +155,15 @@ def test_given_names_that_do_not_fit_are_an_error(tmp_path, header, message):
         read_all(path, header=header)
 
 
+def test_given_names_that_fit_another_delimiter_name_it(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("1;2\n")
+    with pytest.raises(
+        InputError, match=r"2 names, .* 1 field, divided at ','\. Is its delimiter ';'"
+    ):
+        read_all(path, header=("a", "b"), delimiter=",")
+
+
 @pytest.mark.parametrize("units", ["bar,K", "bar", "\n\nbar,K", '"bar\nabs",K'])
 def test_a_row_of_units_is_skipped_and_rows_keep_their_numbers(tmp_path, units):
     path = tmp_path / "a.csv"
