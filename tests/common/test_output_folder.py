@@ -5,7 +5,14 @@ import sys
 import pytest
 
 from common.errors import InputError
-from common.output_folder import captured_output, exclusive, open_output
+from common.output_folder import (
+    captured_output,
+    exclusive,
+    is_locked,
+    log_of_reader,
+    open_log,
+    open_output,
+)
 
 
 def test_a_new_folder_is_made_and_left_empty(tmp_path):
@@ -69,3 +76,30 @@ def test_standard_streams_are_back_afterwards(tmp_path):
     with captured_output(tmp_path / "run.log"):
         assert os.fstat(1).st_ino != before
     assert os.fstat(1).st_ino == before
+
+
+def test_a_folder_at_work_is_known_by_its_lock(tmp_path):
+    folder = open_output(tmp_path)
+    assert not is_locked(folder)
+    with exclusive(folder):
+        (tmp_path / ".lock").chmod(0o444)
+        assert is_locked(folder)
+    assert not is_locked(folder)
+
+
+def test_a_log_is_for_its_owner_and_one_that_is_there_keeps_its_rights(tmp_path):
+    log = tmp_path / "run.log"
+    open_log(log).close()
+    assert log.stat().st_mode & 0o777 == 0o600
+    log.chmod(0o640)
+    open_log(log).close()
+    assert log.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_log_of_a_reader_is_elsewhere_where_its_folder_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    log = log_of_reader(tmp_path / "file" / "explain.log")
+    assert log.parent == tmp_path
+    assert log.name.startswith("faultline-explain-")
+    assert log_of_reader(tmp_path / "logs" / "explain.log") == tmp_path / "logs" / "explain.log"
