@@ -83,8 +83,6 @@ def _at_least(low: int, name: str, why: str) -> UnusedFlag:
     )
 
 
-_NO_TFLITE = "no TFLite model is served"
-
 UNUSED_FLAGS = (
     _at_least(1, "rest_api_num_threads", "threads for REST calls are created on demand"),
     _at_least(0, "num_load_threads", "each model loads in its own thread"),
@@ -98,9 +96,6 @@ UNUSED_FLAGS = (
     _switch("enable_profiler", "the profiler's gRPC service is not offered", default=True),
     _switch("skip_initialize_tpu", "no TPU is used"),
     _off("use_alts_credentials", "ALTS works on Google Cloud only; --ssl_config_file is TLS"),
-    _off("prefer_tflite_model", _NO_TFLITE),
-    _at_least(1, "num_tflite_pools", _NO_TFLITE),
-    _at_least(1, "num_tflite_interpreters_per_pool", _NO_TFLITE),
     _switch("xla_cpu_compilation_enabled", "a model that asks for XLA is always compiled"),
     _off("xla_gpu_compilation_enabled", "models run on the CPU"),
     UnusedFlag(

@@ -115,6 +115,15 @@ class ServerOptions:
     )
     enable_grpc_healthcheck_service: bool = _flag(default=False, text="Offer grpc.health.v1.")
     saved_model_tags: str = _flag("serve", "Tags of the graph to load, separated by commas.")
+    prefer_tflite_model: bool = _flag(
+        default=False,
+        text="Serve model.tflite instead of saved_model.pb where a version has it; needs "
+        "faultline[tflite].",
+    )
+    num_tflite_pools: int = _flag(0, "Pools of interpreters of a TFLite model; 0 is one per CPU.")
+    num_tflite_interpreters_per_pool: int = _flag(
+        1, "Interpreters in a pool; each runs one request at a time."
+    )
     enable_signature_method_name_check: bool = _flag(
         default=False, text="Refuse calls for signatures of another method name."
     )
@@ -136,6 +145,10 @@ class ServerOptions:
             raise FlagError(f"--rest_api_port and --port are both {self.port}; they must differ")
         _check_range("max_num_load_retries", self.max_num_load_retries, 0, 2**31 - 1)
         _check_range("grpc_max_threads", self.grpc_max_threads, 0, 2**31 - 1)
+        _check_range("num_tflite_pools", self.num_tflite_pools, 0, 1000)
+        _check_range(
+            "num_tflite_interpreters_per_pool", self.num_tflite_interpreters_per_pool, 1, 1000
+        )
         _check_range("grace", self.grace, 0, 86_400)
         if "" in (self.host, self.saved_model_tags):
             raise FlagError("--host and --saved_model_tags must not be empty")

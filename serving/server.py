@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from serving.metrics import Metrics
     from serving.rest.server import RestServer
     from serving.runtime.admission import Admission
+    from serving.runtime.tflite import TfliteOptions
 
 # `start` imports TensorFlow, which takes seconds, so that a wrong flag is reported at once.
 
@@ -313,11 +314,29 @@ def _read_session_config(file: str) -> bytes:
     return read_text_proto(file, ConfigProto).SerializeToString() if file else b""
 
 
+def _tflite_options(options: ServerOptions, *, num_threads: int) -> "TfliteOptions | None":
+    from serving.runtime.tflite import TfliteOptions
+
+    if not options.prefer_tflite_model:
+        return None
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        raise invalid_argument(
+            "--prefer_tflite_model needs LiteRT: pip install 'faultline[tflite]'"
+        )
+    return TfliteOptions(
+        num_pools=options.num_tflite_pools,
+        num_interpreters_per_pool=options.num_tflite_interpreters_per_pool,
+        num_threads=num_threads,
+    )
+
+
 def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager":
     from serving.lifecycle.model_loader import LoaderOptions, ModelLoader
     from serving.lifecycle.version_manager import ManagerOptions, VersionManager
+    from serving.lifecycle.version_poller import MODEL_FILES
     from serving.runtime.batching import read_batching_options
     from serving.runtime.loading import SessionOptions
+    from serving.runtime.tflite import FILE
 
     if options.batching_parameters_file and not options.enable_batching:
         raise invalid_argument(
@@ -333,6 +352,7 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
                 threads_between=between,
                 config=_read_session_config(options.tensorflow_session_config_file),
             ),
+            tflite=_tflite_options(options, num_threads=within),
             batching=read_batching_options(options.batching_parameters_file)
             if options.enable_batching
             else None,
@@ -352,6 +372,7 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
             max_num_retries=options.max_num_load_retries,
             retry_interval_s=max(options.load_retry_interval_micros, 0) / 1e6,
             allow_labels_for_unavailable=options.allow_version_labels_for_unavailable_models,
+            model_files=(*MODEL_FILES, FILE) if options.prefer_tflite_model else MODEL_FILES,
         ),
     )
 

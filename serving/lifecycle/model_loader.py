@@ -14,9 +14,10 @@ from serving.runtime.batching import (
     ObserveBatch,
     read_batching_options,
 )
-from serving.runtime.loading import LoadedModel, SessionOptions, SessionRunner
+from serving.runtime.loading import LoadedModel, ModelSession, SessionOptions, SessionRunner
 from serving.runtime.runner import Runner
 from serving.runtime.tensorflow_c import file_exists
+from serving.runtime.tflite import FILE, TfliteOptions, TfliteRunner
 
 BATCHING_FILE = "batching_params.pbtxt"
 # Threads in which batches of a version wait to fill up while others run; created on demand.
@@ -29,6 +30,7 @@ class LoaderOptions:
 
     Attributes:
         session: Settings of the TensorFlow session.
+        tflite: Settings for TFLite models, which are preferred to SavedModels; None ignores them.
         batching: Settings of the batching; None runs each request alone.
         num_warm_up_iterations: How often each warm-up request is replayed; 0 skips the warm-up.
         checks_method_names: Whether a call refuses signatures of another method name.
@@ -39,6 +41,7 @@ class LoaderOptions:
     """
 
     session: SessionOptions = field(default_factory=SessionOptions)
+    tflite: TfliteOptions | None = None
     batching: BatchingOptions | None = None
     num_warm_up_iterations: int = 1
     checks_method_names: bool = False
@@ -59,7 +62,7 @@ class ModelLoader:
         Raises:
             ServingError: It does not load, or one of its warm-up requests fails.
         """
-        session = SessionRunner(folder, self._options.session)
+        session = self._open(folder)
         try:
             model = LoadedModel(
                 name,
@@ -75,7 +78,13 @@ class ModelLoader:
             raise
         return model
 
-    def _runner(self, session: SessionRunner, folder: str) -> Runner:
+    def _open(self, folder: str) -> ModelSession:
+        tflite = self._options.tflite
+        if tflite is not None and file_exists(f"{folder}/{FILE}"):
+            return TfliteRunner(folder, tflite)
+        return SessionRunner(folder, self._options.session)
+
+    def _runner(self, session: ModelSession, folder: str) -> Runner:
         batching = self._batching(folder)
         if batching is None:
             return session

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from serving.lifecycle.model_config import (
     read_settings,
 )
 from serving.lifecycle.version_loader import Load, VersionLoader
-from serving.lifecycle.version_poller import VersionPoller
+from serving.lifecycle.version_poller import MODEL_FILES, VersionPoller
 from serving.lifecycle.version_registry import VersionRegistry
 from serving.runtime.deadlines import remaining_s, timed_out
 from serving.servable import Servable
@@ -36,12 +36,14 @@ class ManagerOptions:
         max_num_retries: How often a failed load is retried.
         retry_interval_s: Seconds before each retry.
         allow_labels_for_unavailable: Whether new labels may name versions that do not serve yet.
+        model_files: A version is complete once it has one of these files.
     """
 
     poll_wait_s: float = 1.0
     max_num_retries: int = 5
     retry_interval_s: float = 60.0
     allow_labels_for_unavailable: bool = False
+    model_files: Sequence[str] = MODEL_FILES
 
 
 class VersionManager:
@@ -63,7 +65,10 @@ class VersionManager:
             retry_interval_s=options.retry_interval_s,
         )
         self._poller = VersionPoller(
-            self._registry, self._loader.want, poll_wait_s=options.poll_wait_s
+            self._registry,
+            self._loader.want,
+            poll_wait_s=options.poll_wait_s,
+            model_files=options.model_files,
         )
         # Both change only under the registry's lock.
         self._settings: Mapping[str, ModelSettings] = {}

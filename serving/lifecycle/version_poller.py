@@ -3,7 +3,7 @@
 import logging
 import re
 import threading
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 
 import grpc
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _NUMBER = re.compile(r"-?[0-9]+")
 _INT64 = range(-(2**63), 2**63)
 # Pusher writes this file last; a folder without it is still being written.
-_LAST_WRITTEN = ("saved_model.pb", "saved_model.pbtxt")
+MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 
 Want = Callable[[str, Mapping[int, str]], None]
 
@@ -26,7 +26,14 @@ Want = Callable[[str, Mapping[int, str]], None]
 class VersionPoller:
     """A thread that lists the base paths and reports the versions to serve."""
 
-    def __init__(self, registry: VersionRegistry, want: Want, *, poll_wait_s: float) -> None:
+    def __init__(
+        self,
+        registry: VersionRegistry,
+        want: Want,
+        *,
+        poll_wait_s: float,
+        model_files: Sequence[str] = MODEL_FILES,
+    ) -> None:
         """Starts no thread yet; see `follow`.
 
         Args:
@@ -35,7 +42,9 @@ class VersionPoller:
                 of each version to serve.
             poll_wait_s: Seconds between two polls; 0 polls once for each call of `follow`, less
                 than 0 never.
+            model_files: A version is complete once it has one of these files.
         """
+        self._model_files = model_files
         self._registry = registry
         self._want = want
         self._poll_wait_s = poll_wait_s
@@ -78,7 +87,10 @@ class VersionPoller:
         for name, model in settings.items():
             try:
                 folders_by_model[name] = find_versions(
-                    name, model.base_path, known=known.get(name, {})
+                    name,
+                    model.base_path,
+                    known=known.get(name, {}),
+                    model_files=self._model_files,
                 )
             except ServingError as error:
                 problems.append(f"The served versions are unchanged: {error.message}")
@@ -110,13 +122,20 @@ class VersionPoller:
         self._last_warning = text
 
 
-def find_versions(name: str, base_path: str, *, known: Container[int] = ()) -> dict[int, str]:
+def find_versions(
+    name: str,
+    base_path: str,
+    *,
+    known: Container[int] = (),
+    model_files: Sequence[str] = MODEL_FILES,
+) -> dict[int, str]:
     """Returns the folder of each complete version.
 
     Args:
         name: Name of the model, for the error.
         base_path: Path or URI; each child named by an integer is a version.
         known: Versions that were complete before and are not checked again.
+        model_files: A version is complete once it has one of these files.
 
     Raises:
         ServingError: NOT_FOUND if the base path does not exist; FAILED_PRECONDITION if it cannot be
@@ -135,18 +154,19 @@ def find_versions(name: str, base_path: str, *, known: Container[int] = ()) -> d
     return {
         int(child): folder
         for child in numbered
-        if _is_complete(folder := f"{base_path.rstrip('/')}/{child}") or int(child) in known
+        if _is_complete(folder := f"{base_path.rstrip('/')}/{child}", model_files)
+        or int(child) in known
     }
 
 
-def _is_complete(folder: str) -> bool:
+def _is_complete(folder: str, model_files: Sequence[str]) -> bool:
     """Returns whether a child of a base path is a version to load.
 
     Anything but a folder, and a folder that cannot be read, is one as well, as in TensorFlow
     Serving: it fails to load, which the version's state shows.
     """
     try:
-        return any(file_exists(f"{folder}/{file}") for file in _LAST_WRITTEN) or (
+        return any(file_exists(f"{folder}/{file}") for file in model_files) or (
             Path(folder).is_symlink() and not file_exists(folder)
         )
     except ServingError:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from numpy.typing import NDArray
@@ -49,6 +49,26 @@ class SessionOptions:
     threads_within: int = 0
     threads_between: int = 0
     config: bytes = b""
+
+
+class ModelSession(Protocol):
+    """A model in memory.
+
+    Attributes:
+        signatures: The model's signatures by name.
+        watch: Whether the model still answers.
+    """
+
+    signatures: Mapping[str, SignatureDef]
+    watch: RunWatch
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str]) -> list[NDArray[Any]]:
+        """Runs the model once; see `Servable.run`."""
+        ...
+
+    def close(self) -> None:
+        """Frees its memory; call it while no run is in progress."""
+        ...
 
 
 class SessionRunner:
@@ -127,7 +147,7 @@ class LoadedModel:
         self,
         name: str,
         version: int,
-        session: SessionRunner,
+        session: ModelSession,
         runner: Runner,
         *,
         checks_method_names: bool = False,

@@ -23,7 +23,7 @@ def read_records(path: str) -> Iterator[bytes]:
         ServingError: DATA_LOSS for a truncated record or a wrong checksum; otherwise the error of
             the file system.
     """
-    content = _read_file(path)
+    content = read_file(path)
     at = 0
     while at < len(content):
         data_at = at + _HEADER.size
@@ -42,8 +42,14 @@ def read_records(path: str) -> Iterator[bytes]:
         at = end + _FOOTER.size
 
 
-def _read_file(path: str) -> bytes:
-    """Reads a file by a graph of one operation: the C library has no function for it."""
+def read_file(path: str) -> bytes:
+    """Returns the content of a file on any file system that TensorFlow supports.
+
+    A graph of one operation reads it: the C library has no function for it.
+
+    Raises:
+        ServingError: The error of the file system.
+    """
     graph = GraphDef()
     name = graph.node.add(name="name", op="Placeholder")
     name.attr["dtype"].type = DT_STRING
