@@ -10,11 +10,11 @@ _TAXI_FILE = "examples/chicago_taxi_pipeline/data/big_tipper_label/data.csv"
 
 
 def materialise(name: str, folder: Path, options: Mapping[str, Any]) -> str:
-    """Makes a built-in data set available and says where it is.
+    """Makes a built-in data set available and returns its location.
 
     Args:
         name: `signals` or `taxi`.
-        folder: Where simulated data are written; data that match the options stay untouched.
+        folder: Folder for simulated data; data that match the options are left untouched.
         options: Fields of `datasets.options.SignalOptions` for signals; none for taxi.
 
     Returns:

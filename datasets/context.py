@@ -32,7 +32,7 @@ class Context:
         temperature_k: Temperature of the magnet, in K.
         timestamp_s: Seconds since the Unix epoch, ascending.
         software_version: Firmware of the recorder.
-        current_gain: What the firmware makes of 1 A.
+        current_gain: Reading of the firmware for 1 A.
     """
 
     magnet: NDArray[np.int64]
@@ -79,7 +79,7 @@ def name_magnets(magnet: NDArray[np.int64]) -> tuple[list[str], list[str], list[
 
 
 def _draw_temperature(rng: np.random.Generator, options: SignalOptions, span: int) -> Floats:
-    """Three of four recordings at 1.9 K, the others while the magnet cools down or warms up."""
+    """1.9 K for three of four recordings, other temperatures while a magnet cools or warms."""
     num = options.num_healthy + options.num_faulty
     cold = rng.random(num) < 0.75
     temperature_k = np.where(cold, rng.normal(COLD_K, 0.02, num), rng.uniform(5.0, 120.0, num))

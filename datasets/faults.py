@@ -1,4 +1,4 @@
-"""Physical faults: what each does to the circuit, from hardly visible to plain."""
+"""Physical faults and their effects on the circuit, from barely visible to obvious."""
 
 import dataclasses
 from collections.abc import Callable
@@ -39,13 +39,13 @@ def draw_kinds(rng: np.random.Generator, num: int, *, changed_mix: bool) -> NDAr
 def apply_faults(
     rng: np.random.Generator, circuits: Circuits, kinds: NDArray[np.str_], strength: Floats
 ) -> Circuits:
-    """Puts the fault of each recording into its circuit.
+    """Applies the fault of each recording to its circuit.
 
     Args:
         rng: Source of times and durations.
         circuits: Healthy circuits.
-        kinds: Kind of fault of each circuit, [n]; `none` leaves it as it is.
-        strength: How plain the fault is, in [0, 1], [n].
+        kinds: Kind of fault of each circuit, [n]; `none` leaves it unchanged.
+        strength: Strength of the fault, in [0, 1], [n].
     """
     for kind, change in _CHANGES.items():
         rows = np.flatnonzero(kinds == kind)

@@ -12,7 +12,7 @@ SIMULATOR_VERSION = 3
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Says which known name was probably meant, or lists all of them.
+    """Suggests the name that was probably meant, or lists all names.
 
     >>> suggest("num_fualty", ["num_faulty", "seed"])
     "Did you mean 'num_faulty'?"
@@ -26,8 +26,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 class SignalOptions:
     """Options of the simulated quench-heater discharges.
 
-    Counts are per span, and a span depends on nothing but the seed, its number and these options,
-    so that a further span leaves the earlier ones as they are.
+    Counts are per span. A span depends only on the seed, its number and these options, so that
+    another span leaves the earlier ones unchanged.
 
     Attributes:
         seed: Seed of every random draw, >= 0.
@@ -35,8 +35,8 @@ class SignalOptions:
         num_faulty: Faulty recordings in each span, >= 0.
         num_spans: Spans to write, numbered from 1, >= 1.
         drift_from_span: First span with drift, 0 for none; at most `num_spans`.
-        temperature_drift_k_per_span: How much warmer each drifting span is than the one before
-            it, in kelvin, in [-50, 50]; 0 switches this drift off.
+        temperature_drift_k_per_span: Rise of the temperature from one drifting span to the
+            next, in kelvin, in [-50, 50]; 0 switches this drift off.
         new_firmware: Whether half of the recorders run a new firmware, of another current
             scaling, from `drift_from_span` on.
         changed_fault_mix: Whether other kinds of faults prevail from `drift_from_span` on.
@@ -72,7 +72,7 @@ class SignalOptions:
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
-        """Builds options from names and values as they stand in a YAML file.
+        """Builds options from the names and values of a YAML file.
 
         Raises:
             ValueError: A name is unknown, or a value has the wrong type or range.
@@ -84,13 +84,13 @@ class SignalOptions:
         return cls(**options)
 
     def num_drifting_spans(self, span: int) -> int:
-        """How many spans drift has lasted in `span`, itself included; 0 before it begins."""
+        """Number of drifting spans up to and including `span`; 0 before drift begins."""
         if self.drift_from_span == 0:
             return 0
         return max(0, span - self.drift_from_span + 1)
 
     def span_digest(self, span: int) -> str:
-        """SHA-256 of all that the content of `span` depends on."""
+        """SHA-256 of everything that determines the content of `span`."""
         drift: list[Any] = []
         if num_spans := self.num_drifting_spans(span):
             kelvin = float(self.temperature_drift_k_per_span) * num_spans
@@ -103,7 +103,7 @@ _MINIMA = {"seed": 0, "num_healthy": 0, "num_faulty": 0, "num_spans": 1, "drift_
 
 
 def _check_type(name: str, value: object, expected: type) -> None:
-    # A whole number is a fine float, but True is not a fine count.
+    # An int is a valid float, but a bool is not a valid count.
     accepted = (int, float) if expected is float else (expected,)
     if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
         raise ValueError(f"signals: {name} must be {expected.__name__}, got {value!r}")

@@ -17,13 +17,13 @@ from datasets.physics import Circuits, Floats, discharge, scale_resistance
 from datasets.troubles import draw_rates, draw_troubles, record
 from datasets.writing import SCHEMA, write_spans
 
-# Recordings in a row group; also what is simulated at once, which bounds memory.
+# Recordings in a row group, which are simulated at once; bounds memory.
 BLOCK_SIZE = 512
 PRE_TRIGGER_S = 0.024
 
 
 def simulate_span(options: SignalOptions, span: int) -> Iterator[pa.RecordBatch]:
-    """Simulates the recordings of one span, healthy and faulty mixed, in the order of time.
+    """Simulates the recordings of one span, healthy and faulty mixed, in time order.
 
     Yields:
         Record batches of `SCHEMA`, of at most 512 rows.

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from datasets.physics import SAMPLING_RATE_HZ, Floats
 
 NO_TROUBLE = "none"
-# Share of all recordings, healthy and faulty alike, that each trouble befalls.
+# Share of all recordings, healthy and faulty alike, with each trouble.
 TROUBLES = {"noise": 0.03, "gap": 0.03, "bias": 0.01, "wrong_sampling": 0.01}
 WRONG_RATES_HZ = (400.0, 625.0)
 # Full scale and standard deviation of the noise, in V and in A.
@@ -25,7 +25,7 @@ def draw_troubles(rng: np.random.Generator, num: int) -> NDArray[np.str_]:
 
 
 def draw_rates(rng: np.random.Generator, troubles: NDArray[np.str_]) -> Floats:
-    """True sampling rate of each recording in Hz: 500 but for wrong sampling."""
+    """True sampling rate of each recording in Hz: 500 except with wrong sampling."""
     wrong_hz = rng.choice(WRONG_RATES_HZ, size=len(troubles))
     return np.where(troubles == "wrong_sampling", wrong_hz, SAMPLING_RATE_HZ)
 
@@ -41,7 +41,7 @@ def record(
         troubles: Trouble of each recording, [n].
 
     Returns:
-        What the recorder writes, float32 [n, samples] each; NaN in gaps.
+        The recorded voltage and current, float32 [n, samples] each; NaN in gaps.
     """
     num, num_samples = channels[0].shape
     gaps = _draw_gaps(rng, troubles == "gap", num_samples)

@@ -1,4 +1,4 @@
-"""Parquet files that appear whole or not at all, and are written again only where they must be."""
+"""Atomic writing of Parquet files; files that match the options are not written again."""
 
 import hashlib
 import json
@@ -39,11 +39,11 @@ Simulate = Callable[[SignalOptions, int], Iterator[pa.RecordBatch]]
 
 
 def write_spans(folder: Path, options: SignalOptions, simulate: Simulate) -> list[int]:
-    """Brings `folder` to what `options` ask for; a span that is there already stays untouched.
+    """Writes the spans that `options` describe; spans that are already there are left untouched.
 
     Args:
         folder: Gets `span-N/recordings.parquet` for each span, and `manifest.json`.
-        options: What to simulate.
+        options: Options of the simulation.
         simulate: Yields the record batches of a span; each becomes a row group.
 
     Returns:
@@ -62,7 +62,7 @@ def write_spans(folder: Path, options: SignalOptions, simulate: Simulate) -> lis
         manifest[str(span)] = {"options": digest, "sha256": _hash_file(path) or ""}
         _write_manifest(folder, manifest)
         written.append(span)
-    # Only spans of our own making are removed: a folder that a user added is not in the manifest.
+    # Only simulated spans are removed: a folder that a user added is not in the manifest.
     for name in [name for name in manifest if int(name) > options.num_spans]:
         shutil.rmtree(folder / f"span-{name}", ignore_errors=True)
         del manifest[name]

@@ -1,5 +1,5 @@
-"""Real Beam engines on this machine's loopback: Flink and Spark, as tests and benchmarks need them.
+"""Flink and Spark on this machine's loopback, for tests and benchmarks.
 
-The Java side comes from Maven, by a small `pom.xml` an engine. Nothing outlives the process that
-started it.
+Maven fetches the Java dependencies, with a small `pom.xml` for each engine. No process outlives the
+one that started it.
 """

@@ -1,4 +1,4 @@
-"""`python -m engines`: fetches what the engines need, so that nothing has to wait for it later."""
+"""`python -m engines`: fetches the jars of the engines in advance."""
 
 import sys
 
@@ -15,7 +15,7 @@ _POMS = {"flink": FLINK, "spark": SPARK}
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(_POMS)), required=True)
 def main(names: tuple[str, ...]) -> None:
-    """Has Maven resolve the jars of the named engines into .venv/engines."""
+    """Resolves the jars of the named engines into .venv/engines with Maven."""
     try:
         for name in names:
             jars = class_path(_POMS[name])

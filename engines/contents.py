@@ -9,22 +9,22 @@ import numpy as np
 from common.example_files import read_serialised
 from engines.use_case_runs import UseCaseRun
 
-# Sums in another order differ in the last digits of a float64; a result that differs by more than
-# this is another result.
+# The order of a sum changes the last digits of a float64; a larger difference is a different
+# result.
 TOLERANCE = 1e-6
 
 Difference = str
 
 
 def find_differences(left: UseCaseRun, right: UseCaseRun) -> dict[str, list[Difference]]:
-    """Compares what two runs have made of the same data.
+    """Compares the artifacts that two runs made from the same data.
 
     Args:
         left: The run to compare with.
-        right: The other; it has made at least the same artifacts.
+        right: The other run, with at least the same artifacts.
 
     Returns:
-        For each kind of content that `left` has, what differs: nothing where it is equal.
+        The differences for each kind of content of `left`; none where it is equal.
     """
     examples = left.uris["examples"]
     found = {"splits": compare_splits(examples, right.uris["examples"])}
@@ -40,7 +40,7 @@ def find_differences(left: UseCaseRun, right: UseCaseRun) -> dict[str, list[Diff
 
 
 def compare_splits(left: str, right: str) -> list[Difference]:
-    """Returns the splits of two Examples artifacts that do not hold the same rows."""
+    """Returns the splits whose rows differ between two Examples artifacts."""
     rows = _rows_by_split(left), _rows_by_split(right)
     names = sorted(set(rows[0]) | set(rows[1]))
     return [name for name in names if rows[0].get(name) != rows[1].get(name)]
@@ -54,7 +54,7 @@ def _rows_by_split(uri: str) -> dict[str, list[bytes]]:
 
 
 def _canonical(record: bytes) -> bytes:
-    """The same example as the same bytes: the encoder writes its features in varying order."""
+    """The example with its features in a fixed order: the encoder's order varies."""
     import tensorflow as tf
 
     example = tf.train.Example.FromString(record)
@@ -78,7 +78,7 @@ def compare_statistics(left: str, right: str) -> list[Difference]:
 
 
 def _statistics(file: Path) -> dict[str, Any]:
-    """The statistics as nested values, the columns by name."""
+    """The statistics as nested values, with columns by name."""
     from google.protobuf import json_format
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -90,7 +90,7 @@ def _statistics(file: Path) -> dict[str, Any]:
 
 
 def _compare_values(left: Any, right: Any, place: str) -> list[Difference]:
-    """Compares nested values; numbers to `TOLERANCE`, all else exactly."""
+    """Compares nested values: numbers within `TOLERANCE`, everything else exactly."""
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         keys = sorted(set(left) | set(right))
         pairs = [(f"{place}/{key}", left.get(key), right.get(key)) for key in keys]

@@ -1,4 +1,4 @@
-"""The Java side of an engine: its class path, resolved once by Maven, and how it is called."""
+"""Java for the engines: the class path, resolved once by Maven, and the command."""
 
 import hashlib
 import shutil
@@ -12,7 +12,7 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _KEPT = _PROJECT / ".venv" / "engines"
 _DIGEST_CHARS = 12
 
-# What Flink, Spark and their serialisers reach into, which Java 17 closes by default.
+# Packages that Flink, Spark and their serialisers access, which Java 17 closes by default.
 _OPENED = (
     *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio"),
     *("java.util", "java.util.concurrent", "java.util.concurrent.atomic"),
@@ -21,12 +21,12 @@ _OPENED = (
 
 
 def missing_programs() -> list[str]:
-    """Returns which of the programs that the engines need are not on the path."""
+    """Returns the required programs that are not on the path."""
     return [program for program in ("java", "mvn") if shutil.which(program) is None]
 
 
 def check_programs() -> None:
-    """Checks that Java and Maven can be called.
+    """Checks that Java and Maven are installed.
 
     Raises:
         InputError: One of them is missing.
@@ -40,7 +40,7 @@ def check_programs() -> None:
 
 
 def class_path(pom: Path, *, kept: Path = _KEPT) -> str:
-    """Returns the class path of a pom, from Maven the first time and from a file afterwards.
+    """Returns the class path of a pom; Maven resolves it once, then it is read from a file.
 
     Args:
         pom: The `pom.xml`.
@@ -68,7 +68,7 @@ def _resolve(pom: Path, resolved: Path, repository: Path) -> None:
     done = subprocess.run(
         [
             *("mvn", "--batch-mode", "--quiet", f"--file={pom}"),
-            # Beside the environment, not in the home folder.
+            # In the environment, not in the home folder.
             f"-Dmaven.repo.local={repository}",
             "dependency:build-classpath",
             f"-Dmdep.outputFile={resolved}",
@@ -81,7 +81,7 @@ def _resolve(pom: Path, resolved: Path, repository: Path) -> None:
         said = [line for line in done.stdout.splitlines() if "ERROR" in line]
         raise InputError(
             f"Maven cannot resolve {pom}: {said[0] if said else done.stderr.strip()} "
-            "Check its settings.xml and the network, then call again."
+            "Check its settings.xml and the network, then try again."
         )
 
 
@@ -92,10 +92,10 @@ def java_command(
 
     Args:
         main_class: Its full name.
-        arguments: What it is told.
+        arguments: Its arguments.
         jars: The class path.
         temporary: Folder for Java's temporary files.
-        heap_mb: Largest heap, in MiB.
+        heap_mb: Maximum heap, in MiB.
     """
     return [
         *("java", f"-Xmx{heap_mb}m", f"-Djava.io.tmpdir={temporary}"),

@@ -18,15 +18,15 @@ def job_server(
     """Runs a Beam job server while the context is open, and yields its endpoint `HOST:PORT`.
 
     Args:
-        pom: What Maven resolves.
+        pom: The `pom.xml` of the server.
         driver: Full name of the server's main class.
-        arguments: What this server is told beside its ports.
-        port: Where it answers; by default a free port.
-        heap_mb: Largest heap of the server, in MiB.
+        arguments: Arguments of the server besides its ports.
+        port: Its port; by default a free one.
+        heap_mb: Maximum heap of the server, in MiB.
 
     Raises:
         InputError: Java, Maven or the jars are missing.
-        EngineFailedError: It did not come up.
+        EngineFailedError: It did not start.
     """
     jars = class_path(pom)
     job_port, artifact_port, expansion_port = free_ports(3)

@@ -14,7 +14,7 @@ BEAM_STEPS = ("ArrowExampleGen", "StatisticsGen", "Transform", "Evaluator")
 
 @dataclass(frozen=True, kw_only=True)
 class UseCaseRun:
-    """What a run has left.
+    """Result of a run.
 
     Attributes:
         name: The use case.
@@ -37,14 +37,14 @@ def portable_args(
 
     Args:
         endpoint: The job server, `HOST:PORT`.
-        parallelism: Workers at a time, for Flink.
-        workers: Where they live; by default in this process.
+        parallelism: Number of parallel workers, for Flink.
+        workers: Environment of the workers; by default this process.
     """
     return [
         "--runner=PortableRunner",
         f"--job_endpoint={endpoint}",
         *workers,
-        # Any image: else TFX packs itself into an archive for remote workers at every step.
+        # Any image will do: without one, TFX packages itself for remote workers at every step.
         "--sdk_container_image=none",
         *([] if parallelism is None else [f"--parallelism={parallelism}"]),
     ]
@@ -63,8 +63,8 @@ def run_use_case_on(
     Args:
         beam_args: Beam's options.
         config_path: The use case's YAML.
-        output: The output folder; its cache serves what ran there before.
-        last_step: Where to stop.
+        output: The output folder, whose cache is used.
+        last_step: Name of the last step to run.
         on_start: Called with a step's name when it starts.
     """
     from common.metadata import connection_config
@@ -82,7 +82,7 @@ def run_use_case_on(
     for step in run_steps(compiled, connection, on_start=on_start):
         durations_s[step.name] = step.duration_s
         uris |= {key: artifacts[0].uri for key, artifacts in step.outputs.items()}
-        # A step that failed is told first and raised next.
+        # A failed step is reported first, then raised.
         if step.name == last_step and step.state is not StepState.FAILED:
             break
     return UseCaseRun(name=config.name, uris=uris, durations_s=durations_s)

@@ -1,8 +1,8 @@
-"""A Beam worker in a process of its own, as an engine on this machine starts it.
+"""A Beam worker in its own process, started by an engine on this machine.
 
-What Beam calls the PROCESS environment: the engine runs a command with the worker's id and where to
-ask for the rest. Beam's own command is a program of its container image; this is the same for a
-worker that imports this checkout.
+This is Beam's PROCESS environment: the engine runs a command with the worker's id and the address
+of its services. Beam's own command is part of its container image; this one is for a worker that
+imports this checkout.
 """
 
 import argparse
@@ -26,13 +26,13 @@ _TIMEOUT_S = 30
 
 
 def process_environment(folder: Path) -> list[str]:
-    """Returns Beam's options for workers in processes of their own.
+    """Returns Beam's options for workers in their own processes.
 
     Args:
-        folder: Gets the command that the engine runs.
+        folder: Folder for the command that the engine runs.
     """
     command = folder / "worker.sh"
-    # An engine runs one program, without arguments of ours.
+    # An engine runs a program without further arguments.
     command.write_text(
         f'#!/bin/sh\ncd "{PROJECT}" && exec "{sys.executable}" -m engines.worker "$@"\n',
         encoding="utf-8",
@@ -43,7 +43,7 @@ def process_environment(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Asks the engine what to work on, and becomes Beam's worker."""
+    """Runs Beam's worker with the settings that the engine provides."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--id", required=True)
     parser.add_argument("--provision_endpoint", required=True)

@@ -1,7 +1,7 @@
 """The features table: every input of the model with its kind, unit and treatment.
 
-This is the one place that says what a feature is. Transform, the network, the exported signatures
-and `faultline init` all read it; none of them keeps a list of its own.
+Features are defined here only. Transform, the network, the exported signatures and
+`faultline init` all read this table; none of them keeps its own list.
 """
 
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class ModelSpec(JsonValue):
-    """All that Transform and Trainer need to know, as one value that travels as JSON.
+    """Everything that Transform and Trainer need, as one value that is passed as JSON.
 
     Attributes:
         label: Name of the label column: int64, 1 is the positive (rare) class.
@@ -24,7 +24,7 @@ class ModelSpec(JsonValue):
         calibration: How the corrected logits become probabilities, fitted on eval: `platt` (slope
             and intercept, good with few positives), `temperature` (slope alone), `isotonic` (any
             rising function, 200 positives or more), `none` (the correction alone).
-        threshold: Where the model begins to raise an alarm.
+        threshold: Rule for the alarm threshold.
         seed: Seed of every random number, in [0, 2**31).
     """
 

@@ -4,16 +4,16 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass
 
-# The rules that promise a rate on new examples.
+# Rules that promise a rate on new examples.
 PromisedRate = Literal["recall_at_false_alarm_rate", "precision_at_recall"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdRule:
-    """How the threshold is found.
+    """Rule for the alarm threshold.
 
     Attributes:
-        kind: `best_f1`, `given` (by prices: nothing to choose), or a rule that promises a rate:
+        kind: `best_f1`, `given` (by the costs: nothing to choose), or a rule that promises a rate:
             `recall_at_false_alarm_rate`, `precision_at_recall`.
         value: The threshold itself, the highest rate of false alarms, or the least recall.
         confidence: Probability that the promised rate holds on new examples, in (0, 1).

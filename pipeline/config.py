@@ -1,4 +1,4 @@
-"""What a use case's YAML may say: frozen values, checked when they are built."""
+"""Configuration of a use case: frozen values, validated on construction."""
 
 import codecs
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
 
-# What the folder of models that are pushed beside the served one adds to the use case's name.
+# Suffix of the use case's name for models that are pushed beside the served one.
 SHADOW_SUFFIX = "_shadow"
 SPLITS = ("train", "eval", "test")
 
@@ -34,15 +34,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def check_no_password(location: str | None) -> str | None:
-    """Checks that a location, which every record of a run names, holds no password."""
+    """Checks that a location holds no password, because every record of a run names it."""
     if location is not None and redact_text(location) != location:
-        raise ValueError("must not hold a password or a token; give it by the environment")
+        raise ValueError("must not hold a password or a token; set it in the environment")
     return location
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Label:
-    """Which column is the label and which of its values is the rare, positive class.
+    """The label column and its positive value, the rare class.
 
     Attributes:
         column: Name of the label column.
@@ -56,7 +56,7 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class WideSignal:
-    """Columns that are the samples of one signal.
+    """Columns with the samples of one signal.
 
     Attributes:
         first: Column of the first sample, such as `t000`.
@@ -77,20 +77,20 @@ class Data:
             `{DATE}`, `{VERSION}`.
         dataset: Name of a built-in data set, see `datasets/`.
         options: Options of the built-in data set.
-        format: `csv`, `parquet` or `tfrecord`; by default the files' suffix tells.
+        format: `csv`, `parquet` or `tfrecord`; by default from the suffix of the files.
         window: Number of latest spans to train on; by default all from `first_span` on, or only the
             latest without `first_span`. See docs/spans.md.
         first_span: First span to use.
         last_span: Last span to use, by default the latest.
         max_bad_rows: Rows that may be put in quarantine before the run stops.
-        drop_duplicates: Whether to keep only one of several rows that are equal in every column.
+        drop_duplicates: Whether to keep only one of several identical rows.
         wide_signals: Signals spread over columns: name of the signal to its columns.
         missing_values: Texts that mean a missing value, besides the empty field, in columns
             without marks of their own.
         columns: How the values of each column are written. A column that is not named here is
             read by its kind: plain numbers, ISO 8601 times, trimmed texts.
         encoding: Character encoding of CSV files.
-        delimiter: Field delimiter of CSV files; by default the header tells.
+        delimiter: Field delimiter of CSV files; by default detected in the header.
         decimal: Decimal mark of numbers in texts.
         thousands: Thousands separator of numbers in texts; by default there is none.
         header: Names of the columns of CSV files without a header.
@@ -124,7 +124,7 @@ class Data:
         try:
             return codecs.lookup(encoding).name
         except LookupError as error:
-            raise ValueError(f"is no encoding that Python knows: {encoding!r}") from error
+            raise ValueError(f"is not an encoding that Python supports: {encoding!r}") from error
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
@@ -139,7 +139,7 @@ class Data:
 
     @property
     def csv_layout(self) -> CsvLayout:
-        """How the CSV files are laid out."""
+        """Layout of the CSV files."""
         return CsvLayout(
             encoding=self.encoding,
             delimiter=self.delimiter,
@@ -149,7 +149,7 @@ class Data:
 
     @property
     def has_window(self) -> bool:
-        """Whether several spans may be trained on; if not, the last one is used alone."""
+        """Whether training may use several spans; if not, it uses the last one."""
         if self.window is not None:
             return self.window > 1
         return self.first_span is not None and self.first_span != self.last_span
@@ -157,16 +157,16 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Split:
-    """How examples are dealt to `train`, `eval` and `test`.
+    """Assignment of examples to `train`, `eval` and `test`.
 
     Attributes:
         strategy: `stratified` keeps the label's ratio exactly; `group` keeps all examples of one
-            `column` value on one side; `time` puts the oldest in train and the newest in test;
-            `blocks` keeps neighbouring rows of a file on one side, for rows in the order of
-            recording whose neighbours are alike.
+            `column` value in one split; `time` puts the oldest in train and the newest in test;
+            `blocks` keeps neighbouring rows of a file in one split, for rows in recording order
+            whose neighbours are similar.
         column: The group or time column; unused by `stratified`, not allowed by `blocks`.
-        block_rows: Rows of a block, > 0; for `blocks` only. A run of equal label up to this long is
-            never cut.
+        block_rows: Rows of a block, > 0; for `blocks` only. A run of equal labels up to this
+            length is never cut.
         train: Share of the train split, > 0.
         eval: Share of the eval split, > 0; the three shares sum to 1.
         test: Share of the test split, > 0.
@@ -186,16 +186,16 @@ class Split:
         if self.strategy in {"group", "time"} and not self.column:
             raise ValueError(f"strategy `{self.strategy}` needs `column`")
         if self.strategy == "blocks" and self.block_rows is None:
-            raise ValueError("strategy `blocks` needs `block_rows`, how many rows a block has")
+            raise ValueError("strategy `blocks` needs `block_rows`, the number of rows of a block")
         if self.strategy == "blocks" and self.column:
             raise ValueError(
-                f"strategy `blocks` deals rows by their place, not by `column` ({self.column}); "
-                "leave it out, or use `group` or `time`"
+                f"strategy `blocks` splits rows by position, not by `column` ({self.column}); "
+                "remove `column`, or use `group` or `time`"
             )
         if self.strategy != "blocks" and self.block_rows is not None:
             raise ValueError(
-                f"`block_rows` is for strategy `blocks`, got it with `{self.strategy}`; "
-                "change the strategy or leave it out"
+                f"`block_rows` is for strategy `blocks` only, got strategy `{self.strategy}`; "
+                "remove `block_rows` or change the strategy"
             )
         return self
 
@@ -257,10 +257,10 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Evaluation:
-    """What the Evaluator measures beside the whole test split.
+    """Measurements of the Evaluator besides the whole test split.
 
     Attributes:
-        slices: Each entry is a list of columns whose value combinations are reported apart. An
+        slices: Each entry is a list of columns; each combination of their values is reported. An
             entry of the list may also be one value, a range, or a recording trouble.
         confidence: Two-sided confidence of every interval and of the gate, in [0.5, 1).
     """
@@ -274,12 +274,12 @@ class Bars:
     """Absolute requirements on metrics; none by default.
 
     Attributes:
-        recall: Least share of the faults found, in (0, 1).
-        precision: Least share of the alarms that are faults, in (0, 1).
-        pr_auc: Least area under the precision-recall curve, in (0, 1).
-        roc_auc: Least area under the ROC curve, in (0, 1).
-        brier: Highest Brier score, in (0, 1).
-        expected_cost: Highest cost per 1,000 examples; needs `cost`.
+        recall: Minimum share of the faults found, in (0, 1).
+        precision: Minimum share of the alarms that are faults, in (0, 1).
+        pr_auc: Minimum area under the precision-recall curve, in (0, 1).
+        roc_auc: Minimum area under the ROC curve, in (0, 1).
+        brier: Maximum Brier score, in (0, 1).
+        expected_cost: Maximum cost per 1,000 examples; needs `cost`.
     """
 
     recall: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -291,7 +291,7 @@ class Bars:
 
     @property
     def given(self) -> dict[str, float]:
-        """Metric to bar, of the bars that were given."""
+        """The bars that are set, by metric."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -300,9 +300,9 @@ class GateSlice:
     """Bars that every slice by the given columns must meet.
 
     Attributes:
-        columns: Columns with one value a row, each combination of values being a slice; or what
-            may stand in a column's place, as in `evaluation.slices`.
-        bars: What each slice must show.
+        columns: Columns with one value per row, each combination of values being a slice; or a
+            selector that replaces a column, as in `evaluation.slices`.
+        bars: The bars of each slice.
     """
 
     columns: Annotated[tuple[SliceEntry, ...], Field(min_length=1)]
@@ -311,7 +311,7 @@ class GateSlice:
     @model_validator(mode="after")
     def _some_bar(self) -> "GateSlice":
         if not self.bars.given:
-            raise ValueError("`bars` names no bar, so that nothing would be asked of the slices")
+            raise ValueError("`bars` sets no bar; add one, such as `recall`, or remove the slices")
         return self
 
 
@@ -327,7 +327,7 @@ class Gate:
         max_cost_rise: The cost may be this share above the latest blessed model's, in [0, 1].
         bars: Bars over the whole test split.
         slices: Bars for slices.
-        on_inconclusive: What happens to an inconclusive model: `keep` keeps the served one, `ask`
+        on_inconclusive: Treatment of an inconclusive model: `keep` keeps the served one, `ask`
             waits for `faultline approve`, `shadow` pushes it beside the served one.
     """
 
@@ -344,7 +344,7 @@ class MlflowTracking:
     """Export of runs to a local MLflow store.
 
     Attributes:
-        store: A folder, or `sqlite:///FILE`; a relative path starts at the output folder.
+        store: A folder, or `sqlite:///FILE`; relative paths are relative to the output folder.
         experiment: Name of MLflow's experiment; by default the use case's.
     """
 
@@ -372,11 +372,11 @@ class Tracking:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Beam:
-    """Where `beam_runner.py` runs the data-parallel steps; `faultline run` stays on this machine.
+    """The engine of `beam_runner.py` for data-parallel steps; `faultline run` uses this machine.
 
     Attributes:
-        engine: Where the steps run; `local` is this machine.
-        options: Beam's own options for that engine, such as `job_endpoint: "flink:8099"`.
+        engine: Engine that runs the steps; `local` is this machine.
+        options: Beam's options for that engine, such as `job_endpoint: "flink:8099"`.
         artifacts: Folder or bucket of the artifacts, by default in the output folder; workers on
             other machines need a bucket.
     """
@@ -399,7 +399,7 @@ class Config:
         features: The features table: column name to kind and options.
         schema: Path of the curated schema, relative to the YAML's folder; by default the inferred
             schema is used, and the run says so.
-        split: How examples are dealt to the splits.
+        split: Assignment of examples to the splits.
         validation: Limits of AnomalyGate.
         sampling: Which negatives of the train split are omitted; none by default.
         train: Training options.
@@ -447,7 +447,7 @@ class Config:
             _check_cross(name, cross, self.features)
         if self.data.has_window and self.split.strategy == "group":
             raise ValueError(
-                "split.strategy `group` deals the groups of each span on their own: a group that "
+                "split.strategy `group` splits the groups of each span separately: a group that "
                 "comes in several spans would be in train and in test. With data.window or "
                 "data.first_span use another strategy"
             )
@@ -460,21 +460,21 @@ class Config:
         check_augmentation(self.train.augmentation, self.features)
         if self.train.hard_negatives is not None and self.calibration == "none":
             raise ValueError(
-                "train.hard_negatives bends the probabilities in a way that only a calibration "
-                "mends; set `calibration` to `platt`, or leave hard_negatives out"
+                "train.hard_negatives distorts the probabilities, which only a calibration can "
+                "correct; set `calibration` to `platt`, or remove hard_negatives"
             )
         _check_gate(self)
         _check_troubles(self)
         if self.name.endswith(SHADOW_SUFFIX):
             raise ValueError(
-                f"name must not end in `{SHADOW_SUFFIX}`, got `{self.name}`: under such names lie "
+                f"name must not end in `{SHADOW_SUFFIX}`, got `{self.name}`: this suffix is for "
                 "models that are pushed beside the served one"
             )
         return self
 
     @property
     def slices(self) -> dict[str, Slice]:
-        """What is reported apart, and what the gate watches, by its key in the YAML."""
+        """The slices that are reported or that the gate checks, by their key in the YAML."""
         reported = {f"evaluation.slices.{i}": s for i, s in enumerate(self.evaluation.slices)}
         watched = {
             f"gate.slices.{i}.columns": part.columns for i, part in enumerate(self.gate.slices)
@@ -483,7 +483,7 @@ class Config:
 
     @property
     def model_spec(self) -> ModelSpec:
-        """What Transform and Trainer need of this config."""
+        """The part of this config that Transform and Trainer need."""
         return ModelSpec(
             label=self.label.column,
             features=self.features,
@@ -495,7 +495,7 @@ class Config:
 
     @property
     def threshold_rule(self) -> ThresholdRule:
-        """How the model's threshold is found: as asked, else by prices, else by the best F1."""
+        """The threshold's rule: the given one, else that of the costs, else the best F1."""
         asked = self.threshold
         if asked.recall_at_false_alarm_rate is not None:
             return ThresholdRule(
@@ -522,7 +522,7 @@ class Config:
 def _check_gate(config: Config) -> None:
     asked = [config.gate.bars, *(part.bars for part in config.gate.slices)]
     if config.cost is None and any(bars.expected_cost is not None for bars in asked):
-        raise ValueError("gate has a bar `expected_cost`, but there is no `cost` to count it with")
+        raise ValueError("gate has a bar `expected_cost`, but `cost` is not set")
 
 
 def _check_troubles(config: Config) -> None:
@@ -531,13 +531,13 @@ def _check_troubles(config: Config) -> None:
         troubles = {part.trouble for part in parts} - {None}
         if troubles and not signals:
             raise ValueError(
-                f"{key} asks for the recording trouble `{troubles.pop()}`, which is found in "
-                "signals, and `features` has none; name a column"
+                f"{key} names the recording trouble `{troubles.pop()}`, which only signals "
+                "have, but `features` has no signal; name a column instead"
             )
         if "wrong sampling" in troubles and all(signal.rate_column is None for signal in signals):
             raise ValueError(
-                f"{key} asks for the recording trouble `wrong sampling`, but no signal in "
-                "`features` has a `rate_column`, which tells the true rate"
+                f"{key} names the recording trouble `wrong sampling`, but no signal in "
+                "`features` has a `rate_column`, the column of the true rate"
             )
 
 

@@ -30,7 +30,7 @@ _KINDS: dict[str, type] = {
     typing.get_args(typing.get_type_hints(kind)["kind"])[0]: kind
     for kind in typing.get_args(typing.get_args(features_lib.Feature)[0])
 }
-_MAX_SHOWN = 60  # characters of a wrong value that a message repeats
+_MAX_SHOWN = 60  # maximum number of characters of a wrong value in a message
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -63,9 +63,9 @@ def load_config(path: Path) -> Config:
 
 
 def config_to_json(config: Config) -> str:
-    """Returns the config as one line of JSON that is equal for equal configs.
+    """Returns the config as one line of JSON, equal for equal configs.
 
-    `folder` is left out: it depends on where the checkout lies, and a cache key must not.
+    `folder` is left out: a cache key must not depend on the location of the checkout.
     """
     return _ADAPTER.dump_json(config, exclude={"folder"}).decode()
 
@@ -80,13 +80,13 @@ def config_from_json(text: str) -> Config:
         return _ADAPTER.validate_json(text)
     except ValidationError as error:
         raise InputError(
-            f"The recorded configuration is not one of this version of Faultline: {error}. Give "
+            f"This version of Faultline cannot read the recorded configuration: {error}. Give "
             "the YAML with --config."
         ) from error
 
 
 def config_to_record(config: Config) -> str:
-    """Returns the config as one line of JSON without secrets, for every record of it."""
+    """Returns the config as one line of JSON without secrets, for records."""
     values = json.loads(config_to_json(config))
     return json.dumps(redact_config(values), separators=(",", ":"), ensure_ascii=False)
 
@@ -94,7 +94,7 @@ def config_to_record(config: Config) -> str:
 def config_digest(config: Config) -> str:
     """Returns the SHA-256 of the config as 64 hexadecimal digits.
 
-    `folder` has no part in it, nor have secrets: a digest of a short secret could be guessed.
+    `folder` and secrets are not part of it: a short secret could be guessed from its digest.
     """
     return hashlib.sha256(config_to_record(config).encode()).hexdigest()
 
@@ -127,7 +127,7 @@ def _parse(path: Path, text: str) -> CommentedMap:
         line = mark.line + 1 if mark else 1
         problem = (error.problem or error.context or "not YAML").split("\n")[0]
         raise InputError(f"{path}, line {line}: not valid YAML: {problem}") from None
-    except YAMLError as error:  # such as a control character, which has no mark
+    except YAMLError as error:  # such as a control character, which has no position
         raise InputError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if document is None:
         raise InputError(f"{path} is empty. Expected the keys {_listed(_keys(Config))}.")
@@ -140,7 +140,7 @@ def _parse(path: Path, text: str) -> CommentedMap:
 
 
 def _key_problems(document: CommentedMap) -> Iterable[_Problem]:
-    """Finds what must not reach pydantic: keys that are not text, and `folder`."""
+    """Finds keys that must not reach pydantic: keys that are not text, and `folder`."""
     if "folder" in document:
         yield _Problem(_line(document, ("folder",)), _unknown_key(("folder",), document))
     for path in _paths(document, ()):
@@ -180,10 +180,10 @@ def _describe(details: ErrorDetails, document: CommentedMap) -> _Problem:
     special = _SPECIAL.get(details["type"])
     if special is not None:
         return _Problem(line, special(details, path, document))
-    if path == ("label", "positive"):  # one error for each type it may have; say it once
-        return _Problem(line, f"{key} must be a text, a number or true/false")
+    if path == ("label", "positive"):  # one error for each type; one is enough
+        return _Problem(line, f"{key} must be text, a number or true/false")
     if path[0] in {"evaluation", "gate"} and path[-1] == "value":
-        return _Problem(line, f"{key} must be a text or a number, got {_shown(details['input'])}")
+        return _Problem(line, f"{key} must be text or a number, got {_shown(details['input'])}")
     rule = re.sub(r"^(Input|\w+) should ", "must ", details["msg"])
     return _Problem(line, f"{key} {rule}, got {_shown(details['input'])}")
 
@@ -254,7 +254,7 @@ _SPECIAL: dict[str, Callable[[ErrorDetails, YamlPath, CommentedMap], str]] = {
 
 
 def _type_at(path: YamlPath, document: CommentedMap) -> type:
-    """Returns the dataclass whose keys may stand at `path`."""
+    """Returns the dataclass whose keys are valid at `path`."""
     if not path:
         return Config
     if path[0] == "features":
@@ -269,7 +269,7 @@ def _type_at(path: YamlPath, document: CommentedMap) -> type:
 
 
 def _present(hint: Any) -> Any:
-    """The type of a value that may be left out."""
+    """The type of an optional value."""
     if typing.get_origin(hint) not in {types.UnionType, typing.Union}:
         return hint
     options = [option for option in typing.get_args(hint) if option is not types.NoneType]
@@ -294,7 +294,7 @@ def _line(document: CommentedMap, path: YamlPath) -> int:
     for part in path:
         if not isinstance(node, CommentedMap | CommentedSeq):
             break
-        place = (node.lc.data or {}).get(part)  # none for a key that `<<` merged in
+        place = (node.lc.data or {}).get(part)  # a key that `<<` merged in has none
         line = place[0] if place else line
         if isinstance(node, CommentedMap) and part not in node:
             break

@@ -1,4 +1,4 @@
-"""Apache Flink: Beam's job server with an embedded cluster, or before a standalone one."""
+"""Apache Flink: Beam's job server with an embedded or a standalone cluster."""
 
 from engines.flink.cluster import FlinkCluster, flink_cluster
 from engines.flink.server import flink_job_server

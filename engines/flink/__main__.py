@@ -13,7 +13,7 @@ from engines.worker import process_environment
 
 
 @click.command()
-@click.option("--port", default=8099, show_default=True, help="Where the job server answers.")
+@click.option("--port", default=8099, show_default=True, help="Port of the job server.")
 @click.option(
     "--cluster",
     is_flag=True,

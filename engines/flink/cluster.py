@@ -1,4 +1,4 @@
-"""A standalone Flink session cluster: one JobManager, some TaskManagers of one slot each."""
+"""A standalone Flink session cluster: a JobManager, and TaskManagers of one slot each."""
 
 import tempfile
 import time
@@ -27,9 +27,9 @@ _HEAP_MB = 1024
 _START_S = 60.0
 _POLL_S = 0.2
 
-# Flink's start scripts work out the memory of a TaskManager and hand it over in these keys; without
-# them it ends with an empty IllegalArgumentException. A lost TaskManager is noticed in seconds,
-# and its job started again.
+# Flink's start scripts compute the memory of a TaskManager and pass it in these keys; without them
+# it fails with an empty IllegalArgumentException. The short heartbeats detect a lost TaskManager
+# within seconds.
 _CONFIG = """\
 jobmanager.rpc.address: localhost
 jobmanager.rpc.port: {rpc_port}
@@ -56,9 +56,9 @@ heartbeat.interval: 1000
 heartbeat.timeout: 10000
 restart-strategy.type: none
 """
-# No restarts by Flink: it would do a part of the job again in workers that live on, when sinks have
-# moved their files and TFT's workers hold the graph of before. A lost worker fails the job, and the
-# step is tried again as a new one.
+# No restarts by Flink: it would repeat part of the job in surviving workers, although sinks have
+# already moved their files and TFT's workers still hold the earlier graph. A lost worker fails the
+# job, and the step is run again as a new job.
 
 
 @dataclass(kw_only=True)
@@ -78,11 +78,11 @@ class FlinkCluster:
 
     @property
     def master(self) -> str:
-        """The REST address, as the job server wants it."""
+        """The REST address for the job server."""
         return f"localhost:{self.rest_port}"
 
     def start_task_manager(self) -> None:
-        """Starts one more TaskManager; it joins the cluster by itself."""
+        """Starts another TaskManager, which joins the cluster on its own."""
         number = len(self.task_managers)
         command = self._command(_TASK_MANAGER)
         log = self.folder / f"task-manager-{number}.log"
@@ -96,17 +96,17 @@ class FlinkCluster:
 
     def ask(self, path: str) -> dict[str, Any]:
         """Returns the JobManager's JSON answer, such as that of `/overview`."""
-        # Not by the environment's proxy: the JobManager is on the loopback.
+        # Without the environment's proxy: the JobManager is on the loopback.
         answer = httpx.get(f"http://{self.master}{path}", timeout=5, trust_env=False)
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     def wait_for_slots(self, count: int) -> None:
-        """Waits until that many slots have joined.
+        """Waits until `count` slots have joined.
 
         Raises:
-            EngineFailedError: They did not; with the last words of the last TaskManager.
+            EngineFailedError: They did not; ends with the log of the last TaskManager.
         """
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
@@ -115,7 +115,7 @@ class FlinkCluster:
                     return
             time.sleep(_POLL_S)
         words = last_words(self.folder / f"task-manager-{len(self.task_managers) - 1}.log")
-        raise EngineFailedError(f"{count} slots did not join the cluster. Its last words:\n{words}")
+        raise EngineFailedError(f"{count} slots did not join the cluster. End of the log:\n{words}")
 
     def close(self) -> None:
         """Stops every process."""
@@ -136,11 +136,11 @@ def flink_cluster(*, num_task_managers: int = 2) -> Iterator[FlinkCluster]:
     """Runs a session cluster while the context is open.
 
     Args:
-        num_task_managers: TaskManagers, of one slot each.
+        num_task_managers: Number of TaskManagers, with one slot each.
 
     Raises:
         InputError: Java, Maven or the jars are missing.
-        EngineFailedError: It did not come up.
+        EngineFailedError: It did not start.
     """
     rpc_port, rest_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="faultline-engine-") as folder:

@@ -13,11 +13,11 @@ _HEAP_MB = 1536
 def flink_job_server(
     *, port: int | None = None, master: str | None = None
 ) -> AbstractContextManager[str]:
-    """Runs the job server while the context is open; the context is its endpoint `HOST:PORT`.
+    """Runs the job server while the context is open, and yields its endpoint `HOST:PORT`.
 
     Args:
-        port: Where it answers; by default a free port.
-        master: REST address `HOST:PORT` of a Flink cluster; by default it embeds one in itself.
+        port: Its port; by default a free one.
+        master: REST address `HOST:PORT` of a Flink cluster; by default an embedded one.
     """
     arguments = [] if master is None else [f"--flink-master={master}"]
     return job_server(POM, _DRIVER, arguments, port=port, heap_mb=_HEAP_MB)

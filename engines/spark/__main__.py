@@ -9,7 +9,7 @@ from engines.spark import spark_job_server
 
 
 @click.command()
-@click.option("--port", default=8099, show_default=True, help="Where the job server answers.")
+@click.option("--port", default=8099, show_default=True, help="Port of the job server.")
 @click.option("--master", default="local[2]", show_default=True, help="Spark's master URL.")
 def main(*, port: int, master: str) -> None:
     """Starts Spark on the loopback and prints the endpoint."""

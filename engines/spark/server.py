@@ -13,10 +13,10 @@ _HEAP_MB = 2048
 def spark_job_server(
     *, port: int | None = None, master: str = "local[2]"
 ) -> AbstractContextManager[str]:
-    """Runs the job server while the context is open; the context is its endpoint `HOST:PORT`.
+    """Runs the job server while the context is open, and yields its endpoint `HOST:PORT`.
 
     Args:
-        port: Where it answers; by default a free port.
-        master: Spark's master URL; by default two threads of the server itself.
+        port: Its port; by default a free one.
+        master: Spark's master URL; by default two threads in the server.
     """
     return job_server(POM, _DRIVER, [f"--spark-master-url={master}"], port=port, heap_mb=_HEAP_MB)

@@ -1,4 +1,4 @@
-"""The model as a SavedModel that TensorFlow Serving loads, and a way to ask it as Serving does."""
+"""Export as a SavedModel for TensorFlow Serving, and inference in a TF1 Session as in Serving."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from models.probabilities.sampling import SamplingRecord, check_shift
 
 SERVING_DEFAULT, SERVE_EXAMPLES = "serving_default", "serve_examples"
 MODEL_INFO_FILE = "assets.extra/model_info.json"
-# In the model run: what the Trainer's own model says of the eval split, to compare a server with.
+# In the model run: the Trainer's own answers on the eval split, to compare a server with.
 EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
 
 
@@ -98,7 +98,7 @@ def export_model(
         folder: Where to write.
         probability: Correction and calibration of the network's logit.
         threshold: The decision threshold, a calibrated probability.
-        recorded: The sampling that ML Metadata holds of the train split; None means none.
+        recorded: The sampling of the train split in ML Metadata; None means none.
 
     Raises:
         ValueError: The correction is not the one that `recorded` asks for; nothing is written.

@@ -43,5 +43,5 @@ def _log(signature: str, arrays: dict[str, NDArray[Any]]) -> bytes:
     log = prediction_log_pb2.PredictionLog(
         predict_log=prediction_log_pb2.PredictLog(request=request)
     )
-    # The same model has the same bytes, so that a push can tell that it is served already.
+    # Equal models have equal bytes, so that a push recognises a model that is already served.
     return bytes(log.SerializeToString(deterministic=True))

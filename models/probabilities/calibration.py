@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, and the threshold at which a model says "faulty"."""
+"""Calibration of probabilities: Platt scaling, temperature scaling and isotonic regression."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class PlattScaling:
 
 @dataclass(frozen=True, kw_only=True)
 class Isotonic:
-    """A rising line of straight pieces through (logit, probability), level beyond its ends.
+    """A rising piecewise linear function of the logit, constant beyond its ends.
 
     Attributes:
-        logits: Where the pieces meet, rising, at least one.
-        probabilities: The probability at each.
+        logits: The knots, ascending, at least one.
+        probabilities: The probability at each knot.
     """
 
     logits: tuple[float, ...]
@@ -50,7 +50,7 @@ class Isotonic:
 
 
 Calibration = PlattScaling | Isotonic
-# What is known before any data: the corrected logit is taken at its word.
+# The prior: the corrected logit is used unchanged.
 NO_CALIBRATION = PlattScaling(slope=1.0, intercept=0.0)
 
 
@@ -71,9 +71,9 @@ def fit_calibration(
 
 
 def fit_isotonic(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> Isotonic:
-    """Fits the rising function of the logit that is nearest to the labels.
+    """Fits the monotone function of the logit that is closest to the labels.
 
-    Its ends are Platt's smoothed targets, so that no answer is a certain 0 or 1.
+    Its ends are Platt's smoothed targets, so that no probability is exactly 0 or 1.
 
     Raises:
         ValueError: Fewer than 200 positives.
@@ -100,7 +100,7 @@ def fit_isotonic(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> Is
 
 
 def too_few_for_isotonic(num_positive: int) -> str:
-    """Returns in words why isotonic calibration is refused."""
+    """Returns the message that refuses isotonic calibration."""
     return (
         f"Isotonic calibration needs at least {MIN_ISOTONIC_POSITIVES} positive examples in eval, "
         f"which has {num_positive}: with fewer, its steps follow single examples. Set "
@@ -111,7 +111,7 @@ def too_few_for_isotonic(num_positive: int) -> str:
 def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> PlattScaling:
     """Fits probability = sigmoid(logit / temperature) with Firth's penalty.
 
-    One number instead of Platt's two: what the correction says of the prevalence stands.
+    One parameter instead of Platt's two: the prevalence is that of the correction.
 
     Args:
         logits: float64 `[n]`.

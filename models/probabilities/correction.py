@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.probabilities.sampling import SamplingShift
 
 Floats = NDArray[np.float64]
-# Beyond it, e^-z is far below anything that float64 can add to 1.
+# Beyond it, 1 + e^-z equals 1 in float64.
 FAR = 500.0
 
 
@@ -31,7 +31,7 @@ class LogitCorrection:
         """Returns the corrected logits.
 
         Args:
-            logits: float64 `[n]`, what the network gave.
+            logits: float64 `[n]`, outputs of the network.
             shift: float64 `[n]` or one number, what `sampling` adds to each; see
                 `probability.shift_in_graph`.
         """
@@ -44,7 +44,7 @@ def unfocus(logits: Floats, gamma: float) -> Floats:
     The risk p * l(q) + (1 - p) * l(1 - q) with l(q) = -(1 - q)^gamma * ln q is least where
     p / (1 - p) = l'(1 - q) / l'(q). With z = logit q and f(z) = ln(1 + e^z) * e^-z that is
     logit p = (1 + gamma) z + ln(1 + gamma f(z)) - ln(1 + gamma f(-z)): focal loss makes a model
-    less sure than it should be, by a known and monotone amount.
+    less confident than it should be, by a known and monotone amount.
 
     Args:
         logits: float64 of any shape.

@@ -12,7 +12,7 @@ from common.config_values import STRICT_KEYS, JsonValue
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Cost(JsonValue):
-    """What decisions cost; docs/gate.md has the formulas.
+    """Costs of the decisions; docs/gate.md has the formulas.
 
     >>> Cost(missed_fault=5000, false_alarm=200, inspection=50).threshold  # 250 / 5200
     0.04807692307692308
@@ -20,8 +20,8 @@ class Cost(JsonValue):
     Attributes:
         missed_fault: Cost of a fault without an alarm, more than `inspection`.
         false_alarm: Cost of an alarm on a healthy example beside its inspection, >= 0.
-        inspection: Cost of looking at an alarm, right or wrong, >= 0.
-        unit: What the figures are, such as `EUR`; for people.
+        inspection: Cost of inspecting an alarm, right or wrong, >= 0.
+        unit: Unit of the costs, such as `EUR`; for display only.
     """
 
     missed_fault: Annotated[float, Field(gt=0)]
@@ -34,7 +34,7 @@ class Cost(JsonValue):
         if self.missed_fault <= self.inspection:
             raise ValueError(
                 f"`missed_fault` ({self.missed_fault:g}) must be more than `inspection` "
-                f"({self.inspection:g}); else no alarm is ever worth its inspection"
+                f"({self.inspection:g}); otherwise no alarm is worth its inspection"
             )
         if not self.false_alarm + self.inspection:
             raise ValueError(
@@ -45,17 +45,17 @@ class Cost(JsonValue):
 
     @property
     def regret_of_alarm(self) -> float:
-        """What an alarm on a healthy example costs more than none: Elkan's c_FP."""
+        """Extra cost of an alarm on a healthy example, against no alarm: Elkan's c_FP."""
         return self.false_alarm + self.inspection
 
     @property
     def regret_of_miss(self) -> float:
-        """What no alarm on a fault costs more than an alarm: Elkan's c_FN."""
+        """Extra cost of a missed fault, against an alarm on it: Elkan's c_FN."""
         return self.missed_fault - self.inspection
 
     @property
     def threshold(self) -> float:
-        """The probability from which on an alarm costs less than none.
+        """The probability above which an alarm costs less than no alarm.
 
         References:
             Elkan (2001), The foundations of cost-sensitive learning, IJCAI: c_FP / (c_FP + c_FN)
@@ -67,7 +67,7 @@ class Cost(JsonValue):
 def decision_costs(
     labels: NDArray[Any], decisions: NDArray[Any], cost: Cost
 ) -> NDArray[np.float64]:
-    """Returns what each decision costs, in the shape of `decisions`.
+    """Returns the cost of each decision, in the shape of `decisions`.
 
     Args:
         labels: 0 and 1, of the same shape or broadcast to it.
@@ -95,7 +95,7 @@ def expected_cost(
     Args:
         probabilities: float64 `[n]`, calibrated.
         labels: `[n]` of 0 and 1.
-        threshold: The probability from which on there is an alarm.
+        threshold: The lowest probability that raises an alarm.
         cost: The prices.
     """
     decisions = (probabilities >= threshold).astype(np.int64)

@@ -17,8 +17,8 @@ class ProbabilityMap:
     """Correction, then calibration.
 
     Attributes:
-        correction: Undoes what training did to the logits on purpose.
-        calibration: Mends what is left, as found on eval, which has the natural prevalence.
+        correction: Undoes the known effects of training on the logits.
+        calibration: Corrects the rest; fitted on eval, which has the natural prevalence.
     """
 
     correction: LogitCorrection = field(default_factory=LogitCorrection)
@@ -29,11 +29,11 @@ class ProbabilityMap:
         return self.calibration.probabilities(self.correction.apply(logits, shift))
 
     def in_graph(self, logit: tf.Tensor, raw: Mapping[str, Any]) -> tf.Tensor:
-        """Returns what `probabilities` returns, from core operations.
+        """Computes `probabilities` with core operations of TensorFlow.
 
         Args:
             logit: float64 `[batch, 1]`.
-            raw: Parsed raw columns; the sampling's column is read.
+            raw: Parsed raw columns; the column of the sampling is used.
         """
         correction = self.correction
         corrected = _unfocus(logit, correction.focal_gamma) + correction.class_weight
@@ -53,7 +53,7 @@ def _unfocus(logit: tf.Tensor, gamma: float) -> tf.Tensor:
 
 
 def shift_in_graph(sampling: SamplingShift, raw: Mapping[str, Any]) -> tf.Tensor:
-    """Returns what a sampling adds to the logits: float64 `[batch, 1]`, or `[]` where all alike.
+    """Returns the shift of the logits by a sampling: float64 `[batch, 1]`, or `[]` if constant.
 
     Args:
         sampling: The shift of each stratum.
@@ -76,7 +76,7 @@ def _calibrated(logit: tf.Tensor, calibration: Calibration) -> tf.Tensor:
 
 
 def _interpolated(logit: tf.Tensor, isotonic: Isotonic) -> tf.Tensor:
-    """What `np.interp` does, from a search and two look-ups."""
+    """`np.interp` in the graph: a search and two look-ups."""
     places = tf.constant(isotonic.logits, tf.float64)
     values = tf.constant(isotonic.probabilities_at, tf.float64)
     flat = tf.reshape(logit, [-1])

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS, JsonValue
 
-# Where a training function finds the record, as JSON, in its `custom_config`.
+# Key of the record, as JSON, in the `custom_config` of a training function.
 SAMPLING_KEY = "sampling"
 
 
@@ -18,7 +18,7 @@ class Kept:
     """The negatives of one stratum of the train split.
 
     Attributes:
-        nominal: The rate that was asked for, in (0, 1].
+        nominal: The requested rate, in (0, 1].
         kept: How many were kept.
         total: How many there were.
     """
@@ -29,16 +29,16 @@ class Kept:
 
     @property
     def rate(self) -> float:
-        """The realised rate, or the nominal one where there was nothing to keep.
+        """The realised rate, or the nominal one for an empty stratum.
 
-        King & Zeng's correction is about the sample that was drawn: its rate, not the one wished.
+        King & Zeng's correction needs the rate of the sample that was drawn, not the requested one.
         """
         return self.kept / self.total if self.total else self.nominal
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class SamplingRecord(JsonValue):
-    """At which rates the negatives of the train split were kept; positives all were.
+    """The rates at which negatives of the train split were kept; all positives were kept.
 
     Attributes:
         by: Column whose values are the strata; None where there is one rate for all.
@@ -53,7 +53,7 @@ class SamplingRecord(JsonValue):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class SamplingShift:
-    """What is added to a logit for the negatives that were left out: ln of the rate kept.
+    """Shift of the logit for the negatives that were left out: ln of the rate kept.
 
     Attributes:
         by: Column that the shift depends on, or None.
@@ -72,7 +72,7 @@ class SamplingShift:
 
 
 def sampling_shift(record: SamplingRecord | None) -> SamplingShift:
-    """Returns the shift that a record asks for; none without a record."""
+    """Returns the shift that a record requires; none without a record."""
     if record is None:
         return SamplingShift()
     strata: Mapping[str, Kept] = record.strata
@@ -84,11 +84,11 @@ def sampling_shift(record: SamplingRecord | None) -> SamplingShift:
 
 
 def check_shift(shift: SamplingShift, record: SamplingRecord | None) -> None:
-    """Checks that a model undoes just the sampling that its train split went through.
+    """Checks that a model corrects for exactly the sampling of its train split.
 
     Args:
         shift: What the model adds to its logits.
-        record: The sampling that ML Metadata holds of the train split; None means none.
+        record: The sampling of the train split in ML Metadata; None means none.
 
     Raises:
         ValueError: They differ: the model's probabilities would be wrong by that factor.
@@ -103,7 +103,7 @@ def check_shift(shift: SamplingShift, record: SamplingRecord | None) -> None:
     if not same:
         raise ValueError(
             f"The model's correction does not match its data: it adds {_described(shift)} to the "
-            f"logit, and the sampling that is recorded of the train split asks for "
+            f"logit, but the recorded sampling of the train split requires "
             f"{_described(wanted)}. Its probabilities would be off by that factor of the odds, so "
             "it is not exported. Train it with the sampling record of the examples that it is "
             "trained on."

@@ -40,7 +40,7 @@ def choose_threshold(rule: ThresholdRule, probabilities: Floats, labels: Floats)
         return steps.threshold(int(np.flatnonzero(steps.false <= num_errors)[-1]))
     enough = steps.found >= num_positive - num_errors
     precision = steps.found / np.maximum(steps.found + steps.false, 1)
-    # Of equal precision the one that finds more.
+    # At equal precision, the one that finds more faults.
     order = np.lexsort((steps.found, np.where(enough, precision, -1.0)))
     return steps.threshold(int(order[-1]))
 
@@ -61,7 +61,7 @@ def check_threshold(rule: ThresholdRule, *, num_positive: int, num_negative: int
 
 
 def num_allowed_errors(rule: ThresholdRule, *, num_positive: int, num_negative: int) -> int:
-    """Returns how many errors on eval keep what a rule promises.
+    """Returns the number of errors on eval up to which a rule keeps its promise.
 
     The errors are false alarms or missed faults, and their true rate is to be at most a. Of n
     examples of the class, the largest k with P(Bin(n, a) <= k) <= 1 - confidence may be errors: a
@@ -74,7 +74,7 @@ def num_allowed_errors(rule: ThresholdRule, *, num_positive: int, num_negative: 
         num_negative: Healthy examples in eval.
 
     Raises:
-        InputError: Not even a threshold without an error keeps it.
+        InputError: Not even a threshold without errors keeps it.
 
     References:
         Tong, Feng & Li (2018), Neyman-Pearson classification algorithms and NP receiver operating
@@ -86,7 +86,7 @@ def num_allowed_errors(rule: ThresholdRule, *, num_positive: int, num_negative: 
     size = num_negative if is_rate else num_positive
     highest = rule.value if is_rate else 1 - rule.value
     doubt = 1 - rule.confidence
-    # The quantile is the first k whose probability reaches the doubt.
+    # The quantile is the first k whose probability reaches 1 - confidence.
     num_errors = int(binom.ppf(doubt, size, highest))
     if binom.cdf(num_errors, size, highest) > doubt:
         num_errors -= 1
@@ -139,12 +139,12 @@ def best_f1_threshold(probabilities: Floats) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Steps:
-    """Faults found and false alarms, from no alarm at all to an alarm for everything.
+    """Faults found and false alarms, from no alarm to an alarm for every example.
 
     Attributes:
-        scores: Each score once, descending.
-        found: `[scores + 1]` faults with one of the first 0, 1, 2, … scores.
-        false: The same of healthy examples.
+        scores: The distinct scores, descending.
+        found: `[scores + 1]`, faults among the highest 0, 1, 2, … scores.
+        false: The same for healthy examples.
     """
 
     scores: Floats

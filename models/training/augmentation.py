@@ -12,10 +12,10 @@ Floats = NDArray[np.float32]
 
 
 def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureTable) -> None:
-    """Checks that what is varied are signals, by at least something and by less than all.
+    """Checks that only signals are varied, and within limits.
 
     Raises:
-        ValueError: Names the YAML key, what was found and what to do.
+        ValueError: Names the YAML key, the wrong value and the remedy.
     """
     for name, options in augmentation.items():
         key = f"train.augmentation.{name}"
@@ -23,8 +23,8 @@ def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureT
         if not isinstance(feature, Signal):
             kind = "not a feature of this table" if feature is None else f"{feature.kind}"
             raise ValueError(
-                f"{key}: `{name}` is {kind}; only signals are varied, for nobody knows by how much "
-                "another feature may change and mean the same. Leave it out"
+                f"{key}: `{name}` is {kind}; only signals can be varied, because it is unknown how "
+                "much another feature can change without changing its meaning. Remove it"
             )
         if not any((options.shift_ms, options.scale, options.hide_share, options.noise)):
             raise ValueError(
@@ -48,13 +48,13 @@ def augment(
     """Returns the signals that are varied, varied; every draw is uniform but the noise.
 
     Args:
-        signals: float32 `[n, num_samples]`, not finite where a sample is missing.
-        table: What each signal is.
-        augmentation: By how much each is varied.
-        rng: The source of all draws.
+        signals: float32 `[n, num_samples]`, non-finite where a sample is missing.
+        table: The features table.
+        augmentation: The ranges of each varied signal.
+        rng: Source of all random draws.
     """
     num = len(next(iter(signals.values())))
-    # One recorder triggers late, or leaves a gap, for all of its channels.
+    # A recorder triggers late, or leaves a gap, in all of its channels at once.
     moment, start, length = rng.uniform(-1, 1, num), rng.random(num), rng.random(num)
     varied = {}
     for name, options in augmentation.items():
@@ -68,13 +68,13 @@ def augment(
 
 
 def _shifted(signal: Floats, shift: NDArray[np.int64]) -> Floats:
-    """Each row so many samples later; the outermost sample fills what comes free."""
+    """Shifts each row by its number of samples; the outermost sample fills the freed positions."""
     places = np.arange(signal.shape[1]) - shift[:, None]
     return np.take_along_axis(signal, np.clip(places, 0, signal.shape[1] - 1), axis=1)
 
 
 def _hidden(signal: Floats, start: NDArray[np.float64], share: NDArray[np.float64]) -> Floats:
-    """One stretch of each row as a gap: `share` of it, `start` of the way through what is left."""
+    """Makes `share` of each row a gap, which begins at `start` of the remaining samples."""
     num_samples = signal.shape[1]
     length = np.rint(share * num_samples)
     first = np.rint(start * (num_samples - length))

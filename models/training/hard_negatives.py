@@ -1,4 +1,4 @@
-"""Hard-negative mining: the healthy examples that the model before took for faults count more."""
+"""Hard-negative mining: larger weights for the false alarms of the last blessed model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,17 +15,17 @@ from models.train_options import HardNegatives
 def emphasis(
     scores: NDArray[np.float32], labels: NDArray[np.float32], options: HardNegatives
 ) -> NDArray[np.float32]:
-    """Returns float32 `[n]`, how much each example counts.
+    """Returns the weights of the examples, float32 `[n]`.
 
-    The negatives together count as much as before, so that the odds of the whole stay; those of
-    the hard ones do not, and no number undoes that without the model before. Calibration does, as
-    far as a function of the logit can.
+    The total weight of the negatives is unchanged, and with it the odds overall. The odds of the
+    hard ones change, and no constant shift can undo that. Calibration does, as far as a function of
+    the logit can.
 
     Args:
-        scores: float32 `[n]`, the probability that the model before gave.
+        scores: float32 `[n]`, the probabilities by the last blessed model.
         labels: float32 `[n]` of 0 and 1.
-        options: Share and weight of the hard ones. All that score as high as the last of them count
-            as hard too: the order of the examples decides nothing.
+        options: Share and weight of the hard ones. Ties with the last of them count as hard too,
+            so that the order of the examples does not matter.
     """
     negative = labels < 0.5
     num_hard = max(1, round(options.share * int(negative.sum())))
@@ -37,11 +37,11 @@ def emphasis(
 
 
 def score_examples(folder: Path, files: Sequence[str]) -> NDArray[np.float32]:
-    """Returns float32 `[n]`, the probability that an exported model gives each example.
+    """Returns the probabilities by an exported model, float32 `[n]`.
 
     Args:
         folder: The SavedModel.
-        files: Gzip TFRecords of tf.Examples; the answers come in their order.
+        files: Gzip TFRecords of tf.Examples; the result is in their order.
 
     Raises:
         ValueError: The model cannot read these examples.
@@ -53,8 +53,8 @@ def score_examples(folder: Path, files: Sequence[str]) -> NDArray[np.float32]:
         ]
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(
-            f"The model blessed before, {folder}, cannot read these examples "
-            f"({error.message.splitlines()[0]}), so that it cannot say which negatives are hard. "
-            "Leave `train.hard_negatives` out until a model of the new columns is blessed."
+            f"The last blessed model, {folder}, cannot read these examples "
+            f"({error.message.splitlines()[0]}), so hard negatives cannot be determined. "
+            "Remove `train.hard_negatives` until a model with the new columns is blessed."
         ) from error
     return np.concatenate(answers)

@@ -1,4 +1,4 @@
-"""The losses that a network is trained with, from logits."""
+"""Training losses on logits."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
 
 def training_loss(options: TrainOptions) -> Loss:
-    """Returns the loss that the options ask for."""
+    """Returns the loss of the training options."""
     if options.loss == "cross_entropy":
         return keras.losses.BinaryCrossentropy(from_logits=True)  # type: ignore[no-any-return]
     return focal_loss(options.focal_gamma)
@@ -20,7 +20,7 @@ def training_loss(options: TrainOptions) -> Loss:
 def focal_loss(gamma: float) -> Loss:
     """Returns -(1 - q)^gamma * ln q, with q the probability that a logit gives the true class.
 
-    Keras's own goes through probabilities that it clips, so that a very wrong answer has no slope.
+    Keras's own loss clips probabilities, so that a very wrong answer has no gradient.
 
     Args:
         gamma: >= 0; 0 is cross-entropy.

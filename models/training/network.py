@@ -21,7 +21,7 @@ def build_network(space: IndexSpace, options: TrainOptions) -> keras.Model:
         options: Widths and dropout.
 
     Returns:
-        A Keras model that takes what `network_inputs` returns and gives float32 `[batch, 1]`.
+        A Keras model from the inputs of `network_inputs` to float32 `[batch, 1]`.
     """
     inputs: dict[str, keras.KerasTensor] = {}
     branches: list[keras.KerasTensor] = []
@@ -73,9 +73,9 @@ def _tabular_branch(features: keras.KerasTensor, options: TrainOptions) -> keras
 
 
 def _signal_branch(signal: keras.KerasTensor, options: TrainOptions) -> keras.KerasTensor:
-    """Convolutions, each halving the length while there is enough left, then both poolings.
+    """Convolutions, each halving the length while it is long enough, then mean and maximum pooling.
 
-    The mean sees what lasts, the maximum what is short.
+    The mean responds to lasting effects, the maximum to short ones.
     """
     name = signal.name
     for position, filters in enumerate(options.filters):

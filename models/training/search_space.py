@@ -1,6 +1,6 @@
 """Search space of the training options, and interpretation of a search result.
 
-Needs neither Keras nor KerasTuner: the configuration is checked with it.
+Imports neither Keras nor KerasTuner, because the configuration is checked with it.
 """
 
 import dataclasses
@@ -18,17 +18,17 @@ from models.train_options import TrainOptions
 Objective = Literal["pr_auc", "expected_cost"]
 Strategy = Literal["random", "bayesian", "hyperband"]
 
-# How long a network is trained is not searched: the best epoch is kept, and Hyperband deals epochs.
-# Nor is a block of options.
+# Not searched: the length of a training, because the best epoch is kept and Hyperband assigns the
+# epochs; and options that are blocks of their own.
 _NOT_SEARCHED = ("epochs", "patience", "hard_negatives", "augmentation")
-# What KerasTuner's Hyperband notes among the values of a trial.
+# Keys that KerasTuner's Hyperband adds to the values of a trial.
 _OWN_PREFIX = "tuner/"
 _EPOCHS = "tuner/epochs"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Dimension:
-    """The values of one training option that are tried: a range, or a list.
+    """The values to try for one training option: a range, or a list.
 
     Attributes:
         min: Lowest value of a number.
@@ -58,7 +58,7 @@ class Dimension:
 def _check_choices(dimension: Dimension) -> None:
     choices = dimension.choices or ()
     if dimension.min is not None or dimension.max is not None or dimension.scale != "linear":
-        raise ValueError("has `choices`, which stand alone; leave out `min`, `max` and `scale`")
+        raise ValueError("has `choices`; remove `min`, `max` and `scale`")
     if len(choices) < 2:
         raise ValueError(f"choices must be two or more, got {len(choices)}")
     if len({type(choice) for choice in choices}) > 1:
@@ -90,11 +90,11 @@ _OPTIONS: TypeAdapter[TrainOptions] = TypeAdapter(TrainOptions)
 
 
 def check_space(space: Mapping[str, Dimension], options: TrainOptions) -> None:
-    """Checks that every value of a search space is one that training takes.
+    """Checks that training accepts every value of a search space.
 
     Args:
         space: Training option to the values that are tried.
-        options: What stays as it is.
+        options: The training options; those not searched are unchanged.
 
     Raises:
         ValueError: Names the YAML key, the value and what is wrong with it.
@@ -132,19 +132,19 @@ def _check_value(name: str, value: object, options: TrainOptions) -> None:
 
 
 def as_choice(value: Any) -> Any:
-    """Returns a choice as KerasTuner takes it: a list becomes its JSON text."""
+    """Returns a choice in KerasTuner's form: a list becomes JSON text."""
     return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
 def tuned_options(options: TrainOptions, values: Mapping[str, Any]) -> TrainOptions:
-    """Returns training options with what a search found in them.
+    """Returns training options with the values of a trial.
 
     Args:
-        options: What stays as it is.
+        options: The training options; those not searched are unchanged.
         values: The `values` of KerasTuner's HyperParameters.
 
     Raises:
-        ValueError: A value is none that training takes, or not an option at all.
+        ValueError: Training does not accept a value, or there is no such option.
     """
     found = {
         name: json.loads(value) if isinstance(value, str) and value.startswith("[") else value
@@ -155,6 +155,6 @@ def tuned_options(options: TrainOptions, values: Mapping[str, Any]) -> TrainOpti
 
 
 def trial_options(options: TrainOptions, values: Mapping[str, Any]) -> TrainOptions:
-    """Returns the options of one trial: as `tuned_options`, and the epochs that Hyperband deals."""
+    """Returns the options of one trial: as `tuned_options`, with the epochs from Hyperband."""
     tuned = tuned_options(options, values)
     return dataclasses.replace(tuned, epochs=int(values.get(_EPOCHS, tuned.epochs)))

@@ -1,4 +1,4 @@
-"""Trains, calibrates and exports the model: what TFX's Trainer calls."""
+"""Training, calibration and export of the model; TFX's Trainer calls `run_fn`."""
 
 import glob
 import json
@@ -59,10 +59,10 @@ class Dataset:
     Attributes:
         inputs: The network's inputs, each `[n, …]`.
         labels: float32 `[n]` of 0 and 1.
-        shift: float64 `[n]`, or one number for all: what the sampling of the train split adds to
-            the logits.
-        weights: float32 `[n]`, how much each example counts beside its class; None: all alike.
-        variation: Other inputs for every epoch; None: `inputs` in all of them.
+        shift: float64 `[n]`, or one number for all: shift of the logits by the sampling of the
+            train split.
+        weights: float32 `[n]`, weights of the examples besides those of the classes; None: all 1.
+        variation: Varied inputs of each epoch; None: `inputs` in every epoch.
     """
 
     inputs: Arrays
@@ -78,8 +78,8 @@ def run_fn(fn_args: Any) -> None:
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` holds a `ModelSpec` as JSON under `model_spec`
             and, where the train split is a sample, its `SamplingRecord` under `sampling`.
-            `hyperparameters` is what a Tuner found, if there was one, and `base_model` the folder
-            of the model blessed before, if it is asked for.
+            `hyperparameters` is the result of a Tuner, if there was one, and `base_model` the
+            folder of the last blessed model, if it is needed.
     """
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
     if fn_args.hyperparameters:
@@ -116,7 +116,7 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
 
 
 def recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None:
-    """Returns what metadata say of the sampling of the train split; None where it is whole."""
+    """Returns the recorded sampling of the train split; None if it is not sampled."""
     text = custom_config.get(SAMPLING_KEY)
     return None if text is None else SamplingRecord.from_json(text)
 
@@ -129,14 +129,14 @@ def fit_probability(
     spec: ModelSpec,
     sampling: SamplingShift,
 ) -> tuple[ProbabilityMap, NDArray[np.float64]]:
-    """Returns what makes probabilities of logits, fitted on eval, and those of eval, float64 `[n]`.
+    """Returns the conversion of logits, fitted on eval, and the probabilities of eval `[n]`.
 
     Args:
         network: A trained network.
-        train: What it was trained on.
+        train: The split that it was trained on.
         evaluation: The eval split.
         spec: Its loss, class weights and calibration.
-        sampling: What the sampling of the train split adds to the logits.
+        sampling: Shift of the logits by the sampling of the train split.
     """
     correction = make_correction(train.labels, spec.train, sampling)
     corrected = correction.apply(_logits(network, evaluation.inputs), evaluation.shift)
@@ -149,12 +149,12 @@ def fit_probability(
 def make_correction(
     labels: NDArray[np.float32], options: TrainOptions, sampling: SamplingShift
 ) -> LogitCorrection:
-    """Returns what undoes the loss and the sampling that a network was trained with.
+    """Returns the correction for the loss and the sampling that a network was trained with.
 
     Args:
         labels: The labels that it was trained on.
         options: Its loss and class weights.
-        sampling: What the sampling of the train split adds to the logits.
+        sampling: Shift of the logits by the sampling of the train split.
     """
     weights = class_weights(labels, options)
     return LogitCorrection(
@@ -165,7 +165,7 @@ def make_correction(
 
 
 def emphasised(train: Dataset, fn_args: Any, options: TrainOptions) -> Dataset:
-    """Returns the train split, its hard negatives with more weight where that is asked for."""
+    """Returns the train split, with more weight on hard negatives if the options say so."""
     if options.hard_negatives is None:
         return train
     if not fn_args.base_model:
@@ -185,10 +185,10 @@ def _emphasis_facts(train: Dataset) -> dict[str, Any]:
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """Within it, a second training on this machine type gives the same weights, bit for bit.
+    """Makes training reproducible, bit for bit, on machines of one type.
 
-    What follows in the same process, such as an evaluation, is not held to deterministic
-    operations, of which TensorFlow does not have all.
+    Afterwards, deterministic operations are no longer required: TensorFlow lacks some, which other
+    steps in the same process, such as the evaluation, may need.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
@@ -199,15 +199,15 @@ def reproducible(seed: int) -> Iterator[None]:
 
 
 def make_transform(graph: TransformGraph, sampling: SamplingShift | None = None) -> Transform:
-    """Returns what turns string `[n]` serialised tf.Examples into the network's inputs and label.
+    """Returns a function from serialised tf.Examples, string `[n]`, to the inputs and the label.
 
     Args:
         graph: The transform graph.
-        sampling: What the sampling of the train split adds to the logits; None adds nothing.
+        sampling: Shift of the logits by the sampling of the train split; None adds nothing.
     """
     sampling = sampling or SamplingShift()
 
-    # No Python control flow is there to convert: autograph would take longer than the reading.
+    # There is no Python control flow to convert, and autograph would take longer than the reading.
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialised, {**graph.raw_spec, **graph.label_spec})
@@ -225,7 +225,7 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
 
     Args:
         patterns: File patterns of gzip TFRecords.
-        transform: What `make_transform` returned.
+        transform: The function that `make_transform` returned.
 
     Raises:
         ValueError: No examples.
@@ -234,7 +234,7 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
     batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
     if not batches:
         raise ValueError(f"No examples in {list(patterns)}.")
-    # A column's pieces are let go as soon as it is whole.
+    # The pieces of a column are freed as soon as it is complete.
     arrays = {key: np.concatenate([b.pop(key) for b in batches]) for key in list(batches[0])}
     labels, shift = arrays.pop(LABEL_NAME)[:, 0], arrays.pop(_SHIFT_NAME)[:, 0]
     return Dataset(inputs=arrays, labels=labels, shift=shift)
@@ -243,11 +243,11 @@ def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
 def read_train(
     patterns: Sequence[str], transform: Transform, graph: TransformGraph, spec: ModelSpec
 ) -> Dataset:
-    """Reads the train split, with the variation of its signals where the options ask for one.
+    """Reads the train split, with the variation of its signals if the options set one.
 
     Args:
         patterns: File patterns of gzip TFRecords.
-        transform: What `make_transform` returned.
+        transform: The function that `make_transform` returned.
         graph: The transform graph.
         spec: The features, the options and the seed.
 
@@ -270,7 +270,7 @@ def _first_records(patterns: Sequence[str], count: int) -> list[bytes]:
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """How training went.
+    """Result of a training.
 
     Attributes:
         eval_pr_auc: Best average precision on eval; its weights are the model's.
@@ -284,7 +284,7 @@ class TrainingHistory:
 
 
 class EvalPrAuc(keras.callbacks.Callback):  # type: ignore[misc]
-    """Early stopping on the exact average precision of the eval split, best weights kept.
+    """Early stopping on the exact average precision of the eval split; keeps the best weights.
 
     Keras's own PR-AUC metric is a sum over 200 thresholds, too coarse for a few dozen faults.
     """
@@ -297,7 +297,7 @@ class EvalPrAuc(keras.callbacks.Callback):  # type: ignore[misc]
         self.history = TrainingHistory(eval_pr_auc=-1.0, best_epoch=0, epochs=0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Scores eval, notes the best, stops after `patience` epochs without a better one."""
+        """Scores eval and keeps the best; stops after `patience` epochs without improvement."""
         scores = _logits(self.model, self._evaluation.inputs) + self._evaluation.shift
         pr_auc = float(average_precision_score(self._evaluation.labels, scores))
         if logs is not None:
@@ -344,8 +344,8 @@ def train_network(
     """
     for split, dataset in {"train": train, "eval": evaluation}.items():
         _check_both_classes(split, dataset.labels)
-    # Smaller and smaller steps: the last epochs differ less, so that the best of them on a few
-    # dozen positive examples is less a matter of luck.
+    # With decreasing steps the last epochs differ less, so that the choice of the best one by a few
+    # dozen positive examples depends less on chance.
     num_steps = options.epochs * math.ceil(train.labels.size / options.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
     network.compile(
@@ -365,7 +365,7 @@ def train_network(
 
 
 def _batches(train: Dataset, options: TrainOptions) -> dict[str, Any]:
-    """The data in the form that Keras's `fit` takes."""
+    """The data as arguments of Keras's `fit`."""
     weights = example_weights(train, options)
     if train.variation is not None:
         batches = VariedBatches(train.variation, train.labels, weights, options.batch_size)
@@ -388,7 +388,7 @@ def _check_both_classes(split: str, labels: NDArray[np.float32]) -> None:
 
 
 def class_weights(labels: NDArray[np.float32], options: TrainOptions) -> Mapping[int, float] | None:
-    """Returns the weight of each class in the loss, or None where every example counts alike.
+    """Returns the weight of each class in the loss, or None if all examples weigh the same.
 
     `balanced` gives class c the weight n / (2 n_c), so that both classes add up to n / 2.
     """
@@ -402,7 +402,7 @@ def class_weights(labels: NDArray[np.float32], options: TrainOptions) -> Mapping
 
 
 def example_weights(train: Dataset, options: TrainOptions) -> NDArray[np.float32] | None:
-    """Returns float32 `[n]`, what each example counts in the loss, or None where all count alike.
+    """Returns the weights of the examples in the loss, float32 `[n]`, or None if all are equal.
 
     Args:
         train: The train split.
@@ -432,5 +432,5 @@ def _write_metrics(folder: Path, values: Mapping[str, Any]) -> None:
 
 
 def _write_predictions(folder: Path, probabilities: NDArray[np.float64]) -> None:
-    """Writes what the Trainer's own model says of the eval split, in the order of its files."""
+    """Writes the Trainer's own answers on the eval split, in the order of its files."""
     pq.write_table(pa.table({"probability": probabilities}), folder / EVAL_PREDICTIONS_FILE)

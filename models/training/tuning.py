@@ -1,4 +1,4 @@
-"""Searches training options with KerasTuner: what TFX's Tuner calls.
+"""Search for training options with KerasTuner; TFX's Tuner calls `tuner_fn`.
 
 Every trial trains on the train split and is judged on the eval split, as the Trainer is, and from
 the same seed: trials differ by their options alone, and the Trainer then repeats the best one.
@@ -54,11 +54,11 @@ class OptionsTuner(BaseTuner):  # type: ignore[misc]
         """Prepares a search.
 
         Args:
-            tuning: What to search, and how.
-            options: What stays as it is.
-            judge: From the options of a trial to its objective.
-            seed: Seed of the values that are tried.
-            folder: Where KerasTuner notes its trials.
+            tuning: The search space and the strategy.
+            options: The training options; those not searched are unchanged.
+            judge: Function from the options of a trial to its objective.
+            seed: Seed of the proposed values.
+            folder: Folder for KerasTuner's records of the trials.
         """
         self._tuning = tuning
         self._options = options
@@ -81,33 +81,33 @@ class OptionsTuner(BaseTuner):  # type: ignore[misc]
         """Checks that there is a best trial.
 
         Raises:
-            RuntimeError: Every trial failed; tells why the first did.
+            RuntimeError: Every trial failed; gives the error of the first.
         """
         trials = list(self.oracle.trials.values())
         if not any(trial.status == TrialStatus.COMPLETED for trial in trials):
-            # KerasTuner would take the options of a trial that failed for the best.
+            # KerasTuner would return the options of a failed trial as the best.
             raise RuntimeError(f"All {len(trials)} trials failed; the first:\n{trials[0].message}")
 
 
 def make_oracle(tuning: Tuning, options: TrainOptions, *, seed: int) -> keras_tuner.Oracle:
-    """Returns what proposes the trials.
+    """Returns the oracle, which proposes the trials.
 
     Args:
-        tuning: What to search, and how.
-        options: Hyperband's longest trial has their `epochs`.
+        tuning: The search space and the strategy.
+        options: Training options; their `epochs` limit Hyperband's longest trial.
         seed: Seed of the proposals, >= 0.
     """
     common = {
         "objective": keras_tuner.Objective(tuning.objective, _DIRECTIONS[tuning.objective]),
         "hyperparameters": make_hyperparameters(tuning),
-        "seed": seed + 1,  # KerasTuner takes 0 for "any"
+        "seed": seed + 1,  # KerasTuner reads 0 as "any"
     }
     if tuning.strategy == "random":
         return keras_tuner.oracles.RandomSearchOracle(max_trials=tuning.trials, **common)
     if tuning.strategy == "bayesian":
         return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=tuning.trials, **common)
     oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=options.epochs, **common)
-    # Its own plan may be longer; every oracle of KerasTuner stops there.
+    # Its own schedule may be longer; every oracle of KerasTuner stops there.
     oracle.max_trials = tuning.trials
     return oracle
 
@@ -135,7 +135,7 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
     """Returns the search that TFX's Tuner runs.
 
     Args:
-        fn_args: TFX's `FnArgs`; `custom_config` holds a `Tuning` as JSON, and what `run_fn` takes.
+        fn_args: TFX's `FnArgs`; `custom_config` holds a `Tuning` as JSON, and the keys of `run_fn`.
             Its files are those of the train and the eval split.
     """
     from tfx.components.tuner.component import TunerFnResult
@@ -173,7 +173,7 @@ class _Data:
 
 
 def _prices(custom_config: Mapping[str, str], tuning: Tuning) -> Cost | None:
-    """The prices where trials are judged by cost."""
+    """The costs, if trials are judged by cost."""
     return Cost.from_json(custom_config["cost"]) if tuning.objective == "expected_cost" else None
 
 

@@ -1,4 +1,4 @@
-"""Checks that this machine can run the pipeline, each with its finding and a remedy."""
+"""Checks that this machine can run the pipeline, each with a result and a remedy."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 PYTHON_VERSIONS = ((3, 11), (3, 12), (3, 13))
-MIN_GLIBC = (2, 39)  # what the wheels of ml-metadata and TFDV are tagged for
+MIN_GLIBC = (2, 39)  # platform tag of the wheels of ml-metadata and TFDV
 MIN_FREE_BYTES = 2 * 1024**3
 VENV_GIB = 4.1  # measured: du of .venv after set-up, its cache included
 BEAM_RUNNER = "FnApiRunner, in_memory"
@@ -35,12 +35,12 @@ class Check:
 
     Attributes:
         name: Name of the requirement.
-        found: What was found.
-        expected: What is required.
+        found: The actual state.
+        expected: The required state.
         ok: Whether the requirement is met.
         hint: Remedy if it is not met; otherwise empty.
         in_table: Whether the table shows the check even if it passes.
-        stops_run: Whether a run would fail if it does not pass.
+        stops_run: Whether a run fails if the check does not pass.
     """
 
     name: str
@@ -89,7 +89,7 @@ def check_python(version: tuple[int, int]) -> Check:
 
 
 def check_glibc(version: str | None) -> Check:
-    """Checks the C library that this process runs with; None means that it is not glibc."""
+    """Checks the C library of this process; None means that it is not glibc."""
     ok = version is not None and tuple(map(int, version.split(".")[:2])) >= MIN_GLIBC
     return Check(
         name="glibc",
@@ -150,7 +150,7 @@ def check_packages(lock_path: Path, installed_version: Callable[[str], str | Non
 
 
 def _check_package(pin: Pin, installed: str | None, *, optional: bool) -> Check:
-    """Checks one package; one that only development needs may be missing, as in the image."""
+    """Checks one package; development packages may be missing, as in the image."""
     ok = installed == pin.version or (optional and installed is None)
     return Check(
         name=pin.name,
@@ -173,7 +173,7 @@ def check_modules(loaded: Mapping[str, str]) -> list[Check]:
     """Checks that each of `MODULES` loads.
 
     Args:
-        loaded: What `load_modules` returned.
+        loaded: The result of `load_modules`.
     """
     checks = []
     for label, module in MODULES.items():
@@ -193,7 +193,7 @@ def check_beam_runner(loaded: Mapping[str, str]) -> Check:
     """Checks the Beam runner of local runs; Beam's own default would download a program."""
     found = loaded.get("beam", "unknown")
     ok = found == BEAM_RUNNER
-    hint = "" if ok else f"Correct LOCAL_BEAM_ARGS in {_BEAM_OPTIONS}, or fix what fails to load."
+    hint = "" if ok else f"Correct LOCAL_BEAM_ARGS in {_BEAM_OPTIONS}, or fix the import error."
     return Check(name="Beam runner", found=found, expected=BEAM_RUNNER, ok=ok, hint=hint)
 
 
@@ -220,7 +220,7 @@ def _free_bytes(folder: Path) -> int:
 
 
 def check_output_folder(output_dir: Path) -> Check:
-    """Checks that runs could write to a folder, by writing; leaves nothing behind."""
+    """Checks that runs can write to a folder by writing to it; leaves nothing behind."""
     error = ""
     try:
         with tempfile.TemporaryFile(dir=_existing_parent(output_dir)):
@@ -237,11 +237,11 @@ def check_output_folder(output_dir: Path) -> Check:
 
 
 def check_pushed_versions(output_dir: Path) -> list[Check]:
-    """Checks that the versions in service hold the files that were pushed; none without a push."""
+    """Checks that the served versions hold the files that were pushed; no check before a push."""
     root = OutputFolder(output_dir.absolute()).serving("x").parent
     try:
         bases = [base for base in sorted(root.iterdir()) if served_versions(base)]
-    except OSError:  # nothing was pushed, or the folder is not to be read
+    except OSError:  # nothing was pushed, or the folder is unreadable
         return []
     damage = [
         f"{base.name}/{version}: {change}"
@@ -266,7 +266,7 @@ def _existing_parent(path: Path) -> Path:
 
 
 def render_checks(checks: Sequence[Check]) -> "RenderableType":
-    """Returns a table of direct dependencies and all that is wrong, and what to do about it."""
+    """Returns a table of direct dependencies and failed checks, and the remedies."""
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
@@ -278,7 +278,7 @@ def render_checks(checks: Sequence[Check]) -> "RenderableType":
             mark = "[green]✓[/green]" if check.ok else "[red]✗[/red]"
             table.add_row(mark, *map(escape, (check.name, check.found, check.expected)))
     wrong = [check for check in checks if not check.ok]
-    # Packages share their hint: it is said once, with all their names.
+    # Packages with the same hint share one line.
     names = {hint: _names(wrong, hint) for hint in dict.fromkeys(check.hint for check in wrong)}
     hints = [Text.assemble((named, "red"), f": {hint}") for hint, named in names.items()]
     stops = any(check.stops_run for check in wrong)

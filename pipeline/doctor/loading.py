@@ -1,4 +1,4 @@
-"""Loads what a run needs in a process of its own, so that a crash is an answer too."""
+"""Loads the modules of a run in a separate process, so that a crash is a result too."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-# What a run loads that is compiled, and TensorBoard, which TensorFlow no longer brings along.
+# Compiled modules of a run, and TensorBoard, which is no longer a dependency of TensorFlow.
 MODULES = {
     "TensorFlow": "tensorflow",
     "ML Metadata": "ml_metadata.metadata_store.pywrap.metadata_store_extension",
@@ -38,17 +38,17 @@ print("loaded", json.dumps(["beam", f"{runner}, {mode}"]), flush=True)
 
 
 def load_modules(names: Iterable[str]) -> dict[str, str]:
-    """Imports modules in a process of its own.
+    """Imports modules in a separate process.
 
     Returns:
-        For each module, in order, why it does not load, empty where it does; `beam` holds the
-        runner that local runs use. What comes after a crash of the process is missing.
+        The error of each module, in order, empty if it loads; `beam` holds the runner of local
+        runs. Modules after a crash of the process are missing.
     """
     with tempfile.TemporaryDirectory() as keras_home:
         process = subprocess.run(
             [sys.executable, "-c", _LOAD, *names],
             cwd=Path(__file__).resolve().parents[2],
-            # Else Keras writes its settings into the home folder when it is first imported.
+            # Otherwise Keras writes its settings to the home folder when it is first imported.
             env={**os.environ, "KERAS_HOME": keras_home},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

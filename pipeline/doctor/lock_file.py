@@ -1,7 +1,7 @@
-"""Reading `requirements.lock`: all pins, and the part that runs need.
+"""Reads `requirements.lock`: all pins, and those that runs need.
 
-`python -m pipeline.doctor.lock_file requirements.lock` prints that part, for the container image.
-It needs the standard library only: it runs before anything is installed.
+`python -m pipeline.doctor.lock_file requirements.lock` prints the latter, for the container image.
+It needs only the standard library, because it runs before anything is installed.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# uv writes who asked for a package below it: other packages, and the project itself.
+# Below a package, uv lists its dependents: other packages, and the project itself.
 _PROJECT = re.compile(r".*\(pyproject\.toml\)")
 _PROJECT_GROUP = re.compile(r".*\(pyproject\.toml:.+\)")
 _HEAD = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>.*?))? \\$")
@@ -23,10 +23,10 @@ class Pin:
     Attributes:
         name: Name of the package.
         version: Its only version.
-        marker: On which machines it is installed, such as `python_full_version < '3.12'`; empty
+        marker: Environment marker, such as `python_full_version < '3.12'`; empty
             for all.
-        required_by: Who asks for it, in uv's words.
-        text: Its lines in the lock file, hashes included.
+        required_by: Its dependents, as uv names them.
+        text: Its lines in the lock file, including hashes.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Pin:
 
     @property
     def is_direct(self) -> bool:
-        """Whether the project itself asks for it at run time."""
+        """Whether it is a direct run-time dependency of the project."""
         return any(_PROJECT.fullmatch(asker) for asker in self.required_by)
 
 
@@ -77,10 +77,10 @@ def _pin(block: Sequence[str], path: Path) -> Pin:
 
 
 def runtime_pins(pins: Iterable[Pin]) -> list[Pin]:
-    """Returns the packages that a run needs: those that no development group alone asks for.
+    """Returns the packages that a run needs, without those that only development needs.
 
     Raises:
-        ValueError: The lock file does not say who asks for a package.
+        ValueError: The lock file does not list the dependents of a package.
     """
     pins = list(pins)
     needed = {pin.name for pin in pins if pin.is_direct}

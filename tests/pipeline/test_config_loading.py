@@ -118,16 +118,16 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "evaluation: {slices: [[{trouble: noise}]]}\n",
-            "evaluation.slices.0 asks for the recording trouble `noise`, which is found in signals",
+            "evaluation.slices.0 names the recording trouble `noise`, which only signals have",
         ),
         (
             "  v: {kind: signal, num_samples: 8}\n"
             "gate: {slices: [{columns: [{trouble: wrong sampling}], bars: {recall: 0.9}}]}\n",
-            "gate.slices.0.columns asks for the recording trouble `wrong sampling`, but no signal",
+            "gate.slices.0.columns names the recording trouble `wrong sampling`, but no signal",
         ),
         (
             "evaluation: {slices: [[{column: x, value: true}]]}\n",
-            "evaluation.slices.0.0.value must be a text or a number, got true",
+            "evaluation.slices.0.0.value must be text or a number, got true",
         ),
         (
             "evaluation: {slices: [[{column: x, at_least: 3, below: 3}]]}\n",
@@ -161,7 +161,7 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "split:\n  strategy: blocks\n  block_rows: 5\n  column: t\n",
-            "line 8: split: strategy `blocks` deals rows by their place, not by `column` (t)",
+            "line 8: split: strategy `blocks` splits rows by position, not by `column` (t)",
         ),
         (
             "split:\n  block_rows: 5\n",
@@ -178,7 +178,7 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ("train: {loss: focal, focal_gamma: -1}\n", "train.focal_gamma must be >= 0, got -1"),
         (
             "calibration: none\ntrain: {hard_negatives: {share: 0.1}}\n",
-            "train.hard_negatives bends the probabilities",
+            "train.hard_negatives distorts the probabilities",
         ),
         (
             "train:\n  hard_negatives:\n    shar: 0.1\n",
@@ -212,7 +212,7 @@ def test_a_key_that_was_merged_in_is_found_at_the_mapping_that_takes_it(tmp_path
 def test_a_wrong_type_of_the_positive_value_is_said_once(tmp_path):
     text = MINIMAL.replace("column: failed", "column: failed\n  positive: [1]")
     assert error_of(tmp_path, text).endswith(
-        "line 4: label.positive must be a text, a number or true/false"
+        "line 4: label.positive must be text, a number or true/false"
     )
 
 

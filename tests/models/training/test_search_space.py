@@ -19,7 +19,7 @@ OPTIONS = TrainOptions(epochs=9, hidden_units=(64, 32), dropout=0.2)
         ({"min": 1}, "needs `min` and `max`, or `choices`"),
         ({"min": 2, "max": 2}, "needs min < max, got 2 and 2"),
         ({"min": 0, "max": 1, "scale": "log"}, "scale `log` needs min > 0, got 0"),
-        ({"min": 0, "max": 1, "choices": (1, 2)}, "choices`, which stand alone"),
+        ({"min": 0, "max": 1, "choices": (1, 2)}, "has `choices`; remove `min`"),
         ({"choices": (1,)}, "two or more, got 1"),
         ({"choices": (1, "a")}, r'of one type, got \[1, "a"\]'),
     ],
