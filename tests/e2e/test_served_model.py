@@ -1,5 +1,9 @@
-"""What must not be served is refused, and what was served before stays."""
+"""A served model: its answers are explained, and what must not replace it is refused.
 
+The tests are in the order of the story: each refusal replaces the data.
+"""
+
+import csv
 import html
 import json
 import shutil
@@ -20,6 +24,24 @@ string_domain { name: "maker" value: "a" value: "b" value: "c" }
 """
 
 
+# Runs each command in one process, which imports TensorFlow once; prints exit codes and messages.
+_EXPLAIN_EACH = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from click.testing import CliRunner
+from faultline import main
+results = [CliRunner().invoke(main, ["explain", *row]) for row in json.loads(sys.argv[2])]
+print(json.dumps([[result.exit_code, result.stderr] for result in results]))
+"""
+_ABSENT_ROWS = {
+    (): "Give one row",
+    ("100000",): "There is no row 100000 in the test split",
+    ("--data", "absent.csv", "--row", "1"): "absent.csv",
+    ("1", "--row", "1"): "Give the row's number once",
+    ("1", "--run", "pumps"): "No model or run matches pumps",
+}
+
+
 def _summary(faultline: Faultline) -> dict:
     newest = max((faultline.output / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     return json.loads((newest / "summary.json").read_text())
@@ -37,6 +59,67 @@ def served(tmp_path_factory) -> Faultline:
     done = faultline("run", "--config", "wells.yaml")
     assert done.code == 0, done.err + faultline.last_log()
     return faultline
+
+
+def _explain(faultline: Faultline, *arguments: str) -> dict:
+    done = faultline("explain", *arguments, "--json")
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_every_column_has_a_part_and_the_parts_add_up(served):
+    explanation = _explain(served, "5")
+    parts = {part["column"]: part["part"] for part in explanation["parts"]}
+    # The category too, through its embedding.
+    assert set(parts) == {"pressure", "temperature", "maker"}
+    assert all(parts.values())
+    difference = explanation["probability"] - explanation["background_probability"]
+    assert sum(parts.values()) == pytest.approx(difference, abs=1e-9)
+    [version] = served.versions()
+    assert explanation["version"] == f"wells/{version.name}"
+    assert {part["column"]: part["unit"] for part in explanation["parts"]} == {
+        "pressure": "bar",
+        "temperature": "K",
+        "maker": "",
+    }
+    assert len(explanation["neighbours"]) == 5
+    assert explanation["num_searched"] == explanation["num_train"] > 500
+
+
+def test_a_row_of_a_file_and_the_same_row_as_a_request_have_one_explanation(served):
+    with (served.cwd / "wells.csv").open(newline="") as file:
+        row = list(csv.DictReader(file))[11]
+    request = {
+        "pressure": float(row["pressure"]),
+        "temperature": float(row["temperature"]),
+        "maker": row["maker"],
+    }
+    of_file = _explain(served, "--data", "wells.csv", "--row", "12")
+    of_request = _explain(served, "--request", json.dumps(request))
+    assert of_file["row"] == "row 12 of wells.csv"
+    assert of_file["parts"] == of_request["parts"]
+    assert of_file["probability"] == of_request["probability"]
+    assert of_file["neighbours"] == of_request["neighbours"]
+    [page] = (served.output / "reports" / "wells").glob("*/explain-wells.csv-12.html")
+    assert of_file["page"] == str(page)
+
+
+@pytest.fixture(scope="module")
+def refused(served) -> dict[tuple[str, ...], tuple[int, str]]:
+    """Exit code and message of each command that asks for a row that is not there."""
+    program = served.cwd / "explain_each.py"
+    program.write_text(_EXPLAIN_EACH)
+    done = served(str(PROJECT), json.dumps(list(_ABSENT_ROWS)), program=str(program))
+    assert done.code == 0, done.err
+    results = json.loads(done.out.splitlines()[-1])
+    return {row: (code, text) for row, (code, text) in zip(_ABSENT_ROWS, results, strict=True)}
+
+
+@pytest.mark.parametrize(("arguments", "message"), _ABSENT_ROWS.items())
+def test_a_row_that_is_not_there_is_told_with_exit_code_2(refused, arguments, message):
+    code, text = refused[arguments]
+    assert code == 2
+    assert message in text
 
 
 def test_a_label_of_noise_is_refused_and_the_served_model_stays(served):
