@@ -256,7 +256,7 @@ def _buckets(columns: StackedColumns, table: FeatureTable) -> dict[str, tf.Tenso
     by_count: dict[int, list[str]] = {}
     for name, feature in of_kind(table, Bucketized).items():
         by_count.setdefault(feature.num_buckets, []).append(name)
-    buckets = {}
+    buckets: dict[str, tf.Tensor] = {}
     for num_buckets, names in by_count.items():
         numbers, present = columns.numbers(names)
         # The quantile sketch leaves out NaN, and so what is missing.
