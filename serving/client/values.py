@@ -247,7 +247,9 @@ def _encode_row(row: int, value: Any, spec: TensorSpec, row_shape: tuple[int, ..
         raise RowError(row, spec.name, f"found {_shown(value)}, expected {_described(row_shape)}.")
     if row_shape[0] not in (-1, len(value)):
         raise RowError(
-            row, spec.name, f"found {len(value)} value{'s' * (len(value) != 1)}, expected {_described(row_shape)}."
+            row,
+            spec.name,
+            f"found {len(value)} value{'s' * (len(value) != 1)}, expected {_described(row_shape)}.",
         )
     if len(row_shape) > 1:
         return np.stack([_encode_row(row, part, spec, row_shape[1:]) for part in value])
