@@ -104,9 +104,9 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "gate: {bars: {expected_cost: 10}}\n",
-            "gate has a bar `expected_cost`, but there is no `cost`",
+            "gate has a bar `expected_cost`, but `cost` is not set",
         ),
-        ("gate: {slices: [{columns: [site], bars: {}}]}\n", "`bars` names no bar"),
+        ("gate: {slices: [{columns: [site], bars: {}}]}\n", "`bars` sets no bar"),
         (
             "evaluation:\n  slices:\n    - [site]\n    - [{colum: site}]\n",
             "line 11: unknown key `evaluation.slices.1.0.colum`; did you mean `column`?",
@@ -165,7 +165,7 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "split:\n  block_rows: 5\n",
-            "line 8: split: `block_rows` is for strategy `blocks`, got it with `stratified`",
+            "line 8: split: `block_rows` is for strategy `blocks` only, got strategy `stratified`",
         ),
         ("sampling:\n  keep: 0\n", "line 9: sampling.keep must be > 0, got 0"),
         ("sampling: {}\n", "line 8: sampling: needs exactly one of `negatives_per_positive`"),
@@ -186,7 +186,7 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "train: {augmentation: {speed: {noise: 1}}}\n",
-            "train.augmentation.speed: `speed` is numeric; only signals are varied",
+            "train.augmentation.speed: `speed` is numeric; only signals can be varied",
         ),
         (
             "train:\n  augmentation:\n    speed:\n      nois: 1\n",

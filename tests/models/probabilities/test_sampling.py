@@ -73,5 +73,5 @@ def test_a_correction_that_does_not_match_the_record_is_refused(shift, record):
 
 def test_the_refusal_says_what_was_found_and_what_was_asked_for():
     record = SamplingRecord(strata={}, rest=Kept(nominal=0.1, kept=10, total=100))
-    with pytest.raises(ValueError, match=r"adds \+0.000000 .* asks for -2.302585"):
+    with pytest.raises(ValueError, match=r"adds \+0.000000 .* requires -2.302585"):
         check_shift(SamplingShift(), record)
