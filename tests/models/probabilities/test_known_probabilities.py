@@ -181,6 +181,6 @@ def test_a_model_whose_correction_is_not_that_of_the_record_is_not_exported(
     # A training that forgets the sampling.
     monkeypatch.setattr(training, "make_correction", lambda *_: LogitCorrection())
     quick = dataclasses.replace(SPEC, train=dataclasses.replace(TRAIN, epochs=1))
-    with pytest.raises(ValueError, match=r"adds \+0.000000 .* asks for -2\.\d+"):
+    with pytest.raises(ValueError, match=r"adds \+0.000000 .* requires -2\.\d+"):
         _serve(data, tmp_path / "train", tmp_path, quick, recorded)
     assert not (tmp_path / "model").exists()
