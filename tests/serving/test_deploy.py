@@ -90,6 +90,11 @@ def test_both_servers_get_the_same_flags_and_files(compose):
     assert real["volumes"] == embedded["volumes"]
 
 
+def test_the_embedded_server_loads_only_models_that_are_mounted(compose):
+    flags = compose["services"]["embedded"]["entrypoint"][3:]
+    assert parse_options(flags).allow_reload_from == "/models"
+
+
 def test_every_folder_that_is_mounted_and_every_file_that_is_named_is_there(compose):
     flags = compose["services"]["serving"]["command"]
     files = [flag.partition("=/config/")[2] for flag in flags if "=/config/" in flag]

@@ -118,6 +118,18 @@ def test_rest_on_a_free_port_answers_like_grpc_and_has_metrics(half, tmp_path):
         httpx.get(f"{url}/readyz")
 
 
+def test_null_is_a_missing_value_with_the_flag_only(half):
+    for is_lenient in (True, False):
+        options = replace(half, rest_api_port=-1, rest_lenient=is_lenient, rest_api_timeout_in_ms=0)
+        with ModelServer(options) as server:
+            url = f"http://127.0.0.1:{server.rest_port}/v1/models/half:predict"
+            answer = httpx.post(url, json={"instances": [2, None]}, timeout=20)
+            if is_lenient:
+                assert answer.text.split() == ["{", '"predictions":', "[4.0,", "NaN", "]", "}"]
+            else:
+                assert "Type: Null is not of expected type: float" in answer.json()["error"]
+
+
 def test_a_rest_port_that_is_taken_is_an_error_and_closes_grpc(half):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = ModelServer(replace(half, rest_api_port=taken.getsockname()[1]))
@@ -163,6 +175,8 @@ def test_a_port_that_is_taken_is_an_error(half):
         ({"enable_batching": False, "batching_parameters_file": "/x"}, "without setting server_o"),
         ({"batching_parameters_file": "/x"}, "/x; No such file or directory"),
         ({"monitoring_config_file": "/x"}, "/x; No such file or directory"),
+        ({"tensorflow_session_config_file": "/x"}, "/x; No such file or directory"),
+        ({"ssl_config_file": "/x"}, "/x; No such file or directory"),
     ],
 )
 def test_wrong_options_do_not_start(half, changes, message):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from serving.errors import ServingError
+from serving.runtime import loading
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.loading import SessionOptions, SessionRunner
 from tests.serving import tiny_models
@@ -192,3 +193,34 @@ def test_a_run_past_its_deadline_does_not_start(load, models):
     runner = load(models / "half_plus_two" / "1")
     with deadline_at(time.monotonic() - 1), pytest.raises(ServingError, match="Timed out"):
         ask(runner, x=np.float32([1]))
+
+
+@pytest.mark.parametrize(
+    ("options", "within", "between"),
+    [
+        ({}, 3, 5),
+        ({"threads_within": 2}, 2, 5),
+        ({"threads_between": 4}, 3, 4),
+    ],
+)
+def test_the_session_s_config_holds_unless_an_option_says_otherwise(
+    monkeypatch, options, within, between
+):
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+
+    given = ConfigProto(
+        intra_op_parallelism_threads=3, inter_op_parallelism_threads=5, log_device_placement=True
+    )
+    used = []
+
+    def record(_path, _tags, config):
+        used.append(ConfigProto.FromString(config))
+        raise ServingError(grpc.StatusCode.CANCELLED, "recorded")
+
+    monkeypatch.setattr(loading.Session, "from_saved_model", record)
+    with pytest.raises(ServingError, match="recorded"):
+        SessionRunner("x", SessionOptions(config=given.SerializeToString(), **options))
+    [config] = used
+    assert config.intra_op_parallelism_threads == within
+    assert config.inter_op_parallelism_threads == between
+    assert config.log_device_placement
