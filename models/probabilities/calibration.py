@@ -155,7 +155,8 @@ def fit_platt(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> Platt
     """
     _check_both_classes(labels)
     centre, spread = logits.mean(), logits.std()
-    if np.ptp(logits) == 0:
+    # The network computes in float32: a smaller spread is rounding.
+    if spread <= np.finfo(np.float32).eps * np.abs(logits).max():
         slope = 0.0
     else:
         standard = np.stack([(logits - centre) / spread, np.ones_like(logits)], axis=1)

@@ -10,8 +10,11 @@ from models.probabilities.calibration import (
 )
 
 
-def test_constant_logits_get_the_share_of_faults():
-    platt = fit_platt(np.full(4, 7.0), np.array([1.0, 1.0, 1.0, 0.0]))
+@pytest.mark.parametrize("rounding", [0.0, 1e-7])
+def test_constant_logits_get_the_share_of_faults(rounding):
+    # Near 7, float32 has steps of 5e-7.
+    logits = 7 + rounding * np.arange(4.0)
+    platt = fit_platt(logits, np.array([1.0, 1.0, 1.0, 0.0]))
     assert platt.slope == 0
     assert platt.probabilities(np.full(1, 7.0)) == pytest.approx([3 / 4])
 

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from common.errors import InputError
 from models.probabilities.cost import Cost, expected_cost
+from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions
 from models.training.search_space import Dimension, Tuning
 from models.training.trainer import run_fn
@@ -155,6 +157,19 @@ def test_by_cost_the_cheapest_trial_is_the_best_and_its_cost_is_what_the_trainer
     threshold = json.loads((tmp_path / "run" / "eval_metrics.json").read_text())["threshold"]
     measured = expected_cost(probabilities.to_numpy(), labels, threshold=threshold, cost=cost)
     assert measured == best.score
+
+
+def test_a_threshold_that_eval_is_too_small_for_ends_the_search_before_a_trial(
+    examples, transform_folder, tmp_path
+):
+    tuning = Tuning(trials=2, space=SPACE).to_json()
+    args = _fn_args(examples, transform_folder, tmp_path, tuning=tuning)
+    rule = ThresholdRule(kind="recall_at_false_alarm_rate", value=1e-6)
+    spec = dataclasses.replace(SPEC, threshold=rule)
+    args.custom_config["model_spec"] = spec.to_json()
+    # ln 0.1 / ln(1 - 1e-6) = 2,302,584.
+    with pytest.raises(InputError, match="at least 2,302,584 healthy examples in eval"):
+        tuner_fn(args)
 
 
 def test_the_trainer_repeats_the_best_trial_to_the_last_bit(examples, transform_folder, tmp_path):
