@@ -1,0 +1,243 @@
+"""Kills and damages a run in each step: is the model after the next run the same?
+
+    python -m benchmarks.kill_points --output-file benchmarks/kill_points.md
+
+In each of ten steps: `kill -9` at work, a disk that takes no more bytes from there on, an artifact
+cut to half, and an artifact with one byte changed. Each time a run follows. It must push the
+weights of an undisturbed run, or stop with an error; a push of anything else is false.
+"""
+
+import argparse
+import csv
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.guards.manifests import Manifest, make_manifest
+
+PROJECT = Path(__file__).resolve().parents[1]
+KILL, FULL, CUT, EDIT = "kill -9", "full disk", "cut to half", "one byte changed"
+KINDS = (KILL, FULL, CUT, EDIT)
+# Steps, and the output in which each is damaged; of the Pusher, the pushed version itself.
+OUTPUTS = {
+    "ArrowExampleGen": "examples",
+    "StatisticsGen": "statistics",
+    "SchemaGen": "schema",
+    "ExampleValidator": "anomalies",
+    "AnomalyGate": "report",
+    "Transform": "transform_graph",
+    "Trainer": "model",
+    "Evaluator": "evaluation",
+    "InfraValidator": "blessing",
+    "Pusher": "pushed_model",
+}
+_DEADLINE_S = 300.0
+_CONFIG = """\
+name: wells
+label: {column: faulty, positive: 1}
+data: {path: wells.csv}
+features: {pressure: {kind: numeric}, temperature: {kind: numeric}}
+train: {epochs: 4, batch_size: 32, learning_rate: 0.01, hidden_units: [16]}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one point.
+
+    Attributes:
+        step: The step.
+        kind: One of `KINDS`.
+        disturbed_code: Exit code of the disturbed run; None where files were damaged between runs.
+        code: Exit code of the run that followed.
+        outcome: `same weights`, `stopped`, or `FALSE PUSH`.
+    """
+
+    step: str
+    kind: str
+    disturbed_code: int | None
+    code: int
+    outcome: str
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing false was pushed, and the run ended as one that an operator can trust."""
+        return self.outcome == "same weights" or (self.outcome == "stopped" and self.code != 0)
+
+
+class Bench:
+    """A use case with one undisturbed run, to which it returns before each point.
+
+    Args:
+        folder: An empty folder. Artifacts have absolute paths, so every run is in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._kept = folder / "work", folder / "kept"
+        self._folder.mkdir()
+        _write_wells(self._folder)
+        if self._run() != 0:
+            raise RuntimeError(f"The undisturbed run failed; see {self._folder}/output/runs")
+        [version] = self._versions()
+        self._weights = make_manifest(version / "variables")
+        shutil.copytree(self._folder, self._kept, symlinks=True)
+
+    def try_point(self, step: str, kind: str) -> Result:
+        """Disturbs a run in a step, or damages what the step wrote, and runs again."""
+        shutil.rmtree(self._folder)
+        shutil.copytree(self._kept, self._folder, symlinks=True)
+        outputs = self._artifacts / step / OUTPUTS[step]
+        disturbed = None
+        if kind in {KILL, FULL}:
+            shutil.rmtree(self._serving)
+            shutil.rmtree(outputs)  # so that the step runs
+            disturbed = self._disturb(outputs, kind)
+        elif step == "Pusher":
+            [version] = self._versions()
+            _damage(version, kind)
+        else:
+            shutil.rmtree(self._serving)  # so that the model is pushed again
+            _damage(outputs, kind)
+        before = self._outcome(nothing="")
+        code = self._run()
+        outcome = before if before == "FALSE PUSH" else self._outcome(nothing="stopped")
+        return Result(step=step, kind=kind, disturbed_code=disturbed, code=code, outcome=outcome)
+
+    @property
+    def _artifacts(self) -> Path:
+        return self._folder / "output" / "artifacts" / "wells"
+
+    @property
+    def _serving(self) -> Path:
+        return self._folder / "output" / "serving"
+
+    def _versions(self) -> list[Path]:
+        return sorted((self._serving / "wells").glob("[0-9]*"), key=lambda path: int(path.name))
+
+    def _outcome(self, *, nothing: str) -> str:
+        """What a server would answer with: the newest version."""
+        versions = self._versions()
+        if not versions:
+            return nothing
+        weights: Manifest = make_manifest(versions[-1] / "variables")
+        return "same weights" if weights == self._weights else "FALSE PUSH"
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, str(PROJECT / "faultline.py"), "run", "--config", "wells.yaml"],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _run(self) -> int:
+        with self._start() as process:
+            return process.wait(_DEADLINE_S)
+
+    def _disturb(self, outputs: Path, kind: str) -> int:
+        """Starts a run and disturbs it as soon as the step has its output folder."""
+        process = self._start()
+        deadline = time.monotonic() + _DEADLINE_S
+        try:
+            while not outputs.is_dir() and process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{outputs} was not made within {_DEADLINE_S} s")
+                time.sleep(0.005)
+            if kind == KILL:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:  # every write beyond this size fails, also to the log and to the metadata
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
+            return process.wait(_DEADLINE_S)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _damage(folder: Path, kind: str) -> None:
+    """Damages the largest file below a folder; an empty one is removed or gets a byte."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    victim = max(files, key=lambda path: path.stat().st_size, default=None)
+    if victim is None:  # an artifact without files: a stray one is damage too
+        next(folder.iterdir()).joinpath("stray").touch()
+        return
+    content = bytearray(victim.read_bytes())
+    if kind == CUT:
+        if content:
+            os.truncate(victim, len(content) // 2)
+        else:
+            victim.unlink()
+        return
+    status = victim.stat()
+    if content:
+        content[len(content) // 2] ^= 1
+    victim.write_bytes(bytes(content) or b"x")
+    os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))  # the kernel's time remains
+
+
+def _write_wells(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    faulty = random.random(800) < 0.25
+    pressure, temperature = random.normal(size=(2, 800)) + 2 * faulty
+    with (folder / "wells.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["pressure", "temperature", "faulty"])
+        writer.writerows(
+            (f"{p:.3f}", f"{t:.3f}", int(f))
+            for p, t, f in zip(pressure, temperature, faulty, strict=True)
+        )
+    (folder / "wells.yaml").write_text(_CONFIG)
+
+
+def try_points(steps: Sequence[str], kinds: Sequence[str], folder: Path) -> Iterator[Result]:
+    """Yields the result of each step and kind."""
+    bench = Bench(folder)
+    for step in steps:
+        for kind in kinds:
+            yield bench.try_point(step, kind)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Returns the results as a Markdown table, a row a step."""
+    rows = [f"| step | {' | '.join(KINDS)} |", "|---" * (len(KINDS) + 1) + "|"]
+    for step in dict.fromkeys(result.step for result in results):
+        by_kind = {result.kind: result for result in results if result.step == step}
+        cells = [
+            f"{by_kind[kind].outcome}, exit {by_kind[kind].code}" if kind in by_kind else ""
+            for kind in KINDS
+        ]
+        rows.append(f"| {step} | {' | '.join(cells)} |")
+    num_right = sum(result.is_right for result in results)
+    return "\n".join([*rows, "", f"{num_right} of {len(results)} as they must be."])
+
+
+def main() -> None:
+    """Tries all points and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", nargs="+", default=list(OUTPUTS), choices=list(OUTPUTS))
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--output-file", type=Path)
+    options = parser.parse_args()
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="faultline-points-") as folder:
+        for result in try_points(options.steps, options.kinds, Path(folder)):
+            results.append(result)
+            print(result, flush=True)
+            if options.output_file:
+                options.output_file.write_text(table(results) + "\n", encoding="utf-8")
+    print(table(results))
+    sys.exit(0 if all(result.is_right for result in results) else 1)
+
+
+if __name__ == "__main__":
+    main()
