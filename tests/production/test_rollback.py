@@ -5,7 +5,11 @@ import pytest
 from common.errors import InputError
 from common.metadata import open_store, sqlite_connection
 from common.output_folder import OutputFolder
-from pipeline.components.pusher.version_folder import served_versions, withdrawn_versions
+from pipeline.components.pusher.version_folder import (
+    push_version,
+    served_versions,
+    withdrawn_versions,
+)
 from pipeline.components.pusher.withdrawn import withdrawn_model_ids, withdrawn_notes
 from pipeline.lineage import lineage_of, list_runs
 from production import rollback
@@ -194,6 +198,18 @@ def test_a_version_that_no_run_recorded_is_left_alone(store, folder, base, model
     with pytest.raises(InputError, match="No run recorded the push of wells/4"):
         withdraw(store, folder, "wells/4", ADA)
     assert served_versions(base) == [1, 2, 3, 4]
+
+
+def test_a_damaged_version_is_not_rolled_back_to(store, folder, base, models, tmp_path):
+    for version in (4, 5):
+        model = tmp_path / f"model-{version}"
+        model.mkdir()
+        (model / "saved_model.pb").write_text(f"graph {version}")
+        push_version(model, base, now_s=version)
+    (base / "4" / "saved_model.pb").write_text("half")
+    with pytest.raises(InputError, match=r"wells/4 is damaged since its push: saved_model.pb has"):
+        roll_back(store, folder, "wells", ADA)
+    assert served_versions(base) == [1, 2, 3, 4, 5]
 
 
 def test_a_version_without_a_model_is_not_rolled_back_to(store, folder, base, models):

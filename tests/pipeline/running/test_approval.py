@@ -7,6 +7,7 @@ from ml_metadata.proto import metadata_store_pb2
 from common.errors import InputError
 from common.metadata import sqlite_connection
 from pipeline.running.approval import Approval, record_approval
+from pipeline.running.launching.artifact_checks import ArtifactChecks
 
 
 @pytest.fixture
@@ -63,6 +64,8 @@ def test_a_yes_is_noted_with_who_and_why_where_tfx_looks_for_it(store, tmp_path)
     assert noted["approved_at"].int_value == 1_700_000_000
     assert noted["verdict"].string_value == "INCONCLUSIVE"
     assert [path.name for path in (tmp_path / "r1").iterdir()] == ["BLESSED"]
+    # The file that an approval renames is no damage.
+    assert ArtifactChecks(None).find_damage(artifact, needs_digest=True) == ""
 
 
 @pytest.mark.parametrize(
@@ -106,3 +109,35 @@ def test_a_unique_prefix_of_the_runs_id_is_enough(store, tmp_path):
     add_run(store, tmp_path, run_id="20261124-wells", **WAITING)
     approval = Approval(run_id="20261124", by="Ada", why="seen")
     assert record_approval(store, approval) == "20261124-wells"
+
+
+def test_a_new_anchor_may_be_blessed_already(store, tmp_path):
+    blessing = add_run(store, tmp_path, verdict="BLESSED")
+    [artifact] = store.get_artifacts_by_id([blessing])
+    artifact.custom_properties["blessed"].int_value = 1
+    store.put_artifacts([artifact])
+    anchor = Approval(run_id="r1", by="Ada", why="new sensor", new_anchor=True)
+    record_approval(store, anchor, now_s=1_700_000_000)
+    [artifact] = store.get_artifacts_by_id([blessing])
+    noted = artifact.custom_properties
+    assert (noted["anchor_by"].string_value, noted["anchor_why"].string_value) == (
+        "Ada",
+        "new sensor",
+    )
+    assert noted["anchor_at"].int_value == 1_700_000_000
+    assert "approved_by" not in noted
+
+
+def test_an_inconclusive_model_is_approved_and_the_anchor_at_once(store, tmp_path):
+    blessing = add_run(store, tmp_path, **WAITING)
+    record_approval(store, Approval(run_id="r1", by="Ada", why="seen", new_anchor=True), now_s=5)
+    [artifact] = store.get_artifacts_by_id([blessing])
+    noted = artifact.custom_properties
+    assert (noted["approved_at"].int_value, noted["anchor_at"].int_value) == (5, 5)
+    assert noted["blessed"].int_value == 1
+
+
+def test_a_rejected_model_is_no_new_anchor(store, tmp_path):
+    add_run(store, tmp_path, verdict="REJECTED")
+    with pytest.raises(InputError, match="is REJECTED; only INCONCLUSIVE awaits approval"):
+        record_approval(store, Approval(run_id="r1", by="Ada", why="seen", new_anchor=True))
