@@ -256,7 +256,7 @@ def verdict_of(answers: Answers) -> str:
     found = outputs["probability"] | outputs["decision"]  # type: ignore[operator]
     values = {name: estimate.value for name, estimate in found.items()}
     limits = {name: each.interval for name, each in found.items() if each.interval is not None}
-    return judge(Evaluation(values, {}, {(): limits}), None, Terms()).word
+    return judge(Evaluation(values, {}, {(): limits}), [], Terms()).word
 
 
 _COVERAGE = ("interval holds the truth", "false BLESSED", "false REJECTED")

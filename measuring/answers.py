@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from measuring.intervals import effective_groups
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
@@ -98,13 +100,15 @@ def in_order(answers: Answers) -> Answers:
     return answers.rows(np.lexsort(keys))
 
 
-def num_units(answers: Answers) -> tuple[int, int]:
+def num_units(answers: Answers) -> tuple[float, float]:
     """Returns the independent positive and negative units.
 
-    A unit is an example, or a group that holds such an example.
+    A unit is an example. Examples in groups count as the effective number of groups that hold such
+    examples.
     """
     positive = answers.labels == 1
     if answers.groups is None:
-        return int(positive.sum()), int((~positive).sum())
-    groups = answers.groups
-    return len(np.unique(groups[positive])), len(np.unique(groups[~positive]))
+        return float(positive.sum()), float((~positive).sum())
+    _, places = np.unique(answers.groups, return_inverse=True)
+    by_class = [np.bincount(places[among]).astype(np.float64) for among in (positive, ~positive)]
+    return effective_groups(by_class[0]), effective_groups(by_class[1])

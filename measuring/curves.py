@@ -168,7 +168,7 @@ def _sensitivity_at(rates: Floats, hits: Counts, false: Counts, negatives: int) 
 
 
 def _band(
-    resampled: Floats, own: Floats, trials: Floats, units: int, confidence: float
+    resampled: Floats, own: Floats, trials: Floats, units: float, confidence: float
 ) -> tuple[Floats, Floats]:
     """Lower and upper limit at each place of `resampled`, `[resamples, places]`."""
     limits = [

@@ -4,6 +4,7 @@ If all of ten faults are found, the bootstrap interval is [1, 1]; the exact one 
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,24 +52,56 @@ def effective_trials(
     References:
         Korn & Graubard (1998), Confidence intervals for proportions with small expected number of
         positive counts estimated from survey data, Survey Methodology 24: trials over the design
-        effect, with their correction for few groups. If all or none succeed, the design effect is
-        unknown; each group then counts once, the worst case.
+        effect, with a correction for few groups. The variance is the jackknife's, which does not
+        let a large group hide its own deviation, and the degrees of freedom are those of unequal
+        groups: Bell & McCaffrey (2002), Bias reduction in standard errors for linear regression
+        with multi-stage samples, Survey Methodology 28; Carter, Schnepel & Steigerwald (2017),
+        Asymptotic behavior of a t-test robust to cluster heterogeneity, Review of Economics and
+        Statistics 99. If all or none succeed, the design effect is unknown; the groups then count
+        as their effective number (Kish 1965, Survey Sampling), the worst case.
     """
     held = trials > 0
     successes, trials = successes[held], trials[held]
-    groups, total = int(trials.size), float(trials.sum())
-    if groups < 2:
-        return float(groups)
+    total = float(trials.sum())
+    if trials.size < 2:
+        return float(trials.size)
     share = float(successes.sum()) / total
     if not 0 < share < 1:
-        return float(groups)
-    residuals = successes - share * trials
-    variance = groups / (groups - 1) * float(residuals @ residuals) / total**2
+        return effective_groups(trials)
+    residuals = (successes - share * trials) / (1 - trials / total)
+    variance = float(residuals @ residuals) / total**2
     if not variance:
         return total
+    freedom = effective_groups(trials * (1 + (trials - 1) * _likeness(successes, trials))) - 1
     tail = 1 - (1 - confidence) / 2
-    few = (stats.t.ppf(tail, total - 1) / stats.t.ppf(tail, groups - 1)) ** 2
+    few = (stats.norm.ppf(tail) / stats.t.ppf(tail, freedom)) ** 2
     return float(min(total, share * (1 - share) / variance * few))
+
+
+def effective_groups(sizes: NDArray[np.float64]) -> float:
+    """Returns the number of equal groups that are worth as much as groups of these sizes.
+
+    >>> effective_groups(np.array([9.0, 1.0, 1.0, 1.0]))  # 12^2 / (81 + 3)
+    1.7142857142857142
+
+    References:
+        Kish (1965), Survey Sampling: (sum of sizes)^2 / sum of squared sizes.
+    """
+    squares = float(sizes @ sizes)
+    return float(sizes.sum()) ** 2 / squares if squares else 0.0
+
+
+def _likeness(successes: NDArray[np.float64], trials: NDArray[np.float64]) -> float:
+    """The intraclass correlation of success by analysis of variance, in [0, 1]."""
+    total, groups = float(trials.sum()), trials.size
+    if total <= groups:
+        return 0.0
+    shares, share = successes / trials, float(successes.sum()) / total
+    between = float(trials @ (shares - share) ** 2) / (groups - 1)
+    within = float(trials @ (shares * (1 - shares))) / (total - groups)
+    size = (total - float(trials @ trials) / total) / (groups - 1)
+    spread = between + (size - 1) * within
+    return min(max((between - within) / spread, 0.0), 1.0) if spread > 0 else 0.0
 
 
 def score_interval(share: float, trials: float, confidence: float) -> Interval:
@@ -151,6 +184,29 @@ def widest(*intervals: Interval) -> Interval:
     if not finite:
         return UNKNOWN
     return min(lower for lower, _ in finite), max(upper for _, upper in finite)
+
+
+def holm_rejected(p_values: Sequence[float], level: float, *, num_tests: int) -> list[bool]:
+    """Returns which hypotheses are rejected so that any false rejection has at most the level.
+
+    >>> holm_rejected([0.004, 0.03, 0.012], 0.025, num_tests=4)  # levels 0.025 / 4, / 3, / 2
+    [True, False, False]
+
+    Args:
+        p_values: The smallest p values of the tests, at least those at or below the level.
+        level: Probability of any false rejection.
+        num_tests: All tests, >= the number of p values.
+
+    References:
+        Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal
+        of Statistics 6.
+    """
+    rejected = [False] * len(p_values)
+    for rank, place in enumerate(np.argsort(p_values, kind="stable")):
+        if p_values[place] > level / (num_tests - rank):
+            break
+        rejected[place] = True
+    return rejected
 
 
 def mcnemar_p_value(lost: int, gained: int) -> float:

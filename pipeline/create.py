@@ -84,17 +84,23 @@ def create_pipeline(
         },
     )
     model = trainer.outputs["model"]
+    terms = Terms.of(config)
     baseline = Resolver(
         strategy_class=BlessedBeforeStrategy,
+        config={"definition": terms.definition},
         candidate=model,
         model=Channel(type=Model),
         model_blessing=Channel(type=ModelBlessing),
         infra_blessing=Channel(type=InfraBlessing),
+        # The strategy fills these two; a resolver's outputs have the names of its inputs.
+        anchor_model=Channel(type=Model),
+        anchor_blessings=Channel(type=ModelBlessing),
     ).with_id("BaselineResolver")
     evaluator = Evaluator(
         examples=examples,
         model=model,
         baseline_model=baseline.outputs["model"],
+        anchor_model=baseline.outputs["anchor_model"],
         eval_config=make_eval_config(config),
         example_splits=["test"],
         options=measure_options(config),
@@ -105,7 +111,8 @@ def create_pipeline(
         evaluation=evaluator.outputs["evaluation"],
         model=model,
         baseline_model=baseline.outputs["model"],
-        terms=Terms.of(config).to_json(),
+        anchor_blessings=baseline.outputs["anchor_blessings"],
+        terms=terms.to_json(),
         code_digest=step_code("ModelGate"),
     )
     infra_validator = InfraValidator(

@@ -7,6 +7,7 @@ from pathlib import Path
 from common.output_folder import OutputFolder
 from common.run_ids import whole_run_id
 from pipeline.components.example_validator.properties import DATA_SPAN_KEY
+from pipeline.components.names import ANCHOR_AT
 from pipeline.components.pusher.version_folder import served_versions, withdrawn_versions
 from pipeline.lineage.graph import Artifact, Graph, Run, Step
 
@@ -32,8 +33,8 @@ def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
     """Returns the runs and artifacts to keep.
 
     The newest runs of each use case are kept whole. So is the latest run that made, or took from
-    the cache, the served version, the model that the next candidate is compared with, or the
-    accepted data that the next data are compared with. Of every other version that a server or a
+    the cache, the served version, a model that the next candidate is compared with, or the accepted
+    data that the next data are compared with. Of every other version that a server or a
     rollback can still reach, the model and its blessings stay: after a rollback such a model is the
     baseline. Runs of other output folders on the same metadata server are ignored: none of their
     files are here.
@@ -50,7 +51,7 @@ def find_needs(graph: Graph, folder: OutputFolder, keep: int) -> Needs:
     runs = {run.id for group in by_use_case.values() for run in group[-keep:]}
     pushers = _pushers(graph, folder)
     landmarks = [artifact for artifact, _, is_served in pushers if is_served]
-    landmarks += [*_baselines(graph), *_accepted(graph)]
+    landmarks += [*_baselines(graph), *_anchors(graph), *_accepted(graph)]
     holders = _last_holders(graph)
     runs |= {holders[artifact.id] for artifact in landmarks if artifact.id in holders}
     runs &= {run.id for group in by_use_case.values() for run in group}
@@ -132,6 +133,26 @@ def _baselines(graph: Graph) -> list[Artifact]:
         if (step := graph.producer(model_id)) is not None
     }
     return [given[model_id] for model_id in latest.values() for given in (gate, server)]
+
+
+def _anchors(graph: Graph) -> list[Artifact]:
+    """The models that were the anchor of the latest evaluation, or that a person declared it.
+
+    A model that has become the anchor since then is the latest blessed one.
+    """
+    latest = {
+        run.use_case: step.inputs.get("anchor_model", ())
+        for run in graph.runs.values()
+        for step in run.steps
+        if step.node == "Evaluator" and step.succeeded
+    }
+    ids = [i for ids in latest.values() for i in ids]
+    ids += [
+        int(blessing.properties["current_model_id"])
+        for blessing in graph.of_type("ModelBlessing")
+        if blessing.properties.get(ANCHOR_AT)
+    ]
+    return [graph.artifacts[i] for i in ids if i in graph.artifacts]
 
 
 def _blessings(graph: Graph, type_name: str) -> dict[int, Artifact]:

@@ -19,7 +19,8 @@ class PairedMetric:
         second: Value for the second run.
         change: The second value minus the first.
         interval: Limits of the change; NaN if unknown.
-        better: `first`, `second`, or `neither` if the interval contains 0 or is unknown.
+        better: `first`, `second`, or `neither` if the change is not shown among all metrics: some
+            intervals that exclude 0 do so by chance.
     """
 
     first: float

@@ -114,6 +114,7 @@ def _verdict_lines(paired: PairedVerdict) -> Iterator[RenderableType]:
         figures = (f"{metric.first:.4g}", f"{metric.second:.4g}", change)
         table.add_row(name, *figures, _better(metric.better))
     yield table
+    yield "[dim]better: by Holm's method over all lines; each interval is of its line alone[/dim]"
     yield (
         f"decisions: only the first is right on {paired.only_first_right:,}, only the second on "
         f"{paired.only_second_right:,}: McNemar's exact p {paired.mcnemar_p:.3g}"

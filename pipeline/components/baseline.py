@@ -1,14 +1,17 @@
-"""Resolvers of the model that a candidate is compared with or trained after."""
+"""Resolvers of the models that a candidate is compared with or trained after."""
 
 from ml_metadata.metadata_store import MetadataStore
 from tfx.components.evaluator import constants
 from tfx.dsl.components.common.resolver import ResolverStrategy
+from tfx.dsl.io import fileio
 from tfx.types.artifact import Artifact
 
+from pipeline.components.anchor import choose_anchor
 from pipeline.components.pusher.withdrawn import withdrawn_model_ids
 
 CANDIDATE, MODEL = "candidate", "model"
 BLESSING, INFRA_BLESSING = "model_blessing", "infra_blessing"
+ANCHOR_MODEL, ANCHOR_BLESSINGS = "anchor_model", "anchor_blessings"
 
 
 class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
@@ -20,14 +23,24 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
 
     A model that a person took out of service is no baseline: after a rollback the candidate is
     compared with the model that is served.
+
+    It also resolves the anchor (`choose_anchor`), so that many small losses cannot add up.
     """
+
+    def __init__(self, definition: str) -> None:
+        """Makes the strategy.
+
+        Args:
+            definition: Digest of what the data are, as on the blessings of comparable models.
+        """
+        self._definition = definition
 
     def resolve_artifacts(
         self,
         store: MetadataStore,
         input_dict: dict[str, list[Artifact]],
     ) -> dict[str, list[Artifact]]:
-        """Returns the candidate with its baseline model and that model's blessings.
+        """Returns the candidate with its baseline and anchor and their blessings.
 
         Args:
             store: The metadata store, which says what was taken out of service.
@@ -35,7 +48,9 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
                 `infra_blessing`.
 
         Returns:
-            The same keys with one artifact each, or none where no older model is blessed.
+            The same keys with one artifact each, or none where no older model is blessed. Under
+            `anchor_model` the anchor, and under `anchor_blessings` its blessing and those of the
+            models blessed since.
         """
         candidate = input_dict[CANDIDATE]
         blessings = _blessed(input_dict[BLESSING])
@@ -51,13 +66,22 @@ class BlessedBeforeStrategy(ResolverStrategy):  # type: ignore[misc]
             and model.id not in withdrawn
         ]
         if not older:
-            return {CANDIDATE: candidate, MODEL: [], BLESSING: [], INFRA_BLESSING: []}
-        baseline = max(older, key=lambda model: int(model.id))
+            nothing: dict[str, list[Artifact]] = {
+                key: [] for key in (MODEL, BLESSING, INFRA_BLESSING, ANCHOR_MODEL, ANCHOR_BLESSINGS)
+            }
+            return {CANDIDATE: candidate, **nothing}
+        older.sort(key=lambda model: int(model.id))
+        baseline = older[-1]
+        present = [model for model in older if fileio.exists(model.uri)]
+        anchor = choose_anchor(present, blessings, self._definition)
+        since = [] if anchor is None else [model for model in older if model.id >= anchor.id]
         return {
             CANDIDATE: candidate,
             MODEL: [baseline],
             BLESSING: [blessings[baseline.id]],
             INFRA_BLESSING: [servable[baseline.id]],
+            ANCHOR_MODEL: [] if anchor is None else [anchor],
+            ANCHOR_BLESSINGS: [blessings[model.id] for model in since],
         }
 
 

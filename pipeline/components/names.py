@@ -9,6 +9,11 @@ APPROVED = "APPROVED"
 # Properties that ModelGate writes on a blessing.
 ON_INCONCLUSIVE = "on_inconclusive"
 APPROVED_BY, APPROVED_WHY, APPROVED_AT = "approved_by", "approved_why", "approved_at"
+# Properties that make a blessed model an anchor of later comparisons: how good it surely is, for
+# which data, and in which run it was evaluated.
+ANCHOR_SCORE, DATA_DEFINITION, EVALUATED_IN = "anchor_score", "data_definition", "evaluated_in"
+# What `faultline approve --new-anchor` records on a blessing.
+ANCHOR_BY, ANCHOR_WHY, ANCHOR_AT = "anchor_by", "anchor_why", "anchor_at"
 # Property that the Pusher writes on a model that it pushed beside the served one.
 SHADOW = "shadow"
 # What `faultline rollback` and `faultline withdraw` note on the push of a version: of one taken out

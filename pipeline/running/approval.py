@@ -1,13 +1,17 @@
-"""Manual approval of an inconclusive model."""
+"""Manual approval of an inconclusive model, and of a new anchor of the gate's comparisons."""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
 
 from common.errors import InputError
 from pipeline.components.names import (
+    ANCHOR_AT,
+    ANCHOR_BY,
+    ANCHOR_WHY,
     APPROVED_AT,
     APPROVED_BY,
     APPROVED_WHY,
@@ -30,15 +34,19 @@ class Approval:
         run_id: The run whose model is approved, or a unique prefix of its id.
         by: The approving person.
         why: The reason.
+        new_anchor: Whether later models are to be compared with this one instead of the anchor.
     """
 
     run_id: str
     by: str
     why: str
+    new_anchor: bool = False
 
 
 def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | None = None) -> str:
-    """Records the approval on the model's blessing; the next run reads it and pushes the model.
+    """Records the approval on the model's blessing; the next run reads it.
+
+    The next run pushes an inconclusive model. A new anchor may be a model that is blessed already.
 
     Args:
         store: The metadata store.
@@ -49,7 +57,8 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
         The run's full id.
 
     Raises:
-        InputError: There is no such run, several match, or its model does not await approval.
+        InputError: There is no such run, several match, or its model neither awaits approval nor,
+            for a new anchor, is blessed.
     """
     for name, value in (("--by", approval.by), ("--why", approval.why)):
         if not value.strip():
@@ -59,13 +68,17 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
     if run is None:
         raise InputError(f"There is no run {approval.run_id}. {_waiting_text(graph)}")
     blessing = run_output(graph, run, "ModelBlessing")
-    _check_waits(run.id, blessing, run_output(graph, run, "InfraBlessing"), graph)
+    is_blessed = blessing is not None and bool(blessing.properties.get("blessed"))
+    if not (approval.new_anchor and is_blessed):
+        _check_waits(run.id, blessing, run_output(graph, run, "InfraBlessing"), graph)
     assert blessing is not None  # noqa: S101 - narrows the type
     [artifact] = store.get_artifacts_by_id([blessing.id])
+    at_s = int(time.time()) if now_s is None else now_s
+    if not is_blessed:
+        _note(artifact, approval, (APPROVED_BY, APPROVED_WHY, APPROVED_AT), at_s)
+    if approval.new_anchor:
+        _note(artifact, approval, (ANCHOR_BY, ANCHOR_WHY, ANCHOR_AT), at_s)
     properties = artifact.custom_properties
-    properties[APPROVED_BY].string_value = approval.by.strip()
-    properties[APPROVED_WHY].string_value = approval.why.strip()
-    properties[APPROVED_AT].int_value = int(time.time()) if now_s is None else now_s
     # TFX's Pusher and resolvers recognise a blessed model by this property.
     properties["blessed"].int_value = 1
     refused = Path(blessing.uri) / "NOT_BLESSED"
@@ -74,6 +87,18 @@ def record_approval(store: MetadataStore, approval: Approval, *, now_s: int | No
     ArtifactChecks(None).record(artifact)
     store.put_artifacts([artifact])
     return run.id
+
+
+def _note(
+    artifact: metadata_store_pb2.Artifact,
+    approval: Approval,
+    names: tuple[str, str, str],
+    at_s: int,
+) -> None:
+    by, why, at = names
+    artifact.custom_properties[by].string_value = approval.by.strip()
+    artifact.custom_properties[why].string_value = approval.why.strip()
+    artifact.custom_properties[at].int_value = at_s
 
 
 def _check_waits(

@@ -7,10 +7,15 @@ from tfx.components.evaluator import component
 from tfx.dsl.components.base import base_beam_component, executor_spec
 from tfx.types import Channel, standard_artifacts, standard_component_specs
 from tfx.types.channel import BaseChannel
-from tfx.types.component_spec import ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import json_utils
 
-from pipeline.components.evaluation.executor import OPTIONS_KEY, SLICES_KEY, Executor
+from pipeline.components.evaluation.executor import (
+    ANCHOR_MODEL_KEY,
+    OPTIONS_KEY,
+    SLICES_KEY,
+    Executor,
+)
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.slices import SliceOptions
 
@@ -29,6 +34,10 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[mis
         OPTIONS_KEY: ExecutionParameter(type=str),
         SLICES_KEY: ExecutionParameter(type=str),
     }
+    INPUTS = {  # noqa: RUF012 - TFX reads a plain dict
+        **standard_component_specs.EvaluatorSpec.INPUTS,
+        ANCHOR_MODEL_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
+    }
     OUTPUTS = {  # noqa: RUF012 - TFX reads a plain dict
         standard_component_specs.EVALUATION_KEY: standard_component_specs.EvaluatorSpec.OUTPUTS[
             standard_component_specs.EVALUATION_KEY
@@ -37,7 +46,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[mis
 
 
 class Evaluator(component.Evaluator):  # type: ignore[misc]
-    """Measures a model, and the model blessed before it, overall and by slice.
+    """Measures a model, the model blessed before it and the anchor, overall and by slice.
 
     The output `evaluation` is what TFX's Evaluator gives; `tfma.load_eval_result` reads it. PR-AUC
     is average precision and ROC-AUC the Mann-Whitney statistic, both exact. Intervals are TFMA's
@@ -58,6 +67,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
         options: MeasureOptions | None = None,
         slices: SliceOptions | None = None,
         baseline_model: BaseChannel | None = None,
+        anchor_model: BaseChannel | None = None,
     ) -> None:
         """Makes the component.
 
@@ -71,11 +81,13 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
                 default 95 %, none and none.
             slices: The slices, as `eval_config` has them in TFMA's terms; by default none.
             baseline_model: The model to compare with; may resolve to none.
+            anchor_model: Another model to compare with; may resolve to none or to the baseline.
         """
         spec = EvaluatorSpec(
             examples=examples,
             model=model,
             baseline_model=baseline_model,
+            anchor_model=anchor_model,
             eval_config=eval_config,
             example_splits=json_utils.dumps(list(example_splits)),
             code_digest=code_digest,

@@ -7,7 +7,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from pipeline.config import Config
 from pipeline.slicing import Slice
 
-CANDIDATE, BASELINE = "candidate", "baseline"
+CANDIDATE, BASELINE, ANCHOR = "candidate", "baseline", "anchor"
 SIGNATURE = "serve_examples"
 PROBABILITY, DECISION = "probability", "decision"
 

@@ -22,6 +22,7 @@ from models.exporting.export import Signature, load_in_session
 from models.features import Signal
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.evaluation.eval_config import (
+    ANCHOR,
     BASELINE,
     DECISION,
     PROBABILITY,
@@ -31,6 +32,7 @@ from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.results import check_slices, read_evaluation
 from pipeline.components.evaluation.slices import SliceKey, SliceOptions, group_ids, rows_by_slice
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
+from pipeline.components.names import EVALUATED_IN
 from pipeline.components.recording_troubles.finding import (
     Levels,
     find_troubles,
@@ -38,11 +40,11 @@ from pipeline.components.recording_troubles.finding import (
     usual_levels,
 )
 
-OPTIONS_KEY, SLICES_KEY = "measure_options", "slices"
+OPTIONS_KEY, SLICES_KEY, ANCHOR_MODEL_KEY = "measure_options", "slices", "anchor_model"
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
-    """Measures the candidate, and the baseline where there is one, on the same examples."""
+    """Measures the candidate, and where there are any baseline and anchor, on the same examples."""
 
     def Do(  # noqa: N802 - TFX's name
         self,
@@ -53,7 +55,8 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         """Writes the evaluation in TFMA's format.
 
         Args:
-            input_dict: `examples`, `model` and, if there is one, `baseline_model`.
+            input_dict: `examples`, `model` and, if there are any, `baseline_model` and
+                `anchor_model`.
             output_dict: `evaluation`.
             exec_properties: `eval_config`, `example_splits`, and as JSON `measure_options`
                 (`MeasureOptions`) and `slices` (`SliceOptions`).
@@ -84,6 +87,11 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
                 | "Together" >> beam.combiners.ToList()
                 | "Write" >> beam.Map(_write, folder, options)
             )
+        artifact = artifact_utils.get_single_instance(
+            output_dict[standard_component_specs.EVALUATION_KEY]
+        )
+        run_id = (self._context and self._context.pipeline_run_id) or ""
+        artifact.set_string_custom_property(EVALUATED_IN, run_id)
         write_config(folder, config, examples=examples.uri, models=models)
         check_slices(read_evaluation(folder), slices.slices, _columns(files))
 
@@ -91,22 +99,40 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
 def _eval_config(
     input_dict: Mapping[str, list[Artifact]], exec_properties: Mapping[str, Any]
 ) -> config_pb2.EvalConfig:
-    """The configuration; as in TFMA, without a baseline model if there is none."""
+    """The configuration; as in TFMA, without a baseline model if there is none.
+
+    The anchor has the baseline's form, but TFMA allows one baseline.
+    """
     config = proto_utils.json_to_proto(
         exec_properties[standard_component_specs.EVAL_CONFIG_KEY], config_pb2.EvalConfig()
     )
     has_baseline = bool(input_dict.get(standard_component_specs.BASELINE_MODEL_KEY))
-    return tfma.utils.update_eval_config_with_defaults(
+    config = tfma.utils.update_eval_config_with_defaults(
         config, has_baseline=has_baseline, rubber_stamp=True
     )
+    if _has_anchor(input_dict):
+        [baseline] = [spec for spec in config.model_specs if spec.is_baseline]
+        anchor = config.model_specs.add()
+        anchor.CopyFrom(baseline)
+        anchor.name, anchor.is_baseline = ANCHOR, False
+    return config
+
+
+def _has_anchor(input_dict: Mapping[str, list[Artifact]]) -> bool:
+    """Whether there is an anchor besides the baseline."""
+    baseline, anchor = (
+        [artifact.uri for artifact in input_dict.get(key, [])]
+        for key in (standard_component_specs.BASELINE_MODEL_KEY, ANCHOR_MODEL_KEY)
+    )
+    return bool(anchor) and bool(baseline) and anchor != baseline
 
 
 def _model_path(input_dict: Mapping[str, list[Artifact]], spec: config_pb2.ModelSpec) -> str:
-    key = (
-        standard_component_specs.BASELINE_MODEL_KEY
-        if spec.is_baseline
-        else standard_component_specs.MODEL_KEY
-    )
+    keys = {
+        BASELINE: standard_component_specs.BASELINE_MODEL_KEY,
+        ANCHOR: ANCHOR_MODEL_KEY,
+    }
+    key = keys.get(spec.name, standard_component_specs.MODEL_KEY)
     return str(path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[key])))
 
 
@@ -209,7 +235,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
         try:
             return ask({"examples": serialised})
         except tf.errors.InvalidArgumentError as error:
-            if name != BASELINE:
+            if name not in {BASELINE, ANCHOR}:
                 raise
             lines = error.message.splitlines()
             what = next((line for line in lines if "Feature:" in line), lines[0]).strip()

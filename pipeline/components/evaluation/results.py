@@ -8,12 +8,20 @@ from typing import Any
 from common.errors import InputError
 from measuring.bootstrap import COST
 from measuring.intervals import Interval
-from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, METRICS
-from pipeline.components.evaluation.measurement import CHANGES, COMPARED
+from pipeline.components.evaluation.eval_config import ANCHOR, BASELINE, CANDIDATE, METRICS
+from pipeline.components.evaluation.measurement import (
+    CHANGES,
+    COMPARED,
+    FROM_ANCHOR,
+    FROM_BASELINE,
+)
 from pipeline.slicing import Slice
 
 # Every metric that the gate and the summary read.
-KNOWN = (*METRICS, COST, *CHANGES, *(f"{name}_diff" for name in COMPARED))
+KNOWN = (
+    *(*METRICS, COST, *CHANGES),
+    *(f"{name}{suffix}" for name in COMPARED for suffix in (FROM_BASELINE, FROM_ANCHOR)),
+)
 
 SliceKey = tuple[tuple[str, str], ...]
 
@@ -24,7 +32,8 @@ class Evaluation:
 
     Attributes:
         overall: Metric name to value over the whole test split. With a baseline, the
-            candidate's changes have the metric's name with `_diff`.
+            candidate's changes have the metric's name with `_diff`, and with an anchor
+            `_from_anchor`.
         slices: The same for each slice; a slice is pairs of column and value.
         intervals: Slice, the empty one for the whole split, to metric name to its interval.
     """
@@ -40,7 +49,7 @@ def read_evaluation(uri: str) -> Evaluation:
     Args:
         uri: The folder of the ModelEvaluation artifact.
     """
-    return _read(uri, CANDIDATE if _has_baseline(uri) else "")
+    return _read(uri, CANDIDATE if BASELINE in _model_names(uri) else "")
 
 
 def read_baseline_evaluation(uri: str) -> Evaluation | None:
@@ -49,15 +58,24 @@ def read_baseline_evaluation(uri: str) -> Evaluation | None:
     Args:
         uri: The folder of the ModelEvaluation artifact.
     """
-    return _read(uri, BASELINE) if _has_baseline(uri) else None
+    return _read(uri, BASELINE) if BASELINE in _model_names(uri) else None
 
 
-def _has_baseline(uri: str) -> bool:
-    """Whether two models were measured; the only one has no name in TFMA's results."""
+def read_anchor_evaluation(uri: str) -> Evaluation | None:
+    """Returns the Evaluator's results for the anchor; None without one or if it is the baseline.
+
+    Args:
+        uri: The folder of the ModelEvaluation artifact.
+    """
+    return _read(uri, ANCHOR) if ANCHOR in _model_names(uri) else None
+
+
+def _model_names(uri: str) -> set[str]:
+    """The measured models; a single one has no name in TFMA's results."""
     from tensorflow_model_analysis.writers import eval_config_writer
 
     config, *_ = eval_config_writer.load_eval_run(uri)
-    return any(spec.is_baseline for spec in config.model_specs)
+    return {spec.name for spec in config.model_specs}
 
 
 def _read(uri: str, model_name: str) -> Evaluation:

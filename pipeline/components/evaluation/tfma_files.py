@@ -22,7 +22,13 @@ from common.internals.tfma import (
 )
 from measuring.answers import Answers
 from pipeline.components.evaluation.eval_config import CANDIDATE, PROBABILITY
-from pipeline.components.evaluation.measurement import Estimate, Measured, MeasureOptions, measure
+from pipeline.components.evaluation.measurement import (
+    FROM_ANCHOR,
+    Estimate,
+    Measured,
+    MeasureOptions,
+    measure,
+)
 from pipeline.components.evaluation.slices import SliceKey
 
 # Bins of the calibration plot.
@@ -84,6 +90,12 @@ def _metrics(key: SliceKey, measured: Measured) -> metrics_for_slice_pb2.Metrics
         # TFMA's own form of a change: the candidate's metric, marked as a difference.
         MetricKey(name=name, model_name=CANDIDATE, output_name=output, is_diff=True): estimate
         for output, metrics in measured.differences.items()
+        for name, estimate in metrics.items()
+    }
+    # TFMA has one baseline: changes from the anchor are metrics of the candidate.
+    estimates |= {
+        MetricKey(name=f"{name}{FROM_ANCHOR}", model_name=CANDIDATE, output_name=output): estimate
+        for output, metrics in measured.from_anchor.items()
         for name, estimate in metrics.items()
     }
     values = {metric: estimate.value for metric, estimate in estimates.items()}

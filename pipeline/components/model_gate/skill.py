@@ -126,11 +126,38 @@ def roc_auc_of_chance(metrics: Metrics, confidence: float) -> float:
     return _CHANCE + float(stats.norm.ppf((1 + confidence) / 2)) * error
 
 
+def trivial_costs(prevalence: float, cost: Cost) -> tuple[float, float]:
+    """Returns the cost per 1,000 examples of no alarm at all and of an alarm for every example."""
+    never = 1_000 * prevalence * cost.missed_fault
+    return never, 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
+
+
+def anchor_score(
+    metrics: Metrics, intervals: Mapping[str, Interval], cost: Cost | None
+) -> float | None:
+    """Returns how good the model surely is: 0 without skill, 1 perfect; None if unknown.
+
+    It is the limit of PR-AUC or, with prices, of the cost, as a share of the way from a model
+    without skill to a perfect one, so that splits of unequal prevalence compare.
+    """
+    prevalence = metrics["prevalence"]
+    if cost is None:
+        trivial, perfect = prevalence, 1.0
+        limit = intervals.get("pr_auc", UNKNOWN)[0]
+    else:
+        trivial, perfect = (
+            min(trivial_costs(prevalence, cost)),
+            1_000 * prevalence * cost.inspection,
+        )
+        limit = intervals.get("expected_cost", UNKNOWN)[1]
+    if not math.isfinite(limit) or trivial == perfect:
+        return None
+    return (limit - trivial) / (perfect - trivial)
+
+
 def cheaper_than_trivial(metrics: Metrics, cost: Cost) -> Reason:
     """Compares with no alarm at all and with an alarm for every example, whichever is cheaper."""
-    prevalence = metrics["prevalence"]
-    never = 1_000 * prevalence * cost.missed_fault
-    always = 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
+    never, always = trivial_costs(metrics["prevalence"], cost)
     words = "never raising an alarm" if never <= always else "an alarm for everything"
     value, bar = metrics["expected_cost"], min(never, always)
     return Reason(

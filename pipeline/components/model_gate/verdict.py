@@ -1,6 +1,9 @@
 """The verdict on a model, from its metrics and those of the previously blessed model."""
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
@@ -9,8 +12,8 @@ from pydantic.dataclasses import dataclass
 from common.config_values import JsonValue
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
-from pipeline.components.model_gate.bars import slices, whole_split
-from pipeline.components.model_gate.comparison import not_worse
+from pipeline.components.model_gate.bars import hold_together, slices, whole_split
+from pipeline.components.model_gate.comparison import Earlier, not_worse
 from pipeline.components.model_gate.reasons import Reason, Verdict
 from pipeline.components.model_gate.skill import (
     better_than_never,
@@ -18,6 +21,8 @@ from pipeline.components.model_gate.skill import (
     cheaper_than_trivial,
 )
 from pipeline.config import Config, Gate
+
+_DIGEST_CHARS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +33,32 @@ class Terms(JsonValue):
         gate: The bars.
         cost: Prices; None without `cost` in the config.
         confidence: Two-sided confidence of the intervals that were measured.
+        definition: Digest of what is comparable: label, kinds of columns, prices.
     """
 
     gate: Gate = Field(default_factory=Gate)
     cost: Cost | None = None
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    definition: str = ""
 
     @classmethod
     def of(cls, config: Config) -> "Terms":
         """Returns the terms of a use case."""
-        return cls(gate=config.gate, cost=config.cost, confidence=config.evaluation.confidence)
+        return cls(
+            gate=config.gate,
+            cost=config.cost,
+            confidence=config.evaluation.confidence,
+            definition=_definition(config),
+        )
 
 
-def judge(measured: Evaluation, before: Evaluation | None, terms: Terms) -> Verdict:
+def _definition(config: Config) -> str:
+    kinds = {name: feature.kind for name, feature in config.features.items()}
+    parts = [asdict(config.label), kinds, config.cost and asdict(config.cost)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_DIGEST_CHARS]
+
+
+def judge(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> Verdict:
     """Judges a model on the test split.
 
     A bar is cleared if the whole interval clears it, and failed if the whole interval fails it. At
@@ -49,13 +67,13 @@ def judge(measured: Evaluation, before: Evaluation | None, terms: Terms) -> Verd
 
     Args:
         measured: Its metrics.
-        before: Those of the latest blessed model on the same examples, or None.
+        earlier: The latest blessed model and the anchor, on the same examples.
         terms: The criteria.
     """
-    return Verdict(tuple(_reasons(measured, before, terms)))
+    return Verdict(tuple(_reasons(measured, earlier, terms)))
 
 
-def _reasons(measured: Evaluation, before: Evaluation | None, terms: Terms) -> Iterator[Reason]:
+def _reasons(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> Iterator[Reason]:
     gate, confidence = terms.gate, terms.confidence
     yield from better_than_never(measured.overall)
     intervals = measured.intervals.get((), {})
@@ -63,7 +81,7 @@ def _reasons(measured: Evaluation, before: Evaluation | None, terms: Terms) -> I
     if terms.cost is not None:
         yield cheaper_than_trivial(measured.overall, terms.cost)
     yield from whole_split(measured, gate.bars, confidence)
-    for asked in gate.slices:
-        yield from slices(measured, asked, confidence)
-    if before is not None:
-        yield from not_worse(measured, before, gate, terms.cost, confidence)
+    by_slice = [one for asked in gate.slices for one in slices(measured, asked, confidence)]
+    yield from hold_together(by_slice, confidence)
+    for one in earlier:
+        yield from not_worse(measured, one, gate, terms.cost, confidence)

@@ -23,7 +23,12 @@ from pipeline.components.evaluation.component import Evaluator
 from pipeline.components.evaluation.eval_config import METRICS, make_eval_config
 from pipeline.components.evaluation.executor import Executor
 from pipeline.components.evaluation.measurement import MeasureOptions, measure
-from pipeline.components.evaluation.results import KNOWN, read_baseline_evaluation, read_evaluation
+from pipeline.components.evaluation.results import (
+    KNOWN,
+    read_anchor_evaluation,
+    read_baseline_evaluation,
+    read_evaluation,
+)
 from pipeline.components.evaluation.slices import SliceOptions
 from pipeline.config import Bars, Config, Data, Evaluation, Gate, GateSlice, Label
 from pipeline.slicing import SlicePart
@@ -256,10 +261,11 @@ def test_intervals_are_tfmas_bounded_values_and_changes_its_differences(tmp_path
     ):
         bounded = metrics[output][name]["boundedValue"]
         assert bounded["lowerBound"] < bounded["value"] < bounded["upperBound"], name
-    # Both models rank by x, so that in every resample their areas are the same.
-    assert metrics["probability"]["pr_auc_diff"]["boundedValue"] == dict.fromkeys(
-        ("lowerBound", "value", "upperBound"), 0.0
-    )
+    # Both models rank by x, so that in every resample their areas are the same. None of 80 faults
+    # is lost; of all faults it may be 1 - 0.025^(1/80).
+    change = metrics["probability"]["pr_auc_diff"]["boundedValue"]
+    assert (change["value"], change["upperBound"]) == (0, pytest.approx(1 - 0.025 ** (1 / 80)))
+    assert change["lowerBound"] == -change["upperBound"]
     false = int((scores[labels == 0] >= 0.6).sum())
     spent = 100 * (labels.sum() - found) + 10 * false + 1 * found
     measured = read_evaluation(uri).overall
@@ -269,6 +275,31 @@ def test_intervals_are_tfmas_bounded_values_and_changes_its_differences(tmp_path
     assert measured["expected_cost_diff"] == pytest.approx(change)
     lost, gained = (measured[name] for name in ("faults_lost", "faults_gained"))
     assert gained - lost == measured["true_positives"] - before["true_positives"]
+
+
+def test_an_anchor_is_measured_beside_the_baseline(tmp_path, inputs):
+    anchor = model_artifact(tmp_path / "anchor", -1.0)
+    with_anchor = inputs | {"anchor_model": anchor}
+    uri = evaluate(Executor, tmp_path / "three", use_case(), **with_anchor)
+    measured, before, first = (
+        read(uri) for read in (read_evaluation, read_baseline_evaluation, read_anchor_evaluation)
+    )
+    labels, scores = answers(inputs["examples"], -1.0)
+    assert first.overall["roc_auc"] == pytest.approx(roc_auc_score(labels, scores))
+    change = measured.overall["pr_auc"] - first.overall["pr_auc"]
+    assert measured.overall["pr_auc_from_anchor"] == pytest.approx(change)
+    lower, upper = measured.intervals[()]["pr_auc_from_anchor"]
+    assert 0 < lower < change < upper
+    assert measured.overall["pr_auc_diff"] == pytest.approx(0)
+    assert before.overall["pr_auc"] == pytest.approx(measured.overall["pr_auc"])
+
+
+def test_an_anchor_that_is_the_baseline_is_not_measured_twice(tmp_path, inputs):
+    same = inputs | {"anchor_model": inputs["baseline_model"]}
+    uri = evaluate(Executor, tmp_path / "two", use_case(), **same)
+    assert read_anchor_evaluation(uri) is None
+    assert read_baseline_evaluation(uri) is not None
+    assert "pr_auc_from_anchor" not in read_evaluation(uri).overall
 
 
 def test_the_same_answers_give_the_same_results_bit_for_bit_whatever_the_files(tmp_path, inputs):

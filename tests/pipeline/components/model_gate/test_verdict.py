@@ -32,7 +32,7 @@ def skilled(shift: float = 3.0):
 
 
 def judged(metrics, terms=None) -> Verdict:
-    return judge(Evaluation(metrics, {}, {(): {}}), None, terms or Terms())
+    return judge(Evaluation(metrics, {}, {(): {}}), [], terms or Terms())
 
 
 def failed(verdict):
