@@ -73,22 +73,20 @@ def run_steps(
     store = MetadataStore(connection)
     checks = ArtifactChecks(kept_digests)
     place = _Place(compiled, deployment, connection, checks)
-    try:
-        for node in compiled.nodes:
-            node_id = node.pipeline_node.node_info.id
-            on_start(node_id)
-            started = time.monotonic()
-            try:
-                check_not_stopped()
-                execution_id = _launch_patiently(place, node.pipeline_node)
-                check_not_stopped()
-            except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - raised again below
-                error = as_stop(caught)
-                yield _stopped(node_id, error, time.monotonic() - started)
-                _raise_for_user(node_id, error)
-            yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
-    finally:
-        checks.save()
+    for node in compiled.nodes:
+        node_id = node.pipeline_node.node_info.id
+        on_start(node_id)
+        started = time.monotonic()
+        try:
+            check_not_stopped()
+            execution_id = _launch_patiently(place, node.pipeline_node)
+            check_not_stopped()
+        except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - raised again below
+            error = as_stop(caught)
+            yield _stopped(node_id, error, time.monotonic() - started)
+            _raise_for_user(node_id, error)
+        yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+    checks.save()
 
 
 @dataclass(frozen=True)
