@@ -150,16 +150,51 @@ def serve(
     """
     base = folder / name
     shutil.copytree(model, base / "1")
-    command = [
-        *(sys.executable, "-m", "serving.server", "--port=0", "--rest_api_port=-1"),
-        *(f"--model_name={name}", f"--model_base_path={base}", *flags),
-    ]
+    with started((f"--model_name={name}", f"--model_base_path={base}", *flags)) as server:
+        yield ServedModel(
+            base=base, name=name, grpc=server.grpc, rest=server.rest, pid=server.process.pid
+        )
+
+
+@dataclass(frozen=True)
+class StartedServer:
+    """A server's process.
+
+    Attributes:
+        process: The process.
+        grpc: `HOST:PORT`.
+        rest: `(HOST, PORT)`.
+    """
+
+    process: "subprocess.Popen[str]"
+    grpc: str
+    rest: tuple[str, int]
+
+    def memory_mb(self, key: str) -> float:
+        """Returns a figure of `/proc/PID/status` in MB: `VmRSS` now, `VmHWM` at its highest."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        match = re.search(rf"{key}:\s+(\d+)", status)
+        return int(match[1]) / 1024 if match else 0.0
+
+    def num_files(self) -> int:
+        """Returns the number of open file descriptors."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+
+@contextmanager
+def started(flags: Sequence[str]) -> Iterator[StartedServer]:
+    """Runs a server with these flags on free ports of loopback while the context is open.
+
+    Raises:
+        RuntimeError: The server did not start; with what it said.
+    """
+    command = (sys.executable, "-m", "serving.server", "--port=0", "--rest_api_port=-1", *flags)
     process = subprocess.Popen(
         command, cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     try:
         grpc, rest = _listening(process)
-        yield ServedModel(base=base, name=name, grpc=grpc, rest=rest, pid=process.pid)
+        yield StartedServer(process, grpc, rest)
     finally:
         process.terminate()
         process.wait(30)

@@ -1,0 +1,258 @@
+"""Mutated requests of four kinds: is each answered, and how much memory does the server take?
+
+    python -m benchmarks.serving_fuzz --requests 200000
+
+The kinds are protobufs over gRPC, JSON, HTTP heads and gzip bodies; see `serving_mutations`. A
+request may be refused, but only with a status that it calls for by itself, and the server answers a
+right request after every hundred. Requests go to a server that this command starts on loopback.
+"""
+
+import argparse
+import contextlib
+import http.client
+import random
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from benchmarks.served_model import PROJECT, StartedServer, started
+from benchmarks.serving_mutations import mutated_http, mutated_json, mutated_proto, packed
+
+MODEL, TEXTS = "half_plus_two", "echo_string"
+STATUSES = {
+    *("OK", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "UNIMPLEMENTED"),
+    "OUT_OF_RANGE",
+}
+ANSWERS = {200, 400, 404, 405, 411, 413, 417, 501}
+_TIMEOUT_S = 60
+_PROBE_EVERY = 100
+
+JSON_SEEDS = (
+    {"instances": [1.0, 2.5]},
+    {"inputs": {"x": [1, 2]}, "signature_name": "serving_default"},
+    {"signature_name": "classify_x_to_y", "examples": [{"x": 1.0}, {"x": [2.0]}]},
+    {"signature_name": "regress_x_to_y", "context": {"x": 1.0}, "examples": [{"y": "a"}, {}]},
+    {"instances": [{"x": {"b64": "aGVsbG8="}}, {"x": "h\u00e4\U0001f600"}]},
+)
+
+
+def proto_seeds() -> list[tuple[str, bytes]]:
+    """Returns right requests with their methods."""
+    seeds: list[tuple[str, bytes]] = []
+    for model, fields in (
+        (MODEL, {"dtype": 1, "float_val": [1.0, 2.0]}),
+        (MODEL, {"dtype": 1, "tensor_content": b"\0\0\x80?\0\0\0@"}),
+        (TEXTS, {"dtype": 7, "string_val": [b"text", b"x" * 300]}),
+    ):
+        predict = predict_pb2.PredictRequest()
+        predict.model_spec.name = model
+        tensor = predict.inputs["x"]
+        tensor.tensor_shape.dim.add().size = 2
+        for name, value in fields.items():
+            if isinstance(value, list):
+                getattr(tensor, name).extend(value)
+            else:
+                setattr(tensor, name, value)
+        seeds.append(("PredictionService/Predict", predict.SerializeToString()))
+    for method, request, signature in (
+        ("Classify", classification_pb2.ClassificationRequest(), "classify_x_to_y"),
+        ("Regress", regression_pb2.RegressionRequest(), "regress_x_to_y"),
+        ("MultiInference", inference_pb2.MultiInferenceRequest(), "regress_x_to_y"),
+    ):
+        task = request.tasks.add() if hasattr(request, "tasks") else request
+        task.model_spec.name, task.model_spec.signature_name = MODEL, signature
+        both = request.input.example_list_with_context
+        both.context.features.feature["x"].float_list.value.append(2.0)
+        both.context.features.feature["y"].bytes_list.value.append(b"y" * 200)
+        both.examples.add().features.feature["x"].float_list.value.append(1.0)
+        both.examples.add()
+        seeds.append((f"PredictionService/{method}", request.SerializeToString()))
+    metadata = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+    metadata.model_spec.name = MODEL
+    seeds.append(("PredictionService/GetModelMetadata", metadata.SerializeToString()))
+    status = get_model_status_pb2.GetModelStatusRequest()
+    status.model_spec.name = MODEL
+    seeds.append(("ModelService/GetModelStatus", status.SerializeToString()))
+    return seeds
+
+
+@dataclass
+class Outcome:
+    """What came back.
+
+    Attributes:
+        counts: Requests by kind and status.
+        wrong: Requests with a status that they do not call for, and failed probes.
+        slowest_s: Seconds of the slowest request by kind.
+    """
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    slowest_s: dict[str, float] = field(default_factory=dict)
+
+
+class Fuzzer:
+    """Sends mutated requests to one server, from one thread."""
+
+    def __init__(self, grpc_address: str, rest: tuple[str, int], seed: int) -> None:
+        self._rng = random.Random(seed)  # noqa: S311 - no secret
+        self._channel = grpc.insecure_channel(grpc_address)
+        self._rest = rest
+        self._protos = proto_seeds()
+        self._kinds: dict[str, Callable[[], tuple[str, bool]]] = {
+            "protobuf": self._send_proto,
+            "JSON": self._send_json,
+            "HTTP": self._send_http,
+            "gzip": self._send_gzip,
+        }
+
+    def run(self, num_requests: int, outcome: Outcome) -> None:
+        """Sends requests, all kinds in turn, and adds what comes back."""
+        kinds = list(self._kinds.items())
+        for number in range(num_requests):
+            kind, send = kinds[number % len(kinds)]
+            state = self._rng.getstate()
+            started_s = time.perf_counter()
+            status, is_right = send()
+            seconds = time.perf_counter() - started_s
+            outcome.counts[kind, status] += 1
+            outcome.slowest_s[kind] = max(seconds, outcome.slowest_s.get(kind, 0.0))
+            if not is_right:
+                outcome.wrong.append(f"{kind}: {status} (state {hash(state)})")
+            if number % _PROBE_EVERY == 0 and not self.is_well():
+                outcome.wrong.append(f"no right answer after {number} requests")
+        self._channel.close()
+
+    def is_well(self) -> bool:
+        """Returns whether a right request gets its answer."""
+        return self._post(f"/v1/models/{MODEL}:predict", b'{"instances": [1.0]}', {}) == 200
+
+    def _send_proto(self) -> tuple[str, bool]:
+        method, seed = self._rng.choice(self._protos)
+        call: Any = self._channel.unary_unary(f"/tensorflow.serving.{method}")
+        try:
+            call(mutated_proto(self._rng, seed), timeout=_TIMEOUT_S)
+        except grpc.RpcError as error:
+            status: str = error.code().name
+            return status, status in STATUSES
+        return "OK", True
+
+    def _send_json(self) -> tuple[str, bool]:
+        status = self._post(self._path(), mutated_json(self._rng, self._seed()), {})
+        return str(status), status in ANSWERS
+
+    def _send_gzip(self) -> tuple[str, bool]:
+        body = packed(self._rng, mutated_json(self._rng, self._seed()))
+        status = self._post(self._path(), body, {"Content-Encoding": "gzip"})
+        return str(status), status in ANSWERS
+
+    def _send_http(self) -> tuple[str, bool]:
+        """Sends a request in one to three segments; it may also end in a closed connection."""
+        request = mutated_http(self._rng, self._path(), b'{"instances": [1.0]}')
+        cuts = sorted(self._rng.randrange(len(request)) for _ in range(self._rng.choice((0, 0, 2))))
+        with socket.create_connection(self._rest, timeout=_TIMEOUT_S) as connection:
+            answer = b""
+            with contextlib.suppress(OSError):  # the server may close the connection first
+                for start, end in zip([0, *cuts], [*cuts, len(request)], strict=True):
+                    connection.sendall(request[start:end])
+                connection.shutdown(socket.SHUT_WR)
+                while piece := connection.recv(2**16):
+                    answer += piece
+        statuses = re.findall(rb"^HTTP/1\.1 (\d+) ", answer, re.MULTILINE)
+        if not statuses:
+            return "closed", True
+        return statuses[-1].decode(), {int(status) for status in statuses} <= ANSWERS | {100}
+
+    def _seed(self) -> object:
+        return self._rng.choice(JSON_SEEDS)
+
+    def _path(self) -> str:
+        verb = self._rng.choice(("predict", "predict", "classify", "regress"))
+        return f"/v1/models/{self._rng.choice((MODEL, MODEL, TEXTS))}:{verb}"
+
+    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> int:
+        connection = http.client.HTTPConnection(*self._rest, timeout=_TIMEOUT_S)
+        try:
+            connection.request("POST", path, body, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+def fuzz(server: StartedServer, num_requests: int, num_threads: int, seed: int) -> Outcome:
+    """Returns what came back of requests from several threads."""
+    outcome = Outcome()
+    threads = [
+        threading.Thread(
+            target=Fuzzer(server.grpc, server.rest, seed + number).run,
+            args=(num_requests // num_threads, outcome),
+        )
+        for number in range(num_threads)
+    ]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(10)
+        print(
+            f"{outcome.counts.total()} requests, peak {server.memory_mb('VmHWM'):.0f} MB, "
+            f"{len(outcome.wrong)} wrong",
+            flush=True,
+        )
+    return outcome
+
+
+def main() -> int:
+    """Reads the command line and sends the requests; returns 1 after a wrong answer."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--requests", type=int, default=200_000)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batching", action="store_true", help="with --enable_batching")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        writer = [sys.executable, "-m", "tests.serving.contract.models", folder, folder]
+        subprocess.run(writer, cwd=PROJECT, check=True, stderr=subprocess.DEVNULL)
+        flags = [
+            f"--model_config_file={Path(folder) / 'models.config'}",
+            "--allow_version_labels_for_unavailable_models",
+            *(["--enable_batching"] if options.batching else []),
+        ]
+        started_s = time.monotonic()
+        with started(flags) as server:
+            outcome = fuzz(server, options.requests, options.threads, options.seed)
+            peak_mb, now_mb = server.memory_mb("VmHWM"), server.memory_mb("VmRSS")
+            is_alive = server.process.poll() is None
+    for (kind, status), count in sorted(outcome.counts.items()):
+        print(f"{kind:10} {status:20} {count}")
+    slowest = ", ".join(f"{kind} {s:.1f} s" for kind, s in sorted(outcome.slowest_s.items()))
+    print(
+        f"{outcome.counts.total()} requests in {time.monotonic() - started_s:.0f} s; memory at "
+        f"most {peak_mb:.0f} MB, {now_mb:.0f} MB in the end; slowest: {slowest}; "
+        f"{len(outcome.wrong)} wrong {outcome.wrong[:5]}"
+    )
+    return int(bool(outcome.wrong) or not is_alive)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
