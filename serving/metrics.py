@@ -122,6 +122,34 @@ def _escaped(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
+def _batching_families() -> dict[str, _Family]:
+    """Returns the metrics of TensorFlow Serving's BatchingSession by their last word."""
+    return {
+        "queuing_latency": _Family(
+            "batching_session:queuing_latency",
+            ("thread_pool_name",),
+            "Microseconds that a request waited for its batch to run.",
+            _QUEUING_BOUNDS,
+        ),
+        "input_batch_size": _Family(
+            "batching_session:input_batch_size", (), "Rows of a request.", _BATCH_BOUNDS
+        ),
+        "processed_batch_size": _Family(
+            "batching_session:processed_batch_size",
+            (),
+            "Rows of a batch, with its padding.",
+            _BATCH_BOUNDS,
+        ),
+        "padding_size": _Family(
+            "batching_session:padding_size",
+            ("execution_batch_size",),
+            "Rows of padding in a batch.",
+            _BATCH_BOUNDS,
+        ),
+        "wrapped_run_count": _Family("batching_session:wrapped_run_count", (), "Runs of batches."),
+    }
+
+
 class Metrics:
     """The server's counters and histograms since its start."""
 
@@ -160,32 +188,7 @@ class Metrics:
         self._warm_up_records = _Family(
             "model_warmup_records_read", ("model_path",), "Warm-up requests that were replayed."
         )
-        self._batching = {
-            "queuing_latency": _Family(
-                "batching_session:queuing_latency",
-                ("thread_pool_name",),
-                "Microseconds that a request waited for its batch to run.",
-                _QUEUING_BOUNDS,
-            ),
-            "input_batch_size": _Family(
-                "batching_session:input_batch_size", (), "Rows of a request.", _BATCH_BOUNDS
-            ),
-            "processed_batch_size": _Family(
-                "batching_session:processed_batch_size",
-                (),
-                "Rows of a batch, with its padding.",
-                _BATCH_BOUNDS,
-            ),
-            "padding_size": _Family(
-                "batching_session:padding_size",
-                ("execution_batch_size",),
-                "Rows of padding in a batch.",
-                _BATCH_BOUNDS,
-            ),
-            "wrapped_run_count": _Family(
-                "batching_session:wrapped_run_count", (), "Runs of batches."
-            ),
-        }
+        self._batching = _batching_families()
         # TensorFlow Serving has these two metrics; the embedded server never sets them.
         self._unused = (
             _Family("request_log_count", ("model_name", "status"), "Requests that were logged."),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from serving.metrics import Metrics
     from serving.rest.server import RestServer
     from serving.runtime.admission import Admission
+    from serving.runtime.loading import SessionOptions
     from serving.runtime.tflite import TfliteOptions
 
 # `start` imports TensorFlow, which takes seconds, so that a wrong flag is reported at once.
@@ -314,7 +315,19 @@ def _read_session_config(file: str) -> bytes:
     return read_text_proto(file, ConfigProto).SerializeToString() if file else b""
 
 
-def _tflite_options(options: ServerOptions, *, num_threads: int) -> "TfliteOptions | None":
+def _session_options(options: ServerOptions) -> "SessionOptions":
+    from serving.runtime.loading import SessionOptions
+
+    within, between = options.session_threads
+    return SessionOptions(
+        tags=tuple(options.saved_model_tags.split(",")),
+        threads_within=within,
+        threads_between=between,
+        config=_read_session_config(options.tensorflow_session_config_file),
+    )
+
+
+def _tflite_options(options: ServerOptions) -> "TfliteOptions | None":
     from serving.runtime.tflite import TfliteOptions
 
     if not options.prefer_tflite_model:
@@ -326,7 +339,7 @@ def _tflite_options(options: ServerOptions, *, num_threads: int) -> "TfliteOptio
     return TfliteOptions(
         num_pools=options.num_tflite_pools,
         num_interpreters_per_pool=options.num_tflite_interpreters_per_pool,
-        num_threads=num_threads,
+        num_threads=options.session_threads[0],
     )
 
 
@@ -335,7 +348,6 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
     from serving.lifecycle.version_manager import ManagerOptions, VersionManager
     from serving.lifecycle.version_poller import MODEL_FILES
     from serving.runtime.batching import read_batching_options
-    from serving.runtime.loading import SessionOptions
     from serving.runtime.tflite import FILE
 
     if options.batching_parameters_file and not options.enable_batching:
@@ -343,16 +355,10 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
             "server_options.batching_parameters_file is set without setting "
             "server_options.enable_batching to true."
         )
-    within, between = options.session_threads
     loader = ModelLoader(
         LoaderOptions(
-            session=SessionOptions(
-                tags=tuple(options.saved_model_tags.split(",")),
-                threads_within=within,
-                threads_between=between,
-                config=_read_session_config(options.tensorflow_session_config_file),
-            ),
-            tflite=_tflite_options(options, num_threads=within),
+            session=_session_options(options),
+            tflite=_tflite_options(options),
             batching=read_batching_options(options.batching_parameters_file)
             if options.enable_batching
             else None,
