@@ -21,11 +21,11 @@ class Fact:
 
 
 def properties(artifact: Artifact) -> dict[str, Any]:
-    """Returns an artifact's custom properties as plain Python values."""
+    """Returns an artifact's custom properties as plain Python values, without internal ones."""
     return {
         key: getattr(value, value.WhichOneof("value"))
         for key, value in artifact.custom_properties.items()
-        if value.WhichOneof("value")
+        if value.WhichOneof("value") and not key.startswith("__")
     }
 
 
