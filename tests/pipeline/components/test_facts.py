@@ -2,6 +2,7 @@ import json
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
+from pipeline.components.fact import properties
 from pipeline.components.facts import describe_step
 
 
@@ -79,3 +80,10 @@ def test_the_server_s_check_tells_how_far_it_was_off():
 def test_the_server_s_check_tells_what_is_wrong():
     artifact = _artifact("InfraBlessing", problems='["no answer"]', num_examples=0)
     assert _fact("InfraValidator", artifact) == "no answer"
+
+
+def test_internal_properties_are_no_key_figures():
+    artifact = Artifact()
+    artifact.custom_properties["__manifest"].string_value = "{}"
+    artifact.custom_properties["num_rows"].int_value = 3
+    assert properties(artifact) == {"num_rows": 3}
