@@ -66,6 +66,7 @@ class IngestSpec(JsonValue):
         block_rows: Rows per block; 0 for the other strategies.
         shares: Shares of train, eval and test.
         seed: Seed of the hash that assigns rows to splits.
+        in_window: Whether the data are a span of a window, whose spans are split one by one.
         numbers: Columns that must hold numbers, according to the features table.
         times: Columns that must hold points in time.
         signals: Signal columns and their number of samples.
@@ -92,6 +93,7 @@ class IngestSpec(JsonValue):
     block_rows: int
     shares: tuple[float, float, float]
     seed: int
+    in_window: bool = False
     numbers: tuple[str, ...]
     times: tuple[str, ...]
     signals: dict[str, int]
@@ -115,6 +117,7 @@ def reading_contract(spec: IngestSpec) -> IngestSpec:
         block_rows=0,
         shares=(1.0, 0.0, 0.0),
         seed=0,
+        in_window=False,
     )
 
 
@@ -149,6 +152,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         block_rows=split.block_rows or 0,
         shares=(split.train, split.eval, split.test),
         seed=config.seed,
+        in_window=config.data.has_window,
         numbers=_numbers(config, signals),
         times=tuple(times),
         signals={

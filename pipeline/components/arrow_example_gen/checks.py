@@ -1,9 +1,16 @@
 """Checks that the data can be split, with advice if they cannot."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from common.errors import InputError
-from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS, KeyCounts, TablePlan
+from pipeline.components.arrow_example_gen.splitting import shares
+from pipeline.components.arrow_example_gen.splitting.splits import (
+    NUM_SPLITS,
+    Ints,
+    KeyCounts,
+    TablePlan,
+)
 from pipeline.counting import count
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
@@ -91,3 +98,39 @@ def check_plan(plan: TablePlan | None, spec: IngestSpec) -> TablePlan:
         f"eval and test a positive and a negative row while {kept} stay on one side. Change the "
         "shares, split by another column, or by `stratified`."
     )
+
+
+def check_shares(rows: Ints, spec: IngestSpec) -> tuple[str, ...]:
+    """Returns sentences on splits that miss the prevalence or their share by a factor beyond 1.25.
+
+    A span of a window is not checked: `eval` and `test` hold the rows of all spans.
+
+    Args:
+        rows: int64 [splits, classes], negative and positive rows of each split.
+        spec: The ingestion settings.
+
+    Raises:
+        InputError: `eval` or `test` would be too small.
+    """
+    if spec.in_window:
+        return ()
+    why = shares.why_too_small(rows, spec.shares)
+    if why is None:
+        return tuple(shares.describe_imbalance(rows, spec.shares))
+    by = f" by `{spec.split_column}`" if spec.split_column else ""
+    raise InputError(f"split.strategy `{spec.strategy}`{by}: {why}. {_remedy(rows, spec)}")
+
+
+def _remedy(rows: Ints, spec: IngestSpec) -> str:
+    positives = int(rows[:, 1].sum())
+    if positives < NUM_SPLITS * shares.MIN_POSITIVES:
+        return (
+            f"Give more data: at least {NUM_SPLITS * shares.MIN_POSITIVES} positives, "
+            f"{shares.MIN_POSITIVES} for each split."
+        )
+    if spec.strategy == "stratified":
+        least = math.ceil(100 * shares.MIN_POSITIVES / positives) / 100
+        return f"Set split.eval and split.test to at least {least:.2f}, or give more data."
+    if spec.strategy == "blocks":
+        return "Lower split.block_rows, change the shares, or give more data."
+    return "Change the shares, split by another column, or by `stratified`."

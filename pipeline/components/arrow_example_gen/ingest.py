@@ -13,7 +13,7 @@ import numpy.typing as npt
 from common.errors import InputError
 from common.example_files import split_folder
 from pipeline.components.arrow_example_gen import checks, staging, steps
-from pipeline.components.arrow_example_gen.splitting import splits, time_units
+from pipeline.components.arrow_example_gen.splitting import groups, splits, time_units
 from pipeline.config import SPLITS
 from pipeline.reading import quarantine
 from pipeline.reading.columns import check_names, decide_columns
@@ -41,8 +41,8 @@ class Summary:
         num_positives_read: Positive rows before duplicates were dropped.
         rows: Rows of each split.
         positives: Positive rows of each split.
-        remarks: Sentences on columns that some of the files lack, and on columns that nothing needs
-            and whose values do not fit.
+        remarks: Sentences on columns that some of the files lack, on columns that nothing needs
+            and whose values do not fit, and on splits that miss the prevalence or their share.
     """
 
     num_rows: int
@@ -203,7 +203,7 @@ def ingest(
     checks.check_rows(report.num_rows, report.num_bad_rows + report.num_unlabelled, files)
     if spec.drop_duplicates:
         passes.drop_duplicates(report.num_rows)
-    plan = _make_plan(passes, spec, report.labels)
+    plan, imbalance = _make_plan(passes, spec, report.labels)
     written = _write(passes, plan, uri)
     if bad_rows:
         quarantine.write_quarantine(f"{uri}/quarantine", bad_rows)
@@ -216,7 +216,7 @@ def ingest(
         num_positives_read=report.num_positives,
         rows={name: int(written[i].sum()) for i, name in enumerate(SPLITS)},
         positives={name: int(written[i, 1]) for i, name in enumerate(SPLITS)},
-        remarks=remarks,
+        remarks=(*remarks, *imbalance),
     )
 
 
@@ -271,7 +271,10 @@ def _stage(
     return report, tuple(remarks)
 
 
-def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> steps.Plan:
+def _make_plan(
+    passes: Passes, spec: IngestSpec, labels: dict[str, int]
+) -> tuple[steps.Plan, tuple[str, ...]]:
+    """Returns the plan, and sentences on splits that miss the prevalence or their share."""
     counts = passes.run(
         functools.partial(steps.count_piece, spec=spec, folder=passes.staged),
         steps.merge_counts,
@@ -279,17 +282,20 @@ def _make_plan(passes: Passes, spec: IngestSpec, labels: dict[str, int]) -> step
     )
     checks.check_classes(counts, labels, spec)
     if spec.strategy == "stratified":
+        remarks = checks.check_shares(splits.stratified_rows(counts, spec.shares), spec)
         cuts = splits.stratified_cuts(counts, spec.shares)
         rows = passes.run(
             functools.partial(steps.rows_at_cuts, cuts=cuts, folder=passes.staged),
             splits.CutCounts.concatenate,
             "cuts",
         )
-        return splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, rows)))
+        return splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, rows))), remarks
     if spec.strategy == "time":
         units = time_units.refine_units(counts, spec.shares, functools.partial(_recount, passes))
-        return checks.check_plan(time_units.plan_time(units, spec.shares), spec)
-    return checks.check_plan(splits.plan_groups(counts, spec.shares), spec)
+        plan = checks.check_plan(time_units.plan_time(units, spec.shares), spec)
+    else:
+        plan = checks.check_plan(groups.plan_groups(counts, spec.shares), spec)
+    return plan, checks.check_shares(plan.rows, spec)
 
 
 def _recount(passes: Passes, ranges: Sequence[time_units.KeyRange]) -> splits.KeyCounts:

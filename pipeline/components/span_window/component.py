@@ -14,8 +14,11 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Examples
 
+from common.errors import InputError
 from common.example_files import split_files, split_folder
+from pipeline.components.arrow_example_gen.splitting.shares import MIN_POSITIVES
 from pipeline.components.example_validator.earlier_span import read_span
+from pipeline.counting import count
 
 SPANS_KEY = "spans"
 _DIGEST_KEY = "data_digest"
@@ -37,8 +40,12 @@ def SpanWindow(  # noqa: N802 - a component is a noun
         spans: The spans in order, each split by itself.
         examples: Gets the files, and the sums of the spans' counts.
         code_digest: Digest of this code.
+
+    Raises:
+        InputError: `eval` or `test` has too few positives in all spans together.
     """
     names = artifact_utils.decode_split_names(spans[-1].split_names)
+    check_positives(spans, names[1:])
     for split in names:
         fileio.makedirs(split_folder(examples.uri, split))
         for span in spans:
@@ -47,6 +54,27 @@ def SpanWindow(  # noqa: N802 - a component is a noun
                 link_or_copy(path, f"{split_folder(examples.uri, split)}/{name}")
     examples.split_names = spans[-1].split_names
     _describe(examples, spans)
+
+
+def check_positives(spans: Sequence[Artifact], splits: Sequence[str]) -> None:
+    """Checks that the spans together give each split enough positives.
+
+    Args:
+        spans: Examples artifacts.
+        splits: Names of the splits that must have enough.
+
+    Raises:
+        InputError: Names the split and its number of positives.
+    """
+    for split in splits:
+        key = f"num_positives_{split}"
+        num = sum(span.mlmd_artifact.custom_properties[key].int_value for span in spans)
+        if num < MIN_POSITIVES:
+            raise InputError(
+                f"{split} of the window of {count(len(spans), 'span')} has "
+                f"{count(num, 'positive')}, at least {MIN_POSITIVES} needed. Widen data.window or "
+                "change the shares of split."
+            )
 
 
 def link_or_copy(source: str, target: str) -> None:

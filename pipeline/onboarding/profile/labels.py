@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.errors import InputError
+from pipeline.components.arrow_example_gen.splitting.shares import MIN_POSITIVES
+from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS
 from pipeline.counting import count
 from pipeline.onboarding.profile.words import quoted
 from pipeline.reading.ingest_spec import canonical_label
 
-MIN_POSITIVES = 3  # one for each split
+MIN_NEGATIVES = 3  # one for each split
 MIN_EXAMPLES = 20
 _MAX_CLASSES = 30
 _MAX_LISTED = 12
@@ -121,10 +123,12 @@ def _checked_choice(
         num_negative=sum(classes.values()) - classes[chosen],
         reason=reason,
     )
-    if min(choice.num_positive, choice.num_negative) < MIN_POSITIVES:
+    least = NUM_SPLITS * MIN_POSITIVES
+    if choice.num_positive < least or choice.num_negative < MIN_NEGATIVES:
         raise InputError(
-            f"The label {quoted(label)} has {_listed(classes)}. Each of the three splits needs an "
-            f"example of each class, so at least {MIN_POSITIVES}; add rows of the rare class."
+            f"The label {quoted(label)} has {_listed(classes)}; positive is {quoted(chosen)}. Each "
+            f"of the three splits needs {MIN_POSITIVES} positives and a negative, so at least "
+            f"{least} and {MIN_NEGATIVES}. Add rows of the rare class."
         )
     if choice.num_positive + choice.num_negative < MIN_EXAMPLES:
         raise InputError(

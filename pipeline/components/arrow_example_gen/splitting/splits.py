@@ -125,6 +125,12 @@ class Cut:
     take: int
 
 
+def stratified_rows(counts: KeyCounts, shares: Sequence[float]) -> Ints:
+    """Returns int64 [splits, classes], each split's exact share of the rows of each class."""
+    totals = counts.counts.sum(axis=0)
+    return np.array([largest_remainder(int(total), shares) for total in totals], np.int64).T
+
+
 def stratified_cuts(counts: KeyCounts, shares: Sequence[float]) -> list[Cut]:
     """Returns the four cuts that give each split its exact share of each class.
 
@@ -293,83 +299,30 @@ class TablePlan:
     Attributes:
         keys: uint64 [units], the first key of each unit, ascending.
         splits: int8 [units].
+        rows: int64 [splits, classes], the rows that each split gets.
     """
 
     keys: Keys
     splits: SplitIds
+    rows: Ints
+
+    @classmethod
+    def of(cls, keys: Keys, splits: SplitIds, counts: Ints) -> "TablePlan | None":
+        """Returns the plan, or None where a split would miss a class.
+
+        Args:
+            keys: uint64 [units], the first key of each unit, ascending.
+            splits: int8 [units].
+            counts: int64 [units, classes], rows.
+        """
+        rows = np.stack([counts[splits == split].sum(axis=0) for split in range(NUM_SPLITS)])
+        return None if rows.min() == 0 else cls(keys=keys, splits=splits, rows=rows)
 
     def assign(self, rows: Rows) -> SplitIds:
         """Returns int8 [rows]: 0 train, 1 eval, 2 test."""
         return self.splits[np.searchsorted(self.keys, rows.keys, side="right") - 1]
 
 
-def best_cuts(weights: Ints, needs: Sequence[Ints], shares: Sequence[float]) -> tuple[int, int]:
-    """Returns where to cut a sequence in three so that each part's weight is nearest its share.
-
-    Args:
-        weights: int64 [units].
-        needs: Each int64 [units]; every part must hold at least one of each.
-        shares: Shares of the three parts.
-
-    Returns:
-        The first unit of the second and of the third part, or (-1, -1) where no cut gives every
-        part what it needs.
-    """
-    before = running_sums(weights)
-    goals = np.cumsum(np.asarray(shares[:2]) * before[-1])
-    first = np.arange(len(weights) + 1)
-    earliest, latest = first.copy(), len(weights)
-    allowed = np.ones(len(first), bool)
-    for need in needs:
-        running = running_sums(need)
-        allowed &= running >= 1
-        earliest = np.maximum(earliest, np.searchsorted(running, running + 1))
-        latest = min(latest, int(np.searchsorted(running, running[-1] - 1, side="right")) - 1)
-    allowed &= earliest <= latest
-    if not allowed.any():
-        return -1, -1
-    nearest = int(np.argmin(np.abs(before - goals[1])))
-    second = np.clip(nearest, earliest, latest)
-    second = np.where(allowed, second, 0)
-    costs = np.abs(before - goals[0]) + np.abs(before[second] - goals[1])
-    best = int(np.argmin(np.where(allowed, costs, np.inf)))
-    return best, int(second[best])
-
-
 def running_sums(values: Ints) -> Ints:
     """Returns int64 [values + 1], the sum of the values before each place."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
-
-
-def plan_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
-    """Returns the plan that keeps each group on one side.
-
-    Groups with a positive are dealt by their positives, the others by their rows, each in the
-    order of their hash. None where there are too few groups with a positive, or a split would get
-    no negative.
-
-    Args:
-        counts: Rows by the group's or block's hash.
-        shares: Shares of the splits.
-    """
-    negative, positive = counts.counts[:, 0], counts.counts[:, 1]
-    splits = np.zeros(len(counts.keys), np.int8)
-    has_positive = positive > 0
-    # Where every group has a positive, the splits must get their negatives from these groups.
-    needs = [positive] if (~has_positive).sum() >= NUM_SPLITS else [positive, negative]
-    for stratum, weights, required in (
-        (has_positive, positive, needs),
-        (~has_positive, negative, [negative]),
-    ):
-        units = np.flatnonzero(stratum)
-        first, second = best_cuts(weights[units], [need[units] for need in required], shares)
-        if first < 0 and stratum is has_positive:
-            return None
-        if first < 0:
-            first, second = best_cuts(weights[units], [], shares)
-        splits[units[first:second]] = 1
-        splits[units[second:]] = 2
-    held = [counts.counts[splits == split].sum(axis=0).min() for split in range(NUM_SPLITS)]
-    if min(held) == 0:
-        return None
-    return TablePlan(keys=counts.keys << np.uint64(counts.shift), splits=splits)

@@ -16,7 +16,7 @@ from pipeline.components.arrow_example_gen.splitting.splits import (
     KeyCounts,
     Keys,
     TablePlan,
-    best_cuts,
+    running_sums,
 )
 
 _MAX_RANGES = 4
@@ -129,4 +129,53 @@ def plan_time(units: Units, shares: Sequence[float]) -> TablePlan | None:
         return None
     places = np.arange(len(units.starts))
     splits = (places >= first).astype(np.int8) + (places >= second).astype(np.int8)
-    return TablePlan(keys=units.starts, splits=splits)
+    return TablePlan.of(units.starts, splits, units.counts)
+
+
+def best_cuts(weights: Ints, needs: Sequence[Ints], shares: Sequence[float]) -> tuple[int, int]:
+    """Returns where to cut a sequence in three so that the worst part is nearest its share.
+
+    A part is as bad as the ratio of its weight to its share, or of its share to its weight. Where
+    the worst parts are equally bad, the second worst decide.
+
+    Args:
+        weights: int64 [units].
+        needs: Each int64 [units]; every part must hold at least one of each.
+        shares: Shares of the three parts.
+
+    Returns:
+        The first unit of the second and of the third part, or (-1, -1) where no cut gives every
+        part what it needs.
+    """
+    before = running_sums(weights)
+    first, earliest, latest = _allowed_cuts(needs, len(weights))
+    if not len(first):
+        return -1, -1
+    goals = np.asarray(shares, np.float64) * before[-1]
+    # For a given first cut, the ratios of the other two parts are equal at this sum of weights;
+    # the best second cut is beside it, or at the nearest allowed place.
+    balance = before[first] + (before[-1] - before[first]) * goals[1] / (goals[1] + goals[2])
+    beside = np.searchsorted(before, balance)
+    firsts = np.tile(first, 2)
+    seconds = np.clip(np.concatenate([beside - 1, beside]), np.tile(earliest, 2), latest)
+    parts = np.stack(
+        [before[firsts], before[seconds] - before[firsts], before[-1] - before[seconds]]
+    )
+    with np.errstate(divide="ignore"):
+        ratios = np.abs(np.log(parts / goals[:, np.newaxis]))
+    best = int(np.lexsort(np.sort(ratios, axis=0))[0])
+    return int(firsts[best]), int(seconds[best])
+
+
+def _allowed_cuts(needs: Sequence[Ints], num_units: int) -> tuple[Ints, Ints, int]:
+    """Returns all possible first cuts, the earliest second cut of each, and the latest one."""
+    first = np.arange(num_units + 1)
+    earliest, latest = first.copy(), num_units
+    allowed = np.ones(len(first), bool)
+    for need in needs:
+        running = running_sums(need)
+        allowed &= running >= 1
+        earliest = np.maximum(earliest, np.searchsorted(running, running + 1))
+        latest = min(latest, int(np.searchsorted(running, running[-1] - 1, side="right")) - 1)
+    allowed &= earliest <= latest
+    return first[allowed], earliest[allowed], latest

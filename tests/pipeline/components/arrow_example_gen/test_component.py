@@ -57,7 +57,7 @@ def arrow_example_gen(tmp_path, path, **data: object):
 def write_span(tmp_path, span, start):
     folder = tmp_path / f"span-{span}"
     folder.mkdir()
-    rows = [f"{i},{int(i % 5 == 0)}" for i in range(start, start + 100)]
+    rows = [f"{i},{int(i % 2 == 0)}" for i in range(start, start + 100)]
     (folder / "x.csv").write_text("\n".join(["a,y", *rows]) + "\n")
 
 
@@ -122,7 +122,7 @@ def test_the_cache_follows_the_content_whatever_the_times_say(tmp_path):
     folder = tmp_path / "line [A]"
     folder.mkdir()
     file = folder / "READINGS.CSV"
-    rows = [f"{i},{int(i % 5 == 0)}" for i in range(100)]
+    rows = [f"{i},{int(i % 2 == 0)}" for i in range(100)]
     file.write_text("\n".join(["a,y", *rows]) + "\n")
     states, positives = [], []
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.components.arrow_example_gen import staging, steps
-from pipeline.components.arrow_example_gen.splitting import splits, time_units
+from pipeline.components.arrow_example_gen.splitting import groups, splits, time_units
 from pipeline.reading import hashing
 from pipeline.reading.files.pieces import Piece
 from tests.pipeline.reading.specs import spec
@@ -87,7 +87,7 @@ def plan_of(monkeypatch, tmp_path):
             thresholds = splits.find_thresholds(cuts, found)
             return driver, splits.StratifiedPlan(thresholds=tuple(thresholds)), len(found.keys)
         if strategy == "group":
-            return driver, splits.plan_groups(counts, SHARES), len(counts.keys)
+            return driver, groups.plan_groups(counts, SHARES), len(counts.keys)
 
         def recount(ranges):
             work = functools.partial(steps.count_in_ranges, ranges=ranges, folder=folder)

@@ -7,10 +7,10 @@ from pipeline.onboarding.profile.labels import choose_positive
 @pytest.mark.parametrize(
     ("classes", "expected"),
     [
-        ({"0": 97, "1": 3}, "1"),
-        ({"0": 3, "1": 97}, "0"),  # 1 may mean passed: the rare value is the fault
+        ({"0": 85, "1": 15}, "1"),
+        ({"0": 15, "1": 85}, "0"),  # 1 may mean passed: the rare value is the fault
         ({"0": 45, "1": 55}, "1"),  # balanced: 1 is the usual name of the positive class
-        ({"-1": 90, "1": 10}, "1"),
+        ({"-1": 85, "1": 15}, "1"),
         ({"faulty": 60, "ok": 40}, "faulty"),
         ({"Normal": 10, "odd": 90}, "odd"),
         ({"a": 80, "b": 20}, "b"),
@@ -38,8 +38,8 @@ def test_the_user_may_name_it_in_any_spelling():
         ({"a": 50, "b": 30, "c": 20}, None, "--positive VALUE"),
         ({"a": 50, "b": 30}, "z", "never has the value `z`"),
         ({str(n / 7): 10 for n in range(40)}, None, "appears to be a measurement"),
-        ({"0": 98, "1": 2}, None, "at least 3"),
-        ({"0": 8, "1": 4}, None, "There are 12 examples"),
+        ({"0": 86, "1": 14}, None, "at least 15 and 3"),
+        ({"0": 3, "1": 15}, None, "There are 18 examples"),
     ],
 )
 def test_a_label_that_cannot_be_used_is_refused(classes, positive, expected):
