@@ -16,12 +16,13 @@ from pipeline.slicing import SlicePart, Trouble
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_SMALLEST = 1e-7
+SMALLEST = 1e-7
 _MAX_VALUES = 50
 _WORST_SHARE = 0.05
 _MIN_WORST = 10
-_SIGNIFICANCE = 0.05
+SIGNIFICANCE = 0.05
 _MAX_MOVED = 0.01
+_NUM_DRAWS = 20
 
 
 def cross_entropy(labels: NDArray[np.int64], probability: Floats) -> Floats:
@@ -32,7 +33,7 @@ def cross_entropy(labels: NDArray[np.int64], probability: Floats) -> Floats:
         probability: `[n]` of the positive class; counted as at least 1e-7 away from 0 and 1.
     """
     own = np.where(labels == 1, probability, 1 - probability)
-    return np.asarray(-np.log(np.clip(own, _SMALLEST, 1.0)))
+    return np.asarray(-np.log(np.clip(own, SMALLEST, 1.0)))
 
 
 def suspect_labels(labels: NDArray[np.int64], probability: Floats) -> Flags:
@@ -49,6 +50,21 @@ def suspect_labels(labels: NDArray[np.int64], probability: Floats) -> Flags:
     pred_probs = np.stack([1 - probability, probability], axis=1)
     return np.asarray(
         find_label_issues(labels, pred_probs, filter_by="confident_learning", n_jobs=1), bool
+    )
+
+
+def expected_suspects(probability: Floats) -> float:
+    """Returns how many labels confident learning suspects if all labels are right.
+
+    That is the mean over labels that are drawn from the model's own probabilities.
+
+    Args:
+        probability: `[n]` of the positive class.
+    """
+    random = np.random.default_rng(0)
+    drawn = random.random((_NUM_DRAWS, len(probability))) < probability
+    return float(
+        np.mean([suspect_labels(one.astype(np.int64), probability).sum() for one in drawn])
     )
 
 
@@ -101,7 +117,9 @@ def find_clusters(
     """Returns the common factors of errors beyond chance, the least likely first.
 
     The number of errors among the examples with a value is hypergeometric if the value has nothing
-    to do with errors (Fisher's exact test, one-sided).
+    to do with errors (Fisher's exact test, one-sided). These factors show where the task is hard:
+    the highest losses are those of the examples at risk, for the best of models too. Where the
+    model is wrong, `causes.find_causes` shows.
 
     Args:
         table: The examples' scalar columns.
@@ -109,21 +127,28 @@ def find_clusters(
         errors: `[n]`, which examples are errors.
         skip: Columns to leave out, such as the label.
     """
-    candidates = list(_candidates(table, troubles, skip))
+    candidates = list(candidate_groups(table, troubles, skip))
     num, num_errors = len(errors), int(errors.sum())
     clusters = []
     for part, members in candidates:
         hits, size = int((members & errors).sum()), int(members.sum())
         p_value = float(stats.hypergeom.sf(hits - 1, num, num_errors, size)) * len(candidates)
-        if p_value < _SIGNIFICANCE:
+        if p_value < SIGNIFICANCE:
             expected = num_errors * size / num
             clusters.append(Cluster(part, hits, size, expected, p_value, members))
     return sorted(clusters, key=lambda cluster: cluster.p_value)
 
 
-def _candidates(
+def candidate_groups(
     table: pa.Table, troubles: Mapping[str, Flags], skip: Sequence[str]
 ) -> Iterator[tuple[SlicePart, Flags]]:
+    """Yields the factors that are tried, each with its examples: troubles, values, quarters.
+
+    Args:
+        table: The examples' scalar columns.
+        troubles: Recording troubles: name to `[n]`.
+        skip: Columns to leave out, such as the label.
+    """
     for trouble in get_args(Trouble):
         members = troubles.get(trouble, np.zeros(0, bool))
         if 0 < members.sum() < len(members):

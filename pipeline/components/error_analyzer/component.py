@@ -1,10 +1,14 @@
 """The ErrorAnalyzer component: a leaf of the pipeline that no model waits for."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.artifact import Artifact
@@ -13,8 +17,15 @@ from tfx.utils import path_utils
 
 from common.example_files import split_files
 from models.features import Signal, features_from_json, of_kind
-from pipeline.components.error_analyzer.analysis import find_clusters, scalar_columns, worst
-from pipeline.components.error_analyzer.page import NUM_PLOTS, SignalValues, render_page
+from pipeline.components.error_analyzer.analysis import (
+    Cluster,
+    expected_suspects,
+    find_clusters,
+    scalar_columns,
+    worst,
+)
+from pipeline.components.error_analyzer.causes import Cause, find_causes
+from pipeline.components.error_analyzer.page import NUM_PLOTS, Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
 from pipeline.components.error_analyzer.watching import watch_yaml
 from pipeline.components.recording_troubles.finding import (
@@ -23,6 +34,7 @@ from pipeline.components.recording_troubles.finding import (
     signal_values,
 )
 
+Watched = TypeVar("Watched", Cause, Cluster)
 ERRORS_FILE, PAGE_FILE = "errors.parquet", "errors.html"
 
 
@@ -43,12 +55,13 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     bars: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
-    """Ranks the examples of `test` by loss and finds the common factors of errors.
+    """Ranks the examples of `test` by loss; finds shared causes, and where the task is hard.
 
     Args:
         model: The candidate, blessed or not.
         examples: The examples.
-        analysis: Gets the table and the page, and `num_errors`, `num_suspected`, `clusters`.
+        analysis: Gets the table and the page, and `num_errors`, `num_suspected`,
+            `expected_suspected`, `causes`, `hard`.
         name: Name of the use case.
         label: The label column.
         features: The features table as JSON.
@@ -65,30 +78,28 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     scalars = scalar_columns(table)
     ranked = rank_errors(scalars, label, probability, decision, troubles)
     errors = worst(*losses_in_order(ranked))
+    labels = scalars.column(label).to_numpy().astype(np.int64)
+    causes = find_causes(scalars, troubles, labels, probability, skip=(label,))
     clusters = find_clusters(scalars, troubles, errors, skip=(label,))
+    num_by_chance = expected_suspects(probability)
     folder = Path(analysis.uri)
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(ranked, folder / ERRORS_FILE)
-    worst_rows = ranked["row"].to_numpy()[:NUM_PLOTS]
-    values = {
-        column: SignalValues(
-            signal_values(table, column, signal.num_samples)[worst_rows],
-            sampling_rates(table, signal)[worst_rows],
-            signal.unit,
-        )
-        for column, signal in signals.items()
-    }
-    labels = scalars.column(label).to_numpy().astype(np.int64)
     asked = json.loads(bars)
-    watched = [
-        (cluster, watch_yaml(cluster, labels, probability, decision, asked)) for cluster in clusters
-    ]
+
+    def watched(groups: Sequence[Watched]) -> list[tuple[Watched, str]]:
+        return [(one, watch_yaml(one, labels, probability, decision, asked)) for one in groups]
+
     page = render_page(
         name,
         ranked,
-        watched,
-        values,
-        num_errors=int(errors.sum()),
+        Findings(
+            causes=watched(causes),
+            hard=watched(clusters),
+            num_errors=int(errors.sum()),
+            expected_suspected=num_by_chance,
+        ),
+        _worst_signals(table, signals, ranked["row"].to_numpy()[:NUM_PLOTS]),
         features=features_from_json(features),
     )
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
@@ -96,5 +107,19 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     analysis.set_int_custom_property(
         "num_suspected", int(ranked["suspected_label"].to_numpy().sum())
     )
-    names = [cluster.name for cluster in clusters]
-    analysis.set_string_custom_property("clusters", json.dumps(names))
+    analysis.set_float_custom_property("expected_suspected", num_by_chance)
+    for key, groups in (("causes", causes), ("hard", clusters)):
+        analysis.set_string_custom_property(key, json.dumps([one.name for one in groups]))
+
+
+def _worst_signals(
+    table: pa.Table, signals: Mapping[str, Signal], rows: NDArray[np.int64]
+) -> dict[str, SignalValues]:
+    return {
+        column: SignalValues(
+            signal_values(table, column, signal.num_samples)[rows],
+            sampling_rates(table, signal)[rows],
+            signal.unit,
+        )
+        for column, signal in signals.items()
+    }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.features import FeatureTable
 from pipeline.components.error_analyzer.analysis import Cluster
+from pipeline.components.error_analyzer.causes import Cause
 from pipeline.components.pages.layout import render, seconds, titled, value_text, with_unit
 from pipeline.components.recording_troubles.finding import TROUBLES
 
@@ -33,13 +34,29 @@ class SignalValues:
     unit: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the errors have in common.
+
+    Attributes:
+        causes: Shared causes, each with the YAML by which the gate watches it.
+        hard: Common factors of errors, each with its YAML.
+        num_errors: Examples that count as errors.
+        expected_suspected: Labels that would be suspected if all were right.
+    """
+
+    causes: Sequence[tuple[Cause, str]]
+    hard: Sequence[tuple[Cluster, str]]
+    num_errors: int
+    expected_suspected: float
+
+
 def render_page(
     name: str,
     ranked: pa.Table,
-    clusters: Sequence[tuple[Cluster, str]],
+    findings: Findings,
     signals: Mapping[str, SignalValues],
     *,
-    num_errors: int,
     features: FeatureTable,
 ) -> str:
     """Returns the HTML.
@@ -47,9 +64,8 @@ def render_page(
     Args:
         name: The use case.
         ranked: What `rank_errors` returned.
-        clusters: What errors share, each with the YAML by which the gate watches it.
+        findings: What the errors have in common.
         signals: The signals of the worst examples, by name.
-        num_errors: Examples that count as errors.
         features: The features table, for units and times.
     """
     listed = ranked.slice(0, _NUM_LISTED).to_pylist()
@@ -76,10 +92,10 @@ def render_page(
             ("examples", f"{ranked.num_rows:,}"),
             ("wrong decisions", f"{wrong:,}"),
             ("labels suspected wrong", f"{ranked['suspected_label'].to_numpy().sum():,}"),
+            ("of them expected if all are right", f"{findings.expected_suspected:,.1f}"),
             ("mean loss, nats", f"{ranked['loss'].to_numpy().mean():.4f}"),
         ],
-        clusters=clusters,
-        num_errors=num_errors,
+        findings=findings,
         examples=examples,
         shown_columns={c: titled(c, features.get(c)) for c in columns[:_NUM_COLUMNS]},
         trouble_names=TROUBLES if signals else (),

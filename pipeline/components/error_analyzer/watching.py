@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 
 from measuring.intervals import proportion_interval
 from pipeline.components.error_analyzer.analysis import Cluster, Flags, Floats
+from pipeline.components.error_analyzer.causes import Cause
 
 _FEWEST, _MOST = 0.01, 0.99
 _CONFIDENCE = 0.95
 
 
 def watch_yaml(
-    cluster: Cluster,
+    cluster: Cluster | Cause,
     labels: NDArray[np.int64],
     probability: Floats,
     decision: NDArray[np.int64],
     bars: Mapping[str, float],
 ) -> str:
-    """Returns the block of YAML that makes a cluster a slice of the gate.
+    """Returns the block of YAML that makes a common factor a slice of the gate.
 
     Its bars are those that the config sets for the whole test split. Without one, the bar is the
     limit of the exact 95 % interval of the whole test split: with the estimate itself as a bar, an

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.components.error_analyzer.analysis import (
     cross_entropy,
+    expected_suspects,
     find_clusters,
     scalar_columns,
     suspect_labels,
@@ -30,6 +31,21 @@ def test_planted_wrong_labels_are_suspected():
 
     assert suspected[planted].mean() >= 0.8
     assert np.delete(suspected, planted).mean() <= 0.02
+
+
+def test_as_many_suspects_are_expected_as_right_labels_give():
+    """d 2, prevalence 3.5 %, 324 rows: about 2.5 right labels a split are suspected."""
+    rng = np.random.default_rng(4)
+    counts = []
+    for _ in range(30):
+        score = rng.normal(size=324) + 2 * (rng.random(324) < 0.035)
+        probability = 1 / (1 + np.exp(2 - 2 * score + np.log(0.965 / 0.035)))
+        labels = (rng.random(324) < probability).astype(int)
+        counts.append([suspect_labels(labels, probability).sum(), expected_suspects(probability)])
+    found, expected = np.mean(counts, axis=0)
+    # The standard error of the mean number found is 0.3.
+    assert 1 < expected < 4
+    assert found == pytest.approx(expected, abs=1)
 
 
 def test_with_one_class_no_label_is_suspected():

@@ -7,7 +7,8 @@ import pytest
 
 from models.features import Numeric
 from pipeline.components.error_analyzer.analysis import Cluster
-from pipeline.components.error_analyzer.page import SignalValues, render_page
+from pipeline.components.error_analyzer.causes import Cause
+from pipeline.components.error_analyzer.page import Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import rank_errors
 from pipeline.publishing.publish import publish_page
 from pipeline.slicing import SlicePart
@@ -18,6 +19,9 @@ from tests.pipeline.publishing.stamps import STAMP
 PART = SlicePart(column="maker", value="<b>x</b>")
 YAML = 'gate:\n  slices:\n    - columns: [{column: maker, value: "<b>x</b>"}]\n'
 CLUSTERS = [(Cluster(PART, 3, 4, 0.5, 0.001, np.ones(3, bool)), YAML)]
+CAUSES = [(Cause(SlicePart(trouble="noise"), 2, 3, 0.4, 0.01, np.ones(3, bool)), YAML)]
+FINDINGS = Findings(causes=CAUSES, hard=CLUSTERS, num_errors=3, expected_suspected=1.25)
+NOTHING = Findings(causes=[], hard=[], num_errors=3, expected_suspected=0.0)
 SIGNALS = {
     "voltage": SignalValues(
         np.array([[1.0, np.nan, 3.0]] * 3), np.array([500.0, 250.0, 500.0]), "V"
@@ -30,7 +34,7 @@ FEATURES = {"pressure": Numeric(unit="bar")}
 def page():
     troubles = {"noise": np.array([False, True, False])}
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, troubles)
-    return render_page("wells", ranked, CLUSTERS, SIGNALS, num_errors=3, features=FEATURES)
+    return render_page("wells", ranked, FINDINGS, SIGNALS, features=FEATURES)
 
 
 def test_the_page_names_nothing_elsewhere(page):
@@ -45,8 +49,17 @@ def test_values_are_escaped(page):
 
 
 def test_a_cluster_has_the_lines_for_the_yaml_as_they_are(page):
-    [shown] = re.findall("<pre>(.*?)</pre>", page, flags=re.DOTALL)
-    assert html.unescape(shown) == YAML
+    shown = re.findall("<pre>(.*?)</pre>", page, flags=re.DOTALL)
+    assert [html.unescape(one) for one in shown] == [YAML, YAML]
+
+
+def test_a_cause_has_its_faults_and_those_expected(page):
+    row = re.search("<tr><td>recording trouble: noise</td>.*?</tr>", page, flags=re.DOTALL)
+    assert re.findall('class="num">(.*?)<', row[0]) == ["2", "3", "0.4", "0.01"]
+
+
+def test_suspected_labels_come_with_the_number_expected(page):
+    assert "<b>1.2</b>of them expected if all are right" in page
 
 
 def test_missing_samples_are_holes(page):
@@ -55,11 +68,12 @@ def test_missing_samples_are_holes(page):
 
 def test_without_signals_there_are_no_plots_and_the_page_is_small():
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
-    page = render_page("wells", ranked, [], {}, num_errors=3, features=FEATURES)
+    page = render_page("wells", ranked, NOTHING, {}, features=FEATURES)
 
     assert 'id="plots"' not in page
     assert len(page) < 20_000
     assert "No common factor of the 3 errors" in page
+    assert "No shared cause" in page
 
 
 @needs_chromium
@@ -81,7 +95,7 @@ def test_a_recordings_own_rate_makes_its_time_axis(page):
 def test_columns_have_their_units():
     scalars = SCALARS.append_column("pressure", pa.array([1.5, 2.5, None]))
     ranked = rank_errors(scalars, "faulty", PROBABILITY, DECISION, {})
-    page = render_page("wells", ranked, [], {}, num_errors=3, features=FEATURES)
+    page = render_page("wells", ranked, NOTHING, {}, features=FEATURES)
     assert "<th>pressure, bar</th>" in page
     assert '<td class="soft">2.5</td>' in page
 
@@ -89,7 +103,7 @@ def test_columns_have_their_units():
 @pytest.mark.parametrize(("signals", "shown"), [(SIGNALS, True), ({}, False)])
 def test_troubles_are_a_column_and_a_filter_where_there_are_signals(signals, shown):
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
-    page = render_page("wells", ranked, [], signals, num_errors=3, features=FEATURES)
+    page = render_page("wells", ranked, NOTHING, signals, features=FEATURES)
 
     assert ("<th>troubles</th>" in page) == shown
     assert ('<label hidden>trouble <select id="trouble">' in page) != shown
