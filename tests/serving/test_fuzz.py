@@ -26,6 +26,8 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
+from benchmarks.serving_fuzz import Fuzzer, Outcome
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -60,7 +62,8 @@ class Server:
                 break
         else:
             pytest.fail("the server did not start")
-        self.channel = grpc.insecure_channel(match[1])
+        self.address = match[1]
+        self.channel = grpc.insecure_channel(self.address)
         self.rest = match[2], int(match[3])
 
     def call(self, method: str, request: bytes) -> grpc.StatusCode:
@@ -85,8 +88,14 @@ class Server:
         return self.post("/v1/models/half_plus_two:predict", body) == 200
 
     def resident_mb(self) -> float:
+        return self._memory_mb("VmRSS")
+
+    def peak_mb(self) -> float:
+        return self._memory_mb("VmHWM")
+
+    def _memory_mb(self, key: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        [line] = [text for text in status.splitlines() if text.startswith("VmRSS")]
+        [line] = [text for text in status.splitlines() if text.startswith(key)]
         return int(line.split()[1]) / 1024
 
 
@@ -257,3 +266,14 @@ def test_tensors_of_any_type_and_shape_are_answered(
     request.inputs["x"].CopyFrom(tensor)
     status = server.call("PredictionService/Predict", bytes(request.SerializeToString()))
     assert status in STATUSES
+
+
+def test_mutations_that_know_the_structure_are_answered_and_take_little_memory(server):
+    """A small, seeded part of `python -m benchmarks.serving_fuzz`."""
+    fuzzer = Fuzzer(server.address, server.rest, seed=REQUESTS)
+    outcome = Outcome()
+    fuzzer.run(REQUESTS, outcome)
+    assert outcome.wrong == []
+    kinds = {kind for kind, _ in outcome.counts}
+    assert kinds == {"protobuf", "JSON", "HTTP", "gzip"}
+    assert server.peak_mb() < 2_000
