@@ -50,11 +50,9 @@ class Admission:
         text = ""
         if not self._is_open:
             text = "The server is stopping"
-        elif self._calls[model] >= self._num_threads - self._num_calls:
-            text = (
-                f"{self._calls[model]} calls of model {model} are in progress, more than there are "
-                "free threads"
-            )
+        elif self._calls[model] >= (num_free := self._num_threads - self._num_calls):
+            num_calls = self._calls[model]
+            text = f"Calls of model {model} in progress: {num_calls}; free threads: {num_free}"
         if text:
             raise ServingError(grpc.StatusCode.UNAVAILABLE, text)
 
