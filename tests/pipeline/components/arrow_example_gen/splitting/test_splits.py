@@ -76,6 +76,29 @@ def test_largest_remainder_is_off_by_less_than_one_where_shares_are_not_tiny(tot
         assert all(abs(c - s * total) < 1 for c, s in zip(counts, shares, strict=True))
 
 
+def rows_by_class(negative, positive):
+    counts = splits.bucket_counts()
+    counts.add(
+        np.arange(negative + positive, dtype=np.uint64), np.arange(negative + positive) < positive
+    )
+    return counts
+
+
+@given(st.integers(20, 5_000), st.integers(20, 5_000), shares_strategy)
+def test_classes_and_all_rows_together_are_off_by_less_than_one(negative, positive, shares):
+    rows = splits.stratified_rows(rows_by_class(negative, positive), shares)
+    assert rows.sum(axis=0).tolist() == [negative, positive]
+    if min(shares) * min(negative, positive) >= 1:
+        assert np.abs(rows - np.outer(shares, [negative, positive])).max() < 1
+        assert np.abs(rows.sum(axis=1) - np.multiply(shares, negative + positive)).max() < 1
+
+
+def test_remainders_of_two_classes_do_not_meet_in_one_split():
+    # 0.2 of 793 and 207 is 158.6 and 41.4: each class alone would give eval the greater part.
+    rows = splits.stratified_rows(rows_by_class(793, 207), (0.6, 0.2, 0.2))
+    assert rows.sum(axis=1).tolist() == [600, 200, 200]
+
+
 @settings(max_examples=50)
 @given(st.integers(3, 80), st.integers(3, 80), st.integers(0, 2**32), st.integers(1, 5))
 def test_stratified_is_exact_and_blind_to_order_and_shards(num_negative, num_positive, seed, parts):
@@ -84,9 +107,7 @@ def test_stratified_is_exact_and_blind_to_order_and_shards(num_negative, num_pos
     # Few distinct keys, so that buckets are shared and rows repeat.
     keys = random.integers(0, 50, len(labels), np.uint64) << np.uint64(random.integers(0, 58))
     assigned = stratify(rows_of(labels, keys))
-    expected = np.stack(
-        [splits.largest_remainder(n, SHARES) for n in (num_negative, num_positive)], axis=1
-    )
+    expected = splits.stratified_rows(rows_by_class(num_negative, num_positive), SHARES)
     assert table(assigned, labels) == expected.tolist()
 
     order = random.permutation(len(labels))
