@@ -80,9 +80,11 @@ class CsvLayout:
             in each file's header.
         header: Names of the columns of files without a header; by default files have one.
         units_row: The row after the header holds units and is skipped.
+        units: The units that this row must have, by column, from the features; not part of a YAML.
     """
 
     encoding: str = "utf-8"
     delimiter: str | None = None
     header: tuple[str, ...] | None = None
     units_row: bool = False
+    units: tuple[tuple[str, str], ...] = ()

@@ -21,6 +21,7 @@ TRUE_WORDS = ("true", "t", "yes", "y", "on", "1")
 FALSE_WORDS = ("false", "f", "no", "n", "off", "0")
 TRUE, FALSE = b"true", b"false"
 
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
 _MAX_EXACT = 2**53  # whole numbers up to this are exact in float64
 
 
@@ -77,7 +78,7 @@ def read_column(
     # Each distinct text is looked at once.
     encoded = column.cast(pa.binary()).dictionary_encode()
     texts, not_utf8 = _decoded(encoded.dictionary)
-    trimmed = pc.utf8_trim_whitespace(texts)
+    trimmed = pc.utf8_trim(texts, values.BLANKS)
     missing = pc.or_(pc.equal(trimmed, ""), pc.is_in(trimmed, pa.array(marks.texts, pa.string())))
     present = pc.if_else(pc.fill_null(missing, True), None, trimmed)
     typed, bad = _READERS[form.type](present, form)
@@ -96,7 +97,9 @@ def _cast_all(column: pa.Array, form: ColumnFormat) -> pa.Array | None:
     """Casts plain numbers at once; returns None where a value is anything else."""
     if form.type == "number" and _is_plain(form):
         numbers = values.cast_or_none(column, pa.float64())
-        return None if numbers is None else pc.if_else(pc.is_nan(numbers), None, numbers)
+        if numbers is None or _beyond_float32(numbers).any():
+            return None
+        return pc.if_else(pc.is_nan(numbers), None, numbers)
     return values.cast_or_none(column, pa.int64()) if form.type == "code" else None
 
 
@@ -160,15 +163,27 @@ def _numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
     if pa.types.is_temporal(kind):
         return pa.nulls(len(column), pa.float64()), np.asarray(column.is_valid())
     wide = column.cast(pa.float32()) if pa.types.is_float16(kind) else column
-    typed = wide.cast(pa.float64(), safe=False)
-    return pc.if_else(pc.is_nan(typed), None, typed), bad
+    return _fitting(wide.cast(pa.float64(), safe=False), bad)
 
 
 def _number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     cleaned = texts if _is_plain(form) else _plain_numbers(texts, form)
     typed = values.floats_of(cleaned)
-    bad = np.asarray(texts.is_valid()) & ~np.asarray(typed.is_valid())
-    return pc.if_else(pc.is_nan(typed), None, typed), bad
+    return _fitting(typed, np.asarray(texts.is_valid()) & ~np.asarray(typed.is_valid()))
+
+
+def _fitting(numbers: pa.Array, bad: Mask) -> tuple[pa.Array, Mask]:
+    """Makes not-a-number missing, and numbers that float32 cannot hold invalid."""
+    beyond = _beyond_float32(numbers)
+    missing = pc.or_(pc.is_nan(numbers).fill_null(True), pa.array(beyond))
+    return pc.if_else(missing, None, numbers), bad | beyond
+
+
+def _beyond_float32(numbers: pa.Array) -> Mask:
+    """Tells which finite numbers would be infinite in an example."""
+    sizes = np.abs(np.asarray(numbers.fill_null(0.0)))
+    beyond: Mask = (sizes > _MAX_FLOAT32) & (sizes < np.inf)
+    return beyond
 
 
 def _plain_numbers(texts: pa.Array, form: ColumnFormat) -> pa.Array:
@@ -176,6 +191,7 @@ def _plain_numbers(texts: pa.Array, form: ColumnFormat) -> pa.Array:
     if form.suffix:
         end = re.escape(form.suffix.strip())
         texts = pc.replace_substring_regex(texts, rf"\s*{end}$", "")
+    texts = pc.replace_substring_regex(texts, f"^{values.MINUS}", "-")
     decimal, thousands = form.decimal or ".", form.thousands
     point = re.escape(decimal)
     whole = r"\d+"

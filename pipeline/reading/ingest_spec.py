@@ -146,7 +146,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         columns=config.data.columns,
         decimal=config.data.decimal,
         thousands=config.data.thousands,
-        layout=config.data.csv_layout,
+        layout=replace(config.data.csv_layout, units=_units(config)),
         strategy=split.strategy,
         split_column=split.column if split.strategy in {"group", "time"} else None,
         block_rows=split.block_rows or 0,
@@ -169,6 +169,11 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         needed=_needed(config, signals),
         types=schema_types(config.schema_path),
     )
+
+
+def _units(config: Config) -> tuple[tuple[str, str], ...]:
+    units = ((name, getattr(one, "unit", "")) for name, one in config.features.items())
+    return tuple((name, unit) for name, unit in units if unit)
 
 
 def _numbers(config: Config, signals: Sequence[object]) -> tuple[str, ...]:

@@ -17,6 +17,11 @@ Mask = npt.NDArray[np.bool_]
 Number = TypeVar("Number", int, float)
 
 _INT64_LIMIT = 2**63
+MINUS = "\u2212"  # the sign of typography, which some programs write
+# `str.strip` removes all blanks of Unicode, non-breaking ones too, but not these.
+ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
+# All characters that mean nothing around a value.
+BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + ZERO_WIDTH
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -159,7 +164,7 @@ def _int_or_none(text: str) -> int | None:
 
 def _float_or_none(text: str) -> float | None:
     try:
-        value = float(text)
+        value = float(text.replace(MINUS, "-"))
     except ValueError:
         return None
     return None if "_" in text else value

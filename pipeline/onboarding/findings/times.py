@@ -6,10 +6,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError
 from models.features import Cycle
 from pipeline.column_format import ColumnFormat, TimeUnit
+from pipeline.counting import count
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import words_of
+from pipeline.onboarding.profile.words import quoted, words_of
 from pipeline.reading import times
 
 _NAMES = {"time", "timestamp", "date", "datetime", "ts", "epoch", "unixtime", "created", "day"}
@@ -77,6 +79,8 @@ def _from_numbers(column: Column) -> TimeColumn | None:
     numbers = column.sample
     present = numbers[~np.isnan(numbers)]
     named = bool(_NAMES & set(words_of(column.name)))
+    if len(present) > 20:
+        _check_one_unit(column.name, present)
     rising = len(present) > 20 and bool(np.all(np.diff(present) >= 0))
     # As float64, long identifiers may all be one number.
     if min(column.num_distinct, len(np.unique(present))) < 3 or not (
@@ -99,6 +103,22 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             form=ColumnFormat(type="time", unit=unit, elapsed=True),
         )
     return None
+
+
+def _check_one_unit(name: str, present: npt.NDArray[np.float64]) -> None:
+    """Refuses epoch times of which some are seconds and others, for example, milliseconds."""
+    in_unit = {
+        word: (present / times.PER_SECOND[unit] >= times.FIRST_S)
+        & (present / times.PER_SECOND[unit] <= times.LAST_S)
+        for unit, word in _UNIT_WORDS.items()
+    }
+    counts = {word: int(fits.sum()) for word, fits in in_unit.items() if fits.any()}
+    if len(counts) > 1 and sum(counts.values()) == len(present):
+        shown = " and ".join(f"{count(number, 'row')} in {word}" for word, number in counts.items())
+        raise InputError(
+            f"Column {quoted(name)} has times since 1970 in several units: {shown} (of the rows "
+            "looked at). Write all of them in one unit."
+        )
 
 
 def _unit_of_clock(column: Column) -> TimeUnit:

@@ -24,8 +24,15 @@ from pipeline.reading.columns import Kind, kind_of
 
 DateOrder = Literal["day-first", "month-first"]
 
-# Numbers that loggers write where they have no value.
-SENTINELS = (-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -32768.0)
+# Numbers that loggers write where they have no value: nines, limits of integer types, the null of
+# LAS well logs, and the fill values of climate data and of netCDF as float64 and as float32.
+_FILL_VALUES = (1e20, 1e30, -1e30, 9.96921e36)
+SENTINELS = (
+    *(-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -999.25, -9999.25),
+    *(-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0, 4294967295.0),
+    *_FILL_VALUES,
+    *(float(np.float32(value)) for value in (*_FILL_VALUES, 9.969209968386869e36)),
+)
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
 # Default marks that are words: in a column of texts each may be a value, as `None` of a damage is.
 _WORDS = frozenset({"NA", "N/A", "None", "?"})
@@ -449,6 +456,7 @@ def _number_format(
         return plain, 0
     suffix = _suffix(facts)
     if suffix:
+        _check_per_cent(name, facts, suffix)
         return _with_suffix(facts, suffix, decimal)
     best = max(facts.number_hits.values(), default=0)
     if best == 0:
@@ -482,6 +490,16 @@ def _suffix(facts: TextFacts) -> str:
         return ""
     [(suffix, hits)] = facts.suffixes.items()
     return suffix if hits >= 0.5 * min(facts.num_texts, sum(facts.texts.values())) else ""
+
+
+def _check_per_cent(name: str, facts: TextFacts, suffix: str) -> None:
+    """Refuses a column with 79 % and 0.79: a bare number may be a share or per cent."""
+    bare = [n for n in facts.numbers if np.isfinite(n) and n not in (0.0, *SENTINELS)]
+    if suffix == "%" and bare:
+        raise InputError(
+            f"Column {quoted(name)}: some numbers have a per cent sign and some, such as "
+            f"{bare[0]:g}, have none. These may be shares or per cent. Write all values in one way."
+        )
 
 
 def _with_suffix(
@@ -519,7 +537,10 @@ def _with_sentinels(facts: TextFacts, written: Written) -> Written:
     why = f"{shown} is far outside the other values and means missing"
     return replace(
         written,
-        marks=(*written.marks, *(f"{n:g}" for n in sentinels)),
+        marks=(
+            *written.marks,
+            *(str(int(n)) if n.is_integer() and abs(n) < 1e15 else repr(n) for n in sentinels),
+        ),
         reason=f"{written.reason}; {why}" if written.reason else why,
     )
 

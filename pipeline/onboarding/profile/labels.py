@@ -1,20 +1,26 @@
 """Choice of the label value that marks the rare fault."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from common.errors import InputError
 from pipeline.components.arrow_example_gen.splitting.shares import MIN_POSITIVES
 from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS
 from pipeline.counting import count
 from pipeline.onboarding.profile.words import quoted
+from pipeline.reading.files import csv_streams
+from pipeline.reading.files.csv_header import trimmed
+from pipeline.reading.files.pieces import Piece
 from pipeline.reading.ingest_spec import canonical_label
 
 MIN_NEGATIVES = 3  # one for each split
 MIN_EXAMPLES = 20
 _MAX_CLASSES = 30
 _MAX_LISTED = 12
+_MAX_TITLE_LINES = 50
 # For a label this balanced, the counts do not reveal which value is the fault.
 _BALANCED_SHARE = 0.3
 _FAULTY = {
@@ -51,13 +57,28 @@ class LabelChoice:
         return self.num_positive / (self.num_positive + self.num_negative)
 
 
-def missing_label_error(label: str, names: Sequence[str], file: str) -> InputError:
+def missing_label_error(label: str, names: Sequence[str], piece: Piece) -> InputError:
     """Returns the error for data without the label column."""
+    file = piece.path
     near = difflib.get_close_matches(label, names, n=1)
     hint = f" Did you mean {quoted(near[0])}?" if near else ""
     shown = ", ".join(quoted(name) for name in names[:_MAX_LISTED])
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    line = _header_line(label, piece)
+    if line:
+        hint = f" Line {line} has it: if that is the header, delete the lines above it."
     return InputError(f"{file} has no column {quoted(label)}.{hint} Its columns: {shown}{more}.")
+
+
+def _header_line(label: str, piece: Piece) -> int:
+    """Returns the first line with the label, below lines of titles or remarks; 0 if none has it."""
+    if piece.format != "csv":
+        return 0
+    with csv_streams.open_text(piece, errors="replace") as text:
+        for number, line in enumerate(islice(text, _MAX_TITLE_LINES), 1):
+            if label in (trimmed(cell.strip('"')) for cell in re.split(r"[,;|\t]", line.strip())):
+                return number
+    return 0
 
 
 def choose_positive(label: str, classes: Mapping[str, int], positive: str | None) -> LabelChoice:

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
-from pipeline.onboarding.profile.words import unit_text
 from pipeline.reading.files import csv_header, encodings, sources
 from pipeline.reading.files.pieces import Piece
+from pipeline.unit_names import unit_text
 
 _ROWS_LOOKED_AT = 200
 _MIN_NUMERIC_SHARE = 0.9

@@ -189,16 +189,15 @@ def read_table(data: str, label: str, options: ReadOptions) -> Table:
         for raw in sources.read_piece(piece):
             reader.add(raw)
         file_rows.append(reader.num_rows - before)
-    if not reader.num_rows:
+    if not reader.num_rows and not reader.num_ragged:
         raise InputError(f"{data} has no rows below its header. Provide data with examples.")
+    _check_readable(reader, data)
     profile = reader.finish(files, file_format, file_rows)
     columns = {
         name: replace(column, unit_in_row=layout.units.get(name, ""))
         for name, column in profile.columns.items()
     }
-    profile = replace(profile, layout=layout, decimal=decimal, columns=columns)
-    _check_readable(profile, data)
-    return profile
+    return replace(profile, layout=layout, decimal=decimal, columns=columns)
 
 
 def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> dict[str, TextFacts]:
@@ -206,7 +205,7 @@ def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> di
     for piece in pieces:
         names = sources.read_schema(piece).names
         if label not in names:
-            raise missing_label_error(label, names, piece.path)
+            raise missing_label_error(label, names, piece)
         for raw in sources.read_piece(piece):
             for name, column in zip(raw.batch.schema.names, raw.batch.columns, strict=True):
                 if name != label:
@@ -215,12 +214,13 @@ def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> di
     return facts
 
 
-def _check_readable(table: Table, data: str) -> None:
+def _check_readable(table: "_Reader", data: str) -> None:
     if table.num_ragged > _MAX_BAD_SHARE * (table.num_rows + table.num_ragged):
         raise InputError(
             f"{data}: {table.num_ragged:,} rows of {table.num_rows + table.num_ragged:,} have "
-            "a different number of fields than the header. Fix the file; quote each field that "
-            "contains the delimiter."
+            "a different number of fields than the header. Fix the file: quote each field that "
+            "contains the delimiter, and give the header a name for each column, also for the "
+            "empty one after a delimiter at the end of each row."
         )
 
 

@@ -2,21 +2,8 @@
 
 import re
 
-# Units by the text in brackets or the last word of a column name.
-_UNITS = {
-    "k": "K", "kelvin": "K", "degc": "°C", "celsius": "°C", "°c": "°C", "fahrenheit": "°F",
-    "hz": "Hz", "khz": "kHz", "mhz": "MHz", "rpm": "rpm",
-    "v": "V", "mv": "mV", "kv": "kV", "volt": "V", "volts": "V",
-    "a": "A", "ma": "mA", "ka": "kA", "amp": "A", "amps": "A", "ampere": "A",
-    "w": "W", "kw": "kW", "mw": "MW", "watt": "W", "watts": "W", "kwh": "kWh", "wh": "Wh",
-    "ohm": "Ohm", "nm": "Nm", "n": "N", "kn": "kN",
-    "bar": "bar", "mbar": "mbar", "pa": "Pa", "kpa": "kPa", "mpa": "MPa", "psi": "psi",
-    "mm": "mm", "cm": "cm", "m": "m", "km": "km", "um": "µm", "inch": "in", "miles": "mi",
-    "ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "min",
-    "minutes": "min", "h": "h", "hours": "h", "days": "d",
-    "kg": "kg", "g": "g", "mg": "mg", "t": "t", "l": "l", "ml": "ml", "lpm": "l/min",
-    "pct": "%", "percent": "%", "%": "%", "deg": "°", "rad": "rad", "db": "dB", "ppm": "ppm",
-}  # fmt: skip
+from pipeline.unit_names import UNITS
+
 # Ambiguous as a last word without brackets: `sensor_a`, `axis_m`, `class_t`.
 _ONLY_IN_BRACKETS = {"k", "a", "n", "m", "t", "l", "g", "w", "h", "min", "days", "hours"}
 
@@ -48,21 +35,8 @@ def unit_of(name: str) -> str:
     bracketed = re.search(r"[\[(]\s*([^\])]+?)\s*[\])]\s*$", name)
     if bracketed:
         text = bracketed[1]
-        return _UNITS.get(text.lower(), text if len(text) <= 10 else "")
+        return UNITS.get(text.lower(), text if len(text) <= 10 else "")
     words = words_of(name)
     if len(words) < 2 or words[-1] in _ONLY_IN_BRACKETS:
         return ""
-    return _UNITS.get(words[-1], "")
-
-
-def unit_text(cell: str) -> str:
-    """Returns the unit that a cell of a row of units names, or an empty text.
-
-    >>> unit_text("[bar]"), unit_text("degC"), unit_text("m/s"), unit_text("ok")
-    ('bar', '°C', 'm/s', '')
-    """
-    text = cell.strip().strip("[](){}").strip()
-    if text.lower() in _UNITS:
-        return _UNITS[text.lower()]
-    is_unit = bool(re.search(r"[/%°µΩ²³^·]", text)) and not re.search(r"\d{2}|\s{2}", text)
-    return text if is_unit and len(text) <= 12 else ""
+    return UNITS.get(words[-1], "")

@@ -11,11 +11,10 @@ from pipeline.counting import count
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.encodings import detect_encoding, same_encoding
 from pipeline.reading.files.pieces import PLAIN_LAYOUT, Piece, first_line
+from pipeline.reading.values import BLANKS
 
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
-# `str.strip` removes all blanks of Unicode, non-breaking ones too, but not these.
-_ZERO_WIDTH = "\ufeff\u200b\u200c\u200d\u2060"
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*%?")
 _TIME = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\s*\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2}.*)?"
@@ -150,9 +149,7 @@ def trimmed(name: str) -> str:
     >>> trimmed("\ufeff temperature\u00a0")
     'temperature'
     """
-    while name != (shorter := name.strip().strip(_ZERO_WIDTH)):
-        name = shorter
-    return name
+    return name.strip(BLANKS)
 
 
 def check_unique(names: Sequence[str], written: Sequence[str], *, where: str) -> None:

@@ -16,6 +16,7 @@ from pipeline.reading import values
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.csv_header import Header, read_header
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch, first_line
+from pipeline.unit_names import unit_text
 
 _BLOCK_BYTES = 16 << 20
 MAX_TEXT = 200
@@ -253,7 +254,7 @@ def _without_units(raw: RawBatch, piece: Piece) -> RawBatch:
         return raw
     first = int(len(raw.rows) > 0 and raw.rows[0] == 1)
     if first:
-        _check_units(raw.batch, piece.path)
+        _check_units(raw.batch, piece)
     return RawBatch(
         batch=raw.batch.slice(first),
         rows=raw.rows[first:],
@@ -261,13 +262,20 @@ def _without_units(raw: RawBatch, piece: Piece) -> RawBatch:
     )
 
 
-def _check_units(batch: pa.RecordBatch, path: str) -> None:
-    """Refuses to skip a row of values: a unit such as `bar` or `[K]` is no number."""
+def _check_units(batch: pa.RecordBatch, piece: Piece) -> None:
+    """Refuses a row of values (a unit such as `[K]` is no number) and a row of other units."""
+    path, units = piece.path, dict(piece.layout.units)
     cells = {
         name: batch.column(place)[0].as_py() or b"" for place, name in enumerate(batch.schema.names)
     }
     for name, cell in cells.items():
         text = cell.decode(errors="replace").strip()
+        unit = unit_text(text)
+        if unit and name in units and unit != unit_text(units[name]):
+            raise InputError(
+                f"{path}: column `{name}` is in {unit}, and features.{name}.unit is "
+                f"{units[name]}. Convert the values of the file, or correct the config."
+            )
         if text[:1].isdigit() or text.lstrip("+-.,")[:1].isdigit():
             raise InputError(
                 f"{path}: data.units_row says that the row after the header holds units, but "

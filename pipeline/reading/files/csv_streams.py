@@ -9,10 +9,16 @@ from typing import IO, cast
 import pyarrow as pa
 
 from common.errors import InputError
-from pipeline.reading.files.encodings import encoding_of_mark, is_utf8, same_family
+from pipeline.reading.files.encodings import (
+    encoding_of_mark,
+    is_utf8,
+    is_utf8_text,
+    same_family,
+)
 from pipeline.reading.files.pieces import Piece, open_stream, resolve_path
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEAD_BYTES = 1 << 20
 
 
 class _Chain(io.RawIOBase):
@@ -104,7 +110,8 @@ def open_piece(piece: Piece) -> IO[bytes]:
         return io.BufferedReader(_Chain([mark, stream]))
     encoding = piece.layout.encoding
     with open_stream(piece.path) as stream:
-        marked = encoding_of_mark(stream.read(4))
+        head = stream.read(_HEAD_BYTES)
+    marked = encoding_of_mark(head)
     if marked is not None and not same_family(marked, encoding):
         raise InputError(
             f"{piece.path}, line 1: the file begins with the byte order mark of {marked}, and "
@@ -112,6 +119,11 @@ def open_piece(piece: Piece) -> IO[bytes]:
         )
     if is_utf8(encoding):
         return cast(IO[bytes], open_stream(piece.path))
+    if is_utf8_text(head, encoding):
+        raise InputError(
+            f"{piece.path} is UTF-8, and `data.encoding` is {encoding}. Save the file as "
+            f"{encoding}; or, if all files are UTF-8, set `data.encoding: utf-8` and train again."
+        )
     return io.BufferedReader(_Transcoder(piece.path, encoding), buffer_size=1 << 20)
 
 

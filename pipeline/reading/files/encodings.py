@@ -56,6 +56,21 @@ def same_encoding(one: str, other: str) -> bool:
     return codecs.lookup(one) == codecs.lookup(other)
 
 
+def is_utf8_text(head: bytes, encoding: str) -> bool:
+    """Tells whether a file's first bytes are UTF-8, although it should be in a code page.
+
+    Text of a single-byte code page with letters beyond ASCII is hardly ever valid UTF-8.
+    """
+    single_byte = codecs.lookup(encoding).name.startswith(("cp125", "iso8859"))
+    if not single_byte or head.isascii():
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def detect_encoding(path: str) -> str:
     """Returns the character encoding of a text file, as a value for `data.encoding`.
 

@@ -293,3 +293,51 @@ def test_the_yaml_says_what_recall_the_test_split_can_show(tmp_path):
 def test_the_schema_has_no_comparator_of_fixed_size(tmp_path):
     _init_wells(tmp_path)
     assert "comparator" not in (tmp_path / "schema" / "wells.pbtxt").read_text("utf-8")
+
+
+def _with_column(folder: Path, cells: list[Any]) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=len(cells)).round(3), "y": cells})
+    frame["label"] = [int(n % 8 == 0) for n in range(len(cells))]
+    path = folder / "data.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    "fill",
+    ["1e20", "9.96921E+36", "9.969209968386869e+36", "2147483647", "-2147483648", "32767",
+     "-999.25", "65535"],
+)  # fmt: skip
+def test_fill_values_of_loggers_are_missing(tmp_path, fill):
+    cells = [fill if n % 20 == 0 else round(40 + n * 0.37 % 9, 2) for n in range(300)]
+    config = init(tmp_path, _with_column(tmp_path, cells))
+    marks = config.data.columns["y"].missing or ()
+    assert float(fill) in [float(mark) for mark in marks if mark.lstrip("-")[:1].isdigit()]
+
+
+def test_per_cent_beside_bare_numbers_is_refused(tmp_path):
+    cells = [f"{n / 4} %" if n % 2 else n / 400 for n in range(300)]
+    with pytest.raises(InputError, match="some numbers have a per cent sign and some, such as"):
+        init(tmp_path, _with_column(tmp_path, cells))
+
+
+def test_epoch_times_in_several_units_are_refused(tmp_path):
+    cells = [(1_704_258_000 + 3_600 * n) * (1 if n % 3 else 1_000) for n in range(300)]
+    with pytest.raises(InputError, match="200 rows in seconds and 100 rows in milliseconds"):
+        init(tmp_path, _with_column(tmp_path, cells))
+
+
+def test_lines_above_the_header_are_named(tmp_path):
+    path = _with_column(tmp_path, list(range(300)))
+    path.write_text(f"Pump 7\nexported;2024\n\n{path.read_text()}")
+    with pytest.raises(InputError, match="Line 4 has it: if that is the header, delete the lines"):
+        init(tmp_path, path)
+
+
+def test_a_delimiter_at_the_end_of_each_row_but_the_header_is_named(tmp_path):
+    path = _with_column(tmp_path, list(range(300)))
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(f"{row}," for row in rows)]))
+    with pytest.raises(InputError, match="300 rows of 300 have a different number of fields"):
+        init(tmp_path, path)

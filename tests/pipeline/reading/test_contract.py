@@ -190,3 +190,21 @@ def test_reading_never_fails_and_batches_agree_with_single_values(items):
             one, one_bad = read_column(pa.array([item], pa.binary()), form, default_marks=DEFAULT)
             assert whole[place].as_py() == one[0].as_py()
             assert bad[place] == one_bad[0]
+
+
+def test_zero_width_characters_around_a_value_are_blanks():
+    column = binary("\u200bacme", "acme\ufeff", "a\u200bc", "\u00a0 \u200b")
+    assert read(column, type="text")[0] == [b"acme", b"acme", "a\u200bc".encode(), None]
+    assert read(binary("\u200b4.5\u200b"), type="number") == ([4.5], [])
+
+
+def test_the_minus_sign_of_typography_is_a_minus():
+    assert read(binary("\u22122.5", "3", "\u2212"), type="number") == ([-2.5, 3.0, None], [2])
+    assert read(binary("\u22121,5 bar"), type="number", decimal=",", suffix="bar") == ([-1.5], [])
+
+
+@pytest.mark.parametrize(
+    "column", [binary("1e308", "-1e39", "3e38"), pa.array([1e308, -1e39, 3e38], pa.float64())]
+)
+def test_a_number_that_float32_cannot_hold_does_not_fit(column):
+    assert read(column, type="number") == ([None, None, 3e38], [0, 1])

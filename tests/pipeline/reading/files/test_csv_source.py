@@ -269,3 +269,14 @@ def test_a_note_of_several_lines_with_delimiters_is_read(tmp_path, header, row, 
     rows = [row.format(n=n, p=4 + n % 7 / 5, b=n % 2) for n in range(1, 31)]
     text = header + "\n" + _with_row(rows, 5, note, num_replaced=1)
     assert _read_text(tmp_path, text) == ([], 30)
+
+
+def test_a_row_of_other_units_than_the_features_have_is_refused(tmp_path):
+    path = tmp_path / "a.csv"
+    layout = CsvLayout(units_row=True, units=(("a", "bar"), ("b", "°C")))
+    path.write_text("a,b\n[bar],degC\n1,2\n")
+    pieces = [replace(whole(path), layout=layout)]
+    assert [raw.batch.num_rows for piece in pieces for raw in sources.read_piece(piece)] == [1]
+    path.write_text("a,b\nkPa,degC\n100,2\n")
+    with pytest.raises(InputError, match=r"column `a` is in kPa, and features\.a\.unit is bar"):
+        list(sources.read_piece(pieces[0]))

@@ -139,3 +139,12 @@ def test_one_encoding_fits_all_files_or_both_are_named(tmp_path):
     assert detect_common_encoding([paths["a"], paths["b"]]) == "cp1252"
     with pytest.raises(InputError, match=r"cp1252 \(.*b\.csv\), utf-8 \(.*c\.csv\)"):
         detect_common_encoding(list(paths.values()))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1251"])
+def test_a_utf8_file_is_not_read_as_a_code_page(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_text("maker,x\nMüller,1\n", encoding="utf-8")
+    piece = Piece(index=0, path=str(path), format="csv", layout=CsvLayout(encoding=encoding))
+    with pytest.raises(InputError, match=f"is UTF-8, and `data.encoding` is {encoding}"):
+        list(sources.read_piece(piece))

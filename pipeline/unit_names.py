@@ -1,0 +1,32 @@
+"""Units as tables write them, and their one spelling."""
+
+import re
+
+# Units by the text in brackets or the last word of a column name.
+UNITS = {
+    "k": "K", "kelvin": "K", "degc": "°C", "celsius": "°C", "°c": "°C", "fahrenheit": "°F",
+    "hz": "Hz", "khz": "kHz", "mhz": "MHz", "rpm": "rpm",
+    "v": "V", "mv": "mV", "kv": "kV", "volt": "V", "volts": "V",
+    "a": "A", "ma": "mA", "ka": "kA", "amp": "A", "amps": "A", "ampere": "A",
+    "w": "W", "kw": "kW", "mw": "MW", "watt": "W", "watts": "W", "kwh": "kWh", "wh": "Wh",
+    "ohm": "Ohm", "nm": "Nm", "n": "N", "kn": "kN",
+    "bar": "bar", "mbar": "mbar", "pa": "Pa", "kpa": "kPa", "mpa": "MPa", "psi": "psi",
+    "mm": "mm", "cm": "cm", "m": "m", "km": "km", "um": "µm", "inch": "in", "miles": "mi",
+    "ms": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s", "min": "min",
+    "minutes": "min", "h": "h", "hours": "h", "days": "d",
+    "kg": "kg", "g": "g", "mg": "mg", "t": "t", "l": "l", "ml": "ml", "lpm": "l/min",
+    "pct": "%", "percent": "%", "%": "%", "deg": "°", "rad": "rad", "db": "dB", "ppm": "ppm",
+}  # fmt: skip
+
+
+def unit_text(cell: str) -> str:
+    """Returns the unit that a cell of a row of units names, or an empty text.
+
+    >>> unit_text("[bar]"), unit_text("degC"), unit_text("m/s"), unit_text("ok")
+    ('bar', '°C', 'm/s', '')
+    """
+    text = cell.strip().strip("[](){}").strip()
+    if text.lower() in UNITS:
+        return UNITS[text.lower()]
+    is_unit = bool(re.search(r"[/%°µΩ²³^·]", text)) and not re.search(r"\d{2}|\s{2}", text)
+    return text if is_unit and len(text) <= 12 else ""
