@@ -109,6 +109,7 @@ def propose(table: Table, label: str, choice: LabelChoice) -> Proposal:
     split = work.take_groups()
     work.take_the_rest()
     work.give_times_back(split)
+    work.note_unread()
     if not work.features:
         reasons = "; ".join(f"{quoted(n)} is {r}" for n, r in list(work.left_out.items())[:10])
         raise InputError(
@@ -406,6 +407,16 @@ class _Work:
         # Renamed categories are equivalent; numbers on another scale may not be.
         same = column.kind == "text" or np.array_equal(column.sample, other.sample, equal_nan=True)
         return bool(same and column.num_missing == other.num_missing)
+
+    def note_unread(self) -> None:
+        for name in self.left_out:
+            column = self.table.columns.get(name)
+            if column is not None and column.written.resembles:
+                self.notes.append(
+                    f"{quoted(name)} is text and is left out, but values such as "
+                    f"{quoted(column.written.resembles)} look like numbers or times. None of the "
+                    "number and time formats fits them: write the column in one format."
+                )
 
     def give_times_back(self, split: SplitChoice) -> None:
         """Turns times with a cycle covered by the data into features; excludes the others."""

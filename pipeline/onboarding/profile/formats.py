@@ -51,6 +51,10 @@ _MIN_MEASURED = 12  # distinct numbers of a measurement
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
 _GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three decimals
 _SUFFIXED = re.compile(r"^([+-]?\d[\d.,]*)\s*([^\d\s.,+-][^\d]{0,11})$")
+# 1.234,5- or (2.41) or 4.1 kPa or 05:30, but not R12 or 47-11.
+_MEASUREMENT = re.compile(
+    r"^\(?[+-]?\d+([.,' ]\d+)+\)?[+-]?\s*[^\d\s]{0,6}$|^[+-]?\d+ [^\d\s]{1,6}$|.*\b\d{1,4}:\d{2}\b"
+)
 _LEADING_ZERO = r"^[+-]?0\d+$"
 _COMPACT = ("%Y%m%d", "%Y%m%d%H%M%S")
 
@@ -253,6 +257,8 @@ class Written:
         marks: Texts that mean a missing value in this column, besides the default ones.
         num_unfit: Values that do not fit the format.
         unfit: Some of them.
+        resembles: A text of a text column whose texts look like numbers or times that no format
+            reads; else empty.
     """
 
     form: ColumnFormat | None
@@ -261,6 +267,7 @@ class Written:
     marks: tuple[str, ...] = ()
     num_unfit: int = 0
     unfit: tuple[str, ...] = ()
+    resembles: str = ""
 
     def given(
         self, default_marks: Sequence[str], value_type: ValueType | None = None
@@ -571,6 +578,12 @@ def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
     return bool(outside and nearest > (spread / 2 if lone_negative else 2 * spread))
 
 
+def _unread_measurement(facts: TextFacts) -> str:
+    """Returns one of the texts if nearly all of them look like numbers or times, else nothing."""
+    alike = [text for text in facts.texts if _MEASUREMENT.match(text)]
+    return alike[0] if len(alike) > max(_MIN_MEASURED, 0.9 * len(facts.texts)) else ""
+
+
 def _as_text(facts: TextFacts) -> Written:
     reason = ""
     if facts.all_whole and not facts.num_texts and facts.num_plain:
@@ -578,7 +591,12 @@ def _as_text(facts: TextFacts) -> Written:
         reason += ", so the values are names and are read as text"
     words = sorted(set(facts.marked) & _WORDS)
     if not words:
-        return Written(form=ColumnFormat(type="text"), reason=reason, num_unfit=facts.not_utf8)
+        return Written(
+            form=ColumnFormat(type="text"),
+            reason=reason,
+            num_unfit=facts.not_utf8,
+            resembles=_unread_measurement(facts),
+        )
     # A client sends these as they are, so they must be values in the examples too.
     shown = " and ".join(quoted(word) for word in words)
     verb = "is a value" if len(words) == 1 else "are values"
@@ -586,4 +604,5 @@ def _as_text(facts: TextFacts) -> Written:
         form=ColumnFormat(type="text", missing=_NOT_WORDS),
         reason=f"{shown} {verb} of this column, not missing",
         num_unfit=facts.not_utf8,
+        resembles=_unread_measurement(facts),
     )

@@ -14,7 +14,7 @@ import pyarrow.csv as arrow_csv
 from common.errors import InputError
 from pipeline.reading import values
 from pipeline.reading.files import csv_streams
-from pipeline.reading.files.csv_header import Header, read_header
+from pipeline.reading.files.csv_header import Header, read_header, trimmed
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch, first_line
 from pipeline.unit_names import unit_text
 
@@ -63,7 +63,7 @@ def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[
             swallowing += _rows_with_rows(batch, rows, header)
             _check_quotes(path, swallowing)
             raw = RawBatch(batch=batch, rows=rows, bad_rows=skipped)
-            yield _without_units(_without_merged(raw, header, path), piece)
+            yield _without_units(_without_merged(_without_headers(raw, path), header, path), piece)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} cannot be read as CSV after row {done}: {first_line(error)}. "
@@ -158,6 +158,31 @@ def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
 
 def _text_of(value: pa.Scalar) -> str:
     return (value.as_py() or b"").decode(errors="replace")
+
+
+def _without_headers(raw: RawBatch, path: str) -> RawBatch:
+    """Sets aside rows that repeat the header, as files that were joined have them."""
+    names, batch = raw.batch.schema.names, raw.batch
+    if len(names) < 2:
+        return raw
+    is_header = np.asarray(pc.match_substring(batch.column(0), names[0]).fill_null(False)).copy()
+    for place in np.flatnonzero(is_header):
+        is_header[place] = all(
+            trimmed(_text_of(column[int(place)])) == name
+            for name, column in zip(names, batch.columns, strict=True)
+        )
+    if not is_header.any():
+        return raw
+    text = ", ".join(names)[:MAX_TEXT]
+    bad = [
+        BadRow(path=path, row=int(row), reason="repeats the header", text=text)
+        for row in raw.rows[is_header]
+    ]
+    return RawBatch(
+        batch=batch.filter(pa.array(~is_header)),
+        rows=raw.rows[~is_header],
+        bad_rows=[*raw.bad_rows, *bad],
+    )
 
 
 def _without_merged(raw: RawBatch, header: Header, path: str) -> RawBatch:

@@ -429,3 +429,26 @@ def test_more_rows_get_bigger_batches_and_fewer_epochs():
     small, large = propose_training(1_000)[0], propose_training(286_000)[0]
     assert small.batch_size < large.batch_size
     assert small.epochs > large.epochs
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda v: f"{abs(v):.2f}-".replace(".", ","),
+        lambda v: f"({v:.3f})",
+        lambda v: f"{v:.3f} {'bar' if v > 0 else 'Bar'}",
+        lambda v: f"{int(1e4 * abs(v)) // 60}:{int(1e4 * abs(v)) % 60:02d}",
+    ],
+)
+def test_a_measurement_that_no_format_reads_is_noted(base, propose_for, write):
+    rng = np.random.default_rng(3)
+    proposal = propose_for(base | {"delta": [write(v) for v in rng.normal(size=len(base["x"]))]})
+    assert "delta" in proposal.left_out
+    assert any(n.startswith("`delta` is text and is left out, but") for n in proposal.notes)
+
+
+def test_an_identifier_is_not_noted_as_a_measurement(base, propose_for):
+    codes = [f"{n // 100}-{n % 100}" for n in range(len(base["x"]))]
+    proposal = propose_for(base | {"part": codes})
+    assert "part" in proposal.left_out
+    assert not any("`part` is text" in note for note in proposal.notes)

@@ -280,3 +280,13 @@ def test_a_row_of_other_units_than_the_features_have_is_refused(tmp_path):
     path.write_text("a,b\nkPa,degC\n100,2\n")
     with pytest.raises(InputError, match=r"column `a` is in kPa, and features\.a\.unit is bar"):
         list(sources.read_piece(pieces[0]))
+
+
+def test_a_row_that_repeats_the_header_is_set_aside(tmp_path):
+    path = tmp_path / "a.csv"
+    # As joined files have it; a row in which one value is a column's name is kept.
+    path.write_text("a,b\n1,x\n\ufeffa, b\na,y\n", encoding="utf-8")
+    rows, bad, batches = read_all(path)
+    assert rows == {"a": [b"1", b"a"], "b": [b"x", b"y"]}
+    assert list(batches[0].rows) == [1, 3]
+    assert [(one.row, one.reason) for one in bad] == [(2, "repeats the header")]
