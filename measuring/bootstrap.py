@@ -111,8 +111,8 @@ def _tail(num_units: float, confidence: float) -> float:
 def perfect_limits(num_faults: int, confidence: float) -> dict[str, float]:
     """Returns the lower limits that the unmet examples leave to the areas of a perfect ranking.
 
-    No two faults tie. With T faults drawn and an unmet weight of w, PR-AUC is the mean of k / (k + w) over k = 1..T,
-    and ROC-AUC is (T + w / 2) / (T + w). T and w are Poisson counts.
+    No two faults tie. With T faults drawn and an unmet weight of w, PR-AUC is the mean of
+    k / (k + w) over k = 1..T, and ROC-AUC is (T + w / 2) / (T + w). T and w are Poisson counts.
 
     >>> {name: round(limit, 2) for name, limit in perfect_limits(100, 0.95).items()}
     {'pr_auc': 0.89, 'roc_auc': 0.98}

@@ -322,9 +322,11 @@ class Gate:
     Attributes:
         min_pr_auc_gain: PR-AUC on test must exceed the prevalence, which is the PR-AUC of a
             model with no skill, by this share of the way to 1, in [0, 1].
-        max_pr_auc_drop: PR-AUC may be this much below the latest blessed model's, on the same
-            examples, in [0, 1]. With `cost` the cost is compared instead.
-        max_cost_rise: The cost may be this share above the latest blessed model's, in [0, 1].
+        max_pr_auc_drop: PR-AUC may be below that of the latest blessed model and of the anchor, on
+            the same examples, by this share of their gain over the prevalence, in [0, 1]. With
+            `cost` the cost is compared instead.
+        max_cost_rise: The cost may be this share above that of the latest blessed model and of the
+            anchor, in [0, 1].
         bars: Bars over the whole test split.
         slices: Bars for slices.
         on_inconclusive: Treatment of an inconclusive model: `keep` keeps the served one, `ask`

@@ -1,6 +1,6 @@
 """The claims of the documents on statistics, measured on simulated data whose truth is known.
 
-    python -m benchmarks.statistics calibration thresholds
+    python -m benchmarks.statistics calibration thresholds gate
 
 Prints the tables of benchmarks/statistics.md, or those of the sections that are named.
 """
@@ -9,13 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 
 import click
 
-from benchmarks.statistics import calibration, thresholds
+from benchmarks.statistics import calibration, drift, gate, init, pages, splits, thresholds
 from benchmarks.statistics.tables import Table
 
 # A section's tables, from the number of simulated sets for each row.
 SECTIONS: Mapping[str, Callable[[int], Iterator[Table]]] = {
     "calibration": calibration.tables,
     "thresholds": thresholds.tables,
+    "gate": gate.tables,
+    "splits": splits.tables,
+    "pages": pages.tables,
+    "init": init.tables,
+    "drift": drift.tables,
 }
 
 

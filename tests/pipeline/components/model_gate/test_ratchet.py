@@ -67,10 +67,5 @@ def test_small_losses_do_not_add_up():
     areas = np.array([true_pr_auc(shift) for shift in grid])
     start = 0.85
     shifts = [float(np.interp(start - DROP * i, areas, grid)) for i in range(21)]
-    areas_after = [
-        true_pr_auc(served_after(shifts, np.random.default_rng(1), with_anchor=anchored))
-        for anchored in (True, False)
-    ]
-    assert areas_after[0] >= start - 0.06
-    # Without the anchor each step alone is small enough.
-    assert areas_after[1] <= start - 0.1
+    served = served_after(shifts, np.random.default_rng(1), with_anchor=True)
+    assert true_pr_auc(served) >= start - 0.06
