@@ -17,6 +17,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OTHER_FORMATS = (
+    (b"\x1f\x8b", "a gzip file", ".csv.gz"),
+    (b"PAR1", "a Parquet file", ".parquet"),
+    (b"PK\x03\x04", "a spreadsheet or a zip archive", ".xlsx"),
+)
 _UTF8 = ("utf-8", "utf-8-sig", "ascii")
 _CHUNK_BYTES = 1 << 20
 _MAX_GUESS_BYTES = 1 << 16
@@ -59,14 +64,15 @@ def same_encoding(one: str, other: str) -> bool:
 def is_utf8_text(head: bytes, encoding: str) -> bool:
     """Tells whether a file's first bytes are UTF-8, although it should be in a code page.
 
-    Text of a single-byte code page with letters beyond ASCII is hardly ever valid UTF-8.
+    Text of a single-byte code page is hardly ever UTF-8 for characters that the code page has:
+    in cp1252, each would be a letter such as `Ã` before a sign.
     """
     single_byte = codecs.lookup(encoding).name.startswith(("cp125", "iso8859"))
     if not single_byte or head.isascii():
         return False
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
+        codecs.getincrementaldecoder("utf-8")().decode(head).encode(encoding)
+    except UnicodeError:
         return False
     return True
 
@@ -111,6 +117,7 @@ def _detect(path: str) -> str | None:
         marked = encoding_of_mark(head)
         if marked is not None:
             return marked
+        _check_text(path, head)
         if b"\0" in head:
             return _detect_wide(path, head)
         start = _first_non_utf8(path)
@@ -119,6 +126,13 @@ def _detect(path: str) -> str | None:
         return _guess(path, start)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error}.") from error
+
+
+def _check_text(path: str, head: bytes) -> None:
+    """Refuses other formats under the name of a CSV file, by their first bytes."""
+    for mark, what, suffix in _OTHER_FORMATS:
+        if head.startswith(mark):
+            raise InputError(f"{path} is {what}, not text. Name it `{suffix}`, or give a CSV file.")
 
 
 def _detect_wide(path: str, head: bytes) -> str:

@@ -35,6 +35,12 @@ _MAX_BATCH_ROWS = 65_536
 _NUM_FILES_NAMED = 5
 
 
+_ADVICE = {
+    ".zip": "Unpack the archive, and give the folder of its files.",
+    ".json": "`predict` reads JSON with one object a line from files named `.jsonl`.",
+}
+
+
 def common_format(files: Sequence[str], declared: Format | None = None) -> Format:
     """Returns the format of all files: the declared one, else the one their suffixes imply.
 
@@ -47,9 +53,11 @@ def common_format(files: Sequence[str], declared: Format | None = None) -> Forma
     for file in files:
         suffix = suffix_of(PurePosixPath(file).name)
         if suffix is None:
+            last = PurePosixPath(file).suffix.lower()
+            advice = _ADVICE.get(last, "Rename it or set `data.format`.")
             raise InputError(
                 f"Cannot infer the format of {file} from its suffix. Known suffixes: "
-                f"{', '.join(SUFFIXES)}. Rename it or set `data.format`."
+                f"{', '.join(SUFFIXES)}. {advice}"
             )
         formats.setdefault(SUFFIXES[suffix], file)
     if len(formats) > 1:

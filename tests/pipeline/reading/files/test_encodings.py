@@ -141,10 +141,35 @@ def test_one_encoding_fits_all_files_or_both_are_named(tmp_path):
         detect_common_encoding(list(paths.values()))
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1251"])
-def test_a_utf8_file_is_not_read_as_a_code_page(tmp_path, encoding):
+@pytest.mark.parametrize(
+    ("encoding", "text"), [("cp1252", "Müller"), ("latin-1", "Müller"), ("cp1251", "Жук")]
+)
+def test_a_utf8_file_is_not_read_as_a_code_page(tmp_path, encoding, text):
     path = tmp_path / "a.csv"
-    path.write_text("maker,x\nMüller,1\n", encoding="utf-8")
+    path.write_text(f"maker,x\n{text},1\n", encoding="utf-8")
     piece = Piece(index=0, path=str(path), format="csv", layout=CsvLayout(encoding=encoding))
     with pytest.raises(InputError, match=f"is UTF-8, and `data.encoding` is {encoding}"):
         list(sources.read_piece(piece))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"a,b\n1,2\n"), "is a gzip file, not text. Name it `.csv.gz`"),
+        (b"PAR1\0\0", "is a Parquet file, not text. Name it `.parquet`"),
+        (b"PK\x03\x04\0", "is a spreadsheet or a zip archive, not text. Name it `.xlsx`"),
+    ],
+)
+def test_another_format_under_the_name_of_a_csv_file_is_named(tmp_path, content, message):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        detect_encoding(str(path))
+
+
+def test_text_of_a_code_page_that_is_valid_utf8_by_chance_is_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("maker,x\nMaß€,1\n", encoding="cp1252")  # as UTF-8, a digit of N'Ko
+    piece = Piece(index=0, path=str(path), format="csv", layout=CsvLayout(encoding="cp1252"))
+    [raw] = sources.read_piece(piece)
+    assert raw.batch.column(0).to_pylist() == ["Maß€".encode()]

@@ -108,3 +108,9 @@ def test_the_columns_that_some_files_lack_are_named_with_those_files(tmp_path):
     assert sources.describe_missing("y", missing["y"], 3) == (
         f"column `y` is missing in 1 of 3 files ({paths[2]})"
     )
+
+
+@pytest.mark.parametrize(("name", "advice"), [("a.zip", "Unpack"), ("a.json", r"named `\.jsonl`")])
+def test_a_suffix_that_is_not_read_has_advice_of_its_own(name, advice):
+    with pytest.raises(InputError, match=advice):
+        sources.common_format([name])
