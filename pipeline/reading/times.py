@@ -148,6 +148,8 @@ def read_elapsed(column: pa.Array, unit: TimeUnit) -> tuple[pa.Array, Mask]:
 def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[pa.Array, Mask]:
     """Returns int64 seconds since 1970 (UTC) of texts in one format; bool where unreadable."""
     present = np.asarray(texts.is_valid())
+    # ISO 8601 allows a comma before the fraction, and logs have it in any format.
+    texts = pc.replace_substring_regex(texts, r"(:\d{2}:\d{2}),(\d+)", r"\1.\2")
     if time_format == ISO:
         texts = pc.if_else(pc.match_substring_regex(texts, _ISO_SHAPE), texts, None)
     strings = pd.Series(texts.to_pylist(), dtype="object")

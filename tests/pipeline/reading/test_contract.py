@@ -208,3 +208,15 @@ def test_the_minus_sign_of_typography_is_a_minus():
 )
 def test_a_number_that_float32_cannot_hold_does_not_fit(column):
     assert read(column, type="number") == ([None, None, 3e38], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("2024-01-03 05:00:07,250", "ISO8601"),
+        ("03.01.2024 05:00:07,250", "%d.%m.%Y %H:%M:%S.%f"),
+    ],
+)
+def test_a_decimal_comma_before_the_fraction_of_a_second_is_read(text, form):
+    # 2024-01-03T05:00:07Z is 1,704,258,007 s; whole seconds are kept.
+    assert read(binary(text), type="time", format=form) == ([1_704_258_007], [])
