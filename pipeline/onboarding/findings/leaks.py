@@ -25,7 +25,8 @@ _SUSPICIOUS_ROC_AUC = 0.9
 _MIN_OF_EACH_CLASS = 10  # with fewer, chance can separate the classes perfectly
 _MAX_FLAG_VALUES = 20
 _FLAG_PRECISION = 0.99
-_MIN_SURE_PRECISION = 0.8  # with confidence
+# A precision that is certain, if it is many times the prevalence: errors do not hide a flag.
+_MIN_SURE_PRECISION, _MIN_SURE_LIFT = 0.5, 10.0
 _MIN_FLAGGED = 10
 _MIN_FLAG_LIFT = 3.0
 # All rows with a value may be positive by chance; below this probability it is a flag.
@@ -161,8 +162,9 @@ def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) ->
         # Its exact lower limit, so that a few false ones do not hide a flag.
         least, _ = proportion_interval(float(hits[place]), float(rows[place]), _CONFIDENCE)
         chance = float(stats.binom.sf(hits[place] - 1, rows[place], prevalence))
-        is_sure = precision >= _FLAG_PRECISION or least >= _MIN_SURE_PRECISION
-        if is_sure and chance < _MAX_CHANCE and precision >= _MIN_FLAG_LIFT * prevalence:
+        is_pure = precision >= _FLAG_PRECISION and precision >= _MIN_FLAG_LIFT * prevalence
+        is_sure = least >= max(_MIN_SURE_PRECISION, _MIN_SURE_LIFT * prevalence)
+        if (is_pure or is_sure) and chance < _MAX_CHANCE:
             return (
                 f"{_value_words(column, int(place))} occurs in {count(int(rows[place]), 'row')}, "
                 f"{percent(precision)} of them positive: it may be a consequence of the label"

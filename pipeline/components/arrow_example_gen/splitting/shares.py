@@ -29,13 +29,14 @@ def why_too_small(rows: Rows, shares: Sequence[float]) -> str | None:
     for place, name in list(enumerate(SPLITS))[1:]:
         positives, share = float(rows[place, 1]), shares[place]
         expected = share * num_positives
-        least = max(MIN_POSITIVES, MIN_SHARE_KEPT * expected)
+        # Rounded, for 0.4 * 17.5 must be 7 and not a hair more.
+        least = max(MIN_POSITIVES, round(MIN_SHARE_KEPT * expected, 9))
         if positives < least:
             return (
                 f"{name} would get {count(round(positives), 'positive')} of {num_positives:,.0f}, "
                 f"at least {int(np.ceil(least)):,} needed (its share is {expected:,.1f})"
             )
-        if rows[place].sum() < MIN_SHARE_KEPT * share * num_rows:
+        if rows[place].sum() < round(MIN_SHARE_KEPT * share * num_rows, 9):
             return (
                 f"{name} would get {rows[place].sum() / num_rows:.1%} of the rows, not {share:.0%}"
             )
