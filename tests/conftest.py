@@ -2,8 +2,9 @@
 
 A unit test imports no TensorFlow, TFX, Beam or Keras. The choice is made from the sources: a file
 that imports one of them when it is loaded has no unit tests. A test that imports one only when it
-runs, or starts a process that does, has the marker `tensorflow`. With `--part=unit` these packages
-cannot be imported, so that a test without the marker fails.
+runs, or starts a process that does, has the marker `tensorflow`; one that takes seconds to simulate
+data has the marker `simulation`. With `--part=unit` these packages cannot be imported, so that a
+test without the marker fails.
 """
 
 import sys
@@ -24,7 +25,7 @@ HEAVY_PACKAGES = frozenset(
     {"tensorflow", "tfx", "apache_beam", "keras", "keras_tuner", "tfx_bsl", "tensorflow_transform"}
     | {"tensorflow_model_analysis", "tensorflow_data_validation", "tensorflow_serving"}
 )
-_OTHER_MARKERS = {"tensorflow", "e2e", "engines"}
+_OTHER_MARKERS = {"tensorflow", "e2e", "engines", "simulation"}
 
 
 class HeavyImportBlocker(MetaPathFinder, Loader):

@@ -117,6 +117,7 @@ def _pr_auc_limit(labels, scores):
     return percentile_interval(resampled[UNMET["pr_auc"]], int(labels.sum()), 0.95)[0]
 
 
+@pytest.mark.simulation
 def test_healthy_examples_above_all_faults_that_most_splits_do_not_hold_bless_no_model():
     # 0.03 % of healthy examples score above all faults: 43 % of splits of 2,798 hold none.
     def draw(num_faults):

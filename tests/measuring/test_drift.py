@@ -45,6 +45,7 @@ def test_numbers_without_drift_raise_at_most_one_alarm_in_a_thousand(size):
     assert alarms <= (8 if size == 200 else 0)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("size", [200, 2_000, 20_000])
 @pytest.mark.parametrize("num_values", [2, 8, 50])
 def test_categories_without_drift_raise_at_most_one_alarm_in_a_thousand(size, num_values):

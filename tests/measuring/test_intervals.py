@@ -103,6 +103,7 @@ def _groups_with_blind_ones(random):
     return np.where(random.random(100) > 0.2, faults, 0), faults, 0.8
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("draw", [_pareto_groups, _fault_prone_groups, _groups_with_blind_ones])
 def test_unequal_groups_clear_a_bar_at_the_truth_as_rarely_as_stated(draw):
     random, num_sets, num_cleared = np.random.default_rng(1), 2_000, 0

@@ -14,6 +14,8 @@ from benchmarks.statistics.calibration import (
 from benchmarks.statistics.known_truth import Truth
 from models.probabilities.calibration import fit_platt, fit_temperature
 
+pytestmark = pytest.mark.simulation
+
 NUM_SETS = 300
 
 

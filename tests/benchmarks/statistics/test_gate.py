@@ -6,6 +6,8 @@ import pytest
 from benchmarks.statistics import gate
 from measuring.scores import roc_auc
 
+pytestmark = pytest.mark.simulation
+
 
 def test_a_share_of_healthy_examples_is_above_all_faults():
     split = gate._split(np.random.default_rng(0), 10_000, above=1e-3, invisible=0.0)

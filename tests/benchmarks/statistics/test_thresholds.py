@@ -15,6 +15,8 @@ from benchmarks.statistics.thresholds import (
 )
 from models.probabilities.thresholds import best_f1_threshold
 
+pytestmark = pytest.mark.simulation
+
 TRUTH = Truth(distance=3)
 NUM_SETS = 400
 # Two standard errors of a share of 10 %.

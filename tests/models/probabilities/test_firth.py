@@ -52,6 +52,7 @@ def test_weights_of_separated_classes_are_finite_and_bounded():
     assert 0.05 < slope < 1
 
 
+@pytest.mark.simulation
 def test_small_samples_have_no_bias_to_first_order():
     # True slope 1, intercept -2. The likelihood's estimate is 7 % too high here.
     rng = np.random.default_rng(2)

@@ -70,6 +70,7 @@ def test_with_one_class_there_is_no_cause():
     assert find_causes(table, {}, np.zeros(10, int), np.full(10, 0.9), skip=()) == []
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("slope", [1.0, 1.6])
 def test_a_model_with_the_true_probabilities_has_a_cause_in_at_most_one_of_20_splits(slope):
     rng = np.random.default_rng(1)
@@ -79,6 +80,7 @@ def test_a_model_with_the_true_probabilities_has_a_cause_in_at_most_one_of_20_sp
     assert reported <= 10
 
 
+@pytest.mark.simulation
 def test_planted_causes_are_found():
     rng = np.random.default_rng(2)
     strong = Design(num_rows=324, distance=2, effect=3.0)
