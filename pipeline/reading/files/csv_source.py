@@ -118,7 +118,7 @@ class _Numbers:
     @classmethod
     def of(cls, column: pa.Array) -> "_Numbers | None":
         head = _floats(column.slice(0, _NUM_HEAD).drop_null())
-        if np.isfinite(head).mean() < 1 / 2:
+        if len(head) and np.isfinite(head).mean() < 1 / 2:
             return None  # a text, without looking at all of it
         numbers = _floats(column)
         known = numbers[np.isfinite(numbers)]

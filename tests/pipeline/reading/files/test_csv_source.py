@@ -290,3 +290,11 @@ def test_a_row_that_repeats_the_header_is_set_aside(tmp_path):
     assert rows == {"a": [b"1", b"a"], "b": [b"x", b"y"]}
     assert list(batches[0].rows) == [1, 3]
     assert [(one.row, one.reason) for one in bad] == [(2, "repeats the header")]
+
+
+def test_a_column_without_values_beside_a_text_of_several_lines_is_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('a,b\n,"x\n1,"\n,y\n')  # the text may hold rows, so all columns are looked at
+    rows, bad, _ = read_all(path)
+    assert rows == {"a": [None, None], "b": [b"x\n1,", b"y"]}
+    assert bad == []
