@@ -13,6 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 COMPRESSION = "GZIP"
+# In each example of a split by blocks: a hash of its block, int64. Examples of one block are not
+# independent. It is no column of the data: only readers that ask for it see it.
+BLOCK_COLUMN = "faultline_block"
 BATCH_ROWS = 4_096
 
 # Serialised tf.Examples, object `[n]`.
@@ -57,7 +60,10 @@ def read_serialised(*files: str, batch_rows: int = BATCH_ROWS) -> Iterator[Seria
 
 
 def read_examples(
-    *files: str, schema: bytes | None = None, batch_rows: int = BATCH_ROWS
+    *files: str,
+    schema: bytes | None = None,
+    batch_rows: int = BATCH_ROWS,
+    with_block: bool = False,
 ) -> Iterator[tuple[Serialised, pa.RecordBatch]]:
     """Yields serialised tf.Examples, and the same decoded as a record batch of lists.
 
@@ -66,12 +72,16 @@ def read_examples(
         schema: A serialised `Schema` that names the columns and their types; None for all columns,
             with the types of each batch.
         batch_rows: Rows of a batch; the last one may have fewer.
+        with_block: Whether to read `BLOCK_COLUMN`, where the examples have it.
     """
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
     decoder = ExamplesToRecordBatchDecoder(schema)
     for serialised in read_serialised(*files, batch_rows=batch_rows):
-        yield serialised, decoder.DecodeBatch(serialised)
+        batch = decoder.DecodeBatch(serialised)
+        if not with_block and BLOCK_COLUMN in batch.schema.names:
+            batch = batch.select([name for name in batch.schema.names if name != BLOCK_COLUMN])
+        yield serialised, batch
 
 
 def read_batches(

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.digests import digest_files
 from common.example_files import split_folder
+from pipeline.components.evaluation.measurement import group_column
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.tracking.run_record import model_spec
@@ -97,7 +98,7 @@ def _options(run: Run, *, prices: Any) -> dict[str, Any]:
     values = {
         "confidence": run.config.get("evaluation", {}).get("confidence"),
         "cost": prices,
-        "group": split.get("column") if split.get("strategy") == "group" else None,
+        "group": group_column(split.get("strategy"), split.get("column")),
     }
     return {key: value for key, value in values.items() if value is not None}
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from common.errors import InputError
+from common.example_files import BLOCK_COLUMN
 from pipeline.column_format import ColumnFormat, ValueType
 from pipeline.reading import contract, times, values
 from pipeline.reading.ingest_spec import IngestSpec
@@ -252,6 +253,11 @@ def check_names(
     Raises:
         InputError: Names the missing column, the nearest match and the columns found.
     """
+    if BLOCK_COLUMN in names:
+        raise InputError(
+            f"The column `{BLOCK_COLUMN}` of {where} has the name of the blocks that Faultline "
+            "adds to examples. Rename or remove it."
+        )
     for name in spec.required if required is None else required:
         if name in names:
             continue

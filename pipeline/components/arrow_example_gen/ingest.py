@@ -204,7 +204,7 @@ def ingest(
     if spec.drop_duplicates:
         passes.drop_duplicates(report.num_rows)
     plan, imbalance = _make_plan(passes, spec, report.labels)
-    written = _write(passes, plan, uri)
+    written = _write(passes, plan, uri, with_block=bool(spec.block_rows))
     if bad_rows:
         quarantine.write_quarantine(f"{uri}/quarantine", bad_rows)
     staging.delete_staging(staged)
@@ -303,13 +303,16 @@ def _recount(passes: Passes, ranges: Sequence[time_units.KeyRange]) -> splits.Ke
     return passes.run(count, steps.merge_counts, "recount")
 
 
-def _write(passes: Passes, plan: steps.Plan, uri: str) -> npt.NDArray[np.int64]:
+def _write(
+    passes: Passes, plan: steps.Plan, uri: str, *, with_block: bool
+) -> npt.NDArray[np.int64]:
     write = functools.partial(
         steps.write_piece,
         plan=plan,
         staged=passes.staged,
         folders=[split_folder(uri, name) for name in SPLITS],
         num_pieces=len(passes.pieces),
+        with_block=with_block,
     )
     return passes.run(write, _sum, "written")
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from common.example_files import BLOCK_COLUMN
 from pipeline.components.arrow_example_gen import staging
 from pipeline.components.arrow_example_gen.split_writers import SplitWriters
 from pipeline.components.arrow_example_gen.splitting.blocks import BlockNumberer, block_keys
@@ -272,7 +273,13 @@ def rows_at_cuts(piece: Piece, cuts: Sequence[Cut], folder: str) -> CutCounts:
 
 
 def write_piece(
-    piece: Piece, plan: Plan, staged: str, *, folders: Sequence[str], num_pieces: int
+    piece: Piece,
+    plan: Plan,
+    staged: str,
+    *,
+    folders: Sequence[str],
+    num_pieces: int,
+    with_block: bool,
 ) -> Ints:
     """Deals the staged rows of a piece and writes them; returns int64 [splits, classes], the rows.
 
@@ -282,6 +289,7 @@ def write_piece(
         staged: The staging folder.
         folders: The folder of each split.
         num_pieces: Number of pieces, for the files' names.
+        with_block: Whether each example gets its block, whose hash is its key.
     """
     written = np.zeros((NUM_SPLITS, 2), np.int64)
     writers = SplitWriters(folders, piece=piece.index, num_pieces=num_pieces)
@@ -293,19 +301,28 @@ def write_piece(
         for label in (0, 1):
             mine = splits[keys.labels == bool(label)]
             written[:, label] = np.bincount(mine[mine >= 0], minlength=NUM_SPLITS)
-        _write_rows(piece, splits, staged, writers)
+        blocks = keys.keys.view(np.int64) if with_block else None
+        _write_rows(piece, splits, blocks, staged, writers)
     writers.close()
     return written
 
 
 def _write_rows(
-    piece: Piece, splits: npt.NDArray[np.int8], staged: str, writers: SplitWriters
+    piece: Piece,
+    splits: npt.NDArray[np.int8],
+    blocks: Ints | None,
+    staged: str,
+    writers: SplitWriters,
 ) -> None:
     start = 0
     for batch in staging.read_rows(staged, piece.index):
         for offset in range(0, batch.num_rows, _WRITE_ROWS):
             part = batch.slice(offset, _WRITE_ROWS)
             mine = splits[start : start + part.num_rows]
+            if blocks is not None:
+                part = part.append_column(
+                    BLOCK_COLUMN, pa.array(blocks[start : start + part.num_rows])
+                )
             for split in range(NUM_SPLITS):
                 writers.write(split, part.filter(pa.array(mine == split)))
             start += part.num_rows

@@ -15,7 +15,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
-from common.example_files import split_files
+from common.example_files import BLOCK_COLUMN, split_files
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.error_analyzer.analysis import (
     Cluster,
@@ -79,8 +79,8 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     ranked = rank_errors(scalars, label, probability, decision, troubles)
     errors = worst(*losses_in_order(ranked))
     labels = scalars.column(label).to_numpy().astype(np.int64)
-    causes = find_causes(scalars, troubles, labels, probability, skip=(label,))
-    clusters = find_clusters(scalars, troubles, errors, skip=(label,))
+    causes = find_causes(scalars, troubles, labels, probability, skip=(label, BLOCK_COLUMN))
+    clusters = find_clusters(scalars, troubles, errors, skip=(label, BLOCK_COLUMN))
     num_by_chance = expected_suspects(probability)
     folder = Path(analysis.uri)
     folder.mkdir(parents=True, exist_ok=True)

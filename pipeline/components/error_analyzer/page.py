@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from common.example_files import BLOCK_COLUMN
 from models.features import FeatureTable
 from pipeline.components.error_analyzer.analysis import Cluster
 from pipeline.components.error_analyzer.causes import Cause
@@ -70,6 +71,7 @@ def render_page(
     """
     listed = ranked.slice(0, _NUM_LISTED).to_pylist()
     own = {"rank", "row", "label", "probability", "decision", "loss", "suspected_label", "troubles"}
+    own.add(BLOCK_COLUMN)
     columns = [column for column in ranked.column_names if column not in own]
     examples = [
         {

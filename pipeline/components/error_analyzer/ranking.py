@@ -23,11 +23,12 @@ def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArr
         model: The SavedModel.
 
     Returns:
-        The table; probabilities float64 `[n]`; decisions int64 `[n]`.
+        The table, with `BLOCK_COLUMN` if the split is by blocks; probabilities float64 `[n]`;
+        decisions int64 `[n]`.
     """
     ask = load_in_session(model, SERVE_EXAMPLES)
     batches, probabilities, decisions = [], [], []
-    for serialised, batch in read_examples(*files):
+    for serialised, batch in read_examples(*files, with_block=True):
         batches.append(pa.Table.from_batches([batch]))
         answer = ask({"examples": serialised})
         probabilities.append(answer["probability"][:, 0])

@@ -205,7 +205,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
             file: The file.
             usual: Usual values of each signal; needed if a slice asks for a trouble.
         """
-        for serialised, batch in read_examples(file):
+        for serialised, batch in read_examples(file, with_block=True):
             count_rows(batch.num_rows, batch.nbytes)
             labels = np.asarray(batch.column(self._label).flatten())
             outputs = {

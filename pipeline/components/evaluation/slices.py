@@ -88,8 +88,8 @@ def group_ids(batch: pa.RecordBatch, column: str) -> NDArray[np.uint64]:
     """
     if batch.schema.get_field_index(column) < 0:
         raise InputError(
-            f"split.column names `{column}`, by which the Evaluator groups examples, but the "
-            "examples do not have it."
+            f"The examples lack the column `{column}`, by which the Evaluator groups them: the "
+            "group or block of the split."
         )
     codes, values = _encode(batch, column)
     texts = ["", *(f"={_plain(value)}" for value in values)]

@@ -11,6 +11,7 @@ from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, ModelEvaluation
 from tfx.utils import path_utils
 
+from common.example_files import BLOCK_COLUMN
 from models.exporting.export import MODEL_INFO_FILE
 from pipeline.components.error_analyzer.component import ERRORS_FILE, ErrorAnalysis
 from pipeline.components.evaluation.measurement import MeasureOptions
@@ -109,6 +110,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
         problems=problems,
         threshold=threshold,
         level=f"{100 * options.confidence:g}",
+        of_group="in one block" if options.group == BLOCK_COLUMN else f"with one {options.group}",
         group=options.group,
         metrics=figures.metric_rows(measured, before),
         has_baseline=before is not None,

@@ -11,6 +11,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from common.errors import InputError
+from common.example_files import BLOCK_COLUMN, read_batches, read_examples, split_files
 from pipeline.column_format import ColumnFormat, CsvLayout
 from pipeline.components.arrow_example_gen.ingest import ingest
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
@@ -257,7 +258,7 @@ def test_a_later_file_in_another_encoding_or_with_another_delimiter_is_refused(t
     first = write_csv(tmp_path / "a.csv", good_rows())
     second = write_csv(tmp_path / "b.csv", ["1,0,300"], header="a,y,Température")
     layout = CsvLayout(encoding="cp1252", delimiter=",")
-    with pytest.raises(InputError, match=r"b\.csv has no column `Température` .* as utf-8"):
+    with pytest.raises(InputError, match=r"b\.csv is UTF-8, and `data.encoding` is cp1252"):
         run(tmp_path, [first, second], layout=layout, required=("y", "Température"))
     second.write_text("a;y\n1;0\n")
     with pytest.raises(InputError, match=r"b\.csv is a single cell .* `y` if .* ';'"):
@@ -315,6 +316,28 @@ def test_blocks_keep_runs_whole_in_every_format_and_however_parquet_is_stored(tm
     for split in SPLITS:
         expected = Counter(read_split(tmp_path / "csv", split))
         assert Counter(read_split(tmp_path / "parquet", split)) == expected
+
+
+def test_each_example_holds_its_block_and_no_other_reader_sees_it(tmp_path):
+    rows = [f"{i},{int(i // 20 % 4 == 0)}" for i in range(1200)]
+    run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], strategy="blocks", block_rows=40)
+    blocks = {}
+    for split in SPLITS:
+        files = split_files(str(tmp_path / "out"), split)
+        for _, batch in read_examples(*files, with_block=True):
+            numbers, keys = (batch.column(n).flatten().to_pylist() for n in ("a", BLOCK_COLUMN))
+            blocks |= dict(zip(numbers, keys, strict=True))
+        assert all(batch.schema.names == ["a", "y"] for batch in read_batches(*files))
+    assert len(blocks) == 1200
+    assert len(set(blocks.values())) == 30
+    whole = [{blocks[row] for row in range(start, start + 20)} for start in range(0, 1200, 20)]
+    assert all(len(found) == 1 for found in whole)
+
+
+def test_a_column_with_the_name_of_the_blocks_is_refused(tmp_path):
+    path = write_csv(tmp_path / "a.csv", ["1,0", "2,1"], header=f"{BLOCK_COLUMN},y")
+    with pytest.raises(InputError, match=f"column `{BLOCK_COLUMN}` of .* Rename or remove it"):
+        run(tmp_path, [path])
 
 
 def test_blocks_end_at_a_file_and_follow_the_rows_order(tmp_path):
