@@ -28,16 +28,21 @@ def clean(faultline, *arguments):
 
 @pytest.fixture(scope="module")
 def cleaned(tmp_path_factory):
-    """Two runs with different models, a dry run, a clean-up and the second run again."""
+    """Runs with different models, a dry run, a clean-up and the last run again.
+
+    The gate compares with the model of the run before them, whose files a clean-up keeps.
+    """
     faultline = Faultline(PROJECT, tmp_path_factory.mktemp("clean") / "cwd")
     write_wells(faultline.cwd, wells_csv())
     other = CONFIG.replace("epochs: 6", "epochs: 7")
+    anchor = run(faultline, CONFIG.replace("epochs: 6", "epochs: 8"))
     first, second = run(faultline, CONFIG), run(faultline, other)
     planned = clean(faultline, "--dry-run")
     there = (faultline.output / "runs" / first["run_id"]).is_dir()
     done = clean(faultline)
     return {
         "faultline": faultline,
+        "anchor": anchor,
         "first": first,
         "second": second,
         "dry_run": (planned, there),
@@ -63,6 +68,10 @@ def test_the_older_run_is_gone_and_still_recorded(cleaned):
     assert first in {run["run_id"] for run in runs}
 
 
+def test_the_anchor_of_comparisons_is_kept(cleaned):
+    assert (cleaned["faultline"].output / "runs" / cleaned["anchor"]["run_id"]).is_dir()
+
+
 def test_an_unchanged_run_finds_everything_in_the_cache(cleaned):
     ran = {name for name, state in states(cleaned["again"]).items() if state != "cached"}
     assert all(name.endswith("Resolver") for name in ran), ran
@@ -70,7 +79,7 @@ def test_an_unchanged_run_finds_everything_in_the_cache(cleaned):
 
 
 def test_served_versions_are_untouched(cleaned):
-    pushed = {cleaned[key]["pushed_version"] for key in ("first", "second")} - {None}
+    pushed = {cleaned[key]["pushed_version"] for key in ("anchor", "first", "second")} - {None}
     assert {path.name for path in cleaned["faultline"].versions()} == pushed
 
 
