@@ -99,7 +99,7 @@ def test_a_day_in_another_format_gets_the_same_answers(plant, pushed):
 
 
 def _predict(plant: Faultline, data: str) -> pd.DataFrame:
-    folder = f"out-{data}"
+    folder = f"out-{data.rpartition('.')[2]}"
     config = ("--config", "configs/pump.yaml")
     done = plant("predict", data, *config, "--batch", "--output-file", folder)
     assert done.code == 0, done.out + done.err
