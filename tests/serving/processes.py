@@ -154,5 +154,5 @@ def predict_request(model: str, *x: float) -> PredictRequest:
     """Returns a Predict request with an input `x` of floats."""
     request = PredictRequest()
     request.model_spec.name = model
-    fill_proto(request.inputs["x"], np.float32(x))
+    fill_proto(request.inputs["x"], np.array(x, np.float32))
     return request
