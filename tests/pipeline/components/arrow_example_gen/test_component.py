@@ -105,7 +105,7 @@ def test_the_driver_takes_the_latest_span_and_the_cache_follows_the_data(tmp_pat
     assert first.state == runner.StepState.RAN
     assert properties_of(first)["span"] == 2
     assert properties_of(first)["num_rows"] == 100
-    assert properties_of(first)["num_positives_train"] == 15
+    assert properties_of(first)["num_positives_train"] == 37
 
     component = arrow_example_gen(tmp_path, "span-{SPAN}/*.csv")
     again = run_pipeline(tmp_path, component, run_id="run-2")
@@ -141,8 +141,8 @@ def test_the_cache_follows_the_content_whatever_the_times_say(tmp_path):
     assert (file.stat().st_size, file.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
     run(3)
     ran, cached = runner.StepState.RAN, runner.StepState.CACHED
-    # 20 and 21 positives, of which 75 % are for train: 15, and 15.75 rounded to 16.
-    assert (states, positives) == ([ran, cached, ran], [15, 15, 16])
+    # 75 % of 50 rows of each class are 37.5: train gets 37 positives and 38 others. Of 51: 38.25.
+    assert (states, positives) == ([ran, cached, ran], [37, 37, 38])
 
 
 def test_of_a_window_the_newest_span_is_read(tmp_path):
