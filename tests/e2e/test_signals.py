@@ -63,6 +63,14 @@ def _stop(faultline: Faultline, step: str, number: int, *, delay_s: float = 0.0)
     return Stop(process.returncode, err, out, summary, len(faultline.versions()))
 
 
+@pytest.fixture(autouse=True)
+def _signals_end_processes():
+    """Runs do not inherit an ignored SIGHUP, which tests under `nohup` have."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture(scope="module")
 def faultline(tmp_path_factory) -> Faultline:
     faultline = Faultline(PROJECT, tmp_path_factory.mktemp("signals") / "work")
