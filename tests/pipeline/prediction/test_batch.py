@@ -82,7 +82,7 @@ def test_a_signal_of_the_wrong_length_ends_a_batch_by_row(pushed, config, tmp_pa
     data = write_parquet(tmp_path / "data.parquet", [ROWS[0], ROWS[1] | {"wave": [1.0]}])
     done = predict(data, config, "--batch", "--output", pushed, "--output-file", tmp_path / "batch")
     assert done.exit_code == 2
-    assert "row 2, column `wave`: found 1 values" in done.output
+    assert "row 2, column `wave`: found 1 value" in done.output
     assert not (tmp_path / "batch").exists()
 
 

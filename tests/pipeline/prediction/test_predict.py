@@ -143,7 +143,7 @@ def test_a_signal_of_the_wrong_length_is_named_by_file_and_row(server, config, t
     data = write_parquet(tmp_path / "data.parquet", [ROWS[0], ROWS[1] | {"wave": [1.0]}])
     done = predict(data, config, "--server", server["grpc"], "--output-file", tmp_path / "o.csv")
     assert done.exit_code == 2
-    assert "data.parquet, row 2, column `wave`: found 1 values, expected a list of 3" in done.output
+    assert "data.parquet, row 2, column `wave`: found 1 value, expected a list of 3" in done.output
     assert not (tmp_path / "o.csv").exists()
 
 

@@ -129,7 +129,7 @@ def test_serialised_examples_by_a_signature_that_takes_them(address):
 
 def test_unencodable_rows_are_refused_by_the_client(address):
     with Client(address, model="mixed") as client:
-        with pytest.raises(RowError, match=r"Row 1 .*column `f`: found 1 values, expected a list"):
+        with pytest.raises(RowError, match=r"Row 1 .*column `f`: found 1 value, expected a list"):
             client.predict([ROWS[0], ROWS[1] | {"f": [1.0]}])
         with pytest.raises(
             InputMismatchError, match="The model needs `f`, `flag`, `i32`, `i64`, `text`, which"

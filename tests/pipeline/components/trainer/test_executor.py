@@ -29,7 +29,7 @@ def test_a_model_that_corrects_what_was_recorded_passes(tmp_path):
 
 def test_a_model_that_corrects_the_nominal_rate_is_refused(tmp_path):
     shift = {"by": None, "strata": {}, "rest": math.log(0.1)}
-    with pytest.raises(ValueError, match=r"adds -2.302585 .* asks for -2.207275"):
+    with pytest.raises(ValueError, match=r"adds -2.302585 .* requires -2.207275"):
         check_export(_export(tmp_path, shift), RECORD)
 
 
