@@ -3,7 +3,7 @@
 import csv
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,16 @@ def _surroundings(faultline: Faultline) -> dict[str, set[str]]:
     return {"work": work} | {folder.name: listing(folder) for folder in folders}
 
 
-def _run(faultline: Faultline, *options: str, program: str = "faultline.py") -> Run:
+def _run(
+    faultline: Faultline,
+    *options: str,
+    program: str = "faultline.py",
+    codes: Collection[int] = (0,),
+) -> Run:
     command = ["run"] if program == "faultline.py" else []
     before = _surroundings(faultline)
     done = faultline(*command, "--config", "wells.yaml", *options, program=program)
-    assert done.code == 0, done.err + faultline.last_log()
+    assert done.code in codes, done.err + faultline.last_log()
     newest = max((faultline.output / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     summary = json.loads((newest / "summary.json").read_text())
     return Run(done, summary, before, _surroundings(faultline))
@@ -140,7 +145,8 @@ def preprocessing_edited(faultline, network_edited) -> Run:
 @pytest.fixture(scope="module")
 def data_changed(faultline, preprocessing_edited) -> Run:
     write_wells(faultline.cwd, wells_csv(880))
-    return _run(faultline)
+    # 22 faults are too few to compare two models closely: the verdict may be inconclusive.
+    return _run(faultline, codes=(0, 3))
 
 
 def test_a_first_run_pushes_a_model_and_leaves_a_summary(faultline, first, pushed):
