@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_MESSAGE_BYTES = 2**31 - 1
-# The end of the grace that is left to unload the models, and to end the gRPC server.
+# The time to unload the models, at the end of the grace at the latest, and to end the gRPC server.
 _UNLOADING_S = 1.0
 _LAST_ANSWERS_S = 0.2
 _EXIT_FAILURE = 255
@@ -59,11 +59,13 @@ class ModelServer:
     Attributes:
         grpc_port: Port of gRPC; 0 before the server listens.
         rest_port: Port of REST; 0 without REST.
+        is_idle: Whether all requests and loads had ended at the end of the last `stop`.
     """
 
     def __init__(self, options: ServerOptions) -> None:
         self.grpc_port = 0
         self.rest_port = 0
+        self.is_idle = True
         self._options = options
         self._stopped = threading.Event()
         self._config_poller: threading.Thread | None = None
@@ -103,8 +105,8 @@ class ModelServer:
         It takes `grace` seconds at most.
 
         Returns:
-            Whether all requests ended. The threads of those that did not keep the interpreter from
-            exiting: only `os._exit` ends the process.
+            Whether all requests and loads ended. The threads of those that did not keep the
+            interpreter from exiting: only `os._exit` ends the process.
         """
         end_s = time.monotonic() + self._options.grace
         self._stopped.set()
@@ -116,10 +118,11 @@ class ModelServer:
             self._rest.close_door()
         is_idle = self._finish_requests(end_s - min(_UNLOADING_S, self._options.grace / 4))
         if self._manager is not None:
-            self._manager.stop(_left(end_s))
+            is_idle &= self._manager.stop(_left(end_s), unloading_s=_UNLOADING_S)
         if self._config_poller is not None:
             self._config_poller.join(_left(end_s))
         self._health = self._admission = self._rest = self._grpc = self._manager = None
+        self.is_idle = is_idle
         return is_idle
 
     def _finish_requests(self, end_s: float) -> bool:
@@ -269,12 +272,15 @@ def main(arguments: list[str] | None = None) -> int:
         "TF_CPP_MIN_LOG_LEVEL", "1"
     )  # no start-up messages of TensorFlow's libraries
     try:
-        with _stopped_by_signals(options.grace) as is_stopped, ModelServer(options):
+        server = ModelServer(options)
+        with _stopped_by_signals(options.grace) as is_stopped, server:
             settle_process()
             while not is_stopped():
                 time.sleep(1)  # a signal ends it
     except KeyboardInterrupt:
         logger.info("Stopped")
+        if not server.is_idle:
+            os._exit(0)  # Python would wait for the threads of runs that do not end
     except ServingError as error:
         text = f"Failed to start server. Error: {error.code.name}: {error.message}\n"
         sys.stderr.write(text)

@@ -76,11 +76,14 @@ class VersionLoader:
         with self._registry.changed:
             return list(self._workers.values())
 
-    def unload_all(self, grace_s: float) -> None:
+    def unload_all(self, grace_s: float) -> bool:
         """Unloads every version; call it once no thread loads any more.
 
         Args:
             grace_s: Seconds that requests in progress get to finish.
+
+        Returns:
+            Whether all versions were unloaded.
         """
         with self._registry.changed:
             for name in self._registry.versions:
@@ -93,6 +96,7 @@ class VersionLoader:
         deadline = time.monotonic() + grace_s
         for thread in unloads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in unloads)
 
     def _start_worker(self, name: str) -> None:
         is_idle = self._registry.is_stopping or self._next(name) is None

@@ -124,11 +124,15 @@ class VersionManager:
             self._wait_until_ready(added, "servable(s)" if is_first else "model(s)")
         check_request_logging(config)
 
-    def stop(self, grace_s: float = 30.0) -> None:
+    def stop(self, grace_s: float = 30.0, *, unloading_s: float = math.inf) -> bool:
         """Unloads everything; versions that are still in use at the end of the grace stay loaded.
 
         Args:
             grace_s: Seconds that loads and requests in progress get to finish.
+            unloading_s: Maximum number of these seconds that requests get, after the loads.
+
+        Returns:
+            Whether all loads ended and all versions were unloaded.
         """
         end_s = time.monotonic() + grace_s
         with self._registry.changed:
@@ -138,7 +142,8 @@ class VersionManager:
         for thread in threads:
             if thread.ident is not None:
                 thread.join(max(0.0, end_s - time.monotonic()))
-        self._loader.unload_all(max(0.0, end_s - time.monotonic()))
+        is_unloaded = self._loader.unload_all(min(unloading_s, max(0.0, end_s - time.monotonic())))
+        return is_unloaded and not any(thread.is_alive() for thread in threads)
 
     def _wait_until_ready(self, names: Iterable[str], what: str) -> None:
         registry = self._registry

@@ -1,6 +1,9 @@
 """Admission of gRPC calls to the threads that they share."""
 
+import itertools
+import math
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +11,7 @@ from contextlib import contextmanager
 import grpc
 
 from serving.errors import ServingError
+from serving.runtime.deadlines import deadline
 
 
 class Admission:
@@ -21,7 +25,8 @@ class Admission:
         self._num_threads = num_threads
         self._changed = threading.Condition()
         self._calls: Counter[str] = Counter()
-        self._num_calls = 0
+        self._deadlines: dict[int, float] = {}  # of the calls in progress
+        self._numbers = itertools.count()
         self._is_open = True
 
     @contextmanager
@@ -34,7 +39,8 @@ class Admission:
         with self._changed:
             self._check(model)
             self._calls[model] += 1
-            self._num_calls += 1
+            number = next(self._numbers)
+            self._deadlines[number] = deadline()
         try:
             yield
         finally:
@@ -42,15 +48,15 @@ class Admission:
                 self._calls[model] -= 1
                 if not self._calls[model]:
                     del self._calls[model]
-                self._num_calls -= 1
-                if not self._num_calls and not self._is_open:
+                del self._deadlines[number]
+                if not self._is_open:
                     self._changed.notify_all()
 
     def _check(self, model: str) -> None:
         text = ""
         if not self._is_open:
             text = "The server is stopping"
-        elif self._calls[model] >= (num_free := self._num_threads - self._num_calls):
+        elif self._calls[model] >= (num_free := self._num_threads - len(self._deadlines)):
             num_calls = self._calls[model]
             text = f"Calls of model {model} in progress: {num_calls}; free threads: {num_free}"
         if text:
@@ -62,6 +68,18 @@ class Admission:
             self._is_open = False
 
     def wait_until_idle(self, timeout_s: float) -> bool:
-        """Returns whether the calls in progress end within so many seconds."""
+        """Waits for the calls in progress, except those past their deadlines.
+
+        Nobody waits for the answer of such a call, and TensorFlow may be unable to end its run.
+
+        Returns:
+            Whether all calls ended within so many seconds.
+        """
+        end_s = time.monotonic() + timeout_s
         with self._changed:
-            return self._changed.wait_for(lambda: not self._num_calls, timeout_s)
+            while (wait_s := min(end_s, self._last_deadline()) - time.monotonic()) > 0:
+                self._changed.wait(wait_s)
+            return not self._deadlines
+
+    def _last_deadline(self) -> float:
+        return max(self._deadlines.values(), default=-math.inf)

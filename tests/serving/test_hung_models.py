@@ -186,6 +186,26 @@ class TestStop:
             expected = (503, b'{\n    "error": "The server is stopping"\n}')
             assert [future.result(10) for future in futures] == [expected] * 3
 
+    @pytest.mark.parametrize("mode", ["alone", "batching"])
+    def test_a_run_that_ignores_its_deadline_does_not_hold_up_the_stop(self, flags, mode):
+        # A queue of TensorFlow finds a waiting run by the address of its cancellation manager,
+        # which is on the stack of the run's thread. While another run waits in front, an entry
+        # that has timed out stays in the queue and hides the next run of the same thread.
+        with running(*flags[mode], "--grace=20") as server, server.channel() as channel:
+            call = predict_call(channel)
+            in_front = call.future(predict_request("hanging", -1), timeout=4)
+            time.sleep(0.3)
+            for _ in range(3):
+                with pytest.raises(grpc.RpcError) as caught:
+                    call(predict_request("hanging", -1), timeout=0.5)
+                assert caught.value.code() in {
+                    grpc.StatusCode.DEADLINE_EXCEEDED,
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,  # the hung runs hold all batch slots
+                }
+            assert in_front.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert server.stop() < 4
+            assert server.process.returncode == 0
+
     def test_a_signal_while_a_model_hangs_in_its_start_ends_the_process(self, bases, tmp_path):
         # A pipe in place of the graph: the load waits for a writer for ever.
         (tmp_path / "pipe" / "1").mkdir(parents=True)

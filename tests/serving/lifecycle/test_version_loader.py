@@ -123,7 +123,7 @@ def test_unloading_waits_for_requests_no_longer_than_the_grace(registry, loader,
     wait_until_idle(versions)
     registry.is_stopping = True
     with registry.acquire("half"):
-        versions.unload_all(0.01)
+        assert not versions.unload_all(0.01)
         assert states(registry) == {1: "UNLOADING"}
         assert not loader.loaded[0].closed
     wait_for(lambda: states(registry) == {1: "END"})

@@ -1,6 +1,7 @@
 """The share of the threads that calls of one model may hold."""
 
 import threading
+import time
 from contextlib import ExitStack
 
 import grpc
@@ -8,6 +9,7 @@ import pytest
 
 from serving.errors import ServingError
 from serving.runtime.admission import Admission
+from serving.runtime.deadlines import deadline_at
 
 
 def num_admitted(admission: Admission, model: str, holding: ExitStack) -> int:
@@ -63,3 +65,19 @@ def test_a_closed_admission_refuses_all_and_waits_for_those_in_progress():
         waiting.start()
     waiting.join(10)
     assert idle == [True]
+
+
+def test_calls_past_their_deadlines_are_not_waited_for():
+    admission = Admission(10)
+    started_s = time.monotonic()
+    with (
+        deadline_at(started_s + 0.1),
+        admission.admit("hung"),
+        deadline_at(started_s + 0.3),
+        admission.admit("hung"),
+    ):
+        admission.close()
+        # Both calls are still in progress, the second one past its deadline after 0.3 s.
+        assert not admission.wait_until_idle(10)
+        assert 0.3 <= time.monotonic() - started_s < 5
+    assert admission.wait_until_idle(0)
