@@ -173,10 +173,10 @@ class ModelServer:
         server = grpc.server(
             ThreadPoolExecutor(options.grpc_max_threads or NUM_THREADS, thread_name_prefix="grpc"),
             options=[
+                *options.grpc_arguments,  # of two values of an argument, gRPC takes the first
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),  # a port already in use is an error
-                *options.grpc_arguments,
             ],
         )
         admission = add_services(

@@ -58,6 +58,22 @@ def test_a_server_in_this_process_answers_on_a_free_port(half):
         pass
 
 
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+def test_a_channel_argument_bounds_messages_as_they_are_once_unpacked(half, compression):
+    bounded = replace(half, grpc_channel_arguments="grpc.max_receive_message_length=1000000")
+    request = PredictRequest()
+    request.model_spec.name = "half"
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(np.zeros(500_000, np.float32)))  # 2 MB
+    with (
+        ModelServer(bounded) as server,
+        grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
+    ):
+        with pytest.raises(grpc.RpcError, match="larger than max") as caught:
+            PredictionServiceStub(channel).Predict(request, timeout=20, compression=compression)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert ask(server.grpc_port, "half", [2]) == [4.0]
+
+
 def test_a_config_file_lists_models_with_versions_and_labels(models, tmp_path):
     file = tmp_path / "models.config"
     text = f"""model_config_list {{
