@@ -1,4 +1,6 @@
-"""Property names that components write and commands read; needs no TensorFlow."""
+"""Property and column names that components write and commands read; needs no TensorFlow."""
+
+from common.example_files import BLOCK_COLUMN
 
 # A metric, beside TFMA's own.
 COST = "expected_cost"
@@ -28,3 +30,13 @@ WITHDRAWN_DIGEST = "withdrawn_digest"
 WITHDRAWN_VERSION = "withdrawn_version"
 # How the files of an artifact differ from those that its step published.
 DAMAGE = "damage"
+
+
+def group_column(strategy: str | None, column: str | None) -> str | None:
+    """Returns the column by which a split's examples depend on each other: its group or block.
+
+    Args:
+        strategy: The strategy of the split.
+        column: The column of the split.
+    """
+    return {"group": column, "blocks": BLOCK_COLUMN}.get(strategy or "")

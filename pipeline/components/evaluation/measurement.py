@@ -10,7 +10,6 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from common.config_values import JsonValue
-from common.example_files import BLOCK_COLUMN
 from measuring.answers import Answers, in_order, num_units
 from measuring.bootstrap import (
     BRIER,
@@ -42,6 +41,7 @@ from pipeline.components.evaluation.eval_config import (
     DECISION,
     PROBABILITY,
 )
+from pipeline.components.names import group_column
 from pipeline.config import Config
 
 # Counts of decisions in which the candidate differs from the baseline.
@@ -78,16 +78,6 @@ def measure_options(config: Config) -> MeasureOptions:
     """Returns the options of a use case."""
     group = group_column(config.split.strategy, config.split.column)
     return MeasureOptions(confidence=config.evaluation.confidence, cost=config.cost, group=group)
-
-
-def group_column(strategy: str | None, column: str | None) -> str | None:
-    """Returns the column by which a split's examples depend on each other: its group or block.
-
-    Args:
-        strategy: The strategy of the split.
-        column: The column of the split.
-    """
-    return {"group": column, "blocks": BLOCK_COLUMN}.get(strategy or "")
 
 
 @dataclass(frozen=True)

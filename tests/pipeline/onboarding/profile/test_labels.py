@@ -39,7 +39,7 @@ def test_the_user_may_name_it_in_any_spelling():
         ({"a": 50, "b": 30}, "z", "never has the value `z`"),
         ({str(n / 7): 10 for n in range(40)}, None, "appears to be a measurement"),
         ({"0": 86, "1": 14}, None, "at least 15 and 3"),
-        ({"0": 3, "1": 15}, None, "There are 18 examples"),
+        ({"0": 3, "1": 15}, "1", "There are 18 examples"),
     ],
 )
 def test_a_label_that_cannot_be_used_is_refused(classes, positive, expected):
