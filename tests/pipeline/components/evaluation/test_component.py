@@ -329,7 +329,7 @@ def test_examples_of_one_group_are_no_independent_witnesses(tmp_path, inputs):
     assert areas["hour"][0] < areas[None][0] - 0.1
     assert areas["hour"][1] > areas[None][1]
     options = MeasureOptions(group="no_such")
-    with pytest.raises(InputError, match=r"split.column names `no_such`"):
+    with pytest.raises(InputError, match=r"examples lack the column `no_such`"):
         evaluate(Executor, tmp_path / "absent", use_case(), options=options, **models)
 
 
