@@ -85,21 +85,21 @@ def worst(losses: Floats, wrong: Flags) -> Flags:
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """Errors with a common factor.
+class CommonFactor:
+    """A group of examples with another number of errors, or of faults, than expected.
 
     Attributes:
-        part: The common factor, as a slice of the Evaluator and the gate.
-        errors: Number of errors with the factor.
-        size: Number of examples with the factor.
-        expected: Errors expected by chance.
-        p_value: One-sided, exact, multiplied by the number of factors tested (Bonferroni), at most
-            1.
-        members: `[n]`, which examples have the factor.
+        part: What the examples have in common, as a slice of the Evaluator and the gate.
+        observed: Number of errors or faults in the group.
+        size: Number of examples in the group.
+        expected: Errors expected by chance, or faults that the recalibrated model expects.
+        p_value: Exact, multiplied by the number of factors tested (Bonferroni), at most 1;
+            one-sided for errors, two-sided for faults.
+        members: `[n]`, which examples belong to the group.
     """
 
     part: SlicePart
-    errors: int
+    observed: int
     size: int
     expected: float
     p_value: float
@@ -113,7 +113,7 @@ class Cluster:
 
 def find_clusters(
     table: pa.Table, troubles: Mapping[str, Flags], errors: Flags, *, skip: Sequence[str]
-) -> list[Cluster]:
+) -> list[CommonFactor]:
     """Returns the common factors of errors beyond chance, the least likely first.
 
     The number of errors among the examples with a value is hypergeometric if the value has nothing
@@ -135,7 +135,7 @@ def find_clusters(
         p_value = float(stats.hypergeom.sf(hits - 1, num, num_errors, size)) * len(candidates)
         if p_value < SIGNIFICANCE:
             expected = num_errors * size / num
-            clusters.append(Cluster(part, hits, size, expected, p_value, members))
+            clusters.append(CommonFactor(part, hits, size, expected, p_value, members))
     return sorted(clusters, key=lambda cluster: cluster.p_value)
 
 

@@ -1,7 +1,6 @@
 """Shared causes: groups of examples in which the model's probabilities are wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -12,40 +11,13 @@ from models.probabilities.firth import fit_firth
 from pipeline.components.error_analyzer.analysis import (
     SIGNIFICANCE,
     SMALLEST,
+    CommonFactor,
     Flags,
     Floats,
     candidate_groups,
 )
-from pipeline.slicing import SlicePart
 
 _SMALLEST_SPREAD = 1e-9
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A group with more or fewer faults than the model expects of it.
-
-    Attributes:
-        part: The common factor, as a slice of the Evaluator and the gate.
-        faults: Number of examples of the group with label 1.
-        size: Number of examples of the group.
-        expected: Faults that the recalibrated model expects among them.
-        p_value: Two-sided, exact, multiplied by the number of factors tested (Bonferroni), at most
-            1.
-        members: `[n]`, which examples belong to the group.
-    """
-
-    part: SlicePart
-    faults: int
-    size: int
-    expected: float
-    p_value: float
-    members: Flags = field(compare=False, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The common factor as text."""
-        return self.part.words
 
 
 def find_causes(
@@ -55,7 +27,7 @@ def find_causes(
     probability: Floats,
     *,
     skip: Sequence[str],
-) -> list[Cause]:
+) -> list[CommonFactor]:
     """Returns the groups whose number of faults the model does not expect, the least likely first.
 
     The model's logits are first recalibrated on these examples, so that an error of all its
@@ -79,7 +51,7 @@ def find_causes(
         p_value = min(1.0, p_value * len(candidates))
         if p_value < SIGNIFICANCE:
             faults, size = int(labels[members].sum()), int(members.sum())
-            causes.append(Cause(part, faults, size, mean, p_value, members))
+            causes.append(CommonFactor(part, faults, size, mean, p_value, members))
     return sorted(causes, key=lambda cause: cause.p_value)
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +17,13 @@ from tfx.utils import path_utils
 from common.example_files import BLOCK_COLUMN, split_files
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.error_analyzer.analysis import (
-    Cluster,
+    CommonFactor,
     expected_suspects,
     find_clusters,
     scalar_columns,
     worst,
 )
-from pipeline.components.error_analyzer.causes import Cause, find_causes
+from pipeline.components.error_analyzer.causes import find_causes
 from pipeline.components.error_analyzer.page import NUM_PLOTS, Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
 from pipeline.components.error_analyzer.watching import watch_yaml
@@ -34,7 +33,6 @@ from pipeline.components.recording_troubles.finding import (
     signal_values,
 )
 
-Watched = TypeVar("Watched", Cause, Cluster)
 ERRORS_FILE, PAGE_FILE = "errors.parquet", "errors.html"
 
 
@@ -87,7 +85,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     pq.write_table(ranked, folder / ERRORS_FILE)
     asked = json.loads(bars)
 
-    def watched(groups: Sequence[Watched]) -> list[tuple[Watched, str]]:
+    def watched(groups: Sequence[CommonFactor]) -> list[tuple[CommonFactor, str]]:
         return [(one, watch_yaml(one, labels, probability, decision, asked)) for one in groups]
 
     page = render_page(

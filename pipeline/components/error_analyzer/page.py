@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from common.example_files import BLOCK_COLUMN
 from models.features import FeatureTable
-from pipeline.components.error_analyzer.analysis import Cluster
-from pipeline.components.error_analyzer.causes import Cause
+from pipeline.components.error_analyzer.analysis import CommonFactor
 from pipeline.components.pages.layout import render, seconds, titled, value_text, with_unit
 from pipeline.components.recording_troubles.finding import TROUBLES
 
@@ -46,8 +45,8 @@ class Findings:
         expected_suspected: Labels that would be suspected if all were right.
     """
 
-    causes: Sequence[tuple[Cause, str]]
-    hard: Sequence[tuple[Cluster, str]]
+    causes: Sequence[tuple[CommonFactor, str]]
+    hard: Sequence[tuple[CommonFactor, str]]
     num_errors: int
     expected_suspected: float
 

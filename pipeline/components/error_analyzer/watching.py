@@ -7,15 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measuring.intervals import proportion_interval
-from pipeline.components.error_analyzer.analysis import Cluster, Flags, Floats
-from pipeline.components.error_analyzer.causes import Cause
+from pipeline.components.error_analyzer.analysis import CommonFactor, Flags, Floats
 
 _FEWEST, _MOST = 0.01, 0.99
 _CONFIDENCE = 0.95
 
 
 def watch_yaml(
-    cluster: Cluster | Cause,
+    cluster: CommonFactor,
     labels: NDArray[np.int64],
     probability: Floats,
     decision: NDArray[np.int64],

@@ -74,7 +74,7 @@ def test_what_errors_share_beyond_chance_is_named_with_its_counts():
 
     [cluster] = find_clusters(table, {}, errors, skip=("label",))
 
-    assert (cluster.name, cluster.errors) == ("maker = b", 25)
+    assert (cluster.name, cluster.observed) == ("maker = b", 25)
     assert cluster.part == SlicePart(column="maker", value="b")
     assert cluster.size == (maker == "b").sum()
     assert cluster.expected == pytest.approx(28 * cluster.size / 600)

@@ -60,7 +60,7 @@ def test_a_value_with_more_faults_than_expected_is_a_cause_with_its_counts():
     cause = find_causes(table, {}, labels, probability, skip=("y",))[0]
 
     assert cause.part == SlicePart(column="maker", value="b")
-    assert (cause.faults, cause.size) == (labels[maker == "b"].sum(), (maker == "b").sum())
+    assert (cause.observed, cause.size) == (labels[maker == "b"].sum(), (maker == "b").sum())
     # All probabilities are equal, so the 113 faults are expected in proportion to the rows.
     assert cause.expected == pytest.approx(labels.sum() * cause.size / 800)
 

@@ -6,8 +6,7 @@ import pyarrow as pa
 import pytest
 
 from models.features import Numeric
-from pipeline.components.error_analyzer.analysis import Cluster
-from pipeline.components.error_analyzer.causes import Cause
+from pipeline.components.error_analyzer.analysis import CommonFactor
 from pipeline.components.error_analyzer.page import Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import rank_errors
 from pipeline.publishing.publish import publish_page
@@ -18,8 +17,8 @@ from tests.pipeline.publishing.stamps import STAMP
 
 PART = SlicePart(column="maker", value="<b>x</b>")
 YAML = 'gate:\n  slices:\n    - columns: [{column: maker, value: "<b>x</b>"}]\n'
-CLUSTERS = [(Cluster(PART, 3, 4, 0.5, 0.001, np.ones(3, bool)), YAML)]
-CAUSES = [(Cause(SlicePart(trouble="noise"), 2, 3, 0.4, 0.01, np.ones(3, bool)), YAML)]
+CLUSTERS = [(CommonFactor(PART, 3, 4, 0.5, 0.001, np.ones(3, bool)), YAML)]
+CAUSES = [(CommonFactor(SlicePart(trouble="noise"), 2, 3, 0.4, 0.01, np.ones(3, bool)), YAML)]
 FINDINGS = Findings(causes=CAUSES, hard=CLUSTERS, num_errors=3, expected_suspected=1.25)
 NOTHING = Findings(causes=[], hard=[], num_errors=3, expected_suspected=0.0)
 SIGNALS = {
