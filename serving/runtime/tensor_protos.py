@@ -211,13 +211,8 @@ def fill_proto(proto: TensorProto, array: NDArray[Any]) -> None:
     Raises:
         TypeError: No proto can hold the array's type.
     """
-    enum = TYPE_ENUMS.get(array.dtype)
-    if enum is None:
-        raise TypeError(f"no tensor of type {array.dtype}")
-    proto.dtype = enum
-    for size in array.shape:
-        proto.tensor_shape.dim.add().size = size
-    field = _TYPES[enum][1]
+    _fill_type_and_shape(proto, array)
+    field = _TYPES[proto.dtype][1]
     getattr(proto, field).extend(_LISTS.get(field, _plain)(array.reshape(-1)))
 
 
@@ -227,18 +222,22 @@ def fill_content(proto: TensorProto, array: NDArray[Any]) -> None:
     Raises:
         TypeError: No proto can hold the array's type.
     """
-    enum = TYPE_ENUMS.get(array.dtype)
-    if enum is None:
-        raise TypeError(f"no tensor of type {array.dtype}")
-    proto.dtype = enum
-    for size in array.shape:
-        proto.tensor_shape.dim.add().size = size
+    _fill_type_and_shape(proto, array)
     if array.dtype.hasobject:
         texts = _texts(array.reshape(-1))
         lengths = (_encode_varint(len(text)) for text in texts)
         proto.tensor_content = b"".join((*lengths, *texts))
     else:
         proto.tensor_content = array.tobytes()
+
+
+def _fill_type_and_shape(proto: TensorProto, array: NDArray[Any]) -> None:
+    enum = TYPE_ENUMS.get(array.dtype)
+    if enum is None:
+        raise TypeError(f"no tensor of type {array.dtype}")
+    proto.dtype = enum
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
 
 
 def _encode_varint(value: int) -> bytes:

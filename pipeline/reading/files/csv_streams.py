@@ -110,7 +110,8 @@ def open_piece(piece: Piece) -> IO[bytes]:
         return io.BufferedReader(_Chain([mark, stream]))
     encoding = piece.layout.encoding
     with open_stream(piece.path) as stream:
-        head = stream.read(_HEAD_BYTES)
+        # A mark has up to four bytes; only text of a code page is compared with UTF-8.
+        head = stream.read(4 if is_utf8(encoding) else _HEAD_BYTES)
     marked = encoding_of_mark(head)
     if marked is not None and not same_family(marked, encoding):
         raise InputError(
