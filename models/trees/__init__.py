@@ -1,0 +1,1 @@
+"""Gradient-boosted trees: their inputs, their training, and their predictions in a graph."""
