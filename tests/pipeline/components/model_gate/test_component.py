@@ -11,7 +11,7 @@ from tfx.types.standard_artifacts import Model, ModelBlessing, ModelEvaluation
 
 from measuring.answers import make_answers
 from models.features import Numeric
-from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, make_eval_config
+from pipeline.components.evaluation.eval_config import ANCHOR, BASELINE, CANDIDATE, make_eval_config
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.slices import OVERALL
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
@@ -44,15 +44,21 @@ def judged(folder, gate=None, **noises: float):
     config = tfma.utils.update_eval_config_with_defaults(
         make_eval_config(CONFIG), has_baseline=BASELINE in noises, rubber_stamp=True
     )
+    if ANCHOR in noises:
+        anchor = config.model_specs.add()
+        anchor.CopyFrom(config.model_specs[0])
+        anchor.name, anchor.is_baseline = ANCHOR, False
     names = {name: name if BASELINE in noises else "" for name in noises}
     answers = make_answers(LABELS, {names[name]: answer(noise) for name, noise in noises.items()})
     write_metrics(evaluation.uri, {OVERALL: answers}, MeasureOptions())
     write_config(evaluation.uri, config, examples="", models=dict.fromkeys(names.values(), ""))
-    before = Model()
+    before, since = Model(), [ModelBlessing() for _ in range(3)]
     before.uri, before.id = str(folder / "before"), 5
+    since[0].set_string_custom_property("evaluated_in", "run-1")
     ModelGate.EXECUTOR_SPEC.executor_class().Do(
         {"evaluation": [evaluation], "model": [model]}
-        | ({"baseline_model": [before]} if BASELINE in noises else {}),
+        | ({"baseline_model": [before]} if BASELINE in noises else {})
+        | ({"anchor_blessings": since} if ANCHOR in noises else {}),
         {"blessing": [blessing]},
         {
             "terms": Terms(gate=gate or Gate()).to_json(),
@@ -97,3 +103,14 @@ def test_verdict_reasons_and_metrics_are_on_the_blessing(tmp_path):
     # scikit-learn adds up the gains in recall, which rounds.
     assert (metrics["num_examples"], before["pr_auc"]) == (100, pytest.approx(1, abs=1e-12))
     assert metrics["pr_auc"] < 1
+
+
+def test_a_model_that_is_as_good_as_the_last_is_judged_against_the_anchor_too(tmp_path):
+    blessing = judged(tmp_path, **{CANDIDATE: 0.5, BASELINE: 0.5, ANCHOR: 0.1})
+    reasons = json.loads(blessing.get_string_custom_property("reasons"))
+    texts = {reason["text"]: reason["verdict"] for reason in reasons}
+    last = next(text for text in texts if "of the model blessed before: +0.000" in text)
+    anchor = next(text for text in texts if "of the anchor, since run-1: -0." in text)
+    assert "in 3 models" in anchor
+    assert (texts[last], texts[anchor]) == ("BLESSED", "INCONCLUSIVE")
+    assert blessing.get_string_custom_property("verdict") == "INCONCLUSIVE"
