@@ -37,6 +37,7 @@ from serving.inference.predict import (
 )
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
+from serving.options import ServerOptions
 from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
@@ -46,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 # A request holds a thread from its first byte on, so slow clients hold many. Threads are created
 # on demand.
-NUM_THREADS = 1000
+_NUM_THREADS = 1000
 _MAX_MESSAGE_BYTES = 1024
 _NO_DEADLINE_S = 1e9  # gRPC stands for no deadline by hundreds of years
 # Calls that never wait for a model have threads of their own, and so have reloads.
@@ -429,29 +430,28 @@ def _cut(message: str) -> str:
 
 def add_services(
     server: grpc.Server,
+    options: ServerOptions,
     *,
     servables: Servables,
     manager: ModelManager,
     metrics: Metrics,
-    as_content: bool = False,
-    reload_folder: str = "",
 ) -> Admission:
     """Adds PredictionService and ModelService to a server.
 
     Args:
-        server: A server that is not started yet.
+        server: A server that is not started yet, with `num_threads` threads.
+        options: The flags of the server.
         servables: The versions that answer.
         manager: The states of the models, and their config.
         metrics: Counts the requests.
-        as_content: Whether Predict answers with `tensor_content`.
-        reload_folder: Folder that must hold the base paths of a reload; empty allows all.
 
     Returns:
         The admission of the calls that run models.
     """
-    admission = Admission(NUM_THREADS)
+    admission = Admission(num_threads(options), options.grpc_max_threads)
+    as_content = options.enable_serialization_as_tensor_content
     prediction = _PredictionService(servables, metrics, admission, as_content=as_content)
-    models = _ModelService(manager, metrics, reload_folder=reload_folder).handlers()
+    models = _ModelService(manager, metrics, reload_folder=options.allow_reload_from).handlers()
     beside = threads_beside()
     reloads = ThreadPoolExecutor(_NUM_RELOADS, thread_name_prefix="grpc-reload")
     by_name = {**prediction.handlers(), **models}
@@ -465,6 +465,15 @@ def add_services(
     _add(server, "tensorflow.serving.PredictionService", methods)
     _add(server, "tensorflow.serving.ModelService", {name: by_name[name] for name in models})
     return admission
+
+
+def num_threads(options: ServerOptions) -> int:
+    """Returns the number of threads for calls that run models, those waiting for a slot included.
+
+    A thread has to read a call before its model is known, so a limit below the default applies to
+    the runs of each model, not to the threads: one hung model would hold them all.
+    """
+    return max(options.grpc_max_threads, _NUM_THREADS)
 
 
 def threads_beside() -> ThreadPoolExecutor:

@@ -57,7 +57,7 @@ class ServerOptions:
     grpc_socket_path: str = _flag("", "UNIX socket that gRPC listens on as well.")
     grpc_channel_arguments: str = _flag("", "gRPC channel arguments: key=value,key=value.")
     grpc_max_threads: int = _flag(
-        0, "Threads for gRPC calls; 0 creates up to 1000 on demand. Further calls wait."
+        0, "gRPC calls of one model that run at a time, further calls wait; 0 is no limit."
     )
     ssl_config_file: str = _flag(
         "", "Text-format SSLConfig for TLS on the gRPC port; empty is plain text."

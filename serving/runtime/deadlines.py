@@ -5,6 +5,7 @@ those of `time.monotonic`.
 """
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,11 @@ def remaining_s() -> float:
     if seconds <= 0:
         raise timed_out()
     return seconds
+
+
+def lock_timeout(seconds: float) -> float:
+    """Returns a number of seconds in the form that locks take: -1 for ever."""
+    return -1 if seconds > threading.TIMEOUT_MAX else seconds
 
 
 def timed_out() -> ServingError:
