@@ -27,12 +27,20 @@ from numpy.typing import NDArray
 from serving.errors import ServingError, failed_precondition, invalid_argument
 from serving.protos.config_files import BatchingParameters
 from serving.protos.text_files import read_text_proto
-from serving.runtime.deadlines import deadline, deadline_at, remaining_s, timed_out
+from serving.runtime.deadlines import (
+    deadline,
+    deadline_at,
+    lock_timeout,
+    remaining_s,
+    timed_out,
+)
 from serving.runtime.runner import Runner
 from serving.runtime.tensor_protos import true_bytes
 
 # Padding makes a batch larger than its requests; beyond this they run one by one.
 _MAX_PADDING_BYTES = 2**26
+# TensorFlow can lose the end of a run. One that is so late gives its slot back.
+_LOST_S = 10.0
 
 Feeds = Mapping[str, NDArray[Any]]
 Outputs = list[NDArray[Any]]
@@ -252,6 +260,8 @@ class BatchingRunner:
         self._observe = observe
         self._timeout_s = options.batch_timeout_micros / 1e6
         self._queues: dict[tuple[frozenset[str], tuple[str, ...]], _Queue] = {}
+        self._numbers = itertools.count()
+        self._slot_ends_s: dict[int, float] = {}  # when each batch that runs counts as lost
 
     def run(self, feeds: Feeds, fetches: Sequence[str]) -> Outputs:
         """Runs the graph together with concurrent calls for the same inputs and outputs.
@@ -269,7 +279,7 @@ class BatchingRunner:
         batch = queue.add(task)
         if batch is not None:
             self._lead(queue, batch, fetches)
-        elif not task.done.acquire(timeout=_lock_timeout(remaining_s())):
+        elif not task.done.acquire(timeout=lock_timeout(remaining_s())):
             raise timed_out()
         if task.outputs is None:
             raise task.error or RuntimeError("a batch ended without outputs and without error")
@@ -329,11 +339,13 @@ class BatchingRunner:
             batch.full.acquire(timeout=self._timeout_s)
         try:
             if self._has_slot(queue, batch):
+                number = next(self._numbers)
+                self._slot_ends_s[number] = _last_deadline_s(batch.tasks) + _LOST_S
                 try:
                     if live := _drop_expired(batch.tasks):
                         self._run_batch(live, fetches)
                 finally:
-                    self._slots.release()
+                    self._release_slot(number)
         finally:
             for task in batch.tasks:
                 if task.outputs is None and task.error is None:
@@ -342,7 +354,8 @@ class BatchingRunner:
 
     def _has_slot(self, queue: _Queue, batch: _Batch) -> bool:
         """Waits for a slot; returns False once all requests are past their deadlines."""
-        while not self._slots.acquire(timeout=_lock_timeout(_seconds_left(batch.tasks))):
+        while not self._slots.acquire(timeout=min(_LOST_S, _seconds_left(batch.tasks))):
+            self._release_slots_of_lost_runs()
             if queue.close_if_expired(batch):
                 break
         else:
@@ -357,9 +370,19 @@ class BatchingRunner:
             )
         return False
 
+    def _release_slot(self, number: int) -> None:
+        if self._slot_ends_s.pop(number, None) is not None:
+            self._slots.release()
+
+    def _release_slots_of_lost_runs(self) -> None:
+        now_s = time.monotonic()
+        for number, end_s in tuple(self._slot_ends_s.items()):
+            if end_s < now_s:
+                self._release_slot(number)
+
     def _run_batch(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
         try:
-            with deadline_at(max(task.deadline_s for task in tasks)):
+            with deadline_at(_last_deadline_s(tasks)):
                 self._run_together(tasks, fetches)
         except ServingError as error:
             if len(tasks) == 1 or error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -424,14 +447,13 @@ def _joined(parts: "Sequence[Future[Outputs]]") -> "Future[Outputs]":
     return joined
 
 
-def _lock_timeout(seconds: float) -> float:
-    """Returns a number of seconds in the form that locks take: -1 for ever."""
-    return -1 if seconds > threading.TIMEOUT_MAX else seconds
+def _last_deadline_s(tasks: Sequence[_Task]) -> float:
+    # A copy: requests may join while the batch waits.
+    return max(task.deadline_s for task in tuple(tasks))
 
 
 def _seconds_left(tasks: Sequence[_Task]) -> float:
-    # A copy: requests may join while the batch waits.
-    return max(0.0, max(task.deadline_s for task in tuple(tasks)) - time.monotonic())
+    return max(0.0, _last_deadline_s(tasks) - time.monotonic())
 
 
 def _drop_expired(tasks: Sequence[_Task]) -> list[_Task]:

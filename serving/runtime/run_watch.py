@@ -69,10 +69,15 @@ class RunWatch:
             running = list(self._running.values())
             answered_s = self._answered_s
             num_timeouts = self._num_timeouts if now - self._timed_out_s < _FORGET_S else 0
-        if any(now - max(started_s, answered_s) > _HUNG_S for started_s, _ in running):
+        if any(
+            now - max(started_s, answered_s) > _HUNG_S and now < deadline_s
+            for started_s, deadline_s in running
+        ):
             return True
+        # TensorFlow may never end these runs: each counts as one that timed out.
         late = sum(
-            answered_s < deadline_s < now and deadline_s - started_s >= _MIN_TIMEOUT_S
+            max(answered_s, now - _FORGET_S) < deadline_s < now
+            and deadline_s - started_s >= _MIN_TIMEOUT_S
             for started_s, deadline_s in running
         )
         return num_timeouts + late >= _NUM_TIMEOUTS

@@ -281,6 +281,39 @@ def test_a_batch_of_expired_requests_does_not_run_and_frees_its_place(pool):
     assert len(runner.runs) == 1
 
 
+def test_a_run_that_never_ends_gives_its_slot_back_once(monkeypatch):
+    monkeypatch.setattr("serving.runtime.batching._LOST_S", 0.2)
+    runner = DoublingRunner()
+    batched = batching(runner, num_leaders=4, max_batch_size=1)
+    runner.gate.clear()
+    lost = expiring(batched, 1.0, after_s=0.05)
+    assert runner.num_started.acquire(timeout=10)
+    waiting = batched.submit({"x:0": np.array([2.0])}, FETCHES)
+    assert not runner.num_started.acquire(timeout=0.1)  # 0.25 s are not over yet
+    assert runner.num_started.acquire(timeout=10)
+    runner.gate.set()
+    assert [future.result(10)[0].item() for future in (lost, waiting)] == [2.0, 4.0]
+    # There is still one slot, although the lost run ended in the end.
+    runner.gate.clear()
+    futures = [batched.submit({"x:0": np.array([3.0])}, FETCHES) for _ in range(2)]
+    assert runner.num_started.acquire(timeout=10)
+    assert not runner.num_started.acquire(timeout=0.5)
+    runner.gate.set()
+    assert all(future.result(10) for future in futures)
+
+
+def test_a_run_without_a_deadline_keeps_its_slot(monkeypatch):
+    monkeypatch.setattr("serving.runtime.batching._LOST_S", 0.05)
+    runner = DoublingRunner()
+    batched = batching(runner, num_leaders=2, max_batch_size=1)
+    runner.gate.clear()
+    futures = [batched.submit({"x:0": np.array([1.0])}, FETCHES) for _ in range(2)]
+    assert runner.num_started.acquire(timeout=10)
+    assert not runner.num_started.acquire(timeout=0.3)
+    runner.gate.set()
+    assert all(future.result(10) for future in futures)
+
+
 def test_a_thread_waits_for_a_batch_until_its_deadline(pool):
     runner = DoublingRunner()
     batched = batching(runner)

@@ -80,6 +80,27 @@ def test_requests_still_running_after_their_deadline_count(clock):
     assert not watch.is_hung()
 
 
+def test_runs_that_never_end_do_not_make_an_idle_model_hung_for_ever(clock):
+    watch = RunWatch()
+    with deadline_at(clock.now_s + 1):
+        for _ in range(3):
+            watch.begin()
+    clock.now_s += 30
+    assert watch.is_hung()
+    clock.now_s += 2
+    assert not watch.is_hung()
+
+
+def test_a_run_that_never_ends_does_not_make_a_model_hung_that_has_answered_since(clock):
+    watch = RunWatch()
+    with deadline_at(clock.now_s + 1):
+        watch.begin()
+    clock.now_s += 5
+    watch.answered()
+    clock.now_s += 11
+    assert not watch.is_hung()
+
+
 def test_a_request_without_a_deadline_counts_after_10_seconds_without_any_answer(clock):
     watch = RunWatch()
     with deadline_at(math.inf):
