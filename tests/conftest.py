@@ -7,8 +7,9 @@ data has the marker `simulation`. With `--part=unit` these packages cannot be im
 test without the marker fails.
 """
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -16,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.load_imports import PROJECT, external_packages
 
@@ -26,6 +28,9 @@ HEAVY_PACKAGES = frozenset(
     | {"tensorflow_model_analysis", "tensorflow_data_validation", "tensorflow_serving"}
 )
 _OTHER_MARKERS = {"tensorflow", "e2e", "engines", "simulation"}
+# A slow or busy machine is no failure.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 class HeavyImportBlocker(MetaPathFinder, Loader):
@@ -70,6 +75,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.getoption("--part") == "unit" and collection_path.match("test_*.py"):
         return True if not is_light(collection_path) else None
     return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keeps the garbage collector from going through modules and tests, which stay to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

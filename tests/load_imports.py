@@ -13,7 +13,7 @@ def external_packages(path: Path) -> frozenset[str]:
 
     Imports inside functions do not count: they run when the function is called.
     """
-    visited, pending = {path}, [path]
+    visited, pending = {str(path)}, [str(path)]
     packages: set[str] = set()
     while pending:
         for name in _loaded_names(pending.pop()):
@@ -25,9 +25,10 @@ def external_packages(path: Path) -> frozenset[str]:
     return frozenset(packages)
 
 
+# Files as text: paths would be compared part by part, for hundreds of thousands of times.
 @cache
-def _loaded_names(path: Path) -> frozenset[str]:
-    return frozenset(_names(ast.parse(path.read_text(encoding="utf-8"))))
+def _loaded_names(file: str) -> frozenset[str]:
+    return frozenset(_names(ast.parse(Path(file).read_bytes())))
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
@@ -47,8 +48,8 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 
 @cache
-def _project_files(name: str) -> frozenset[Path]:
+def _project_files(name: str) -> frozenset[str]:
     """The project's files that importing a dotted name executes, its packages included."""
     places = [PROJECT.joinpath(*name.split(".")[:depth]) for depth in range(1, name.count(".") + 2)]
     files = {file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))}
-    return frozenset(file for file in files if file.is_file())
+    return frozenset(str(file) for file in files if file.is_file())

@@ -32,6 +32,11 @@ def table():
 
 
 @pytest.fixture(scope="module")
+def second_span():
+    return simulate(SMALL, span=2)
+
+
+@pytest.fixture(scope="module")
 def default_table():
     return simulate(SignalOptions())
 
@@ -81,8 +86,8 @@ def test_identifiers_are_unique_and_tell_nothing_of_the_class(default_table):
     assert min(quarters) > 12
 
 
-def test_times_ascend_within_the_month_of_the_span():
-    times = simulate(SMALL, span=2)["timestamp"].to_numpy()
+def test_times_ascend_within_the_month_of_the_span(second_span):
+    times = second_span["timestamp"].to_numpy()
 
     assert (np.diff(times) >= np.timedelta64(0)).all()
     assert times[0] >= np.datetime64("2024-01-31")
@@ -140,33 +145,33 @@ def test_five_faults_are_of_five_kinds():
     assert set(kinds) == set(FAULT_MIX)
 
 
-def test_spans_differ_but_have_the_same_magnets():
-    first, second = simulate(SMALL, span=1), simulate(SMALL, span=2)
+def test_spans_differ_but_have_the_same_magnets(table, second_span):
+    ids, later_ids = (set(span["recording_id"].to_pylist()) for span in (table, second_span))
 
-    assert not set(first["recording_id"].to_pylist()) & set(second["recording_id"].to_pylist())
-    assert set(first["magnet"].to_pylist()) & set(second["magnet"].to_pylist())
+    assert not ids & later_ids
+    assert set(table["magnet"].to_pylist()) & set(second_span["magnet"].to_pylist())
 
 
-def test_without_drift_a_later_span_is_as_warm_and_runs_the_same_firmware():
-    first, fourth = (simulate(SMALL, span=span) for span in (1, 4))
+def test_without_drift_a_later_span_is_as_warm_and_runs_the_same_firmware(table):
+    fourth = simulate(SMALL, span=4)
 
-    assert set(fourth["software_version"].to_pylist()) == set(first["software_version"].to_pylist())
+    assert set(fourth["software_version"].to_pylist()) == set(table["software_version"].to_pylist())
     assert np.median(fourth["temperature_k"]) == pytest.approx(1.9, abs=0.05)
 
 
-def test_drift_begins_with_its_span_and_grows():
+def test_drift_begins_with_its_span_and_grows(table):
     drifting = dataclasses.replace(
         SMALL, num_spans=3, drift_from_span=2, temperature_drift_k_per_span=10.0
     )
 
-    assert dump(simulate(drifting, span=1)) == dump(simulate(SMALL, span=1))
+    assert dump(simulate(drifting, span=1)) == dump(table)
     warm, warmer = simulate(drifting, span=2), simulate(drifting, span=3)
     assert np.median(warm["temperature_k"]) == pytest.approx(11.9, abs=0.05)
     assert np.median(warmer["temperature_k"]) == pytest.approx(21.9, abs=0.05)
     assert 0.4 < warm["software_version"].to_pylist().count("5.0.0") / warm.num_rows < 0.6
 
 
-def test_each_drift_can_be_switched_off():
+def test_each_drift_can_be_switched_off(second_span):
     still = dataclasses.replace(
         SMALL,
         num_spans=2,
@@ -176,7 +181,7 @@ def test_each_drift_can_be_switched_off():
         changed_fault_mix=False,
     )
 
-    assert dump(simulate(still, span=2)) == dump(simulate(SMALL, span=2))
+    assert dump(simulate(still, span=2)) == dump(second_span)
 
 
 @pytest.mark.parametrize(

@@ -250,8 +250,11 @@ def _write_wells(folder: Path) -> Path:
     return folder / "wells.csv"
 
 
-def _init_wells(folder: Path) -> str:
-    report = initialise(
+@pytest.fixture(scope="module")
+def wells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a use case that `init` proposed; no test changes its files."""
+    folder = tmp_path_factory.mktemp("wells")
+    initialise(
         str(_write_wells(folder)),
         label="failed_bearing",
         positive="cracked",
@@ -259,40 +262,43 @@ def _init_wells(folder: Path) -> str:
         project_dir=folder,
         force=False,
     )
-    return report.config_path.read_text("utf-8")
+    return folder
 
 
-def test_a_sibling_of_the_label_is_left_out_and_asked_about(tmp_path):
-    text = _init_wells(tmp_path)
+def _config_text(folder: Path) -> str:
+    return (folder / "configs" / "wells.yaml").read_text("utf-8")
+
+
+def test_a_sibling_of_the_label_is_left_out_and_asked_about(wells):
+    text = _config_text(wells)
     words = " ".join(text.replace("#", " ").split())
     assert "Note: Is `failed_seal` known before the fault?" in words
     assert "\n  # failed_seal: {kind: numeric}\n" in text
-    config = load_config(tmp_path / "configs" / "wells.yaml")
+    config = load_config(wells / "configs" / "wells.yaml")
     assert list(config.features) == ["pressure", "mode"]
 
 
-def test_other_values_of_the_label_are_named_as_healthy(tmp_path):
-    words = " ".join(_init_wells(tmp_path).replace("#", " ").split())
+def test_other_values_of_the_label_are_named_as_healthy(wells):
+    words = " ".join(_config_text(wells).replace("#", " ").split())
     assert "Healthy are `fine`, `worn`." in words or "Healthy are `worn`, `fine`." in words
 
 
-def test_the_yaml_says_what_recall_the_test_split_can_show(tmp_path):
-    text = _init_wells(tmp_path)
+def test_the_yaml_says_what_recall_the_test_split_can_show(wells):
+    text = _config_text(wells)
     words = " ".join(text.replace("#", " ").split())
     # A tenth of 60 faults: 0.025^(1/6) = 0.541.
     assert "The test split will have about 6 faults" in words
     assert "only a recall above 0.54 is shown with 95 % confidence" in words
     uncommented = text.replace("# gate:", "gate:").replace("#   bars:", "  bars:")
-    path = tmp_path / "configs" / "wells.yaml"
+    path = wells / "configs" / "uncommented.yaml"
     path.write_text(uncommented.replace("# cost:", "cost:"), "utf-8")
     config = load_config(path)
     assert config.gate.bars.given == {"recall": 0.5}
     assert config.cost is not None
 
 
-def test_the_schema_has_no_comparator_of_fixed_size(tmp_path):
-    _init_wells(tmp_path)
-    assert "comparator" not in (tmp_path / "schema" / "wells.pbtxt").read_text("utf-8")
+def test_the_schema_has_no_comparator_of_fixed_size(wells):
+    assert "comparator" not in (wells / "schema" / "wells.pbtxt").read_text("utf-8")
 
 
 def _with_column(folder: Path, cells: list[Any]) -> Path:

@@ -82,6 +82,7 @@ def test_two_groups_with_faults_cannot_serve_three_splits():
     assert groups.plan_groups(counts, SHARES) is None
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("num_groups", "tail", "lowest", "highest"),
     [(60, None, 0.91, 1.07), (60, 1.1, 0.66, 1.20), (200, 1.1, 0.93, 1.10)],
