@@ -4,13 +4,12 @@ import errno
 import json
 import os
 import shlex
-import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from common.errors import InputError, StepFailedError
+from common.guards.stopping import Stopped
 from common.output_folder import OutputFolder, captured_output, log_of_reader
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
@@ -26,16 +26,15 @@ from serving.client import Client, ServingClientError, TensorSpec
 
 if TYPE_CHECKING:
     from serving.options import ServerOptions
-    from serving.server import ModelServer
+    from serving.server import ModelServer, Stop
 
 _REST_PORT = 8501
 _POLL_S = 1  # how often the server and we look for what is new
-_STOPPED = 130  # the exit code after Ctrl-C
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
 
 def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
-    """Serves pushed models until Ctrl-C.
+    """Serves pushed models until a signal stops it.
 
     Args:
         config_path: The YAML of the one use case to serve; None for all that were pushed.
@@ -43,19 +42,19 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
         flags: Flags of TensorFlow Serving, which win over ours.
 
     Returns:
-        The exit code, of a server that was told to stop by other means than Ctrl-C.
+        The exit code, 0: SIGTERM stopped the server.
 
     Raises:
         InputError: Nothing was pushed, a flag is wrong, or a port is taken.
         StepFailedError: A model does not load, or the server does not answer.
-        KeyboardInterrupt: Ctrl-C, or SIGTERM.
+        Stopped: Ctrl-C or SIGHUP stopped the server.
     """
     folder = OutputFolder(output.absolute())
     use_case = load_config(config_path).name if config_path else None
     names = pushed_models(folder, use_case)
     _check_pushed(folder, names, use_case)
-    for number in (signal.SIGINT, signal.SIGTERM):  # the shell may have had Ctrl-C ignored
-        signal.signal(number, signal.default_int_handler)
+    from serving.server import Stop, stopped_by_signals
+
     with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch:
         models_file = Path(scratch) / "models.config"
         _write_whole(models_file, models_config(folder, names))
@@ -68,17 +67,21 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
             ]
         )
         _check_ports(options)
-        server = _start(options, log_of_reader(folder.root / "serve.log"))
+        stop = Stop()
         try:
-            _print_addresses(server, options.host, names, Path(scratch))
-            follows = options.model_config_file_poll_wait_seconds > 0
-            if follows and options.model_config_file == str(models_file):
-                _follow_pushes(folder, use_case, names, models_file)
-            threading.Event().wait()
-        finally:
-            if not server.stop():  # a request that hangs would keep the process from ending
-                sys.stdout.flush()
-                os._exit(_STOPPED)
+            with (
+                stopped_by_signals(stop, options.grace),
+                _running(options, log_of_reader(folder.root / "serve.log"), stop) as server,
+            ):
+                _print_addresses(server, options.host, names, Path(scratch))
+                follows = options.model_config_file_poll_wait_seconds > 0
+                if follows and options.model_config_file == str(models_file):
+                    _follow_pushes(folder, use_case, names, models_file)
+                stop.wait()
+        except KeyboardInterrupt:
+            if stop.exit_code:
+                raise Stopped(stop.number) from None
+    sys.stderr.write("Stopped by SIGTERM.\n")
     return 0
 
 
@@ -191,6 +194,19 @@ def _is_taken(host: str, port: int) -> bool:
     except OSError as error:  # the server itself reports any other error
         return error.errno == errno.EADDRINUSE
     return False
+
+
+@contextmanager
+def _running(options: "ServerOptions", log: Path, stop: "Stop") -> Iterator["ModelServer"]:
+    """Runs a server in the context."""
+    server = _start(options, log)
+    try:
+        yield server
+    finally:
+        if not server.stop() and stop.number:
+            # A request that hangs would keep the process from ending.
+            sys.stdout.flush()
+            os._exit(stop.exit_code)
 
 
 def _start(options: "ServerOptions", log: Path) -> "ModelServer":

@@ -15,8 +15,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -47,7 +48,7 @@ _UNLOADING_S = 1.0
 _LAST_ANSWERS_S = 0.2
 _EXIT_FAILURE = 255
 _SWITCH_INTERVAL_S = 0.001
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # A request creates hundreds of objects and no cycles; with Python's default thresholds, each
 # request would trigger a collection.
 _GC_THRESHOLDS = (20_000, 10, 10)
@@ -165,13 +166,13 @@ class ModelServer:
         metrics: "Metrics",
         credentials: grpc.ServerCredentials | None,
     ) -> None:
-        from serving.grpc_services import NUM_THREADS, add_services
+        from serving.grpc_services import add_services, num_threads
         from serving.health import Health, add_health
 
         options = self._options
         health = Health()
         server = grpc.server(
-            ThreadPoolExecutor(options.grpc_max_threads or NUM_THREADS, thread_name_prefix="grpc"),
+            ThreadPoolExecutor(num_threads(options), thread_name_prefix="grpc"),
             options=[
                 *options.grpc_arguments,  # of two values of an argument, gRPC takes the first
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
@@ -180,12 +181,7 @@ class ModelServer:
             ],
         )
         admission = add_services(
-            server,
-            servables=manager,
-            manager=manager,
-            metrics=metrics,
-            as_content=options.enable_serialization_as_tensor_content,
-            reload_folder=options.allow_reload_from,
+            server, options, servables=manager, manager=manager, metrics=metrics
         )
         if options.enable_grpc_healthcheck_service:
             add_health(server, health)
@@ -256,7 +252,7 @@ class ModelServer:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the server until SIGTERM or Ctrl-C; returns the exit code."""
+    """Runs the server until a signal stops it; returns the exit code."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -271,16 +267,17 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "1"
     )  # no start-up messages of TensorFlow's libraries
+    stop = Stop()
     try:
         server = ModelServer(options)
-        with _stopped_by_signals(options.grace) as is_stopped, server:
+        with stopped_by_signals(stop, options.grace), server:
             settle_process()
-            while not is_stopped():
-                time.sleep(1)  # a signal ends it
+            stop.wait()
     except KeyboardInterrupt:
         logger.info("Stopped")
         if not server.is_idle:
-            os._exit(0)  # Python would wait for the threads of runs that do not end
+            os._exit(stop.exit_code)  # Python would wait for the threads of runs that do not end
+        return stop.exit_code
     except ServingError as error:
         text = f"Failed to start server. Error: {error.code.name}: {error.message}\n"
         sys.stderr.write(text)
@@ -417,33 +414,57 @@ def settle_process() -> None:
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
 
 
-@contextlib.contextmanager
-def _stopped_by_signals(grace_s: float) -> Iterator[Callable[[], bool]]:
-    """Turns the first signal into KeyboardInterrupt, and yields whether there was one.
+@dataclass
+class Stop:
+    """The signal that stops a server.
 
-    The process ends after the grace in any case, even if a thread never does.
+    Attributes:
+        number: The first signal; 0 before it came.
+    """
+
+    number: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 after SIGTERM, the usual end of a server; otherwise 128 and the signal."""
+        return 0 if self.number in {0, signal.SIGTERM} else 128 + self.number
+
+    def wait(self) -> None:
+        """Waits for the signal, which raises KeyboardInterrupt in the main thread."""
+        while not self.number:
+            time.sleep(1)
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Stop, grace_s: float) -> Iterator[None]:
+    """Turns the first SIGTERM, Ctrl-C or SIGHUP into KeyboardInterrupt, and notes it in `stop`.
+
+    The process ends after the grace in any case, even if a thread never does. A second signal ends
+    it at once. A shell starts background programs with Ctrl-C ignored, and `kill -INT` must stop
+    them nevertheless; only SIGHUP stays ignored, as `nohup` demands.
     """
     reader, writer = os.pipe()
-    signalled: list[int] = []
 
     def end_at_last() -> None:
         if os.read(reader, 1):
             time.sleep(grace_s)
-            os._exit(0)
+            os._exit(stop.exit_code)
 
     # A signal may come while the main thread holds any lock, so its handler takes none.
     threading.Thread(target=end_at_last, name="end", daemon=True).start()
+    is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    heeded = [n for n in _STOP_SIGNALS if n != signal.SIGHUP or not is_ignored]
 
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        for other in _STOP_SIGNALS:
-            signal.signal(other, signal.SIG_DFL)  # the second one ends the process at once
-        signalled.append(number)
+    def on_signal(number: int, _frame: FrameType | None) -> NoReturn:
+        for other in heeded:
+            signal.signal(other, signal.SIG_DFL)
+        stop.number = number
         os.write(writer, b"x")
         raise KeyboardInterrupt
 
-    for number in _STOP_SIGNALS:
-        signal.signal(number, stop)
-    yield lambda: bool(signalled)
+    for number in heeded:
+        signal.signal(number, on_signal)
+    yield
 
 
 if __name__ == "__main__":
