@@ -4,6 +4,7 @@ A distance counts only where it exceeds both a floor, the smallest difference th
 differences that two samples of these sizes from one distribution show.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ _RELATIVE_FLOOR = 0.5
 # Values that are rarer than this in both samples are compared together.
 _RARE_SHARE = 0.01
 _RARE = "rare values"
+_NEAR_POWER = 0.1  # decades between a ratio and a power of 1,000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,3 +156,24 @@ def _pool_rare(
         before = pairs.get(key, (0, 0))
         pairs[key] = (before[0] + a, before[1] + b)
     return pairs
+
+
+def thousands_text(now: float, then: float) -> str:
+    """Returns a remark if a typical value is about 1,000 or 1,000,000 times what it was.
+
+    >>> thousands_text(72_470.0, 75.1), thousands_text(1.2, 1.1)
+    ('; about 1,000 times: check the decimal mark and the unit', '')
+
+    Args:
+        now: Mean or median of the values.
+        then: The same of the earlier values.
+    """
+    if not now * then > 0:
+        return ""
+    decades = math.log10(now / then)
+    power = round(decades / 3)
+    if not power or abs(decades - 3 * power) > _NEAR_POWER:
+        return ""
+    factor = f"{1000 ** abs(power):,}"
+    share = f"{factor} times" if power > 0 else f"one part in {factor}"
+    return f"; about {share}: check the decimal mark and the unit"

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from common.config_values import STRICT_KEYS
 
 ValueType = Literal["number", "code", "text", "truth", "time"]
-TimeUnit = Literal["s", "ms", "us", "ns"]
+TimeUnit = Literal["s", "ms", "us", "ns", "excel"]
 Decimal = Literal[".", ","]
 Thousands = Literal[",", ".", " ", "'"]
 
@@ -25,10 +25,12 @@ class ColumnFormat:
             default those of `data.missing_values`. A number, such as -9999, matches by value.
         decimal: Decimal mark of numbers; by default that of `data.decimal`.
         thousands: Thousands separator of numbers; by default that of `data.thousands`.
+        decimals: Every number has decimals. A grouped one without them, such as `72.470` beside
+            `1.234,56`, may have another decimal mark and does not fit.
         suffix: Text after each number, such as a unit or `%`; a bare number is read too.
         format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`.
         unit: Unit of a time that is stored as a number: seconds, milliseconds, microseconds or
-            nanoseconds since 1970.
+            nanoseconds since 1970, or `excel`, the days of Excel's serial dates.
         zone: IANA time zone of times without an offset.
         elapsed: The time counts from a start of its own, not from 1970; it is stored in
             microseconds, only orders the rows and is no feature.
@@ -38,6 +40,7 @@ class ColumnFormat:
     missing: tuple[str, ...] | None = None
     decimal: Decimal | None = None
     thousands: Thousands | None = None
+    decimals: bool = False
     suffix: str = ""
     format: Annotated[str, Field(min_length=1)] | None = None
     unit: TimeUnit | None = None
@@ -57,7 +60,12 @@ class ColumnFormat:
 
     @model_validator(mode="after")
     def _consistent(self) -> "ColumnFormat":
-        of_numbers = {"decimal": self.decimal, "thousands": self.thousands, "suffix": self.suffix}
+        of_numbers = {
+            "decimal": self.decimal,
+            "thousands": self.thousands,
+            "decimals": self.decimals,
+            "suffix": self.suffix,
+        }
         of_times = {"format": self.format, "unit": self.unit, "elapsed": self.elapsed}
         wrong = [name for name, value in of_numbers.items() if value and self.type != "number"]
         wrong += [name for name, value in of_times.items() if value and self.type != "time"]
@@ -65,6 +73,8 @@ class ColumnFormat:
             raise ValueError(f"`{wrong[0]}` does not go with type `{self.type}`")
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
+        if self.elapsed and self.unit == "excel":
+            raise ValueError("Excel's serial dates have a fixed start; remove `elapsed`")
         if self.format is not None and self.unit is not None:
             raise ValueError("a time has a `format` (text) or a `unit` (number), not both")
         return self

@@ -48,10 +48,13 @@ class Label:
         column: Name of the label column.
         positive: The value that means positive, compared as text after trimming (`1` equals
             `1.0`, `true` and `True` are one); every other value is negative.
+        values: All values of the label, `positive` among them. A row with another value is a bad
+            row. By default any other value is negative.
     """
 
     column: Column
     positive: str | int | float | bool = 1
+    values: tuple[str | int | float | bool, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -40,8 +40,10 @@ from models.inputs.encoding import (
 from models.inputs.stacks import MISSING_INT, stacks_from_json
 
 # As the reading of files has them (pipeline/reading/contract.py; a test compares the two).
-TRUE_WORDS = "true|t|yes|y|on|1"
-FALSE_WORDS = "false|f|no|n|off|0"
+TRUE_WORDS = (
+    "true|t|yes|y|on|1|wahr|ja|j|ein|vrai|oui|verdadero|s\u00ed|si|vero|s\u00ec|verdadeiro|sim"
+)
+FALSE_WORDS = "false|f|no|n|off|0|falsch|nein|aus|faux|non|falso|n\u00e3o|nao"
 
 _DAY_S = 86_400
 # Gregorian mean year; the Unix epoch was a Thursday, day 3 of a week that begins on Monday.

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.errors import InputError
-from measuring.drift import Distance, category_distance, share_distance
+from measuring.drift import Distance, category_distance, share_distance, thousands_text
 from pipeline.components.statistics_gen.profiles import (
     LEVEL,
     SPREAD,
@@ -211,11 +211,13 @@ class _ColumnCounts:
         )
         distance = _distance(counts, points, total, num_then)
         if distance.is_alarm():
+            here, then = self._sums[measure] / total, float(np.mean(points))
             yield Skew(
                 column=name,
-                what=f"{_MEASURE_WORDS[measure]} (distance {distance.value:.2f})",
-                here=f"mean {self._sums[measure] / total:.5g}",
-                reference=f"about {np.mean(points):.5g}",
+                what=f"{_MEASURE_WORDS[measure]} (distance {distance.value:.2f}"
+                f"{thousands_text(here, then)})",
+                here=f"mean {here:.5g}",
+                reference=f"about {then:.5g}",
             )
 
 

@@ -6,14 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 
 from common.errors import InputError
 from common.example_files import BLOCK_COLUMN
-from pipeline.column_format import ColumnFormat, ValueType
+from pipeline.column_format import ColumnFormat, TimeUnit, ValueType
 from pipeline.reading import contract, times, values
 from pipeline.reading.ingest_spec import IngestSpec
 
@@ -190,7 +190,7 @@ def _profile_times(present: pa.Array, profile: TextProfile) -> None:
         return
     profile.num_unread = int(numbers[bad].sum())
     unread, hits = texts.filter(pa.array(bad)), numbers[bad]
-    for unit in times.PER_SECOND:
+    for unit in get_args(TimeUnit):
         fits = times.fits_unit(unread, unit)
         if fits.any():
             profile.formats[f"unit: {unit}"] += int(hits[fits].sum())

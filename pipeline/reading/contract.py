@@ -17,8 +17,17 @@ from pipeline.column_format import ColumnFormat
 from pipeline.reading import times, values
 from pipeline.reading.values import Mask
 
-TRUE_WORDS = ("true", "t", "yes", "y", "on", "1")
-FALSE_WORDS = ("false", "f", "no", "n", "off", "0")
+# English, then German, French, Spanish, Italian and Portuguese. Letters that are points of the
+# compass in one of these languages, such as S and O, are no truth values.
+TRUE_WORDS = (
+    *("true", "t", "yes", "y", "on", "1"),
+    *("wahr", "ja", "j", "ein", "vrai", "oui", "verdadero", "s\u00ed", "si", "vero", "s\u00ec"),
+    *("verdadeiro", "sim"),
+)
+FALSE_WORDS = (
+    *("false", "f", "no", "n", "off", "0"),
+    *("falsch", "nein", "aus", "faux", "non", "falso", "n\u00e3o", "nao"),
+)
 TRUE, FALSE = b"true", b"false"
 
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
@@ -31,7 +40,7 @@ class Marks:
 
     Attributes:
         texts: Trimmed texts.
-        numbers: Those of them that are numbers; they match by value.
+        numbers: Those of them that are numbers, or the seconds of times; they match by value.
     """
 
     texts: tuple[str, ...] = ()
@@ -40,8 +49,10 @@ class Marks:
     @classmethod
     def of(cls, texts: Sequence[str], form: ColumnFormat) -> "Marks":
         """Returns the marks of a column, whose numbers are written as its `form` says."""
-        numbers = []
-        for text in texts:
+        numbers: list[float] = []
+        if form.type == "time" and not form.elapsed:
+            numbers += times.instants_of(texts, form.unit)
+        for text in texts if form.type != "time" else ():
             number = parse_number(text, form)
             if number is not None and np.isfinite(number):
                 numbers.append(number)
@@ -126,7 +137,7 @@ def _take_mask(mask: Mask, indices: pa.Array) -> Mask:
 
 def _without_numbers(typed: pa.Array, marks: Marks, form: ColumnFormat) -> pa.Array:
     """Makes numbers that are marks missing."""
-    if not marks.numbers or form.type not in ("number", "code"):
+    if not marks.numbers or form.type not in ("number", "code", "time"):
         return typed
     wanted = pa.array(marks.numbers, pa.float64())
     hit = pc.fill_null(pc.is_in(typed.cast(pa.float64(), safe=False), wanted), False)
@@ -194,10 +205,12 @@ def _plain_numbers(texts: pa.Array, form: ColumnFormat) -> pa.Array:
     texts = pc.replace_substring_regex(texts, f"^{values.MINUS}", "-")
     decimal, thousands = form.decimal or ".", form.thousands
     point = re.escape(decimal)
-    whole = r"\d+"
+    bodies = [rf"\d+({point}\d*)?", rf"{point}\d+"]
     if thousands:
-        whole = rf"(\d+|\d{{1,3}}({_SEPARATORS[thousands]}\d{{3}})+)"
-    shape = rf"^[+-]?({whole}({point}\d*)?|{point}\d+)([eE][+-]?\d+)?$"
+        # No one groups 0.512 or 012.345: there the separator is a decimal mark.
+        grouped = rf"[1-9]\d{{0,2}}({_SEPARATORS[thousands]}\d{{3}})+"
+        bodies.append(grouped + (rf"{point}\d+" if form.decimals else rf"({point}\d*)?"))
+    shape = rf"^[+-]?({'|'.join(bodies)})([eE][+-]?\d+)?$"
     words = r"^[+-]?([iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$"
     fits = pc.match_substring_regex(texts, f"{shape}|{words}")
     if thousands:
@@ -251,6 +264,16 @@ def _text_of_floats(column: pa.Array) -> pa.Array:
         for number, is_whole in zip(numbers, whole, strict=True)
     ]
     return pa.array(texts, pa.string()).cast(pa.binary())
+
+
+def truth_of(text: str) -> bytes | None:
+    """Returns the truth value that a text stands for, or None.
+
+    >>> truth_of("Ja"), truth_of("0"), truth_of("cracked")
+    (b'true', b'false', None)
+    """
+    lowered = text.lower()
+    return TRUE if lowered in TRUE_WORDS else FALSE if lowered in FALSE_WORDS else None
 
 
 def _read_truth(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:

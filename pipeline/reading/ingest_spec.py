@@ -27,6 +27,7 @@ from models.features import (
 )
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.config import Config
+from pipeline.reading.contract import truth_of
 from pipeline.reading.files.pieces import Format
 
 SchemaType = Literal["int", "float", "bytes"]
@@ -52,6 +53,7 @@ class IngestSpec(JsonValue):
     Attributes:
         label: The label column.
         positive: Its positive value, in canonical text.
+        label_values: All its values, in canonical text; empty if any other value is negative.
         format: The files' format, or None to infer it from their suffix.
         max_bad_rows: Maximum number of rows in quarantine.
         drop_duplicates: Keep only one of identical rows.
@@ -96,11 +98,25 @@ class IngestSpec(JsonValue):
     in_window: bool = False
     numbers: tuple[str, ...]
     times: tuple[str, ...]
+    label_values: tuple[str, ...] = ()
     signals: dict[str, int]
     lengths: dict[str, Lengths] = field(default_factory=dict)
     required: tuple[str, ...]
     needed: tuple[str, ...]
     types: dict[str, SchemaType]
+
+    @property
+    def positive_truth(self) -> bytes | None:
+        """Returns which truth value is positive, or None for a label of other values.
+
+        A letter is one only where `label_values` says that all values are truth values.
+        """
+        positive = truth_of(self.positive)
+        if not self.label_values:
+            is_letter = len(self.positive) == 1 and self.positive.isalpha()
+            return None if is_letter else positive
+        truths = [truth_of(value) for value in self.label_values]
+        return positive if None not in truths and truths.count(positive) == 1 else None
 
 
 def reading_contract(spec: IngestSpec) -> IngestSpec:
@@ -135,6 +151,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
     return IngestSpec(
         label=config.label.column,
         positive=canonical_label(str(config.label.positive)),
+        label_values=tuple(canonical_label(str(value)) for value in config.label.values),
         format=config.data.format,
         max_bad_rows=config.data.max_bad_rows,
         drop_duplicates=config.data.drop_duplicates,

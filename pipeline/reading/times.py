@@ -3,6 +3,9 @@
 The format and the unit belong to the column. They are never chosen value by value.
 """
 
+import re
+import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,9 @@ FIRST_S, LAST_S = 315_532_800, 4_102_444_800  # the years 1980 to 2100
 _MIN_EPOCH_S = -62_135_596_800  # the year 1
 _MAX_EPOCH_S = 253_402_300_799  # the end of the year 9999
 _MICROSECONDS = 10**6
+_DAY_S = 86_400
+EXCEL_1970 = 25_569  # Excel's serial date of 1970-01-01; it counts days
+FIRST_SERIAL, LAST_SERIAL = 29_221, 73_051  # the years 1980 to 2099
 
 _CLOCKS = ("", " %H:%M:%S.%f", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 _DATES = (
@@ -28,8 +34,29 @@ _DATES = (
     "%d.%m.%Y", "%m.%d.%Y", "%d.%m.%y", "%m.%d.%y",
     "%d-%m-%Y", "%m-%d-%Y", "%d-%m-%y", "%m-%d-%y",
     "%Y/%m/%d", "%Y.%m.%d",
-    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+    "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d. %b %Y", "%d.%b.%Y", "%d/%b/%Y", "%b %d, %Y",
 )  # fmt: skip
+# Names of months that formats with %b and %B read, besides the English ones: German, French,
+# Spanish, Italian, Portuguese and Dutch.
+_MONTH_NAMES = {
+    "Jan": "january januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
+    "Feb": "february februar feber février févr fév febrero febbraio fevereiro fev februari",
+    "Mar": "march märz mrz mär mars marzo março maart mrt",
+    "Apr": "april avril avr abril abr aprile",
+    "May": "mai mayo maggio mag maio mei",
+    "Jun": "june juni juin junio giugno giu junho",
+    "Jul": "july juli juillet juil julio luglio lug julho",
+    "Aug": "august août agosto ago augustus",
+    "Sep": "sept september septembre septiembre setiembre settembre set setembro",
+    "Oct": "okt october oktober octobre octubre ottobre ott outubro out",
+    "Nov": "november novembre noviembre novembro",
+    "Dec": "dez december dezember décembre déc diciembre dic dicembre dezembro",
+}
+_MONTHS = {name: month for month, names in _MONTH_NAMES.items() for name in names.split()}
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_AFTER_MONTH = re.compile(r"(?<=[^\W\d_]{3})\.(?= |-|/|$)")
+_BETWEEN = re.compile(r"(?<=\d)(?:st|nd|rd|th|er)\b|\bde ")  # 1st March, 1er mars, 1 de marzo
+_END_OF_DAY = r"([T ])24:00(:00(?:[.,]0+)?)?($|[^\d:])"
 # Formats that `init` knows; ISO 8601 comes first. A config may name any other one.
 TEXT_FORMATS = (
     ISO,
@@ -63,6 +90,8 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 
 def _from_number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     """Reads numbers in the column's unit; without a declared unit also ISO 8601 times."""
+    if form.unit == "excel":  # a day and its fraction, which a sheet may write with a comma
+        texts = pc.replace_substring_regex(texts, r"^(\d+),(\d+)$", r"\1.\2")
     numbers = values.floats_of(texts)
     seconds, out = _from_numbers(numbers, form.unit)
     bad = out | (np.asarray(texts.is_valid()) & ~np.asarray(numbers.is_valid()))
@@ -71,6 +100,25 @@ def _from_number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, M
     dates = pc.if_else(numbers.is_valid(), None, texts)
     from_dates, bad_dates = parse_texts(dates, ISO, form.zone)
     return pc.coalesce(seconds, from_dates), out | bad_dates
+
+
+def instants_of(texts: Sequence[str], unit: TimeUnit | None) -> tuple[int, ...]:
+    """Returns the seconds since 1970 of those texts that are numbers or ISO 8601 dates.
+
+    Unlike `read_times`, it takes any year, such as that of the placeholder 9999-12-31.
+    """
+    instants = []
+    for text in texts:
+        number = values.floats_of(pa.array([text.strip()]))
+        seconds = _from_numbers(number, unit or "s")[0][0].as_py()
+        if seconds is None and re.fullmatch(r"\d{4}-\d{2}-\d{2}([T ][\d:.]+)?", text.strip()):
+            try:
+                seconds = int(np.datetime64(text.strip(), "s").astype(np.int64))
+            except ValueError:
+                continue
+        if seconds is not None:
+            instants.append(seconds)
+    return tuple(instants)
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -89,6 +137,8 @@ def _from_arrow(column: pa.Array, zone: str) -> tuple[pa.Array, Mask]:
 
 def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Mask]:
     """Reads numbers in one unit; without a declared unit, seconds of the years 1980 to 2100."""
+    if unit == "excel":
+        return _from_serials(column)
     per_second = PER_SECOND[unit or "s"]
     if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
         missing = np.asarray(column.is_null())
@@ -107,9 +157,24 @@ def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Ma
     return pa.array(whole_seconds, mask=missing | bad), bad
 
 
+def _from_serials(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Reads days of Excel's calendar to the nearest second; others than of 1980 to 2099 are bad."""
+    numbers = column.cast(pa.float64(), safe=False)
+    missing = np.asarray(pc.is_null(numbers, nan_is_null=True))
+    days = np.asarray(numbers.fill_null(0.0))
+    with np.errstate(invalid="ignore"):
+        bad = ~missing & ~((days >= FIRST_SERIAL) & (days < LAST_SERIAL))
+    known = np.where(missing | bad, EXCEL_1970, days)
+    seconds = np.rint((known - EXCEL_1970) * _DAY_S).astype(np.int64)
+    return pa.array(seconds, mask=missing | bad), bad
+
+
 def fits_unit(texts: pa.Array, unit: TimeUnit) -> npt.NDArray[np.bool_]:
     """Returns which texts are numbers that mean a time of 1980 to 2100 in a unit."""
-    numbers = np.asarray(values.floats_of(texts).fill_null(np.nan)) / PER_SECOND[unit]
+    numbers = values.floats_of(texts)
+    if unit == "excel":
+        return np.asarray(_from_serials(numbers)[0].is_valid())
+    numbers = np.asarray(numbers.fill_null(np.nan)) / PER_SECOND[unit]
     with np.errstate(invalid="ignore"):
         fits: npt.NDArray[np.bool_] = (numbers >= FIRST_S) & (numbers <= LAST_S)
     return fits
@@ -150,28 +215,53 @@ def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[p
     present = np.asarray(texts.is_valid())
     # ISO 8601 allows a comma before the fraction, and logs have it in any format.
     texts = pc.replace_substring_regex(texts, r"(:\d{2}:\d{2}),(\d+)", r"\1.\2")
+    if "%b" in time_format or "%B" in time_format:
+        texts, time_format = _in_english(texts), time_format.replace("%B", "%b")
     if time_format == ISO:
         texts = pc.if_else(pc.match_substring_regex(texts, _ISO_SHAPE), texts, None)
+    # ISO 8601 and loggers write the end of a day as 24:00.
+    ends = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _END_OF_DAY), False))
+    texts = pc.replace_substring_regex(texts, _END_OF_DAY, r"\100:00\2\3")
+    days = pd.Series(pd.to_timedelta(ends.astype(np.int64), unit="D"))
     strings = pd.Series(texts.to_pylist(), dtype="object")
     with_offset = time_format == ISO or "%z" in time_format
     absolute = with_offset and bool(pc.any(pc.match_substring_regex(texts, _OFFSET)).as_py())
     if not absolute:
-        parsed = _local(strings, time_format, zone)
+        parsed = _local(strings, time_format, zone, days)
     else:
         bare = ~strings.fillna("").str.contains(_OFFSET, regex=True)
-        parsed = _local(strings.where(bare), time_format, zone)
+        parsed = _local(strings.where(bare), time_format, zone, days)
         given = pd.to_datetime(
             strings.where(~bare), format=time_format, utc=True, errors="coerce"
         ).dt.tz_localize(None)
-        parsed = parsed.where(bare, given)
+        parsed = parsed.where(bare, given + days)
     unread = parsed.isna().to_numpy()
     seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
     return pa.array(np.where(unread, 0, seconds), mask=unread), unread & present
 
 
-def _local(strings: "pd.Series[Any]", time_format: str, zone: str) -> "pd.Series[Any]":
-    """Parses times without an offset, as UTC without a zone."""
-    parsed: pd.Series[Any] = pd.to_datetime(strings, format=time_format, errors="coerce")
+def _in_english(texts: pa.Array) -> pa.Array:
+    """Writes the names of months as `%b` reads them."""
+    written = [
+        None
+        if text is None
+        else _AFTER_MONTH.sub(
+            "",
+            _WORD.sub(
+                lambda match: _MONTHS.get(match[0].lower(), match[0]),
+                _BETWEEN.sub("", unicodedata.normalize("NFC", text)),
+            ),
+        )
+        for text in texts.to_pylist()
+    ]
+    return pa.array(written, pa.string())
+
+
+def _local(
+    strings: "pd.Series[Any]", time_format: str, zone: str, days: "pd.Series[Any]"
+) -> "pd.Series[Any]":
+    """Parses times without an offset, as UTC without a zone; adds whole days."""
+    parsed: pd.Series[Any] = pd.to_datetime(strings, format=time_format, errors="coerce") + days
     if zone == "UTC":
         return parsed
     # The hour that comes twice in autumn is the first of the two; one that never was is moved on.

@@ -169,10 +169,19 @@ def _expected(column: Column, spec: IngestSpec) -> str:
     marks = [f"decimal mark `{form.decimal}`"] if form.decimal not in (None, ".") else []
     marks += [f"thousands separator `{form.thousands}`"] if form.thousands else []
     marks += [f"unit `{form.suffix}`"] if form.suffix else []
-    return plain + (f" with {', '.join(marks)}" if marks else "")
+    expected = plain + (f" with {', '.join(marks)}" if marks else "")
+    if not form.decimals:
+        return expected
+    return (
+        f"{expected}, and with decimals: without them, `{form.thousands}` may be the decimal mark "
+        f"of this file. Write its numbers as the contract says, or, if it means thousands, remove "
+        f"`decimals` from data.columns.{column.name}"
+    )
 
 
 def _expected_time(form: ColumnFormat) -> str:
+    if form.unit == "excel":
+        return "a serial date of Excel (years 1980 to 2099), or an Arrow time"
     if form.unit is not None:
         return f"a number of {form.unit}" + (
             "" if form.elapsed else " since 1970, or an Arrow time"
@@ -184,11 +193,28 @@ def _expected_time(form: ColumnFormat) -> str:
 
 def _label(raw: pa.Array, spec: IngestSpec) -> tuple[pa.Array, list[Fault]]:
     text, missing, bad = label_texts(raw, spec.missing_values)
-    is_positive = pc.equal(text, spec.positive)
+    distinct = text.dictionary_encode()
+    meanings = [_is_positive(value, spec) for value in distinct.dictionary.to_pylist()]
+    is_positive = pa.array(meanings, pa.bool_()).take(distinct.indices)
+    unknown = np.asarray(is_positive.is_null()) & ~missing & ~bad
     faults = [Fault(spec.label, missing, NO_LABEL)] if missing.any() else []
     if bad.any():
         faults.append(Fault(spec.label, bad, f"expected {_TEXT}"))
+    if unknown.any():
+        listed = ", ".join(f"`{value}`" for value in spec.label_values)
+        reason = f"expected one of label.values: {listed}"
+        faults.append(Fault(spec.label, unknown, reason))
     return is_positive.cast(pa.int64()), faults
+
+
+def _is_positive(text: str, spec: IngestSpec) -> bool | None:
+    """Tells whether a canonical label is positive; None if `label.values` does not have it."""
+    truth = contract.truth_of(text)
+    if truth is not None and spec.positive_truth is not None:
+        return truth == spec.positive_truth
+    if spec.label_values and text not in spec.label_values:
+        return None
+    return text == spec.positive
 
 
 def label_texts(

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from measuring.drift import category_distance, number_distance, share_distance
+from measuring.drift import (
+    category_distance,
+    number_distance,
+    share_distance,
+    thousands_text,
+)
 
 RNG = np.random.default_rng(3)
 FLOOR = 0.1
@@ -114,3 +119,19 @@ def test_rare_values_are_compared_together():
 
 def test_an_empty_sample_has_no_distance():
     assert category_distance({}, {"a": 3}, floor=FLOOR) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "expected"),
+    [
+        (72_470, 75.1, "; about 1,000 times: check the decimal mark and the unit"),
+        (-0.08, -75, "; about one part in 1,000: check the decimal mark and the unit"),
+        (4.1e6, 4.0, "; about 1,000,000 times: check the decimal mark and the unit"),
+        (130, 75, ""),
+        (30_000, 75, ""),  # 400 times
+        (-72_470, 75, ""),
+        (0, 75, ""),
+    ],
+)
+def test_a_factor_of_a_thousand_between_typical_values_is_named(now, then, expected):
+    assert thousands_text(now, then) == expected

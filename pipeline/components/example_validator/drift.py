@@ -6,7 +6,13 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from common.config_values import JsonValue
-from measuring.drift import Distance, category_distance, number_distance, share_distance
+from measuring.drift import (
+    Distance,
+    category_distance,
+    number_distance,
+    share_distance,
+    thousands_text,
+)
 from models.features import Categorical, Feature, Signal, Time, raw_feature_names
 from pipeline.components.statistics_gen.profiles import (
     LEVEL,
@@ -160,6 +166,7 @@ class _Pair:
                 )
                 medians = [numbers[len(numbers) // 2] for numbers in _both(a, b, measure)]
                 text = f"median {medians[1]:.6g} then, {medians[0]:.6g} now"
+                text += thousands_text(medians[0], medians[1])
                 yield _MEASURES[measure], (distance, text)
 
     def missing(self) -> tuple[Distance, str]:

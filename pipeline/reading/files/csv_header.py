@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from common.errors import InputError
@@ -12,8 +12,10 @@ from pipeline.reading.files import csv_streams
 from pipeline.reading.files.encodings import detect_encoding, same_encoding
 from pipeline.reading.files.pieces import PLAIN_LAYOUT, Piece, first_line
 from pipeline.reading.values import BLANKS
+from pipeline.unit_names import unit_text
 
 _DELIMITERS = ",;\t|"
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*%?")
 _TIME = re.compile(
@@ -28,9 +30,9 @@ class Header:
     Attributes:
         names: Trimmed column names; a column without a name, such as a saved index, is
             `unnamed_N`.
-        delimiter: The layout's, else the most frequent of comma, semicolon, tab and bar in the
-            first record.
-        lines_before: Blank lines before the first record.
+        delimiter: The layout's, else that of a line such as `sep=;`, else the most frequent of
+            comma, semicolon, tab and bar in the first record.
+        lines_before: Blank lines, and a line such as `sep=;`, before the first record.
     """
 
     names: tuple[str, ...]
@@ -173,6 +175,33 @@ def check_unique(names: Sequence[str], written: Sequence[str], *, where: str) ->
             )
 
 
+def check_units(cells: Mapping[str, str], piece: Piece) -> None:
+    """Checks the row after the header of a file whose layout says that it holds units.
+
+    Args:
+        cells: The texts of that row, by column.
+        piece: The file.
+
+    Raises:
+        InputError: It is a row of values (a unit such as `[K]` is no number), or of other units.
+    """
+    path, units = piece.path, dict(piece.layout.units)
+    for name, cell in cells.items():
+        text = cell.strip()
+        unit = unit_text(text)
+        if unit and name in units and unit != unit_text(units[name]):
+            raise InputError(
+                f"{path}: column `{name}` is in {unit}, and features.{name}.unit is "
+                f"{units[name]}. Convert the values of the file, or correct the config."
+            )
+        if text[:1].isdigit() or text.lstrip("+-.,")[:1].isdigit():
+            raise InputError(
+                f"{path}: data.units_row says that the row after the header holds units, but "
+                f"column `{name}` has {text[:40]!r} there. Use files of one layout, or set "
+                "data.units_row to false."
+            )
+
+
 def _first_record(path: str, layout: CsvLayout) -> _FirstRecord:
     _check_delimiter(layout.delimiter)
     whole = Piece(index=0, path=path, format="csv", layout=layout)
@@ -180,7 +209,11 @@ def _first_record(path: str, layout: CsvLayout) -> _FirstRecord:
         with csv_streams.open_text(whole, errors="surrogateescape") as text:
             numbered = ((number, line) for number, line in enumerate(text) if line.strip())
             lines_before, first = next(numbered, (0, ""))
-            delimiter = layout.delimiter or _likely_delimiter(first, layout.header)
+            separator = _SEPARATOR_LINE.fullmatch(trimmed(first))
+            if separator:  # Excel reads this line and does not show it
+                lines_before, first = next(numbered, (lines_before + 1, ""))
+            likely = separator[1] if separator else _likely_delimiter(first, layout.header)
+            delimiter = layout.delimiter or likely
             lines = _chain_first(first, text)
             cells = tuple(next(csv.reader(lines, delimiter=delimiter), []))
     except (OSError, csv.Error) as error:

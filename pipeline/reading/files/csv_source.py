@@ -14,9 +14,8 @@ import pyarrow.csv as arrow_csv
 from common.errors import InputError
 from pipeline.reading import values
 from pipeline.reading.files import csv_streams
-from pipeline.reading.files.csv_header import Header, read_header, trimmed
+from pipeline.reading.files.csv_header import Header, check_units, read_header, trimmed
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch, first_line
-from pipeline.unit_names import unit_text
 
 _BLOCK_BYTES = 16 << 20
 MAX_TEXT = 200
@@ -26,6 +25,12 @@ _NUMBER_SHARE = 0.99  # of the values of a column of numbers; a mark of missing 
 _MIN_NUMBERS = 5
 _NUM_HEAD = 100
 _MAX_CODES = 10  # distinct values of a column such as a label
+_MIN_SUMMED = 5  # rows of which a total is no accident
+_TOTAL_WORDS = {
+    "total", "totals", "sum", "subtotal", "average", "avg", "mean", "summe", "gesamt",
+    "gesamtsumme", "zwischensumme", "mittelwert", "durchschnitt", "mittel", "somme", "moyenne",
+    "suma", "media", "somma", "totale",
+}  # fmt: skip
 _MERGED = "a quoted field seems to hold the row after it; close the quote, or double it in a text"
 
 
@@ -43,7 +48,7 @@ def read_csv(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterator[
     path = piece.path
     header = read_header(path, piece.layout)
     # Difference between Arrow's row number and the row's number in the file.
-    offset = _blank_lines(piece, header) + piece.has_header - piece.first_row
+    offset = _lines_before(piece, header) + piece.has_header - piece.first_row
     ragged: list[BadRow] = []
     swallowing: list[int] = []  # rows with a quote that is closed only rows later, or never
 
@@ -157,7 +162,10 @@ def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
 
 
 def _text_of(value: pa.Scalar) -> str:
-    return (value.as_py() or b"").decode(errors="replace")
+    python = value.as_py()
+    if isinstance(python, bytes):
+        return python.decode(errors="replace")
+    return "" if python is None else str(python)
 
 
 def _without_headers(raw: RawBatch, path: str) -> RawBatch:
@@ -214,6 +222,36 @@ def _without_merged(raw: RawBatch, header: Header, path: str) -> RawBatch:
     )
 
 
+def without_total(raw: RawBatch, path: str) -> RawBatch:
+    """Sets aside a last row that has a word such as `Total` and the sum or mean of a column."""
+    batch, last = raw.batch, raw.batch.num_rows - 1
+    words = {_word_of(column[last]) for column in batch.columns} if last >= _MIN_SUMMED else set()
+    if not words & _TOTAL_WORDS or not any(map(_ends_in_total, batch.columns)):
+        return raw
+    text = ", ".join(_text_of(column[last]) for column in batch.columns)[:MAX_TEXT]
+    bad = BadRow(
+        path=path, row=int(raw.rows[last]), reason="holds totals of the rows above", text=text
+    )
+    return RawBatch(batch=batch.slice(0, last), rows=raw.rows[:last], bad_rows=[*raw.bad_rows, bad])
+
+
+def _word_of(value: pa.Scalar) -> str:
+    return _text_of(value).strip().rstrip(":").lower()
+
+
+def _ends_in_total(column: pa.Array) -> bool:
+    """Tells whether a column's last value is the sum or the mean of the others."""
+    is_nested = not (values.is_text(column.type) or pa.types.is_primitive(column.type))
+    if is_nested or pa.types.is_temporal(column.type):
+        return False
+    numbers = _floats(column.cast(pa.string()).cast(pa.binary()))
+    others, total = numbers[:-1][np.isfinite(numbers[:-1])], numbers[-1]
+    if len(others) < _MIN_SUMMED or not np.isfinite(total) or np.ptp(others) == 0:
+        return False
+    wanted = np.array([others.sum(), others.mean()])
+    return bool(np.isclose(total, wanted, rtol=1e-4, atol=0.005).any() and total != 0)
+
+
 def _has_line_breaks(column: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.fill_null(pc.match_substring(column, "\n"), False))
 
@@ -268,8 +306,8 @@ def _check_quotes(path: str, rows: Sequence[int]) -> None:
         )
 
 
-def _blank_lines(piece: Piece, header: Header) -> int:
-    """Returns the number of blank lines before the first record of a piece."""
+def _lines_before(piece: Piece, header: Header) -> int:
+    """Returns the number of lines before the first record of a piece."""
     return header.lines_before if piece.begins_file else 0
 
 
@@ -279,34 +317,14 @@ def _without_units(raw: RawBatch, piece: Piece) -> RawBatch:
         return raw
     first = int(len(raw.rows) > 0 and raw.rows[0] == 1)
     if first:
-        _check_units(raw.batch, piece)
+        names, columns = raw.batch.schema.names, raw.batch.columns
+        cells = {name: _text_of(column[0]) for name, column in zip(names, columns, strict=True)}
+        check_units(cells, piece)
     return RawBatch(
         batch=raw.batch.slice(first),
         rows=raw.rows[first:],
         bad_rows=[bad for bad in raw.bad_rows if bad.row != 1],
     )
-
-
-def _check_units(batch: pa.RecordBatch, piece: Piece) -> None:
-    """Refuses a row of values (a unit such as `[K]` is no number) and a row of other units."""
-    path, units = piece.path, dict(piece.layout.units)
-    cells = {
-        name: batch.column(place)[0].as_py() or b"" for place, name in enumerate(batch.schema.names)
-    }
-    for name, cell in cells.items():
-        text = cell.decode(errors="replace").strip()
-        unit = unit_text(text)
-        if unit and name in units and unit != unit_text(units[name]):
-            raise InputError(
-                f"{path}: column `{name}` is in {unit}, and features.{name}.unit is "
-                f"{units[name]}. Convert the values of the file, or correct the config."
-            )
-        if text[:1].isdigit() or text.lstrip("+-.,")[:1].isdigit():
-            raise InputError(
-                f"{path}: data.units_row says that the row after the header holds units, but "
-                f"column `{name}` has {text[:40]!r} there. Use files of one layout, or set "
-                "data.units_row to false."
-            )
 
 
 def _open(
@@ -321,7 +339,7 @@ def _open(
         # Arrow reports the number of a ragged row only when it reads on one thread.
         read_options=arrow_csv.ReadOptions(
             column_names=list(header.names),
-            skip_rows=_blank_lines(piece, header),
+            skip_rows=_lines_before(piece, header),
             skip_rows_after_names=int(piece.has_header),
             use_threads=False,
             block_size=_BLOCK_BYTES,
@@ -368,7 +386,7 @@ def with_lines(piece: Piece, bad_rows: Sequence[BadRow]) -> list[BadRow]:
     records = (
         (line, record)
         for line, record in csv_streams.csv_records(piece, header.delimiter)
-        if line > _blank_lines(piece, header)
+        if line > _lines_before(piece, header)
     )
     first = piece.first_row + (0 if piece.has_header else 1)  # the header is row 0
     for row, (line, record) in enumerate(records, first):

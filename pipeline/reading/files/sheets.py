@@ -12,7 +12,7 @@ import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook
 
 from common.errors import InputError
-from pipeline.reading.files.csv_header import check_unique, trimmed
+from pipeline.reading.files.csv_header import check_unique, check_units, trimmed
 from pipeline.reading.files.pieces import Piece, RawBatch, first_line, open_stream
 
 _BATCH_ROWS = 65_536
@@ -68,6 +68,8 @@ def _load(piece: Piece) -> _Sheet:
     names = _names(piece, cells)
     body = cells[1:] if piece.layout.header is None else cells
     skipped = int(piece.layout.units_row)
+    if skipped and body:
+        check_units({name: _text(body[0][place]) or "" for place, name in names.items()}, piece)
     numbered = [
         (number, row)
         for number, row in enumerate(body, 1)

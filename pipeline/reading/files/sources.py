@@ -186,7 +186,8 @@ def read_piece(piece: Piece, *, columns: Sequence[str] | None = None) -> Iterato
     else:
         batches = _read_parquet(piece, columns=stored)
     for raw in batches:
-        yield add_partition(raw, piece, columns)
+        whole = raw if piece.format == "parquet" else csv_source.without_total(raw, piece.path)
+        yield add_partition(whole, piece, columns)
 
 
 def _stored_columns(piece: Piece, columns: Sequence[str] | None) -> Sequence[str] | None:

@@ -220,3 +220,47 @@ def test_a_number_that_float32_cannot_hold_does_not_fit(column):
 def test_a_decimal_comma_before_the_fraction_of_a_second_is_read(text, form):
     # 2024-01-03T05:00:07Z is 1,704,258,007 s; whole seconds are kept.
     assert read(binary(text), type="time", format=form) == ([1_704_258_007], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("12. März 2024", "%d. %b %Y"),
+        ("12-Mrz-2024", "%d-%b-%Y"),
+        ("12 mars 2024", "%d %b %Y"),
+        ("12 de marzo de 2024", "%d %B %Y"),
+        ("March 12, 2024", "%B %d, %Y"),
+        ("12. Ma\u0308rz. 2024", "%d. %b %Y"),  # a decomposed umlaut, and a full stop
+        ("11.03.2024 24:00", "%d.%m.%Y %H:%M"),  # the end of the day before
+        ("2024-03-11T24:00:00Z", "ISO8601"),
+    ],
+)
+def test_months_by_name_and_the_end_of_a_day_are_read(text, form):
+    # 2024-03-12T00:00:00Z is 1,710,201,600 s.
+    assert read(binary(text), type="time", format=form) == ([1_710_201_600], [])
+
+
+def test_the_end_of_a_day_of_23_hours_is_the_start_of_the_next():
+    form = {"type": "time", "format": "%d.%m.%Y %H:%M", "zone": "Europe/Berlin"}
+    end, _ = read(binary("31.03.2024 24:00"), **form)
+    start, _ = read(binary("01.04.2024 00:00"), **form)
+    assert end == start
+
+
+def test_serial_dates_of_excel_are_read_to_the_second():
+    # 45,123 is 2023-07-16; half a day later it is noon, 1,689,508,800 s.
+    column = binary("45123.5", "45123,5", "45123.500001", "45,123", "1689508800")
+    noon = 1_689_508_800
+    assert read(column, type="time", unit="excel") == ([noon, noon, noon, None, None], [3, 4])
+    assert read(pa.array([45_123.5, None]), type="time", unit="excel") == ([noon, None], [])
+
+
+def test_a_date_that_is_a_mark_matches_stored_times_by_value():
+    stored = pa.array(np.array(["1900-01-01", "2024-03-12", "9999-12-31"], "datetime64[us]"))
+    form = {"type": "time", "missing": ("1900-01-01", "9999-12-31")}
+    assert read(stored, **form) == ([None, 1_710_201_600, None], [])
+
+
+def test_a_grouped_number_never_begins_with_zero():
+    form = {"type": "number", "decimal": ",", "thousands": "."}
+    assert read(binary("0.512", "012.345", "-0.512", "0,512"), **form)[1] == [0, 1, 2]

@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.column_format import ColumnFormat
 from pipeline.reading.columns import Column
 from pipeline.reading.files.pieces import RawBatch
 from pipeline.reading.ingest_spec import canonical_label
@@ -121,3 +122,53 @@ def test_single_values_of_examples_are_taken_out_of_their_lists():
 def test_labels_found_are_counted_for_messages():
     batch = typed([LABEL], {"y": [b"ok", b"ok", b"bad", None]})
     assert batch.labels == {"ok": 2, "bad": 1}
+
+
+TRUTHS = pa.array(["ja", "Nein", "1", "0", "true", "FALSE", "oui", "non"])
+
+
+@pytest.mark.parametrize(
+    ("positive", "values"),
+    [("ja", ("ja", "nein")), ("1", ("0", "1")), ("true", ()), ("yes", ()), ("j", ("j", "n"))],
+)
+def test_a_label_of_truth_values_is_read_in_any_spelling(positive, values):
+    batch = typed([LABEL], {"y": TRUTHS}, positive=canonical_label(positive), label_values=values)
+    assert batch.batch.column("y").to_pylist() == [1, 0] * 4
+    assert batch.bad_rows == []
+
+
+@pytest.mark.parametrize("positive", ["f", "n"])
+def test_letters_that_name_classes_are_no_truth_values(positive):
+    label = pa.array(["t", "f", "n"])
+    expected = [0, int(positive == "f"), int(positive == "n")]
+    for values in ((), ("f", "n", "t")):
+        batch = typed([LABEL], {"y": label}, positive=positive, label_values=values)
+        assert batch.batch.column("y").to_pylist() == expected
+
+
+def test_a_label_that_the_contract_lacks_is_a_bad_row_and_not_a_negative_one():
+    label = pa.array(["broken", "ok", "defekt", None])
+    batch = typed([LABEL], {"y": label}, positive="broken", label_values=("broken", "ok"))
+    assert batch.batch.column("y").to_pylist() == [1, 0]
+    assert [str(bad) for bad in batch.bad_rows] == [
+        "a.csv, row 4, column `y`: has no label",
+        "a.csv, row 3, column `y`: `defekt` found, expected one of label.values: `broken`, `ok`",
+    ]
+    # Without label.values every other value is negative.
+    batch = typed([LABEL], {"y": label}, positive="broken")
+    assert batch.batch.column("y").to_pylist() == [1, 0, 0]
+
+
+def test_a_number_with_another_decimal_mark_says_what_to_do():
+    form = ColumnFormat(type="number", decimal=",", thousands=".", decimals=True)
+    batch = typed(
+        [LABEL, Column(name="p", type="float", form=form)],
+        {"y": pa.array([b"1", b"0"]), "p": pa.array([b"1.234,5", b"72.470"])},
+    )
+    [bad] = batch.bad_rows
+    assert (bad.row, bad.column) == (2, "p")
+    assert bad.reason == (
+        "`72.470` found, expected a number with decimal mark `,`, thousands separator `.`, and "
+        "with decimals: without them, `.` may be the decimal mark of this file. Write its numbers "
+        "as the contract says, or, if it means thousands, remove `decimals` from data.columns.p"
+    )

@@ -298,3 +298,35 @@ def test_a_column_without_values_beside_a_text_of_several_lines_is_read(tmp_path
     rows, bad, _ = read_all(path)
     assert rows == {"a": [None, None], "b": [b"x\n1,", b"y"]}
     assert bad == []
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;"])
+def test_a_line_that_names_the_delimiter_is_no_header(tmp_path, line):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{line}\na;b,c\n1;2,5\n3\n", encoding="utf-8")
+    rows, bad, batches = read_all(path)
+    assert rows == {"a": [b"1"], "b,c": [b"2,5"]}
+    assert list(batches[0].rows) == [1]
+    [located] = csv_source.with_lines(whole(path), bad)
+    assert (located.row, located.line) == (2, 4)
+    assert located.reason == "has 1 fields, the header has 2"
+
+
+# The sum of 1.5 to 6.5 is 24, their mean is 4.
+@pytest.mark.parametrize("total", ["Total,24.0,", "Summe:,24,6", "Mittelwert,4.00,1"])
+def test_a_last_row_of_totals_is_set_aside(tmp_path, total):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"r{n},{n + 0.5},1\n" for n in range(1, 7))
+    path.write_text(f"name,p,y\n{rows}{total}\n")
+    read, [bad], _ = read_all(path)
+    assert len(read["p"]) == 6
+    assert (bad.row, bad.reason) == (7, "holds totals of the rows above")
+
+
+@pytest.mark.parametrize("last", ["Total,3.0,1", "Sum,,", "r7,24.0,6"])
+def test_a_last_row_that_only_has_the_word_or_the_sum_is_data(tmp_path, last):
+    path = tmp_path / "a.csv"
+    rows = "".join(f"r{n},{n + 0.5},1\n" for n in range(1, 7))
+    path.write_text(f"name,p,y\n{rows}{last}\n")
+    read, bad, _ = read_all(path)
+    assert (len(read["p"]), bad) == (7, [])

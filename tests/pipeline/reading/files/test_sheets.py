@@ -119,3 +119,27 @@ def test_the_file_that_excel_puts_beside_an_open_one_is_hidden(tmp_path):
     write_sheet(tmp_path / "a.xlsx", ["p"], [1])
     (tmp_path / "~$a.xlsx").write_bytes(b"owner")
     assert list_files(str(tmp_path)) == [f"{tmp_path}/a.xlsx"]
+
+
+def test_a_row_of_units_is_checked_as_in_a_csv_file(tmp_path):
+    path = tmp_path / "a.xlsx"
+    write_sheet(path, ["p", "t"], ["bar", "K"], [4.5, 300])
+    piece = replace(plan(path), layout=CsvLayout(units_row=True, units=(("p", "bar"),)))
+    [raw] = sources.read_piece(piece)
+    assert raw.batch.to_pydict() == {"p": [4.5], "t": [300]}
+    write_sheet(path, ["p", "t"], ["kPa", "K"], [450, 300])
+    with pytest.raises(InputError, match=r"`p` is in kPa, and features\.p\.unit is bar"):
+        list(sources.read_piece(piece))
+    write_sheet(path, ["p", "t"], [4.5, 300], [4.6, 301])
+    with pytest.raises(InputError, match=r"holds units, but column `p` has '4\.5' there"):
+        list(sources.read_piece(piece))
+
+
+def test_a_last_row_of_totals_is_set_aside(tmp_path):
+    path = tmp_path / "a.xlsx"
+    write_sheet(path, ["name", "p"], *[[f"r{n}", n + 0.5] for n in range(6)], ["Total", 18])
+    [raw] = sources.read_piece(plan(path))
+    assert raw.batch.num_rows == 6
+    assert [(bad.row, bad.reason) for bad in raw.bad_rows] == [
+        (7, "holds totals of the rows above")
+    ]
