@@ -76,14 +76,14 @@ class Study:
         from models.training.trainer import make_transform, read_split
 
         self.config = config
-        examples = _latest(artifacts / "ArrowExampleGen" / "examples")
+        examples = latest(artifacts / "ArrowExampleGen" / "examples")
         self._train_files = split_files(str(examples), "train")
-        graph = _latest(artifacts / "Transform" / "transform_graph")
+        graph = latest(artifacts / "Transform" / "transform_graph")
         self._graph = TransformGraph(graph, config.model_spec)
         self._transform = make_transform(self._graph)
         self._eval = read_split(split_files(str(examples), "eval"), self._transform)
         # In pieces, for the network's inputs take three times the room of the signals.
-        self._test = list(_simulate(config, num_test_spans))
+        self._test = list(simulate(config, num_test_spans))
         self.labels = np.concatenate([labels for _, labels in self._test])
 
     def train(self, arm: Arm, seed: int) -> dict[str, Floats]:
@@ -150,13 +150,14 @@ class Study:
         return {name: tensor.numpy() for name, tensor in packed.items()}
 
 
-def _latest(folder: Path) -> Path:
+def latest(folder: Path) -> Path:
+    """Returns the newest artifact of a folder of artifacts."""
     if not folder.is_dir():
         raise click.UsageError(f"{folder} is not there: first `faultline run`, then its artifacts.")
     return max(folder.iterdir(), key=lambda path: int(path.name))
 
 
-def _simulate(
+def simulate(
     config: Config, num_test_spans: int
 ) -> Iterator[tuple[dict[str, Any], NDArray[np.int64]]]:
     """Yields columns and labels of each span after the first, which the run has."""

@@ -22,6 +22,16 @@ BATCH_ROWS = 4_096
 Serialised: TypeAlias = NDArray[np.object_]
 
 
+def group_column(strategy: str | None, column: str | None) -> str | None:
+    """Returns the column by which a split's examples depend on each other: its group or block.
+
+    Args:
+        strategy: The strategy of the split.
+        column: The column of the split.
+    """
+    return {"group": column, "blocks": BLOCK_COLUMN}.get(strategy or "")
+
+
 def split_folder(uri: str, split: str) -> str:
     """Returns the folder of a split in an artifact.
 
@@ -82,6 +92,24 @@ def read_examples(
         if not with_block and BLOCK_COLUMN in batch.schema.names:
             batch = batch.select([name for name in batch.schema.names if name != BLOCK_COLUMN])
         yield serialised, batch
+
+
+def read_groups(*files: str, column: str) -> NDArray[np.int64]:
+    """Returns a number for each example, int64 `[n]`, that is equal for equal values of a column.
+
+    Examples without a value form one group, because they may depend on each other.
+
+    Args:
+        files: Gzip TFRecords, in order.
+        column: A column with at most one value a row, or `BLOCK_COLUMN`.
+    """
+    numbers: dict[Any, int] = {}
+    codes = [
+        numbers.setdefault(values[0] if values else None, len(numbers))
+        for _, batch in read_examples(*files, with_block=True)
+        for values in batch.column(column).to_pylist()
+    ]
+    return np.array(codes, np.int64)
 
 
 def read_batches(

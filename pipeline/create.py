@@ -40,7 +40,7 @@ from pipeline.reading.files.locations import Source
 from pipeline.reading.ingest_spec import make_ingest_spec, reading_contract
 from pipeline.wiring.analysis import wire_analysis
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
-from pipeline.wiring.ingestion import wire_ingestion
+from pipeline.wiring.ingestion import page_features, wire_ingestion
 from pipeline.wiring.step_code import step_code
 
 
@@ -138,8 +138,9 @@ def create_pipeline(
         examples=examples,
         name=config.name,
         label=config.label.column,
-        features=features_to_json(config.features),
+        features=features_to_json(page_features(config)),
         bars=json.dumps(config.gate.bars.given),
+        group=measure_options(config).group or "",
         code_digest=step_code("ErrorAnalyzer"),
     )
     error_analyzer.add_upstream_node(pusher)  # no model waits for it

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import click
 
-from benchmarks.statistics import calibration, drift, gate, init, pages, splits, thresholds
+from benchmarks.statistics import calibration, drift, init, pages, splits, thresholds
+from benchmarks.statistics.gate import section as gate
 from benchmarks.statistics.tables import Table
 
 # A section's tables, from the number of simulated sets for each row.

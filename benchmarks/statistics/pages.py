@@ -64,6 +64,51 @@ class Design:
         return table, labels.astype(np.int64), sigmoid(self.slope * logit)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupedDesign:
+    """The same where examples come in groups, each with log odds of its own.
+
+    Two numbers and a column of eight values are properties of the groups; of one value, the log
+    odds may change without the model's knowledge. The model knows no group.
+
+    Attributes:
+        sizes: Examples of each group.
+        spread: Standard deviation of the groups' log odds.
+        effect: Log odds that the value adds.
+        distance: Distance of the classes, in standard deviations.
+    """
+
+    sizes: tuple[int, ...]
+    spread: float
+    effect: float = 0.0
+    distance: float = 2.5
+
+    def draw(
+        self, rng: np.random.Generator
+    ) -> tuple[pa.Table, NDArray[np.int64], Floats, NDArray[np.int64]]:
+        """Returns the table, labels, the model's probabilities and the groups, each `[n]`."""
+        num_groups = len(self.sizes)
+        groups = np.repeat(np.arange(num_groups), self.sizes)
+        of_fault = rng.random(groups.size) < _PREVALENCE
+        score = rng.normal(size=groups.size) + self.distance * of_fault
+        odds = np.log(_PREVALENCE / (1 - _PREVALENCE))
+        logit = self.distance * score - self.distance**2 / 2 + odds
+        maker = rng.integers(0, 8, num_groups)[groups]
+        own = rng.normal(0, self.spread, num_groups)[groups] + self.effect * (maker == 0)
+        labels = rng.random(groups.size) < sigmoid(logit + own)
+        pressure, age = rng.normal(size=(2, num_groups))
+        table = pa.table(
+            {
+                "score": score,
+                "pressure": pressure[groups] + 0.5 * rng.normal(size=groups.size),
+                "age": age[groups],
+                "humidity": rng.normal(size=groups.size),
+                "maker": [f"v{value}" for value in maker],
+            }
+        )
+        return table, labels.astype(np.int64), sigmoid(logit), groups
+
+
 def causes_before(table: pa.Table, labels: NDArray[np.int64], probability: Floats) -> list[str]:
     """The factors that errors share: Fisher's test on the wrong decisions and the worst 5 %."""
     wrong = (probability >= 0.5) != (labels == 1)
@@ -74,6 +119,49 @@ def causes_before(table: pa.Table, labels: NDArray[np.int64], probability: Float
 def causes_now(table: pa.Table, labels: NDArray[np.int64], probability: Floats) -> list[str]:
     """The pipeline's shared causes."""
     return [one.name for one in find_causes(table, {}, labels, probability, skip=())]
+
+
+def causes_in_groups(
+    drawn: tuple[pa.Table, NDArray[np.int64], Floats, NDArray[np.int64]], *, is_grouped: bool
+) -> list[str]:
+    """The pipeline's shared causes of dependent examples, also as if they were independent."""
+    table, labels, probability, groups = drawn
+    dependent = groups if is_grouped else None
+    causes = find_causes(table, {}, labels, probability, skip=(), dependent=dependent)
+    return [one.name for one in causes]
+
+
+_SIZES = {
+    "40 groups of 75": (75,) * 40,
+    "150 groups of 20": (20,) * 150,
+    # A few hold most of the rows, as with a Pareto distribution.
+    "40 groups of 8 to 500": tuple(np.geomspace(8, 500, 40).astype(int).tolist()),
+    "32 groups of 10": (10,) * 32,
+}
+_GROUPED_CASES = (
+    *((name, spread, 0.0) for name in _SIZES for spread in (0.5, 1.0)),
+    ("40 groups of 75", 0.0, 0.0),
+    *((name, 0.5, effect) for name in tuple(_SIZES)[:2] for effect in (1.5, 3.0)),
+)
+
+
+def _grouped_rows(num_sets: int) -> Iterator[Sequence[str]]:
+    for name, spread, effect in _GROUPED_CASES:
+        rng = np.random.default_rng(0)
+        design = GroupedDesign(sizes=_SIZES[name], spread=spread, effect=effect)
+        sets = [design.draw(rng) for _ in range(num_sets)]
+        for when, is_grouped in (("before", False), ("now", True)):
+            names = [causes_in_groups(one, is_grouped=is_grouped) for one in sets]
+            planted = np.array([_PLANTED in causes for causes in names])
+            others = np.array([bool(set(causes) - {_PLANTED}) for causes in names])
+            yield [
+                name,
+                f"{spread:g}",
+                f"+{effect:g}" if effect else "none",
+                when,
+                share_cell(planted) if effect else "",
+                share_cell(others if effect else others | planted),
+            ]
 
 
 def _cause_rows(num_sets: int) -> Iterator[Sequence[str]]:
@@ -130,6 +218,11 @@ def tables(num_sets: int) -> Iterator[Table]:
         title="Shared causes in a test split, prevalence 3.5 %, d 2.5.",
         head=("model", "rows", "method", "planted cause found", "any other reported", "reported"),
         rows=_cause_rows(num_sets),
+    )
+    yield Table(
+        title="The same where examples come in groups that share unknown log odds.",
+        head=("groups", "spread", "planted", "method", "planted cause found", "any other reported"),
+        rows=_grouped_rows(num_sets),
     )
     yield Table(
         title="Suspected labels where all labels are right.",

@@ -1,9 +1,12 @@
 """Thresholds: whether a promised rate holds on new examples, and how much F1 the default loses."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 from sklearn.metrics import precision_recall_curve
 
 from benchmarks.statistics.calibration import METHODS
@@ -148,6 +151,67 @@ def _recall_rows(num_sets: int) -> Iterator[Sequence[str]]:
             yield [str(num_faults), name, *shares, f"{precision.mean():.3f}"]
 
 
+def grouped_rates(
+    kind: PromisedRate, likeness: float, sizes: Sequence[int], *, is_grouped: bool, num_sets: int
+) -> Floats:
+    """Returns recall and false alarm rate on examples of all groups, `[sets, 2]`; NaN if refused.
+
+    Scores are N(0, 1) of healthy and N(3, 1) of faulty examples over all groups.
+
+    Args:
+        kind: The rule.
+        likeness: Share of the scores' variance that a group has in common.
+        sizes: Examples of each group in eval.
+        is_grouped: Whether the rule knows the groups.
+        num_sets: Simulated eval splits.
+    """
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    rule = ThresholdRule(kind=kind, value=_RATE if kind == "recall_at_false_alarm_rate" else 0.9)
+    rates = np.full((num_sets, 2), np.nan)
+    for index in range(num_sets):
+        labels = (rng.random(groups.size) < 0.035).astype(float)
+        shifts = rng.normal(0, np.sqrt(likeness), len(sizes))[groups]
+        scores = shifts + rng.normal(0, np.sqrt(1 - likeness), groups.size) + 3 * labels
+        with contextlib.suppress(InputError):
+            chosen = choose_threshold(rule, sigmoid(scores), labels, groups if is_grouped else None)
+            rates[index] = norm.sf(_logit(min(chosen, 1 - 1e-12)) - np.array([3, 0]))
+    return rates
+
+
+_UNEQUAL = tuple(np.geomspace(8, 700, 40).astype(int).tolist())
+_GROUPED_CASES = (
+    *(("40 groups of 35", (35,) * 40, likeness) for likeness in (0.05, 0.5)),
+    *(("40 groups of 140", (140,) * 40, likeness) for likeness in (0.05, 0.2, 0.5, 0.8)),
+    *(("40 groups of 8 to 700", _UNEQUAL, likeness) for likeness in (0.2, 0.5)),
+    *(("400 groups of 14", (14,) * 400, likeness) for likeness in (0.2, 0.8)),
+)
+
+
+def _grouped_rows(num_sets: int) -> Iterator[Sequence[str]]:
+    for name, sizes, likeness in _GROUPED_CASES:
+        for when, is_grouped in (("before", False), ("now", True)):
+            alarms, recalls = (
+                grouped_rates(kind, likeness, sizes, is_grouped=is_grouped, num_sets=num_sets)
+                for kind in get_args(PromisedRate)
+            )
+            yield [
+                name,
+                f"{likeness:g}",
+                when,
+                share_cell(alarms[:, 1] > _RATE),
+                share_cell(np.isnan(alarms[:, 0])),
+                _mean_or_none(alarms[:, 0]),
+                share_cell(recalls[:, 0] < _RECALL),
+                share_cell(np.isnan(recalls[:, 0])),
+            ]
+
+
+def _mean_or_none(values: Floats) -> str:
+    known = values[np.isfinite(values)]
+    return f"{known.mean():.3f}" if known.size else ""
+
+
 F1_CASES = (
     ("d 3, 17 faults", Truth(distance=3), 17),
     ("d 2, 17 faults", Truth(distance=2), 17),
@@ -194,6 +258,14 @@ def tables(num_sets: int) -> Iterator[Table]:
         title="`precision_at_recall: 0.9`, d 3, prevalence 3.5 %, confidence 0.9.",
         head=("faults in eval", "rule", "true recall < 0.9", "< 0.8", "mean precision"),
         rows=_recall_rows(num_sets),
+    )
+    yield Table(
+        title="Both in groups that share a part of the scores' variance, prevalence 3.5 %.",
+        head=(
+            *("groups", "share", "rule", "false alarms > 1 %", "refused", "mean recall"),
+            *("true recall < 0.9", "refused"),
+        ),
+        rows=_grouped_rows(num_sets),
     )
     yield Table(
         title="`best_f1`, prevalence 3.5 %, calibrated on the same eval.",

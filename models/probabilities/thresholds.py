@@ -8,12 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InputError
+from measuring.clusters import rare_trials
 from models.threshold_rule import PromisedRate, ThresholdRule
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.int64]
+# With a lower confidence, the correction for few groups would be none.
+_MIN_CONFIDENCE = 0.6
 
 
-def choose_threshold(rule: ThresholdRule, probabilities: Floats, labels: Floats) -> float:
+def choose_threshold(
+    rule: ThresholdRule, probabilities: Floats, labels: Floats, groups: Groups | None = None
+) -> float:
     """Returns the threshold; "faulty" means probability >= threshold.
 
     It is half-way between two scores, so that rounding to float32 decides nothing.
@@ -22,6 +28,7 @@ def choose_threshold(rule: ThresholdRule, probabilities: Floats, labels: Floats)
         rule: How to find it.
         probabilities: float64 `[n]`, calibrated.
         labels: float64 `[n]` of 0 and 1, both present.
+        groups: `[n]` in 0, 1, …, equal for dependent examples; None if all are independent.
 
     Raises:
         InputError: There are too few examples for what the rule promises.
@@ -31,8 +38,9 @@ def choose_threshold(rule: ThresholdRule, probabilities: Floats, labels: Floats)
     if rule.kind == "best_f1":
         return best_f1_threshold(probabilities)
     num_positive = int(labels.sum())
+    worth = None if groups is None else _worth_in_groups(rule, probabilities, labels, groups)
     num_errors = num_allowed_errors(
-        rule, num_positive=num_positive, num_negative=labels.size - num_positive
+        rule, num_positive=num_positive, num_negative=labels.size - num_positive, worth=worth
     )
     steps = _Steps.of(probabilities, labels)
     if rule.kind == "recall_at_false_alarm_rate":
@@ -60,7 +68,22 @@ def check_threshold(rule: ThresholdRule, *, num_positive: int, num_negative: int
         num_allowed_errors(rule, num_positive=num_positive, num_negative=num_negative)
 
 
-def num_allowed_errors(rule: ThresholdRule, *, num_positive: int, num_negative: int) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Worth:
+    """What the examples of a class are worth as independent ones.
+
+    Attributes:
+        examples: The independent examples, > 0.
+        per_error: The independent errors for each error among them.
+    """
+
+    examples: float
+    per_error: float = 1.0
+
+
+def num_allowed_errors(
+    rule: ThresholdRule, *, num_positive: int, num_negative: int, worth: Worth | None = None
+) -> int:
     """Returns the number of errors on eval up to which a rule keeps its promise.
 
     The errors are false alarms or missed faults, and their true rate is to be at most a. Of n
@@ -72,38 +95,74 @@ def num_allowed_errors(rule: ThresholdRule, *, num_positive: int, num_negative: 
         rule: `recall_at_false_alarm_rate` or `precision_at_recall`.
         num_positive: Faults in eval.
         num_negative: Healthy examples in eval.
+        worth: What those of the class are worth; None if all are independent.
 
     Raises:
         InputError: Not even a threshold without errors keeps it.
 
     References:
         Tong, Feng & Li (2018), Neyman-Pearson classification algorithms and NP receiver operating
-        characteristics (the umbrella algorithm).
+        characteristics (the umbrella algorithm). Its bound is that of Clopper & Pearson (1934); for
+        groups, that of Korn & Graubard (1998), see `measuring.clusters.rare_trials`.
     """
-    from scipy.stats import binom
+    from scipy.stats import beta
 
-    is_rate = rule.kind == "recall_at_false_alarm_rate"
-    size = num_negative if is_rate else num_positive
-    highest = rule.value if is_rate else 1 - rule.value
-    doubt = 1 - rule.confidence
-    # The quantile is the first k whose probability reaches 1 - confidence.
-    num_errors = int(binom.ppf(doubt, size, highest))
-    if binom.cdf(num_errors, size, highest) > doubt:
-        num_errors -= 1
-    if num_errors < 0:
-        raise InputError(_too_few(rule, size, math.ceil(math.log(doubt) / math.log1p(-highest))))
-    return num_errors
+    size = num_negative if _limits_alarms(rule) else num_positive
+    worth = Worth(examples=float(size)) if worth is None else worth
+    highest, doubt = _highest_rate(rule), 1 - rule.confidence
+    errors = np.arange(math.floor(size * highest) + 1) * worth.per_error
+    errors = errors[errors < worth.examples]
+    # P(Bin(n, a) <= k) = P(Beta(n - k, k + 1) <= 1 - a).
+    chances = beta.cdf(1 - highest, worth.examples - errors, errors + 1)
+    allowed = np.flatnonzero(chances <= doubt)
+    if not allowed.size:
+        raise InputError(_too_few(rule, size, worth))
+    return int(allowed[-1])
 
 
-def _too_few(rule: ThresholdRule, size: int, needed: int) -> str:
-    is_rate = rule.kind == "recall_at_false_alarm_rate"
-    examples = "healthy examples" if is_rate else "faults"
-    advice = "a higher rate" if is_rate else "a lower recall"
+def _worth_in_groups(
+    rule: ThresholdRule, probabilities: Floats, labels: Floats, groups: Groups
+) -> Worth:
+    """What the examples of a rule's class are worth.
+
+    The errors that count are those at the threshold whose rate on eval is the rule's own.
+    """
+    limits_alarms = _limits_alarms(rule)
+    rows = np.flatnonzero(labels == (0 if limits_alarms else 1))
+    badness = probabilities[rows] if limits_alarms else -probabilities[rows]
+    num_errors = max(math.floor(rows.size * _highest_rate(rule)), 1)
+    worst = rows[np.argsort(-badness, kind="stable")[:num_errors]]
+    size = int(groups.max()) + 1
+    errors, examples = (
+        np.bincount(groups[of], minlength=size).astype(np.float64) for of in (worst, rows)
+    )
+    worth, worth_of_errors = rare_trials(errors, examples, max(rule.confidence, _MIN_CONFIDENCE))
+    return Worth(examples=worth, per_error=worth_of_errors / num_errors)
+
+
+def _limits_alarms(rule: ThresholdRule) -> bool:
+    """Whether the rule limits false alarms among the healthy, and not missed faults."""
+    return rule.kind == "recall_at_false_alarm_rate"
+
+
+def _highest_rate(rule: ThresholdRule) -> float:
+    """The highest true rate of errors that the rule allows."""
+    return rule.value if _limits_alarms(rule) else 1 - rule.value
+
+
+def _too_few(rule: ThresholdRule, size: int, worth: Worth) -> str:
+    limits_alarms = _limits_alarms(rule)
+    needed = math.ceil(math.log(1 - rule.confidence) / math.log1p(-_highest_rate(rule)))
+    examples = "healthy examples" if limits_alarms else "faults"
+    advice = "a higher rate" if limits_alarms else "a lower recall"
+    by_group = ""
+    if worth.examples < size:
+        by_group = f", in groups that are worth {worth.examples:,.0f} independent ones"
     return (
         f"threshold.{rule.kind} {rule.value:g} cannot be promised with a confidence of "
         f"{rule.confidence:g}: that needs at least {needed:,} {examples} in eval, which has "
-        f"{size:,}. Bring more data, give eval a larger share in `split`, or set {advice}, a lower "
-        "`threshold.confidence`, or another rule."
+        f"{size:,}{by_group}. Bring more data, give eval a larger share in `split`, or set "
+        f"{advice}, a lower `threshold.confidence`, or another rule."
     )
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from common.digests import digest_files
-from common.example_files import split_folder
-from pipeline.components.names import group_column
+from common.example_files import group_column, split_folder
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.tracking.run_record import model_spec

@@ -1,7 +1,5 @@
 """Property and column names that components write and commands read; needs no TensorFlow."""
 
-from common.example_files import BLOCK_COLUMN
-
 # A metric, beside TFMA's own.
 COST = "expected_cost"
 # A verdict, beside BLESSED and REJECTED.
@@ -28,15 +26,7 @@ WITHDRAWN = "withdrawn"
 WITHDRAWN_DIGEST = "withdrawn_digest"
 # What the Pusher notes where it pushed nothing: the withdrawn version that has the same files.
 WITHDRAWN_VERSION = "withdrawn_version"
+# ROC-AUC by feature that DataReport writes, of those that separate the classes almost alone.
+SEPARATING = "separating_features"
 # How the files of an artifact differ from those that its step published.
 DAMAGE = "damage"
-
-
-def group_column(strategy: str | None, column: str | None) -> str | None:
-    """Returns the column by which a split's examples depend on each other: its group or block.
-
-    Args:
-        strategy: The strategy of the split.
-        column: The column of the split.
-    """
-    return {"group": column, "blocks": BLOCK_COLUMN}.get(strategy or "")

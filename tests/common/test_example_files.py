@@ -8,6 +8,7 @@ import pytest
 from common.example_files import (
     read_batches,
     read_examples,
+    read_groups,
     read_serialised,
     split_files,
     split_folder,
@@ -53,6 +54,13 @@ def test_a_row_is_the_same_serialised_and_decoded(files):
     [(serialised, batch)] = read_examples(*files)
     assert serialised.tolist()[3] == example(row=3)
     assert batch.column("row").to_pylist()[3] == [3]
+
+
+def test_equal_values_are_one_group_and_missing_ones_too(tmp_path):
+    rows = [example(machine=7), example(machine=3), example(other=1), example(machine=7), example()]
+    write_split(tmp_path, "eval", rows)
+    files = split_files(str(tmp_path), "eval")
+    assert read_groups(*files, column="machine").tolist() == [0, 1, 2, 0, 2]
 
 
 def test_a_schema_chooses_the_columns(files):

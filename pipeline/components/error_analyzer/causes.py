@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import signal, special
 
+from measuring.clusters import grouped_score_p_value
 from models.probabilities.firth import fit_firth
 from pipeline.components.error_analyzer.analysis import (
     SIGNIFICANCE,
@@ -27,12 +28,14 @@ def find_causes(
     probability: Floats,
     *,
     skip: Sequence[str],
+    dependent: NDArray[np.int64] | None = None,
 ) -> list[CommonFactor]:
-    """Returns the groups whose number of faults the model does not expect, the least likely first.
+    """Returns the factors whose number of faults the model does not expect, the least likely first.
 
     The model's logits are first recalibrated on these examples, so that an error of all its
     probabilities is not reported as one of a group. A model with the true probabilities has any
-    cause in at most 5 % of test splits.
+    cause in at most 5 % of test splits. Dependent examples must also differ more than whole groups
+    of them do from each other.
 
     Args:
         table: The examples' scalar columns.
@@ -40,6 +43,7 @@ def find_causes(
         labels: `[n]` of 0 and 1.
         probability: `[n]` of the positive class, the model's.
         skip: Columns to leave out, such as the label.
+        dependent: `[n]` in 0, 1, …, equal for dependent examples; None if all are independent.
     """
     if len(np.unique(labels)) < 2:
         return []
@@ -48,6 +52,8 @@ def find_causes(
     causes = []
     for part, members in candidates:
         mean, p_value = compare_with_labels(labels, expected, members)
+        if dependent is not None:
+            p_value = max(p_value, grouped_score_p_value(labels, expected, members, dependent))
         p_value = min(1.0, p_value * len(candidates))
         if p_value < SIGNIFICANCE:
             faults, size = int(labels[members].sum()), int(members.sum())

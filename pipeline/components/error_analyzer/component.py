@@ -27,6 +27,7 @@ from pipeline.components.error_analyzer.causes import find_causes
 from pipeline.components.error_analyzer.page import NUM_PLOTS, Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
 from pipeline.components.error_analyzer.watching import watch_yaml
+from pipeline.components.evaluation.slices import group_ids
 from pipeline.components.recording_troubles.finding import (
     find_troubles,
     sampling_rates,
@@ -51,6 +52,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     label: Parameter[str],
     features: Parameter[str],
     bars: Parameter[str],
+    group: Parameter[str],
     code_digest: Parameter[str],  # noqa: ARG001 - part of the cache key
 ) -> None:
     """Ranks the examples of `test` by loss; finds shared causes, and where the task is hard.
@@ -65,6 +67,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         features: The features table as JSON.
         bars: Metric to the gate's bar over the whole test split, as JSON; for the slices that the
             page proposes.
+        group: Column whose equal values are not independent examples; empty without one.
         code_digest: Digest of the code that decides the result.
     """
     files = split_files(examples.uri, "test")
@@ -77,7 +80,14 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     ranked = rank_errors(scalars, label, probability, decision, troubles)
     errors = worst(*losses_in_order(ranked))
     labels = scalars.column(label).to_numpy().astype(np.int64)
-    causes = find_causes(scalars, troubles, labels, probability, skip=(label, BLOCK_COLUMN))
+    causes = find_causes(
+        scalars,
+        troubles,
+        labels,
+        probability,
+        skip=(label, BLOCK_COLUMN, group),
+        dependent=_group_codes(table, group),
+    )
     clusters = find_clusters(scalars, troubles, errors, skip=(label, BLOCK_COLUMN))
     num_by_chance = expected_suspects(probability)
     folder = Path(analysis.uri)
@@ -96,6 +106,7 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
             hard=watched(clusters),
             num_errors=int(errors.sum()),
             expected_suspected=num_by_chance,
+            group="block" if group == BLOCK_COLUMN else group,
         ),
         _worst_signals(table, signals, ranked["row"].to_numpy()[:NUM_PLOTS]),
         features=features_from_json(features),
@@ -108,6 +119,14 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     analysis.set_float_custom_property("expected_suspected", num_by_chance)
     for key, groups in (("causes", causes), ("hard", clusters)):
         analysis.set_string_custom_property(key, json.dumps([one.name for one in groups]))
+
+
+def _group_codes(table: pa.Table, group: str) -> NDArray[np.int64] | None:
+    """int64 `[n]`, the number of each row's group; None if rows are independent."""
+    if not group:
+        return None
+    ids = [group_ids(batch, group) for batch in table.select([group]).to_batches()]
+    return np.unique(np.concatenate(ids), return_inverse=True)[1]
 
 
 def _worst_signals(

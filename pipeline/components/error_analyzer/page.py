@@ -43,12 +43,14 @@ class Findings:
         hard: Common factors of errors, each with its YAML.
         num_errors: Examples that count as errors.
         expected_suspected: Labels that would be suspected if all were right.
+        group: What dependent examples have in common, such as a column; empty without any.
     """
 
     causes: Sequence[tuple[CommonFactor, str]]
     hard: Sequence[tuple[CommonFactor, str]]
     num_errors: int
     expected_suspected: float
+    group: str = ""
 
 
 def render_page(

@@ -10,6 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from common.config_values import JsonValue
+from common.example_files import group_column
 from measuring.answers import Answers, in_order, num_units
 from measuring.bootstrap import (
     BRIER,
@@ -41,7 +42,6 @@ from pipeline.components.evaluation.eval_config import (
     DECISION,
     PROBABILITY,
 )
-from pipeline.components.names import group_column
 from pipeline.config import Config
 
 # Counts of decisions in which the candidate differs from the baseline.

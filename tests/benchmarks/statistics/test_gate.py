@@ -1,16 +1,52 @@
 """The designs of the gate's section: they hold what they say, and tell the methods apart."""
 
+import math
+
 import numpy as np
 import pytest
 
-from benchmarks.statistics import gate
-from measuring.scores import roc_auc
+from benchmarks.statistics.gate import comparisons, coverage, groups, unmet, verdicts
+from measuring.answers import make_answers
+from measuring.scores import decision_metrics, probability_metrics, roc_auc
+from pipeline.components.evaluation.measurement import Estimate, example_costs
 
 pytestmark = pytest.mark.simulation
 
 
+def shares(row, *places):
+    return [float(row[place].split()[0]) for place in places]
+
+
+def test_the_truth_is_what_a_large_split_shows():
+    random = np.random.default_rng(0)
+    detector = coverage.Detector(3.0)
+    labels = (random.random(2_000_000) < coverage.PREVALENCE).astype(int)
+    score = random.normal(size=labels.size) + detector.shift * labels
+    answers = make_answers(labels, {"": (detector.probability(score), score >= detector.cut)})
+    probabilities, decisions = answers.of("")
+    shown = probability_metrics(labels, probabilities) | decision_metrics(labels, decisions)
+    shown["expected_cost"] = 1_000 * example_costs(answers, coverage.COST).mean()
+    for name, value in detector.truth().items():
+        assert shown[name] == pytest.approx(value, rel=0.02), name
+    # A calibrated model: its mean prediction is the prevalence.
+    assert shown["calibration"] == pytest.approx(1, rel=0.02)
+
+
+def test_with_the_bar_at_the_truth_either_side_is_an_error():
+    words = [
+        coverage.verdict_at_truth(Estimate(0.5, interval), "recall", 0.5)
+        for interval in ((0.4, 0.6), (0.5, 0.7), (0.55, 0.7), (0.2, 0.49))
+    ]
+    # The second begins at the truth itself: it clears a bar there.
+    assert words == ["INCONCLUSIVE", "BLESSED", "BLESSED", "REJECTED"]
+
+
+def test_a_split_has_the_prevalence_of_the_signals():
+    assert coverage.labels_of(112).size == 3242
+
+
 def test_a_share_of_healthy_examples_is_above_all_faults():
-    split = gate._split(np.random.default_rng(0), 10_000, above=1e-3, invisible=0.0)
+    split = unmet.make_split(np.random.default_rng(0), 10_000, above=1e-3, invisible=0.0)
     probabilities, _ = split.of("")
     highest_fault = probabilities[split.labels == 1].max()
     assert np.mean(probabilities[split.labels == 0] > highest_fault) == pytest.approx(
@@ -20,25 +56,49 @@ def test_a_share_of_healthy_examples_is_above_all_faults():
 
 def test_invisible_faults_score_as_healthy_examples_do():
     # 0.8 * P(N(3, 1) > N(0, 1)) + 0.2 * 0.5, with P = Phi(3 / sqrt(2)) = 0.983.
-    split = gate._split(np.random.default_rng(0), 20_000, above=0.0, invisible=0.2)
+    split = unmet.make_split(np.random.default_rng(0), 20_000, above=0.0, invisible=0.2)
     assert roc_auc(split.labels, split.of("")[0]) == pytest.approx(0.886, abs=0.005)
 
 
 def test_korn_and_graubards_trials_are_those_of_their_formula():
     # Each group found whole or missed whole: 40 / 4 * 0.9, times (t39 / t9)^2 = 0.7995.
-    found = np.repeat([4.0, 0.0], 5)
-    assert gate.korn_graubard_trials(found, np.full(10, 4.0)) == pytest.approx(7.195, abs=0.01)
+    hits = np.repeat([4.0, 0.0], 5)
+    assert groups.korn_graubard_trials(hits, np.full(10, 4.0)) == pytest.approx(7.195, abs=0.01)
 
 
 def test_unequal_groups_tell_the_methods_apart():
-    rows = {row[0]: [float(cell.split()[0]) for cell in row[1:3]] for row in gate._group_rows(300)}
+    rows = {row[0]: shares(row, 1, 2) for row in groups.share_rows(300)}
     before, now = rows["precision, 40 unequal groups"]
     assert now <= 2.5
     assert before >= 7
 
 
 def test_holms_method_brings_twenty_slices_below_the_claim():
-    [_, twenty] = gate._slice_rows(2_000)
-    alone, together = (float(cell.split()[0]) for cell in twenty[1:])
+    [_, twenty] = verdicts.slice_rows(2_000)
+    alone, together = shares(twenty, 1, 2)
     assert together <= 2.5
     assert alone >= 25
+
+
+def test_the_advice_before_is_the_number_that_excludes_the_bar():
+    # 27 of 30 are 0.9. With 67 faults, the lower limit of 0.9 is first above 0.8.
+    limits = [groups.proportion_interval(0.9 * n, n, 0.95)[0] for n in (64, 65, 66, 67, 68)]
+    first = 64 + sum(limit < 0.8 for limit in limits)
+    assert verdicts.advice_before(0.9, 30, (0.73, 0.98)) == first
+    assert verdicts.advice_before(0.8, 30, (0.61, 0.92)) == math.inf
+
+
+def test_followed_advice_ends_in_an_answer_in_about_80_percent_of_cases():
+    rows = {(row[0], row[1]): shares(row, 2)[0] for row in verdicts.advice_rows(300)}
+    assert rows["drawn from Jeffreys' prior", "now"] == pytest.approx(80, abs=7)
+    assert rows["0.85", "before"] <= 55
+    assert rows["0.85", "now"] >= 75
+
+
+def test_two_models_of_one_quality_are_equal_and_their_scores_correlate():
+    pair = comparisons.equal_pair(np.random.default_rng(0), 5_000)
+    healthy = pair.labels == 0
+    scores = [np.log(p) - np.log1p(-p) for p in pair.probabilities[healthy].T]
+    assert np.corrcoef(scores)[0, 1] == pytest.approx(0.9, abs=0.01)
+    areas = [roc_auc(pair.labels, pair.of(model)[0]) for model in pair.models]
+    assert areas[0] == pytest.approx(areas[1], abs=0.002)

@@ -4,6 +4,7 @@ from scipy.stats import binom
 
 from common.errors import InputError
 from models.probabilities.thresholds import (
+    Worth,
     best_f1_threshold,
     check_threshold,
     choose_threshold,
@@ -94,6 +95,52 @@ def test_as_many_errors_are_allowed_as_the_binomial_distribution_says(num_health
     allowed = num_allowed_errors(rule, num_positive=9, num_negative=num_healthy)
     assert binom.cdf(allowed, num_healthy, 0.01) <= 0.1 < binom.cdf(allowed + 1, num_healthy, 0.01)
     assert allowed == num_errors
+
+
+@pytest.mark.parametrize(("worth", "num_errors"), [(5_500, 45), (1_375, 34), (690, 25), (230, 0)])
+def test_examples_in_groups_allow_errors_in_proportion_to_what_they_are_worth(worth, num_errors):
+    # 45, 8.5, 3.1 and 0 of so many independent ones.
+    rule = ThresholdRule(kind="recall_at_false_alarm_rate", value=0.01)
+    allowed = num_allowed_errors(
+        rule,
+        num_positive=9,
+        num_negative=5_500,
+        worth=Worth(examples=worth, per_error=worth / 5_500),
+    )
+    assert allowed == num_errors
+
+
+def test_the_same_examples_promise_less_in_groups():
+    # 40 groups, each of which shifts all its scores: the alarms at 1 % come from few of them.
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 150)
+    labels = np.repeat([0.0, 1.0], [5_600, 400])
+    rng.shuffle(labels)
+    scores = rng.normal(size=40)[groups] + rng.normal(size=6_000) + 4 * labels
+    probabilities = 1 / (1 + np.exp(-scores))
+    rule = ThresholdRule(kind="recall_at_false_alarm_rate", value=0.01, confidence=0.7)
+    alone = choose_threshold(rule, probabilities, labels)
+    # As groups, single examples have one alarm more and 55 degrees of freedom.
+    single = choose_threshold(rule, probabilities, labels, np.arange(6_000))
+    assert alone <= single < choose_threshold(rule, probabilities, labels, groups)
+    alarms, alarms_alone = (
+        ((probabilities >= threshold) & (labels == 0)).sum() for threshold in (single, alone)
+    )
+    assert alarms_alone - 3 <= alarms <= alarms_alone
+
+
+def test_a_promise_that_groups_are_too_few_for_is_refused_with_what_they_are_worth():
+    # Either all examples of a group raise an alarm or none: the groups are 20 examples.
+    groups = np.repeat(np.arange(20), 100)
+    labels = np.zeros(2_000)
+    labels[:5] = 1
+    rule = ThresholdRule(kind="recall_at_false_alarm_rate", value=0.01)
+    with pytest.raises(
+        InputError,
+        match=r"at least 230 healthy examples in eval, which has 1,995, in groups that are worth "
+        r"\d+ independent ones\.",
+    ):
+        choose_threshold(rule, 1 / (1 + groups), labels, groups)
 
 
 def test_a_promise_that_eval_is_too_small_for_is_refused_with_the_rows_it_needs():

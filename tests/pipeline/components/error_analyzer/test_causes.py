@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from benchmarks.statistics.pages import Design, causes_now
+from benchmarks.statistics.pages import Design, GroupedDesign, causes_in_groups, causes_now
 from pipeline.components.error_analyzer.causes import (
     compare_with_labels,
     find_causes,
@@ -89,3 +89,40 @@ def test_planted_causes_are_found():
     weak = Design(num_rows=3_000, distance=2, effect=1.5)
     found = sum("maker = v0" in causes_now(*weak.draw(rng)) for _ in range(8))
     assert found >= 7
+
+
+def test_a_value_of_one_group_is_no_cause_where_groups_differ():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 40)
+    labels = (rng.random(400) < np.where(groups == 0, 0.5, 0.1)).astype(int)
+    table = pa.table({"maker": np.where(groups == 0, "a", "b").tolist()})
+
+    def causes(dependent):
+        probability = np.full(400, 0.1)
+        return find_causes(table, {}, labels, probability, skip=(), dependent=dependent)
+
+    assert {cause.name for cause in causes(None)} == {"maker = a", "maker = b"}
+    assert causes(groups) == []
+
+
+@pytest.mark.simulation
+def test_groups_with_log_odds_of_their_own_are_no_shared_cause():
+    rng = np.random.default_rng(3)
+    design = GroupedDesign(sizes=(50,) * 20, spread=1.5)
+    sets = [design.draw(rng) for _ in range(40)]
+    alone, grouped = (
+        sum(bool(causes_in_groups(one, is_grouped=is_grouped)) for one in sets)
+        for is_grouped in (False, True)
+    )
+    # At 5 %, more than 6 of 40 have a probability of 0.3 %.
+    assert grouped <= 6
+    assert alone >= 20
+
+
+@pytest.mark.simulation
+def test_planted_causes_are_found_in_groups_too():
+    rng = np.random.default_rng(4)
+    design = GroupedDesign(sizes=(20,) * 100, spread=0.5, effect=3.0)
+    drawn = [design.draw(rng) for _ in range(20)]
+    found = sum("maker = v0" in causes_in_groups(one, is_grouped=True) for one in drawn)
+    assert found >= 10
