@@ -14,6 +14,7 @@ from common.config_values import STRICT_KEYS
 
 Lengths = Literal["cut", "pad", "resample"]
 Cycle = Literal["hour_of_day", "day_of_week", "day_of_year"]
+Monotone = Literal["up", "down"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -22,10 +23,13 @@ class Numeric:
 
     Attributes:
         unit: Physical unit, for people; empty where there is none.
+        monotone: `up` if a higher value never lowers the probability, `down` if it never raises
+            it; trees only.
     """
 
     kind: Literal["numeric"] = "numeric"
     unit: str = ""
+    monotone: Monotone | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -34,10 +38,13 @@ class HeavyTailed:
 
     Attributes:
         unit: Physical unit, for people; empty where there is none.
+        monotone: `up` if a higher value never lowers the probability, `down` if it never raises
+            it; trees only.
     """
 
     kind: Literal["heavy_tailed"] = "heavy_tailed"
     unit: str = ""
+    monotone: Monotone | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -10,7 +10,21 @@ from models.features import Feature
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions
 
+FoldStrategy = Literal["stratified", "group", "time", "blocks"]
 CalibrationMethod = Literal["platt", "temperature", "isotonic", "none"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class FoldRule:
+    """How examples are dealt to folds: as the split deals them.
+
+    Attributes:
+        strategy: The strategy of the split.
+        column: The column with the groups or times, or `BLOCK_COLUMN`; None for `stratified`.
+    """
+
+    strategy: FoldStrategy = "stratified"
+    column: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -26,6 +40,8 @@ class ModelSpec(JsonValue):
             rising function, 200 positives or more), `none` (the correction alone).
         threshold: Rule for the alarm threshold.
         seed: Seed of every random number, in [0, 2**31).
+        folds: How examples are dealt to folds.
+        group: Column whose equal values are not independent examples, or None.
     """
 
     label: str
@@ -34,3 +50,5 @@ class ModelSpec(JsonValue):
     calibration: CalibrationMethod = "platt"
     threshold: ThresholdRule = ThresholdRule()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    group: str | None = None
+    folds: FoldRule = FoldRule()

@@ -44,10 +44,48 @@ class Augmentation:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class TreeOptions:
+    """How gradient-boosted trees are grown, by XGBoost.
+
+    Attributes:
+        max_depth: Largest depth of a tree, in [1, 8].
+        rounds: Largest number of trees, in [1, 5000].
+        learning_rate: Factor of each tree's contribution, in (0, 1].
+        subsample: Share of the rows that each tree is grown on, in (0, 1].
+        column_share: Share of the columns that each split chooses from, in (0, 1].
+        min_leaf_rows: Fewest rows of a leaf, >= 0, where they have the prevalence of the whole;
+            a purer leaf needs more, one with more faults may have fewer.
+        l2: Penalty on the squares of the leaves, >= 0.
+        stopping: How the number of trees is chosen, by log loss: `out_of_fold` on five folds of
+            the train split, `eval` on the eval split, too small with few faults, or `none`: all
+            rounds.
+        patience: Rounds without a lower log loss before growing stops, > 0.
+    """
+
+    max_depth: Annotated[int, Field(ge=1, le=8)] = 6
+    rounds: Annotated[int, Field(ge=1, le=5_000)] = 500
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    subsample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    column_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    min_leaf_rows: Annotated[float, Field(ge=0)] = 20.0
+    l2: Annotated[float, Field(ge=0)] = 1.0
+    stopping: Literal["out_of_fold", "eval", "none"] = "out_of_fold"
+    patience: Annotated[int, Field(gt=0)] = 30
+
+
+Kind = Literal["network", "trees", "blend", "auto"]
+Part = Literal["network", "trees"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class TrainOptions:
     """How the model is trained.
 
     Attributes:
+        model: `network`; `trees`, gradient-boosted; `blend`, a weighted mean of the logits of both;
+            or `auto`, which chooses among them by their predictions of examples that they were not
+            trained on.
+        trees: Options of the trees.
         epochs: Largest number of passes over the train split, > 0; early stopping usually ends
             sooner.
         batch_size: Examples per step, > 0.
@@ -55,7 +93,8 @@ class TrainOptions:
         patience: Epochs without a better eval PR-AUC before training stops, > 0.
         class_weight: `balanced` gives both classes the same total weight in the loss, for faults
             so few that the network would learn only the healthy class; `none` gives every example
-            the same weight.
+            the same weight. By default `balanced` for the network and `none` for the trees, which
+            find few faults without it.
         loss: `cross_entropy`, or `focal`, which gives a smaller weight to examples that are already
             right, for many easy negatives that outweigh the few hard ones.
         focal_gamma: Exponent of the focal loss, in [0, 10]; 0 is cross-entropy. For `focal` only.
@@ -69,11 +108,13 @@ class TrainOptions:
         dropout: Share of units dropped in the head while training, in [0, 1).
     """
 
+    model: Kind = "network"
+    trees: TreeOptions = TreeOptions()
     epochs: Annotated[int, Field(gt=0)] = 40
     batch_size: Annotated[int, Field(gt=0)] = 128
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     patience: Annotated[int, Field(gt=0)] = 8
-    class_weight: Literal["balanced", "none"] = "balanced"
+    class_weight: Literal["balanced", "none"] | None = None
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 2.0
     hard_negatives: HardNegatives | None = None
@@ -81,3 +122,33 @@ class TrainOptions:
     hidden_units: tuple[Annotated[int, Field(gt=0)], ...] = (64, 32)
     filters: tuple[Annotated[int, Field(gt=0)], ...] = (16, 32, 64)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+
+    def weighting(self, part: Part) -> Literal["balanced", "none"]:
+        """Returns how the classes weigh in the loss of a part of the model."""
+        if self.class_weight is not None:
+            return self.class_weight
+        return "balanced" if part == "network" else "none"
+
+
+def wants_trees(options: TrainOptions) -> bool:
+    """Whether the model may have trees, which take signals by their summaries."""
+    return options.model != "network"
+
+
+def check_model(options: TrainOptions) -> None:
+    """Checks that every option applies to the kind of model.
+
+    Raises:
+        ValueError: One does not.
+    """
+    if options.model in {"trees", "blend"} and options.loss == "focal":
+        raise ValueError(
+            f"train.loss `focal` is a loss of the network: trees are grown by log loss, and "
+            f"train.model is `{options.model}`. Remove `loss`, or set `model: network`"
+        )
+    if options.model == "trees" and options.augmentation:
+        raise ValueError(
+            "train.augmentation varies the samples of signals in every epoch of the network; "
+            "train.model is `trees`, which see the summaries of each signal once. Remove "
+            "`augmentation`, or set `model: network`"
+        )

@@ -1,6 +1,7 @@
 """Configuration of a use case: frozen values, validated on construction."""
 
 import codecs
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,15 +10,16 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS, JsonValue
+from common.example_files import group_column
 from common.guards.redaction import redact_text
 from common.metadata_options import Metadata
 from common.paths import tidy_path
 from models import features as features_lib
 from models.features import Feature
-from models.model_spec import CalibrationMethod, ModelSpec
+from models.model_spec import CalibrationMethod, FoldRule, ModelSpec
 from models.probabilities.cost import Cost
 from models.threshold_rule import ThresholdRule
-from models.train_options import TrainOptions
+from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
 from models.training.search_space import Tuning, check_space
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
@@ -31,6 +33,21 @@ SPLITS = ("train", "eval", "test")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Column = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def check_monotone(features: Mapping[str, Feature], options: TrainOptions) -> None:
+    """Checks that monotone features come with trees.
+
+    Raises:
+        ValueError: The model has a network, which cannot keep such a constraint.
+    """
+    names = [name for name, feature in features.items() if getattr(feature, "monotone", None)]
+    if names and options.model in {"network", "blend"}:
+        raise ValueError(
+            f"features.{names[0]}.monotone is kept by trees only, and train.model is "
+            f"`{options.model}`. Set `model: trees`, or `auto`, which then takes trees; or remove "
+            "`monotone`"
+        )
 
 
 def check_no_password(location: str | None) -> str | None:
@@ -463,6 +480,8 @@ class Config:
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         check_augmentation(self.train.augmentation, self.features)
+        check_model(self.train)
+        check_monotone(self.features, self.train)
         if self.train.hard_negatives is not None and self.calibration == "none":
             raise ValueError(
                 "train.hard_negatives distorts the probabilities, which only a calibration can "
@@ -496,7 +515,16 @@ class Config:
             calibration=self.calibration,
             threshold=self.threshold_rule,
             seed=self.seed,
+            group=group_column(self.split.strategy, self.split.column),
+            folds=self.fold_rule,
         )
+
+    @property
+    def fold_rule(self) -> FoldRule:
+        """How examples are dealt to folds: as the split deals them."""
+        strategy, column = self.split.strategy, self.split.column
+        by = column if strategy == "time" else group_column(strategy, column)
+        return FoldRule(strategy=strategy, column=by)
 
     @property
     def threshold_rule(self) -> ThresholdRule:

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from models.inputs.transform_graph import TransformGraph, network_inputs, raw_from_serving
+from models.exporting.scorers import Scorer
+from models.inputs.transform_graph import TransformGraph, raw_from_serving
 from models.probabilities.probability import ProbabilityMap
 from models.probabilities.sampling import SamplingRecord, check_shift
 
@@ -23,32 +23,25 @@ EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
 
 
 class ServedModel(tf.Module):  # type: ignore[misc]
-    """Transform graph, network, correction, calibration and threshold in one graph.
-
-    Keras 3 variables do not survive `tf.saved_model.save` on TensorFlow Serving's Session path
-    ("Could not find variable"), but the `tf.Variable` in each of them does: those are tracked here.
-    """
+    """Transform graph, model, correction, calibration and threshold in one graph."""
 
     def __init__(
         self,
-        network: keras.Model,
+        scorer: Scorer,
         graph: TransformGraph,
         probability: ProbabilityMap,
         threshold: float,
     ) -> None:
         super().__init__()
-        self._variables = [variable.value for variable in network.variables]
+        self._variables = scorer.variables
         self._graph = graph
-        # A plain function: tf.Module must not track the Keras model itself.
-        self._network: Callable[..., tf.Tensor] = lambda inputs: network(inputs, training=False)
+        self._logit = scorer.in_graph
         self._probability = probability
         self._threshold = threshold
 
     def answer(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns `probability` float32 and `decision` int64, both `[batch, 1]`."""
-        inputs = network_inputs(self._graph(raw), self._graph.index_space)
-        logit = tf.cast(self._network(inputs), tf.float64)
-        probability = self._probability.in_graph(logit, raw)
+        probability = self._probability.in_graph(self._logit(self._graph(raw)), raw)
         return {
             "probability": tf.cast(probability, tf.float32),
             "decision": tf.cast(probability >= self._threshold, tf.int64),
@@ -82,7 +75,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
 
 
 def export_model(
-    network: keras.Model,
+    scorer: Scorer,
     graph: TransformGraph,
     folder: Path,
     *,
@@ -93,10 +86,10 @@ def export_model(
     """Writes the SavedModel with its two signatures, and `assets.extra/model_info.json`.
 
     Args:
-        network: The trained network.
+        scorer: The trained model.
         graph: The transform graph that it was trained behind.
         folder: Where to write.
-        probability: Correction and calibration of the network's logit.
+        probability: Correction and calibration of the model's logit.
         threshold: The decision threshold, a calibrated probability.
         recorded: The sampling of the train split in ML Metadata; None means none.
 
@@ -104,7 +97,7 @@ def export_model(
         ValueError: The correction is not the one that `recorded` asks for; nothing is written.
     """
     check_shift(probability.correction.sampling, recorded)
-    served = ServedModel(network, graph, probability, threshold)
+    served = ServedModel(scorer, graph, probability, threshold)
     tf.saved_model.save(
         served,
         str(folder),

@@ -70,6 +70,11 @@ def encoded_name(name: str) -> str:
     return f"{safe}{suffix}_xf"
 
 
+def summary_name(name: str) -> str:
+    """Returns the name of the summaries of a signal in the transform graph."""
+    return f"{encoded_name(name)}_summary"
+
+
 def encodings(table: FeatureTable) -> list[Encoding]:
     """Returns the transformed features of a table, in table order."""
     return [

@@ -36,6 +36,8 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
         label_spec: Parsing spec of the label.
         row_shapes: Shape of one row of each raw column for a client: `()`, or that of a signal.
         index_space: The indices of categories and buckets, with the transformed features.
+        features: The features table.
+        vocabulary: The shared vocabulary of pairs of feature and value, in its order.
     """
 
     def __init__(self, folder: str | Path, spec: ModelSpec) -> None:
@@ -50,6 +52,8 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
         check_columns(stacking.schema, spec.features, spec.label)
         parsing = schema_utils.schema_as_feature_spec(stacking.schema).feature_spec
         self._stacks = stacking.stacks
+        self._parsing: RawSpec = parsing
+        self.features = spec.features
         self.raw_spec: RawSpec = {n: parsing[n] for n in raw_feature_names(spec.features)}
         self.row_shapes: dict[str, tuple[int, ...]] = {
             name: (feature.num_samples,) if isinstance(feature, Signal) else ()
@@ -58,14 +62,21 @@ class TransformGraph(tf.Module):  # type: ignore[misc]
         }
         self.label_spec: RawSpec = {spec.label: parsing[spec.label]}
         has_categories = bool(of_kind(spec.features, Categorical))
-        self.index_space = IndexSpace(
-            output.vocabulary_size_by_name(VOCABULARY_NAME) if has_categories else 0,
-            tuple(encodings(spec.features)),
-        )
+        pairs = output.vocabulary_by_name(VOCABULARY_NAME) if has_categories else []
+        self.vocabulary = tuple(pair.decode("utf-8", "replace") for pair in pairs)
+        self.index_space = IndexSpace(len(pairs), tuple(encodings(spec.features)))
         self._number_names = tuple(number_names(spec.features))
         self._loader = TransformLoader(output.transform_savedmodel_dir)
         # Tables and vocabulary files belong to an export of this module.
         self._tracked = self._loader.trackable
+
+    def column_spec(self, column: str) -> Any:
+        """Returns the parsing spec of any column of the examples.
+
+        Raises:
+            KeyError: The schema has no such column.
+        """
+        return self._parsing[column]
 
     def __call__(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns the transformed features of parsed raw columns, by their encoded names."""

@@ -35,13 +35,18 @@ class ProbabilityMap:
             logit: float64 `[batch, 1]`.
             raw: Parsed raw columns; the column of the sampling is used.
         """
-        correction = self.correction
-        corrected = _unfocus(logit, correction.focal_gamma) + correction.class_weight
-        return _calibrated(corrected + shift_in_graph(correction.sampling, raw), self.calibration)
+        corrected = unfocused(logit, self.correction)
+        shift = shift_in_graph(self.correction.sampling, raw)
+        return _calibrated(corrected + shift, self.calibration)
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values for a JSON document."""
         return {"correction": asdict(self.correction), "calibration": asdict(self.calibration)}
+
+
+def unfocused(logit: tf.Tensor, correction: LogitCorrection) -> tf.Tensor:
+    """Returns a logit without the effects of the loss and of the class weights, in the graph."""
+    return _unfocus(logit, correction.focal_gamma) + correction.class_weight
 
 
 def _unfocus(logit: tf.Tensor, gamma: float) -> tf.Tensor:

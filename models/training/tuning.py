@@ -7,7 +7,7 @@ the same seed: trials differ by their options alone, and the Trainer then repeat
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +16,14 @@ import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.cost import Cost, expected_cost
 from models.probabilities.sampling import SamplingShift, sampling_shift
 from models.probabilities.thresholds import check_threshold, choose_threshold
 from models.train_options import TrainOptions
-from models.training.network import build_network
+from models.training.fitting import ModelData, train_model
 from models.training.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
-from models.training.trainer import (
-    Dataset,
-    emphasised,
-    fit_probability,
-    make_transform,
-    read_split,
-    read_train,
-    recorded_sampling,
-    reproducible,
-    train_network,
-)
+from models.training.trainer import fit_probability, read_data, recorded_sampling, reproducible
 
 if TYPE_CHECKING:
     from tfx.components.tuner.component import TunerFnResult
@@ -142,34 +131,17 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
 
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
     tuning = Tuning.from_json(fn_args.custom_config["tuning"])
-    graph = TransformGraph(fn_args.transform_graph_path, spec)
-    recorded = recorded_sampling(fn_args.custom_config)
-    transform = make_transform(graph, sampling_shift(recorded))
+    sampling = sampling_shift(recorded_sampling(fn_args.custom_config))
+    data = read_data(fn_args, spec, sampling)
     folder = Path(fn_args.working_dir)
-    data = _Data(
-        graph=graph,
-        sampling=sampling_shift(recorded),
-        train=emphasised(
-            read_train(fn_args.train_files, transform, graph, spec), fn_args, spec.train
-        ),
-        evaluation=read_split(fn_args.eval_files, transform),
-    )
     labels = data.evaluation.labels
     num_positive = int(labels.sum())
     check_threshold(
         spec.threshold, num_positive=num_positive, num_negative=labels.size - num_positive
     )
-    judge = _make_judge(data, spec, _prices(fn_args.custom_config, tuning), folder / "log")
+    judge = _make_judge(data, sampling, _prices(fn_args.custom_config, tuning), folder / "log")
     tuner = OptionsTuner(tuning, spec.train, judge, seed=spec.seed, folder=folder)
     return TunerFnResult(tuner=tuner, fit_kwargs={})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Data:
-    graph: TransformGraph
-    sampling: SamplingShift
-    train: Dataset
-    evaluation: Dataset
 
 
 def _prices(custom_config: Mapping[str, str], tuning: Tuning) -> Cost | None:
@@ -177,22 +149,19 @@ def _prices(custom_config: Mapping[str, str], tuning: Tuning) -> Cost | None:
     return Cost.from_json(custom_config["cost"]) if tuning.objective == "expected_cost" else None
 
 
-def _make_judge(data: _Data, spec: ModelSpec, cost: Cost | None, log_dir: Path) -> Judge:
+def _make_judge(
+    data: ModelData, sampling: SamplingShift, cost: Cost | None, log_dir: Path
+) -> Judge:
     def judge(options: TrainOptions) -> float:
-        tried = replace(spec, train=options)
+        spec = replace(data.spec, train=options)
         with reproducible(spec.seed):
-            network = build_network(data.graph.index_space, options)
-            history = train_network(
-                network, data.train, data.evaluation, options=options, log_dir=log_dir
-            )
+            trained = train_model(replace(data, spec=spec), log_dir)
         shutil.rmtree(log_dir)  # curves of trials: the results of all of them are an artifact
         if cost is None:
-            return history.eval_pr_auc
-        _, probabilities = fit_probability(
-            network, data.train, data.evaluation, spec=tried, sampling=data.sampling
-        )
+            return float(trained.facts["eval_pr_auc"])
+        _, probabilities = fit_probability(trained, data.evaluation, spec=spec, sampling=sampling)
         labels = data.evaluation.labels.astype(np.float64)
-        threshold = choose_threshold(spec.threshold, probabilities, labels)
+        threshold = choose_threshold(spec.threshold, probabilities, labels, data.evaluation.groups)
         return expected_cost(probabilities, labels, threshold=threshold, cost=cost)
 
     return judge

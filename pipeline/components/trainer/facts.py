@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
@@ -15,7 +16,24 @@ def describe(artifacts: list[Artifact]) -> Fact:
         return Fact()
     values = json.loads((Path(run.uri) / "eval_metrics.json").read_text(encoding="utf-8"))
     return Fact(
-        f"eval PR-AUC {values['eval_pr_auc']:.3f}, best epoch {values['best_epoch']} of "
-        f"{values['epochs']}, threshold {values['threshold']:.3f}",
+        f"{_model(values)}eval PR-AUC {values['eval_pr_auc']:.3f}, {_length(values)}, "
+        f"threshold {values['threshold']:.3f}",
         values,
     )
+
+
+def _model(values: dict[str, Any]) -> str:
+    """What was chosen among which, if there was a choice."""
+    choice = values.get("choice")
+    return f"{choice['kind']} chosen ({choice['reason']}), " if choice else ""
+
+
+def _length(values: dict[str, Any]) -> str:
+    """Trees or epochs of the model, or both."""
+    trees = f"{values['rounds']} trees" if "rounds" in values else ""
+    epochs = (
+        f"best epoch {values['best_epoch']} of {values['epochs']}" if "best_epoch" in values else ""
+    )
+    weights = values.get("weights")
+    share = f"{weights['network']:.2f} of the logit the network's" if weights else ""
+    return ", ".join(part for part in (trees, epochs, share) if part)

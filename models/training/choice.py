@@ -1,0 +1,260 @@
+"""Choice among network, trees and a blend of both, by predictions out of fold."""
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from models.folds import Fold, deal_folds
+from models.inputs.transform_graph import TransformGraph
+from models.model_spec import ModelSpec
+from models.probabilities.calibration import fit_platt
+from models.train_options import TreeOptions
+from models.training.data import Dataset, make_correction
+from models.training.network import build_network
+from models.training.network_fit import fit_epochs, network_logits
+from models.trees.fitting import TreeData, TreeScores, out_of_fold
+
+NUM_FOLDS = 5
+# The network is tried on so many of the folds, each for this share of its epochs.
+NUM_NETWORK_FOLDS = 3
+EPOCHS_SHARE = 0.25
+# With more examples than these, one fold is as good as five.
+MANY_ROWS = 100_000
+ChosenKind = Literal["network", "trees", "blend"]
+_WEIGHTS = np.linspace(0.05, 0.95, 19)
+_SIMPLEST: tuple[ChosenKind, ...] = ("trees", "network", "blend")
+_progress = logging.getLogger("faultline.progress")
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenTrees:
+    """The trees that predict best out of fold.
+
+    Attributes:
+        options: Their options.
+        rounds: Their number.
+    """
+
+    options: TreeOptions
+    rounds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The chosen model, and what it was compared with.
+
+    Attributes:
+        kind: The chosen model.
+        network_weight: Weight of the network's logit in a blend, in (0, 1).
+        trees: The trees.
+        log_loss: Mean log loss out of fold by model, after calibration.
+        standard_error: By model, of the difference of its log loss from the lowest.
+        num_examples: Examples that the models were compared on.
+        reason: The choice in words.
+    """
+
+    kind: ChosenKind
+    network_weight: float
+    trees: ChosenTrees
+    log_loss: Mapping[str, float]
+    standard_error: Mapping[str, float]
+    num_examples: int
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values for a JSON document."""
+        return asdict(self)
+
+
+def choose_model(train: Dataset, trees: TreeData, graph: TransformGraph, spec: ModelSpec) -> Choice:
+    """Chooses the model: the simplest within one standard error of the best.
+
+    All predictions are of examples that were not trained on: the train split is dealt to five folds
+    as the split's strategy asks. Trees are grown for every fold, in a few variants. The network is
+    trained for three of the folds and a quarter of its epochs, and only for the first if it does
+    not help there. Compared is the log loss after Platt scaling. From the simplest on: trees,
+    network, blend.
+
+    Args:
+        train: The train split, with keys.
+        trees: The same as the trees take it.
+        graph: The transform graph.
+        spec: The options, the seed and the rule of the folds. `blend` compares nothing but
+            weights.
+
+    References:
+        Breiman et al. (1984), Classification and regression trees, section 3.4.3, for the rule of
+        one standard error. Wolpert (1992), Stacked generalization, for weights out of fold.
+    """
+    folds = deal_folds(spec.folds, train.keys, train.labels, NUM_FOLDS)
+    if len(folds) < 2:
+        raise ValueError(_too_few(train))
+    if train.labels.size > MANY_ROWS:
+        folds = folds[-1:]
+    _progress.info("choosing the model on %d folds: trees", len(folds))
+    options, scores = best_trees(trees, folds, spec)
+    chosen = ChosenTrees(options=options, rounds=scores.rounds)
+    if any(column.monotone for column in trees.columns):
+        return _only_trees(scores, trees.labels, chosen)
+    logits = {
+        "trees": make_correction(train.labels, spec.train, part="trees").apply(scores.logits),
+        "network": _network_scores(train, folds, graph, spec, scores.logits),
+    }
+    comparison = _Comparison.of(logits, train.labels, _clusters(train.keys, spec))
+    kind: ChosenKind = "blend" if spec.train.model == "blend" else comparison.simplest()
+    return comparison.choice(kind, chosen)
+
+
+def _too_few(train: Dataset) -> str:
+    return (
+        f"The train split has {int(train.labels.sum())} positive examples among "
+        f"{train.labels.size}, too few to compare models on folds. Set `train.model` to `network` "
+        "or `trees`, or bring more data."
+    )
+
+
+def best_trees(
+    data: TreeData, folds: Sequence[Fold], spec: ModelSpec
+) -> tuple[TreeOptions, TreeScores]:
+    """Returns the variant of the trees with the lowest log loss out of fold, and its scores.
+
+    Args:
+        data: The train split.
+        folds: Its folds.
+        spec: The options, from which the variants start, and the seed.
+    """
+    given = spec.train.trees
+    variants = [given]
+    if spec.train.model == "auto":
+        variants += [variant for variant in _variants(given) if variant != given]
+    tried = [(v, out_of_fold(data, folds, v, seed=spec.seed)) for v in variants]
+    return min(tried, key=lambda pair: float(pair[1].log_loss.min()))
+
+
+def _variants(given: TreeOptions) -> list[TreeOptions]:
+    """Shallower trees, and trees on random shares of the rows and columns."""
+    return [
+        replace(given, max_depth=3),
+        replace(given, subsample=0.8, column_share=0.5, min_leaf_rows=5.0),
+    ]
+
+
+def _network_scores(
+    train: Dataset, folds: Sequence[Fold], graph: TransformGraph, spec: ModelSpec, trees: Floats
+) -> Floats:
+    """Corrected logits of the network, float64 `[n]`, NaN where it was not tried."""
+    epochs = max(2, math.ceil(EPOCHS_SHARE * spec.train.epochs))
+    logits = np.full(train.labels.size, np.nan)
+    # The last folds, for by time these are trained on most.
+    tried = folds[-NUM_NETWORK_FOLDS:]
+    for number, fold in enumerate(tried, start=1):
+        _progress.info("choosing the model: network, fold %d/%d", number, len(tried))
+        own = train.rows(fold.train)
+        keras.utils.set_random_seed(spec.seed)
+        network = build_network(graph.index_space, spec.train)
+        fit_epochs(network, own, options=spec.train, epochs=epochs)
+        held_out = train.rows(fold.held_out)
+        raw = network_logits(network, held_out.network_inputs)
+        logits[fold.held_out] = make_correction(own.labels, spec.train).apply(raw)
+        if spec.train.model == "auto" and number == 1 and len(tried) > 1:
+            pair = {"trees": trees, "network": logits}
+            first = _Comparison.of(pair, train.labels, _clusters(train.keys, spec))
+            if first.simplest() == "trees":
+                break
+    return logits
+
+
+def _clusters(keys: Ints, spec: ModelSpec) -> Ints | None:
+    return keys if spec.folds.strategy in {"group", "blocks"} else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """Log losses of examples by model, on those that every model has predicted."""
+
+    losses: Mapping[str, Floats]
+    network_weight: float
+    clusters: Ints | None
+
+    @classmethod
+    def of(
+        cls, logits: Mapping[str, Floats], labels: NDArray[np.float32], clusters: Ints | None
+    ) -> "_Comparison":
+        known = np.isfinite(logits["network"]) & np.isfinite(logits["trees"])
+        own = {name: values[known] for name, values in logits.items()}
+        truth = labels[known].astype(np.float64)
+        mixed = [w * own["network"] + (1 - w) * own["trees"] for w in _WEIGHTS]
+        blends = [_log_losses(values, truth) for values in mixed]
+        best = int(np.argmin([losses.mean() for losses in blends]))
+        losses = {name: _log_losses(values, truth) for name, values in own.items()}
+        losses["blend"] = blends[best]
+        return cls(losses, float(_WEIGHTS[best]), None if clusters is None else clusters[known])
+
+    def simplest(self) -> ChosenKind:
+        """The simplest model within one standard error of the best."""
+        means, errors = self._means(), self._errors()
+        lowest = min(means.values())
+        return next(name for name in _SIMPLEST if means[name] - lowest <= errors[name])
+
+    def choice(self, kind: ChosenKind, trees: ChosenTrees) -> Choice:
+        means, errors = self._means(), self._errors()
+        listed = ", ".join(f"{name} {means[name]:.4f}" for name in _SIMPLEST)
+        return Choice(
+            kind=kind,
+            network_weight=self.network_weight,
+            trees=trees,
+            log_loss=means,
+            standard_error=errors,
+            num_examples=self.losses["trees"].size,
+            reason=f"log loss out of fold: {listed}",
+        )
+
+    def _means(self) -> dict[str, float]:
+        return {name: float(losses.mean()) for name, losses in self.losses.items()}
+
+    def _errors(self) -> dict[str, float]:
+        means = self._means()
+        best = self.losses[min(means, key=means.__getitem__)]
+        return {
+            name: _standard_error(losses - best, self.clusters)
+            for name, losses in self.losses.items()
+        }
+
+
+def _only_trees(scores: TreeScores, labels: NDArray[np.float32], trees: ChosenTrees) -> Choice:
+    known = np.isfinite(scores.logits)
+    losses = _log_losses(scores.logits[known], labels[known].astype(np.float64))
+    return Choice(
+        kind="trees",
+        network_weight=0.0,
+        trees=trees,
+        log_loss={"trees": float(losses.mean())},
+        standard_error={"trees": 0.0},
+        num_examples=losses.size,
+        reason="`monotone` is for trees",
+    )
+
+
+def _log_losses(logits: Floats, labels: Floats) -> Floats:
+    """Log loss of each example after Platt scaling."""
+    calibration = fit_platt(logits, labels)
+    towards = (2 * labels - 1) * (calibration.slope * logits + calibration.intercept)
+    return np.asarray(np.logaddexp(0.0, -towards), np.float64)
+
+
+def _standard_error(differences: Floats, clusters: Ints | None) -> float:
+    """Of the mean of differences, where those of one cluster depend on each other."""
+    centred = differences - differences.mean()
+    if clusters is not None:
+        _, places = np.unique(clusters, return_inverse=True)
+        centred = np.bincount(places, weights=centred)
+    return float(np.sqrt(np.square(centred).sum()) / differences.size)

@@ -1,0 +1,164 @@
+"""Training of the network, with early stopping."""
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
+
+from models.train_options import TrainOptions
+from models.training.data import Arrays, Dataset, check_both_classes, example_weights
+from models.training.losses import training_loss
+from models.training.variation import VariedBatches
+
+_READ_BATCH = 4_096
+_progress = logging.getLogger("faultline.progress")
+
+
+@dataclass(frozen=True)
+class TrainingHistory:
+    """Result of a training.
+
+    Attributes:
+        eval_pr_auc: Best average precision on eval; its weights are the model's.
+        best_epoch: Epoch of the best, from 1.
+        epochs: Epochs trained.
+    """
+
+    eval_pr_auc: float
+    best_epoch: int
+    epochs: int
+
+
+class EvalPrAuc(keras.callbacks.Callback):  # type: ignore[misc]
+    """Early stopping on the exact average precision of the eval split; keeps the best weights.
+
+    Keras's own PR-AUC metric is a sum over 200 thresholds, too coarse for a few dozen faults.
+    """
+
+    def __init__(self, evaluation: Dataset, options: TrainOptions) -> None:
+        super().__init__()
+        self._evaluation = evaluation
+        self._options = options
+        self._weights: list[NDArray[Any]] = []
+        self.history = TrainingHistory(eval_pr_auc=-1.0, best_epoch=0, epochs=0)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Scores eval and keeps the best; stops after `patience` epochs without improvement."""
+        scores = (
+            network_logits(self.model, self._evaluation.network_inputs) + self._evaluation.shift
+        )
+        pr_auc = float(average_precision_score(self._evaluation.labels, scores))
+        if logs is not None:
+            logs["eval_pr_auc"] = pr_auc
+        best = self.history
+        if pr_auc > best.eval_pr_auc:
+            self._weights = self.model.get_weights()
+            best = TrainingHistory(eval_pr_auc=pr_auc, best_epoch=epoch + 1, epochs=epoch + 1)
+        self.history = TrainingHistory(best.eval_pr_auc, best.best_epoch, epoch + 1)
+        if epoch + 1 - best.best_epoch >= self._options.patience:
+            self.model.stop_training = True
+        _progress.info(
+            "epoch %d/%d, eval PR-AUC %.3f, best %.3f",
+            epoch + 1,
+            self._options.epochs,
+            pr_auc,
+            best.eval_pr_auc,
+        )
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Restores the best weights."""
+        self.model.set_weights(self._weights)
+
+
+def train_network(
+    network: keras.Model,
+    train: Dataset,
+    evaluation: Dataset,
+    *,
+    options: TrainOptions,
+    log_dir: Path,
+) -> TrainingHistory:
+    """Trains in place and restores the weights of the best epoch.
+
+    Args:
+        network: A network that gives one logit.
+        train: The train split.
+        evaluation: The eval split, for early stopping.
+        options: Epochs, batch size, step size, loss, class weights.
+        log_dir: Folder for TensorBoard.
+
+    Raises:
+        ValueError: A split lacks one of the classes.
+    """
+    for split, dataset in {"train": train, "eval": evaluation}.items():
+        check_both_classes(split, dataset.labels)
+    _compile(network, train, options, options.epochs)
+    watcher = EvalPrAuc(evaluation, options)
+    network.fit(
+        **_batches(train, options),
+        epochs=options.epochs,
+        # The watcher comes first: it adds eval_pr_auc to what TensorBoard logs.
+        callbacks=[watcher, keras.callbacks.TensorBoard(str(log_dir), write_graph=False)],
+        verbose=0,
+    )
+    return watcher.history
+
+
+def fit_epochs(network: keras.Model, train: Dataset, *, options: TrainOptions, epochs: int) -> None:
+    """Trains in place for a number of epochs, without early stopping.
+
+    Args:
+        network: A network that gives one logit.
+        train: The examples.
+        options: Batch size, step size, loss, class weights.
+        epochs: Number of epochs, over which the step size falls.
+    """
+    _compile(network, train, options, epochs)
+    network.fit(**_batches(train, options), epochs=epochs, verbose=0)
+
+
+def _compile(network: keras.Model, train: Dataset, options: TrainOptions, epochs: int) -> None:
+    # With decreasing steps the last epochs differ less, so that the choice of the best one by a few
+    # dozen positive examples depends less on chance.
+    num_steps = epochs * math.ceil(train.labels.size / options.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
+    network.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss=training_loss(options),
+        jit_compile=False,
+    )
+
+
+def _batches(train: Dataset, options: TrainOptions) -> dict[str, Any]:
+    """The data as arguments of Keras's `fit`."""
+    weights = example_weights(train, options)
+    if train.variation is not None:
+        batches = VariedBatches(train.variation, train.labels, weights, options.batch_size)
+        return {"x": batches, "shuffle": False}
+    return {
+        "x": train.network_inputs,
+        "y": train.labels,
+        "sample_weight": weights,
+        "batch_size": options.batch_size,
+    }
+
+
+def network_logits(network: keras.Model, inputs: Arrays) -> NDArray[np.float64]:
+    """Returns the logits of a network, float64 `[n]`.
+
+    Args:
+        network: A network.
+        inputs: Its inputs.
+    """
+    size = len(next(iter(inputs.values())))
+    parts = [
+        network.predict_on_batch({k: v[start : start + _READ_BATCH] for k, v in inputs.items()})
+        for start in range(0, size, _READ_BATCH)
+    ]
+    return np.concatenate(parts)[:, 0].astype(np.float64)

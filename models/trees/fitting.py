@@ -1,0 +1,194 @@
+"""Training of gradient-boosted trees by XGBoost, and the choice of their number."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from models.folds import Fold
+from models.train_options import TreeOptions
+from models.trees.inputs import TreeColumn
+
+Floats = NDArray[np.float64]
+# Below this many values, threads wait for each other longer than they compute.
+_MIN_PARALLEL_VALUES = 5_000_000
+_MIN_LEAF_HESSIAN = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class TreeData:
+    """Examples for trees.
+
+    Attributes:
+        features: float32 `[n, columns]`, NaN where missing.
+        labels: float32 `[n]` of 0 and 1.
+        weights: float32 `[n]`; None: all 1.
+        columns: What the columns are.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
+    columns: Sequence[TreeColumn]
+
+    def rows(self, places: NDArray[np.int64]) -> "TreeData":
+        """Returns the examples at `places`."""
+        weights = None if self.weights is None else self.weights[places]
+        return TreeData(self.features[places], self.labels[places], weights, self.columns)
+
+    def matrix(self, threads: int, reference: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
+        """Returns the examples in XGBoost's form; a reference gives its bins."""
+        return xgboost.QuantileDMatrix(
+            self.features,
+            self.labels,
+            weight=self.weights,
+            feature_types=["c" if column.is_category else "q" for column in self.columns],
+            enable_categorical=True,
+            nthread=threads,
+            ref=reference,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TreeScores:
+    """Predictions of examples by trees that were not trained on them.
+
+    Attributes:
+        logits: float64 `[n]`, NaN where no fold predicts the example.
+        rounds: The number of trees with the lowest log loss over all folds.
+        log_loss: float64 `[rounds grown]`, mean log loss for each number of trees.
+    """
+
+    logits: Floats
+    rounds: int
+    log_loss: Floats
+
+
+def grow(
+    data: TreeData,
+    options: TreeOptions,
+    *,
+    rounds: int,
+    seed: int,
+    watched: TreeData | None = None,
+    on_round: Callable[[int, dict[str, float]], None] | None = None,
+) -> tuple[xgboost.Booster, Floats]:
+    """Grows trees; the result is the same, bit for bit, for any number of threads.
+
+    Args:
+        data: Examples to grow on.
+        options: Options of the trees.
+        rounds: Number of trees, the largest one with `watched`.
+        seed: Seed of what is drawn.
+        watched: Examples whose log loss ends the growing after `options.patience` rounds without a
+            lower one.
+        on_round: Called after each round with its number, from 1, and log losses by split.
+
+    Returns:
+        The trees, and the log loss of `watched` for each number of trees.
+
+    References:
+        Chen & Guestrin (2016), XGBoost: a scalable tree boosting system.
+    """
+    threads = 0 if data.features.size >= _MIN_PARALLEL_VALUES else 1
+    matrix = data.matrix(threads)
+    evals = [] if watched is None else [(watched.matrix(threads, matrix), "eval")]
+    if on_round is not None:
+        evals.insert(0, (matrix, "train"))
+    results: dict[str, dict[str, list[float]]] = {}
+    booster = xgboost.train(
+        _parameters(data, options, seed=seed, threads=threads),
+        matrix,
+        num_boost_round=rounds,
+        evals=evals,
+        early_stopping_rounds=None if watched is None else options.patience,
+        evals_result=results,
+        verbose_eval=False,
+        callbacks=[] if on_round is None else [_Rounds(on_round)],
+    )
+    return booster, np.asarray(results.get("eval", {}).get("logloss", []), np.float64)
+
+
+class _Rounds(xgboost.callback.TrainingCallback):
+    def __init__(self, on_round: Callable[[int, dict[str, float]], None]) -> None:
+        super().__init__()
+        self._on_round = on_round
+
+    def after_iteration(
+        self,
+        model: xgboost.Booster,  # noqa: ARG002 - XGBoost's signature
+        epoch: int,
+        evals_log: xgboost.callback.TrainingCallback.EvalsLog,
+    ) -> bool:
+        """Reports the round and goes on."""
+        losses = {
+            split: float(np.mean(metrics["logloss"][-1])) for split, metrics in evals_log.items()
+        }
+        self._on_round(epoch + 1, losses)
+        return False
+
+
+def _parameters(
+    data: TreeData, options: TreeOptions, *, seed: int, threads: int
+) -> dict[str, object]:
+    weights = np.ones_like(data.labels) if data.weights is None else data.weights
+    prevalence = float(np.average(data.labels, weights=weights))
+    # A row's hessian is p (1 - p), so a leaf's least hessian stands for a number of rows.
+    least = options.min_leaf_rows * float(weights.mean()) * prevalence * (1 - prevalence)
+    return {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "eval_metric": "logloss",
+        "max_depth": options.max_depth,
+        "eta": options.learning_rate,
+        "subsample": options.subsample,
+        "colsample_bynode": options.column_share,
+        "min_child_weight": max(least, _MIN_LEAF_HESSIAN),
+        "lambda": options.l2,
+        "base_score": prevalence,
+        "monotone_constraints": tuple(column.monotone for column in data.columns),
+        "seed": seed,
+        "nthread": threads,
+    }
+
+
+def out_of_fold(
+    data: TreeData, folds: Sequence[Fold], options: TreeOptions, *, seed: int
+) -> TreeScores:
+    """Predicts every example by trees that were grown without its fold.
+
+    Args:
+        data: The examples.
+        folds: Which examples are grown on and predicted.
+        options: Options of the trees; `rounds` is the largest number.
+        seed: Seed of what is drawn.
+    """
+
+    def grow_fold(fold: Fold) -> tuple[xgboost.Booster, Floats]:
+        return grow(
+            data.rows(fold.train),
+            options,
+            rounds=options.rounds,
+            seed=seed,
+            watched=data.rows(fold.held_out),
+        )
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        grown = list(pool.map(grow_fold, folds))
+    shortest = min(curve.size for _, curve in grown)
+    sizes = [fold.held_out.size for fold in folds]
+    curve = np.average([curve[:shortest] for _, curve in grown], axis=0, weights=sizes)
+    rounds = int(np.argmin(curve)) + 1
+    logits = np.full(data.labels.size, np.nan)
+    for fold, (booster, _) in zip(folds, grown, strict=True):
+        held_out = data.rows(fold.held_out)
+        logits[fold.held_out] = margins(booster[:rounds], held_out)
+    return TreeScores(logits=logits, rounds=rounds, log_loss=curve)
+
+
+def margins(booster: xgboost.Booster, data: TreeData) -> Floats:
+    """Returns XGBoost's own logits, float64 `[n]`."""
+    return np.asarray(booster.inplace_predict(data.features, predict_type="margin"), np.float64)

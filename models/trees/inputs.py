@@ -1,0 +1,127 @@
+"""The columns that trees take: transformed features as numbers and codes, NaN where missing."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from models.features import (
+    Bucketized,
+    Categorical,
+    Crossed,
+    Feature,
+    FeatureTable,
+    HeavyTailed,
+    Monotone,
+    Numeric,
+    Signal,
+    Time,
+)
+from models.inputs.encoding import (
+    MISSING_INDEX,
+    OUT_OF_VOCABULARY,
+    encoded_name,
+    summary_name,
+)
+from models.inputs.summaries import summary_names
+
+_MONOTONE: Mapping[Monotone | None, int] = {None: 0, "up": 1, "down": -1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeColumn:
+    """One input of the trees.
+
+    Attributes:
+        feature: The feature that it is made from.
+        detail: What of it, where a feature has several: a cycle, a summary; else empty.
+        is_category: Whether its values are codes of categories.
+        monotone: 1 if the logit must not fall with the value, -1 if it must not rise, else 0.
+    """
+
+    feature: str
+    detail: str = ""
+    is_category: bool = False
+    monotone: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return f"{self.feature}, {self.detail}" if self.detail else self.feature
+
+
+class TreeInputs:
+    """Transformed features as the matrix that trees take.
+
+    Numbers are the standardised ones, whose order is that of the raw values. Buckets keep their
+    order. A category is its place among the feature's own values, from the most frequent on; a
+    value outside the vocabulary gets the next code, which no tree has met. A time is its phase in
+    each cycle. A signal is its summaries. Crossed features are left out: trees combine columns
+    themselves.
+
+    Attributes:
+        columns: The columns, in order.
+    """
+
+    def __init__(self, table: FeatureTable, vocabulary: Sequence[str]) -> None:
+        """Prepares the inputs.
+
+        Args:
+            table: The features table.
+            vocabulary: The shared vocabulary of pairs of feature and value, in its order.
+        """
+        self._table = {
+            name: feature for name, feature in table.items() if not isinstance(feature, Crossed)
+        }
+        self._vocabulary = vocabulary
+        self.columns = tuple(
+            column for name, feature in self._table.items() for column in _columns(name, feature)
+        )
+
+    def in_graph(self, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns float32 `[batch, columns]`.
+
+        Args:
+            transformed: Transformed features by their encoded names.
+        """
+        parts = [self._part(name, feature, transformed) for name, feature in self._table.items()]
+        return tf.concat(parts, axis=1)
+
+    def _part(self, name: str, feature: Feature, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        if isinstance(feature, Signal):
+            return transformed[summary_name(name)]
+        tensor = transformed[encoded_name(name)]
+        if isinstance(feature, Categorical):
+            return self._codes(name, tensor)
+        if isinstance(feature, Bucketized):
+            return _unless(tf.equal(tensor, 0), tf.cast(tensor, tf.float32))
+        if isinstance(feature, Time):
+            sines, cosines = tensor[:, :-1:2], tensor[:, 1::2]
+            phase = tf.math.floormod(tf.atan2(sines, cosines) / (2 * math.pi), 1.0)
+            return _unless(tensor[:, -1:] > 0.5, phase)
+        return _unless(tensor[:, 1:] > 0.5, tensor[:, :1])
+
+    def _codes(self, name: str, index: tf.Tensor) -> tf.Tensor:
+        """float32 `[batch, 1]` codes of a category."""
+        own = np.array([pair.partition("=")[0] == encoded_name(name) for pair in self._vocabulary])
+        # A value's place among the feature's own; after all of them, the one for unknown values.
+        places = np.append(np.cumsum(own) - 1, own.sum()).astype(np.float32)
+        unknown = tf.constant(own.size, index.dtype)
+        known = tf.where(tf.equal(index, OUT_OF_VOCABULARY), unknown, tf.maximum(index, 0))
+        return _unless(tf.equal(index, MISSING_INDEX), tf.gather(places, known))
+
+
+def _unless(missing: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    return tf.where(missing, tf.constant(math.nan, tf.float32), values)
+
+
+def _columns(name: str, feature: Feature) -> list[TreeColumn]:
+    if isinstance(feature, Signal):
+        return [TreeColumn(feature=name, detail=detail) for detail in summary_names(feature)]
+    if isinstance(feature, Time):
+        return [TreeColumn(feature=name, detail=c.replace("_", " ")) for c in feature.cycles]
+    if isinstance(feature, Numeric | HeavyTailed):
+        return [TreeColumn(feature=name, monotone=_MONOTONE[feature.monotone])]
+    return [TreeColumn(feature=name, is_category=isinstance(feature, Categorical))]
