@@ -9,6 +9,7 @@ several times. So the raw columns come in stacks (`models.inputs.stacks`), and w
 computed for all columns of a stack at once: the nodes do not multiply with the columns.
 """
 
+import json
 import math
 from collections.abc import Mapping
 
@@ -36,8 +37,10 @@ from models.inputs.encoding import (
     OUT_OF_VOCABULARY,
     VOCABULARY_NAME,
     encoded_name,
+    summary_name,
 )
 from models.inputs.stacks import MISSING_INT, stacks_from_json
+from models.inputs.summaries import summarise, unlikeness
 
 # As the reading of files has them (pipeline/reading/contract.py; a test compares the two).
 TRUE_WORDS = (
@@ -63,23 +66,27 @@ def preprocessing_fn(
         inputs: The stacks `[batch, num_columns]`, the label `[batch, 1]`, and signals `[batch,
             num_samples]`, or sparse where they may be missing.
         custom_config: `label` names the label; `features` holds the features table and `stacks` the
-            columns of each stack as JSON.
+            columns of each stack as JSON; `summaries`, if it is there, says as JSON whether signals
+            are summarised.
 
     Returns:
         All numbers as one float32 `[batch, num_numbers, 2]` by the name `NUMBERS_NAME`, float32
         `[batch, size]` for other dense features, int64 `[batch, 1]` for index features, float32
-        `[batch, num_samples, 3]` for signals, and the label as float32 `[batch, 1]`.
+        `[batch, num_samples, 3]` for signals and `[batch, num_summaries]` for their summaries, NaN
+        where one is undefined, and the label as float32 `[batch, 1]`.
     """
     table = features_from_json(custom_config["features"])
     columns = StackedColumns(inputs, stacks_from_json(custom_config["stacks"]))
     numbers, outputs = _standardised(inputs, columns, table)
+    wants_summaries = json.loads(custom_config.get("summaries", "false"))
+    summaries = _summaries(inputs, outputs, table) if wants_summaries else {}
     outputs |= {name: _time(columns, name, time) for name, time in of_kind(table, Time).items()}
     outputs |= _categories(columns, table) | _buckets(columns, table)
     for name, crossed in of_kind(table, Crossed).items():
         outputs[name] = _cross([outputs[part] for part in crossed.of], crossed)
     encoded = {encoded_name(name): value for name, value in outputs.items()}
     label = tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)
-    return numbers | encoded | {LABEL_NAME: label}
+    return numbers | encoded | summaries | {LABEL_NAME: label}
 
 
 def _standardised(
@@ -108,6 +115,26 @@ def _standardised(
         channels = [scaled[level], scaled[step], _missing(pairs[level][1])]
         outputs[name] = tf.stack(channels, axis=2)
     return numeric, outputs
+
+
+def _summaries(
+    inputs: Mapping[str, Column], standardised: Mapping[str, tf.Tensor], table: FeatureTable
+) -> dict[str, tf.Tensor]:
+    """The summaries of each signal; those of one length and rate are computed as one batch."""
+    groups: dict[tuple[int, float], list[str]] = {}
+    for name, signal in of_kind(table, Signal).items():
+        groups.setdefault((signal.num_samples, signal.sampling_rate_hz), []).append(name)
+    summaries: dict[str, tf.Tensor] = {}
+    for (num_samples, rate_hz), names in groups.items():
+        levels = [present_numbers(dense_column(inputs[name], num_samples)) for name in names]
+        values, present = (tf.concat(parts, axis=0) for parts in zip(*levels, strict=True))
+        shapes = tf.concat([standardised[name] for name in names], axis=0)
+        table_of_all = tf.concat(
+            [summarise(values, present, rate_hz), unlikeness(shapes, rate_hz)], axis=1
+        )
+        parts = tf.split(table_of_all, len(names), axis=0)
+        summaries |= {summary_name(name): part for name, part in zip(names, parts, strict=True)}
+    return summaries
 
 
 def _all_numbers(columns: StackedColumns, table: FeatureTable) -> list[Pair]:

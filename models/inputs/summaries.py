@@ -1,7 +1,7 @@
 """Named summary features of signals, which trees take in place of the samples.
 
-All are computed from the raw samples, in the signal's own unit, so that an explanation can name
-them; only those of `unlikeness` compare a recording with the usual shape of the train split. They
+They are computed from the raw samples, in the signal's own unit, so that an explanation can name
+them; only those of `unlikeness` compare a recording with the usual shape of the train split. All
 are TensorFlow core operations on a whole batch, part of the transform graph.
 """
 
@@ -12,25 +12,30 @@ from itertools import pairwise
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from models.features import Signal
 
-NUM_SEGMENTS = 8
-NUM_BANDS = 7
-QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
-# A deviation from the usual shape that counts as large, and the window of a brief one.
+# Shorter recordings have as many segments as samples, and as many bands as octaves.
+MAX_SEGMENTS = 8
+MAX_BANDS = 7
+# A deviation from the usual shape that counts as large, and the samples of a brief one.
 LARGE_Z = 3.0
-WINDOW = 4
+BRIEF_SAMPLES = 4
 
-# From the signal's unit to that of a summary.
-_UNITS: dict[str, Callable[[str], str]] = {
-    "signal": lambda unit: unit,
-    "signal/s": lambda unit: f"{unit or '1'}/s",
-    "signal²": lambda unit: f"{unit}²" if unit else "",
-    "s": lambda _: "s",
-    "Hz": lambda _: "Hz",
-    "1": lambda _: "",
+_QUANTILES = {
+    "minimum": 0.0,
+    "5th percentile": 0.05,
+    "lower quartile": 0.25,
+    "median": 0.5,
+    "upper quartile": 0.75,
+    "95th percentile": 0.95,
+    "maximum": 1.0,
 }
+# A variance below this share of the squared mean is what rounding leaves of a constant.
+_ROUNDING = 1e-18
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Samples:
     rate_hz: float
 
     @property
-    def num_samples(self) -> int:
+    def num(self) -> int:
         """Samples of each recording."""
         return int(self.values.shape[1])
 
@@ -64,7 +69,7 @@ class Samples:
 
     @cached_property
     def mean(self) -> tf.Tensor:
-        """float64 `[batch, 1]`, NaN without any sample."""
+        """float64 `[batch, 1]`."""
         return _total(self.values) / self.count
 
     @cached_property
@@ -73,46 +78,27 @@ class Samples:
         return tf.where(self.present, self.values - self.mean, 0.0)
 
     @cached_property
-    def deviation(self) -> tf.Tensor:
-        """float64 `[batch, 1]`, the population standard deviation, NaN without any sample.
-
-        What rounding leaves of a constant counts as 0.
-        """
-        deviation = tf.sqrt(_total(tf.square(self.centred)) / self.count)
-        return tf.where(deviation <= 1e-9 * tf.abs(self.mean), tf.zeros_like(deviation), deviation)
-
-    @cached_property
-    def ordered(self) -> tf.Tensor:
-        """float64 `[batch, n]`, the samples present in ascending order, then infinity."""
-        return tf.sort(tf.where(self.present, self.values, np.inf), axis=1)
-
-    @cached_property
-    def lowest(self) -> tf.Tensor:
-        """float64 `[batch, 1]`, NaN without any sample."""
-        return _defined(self.ordered[:, :1], self.count > 0)
-
-    @cached_property
-    def highest(self) -> tf.Tensor:
-        """float64 `[batch, 1]`, NaN without any sample."""
-        filled = tf.where(self.present, self.values, -np.inf)
-        return _defined(tf.reduce_max(filled, axis=1, keepdims=True), self.count > 0)
+    def variance(self) -> tf.Tensor:
+        """float64 `[batch, 1]`, the population variance."""
+        variance = _total(tf.square(self.centred)) / self.count
+        return variance * tf.cast(variance > _ROUNDING * tf.square(self.mean), tf.float64)
 
     @cached_property
     def steps(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Differences of neighbours float64 `[batch, n - 1]`, zero where either is missing."""
-        both = self.present[:, 1:] & self.present[:, :-1]
-        return tf.where(both, self.values[:, 1:] - self.values[:, :-1], 0.0), both
+        """Differences of neighbours, zero where either is missing, and float64 1 where not."""
+        both = self.weights[:, 1:] * self.weights[:, :-1]
+        return (self.values[:, 1:] - self.values[:, :-1]) * both, both
 
     @cached_property
-    def residuals(self) -> tuple[tf.Tensor, tf.Tensor]:
+    def line(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Slope per sample `[batch, 1]` of the least-squares line, and what it leaves `[batch, n]`.
 
-        The slope is NaN with fewer than two samples; what is left is zero where missing.
+        The slope is NaN for one sample. What is left is zero where missing.
         """
-        position = tf.range(self.num_samples, dtype=tf.float64)
+        position = np.arange(self.num, dtype=np.float64)
         time = self.weights * (position - _total(self.weights * position) / self.count)
         slope = _total(time * self.centred) / _total(tf.square(time))
-        return slope, tf.where(self.present, self.centred - slope * time, 0.0)
+        return slope, self.centred - slope * time
 
 
 @dataclass(frozen=True)
@@ -120,21 +106,33 @@ class Group:
     """Summaries that are computed together.
 
     Attributes:
-        units: The rule for the unit of each summary, by its name.
-        formula: Samples to float64 `[batch, len(units)]`, NaN where a summary is undefined.
+        quantities: What each summary of a signal measures, by its name: `signal`, `signal/s`, `s`,
+            `Hz`, or `ratio`.
+        formula: Samples to float64 `[batch, num_summaries]`, NaN where a summary is undefined.
     """
 
-    units: dict[str, str]
+    quantities: Callable[[Signal], dict[str, str]]
     formula: Callable[[Samples], tf.Tensor]
 
 
-def level(samples: Samples) -> tf.Tensor:
-    """Arithmetic mean, and the population standard deviation sqrt(mean((x - mean)²))."""
-    return tf.concat([samples.mean, samples.deviation], axis=1)
+def moments(samples: Samples) -> tf.Tensor:
+    """Mean, standard deviation, skewness m3 / m2^1.5 and kurtosis m4 / m2².
+
+    m are the central population moments. Skewness and kurtosis are undefined for a constant.
+
+    References:
+        Joanes, D. N., and Gill, C. A. (1998), "Comparing measures of sample skewness and kurtosis",
+        The Statistician 47(1), g1 and g2 + 3.
+    """
+    deviation = tf.sqrt(samples.variance)
+    scaled = samples.centred / tf.where(deviation > 0, deviation, np.nan)
+    cubes = tf.square(scaled) * scaled
+    skewness, kurtosis = _total(cubes) / samples.count, _total(cubes * scaled) / samples.count
+    return tf.concat([samples.mean, deviation, skewness, kurtosis], axis=1)
 
 
-def order_statistics(samples: Samples) -> tf.Tensor:
-    """Minimum, maximum, range, five quantiles, and the interquartile range q75 - q25.
+def quantiles(samples: Samples) -> tf.Tensor:
+    """Extremes, quartiles, and the percentiles 5 and 95.
 
     The quantile p interpolates linearly at the position p (count - 1) of the ordered samples.
 
@@ -142,215 +140,216 @@ def order_statistics(samples: Samples) -> tf.Tensor:
         Hyndman, R. J., and Fan, Y. (1996), "Sample quantiles in statistical packages", The American
         Statistician 50(4), definition 7.
     """
-    ordered = tf.where(tf.math.is_finite(samples.ordered), samples.ordered, 0.0)
-    position = tf.maximum(samples.count - 1, 0.0) * list(QUANTILES.values())
-    below = tf.floor(position)
-    parts = [tf.cast(part, tf.int32) for part in (below, tf.math.ceil(position))]
-    low, high = (tf.gather(ordered, part, batch_dims=1) for part in parts)
-    quantiles = _defined(low + (position - below) * (high - low), samples.count > 0)
-    lowest, highest = samples.lowest, samples.highest
-    iqr = quantiles[:, 3:4] - quantiles[:, 1:2]
-    return tf.concat([lowest, highest, highest - lowest, quantiles, iqr], axis=1)
+    ordered = tf.sort(tf.where(samples.present, samples.values, np.inf), axis=1)
+    position = tf.maximum(samples.count - 1, 0.0) * list(_QUANTILES.values())
+    below, above = tf.floor(position), tf.math.ceil(position)
+    places = tf.cast(tf.concat([below, above], axis=1), tf.int32)
+    low, high = tf.split(tf.gather(ordered, places, batch_dims=1), 2, axis=1)
+    return low + (position - below) * (high - low)
 
 
 def times_of_extremes(samples: Samples) -> tf.Tensor:
     """When the minimum and the maximum first occur, in s after the first sample."""
-    return tf.concat(
-        [
-            _first_time(samples.present & (samples.values == extreme), samples.rate_hz)
-            for extreme in (samples.lowest, samples.highest)
-        ],
-        axis=1,
-    )
+    low = tf.where(samples.present, samples.values, np.inf)
+    high = tf.where(samples.present, samples.values, -np.inf)
+    places = tf.stack([tf.argmin(low, axis=1), tf.argmax(high, axis=1)], axis=1)
+    return tf.where(samples.count > 0, tf.cast(places, tf.float64) / samples.rate_hz, np.nan)
 
 
 def trend(samples: Samples) -> tf.Tensor:
-    """Slope of the least-squares line, the levels at both ends, and the time of the decay.
+    """Slope of the least-squares line, and the time of the decay.
 
-    The levels are the means of the first and the last tenth of the samples. The decay time is the
-    area of the excess over the last level, divided by the largest excess: the time constant of an
-    exponential decay that begins with the recording.
+    The decay time is the area of the excess over the last level, the mean of the last tenth of the
+    samples, divided by the largest excess. It is the time constant of an exponential decay that
+    begins with the recording and ends well before it.
     """
-    slope, _ = samples.residuals
-    tenth = -(-samples.num_samples // 10)
-    first, last = (
-        _total(samples.values[:, part]) / _total(samples.weights[:, part])
-        for part in (slice(tenth), slice(-tenth, None))
-    )
-    area = _total(samples.weights * (samples.values - last)) / samples.rate_hz
-    excess = samples.highest - last
-    decay = area / tf.where(excess > 0, excess, np.nan)
-    return tf.concat([slope * samples.rate_hz, first, last, decay], axis=1)
-
-
-def changes(samples: Samples) -> tf.Tensor:
-    """Largest rise and fall between neighbours with their times, mean absolute and rms change.
-
-    A missing sample has no neighbours. The time is that of the later sample.
-    """
-    steps, both = samples.steps
-    count = _total(tf.cast(both, tf.float64))
-    rise = _defined(_highest(tf.where(both, steps, -np.inf)), count > 0)
-    fall = _defined(-_highest(tf.where(both, -steps, -np.inf)), count > 0)
-    times = [
-        _first_time(both & (steps == step), samples.rate_hz) + 1 / samples.rate_hz
-        for step in (rise, fall)
-    ]
-    mean_absolute = _total(tf.abs(steps)) / count
-    rms = tf.sqrt(_total(tf.square(steps)) / count)
-    return tf.concat([rise, fall, *times, mean_absolute, rms], axis=1)
-
-
-def shape(samples: Samples) -> tf.Tensor:
-    """Skewness m3 / m2^1.5, kurtosis m4 / m2², and the crest factor max|x| / rms(x).
-
-    The central moments are population moments; all are undefined for a constant.
-
-    References:
-        Joanes, D. N., and Gill, C. A. (1998), "Comparing measures of sample skewness and kurtosis",
-        The Statistician 47(1), g1 and g2 + 3.
-    """
-    scaled = samples.centred / tf.where(samples.deviation > 0, samples.deviation, np.nan)
-    scaled = tf.where(samples.present, scaled, 0.0)
-    cubes = tf.square(scaled) * scaled
-    skewness, kurtosis = _total(cubes) / samples.count, _total(cubes * scaled) / samples.count
-    rms = tf.sqrt(_total(tf.square(samples.values)) / samples.count)
-    crest = _highest(tf.abs(samples.values)) / tf.where(rms > 0, rms, np.nan)
-    return tf.concat([skewness, kurtosis, crest], axis=1)
-
-
-def crossings(samples: Samples) -> tf.Tensor:
-    """How often neighbours are on different sides of the mean, per second, and autocorrelation.
-
-    The autocorrelation at a lag of one sample is the sum of the products of neighbours' distances
-    from the mean, divided by the sum of the squared distances.
-
-    References:
-        Box, G. E. P., and Jenkins, G. M. (1976), "Time series analysis", section 2.1.6.
-    """
-    _, both = samples.steps
-    above = samples.values > samples.mean
-    crossed = tf.cast(both & (above[:, 1:] != above[:, :-1]), tf.float64)
-    rate = _total(crossed) / _total(tf.cast(both, tf.float64)) * samples.rate_hz
-    squares = _total(tf.square(samples.centred))
-    products = _total(samples.centred[:, 1:] * samples.centred[:, :-1])
-    defined = samples.deviation > 0
-    return tf.concat([rate, _defined(products / squares, defined)], axis=1)
+    slope, _ = samples.line
+    last = slice(-_tenth(samples.num), None)
+    level = _total(samples.values[:, last]) / _total(samples.weights[:, last])
+    excess = tf.where(samples.present, samples.values - level, -np.inf)
+    highest = tf.reduce_max(excess, axis=1, keepdims=True)
+    area = _total(samples.values) - samples.count * level
+    decay = area / tf.where(highest > 0, highest, np.nan) / samples.rate_hz
+    return tf.concat([slope * samples.rate_hz, decay], axis=1)
 
 
 def segments(samples: Samples) -> tf.Tensor:
-    """Mean and standard deviation of eight segments of equal length: a fault may be brief."""
-    edges = np.arange(NUM_SEGMENTS + 1) * samples.num_samples // NUM_SEGMENTS
-    members = _members(edges, samples.num_samples)
-    count = samples.weights @ members
-    mean = (samples.centred @ members) / count
-    within = tf.where(samples.present, samples.centred - _spread_out(mean, members), 0.0)
-    deviation = tf.sqrt((tf.square(within) @ members) / count)
-    return tf.concat([samples.mean + mean, deviation], axis=1)
+    """Mean of the first and the last tenth, and mean and standard deviation of equal segments.
+
+    A fault may be brief. A segment without samples is undefined.
+    """
+    tenth, num = _tenth(samples.num), samples.num
+    ends = np.stack([np.arange(num) < tenth, np.arange(num) >= num - tenth], axis=1)
+    parts = _members(_segment_edges(num), num)
+    members = np.concatenate([ends, parts], axis=1)
+    means = tf.matmul(samples.centred, members) / tf.matmul(samples.weights, members)
+    own = tf.where(tf.math.is_finite(means), means, 0.0)[:, 2:]
+    within = samples.centred - samples.weights * tf.matmul(own, parts.T)
+    variance = tf.matmul(tf.square(within), parts) / tf.matmul(samples.weights, parts)
+    return tf.concat([samples.mean + means, tf.sqrt(variance)], axis=1)
+
+
+def changes(samples: Samples) -> tf.Tensor:
+    """Mean absolute and root mean square change between neighbours, largest rise, largest fall.
+
+    A missing sample has no neighbours. Without a pair of neighbours all are undefined.
+    """
+    steps, both = samples.steps
+    count = _total(both)
+    absolute, squares = _total(tf.abs(steps)) / count, _total(tf.square(steps)) / count
+    where = both > 0
+    rise = tf.reduce_max(tf.where(where, steps, -np.inf), axis=1, keepdims=True)
+    fall = tf.reduce_min(tf.where(where, steps, np.inf), axis=1, keepdims=True)
+    summaries = tf.concat([absolute, tf.sqrt(squares), rise, fall], axis=1)
+    return tf.where(count > 0, summaries, np.nan)
+
+
+def times_of_changes(samples: Samples) -> tf.Tensor:
+    """When the largest rise and the largest fall end, in s after the first sample."""
+    steps, both = samples.steps
+    where = both > 0
+    rise = tf.argmax(tf.where(where, steps, -np.inf), axis=1)
+    fall = tf.argmin(tf.where(where, steps, np.inf), axis=1)
+    places = tf.cast(tf.stack([rise, fall], axis=1) + 1, tf.float64)
+    return tf.where(_total(both) > 0, places / samples.rate_hz, np.nan)
+
+
+def crossings(samples: Samples) -> tf.Tensor:
+    """How often per second neighbours are on different sides of the mean.
+
+    References:
+        Kedem, B. (1986), "Spectral analysis and discrimination by zero-crossings", Proceedings of
+        the IEEE 74(11).
+    """
+    _, both = samples.steps
+    above = samples.values > samples.mean
+    crossed = tf.cast(above[:, 1:] != above[:, :-1], tf.float64) * both
+    return _total(crossed) / _total(both) * samples.rate_hz
+
+
+def correlation(samples: Samples) -> tf.Tensor:
+    """Autocorrelation at a lag of one sample, and the crest factor max|x| / rms(x).
+
+    The autocorrelation is the sum of the products of neighbours' distances from the mean, divided
+    by the sum of the squared distances.
+
+    References:
+        Box, G. E. P., and Jenkins, G. M. (1976), "Time series analysis", section 2.1.
+    """
+    products = _total(samples.centred[:, 1:] * samples.centred[:, :-1]) / samples.count
+    autocorrelation = products / tf.where(samples.variance > 0, samples.variance, np.nan)
+    rms = tf.sqrt(_total(tf.square(samples.values)) / samples.count)
+    crest = tf.reduce_max(tf.abs(samples.values), axis=1, keepdims=True) / rms
+    return tf.concat([autocorrelation, crest], axis=1)
 
 
 def spectrum(samples: Samples) -> tf.Tensor:
-    """Power in octaves, centroid in Hz and normalised entropy of what a straight line leaves.
+    """Root mean square in octaves of frequency of what a straight line leaves, and the centroid.
 
-    Band 1 is the highest octave, up to half the sampling rate; the last one holds all frequencies
-    below the others, except 0. The periodogram 2 |X|² / (n count) of the residuals, zero where
-    missing, adds up to their mean square. A band without a frequency is undefined.
+    The periodogram 2 |X|² / (n count) of the residuals, zero where missing, adds up to their mean
+    square. The centroid is the mean frequency, weighted by it. The highest octave ends at half the
+    sampling rate; the last band holds all lower frequencies. All are undefined for one sample.
 
     References:
         Schuster, A. (1898), "On the investigation of hidden periodicities", Terrestrial Magnetism
-        3(1), for the periodogram; Inouye, T., et al. (1991), "Quantification of EEG irregularity by
-        use of the entropy of the power spectrum", Electroencephalography and Clinical
-        Neurophysiology 79(3), for the entropy.
+        3(1), for the periodogram; Peeters, G. (2004), "A large set of audio features", Ircam,
+        section 6.1.1, for the centroid.
     """
-    _, residuals = samples.residuals
-    num = samples.num_samples
+    _, residuals = samples.line
+    num = samples.num
     bins = np.arange(1, num // 2 + 1)
-    # The frequency half the sampling rate has no mirror image.
+    # Half the sampling rate has no mirror image.
     sides = np.where(2 * bins == num, 1.0, 2.0)
-    power = sides * tf.square(tf.abs(tf.signal.rfft(residuals)))[:, 1:] / (num * samples.count)
-    edges = np.array([0, *(0.5 ** np.arange(NUM_BANDS - 1, -1, -1) * (num // 2)).astype(int)])
-    members = _members(edges, num // 2)[:, ::-1]
-    bands = tf.where(members.sum(axis=0) > 0, power @ members, np.nan)
+    transform = tf.signal.rfft(residuals)[:, 1:]
+    power = tf.square(tf.abs(transform)) * sides / (num * samples.count)
+    bands = tf.sqrt(tf.matmul(power, _members(_band_edges(num), num // 2)))
     total = _total(power)
-    shares = power / tf.where(total > 1e-18 * tf.square(samples.mean), total, np.nan)
-    centroid = _total(shares * bins) * samples.rate_hz / num
-    entropy = -_total(tf.math.xlogy(shares, shares)) / np.log(max(num // 2, 2))
-    return tf.concat([_defined(bands, samples.count > 1), centroid, entropy], axis=1)
+    usable = tf.where(total > _ROUNDING * tf.square(samples.mean), total, np.nan)
+    centre = _total(power * bins) / usable
+    return tf.concat([bands, centre * samples.rate_hz / num], axis=1)
 
 
 def gaps(samples: Samples) -> tf.Tensor:
     """Share of missing samples, and the longest gap in s."""
-    missing = tf.logical_not(samples.present)
-    share = 1 - samples.count / samples.num_samples
-    return tf.concat([share, _longest_run(missing) / samples.rate_hz], axis=1)
+    share = 1 - samples.count / samples.num
+    longest = _longest_run(tf.logical_not(samples.present))
+    return tf.concat([share, longest / samples.rate_hz], axis=1)
 
 
-def _numbered(stem: str, count: int) -> list[str]:
-    return [f"{stem}_{number}" for number in range(1, count + 1)]
+def _segment_names(signal: Signal) -> dict[str, str]:
+    stretches = _stretches(_segment_edges(signal.num_samples) / signal.sampling_rate_hz, "s")
+    return (
+        {"mean of the first tenth": "signal", "mean of the last tenth": "signal"}
+        | {f"mean {stretch}": "signal" for stretch in stretches}
+        | {f"standard deviation {stretch}": "signal" for stretch in stretches}
+    )
+
+
+def _spectrum_names(signal: Signal) -> dict[str, str]:
+    resolution_hz = signal.sampling_rate_hz / signal.num_samples
+    stretches = _stretches(_band_edges(signal.num_samples) * resolution_hz, "Hz")
+    return {f"rms {stretch}": "signal" for stretch in stretches} | {"spectral centroid": "Hz"}
+
+
+def _always(names: dict[str, str]) -> Callable[[Signal], dict[str, str]]:
+    return lambda _: names
 
 
 GROUPS = (
-    Group(dict.fromkeys(["mean", "deviation"], "signal"), level),
     Group(
-        dict.fromkeys(["minimum", "maximum", "range", *QUANTILES, "iqr"], "signal"),
-        order_statistics,
+        _always(
+            {"mean": "signal", "standard deviation": "signal"}
+            | {"skewness": "ratio", "kurtosis": "ratio"}
+        ),
+        moments,
     ),
-    Group(dict.fromkeys(["time_of_minimum", "time_of_maximum"], "s"), times_of_extremes),
+    Group(_always(dict.fromkeys(_QUANTILES, "signal")), quantiles),
+    Group(_always({"time of minimum": "s", "time of maximum": "s"}), times_of_extremes),
+    Group(_always({"slope": "signal/s", "decay time": "s"}), trend),
+    Group(_segment_names, segments),
     Group(
-        {"slope": "signal/s", "first_level": "signal", "last_level": "signal", "decay_time": "s"},
-        trend,
-    ),
-    Group(
-        {"largest_rise": "signal", "largest_fall": "signal"}
-        | {"time_of_largest_rise": "s", "time_of_largest_fall": "s"}
-        | {"mean_absolute_change": "signal", "rms_change": "signal"},
+        _always(
+            {"mean absolute change": "signal", "rms change": "signal"}
+            | {"largest rise": "signal", "largest fall": "signal"}
+        ),
         changes,
     ),
-    Group(dict.fromkeys(["skewness", "kurtosis", "crest_factor"], "1"), shape),
-    Group({"mean_crossing_rate": "Hz", "autocorrelation": "1"}, crossings),
-    Group(
-        dict.fromkeys(
-            _numbered("segment_mean", NUM_SEGMENTS) + _numbered("segment_deviation", NUM_SEGMENTS),
-            "signal",
-        ),
-        segments,
-    ),
-    Group(
-        dict.fromkeys(_numbered("band_power", NUM_BANDS), "signal²")
-        | {"spectral_centroid": "Hz", "spectral_entropy": "1"},
-        spectrum,
-    ),
-    Group({"missing_share": "1", "longest_gap": "s"}, gaps),
+    Group(_always({"time of largest rise": "s", "time of largest fall": "s"}), times_of_changes),
+    Group(_always({"mean crossing rate": "Hz"}), crossings),
+    Group(_always({"autocorrelation": "ratio", "crest factor": "ratio"}), correlation),
+    Group(_spectrum_names, spectrum),
+    Group(_always({"missing share": "ratio", "longest gap": "s"}), gaps),
 )
-_UNLIKENESS = {
-    name: rule
-    for channel in ("level", "change")
-    for name, rule in {
-        f"{channel}_largest_z": "1",
-        f"{channel}_mean_squared_z": "1",
-        f"{channel}_largest_brief_z": "1",
-        f"{channel}_longest_large_z": "s",
-    }.items()
+_UNLIKENESS: dict[str, str] = {
+    "largest z": "ratio",
+    "mean squared z": "ratio",
+    f"largest mean z of {BRIEF_SAMPLES} samples": "ratio",
+    f"longest time with z over {LARGE_Z:g}": "s",
 }
 
 
-def summary_units(feature: Signal) -> dict[str, str]:
-    """Returns the unit of each summary of a signal by its name, in the order of the summaries.
+def summary_units(signal: Signal) -> dict[str, str]:
+    """Returns the unit of each summary by its name, in the order of the summaries.
 
-    Args:
-        feature: The signal; its unit may be empty.
+    A ratio has the empty unit, and so has a quantity of a signal that has no unit.
     """
-    rules = {name: rule for group in GROUPS for name, rule in group.units.items()} | _UNLIKENESS
-    return {name: _UNITS[rule](feature.unit) for name, rule in rules.items()}
+    unit = signal.unit
+    units = {"signal": unit, "signal/s": f"{unit or '1'}/s", "s": "s", "Hz": "Hz", "ratio": ""}
+    quantities = {
+        name: quantity for group in GROUPS for name, quantity in group.quantities(signal).items()
+    }
+    for channel in ("levels", "changes"):
+        quantities |= {f"{name}, {channel}": q for name, q in _UNLIKENESS.items()}
+    return {name: units[quantity] for name, quantity in quantities.items()}
 
 
-def summary_names(feature: Signal) -> list[str]:
+def summary_names(signal: Signal) -> list[str]:
     """Returns the names of the summaries of a signal, in their order."""
-    return list(summary_units(feature))
+    return list(summary_units(signal))
 
 
 def summarise(values: tf.Tensor, present: tf.Tensor, sampling_rate_hz: float) -> tf.Tensor:
-    """Returns the summaries of the raw samples, without those of `unlikeness`.
+    """Returns the summaries of raw samples, those of `GROUPS`.
 
     Args:
         values: float64 or float32 `[batch, n]`, n >= 2; ignored where missing.
@@ -360,17 +359,20 @@ def summarise(values: tf.Tensor, present: tf.Tensor, sampling_rate_hz: float) ->
     Returns:
         float32 `[batch, num_summaries]`, NaN where a summary is undefined.
     """
-    known = tf.where(present, tf.cast(values, tf.float64), 0.0)
+    known = tf.where(present, tf.cast(values, tf.float64), tf.zeros([], tf.float64))
     samples = Samples(known, present, sampling_rate_hz)
     summaries = tf.concat([group.formula(samples) for group in GROUPS], axis=1)
-    return tf.cast(summaries, tf.float32)
+    # Differences of the largest float32 numbers exceed them; trees take no infinity.
+    bounded = tf.clip_by_value(summaries, tf.float32.min, tf.float32.max)
+    return tf.cast(bounded, tf.float32)
 
 
 def unlikeness(standardised: tf.Tensor, sampling_rate_hz: float) -> tf.Tensor:
     """Returns how unlike the usual shape of the train split the levels and the changes are.
 
-    Of z, the samples in standard deviations from their mean over the train split: the largest |z|,
-    the mean of z², the largest |mean| of four neighbours, and the longest time with |z| > 3.
+    z are the samples in standard deviations from the mean of that sample over the train split.
+    The summaries are the largest |z|, the mean of z², the largest |mean| of four neighbours, and
+    the longest time with |z| > 3.
 
     Args:
         standardised: The transformed signal, float32 `[batch, n, channels]`: the standardised
@@ -378,40 +380,56 @@ def unlikeness(standardised: tf.Tensor, sampling_rate_hz: float) -> tf.Tensor:
         sampling_rate_hz: Nominal sampling rate in Hz.
 
     Returns:
-        float32 `[batch, num_summaries]`, NaN where all samples are missing.
+        float32 `[batch, num_summaries]`, those of the levels and those of the changes; NaN where
+        all samples are missing.
     """
-    channels = [standardised[:, :, 0], standardised[:, :, 1]]
-    present = 1 - standardised[:, :, 2]
-    parts = []
-    for z in channels:
-        magnitude = tf.abs(z)
-        window = min(WINDOW, z.shape[1])
-        brief = tf.nn.avg_pool1d(z[:, :, tf.newaxis], window, 1, "VALID")[:, :, 0]
-        parts += [
-            _highest(magnitude),
-            _total(tf.square(z)) / _total(present),
-            _highest(tf.abs(brief)),
-            tf.cast(_longest_run(magnitude > LARGE_Z), tf.float32) / sampling_rate_hz,
-        ]
-    return _defined(tf.concat(parts, axis=1), _total(present) > 0)
+    num = int(standardised.shape[1])
+    # A row for the levels of each recording, and one for its changes.
+    z = tf.reshape(tf.transpose(standardised[:, :, :2], [0, 2, 1]), [-1, num])
+    count = num - tf.reduce_sum(standardised[:, :, 2], axis=1, keepdims=True)
+    brief = tf.nn.avg_pool1d(z[:, :, tf.newaxis], min(BRIEF_SAMPLES, num), 1, "VALID")
+    magnitude = tf.abs(z)
+    longest = tf.cast(_longest_run(magnitude > LARGE_Z), tf.float32) / sampling_rate_hz
+    parts = [
+        tf.reduce_max(magnitude, axis=1, keepdims=True),
+        _total(tf.square(z)) / tf.repeat(count, 2, axis=0),
+        tf.reduce_max(tf.abs(brief), axis=1),
+        longest,
+    ]
+    summaries = tf.reshape(tf.concat(parts, axis=1), [-1, 2 * len(parts)])
+    return tf.where(count > 0, summaries, np.nan)
 
 
 def _total(values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(values, axis=1, keepdims=True)
 
 
-def _highest(values: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_max(values, axis=1, keepdims=True)
+def _tenth(num: int) -> int:
+    """A tenth of the samples, rounded up."""
+    return -(-num // 10)
 
 
-def _defined(values: tf.Tensor, defined: tf.Tensor) -> tf.Tensor:
-    return tf.where(defined, values, tf.constant(np.nan, values.dtype))
+def _segment_edges(num: int) -> Floats:
+    parts = min(MAX_SEGMENTS, num)
+    return (np.arange(parts + 1) * num // parts).astype(float)
 
 
-def _first_time(flags: tf.Tensor, rate_hz: float) -> tf.Tensor:
-    """Seconds to the first true flag `[batch, 1]`, NaN if there is none."""
-    first = tf.cast(tf.argmax(flags, axis=1)[:, tf.newaxis], tf.float64) / rate_hz
-    return _defined(first, tf.reduce_any(flags, axis=1, keepdims=True))
+def _band_edges(num: int) -> Floats:
+    """The edges of octaves, in bins of the periodogram without its bin 0."""
+    highest = num // 2
+    octaves = {highest >> octave for octave in range(MAX_BANDS)}
+    return np.array(sorted({0, *octaves}), dtype=float)
+
+
+def _stretches(edges: Floats, unit: str) -> list[str]:
+    return [f"from {start:.4g} to {end:.4g} {unit}" for start, end in pairwise(edges)]
+
+
+def _members(edges: Floats, num: int) -> Floats:
+    """float64 `[num, parts]`, 1 where a position is between two edges."""
+    position = np.arange(num)
+    parts = [(position >= start) & (position < end) for start, end in pairwise(edges)]
+    return np.stack(parts, axis=1).astype(float)
 
 
 def _longest_run(flags: tf.Tensor) -> tf.Tensor:
@@ -424,15 +442,4 @@ def _longest_run(flags: tf.Tensor) -> tf.Tensor:
     run = tf.cumsum(tf.cast(tf.logical_not(flags), tf.int32), axis=1)
     place = run + size * tf.range(num_rows)[:, tf.newaxis]
     lengths = tf.math.unsorted_segment_sum(tf.cast(flags, tf.float64), place, size * num_rows)
-    return _highest(tf.reshape(lengths, [-1, size]))
-
-
-def _members(edges: np.ndarray, num: int) -> np.ndarray:
-    """float64 `[num, parts]`, 1 where a position is between two edges."""
-    position = np.arange(num)
-    return np.stack([(position >= a) & (position < b) for a, b in pairwise(edges)], 1).astype(float)
-
-
-def _spread_out(means: tf.Tensor, members: np.ndarray) -> tf.Tensor:
-    """The mean of each position's part, `[batch, num]`; that of a part without samples is 0."""
-    return tf.where(tf.math.is_finite(means), means, 0.0) @ members.T
+    return tf.reduce_max(tf.reshape(lengths, [-1, size]), axis=1, keepdims=True)

@@ -1,5 +1,6 @@
 """A tiny data set with every kind of feature, transformed and written as the pipeline does it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,18 @@ def analyse(
     raw_spec: Mapping[str, Any],
     spec: ModelSpec,
     folder: Path,
+    *,
+    summaries: bool = False,
 ) -> None:
-    """Writes the transform graph of rows, each a list of values a column, with its stacking."""
+    """Writes the transform graph of rows, each a list of values a column, with its stacking.
+
+    Args:
+        rows: The values of each column.
+        raw_spec: The parsing spec of each column.
+        spec: The label and the features.
+        folder: Where to write.
+        summaries: Whether signals are summarised.
+    """
     schema = schema_utils.schema_from_feature_spec(raw_spec)
     stacks = stack_columns(schema, spec.features, spec.label)
     others = {spec.label, *of_kind(spec.features, Signal)}
@@ -158,6 +169,7 @@ def analyse(
         "label": spec.label,
         "features": features_to_json(spec.features),
         "stacks": stacks_to_json(stacks),
+        "summaries": json.dumps(summaries),
     }
     with (
         beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGS))) as pipeline,
