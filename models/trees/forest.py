@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import xgboost
 
 MAX_DEPTH = 8
-# Rows that `margins` evaluates at once: 300 trees take 10 MB for each array of indices.
-_ROWS_AT_ONCE = 4096
+# Rows times trees that `margins` evaluates at once: 8 MB for each array of indices.
+_CELLS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,12 +75,12 @@ class Forest:
     @property
     def depth(self) -> int:
         """Number of splits on each path from a root to a leaf."""
-        return (self.nodes.shape[1] + 1).bit_length() - 1
+        return int(self.nodes.shape[1] + 1).bit_length() - 1
 
     @property
     def num_bins(self) -> int:
         """Number of bins of the feature that has the most, with the one of missing values."""
-        return self.goes_right.shape[1]
+        return int(self.goes_right.shape[1])
 
     def margins(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns the margin (log odds) of each row, float64 `[n]`.
@@ -92,9 +92,11 @@ class Forest:
             ValueError: The number of features is another.
         """
         self._check_width(features.shape)
-        starts = range(0, len(features), _ROWS_AT_ONCE)
-        parts = [self._margins(features[start : start + _ROWS_AT_ONCE]) for start in starts]
-        return np.concatenate([np.empty(0), *parts])
+        size = max(1, _CELLS_AT_ONCE // self.num_trees)
+        starts = range(0, len(features), size)
+        parts = [self._margins(features[start : start + size]) for start in starts]
+        margins: NDArray[np.float64] = np.concatenate([np.empty(0), *parts])
+        return margins
 
     def _margins(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         bins = self._bins(features)
@@ -105,7 +107,8 @@ class Forest:
             bin_of = bins[self.split_feature[split], rows]
             position = 2 * position + 1 + self.goes_right[split, bin_of]
         leaves: NDArray[np.float64] = self.leaves[trees, position - self.nodes.shape[1]]
-        return self.bias + leaves.sum(axis=0)
+        margins: NDArray[np.float64] = self.bias + leaves.sum(axis=0)
+        return margins
 
     def _bins(self, features: NDArray[np.float32]) -> NDArray[np.int64]:
         """int64 `[num_features, n]`."""

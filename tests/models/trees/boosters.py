@@ -11,14 +11,15 @@ CODES = {3: 6, 4: 300}  # number of categories, by feature
 
 
 def training_rows(seed: int, num_rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Rows with missing values, few-valued and denormal numbers, and a label that depends on all."""
+    """Rows with missing, few-valued and denormal numbers, and a label that depends on all."""
     random = np.random.default_rng(seed)
     rows = random.normal(size=(num_rows, len(KINDS))).astype(np.float32)
     rows[:, 1] = random.integers(-2, 3, num_rows)
     rows[:, 2] *= 1e-40
     for feature, codes in CODES.items():
         rows[:, feature] = random.integers(0, codes, num_rows)
-    effects = [rows[:, 0], rows[:, 1], 1e40 * rows[:, 2].astype(np.float64)]
+    numbers = rows[:, :3].astype(np.float64) * [1, 1, 1e40]
+    effects = [*numbers.T]
     effects += [random.normal(size=n)[rows[:, f].astype(int)] for f, n in CODES.items()]
     label = np.sum(effects, axis=0) + random.normal(size=num_rows) > 2
     rows[random.random(rows.shape) < 0.1] = np.nan
@@ -77,7 +78,8 @@ def sum_of_leaves(booster: Any, leaf_ids: NDArray[Any]) -> NDArray[np.float64]:
     values = [np.array(tree["split_conditions"], np.float32) for tree in _trees(booster)]
     columns = np.asarray(leaf_ids, np.int64).reshape(len(leaf_ids), -1).T
     leaves = [own[ids].astype(np.float64) for own, ids in zip(values, columns, strict=True)]
-    return np.sum(leaves, axis=0)
+    total: NDArray[np.float64] = np.sum(leaves, axis=0)
+    return total
 
 
 def _trees(booster: Any) -> list[dict[str, Any]]:
