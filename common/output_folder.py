@@ -52,6 +52,10 @@ class OutputFolder:
         """File in which the digests of unchanged files are kept between runs."""
         return self.root / "digests.json"
 
+    def plan(self, name: str) -> Path:
+        """File that says what an unchanged run of a use case would do."""
+        return self.root / "plans" / f"{name}.json"
+
     def serving(self, name: str) -> Path:
         """Base path of a served model; its versions are the folders below."""
         return self.root / "serving" / name

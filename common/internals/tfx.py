@@ -23,6 +23,7 @@ NAMES = (
     "tfx.orchestration.portable.launcher:Launcher()._mlmd_connection",
     "tfx.orchestration.portable.launcher:Launcher()._pipeline_node",
     "tfx.orchestration.portable.launcher:Launcher()._system_node_handler",
+    "tfx.orchestration.portable.launcher:Launcher._prepare_execution",
     "tfx.orchestration.portable.launcher:Launcher._publish_successful_execution",
     "tfx.orchestration.portable.launcher:Launcher._run_executor",
     # What our executors inherit.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pipeline.components.model_gate.reasons import figure
+from pipeline.components.model_gate.figures import figure
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY
 from pipeline.components.pages.layout import render
 from pipeline.counting import count

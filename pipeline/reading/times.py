@@ -6,17 +6,19 @@ The format and the unit belong to the column. They are never chosen value by val
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.column_format import ColumnFormat, TimeUnit
 from pipeline.reading import values
 from pipeline.reading.values import Mask
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ISO = "ISO8601"
 PER_SECOND: dict[TimeUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -212,6 +214,8 @@ def read_elapsed(column: pa.Array, unit: TimeUnit) -> tuple[pa.Array, Mask]:
 
 def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[pa.Array, Mask]:
     """Returns int64 seconds since 1970 (UTC) of texts in one format; bool where unreadable."""
+    import pandas as pd  # not with this module: a command without texts starts sooner
+
     present = np.asarray(texts.is_valid())
     # ISO 8601 allows a comma before the fraction, and logs have it in any format.
     texts = pc.replace_substring_regex(texts, r"(:\d{2}:\d{2}),(\d+)", r"\1.\2")
@@ -261,6 +265,8 @@ def _local(
     strings: "pd.Series[Any]", time_format: str, zone: str, days: "pd.Series[Any]"
 ) -> "pd.Series[Any]":
     """Parses times without an offset, as UTC without a zone; adds whole days."""
+    import pandas as pd
+
     parsed: pd.Series[Any] = pd.to_datetime(strings, format=time_format, errors="coerce") + days
     if zone == "UTC":
         return parsed

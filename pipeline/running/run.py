@@ -13,29 +13,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ml_metadata.metadata_store import MetadataStore
 from rich.console import Console
 from rich.markup import escape
 
 from common.errors import InputError, StepFailedError
 from common.guards.redaction import learn_secrets, redact_text
 from common.guards.stopping import as_stop
+from common.metadata import ConnectionConfig, close_abandoned, connection_config, open_store
 from common.output_folder import OutputFolder, captured_output, exclusive, open_output
 from common.paths import shown_path
+from common.run_ids import span_run_id
 from pipeline.agreement import check_agreement
+from pipeline.components.facts import describe_step
+from pipeline.components.pusher.superseded import forget_superseded
+from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
+from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
-from pipeline.lineage.provenance import Provenance, collect_provenance
+from pipeline.lineage.graph import read_graph
+from pipeline.lineage.provenance import Provenance, collect_provenance, stamp_config, stamp_run
 from pipeline.reading.data_source import find_source
+from pipeline.reading.files.locations import Source
 from pipeline.running.console import RunConsole
 from pipeline.running.hints import find_hints
+from pipeline.running.launching.history import check_history
+from pipeline.running.replaying.replay import find_unchanged_run
+from pipeline.running.replaying.run_key import run_key
 from pipeline.running.steps import StepResult
 from pipeline.running.summary import RunSummary, render_summary
 from pipeline.tracking.tracking import check_tracking, track_run
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 if TYPE_CHECKING:
-    from ml_metadata.metadata_store import MetadataStore
-
     from pipeline.running.span_runs import SpanPlace
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -179,8 +189,6 @@ def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
 
 def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
     """Publishes the run's pages and returns their paths; the result of the run is unaffected."""
-    from common.metadata import connection_config, open_store
-    from pipeline.lineage.graph import read_graph
     from pipeline.publishing.publish import publish_run
 
     try:
@@ -207,58 +215,119 @@ def _run_steps(
     os.environ["KERAS_HOME"] = str(place.run_folder)
     # Before the imports, so that a mistyped path is reported immediately.
     source = find_source(place.config, place.folder)
-    # Importing TensorFlow and TFX takes seconds, so it happens only here, with a live line and with
-    # the garbage collector disabled: repeated collections would take a quarter of the time.
-    gc.disable()
-    from common.metadata import connection_config, open_store
-    from pipeline.components.facts import describe_step
-    from pipeline.create import create_pipeline
-    from pipeline.lineage.provenance import stamp_config, stamp_run
-    from pipeline.running.runner import compile_pipeline, run_steps
-    from pipeline.running.span_runs import SpanPlace
-
-    gc.freeze()
-    gc.enable()
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
-    withdrawn = _settle(store, place, shown)
+    start = _Start(
+        place=place,
+        provenance=provenance,
+        source=source,
+        connection=connection,
+        store=store,
+        withdrawn=_settle(store, place, shown),
+    )
+    key = start.key()
+    unchanged = find_unchanged_run(store, place.folder, use_case=place.config.name, key=key)
     is_first_run = store.get_context_by_type_and_name("pipeline", place.config.name) is None
     stamp_run(store, place.run_id, provenance)
     stamp_config(store, place.run_id, place.config)
     shown.say_code(provenance.git_label, is_first_run=is_first_run)
-    spans = SpanPlace(
-        config=place.config,
-        source=source,
-        folder=place.folder,
-        connection=connection,
-        run_id=place.run_id,
-        beam_args=place.beam_args,
-    )
-    _read_earlier_spans(store, spans, provenance, shown, summary)
-    compiled = compile_pipeline(
-        create_pipeline(
-            place.config,
-            source,
-            place.folder,
-            connection,
-            place.beam_args,
-            withdrawn,
-        ),
-        place.run_id,
-    )
-    for step in run_steps(
-        compiled,
-        connection,
-        on_start=shown.step_started,
-        kept_digests=place.folder.kept_digests,
-    ):
+    if unchanged:
+        steps = unchanged.steps(place.run_id, on_start=shown.step_started)
+    else:
+        steps = _every_step(start, key, shown, summary)
+    for step in steps:
         fact = describe_step(step.name, step.outputs)
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         _link_tensorboard(place.run_folder, step)
 
 
-def _settle(store: "MetadataStore", place: RunPlace, shown: RunConsole) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """What a run starts with.
+
+    Attributes:
+        place: Its inputs and output locations.
+        provenance: Its provenance.
+        source: Location of its data.
+        connection: Connection to ML Metadata.
+        store: The metadata store.
+        withdrawn: What the Pusher must not push.
+    """
+
+    place: RunPlace
+    provenance: Provenance
+    source: Source
+    connection: ConnectionConfig
+    store: MetadataStore
+    withdrawn: dict[str, Any]
+
+    def key(self) -> str | None:
+        """Returns the run's key, with data and sources as they are now; None on an engine."""
+        if self.place.beam_args != LOCAL_BEAM_ARGS:
+            return None
+        return run_key(
+            self.place.config,
+            self.provenance,
+            self.source,
+            self.place.folder,
+            withdrawn=self.withdrawn,
+            project_dir=PROJECT_DIR,
+        )
+
+
+def _every_step(
+    start: _Start, key: str | None, shown: RunConsole, summary: RunSummary
+) -> Iterator[StepResult]:
+    """Runs the steps of the pipeline and yields their results."""
+    # Importing TensorFlow and TFX takes seconds, so it happens only here, with a live line and with
+    # the garbage collector disabled: repeated collections would take a quarter of the time.
+    gc.disable()
+    from pipeline.create import create_pipeline
+    from pipeline.running.replaying.rehearsal import make_plan
+    from pipeline.running.runner import compile_pipeline, run_steps
+    from pipeline.running.span_runs import SpanPlace
+
+    gc.freeze()
+    gc.enable()
+    place = start.place
+    spans = SpanPlace(
+        config=place.config,
+        source=start.source,
+        folder=place.folder,
+        connection=start.connection,
+        run_id=place.run_id,
+        beam_args=place.beam_args,
+    )
+    _read_earlier_spans(start.store, spans, start.provenance, shown, summary)
+    compiled = compile_pipeline(
+        create_pipeline(
+            place.config,
+            start.source,
+            place.folder,
+            start.connection,
+            place.beam_args,
+            start.withdrawn,
+        ),
+        place.run_id,
+    )
+    results = []
+    for step in run_steps(
+        compiled,
+        start.connection,
+        on_start=shown.step_started,
+        kept_digests=place.folder.kept_digests,
+    ):
+        results.append(step)
+        yield step
+    # A file that was edited during the run makes another key.
+    if key is not None and key == start.key():
+        plan = make_plan(compiled, start.connection, results, key=key, run_id=place.run_id)
+        if plan is not None:
+            plan.write(place.folder.plan(place.config.name))
+
+
+def _settle(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[str, Any]:
     """Reconciles the record with the folders and says what differs.
 
     Returns:
@@ -267,9 +336,6 @@ def _settle(store: "MetadataStore", place: RunPlace, shown: RunConsole) -> dict[
     Raises:
         InputError: The record does not know the results in the folders.
     """
-    from common.metadata import close_abandoned
-    from pipeline.running.launching.history import check_history
-
     # On a shared server only this folder's runs are certainly dead, because we hold its lock.
     own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
     close_abandoned(store, run_ids=own_runs)
@@ -277,11 +343,7 @@ def _settle(store: "MetadataStore", place: RunPlace, shown: RunConsole) -> dict[
     return _settle_pushes(store, place, shown)
 
 
-def _settle_pushes(store: "MetadataStore", place: RunPlace, shown: RunConsole) -> dict[str, Any]:
-    from pipeline.components.pusher.superseded import forget_superseded
-    from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
-    from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
-
+def _settle_pushes(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[str, Any]:
     names = (place.config.name, place.config.name + SHADOW_SUFFIX)
     bases = [place.folder.serving(name) for name in names]
     for base in bases:
@@ -299,15 +361,13 @@ def _settle_pushes(store: "MetadataStore", place: RunPlace, shown: RunConsole) -
 
 
 def _read_earlier_spans(
-    store: "MetadataStore",
+    store: MetadataStore,
     spans: "SpanPlace",
     provenance: Provenance,
     shown: RunConsole,
     summary: RunSummary,
 ) -> None:
     """Reads the missing spans of the window; the pipeline itself reads the newest one."""
-    from common.run_ids import span_run_id
-    from pipeline.lineage.provenance import stamp_config, stamp_run
     from pipeline.running.span_runs import read_span, spans_to_read
 
     for span in spans_to_read(store, spans):

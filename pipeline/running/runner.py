@@ -1,20 +1,19 @@
 """Local runner that executes a compiled pipeline step by step and reports on each step.
 
 TFX's `LocalDagRunner` runs the same loop silently. This runner reports for each step whether it
-ran or was cached, and why, and uses its own run id.
+ran or was cached, and why, uses its own run id, and runs some steps beside the next ones.
 """
 
 import logging
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
-from ml_metadata.proto.metadata_store_pb2 import Execution
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -24,15 +23,18 @@ from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from common.errors import InputError, StepFailedError
-from common.guards.stopping import as_stop, check_not_stopped, stop_number, stop_words
+from common.guards.stopping import stop_number
 from pipeline.remote.checks import check_endpoint
 from pipeline.remote.engines import EngineOptions
-from pipeline.running.cache_reasons import explain_execution
 from pipeline.running.launching.artifact_checks import ArtifactChecks, DamagedArtifactError
+from pipeline.running.launching.launches import BESIDE, Launch, Turn, must_wait
 from pipeline.running.launching.step_launcher import StepLauncher
-from pipeline.running.steps import StepResult, StepState
-
-StartCallback = Callable[[str], None]
+from pipeline.running.launching.step_results import (
+    StartCallback,
+    finished_step,
+    stopped_step,
+)
+from pipeline.running.steps import StepResult
 
 _PYTHON_ERROR = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit)\b.*:")
 _NO_REASON = ("Traceback", "[while running")
@@ -57,7 +59,7 @@ def run_steps(
     on_start: StartCallback,
     kept_digests: Path | None = None,
 ) -> Iterator[StepResult]:
-    """Runs every node in order and yields its result as soon as it has ended.
+    """Runs every node and yields the results in order, as soon as they are there.
 
     Args:
         compiled: The output of `compile_pipeline`.
@@ -72,21 +74,32 @@ def run_steps(
     deployment = runner_utils.extract_local_deployment_config(compiled)
     store = MetadataStore(connection)
     checks = ArtifactChecks(kept_digests)
-    place = _Place(compiled, deployment, connection, checks)
-    for node in compiled.nodes:
-        node_id = node.pipeline_node.node_info.id
-        on_start(node_id)
-        started = time.monotonic()
-        try:
-            check_not_stopped()
-            execution_id = _launch_patiently(place, node.pipeline_node)
-            check_not_stopped()
-        except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - raised again below
-            error = as_stop(caught)
-            yield _stopped(node_id, error, time.monotonic() - started)
-            _raise_for_user(node_id, error)
-        yield _finished(store, compiled, node_id, execution_id, time.monotonic() - started)
+    place = _Place(compiled, deployment, connection, checks, Turn())
+    launches: list[Launch] = []  # whose results have not been yielded
+    try:
+        for entry in compiled.nodes:
+            node = entry.pipeline_node
+            name = node.node_info.id
+            for launch in launches:
+                if must_wait(launch, before=name, upstream=node.upstream_nodes):
+                    launch.wait()
+            yield from _ended(place, store, launches)
+            on_start(name)
+            launches.append(Launch(name, partial(_launch_patiently, place, node)))
+            if name in BESIDE:
+                launches[-1].run_beside()
+            else:
+                launches[-1].run()
+        _wait_for(launches)
+        yield from _ended(place, store, launches)
+    finally:
+        _wait_for(launches)
     checks.save()
+
+
+def _wait_for(launches: Iterable[Launch]) -> None:
+    for launch in launches:
+        launch.wait()
 
 
 @dataclass(frozen=True)
@@ -97,9 +110,49 @@ class _Place:
     deployment: Any
     connection: metadata_store_pb2.ConnectionConfig
     checks: ArtifactChecks
+    turn: Turn
 
 
-def _launch_patiently(place: _Place, node: pipeline_pb2.PipelineNode) -> int:
+def _ended(place: _Place, store: MetadataStore, launches: list[Launch]) -> Iterator[StepResult]:
+    """Takes the launches that have ended from the list, and yields their results in order.
+
+    A launch that still runs holds back the results of those after it. If a step stopped, the others
+    are waited for, and the stopped ones come last.
+
+    Raises:
+        InputError: A step rejected its input.
+        StepFailedError: A step failed for another reason.
+    """
+    if any(launch.error for launch in launches):
+        _wait_for(launches)
+        launches.sort(key=lambda launch: launch.error is not None)
+    stopped = []
+    while launches and not launches[0].is_running:
+        launch = launches.pop(0)
+        if launch.error is None:
+            yield _finished(place, store, launch)
+        else:
+            yield stopped_step(launch.name, launch.error, launch.duration_s)
+            stopped.append((launch.name, launch.error))
+    if stopped:
+        # A signal counts more than what it caused.
+        _raise_for_user(*min(stopped, key=lambda one: not isinstance(one[1], KeyboardInterrupt)))
+
+
+def _finished(place: _Place, store: MetadataStore, launch: Launch) -> StepResult:
+    with place.turn:
+        return finished_step(
+            store,
+            launch.execution_id,
+            node_id=launch.name,
+            pipeline_name=place.compiled.pipeline_info.id,
+            duration_s=launch.duration_s,
+        )
+
+
+def _launch_patiently(
+    place: _Place, node: pipeline_pb2.PipelineNode, on_executing: Callable[[], None]
+) -> int:
     """Launches a node; retries a Beam step on an engine once, because engines lose workers.
 
     A failed attempt publishes nothing: TFX deletes its output. There is no retry if the engine
@@ -115,7 +168,7 @@ def _launch_patiently(place: _Place, node: pipeline_pb2.PipelineNode) -> int:
         before_sleep=_report_retry,
         reraise=True,
     )
-    return int(patient(_launch, place, node))
+    return int(patient(_launch, place, node, on_executing))
 
 
 def _is_not_the_users(error: BaseException) -> bool:
@@ -138,10 +191,14 @@ def _report_retry(state: RetryCallState) -> None:
     _progress.info("the engine failed (%s); trying again", first_reason(str(error)))
 
 
-def _launch(place: _Place, node: pipeline_pb2.PipelineNode) -> int:
+def _launch(
+    place: _Place, node: pipeline_pb2.PipelineNode, on_executing: Callable[[], None]
+) -> int:
     node_id = node.node_info.id
     info = StepLauncher(
         checks=place.checks,
+        turn=place.turn,
+        on_executing=on_executing,
         pipeline_node=node,
         mlmd_connection=metadata.Metadata(place.connection),
         pipeline_info=place.compiled.pipeline_info,
@@ -152,18 +209,6 @@ def _launch(place: _Place, node: pipeline_pb2.PipelineNode) -> int:
     if info is None or info.execution_id is None:
         raise RuntimeError(f"TFX did not run {node_id}: a required input does not exist.")
     return int(info.execution_id)
-
-
-def _stopped(node_id: str, error: BaseException, duration_s: float) -> StepResult:
-    interrupted = isinstance(error, KeyboardInterrupt)
-    return StepResult(
-        name=node_id,
-        state=StepState.INTERRUPTED if interrupted else StepState.FAILED,
-        reason=stop_words(error) if interrupted else type(error).__name__,
-        duration_s=duration_s,
-        execution_id=None,
-        outputs={},
-    )
 
 
 def _raise_for_user(node_id: str, error: BaseException) -> None:
@@ -199,42 +244,3 @@ def first_reason(text: str) -> str:
     python = [line for line in reasons if _PYTHON_ERROR.match(line)]
     chosen = (python[-1:] or reasons[:1] or ["no reason given"])[0]
     return chosen if len(chosen) <= _MAX_REASON else f"{chosen[: _MAX_REASON - 1]}…"
-
-
-def _finished(
-    store: MetadataStore,
-    compiled: pipeline_pb2.Pipeline,
-    node_id: str,
-    execution_id: int,
-    duration_s: float,
-) -> StepResult:
-    [execution] = store.get_executions_by_id([execution_id])
-    if execution.last_known_state not in {Execution.COMPLETE, Execution.CACHED}:
-        message = execution.custom_properties["__execution_result__"].string_value
-        raise StepFailedError(f"{node_id} failed before it started: {message or 'no reason given'}")
-    cached = execution.last_known_state == Execution.CACHED and bool(_outputs(store, execution_id))
-    resolver = execution.type == "tfx.dsl.components.common.resolver.Resolver"
-    return StepResult(
-        name=node_id,
-        state=StepState.CACHED if cached and not resolver else StepState.RAN,
-        # A resolver runs every time, but is recorded as "cached".
-        reason="" if resolver else explain_execution(store, execution, compiled.pipeline_info.id),
-        duration_s=duration_s,
-        execution_id=execution_id,
-        outputs=_outputs(store, execution_id),
-    )
-
-
-def _outputs(
-    store: MetadataStore, execution_id: int
-) -> dict[str, list[metadata_store_pb2.Artifact]]:
-    events = [
-        event
-        for event in store.get_events_by_execution_ids([execution_id])
-        if event.type == metadata_store_pb2.Event.OUTPUT
-    ]
-    artifacts = {a.id: a for a in store.get_artifacts_by_id([e.artifact_id for e in events])}
-    outputs: dict[str, list[metadata_store_pb2.Artifact]] = {}
-    for event in events:
-        outputs.setdefault(event.path.steps[0].key, []).append(artifacts[event.artifact_id])
-    return outputs

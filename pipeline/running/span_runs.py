@@ -18,7 +18,8 @@ from pipeline.config import Config
 from pipeline.create import create_span_pipeline
 from pipeline.reading.files.locations import Source
 from pipeline.running.launching.artifact_checks import ArtifactChecks, give_up
-from pipeline.running.runner import StartCallback, compile_pipeline, run_steps
+from pipeline.running.launching.step_results import StartCallback
+from pipeline.running.runner import compile_pipeline, run_steps
 from pipeline.running.steps import StepResult, StepState
 from pipeline.wiring.ingestion import acceptance_digest
 from pipeline.wiring.spans import find_window, missing_spans

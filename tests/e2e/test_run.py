@@ -129,7 +129,24 @@ def by_local_runner(faultline, runs_and_lineage) -> Run:
 
 
 @pytest.fixture(scope="module")
-def network_edited(faultline, by_local_runner) -> Run:
+def asked(faultline, by_local_runner) -> Run:
+    """An unchanged run that finds no plan, so that each step looks for its earlier result."""
+    (faultline.output / "plans" / "wells.json").unlink()
+    return _run(faultline)
+
+
+@pytest.fixture(scope="module")
+def served_damaged(faultline, asked, pushed) -> Run:
+    model = pushed / "saved_model.pb"
+    content = model.read_bytes()
+    model.write_bytes(content + b"x")
+    run = _run(faultline)
+    model.write_bytes(content)
+    return run
+
+
+@pytest.fixture(scope="module")
+def network_edited(faultline, served_damaged) -> Run:
     with (faultline.source / "models" / "training" / "network.py").open("a") as source:
         source.write("\n# An edit.\n")
     return _run(faultline)
@@ -245,6 +262,36 @@ def test_local_runner_does_the_same_as_the_command(by_local_runner, second):
     assert by_local_runner.reran == []
     assert by_local_runner.states == second.states
     assert by_local_runner.summary["pushed_version"] == second.summary["pushed_version"]
+
+
+def _outcome(run: Run) -> dict[str, Any]:
+    """The summary without what differs between equal runs."""
+    own = {"run_id", "duration_s", "steps_s", "log", "execution_id"}
+    steps = [
+        {key: value for key, value in step.items() if key not in own}
+        for step in run.summary["steps"]
+    ]
+    return {key: value for key, value in run.summary.items() if key not in own} | {"steps": steps}
+
+
+def _log(run: Run) -> str:
+    return Path(run.summary["log"]).read_text()
+
+
+def test_an_unchanged_run_imports_no_tensorflow_and_ends_as_if_its_steps_were_asked(
+    second, by_local_runner, asked
+):
+    assert "TensorFlow" in _log(asked)  # it greets whoever imports it
+    assert "TensorFlow" not in _log(second)
+    assert "TensorFlow" not in _log(by_local_runner)
+    assert _outcome(by_local_runner) == _outcome(asked)
+    assert _outcome(second) == _outcome(asked)
+
+
+def test_a_damaged_served_version_is_seen_and_pushed_again(faultline, served_damaged, pushed):
+    assert served_damaged.reran == ["Pusher"]
+    assert f"wells/{pushed.name} is damaged" in served_damaged.done.out
+    assert served_damaged.summary["pushed_version"] > pushed.name
 
 
 def test_an_edit_of_the_network_reruns_from_the_trainer_on(network_edited):

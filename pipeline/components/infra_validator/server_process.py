@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from common.guards.stopping import check_not_stopped
 from common.processes import child_process, free_ports, log_lines, wait_until
 
 _PROJECT = Path(__file__).resolve().parents[3]
@@ -81,6 +82,7 @@ def _command(name: str, base: Path, ports: tuple[int, int]) -> list[str]:
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
+    check_not_stopped()  # in a thread, no signal interrupts the wait
     with suppress(httpx.TransportError):
         return client.get(url).status_code == httpx.codes.OK
     return False

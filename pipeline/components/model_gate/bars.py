@@ -8,6 +8,7 @@ from scipy import stats
 
 from measuring.intervals import UNKNOWN, Interval, holm_rejected
 from pipeline.components.evaluation.results import Evaluation, SliceKey
+from pipeline.components.model_gate.figures import figure
 from pipeline.components.model_gate.more_data import (
     ASSURANCE,
     Need,
@@ -26,7 +27,6 @@ from pipeline.components.model_gate.reasons import (
     Metrics,
     Reason,
     Word,
-    figure,
     num_faults,
     with_interval,
 )

@@ -9,11 +9,11 @@ from models.probabilities.cost import Cost
 from pipeline.components.evaluation.measurement import FROM_ANCHOR, FROM_BASELINE, GAINED, LOST
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare, more_needed
+from pipeline.components.model_gate.figures import figure
 from pipeline.components.model_gate.more_data import fewest_for_share, need_of_mean
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Reason,
-    figure,
     num_faults,
     two_valued,
 )

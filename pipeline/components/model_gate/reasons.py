@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from measuring.intervals import UNKNOWN, Interval
+from pipeline.components.model_gate.figures import figure
 
 Word = Literal["BLESSED", "REJECTED", "INCONCLUSIVE"]
 BLESSED: Word = "BLESSED"
@@ -100,15 +101,6 @@ def two_valued(passed: bool) -> Word:
 def num_faults(metrics: Metrics) -> int:
     """Returns the positive examples behind the metrics."""
     return int(metrics["true_positives"] + metrics["false_negatives"])
-
-
-def figure(metric: str, value: float) -> str:
-    """Formats a value with the digits that suit its metric."""
-    if not math.isfinite(value):
-        return "without a value"
-    if metric == "expected_cost":
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return f"{value:.4f}" if metric == "brier" else f"{value:.3f}"
 
 
 def with_interval(metric: str, value: float, interval: Interval = UNKNOWN) -> str:

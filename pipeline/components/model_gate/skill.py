@@ -10,11 +10,11 @@ from scipy import stats
 
 from measuring.intervals import UNKNOWN, Interval, roc_auc_interval
 from models.probabilities.cost import Cost
+from pipeline.components.model_gate.figures import figure
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
     Metrics,
     Reason,
-    figure,
     num_faults,
     two_valued,
     with_interval,

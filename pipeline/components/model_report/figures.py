@@ -19,7 +19,8 @@ from measuring.intervals import UNKNOWN
 from measuring.scores import decision_metrics
 from models.probabilities.cost import Cost, decision_costs, expected_cost
 from pipeline.components.evaluation.results import Evaluation
-from pipeline.components.model_gate.reasons import LOWER_IS_BETTER, WORDS, figure
+from pipeline.components.model_gate.figures import figure
+from pipeline.components.model_gate.reasons import LOWER_IS_BETTER, WORDS
 from pipeline.components.pages.layout import finite_or_none
 
 _CALIBRATION_BINS = 10

@@ -1,6 +1,6 @@
 """TFX's launcher of a step, with empty output folders and checked artifacts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
@@ -18,6 +18,7 @@ from pipeline.running.launching.artifact_checks import (
     protos_of,
 )
 from pipeline.running.launching.fresh_outputs import FreshOutputs, is_unused
+from pipeline.running.launching.launches import Turn
 
 _Outputs: TypeAlias = Mapping[str, Iterable[Artifact]]
 
@@ -31,14 +32,27 @@ class StepLauncher(launcher.Launcher):  # type: ignore[misc]
     * A step that runs reads undamaged artifacts only.
     * What it publishes carries a manifest of its files.
 
+    Other steps may run at the same time, but only one of them is in its turn.
+
     Args:
         checks: Records and checks digests.
+        turn: The right to use ML Metadata, which the executor does not need.
+        on_executing: Called in the turn, before the executor starts.
         arguments: Those of TFX's launcher.
     """
 
-    def __init__(self, *, checks: ArtifactChecks, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        checks: ArtifactChecks,
+        turn: Turn,
+        on_executing: Callable[[], None],
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self._checks = checks
+        self._turn = turn
+        self._on_executing = on_executing
         fresh = FreshOutputs(
             pipeline_node=arguments["pipeline_node"],
             pipeline_info=arguments["pipeline_info"],
@@ -48,10 +62,14 @@ class StepLauncher(launcher.Launcher):  # type: ignore[misc]
 
     def launch(self) -> Any:
         """Runs the step; returns its execution as TFX's launcher does."""
-        if self._system_node_handler:
-            self._settle_candidates()
-        with cached_outputs_by(self._intact):
+        with self._turn:
+            if self._system_node_handler:
+                self._settle_candidates()
             return super().launch()
+
+    def _prepare_execution(self) -> Any:
+        with cached_outputs_by(self._intact):
+            return super()._prepare_execution()
 
     def _settle_candidates(self) -> None:
         """Gives up damaged artifacts until a resolver chooses intact ones."""
@@ -79,7 +97,9 @@ class StepLauncher(launcher.Launcher):  # type: ignore[misc]
         check_not_stopped()
         self._check_inputs(execution_info.input_dict)
         _check_unused(execution_info.output_dict)
-        return super()._run_executor(execution_info)
+        self._on_executing()
+        with self._turn.given_up():
+            return super()._run_executor(execution_info)
 
     def _check_inputs(self, inputs: _Outputs) -> None:
         artifacts = protos_of(one for artifacts in inputs.values() for one in artifacts)

@@ -1,0 +1,1 @@
+"""Unchanged runs: their steps are recorded as cached without TensorFlow, TFX and Beam."""
