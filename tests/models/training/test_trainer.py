@@ -3,11 +3,18 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.metrics import average_precision_score
 from tensorflow.python.framework import config as tensorflow_config
 
+from models.inputs.encoding import LABEL_NAME
+from models.model_spec import ModelSpec
+from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions
-from models.training.trainer import Dataset, class_weights, reproducible, train_network
+from models.training.data import Dataset, class_weights, read_eval
+from models.training.network_fit import train_network
+from models.training.trainer import reproducible
+from tests.example_files import write_split
 
 # TensorFlow's variables lack NumPy 2's `copy` argument; the TensorBoard callback meets it.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -105,3 +112,28 @@ def test_balanced_weights_make_both_classes_add_up_to_half_of_the_examples():
     labels = np.array([1, 0, 0, 0, 0], np.float32)
     assert class_weights(labels, TrainOptions()) == {0: 0.625, 1: 2.5}
     assert class_weights(labels, TrainOptions(class_weight="none")) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "groups"),
+    [
+        ("recall_at_false_alarm_rate", "tool", [0, 1, 0]),
+        ("recall_at_false_alarm_rate", None, None),
+        ("best_f1", "tool", None),
+    ],
+)
+def test_eval_has_its_groups_where_the_threshold_promises_a_rate(tmp_path, kind, group, groups):
+    made = [tf.train.Example() for _ in range(3)]
+    for one, tool in zip(made, (b"a", b"b", b"a"), strict=True):
+        one.features.feature["tool"].bytes_list.value.append(tool)
+    write_split(tmp_path, "eval", [one.SerializeToString() for one in made])
+    rule = ThresholdRule(kind=kind, value=0.1)
+    spec = ModelSpec(label="y", features={}, train=OPTIONS, threshold=rule, group=group)
+
+    def transform(batch):
+        zeros = tf.zeros([tf.shape(batch)[0], 1])
+        return {"x": zeros, LABEL_NAME: zeros, "sampling_shift": zeros}
+
+    evaluation = read_eval([f"{tmp_path}/Split-eval/*"], transform, spec)
+    assert len(evaluation.labels) == 3
+    assert (None if evaluation.groups is None else evaluation.groups.tolist()) == groups
