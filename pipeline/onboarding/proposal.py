@@ -25,7 +25,7 @@ from pipeline.onboarding.findings.rates import Rate, doubtful_rates, find_rate
 from pipeline.onboarding.findings.row_order import RowOrder
 from pipeline.onboarding.findings.siblings import sibling_reason
 from pipeline.onboarding.findings.splits import SplitChoice, propose_split
-from pipeline.onboarding.findings.times import TimeColumn, find_time
+from pipeline.onboarding.findings.times import TimeColumn, doubtful_serials, find_time
 from pipeline.onboarding.findings.wide_signals import WideColumns, find_wide_signals, signal_name
 from pipeline.onboarding.profile.labels import LabelChoice
 from pipeline.onboarding.profile.table import Column, Table
@@ -313,6 +313,12 @@ class _Work:
     def take_times_and_leaks(self) -> None:
         for name, column in list(self.open.items()):
             time = find_time(column)
+            serial = doubtful_serials(column) if time is None or time.is_elapsed else ""
+            if serial:
+                self.notes.append(
+                    f"{quoted(name)} has numbers such as {serial}, which may be Excel's serial "
+                    f"dates. If they are, write data.columns.{name}: {{type: time, unit: excel}}."
+                )
             if time is not None:
                 leak = leaks.presence_leak(column, self.positive)
             else:

@@ -104,6 +104,9 @@ def _label(proposal: Proposal) -> Iterator[str]:
     if len(others) > 1:
         yield from _comment(f"Healthy are {', '.join(quoted(value) for value in others)}.", "  ")
     yield f"  positive: {positive_scalar(choice.positive)}"
+    values = ", ".join(positive_scalar(value) for value in sorted(proposal.table.classes))
+    yield from _comment("A row with another value is a bad row, not a healthy one.", "  ")
+    yield f"  values: [{values}]"
 
 
 def positive_scalar(positive: str) -> str:

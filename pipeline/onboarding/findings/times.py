@@ -14,7 +14,9 @@ from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import quoted, words_of
 from pipeline.reading import times
 
-_NAMES = {"time", "timestamp", "date", "datetime", "ts", "epoch", "unixtime", "created", "day"}
+_DATE_NAMES = {"date", "datetime", "timestamp", "datum", "zeitstempel", "zeitpunkt", "fecha"}
+_NAMES = {"time", "ts", "epoch", "unixtime", "created", "day", "zeit", "uhrzeit", *_DATE_NAMES}
+_MAX_SERIAL_DAYS = 3_660  # ten years
 _UNIT_WORDS: dict[TimeUnit, str] = {
     "s": "seconds",
     "ms": "milliseconds",
@@ -94,6 +96,12 @@ def _from_numbers(column: Column) -> TimeColumn | None:
                 how=f"{_UNIT_WORDS[unit]} since the Unix epoch",
                 form=ColumnFormat(type="time", unit=unit),
             )
+    if _may_be_serials(column, present) and _DATE_NAMES & set(words_of(column.name)):
+        return TimeColumn(
+            seconds=np.rint((numbers - times.EXCEL_1970) * _DAY),
+            how="Excel's serial dates",
+            form=ColumnFormat(type="time", unit="excel"),
+        )
     if named and rising and len(present) == len(numbers):
         unit = _unit_of_clock(column)
         return TimeColumn(
@@ -103,6 +111,24 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             form=ColumnFormat(type="time", unit=unit, elapsed=True),
         )
     return None
+
+
+def doubtful_serials(column: Column) -> str:
+    """Returns a value of a column that may hold Excel's serial dates, else an empty text.
+
+    A name such as `time` is that of a clock too, so only the person can tell.
+    """
+    if not (column.is_number and column.num_sampled and _NAMES & set(words_of(column.name))):
+        return ""
+    present = column.sample[~np.isnan(column.sample)]
+    with_clock = np.any(present != np.floor(present))
+    return f"{present[0]:.10g}" if with_clock and _may_be_serials(column, present) else ""
+
+
+def _may_be_serials(column: Column, present: npt.NDArray[np.float64]) -> bool:
+    low, high = float(present.min()), float(present.max())
+    in_range = low >= times.FIRST_SERIAL and high < times.LAST_SERIAL
+    return in_range and high - low <= _MAX_SERIAL_DAYS and column.num_distinct >= 3
 
 
 def _check_one_unit(name: str, present: npt.NDArray[np.float64]) -> None:

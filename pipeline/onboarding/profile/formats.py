@@ -7,243 +7,41 @@ second pass, and every run after it, reads by that contract.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, Decimal, Thousands, ValueType
 from pipeline.counting import count
+from pipeline.onboarding.profile import placeholders
+from pipeline.onboarding.profile.grouping import are_thousands, check_grouping, has_decimals
+from pipeline.onboarding.profile.text_facts import (
+    COMPACT,
+    GROUPED,
+    NUMBER_FORMATS,
+    SENTINELS,
+    TextFacts,
+)
 from pipeline.onboarding.profile.words import quoted
-from pipeline.reading import contract, times, values
-from pipeline.reading.columns import Kind, kind_of
+from pipeline.reading import contract, times
+from pipeline.reading.columns import Kind
 
 DateOrder = Literal["day-first", "month-first"]
 
-# Numbers that loggers write where they have no value: nines, limits of integer types, the null of
-# LAS well logs, and the fill values of climate data and of netCDF as float64 and as float32.
-_FILL_VALUES = (1e20, 1e30, -1e30, 9.96921e36)
-SENTINELS = (
-    *(-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -999.25, -9999.25),
-    *(-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0, 4294967295.0),
-    *_FILL_VALUES,
-    *(float(np.float32(value)) for value in (*_FILL_VALUES, 9.969209968386869e36)),
-)
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
 # Default marks that are words: in a column of texts each may be a value, as `None` of a damage is.
 _WORDS = frozenset({"NA", "N/A", "None", "?"})
 _NOT_WORDS = ("NaN", "nan", "null", "NULL")
-_NUMBER_FORMATS: tuple[tuple[Decimal, Thousands | None], ...] = (
-    (",", None),
-    (".", ","),
-    (",", "."),
-    (".", " "),
-    (",", " "),
-    (".", "'"),
-)
-_MAX_TEXTS = 5_000  # distinct texts kept of a column; more are free text
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_MEASURED = 12  # distinct numbers of a measurement
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
-_GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three decimals
-_SUFFIXED = re.compile(r"^([+-]?\d[\d.,]*)\s*([^\d\s.,+-][^\d]{0,11})$")
 # 1.234,5- or (2.41) or 4.1 kPa or 05:30, but not R12 or 47-11.
 _MEASUREMENT = re.compile(
     r"^\(?[+-]?\d+([.,' ]\d+)+\)?[+-]?\s*[^\d\s]{0,6}$|^[+-]?\d+ [^\d\s]{1,6}$|.*\b\d{1,4}:\d{2}\b"
 )
-_LEADING_ZERO = r"^[+-]?0\d+$"
-_COMPACT = ("%Y%m%d", "%Y%m%d%H%M%S")
-
-
-@dataclass(kw_only=True)
-class TextFacts:
-    """What the texts of a column look like, over all rows read so far.
-
-    Attributes:
-        kinds: How the files store the column.
-        num_present: Values that are not blank and no default missing mark.
-        num_plain: Those that are plain numbers, such as -1.5e3.
-        all_whole: Every plain number is whole and fits int64.
-        num_infinite: Plain numbers that are infinite.
-        leading_zeros: Whole numbers with a leading zero, such as 007.
-        too_long: Whole numbers beyond 64 bits.
-        limits: Smallest and largest finite plain number.
-        numbers: Plain numbers and how often each occurs, up to a limit; else empty.
-        texts: Other texts and how often each occurs; the most frequent ones where there are many.
-        texts_complete: `texts` has all of them.
-        number_hits: Other texts that each entry of the number formats reads.
-        ambiguous: Other texts such as 1,234 that two number formats read differently.
-        suffixes: Suffix after a number to the texts with it.
-        time_hits: Values that each time format reads.
-        not_utf8: Values that are not UTF-8.
-        marked: Default missing marks and how often each occurs.
-    """
-
-    kinds: set[Kind] = field(default_factory=set)
-    num_present: int = 0
-    num_plain: int = 0
-    all_whole: bool = True
-    num_infinite: int = 0
-    leading_zeros: int = 0
-    too_long: int = 0
-    limits: tuple[float, float] | None = None
-    numbers: Counter[float] = field(default_factory=Counter)
-    many_numbers: bool = False
-    texts: Counter[str] = field(default_factory=Counter)
-    texts_complete: bool = True
-    number_hits: Counter[tuple[Decimal, Thousands | None]] = field(default_factory=Counter)
-    ambiguous: int = 0
-    suffixes: Counter[str] = field(default_factory=Counter)
-    time_hits: Counter[str] = field(default_factory=Counter)
-    not_utf8: int = 0
-    marked: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def num_texts(self) -> int:
-        """Values that are no plain number."""
-        return self.num_present - self.num_plain
-
-    def add(self, column: pa.Array, *, csv: bool, default_marks: Sequence[str]) -> None:
-        """Adds one batch of the column."""
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        self.kinds.add(kind_of(column.type, csv=csv))
-        if not values.is_text(column.type):
-            self._add_numbers(column)
-            return
-        text = ColumnFormat(type="text", missing=())
-        present, bad = contract.read_column(column, text, default_marks=())
-        self.not_utf8 += int(bad.sum())
-        counted = present.drop_null().value_counts()
-        texts = counted.field("values").cast(pa.string())
-        counts = np.asarray(counted.field("counts"), np.int64)
-        marked = np.asarray(pc.is_in(texts, pa.array(default_marks, pa.string())))
-        for mark, hits in zip(
-            texts.filter(pa.array(marked)).to_pylist(), counts[marked].tolist(), strict=True
-        ):
-            self.marked[mark] += hits
-        texts, counts = texts.filter(pa.array(~marked)), counts[~marked]
-        self.num_present += int(counts.sum())
-        self._add_texts(texts, counts)
-
-    def _add_numbers(self, column: pa.Array) -> None:
-        kind = column.type
-        if pa.types.is_boolean(kind) or pa.types.is_nested(kind) or pa.types.is_null(kind):
-            self.num_present += len(column) - column.null_count
-            return
-        if not (
-            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        ):
-            self.num_present += len(column) - column.null_count
-            return
-        if not pa.types.is_integer(kind):
-            self.all_whole = False
-        numbers, _ = contract.read_column(column, ColumnFormat(type="number"), default_marks=())
-        if pa.types.is_uint64(kind):
-            beyond = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64()))
-            self.too_long += int(pc.sum(beyond).as_py() or 0)
-        counted = numbers.drop_null().value_counts()
-        counts = np.asarray(counted.field("counts"), np.int64)
-        self.num_present += int(counts.sum())
-        self._note_numbers(np.asarray(counted.field("values")), counts)
-
-    def _note_numbers(
-        self, numbers: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
-    ) -> None:
-        self.num_plain += int(counts.sum())
-        finite = np.isfinite(numbers)
-        self.num_infinite += int(counts[~finite].sum())
-        if finite.any():
-            low, high = float(numbers[finite].min()), float(numbers[finite].max())
-            old = self.limits or (low, high)
-            self.limits = (min(low, old[0]), max(high, old[1]))
-        room = len(self.numbers) <= _MAX_TEXTS
-        self.many_numbers |= len(numbers) > _MAX_TEXTS or not room
-        wanted = np.isin(numbers, SENTINELS)
-        if room:
-            wanted[:_MAX_TEXTS] = True
-        for number, hits in zip(numbers[wanted].tolist(), counts[wanted].tolist(), strict=True):
-            self.numbers[number] += hits
-
-    def _add_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        numbers = values.floats_of(texts)
-        plain = np.asarray(numbers.is_valid()) & ~np.asarray(pc.is_nan(numbers).fill_null(False))
-        if plain.any():
-            self._add_plain(
-                texts.filter(pa.array(plain)), numbers.filter(pa.array(plain)), counts[plain]
-            )
-        others, hits = texts.filter(pa.array(~plain)), counts[~plain]
-        if not len(others):
-            return
-        self._count_texts(others, hits)
-        self._count_number_formats(others, hits)
-        self._count_times(others, hits)
-
-    def _add_plain(self, texts: pa.Array, numbers: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        digits = np.asarray(pc.match_substring_regex(texts, r"^[+-]?\d+(\.0*)?$"))
-        self.all_whole &= bool(digits.all())
-        if digits.any():
-            _, bad = contract.read_column(
-                texts.cast(pa.binary()), ColumnFormat(type="code"), default_marks=()
-            )
-            self.too_long += int(counts[digits & bad].sum())
-        zeros = np.asarray(pc.match_substring_regex(texts, _LEADING_ZERO))
-        self.leading_zeros += int(counts[zeros].sum())
-        self._note_numbers(np.asarray(numbers), counts)
-        if not self.many_numbers and self.all_whole:
-            self._count_compact(texts, counts)
-
-    def _count_compact(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        """Counts whole numbers that read as dates of 1980 to 2100, such as 20240131."""
-        for time_format in _COMPACT:
-            seconds, _ = times.parse_texts(texts, time_format)
-            numbers = np.asarray(seconds.fill_null(-1))
-            read = (numbers >= times.FIRST_S) & (numbers <= times.LAST_S)
-            lengths = np.asarray(pc.utf8_length(texts))
-            read &= lengths == (8 if time_format == "%Y%m%d" else 14)
-            if read.any():
-                self.time_hits[time_format] += int(counts[read].sum())
-
-    def _count_texts(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        if len(texts) > _MAX_TEXTS or len(self.texts) > _MAX_TEXTS:
-            self.texts_complete = False
-        order = np.argsort(-counts, kind="stable")[:_MAX_TEXTS]
-        chosen = texts.take(pa.array(order)).to_pylist()
-        for text, hits in zip(chosen, counts[order].tolist(), strict=True):
-            if len(self.texts) <= _MAX_TEXTS or text in self.texts:
-                self.texts[text] += hits
-
-    def _count_number_formats(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        if not pc.any(pc.match_substring_regex(texts, r"^[+-]?[\d.,]")).as_py():
-            return
-        binary = texts.cast(pa.binary())
-        for decimal, thousands in _NUMBER_FORMATS:
-            form = ColumnFormat(type="number", decimal=decimal, thousands=thousands)
-            _, bad = contract.read_column(binary, form, default_marks=())
-            if not bad.all():
-                self.number_hits[decimal, thousands] += int(counts[~bad].sum())
-        grouped = np.asarray(pc.match_substring_regex(texts, _GROUPED.pattern))
-        self.ambiguous += int(counts[grouped].sum())
-        for text, hits in zip(texts.to_pylist()[:_MAX_TEXTS], counts.tolist(), strict=False):
-            if match := _SUFFIXED.match(text):
-                self.suffixes[match[2].strip()] += hits
-
-    def _count_times(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
-        digits = np.asarray(pc.match_substring_regex(texts, r"\d.*\d"))
-        if digits.mean() < 0.5:
-            return
-        candidates = set(self.time_hits) | set(
-            times.formats_that_read(texts.slice(0, 200), counts[:200])
-        )
-        for time_format in candidates:
-            seconds, _ = times.parse_texts(texts, time_format)
-            hits = int(counts[np.asarray(seconds.is_valid())].sum())
-            if hits:
-                self.time_hits[time_format] += hits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +124,7 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
     if any(kind == "none" or kind.endswith("list") for kind in kinds):
         return Written(form=None)
     if kinds == {"time"}:
-        return Written(form=ColumnFormat(type="time"))
+        return _decide_stamps(facts)
     if not kinds & {"text", "bytes"}:
         return _decide_stored(facts, kinds)
     return (
@@ -350,6 +148,20 @@ def _decide_stored(facts: TextFacts, kinds: set[Kind]) -> Written:
     return _with_sentinels(facts, Written(form=ColumnFormat(type="number"), whole=whole))
 
 
+def _decide_stamps(facts: TextFacts) -> Written:
+    """Arrow times, in which dates such as 1900-01-01 may mean a missing one."""
+    marks = placeholders.lone_placeholders(facts.stamps, facts.stamp_limits)
+    written = Written(form=ColumnFormat(type="time"))
+    if not marks:
+        return written
+    texts = tuple(placeholders.date_text(second) for second in marks)
+    shown = " and ".join(
+        f"{text} ({count(facts.stamps[second], 'row')})"
+        for text, second in zip(texts, marks, strict=True)
+    )
+    return replace(written, marks=texts, reason=f"{shown} is no measured time and means missing")
+
+
 def _as_truth(facts: TextFacts) -> Written | None:
     if not facts.texts or not facts.texts_complete:
         return None
@@ -366,7 +178,7 @@ def _as_compact_time(facts: TextFacts) -> Written | None:
     """Whole numbers such as 20240131, all of which are dates."""
     if facts.num_texts or not facts.all_whole or len(facts.numbers) < 5:
         return None
-    for time_format in _COMPACT:
+    for time_format in COMPACT:
         if facts.time_hits[time_format] == facts.num_present:
             return Written(
                 form=ColumnFormat(type="time", format=time_format),
@@ -376,24 +188,32 @@ def _as_compact_time(facts: TextFacts) -> Written | None:
 
 
 def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
-    hits = Counter({f: n for f, n in facts.time_hits.items() if f not in _COMPACT})
+    hits = Counter({f: n for f, n in facts.time_hits.items() if f not in COMPACT})
     if not hits or facts.num_plain > facts.num_present * (1 - _MIN_TIME_SHARE):
         return None
     best = max(hits.values())
-    if best < _MIN_TIME_SHARE * facts.num_present or best < 3:
+    beyond = {text for text in facts.texts if placeholders.is_beyond(text)}
+    num_beyond = sum(facts.texts[text] for text in beyond)
+    if best < _MIN_TIME_SHARE * (facts.num_present - num_beyond) or best < 3:
         return None
     rivals = [f for f in times.TEXT_FORMATS if hits[f] == best]
     chosen = rivals[0] if rivals[0] == times.ISO else _choose_order(name, rivals, facts, table)
-    texts = list(facts.texts)
-    _, unread = times.parse_texts(pa.array(texts), chosen)
+    texts = [text for text in facts.texts if text not in beyond]
+    seconds, unread = times.parse_texts(pa.array(texts, pa.string()), chosen)
     unfit = [text for text, is_unread in zip(texts, unread, strict=True) if is_unread]
-    num_unfit = facts.num_present - best
+    num_unfit = facts.num_present - best - num_beyond
+    marks = (*sorted(beyond), *placeholders.lone_texts(texts, seconds))
     reason = f"times written {chosen}"
+    if marks:
+        shown = " and ".join(f"{quoted(m)} ({count(facts.texts[m], 'row')})" for m in marks[:3])
+        reason += f"; {shown} is no measured time and means missing"
     if num_unfit:
         shown = ", ".join(quoted(text) for text in unfit[:3])
         reason += f"; {count(num_unfit, 'value')} cannot be read, such as {shown}"
     form = ColumnFormat(type="time", format=chosen)
-    return Written(form=form, reason=reason, num_unfit=num_unfit, unfit=tuple(unfit[:3]))
+    return Written(
+        form=form, reason=reason, marks=marks, num_unfit=num_unfit, unfit=tuple(unfit[:3])
+    )
 
 
 def _choose_order(name: str, rivals: Sequence[str], facts: TextFacts, table: TableFacts) -> str:
@@ -431,6 +251,8 @@ def _as_number(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal)
     reason = _number_reason(form)
     if decimal == "," and form.decimal is None and not facts.all_whole:
         form = replace(form, decimal=".")  # unlike the rest of the table
+    if has_decimals(facts, form):
+        form = replace(form, decimals=True)
     written = Written(form=form, whole=whole, reason=reason, marks=(*unread, *infinite))
     return _with_sentinels(facts, written)
 
@@ -459,6 +281,8 @@ def _number_format(
 ) -> tuple[ColumnFormat, int | None]:
     """Returns the number format that reads the most texts, and how many; None where none does."""
     plain = ColumnFormat(type="number")
+    if decimal == "," and are_thousands(facts):
+        return ColumnFormat(type="number", decimal=",", thousands="."), 0
     if not facts.num_texts:
         return plain, 0
     suffix = _suffix(facts)
@@ -468,12 +292,14 @@ def _number_format(
     best = max(facts.number_hits.values(), default=0)
     if best == 0:
         return plain, 0 if facts.num_plain else None
-    rivals = [f for f in _NUMBER_FORMATS if facts.number_hits[f] == best]
+    rivals = [f for f in NUMBER_FORMATS if facts.number_hits[f] == best]
     if best == facts.ambiguous and {(",", None), (".", ",")} <= set(rivals):
         chosen = _settle(name, facts, table, decimal)
     else:
         chosen = next((f for f in rivals if f[0] == decimal), rivals[0])
-    return ColumnFormat(type="number", decimal=chosen[0], thousands=chosen[1]), best
+    form = ColumnFormat(type="number", decimal=chosen[0], thousands=chosen[1])
+    check_grouping(name, facts, form)
+    return form, best
 
 
 def _settle(
@@ -484,7 +310,7 @@ def _settle(
         return ",", None
     if table.delimiter == ",":  # quoted, in a file that separates fields by the comma
         return ".", ","
-    shown = next(text for text in facts.texts if _GROUPED.match(text))
+    shown = next(text for text in facts.texts if GROUPED.match(text))
     raise InputError(
         f"Column {quoted(name)}: numbers such as {quoted(shown)} have a decimal comma or a "
         "thousands separator, and no value decides which. Write the numbers with a decimal point."
@@ -514,7 +340,7 @@ def _with_suffix(
 ) -> tuple[ColumnFormat, int | None]:
     texts = pa.array(list(facts.texts)).cast(pa.binary())
     best: tuple[int, ColumnFormat] = (0, ColumnFormat(type="number", suffix=suffix))
-    order = sorted([(".", None), *_NUMBER_FORMATS], key=lambda f: f[0] != decimal)
+    order = sorted([(".", None), *NUMBER_FORMATS], key=lambda f: f[0] != decimal)
     for mark, thousands in order:
         form = ColumnFormat(
             type="number", suffix=suffix, decimal=None if mark == "." else mark, thousands=thousands
@@ -529,7 +355,9 @@ def _with_suffix(
 
 def _number_reason(form: ColumnFormat) -> str:
     parts = ["a decimal comma"] if form.decimal == "," else []
-    parts += [f"the thousands separator {quoted(form.thousands)}"] if form.thousands else []
+    if form.thousands:
+        parts.append("blanks" if form.thousands == " " else f"the mark {quoted(form.thousands)}")
+        parts[-1] += " between thousands"
     parts += [f"the unit {quoted(form.suffix)}"] if form.suffix else []
     return f"numbers with {' and '.join(parts)}" if parts else ""
 

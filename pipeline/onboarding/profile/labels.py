@@ -11,6 +11,7 @@ from pipeline.components.arrow_example_gen.splitting.shares import MIN_POSITIVES
 from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS
 from pipeline.counting import count
 from pipeline.onboarding.profile.words import quoted
+from pipeline.reading.contract import FALSE_WORDS, TRUE_WORDS, truth_of
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.csv_header import trimmed
 from pipeline.reading.files.pieces import Piece
@@ -27,11 +28,11 @@ _FAULTY = {
     "true", "yes", "y", "t", "fault", "faulty", "fail", "failed", "failure", "anomaly",
     "anomalous", "abnormal", "broken", "broke", "defect", "defective", "positive", "pos", "bad",
     "nok", "not ok", "ng", "error", "alarm", "attack", "fraud", "damaged", "leak", "quench",
-    "1",
+    "defekt", "n.i.o.", "nio", "schlecht", "d\u00e9faut", *TRUE_WORDS,
 }  # fmt: skip
 _HEALTHY = {
     "false", "no", "n", "f", "ok", "okay", "good", "normal", "healthy", "none", "negative", "neg",
-    "pass", "passed", "benign", "nominal", "intact", "functional", "0",
+    "pass", "passed", "benign", "nominal", "intact", "functional", "i.o.", "gut", *FALSE_WORDS,
 }  # fmt: skip
 
 
@@ -131,12 +132,12 @@ def _check_classes(label: str, classes: Mapping[str, int]) -> None:
 def _checked_choice(
     label: str, classes: Mapping[str, int], chosen: str, reason: str
 ) -> LabelChoice:
-    twins = [value for value in classes if value != chosen and value.lower() == chosen.lower()]
+    twins = [value for value in classes if value != chosen and _are_alike(value, chosen)]
     if twins:
         listed = ", ".join(f"{quoted(v)} ({count(classes[v], 'row')})" for v in (chosen, *twins))
         raise InputError(
-            f"The label {quoted(label)} has values that differ only in case: {listed}. They would "
-            "be two classes. Write them alike in the data."
+            f"The label {quoted(label)} has values that differ only in case or language: {listed}. "
+            "They would be two classes. Write them alike in the data."
         )
     choice = LabelChoice(
         positive=chosen,
@@ -157,6 +158,15 @@ def _checked_choice(
             f"least {MIN_EXAMPLES}, and hundreds to be useful. Add rows."
         )
     return choice
+
+
+def _are_alike(value: str, other: str) -> bool:
+    """Tells whether two values are one in another case, or one truth value; a letter is none."""
+    if value.lower() == other.lower():
+        return True
+    truths = {truth_of(value), truth_of(other)}
+    is_letter = any(len(text) == 1 and text.isalpha() for text in (value, other))
+    return not is_letter and len(truths) == 1 and None not in truths
 
 
 def _guess(classes: Mapping[str, int]) -> tuple[str, str]:

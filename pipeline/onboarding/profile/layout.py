@@ -1,14 +1,15 @@
-"""How new CSV files are laid out: encoding, delimiter, header, a row of units."""
+"""How new files are laid out: encoding and delimiter of CSV, header, a row of units."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
 from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files import csv_header, encodings, sources
-from pipeline.reading.files.pieces import Piece
+from pipeline.reading.files.pieces import Format, Piece
 from pipeline.unit_names import unit_text
 
 _ROWS_LOOKED_AT = 200
@@ -49,8 +50,25 @@ def find_layout(files: Sequence[str], header: tuple[str, ...] | None) -> FoundLa
             )
     if header is None:
         _check_header(files[0], first)
-    units = _find_units(files[0], first)
-    return FoundLayout(layout=replace(first, units_row=bool(units)), units=units)
+    return _with_units(files[0], "csv", first)
+
+
+def find_sheet_layout(files: Sequence[str], header: tuple[str, ...] | None) -> FoundLayout:
+    """Returns the layout of spreadsheets: their header and whether a row of units follows it.
+
+    Args:
+        files: The spreadsheets.
+        header: Names of the columns where the sheets have no header, from the person.
+
+    Raises:
+        InputError: The first sheet cannot be read.
+    """
+    return _with_units(files[0], "sheet", CsvLayout(header=header))
+
+
+def _with_units(file: str, file_format: Format, layout: CsvLayout) -> FoundLayout:
+    units = _find_units(Piece(index=0, path=file, format=file_format, layout=layout))
+    return FoundLayout(layout=replace(layout, units_row=bool(units)), units=units)
 
 
 def _with_delimiter(file: str, layout: CsvLayout) -> CsvLayout:
@@ -67,9 +85,8 @@ def _check_header(file: str, layout: CsvLayout) -> None:
         )
 
 
-def _find_units(file: str, layout: CsvLayout) -> dict[str, str]:
+def _find_units(piece: Piece) -> dict[str, str]:
     """Returns the units in the row after the header; empty where that row holds values."""
-    piece = Piece(index=0, path=file, format="csv", layout=layout)
     first = next(iter(sources.read_piece(piece)), None)
     if first is None or first.batch.num_rows < 2:
         return {}
@@ -85,11 +102,16 @@ def _find_units(file: str, layout: CsvLayout) -> dict[str, str]:
 
 
 def _cell(column: pa.Array) -> str:
-    value = column[0].as_py()
-    return "" if value is None else value.decode(errors="replace").strip()
+    return _text(column[0].as_py())
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).strip()
 
 
 def _is_numeric(column: pa.Array) -> bool:
-    texts = [text.decode(errors="replace").strip() for text in column.drop_null().to_pylist()]
+    texts = [_text(value) for value in column.drop_null().to_pylist()]
     numbers = sum(text[:1].isdigit() or text[:2].lstrip("+-.,")[:1].isdigit() for text in texts)
     return bool(texts) and numbers >= _MIN_NUMERIC_SHARE * len(texts)

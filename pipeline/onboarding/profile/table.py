@@ -16,13 +16,13 @@ from pipeline.config import Data
 from pipeline.onboarding.profile.formats import (
     DateOrder,
     TableFacts,
-    TextFacts,
     Written,
     decide_formats,
 )
 from pipeline.onboarding.profile.labels import missing_label_error
-from pipeline.onboarding.profile.layout import FoundLayout, find_layout
+from pipeline.onboarding.profile.layout import FoundLayout, find_layout, find_sheet_layout
 from pipeline.onboarding.profile.tally import ColumnTally
+from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import unit_of
 from pipeline.reading import contract, hashing, values
 from pipeline.reading.columns import Kind
@@ -85,6 +85,14 @@ class Column:
     def is_number(self) -> bool:
         """Whether every value is a number."""
         return self.kind in ("int", "float")
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers, which `7.0` is too: in the sample, if floats."""
+        if self.kind != "float":
+            return self.kind == "int"
+        present = self.sample[~np.isnan(self.sample)]
+        return bool(len(present) and np.all(np.isfinite(present) & (present == np.floor(present))))
 
     @cached_property
     def codes(self) -> npt.NDArray[np.int64]:
@@ -173,7 +181,7 @@ def read_table(data: str, label: str, options: ReadOptions) -> Table:
     """
     files = list_files(data)
     file_format = sources.common_format(files)
-    layout = find_layout(files, options.header) if file_format == "csv" else FoundLayout()
+    layout = _find_layout(files, file_format, options)
     pieces = sources.plan_pieces(files, file_format, layout=layout.layout, whole_files=True)
     facts = _find_facts(pieces, label, options)
     table = TableFacts(
@@ -198,6 +206,12 @@ def read_table(data: str, label: str, options: ReadOptions) -> Table:
         for name, column in profile.columns.items()
     }
     return replace(profile, layout=layout, decimal=decimal, columns=columns)
+
+
+def _find_layout(files: Sequence[str], file_format: Format, options: ReadOptions) -> FoundLayout:
+    if file_format == "csv":
+        return find_layout(files, options.header)
+    return find_sheet_layout(files, options.header) if file_format == "sheet" else FoundLayout()
 
 
 def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> dict[str, TextFacts]:

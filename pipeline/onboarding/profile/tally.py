@@ -28,6 +28,7 @@ class ColumnTally:
         texts_complete: Whether `texts` contains all of them.
         num_gapped: Lists that contain a missing or non-finite number.
         list_lengths: Number of lists of each length, for a column of lists.
+        steps: Smallest and largest difference of neighbours in lists of numbers; NaN with a gap.
     """
 
     kinds: set[Kind] = field(default_factory=set)
@@ -37,6 +38,7 @@ class ColumnTally:
     texts_complete: bool = True
     num_gapped: int = 0
     list_lengths: Counter[int] = field(default_factory=Counter)
+    steps: tuple[float, float] | None = None
 
     def add(self, column: pa.Array) -> Hashes:
         """Counts the values of one batch, read by their format; returns uint64 [rows], hashes."""
@@ -80,8 +82,22 @@ class ColumnTally:
         if "bytes list" in self.kinds:
             return np.zeros(len(column), np.uint64)
         self.num_gapped += _count_gapped(column)
+        self._add_steps(column)
         head = pc.list_slice(column, 0, _HASHED_SAMPLES)
         return hashing.hash_column(values.to_lists(head, values.samples))
+
+    def _add_steps(self, column: pa.Array) -> None:
+        """Widens the limits of the differences, until one is not positive: then it is no time."""
+        if self.steps is not None and not self.steps[0] > 0:
+            return
+        lists = column.drop_null()
+        samples = np.asarray(lists.flatten().cast(pa.float64(), safe=False).fill_null(np.nan))
+        lengths = np.asarray(pc.list_value_length(lists), np.int64)
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        steps = np.diff(samples)[rows[1:] == rows[:-1]]
+        if len(steps):
+            old = self.steps or (np.inf, -np.inf)
+            self.steps = float(np.minimum(old[0], steps.min())), float(max(old[1], steps.max()))
 
 
 def _count_gapped(column: pa.Array) -> int:

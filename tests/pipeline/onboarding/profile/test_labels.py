@@ -50,5 +50,13 @@ def test_a_label_that_cannot_be_used_is_refused(classes, positive, expected):
 
 def test_values_that_differ_only_in_case_are_refused():
     classes = {"pass": 700, "fail": 30, "FAIL": 6}
-    with pytest.raises(InputError, match=r"only in case: `fail` \(30 rows\), `FAIL` \(6 rows\)"):
+    with pytest.raises(InputError, match=r"or language: `fail` \(30 rows\), `FAIL` \(6 rows\)"):
         choose_positive("result", classes, "fail")
+
+
+def test_one_truth_value_in_two_spellings_is_refused():
+    classes = {"nein": 600, "ja": 30, "1": 12, "0": 100}
+    with pytest.raises(InputError, match=r"or language: `ja` \(30 rows\), `1` \(12 rows\)"):
+        choose_positive("failed", classes, "ja")
+    # Letters may be codes of classes.
+    assert choose_positive("state", {"f": 40, "n": 60, "t": 900}, "f").num_positive == 40

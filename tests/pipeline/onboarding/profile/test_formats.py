@@ -1,0 +1,189 @@
+"""How a new column is written: points and commas between thousands, truth values, dates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat
+from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
+from pipeline.onboarding.profile.text_facts import TextFacts
+from pipeline.reading.contract import read_column
+
+MARKS = ("NA",)
+COMMAS = [f"{n},5" for n in range(30)]  # a column that gives the table decimal commas
+
+
+def binary(texts: Sequence[str]) -> pa.Array:
+    return pa.array([text.encode() for text in texts], pa.binary())
+
+
+def decide(texts: Sequence[str], *, others: Sequence[str] = (), delimiter: str = ";") -> Written:
+    facts = {"x": TextFacts(), "other": TextFacts()}
+    facts["x"].add(binary(texts), csv=True, default_marks=MARKS)
+    facts["other"].add(binary(others), csv=True, default_marks=MARKS)
+    table = TableFacts(default_marks=MARKS, delimiter=delimiter)
+    return decide_formats(facts, table)[0]["x"]
+
+
+def decided(texts: Sequence[str], **options: object) -> ColumnFormat:
+    form = decide(texts, **options).form
+    assert form is not None
+    return form
+
+
+def read(texts: Sequence[str], form: ColumnFormat) -> tuple[list[object], list[bool]]:
+    values, bad = read_column(binary(texts), form, default_marks=MARKS)
+    return values.to_pylist(), bad.tolist()
+
+
+def fixed(number: float, num_decimals: int, decimal: str, thousands: str) -> str:
+    text = f"{number:,.{num_decimals}f}"
+    return text.replace(",", "T").replace(".", decimal).replace("T", thousands)
+
+
+def shortest(number: float, decimal: str, thousands: str) -> str:
+    """As locales write a number: grouped, without zeros at its end."""
+    text = fixed(number, 3, decimal, thousands)
+    return text.rstrip("0").rstrip(decimal)
+
+
+GERMAN = [fixed(n, 2, ",", ".") for n in np.linspace(1.25, 9_876.54, 40)]
+
+
+def test_a_decimal_point_in_a_later_file_does_not_fit_grouped_numbers_with_decimals():
+    form = decided(GERMAN)
+    assert form == ColumnFormat(type="number", decimal=",", thousands=".", decimals=True)
+    later = ["72.470", "0.512", "1013.250", "72,47", "1.013,25", "95"]
+    assert read(later, form)[1] == [True, True, True, False, False, False]
+
+
+def test_whole_numbers_between_numbers_with_decimals_stay_whole_numbers():
+    texts = [*GERMAN, "1.200", "950"]
+    form = decided(texts)
+    assert not form.decimals
+    assert read(["1.200", "3.450"], form) == ([1200.0, 3450.0], [False, False])
+
+
+def test_numbers_that_only_a_decimal_point_puts_in_range_are_refused():
+    low = [fixed(n, 2, ",", ".") for n in np.linspace(40, 1_100, 40)]
+    with pytest.raises(InputError, match=r"`69\.910` have none.*Write all numbers in one way"):
+        decide([*low, "72.470", "73.125", "69.910"])
+
+
+def test_points_in_a_table_of_decimal_commas_are_between_thousands_where_all_may_be():
+    texts = ["950", "1.200", "12.345", "880", "-1.050"] * 8
+    form = decided(texts, others=COMMAS)
+    assert read(texts[:3], form)[0] == [950.0, 1200.0, 12345.0]
+    # 0.512 is never grouped, nor is 1950 beside 1.200: then the point is a decimal mark.
+    for more in ("0.512", "7.25", "1950"):
+        form = decided([*texts, more], others=COMMAS)
+        assert read(["1.200", more], form)[0] == [1.2, float(more)]
+
+
+MEASURED = st.lists(st.floats(-99_999, 99_999).map(lambda x: round(x, 3)), min_size=30, max_size=60)
+STYLES = st.sampled_from([(",", "."), (".", ",")])
+
+
+@settings(deadline=None, max_examples=12)
+@given(MEASURED, MEASURED, STYLES, st.integers(1, 3))
+def test_a_later_file_of_the_same_fixed_decimals_always_fits(first, later, style, num_decimals):
+    delimiter = ";" if style[0] == "," else ","
+    assume(any(abs(n) >= 1000 for n in first))
+    form = decided([fixed(n, num_decimals, *style) for n in first], delimiter=delimiter)
+    values, bad = read([fixed(n, num_decimals, *style) for n in later], form)
+    assert not any(bad)
+    assert values == pytest.approx([round(n, num_decimals) for n in later], abs=1e-9)
+
+
+@settings(deadline=None, max_examples=12)
+@given(MEASURED, MEASURED, STYLES)
+def test_a_later_file_that_drops_zeros_fits_where_the_first_did(first, later, style):
+    delimiter = ";" if style[0] == "," else ","
+    # Some numbers are whole, as values of 1.200 and 950 are, and some are not.
+    first = [round(n) if place % 3 else n for place, n in enumerate(first)]
+    assume(any(abs(n) >= 1000 and n != round(n) for n in first))
+    assume(any(abs(n) >= 1000 and n == round(n) for n in first))
+    form = decided([shortest(n, *style) for n in first], delimiter=delimiter)
+    later = [round(n) if place % 2 else n for place, n in enumerate(later)]
+    values, bad = read([shortest(n, *style) for n in later], form)
+    assert not any(bad)
+    assert values == pytest.approx(later)
+
+
+@settings(deadline=None, max_examples=12)
+@given(MEASURED, st.lists(st.floats(-999, 999), min_size=1, max_size=20), STYLES)
+def test_a_later_file_with_the_other_decimal_mark_and_three_decimals_never_fits(
+    first, later, style
+):
+    delimiter = ";" if style[0] == "," else ","
+    assume(any(abs(n) >= 1000 for n in first))
+    form = decided([fixed(n, 2, *style) for n in first], delimiter=delimiter)
+    assert all(read([fixed(n, 3, style[1], "") for n in later], form)[1])
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        *(("ja", "nein"), ("Oui", "Non"), ("s\u00ed", "no"), ("si", "no"), ("sim", "n\u00e3o")),
+        *(("WAHR", "FALSCH"), ("vrai", "faux"), ("on", "off"), ("Y", "N"), ("J", "N")),
+    ],
+)
+def test_truth_values_of_several_languages_are_truth_values_however_a_later_file_has_them(
+    true, false
+):
+    form = decided([true, false] * 20)
+    assert form == ColumnFormat(type="truth")
+    assert read([true, false, "1", "0", "True", "maybe"], form) == (
+        [b"true", b"false", b"true", b"false", b"true", None],
+        [False] * 5 + [True],
+    )
+
+
+def test_points_of_the_compass_are_no_truth_values():
+    assert decided(["O", "N", "S"] * 20).type == "text"
+    assert decided(["O", "N"] * 20).type == "text"
+
+
+DAYS = [f"{day:02d}.03.2024" for day in range(1, 32)]
+
+
+@pytest.mark.parametrize("mark", ["31.12.9999", "01.01.1900", "01.01.1970", "01.01.0001"])
+def test_a_placeholder_far_from_all_dates_is_a_missing_mark(mark):
+    written = decide([*DAYS, *[mark] * 8])
+    assert written.form == ColumnFormat(type="time", format="%d.%m.%Y")
+    assert (written.marks, written.num_unfit) == ((mark,), 0)
+    assert f"`{mark}` (8 rows) is no measured time" in written.reason
+    values, bad = read_column(binary([mark, DAYS[0]]), written.given(MARKS), default_marks=MARKS)
+    assert values.is_null().to_pylist() == [True, False]
+    assert not bad.any()
+
+
+def test_a_date_of_1970_among_others_of_its_time_is_a_date():
+    years = [f"01.01.{year}" for year in range(1955, 1990)]
+    assert decide([*years, *["01.01.1970"] * 5]).marks == ()
+
+
+def test_a_placeholder_among_stored_times_is_a_missing_mark():
+    days = np.arange("2024-03-01", "2024-03-20", dtype="datetime64[D]")
+    stored = pa.array(np.append(days, np.datetime64("1900-01-01"))).cast(pa.timestamp("us"))
+    facts = TextFacts()
+    facts.add(stored, csv=False, default_marks=MARKS)
+    table = TableFacts(default_marks=MARKS)
+    written = decide_formats({"t": facts}, table)[0]["t"]
+    assert written.marks == ("1900-01-01",)
+    values, bad = read_column(stored, written.given(MARKS), default_marks=MARKS)
+    assert values.null_count == 1
+    assert values[19].as_py() is None
+    assert not bad.any()
+
+
+def test_month_names_of_several_languages_are_times():
+    texts = ["12. M\u00e4rz 2024", "13. Okt. 2024", "14. December 2024", "1. Mai 2023"]
+    written = decide(texts * 5)
+    assert written.form == ColumnFormat(type="time", format="%d. %b %Y")
+    assert written.num_unfit == 0
