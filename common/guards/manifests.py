@@ -20,7 +20,7 @@ class Manifest:
 
     Attributes:
         files: Size in bytes and SHA-256 by file name, relative to the artifact's folder; an
-            artifact that is one file has the name `.`.
+            artifact that is one file has the name `.`. An empty digest leaves the content open.
     """
 
     files: Mapping[str, tuple[int, str]]
@@ -73,16 +73,29 @@ def find_change(path: Path, manifest: Manifest, *, digest_file: DigestFile = loc
         return f"{error.filename or path} cannot be read ({error.strerror or error})"
 
 
-def _compare(files: Mapping[str, Path], manifest: Manifest, digest_file: DigestFile) -> str:
-    for name in sorted(manifest.files.keys() - files.keys()):
+def find_size_change(sizes: Mapping[str, int], manifest: Manifest) -> str:
+    """Describes the first difference in names and sizes; empty if there is none.
+
+    Args:
+        sizes: The size in bytes of each file of the artifact, named as in a manifest.
+        manifest: Its manifest.
+    """
+    for name in sorted(manifest.files.keys() - sizes.keys()):
         return f"{name} is missing"
-    for name in sorted(files.keys() - manifest.files.keys()):
+    for name in sorted(sizes.keys() - manifest.files.keys()):
         return f"{name} was added"
     for name, (size, _) in sorted(manifest.files.items()):
-        if (actual := files[name].stat().st_size) != size:
-            return f"{name} has {actual:,} bytes instead of {size:,}"
+        if sizes[name] != size:
+            return f"{name} has {sizes[name]:,} bytes instead of {size:,}"
+    return ""
+
+
+def _compare(files: Mapping[str, Path], manifest: Manifest, digest_file: DigestFile) -> str:
+    sizes = {name: file.stat().st_size for name, file in files.items()}
+    if change := find_size_change(sizes, manifest):
+        return change
     for name, (_, digest) in sorted(manifest.files.items()):
-        if digest_file(str(files[name]))[0] != digest:
+        if digest and digest_file(str(files[name]))[0] != digest:
             return f"the content of {name} changed"
     return ""
 

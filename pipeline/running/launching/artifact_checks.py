@@ -1,6 +1,7 @@
 """Digests of artifacts: recorded when a step publishes, checked by everyone who reads.
 
-Artifacts in a bucket have no digest here: reading them back would cost as much as the step.
+Of artifacts in a bucket only names and sizes are recorded: reading the files back would cost as
+much as the step. The bucket's own checksums guard their content.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,14 @@ from ml_metadata.proto import metadata_store_pb2
 
 from common.digests import KeptDigests, local_digest
 from common.errors import StepFailedError
-from common.guards.manifests import MANIFEST_KEY, find_change, make_manifest, read_manifest
+from common.guards.manifests import (
+    MANIFEST_KEY,
+    Manifest,
+    find_change,
+    find_size_change,
+    make_manifest,
+    read_manifest,
+)
 from pipeline.components.names import DAMAGE
 
 _Artifact: TypeAlias = metadata_store_pb2.Artifact
@@ -41,9 +49,14 @@ class ArtifactChecks:
 
     def record(self, artifact: _Artifact) -> None:
         """Notes the manifest of an artifact's files among its custom properties."""
-        if is_local(artifact.uri):
-            manifest = make_manifest(Path(artifact.uri))
-            artifact.custom_properties[MANIFEST_KEY].string_value = manifest.to_json()
+        manifest = (
+            make_manifest(Path(artifact.uri))
+            if is_local(artifact.uri)
+            else Manifest(
+                {name: (size, "") for name, size in _sizes_in_bucket(artifact.uri).items()}
+            )
+        )
+        artifact.custom_properties[MANIFEST_KEY].string_value = manifest.to_json()
 
     def find_damage(self, artifact: _Artifact, *, needs_digest: bool = False) -> str:
         """Describes how an artifact differs from the published one; empty if it does not.
@@ -52,11 +65,11 @@ class ArtifactChecks:
             artifact: An artifact in ML Metadata's own form, with its type's name.
             needs_digest: Whether an artifact without a digest counts as damaged.
         """
-        if not is_local(artifact.uri):
-            return ""
         manifest = read_manifest(artifact.custom_properties)
         if manifest is None:
             return _NO_DIGEST if needs_digest else ""
+        if not is_local(artifact.uri):
+            return find_size_change(_sizes_in_bucket(artifact.uri), manifest)
         path = Path(artifact.uri)
         if not path.exists():
             return "its files are missing"
@@ -82,6 +95,18 @@ class ArtifactChecks:
 def is_local(uri: str) -> bool:
     """Whether an artifact is on a file system of this machine."""
     return "://" not in uri
+
+
+def _sizes_in_bucket(uri: str) -> dict[str, int]:
+    """Returns the size in bytes of each file of an artifact, named as in a manifest."""
+    from tfx.dsl.io import fileio  # an unchanged run does without it
+
+    if not fileio.exists(uri):
+        return {}
+    if not fileio.isdir(uri):
+        return {".": int(fileio.stat(uri).length)}
+    files = [f"{folder}/{name}" for folder, _, names in fileio.walk(uri) for name in names]
+    return {file.removeprefix(f"{uri}/"): int(fileio.stat(file).length) for file in files}
 
 
 def give_up(store: MetadataStore, damage: dict[int, str]) -> None:
