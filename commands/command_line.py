@@ -120,8 +120,8 @@ def main() -> None:
     faultline rollback signals --why ...   serve the previous version again
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
-    (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, by
-    SIGHUP 129), 1 any other failure.
+    (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
+    0, by SIGHUP 129), 1 any other failure.
     """  # noqa: D301 - click wants the backspace itself, not its two letters
 
 
