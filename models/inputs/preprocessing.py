@@ -40,7 +40,7 @@ from models.inputs.encoding import (
     summary_name,
 )
 from models.inputs.stacks import MISSING_INT, stacks_from_json
-from models.inputs.summaries import summarise, unlikeness
+from models.inputs.summaries import UsualShape, summarise, unlikeness
 
 # As the reading of files has them (pipeline/reading/contract.py; a test compares the two).
 TRUE_WORDS = (
@@ -77,9 +77,9 @@ def preprocessing_fn(
     """
     table = features_from_json(custom_config["features"])
     columns = StackedColumns(inputs, stacks_from_json(custom_config["stacks"]))
-    numbers, outputs = _standardised(inputs, columns, table)
+    numbers, outputs, usual = _standardised(inputs, columns, table)
     wants_summaries = json.loads(custom_config.get("summaries", "false"))
-    summaries = _summaries(inputs, outputs, table) if wants_summaries else {}
+    summaries = _summaries(inputs, usual, table) if wants_summaries else {}
     outputs |= {name: _time(columns, name, time) for name, time in of_kind(table, Time).items()}
     outputs |= _categories(columns, table) | _buckets(columns, table)
     for name, crossed in of_kind(table, Crossed).items():
@@ -91,8 +91,11 @@ def preprocessing_fn(
 
 def _standardised(
     inputs: Mapping[str, Column], columns: StackedColumns, table: FeatureTable
-) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Numbers, and signals by name, with zero mean and unit variance on the train split."""
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], dict[str, UsualShape]]:
+    """Numbers, and signals by name, with zero mean and unit variance on the train split.
+
+    The third value is the mean and the scale of each signal.
+    """
     signals = of_kind(table, Signal)
     pairs = [
         pair
@@ -101,24 +104,29 @@ def _standardised(
     ]
     numbers = _all_numbers(columns, table)
     if not numbers and not pairs:
-        return {}, {}
+        return {}, {}, {}
     moments = _moments([*numbers, *pairs])
     if numbers:
         [(values, present)], (mean, deviation) = numbers, moments.pop(0)
         numeric = {NUMBERS_NAME: _standardise_numbers(values, present, mean, deviation)}
     else:
         numeric = {}
-    scaled = [_standardise(*pair, *moment) for pair, moment in zip(pairs, moments, strict=True)]
-    outputs = {}
+    scales = [_floored(deviation) for _, deviation in moments]
+    scaled = [
+        _scale(*pair, mean, scale)
+        for pair, (mean, _), scale in zip(pairs, moments, scales, strict=True)
+    ]
+    outputs, usual = {}, {}
     for position, name in enumerate(signals):
         level, step = 2 * position, 2 * position + 1
         channels = [scaled[level], scaled[step], _missing(pairs[level][1])]
         outputs[name] = tf.stack(channels, axis=2)
-    return numeric, outputs
+        usual[name] = UsualShape(moments[level][0], scales[level])
+    return numeric, outputs, usual
 
 
 def _summaries(
-    inputs: Mapping[str, Column], standardised: Mapping[str, tf.Tensor], table: FeatureTable
+    inputs: Mapping[str, Column], usual: Mapping[str, UsualShape], table: FeatureTable
 ) -> dict[str, tf.Tensor]:
     """The summaries of each signal; those of one length and rate are computed as one batch."""
     groups: dict[tuple[int, float], list[str]] = {}
@@ -128,9 +136,15 @@ def _summaries(
     for (num_samples, rate_hz), names in groups.items():
         levels = [present_numbers(dense_column(inputs[name], num_samples)) for name in names]
         values, present = (tf.concat(parts, axis=0) for parts in zip(*levels, strict=True))
-        shapes = tf.concat([standardised[name] for name in names], axis=0)
+        num_rows = tf.shape(levels[0][0])[0]
+        mean, scale = (
+            tf.repeat(tf.stack([getattr(usual[name], part) for name in names]), num_rows, axis=0)
+            for part in ("mean", "scale")
+        )
+        shape = UsualShape(mean, scale)
         table_of_all = tf.concat(
-            [summarise(values, present, rate_hz), unlikeness(shapes, rate_hz)], axis=1
+            [summarise(values, present, rate_hz), unlikeness(values, present, shape, rate_hz)],
+            axis=1,
         )
         parts = tf.split(table_of_all, len(names), axis=0)
         summaries |= {summary_name(name): part for name, part in zip(names, parts, strict=True)}
@@ -193,17 +207,14 @@ def _moments(columns: list[Pair]) -> list[tuple[tf.Tensor, tf.Tensor]]:
     return list(zip(tf.split(mean, sizes), tf.split(deviation, sizes), strict=True))
 
 
-def _standardise(
-    values: tf.Tensor, present: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor
-) -> tf.Tensor:
-    """The samples of a signal as float32 `[batch, n]`, zero where missing.
+def _floored(deviation: tf.Tensor) -> tf.Tensor:
+    """The scale of each sample of a signal.
 
     Each sample of a signal has its own mean and scale, so that what is left is the difference from
     the usual shape. A stretch that hardly varies must not be blown up: no scale is less than 5 % of
     their root mean square.
     """
-    floor = 0.05 * tf.sqrt(tf.reduce_mean(tf.square(deviation)))
-    return _scale(values, present, mean, tf.maximum(deviation, floor))
+    return tf.maximum(deviation, 0.05 * tf.sqrt(tf.reduce_mean(tf.square(deviation))))
 
 
 def _standardise_numbers(

@@ -1,7 +1,7 @@
 """Named summary features of signals, which trees take in place of the samples.
 
 They are computed from the raw samples, in the signal's own unit, so that an explanation can name
-them; only those of `unlikeness` compare a recording with the usual shape of the train split. All
+them; those of `unlikeness` are of what the usual shape of the train split does not explain. All
 are TensorFlow core operations on a whole batch, part of the transform graph.
 """
 
@@ -34,6 +34,8 @@ _QUANTILES = {
 }
 # A variance below this share of the squared mean is what rounding leaves of a constant.
 _ROUNDING = 1e-18
+# Share of the square of a shape below which the earlier ones explain it.
+_DEPENDENT = 1e-9
 
 Floats = NDArray[np.float64]
 
@@ -320,12 +322,27 @@ GROUPS = (
     Group(_spectrum_names, spectrum),
     Group(_always({"missing share": "ratio", "longest gap": "s"}), gaps),
 )
-_UNLIKENESS: dict[str, str] = {
-    "largest z": "ratio",
-    "mean squared z": "ratio",
-    f"largest mean z of {BRIEF_SAMPLES} samples": "ratio",
-    f"longest time with z over {LARGE_Z:g}": "s",
-}
+
+
+def _unlikeness_names(signal: Signal) -> dict[str, str]:
+    rest = {
+        "rms": "signal",
+        "maximum": "signal",
+        "minimum": "signal",
+        f"largest mean of {BRIEF_SAMPLES} samples": "signal",
+        "time of the largest": "s",
+        "largest z": "ratio",
+        "mean squared z": "ratio",
+        f"longest time with z over {LARGE_Z:g}": "s",
+        "rms change": "signal",
+        "largest rise": "signal",
+        "largest fall": "signal",
+    }
+    parts = dict(list(_segment_names(signal).items())[2:])
+    fit = {"gain": "ratio", "delay": "s", "stretch": "ratio"}
+    return {f"{name} of the usual shape": quantity for name, quantity in fit.items()} | {
+        f"unusual part, {name}": quantity for name, quantity in (rest | parts).items()
+    }
 
 
 def summary_units(signal: Signal) -> dict[str, str]:
@@ -338,8 +355,7 @@ def summary_units(signal: Signal) -> dict[str, str]:
     quantities = {
         name: quantity for group in GROUPS for name, quantity in group.quantities(signal).items()
     }
-    for channel in ("levels", "changes"):
-        quantities |= {f"{name}, {channel}": q for name, q in _UNLIKENESS.items()}
+    quantities |= _unlikeness_names(signal)
     return {name: units[quantity] for name, quantity in quantities.items()}
 
 
@@ -362,42 +378,113 @@ def summarise(values: tf.Tensor, present: tf.Tensor, sampling_rate_hz: float) ->
     known = tf.where(present, tf.cast(values, tf.float64), tf.zeros([], tf.float64))
     samples = Samples(known, present, sampling_rate_hz)
     summaries = tf.concat([group.formula(samples) for group in GROUPS], axis=1)
-    # Differences of the largest float32 numbers exceed them; trees take no infinity.
-    bounded = tf.clip_by_value(summaries, tf.float32.min, tf.float32.max)
-    return tf.cast(bounded, tf.float32)
+    return _bounded(summaries)
 
 
-def unlikeness(standardised: tf.Tensor, sampling_rate_hz: float) -> tf.Tensor:
-    """Returns how unlike the usual shape of the train split the levels and the changes are.
+@dataclass(frozen=True)
+class UsualShape:
+    """The usual recording of a signal, over the train split.
 
-    z are the samples in standard deviations from the mean of that sample over the train split.
-    The summaries are the largest |z|, the mean of z², the largest |mean| of four neighbours, and
-    the longest time with |z| > 3.
+    Attributes:
+        mean: float64 `[batch, n]`, or `[1, n]` for all recordings.
+        scale: float64 of the same shape, > 0 where a sample varies: its standard deviation.
+    """
+
+    mean: tf.Tensor
+    scale: tf.Tensor
+
+
+def unlikeness(
+    values: tf.Tensor, present: tf.Tensor, usual: UsualShape, sampling_rate_hz: float
+) -> tf.Tensor:
+    """Returns how unlike the usual shape a recording is, those summaries of `_unlikeness_names`.
+
+    The usual shape m(t) is fitted by least squares as an offset + a gain m(t) + a shift m'(t) + a
+    stretch t m'(t), the first-order changes of a shape that is higher, later or slower. A delay of
+    d s is a shift of -d; what takes (1 + s) times as long has a stretch of -s. The unusual part is
+    what the fit leaves. Its largest mean is the largest |mean| of four neighbours, and z is the
+    unusual part in standard deviations of that sample over the train split.
+
+    References:
+        Ramsay, J. O., and Silverman, B. W. (2005), "Functional data analysis", 2nd edition, chapter
+        7, for the registration of curves by shift and stretch.
 
     Args:
-        standardised: The transformed signal, float32 `[batch, n, channels]`: the standardised
-            levels and changes, zero where missing, and 1 where a sample is missing.
+        values: float64 or float32 `[batch, n]`, n >= 2; ignored where missing.
+        present: bool `[batch, n]`.
+        usual: The mean and the deviation of each sample over the train split.
         sampling_rate_hz: Nominal sampling rate in Hz.
 
     Returns:
-        float32 `[batch, num_summaries]`, those of the levels and those of the changes; NaN where
-        all samples are missing.
+        float32 `[batch, num_summaries]`; NaN where all samples are missing, or a summary is
+        undefined.
     """
-    num = int(standardised.shape[1])
-    # A row for the levels of each recording, and one for its changes.
-    z = tf.reshape(tf.transpose(standardised[:, :, :2], [0, 2, 1]), [-1, num])
-    count = num - tf.reduce_sum(standardised[:, :, 2], axis=1, keepdims=True)
-    brief = tf.nn.avg_pool1d(z[:, :, tf.newaxis], min(BRIEF_SAMPLES, num), 1, "VALID")
-    magnitude = tf.abs(z)
-    longest = tf.cast(_longest_run(magnitude > LARGE_Z), tf.float32) / sampling_rate_hz
+    known = tf.where(present, tf.cast(values, tf.float64), tf.zeros([], tf.float64))
+    (gain, shift, stretch), residuals = _fit_shape(known, present, usual.mean)
+    samples = Samples(residuals, present, sampling_rate_hz)
+    z = tf.abs(tf.math.divide_no_nan(residuals, usual.scale))
+    num_brief = min(BRIEF_SAMPLES, samples.num)
+    brief = tf.nn.avg_pool1d(residuals[:, :, tf.newaxis], num_brief, 1, "VALID")
+    place = tf.argmax(tf.abs(residuals), axis=1)[:, tf.newaxis]
     parts = [
-        tf.reduce_max(magnitude, axis=1, keepdims=True),
-        _total(tf.square(z)) / tf.repeat(count, 2, axis=0),
+        gain,
+        -shift / sampling_rate_hz,
+        -stretch / (samples.num - 1),
+        tf.sqrt(_total(tf.square(residuals)) / samples.count),
+        tf.reduce_max(residuals, axis=1, keepdims=True),
+        tf.reduce_min(residuals, axis=1, keepdims=True),
         tf.reduce_max(tf.abs(brief), axis=1),
-        longest,
+        tf.cast(place, tf.float64) / sampling_rate_hz,
+        tf.reduce_max(z, axis=1, keepdims=True),
+        _total(tf.square(z)) / samples.count,
+        _longest_run(z > LARGE_Z) / sampling_rate_hz,
+        changes(samples)[:, 1:],
+        segments(samples)[:, 2:],
     ]
-    summaries = tf.reshape(tf.concat(parts, axis=1), [-1, 2 * len(parts)])
-    return tf.where(count > 0, summaries, np.nan)
+    summaries = tf.where(samples.count > 0, tf.concat(parts, axis=1), np.nan)
+    return _bounded(summaries)
+
+
+def _fit_shape(
+    values: tf.Tensor, present: tf.Tensor, usual: tf.Tensor
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Coefficients of the gain, the shift and the stretch, and what the fit leaves `[batch, n]`.
+
+    By modified Gram-Schmidt over the samples that are present: each coefficient, float64 `[batch,
+    1]`, is that of a fit of its shape and the earlier ones, and 0 where they explain its shape.
+    """
+    weights = tf.cast(present, tf.float64)
+    derivative = _derivative(usual)
+    stretch = derivative * np.linspace(0, 1, int(values.shape[1]))
+    basis: list[tf.Tensor] = []
+    coefficients: list[tf.Tensor] = []
+    for shape in (tf.ones_like(usual), usual, derivative, stretch):
+        direction = weights * shape
+        size = _total(tf.square(direction))
+        for earlier in basis:
+            direction -= _total(direction * earlier) * earlier
+        length = _total(tf.square(direction))
+        inverse = tf.where(length > _DEPENDENT * size, tf.math.rsqrt(length), 0.0)
+        basis.append(direction * inverse)
+        part = _total(values * basis[-1])
+        values -= part * basis[-1]
+        coefficients.append(part * inverse)
+    return coefficients[1:], values
+
+
+def _derivative(usual: tf.Tensor) -> tf.Tensor:
+    """Central differences per sample, one-sided at both ends."""
+    ends = tf.concat([usual[:, :1], usual, usual[:, -1:]], axis=1)
+    spacing = np.array([1.0, *[2.0] * (int(usual.shape[1]) - 2), 1.0])
+    return (ends[:, 2:] - ends[:, :-2]) / spacing
+
+
+def _bounded(summaries: tf.Tensor) -> tf.Tensor:
+    """float32; what exceeds it, such as differences of its largest numbers, is cut.
+
+    Trees take no infinity.
+    """
+    return tf.cast(tf.clip_by_value(summaries, tf.float32.min, tf.float32.max), tf.float32)
 
 
 def _total(values: tf.Tensor) -> tf.Tensor:

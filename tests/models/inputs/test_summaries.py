@@ -9,7 +9,13 @@ import scipy.stats
 import tensorflow as tf
 
 from models.features import Signal
-from models.inputs.summaries import summarise, summary_names, summary_units, unlikeness
+from models.inputs.summaries import (
+    UsualShape,
+    summarise,
+    summary_names,
+    summary_units,
+    unlikeness,
+)
 
 RATE_HZ = 40.0
 NAN, INF = float("nan"), float("inf")
@@ -207,7 +213,10 @@ def test_names_are_unique_and_as_many_as_the_summaries(num):
     assert len(set(names)) == len(names)
     samples = np.zeros((2, num))
     raw = summarise(tf.constant(samples), tf.constant(samples == 0), RATE_HZ)
-    unlike = unlikeness(tf.zeros([2, num, 3]), RATE_HZ)
+    shape = tf.ones([1, num], tf.float64)
+    unlike = unlikeness(
+        tf.constant(samples), tf.constant(samples == 0), UsualShape(shape, shape), RATE_HZ
+    )
     assert raw.shape[1] + unlike.shape[1] == len(names)
 
 
@@ -221,15 +230,91 @@ def test_units_follow_the_unit_of_the_signal():
     assert summary_units(Signal(num_samples=20))["slope"] == "1/s"
 
 
-def test_unlikeness_is_that_of_the_z_of_levels_and_of_changes():
-    standardised = np.zeros((2, 10, 3), np.float32)
-    # Levels: |z| > 3 for the samples 2 to 4, then for sample 8.
-    standardised[0, :, 0] = [0, 1, -4, -5, -6, 0, 2, 0, 7, 0]
-    standardised[0, 5, 2] = 1
-    standardised[0, :, 1] = 2
-    standardised[1, :, 2] = 1
-    unlike = unlikeness(tf.constant(standardised), RATE_HZ).numpy()
-    # 131 is the sum of squares, of 9 samples; samples 2 to 5 have the mean -15 / 4, 1 to 4 -14 / 4.
-    assert unlike[0, :4] == pytest.approx([7, 131 / 9, 15 / 4, 3 / RATE_HZ])
-    assert unlike[0, 4:] == pytest.approx([2, 40 / 9, 2, 0])
-    assert np.isnan(unlike[1]).all()
+def _unlike(recordings, mean, scale):
+    """The summaries of equally long recordings that compare them with a usual shape, by name."""
+    samples = np.asarray(recordings, dtype=float)
+    usual = UsualShape(tf.constant([mean]), tf.constant([scale]))
+    present = tf.constant(np.isfinite(samples))
+    table = unlikeness(tf.constant(samples), present, usual, RATE_HZ).numpy()
+    names = summary_names(_signal(samples.shape[1]))[-table.shape[1] :]
+    return dict(zip(names, table.T, strict=True))
+
+
+def _reference_unlike(row, mean, scale):
+    """The same for one recording, by a solver of least squares."""
+    num = len(row)
+    position = np.flatnonzero(np.isfinite(row))
+    slope = np.gradient(mean)
+    shapes = np.stack([np.ones(num), mean, slope, slope * np.linspace(0, 1, num)], axis=1)
+
+    def fit(count):
+        return np.linalg.lstsq(shapes[position, :count], row[position], rcond=None)[0]
+
+    rest = np.where(np.isfinite(row), row - shapes @ fit(4), NAN)
+    filled = np.nan_to_num(rest)
+    z = np.abs(filled / scale)
+    large = "".join("z" if value > 3 else "." for value in z)
+    neighbours = position[1:][np.diff(position) == 1]
+    steps = rest[neighbours] - rest[neighbours - 1]
+    parts = {
+        "rms": np.sqrt((rest[position] ** 2).mean()),
+        "maximum": max(filled),
+        "minimum": min(filled),
+        "largest mean of 4 samples": max(
+            abs(filled[start : start + 4].mean()) for start in range(num - 3)
+        ),
+        "time of the largest": np.abs(filled).argmax() / RATE_HZ,
+        "largest z": z.max(),
+        "mean squared z": (z[position] ** 2).mean(),
+        "longest time with z over 3": max(map(len, large.split("."))) / RATE_HZ,
+        "rms change": np.sqrt((steps**2).mean()),
+        "largest rise": steps.max(),
+        "largest fall": steps.min(),
+        **dict(list(_reference_segments(rest, RATE_HZ).items())[2:]),
+    }
+    return {
+        "gain of the usual shape": fit(2)[1],
+        "delay of the usual shape": -fit(3)[2] / RATE_HZ,
+        "stretch of the usual shape": -fit(4)[3] / (num - 1),
+        **{f"unusual part, {name}": value for name, value in parts.items()},
+    }
+
+
+@pytest.mark.parametrize("num", [37, 256])
+def test_unlikeness_is_that_of_a_fit_by_least_squares(num):
+    rng = np.random.default_rng(num)
+    # Of an exponential the derivative is a multiple of itself: the fit would not be unique.
+    mean = 10 * np.exp(-((np.linspace(0, 4, num) - 1.5) ** 2)) + np.linspace(0, 3, num)
+    scale = rng.uniform(0.2, 0.4, num)
+    recordings = mean + _recordings(rng, num)
+    summaries = _unlike(recordings, mean, scale)
+    for row, recording in enumerate(recordings):
+        expected = _reference_unlike(recording, mean, scale)
+        assert {name: values[row] for name, values in summaries.items()} == pytest.approx(
+            expected, rel=1e-4, abs=1e-6, nan_ok=True
+        )
+
+
+def test_a_usual_shape_that_is_higher_later_and_slower_is_hardly_unusual():
+    time_s = np.arange(400) / RATE_HZ
+
+    def bump(delay_s, stretch):
+        return np.exp(-(((time_s - delay_s) / (1 + stretch) - 4) ** 2))
+
+    scale = np.full(400, 0.1)
+    summaries = _unlike([5 + 2 * bump(0, 0), bump(0.01, 0), bump(0, 1e-3)], bump(0, 0), scale)
+    assert summaries["gain of the usual shape"][0] == pytest.approx(2)
+    assert summaries["delay of the usual shape"][1] == pytest.approx(0.01, rel=0.01)
+    assert summaries["stretch of the usual shape"][2] == pytest.approx(1e-3, rel=0.03)
+    assert (summaries["unusual part, rms"] < 1e-3).all()
+
+
+def test_without_samples_or_without_a_shape_unlikeness_is_defined_where_it_can_be():
+    recordings = [[NAN] * 10, [NAN] * 9 + [2.0], [5.0] * 10]
+    # A usual shape that is constant is explained by the offset.
+    summaries = _unlike(recordings, np.full(10, 3.0), np.zeros(10))
+    assert all(np.isnan(values[0]) for values in summaries.values())
+    for row in (1, 2):
+        assert summaries["gain of the usual shape"][row] == 0
+        assert summaries["unusual part, rms"][row] == pytest.approx(0, abs=1e-7)
+        assert summaries["unusual part, largest z"][row] == 0
