@@ -74,6 +74,25 @@ def _read_until(stream, pattern: str, timeout_s: float = 60) -> tuple[str, re.Ma
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [
+        (signal.SIGTERM, 0, "Stopped by SIGTERM.\n"),
+        (signal.SIGHUP, 129, "Stopped by SIGHUP.\n"),
+    ],
+)
+def test_a_signal_stops_it_in_order(number, code, words, project, pushed):
+    flags = ("--", "--port=0", "--rest_api_port=0")
+    with _start(project, pushed, *flags) as process:
+        try:
+            _read_until(process.stdout, "New versions are served")
+        finally:
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (code, words)
+
+
+@pytest.mark.e2e
 def test_the_printed_addresses_answer_and_the_printed_curl_works(project, pushed):
     flags = ("--", "--port=0", "--rest_api_port=-1")
     with _start(project, pushed, *flags) as process:

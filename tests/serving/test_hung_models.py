@@ -101,6 +101,35 @@ def test_grpc_calls_without_a_deadline_hold_up_nothing_else(flags, mode):
         assert server.process.returncode == 0
 
 
+@pytest.mark.parametrize("max_threads", [1, 4, 999])
+def test_a_hung_model_starves_no_other_at_any_limit_of_threads(flags, max_threads):
+    flag = f"--grpc_max_threads={max_threads}"
+    with running(*flags["alone"], flag, "--grace=1") as server, server.channel() as channel:
+        call = predict_call(channel)
+        hung = [call.future(predict_request("hanging", -1)) for _ in range(100)]
+        time.sleep(1)
+        for _ in range(20):
+            assert call(predict_request("half", 2), timeout=5)
+        # Those beyond the limit wait; none is refused.
+        assert not any(future.done() for future in hung)
+        with pytest.raises(grpc.RpcError) as caught:
+            call(predict_request("hanging", -1), timeout=0.5)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_calls_beyond_the_limit_of_threads_run_later(flags):
+    with (
+        running(*flags["alone"], "--grpc_max_threads=2") as server,
+        server.channel() as channel,
+    ):
+        call = predict_call(channel)
+        hung = [call.future(predict_request("hanging", -1), timeout=1) for _ in range(2)]
+        time.sleep(0.3)
+        waiting = [call.future(predict_request("hanging", 1)) for _ in range(50)]
+        assert all(future.result(10) for future in waiting)
+        assert all(future.done() for future in hung)
+
+
 def test_a_grpc_deadline_ends_the_run(flags):
     with running(*flags["alone"]) as server, server.channel() as channel:
         call = predict_call(channel)
@@ -205,6 +234,14 @@ class TestStop:
             assert in_front.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             assert server.stop() < 4
             assert server.process.returncode == 0
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+    def test_the_exit_code_is_that_of_the_signal_even_if_a_request_hangs(self, flags, number, code):
+        with running(*flags["alone"], "--grace=1") as server, server.channel() as channel:
+            predict_call(channel).future(predict_request("hanging", -1))
+            time.sleep(0.5)
+            server.process.send_signal(number)
+            assert server.process.wait(10) == code
 
     def test_a_signal_while_a_model_hangs_in_its_start_ends_the_process(self, bases, tmp_path):
         # A pipe in place of the graph: the load waits for a writer for ever.

@@ -237,7 +237,10 @@ def test_a_model_that_does_not_load_ends_the_start(project, tmp_path):
     assert "as binary proto" in last
 
 
-def test_the_command_serves_until_a_signal_stops_it(project, models, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
+def test_the_command_serves_until_a_signal_stops_it(project, models, tmp_path, number, code):
     base = tmp_path / "half"
     shutil.copytree(models / "half_plus_two" / "1", base / "1")
     with subprocess.Popen(
@@ -250,8 +253,8 @@ def test_the_command_serves_until_a_signal_stops_it(project, models, tmp_path):
         started = next(line for line in lines if "Running gRPC ModelServer at " in line)
         port = int(started.partition("127.0.0.1:")[2].partition(",")[0])
         assert ask(port, "half", [2]) == [3.0]
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(number)
         rest = list(lines)
-    assert server.returncode == 0
+    assert server.returncode == code
     assert any("Unloaded model half version 1" in line for line in rest)
     assert not any("Traceback" in line for line in rest)
