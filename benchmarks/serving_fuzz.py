@@ -125,10 +125,12 @@ class Fuzzer:
             "gzip": self._send_gzip,
         }
 
-    def run(self, num_requests: int, outcome: Outcome) -> None:
-        """Sends requests, all kinds in turn, and adds what comes back."""
+    def run(self, num_requests: int, end_s: float, outcome: Outcome) -> None:
+        """Sends requests, all kinds in turn, until a time, and adds what comes back."""
         kinds = list(self._kinds.items())
         for number in range(num_requests):
+            if time.monotonic() > end_s:
+                break
             kind, send = kinds[number % len(kinds)]
             state = self._rng.getstate()
             started_s = time.perf_counter()
@@ -198,15 +200,16 @@ class Fuzzer:
             connection.close()
 
 
-def fuzz(server: StartedServer, num_requests: int, num_threads: int, seed: int) -> Outcome:
+def fuzz(server: StartedServer, options: argparse.Namespace) -> Outcome:
     """Returns what came back of requests from several threads."""
     outcome = Outcome()
+    end_s = time.monotonic() + 60 * options.minutes
     threads = [
         threading.Thread(
-            target=Fuzzer(server.grpc, server.rest, seed + number).run,
-            args=(num_requests // num_threads, outcome),
+            target=Fuzzer(server.grpc, server.rest, options.seed + number).run,
+            args=(options.requests // options.threads, end_s, outcome),
         )
-        for number in range(num_threads)
+        for number in range(options.threads)
     ]
     for thread in threads:
         thread.start()
@@ -214,7 +217,7 @@ def fuzz(server: StartedServer, num_requests: int, num_threads: int, seed: int) 
         time.sleep(10)
         print(
             f"{outcome.counts.total()} requests, peak {server.memory_mb('VmHWM'):.0f} MB, "
-            f"{len(outcome.wrong)} wrong",
+            f"{len(outcome.wrong)} wrong {outcome.wrong[:5]}",
             flush=True,
         )
     return outcome
@@ -226,6 +229,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--requests", type=int, default=200_000)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="at most")
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batching", action="store_true", help="with --enable_batching")
@@ -240,7 +244,7 @@ def main() -> int:
         ]
         started_s = time.monotonic()
         with started(flags) as server:
-            outcome = fuzz(server, options.requests, options.threads, options.seed)
+            outcome = fuzz(server, options)
             peak_mb, now_mb = server.memory_mb("VmHWM"), server.memory_mb("VmRSS")
             is_alive = server.process.poll() is None
     for (kind, status), count in sorted(outcome.counts.items()):
