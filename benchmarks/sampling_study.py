@@ -73,7 +73,7 @@ class Study:
         """
         from common.example_files import split_files
         from models.inputs.transform_graph import TransformGraph
-        from models.training.trainer import make_transform, read_split
+        from models.training.data import make_transform, read_split
 
         self.config = config
         examples = latest(artifacts / "ArrowExampleGen" / "examples")
@@ -89,14 +89,10 @@ class Study:
     def train(self, arm: Arm, seed: int) -> dict[str, Floats]:
         """Trains once; returns the test logits of each variant."""
         from models.probabilities.calibration import fit_platt
+        from models.training.data import make_correction, read_train
         from models.training.network import build_network
-        from models.training.trainer import (
-            _logits,
-            make_correction,
-            read_train,
-            reproducible,
-            train_network,
-        )
+        from models.training.network_fit import network_logits, train_network
+        from models.training.trainer import reproducible
 
         spec = self._spec(arm, seed)
         options = spec.train
@@ -108,9 +104,11 @@ class Study:
                 train_network(network, train, self._eval, options=options, log_dir=Path(folder))
         shift = sampling_shift(record)
         correction = make_correction(train.labels, options, shift)
-        on_eval = correction.apply(_logits(network, self._eval.inputs), shift.rest)
+        on_eval = correction.apply(network_logits(network, self._eval.network_inputs), shift.rest)
         platt = fit_platt(on_eval, self._eval.labels.astype(np.float64))
-        logits = np.concatenate([_logits(network, self._inputs(raw)) for raw, _ in self._test])
+        logits = np.concatenate(
+            [network_logits(network, self._inputs(raw)) for raw, _ in self._test]
+        )
         corrected = correction.apply(logits, shift.rest)
         calibrated = platt.slope * corrected + platt.intercept
         return dict(zip(VARIANTS, (logits, corrected, calibrated), strict=True))
