@@ -1,3 +1,4 @@
+import dataclasses
 import html
 import re
 
@@ -55,6 +56,14 @@ def test_a_cluster_has_the_lines_for_the_yaml_as_they_are(page):
 def test_a_cause_has_its_faults_and_those_expected(page):
     row = re.search("<tr><td>recording trouble: noise</td>.*?</tr>", page, flags=re.DOTALL)
     assert re.findall('class="num">(.*?)<', row[0]) == ["2", "3", "0.4", "0.01"]
+
+
+def test_causes_of_dependent_examples_say_what_they_have_in_common(page):
+    ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
+    grouped = dataclasses.replace(NOTHING, group="magnet")
+    shown = render_page("wells", ranked, grouped, {}, features=FEATURES)
+    assert "Examples of one magnet are not independent" in shown
+    assert "are not independent" not in page
 
 
 def test_suspected_labels_come_with_the_number_expected(page):
