@@ -10,7 +10,8 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import Examples, ExampleValidationMetrics, TransformCache
 from tfx.utils import json_utils
 
-from models.features import features_to_json
+from models.features import Signal, features_to_json, of_kind
+from models.train_options import wants_trees
 from pipeline.components.span_window.component import SpanWindow
 from pipeline.components.span_window.resolvers import EarlierAnalysisStrategy, SpanWindowStrategy
 from pipeline.components.transform.component import Transform
@@ -87,10 +88,14 @@ def _custom_config(config: Config, *, has_cache: bool) -> dict[str, str]:
     """Returns the keys of the analysis; an analyzer cache is valid for the same versions only."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     versions = {"cache_versions": f"tft {tft.__version__}, python {python}"} if has_cache else {}
+    # The network takes the samples themselves, and does not pay for what it does not read.
+    summarised = wants_trees(config.train) and of_kind(config.features, Signal)
+    summaries = {"summaries": "true"} if summarised else {}
     return {
         "label": config.label.column,
         "features": features_to_json(config.features),
         "code_digest": step_code("Transform"),
+        **summaries,
         **versions,
     }
 

@@ -1,11 +1,13 @@
 """How the components are wired, without running any."""
 
 import dataclasses
+import json
 
 import pytest
 
 from common.metadata import sqlite_connection
 from common.output_folder import OutputFolder
+from models.features import Signal
 from models.probabilities.cost import Cost
 from models.train_options import TrainOptions
 from models.training.search_space import Dimension, Tuning
@@ -109,6 +111,19 @@ def test_a_new_price_searches_again_only_where_trials_are_judged_by_cost(create,
 
     assert parameters("expected_cost", 9) != parameters("expected_cost", 5)
     assert parameters("pr_auc", 9) == parameters("pr_auc", 5)
+
+
+def test_signals_are_summarised_where_the_model_may_have_trees(create, config):
+    def summaries(config):
+        properties = create(config)["Transform"].exec_properties
+        return json.loads(properties["custom_config"]).get("summaries")
+
+    trees = dataclasses.replace(config, train=TrainOptions(model="trees"))
+    signals = config.features | {"pulse": Signal(num_samples=4)}
+    assert summaries(dataclasses.replace(config, features=signals)) is None
+    assert summaries(dataclasses.replace(trees, features=signals)) == "true"
+    # Without signals there is nothing to compute, and the same analysis serves both kinds.
+    assert summaries(trees) is None
 
 
 def test_the_data_page_knows_times_that_are_no_features(create, config):
