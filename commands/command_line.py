@@ -41,6 +41,11 @@ why_option = click.option("--why", required=True, help="Reason, kept in ML Metad
 by_option = click.option("--by", help="Name of the person who decides.  [default: the login name]")
 
 
+def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
+    """Returns an option of `init` by which a person decides; it may be repeated."""
+    return click.option(flag, multiple=True, **options)
+
+
 def config_option(command: Command) -> Command:
     """Adds the `--config` option of commands that need a use case."""
     return click.option(
@@ -155,23 +160,35 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 )
 @click.option("--header", help="Column names, separated by commas, of CSV files without a header.")
 @click.option("--force", is_flag=True, help="Overwrite an existing config and schema of that name.")
+@_decision("--keep", metavar="COLUMN", help="Use COLUMN as a feature, whatever speaks against it.")
+@_decision("--leave-out", metavar="COLUMN", help="Do not use COLUMN as a feature.")
+@_decision("--kind", metavar="COLUMN=KIND", help="Use COLUMN as a feature of this kind.")
+@_decision("--group", metavar="COLUMN", help="Keep rows with the same COLUMN in one split.")
+@_decision("--time", metavar="COLUMN", help="Split by COLUMN, which holds the time.")
+@_decision("--split", metavar="STRATEGY", help="Split: stratified, group, time or blocks.")
+@click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
 @exits_cleanly
 def init(data: str, **options: Any) -> int:
     """Write a config and a schema for your data.
 
     DATA is a CSV or Parquet file, a folder or a glob. Comments in the YAML explain each decision.
-    The config runs without changes:
+    The config runs without changes. The options --keep, --leave-out and --kind may be repeated;
+    the config names them as your decisions:
 
     \b
     faultline init readings.csv --label failed --positive yes
+    faultline init readings.csv --label failed --leave-out repaired --group machine --dry-run
     faultline run --config configs/readings.yaml
     """  # noqa: D301 - as above
-    from pipeline.onboarding import ReadOptions, initialise, print_report
+    from pipeline.onboarding import ReadOptions, initialise, make_decisions, print_report
 
     header, dates = options.pop("header"), options.pop("dates")
     names = tuple(name.strip() for name in header.split(",")) if header else None
     reading = ReadOptions(dates=dates, header=names)
-    print_report(initialise(data, project_dir=Path(), reading=reading, **options))
+    flags = ("keep", "leave_out", "kind", "group", "time", "split")
+    decisions = make_decisions(**{flag: options.pop(flag) for flag in flags})
+    report = initialise(data, project_dir=Path(), reading=reading, decisions=decisions, **options)
+    print_report(report)
     return 0
 
 

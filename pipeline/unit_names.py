@@ -9,6 +9,7 @@ UNITS = {
     "v": "V", "mv": "mV", "kv": "kV", "volt": "V", "volts": "V",
     "a": "A", "ma": "mA", "ka": "kA", "amp": "A", "amps": "A", "ampere": "A",
     "w": "W", "kw": "kW", "mw": "MW", "watt": "W", "watts": "W", "kwh": "kWh", "wh": "Wh",
+    "j": "J", "kj": "kJ", "joule": "J", "joules": "J",
     "ohm": "Ohm", "nm": "Nm", "n": "N", "kn": "kN",
     "bar": "bar", "mbar": "mbar", "pa": "Pa", "kpa": "kPa", "mpa": "MPa", "psi": "psi",
     "mm": "mm", "cm": "cm", "m": "m", "km": "km", "um": "µm", "inch": "in", "miles": "mi",

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from benchmarks.statistics.tables import Table, share_cell
-from pipeline.onboarding.findings.identifiers import find_groups, likeness
-from pipeline.onboarding.findings.leaks import find_leak, roc_auc
+from measuring.association import likeness, roc_auc
+from pipeline.onboarding.findings.groups import find_groups
+from pipeline.onboarding.findings.leaks import find_leak
 from pipeline.onboarding.profile.table import Column, ColumnKind
 from pipeline.onboarding.profile.tally import ColumnTally
 
@@ -70,7 +71,8 @@ def leak_before(column: Column, positive: Bools) -> bool:
 
 def leak_now(column: Column, positive: Bools) -> bool:
     """The pipeline's judgement."""
-    return find_leak(column, positive) is not None
+    leak = find_leak(column, positive, "label")
+    return leak is not None and bool(leak.evidence)
 
 
 def left_out(
@@ -142,9 +144,9 @@ def group_before(codes: NDArray[np.int64], sensors: Sequence[Floats]) -> bool:
 def group_now(codes: NDArray[np.int64], sensors: Sequence[Floats]) -> bool:
     """The pipeline's judgement of a column whose name says nothing."""
     columns = {f"s{place}": make_column(values) for place, values in enumerate(sensors)}
-    return bool(
-        find_groups(columns | {"qq": make_column(codes, "int", "qq")}, ["qq"], list(columns))
-    )
+    candidate = {"qq": make_column(codes, "int", "qq")}
+    groups = find_groups(columns | candidate, ["qq"], list(columns))
+    return any(not group.doubt for group in groups)
 
 
 GROUPS: Sequence[tuple[str, DrawGroups]] = (
@@ -175,7 +177,8 @@ def _group_rows(num_sets: int) -> Iterator[Sequence[str]]:
 def by_name(name: str) -> bool:
     """Returns whether 40 independent whole numbers of this name are taken for groups."""
     codes = np.random.default_rng(0).integers(0, 40, _NUM_ROWS)
-    return bool(find_groups({name: make_column(codes, "int", name)}, [name], []))
+    groups = find_groups({name: make_column(codes, "int", name)}, [name], [])
+    return any(not group.doubt for group in groups)
 
 
 def tables(num_sets: int) -> Iterator[Table]:

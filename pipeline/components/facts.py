@@ -13,6 +13,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact
 from pipeline.components.anomaly_gate import facts as anomaly_gate
 from pipeline.components.arrow_example_gen import facts as arrow_example_gen
 from pipeline.components.case_control import facts as case_control
+from pipeline.components.data_report import facts as data_report
 from pipeline.components.error_analyzer import facts as error_analyzer
 from pipeline.components.fact import Fact
 from pipeline.components.infra_validator import facts as infra_validator
@@ -47,6 +48,7 @@ _DESCRIPTIONS: Mapping[str, Callable[[list[Artifact]], Fact]] = {
     "AnomalyGate": anomaly_gate.describe,
     "ArrowExampleGen": arrow_example_gen.describe,
     "CaseControl": case_control.describe,
+    "DataReport": data_report.describe,
     "ErrorAnalyzer": error_analyzer.describe,
     "InfraValidator": infra_validator.describe,
     "ModelGate": model_gate.describe,

@@ -40,10 +40,17 @@ from pipeline.explaining.rows import (
     shown_value,
 )
 from pipeline.explaining.shapley import Columns, Shapley, shapley_values
-from pipeline.explaining.training_rows import Neighbour, TrainingRows, nearest_rows, sample_rows
+from pipeline.explaining.training_rows import (
+    Neighbour,
+    TrainingRows,
+    dated,
+    nearest_rows,
+    sample_rows,
+)
 from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.references import pushed_name
 from pipeline.lineage.runs import examples_of, run_output
+from pipeline.prediction.contract import time_columns
 from pipeline.tracking.run_record import model_spec
 
 REPEATS = 10
@@ -174,7 +181,10 @@ def explain(
         num_background=min(NUM_BACKGROUND, len(training.records)),
         parts=_column_parts(shapley, row, spec.features),
         signals=_signal_parts(probability, row, background, spec.features),
-        neighbours=nearest_rows(row.columns, training, _transform_graph(graph, run), spec),
+        neighbours=dated(
+            nearest_rows(row.columns, training, _transform_graph(graph, run), spec),
+            time_columns(pair.second),
+        ),
         num_searched=len(training.records),
         num_train=training.num_rows,
         importances=_importances(probability, split),

@@ -2,8 +2,8 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from models.features import raw_feature_names
 from models.inputs.encoding import encoded_name
 from models.inputs.transform_graph import TransformGraph, raw_from_serving
 from models.model_spec import ModelSpec
+from pipeline.components.pages.layout import date_text
 
 _BATCH_ROWS = 1_024
 
@@ -176,6 +177,25 @@ def _neighbour(rows: TrainingRows, place: int, distance: float, spec: ModelSpec)
         distance=distance,
         names={name: text for name, text in texts.items() if text},
     )
+
+
+def dated(neighbours: Sequence[Neighbour], times: Collection[str]) -> list[Neighbour]:
+    """Returns the rows with dates in place of seconds since 1970.
+
+    Args:
+        neighbours: The rows.
+        times: Names of the columns that hold such seconds.
+    """
+    return [
+        replace(
+            one,
+            names={
+                name: date_text(float(text)) if name in times else text
+                for name, text in one.names.items()
+            },
+        )
+        for one in neighbours
+    ]
 
 
 def feature_text(feature: Any) -> str:

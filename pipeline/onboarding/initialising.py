@@ -15,6 +15,8 @@ from common.errors import InputError
 from pipeline.agreement import check_agreement
 from pipeline.config_loading import load_config
 from pipeline.counting import count
+from pipeline.onboarding.decisions import Decisions
+from pipeline.onboarding.few_positives import cross_fit_words, cross_fit_yaml, verdict_warning
 from pipeline.onboarding.profile.labels import choose_positive
 from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.profile.words import percent, quoted
@@ -28,17 +30,23 @@ _MAX_LISTED = 12
 
 @dataclass(frozen=True, kw_only=True)
 class InitReport:
-    """What `init` wrote and decided.
+    """What `init` decided, and what it wrote or would write.
 
     Attributes:
-        config_path: The written config.
-        schema_path: The written schema.
         proposal: The decisions.
+        config_path: The config.
+        schema_path: The schema.
+        config_text: Text of the config.
+        schema_text: Text of the schema.
+        is_dry_run: Whether nothing was written.
     """
 
+    proposal: Proposal
     config_path: Path
     schema_path: Path
-    proposal: Proposal
+    config_text: str
+    schema_text: str
+    is_dry_run: bool = False
 
 
 def initialise(  # noqa: PLR0913 - what the command line takes
@@ -50,6 +58,8 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     project_dir: Path,
     force: bool,
     reading: ReadOptions | None = None,
+    decisions: Decisions | None = None,
+    dry_run: bool = False,
 ) -> InitReport:
     """Profiles the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or neither.
 
@@ -61,9 +71,12 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         project_dir: Folder that holds `configs` and `schema`.
         force: Overwrite existing files.
         reading: What the person says about how the data are written.
+        decisions: What the person decides instead of `init`.
+        dry_run: Write nothing.
 
     Raises:
-        InputError: The data cannot be used, the name is invalid, or the files exist.
+        InputError: The data cannot be used, the name is invalid, a decision does not fit the data,
+            or the files exist.
     """
     use_case = _use_case_name(data, name)
     config_path = project_dir / "configs" / f"{use_case}.yaml"
@@ -71,16 +84,24 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     table = read_table(data, label, reading or ReadOptions())
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
-    proposal = propose(table, label, choose_positive(label, table.classes, positive))
-    _check_free([config_path, schema_path], force=force)
-    config = yaml_text(
-        proposal,
-        name=use_case,
-        data_path=_relative(data, config_path.parent),
-        schema_path=f"../schema/{use_case}.pbtxt",
+    proposal = propose(table, label, choose_positive(label, table.classes, positive), decisions)
+    report = InitReport(
+        proposal=proposal,
+        config_path=config_path,
+        schema_path=schema_path,
+        config_text=yaml_text(
+            proposal,
+            name=use_case,
+            data_path=_relative(data, config_path.parent),
+            schema_path=f"../schema/{use_case}.pbtxt",
+        ),
+        schema_text=schema_text(proposal),
+        is_dry_run=dry_run,
     )
-    _write_all({schema_path: schema_text(proposal), config_path: config})
-    return InitReport(config_path=config_path, schema_path=schema_path, proposal=proposal)
+    if not dry_run:
+        _check_free([config_path, schema_path], force=force)
+        _write_all({schema_path: report.schema_text, config_path: report.config_text})
+    return report
 
 
 def _use_case_name(data: str, name: str | None) -> str:
@@ -170,6 +191,7 @@ def print_report(report: InitReport) -> None:
         click.echo(f"Note: {note}")
     if proposal.split.warning:
         click.echo(f"Warning: {proposal.split.warning}")
+    _print_few_positives(proposal.split.num_test_positives)
     if proposal.drop_duplicates:
         click.echo(f"Duplicates: {count(table.num_duplicates, 'row')} will be dropped.")
     if table.num_unlabelled:
@@ -179,8 +201,30 @@ def print_report(report: InitReport) -> None:
         )
     if proposal.max_bad_rows:
         click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")
+    if proposal.decisions.flags:
+        decided = ", ".join(quoted(flag) for flag in proposal.decisions.flags)
+        click.echo(f"Your decisions: {decided}.")
+    if report.is_dry_run:
+        _print_texts(report)
+        return
     click.echo(f"Wrote {report.config_path} and {report.schema_path}. Now run:")
     click.echo(f"  faultline run --config {shlex.quote(str(report.config_path))}")
+
+
+def _print_few_positives(num_positives: int) -> None:
+    if verdict_warning(num_positives):
+        click.echo(f"Warning: {verdict_warning(num_positives)}")
+    if cross_fit_words(num_positives):
+        setting = " ".join(line.strip() for line in cross_fit_yaml())
+        click.echo(f"Proposal: {cross_fit_words(num_positives)} To do so, uncomment `{setting}`.")
+
+
+def _print_texts(report: InitReport) -> None:
+    texts = {report.config_path: report.config_text, report.schema_path: report.schema_text}
+    for path, text in texts.items():
+        click.echo(f"\nWould write {path}:\n")
+        click.echo(text)
+    click.echo("Dry run: nothing was written.")
 
 
 def _print_list(title: str, lines: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from scipy import stats
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from models.features import Categorical, Feature, HeavyTailed, Numeric, Signal
+from models.features import Bucketized, Categorical, Feature, HeavyTailed, Numeric, Signal
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.proposal import Proposal
 
@@ -76,7 +76,7 @@ def _add_column(
         entry.value_count.min, entry.value_count.max = 0, 1
         return entry
     missing = column.missing_share
-    if isinstance(feature, Numeric | HeavyTailed):
+    if isinstance(feature, Numeric | HeavyTailed | Bucketized):
         missing = max(missing, 1 - _num_finite(column) / column.num_rows)
     if missing == 0:
         entry.presence.min_fraction, entry.presence.min_count = 1.0, 1

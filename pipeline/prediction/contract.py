@@ -24,6 +24,20 @@ def reading_spec(config: Config, model: Path | None) -> IngestSpec:
     return replace(spec, max_bad_rows=config.data.max_bad_rows)
 
 
+def time_columns(model: Path) -> frozenset[str]:
+    """Returns the columns that hold points in time, as seconds since 1970, by a model's contract.
+
+    Args:
+        model: The model's folder.
+    """
+    spec = _contract_of(model)
+    if spec is None:
+        return frozenset()
+    declared = {name for name, form in spec.columns.items() if form.type == "time"}
+    elapsed = {name for name, form in spec.columns.items() if form.elapsed}
+    return frozenset({*spec.times, *declared} - elapsed)
+
+
 def _contract_of(model: Path) -> IngestSpec | None:
     path = model / _MODEL_INFO
     if not path.is_file():

@@ -4,6 +4,8 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from models.features import raw_feature_names
+from pipeline.components.fact import Fact
+from pipeline.components.names import SEPARATING
 from pipeline.config import Config
 from pipeline.running.summary import RunSummary
 
@@ -19,9 +21,23 @@ def find_hints(config: Config, summary: RunSummary) -> list[str]:
         config: The use case.
         summary: The run, with all its steps.
     """
+    separating = _separating(summary)
     if summary.blessed:
-        return _unchecked(config)
-    return [*_few_faults(summary), *_excluded_columns(config)] if summary.verdict else []
+        return [*separating, *_unchecked(config)]
+    if not summary.verdict:
+        return []
+    return [*separating, *_few_faults(summary), *_excluded_columns(config)]
+
+
+def _separating(summary: RunSummary) -> list[str]:
+    """Asks about features that separate the classes almost alone, in whatever run."""
+    facts = summary.facts.get("DataReport", Fact())
+    return [
+        f"`{name}` alone separates the classes (ROC-AUC {max(area, 1 - area):.4f}). If it is known "
+        f"only after the fault, remove its line under `features`, or run `faultline init` with "
+        f"`--leave-out {name}`."
+        for name, area in facts.values.get(SEPARATING, {}).items()
+    ]
 
 
 def _unchecked(config: Config) -> list[str]:

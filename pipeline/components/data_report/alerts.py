@@ -1,7 +1,7 @@
 """Alerts on columns that deserve a second look before training."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
@@ -34,6 +34,7 @@ def find_alerts(
     features: FeatureTable,
     correlations: tuple[Sequence[str], Floats],
     label: str,
+    separations: Mapping[str, float],
 ) -> list[Alert]:
     """Returns the alerts on the columns of train.
 
@@ -42,6 +43,7 @@ def find_alerts(
         features: The features table.
         correlations: Column names and Pearson's r of each pair, `[k, k]`.
         label: The label column, whose correlations are no duplicates.
+        separations: ROC-AUC of the features that separate the classes almost alone.
     """
     alerts: list[Alert] = []
     for feature in sorted(train.features, key=lambda feature: str(feature.path.step[0])):
@@ -54,7 +56,17 @@ def find_alerts(
         elif kind == "num_stats" and feature.num_stats.min == feature.num_stats.max:
             text = f"is constant: every value is {feature.num_stats.min:.6g}."
             alerts.append(Alert(name, text))
-    return [*alerts, *_duplicates(*correlations, label)]
+    return [*alerts, *_duplicates(*correlations, label), *_separations(separations)]
+
+
+def _separations(areas: Mapping[str, float]) -> Iterator[Alert]:
+    for name, area in areas.items():
+        side = "high" if area > 0.5 else "low"
+        yield Alert(
+            name,
+            f"separates the classes almost alone: ROC-AUC {max(area, 1 - area):.4f}, {side} values "
+            "are positive. If it is known only after the fault, leave it out.",
+        )
 
 
 def _text_alerts(

@@ -1,5 +1,6 @@
 """The DataReport component: a leaf of the pipeline that training does not wait for."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from pipeline.components.data_report.summaries import (
 from pipeline.components.data_report.train_pass import read_train
 from pipeline.components.example_validator.drift import DRIFT_FILE, DriftReport
 from pipeline.components.example_validator.properties import DRIFT_KEY
+from pipeline.components.names import SEPARATING
 from pipeline.components.statistics_gen.executor import STATISTICS_FILE
 
 PAGE_FILE = "data.html"
@@ -78,12 +80,13 @@ def DataReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channel
         anomalies=anomalies.uri,
         splits=tuple(artifact_utils.decode_split_names(statistics.split_names)),
     )
-    html = make_page(
-        sources, _gate_notes(report), name=name, label=label, features=features_from_json(features)
-    )
+    table = features_from_json(features)
+    figures = read_figures(sources, _gate_notes(report), label=label, features=table)
     output = Path(page.uri)
     output.mkdir(parents=True, exist_ok=True)
+    html = render_page(name, figures, table)
     (output / PAGE_FILE).write_text(html, encoding="utf-8")
+    page.set_string_custom_property(SEPARATING, json.dumps(dict(figures.train.separations)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,14 @@ def make_page(
         label: The label column.
         features: The features table, for signals, units and times.
     """
+    figures = read_figures(sources, notes, label=label, features=features)
+    return render_page(name, figures, features)
+
+
+def read_figures(
+    sources: DataSources, notes: GateNotes, *, label: str, features: FeatureTable
+) -> DataFigures:
+    """Returns the content of the page; arguments as for `make_page`."""
     splits = {
         split: _read_statistics(f"{split_folder(sources.statistics, split)}/{STATISTICS_FILE}")
         for split in sources.splits
@@ -127,10 +138,11 @@ def make_page(
         [column.name for column in numbers if not column.is_time][:_MAX_CORRELATED],
         _edges([column for column in numbers if column.name != label]),
         of_kind(features, Signal),
+        [c.name for c in numbers if c.name in features and not c.is_time],
     )
     folder = split_folder(sources.anomalies, "train")
     correlations = (train.correlated, train.correlations)
-    figures = DataFigures(
+    return DataFigures(
         balance=class_balance(splits, label),
         columns=columns,
         drift=drifts(
@@ -138,10 +150,9 @@ def make_page(
             DriftReport.from_json(_read(f"{folder}/{DRIFT_FILE}").decode()),
         ),
         train=train,
-        alerts=find_alerts(splits["train"], features, correlations, label),
+        alerts=find_alerts(splits["train"], features, correlations, label, train.separations),
         notes=notes,
     )
-    return render_page(name, figures, features)
 
 
 def _edges(columns: Sequence[ColumnSummary]) -> dict[str, Floats]:

@@ -1,7 +1,7 @@
 """One pass over train: correlations, histograms and a sample of recordings."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ from models.features import Signal
 from pipeline.components.data_report.correlations import Correlations, Floats, column_numbers
 from pipeline.components.data_report.histograms import ClassHistogram
 from pipeline.components.data_report.recordings import RecordingSample
+from pipeline.components.data_report.separations import ClassSample
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +22,14 @@ class TrainFigures:
         correlations: Pearson's r of each pair, `[k, k]`.
         histograms: By column.
         recordings: A sample of the recordings of each class.
+        separations: ROC-AUC of the features that separate the classes almost alone.
     """
 
     correlated: Sequence[str]
     correlations: Floats
     histograms: Mapping[str, ClassHistogram]
     recordings: RecordingSample
+    separations: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_train(
@@ -35,6 +38,7 @@ def read_train(
     correlated: Sequence[str],
     edges: Mapping[str, Floats],
     signals: Mapping[str, Signal],
+    separating: Sequence[str] = (),
 ) -> TrainFigures:
     """Reads the examples once.
 
@@ -44,16 +48,22 @@ def read_train(
         correlated: Columns of at most one number a row.
         edges: Such a column to the edges of its histogram.
         signals: The signals.
+        separating: Features of one number a row that may separate the classes.
     """
+    sample = ClassSample(separating)
     correlations, recordings = Correlations(correlated), RecordingSample(signals)
     histograms = {name: ClassHistogram.over(bins) for name, bins in edges.items()}
     for batch in batches:
-        names = dict.fromkeys([*correlated, *histograms])
+        names = dict.fromkeys([*correlated, *histograms, *separating])
         values = {name: column_numbers(batch, name) for name in names}
         labels = column_numbers(batch, label).astype(np.int64)
         if correlated:
             correlations.add(np.stack([values[name] for name in correlated], axis=1))
         for name, histogram in histograms.items():
             histogram.add(values[name], labels)
+        if separating:
+            sample.add(np.stack([values[name] for name in separating], axis=1), labels)
         recordings.add(batch, labels)
-    return TrainFigures(correlated, correlations.values(), histograms, recordings)
+    return TrainFigures(
+        correlated, correlations.values(), histograms, recordings, sample.separations()
+    )

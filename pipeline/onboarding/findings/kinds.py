@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from models.features import Categorical, Feature, HeavyTailed, Numeric
+from common.errors import InputError
+from models.features import Bucketized, Categorical, Feature, HeavyTailed, Numeric
 from pipeline.counting import count
+from pipeline.onboarding.decisions import KindName
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import percent, quoted, words_of
 
@@ -23,6 +25,14 @@ _MIN_ROWS_A_VALUE = 5
 _MAX_VOCABULARY = 1_000
 _MAX_CATEGORIES = 20_000
 _HEAVY_SKEWNESS = 3.0
+
+
+_NUMBER_KINDS = {"numeric": Numeric, "heavy_tailed": HeavyTailed, "bucketized": Bucketized}
+_KIND_WORDS = {
+    "int": "whole numbers", "float": "numbers with fractions", "text": "texts",
+    "truth": "truth values", "time": "times", "list": "lists", "empty": "no values",
+    "other": "values of another type",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +68,29 @@ def choose_kind(column: Column) -> KindChoice:
         return chosen
     missing = f"missing in {percent(column.missing_share)} of the rows"
     return replace(chosen, reason=f"{chosen.reason}; {missing}")
+
+
+def wanted_kind(column: Column, kind: KindName) -> KindChoice:
+    """Returns the choice of the person for a column that holds no times.
+
+    Raises:
+        InputError: The values do not fit the kind.
+    """
+    fits = column.is_number
+    if kind == "categorical":
+        fits = column.kind in ("text", "truth") or column.is_whole
+    if not fits or not column.num_sampled:
+        needs = "texts or whole numbers" if kind == "categorical" else "numbers"
+        raise InputError(
+            f"--kind {column.name}={kind} needs {needs}, and {quoted(column.name)} has "
+            f"{_KIND_WORDS[column.kind]}."
+        )
+    if kind == "categorical":
+        codes = _categorical(column.num_distinct)
+        feature: Feature = replace(codes, truth=column.kind == "truth")
+    else:
+        feature = _NUMBER_KINDS[kind](unit=column.unit)
+    return KindChoice(feature=feature, reason=f"you decided with --kind {column.name}={kind}")
 
 
 def _useless(column: Column) -> str | None:

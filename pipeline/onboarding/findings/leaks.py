@@ -5,25 +5,27 @@ References:
     avoidance, ACM TKDD 6(4), 2012.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
-from pandas import Series
 from scipy import stats
 
-from measuring.intervals import proportion_interval, roc_auc_interval
+from measuring.association import roc_auc, separation
+from measuring.intervals import proportion_interval
 from pipeline.counting import count
+from pipeline.onboarding.findings.siblings import consequence_reason
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import percent, quoted
 
-# A single legitimate measurement does not separate the classes this well: the lower limit of the
-# interval decides, so that chance in few faults does not exclude an honest column.
-MAX_ROC_AUC = 0.98
 _CONFIDENCE = 0.95
-_MIN_SEPARATED = 20  # faults; fewer are separated completely by chance
 MAX_BALANCED_ACCURACY = 0.995
+_COPY_ACCURACY = 0.97  # of two values; a copy of the label may have errors
 _SUSPICIOUS_ROC_AUC = 0.9
 _MIN_OF_EACH_CLASS = 10  # with fewer, chance can separate the classes perfectly
 _MAX_FLAG_VALUES = 20
+_MAX_SHOWN = 5
 _FLAG_PRECISION = 0.99
 # A precision that is certain, if it is many times the prevalence: errors do not hide a flag.
 _MIN_SURE_PRECISION, _MIN_SURE_LIFT = 0.5, 10.0
@@ -35,22 +37,41 @@ _MAX_CHANCE = 1e-6
 Bools = npt.NDArray[np.bool_]
 
 
-def find_leak(column: Column, positive: Bools) -> str | None:
-    """Returns how a column leaks the label, or None.
+@dataclass(frozen=True, kw_only=True)
+class Leak:
+    """A column that marks the positives almost alone: a leak, or an excellent predictor.
+
+    Attributes:
+        finding: What the data show.
+        evidence: What else speaks for a leak; empty where only a person can tell.
+    """
+
+    finding: str
+    evidence: str = ""
+
+
+def find_leak(column: Column, positive: Bools, label: str) -> Leak | None:
+    """Returns how a column marks the positives, or None.
 
     Args:
         column: The column.
         positive: bool [sampled rows], whether the label is positive.
+        label: Name of the label column.
     """
     if not _can_tell(column, positive):
         return None
-    codes = column.codes
-    return (
-        presence_leak(column, positive)
-        or _order_leak(column, codes >= 0, positive)
-        or _value_leak(codes, positive)
-        or _flag_leak(column, codes, positive)
+    present = presence_leak(column, positive)
+    if present is not None:
+        return present
+    finding = (
+        _order_leak(column, positive)
+        or _value_leak(column.codes, positive)
+        or _flag_leak(column, positive)
     )
+    if finding is None:
+        return None
+    evidence = _equality(column, positive) or consequence_reason(column.name, label)
+    return Leak(finding=finding, evidence=evidence)
 
 
 def _can_tell(column: Column, positive: Bools) -> bool:
@@ -58,8 +79,38 @@ def _can_tell(column: Column, positive: Bools) -> bool:
     return fewest >= _MIN_OF_EACH_CLASS and len(column.sample) > 0
 
 
-def presence_leak(column: Column, positive: Bools) -> str | None:
-    """Returns how the presence of a value leaks the label, as a repair date does, or None."""
+def _equality(column: Column, positive: Bools) -> str:
+    """Returns how the values repeat the label or a part of it, or an empty text.
+
+    An honest measurement has many values in each class. A copy of the label has one for each class,
+    a code of faults one for all healthy rows, and a flag of one kind of fault two in all.
+    """
+    codes = column.codes
+    if (codes < 0).any() and _is_pure(positive[codes >= 0]):
+        return "it is written only once there is a fault"
+    if column.num_distinct <= 2:
+        is_part = any(_is_pure(positive[codes == code]) for code in range(column.num_distinct))
+        is_copy = _two_fold_accuracy(codes + 1, positive) > _COPY_ACCURACY
+        return "its two values repeat the label or a part of it" if is_part or is_copy else ""
+    if column.num_distinct > _MAX_FLAG_VALUES and column.kind != "text":
+        return ""
+    is_one_value = min(_num_values(codes[side]) for side in (positive, ~positive)) == 1
+    if is_one_value and _two_fold_accuracy(codes + 1, positive) > MAX_BALANCED_ACCURACY:
+        return "it repeats the label: all rows of one class have the same value"
+    return ""
+
+
+def _is_pure(positive: Bools) -> bool:
+    return len(positive) >= _MIN_FLAGGED and float(positive.mean()) >= _FLAG_PRECISION
+
+
+def _num_values(codes: npt.NDArray[np.int64]) -> int:
+    """Number of values, without those in less than a hundredth of the rows."""
+    return int((np.bincount(codes + 1) > (1 - _FLAG_PRECISION) * len(codes)).sum())
+
+
+def presence_leak(column: Column, positive: Bools) -> Leak | None:
+    """Returns how the presence of a value marks the positives, as a repair date does, or None."""
     if not _can_tell(column, positive):
         return None
     present = column.codes >= 0
@@ -69,55 +120,57 @@ def presence_leak(column: Column, positive: Bools) -> str | None:
     if max(accuracy, 1 - accuracy) <= MAX_BALANCED_ACCURACY:
         return None
     when = "positive" if accuracy > 0.5 else "negative"
-    return f"it has a value exactly where the label is {when}"
+    return Leak(
+        finding=f"it has a value exactly where the label is {when}",
+        evidence="it is written once the label is known",
+    )
 
 
-def suspicion(column: Column, positive: Bools) -> str:
-    """Returns a warning about a very strong but not perfect column, or an empty text.
+def question(name: str, finding: str) -> str:
+    """Returns what a person should do about a column that marks the positives almost alone."""
+    return (
+        f"It is a feature, and {finding}. The data cannot tell an excellent measurement from a "
+        f"consequence of the fault. If it is known only afterwards, run `init` with `--leave-out "
+        f"{name}` or remove its line under `features`."
+    )
+
+
+def strength(column: Column, positive: Bools) -> float | None:
+    """Returns the ROC-AUC of a very strong but not perfect column, at least 0.5; else None.
 
     Together with another column it may determine the label, as a tip and the fare do.
     """
     if not _can_tell(column, positive) or not column.is_number or column.num_sampled < 2:
-        return ""
+        return None
     present = column.codes >= 0
     area = roc_auc(column.sample[present], positive[present])
-    if max(area, 1 - area) <= _SUSPICIOUS_ROC_AUC or present.mean() < 0.5:
-        return ""
+    strong = max(area, 1 - area)
+    return None if strong <= _SUSPICIOUS_ROC_AUC or present.mean() < 0.5 else strong
+
+
+def warning(strong: Mapping[str, float]) -> str:
+    """Returns a warning about strong columns.
+
+    Args:
+        strong: ROC-AUC of each alone.
+    """
+    names = sorted(strong, key=lambda name: -strong[name])
+    shown = ", ".join(f"{quoted(name)} {strong[name]:.3f}" for name in names[:_MAX_SHOWN])
+    more = f" and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else ""
     return (
-        f"alone it has ROC-AUC {max(area, 1 - area):.3f}: remove it if it is known only after "
-        "the label"
+        f"Some columns are strong alone (ROC-AUC: {shown}{more}). Leave those out that are known "
+        "only after the fault: `--leave-out COLUMN`."
     )
 
 
-def _order_leak(column: Column, present: Bools, positive: Bools) -> str | None:
-    if not column.is_number or present.mean() < 0.9 or column.num_distinct < 2:
+def _order_leak(column: Column, positive: Bools) -> str | None:
+    if not column.is_number or column.num_distinct < 2:
         return None
-    area = roc_auc(column.sample[present], positive[present])
-    num_positive, num_negative = int(positive[present].sum()), int((~positive[present]).sum())
-    strength = max(area, 1 - area)
-    least, _ = roc_auc_interval(strength, num_positive, num_negative, _CONFIDENCE)
-    if strength == 1:
-        is_leak = min(num_positive, num_negative) >= _MIN_SEPARATED
-    else:
-        is_leak = least > MAX_ROC_AUC
-    if not is_leak:
+    area = separation(np.where(column.codes >= 0, column.sample, np.nan), positive)
+    if area is None:
         return None
     side = "high" if area > 0.5 else "low"
     return f"alone it separates the classes with ROC-AUC {max(area, 1 - area):.4f} ({side} values)"
-
-
-def roc_auc(scores: npt.NDArray[np.float64], positive: Bools) -> float:
-    """Returns the area under the ROC curve, with ties counted half.
-
-    References:
-        Hanley and McNeil, Radiology 143, 1982: the area is the Mann-Whitney statistic.
-    """
-    num_positive, num_negative = int(positive.sum()), int((~positive).sum())
-    if not num_positive or not num_negative:
-        return 0.5
-    ranks = np.asarray(Series(scores).rank(method="average"), np.float64)
-    above = ranks[positive].sum() - num_positive * (num_positive + 1) / 2
-    return float(above / (num_positive * num_negative))
 
 
 def _value_leak(codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
@@ -150,9 +203,9 @@ def _two_fold_accuracy(codes: npt.NDArray[np.int64], positive: Bools) -> float:
     return float(np.mean(accuracies))
 
 
-def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
+def _flag_leak(column: Column, positive: Bools) -> str | None:
     """Finds a value, or the presence of any, exclusive to positives: a failure-mode flag."""
-    prevalence = float(positive.mean())
+    codes, prevalence = column.codes, float(positive.mean())
     if column.num_distinct > _MAX_FLAG_VALUES:
         codes = (codes >= 0).astype(np.int64)  # then only the presence of a value can be a flag
     rows = np.bincount(codes + 1, minlength=2)
@@ -167,7 +220,7 @@ def _flag_leak(column: Column, codes: npt.NDArray[np.int64], positive: Bools) ->
         if (is_pure or is_sure) and chance < _MAX_CHANCE:
             return (
                 f"{_value_words(column, int(place))} occurs in {count(int(rows[place]), 'row')}, "
-                f"{percent(precision)} of them positive: it may be a consequence of the label"
+                f"{percent(precision)} of them positive"
             )
     return None
 

@@ -14,6 +14,14 @@ _EARLIER_WORDS = {"last", "previous", "prev", "past", "earlier", "before", "hist
 _REMAINING_WORDS = {"rul", "ttf", "remaining"}
 _UNTIL_WORDS = {"to", "until", "till", "before"}
 _MAX_VALUES = 20
+# Words of faults that readings have too, such as a leak rate.
+_READING_WORDS = {"alarm", "error", "leak", "trip", "damage"}
+# What people write down once they know of the fault.
+_AFTERWARDS = {
+    "cause", "causes", "claim", "confirmed", "diagnosed", "diagnosis", "downtime", "outcome",
+    "reason", "reasons", "repair", "repaired", "replaced", "replacement", "resolution", "resolved",
+    "result", "ticket", "verdict", "workorder",
+}  # fmt: skip
 
 
 def sibling_reason(column: Column, label: str) -> str | None:
@@ -34,6 +42,25 @@ def sibling_reason(column: Column, label: str) -> str | None:
         return None
     word = sorted(shared)[0]
     return f"its name is like that of the label {quoted(label)} ({quoted(word)})"
+
+
+def consequence_reason(name: str, label: str) -> str:
+    """Returns why a name is that of a consequence of the fault, or an empty text.
+
+    For columns that mark the faults almost alone; a name by itself proves little.
+
+    Args:
+        name: Name of the column.
+        label: Name of the label column.
+    """
+    words = set(words_of(name))
+    if words & _EARLIER_WORDS:
+        return ""
+    shared = words & (_FAULT_WORDS - _READING_WORDS | _FAULT_WORDS & set(words_of(label)))
+    if shared:
+        return f"its name is that of a fault ({quoted(sorted(shared)[0])})"
+    afterwards = sorted(words & _AFTERWARDS)
+    return f"its name is that of a consequence ({quoted(afterwards[0])})" if afterwards else ""
 
 
 def _is_time_until_fault(words: list[str]) -> bool:

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import InputError
 from pipeline.components.arrow_example_gen.splitting import groups as grouping
 from pipeline.components.arrow_example_gen.splitting import shares as rules
 from pipeline.components.arrow_example_gen.splitting import splits, time_units
 from pipeline.config import SPLITS, Split
 from pipeline.counting import count
-from pipeline.onboarding.findings.identifiers import Group
+from pipeline.onboarding.decisions import Strategy
+from pipeline.onboarding.findings.groups import Group
 from pipeline.onboarding.findings.row_order import MIN_STEADY_BLOCKS, RowOrder
 from pipeline.onboarding.findings.times import TimeColumn
 from pipeline.onboarding.profile.words import percent, quoted
@@ -32,12 +34,14 @@ class SplitChoice:
     Attributes:
         split: The strategy.
         reason: Why.
+        num_test_positives: Positive rows that `test` will have, about.
         not_possible: Stricter strategies that the data do not allow, with the reason.
         warning: Caveat about metrics under this strategy, or an empty text.
     """
 
     split: Split
     reason: str
+    num_test_positives: int
     not_possible: tuple[str, ...] = ()
     warning: str = ""
 
@@ -49,6 +53,7 @@ def propose_split(
     *,
     scale: float,
     order: RowOrder,
+    wanted: Strategy | None = None,
 ) -> SplitChoice:
     """Returns the strictest strategy whose splits each get enough rows and positives.
 
@@ -58,18 +63,42 @@ def propose_split(
         times: Time columns.
         scale: Rows of the data per sampled row.
         order: The labels of all rows in the order of the data.
+        wanted: The person's strategy; the strictest by default.
+
+    Raises:
+        InputError: The data do not allow the wanted strategy.
     """
     refused: list[str] = []
     shares = choose_shares(int(order.positive.sum()))
-    for why_not, split, reason in _stricter(
+    for trial, split, reason in _stricter(
         positive, groups, times, _Judge(shares=shares, scale=scale)
     ):
-        if why_not is None:
-            return SplitChoice(split=split, reason=reason, not_possible=tuple(refused))
-        refused.append(f"{split.strategy} by {quoted(split.column or '')}: {why_not}")
-    if order.is_ordered:
-        return _by_blocks(order, shares, tuple(refused))
-    return _at_random(shares, tuple(refused))
+        if wanted not in (None, split.strategy):
+            continue
+        if trial.why_not is None:
+            return SplitChoice(
+                split=split,
+                reason=reason,
+                num_test_positives=trial.num_test_positives,
+                not_possible=tuple(refused),
+            )
+        refused.append(f"{split.strategy} by {quoted(split.column or '')}: {trial.why_not}")
+    if wanted in ("group", "time"):
+        _refuse(wanted, refused)
+    if wanted == "blocks" or (wanted is None and order.is_ordered):
+        choice = _by_blocks(order, shares, tuple(refused))
+        if wanted == "blocks" and choice.split.strategy != "blocks":
+            _refuse(wanted, [choice.warning])
+        return choice
+    choice = _at_random(order, shares, tuple(refused))
+    return replace(choice, reason=f"you decided; {choice.reason}") if wanted else choice
+
+
+def _refuse(wanted: Strategy, reasons: Sequence[str]) -> NoReturn:
+    why = "; ".join(reasons) or (
+        f"no column was found by which to split. Name one with --{wanted} COLUMN"
+    )
+    raise InputError(f"--split {wanted} is not possible: {why.rstrip('.')}.")
 
 
 def choose_shares(num_positives: int) -> Shares:
@@ -90,9 +119,12 @@ def _make_split(shares: Shares, **options: Any) -> Split:
     return Split(**options, train=shares[0], eval=shares[1], test=shares[2])
 
 
-def _at_random(shares: Shares, refused: tuple[str, ...], warning: str = "") -> SplitChoice:
+def _at_random(
+    order: RowOrder, shares: Shares, refused: tuple[str, ...], warning: str = ""
+) -> SplitChoice:
     return SplitChoice(
         split=_make_split(shares),
+        num_test_positives=round(shares[2] * int(order.positive.sum())),
         reason="each split gets the same share of positives, to the row",
         not_possible=refused,
         warning=warning,
@@ -103,21 +135,23 @@ def _by_blocks(order: RowOrder, shares: Shares, refused: tuple[str, ...]) -> Spl
     """Splits by the longest blocks that are numerous enough, else by rows with a warning."""
     judge = _Judge(shares=shares, scale=1.0)
     best: tuple[int, int, int] | None = None
+    num_test_positives = 0
     attempt = ""
     for block_rows in order.block_lengths():
         keys = order.block_keys(block_rows, seed=0)
         num_positive, num_blocks = order.num_positive_blocks(keys)
-        why_not = judge.why_no_keys(keys, order.positive)
+        trial = judge.try_keys(keys, order.positive)
         attempt = (
             f"of {count(num_blocks, 'block')} of {count(block_rows, 'row')}, {num_positive:,} with "
-            f"a positive, {why_not}"
+            f"a positive, {trial.why_not}"
         )
-        if why_not is None and (best is None or num_positive > best[0]):
+        if trial.why_not is None and (best is None or num_positive > best[0]):
             best = num_positive, num_blocks, block_rows
+            num_test_positives = trial.num_test_positives
         if best is not None and best[0] >= MIN_STEADY_BLOCKS:
             break
     if best is None:
-        return _at_random(shares, refused, warning=_block_warning(order, attempt))
+        return _at_random(order, shares, refused, warning=_block_warning(order, attempt))
     num_positive, num_blocks, block_rows = best
     few = (
         f"only {count(num_positive, 'block')} contain a positive, so the test metrics rest on one "
@@ -125,12 +159,21 @@ def _by_blocks(order: RowOrder, shares: Shares, refused: tuple[str, ...]) -> Spl
     )
     return SplitChoice(
         split=_make_split(shares, strategy="blocks", block_rows=block_rows),
-        reason=f"{order.finding}: neighbours are similar, and a random split would put near-copies "
-        f"in train and in test. So {count(num_blocks, 'block')} of neighbouring rows are assigned "
-        f"as units, {num_positive:,} of them with a positive; a run is cut only every "
+        num_test_positives=num_test_positives,
+        reason=f"{_why_blocks(order)}. So {count(num_blocks, 'block')} of neighbouring rows are "
+        f"assigned as units, {num_positive:,} of them with a positive; a run is cut only every "
         f"{block_rows} rows",
         not_possible=refused,
         warning=few if num_positive < MIN_STEADY_BLOCKS / 2 else "",
+    )
+
+
+def _why_blocks(order: RowOrder) -> str:
+    if not order.is_ordered:
+        return f"you decided; {order.finding}"
+    return (
+        f"{order.finding}: neighbours are similar, and a random split would put near-copies in "
+        "train and in test"
     )
 
 
@@ -148,18 +191,18 @@ def _stricter(
     groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
     times: Mapping[str, TimeColumn],
     judge: "_Judge",
-) -> Iterator[tuple[str | None, Split, str]]:
-    """Yields the strategies stricter than `stratified`: objection or None, split, reason."""
+) -> Iterator[tuple["_Trial", Split, str]]:
+    """Yields the strategies stricter than `stratified`: trial, split, reason."""
     for group, codes in groups:
         yield (
-            judge.why_no_groups(codes, positive),
+            judge.try_groups(codes, positive),
             _make_split(judge.shares, strategy="group", column=group.name),
             f"{quoted(group.name)} marks rows that belong together: {group.reason}. A random "
             "split would put some of them in train and some in test",
         )
     for name, time in times.items():
         yield (
-            judge.why_no_times(time, positive),
+            judge.try_times(time, positive),
             _make_split(judge.shares, strategy="time", column=name),
             f"{quoted(name)} is {time.how}: the oldest rows train, the newest test, as in "
             "production",
@@ -167,8 +210,21 @@ def _stricter(
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Trial:
+    """What a strategy would give.
+
+    Attributes:
+        why_not: Why it is not possible, or None.
+        num_test_positives: Positive rows that `test` would get, about.
+    """
+
+    why_not: str | None
+    num_test_positives: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Judge:
-    """Tells why a strategy is not possible, or None.
+    """Tries strategies.
 
     Attributes:
         shares: Shares of the splits.
@@ -178,24 +234,26 @@ class _Judge:
     shares: Shares
     scale: float
 
-    def why_no_groups(self, codes: npt.NDArray[np.int64], positive: Bools) -> str | None:
+    def try_groups(self, codes: npt.NDArray[np.int64], positive: Bools) -> _Trial:
         valid = codes >= 0
         keys = hashing.mix(codes[valid].astype(np.uint64) + np.uint64(1))
-        return self.why_no_keys(keys, positive[valid])
+        return self.try_keys(keys, positive[valid])
 
-    def why_no_keys(self, keys: hashing.Hashes, positive: Bools) -> str | None:
+    def try_keys(self, keys: hashing.Hashes, positive: Bools) -> _Trial:
         counts = _count_keys(keys, positive)
         if not counts.counts.sum(axis=0).all():
-            return "one class only"
-        return self._why_not(grouping.plan_groups(counts, self.shares))
+            return _Trial(why_not="one class only")
+        return self._try(grouping.plan_groups(counts, self.shares))
 
-    def why_no_times(self, time: TimeColumn, positive: Bools) -> str | None:
+    def try_times(self, time: TimeColumn, positive: Bools) -> _Trial:
         valid = ~np.isnan(time.seconds)
         if valid.mean() < 0.99:
-            return f"{percent(1 - float(valid.mean()))} of the rows have no time"
+            missing = percent(1 - float(valid.mean()))
+            return _Trial(why_not=f"{missing} of the rows have no time")
         seconds = time.seconds[valid]
         if len(np.unique(seconds)) < _MIN_TIMES:
-            return f"only {count(len(np.unique(seconds)), 'distinct value')}"
+            num_times = count(len(np.unique(seconds)), "distinct value")
+            return _Trial(why_not=f"only {num_times}")
         keys = (seconds - seconds.min()).astype(np.uint64)
         labels = positive[valid]
 
@@ -204,11 +262,15 @@ class _Judge:
             return _count_keys(keys[inside], labels[inside])
 
         units = time_units.refine_units(_count_keys(keys, labels), self.shares, count_in)
-        return self._why_not(time_units.plan_time(units, self.shares))
+        return self._try(time_units.plan_time(units, self.shares))
 
-    def _why_not(self, plan: splits.TablePlan | None) -> str | None:
+    def _try(self, plan: splits.TablePlan | None) -> _Trial:
         if plan is None:
-            return "no cut gives every split examples of both classes"
+            return _Trial(why_not="no cut gives every split examples of both classes")
+        num_positives = round(float(plan.rows[SPLITS.index("test"), 1]) * self.scale)
+        return _Trial(why_not=self._why_not(plan), num_test_positives=num_positives)
+
+    def _why_not(self, plan: splits.TablePlan) -> str | None:
         why = rules.why_too_small((plan.rows * self.scale).astype(np.float64), self.shares)
         if why is not None:
             return why

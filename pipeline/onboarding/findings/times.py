@@ -77,6 +77,31 @@ def find_time(column: Column) -> TimeColumn | None:
     return _from_numbers(column) if column.is_number else None
 
 
+def wanted_time(column: Column) -> TimeColumn:
+    """Returns the points in time of a column that the person names as time.
+
+    Numbers that are no calendar times count from a start of their own.
+
+    Raises:
+        InputError: The column holds neither times nor numbers.
+    """
+    time = find_time(column)
+    if time is not None:
+        return time
+    if not column.is_number or not column.num_sampled:
+        raise InputError(
+            f"--time {column.name}: {quoted(column.name)} has neither times nor numbers that `init`"
+            " can read. Write all of its values in one format, such as 2024-05-31 14:00:00."
+        )
+    unit = _unit_of_clock(column)
+    return TimeColumn(
+        seconds=np.floor(column.sample / times.PER_SECOND[unit]),
+        how="a time from an arbitrary start",
+        is_elapsed=True,
+        form=ColumnFormat(type="time", unit=unit, elapsed=True),
+    )
+
+
 def _from_numbers(column: Column) -> TimeColumn | None:
     numbers = column.sample
     present = numbers[~np.isnan(numbers)]

@@ -5,7 +5,13 @@ import re
 from pipeline.unit_names import UNITS
 
 # Ambiguous as a last word without brackets: `sensor_a`, `axis_m`, `class_t`.
-_ONLY_IN_BRACKETS = {"k", "a", "n", "m", "t", "l", "g", "w", "h", "min", "days", "hours"}
+_ONLY_IN_BRACKETS = {"k", "j", "a", "n", "m", "t", "l", "g", "w", "h", "min", "days", "hours"}
+
+# Last words of names that number or identify rows or things.
+ID_WORDS = {
+    "id", "ids", "uid", "udi", "uuid", "guid", "index", "idx", "serial", "no", "nr", "key",
+    "number", "row", "rowid", "rownum", "unnamed", "identifier",
+}  # fmt: skip
 
 
 def percent(share: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.onboarding.decisions import make_decisions
 from pipeline.onboarding.profile.labels import choose_positive
 from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.proposal import Proposal, propose
@@ -26,7 +27,9 @@ def base() -> dict[str, Any]:
 def propose_for(tmp_path: Path) -> Callable[..., Proposal]:
     """Writes columns to a file and proposes for it as `init` does."""
 
-    def run(columns: dict[str, Any], positive: str | None = None, kind: str = "csv") -> Proposal:
+    def run(
+        columns: dict[str, Any], positive: str | None = None, kind: str = "csv", **flags: Any
+    ) -> Proposal:
         path = tmp_path / f"data.{kind}"
         frame = pd.DataFrame(columns)
         if kind == "csv":
@@ -34,6 +37,7 @@ def propose_for(tmp_path: Path) -> Callable[..., Proposal]:
         else:
             frame.to_parquet(path)
         table = read_table(str(path), "label", ReadOptions())
-        return propose(table, "label", choose_positive("label", table.classes, positive))
+        choice = choose_positive("label", table.classes, positive)
+        return propose(table, "label", choice, make_decisions(**flags))
 
     return run

@@ -46,6 +46,15 @@ def test_a_refusal_of_rich_data_has_no_hint(tmp_path):
     assert hints == []
 
 
+@pytest.mark.parametrize("verdict", ["BLESSED", "REJECTED"])
+def test_every_run_asks_about_a_feature_that_separates_the_classes(tmp_path, verdict):
+    summary = _summary(tmp_path, verdict)
+    summary.facts["DataReport"] = Fact(values={"separating_features": {"c0": 0.0006}})
+    hint = find_hints(_config(tmp_path), summary)[0]
+    assert hint.startswith("`c0` alone separates the classes (ROC-AUC 0.9994).")
+    assert "`--leave-out c0`" in hint
+
+
 def test_a_blessing_without_a_bar_of_the_person_says_so(tmp_path):
     [hint] = find_hints(_config(tmp_path), _summary(tmp_path, "BLESSED"))
     assert hint.startswith("No bar of yours was checked")

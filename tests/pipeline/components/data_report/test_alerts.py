@@ -28,8 +28,8 @@ def train():
     return tfdv.generate_statistics_from_dataframe(frame).datasets[0]
 
 
-def alerts(train, r, features=()):
-    found = find_alerts(train, dict(features), (NAMES, np.array(r)), "faulty")
+def alerts(train, r, features=(), separations=None):
+    found = find_alerts(train, dict(features), (NAMES, np.array(r)), "faulty", separations or {})
     texts = {}
     for alert in found:
         texts.setdefault(alert.column, []).append(alert.text)
@@ -50,6 +50,14 @@ def test_constant_columns_numbers_as_text_and_identifiers_are_found(train):
     # Five makers in a hundred rows are few, and half of the last column is words.
     assert not {"maker"} & set(texts)
     assert "numbers" not in str(texts.get("half"))
+
+
+def test_a_feature_that_separates_the_classes_is_found_with_its_side(train):
+    texts = alerts(train, NO_PAIRS, separations={"a": 0.0006})
+    assert texts["a"] == [
+        "separates the classes almost alone: ROC-AUC 0.9994, low values are positive. If it is "
+        "known only after the fault, leave it out."
+    ]
 
 
 def test_a_feature_with_more_values_than_its_vocabulary_is_found(train):

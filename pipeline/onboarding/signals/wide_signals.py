@@ -38,14 +38,29 @@ class WideColumns:
 
 
 def find_wide_signals(columns: Mapping[str, Column]) -> list[WideColumns]:
-    """Returns the runs of at least 16 consecutively numbered numeric columns with one prefix."""
+    """Returns for each prefix the longest run of consecutively numbered numeric columns.
+
+    It has at least 16. Other numbers of the prefix, such as `T85` beside `T0` to `T23`, are columns
+    of their own.
+    """
     runs = []
     for prefix, numbered in _by_prefix(columns).items():
-        numbers = sorted(numbered)
-        consecutive = numbers[-1] - numbers[0] + 1 == len(numbers)
-        if len(numbers) >= MIN_SAMPLES and consecutive:
+        numbers = _longest_run(sorted(numbered))
+        if len(numbers) >= MIN_SAMPLES:
             runs.append(_judge(prefix, tuple(numbered[n] for n in numbers), columns))
     return runs
+
+
+def _longest_run(numbers: list[int]) -> list[int]:
+    """Returns the longest run of consecutive numbers, the first one of several.
+
+    >>> _longest_run([0, 1, 2, 50, 70, 71])
+    [0, 1, 2]
+    """
+    starts = [place for place, n in enumerate(numbers) if not place or n != numbers[place - 1] + 1]
+    ends = [*starts[1:], len(numbers)]
+    runs = [numbers[start:end] for start, end in zip(starts, ends, strict=True)]
+    return max(runs, key=len)
 
 
 def _by_prefix(columns: Mapping[str, Column]) -> dict[str, dict[int, str]]:

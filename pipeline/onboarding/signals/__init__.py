@@ -1,0 +1,1 @@
+"""Conclusions of `init` about signals: numbered columns, lengths of lists, sampling rates."""

@@ -1,0 +1,180 @@
+"""Each decision of a person: what it changes, what the YAML says, and what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from commands.command_line import main
+from common.errors import InputError
+from models.features import Bucketized, Categorical, Numeric, Signal, Time
+from pipeline.onboarding.yaml_text import yaml_text
+
+ROWS = 1_000
+RNG = np.random.default_rng(2)
+
+
+def _yaml(proposal) -> str:
+    return yaml_text(proposal, name="n", data_path="d.csv", schema_path="n.pbtxt")
+
+
+def test_keep_uses_a_copy_of_the_label_an_identifier_and_a_sibling(base, propose_for):
+    base |= {
+        "flag": base["label"],
+        "ticket_id": RNG.permutation(90_000)[:ROWS],
+        "label_2": RNG.integers(0, 2, ROWS),
+    }
+    assert list(propose_for(base).features) == ["x"]
+    proposal = propose_for(base, keep=["flag", "ticket_id", "label_2"])
+    assert set(proposal.features) == {"x", "flag", "ticket_id", "label_2"}
+    assert "you decided with --keep flag" in proposal.features["flag"][1]
+    assert "`--keep flag`" in _yaml(proposal).split("name:")[0]
+
+
+def test_keep_of_a_useless_column_is_refused_with_the_reason(base, propose_for):
+    with pytest.raises(InputError, match=r"--keep site: .*: the same value in every row"):
+        propose_for(base | {"site": ["Geneva"] * ROWS}, keep=["site"])
+
+
+def test_leave_out_drops_a_column_and_says_whose_decision_it_was(base, propose_for):
+    base["y"] = RNG.normal(size=ROWS)
+    proposal = propose_for(base, leave_out=["y"])
+    assert list(proposal.features) == ["x"]
+    assert "- y: you decided with --leave-out y." in _yaml(proposal)
+
+
+def test_leave_out_drops_a_signal_by_its_name_or_shortens_it_by_a_column(base, propose_for):
+    wide = {f"V{n}": np.sin(n / 5) + 0.1 * RNG.normal(size=ROWS) for n in range(24)}
+    assert list(propose_for(base | wide, leave_out=["V"]).features) == ["x"]
+    proposal = propose_for(base | wide, leave_out=["V2"])
+    assert proposal.features["V"][0] == Signal(num_samples=21)  # V3 to V23
+
+
+def test_group_splits_by_a_column_that_nothing_marks_as_one(base, propose_for):
+    base["ward"] = RNG.integers(0, 60, ROWS)
+    assert propose_for(base).split.split.strategy == "stratified"
+    proposal = propose_for(base, group=["ward"])
+    assert (proposal.split.split.strategy, proposal.split.split.column) == ("group", "ward")
+    assert "you decided with --group" in proposal.split.reason
+    assert "ward" not in proposal.features
+
+
+def test_group_that_no_cut_can_split_is_refused(base, propose_for):
+    base["half"] = np.where(base["label"], 0, RNG.integers(1, 30, ROWS))
+    with pytest.raises(InputError, match="--split group is not possible: group by `half`: no cut"):
+        propose_for(base, group=["half"])
+
+
+def test_time_splits_by_numbers_that_run_from_a_start_of_their_own(base, propose_for):
+    base["pulses"] = RNG.permutation(ROWS) * 7.5
+    proposal = propose_for(base, time=["pulses"])
+    assert (proposal.split.split.strategy, proposal.split.split.column) == ("time", "pulses")
+    assert proposal.formats["pulses"].elapsed
+    with pytest.raises(InputError, match="`maker` has neither times nor numbers"):
+        propose_for(base | {"maker": ["a", "b"] * (ROWS // 2)}, time=["maker"])
+
+
+def test_split_overrules_the_strictest_strategy(base, propose_for):
+    base["machine_id"] = RNG.integers(0, 50, ROWS)
+    assert propose_for(base).split.split.strategy == "group"
+    choice = propose_for(base, split=["stratified"]).split
+    assert choice.split.strategy == "stratified"
+    assert choice.reason.startswith("you decided")
+    assert propose_for(base, split=["blocks"]).split.split.strategy == "blocks"
+
+
+def test_split_without_a_column_to_split_by_names_the_option(base, propose_for):
+    with pytest.raises(InputError, match="Name one with --time COLUMN"):
+        propose_for(base, split=["time"])
+
+
+def test_kind_decides_on_the_feature(base, propose_for):
+    at = pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str)
+    base |= {"mode": RNG.integers(1, 5, ROWS), "level": RNG.normal(size=ROWS), "at": at}
+    proposal = propose_for(base, kind=["mode=numeric", "level=bucketized", "at=time"])
+    kinds = {name: type(feature) for name, (feature, _) in proposal.features.items()}
+    assert kinds == {"x": Numeric, "mode": Numeric, "level": Bucketized, "at": Time}
+    assert proposal.formats["mode"].type == "number"
+    coded = propose_for(base, kind=["mode=categorical"])
+    assert isinstance(coded.features["mode"][0], Categorical)
+    assert coded.formats["mode"].type == "code"
+
+
+def test_kind_that_does_not_fit_the_values_is_refused(base, propose_for):
+    with pytest.raises(InputError, match="--kind x=categorical needs texts or whole numbers"):
+        propose_for(base, kind=["x=categorical"])
+    maker = ["a", "b"] * (ROWS // 2)
+    with pytest.raises(InputError, match="needs numbers, and `maker` has texts"):
+        propose_for(base | {"maker": maker}, kind=["maker=numeric"])
+
+
+def test_a_strong_measurement_is_kept_with_a_question(base, propose_for):
+    # Class means six deviations apart: ROC-AUC Phi(6 / sqrt(2)) = 0.99999.
+    base["strong"] = 6 * base["label"] + RNG.normal(size=ROWS)
+    proposal = propose_for(base)
+    assert "strong" in proposal.features
+    [note] = [note for note in proposal.notes if "strong" in note]
+    assert note.startswith("Is `strong` known before the fault?")
+    assert "`--leave-out strong`" in note
+
+
+def test_the_longest_run_of_numbers_is_the_signal(base, propose_for):
+    names = [*range(24), 85, 70, 50]
+    wide = {f"T{n}": 20 + np.sin(n / 5) + 0.1 * RNG.normal(size=ROWS) for n in names}
+    proposal = propose_for(base | wide)
+    assert proposal.features["T"][0] == Signal(num_samples=24)
+    assert proposal.wide_signals["T"].last == "T23"
+    assert {"T85", "T70", "T50"} <= set(proposal.features)
+
+
+def test_few_positives_in_test_are_a_warning_and_a_proposal(base, propose_for):
+    # A tenth of 100 positives: 10, not below ten, but below fifty.
+    text = _yaml(propose_for(base))
+    assert "INCONCLUSIVE" not in text
+    assert "\n# evaluation:\n#   cross_fit: 5\n" in text
+    base["label"] = (np.arange(ROWS) % 20 == 0).astype(int)  # 50: 5 in test
+    text = " ".join(_yaml(propose_for(base)).replace("#", " ").split())
+    assert "`test` will have about 5 positive rows" in text
+    assert "will often be INCONCLUSIVE" in text
+    many = {name: np.tile(values, 6) for name, values in base.items()}
+    many["label"] = np.arange(6 * ROWS) % 10 == 0  # 600: 60 in test
+    assert "cross_fit" not in _yaml(propose_for(many))
+
+
+@pytest.fixture
+def csv(base, tmp_path, monkeypatch):
+    """A data file in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(base | {"y": RNG.normal(size=ROWS)}).to_csv("d.csv", index=False)
+    return tmp_path
+
+
+def _init(*options: str):
+    return CliRunner().invoke(main, ["init", "d.csv", "--label", "label", *options])
+
+
+def test_a_dry_run_prints_the_files_and_writes_nothing(csv):
+    done = _init("--dry-run", "--leave-out", "y")
+    assert done.exit_code == 0, done.output
+    assert "Would write configs/d.yaml:" in done.output
+    assert "strategy: stratified" in done.output
+    assert "feature {" in done.output
+    assert "Your decisions: `--leave-out y`." in done.output
+    assert done.output.endswith("Dry run: nothing was written.\n")
+    assert [path.name for path in csv.iterdir()] == ["d.csv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep", "yy"], "--keep: d.csv has no column `yy`. Did you mean `y`?"),
+        (["--keep", "y", "--leave-out", "y"], "cannot be a feature (--keep) and be left out"),
+        (["--group", "label"], "--group label: `label` is the label"),
+        (["--positive", "2"], "never has the value `2`"),
+    ],
+)
+def test_a_wrong_decision_ends_with_2_and_writes_nothing(csv, options, message):
+    done = _init(*options)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert [path.name for path in csv.iterdir()] == ["d.csv"]
