@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,11 @@ def propose_for(tmp_path: Path) -> Callable[..., Proposal]:
     """Writes columns to a file and proposes for it as `init` does."""
 
     def run(
-        columns: dict[str, Any], positive: str | None = None, kind: str = "csv", **flags: Any
+        columns: dict[str, Any],
+        positive: str | None = None,
+        kind: str = "csv",
+        kinds: Sequence[str] = (),
+        **flags: Any,
     ) -> Proposal:
         path = tmp_path / f"data.{kind}"
         frame = pd.DataFrame(columns)
@@ -38,6 +42,6 @@ def propose_for(tmp_path: Path) -> Callable[..., Proposal]:
             frame.to_parquet(path)
         table = read_table(str(path), "label", ReadOptions())
         choice = choose_positive("label", table.classes, positive)
-        return propose(table, "label", choice, make_decisions(**flags))
+        return propose(table, "label", choice, make_decisions(kind=kinds, **flags))
 
     return run

@@ -91,21 +91,21 @@ def test_split_without_a_column_to_split_by_names_the_option(base, propose_for):
 def test_kind_decides_on_the_feature(base, propose_for):
     at = pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str)
     base |= {"mode": RNG.integers(1, 5, ROWS), "level": RNG.normal(size=ROWS), "at": at}
-    proposal = propose_for(base, kind=["mode=numeric", "level=bucketized", "at=time"])
+    proposal = propose_for(base, kinds=["mode=numeric", "level=bucketized", "at=time"])
     kinds = {name: type(feature) for name, (feature, _) in proposal.features.items()}
     assert kinds == {"x": Numeric, "mode": Numeric, "level": Bucketized, "at": Time}
     assert proposal.formats["mode"].type == "number"
-    coded = propose_for(base, kind=["mode=categorical"])
+    coded = propose_for(base, kinds=["mode=categorical"])
     assert isinstance(coded.features["mode"][0], Categorical)
     assert coded.formats["mode"].type == "code"
 
 
 def test_kind_that_does_not_fit_the_values_is_refused(base, propose_for):
     with pytest.raises(InputError, match="--kind x=categorical needs texts or whole numbers"):
-        propose_for(base, kind=["x=categorical"])
+        propose_for(base, kinds=["x=categorical"])
     maker = ["a", "b"] * (ROWS // 2)
     with pytest.raises(InputError, match="needs numbers, and `maker` has texts"):
-        propose_for(base | {"maker": maker}, kind=["maker=numeric"])
+        propose_for(base | {"maker": maker}, kinds=["maker=numeric"])
 
 
 def test_a_strong_measurement_is_kept_with_a_question(base, propose_for):

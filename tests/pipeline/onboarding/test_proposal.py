@@ -69,7 +69,7 @@ def test_copies_consequences_and_codes_of_the_label_are_left_out(base, propose_f
         | {
             "verdict": np.where(y, "broken", "fine"),
             "inverse": 1 - y,
-            "severity": y * 10 + RNG.random(ROWS),
+            "repair_hours": y * 10 + RNG.random(ROWS),
             "fault_code": np.where(y, RNG.integers(1, 5, ROWS), 0),
             "repaired_on": np.where(y, "2024-03-01", None),
             "wear_failure": y * (RNG.random(ROWS) < 0.3),
@@ -78,7 +78,9 @@ def test_copies_consequences_and_codes_of_the_label_are_left_out(base, propose_f
     assert list(proposal.features) == ["x"]
     assert "its values determine the label" in proposal.left_out["verdict"]
     assert "ROC-AUC 1.0000 (low values)" in proposal.left_out["inverse"]
-    assert "ROC-AUC 1.0000 (high values)" in proposal.left_out["severity"]
+    assert "its two values repeat the label" in proposal.left_out["inverse"]
+    assert "ROC-AUC 1.0000 (high values)" in proposal.left_out["repair_hours"]
+    assert "use it with `--keep repair_hours`" in proposal.left_out["repair_hours"]
     assert "leaks the label" in proposal.left_out["fault_code"]
     assert "a value exactly where the label is positive" in proposal.left_out["repaired_on"]
     assert "the value `1` occurs in" in proposal.left_out["wear_failure"]
@@ -88,7 +90,8 @@ def test_a_strong_but_honest_measurement_is_no_leak(base, propose_for):
     # Class means two deviations apart: ROC-AUC Phi(2 / sqrt(2)) = 0.92.
     proposal = propose_for(base | {"strong": 2 * base["label"] + RNG.normal(size=ROWS)})
     assert "strong" in proposal.features
-    assert "remove it if it is known only after the label" in proposal.notes[0]
+    assert proposal.notes[0].startswith("Some columns are strong alone (ROC-AUC: `strong` 0.9")
+    assert "`--leave-out COLUMN`" in proposal.notes[0]
 
 
 def test_a_flag_that_is_set_in_a_few_rows_by_chance_is_no_leak(base, propose_for):

@@ -135,7 +135,8 @@ def test_an_honest_measurement_is_never_left_out(distance, falls, digits, num_fa
 
 @settings(deadline=None, max_examples=30)
 @given(
-    errors=st.sampled_from([0.0, 0.002, 0.01]),
+    # With more errors than faults a copy is no better than an honest alarm.
+    errors=st.sampled_from([0.0, 0.002]),
     low=st.floats(-5, 5),
     num_faults=st.integers(50, 200),
     seed=st.integers(0, 10**6),
