@@ -213,6 +213,9 @@ def _run_steps(
     shown.step_started("Start")
     # Otherwise Keras reads a config file in the home folder, which affects training, or writes one.
     os.environ["KERAS_HOME"] = str(place.run_folder)
+    # Otherwise each of Beam's argument parsers, of which there are thousands, looks for files with
+    # translations of its messages; there are none.
+    os.environ["LANGUAGE"] = "C"
     # Before the imports, so that a mistyped path is reported immediately.
     source = find_source(place.config, place.folder)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)

@@ -24,6 +24,7 @@ from tfx.proto.orchestration import pipeline_pb2
 
 from common.errors import InputError, StepFailedError
 from common.guards.stopping import stop_number
+from common.internals.beam import remember_specs
 from pipeline.remote.checks import check_endpoint
 from pipeline.remote.engines import EngineOptions
 from pipeline.running.launching.artifact_checks import ArtifactChecks, DamagedArtifactError
@@ -71,6 +72,7 @@ def run_steps(
         InputError: A step rejected its input.
         StepFailedError: A step failed for another reason.
     """
+    remember_specs()
     deployment = runner_utils.extract_local_deployment_config(compiled)
     store = MetadataStore(connection)
     checks = ArtifactChecks(kept_digests)

@@ -67,3 +67,31 @@ def test_the_version_is_the_one_that_the_names_were_read_in(package, module):
 def test_a_name_that_is_gone_is_noticed(name):
     with pytest.raises((ImportError, AttributeError), match="gone"):
         resolve(name.replace("_Gone", "_gone"))
+
+
+def test_beam_inspects_a_dofn_once_and_knows_its_states(monkeypatch):
+    import apache_beam
+    from apache_beam.coders import StrUtf8Coder
+    from apache_beam.transforms import userstate
+
+    monkeypatch.setattr(userstate, "get_dofn_specs", userstate.get_dofn_specs)  # put back after it
+    inspections = []
+
+    class Counting(apache_beam.DoFn):
+        BAG = userstate.BagStateSpec("bag", StrUtf8Coder())
+
+        def __dir__(self) -> list[str]:
+            inspections.append(self)
+            return list(super().__dir__())
+
+        def process(self, element, bag=apache_beam.DoFn.StateParam(BAG)):  # noqa: B008 - Beam's way
+            bag.add(element)
+
+    beam.remember_specs()
+    beam.remember_specs()
+    dofn = Counting()
+    for _ in range(3):
+        assert userstate.get_dofn_specs(dofn) == ({Counting.BAG}, set())
+    assert len(inspections) == 1
+    assert userstate.is_stateful_dofn(dofn)
+    assert not userstate.is_stateful_dofn(apache_beam.transforms.core.CallableWrapperDoFn(len))
