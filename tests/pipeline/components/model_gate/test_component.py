@@ -113,4 +113,3 @@ def test_a_model_that_is_as_good_as_the_last_is_judged_against_the_anchor_too(tm
     anchor = next(text for text in texts if "of the anchor, since run-1: -0." in text)
     assert "in 3 models" in anchor
     assert (texts[last], texts[anchor]) == ("BLESSED", "INCONCLUSIVE")
-    assert blessing.get_string_custom_property("verdict") == "INCONCLUSIVE"
