@@ -22,6 +22,8 @@ from models.trees.forest import Forest
 ROWS_A_PASS = 2048
 # Trees and columns are padded to multiples of 8, so that bytes of rows form whole int64.
 _BYTES = 8
+# sum over i of 2^(63 - 9 i), as int64
+_GATHER = 0x8040201008040201 - 2**64
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
     columns = tf.gather(tf.concat([bins, missing_left], axis=0), tables.columns)
     columns = tf.minimum(columns, tables.num_thresholds)
     powers = 1 << np.arange(tables.num_thresholds.bit_length(), dtype=np.int32)[:, None, None]
-    digits = _as_words(_packed(tf.bitwise.bitwise_and(columns, powers), 0))
+    digits = _as_words(_packed(tf.bitwise.bitwise_and(columns, powers) > 0))
     at_least = tf.bitwise.invert(tf.zeros_like(digits[:1]))
     for position in range(len(powers)):
         digit = digits[position]
@@ -120,7 +122,7 @@ def _at_least(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
 def _in_sets(tables: _Tables, bins: tf.Tensor) -> tf.Tensor:
     """uint8 bits `[num_sets, n / 8]`: the category is in the set that goes right."""
     places = tables.set_starts + tf.gather(bins, tables.set_features)
-    return _packed(tf.gather(tables.sets, places), False)
+    return _packed(tf.gather(tables.sets, places))
 
 
 def _paths(decisions: tf.Tensor) -> tf.Tensor:
@@ -142,9 +144,15 @@ def _paths(decisions: tf.Tensor) -> tf.Tensor:
     return tf.stack(turns)
 
 
-def _packed(values: tf.Tensor, threshold: int | bool) -> tf.Tensor:
-    """uint8 bits `[..., n / 8]` of `[..., n]`: value > threshold, the first of eight highest."""
-    return tf.raw_ops.CompareAndBitpack(input=values, threshold=threshold)
+def _packed(truths: tf.Tensor) -> tf.Tensor:
+    """uint8 bits `[a, b, n / 8]` of bool `[a, b, n]`, the first of eight highest.
+
+    Eight bytes of 0 and 1 are one int64. Its product with `_GATHER` has byte i as bit 63 - i: no
+    two products of bits meet, so nothing is carried.
+    """
+    flags = tf.cast(truths, tf.uint8)
+    words = tf.bitcast(tf.reshape(flags, [*flags.shape[:-1], -1, _BYTES]), tf.int64)
+    return tf.bitcast(words * _GATHER, tf.uint8)[..., _BYTES - 1]
 
 
 def _as_words(values: tf.Tensor) -> tf.Tensor:
