@@ -115,7 +115,9 @@ class Fuzzer:
 
     def __init__(self, grpc_address: str, rest: tuple[str, int], seed: int) -> None:
         self._rng = random.Random(seed)  # noqa: S311 - no secret
-        self._channel = grpc.insecure_channel(grpc_address)
+        # Repeated values are bounded at 16 MiB, above the 4 MiB that a client takes by default.
+        options = [("grpc.max_receive_message_length", -1)]
+        self._channel = grpc.insecure_channel(grpc_address, options)
         self._rest = rest
         self._protos = proto_seeds()
         self._kinds: dict[str, Callable[[], tuple[str, bool]]] = {
