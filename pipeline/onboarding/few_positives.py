@@ -7,6 +7,7 @@ from pipeline.counting import count
 # Below the first, chance decides over the verdict; below the second, cross-fitting pays.
 _FEW, _ENOUGH = 10, 50
 _NUM_FOLDS = 5
+CROSS_FIT_KEY = "evaluation.cross_fit"
 
 
 def shown_recall(num_positives: int) -> float:
@@ -43,4 +44,5 @@ def cross_fit_words(num_positives: int) -> str:
 
 def cross_fit_yaml() -> list[str]:
     """Returns the lines that turn cross-fitting on."""
-    return ["evaluation:", f"  cross_fit: {_NUM_FOLDS}"]
+    block, key = CROSS_FIT_KEY.split(".")
+    return [f"{block}:", f"  {key}: {_NUM_FOLDS}"]

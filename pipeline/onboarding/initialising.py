@@ -16,7 +16,7 @@ from pipeline.agreement import check_agreement
 from pipeline.config_loading import load_config
 from pipeline.counting import count
 from pipeline.onboarding.decisions import Decisions
-from pipeline.onboarding.few_positives import cross_fit_words, cross_fit_yaml, verdict_warning
+from pipeline.onboarding.few_positives import CROSS_FIT_KEY, cross_fit_words, verdict_warning
 from pipeline.onboarding.profile.labels import choose_positive
 from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.profile.words import percent, quoted
@@ -215,8 +215,10 @@ def _print_few_positives(num_positives: int) -> None:
     if verdict_warning(num_positives):
         click.echo(f"Warning: {verdict_warning(num_positives)}")
     if cross_fit_words(num_positives):
-        setting = " ".join(line.strip() for line in cross_fit_yaml())
-        click.echo(f"Proposal: {cross_fit_words(num_positives)} To do so, uncomment `{setting}`.")
+        click.echo(
+            f"Proposal: {cross_fit_words(num_positives)} To do so, uncomment {CROSS_FIT_KEY} in the "
+            "config."
+        )
 
 
 def _print_texts(report: InitReport) -> None:

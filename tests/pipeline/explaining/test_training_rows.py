@@ -5,7 +5,13 @@ import pytest
 
 from models.features import Bucketized, HeavyTailed, Numeric, Signal
 from models.model_spec import ModelSpec
-from pipeline.explaining.training_rows import TrainingRows, nearest_rows, sample_rows
+from pipeline.explaining.training_rows import (
+    Neighbour,
+    TrainingRows,
+    dated,
+    nearest_rows,
+    sample_rows,
+)
 from tests.example_files import write_split
 from tests.models.tiny_transform import ROWS, SPEC, to_example, write_transform
 
@@ -107,3 +113,9 @@ def test_of_a_large_split_a_random_part_is_kept_and_the_seed_decides(tmp_path):
     assert 430 < np.mean(rows.numbers) < 570
     assert rows == sample_rows(files, 200, seed=1)
     assert rows != sample_rows(files, 200, seed=2)
+
+
+def test_seconds_since_1970_are_shown_as_dates():
+    row = Neighbour(row=1, label=0, distance=0.1, names={"at": "1705400000", "serial": "17054"})
+    # 1,705,400,000 s are 19,738 days (2024-01-16) and 36,800 s (10:13:20).
+    assert dated([row], {"at"})[0].names == {"at": "2024-01-16 10:13:20", "serial": "17054"}

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,3 +47,12 @@ def test_a_key_in_a_comment_keeps_its_case(base, propose_for):
 )
 def test_a_whole_positive_value_is_a_number_and_any_other_a_text(positive, expected):
     assert positive_scalar(positive) == expected
+
+
+def test_a_time_that_is_no_feature_is_declared_so_that_pages_show_its_dates(base, propose_for):
+    rows = len(base["label"])
+    base["at"] = pd.date_range("2024-01-01", periods=rows, freq="s")  # 17 minutes: no daily cycle
+    proposal = propose_for(base, kind="parquet", split=["stratified"])
+    assert "at" not in proposal.features
+    text = yaml_text(proposal, name="n", data_path="d.parquet", schema_path="n.pbtxt")
+    assert "\n    at: {type: time}\n" in text
