@@ -216,8 +216,8 @@ def _print_few_positives(num_positives: int) -> None:
         click.echo(f"Warning: {verdict_warning(num_positives)}")
     if cross_fit_words(num_positives):
         click.echo(
-            f"Proposal: {cross_fit_words(num_positives)} To do so, uncomment {CROSS_FIT_KEY} in the "
-            "config."
+            f"Proposal: {cross_fit_words(num_positives)} To do so, uncomment {CROSS_FIT_KEY} "
+            "in the config."
         )
 
 
