@@ -95,7 +95,8 @@ def measure(config_path: Path, output: Path) -> dict[str, Any]:
     compiled = compile_pipeline(create_pipeline(config, source, folder, connection), "measured")
     steps: dict[str, dict[str, float]] = {"imports and start": meter.read()}
     rows = 0
-    for step in run_steps(compiled, connection, on_start=lambda _: None):
+    # One step at a time: the meter cannot tell two apart.
+    for step in run_steps(compiled, connection, on_start=lambda _: None, beside=()):
         steps[step.name] = meter.read()
         for artifact in step.outputs.get("examples", []):
             rows = artifact.custom_properties["num_rows"].int_value

@@ -6,7 +6,7 @@ ran or was cached, and why, uses its own run id, and runs some steps beside the 
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,7 @@ def run_steps(
     *,
     on_start: StartCallback,
     kept_digests: Path | None = None,
+    beside: Collection[str] = BESIDE,
 ) -> Iterator[StepResult]:
     """Runs every node and yields the results in order, as soon as they are there.
 
@@ -67,6 +68,7 @@ def run_steps(
         connection: Connection to ML Metadata.
         on_start: Called with a step's name when it starts.
         kept_digests: File in which digests of unchanged files are kept between runs.
+        beside: Steps that run beside the next ones.
 
     Raises:
         InputError: A step rejected its input.
@@ -88,7 +90,7 @@ def run_steps(
             yield from _ended(place, store, launches)
             on_start(name)
             launches.append(Launch(name, partial(_launch_patiently, place, node)))
-            if name in BESIDE:
+            if name in beside:
                 launches[-1].run_beside()
             else:
                 launches[-1].run()
