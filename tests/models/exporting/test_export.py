@@ -11,6 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT, export_model, load_in_session
+from models.exporting.scorers import NetworkScorer
 from models.exporting.warmup import WARMUP_FILE
 from models.features import Numeric, Signal
 from models.inputs.stacks import MISSING_INT
@@ -18,8 +19,9 @@ from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import PlattScaling
 from models.probabilities.probability import ProbabilityMap
+from models.training.data import make_transform, read_split
 from models.training.network import build_network
-from models.training.trainer import make_transform, read_split, run_fn
+from models.training.trainer import run_fn
 from tests.models.tiny_transform import NAN, ROWS, SPEC, to_example, write_examples
 
 # TensorFlow's variables lack NumPy 2's `copy` argument; the TensorBoard callback meets it.
@@ -52,7 +54,8 @@ def exported(transform_folder, tmp_path_factory):
     logits = network.predict_on_batch(inputs).astype(np.float64)
     probabilities = PLATT.probabilities(logits)
     threshold = float(np.median(probabilities))
-    export_model(network, graph, folder / "model", probability=PROBABILITY, threshold=threshold)
+    scorer = NetworkScorer(network, graph.index_space)
+    export_model(scorer, graph, folder / "model", probability=PROBABILITY, threshold=threshold)
     return folder / "model", probabilities, threshold
 
 
@@ -141,7 +144,8 @@ def test_one_branch_alone_is_served(transform_folder, tmp_path, kind):
     spec = ModelSpec(label="faulty", features=features, train=SPEC.train)
     graph = TransformGraph(transform_folder, spec)
     network = build_network(graph.index_space, spec.train)
-    export_model(network, graph, tmp_path / "model", probability=PROBABILITY, threshold=0.5)
+    scorer = NetworkScorer(network, graph.index_space)
+    export_model(scorer, graph, tmp_path / "model", probability=PROBABILITY, threshold=0.5)
     ask = load_in_session(tmp_path / "model", SERVING_DEFAULT)
     asked = {n: SERVED_COLUMNS[n] for n in graph.raw_spec}
     assert ask(asked)["probability"].shape == (4, 1)

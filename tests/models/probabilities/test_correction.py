@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from models.probabilities.correction import LogitCorrection, unfocus
 from models.probabilities.sampling import Kept, SamplingRecord, sampling_shift
 from models.train_options import TrainOptions
-from models.training.trainer import make_correction
+from models.training.data import make_correction
 
 
 def _focal_risk(logit: float, probability: float, gamma: float) -> float:

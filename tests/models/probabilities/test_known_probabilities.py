@@ -17,8 +17,7 @@ from benchmarks.probability_figures import measure
 from models.exporting.export import SERVING_DEFAULT, load_in_session
 from models.features import Categorical, Numeric
 from models.model_spec import ModelSpec
-from models.probabilities.correction import LogitCorrection
-from models.probabilities.sampling import SamplingRecord
+from models.probabilities.sampling import SamplingRecord, SamplingShift
 from models.train_options import TrainOptions
 from models.training import trainer as training
 from models.training.trainer import run_fn
@@ -179,7 +178,7 @@ def test_a_model_whose_correction_is_not_that_of_the_record_is_not_exported(
 ):
     recorded = _sample(data, tmp_path, by=None, rates={None: 0.1})
     # A training that forgets the sampling.
-    monkeypatch.setattr(training, "make_correction", lambda *_: LogitCorrection())
+    monkeypatch.setattr(training, "sampling_shift", lambda _: SamplingShift())
     quick = dataclasses.replace(SPEC, train=dataclasses.replace(TRAIN, epochs=1))
     with pytest.raises(ValueError, match=r"adds \+0.000000 .* requires -2\.\d+"):
         _serve(data, tmp_path / "train", tmp_path, quick, recorded)

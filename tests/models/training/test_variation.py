@@ -9,14 +9,9 @@ import pytest
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.train_options import Augmentation
-from models.training.trainer import (
-    Dataset,
-    make_transform,
-    read_split,
-    read_train,
-    reproducible,
-    train_network,
-)
+from models.training.data import Dataset, make_transform, read_split, read_train
+from models.training.network_fit import train_network
+from models.training.trainer import reproducible
 from models.training.variation import VariedBatches, make_variation
 from tests.models.tiny_transform import SPEC, write_examples
 

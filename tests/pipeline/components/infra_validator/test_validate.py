@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from models.exporting.export import SERVE_EXAMPLES, export_model, load_in_session
+from models.exporting.scorers import NetworkScorer
 from models.exporting.warmup import write_warmup
 from models.inputs.transform_graph import TransformGraph
 from models.probabilities.calibration import PlattScaling
@@ -34,7 +35,8 @@ def exported(tmp_path_factory):
     graph = TransformGraph(folder / "transform", SPEC)
     network = build_network(graph.index_space, SPEC.train)
     probability = ProbabilityMap(calibration=PlattScaling(slope=0.7, intercept=-0.4))
-    export_model(network, graph, folder / "model", probability=probability, threshold=0.5)
+    scorer = NetworkScorer(network, graph.index_space)
+    export_model(scorer, graph, folder / "model", probability=probability, threshold=0.5)
     write_warmup(folder / "model", [to_example(row) for row in ROWS])
     return folder / "model"
 
