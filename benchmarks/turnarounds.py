@@ -8,6 +8,7 @@ Times are those of whole commands, and of the verdict's line; the ratios are wit
 
 import argparse
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -47,6 +48,11 @@ def copy_sources(folder: Path) -> None:
         shutil.copy2(PROJECT / name, folder / name)
 
 
+def _environment() -> dict[str, str]:
+    """Returns the environment in which Python keeps byte code, as it does by default."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(project: Path, config: str, output: Path) -> Times:
     """Runs the command of a copy of the project in a process of its own.
 
@@ -58,6 +64,7 @@ def run(project: Path, config: str, output: Path) -> Times:
     with subprocess.Popen(
         [*command, "--output", str(output)],
         cwd=project,
+        env=_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
