@@ -3,12 +3,14 @@
     python -m benchmarks.turnarounds --config configs/taxi.yaml --rounds 3
 
 Each round begins with an empty output folder and a copy of the project, whose sources are edited.
-Times are those of whole commands, and of the verdict's line; the ratios are within a round.
+Times are those of whole commands, and of the verdict's line; the ratios are within a round. CPU
+seconds depend less on what else the machine does.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -29,15 +31,17 @@ _DONE = {0, 3}
 
 @dataclass(frozen=True)
 class Times:
-    """Wall seconds of one command.
+    """Seconds of one command.
 
     Attributes:
         whole_s: To its end.
         verdict_s: To the line of ModelGate.
+        cpu_s: CPU seconds of the command and its children.
     """
 
     whole_s: float
     verdict_s: float
+    cpu_s: float
 
 
 def copy_sources(folder: Path) -> None:
@@ -60,7 +64,7 @@ def run(project: Path, config: str, output: Path) -> Times:
         RuntimeError: The command failed.
     """
     command = [sys.executable, "-u", "faultline.py", "run", "--config", config]
-    started, verdict_s, lines = time.monotonic(), 0.0, []
+    started, cpu_s, verdict_s, lines = time.monotonic(), _children_cpu_s(), 0.0, []
     with subprocess.Popen(
         [*command, "--output", str(output)],
         cwd=project,
@@ -75,7 +79,12 @@ def run(project: Path, config: str, output: Path) -> Times:
                 verdict_s = time.monotonic() - started
     if process.returncode not in _DONE:
         raise RuntimeError(f"the run failed with {process.returncode}:\n{''.join(lines[-20:])}")
-    return Times(time.monotonic() - started, verdict_s)
+    return Times(time.monotonic() - started, verdict_s, _children_cpu_s() - cpu_s)
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure(config: str) -> dict[str, float]:
@@ -93,9 +102,14 @@ def measure(config: str) -> dict[str, float]:
         "again_s": again.whole_s,
         "edited_s": edited.whole_s,
         "edited_verdict_s": edited.verdict_s,
+        "first_cpu_s": first.cpu_s,
+        "again_cpu_s": again.cpu_s,
+        "edited_cpu_s": edited.cpu_s,
         "again_of_first": again.whole_s / first.whole_s,
         "edited_of_first": edited.whole_s / first.whole_s,
         "edited_verdict_of_first": edited.verdict_s / first.whole_s,
+        "again_of_first_cpu": again.cpu_s / first.cpu_s,
+        "edited_of_first_cpu": edited.cpu_s / first.cpu_s,
     }
 
 
