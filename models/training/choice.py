@@ -104,14 +104,12 @@ def choose_model(train: Dataset, trees: TreeData, graph: TransformGraph, spec: M
     options, scores = best_trees(trees, folds, spec)
     chosen = ChosenTrees(options=options, rounds=scores.rounds)
     if any(column.monotone for column in trees.columns):
-        return _only_trees(scores, trees.labels, chosen)
+        return only_trees(scores.logits, trees.labels, chosen)
     logits = {
         "trees": make_correction(train.labels, spec.train, part="trees").apply(scores.logits),
         "network": _network_scores(train, folds, graph, spec, scores.logits),
     }
-    comparison = _Comparison.of(logits, train.labels, _clusters(train.keys, spec))
-    kind: ChosenKind = "blend" if spec.train.model == "blend" else comparison.simplest()
-    return comparison.choice(kind, chosen)
+    return Comparison.of(logits, train.labels, clusters(train.keys, spec)).choose(spec, chosen)
 
 
 def _too_few(train: Dataset) -> str:
@@ -167,18 +165,19 @@ def _network_scores(
         logits[fold.held_out] = make_correction(own.labels, spec.train).apply(raw)
         if spec.train.model == "auto" and number == 1 and len(tried) > 1:
             pair = {"trees": trees, "network": logits}
-            first = _Comparison.of(pair, train.labels, _clusters(train.keys, spec))
+            first = Comparison.of(pair, train.labels, clusters(train.keys, spec))
             if first.simplest() == "trees":
                 break
     return logits
 
 
-def _clusters(keys: Ints, spec: ModelSpec) -> Ints | None:
+def clusters(keys: Ints, spec: ModelSpec) -> Ints | None:
+    """Returns the keys of dependent examples, int64 `[n]`, or None if all are independent."""
     return keys if spec.folds.strategy in {"group", "blocks"} else None
 
 
 @dataclass(frozen=True, eq=False)
-class _Comparison:
+class Comparison:
     """Log losses of examples by model, on those that every model has predicted."""
 
     losses: Mapping[str, Floats]
@@ -188,7 +187,8 @@ class _Comparison:
     @classmethod
     def of(
         cls, logits: Mapping[str, Floats], labels: NDArray[np.float32], clusters: Ints | None
-    ) -> "_Comparison":
+    ) -> "Comparison":
+        """Returns the comparison of corrected logits out of fold, NaN where there are none."""
         known = np.isfinite(logits["network"]) & np.isfinite(logits["trees"])
         own = {name: values[known] for name, values in logits.items()}
         truth = labels[known].astype(np.float64)
@@ -205,8 +205,11 @@ class _Comparison:
         lowest = min(means.values())
         return next(name for name in _SIMPLEST if means[name] - lowest <= errors[name])
 
-    def choice(self, kind: ChosenKind, trees: ChosenTrees) -> Choice:
+    def choose(self, spec: ModelSpec, trees: ChosenTrees) -> Choice:
+        """Returns the simplest model, or the blend if the options ask for it."""
+        kind: ChosenKind = "blend" if spec.train.model == "blend" else self.simplest()
         means, errors = self._means(), self._errors()
+        num_examples = self.losses["trees"].size
         listed = ", ".join(f"{name} {means[name]:.4f}" for name in _SIMPLEST)
         return Choice(
             kind=kind,
@@ -214,8 +217,8 @@ class _Comparison:
             trees=trees,
             log_loss=means,
             standard_error=errors,
-            num_examples=self.losses["trees"].size,
-            reason=f"log loss out of fold: {listed}",
+            num_examples=num_examples,
+            reason=f"log loss out of fold on {num_examples:,} examples: {listed}",
         )
 
     def _means(self) -> dict[str, float]:
@@ -230,9 +233,10 @@ class _Comparison:
         }
 
 
-def _only_trees(scores: TreeScores, labels: NDArray[np.float32], trees: ChosenTrees) -> Choice:
-    known = np.isfinite(scores.logits)
-    losses = _log_losses(scores.logits[known], labels[known].astype(np.float64))
+def only_trees(logits: Floats, labels: NDArray[np.float32], trees: ChosenTrees) -> Choice:
+    """Returns the choice of the trees, which alone can be monotone."""
+    known = np.isfinite(logits)
+    losses = _log_losses(logits[known], labels[known].astype(np.float64))
     return Choice(
         kind="trees",
         network_weight=0.0,

@@ -140,11 +140,15 @@ def _allowed(share: float, default: float) -> float:
 
 
 def propose_training(num_rows: int) -> tuple[TrainOptions, str]:
-    """Returns options for one to two minutes of training on two cores, and their reason."""
+    """Returns options for one to two minutes of training on two cores, and their reason.
+
+    Which model suits the data is chosen while training.
+    """
     batch_size, epochs, patience = next(
         options for at_least, *options in _TRAINING if num_rows >= at_least
     )
     options = TrainOptions(
+        model="auto",
         batch_size=batch_size,
         epochs=epochs,
         patience=patience,

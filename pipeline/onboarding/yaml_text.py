@@ -314,6 +314,7 @@ def _train(options: TrainOptions, reason: str) -> Iterable[str]:
     default = TrainOptions()
     yield from _comment(f"Chosen {reason}; early stopping usually ends sooner.")
     yield "train:"
+    yield f"  model: {options.model}   # network, trees, or a blend: the best out of fold"
     for name in ("epochs", "batch_size", "patience", "learning_rate"):
         value = getattr(options, name)
         if name in ("epochs", "batch_size") or value != getattr(default, name):
