@@ -63,7 +63,8 @@ def judge(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> Ver
 
     A bar is cleared if the whole interval clears it, and failed if the whole interval fails it. At
     95 %, a model just below a bar is blessed in at most 2.5 % of all test splits, whatever the
-    number of bars, because it must clear each one; benchmarks/statistics.md has the measured shares.
+    number of bars, because it must clear each one. The measured shares are in
+    benchmarks/statistics.md.
 
     Args:
         measured: Its metrics.
