@@ -16,9 +16,9 @@ from typing import Any
 
 import click
 
-from benchmarks.against_boosting.one_split import MODELS
 from benchmarks.against_boosting.report import report
 from benchmarks.against_boosting.tables import (
+    MODELS,
     NAMES,
     PROJECT,
     SHARED_DATA,

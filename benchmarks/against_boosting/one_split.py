@@ -13,20 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast
 
 from sklearn.metrics import average_precision_score
 
 from benchmarks.against_boosting.boosting import fit_boosting, with_categories
 from benchmarks.against_boosting.splits import Floats, Labels, Prepared, prepare
+from benchmarks.against_boosting.tables import BOOSTING
 from models.folds import deal_folds
 from models.train_options import Kind
 from models.training.choice import NUM_FOLDS
 from models.training.fitting import train_model
 from models.training.trainer import reproducible
-
-BOOSTING = "boosting"
-MODELS = (*get_args(Kind), BOOSTING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class Job:
         seed: Seed of the split and of the models.
         folder: Folder for output.
         results: File that gets a line for each model.
-        models: Some of `MODELS`.
+        models: The models, some of `tables.MODELS`.
         max_epochs: Largest number of epochs of the network; None: that of the config.
         candidates: Options that boosting is tuned over.
     """
@@ -72,7 +70,7 @@ def measure(prepared: Prepared, model: str, job: Job) -> dict[str, Any]:
     if model == BOOSTING:
         train, score = _boosting(prepared, job)
     else:
-        train, score = _faultline(prepared, model, job)  # type: ignore[arg-type]
+        train, score = _faultline(prepared, cast(Kind, model), job)
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak starts anew
     wall, cpu = time.perf_counter(), time.process_time()

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmarks.against_boosting.one_split import BOOSTING, MODELS
+from benchmarks.against_boosting.tables import BOOSTING, MODELS
 
 _CONFIDENCE = 0.95
 

@@ -7,10 +7,15 @@ import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from models.train_options import Kind
+
+BOOSTING = "boosting"
+MODELS = (*get_args(Kind), BOOSTING)
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 
