@@ -57,11 +57,13 @@ class Fitted:
     Attributes:
         scores: `[n]`, higher for a fault.
         labels: 0 or 1, `[n]`.
+        num_train: Rows of the train split.
         facts: What was chosen.
     """
 
     scores: Floats
     labels: Labels
+    num_train: int
     facts: dict[str, Any]
 
 
@@ -80,6 +82,7 @@ def measure(prepared: Prepared, model: str, job: Job) -> dict[str, Any]:
     fitted = score(trained)
     return {
         "pr_auc": float(average_precision_score(fitted.labels, fitted.scores)),
+        "train_rows": fitted.num_train,
         "test_rows": fitted.labels.size,
         "test_faults": int(fitted.labels.sum()),
         "cpu_s": cpu,
@@ -105,7 +108,8 @@ def _faultline(
     def score(trained: Any) -> Fitted:
         logits, labels = prepared.test_logits(data.graph, trained.scorer)
         facts = {key: trained.facts[key] for key in ("rounds", "choice") if key in trained.facts}
-        return Fitted(logits, labels, facts | {"chosen": trained.facts["model"]})
+        facts["chosen"] = trained.facts["model"]
+        return Fitted(logits, labels, data.train.labels.size, facts)
 
     return train, score
 
@@ -126,6 +130,7 @@ def _boosting(prepared: Prepared, job: Job) -> tuple[Callable[[], Any], Callable
         return Fitted(
             scores,
             prepared.labels("test"),
+            labels.size,
             {"chosen": trained.best_params_, "fit_s": trained.refit_time_},
         )
 

@@ -12,20 +12,26 @@ from benchmarks.against_boosting.tables import BOOSTING, MODELS
 _CONFIDENCE = 0.95
 
 
-def paired_interval(differences: Sequence[float]) -> tuple[float, float, float]:
-    """Returns the mean of paired differences and its 95 % interval by Student's t.
+def paired_interval(differences: Sequence[float], test_share: float) -> tuple[float, float, float]:
+    """Returns the mean of paired differences over random splits, and its 95 % interval.
 
-    The interval is infinite for one pair. It takes the splits as independent, although they share
-    rows: it is a measure of the spread over splits, too narrow for fresh data.
+    The splits share rows, so that their differences are dependent: the variance of the mean is
+    (1 / J + test_share) s^2 for J splits whose differences have the variance s^2, and the interval
+    is Student's with J - 1 degrees of freedom; infinite for one split.
+
+    Args:
+        differences: A difference for each split.
+        test_share: Rows of test by rows of train.
 
     References:
-        Nadeau & Bengio (2003), Inference for the generalization error, for the dependence.
+        Nadeau & Bengio (2003), Inference for the generalization error, Machine Learning 52,
+        section 3.
     """
     values = np.asarray(differences, np.float64)
     mean = float(values.mean())
     if values.size < 2:
         return mean, -np.inf, np.inf
-    error = float(values.std(ddof=1)) / np.sqrt(values.size)
+    error = float(np.sqrt(1 / values.size + test_share) * values.std(ddof=1))
     reach = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, values.size - 1)) * error
     return mean, mean - reach, mean + reach
 
@@ -62,10 +68,12 @@ def _differences(frame: pd.DataFrame) -> str:
     rows = []
     for name in wide.index.unique("table"):
         own = wide.loc[name]
+        sizes = frame[frame["table"] == name]
+        test_share = float((sizes["test_rows"] / sizes["train_rows"]).mean())
         cells = []
         for model in models:
             pairs = (own[model] - own[BOOSTING]).dropna()
-            cells.append(_cell(*paired_interval(list(pairs))) if len(pairs) else "")
+            cells.append(_cell(*paired_interval(list(pairs), test_share)) if len(pairs) else "")
         rows.append([str(name), *cells])
     return _markdown(["PR-AUC less that of boosting", *models], rows)
 
@@ -88,7 +96,7 @@ def _means(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _cell(mean: float, low: float, high: float) -> str:
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" if np.isfinite(low) else f"{mean:+.3f}"
 
 
 def _number(value: float | None, digits: int) -> str:
