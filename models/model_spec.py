@@ -42,6 +42,8 @@ class ModelSpec(JsonValue):
         seed: Seed of every random number, in [0, 2**31).
         folds: How examples are dealt to folds.
         group: Column whose equal values are not independent examples, or None.
+        cross_fit: Number of folds of train and eval that are cross-fitted; None: train on train,
+            and calibrate on eval.
     """
 
     label: str
@@ -52,3 +54,4 @@ class ModelSpec(JsonValue):
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     group: str | None = None
     folds: FoldRule = FoldRule()
+    cross_fit: Annotated[int, Field(ge=3, le=10)] | None = None

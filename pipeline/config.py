@@ -283,10 +283,13 @@ class Evaluation:
         slices: Each entry is a list of columns; each combination of their values is reported. An
             entry of the list may also be one value, a range, or a recording trouble.
         confidence: Two-sided confidence of every interval and of the gate, in [0.5, 1).
+        cross_fit: Number of folds for cross-fitting, from 3 to 10, for few faults: every example of
+            train and eval is predicted by a model that did not see it. By default there is none.
     """
 
     slices: tuple[Annotated[tuple[SliceEntry, ...], Field(min_length=1)], ...] = ()
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    cross_fit: Annotated[int, Field(ge=3, le=10)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -487,6 +490,7 @@ class Config:
                 "train.hard_negatives distorts the probabilities, which only a calibration can "
                 "correct; set `calibration` to `platt`, or remove hard_negatives"
             )
+        _check_cross_fit(self)
         _check_gate(self)
         _check_troubles(self)
         if self.name.endswith(SHADOW_SUFFIX):
@@ -517,6 +521,7 @@ class Config:
             seed=self.seed,
             group=group_column(self.split.strategy, self.split.column),
             folds=self.fold_rule,
+            cross_fit=self.evaluation.cross_fit,
         )
 
     @property
@@ -550,6 +555,23 @@ class Config:
     def schema_path(self) -> Path | None:
         """The curated schema's path, or None."""
         return None if self.schema is None else tidy_path(self.folder / self.schema)
+
+
+def _check_cross_fit(config: Config) -> None:
+    if config.evaluation.cross_fit is None:
+        return
+    if config.sampling is not None:
+        raise ValueError(
+            "evaluation.cross_fit predicts every example of train and eval, but `sampling` omits "
+            "negatives of train, so that the predictions would not have the natural prevalence. "
+            "Remove `cross_fit` or `sampling`: with so many negatives, folds cost too much"
+        )
+    stopping = config.train.trees.stopping
+    if config.train.model != "network" and stopping != "out_of_fold":
+        raise ValueError(
+            "evaluation.cross_fit chooses the number of trees on its folds, but "
+            f"train.trees.stopping is `{stopping}`. Remove `stopping`, or `cross_fit`"
+        )
 
 
 def _check_gate(config: Config) -> None:

@@ -217,7 +217,8 @@ def _tuner(
 ) -> Tuner | None:
     if config.tuning is None:
         return None
-    spec = config.model_spec
+    # A trial trains once on train and is judged on eval.
+    spec = replace(config.model_spec, cross_fit=None)
     settings = {"tuning": config.tuning.to_json(), "code_digest": step_code("Tuner")}
     if config.tuning.objective == "expected_cost" and config.cost is not None:
         settings["cost"] = config.cost.to_json()

@@ -20,6 +20,8 @@ SERVING_DEFAULT, SERVE_EXAMPLES = "serving_default", "serve_examples"
 MODEL_INFO_FILE = "assets.extra/model_info.json"
 # In the model run: the Trainer's own answers on the eval split, to compare a server with.
 EVAL_PREDICTIONS_FILE = "eval_predictions.parquet"
+# In the model run, with cross-fitting: predictions of train and eval out of fold.
+OUT_OF_FOLD_FILE = "out_of_fold.parquet"
 
 
 class ServedModel(tf.Module):  # type: ignore[misc]

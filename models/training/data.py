@@ -193,21 +193,30 @@ def read_train(
     return replace(train, variation=make_variation(files_of(patterns), graph, spec))
 
 
-def emphasised(train: Dataset, fn_args: Any, options: TrainOptions) -> Dataset:
-    """Returns the train split, with more weight on hard negatives if the options say so."""
+def emphasised(
+    train: Dataset, patterns: Sequence[str], base_model: str | None, options: TrainOptions
+) -> Dataset:
+    """Returns the examples, with more weight on hard negatives if the options say so.
+
+    Args:
+        train: The examples that are trained on.
+        patterns: File patterns of gzip TFRecords with them.
+        base_model: Folder of the last blessed model, if there is one.
+        options: The options of hard negatives.
+    """
     if options.hard_negatives is None:
         return train
-    if not fn_args.base_model:
+    if not base_model:
         _progress.info("no model is blessed yet: this one is trained without hard negatives")
         return train
-    scores = score_examples(Path(fn_args.base_model), files_of(fn_args.train_files))
+    scores = score_examples(Path(base_model), files_of(patterns))
     weights = emphasis(scores, train.labels, options.hard_negatives)
     return replace(train, weights=weights)
 
 
 def files_of(patterns: Sequence[str]) -> list[str]:
-    """Returns the files of patterns, sorted."""
-    return sorted(file for pattern in patterns for file in glob.glob(pattern))  # noqa: PTH207
+    """Returns the files of patterns, sorted within each pattern."""
+    return [file for pattern in patterns for file in sorted(glob.glob(pattern))]  # noqa: PTH207
 
 
 def first_records(patterns: Sequence[str], count: int) -> list[bytes]:

@@ -28,7 +28,7 @@ from models.training.data import (
     make_correction,
 )
 from models.training.network import build_network
-from models.training.network_fit import network_logits, train_network
+from models.training.network_fit import fit_epochs, network_logits, train_network
 from models.trees.fitting import TreeData, grow, margins, out_of_fold
 from models.trees.forest import Forest
 from models.trees.inputs import TreeInputs
@@ -94,17 +94,31 @@ def train_model(data: ModelData, log_dir: Path) -> Trained:
     if kind == "trees":
         return train_trees_part(data, log_dir)
     choice = choose_model(data.train, tree_data(data, data.train), data.graph, data.spec)
-    return _with_facts(_train_chosen(data, choice, log_dir), choice)
+    return train_chosen(data, choice, log_dir)
 
 
-def _train_chosen(data: ModelData, choice: Choice, log_dir: Path) -> Trained:
+def train_chosen(
+    data: ModelData, choice: Choice, log_dir: Path, epochs: int | None = None
+) -> Trained:
+    """Trains the chosen model.
+
+    Args:
+        data: The examples.
+        choice: The model, and the number of trees.
+        log_dir: Folder for TensorBoard.
+        epochs: Epochs of the network; by default it stops early on the eval split.
+    """
+    return _with_facts(_train_chosen(data, choice, log_dir, epochs), choice)
+
+
+def _train_chosen(data: ModelData, choice: Choice, log_dir: Path, epochs: int | None) -> Trained:
     trees = choice.trees
     if choice.kind == "network":
-        return train_network_part(data, log_dir)
+        return train_network_part(data, log_dir, epochs)
     grown = train_trees_part(data, log_dir, trees.options, trees.rounds)
     if choice.kind == "trees":
         return grown
-    network = train_network_part(data, log_dir)
+    network = train_network_part(data, log_dir, epochs)
     weights = {"network": choice.network_weight, "trees": 1 - choice.network_weight}
     parts = {"network": network, "trees": grown}
     logits = sum(
@@ -126,18 +140,41 @@ def _with_facts(trained: Trained, choice: Choice) -> Trained:
     return replace(trained, facts={**trained.facts, "choice": choice.to_json()})
 
 
-def train_network_part(data: ModelData, log_dir: Path) -> Trained:
-    """Trains the network, with early stopping on the eval split."""
+def train_network_part(data: ModelData, log_dir: Path, epochs: int | None = None) -> Trained:
+    """Trains the network.
+
+    Args:
+        data: The examples.
+        log_dir: Folder for TensorBoard.
+        epochs: Number of epochs, with the step sizes of a training of all epochs; by default it
+            stops early on the eval split.
+    """
     options = data.spec.train
     # The weights are the same whatever was trained before.
     keras.utils.set_random_seed(data.spec.seed)
     network = build_network(data.graph.index_space, options)
-    history = train_network(network, data.train, data.evaluation, options=options, log_dir=log_dir)
+    facts: dict[str, Any] = {"model": "network"}
+    if epochs is None:
+        history = train_network(
+            network, data.train, data.evaluation, options=options, log_dir=log_dir
+        )
+        facts |= asdict(history)
+    else:
+        curves = keras.callbacks.TensorBoard(str(log_dir), write_graph=False)
+        fit_epochs(
+            network,
+            data.train,
+            options=options,
+            epochs=epochs,
+            decay_epochs=options.epochs,
+            callbacks=[curves],
+        )
+        facts["epochs"] = epochs
     return Trained(
         scorer=NetworkScorer(network, data.graph.index_space),
         correction=make_correction(data.train.labels, options),
         eval_logits=network_logits(network, data.evaluation.network_inputs),
-        facts={"model": "network", **asdict(history)},
+        facts=facts,
     )
 
 

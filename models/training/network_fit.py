@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,17 +111,27 @@ def train_network(
     return watcher.history
 
 
-def fit_epochs(network: keras.Model, train: Dataset, *, options: TrainOptions, epochs: int) -> None:
+def fit_epochs(
+    network: keras.Model,
+    train: Dataset,
+    *,
+    options: TrainOptions,
+    epochs: int,
+    decay_epochs: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
     """Trains in place for a number of epochs, without early stopping.
 
     Args:
         network: A network that gives one logit.
         train: The examples.
         options: Batch size, step size, loss, class weights.
-        epochs: Number of epochs, over which the step size falls.
+        epochs: Number of epochs.
+        decay_epochs: Epochs over which the step size falls to 0; by default `epochs`.
+        callbacks: Keras's callbacks.
     """
-    _compile(network, train, options, epochs)
-    network.fit(**_batches(train, options), epochs=epochs, verbose=0)
+    _compile(network, train, options, decay_epochs or epochs)
+    network.fit(**_batches(train, options), epochs=epochs, callbacks=[*callbacks], verbose=0)
 
 
 def _compile(network: keras.Model, train: Dataset, options: TrainOptions, epochs: int) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from common.internals.tf import disable_op_determinism
-from models.exporting.export import EVAL_PREDICTIONS_FILE, add_model_info, export_model
+from models.exporting.export import (
+    EVAL_PREDICTIONS_FILE,
+    OUT_OF_FOLD_FILE,
+    add_model_info,
+    export_model,
+)
 from models.exporting.warmup import write_warmup
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
@@ -29,6 +34,13 @@ from models.probabilities.sampling import (
 )
 from models.probabilities.thresholds import choose_threshold
 from models.train_options import wants_trees
+from models.training.cross_fitting.deciding import (
+    Held,
+    decide,
+    fit_rule,
+    predictions_table,
+)
+from models.training.cross_fitting.fitting import cross_fit
 from models.training.data import (
     Dataset,
     emphasised,
@@ -67,13 +79,11 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     recorded = recorded_sampling(fn_args.custom_config)
     data = read_data(fn_args, spec, sampling_shift(recorded))
     run_dir, folder = Path(fn_args.model_run_dir), Path(fn_args.serving_model_dir)
-    trained = train_model(data, run_dir)
-    probability, probabilities = fit_probability(
-        trained, data.evaluation, spec=spec, sampling=sampling_shift(recorded)
-    )
-    labels = data.evaluation.labels.astype(np.float64)
-    groups = data.evaluation.groups
-    threshold = choose_threshold(spec.threshold, probabilities, labels, groups)
+    if spec.cross_fit is None:
+        ready = _train(data, run_dir, sampling_shift(recorded))
+    else:
+        ready = _cross_fit(data, run_dir)
+    trained, probability, threshold = ready.trained, ready.probability, ready.threshold
     export_model(
         trained.scorer,
         data.graph,
@@ -88,11 +98,56 @@ def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     write_warmup(folder, first_records(fn_args.eval_files, _WARMUP_ROWS))
     values = {**trained.facts, "threshold": threshold, **probability.to_json()}
     _write_metrics(run_dir, values | _emphasis_facts(data.train))
-    _write_predictions(run_dir, probabilities)
+    _write_predictions(run_dir, ready.eval_probabilities)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Ready:
+    """A model that is ready for the export, and its probabilities of eval, float64 `[n]`."""
+
+    trained: Trained
+    probability: ProbabilityMap
+    threshold: float
+    eval_probabilities: NDArray[np.float64]
+
+
+def _train(data: ModelData, run_dir: Path, sampling: SamplingShift) -> _Ready:
+    """Trains on train; calibrates and chooses the threshold on eval."""
+    trained = train_model(data, run_dir)
+    evaluation, spec = data.evaluation, data.spec
+    probability, probabilities = fit_probability(trained, evaluation, spec=spec, sampling=sampling)
+    labels = evaluation.labels.astype(np.float64)
+    return _Ready(
+        trained=trained,
+        probability=probability,
+        threshold=choose_threshold(spec.threshold, probabilities, labels, evaluation.groups),
+        eval_probabilities=probabilities,
+    )
+
+
+def _cross_fit(data: ModelData, run_dir: Path) -> _Ready:
+    """Trains on train and eval; calibrates and chooses the threshold out of fold."""
+    trained, predictions = cross_fit(data, run_dir)
+    held = Held.of(predictions, data.train, data.spec)
+    rule = fit_rule(held, data.spec)
+    probabilities, decisions = decide(held, data.spec, rule)
+    num_train = data.train.labels.size - data.evaluation.labels.size
+    run_dir.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        predictions_table(held, probabilities, decisions, num_train=num_train),
+        run_dir / OUT_OF_FOLD_FILE,
+    )
+    corrected = trained.correction.apply(trained.eval_logits)
+    return _Ready(
+        trained=trained,
+        probability=ProbabilityMap(correction=trained.correction, calibration=rule.calibration),
+        threshold=rule.threshold,
+        eval_probabilities=rule.calibration.probabilities(corrected),
+    )
 
 
 def read_data(fn_args: Any, spec: ModelSpec, sampling: SamplingShift) -> ModelData:
-    """Reads what a model is trained on.
+    """Reads what a model is trained on; with cross-fitting, that is train and eval together.
 
     Args:
         fn_args: TFX's `FnArgs`, as for `run_fn`.
@@ -102,18 +157,19 @@ def read_data(fn_args: Any, spec: ModelSpec, sampling: SamplingShift) -> ModelDa
     graph = TransformGraph(fn_args.transform_graph_path, spec)
     tree_inputs = TreeInputs(spec.features, graph.vocabulary)
     with_trees = wants_trees(spec.train)
+    trained_on = [*fn_args.train_files, *(fn_args.eval_files if spec.cross_fit else [])]
     transform = make_transform(
         graph,
         sampling,
         trees=tree_inputs if with_trees else None,
         network=spec.train.model != "trees",
-        folds=spec.folds if with_trees else None,
+        folds=spec.folds if with_trees or spec.cross_fit else None,
     )
-    train = read_train(fn_args.train_files, transform, graph, spec)
+    train = read_train(trained_on, transform, graph, spec)
     return ModelData(
         graph=graph,
         spec=spec,
-        train=emphasised(train, fn_args, spec.train),
+        train=emphasised(train, trained_on, fn_args.base_model, spec.train),
         evaluation=read_eval(fn_args.eval_files, transform, spec),
         tree_inputs=tree_inputs,
     )

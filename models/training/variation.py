@@ -39,6 +39,14 @@ class Variation:
     inputs: Callable[[int], Arrays]
     seed: int
 
+    def rows(self, places: NDArray[np.int64]) -> "Variation":
+        """Returns the variation of the examples at `places`."""
+
+        def inputs(epoch: int) -> Arrays:
+            return {name: values[places] for name, values in self.inputs(epoch).items()}
+
+        return Variation(inputs=inputs, seed=self.seed)
+
 
 def make_variation(files: Sequence[str], graph: TransformGraph, spec: ModelSpec) -> Variation:
     """Returns the variation of a split that a spec asks for.

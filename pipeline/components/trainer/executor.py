@@ -44,11 +44,13 @@ class Executor(GenericExecutor):  # type: ignore[misc]
         """
         examples = artifact_utils.get_single_instance(input_dict[_EXAMPLES])
         config = json_utils.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
-        check_eval(
-            ModelSpec.from_json(config["model_spec"]),
-            num_rows=examples.get_int_custom_property("num_rows_eval"),
-            num_positives=examples.get_int_custom_property("num_positives_eval"),
+        spec = ModelSpec.from_json(config["model_spec"])
+        splits = ("eval",) if spec.cross_fit is None else ("train", "eval")
+        num_rows, num_positives = (
+            sum(examples.get_int_custom_property(f"{name}_{split}") for split in splits)
+            for name in ("num_rows", "num_positives")
         )
+        check_eval(spec, num_rows=num_rows, num_positives=num_positives)
         recorded = examples.get_string_custom_property(SAMPLING_PROPERTY)
         super().Do(input_dict, output_dict, told_of_sampling(input_dict, exec_properties))
         model = artifact_utils.get_single_uri(output_dict[standard_component_specs.MODEL_KEY])
@@ -56,7 +58,6 @@ class Executor(GenericExecutor):  # type: ignore[misc]
         if recorded:
             check_export(exported, SamplingRecord.from_json(recorded))
         if config.get(REFERENCE_KEY):
-            spec = ModelSpec.from_json(config["model_spec"])
             note_reference(exported, examples.uri, spec, is_sampled=bool(recorded))
         if READING_KEY in config:
             note_reading(exported, config[READING_KEY])
@@ -138,7 +139,12 @@ def _profile(files: list[str]) -> DataProfile:
 
 
 def check_eval(spec: ModelSpec, *, num_rows: int, num_positives: int) -> None:
-    """Checks, before training, that the eval split suffices for calibration and threshold.
+    """Checks, before training, that the examples suffice for calibration and threshold.
+
+    Args:
+        spec: The calibration and the rule of the threshold.
+        num_rows: Examples of eval; with cross-fitting, of train and eval.
+        num_positives: Faults among them.
 
     Raises:
         InputError: Isotonic regression has too few positives, or the rule of the threshold too few

@@ -16,9 +16,20 @@ def describe(artifacts: list[Artifact]) -> Fact:
         return Fact()
     values = json.loads((Path(run.uri) / "eval_metrics.json").read_text(encoding="utf-8"))
     return Fact(
-        f"{_model(values)}eval PR-AUC {values['eval_pr_auc']:.3f}, {_length(values)}, "
+        f"{_model(values)}{_pr_auc(values)}, {_length(values)}, "
         f"threshold {values['threshold']:.3f}",
         values,
+    )
+
+
+def _pr_auc(values: dict[str, Any]) -> str:
+    """PR-AUC on examples that were not trained on."""
+    crossed = values.get("cross_fit")
+    if crossed is None:
+        return f"eval PR-AUC {values['eval_pr_auc']:.3f}"
+    return (
+        f"PR-AUC {crossed['pr_auc']:.3f} out of {crossed['folds']} folds "
+        f"({crossed['positives']} of {crossed['examples']:,} examples positive)"
     )
 
 
@@ -31,9 +42,9 @@ def _model(values: dict[str, Any]) -> str:
 def _length(values: dict[str, Any]) -> str:
     """Trees or epochs of the model, or both."""
     trees = f"{values['rounds']} trees" if "rounds" in values else ""
-    epochs = (
-        f"best epoch {values['best_epoch']} of {values['epochs']}" if "best_epoch" in values else ""
-    )
+    epochs = f"{values['epochs']} epochs" if "epochs" in values else ""
+    if "best_epoch" in values:
+        epochs = f"best epoch {values['best_epoch']} of {values['epochs']}"
     weights = values.get("weights")
     share = f"{weights['network']:.2f} of the logit the network's" if weights else ""
     return ", ".join(part for part in (trees, epochs, share) if part)

@@ -38,6 +38,16 @@ def test_the_trainer_tells_its_best_epoch(tmp_path):
     assert text == "eval PR-AUC 0.812, best epoch 4 of 12, threshold 0.250"
 
 
+def test_the_trainer_tells_the_metric_out_of_fold_where_it_cross_fits(tmp_path):
+    crossed = {"folds": 5, "examples": 1_200, "positives": 40, "pr_auc": 0.8123}
+    values = {"cross_fit": crossed, "epochs": 12, "threshold": 0.25}
+    (tmp_path / "eval_metrics.json").write_text(json.dumps(values))
+    text = _fact("Trainer", _artifact("Model"), _artifact("ModelRun", str(tmp_path)))
+    assert text == (
+        "PR-AUC 0.812 out of 5 folds (40 of 1,200 examples positive), 12 epochs, threshold 0.250"
+    )
+
+
 def test_the_tuner_tells_the_best_trial_in_short(tmp_path):
     best = {"trial_id": "1", "score": 0.8123, "dropout": 0.12345678, "tuner/epochs": 3}
     worse = {"trial_id": "0", "score": 0.5, "dropout": 0.2, "tuner/epochs": 3}
