@@ -143,7 +143,7 @@ def features_to_json(features: FeatureTable) -> str:
     """Returns the canonical JSON text of a features table.
 
     >>> features_to_json({"temperature_k": Numeric(unit="K")})
-    '{"temperature_k":{"kind":"numeric","unit":"K"}}'
+    '{"temperature_k":{"kind":"numeric","unit":"K","monotone":null}}'
     """
     return _TABLE_ADAPTER.dump_json(dict(features)).decode()
 
@@ -152,7 +152,7 @@ def features_from_json(text: str) -> dict[str, Feature]:
     """Returns the features table that `features_to_json` wrote.
 
     >>> features_from_json('{"pressure": {"kind": "numeric", "unit": "bar"}}')
-    {'pressure': Numeric(kind='numeric', unit='bar')}
+    {'pressure': Numeric(kind='numeric', unit='bar', monotone=None)}
     """
     return _TABLE_ADAPTER.validate_json(text)
 

@@ -38,8 +38,16 @@ def run(code: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.fixture
+def handled(number):
+    """Python's own handling of a signal, also where the tests run in the background."""
+    inherited = signal.signal(number, signal.default_int_handler)
+    yield
+    signal.signal(number, inherited)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_raises_stopped_with_its_number(number):
+def test_a_signal_raises_stopped_with_its_number(number, handled):
     before = signal.getsignal(number)
     with stop_signals():
         with pytest.raises(Stopped) as caught:

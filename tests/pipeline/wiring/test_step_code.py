@@ -77,7 +77,15 @@ def test_a_planted_helper_becomes_part_of_the_steps_that_reach_it(copy):
     with (copy / "measuring" / "intervals.py").open("a") as source:
         source.write("\n\ndef late():\n    from measuring import planted\n")
     changed = {step for step in ENTRY_MODULES if step_code(step, copy) != before[step]}
-    assert changed == {"Evaluator", "ModelGate", "ErrorAnalyzer", "ModelReport"}
+    assert changed == {
+        "DataReport",
+        "Tuner",
+        "Trainer",
+        "Evaluator",
+        "ModelGate",
+        "ErrorAnalyzer",
+        "ModelReport",
+    }
     assert "measuring/planted.py" in json.loads(step_code("Evaluator", copy))
 
 
