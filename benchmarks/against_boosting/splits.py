@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 
 from benchmarks.reference import read_split as read_raw
 from common.example_files import split_files
@@ -149,7 +149,7 @@ def prepare(config_path: Path, folder: Path, seed: int) -> Prepared:
 
 
 def _with_seed(config_path: Path, folder: Path, seed: int) -> Config:
-    document = yaml.safe_load(config_path.read_text(encoding="utf-8"))
+    document = YAML().load(config_path)
     document["seed"] = seed
     document.setdefault("train", {})["model"] = "auto"
     for section, key in ((document, "schema"), (document["data"], "path")):
@@ -157,5 +157,5 @@ def _with_seed(config_path: Path, folder: Path, seed: int) -> Config:
             section[key] = str((config_path.parent / section[key]).resolve())
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / config_path.name
-    written.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    YAML().dump(document, written)
     return load_config(written)
