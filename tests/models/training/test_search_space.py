@@ -6,6 +6,7 @@ from models.training.search_space import (
     Tuning,
     as_choice,
     check_space,
+    check_tuning,
     trial_options,
     tuned_options,
 )
@@ -71,3 +72,54 @@ def test_what_was_found_replaces_the_options_and_lists_come_back_as_lists():
 def test_a_value_that_training_does_not_take_is_refused():
     with pytest.raises(ValueError, match="dropout"):
         tuned_options(OPTIONS, {"dropout": 1.5})
+
+
+TREES = TrainOptions(model="trees")
+DEPTHS = {"trees.max_depth": Dimension(min=2, max=6)}
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "options", "words"),
+    [
+        ("trees.depth", Dimension(min=1, max=9), TREES, "searched: .*`trees.max_depth`"),
+        ("trees.max_depth", Dimension(min=1, max=9), TREES, "trees.max_depth: 9: Input should be"),
+        ("trees.stopping", Dimension(min=1, max=9), TREES, "stopping is not a number"),
+        ("trees.l2", Dimension(min=1, max=9), OPTIONS, "option of the trees, .* `network`. Remove"),
+        ("dropout", Dimension(min=0, max=0.5), TREES, "option of the network, .* is `trees`"),
+        ("model", Dimension(choices=("network", "trees")), TREES, "not an option that is searched"),
+        ("trees", Dimension(min=1, max=9), TREES, "not an option that is searched"),
+    ],
+)
+def test_an_option_of_another_part_or_no_option_at_all_is_refused(name, dimension, options, words):
+    with pytest.raises(ValueError, match=words):
+        check_space({name: dimension}, options)
+
+
+def test_trees_are_searched_by_dotted_names_and_a_blend_by_both():
+    space = DEPTHS | {
+        "trees.learning_rate": Dimension(min=0.01, max=0.3, scale="log"),
+        "class_weight": Dimension(choices=("balanced", "none")),
+    }
+    check_tuning(Tuning(space=space), TREES)
+    blend = TrainOptions(model="blend")
+    check_tuning(Tuning(space=space | {"dropout": Dimension(min=0, max=0.5)}), blend)
+
+
+def test_the_values_of_a_trial_reach_the_trees_and_leave_the_rest():
+    values = {"trees.max_depth": 3, "trees.learning_rate": 0.2, "class_weight": "balanced"}
+    tuned = trial_options(TREES, values)
+    assert (tuned.trees.max_depth, tuned.trees.learning_rate) == (3, 0.2)
+    assert tuned.trees.subsample == TREES.trees.subsample
+    assert (tuned.class_weight, tuned.model) == ("balanced", "trees")
+
+
+@pytest.mark.parametrize(
+    ("tuning", "options", "words"),
+    [
+        (Tuning(space=DEPTHS), TrainOptions(model="auto"), "`auto`, which compares several"),
+        (Tuning(space=DEPTHS, strategy="hyperband"), TREES, "by epochs, which trees do not have"),
+    ],
+)
+def test_a_search_that_does_not_suit_the_model_is_refused(tuning, options, words):
+    with pytest.raises(ValueError, match=words):
+        check_tuning(tuning, options)
