@@ -101,6 +101,7 @@ def create_pipeline(
         model=model,
         baseline_model=baseline.outputs["model"],
         anchor_model=baseline.outputs["anchor_model"],
+        model_run=trainer.outputs["model_run"] if config.evaluation.cross_fit else None,
         eval_config=make_eval_config(config),
         example_splits=["test"],
         options=measure_options(config),

@@ -12,6 +12,7 @@ from tfx.utils import json_utils
 
 from pipeline.components.evaluation.executor import (
     ANCHOR_MODEL_KEY,
+    MODEL_RUN_KEY,
     OPTIONS_KEY,
     SLICES_KEY,
     Executor,
@@ -37,6 +38,7 @@ class EvaluatorSpec(standard_component_specs.EvaluatorSpec):  # type: ignore[mis
     INPUTS = {  # noqa: RUF012 - TFX reads a plain dict
         **standard_component_specs.EvaluatorSpec.INPUTS,
         ANCHOR_MODEL_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
+        MODEL_RUN_KEY: ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
     }
     OUTPUTS = {  # noqa: RUF012 - TFX reads a plain dict
         standard_component_specs.EVALUATION_KEY: standard_component_specs.EvaluatorSpec.OUTPUTS[
@@ -68,6 +70,7 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
         slices: SliceOptions | None = None,
         baseline_model: BaseChannel | None = None,
         anchor_model: BaseChannel | None = None,
+        model_run: BaseChannel | None = None,
     ) -> None:
         """Makes the component.
 
@@ -82,12 +85,15 @@ class Evaluator(component.Evaluator):  # type: ignore[misc]
             slices: The slices, as `eval_config` has them in TFMA's terms; by default none.
             baseline_model: The model to compare with; may resolve to none.
             anchor_model: Another model to compare with; may resolve to none or to the baseline.
+            model_run: The candidate's run; where it has predictions out of fold, these are measured
+                together with the splits, in the folder `out_of_fold` of the evaluation.
         """
         spec = EvaluatorSpec(
             examples=examples,
             model=model,
             baseline_model=baseline_model,
             anchor_model=anchor_model,
+            model_run=model_run,
             eval_config=eval_config,
             example_splits=json_utils.dumps(list(example_splits)),
             code_digest=code_digest,

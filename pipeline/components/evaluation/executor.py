@@ -1,6 +1,7 @@
 """The Beam pipeline that evaluates models: batched inference, one combination, one writer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,13 @@ from pipeline.components.evaluation.eval_config import (
     SIGNATURE,
 )
 from pipeline.components.evaluation.measurement import MeasureOptions
+from pipeline.components.evaluation.out_of_fold import (
+    answers_out_of_fold,
+    predictions_file,
+    write_procedure,
+)
 from pipeline.components.evaluation.results import check_slices, read_evaluation
-from pipeline.components.evaluation.slices import SliceKey, SliceOptions, group_ids, rows_by_slice
+from pipeline.components.evaluation.slices import SliceKey, SliceOptions, group_ids, rows_of_slices
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
 from pipeline.components.names import EVALUATED_IN
 from pipeline.components.recording_troubles.finding import (
@@ -41,6 +47,7 @@ from pipeline.components.recording_troubles.finding import (
 )
 
 OPTIONS_KEY, SLICES_KEY, ANCHOR_MODEL_KEY = "measure_options", "slices", "anchor_model"
+MODEL_RUN_KEY = "model_run"
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
@@ -55,8 +62,8 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         """Writes the evaluation in TFMA's format.
 
         Args:
-            input_dict: `examples`, `model` and, if there are any, `baseline_model` and
-                `anchor_model`.
+            input_dict: `examples`, `model` and, if there are any, `baseline_model`,
+                `anchor_model` and `model_run`, with the candidate's predictions out of fold.
             output_dict: `evaluation`.
             exec_properties: `eval_config`, `example_splits`, and as JSON `measure_options`
                 (`MeasureOptions`) and `slices` (`SliceOptions`).
@@ -77,6 +84,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         options = MeasureOptions.from_json(exec_properties[OPTIONS_KEY])
         label = config.model_specs[0].label_keys[PROBABILITY]
         score = ScoreFn(models, label, slices, options.group)
+        crossed = _crossed(input_dict, label, slices, options)
         with self._make_beam_pipeline() as pipeline:
             # The elements are paths: a row as an element costs more than its prediction.
             paths = pipeline | "Files" >> beam.Create(files)
@@ -85,7 +93,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
                 | "Score" >> beam.ParDo(score, *_usual(paths, slices.signals))
                 | "Combine" >> beam.CombinePerKey(MergeAnswersFn())
                 | "Together" >> beam.combiners.ToList()
-                | "Write" >> beam.Map(_write, folder, options)
+                | "Write" >> beam.Map(_write, folder, options, config, crossed)
             )
         artifact = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.EVALUATION_KEY]
@@ -220,13 +228,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
                 None if self._group is None else group_ids(batch, self._group),
             )
             troubles = find_troubles(pa.Table.from_batches([batch]), self._slices.signals, usual)
-            # Two entries of the YAML may mean one slice.
-            rows = {
-                key: chosen
-                for parts in ((), *self._slices.slices)
-                for key, chosen in rows_by_slice(batch, parts, troubles)
-            }
-            for key, chosen in rows.items():
+            for key, chosen in rows_of_slices(batch, self._slices.slices, troubles).items():
                 yield key, answers.rows(chosen)
 
     def _answer(self, name: str, ask: Signature, serialised: Any) -> dict[str, Any]:
@@ -271,5 +273,30 @@ class MergeAnswersFn(beam.CombineFn):  # type: ignore[misc]
         return merge_answers(parts)
 
 
-def _write(results: list[tuple[SliceKey, Answers]], folder: str, options: MeasureOptions) -> None:
+def _crossed(
+    input_dict: Mapping[str, list[Artifact]],
+    label: str,
+    slices: SliceOptions,
+    options: MeasureOptions,
+) -> Callable[[], dict[SliceKey, Answers]] | None:
+    """Reads the answers on train and eval out of fold; None without cross-fitting."""
+    runs = input_dict.get(MODEL_RUN_KEY, [])
+    predictions = predictions_file(runs[0].uri if runs else None)
+    if predictions is None:
+        return None
+    examples = artifact_utils.get_single_uri(input_dict[standard_component_specs.EXAMPLES_KEY])
+    return partial(
+        answers_out_of_fold, predictions, examples, label, slices=slices, group=options.group
+    )
+
+
+def _write(
+    results: list[tuple[SliceKey, Answers]],
+    folder: str,
+    options: MeasureOptions,
+    config: config_pb2.EvalConfig,
+    crossed: Callable[[], dict[SliceKey, Answers]] | None,
+) -> None:
     write_metrics(folder, dict(results), options)
+    if crossed is not None:
+        write_procedure(folder, dict(results), crossed(), config, options)

@@ -17,6 +17,8 @@ from pipeline.components.evaluation.measurement import (
 )
 from pipeline.slicing import Slice
 
+# Folder in that of the ModelEvaluation artifact.
+OUT_OF_FOLD_FOLDER = "out_of_fold"
 # Every metric that the gate and the summary read.
 KNOWN = (
     *(*METRICS, COST, *CHANGES),
@@ -50,6 +52,18 @@ def read_evaluation(uri: str) -> Evaluation:
         uri: The folder of the ModelEvaluation artifact.
     """
     return _read(uri, CANDIDATE if BASELINE in _model_names(uri) else "")
+
+
+def read_procedure_evaluation(uri: str) -> Evaluation | None:
+    """Returns the results on test and, out of fold, on train and eval; None without cross-fitting.
+
+    Args:
+        uri: The folder of the ModelEvaluation artifact.
+    """
+    from tfx.dsl.io import fileio
+
+    folder = f"{uri}/{OUT_OF_FOLD_FOLDER}"
+    return _read(folder, "") if fileio.exists(folder) else None
 
 
 def read_baseline_evaluation(uri: str) -> Evaluation | None:

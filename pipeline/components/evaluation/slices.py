@@ -74,6 +74,27 @@ def rows_by_slice(
         yield key, rows[places.reshape(-1) == number]
 
 
+def rows_of_slices(
+    batch: pa.RecordBatch, slices: Sequence[Slice], troubles: Mapping[str, Flags]
+) -> dict[SliceKey, NDArray[np.int64]]:
+    """Returns the rows of every slice, and of the whole batch under `OVERALL`.
+
+    Args:
+        batch: Columns of lists, as tfx_bsl decodes them.
+        slices: The slices.
+        troubles: Recording troubles: name to `[rows]`.
+
+    Raises:
+        InputError: A row has several values in one of the columns, or a range is of texts.
+    """
+    # Two entries of the YAML may mean one slice.
+    return {
+        key: chosen
+        for parts in ((), *slices)
+        for key, chosen in rows_by_slice(batch, parts, troubles)
+    }
+
+
 def group_ids(batch: pa.RecordBatch, column: str) -> NDArray[np.uint64]:
     """Returns a number for each row that is equal for equal values, in whatever batch.
 

@@ -13,6 +13,7 @@ from pipeline.components.evaluation.results import (
     read_anchor_evaluation,
     read_baseline_evaluation,
     read_evaluation,
+    read_procedure_evaluation,
 )
 from pipeline.components.model_gate.comparison import Earlier
 from pipeline.components.model_gate.reasons import INCONCLUSIVE, Verdict, numbers_json
@@ -57,7 +58,7 @@ def ModelGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun, its inpu
     if anchor is not None and anchor_blessings:
         since = anchor_blessings[0].get_string_custom_property(EVALUATED_IN)
         earlier.append(Earlier.anchor(anchor, since or "the anchor", len(anchor_blessings)))
-    verdict = judge(measured, earlier, asked)
+    verdict = judge(measured, earlier, asked, read_procedure_evaluation(evaluation.uri))
     _write_blessing(blessing, model, baseline_model, verdict)
     if verdict.word == INCONCLUSIVE:
         blessing.set_string_custom_property(ON_INCONCLUSIVE, asked.gate.on_inconclusive)

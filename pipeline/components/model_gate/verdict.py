@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -23,6 +23,8 @@ from pipeline.components.model_gate.skill import (
 from pipeline.config import Config, Gate
 
 _DIGEST_CHARS = 12
+# Begins the reasons that judge the procedure, and not the very model.
+OUT_OF_FOLD = "the procedure, out of fold and on test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +60,13 @@ def _definition(config: Config) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:_DIGEST_CHARS]
 
 
-def judge(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> Verdict:
-    """Judges a model on the test split.
+def judge(
+    measured: Evaluation,
+    earlier: Sequence[Earlier],
+    terms: Terms,
+    procedure: Evaluation | None = None,
+) -> Verdict:
+    """Judges a model on the test split and, with cross-fitting, its procedure on all examples.
 
     A bar is cleared if the whole interval clears it, and failed if the whole interval fails it. At
     95 %, a model just below a bar is blessed in at most 2.5 % of all test splits, whatever the
@@ -70,11 +77,21 @@ def judge(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> Ver
         measured: Its metrics.
         earlier: The latest blessed model and the anchor, on the same examples.
         terms: The criteria.
+        procedure: With cross-fitting, the metrics on test together with the predictions of train
+            and eval out of fold: bars, slices and skill are judged by these. Earlier models are
+            compared on test, for which alone all of them have predictions.
     """
-    return Verdict(tuple(_reasons(measured, earlier, terms)))
+    alone = [reason for one in earlier for reason in _compared(measured, one, terms)]
+    if procedure is None:
+        return Verdict((*_reasons(measured, terms), *alone))
+    out_of_fold = (
+        replace(reason, text=f"{OUT_OF_FOLD}: {reason.text}")
+        for reason in _reasons(procedure, terms)
+    )
+    return Verdict((*out_of_fold, *alone))
 
 
-def _reasons(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> Iterator[Reason]:
+def _reasons(measured: Evaluation, terms: Terms) -> Iterator[Reason]:
     gate, confidence = terms.gate, terms.confidence
     yield from better_than_never(measured.overall)
     intervals = measured.intervals.get((), {})
@@ -84,5 +101,7 @@ def _reasons(measured: Evaluation, earlier: Sequence[Earlier], terms: Terms) -> 
     yield from whole_split(measured, gate.bars, confidence)
     by_slice = [one for asked in gate.slices for one in slices(measured, asked, confidence)]
     yield from hold_together(by_slice, confidence)
-    for one in earlier:
-        yield from not_worse(measured, one, gate, terms.cost, confidence)
+
+
+def _compared(measured: Evaluation, earlier: Earlier, terms: Terms) -> Iterator[Reason]:
+    return not_worse(measured, earlier, terms.gate, terms.cost, terms.confidence)

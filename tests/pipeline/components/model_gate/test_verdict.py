@@ -9,10 +9,11 @@ import pytest
 from measuring.scores import decision_metrics, probability_metrics
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.results import Evaluation
+from pipeline.components.model_gate.comparison import Earlier
 from pipeline.components.model_gate.reasons import Verdict
 from pipeline.components.model_gate.skill import better_than_prior, roc_auc_of_chance
 from pipeline.components.model_gate.verdict import Terms, judge
-from pipeline.config import Gate
+from pipeline.config import Bars, Gate
 
 # 3,130 healthy recordings and 112 faulty ones.
 LABELS = np.repeat([0, 1], [3130, 112])
@@ -43,6 +44,31 @@ def test_a_skilled_model_is_blessed():
     verdict = judged(measure(LABELS, skilled(), 0.5))
     assert verdict.blessed
     assert verdict.word == "BLESSED"
+
+
+def test_with_cross_fitting_the_bars_are_judged_by_the_procedure_and_said_so():
+    good = Evaluation(measure(LABELS, skilled(), 0.5), {}, {(): {"recall": (0.7, 0.8)}})
+    few = Evaluation(good.overall, {}, {(): {"recall": (0.3, 0.9)}})
+    terms = Terms(gate=Gate(bars=Bars(recall=0.65)))
+    assert judge(few, [], terms).word == "INCONCLUSIVE"
+    verdict = judge(few, [], terms, procedure=good)
+    assert verdict.word == "BLESSED"
+    assert {r.text.partition(":")[0] for r in verdict.reasons} == {
+        "the procedure, out of fold and on test"
+    }
+    assert judge(good, [], terms, procedure=few).word == "INCONCLUSIVE"
+
+
+def test_with_cross_fitting_the_model_blessed_before_is_compared_on_test():
+    metrics = measure(LABELS, skilled(), 0.5)
+    change = {"pr_auc_diff": -0.2, "faults_lost": 0.0, "faults_gained": 0.0}
+    on_test = Evaluation(metrics | change, {}, {(): {"pr_auc_diff": (-0.3, -0.1)}})
+    before = Earlier(evaluation=Evaluation(metrics, {}, {(): {}}))
+    procedure = Evaluation(metrics, {}, {(): {}})
+    verdict = judge(on_test, [before], Terms(), procedure=procedure)
+    assert verdict.word == "REJECTED"
+    [worse] = [reason for reason in verdict.reasons if not reason.passed]
+    assert worse.text.startswith("PR-AUC")
 
 
 def test_the_model_that_always_answers_healthy_is_refused_for_all_its_accuracy():
