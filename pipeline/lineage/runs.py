@@ -116,10 +116,12 @@ def _withdrawn_label(pushed: Artifact) -> str:
 
 
 def _state(run: Run, may_be_running: bool) -> tuple[RunState, str]:
-    """Derives the state from the first step that failed, else from whether the last step exists."""
+    """Derives the state from a step that failed or has not ended, else from the last step."""
     for step in run.steps:
         if step.state == "failed":
             return RunState.FAILED, step.node
+    # Of two steps side by side, the run is at the one that started last.
+    for step in reversed(run.steps):
         if step.state in {"new", "running"} and may_be_running:
             return RunState.RUNNING, step.node
         if not step.succeeded:

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -46,7 +47,7 @@ from pipeline.tracking.tracking import check_tracking, track_run
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 if TYPE_CHECKING:
-    from pipeline.running.span_runs import SpanPlace
+    from pipeline.running.replaying.plan import Plan
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
@@ -289,31 +290,20 @@ def _every_step(
     from pipeline.create import create_pipeline
     from pipeline.running.replaying.rehearsal import make_plan
     from pipeline.running.runner import compile_pipeline, run_steps
-    from pipeline.running.span_runs import SpanPlace
 
     gc.freeze()
     gc.enable()
     place = start.place
-    spans = SpanPlace(
-        config=place.config,
-        source=start.source,
-        folder=place.folder,
-        connection=start.connection,
-        run_id=place.run_id,
-        beam_args=place.beam_args,
+    _read_earlier_spans(start, shown, summary)
+    pipeline = create_pipeline(
+        place.config,
+        start.source,
+        place.folder,
+        start.connection,
+        place.beam_args,
+        start.withdrawn,
     )
-    _read_earlier_spans(start.store, spans, start.provenance, shown, summary)
-    compiled = compile_pipeline(
-        create_pipeline(
-            place.config,
-            start.source,
-            place.folder,
-            start.connection,
-            place.beam_args,
-            start.withdrawn,
-        ),
-        place.run_id,
-    )
+    compiled = compile_pipeline(pipeline, place.run_id)
     results = []
     for step in run_steps(
         compiled,
@@ -323,11 +313,21 @@ def _every_step(
     ):
         results.append(step)
         yield step
-    # A file that was edited during the run makes another key.
-    if key is not None and key == start.key():
-        plan = make_plan(compiled, start.connection, results, key=key, run_id=place.run_id)
+    _plan_next_run(start, key, partial(make_plan, compiled, start.connection, results))
+
+
+def _plan_next_run(start: _Start, key: str | None, make_plan: Callable[..., "Plan | None"]) -> None:
+    """Writes the plan of the next run if nothing changes; the result of this run is unaffected."""
+    place = start.place
+    try:
+        # A file that was edited during the run makes another key.
+        if key is None or key != start.key():
+            return
+        plan = make_plan(key=key, run_id=place.run_id)
         if plan is not None:
             plan.write(place.folder.plan(place.config.name))
+    except Exception as error:  # noqa: BLE001 - in the log; the run is complete without a plan
+        _log_traceback(error)
 
 
 def _settle(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[str, Any]:
@@ -363,20 +363,23 @@ def _settle_pushes(store: MetadataStore, place: RunPlace, shown: RunConsole) -> 
     return withdrawn_notes(store, bases)
 
 
-def _read_earlier_spans(
-    store: MetadataStore,
-    spans: "SpanPlace",
-    provenance: Provenance,
-    shown: RunConsole,
-    summary: RunSummary,
-) -> None:
+def _read_earlier_spans(start: _Start, shown: RunConsole, summary: RunSummary) -> None:
     """Reads the missing spans of the window; the pipeline itself reads the newest one."""
-    from pipeline.running.span_runs import read_span, spans_to_read
+    from pipeline.running.span_runs import SpanPlace, read_span, spans_to_read
 
-    for span in spans_to_read(store, spans):
-        part_id = span_run_id(spans.run_id, span)
-        stamp_run(store, part_id, provenance)
-        stamp_config(store, part_id, spans.config)
+    place = start.place
+    spans = SpanPlace(
+        config=place.config,
+        source=start.source,
+        folder=place.folder,
+        connection=start.connection,
+        run_id=place.run_id,
+        beam_args=place.beam_args,
+    )
+    for span in spans_to_read(start.store, spans):
+        part_id = span_run_id(place.run_id, span)
+        stamp_run(start.store, part_id, start.provenance)
+        stamp_config(start.store, part_id, place.config)
         for result in read_span(spans, span, on_start=shown.step_started):
             shown.step_ended(result.step, result.text)
             summary.spans.append(dict(result.values) | {"duration_s": result.step.duration_s})

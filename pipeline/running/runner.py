@@ -77,28 +77,24 @@ def run_steps(
     remember_specs()
     deployment = runner_utils.extract_local_deployment_config(compiled)
     store = MetadataStore(connection)
-    checks = ArtifactChecks(kept_digests)
-    place = _Place(compiled, deployment, connection, checks, Turn())
+    place = _Place(compiled, deployment, connection, ArtifactChecks(kept_digests), Turn())
     launches: list[Launch] = []  # whose results have not been yielded
     try:
         for entry in compiled.nodes:
             node = entry.pipeline_node
             name = node.node_info.id
-            for launch in launches:
-                if must_wait(launch, before=name, upstream=node.upstream_nodes):
-                    launch.wait()
+            upstream = node.upstream_nodes
+            _wait_for(one for one in launches if must_wait(one, before=name, upstream=upstream))
             yield from _ended(place, store, launches)
             on_start(name)
-            launches.append(Launch(name, partial(_launch_patiently, place, node)))
-            if name in beside:
-                launches[-1].run_beside()
-            else:
-                launches[-1].run()
+            launch = Launch(name, partial(_launch_patiently, place, node))
+            launches.append(launch)
+            launch.start(beside=name in beside)
         _wait_for(launches)
         yield from _ended(place, store, launches)
     finally:
         _wait_for(launches)
-    checks.save()
+    place.checks.save()
 
 
 def _wait_for(launches: Iterable[Launch]) -> None:

@@ -77,6 +77,13 @@ class Launch:
         """Wall time in seconds."""
         return self.ended_s - self.started_s
 
+    def start(self, *, beside: bool) -> None:
+        """Runs the step to its end, or beside the next ones until it is registered."""
+        if beside:
+            self.run_beside()
+        else:
+            self.run()
+
     def run(self) -> None:
         """Runs the step to its end; an error is kept."""
         try:

@@ -61,9 +61,10 @@ class Plan:
     steps: tuple[PlannedStep, ...]
 
     def write(self, path: Path) -> None:
-        """Writes the plan, atomically."""
+        """Writes the plan, atomically; for its owner only, as the metadata that it repeats."""
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        draft.touch(mode=0o600)
         draft.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
         draft.replace(path)
 

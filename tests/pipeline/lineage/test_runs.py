@@ -105,6 +105,17 @@ def test_an_unfinished_step_is_running_only_while_something_may_run(store):
     assert (row.state, row.stopped_at) == (RunState.INTERRUPTED, "Trainer")
 
 
+def test_of_two_steps_side_by_side_the_later_one_is_named_unless_the_other_failed(store):
+    run = Recorder(store, "run-1", provenance())
+    run.step("InfraValidator", state=Execution.RUNNING)
+    run.step("Evaluator", state=Execution.RUNNING)
+    assert list_runs(store)[0].stopped_at == "Evaluator"
+    run.step("ErrorAnalyzer", state=Execution.FAILED)
+    run.step("ModelGate", state=Execution.CANCELED)
+    [row] = list_runs(store)
+    assert (row.state, row.stopped_at) == (RunState.FAILED, "ErrorAnalyzer")
+
+
 def test_a_killed_run_stays_interrupted_when_the_next_one_closes_it(store):
     Recorder(store, "run-1", provenance()).step("Trainer", state=Execution.RUNNING)
     before = list_runs(store)[0].duration_s

@@ -146,6 +146,11 @@ def test_unchanged_runs_follow_each_other(tmp_path):
     assert _recorded(tmp_path, "three") == _recorded(tmp_path, "two")
 
 
+def test_the_plan_is_for_its_owner_only(tmp_path):
+    _run(tmp_path, "one")
+    assert OutputFolder(tmp_path).plan(_NAME).stat().st_mode & 0o777 == 0o600
+
+
 def test_a_step_that_is_not_cached_leaves_no_plan(tmp_path):
     _run(tmp_path, "one", cache=False)
     assert not OutputFolder(tmp_path).plan(_NAME).exists()
