@@ -21,7 +21,7 @@ from models.probabilities.cost import Cost
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
-from models.training.search_space import Tuning, check_space
+from models.training.search_space import Tuning, check_tuning
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
@@ -477,7 +477,7 @@ class Config:
                 "data.first_span use another strategy"
             )
         if self.tuning is not None:
-            check_space(self.tuning.space, self.train)
+            check_tuning(self.tuning, self.train)
             if self.tuning.objective == "expected_cost" and self.cost is None:
                 raise ValueError("tuning.objective `expected_cost` needs the prices in `cost`")
         if self.sampling is not None:

@@ -131,6 +131,7 @@ def _train_chosen(data: ModelData, choice: Choice, log_dir: Path, epochs: int | 
         correction=LogitCorrection(),
         eval_logits=np.asarray(logits, np.float64),
         facts={**grown.facts, **network.facts, "model": "blend", "weights": weights}
+        | {"corrections": {name: asdict(part.correction) for name, part in parts.items()}}
         | _eval_facts(data, np.asarray(logits, np.float64)),
         booster=grown.booster,
     )

@@ -1,0 +1,100 @@
+"""Growing of trees: weights, constraints, folds and repeatability."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from models.folds import deal_folds
+from models.model_spec import FoldRule
+from models.train_options import TreeOptions
+from models.trees.fitting import TreeData, grow, margins, out_of_fold
+from models.trees.inputs import TreeColumn
+
+NUM = 2_000
+OPTIONS = TreeOptions(max_depth=3, rounds=60, patience=10)
+COLUMNS = (TreeColumn(feature="x"), TreeColumn(feature="maker", is_category=True))
+
+
+def _data(weights=None, seed=0) -> TreeData:
+    """A fault grows likelier with x, and likelier still with maker 1."""
+    rng = np.random.default_rng(seed)
+    x, maker = rng.normal(size=NUM), rng.integers(0, 2, NUM)
+    labels = rng.random(NUM) < 1 / (1 + np.exp(2 - 1.5 * x - maker))
+    features = np.column_stack([x, maker]).astype(np.float32)
+    return TreeData(features, labels.astype(np.float32), weights, COLUMNS)
+
+
+def _grow(data, options=OPTIONS, **more):
+    return grow(data, options, rounds=options.rounds, seed=1, **more)[0]
+
+
+def test_the_same_data_give_the_same_bits():
+    options = dataclasses.replace(OPTIONS, subsample=0.7, column_share=0.5)
+    first, again = (bytes(_grow(_data(), options).save_raw("ubj")) for _ in range(2))
+    assert first == again
+    other = grow(_data(), options, rounds=60, seed=2)[0]
+    assert bytes(other.save_raw("ubj")) != first
+
+
+def test_a_weight_counts_as_copies_of_the_example():
+    data = _data()
+    weights = np.where(data.labels > 0.5, 3, 1).astype(np.float32)
+    weighted = _grow(dataclasses.replace(data, weights=weights))
+    copied = _grow(data.rows(np.repeat(np.arange(NUM), weights.astype(int))))
+    # Bins of the quantiles may differ a little, so that single splits may.
+    difference = margins(weighted, data) - margins(copied, data)
+    assert np.abs(difference).mean() < 0.1
+    assert (margins(weighted, data) - margins(_grow(data), data)).mean() > 0.5
+
+
+def test_without_weights_the_mean_probability_is_the_prevalence_and_with_weights_that_of_them():
+    data = _data()
+    weights = np.where(data.labels > 0.5, 5, 1).astype(np.float32)
+    for given in (None, weights):
+        grown = _grow(dataclasses.replace(data, weights=given))
+        predicted = 1 / (1 + np.exp(-margins(grown, data)))
+        assert np.average(predicted, weights=given) == pytest.approx(
+            np.average(data.labels, weights=given), abs=0.005
+        )
+
+
+@pytest.mark.parametrize(("monotone", "sign"), [(1, 1), (-1, -1)])
+def test_a_monotone_column_never_moves_the_logit_the_other_way(monotone, sign):
+    columns = (TreeColumn(feature="x", monotone=monotone), COLUMNS[1])
+    grown = _grow(dataclasses.replace(_data(), columns=columns))
+    free = _grow(_data())
+    x = np.linspace(-4, 4, 500)
+
+    def steps(booster):
+        row = np.column_stack([x, np.ones_like(x)]).astype(np.float32)
+        return sign * np.diff(margins(booster, TreeData(row, row[:, 0], None, columns)))
+
+    assert (steps(grown) >= -1e-6).all()
+    # Trees without the constraint follow the noise.
+    assert (steps(free) < -1e-3).any()
+
+
+def test_watched_examples_end_the_growing_after_patience():
+    watched = _data(seed=1)
+    options = dataclasses.replace(OPTIONS, rounds=500, learning_rate=0.5)
+    booster, losses = grow(_data(), options, rounds=500, seed=1, watched=watched)
+    assert booster.num_boosted_rounds() == losses.size == int(np.argmin(losses)) + 1 + 10
+
+
+def test_out_of_fold_predictions_are_of_trees_that_did_not_see_the_example():
+    data = _data()
+    folds = deal_folds(FoldRule(), np.arange(NUM), data.labels, 5)
+    scores = out_of_fold(data, folds, OPTIONS, seed=1)
+    assert scores.rounds == int(np.argmin(scores.log_loss)) + 1
+    for fold in folds:
+        booster, _ = grow(data.rows(fold.train), OPTIONS, rounds=scores.rounds, seed=1)
+        expected = margins(booster, data.rows(fold.held_out))
+        assert np.array_equal(scores.logits[fold.held_out], expected)
+
+
+def test_an_example_that_no_fold_holds_out_has_no_prediction():
+    data = _data()
+    folds = deal_folds(FoldRule(), np.arange(NUM), data.labels, 5)
+    logits = out_of_fold(data, folds[1:], OPTIONS, seed=1).logits
+    assert set(np.flatnonzero(np.isnan(logits))) == set(folds[0].held_out)
