@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from models.features import Feature, FeatureTable, Signal, Time, of_kind
 from models.inputs.raw_columns import columns_from_examples
 from models.inputs.stacks import MISSING_INT
 from models.model_spec import ModelSpec
+from models.train_options import TrainOptions
+from models.training.search_space import tuned_options
 from pipeline.comparing.comparison import find_run
 from pipeline.comparing.pairing import CannotPairError, Pair, find_pair
 from pipeline.config import Config
@@ -28,6 +30,13 @@ from pipeline.explaining.attribution import (
     mean_baseline,
 )
 from pipeline.explaining.importance import Importance, permutation_importance
+from pipeline.explaining.logit_parts import (
+    LogitModel,
+    LogitParts,
+    TreePart,
+    load_logit_model,
+    logit_parts,
+)
 from pipeline.explaining.rows import (
     Row,
     RowChoice,
@@ -39,7 +48,7 @@ from pipeline.explaining.rows import (
     row_of_request,
     shown_value,
 )
-from pipeline.explaining.shapley import Columns, Shapley, shapley_values
+from pipeline.explaining.shapley import Columns, shapley_values
 from pipeline.explaining.training_rows import (
     Neighbour,
     TrainingRows,
@@ -47,16 +56,21 @@ from pipeline.explaining.training_rows import (
     nearest_rows,
     sample_rows,
 )
-from pipeline.lineage.graph import Graph, Run
+from pipeline.lineage.graph import Graph, Run, Step
 from pipeline.lineage.references import pushed_name
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.prediction.contract import time_columns
-from pipeline.tracking.run_record import model_spec
+from pipeline.tracking.run_record import model_spec, trained_with
 
 REPEATS = 10
 NUM_BACKGROUND = 100
 # Training rows that are looked through for neighbours; more would take memory and minutes.
 _NUM_TRAINING_ROWS = 10_000
+# Options that decide the network's shape; a Tuner may have found them.
+_SHAPE = ("hidden_units", "filters", "dropout")
+
+
+Method = Literal["sampling", "trees", "blend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +79,7 @@ class ColumnPart:
 
     Attributes:
         column: The column.
-        part: Its Shapley value.
+        part: Its Shapley value, of the probability or of the logit.
         error: The standard error that sampling leaves in it.
         value: The row's value in words; empty for a missing one.
         unit: The value's physical unit, or empty.
@@ -88,7 +102,7 @@ class SignalPart:
         seconds: Times of the samples from the first one on.
         values: The samples; None where one is missing.
         parts: Integrated gradients of the samples, from the mean of the background to the row; the
-            other columns are the row's own.
+            other columns are the row's own. In a blend, of the network's share in the logit.
     """
 
     column: str
@@ -112,8 +126,16 @@ class Explanation:
         probability: The model's answer.
         background_probability: Its mean answer for the background rows.
         num_background: Background rows, drawn from train.
-        parts: The columns' parts, the greatest first; they add up to the difference of the two.
-        signals: Where in each signal its effect is.
+        method: `sampling`, Shapley values of the probability; `trees`, exact ones of the trees'
+            logit; or `blend`, of the logit: exact ones of the trees, sampled ones of the network.
+        parts: The columns' parts, the greatest first; they add up to the difference of the two
+            probabilities, or of the two logits.
+        logit: The model's logit before the correction for a sampling and the calibration; None with
+            `sampling`.
+        usual_logit: The logit from which the parts lead to `logit`.
+        tree_parts: The trees' share in the parts by input, such as a summary of a signal, the
+            greatest first.
+        signals: Where in each signal its effect is; empty for trees, which see summaries.
         neighbours: The training rows that are most alike, the nearest first.
         num_searched: Training rows that were looked through for them.
         num_train: Rows of the train split.
@@ -129,7 +151,11 @@ class Explanation:
     probability: float
     background_probability: float
     num_background: int
+    method: Method
     parts: list[ColumnPart]
+    logit: float | None
+    usual_logit: float | None
+    tree_parts: list[TreePart]
     signals: list[SignalPart]
     neighbours: list[Neighbour]
     num_searched: int
@@ -160,7 +186,7 @@ def explain(
         pair = find_pair(graph, run, run)
     except CannotPairError as error:
         raise InputError(f"Run {run.id} cannot be explained: {error}.") from error
-    spec = _spec_of(run)
+    spec = _spec_of(graph, run)
     inputs = read_signatures(pair.second)[SERVING_DEFAULT].inputs
     split = read_split(pair.files, inputs, pair.label)
     files = _files_of_splits(graph, run)
@@ -168,7 +194,9 @@ def explain(
     training = sample_rows(files["train"], _NUM_TRAINING_ROWS, seed=spec.seed)
     background = _background(training, inputs, spec.seed)
     probability = load_probability(pair.second)
-    shapley = shapley_values(_asking(probability), row.columns, background, seed=spec.seed)
+    graph_folder = _transform_graph(graph, run)
+    logit_model = load_logit_model(pair.second, graph_folder, spec)
+    moved = _moved(logit_model, probability, row, background, spec.seed)
     return Explanation(
         run=run.id,
         version=_version(graph, run),
@@ -176,13 +204,17 @@ def explain(
         row=row.title,
         slug=row.slug,
         label=row.label,
-        probability=shapley.probability,
-        background_probability=shapley.background_probability,
+        probability=float(_asking(probability)(row.columns)[0]),
+        background_probability=float(_asking(probability)(background).mean()),
         num_background=min(NUM_BACKGROUND, len(training.records)),
-        parts=_column_parts(shapley, row, spec.features),
-        signals=_signal_parts(probability, row, background, spec.features),
+        method=moved.method,
+        parts=_column_parts(moved, row, spec.features),
+        logit=moved.of_logit.logit if moved.of_logit else None,
+        usual_logit=moved.of_logit.usual if moved.of_logit else None,
+        tree_parts=moved.of_logit.of_trees if moved.of_logit else [],
+        signals=_signal_parts(moved.differentiable, row, background, spec.features),
         neighbours=dated(
-            nearest_rows(row.columns, training, _transform_graph(graph, run), spec),
+            nearest_rows(row.columns, training, graph_folder, spec),
             time_columns(pair.second),
         ),
         num_searched=len(training.records),
@@ -215,9 +247,56 @@ def _config_of(run: Run, choice: RowChoice) -> Config | None:
     return config_from_json(json.dumps(run.config)) if choice.data and run.config else None
 
 
-def _spec_of(run: Run) -> ModelSpec:
+@dataclass(frozen=True, kw_only=True)
+class _Moved:
+    """The parts of the columns by one of the methods.
+
+    Attributes:
+        method: How they were computed.
+        parts: By column.
+        errors: Their standard errors.
+        differentiable: The function that has gradients, if there is one.
+        of_logit: The parts of the logit, for a model with trees.
+    """
+
+    method: Method
+    parts: Mapping[str, float]
+    errors: Mapping[str, float]
+    differentiable: Probability | None
+    of_logit: LogitParts | None = None
+
+
+def _moved(
+    model: LogitModel | None, probability: Probability, row: Row, background: Columns, seed: int
+) -> _Moved:
+    if model is None:
+        shapley = shapley_values(_asking(probability), row.columns, background, seed=seed)
+        return _Moved(
+            method="sampling",
+            parts=shapley.parts,
+            errors=shapley.errors,
+            differentiable=probability,
+        )
+    of_logit = logit_parts(model, row.columns, background, seed=seed)
+    return _Moved(
+        method="trees" if model.network is None else "blend",
+        parts=of_logit.parts,
+        errors=of_logit.errors,
+        differentiable=None if model.network is None else model.network_logits,
+        of_logit=of_logit,
+    )
+
+
+def _spec_of(graph: Graph, run: Run) -> ModelSpec:
+    """The model's specification, with the shape of the network that a Tuner found."""
     trainer = next(step for step in run.steps if step.node == "Trainer" and step.succeeded)
-    return ModelSpec.from_json(json.dumps(model_spec(trainer)))
+    spec = ModelSpec.from_json(json.dumps(model_spec(trainer)))
+    return replace(spec, train=_tuned(graph, trainer, spec))
+
+
+def _tuned(graph: Graph, trainer: Step, spec: ModelSpec) -> TrainOptions:
+    trained = trained_with(graph, trainer)
+    return tuned_options(spec.train, {name: trained[name] for name in _SHAPE if name in trained})
 
 
 def _version(graph: Graph, run: Run) -> str:
@@ -256,16 +335,16 @@ def _asking(probability: Probability) -> Callable[[Columns], NDArray[np.float64]
     return lambda columns: probability(as_tensors(columns)).numpy().astype(np.float64)
 
 
-def _column_parts(shapley: Shapley, row: Row, features: FeatureTable) -> list[ColumnPart]:
+def _column_parts(moved: _Moved, row: Row, features: FeatureTable) -> list[ColumnPart]:
     parts = [
         ColumnPart(
             column=name,
             part=part,
-            error=shapley.errors[name],
+            error=moved.errors[name],
             value=_value_text(row.columns[name][0], features.get(name)),
             unit="" if isinstance(features.get(name), Signal) else _unit(features, name),
         )
-        for name, part in shapley.parts.items()
+        for name, part in moved.parts.items()
     ]
     return sorted(parts, key=lambda one: (-abs(one.part), one.column))
 
@@ -291,11 +370,11 @@ def _value_text(value: Any, feature: Feature | None) -> str:
 
 
 def _signal_parts(
-    probability: Probability, row: Row, background: Columns, features: FeatureTable
+    probability: Probability | None, row: Row, background: Columns, features: FeatureTable
 ) -> list[SignalPart]:
     """Where in the signals their effect is, all of them moving together."""
     signals = of_kind(features, Signal)
-    if not signals:
+    if not signals or probability is None:
         return []
     baseline = mean_baseline({name: background[name] for name in signals})
     attribution = integrated_gradients(probability, row.columns, baseline)

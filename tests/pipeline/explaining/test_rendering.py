@@ -7,6 +7,7 @@ from rich.console import Console
 
 from pipeline.explaining.explain import ColumnPart, Explanation, SignalPart
 from pipeline.explaining.importance import Importance
+from pipeline.explaining.logit_parts import TreePart
 from pipeline.explaining.rendering import render_explanation, write_page
 from pipeline.explaining.training_rows import Neighbour
 from tests.browser import needs_chromium, open_page
@@ -22,6 +23,10 @@ FOUND = Explanation(
     probability=0.9,
     background_probability=0.1,
     num_background=100,
+    method="sampling",
+    logit=None,
+    usual_logit=None,
+    tree_parts=[],
     parts=[
         ColumnPart(column="signal", part=0.7, error=0.01, value="2 samples", unit=""),
         ColumnPart(column="number", part=0.1, error=0.02, value="4.5", unit="bar"),
@@ -54,6 +59,37 @@ def test_the_terminal_names_run_and_version_and_shows_each_column_with_its_unit(
         assert words in text
     assert "nearest of 10,000 of 20,000 training rows" in text
     assert "id <b>r12" in text
+
+
+OF_TREES = dataclasses.replace(
+    FOUND,
+    method="trees",
+    logit=1.5,
+    usual_logit=-3.25,
+    tree_parts=[
+        TreePart(feature="signal", detail="largest <jump>", part=0.5, value=2.5, unit="V"),
+        TreePart(feature="number", detail="", part=0.1, value=None, unit=""),
+    ],
+    signals=[],
+)
+
+
+def test_of_trees_the_method_the_logits_and_the_summaries_are_shown(tmp_path):
+    text = " ".join(_text(OF_TREES).split())
+    page = write_page(OF_TREES, STAMP, tmp_path).read_text()
+    for shown in (text, " ".join(page.split())):
+        assert "exact Shapley values of the trees (TreeSHAP, by XGBoost)" in shown
+        assert "from the usual logit -3.2500 to this row's 1.5000" in shown.replace("&#39;", "'")
+        assert "+0.5000" in shown
+        assert "2.5 V" in shown
+    assert "largest &lt;jump&gt;" in page
+    assert "random orders of the columns" not in page
+    assert "add up to the difference" not in text
+
+
+def test_of_a_blend_both_methods_are_named():
+    text = " ".join(_text(dataclasses.replace(OF_TREES, method="blend")).split())
+    assert "(TreeSHAP, by XGBoost) and sampled ones of the network" in text
 
 
 def test_without_a_label_neighbours_or_importances_nothing_is_said_of_them():
