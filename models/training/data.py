@@ -102,7 +102,7 @@ def make_transform(
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def transform(serialised: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(serialised, {**graph.raw_spec, **graph.label_spec, **key_spec})
-        transformed = graph(parsed)
+        transformed = graph({name: parsed[name] for name in (*graph.raw_spec, *graph.label_spec)})
         label = transformed[LABEL_NAME]
         shift = tf.broadcast_to(shift_in_graph(sampling, parsed), tf.shape(label))
         outputs = {LABEL_NAME: label, _SHIFT_NAME: shift}
