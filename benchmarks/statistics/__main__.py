@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import click
 
 from benchmarks.statistics import calibration, drift, init, pages, splits, thresholds
+from benchmarks.statistics.gate import cross_fitting
 from benchmarks.statistics.gate import section as gate
 from benchmarks.statistics.tables import Table
 
@@ -18,6 +19,7 @@ SECTIONS: Mapping[str, Callable[[int], Iterator[Table]]] = {
     "calibration": calibration.tables,
     "thresholds": thresholds.tables,
     "gate": gate.tables,
+    "cross_fitting": cross_fitting.tables,
     "splits": splits.tables,
     "pages": pages.tables,
     "init": init.tables,
