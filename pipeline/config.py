@@ -18,10 +18,10 @@ from models import features as features_lib
 from models.features import Feature
 from models.model_spec import CalibrationMethod, FoldRule, ModelSpec
 from models.probabilities.cost import Cost
+from models.search_space import Tuning, check_tuning
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
-from models.training.search_space import Tuning, check_tuning
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice

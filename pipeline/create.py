@@ -230,7 +230,7 @@ def _tuner(
         examples=examples,
         transform_graph=transform_graph,
         base_model=latest_model.outputs["model"] if latest_model else None,
-        tuner_fn="models.training.tuning.tuner_fn",
+        tuner_fn="models.tuning.tuning.tuner_fn",
         custom_config=settings | {"model_spec": spec.to_json()},
     )
 

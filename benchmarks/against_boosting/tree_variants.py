@@ -6,11 +6,13 @@ Without the pipeline: numbers as they are, text as codes from the most frequent 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
@@ -20,21 +22,19 @@ from models.train_options import TreeOptions
 from models.trees.fitting import TreeData, grow, margins, out_of_fold
 from models.trees.inputs import TreeColumn
 
-_SHARES = {"subsample": 0.8, "column_share": 0.5}
+_SHARES = TreeOptions(subsample=0.8, column_share=0.5, min_leaf_rows=5)
 VARIANTS: Mapping[str, TreeOptions] = {
     "default": TreeOptions(),
     "depth 3": TreeOptions(max_depth=3),
     "depth 2": TreeOptions(max_depth=2),
-    "shares": TreeOptions(**_SHARES, min_leaf_rows=5),
-    "shares, depth 3": TreeOptions(**_SHARES, min_leaf_rows=5, max_depth=3),
-    "shares, depth 4, rate 0.05": TreeOptions(
-        **_SHARES, min_leaf_rows=5, max_depth=4, learning_rate=0.05
+    "shares": _SHARES,
+    "shares, depth 3": replace(_SHARES, max_depth=3),
+    "shares, depth 4, rate 0.05": replace(_SHARES, max_depth=4, learning_rate=0.05),
+    "shares, depth 8, rate 0.05": replace(
+        _SHARES, max_depth=8, learning_rate=0.05, min_leaf_rows=2
     ),
-    "shares, depth 8, rate 0.05": TreeOptions(
-        **_SHARES, min_leaf_rows=2, max_depth=8, learning_rate=0.05
-    ),
-    "shares, l2 10": TreeOptions(**_SHARES, min_leaf_rows=5, l2=10),
-    "shares, l2 0.1": TreeOptions(**_SHARES, min_leaf_rows=5, l2=0.1),
+    "shares, l2 10": replace(_SHARES, l2=10),
+    "shares, l2 0.1": replace(_SHARES, l2=0.1),
     "rate 0.05": TreeOptions(min_leaf_rows=5, learning_rate=0.05),
 }
 IDENTIFIERS = ("UDI", "Product ID")
@@ -45,21 +45,22 @@ def tree_data(name: str, sources: Sources) -> TreeData:
     """Returns a table as the trees take it."""
     table = TABLES[name]
     frame = table.read(sources).drop(columns=list(IDENTIFIERS), errors="ignore")
-    labels = (frame.pop(table.label).astype(str) == table.positive).to_numpy(np.float32)
+    labels = (frame.pop(table.label).astype(str) == table.positive).to_numpy()
     columns = [
-        TreeColumn(feature=column, is_category=frame[column].dtype in (object, bool))
+        TreeColumn(feature=str(column), is_category=frame[column].dtype in (object, bool))
         for column in frame
     ]
     values = [
         _codes(frame[column.feature]) if column.is_category else frame[column.feature].to_numpy()
         for column in columns
     ]
-    return TreeData(np.stack(values, axis=1).astype(np.float32), labels, None, columns)
+    features = np.stack(values, axis=1).astype(np.float32)
+    return TreeData(features, np.asarray(labels, np.float32), None, columns)
 
 
-def _codes(column: pd.Series) -> np.ndarray:
+def _codes(column: pd.Series) -> NDArray[np.float32]:
     codes = pd.Categorical(column, column.value_counts().index).codes.astype(np.float32)
-    return np.where(codes < 0, np.nan, codes)
+    return np.where(codes < 0, np.float32(np.nan), codes)
 
 
 def compare(data: TreeData, seed: int) -> pd.DataFrame:

@@ -33,6 +33,7 @@ from models.probabilities.sampling import (
     sampling_shift,
 )
 from models.probabilities.thresholds import choose_threshold
+from models.search_space import tuned_options
 from models.train_options import wants_trees
 from models.training.cross_fitting.deciding import (
     Held,
@@ -50,7 +51,6 @@ from models.training.data import (
     read_train,
 )
 from models.training.fitting import ModelData, Trained, train_model
-from models.training.search_space import tuned_options
 from models.trees.inputs import TreeInputs
 from models.trees.saved import write_trees
 

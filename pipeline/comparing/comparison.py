@@ -19,7 +19,7 @@ from pipeline.lineage.runs import run_output
 from pipeline.tracking.run_record import RunRecord, run_record
 
 Differences = list[Difference] | None
-PARTS = ("data", "code", "steps", "config", "hyperparameters", "packages")
+PARTS = ("data", "code", "steps", "config", "hyperparameters", "model", "packages")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,7 @@ class Comparison:
         config: Differences in the configuration, by dotted key.
         packages: Differences in packages, interpreter, platform and lock file.
         hyperparameters: Differences in the hyperparameters, tuned or not.
+        model: Differences in what the Trainer noted of the models.
         metrics: Metrics on each run's own test split: values of both runs by name.
         paired: Result on the same test examples, or None.
         not_paired: Why there is no paired result, or empty.
@@ -62,6 +63,7 @@ class Comparison:
     config: Differences
     packages: Differences
     hyperparameters: Differences
+    model: Differences
     metrics: Mapping[str, tuple[Figure | None, Figure | None]]
     paired: PairedVerdict | None
     not_paired: str

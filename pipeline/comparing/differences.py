@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.lineage.facts import trained_facts
 from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.provenance import Provenance
-from pipeline.lineage.runs import examples_of
+from pipeline.lineage.runs import examples_of, run_output
 from pipeline.tracking.run_record import Scalar, flatten, run_record
 
 NOT_THERE = "-"
@@ -51,6 +52,8 @@ class Side:
         steps: Digest of the code of each step that has one.
         config: The configuration by dotted key.
         hyperparameters: Hyperparameters of the network, tuned or not.
+        model: What the Trainer noted of the model: kind, trees, epochs, XGBoost's version, the
+            choice and its figures.
         packages: Versions by package; interpreter, platform and lock file too.
     """
 
@@ -60,6 +63,7 @@ class Side:
     steps: Mapping[str, Scalar] = field(default_factory=dict)
     config: Mapping[str, Scalar] = field(default_factory=dict)
     hyperparameters: Mapping[str, Scalar] = field(default_factory=dict)
+    model: Mapping[str, Scalar] = field(default_factory=dict)
     packages: Mapping[str, Scalar] = field(default_factory=dict)
 
 
@@ -77,8 +81,14 @@ def make_side(graph: Graph, run: Run) -> Side:
         },
         config=dict(flatten(run.config)),
         hyperparameters=run_record(graph, run).hyperparameters,
+        model=_model_facts(graph, run),
         packages=_chosen(stamp, _ENVIRONMENT_KEYS) | (dict(stamp.packages) if stamp else {}),
     )
+
+
+def _model_facts(graph: Graph, run: Run) -> dict[str, Scalar]:
+    model = run_output(graph, run, "Model")
+    return dict(flatten(trained_facts(model))) if model else {}
 
 
 def _chosen(stamp: Provenance | None, keys: tuple[str, ...]) -> dict[str, Scalar]:

@@ -19,6 +19,7 @@ _SECTIONS = {
     "steps": "code of steps",
     "config": "configuration",
     "hyperparameters": "trained with",
+    "model": "model",
     "packages": "packages",
 }
 _JUDGES = {COST: "expected cost", DECISIONS: "decisions"}

@@ -16,8 +16,8 @@ from models.features import Feature, FeatureTable, Signal, Time, of_kind
 from models.inputs.raw_columns import columns_from_examples
 from models.inputs.stacks import MISSING_INT
 from models.model_spec import ModelSpec
+from models.search_space import tuned_options
 from models.train_options import TrainOptions
-from models.training.search_space import tuned_options
 from pipeline.comparing.comparison import find_run
 from pipeline.comparing.pairing import CannotPairError, Pair, find_pair
 from pipeline.config import Config

@@ -1,5 +1,6 @@
 """Displayed facts about artifacts, data sets and runs."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pipeline.components.names import WITHDRAWN_AT
 from pipeline.components.pusher.version_folder import withdrawn_folder
 from pipeline.lineage.graph import Artifact, Run, Step
 
+_MODEL_INFO = Path("Format-Serving") / "assets.extra" / "model_info.json"
 # Properties of `Examples` that describe the input files, not the examples.
 _DATA_KEYS = (
     "source_files",
@@ -31,8 +33,23 @@ def artifact_facts(artifact: Artifact, step: Step | None) -> dict[str, Any]:
         if WITHDRAWN_AT in facts:
             facts["kept_in"] = str(withdrawn_folder(place.parent, int(place.name)))
     if step is not None:
+        if artifact.type == "Model" and (trained := trained_facts(artifact)):
+            facts["trained"] = trained
         facts |= {"made_by": step.node, "run": step.run_id}
     return facts | {"made_at": time_text(artifact.created), "uri": artifact.uri}
+
+
+def trained_facts(model: Artifact) -> dict[str, Any]:
+    """Returns what the Trainer noted of a model: kind, options, trees, epochs and the choice.
+
+    Args:
+        model: An artifact of the type `Model`; without its files there are no facts.
+    """
+    path = Path(model.uri) / _MODEL_INFO
+    if not path.is_file():
+        return {}
+    noted = json.loads(path.read_text(encoding="utf-8")).get("model", {})
+    return {key: value for key, value in noted.items() if key != "corrections"}
 
 
 def data_facts(examples: Artifact, step: Step) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY
 from pipeline.components.pusher.withdrawn import withdrawal_of
+from pipeline.components.trainer.facts import trained_text
 from pipeline.counting import count
 from pipeline.lineage.tree import LineageNode
 
@@ -53,10 +54,11 @@ def _model_text(node: LineageNode) -> str:
     if pushed is None and model is None:
         return ""
     trained = f"trained in run {model.facts.get('run')}" if model else ""
+    kind = trained_text(dict(model.facts.get("trained", {}))) if model else ""
     name = pushed.name if pushed else f"{model.name if model else ''}, not pushed"
     in_place = pushed is not None and pushed.facts.get("in_place")
     place = "in service" if in_place else "not in service"
-    return ", ".join(filter(None, [name, place if pushed else "", trained]))
+    return ", ".join(filter(None, [name, place if pushed else "", trained, kind]))
 
 
 def _withdrawn_text(node: LineageNode) -> str:

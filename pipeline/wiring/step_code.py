@@ -26,7 +26,7 @@ ENTRY_MODULES: Mapping[str, tuple[str, ...]] = {
     "SpanWindow": (f"{_COMPONENTS}.span_window.component",),
     "Transform": (f"{_COMPONENTS}.transform.executor", "models.inputs.preprocessing"),
     "CaseControl": (f"{_COMPONENTS}.case_control.executor",),
-    "Tuner": (f"{_COMPONENTS}.tuner.executor", "models.training.tuning"),
+    "Tuner": (f"{_COMPONENTS}.tuner.executor", "models.tuning.tuning"),
     "Trainer": (f"{_COMPONENTS}.trainer.executor", "models.training.trainer"),
     "Evaluator": (f"{_COMPONENTS}.evaluation.executor",),
     "ModelGate": (f"{_COMPONENTS}.model_gate.component",),

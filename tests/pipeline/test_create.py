@@ -9,8 +9,8 @@ from common.metadata import sqlite_connection
 from common.output_folder import OutputFolder
 from models.features import Signal
 from models.probabilities.cost import Cost
+from models.search_space import Dimension, Tuning
 from models.train_options import TrainOptions
-from models.training.search_space import Dimension, Tuning
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Validation
 from pipeline.config_loading import load_config

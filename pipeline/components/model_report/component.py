@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +23,7 @@ from pipeline.components.evaluation.results import (
 )
 from pipeline.components.model_report import figures
 from pipeline.components.pages.layout import render
+from pipeline.components.trainer.facts import trained_text
 
 PAGE_FILE = "model.html"
 
@@ -57,13 +59,15 @@ def ModelReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channe
         options: `MeasureOptions` as JSON: confidence, prices and groups.
         code_digest: Digest of the code that decides the result.
     """
+    info = _info(Path(path_utils.serving_model_path(model.uri)) / MODEL_INFO_FILE)
     html = render_page(
         name,
         answers=pq.read_table(Path(analysis.uri) / ERRORS_FILE),
         evaluations=(read_evaluation(evaluation.uri), read_baseline_evaluation(evaluation.uri)),
         reasons=json.loads(blessing.get_string_custom_property("reasons")),
         problems=json.loads(infra_blessing.get_string_custom_property("problems")),
-        threshold=_threshold(Path(path_utils.serving_model_path(model.uri)) / MODEL_INFO_FILE),
+        threshold=_threshold(info),
+        trained=trained_text(info.get("model", {})),
         options=MeasureOptions.from_json(options),
     )
     folder = Path(page.uri)
@@ -71,10 +75,13 @@ def ModelReport(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each channe
     (folder / PAGE_FILE).write_text(html, encoding="utf-8")
 
 
-def _threshold(info: Path) -> float | None:
-    """The threshold that the model's export notes; a model of another Trainer may have no note."""
-    values = json.loads(info.read_text(encoding="utf-8")) if info.is_file() else {}
-    return float(values["threshold"]) if "threshold" in values else None
+def _info(path: Path) -> dict[str, Any]:
+    """What the model's export notes; a model of another Trainer may have no note."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _threshold(info: dict[str, Any]) -> float | None:
+    return float(info["threshold"]) if "threshold" in info else None
 
 
 def render_page(  # noqa: PLR0913 - one argument per part of the page
@@ -86,6 +93,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
     problems: list[str],
     threshold: float | None,
     options: MeasureOptions,
+    trained: str = "",
 ) -> str:
     """Returns the HTML.
 
@@ -97,6 +105,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
         problems: Why a server could not answer with the model; empty where it could.
         threshold: The model's own threshold; None if it is unknown.
         options: How the model was measured.
+        trained: What the model is, in words; empty if it is unknown.
     """
     measured, before = evaluations
     slices = figures.slice_rows(measured)
@@ -109,6 +118,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
         reasons=reasons,
         problems=problems,
         threshold=threshold,
+        trained=trained,
         level=f"{100 * options.confidence:g}",
         of_group="in one block" if options.group == BLOCK_COLUMN else f"with one {options.group}",
         group=options.group,

@@ -16,7 +16,7 @@ def describe(artifacts: list[Artifact]) -> Fact:
         return Fact()
     values = json.loads((Path(run.uri) / "eval_metrics.json").read_text(encoding="utf-8"))
     return Fact(
-        f"{_model(values)}{_pr_auc(values)}, {_length(values)}, "
+        f"{_model(values)}{_pr_auc(values)}, {length_text(values)}, "
         f"threshold {values['threshold']:.3f}",
         values,
     )
@@ -39,8 +39,23 @@ def _model(values: dict[str, Any]) -> str:
     return f"{choice['kind']} chosen ({choice['reason']}), " if choice else ""
 
 
-def _length(values: dict[str, Any]) -> str:
-    """Trees or epochs of the model, or both."""
+def trained_text(values: dict[str, Any]) -> str:
+    """Returns what a model is, in words: kind, trees, epochs, library and the choice.
+
+    Args:
+        values: What the Trainer noted of the model; empty for a model of another Trainer.
+    """
+    if not values:
+        return ""
+    library = f"XGBoost {values['xgboost']}" if "xgboost" in values else ""
+    choice = values.get("choice")
+    reason = f"chosen: {choice['reason']}" if choice else ""
+    parts = (values["model"], length_text(values), library, reason)
+    return ", ".join(part for part in parts if part)
+
+
+def length_text(values: dict[str, Any]) -> str:
+    """Returns the number of trees or epochs of a model, or both, in words."""
     trees = f"{values['rounds']} trees" if "rounds" in values else ""
     epochs = f"{values['epochs']} epochs" if "epochs" in values else ""
     if "best_epoch" in values:

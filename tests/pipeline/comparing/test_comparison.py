@@ -104,6 +104,21 @@ def test_each_difference_is_found_where_it_lies(store, capsys):
     assert "git_commit  c0ffee000000  beef00000000" in text
 
 
+def test_what_the_trainer_noted_of_the_models_is_compared(store, tmp_path, capsys):
+    for run_id, rounds in (("run-1", 40), ("run-2", 55)):
+        _record(store, run_id)
+        model = store.get_artifacts_by_type("Model")[-1]
+        model.uri = str(tmp_path / run_id)
+        store.put_artifacts([model])
+        note = tmp_path / run_id / "Format-Serving" / "assets.extra" / "model_info.json"
+        note.parent.mkdir(parents=True)
+        facts = {"model": "trees", "rounds": rounds, "trees": {"max_depth": 3}}
+        note.write_text(json.dumps({"model": facts}))
+    compared = _compare(store)
+    assert compared.model == [Difference(key="rounds", first=40, second=55)]
+    assert "rounds  40     55" in _shown(compared, capsys)
+
+
 def test_metrics_stand_side_by_side_with_the_intervals_that_were_recorded(store, capsys):
     _record(store, "run-1")
     metrics = {"metrics": '{"pr_auc": 0.7, "brier": 0.1}', "intervals": '{"pr_auc": [0.6, 0.8]}'}

@@ -1,7 +1,6 @@
 import pytest
 
-from models.train_options import TrainOptions
-from models.training.search_space import (
+from models.search_space import (
     Dimension,
     Tuning,
     as_choice,
@@ -10,6 +9,7 @@ from models.training.search_space import (
     trial_options,
     tuned_options,
 )
+from models.train_options import TrainOptions
 
 OPTIONS = TrainOptions(epochs=9, hidden_units=(64, 32), dropout=0.2)
 

@@ -20,9 +20,9 @@ from models.model_spec import ModelSpec
 from models.probabilities.cost import Cost, expected_cost
 from models.probabilities.sampling import SamplingShift, sampling_shift
 from models.probabilities.thresholds import check_threshold, choose_threshold
+from models.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
 from models.train_options import TrainOptions
 from models.training.fitting import ModelData, train_model
-from models.training.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
 from models.training.trainer import fit_probability, read_data, recorded_sampling, reproducible
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import pytest
 
 from common.errors import InputError
 from models.probabilities.cost import Cost, expected_cost
+from models.search_space import Dimension, Tuning
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions
-from models.training.search_space import Dimension, Tuning
 from models.training.trainer import run_fn
-from models.training.tuning import OptionsTuner, tuner_fn
+from models.tuning.tuning import OptionsTuner, tuner_fn
 from tests.models.tiny_transform import ROWS, SPEC, write_examples
 
 pytestmark = [

@@ -1,0 +1,124 @@
+"""The choice among network, trees and blend, on synthetic data that suit one of them."""
+
+import dataclasses
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models.inputs.encoding import Encoding, IndexSpace, Role
+from models.model_spec import ModelSpec
+from models.train_options import TrainOptions, TreeOptions
+from models.training import choice as choosing
+from models.training.choice import choose_model
+from models.training.data import TREES_KEY, Dataset
+from models.trees.fitting import TreeData
+from models.trees.inputs import TreeColumn
+
+# TensorFlow's variables lack NumPy 2's `copy` argument; the TensorBoard callback meets it.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+NUM = 1_500
+TRAIN = TrainOptions(
+    model="auto",
+    epochs=40,
+    batch_size=64,
+    learning_rate=0.02,
+    hidden_units=(16,),
+    dropout=0.0,
+    trees=TreeOptions(rounds=60, patience=10, max_depth=3),
+)
+SPEC = ModelSpec(label="y", features={}, train=TRAIN, seed=1)
+# Four numbers are what the network takes.
+GRAPH = SimpleNamespace(index_space=IndexSpace(0, (Encoding("x", Role.DENSE, 4),)))
+
+
+def _split(network, trees, score, *, monotone=0):
+    """A split of which the network and the trees see different columns."""
+    rng = np.random.default_rng(2)
+    labels = (rng.random(NUM) < 1 / (1 + np.exp(2 - score))).astype(np.float32)
+    train = Dataset(
+        {"dense": network.astype(np.float32), TREES_KEY: trees.astype(np.float32)},
+        labels,
+        keys=rng.permutation(NUM).astype(np.int64),
+    )
+    columns = [TreeColumn(feature=f"x{i}", monotone=monotone) for i in range(trees.shape[1])]
+    return train, TreeData(trees.astype(np.float32), labels, None, columns)
+
+
+def _choose(split, **options):
+    spec = dataclasses.replace(SPEC, train=dataclasses.replace(TRAIN, **options))
+    return choose_model(*split, GRAPH, spec)
+
+
+def _noise(seed):
+    return np.random.default_rng(seed).normal(size=(NUM, 4))
+
+
+def test_trees_are_chosen_where_they_win_and_the_network_ends_after_its_first_fold(monkeypatch):
+    trained = []
+    fit_epochs = choosing.fit_epochs
+
+    def counted(network, train, **more):
+        trained.append(train.labels.size)
+        fit_epochs(network, train, **more)
+
+    monkeypatch.setattr(choosing, "fit_epochs", counted)
+    seen = _noise(0)
+    choice = _choose(_split(_noise(1), seen, 3 * np.sign(seen[:, 0] * seen[:, 1])))
+    assert choice.kind == "trees"
+    # Four of five folds, once.
+    assert trained == pytest.approx([NUM * 4 / 5], abs=2)
+    assert choice.num_examples == pytest.approx(NUM / 5, abs=2)
+    assert re.fullmatch(r"log loss out of fold on 300 examples: trees 0.*", choice.reason)
+    # Both see the same: the simpler one.
+    both = _noise(0)
+    assert _choose(_split(both, both, 3 * np.sign(both[:, 0] * both[:, 1]))).kind == "trees"
+
+
+def test_the_network_is_chosen_where_only_it_sees_the_cause():
+    seen = _noise(0)
+    choice = _choose(_split(seen, _noise(1), 3 * seen[:, 0]))
+    assert choice.kind == "network"
+    assert choice.log_loss["network"] < choice.log_loss["trees"] - 0.1
+    # Tried on three of five folds.
+    assert choice.num_examples == pytest.approx(NUM * 3 / 5, abs=3)
+
+
+def test_a_blend_is_chosen_where_each_sees_a_cause_of_its_own():
+    of_network, of_trees = _noise(0), _noise(1)
+    score = 3 * of_network[:, 0] + 3 * np.sign(of_trees[:, 0])
+    choice = _choose(_split(of_network, of_trees, score))
+    assert choice.kind == "blend"
+    assert 0.05 <= choice.network_weight <= 0.95
+    assert choice.log_loss["blend"] < min(choice.log_loss["network"], choice.log_loss["trees"])
+
+
+def test_a_blend_that_is_asked_for_is_taken_with_its_best_weight():
+    seen = _noise(0)
+    choice = _choose(_split(_noise(1), seen, 3 * np.sign(seen[:, 0])), model="blend")
+    assert choice.kind == "blend"
+    # The network sees noise alone.
+    assert choice.network_weight < 0.3
+
+
+def test_a_monotone_column_leaves_the_trees_alone():
+    seen = _noise(0)
+    choice = _choose(_split(seen, seen, 3 * seen[:, 0], monotone=1))
+    assert (choice.kind, choice.network_weight) == ("trees", 0.0)
+    assert list(choice.log_loss) == ["trees"]
+
+
+def test_the_same_data_are_chosen_for_alike():
+    seen = _noise(0)
+    first, again = (_choose(_split(seen, seen, 3 * seen[:, 0])) for _ in range(2))
+    assert first == again
+
+
+def test_too_few_faults_for_folds_are_named():
+    train, trees = _split(_noise(0), _noise(1), np.zeros(NUM))
+    labels = np.zeros(NUM, np.float32)
+    labels[0] = 1
+    with pytest.raises(ValueError, match=r"has 1 positive examples among 1500, too few to compare"):
+        _choose((dataclasses.replace(train, labels=labels), trees))
