@@ -21,7 +21,7 @@ def test_interval_widens_with_the_rows_that_splits_share() -> None:
 
 def test_one_split_says_nothing_about_the_spread() -> None:
     interval = paired_interval([0.01], test_share=0.2)
-    assert interval == (pytest.approx(0.01), -float("inf"), float("inf"))
+    assert interval == pytest.approx((0.01, -float("inf"), float("inf")))
 
 
 def test_difference_is_taken_within_a_split_that_both_models_have() -> None:
