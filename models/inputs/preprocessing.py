@@ -136,6 +136,9 @@ def _summaries(
     for (num_samples, rate_hz), names in groups.items():
         levels = [present_numbers(dense_column(inputs[name], num_samples)) for name in names]
         values, present = (tf.concat(parts, axis=0) for parts in zip(*levels, strict=True))
+        # Trees need no gradients, and an infinite one here, times 0, would make those of the
+        # network NaN: a saved function passes all of its outputs' gradients back.
+        values = tf.stop_gradient(values)
         num_rows = tf.shape(levels[0][0])[0]
         mean, scale = (
             tf.repeat(tf.stack([getattr(usual[name], part) for name in names]), num_rows, axis=0)

@@ -18,7 +18,7 @@ from models.exporting.export import SERVING_DEFAULT, load_in_session
 from models.features import Categorical, Numeric
 from models.model_spec import ModelSpec
 from models.probabilities.sampling import SamplingRecord, SamplingShift
-from models.train_options import TrainOptions
+from models.train_options import TrainOptions, TreeOptions
 from models.training import trainer as training
 from models.training.trainer import run_fn
 from pipeline.components.case_control.selection import Selection, sample_file
@@ -183,3 +183,37 @@ def test_a_model_whose_correction_is_not_that_of_the_record_is_not_exported(
     with pytest.raises(ValueError, match=r"adds \+0.000000 .* requires -2\.\d+"):
         _serve(data, tmp_path / "train", tmp_path, quick, recorded)
     assert not (tmp_path / "model").exists()
+
+
+# Stumps. Their steps follow the noise, so that single logits are less exact than those of a line;
+# the mean and the slope are not.
+TREES = TrainOptions(
+    model="trees",
+    trees=TreeOptions(max_depth=1, rounds=400, learning_rate=0.1, min_leaf_rows=200.0),
+)
+
+
+def _mean_error(logits: dict[bytes, np.ndarray]) -> float:
+    """Mean of the served logits less the true ones, where most examples are."""
+    return float(np.mean([(values - TRUTH)[1:-1].mean() for values in logits.values()]))
+
+
+@pytest.mark.parametrize("weighting", ["none", "balanced"])
+def test_served_probabilities_of_trees_on_a_weighted_sample_are_the_true_ones(
+    data, tmp_path, weighting
+):
+    recorded = _sample(data, tmp_path, by=None, rates={None: 0.2})
+    spec = dataclasses.replace(SPEC, train=dataclasses.replace(TREES, class_weight=weighting))
+    logits = _serve(data, tmp_path / "train", tmp_path, spec, recorded)
+    # Without the correction of the sampling it is off by ln 5 = 1.6; without that of the weights by
+    # the logarithm of their ratio, about 1: 7,400 negatives and 2,800 positives.
+    assert abs(_mean_error(logits)) < TOLERANCE
+    assert _slope(tmp_path) == pytest.approx(1, abs=0.1)
+
+
+def test_served_probabilities_of_trees_on_strata_are_the_true_ones(data, tmp_path):
+    recorded = _sample(data, tmp_path, by="maker", rates={None: 0.4, "a": 0.1})
+    spec = dataclasses.replace(SPEC, train=TREES)
+    logits = _serve(data, tmp_path / "train", tmp_path, spec, recorded)
+    for values in logits.values():
+        assert abs((values - TRUTH)[1:-1].mean()) < TOLERANCE
