@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import OrdinalEncoder
 
 from benchmarks import reference
+from benchmarks.against_boosting.boosting import with_categories
 
 LABEL = "big_tipper"
 # The label was made of the tip.
 LEFT_OUT = (LABEL, "tips")
-# scikit-learn's boosting takes at most 255 categories, missing included.
-MAX_CATEGORIES = 254
 
 
 def tabulate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, pd.DataFrame]:
@@ -26,16 +24,7 @@ def tabulate(splits: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, pd.D
         name: pd.DataFrame({key: v for key, v in columns.items() if key not in LEFT_OUT})
         for name, columns in splits.items()
     }
-    text = list(tables["train"].select_dtypes(object).columns)
-    encoder = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=MAX_CATEGORIES
-    ).fit(tables["train"][text])
-    return {
-        name: table.drop(columns=text).join(
-            pd.DataFrame(encoder.transform(table[text]), columns=text).astype("category")
-        )
-        for name, table in tables.items()
-    }
+    return with_categories(tables)
 
 
 def evaluate(splits: reference.Splits) -> dict[str, dict[str, float]]:

@@ -26,6 +26,11 @@ class FoldRule:
     strategy: FoldStrategy = "stratified"
     column: str | None = None
 
+    @property
+    def group(self) -> str | None:
+        """The column whose equal values are not independent examples, if there is one."""
+        return self.column if self.strategy in {"group", "blocks"} else None
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class ModelSpec(JsonValue):
@@ -41,7 +46,6 @@ class ModelSpec(JsonValue):
         threshold: Rule for the alarm threshold.
         seed: Seed of every random number, in [0, 2**31).
         folds: How examples are dealt to folds.
-        group: Column whose equal values are not independent examples, or None.
         cross_fit: Number of folds of train and eval that are cross-fitted; None: train on train,
             and calibrate on eval.
     """
@@ -52,6 +56,5 @@ class ModelSpec(JsonValue):
     calibration: CalibrationMethod = "platt"
     threshold: ThresholdRule = ThresholdRule()
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    group: str | None = None
     folds: FoldRule = FoldRule()
     cross_fit: Annotated[int, Field(ge=3, le=10)] | None = None

@@ -519,7 +519,6 @@ class Config:
             calibration=self.calibration,
             threshold=self.threshold_rule,
             seed=self.seed,
-            group=group_column(self.split.strategy, self.split.column),
             folds=self.fold_rule,
             cross_fit=self.evaluation.cross_fit,
         )

@@ -19,7 +19,7 @@ GRID: Mapping[str, Sequence[float]] = {
     "l2_regularization": (0.0, 1.0),
 }
 # scikit-learn's boosting takes at most 255 categories, missing included.
-MAX_CATEGORIES = 254
+_MAX_CATEGORIES = 254
 _MAX_ITERATIONS = 200
 
 
@@ -27,7 +27,7 @@ def with_categories(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFram
     """Returns tables whose text is a category that the train split knows, else missing."""
     text = list(tables["train"].select_dtypes(object).columns)
     encoder = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=MAX_CATEGORIES
+        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=_MAX_CATEGORIES
     ).fit(tables["train"][text])
     return {
         name: table.drop(columns=text).join(

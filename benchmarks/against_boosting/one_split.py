@@ -20,9 +20,8 @@ from sklearn.metrics import average_precision_score
 from benchmarks.against_boosting.boosting import fit_boosting, with_categories
 from benchmarks.against_boosting.splits import Floats, Labels, Prepared, prepare
 from benchmarks.against_boosting.tables import BOOSTING
-from models.folds import deal_folds
 from models.train_options import Kind
-from models.training.choice import NUM_FOLDS
+from models.training.choice import train_folds
 from models.training.fitting import train_model
 from models.training.trainer import reproducible
 
@@ -118,7 +117,7 @@ def _boosting(prepared: Prepared, job: Job) -> tuple[Callable[[], Any], Callable
     data = prepared.model_data("trees")
     tables = with_categories(prepared.tables())
     labels = data.train.labels.astype(int)
-    folds = deal_folds(data.spec.folds, data.train.keys, data.train.labels, NUM_FOLDS)
+    folds = train_folds(data.train, data.spec)
 
     def train() -> Any:
         return fit_boosting(

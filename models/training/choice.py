@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from common.errors import InputError
 from models.folds import Fold, deal_folds
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
@@ -20,12 +21,12 @@ from models.training.network import build_network
 from models.training.network_fit import fit_epochs, network_logits
 from models.trees.fitting import TreeData, TreeScores, out_of_fold
 
-NUM_FOLDS = 5
+_NUM_FOLDS = 5
 # The network is tried on so many of the folds, each for this share of its epochs.
-NUM_NETWORK_FOLDS = 3
-EPOCHS_SHARE = 0.25
+_NUM_NETWORK_FOLDS = 3
+_EPOCHS_SHARE = 0.25
 # With more examples than these, one fold is as good as five.
-MANY_ROWS = 100_000
+_MANY_ROWS = 100_000
 ChosenKind = Literal["network", "trees", "blend"]
 _WEIGHTS = np.linspace(0.05, 0.95, 19)
 _SIMPLEST: tuple[ChosenKind, ...] = ("trees", "network", "blend")
@@ -95,29 +96,36 @@ def choose_model(train: Dataset, trees: TreeData, graph: TransformGraph, spec: M
         Breiman et al. (1984), Classification and regression trees, section 3.4.3, for the rule of
         one standard error. Wolpert (1992), Stacked generalization, for weights out of fold.
     """
-    folds = deal_folds(spec.folds, train.keys, train.labels, NUM_FOLDS)
-    if len(folds) < 2:
-        raise ValueError(_too_few(train))
-    if train.labels.size > MANY_ROWS:
-        folds = folds[-1:]
+    folds = train_folds(train, spec)
     _progress.info("choosing the model on %d folds: trees", len(folds))
     options, scores = best_trees(trees, folds, spec)
     chosen = ChosenTrees(options=options, rounds=scores.rounds)
     if any(column.monotone for column in trees.columns):
         return only_trees(scores.logits, trees.labels, chosen)
-    logits = {
-        "trees": make_correction(train.labels, spec.train, part="trees").apply(scores.logits),
-        "network": _network_scores(train, folds, graph, spec, scores.logits),
-    }
+    corrected = make_correction(train.labels, spec.train, part="trees").apply(scores.logits)
+    network = _network_scores(train, folds, graph, spec, corrected)
+    logits = {"trees": corrected, "network": network}
     return Comparison.of(logits, train.labels, clusters(train.keys, spec)).choose(spec, chosen)
 
 
-def _too_few(train: Dataset) -> str:
-    return (
-        f"The train split has {int(train.labels.sum())} positive examples among "
-        f"{train.labels.size}, too few to compare models on folds. Set `train.model` to `network` "
-        "or `trees`, or bring more data."
-    )
+def train_folds(train: Dataset, spec: ModelSpec) -> list[Fold]:
+    """Returns the folds of the train split; of many examples, the last one alone.
+
+    Args:
+        train: The train split, with keys.
+        spec: The rule of the folds.
+
+    Raises:
+        InputError: Fewer than two folds have both classes.
+    """
+    folds = deal_folds(spec.folds, train.keys, train.labels, _NUM_FOLDS)
+    if len(folds) < 2:
+        raise InputError(
+            f"The train split has {int(train.labels.sum())} positive examples among "
+            f"{train.labels.size}, too few to compare models on folds. Set `train.model` to "
+            "`network`, or to `trees` with `trees.stopping: none`, or bring more data."
+        )
+    return folds[-1:] if train.labels.size > _MANY_ROWS else folds
 
 
 def best_trees(
@@ -151,10 +159,10 @@ def _network_scores(
     train: Dataset, folds: Sequence[Fold], graph: TransformGraph, spec: ModelSpec, trees: Floats
 ) -> Floats:
     """Corrected logits of the network, float64 `[n]`, NaN where it was not tried."""
-    epochs = max(2, math.ceil(EPOCHS_SHARE * spec.train.epochs))
+    epochs = max(2, math.ceil(_EPOCHS_SHARE * spec.train.epochs))
     logits = np.full(train.labels.size, np.nan)
     # The last folds, for by time these are trained on most.
-    tried = folds[-NUM_NETWORK_FOLDS:]
+    tried = folds[-_NUM_NETWORK_FOLDS:]
     for number, fold in enumerate(tried, start=1):
         _progress.info("choosing the model: network, fold %d/%d", number, len(tried))
         own = train.rows(fold.train)
@@ -174,7 +182,7 @@ def _network_scores(
 
 def clusters(keys: Ints, spec: ModelSpec) -> Ints | None:
     """Returns the keys of dependent examples, int64 `[n]`, or None if all are independent."""
-    return keys if spec.folds.strategy in {"group", "blocks"} else None
+    return keys if spec.folds.group else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,12 +67,13 @@ class Dataset:
         return {name: values for name, values in self.inputs.items() if name != TREES_KEY}
 
     def rows(self, places: NDArray[np.int64]) -> "Dataset":
-        """Returns the examples at `places`, without variation."""
+        """Returns the examples at `places`."""
         return Dataset(
             inputs={name: values[places] for name, values in self.inputs.items()},
             labels=self.labels[places],
             shift=self.shift[places] if isinstance(self.shift, np.ndarray) else self.shift,
             weights=None if self.weights is None else self.weights[places],
+            variation=None if self.variation is None else self.variation.rows(places),
             groups=None if self.groups is None else self.groups[places],
             keys=self.keys[places] if self.keys.size else self.keys,
         )
@@ -168,9 +169,9 @@ def read_eval(patterns: Sequence[str], transform: Transform, spec: ModelSpec) ->
         ValueError: No examples.
     """
     evaluation = read_split(patterns, transform)
-    if spec.group is None or spec.threshold.kind not in get_args(PromisedRate):
+    if spec.folds.group is None or spec.threshold.kind not in get_args(PromisedRate):
         return evaluation
-    return replace(evaluation, groups=read_groups(*files_of(patterns), column=spec.group))
+    return replace(evaluation, groups=read_groups(*files_of(patterns), column=spec.folds.group))
 
 
 def read_train(

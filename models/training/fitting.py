@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
 from models.exporting.scorers import BlendPart, BlendScorer, NetworkScorer, Scorer, TreesScorer
-from models.folds import deal_folds
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.train_options import TreeOptions
-from models.training.choice import MANY_ROWS, NUM_FOLDS, Choice, choose_model
+from models.training.choice import Choice, choose_model, train_folds
 from models.training.data import (
     TREES_KEY,
     Dataset,
@@ -240,11 +239,7 @@ def tree_data(data: ModelData, split: Dataset) -> TreeData:
 
 
 def _rounds_out_of_fold(data: ModelData, train: TreeData, options: TreeOptions) -> int:
-    folds = deal_folds(data.spec.folds, data.train.keys, train.labels, NUM_FOLDS)
-    if train.labels.size > MANY_ROWS:
-        folds = folds[-1:]
-    if not folds:
-        return options.rounds
+    folds = train_folds(data.train, data.spec)
     return out_of_fold(train, folds, options, seed=data.spec.seed).rounds
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.folds import Fold
 from models.train_options import TreeOptions
-from models.trees.inputs import TreeColumn
+from models.trees.inputs import TreeColumn, feature_types
 
 Floats = NDArray[np.float64]
 # Below this many values, threads wait for each other longer than they compute.
@@ -45,7 +45,7 @@ class TreeData:
             self.features,
             self.labels,
             weight=self.weights,
-            feature_types=["c" if column.is_category else "q" for column in self.columns],
+            feature_types=feature_types(self.columns),
             enable_categorical=True,
             nthread=threads,
             ref=reference,

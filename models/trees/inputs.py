@@ -52,6 +52,11 @@ class TreeColumn:
         return f"{self.feature}, {self.detail}" if self.detail else self.feature
 
 
+def feature_types(columns: Sequence[TreeColumn]) -> list[str]:
+    """Returns the types of columns as XGBoost names them."""
+    return ["c" if column.is_category else "q" for column in columns]
+
+
 class TreeInputs:
     """Transformed features as the matrix that trees take.
 

@@ -114,9 +114,7 @@ def integrated_gradients(
         total = tf.reduce_sum(probability(tensors))
     gradients = tape.gradient(total, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     parts = {
-        name: np.nan_to_num(
-            gradient.numpy().astype(np.float64).mean(axis=0) * (values[0] - baseline[name])
-        )
+        name: _part(name, gradient.numpy().astype(np.float64).mean(axis=0), values[0], baseline)
         for (name, values), gradient in zip(moving.items(), gradients, strict=True)
     }
     return Attribution(
@@ -124,3 +122,21 @@ def integrated_gradients(
         baseline_probability=float(probability(as_tensors(start)).numpy()[0]),
         parts=parts,
     )
+
+
+def _part(
+    name: str,
+    gradient: NDArray[np.float64],
+    values: NDArray[np.float32],
+    baseline: Mapping[str, NDArray[np.float32]],
+) -> NDArray[np.float64]:
+    """The part of each number of a column; 0 where it is missing.
+
+    Raises:
+        ValueError: The model has no gradient there: 0 would say that the column has no effect.
+    """
+    step = np.asarray(values - baseline[name], np.float64)
+    present = np.isfinite(step)
+    if not np.isfinite(gradient[present]).all():
+        raise ValueError(f"The model's answer has no finite gradient by `{name}`.")
+    return np.where(present, gradient, 0.0) * np.where(present, step, 0.0)

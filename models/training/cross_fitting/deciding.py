@@ -44,7 +44,7 @@ class Held:
         """Returns the examples of train and eval that a fold predicts."""
         places = np.flatnonzero(predictions.folds >= 0)
         groups = None
-        if spec.folds.strategy in {"group", "blocks"}:
+        if spec.folds.group:
             _, groups = np.unique(examples.keys[places], return_inverse=True)
         return cls(
             places=places,

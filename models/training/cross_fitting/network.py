@@ -1,7 +1,7 @@
 """Predictions of the network out of fold, and its number of epochs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -109,8 +109,6 @@ def _train_fold(
 ) -> list[Floats]:
     """The corrected logits of the held-out examples after each epoch."""
     own = data.rows(fold.train)
-    if data.variation is not None:
-        own = replace(own, variation=data.variation.rows(fold.train))
     keras.utils.set_random_seed(spec.seed)
     network = build_network(graph.index_space, spec.train)
     watcher = _HeldOutLogits(

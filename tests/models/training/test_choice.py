@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from common.errors import InputError
 from models.inputs.encoding import Encoding, IndexSpace, Role
 from models.model_spec import ModelSpec
 from models.train_options import TrainOptions, TreeOptions
@@ -120,5 +121,5 @@ def test_too_few_faults_for_folds_are_named():
     train, trees = _split(_noise(0), _noise(1), np.zeros(NUM))
     labels = np.zeros(NUM, np.float32)
     labels[0] = 1
-    with pytest.raises(ValueError, match=r"has 1 positive examples among 1500, too few to compare"):
+    with pytest.raises(InputError, match=r"has 1 positive examples among 1500, too few to compare"):
         _choose((dataclasses.replace(train, labels=labels), trees))

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score
 from tensorflow.python.framework import config as tensorflow_config
 
 from models.inputs.encoding import LABEL_NAME
-from models.model_spec import ModelSpec
+from models.model_spec import FoldRule, ModelSpec
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions
 from models.training.data import Dataset, class_weights, read_eval
@@ -128,7 +128,8 @@ def test_eval_has_its_groups_where_the_threshold_promises_a_rate(tmp_path, kind,
         one.features.feature["tool"].bytes_list.value.append(tool)
     write_split(tmp_path, "eval", [one.SerializeToString() for one in made])
     rule = ThresholdRule(kind=kind, value=0.1)
-    spec = ModelSpec(label="y", features={}, train=OPTIONS, threshold=rule, group=group)
+    folds = FoldRule(strategy="group" if group else "stratified", column=group)
+    spec = ModelSpec(label="y", features={}, train=OPTIONS, threshold=rule, folds=folds)
 
     def transform(batch):
         zeros = tf.zeros([tf.shape(batch)[0], 1])

@@ -83,3 +83,12 @@ def test_the_baseline_is_the_mean_of_what_is_there():
     assert set(baseline) == {"signal", "number"}
     assert baseline["signal"].tolist() == [2, 0]
     assert baseline["number"] == 3
+
+
+def test_a_gradient_that_is_no_number_is_an_error_and_not_an_effect_of_0():
+    def probability(columns):
+        return tf.sqrt(columns["a"] - columns["a"])  # 0, with a gradient of infinity times 0
+
+    example = {"a": np.array([1.0], np.float32)}
+    with pytest.raises(ValueError, match="no finite gradient by `a`"):
+        integrated_gradients(probability, example, {"a": np.array(0.5, np.float32)})
