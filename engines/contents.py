@@ -129,9 +129,11 @@ def compare_transformed(left: str, right: str, examples: str) -> list[Difference
     values = _transform(left, records), _transform(right, records)
     different = sorted(set(values[0]) ^ set(values[1]))
     for name in sorted(set(values[0]) & set(values[1])):
-        if not np.allclose(values[0][name], values[1][name], rtol=0, atol=TOLERANCE):
-            largest = np.abs(values[0][name] - values[1][name]).max()
-            different.append(f"{name}: by up to {largest:.2g}")
+        one, other = values[0][name], values[1][name]
+        if not np.array_equal(np.isnan(one), np.isnan(other)):
+            different.append(f"{name}: other values are undefined")
+        elif not np.allclose(one, other, rtol=0, atol=TOLERANCE, equal_nan=True):
+            different.append(f"{name}: by up to {np.nanmax(np.abs(one - other)):.2g}")
     return different
 
 

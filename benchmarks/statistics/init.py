@@ -70,9 +70,14 @@ def leak_before(column: Column, positive: Bools) -> bool:
 
 
 def leak_now(column: Column, positive: Bools) -> bool:
-    """The pipeline's judgement."""
+    """Whether the pipeline leaves the column out: there is other evidence than a separation."""
     leak = find_leak(column, positive, "label")
     return leak is not None and bool(leak.evidence)
+
+
+def found_now(column: Column, positive: Bools) -> bool:
+    """Whether the pipeline leaves the column out or asks about it."""
+    return find_leak(column, positive, "label") is not None
 
 
 def left_out(
@@ -93,10 +98,12 @@ LEAKS: Sequence[tuple[str, Draw]] = (
 
 def _leak_rows(num_sets: int) -> Iterator[Sequence[str]]:
     for name, draw in LEAKS:
-        for when, judge in (("before", leak_before), ("now", leak_now)):
+        for when, judge in _JUDGES:
             cells = [share_cell(left_out(draw, judge, n, num_sets)) for n in (11, 20, 50, 200)]
             yield [name, when, *cells]
 
+
+_JUDGES = (("before", leak_before), ("now", leak_now), ("now, or asked about", found_now))
 
 # Draws a column of whole numbers and the sensors beside it.
 DrawGroups = Callable[[np.random.Generator], tuple[NDArray[np.int64], list[Floats]]]

@@ -6,6 +6,7 @@
 import gzip
 import http.client
 import json
+import math
 import os
 import re
 import subprocess
@@ -272,7 +273,7 @@ def test_mutations_that_know_the_structure_are_answered_and_take_little_memory(s
     """A small, seeded part of `python -m benchmarks.serving_fuzz`."""
     fuzzer = Fuzzer(server.address, server.rest, seed=REQUESTS)
     outcome = Outcome()
-    fuzzer.run(REQUESTS, outcome)
+    fuzzer.run(REQUESTS, math.inf, outcome)
     assert outcome.wrong == []
     kinds = {kind for kind, _ in outcome.counts}
     assert kinds == {"protobuf", "JSON", "HTTP", "gzip"}

@@ -98,8 +98,13 @@ class StepLauncher(launcher.Launcher):  # type: ignore[misc]
         self._check_inputs(execution_info.input_dict)
         _check_unused(execution_info.output_dict)
         self._on_executing()
-        with self._turn.given_up():
-            return super()._run_executor(execution_info)
+        try:
+            with self._turn.given_up():
+                return super()._run_executor(execution_info)
+        except Exception:
+            # What a library made of a request to stop is no failure of the step.
+            check_not_stopped()
+            raise
 
     def _check_inputs(self, inputs: _Outputs) -> None:
         artifacts = protos_of(one for artifacts in inputs.values() for one in artifacts)

@@ -21,7 +21,7 @@ def test_the_point_estimate_threw_honest_columns_away():
 
 @pytest.mark.parametrize("draw", [init.flag(0.6, 0.001), init.copy_of_label(0.01)])
 def test_a_flag_and_a_copy_of_the_label_with_a_few_errors_are_found(draw):
-    assert init.left_out(draw, init.leak_now, 50, 50).mean() > 0.9
+    assert init.left_out(draw, init.found_now, 50, 50).mean() > 0.9
     assert init.left_out(draw, init.leak_before, 50, 50).mean() < 0.5
 
 

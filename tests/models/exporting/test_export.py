@@ -167,6 +167,7 @@ def trained_twice(transform_folder, tmp_path_factory):
                 model_run_dir=str(folder / "model_run"),
                 custom_config={"model_spec": SPEC.to_json()},
                 hyperparameters=None,
+                base_model=None,
             )
         )
         folders.append(folder)

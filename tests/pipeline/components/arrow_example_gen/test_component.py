@@ -17,6 +17,7 @@ from pipeline.components.arrow_example_gen.component import ArrowExampleGen
 from pipeline.config import Config, Data, Label
 from pipeline.reading.files.locations import resolve_source
 from pipeline.running import runner
+from pipeline.running.steps import StepState
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 pytestmark = pytest.mark.e2e
@@ -102,19 +103,19 @@ def test_the_driver_takes_the_latest_span_and_the_cache_follows_the_data(tmp_pat
     write_span(tmp_path, 1, start=0)
     write_span(tmp_path, 2, start=1000)
     first = run_pipeline(tmp_path, arrow_example_gen(tmp_path, "span-{SPAN}/*.csv"))
-    assert first.state == runner.StepState.RAN
+    assert first.state == StepState.RAN
     assert properties_of(first)["span"] == 2
     assert properties_of(first)["num_rows"] == 100
     assert properties_of(first)["num_positives_train"] == 37
 
     component = arrow_example_gen(tmp_path, "span-{SPAN}/*.csv")
     again = run_pipeline(tmp_path, component, run_id="run-2")
-    assert again.state == runner.StepState.CACHED
+    assert again.state == StepState.CACHED
 
     write_span(tmp_path, 3, start=2000)
     component = arrow_example_gen(tmp_path, "span-{SPAN}/*.csv")
     newer = run_pipeline(tmp_path, component, run_id="run-3")
-    assert newer.state == runner.StepState.RAN
+    assert newer.state == StepState.RAN
     assert properties_of(newer)["span"] == 3
 
 
@@ -140,7 +141,7 @@ def test_the_cache_follows_the_content_whatever_the_times_say(tmp_path):
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert (file.stat().st_size, file.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
     run(3)
-    ran, cached = runner.StepState.RAN, runner.StepState.CACHED
+    ran, cached = StepState.RAN, StepState.CACHED
     # 75 % of 50 rows of each class are 37.5: train gets 37 positives and 38 others. Of 51: 38.25.
     assert (states, positives) == ([ran, cached, ran], [37, 37, 38])
 

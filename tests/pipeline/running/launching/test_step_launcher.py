@@ -1,11 +1,13 @@
 """Steps in folders of their own, and damage between and during runs, with tiny pipelines."""
 
 import shutil
+import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto.metadata_store_pb2 import Execution
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.components.common.resolver import Resolver
@@ -15,6 +17,7 @@ from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Examples, Model
 
 from common.errors import StepFailedError
+from common.guards.stopping import Stopped, stop_signals
 from common.metadata import sqlite_connection
 from pipeline.running.runner import compile_pipeline, run_steps
 from pipeline.running.steps import StepState
@@ -179,3 +182,31 @@ def test_a_result_of_a_version_that_wrote_no_digests_is_made_again(tmp_path):
     steps, _ = run(tmp_path, "two")
     assert steps["Deal"][0] is StepState.RAN
     assert "written without a digest" in steps["Deal"][1]
+
+
+@component
+def Swallow(examples: OutputArtifact[Examples]) -> None:  # noqa: N802 - a component is a noun
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise RuntimeError("a worker has ended") from None
+
+
+def test_a_step_whose_library_made_an_error_of_a_stop_is_interrupted_and_not_failed(tmp_path):
+    connection = sqlite_connection(tmp_path / "metadata.db")
+    pipeline = Pipeline(
+        pipeline_name="tiny",
+        pipeline_root=str(tmp_path / "artifacts"),
+        metadata_connection_config=connection,
+        components=[Swallow()],
+    )
+    steps = run_steps(
+        compile_pipeline(pipeline, "run-1"),
+        connection,
+        on_start=lambda _: None,
+        kept_digests=tmp_path / "digests.json",
+    )
+    with stop_signals(), pytest.raises(Stopped):
+        list(steps)
+    [execution] = MetadataStore(connection).get_executions()
+    assert execution.last_known_state == Execution.RUNNING  # and none that TFX would call failed
