@@ -17,7 +17,7 @@ from tfx.types.channel import Channel
 from tfx.types.standard_artifacts import Examples, Model
 
 from common.errors import StepFailedError
-from common.guards.stopping import Stopped, stop_signals
+from common.guards.stopping import Stopped
 from common.metadata import sqlite_connection
 from pipeline.running.runner import compile_pipeline, run_steps
 from pipeline.running.steps import StepState
@@ -187,11 +187,12 @@ def test_a_result_of_a_version_that_wrote_no_digests_is_made_again(tmp_path):
 @component
 def Swallow(examples: OutputArtifact[Examples]) -> None:  # noqa: N802 - a component is a noun
     try:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
     except KeyboardInterrupt:
         raise RuntimeError("a worker has ended") from None
 
 
+@pytest.mark.usefixtures("heeded_signals")
 def test_a_step_whose_library_made_an_error_of_a_stop_is_interrupted_and_not_failed(tmp_path):
     connection = sqlite_connection(tmp_path / "metadata.db")
     pipeline = Pipeline(
@@ -206,7 +207,7 @@ def test_a_step_whose_library_made_an_error_of_a_stop_is_interrupted_and_not_fai
         on_start=lambda _: None,
         kept_digests=tmp_path / "digests.json",
     )
-    with stop_signals(), pytest.raises(Stopped):
+    with pytest.raises(Stopped):
         list(steps)
     [execution] = MetadataStore(connection).get_executions()
     assert execution.last_known_state == Execution.RUNNING  # and none that TFX would call failed
