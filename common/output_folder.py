@@ -60,6 +60,10 @@ class OutputFolder:
         """Base path of a served model; its versions are the folders below."""
         return self.root / "serving" / name
 
+    def rollouts(self, name: str) -> Path:
+        """Folder of the rollouts of a served model: journal, lock, state of the controller."""
+        return self.root / "rollouts" / name
+
     def run(self, run_id: str) -> Path:
         """Folder of one run: log, TensorBoard, summary.json."""
         return self.root / "runs" / run_id

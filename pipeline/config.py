@@ -23,6 +23,7 @@ from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
+from pipeline.rollout_options import RolloutOptions
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
 
@@ -439,6 +440,7 @@ class Config:
         metadata: The ML Metadata database.
         tracking: Export of runs besides it.
         beam: The engine of `beam_runner.py`.
+        rollout: How a pushed model takes over from the served one.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -461,6 +463,7 @@ class Config:
     metadata: Metadata = Field(default_factory=Metadata)
     tracking: Tracking = Field(default_factory=Tracking)
     beam: Beam = Field(default_factory=Beam)
+    rollout: RolloutOptions = Field(default_factory=RolloutOptions)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 
