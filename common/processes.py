@@ -1,17 +1,19 @@
 """Child processes that end with their parent, and the ports they listen on."""
 
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 # The kernel ends the child when its parent dies (PR_SET_PDEATHSIG is 1), which outlives `exec`.
+# The parent may have died before the child asked for that.
 _WITH_PARENT = (
     "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGTERM); "
-    "os.execvp(sys.argv[1], sys.argv[1:])"
+    "os.getppid() == int(sys.argv[1]) or sys.exit(1); os.execvp(sys.argv[2], sys.argv[2:])"
 )
 _POLL_S = 0.05
 _CONNECT_S = 0.1
@@ -25,6 +27,34 @@ class EngineFailedError(Exception):
     """An engine did not start; the message ends with the last lines of its log."""
 
 
+def start_child(
+    command: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Process:
+    """Starts a command that ends with the thread that calls this: SIGTERM ends it then.
+
+    Args:
+        command: Program and arguments.
+        log: File for its standard output and standard error.
+        cwd: Its working directory; None for this process's own.
+        env: Its environment; None for this process's own.
+    """
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _WITH_PARENT, str(os.getpid()), *command],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            # Ctrl-C at a terminal is for the parent, which then stops its children in order.
+            start_new_session=True,
+        )
+
+
 @contextmanager
 def child_process(
     command: Sequence[str], *, log: Path, cwd: Path | None = None
@@ -36,16 +66,7 @@ def child_process(
         log: File for its standard output and standard error.
         cwd: Its working directory; None for this process's own.
     """
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _WITH_PARENT, *command],
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            # Ctrl-C at a terminal is for the parent, which then stops its children in order.
-            start_new_session=True,
-        )
+    process = start_child(command, log=log, cwd=cwd)
     try:
         yield process
     finally:
