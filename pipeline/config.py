@@ -22,6 +22,7 @@ from models.search_space import Tuning, check_tuning
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
+from pipeline.collection_options import Collection, check_collection
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.rollout_options import RolloutOptions
 from pipeline.sampling_options import Sampling, check_sampling
@@ -441,6 +442,8 @@ class Config:
         tracking: Export of runs besides it.
         beam: The engine of `beam_runner.py`.
         rollout: How a pushed model takes over from the served one.
+        collection: How `faultline serve` records requests. Without it, only the servers behind the
+            gateway record, with the defaults.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -464,6 +467,7 @@ class Config:
     tracking: Tracking = Field(default_factory=Tracking)
     beam: Beam = Field(default_factory=Beam)
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)
+    collection: Collection | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 
@@ -485,6 +489,8 @@ class Config:
                 raise ValueError("tuning.objective `expected_cost` needs the prices in `cost`")
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
+        if self.collection is not None:
+            check_collection(self.collection, self.features)
         check_augmentation(self.train.augmentation, self.features)
         check_model(self.train)
         check_monotone(self.features, self.train)

@@ -90,6 +90,19 @@ class ServerOptions:
         "Folder that must hold the base paths of a HandleReloadConfigRequest; empty allows all.",
         own=True,
     )
+    collect_dir: str = _flag(
+        "",
+        "Folder in which requests and answers are recorded, a folder a model; empty records none.",
+        own=True,
+    )
+    collect_arm: str = _flag(
+        "stable",
+        "Arm of a rollout that this server is: stable or candidate; for --collect_dir.",
+        own=True,
+    )
+    collect_config: str = _flag(
+        "", "JSON file with options of the recording; empty takes the defaults.", own=True
+    )
     file_system_poll_wait_seconds: float = _flag(
         1.0, "Seconds between two polls for new versions; 0 polls once, less than 0 never."
     )
@@ -150,6 +163,12 @@ class ServerOptions:
             "num_tflite_interpreters_per_pool", self.num_tflite_interpreters_per_pool, 1, 1000
         )
         _check_range("grace", self.grace, 0, 86_400)
+        if self.collect_arm not in {"stable", "candidate"}:
+            raise FlagError(
+                f"--collect_arm must be stable or candidate, got {self.collect_arm or 'nothing'}"
+            )
+        if self.collect_config and not self.collect_dir:
+            raise FlagError("--collect_config needs --collect_dir, the folder to record in")
         if "" in (self.host, self.saved_model_tags):
             raise FlagError("--host and --saved_model_tags must not be empty")
         if not self.model_name and not self.model_config_file:
