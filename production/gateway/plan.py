@@ -88,8 +88,8 @@ def plan_operations(old: Traffic, new: Traffic) -> list[Operation]:
     candidate = pin_of(new, Arm.CANDIDATE)
     if pin_of(steps.traffic, Arm.CANDIDATE) != candidate:
         steps.pin(Arm.CANDIDATE, candidate)
-        if new.candidate is not None:
-            steps.wait(Arm.CANDIDATE)
+    if new.candidate is not None and new.candidate != old.candidate:
+        steps.wait(Arm.CANDIDATE)
     if steps.traffic.salt != new.salt:
         # Keys are dealt anew while the candidate has none.
         steps.route(candidate_percent=0, salt=new.salt)

@@ -1,0 +1,173 @@
+"""The version that a server behind the gateway is pinned to, by its models config file."""
+
+import http.client
+import json
+import time
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from common.output_folder import OutputFolder
+from production.gateway.plan import Arm
+from production.gateway.traffic import Pin
+
+_TIMEOUT_S = 5.0
+_LOADED = "AVAILABLE"
+_NO_ERROR = ("", "OK")
+# The server polls its file each second; until then it may report an earlier failure of the version.
+_POLLED_S = 2.5
+
+
+class PinState(Enum):
+    """How far a server is on its way to the version that it is pinned to."""
+
+    LOADING = "loading"
+    SERVING = "serving"  # serves this version and no other
+    FAILED = "failed"  # goes on with what it served before
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionState:
+    """What a server says about a version.
+
+    Attributes:
+        state: State in TensorFlow Serving's words, such as `AVAILABLE`.
+        error: Why it did not load; empty without an error.
+    """
+
+    state: str
+    error: str = ""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether requests are answered by it."""
+        return self.state == _LOADED
+
+
+def models_config(
+    name: str, base_path: Path, versions: Collection[int], *, labelled: int | None
+) -> str:
+    """Returns TensorFlow Serving's config of one model at certain versions, in text format.
+
+    Args:
+        name: Name in requests.
+        base_path: Folder of the versions.
+        versions: The versions to load.
+        labelled: Version that the labels `stable` and `candidate` name on this server; None for
+            no labels. Both name it: a client reaches a label's server by the gateway's routes, and
+            is answered by the other one while that server is down.
+    """
+    chosen = " ".join(f"versions: {version}" for version in sorted(versions))
+    labels = "".join(
+        f'    version_labels {{ key: "{arm}" value: {labelled} }}\n'
+        for arm in Arm
+        if labelled is not None
+    )
+    return (
+        f"model_config_list {{\n  config {{\n    name: {json.dumps(name)}\n"
+        f"    base_path: {json.dumps(str(base_path))}\n"
+        '    model_platform: "tensorflow"\n'
+        f"    model_version_policy {{ specific {{ {chosen} }} }}\n{labels}  }}\n}}\n"
+    )
+
+
+class PinnedServer:
+    """Keeps a server at one version: writes its config file, reads what it serves.
+
+    A server refuses a label of a version that it has not loaded. So the file names the old and the
+    new version until the new one serves, and then only that one, with the labels.
+
+    Attributes:
+        arm: Its arm.
+        config_file: Its models config file.
+        state: How far it is.
+        error: Why it does not serve its version; empty if it does, or is about to.
+    """
+
+    def __init__(self, arm: Arm, name: str, folder: OutputFolder, config_file: Path) -> None:
+        """Writes nothing yet; see `pin`.
+
+        Args:
+            arm: The arm.
+            name: Name of the model in requests.
+            folder: The output folder.
+            config_file: Models config file, which the server polls.
+        """
+        self.arm = arm
+        self.config_file = config_file
+        self.state = PinState.LOADING
+        self.error = ""
+        self._name = name
+        self._folder = folder
+        self._pin: Pin | None = None
+        self._pinned_s = 0.0
+
+    def pin(self, pin: Pin) -> None:
+        """Pins the server to a version in place of the one before."""
+        before, self._pin = self._pin, pin
+        self.state, self.error = PinState.LOADING, ""
+        self._pinned_s = time.monotonic()
+        if before is None:
+            self._write({pin.version}, labelled=pin.version)
+        elif before.base == pin.base and before != pin:
+            self._write({before.version, pin.version}, labelled=before.version)
+        elif before != pin:
+            # One config has one folder: the old version serves until the new one does, unlabelled.
+            self._write({pin.version}, labelled=None)
+
+    def observe(self, versions: Mapping[int, VersionState] | None) -> None:
+        """Goes on by what the server says of its versions; None if it does not answer."""
+        if self._pin is None:
+            return
+        mine = (versions or {}).get(self._pin.version)
+        if mine is None or not mine.is_available:
+            is_polled = time.monotonic() - self._pinned_s > _POLLED_S
+            self.error = mine.error if mine is not None and is_polled else ""
+            self.state = PinState.FAILED if self.error else PinState.LOADING
+            return
+        self.error = ""
+        self._write({self._pin.version}, labelled=self._pin.version)
+        is_alone = [number for number, each in (versions or {}).items() if each.is_available]
+        self.state = PinState.SERVING if len(is_alone) == 1 else PinState.LOADING
+
+    def _write(self, versions: Collection[int], *, labelled: int | None) -> None:
+        assert self._pin is not None  # noqa: S101 - the callers' first check
+        base = self._folder.serving(self._pin.base)
+        text = models_config(self._name, base, versions, labelled=labelled)
+        with suppress(OSError):
+            if self.config_file.read_text(encoding="utf-8") == text:
+                return
+        incoming = self.config_file.with_suffix(".incoming")
+        incoming.write_text(text, encoding="utf-8")
+        incoming.replace(self.config_file)
+
+
+def read_versions(port: int, name: str) -> dict[int, VersionState] | None:
+    """Returns the versions of a model on a server of this machine, or None if it does not answer.
+
+    Args:
+        port: Port of REST.
+        name: Name of the model.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+    try:
+        connection.request("GET", f"/v1/models/{name}")
+        answer = connection.getresponse()
+        body = json.loads(answer.read())
+        statuses = body["model_version_status"] if answer.status == http.HTTPStatus.OK else []
+        return {int(status["version"]): _version_state(status) for status in statuses}
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _version_state(status: Mapping[str, Mapping[str, str] | str]) -> VersionState:
+    error = status["status"]
+    if isinstance(error, str) or error["error_code"] in _NO_ERROR:
+        return VersionState(state=str(status["state"]))
+    return VersionState(
+        state=str(status["state"]), error=f"{error['error_code']}: {error['error_message']}"
+    )

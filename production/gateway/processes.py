@@ -1,0 +1,182 @@
+"""The processes of a gateway: started, watched, started again after a pause, and ended with it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.output_folder import open_log
+from common.processes import Process, start_child
+
+_POLL_S = 0.02
+# Pauses before a process is started again: 0, 0.5, 1, 2 ... seconds.
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+# After so long, an end is the first one again.
+_STEADY_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What a process runs.
+
+    Attributes:
+        arguments: Program and arguments.
+        cwd: Working directory; None for that of this process.
+        env: Environment; None for that of this process.
+    """
+
+    arguments: Sequence[str]
+    cwd: Path | None = None
+    env: Mapping[str, str] | None = None
+
+
+def pause_s(num_ends: int) -> float:
+    """Returns the seconds to wait before a process is started again.
+
+    Args:
+        num_ends: How often it ended without having run for a minute, > 0.
+    """
+    if num_ends == 1:
+        return 0.0
+    # The exponent is bounded: a process may end thousands of times.
+    return min(_FIRST_PAUSE_S * 2.0 ** min(num_ends - 2, 16), _LONGEST_PAUSE_S)
+
+
+class Supervised:
+    """A process that is started again when it ends.
+
+    All methods are called by one thread: the kernel ends a child with the thread that started it.
+
+    Attributes:
+        name: Name of its log and of the file with its process id.
+        log: Log of its output.
+        num_starts: How often it was started.
+    """
+
+    def __init__(self, name: str, folder: Path, command: Callable[[], Command]) -> None:
+        """Starts nothing yet; see `step`.
+
+        Args:
+            name: Name of its files.
+            folder: Folder for its log and its process id.
+            command: Returns what to run, at each start.
+        """
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self.num_starts = 0
+        self._pid_file = folder / f"{name}.pid"
+        self._command = command
+        self._process: Process | None = None
+        self._num_ends = 0
+        self._started_s = 0.0
+        self._next_start_s = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, or None while it does not run."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit code of the process that ended last; None while one runs."""
+        return self._process.returncode if self._process is not None else None
+
+    def step(self) -> None:
+        """Starts the process if it is due; notes its end."""
+        now_s = time.monotonic()
+        if self._process is not None and self._process.returncode is None:
+            if self._process.poll() is None:
+                return
+            is_first = now_s - self._started_s > _STEADY_S
+            self._num_ends = 1 if is_first else self._num_ends + 1
+            self._next_start_s = now_s + pause_s(self._num_ends)
+        if now_s >= self._next_start_s:
+            self._start(now_s)
+
+    def terminate(self) -> None:
+        """Asks the process to end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def stop(self, end_s: float) -> None:
+        """Ends the process: by SIGTERM, and at the monotonic time `end_s` by SIGKILL."""
+        self.terminate()
+        if self._process is not None:
+            while self._process.poll() is None and time.monotonic() < end_s:
+                time.sleep(_POLL_S)
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+        self._pid_file.unlink(missing_ok=True)
+
+    def _start(self, now_s: float) -> None:
+        command = self._command()
+        open_log(self.log).close()  # a new log is for its owner only
+        self._process = start_child(
+            command.arguments, log=self.log, cwd=command.cwd, env=command.env
+        )
+        self._started_s = now_s
+        self.num_starts += 1
+        incoming = self._pid_file.with_suffix(".incoming")
+        incoming.write_text(f"{self._process.pid} {_start_time(self._process.pid)}\n")
+        incoming.replace(self._pid_file)
+
+
+def end_leftovers(folder: Path, *, grace_s: float) -> list[str]:
+    """Ends the processes of a supervisor that was killed.
+
+    They got SIGTERM when it died. Those that are still there after the grace are killed.
+
+    Args:
+        folder: Folder of the files with process ids.
+        grace_s: Seconds that requests in progress get to end.
+
+    Returns:
+        The names of the processes that still ran.
+    """
+    leftovers = {
+        path.stem: pid for path in sorted(folder.glob("*.pid")) if (pid := _running_pid(path))
+    }
+    for pid in leftovers.values():
+        _send(pid, signal.SIGTERM)
+    end_s = time.monotonic() + grace_s
+    paths = [folder / f"{name}.pid" for name in leftovers]
+    while any(map(_running_pid, paths)) and time.monotonic() < end_s:
+        time.sleep(_POLL_S)
+    for path in paths:
+        if pid := _running_pid(path):
+            _send(pid, signal.SIGKILL)
+            while _running_pid(path):
+                time.sleep(_POLL_S)
+    for path in folder.glob("*.pid"):
+        path.unlink(missing_ok=True)
+    return list(leftovers)
+
+
+def _running_pid(path: Path) -> int | None:
+    """Returns the process that a file names, or None if it ended; numbers are given again."""
+    try:
+        pid, started = path.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if _start_time(int(pid)) == started else None
+
+
+def _start_time(pid: int) -> str:
+    """Returns when a process started, in ticks since the boot; empty if it ended."""
+    try:
+        # The name before the last parenthesis may contain anything.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
