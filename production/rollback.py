@@ -5,8 +5,8 @@ that is to be served. No model is pushed a second time under a new number: a ver
 files for ever, in the log of predictions as in ML Metadata.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,8 +69,17 @@ class Change:
     restored: int | None = None
 
 
+# What has to happen before files move: a gateway must not lose the version that it serves.
+Prepare = Callable[[Change], object]
+
+
 def roll_back(
-    store: MetadataStore, folder: OutputFolder, reference: str, decision: Decision
+    store: MetadataStore,
+    folder: OutputFolder,
+    reference: str,
+    decision: Decision,
+    *,
+    prepare: Prepare | None = None,
 ) -> Change:
     """Goes back to an older version of a served model; the caller holds the folder's lock.
 
@@ -80,6 +89,7 @@ def roll_back(
         reference: `NAME`, for the version before the one that is served, or `NAME/VERSION`. A
             version that was withdrawn is put back.
         decision: Who decides, and why; noted in ML Metadata.
+        prepare: Called when the version is in place, before others are withdrawn.
 
     Raises:
         InputError: There is no such model or version, no version before, or the version is the one
@@ -110,13 +120,17 @@ def roll_back(
         withdrawn=tuple(version for version in served if version > target),
         restored=target if target in kept else None,
     )
-    _record(store, base, change, decision)
-    settle_versions(store, base)
+    _carry_out(store, base, change, decision, prepare)
     return change
 
 
 def withdraw(
-    store: MetadataStore, folder: OutputFolder, reference: str, decision: Decision
+    store: MetadataStore,
+    folder: OutputFolder,
+    reference: str,
+    decision: Decision,
+    *,
+    prepare: Prepare | None = None,
 ) -> Change:
     """Takes one version out of service; the caller holds the folder's lock.
 
@@ -125,6 +139,7 @@ def withdraw(
         folder: The output folder.
         reference: `NAME/VERSION`.
         decision: Who decides, and why; noted in ML Metadata.
+        prepare: Called before the version is withdrawn.
 
     Raises:
         InputError: There is no such model or version, it is the only one, or it was withdrawn.
@@ -143,8 +158,7 @@ def withdraw(
     _check_not_only(name, served, base)
     rest = [other for other in served if other != version]
     change = Change(name=name, before=served[-1], after=rest[-1], withdrawn=(version,))
-    _record(store, base, change, decision)
-    settle_versions(store, base)
+    _carry_out(store, base, change, decision, prepare)
     return change
 
 
@@ -190,6 +204,24 @@ def _listing(base: Path) -> str:
         )
     ]
     return f"{'; '.join(words)}."
+
+
+def _carry_out(
+    store: MetadataStore,
+    base: Path,
+    change: Change,
+    decision: Decision,
+    prepare: Prepare | None,
+) -> None:
+    rest = change
+    if prepare is not None:
+        if change.restored is not None:
+            _record(store, base, replace(change, withdrawn=()), decision)
+            settle_versions(store, base)
+            rest = replace(change, restored=None)
+        prepare(change)
+    _record(store, base, rest, decision)
+    settle_versions(store, base)
 
 
 def _record(store: MetadataStore, base: Path, change: Change, decision: Decision) -> None:

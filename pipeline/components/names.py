@@ -16,6 +16,8 @@ ANCHOR_SCORE, DATA_DEFINITION, EVALUATED_IN = "anchor_score", "data_definition",
 ANCHOR_BY, ANCHOR_WHY, ANCHOR_AT = "anchor_by", "anchor_why", "anchor_at"
 # Property that the Pusher writes on a model that it pushed beside the served one.
 SHADOW = "shadow"
+# What the latest transition of its rollout was, noted on the push of a version.
+ROLLOUT = "rollout"
 # What `faultline rollback` and `faultline withdraw` note on the push of a version: of one taken out
 # of service, and of one put back.
 WITHDRAWN_BY, WITHDRAWN_WHY, WITHDRAWN_AT = "withdrawn_by", "withdrawn_why", "withdrawn_at"

@@ -1,0 +1,115 @@
+"""Files of the controller: what of the journal it has applied, and whether it is alive."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from common.errors import InputError
+
+_APPLIED = "applied.json"
+_CONTROLLER_LOCK = "controller.lock"
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """How far the gateway has followed the journal.
+
+    Attributes:
+        sequence: Number of the last entry that the gateway's traffic follows.
+        problem: Why that entry's traffic could not be applied; empty if it was.
+    """
+
+    sequence: int
+    problem: str = ""
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes a file that a reader sees either as it was or as it is to be."""
+    incoming = path.with_name(f".{path.name}.incoming")
+    with incoming.open("w", encoding="utf-8") as file:
+        json.dump(values, file, separators=(",", ":"))
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    incoming.replace(path)
+
+
+def write_applied(folder: Path, applied: Applied) -> None:
+    """Says what the gateway has applied."""
+    write_json(folder / _APPLIED, asdict(applied))
+
+
+def read_applied(folder: Path) -> Applied | None:
+    """Returns what the gateway has applied; None if none ever did."""
+    try:
+        return Applied(**json.loads((folder / _APPLIED).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def controlling(folder: Path) -> Iterator[None]:
+    """Is the only controller of a model; ends with the process, however it ends.
+
+    Raises:
+        InputError: Another process is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _CONTROLLER_LOCK)
+    try:
+        # A command that looks whether a controller runs holds it for an instant.
+        lock.acquire(timeout=0.5)
+    except Timeout as error:
+        raise InputError(
+            f"Another `faultline serve --gateway` serves {folder.name} from this output folder. "
+            "Stop it first."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_controlled(folder: Path) -> bool:
+    """Whether a gateway runs that follows the journal; needs no right to write."""
+    try:
+        descriptor = os.open(folder / _CONTROLLER_LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def wait_until_applied(folder: Path, sequence: int, *, timeout_s: float) -> Applied | None:
+    """Waits until the gateway has applied an entry of the journal.
+
+    Args:
+        folder: The model's folder of rollouts.
+        sequence: Number of the entry.
+        timeout_s: Longest wait in seconds.
+
+    Returns:
+        What is applied; None if the gateway ended first or needed longer.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        applied = read_applied(folder)
+        if applied and applied.sequence >= sequence:
+            return applied
+        if time.monotonic() > deadline or not is_controlled(folder):
+            return None
+        time.sleep(_POLL_S)
