@@ -85,10 +85,8 @@ def plan_operations(old: Traffic, new: Traffic) -> list[Operation]:
         steps.pin(Arm.STABLE, new.stable)
         steps.wait(Arm.STABLE)
         steps.route(candidate_percent=0)
-    candidate = pin_of(new, Arm.CANDIDATE)
-    if pin_of(steps.traffic, Arm.CANDIDATE) != candidate:
-        steps.pin(Arm.CANDIDATE, candidate)
-    if new.candidate is not None and new.candidate != old.candidate:
+    steps.pin(Arm.CANDIDATE, pin_of(new, Arm.CANDIDATE))
+    if new.candidate is not None and (new.stable, new.candidate) != (old.stable, old.candidate):
         steps.wait(Arm.CANDIDATE)
     if steps.traffic.salt != new.salt:
         # Keys are dealt anew while the candidate has none.

@@ -161,10 +161,10 @@ def end_leftovers(folder: Path, *, grace_s: float) -> list[str]:
 def _running_pid(path: Path) -> int | None:
     """Returns the process that a file names, or None if it ended; numbers are given again."""
     try:
-        pid, started = path.read_text().split()
+        pid, started = path.read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return None
-    return int(pid) if _start_time(int(pid)) == started else None
+    return int(pid) if pid.isdecimal() and _start_time(int(pid)) == started else None
 
 
 def _start_time(pid: int) -> str:
