@@ -64,6 +64,10 @@ class OutputFolder:
         """Folder of the rollouts of a served model: journal, lock, state of the controller."""
         return self.root / "rollouts" / name
 
+    def collected(self, name: str) -> Path:
+        """Folder of what the servers of a model recorded: requests and their labels."""
+        return self.root / "collected" / name
+
     def run(self, run_id: str) -> Path:
         """Folder of one run: log, TensorBoard, summary.json."""
         return self.root / "runs" / run_id

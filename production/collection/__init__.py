@@ -1,0 +1,1 @@
+"""Requests that the servers recorded: pairs of answers, late labels, and the next span."""
