@@ -60,6 +60,10 @@ class OutputFolder:
         """Base path of a served model; its versions are the folders below."""
         return self.root / "serving" / name
 
+    def gateway(self, name: str) -> Path:
+        """Folder of the gateway of a served model: Envoy's files, config files, logs, sockets."""
+        return self.root / "gateway" / name
+
     def rollouts(self, name: str) -> Path:
         """Folder of the rollouts of a served model: journal, lock, state of the controller."""
         return self.root / "rollouts" / name
