@@ -123,6 +123,7 @@ def main() -> None:
     faultline lineage latest               trace a pushed model to its data and code
     faultline clean --keep 5               remove what older runs left
     faultline rollback signals --why ...   serve the previous version again
+    faultline rollout start signals ...    let a new version take over in steps
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
     (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
@@ -356,6 +357,118 @@ def withdraw(
 
     order = Order(reference=reference, why=why, by=by)
     return withdraw_version(order, config_path, output, as_json=as_json)
+
+
+@main.group()
+def rollout() -> None:
+    """Let a pushed model take over from the served one, in steps.
+
+    `faultline serve --gateway` sends requests to both models as the rollout says. Without a running
+    gateway, an action applies when the next one starts.
+
+    \b
+    faultline rollout start wells/1795485203 --why "trained on May"
+    faultline rollout status               how far it is, and what the evidence says
+    faultline rollout advance --why ...    take the next step; after the last one, promote
+    faultline rollout hold --why ...       stay at this step
+    faultline rollout approve --why ...    let a rollout go on that waits or is held
+    faultline rollout rollback --why ...   serve the version from before, also after promotion
+    faultline rollout abort --why ...      end it without a judgement
+    faultline rollout history              who decided what, when and why
+    """  # noqa: D301 - as above
+
+
+@rollout.command("start")
+@click.argument("reference", metavar="[NAME[/VERSION]]", required=False)
+@click.option(
+    "--strategy",
+    type=click.Choice(["shadow", "canary", "blue_green"]),
+    help="How the model takes over.  [default: `rollout.strategy` of the config]",
+)
+@why_option
+@by_option
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML with the `rollout` options.  [default: the config that the model's run recorded]",
+)
+@output_option
+@json_option
+@exits_cleanly
+def rollout_start(strategy: Any, **options: Any) -> int:
+    """Start the rollout of VERSION, by default the newest.
+
+    The version must be BLESSED, in service and undamaged. An INCONCLUSIVE one, NAME_shadow/VERSION,
+    starts in shadow mode and is promoted only after `faultline rollout approve`. A model has one
+    rollout at a time.
+    """
+    _quiet_libraries()
+    from commands.rollout import Order, start_rollout
+
+    return start_rollout(Order(**options), strategy)
+
+
+@rollout.command("status")
+@click.argument("model", metavar="[NAME]", required=False)
+@output_option
+@json_option
+@exits_cleanly
+def rollout_status(model: str | None, output: Path, *, as_json: bool) -> int:
+    """Show what is served, the step of the rollout, its evidence and what comes next."""
+    from commands.rollout import print_status
+
+    return print_status(model, output, as_json=as_json)
+
+
+@rollout.command("history")
+@click.argument("model", metavar="[NAME]", required=False)
+@output_option
+@json_option
+@exits_cleanly
+def rollout_history(model: str | None, output: Path, *, as_json: bool) -> int:
+    """List every transition, the newest first, with who decided it and why."""
+    from commands.rollout import print_history
+
+    return print_history(model, output, as_json=as_json)
+
+
+def _rollout_action(name: str, action: Any, text: str) -> None:
+    """Adds a command that takes an action on the rollout of a model."""
+
+    @rollout.command(name, help=text)
+    @click.argument("reference", metavar="[NAME]", required=False)
+    @why_option
+    @by_option
+    @server_option
+    @output_option
+    @json_option
+    @exits_cleanly
+    def command(**options: Any) -> int:
+        _quiet_libraries()
+        from commands.rollout import Order, take_action
+
+        return take_action(Order(**options), action)
+
+
+_rollout_action("advance", "advance", "Take the next step now; after the last one, promote.")
+_rollout_action("hold", "hold", "Stay at the current step until `approve` or `advance`.")
+_rollout_action(
+    "approve",
+    "approve",
+    "Let a rollout go on that waits for a person or is held.\n\nIt takes the step that a waiting "
+    "rollout asks for. It also approves the promotion of a model whose verdict is INCONCLUSIVE.",
+)
+_rollout_action(
+    "abort", "abort", "End the rollout without a judgement; the served version is unchanged."
+)
+_rollout_action(
+    "rollback",
+    "roll_back",
+    "Serve the version from before the rollout.\n\nAfter a promotion too, as long as that version "
+    "is in service. No file moves; `faultline rollback` also takes the newer version out of "
+    "service.",
+)
 
 
 @main.command()

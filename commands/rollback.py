@@ -9,6 +9,7 @@ from typing import Any
 from rich.markup import escape
 
 from commands.queries import open_runs, print_answer
+from commands.rollout import Outcome, follow, record
 from common.output_folder import OutputFolder, exclusive, open_output
 
 
@@ -56,15 +57,27 @@ def _carry_out(
     *,
     as_json: bool,
 ) -> int:
-    from production.rollback import Decision
+    from production import rollback
+    from production.rollout.actions import follow_change
 
     store = open_runs(config_path, output)
-    decision = Decision(by=order.by or getpass.getuser(), why=order.why)
+    decision = rollback.Decision(by=order.by or getpass.getuser(), why=order.why)
     folder = open_output(output)
+    outcomes: list[Outcome] = []
+
+    def move_traffic(change: rollback.Change) -> None:
+        is_rollback = change_versions is rollback.roll_back
+        entry = follow_change(folder, change, decision, is_rollback=is_rollback)
+        if entry is not None:
+            outcomes.append(follow(folder, entry))
+
     with exclusive(folder):
-        change = change_versions(store, folder, order.reference, decision)
+        change = change_versions(store, folder, order.reference, decision, prepare=move_traffic)
     values = dataclasses.asdict(change)
-    print_answer(values, lambda: _text(change, folder), as_json=as_json)
+    lines = [_text(change, folder)]
+    if outcomes:
+        lines += filter(None, [outcomes[0].words, record(config_path, output, change.name)])
+    print_answer(values, lambda: "\n".join(lines), as_json=as_json)
     return 0
 
 

@@ -88,6 +88,23 @@ def begin(folder: OutputFolder, model: str, *, excluded: Pin | None = None) -> S
     return journal.append(first, Note(event="begin", by=CONTROLLER, why=why)).state
 
 
+def newest_candidate(folder: OutputFolder, model: str) -> Pin:
+    """Returns the newest version in service, where it is not the served one.
+
+    Raises:
+        InputError: It is the served one, or the only one.
+    """
+    versions = served_versions(folder.serving(model))
+    newest = Pin(base=model, version=versions[-1])
+    state = open_journal(folder, model).state()
+    if len(versions) == 1 or (state and state.stable == newest):
+        raise InputError(
+            f"{label(newest)}, the newest version in service, is the one that is served. Push "
+            "another one by `faultline run`, or name an older version."
+        )
+    return newest
+
+
 def start(folder: OutputFolder, model: str, plan: Plan, decision: Decision) -> Entry:
     """Starts a rollout of a version that `judge` accepted.
 

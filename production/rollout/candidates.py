@@ -1,5 +1,6 @@
 """Which pushed version may take over: found by its reference, judged by its records."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from pipeline.components.pusher.version_folder import (
 )
 from pipeline.components.pusher.withdrawn import Push, read_pushes, withdrawal_of
 from pipeline.config import SHADOW_SUFFIX
+from pipeline.config_loading import config_from_json
+from pipeline.lineage.graph import Artifact, read_graph
+from pipeline.lineage.references import resolve
+from pipeline.rollout_options import RolloutOptions, StrategyName
 from production.gateway.traffic import Pin
 from production.rollout.state import label
 
@@ -39,6 +44,10 @@ class Candidate:
     def is_judged(self) -> bool:
         """Whether it may be promoted without a person."""
         return self.verdict != INCONCLUSIVE
+
+    def strategy(self, wanted: StrategyName) -> StrategyName:
+        """Returns the strategy: that of a model that the gate could not judge is `shadow`."""
+        return wanted if self.is_judged else "shadow"
 
 
 def model_names(folder: OutputFolder) -> list[str]:
@@ -88,6 +97,8 @@ def parse_reference(folder: OutputFolder, reference: str | None) -> tuple[str, P
     """
     base, slash, version = (reference or "").partition("/")
     model = resolve_model(folder, base.removesuffix(SHADOW_SUFFIX) or None)
+    if not slash and base.endswith(SHADOW_SUFFIX):
+        raise InputError(f"Give the version of {base}: {base}/VERSION.")
     if not slash:
         return model, None
     if not version.isdecimal() or int(version) < 1:
@@ -155,6 +166,21 @@ def judge(store: MetadataStore, folder: OutputFolder, pin: Pin) -> Candidate:
             "rollout."
         )
     return Candidate(pin=pin, verdict=verdict)
+
+
+def recorded_options(store: MetadataStore, pin: Pin) -> RolloutOptions:
+    """Returns the options of rollouts in the config that the run of a version recorded.
+
+    Raises:
+        InputError: No run recorded the push, or another version of Faultline did.
+    """
+    graph = read_graph(store)
+    pushed = resolve(graph, label(pin))
+    producer = graph.producer(pushed.id) if isinstance(pushed, Artifact) else None
+    run = graph.runs.get(producer.run_id) if producer else None
+    if run is None or not run.config:
+        return RolloutOptions()
+    return config_from_json(json.dumps(run.config)).rollout
 
 
 def _verdict(store: MetadataStore, pushes: Collection[Push]) -> str:

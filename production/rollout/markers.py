@@ -25,11 +25,13 @@ class Applied:
 
     Attributes:
         sequence: Number of the last entry that the gateway's traffic follows.
-        problem: Why that entry's traffic could not be applied; empty if it was.
+        problem: Why the traffic of an entry could not be applied; empty without a problem.
+        problem_of: Number of that entry; 0 without a problem.
     """
 
     sequence: int
     problem: str = ""
+    problem_of: int = 0
 
 
 def write_json(path: Path, values: Any) -> None:

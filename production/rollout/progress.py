@@ -1,0 +1,62 @@
+"""Progress of a rollout between two entries of the journal: its counts and its evidence."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from production.rollout.markers import write_json
+from production.rollout.state import Rollout
+
+_FILE = "progress.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What was counted of a rollout so far.
+
+    Attributes:
+        rollout: Id and start of the rollout, see `key_of`.
+        step: Index of the step that the counts of the step are of.
+        num_pairs: Pairs of answers since the start.
+        num_pairs_before_step: Those of them before the current step.
+        num_keys: Different keys among the pairs.
+        evidence: State of the evidence, see `measuring.sequential`.
+        follower: State of the reader of pairs, see `production.collection.pairs`.
+        verdict: Latest verdict for people and programs; empty before the first.
+    """
+
+    rollout: str
+    step: int = 0
+    num_pairs: int = 0
+    num_pairs_before_step: int = 0
+    num_keys: int = 0
+    evidence: str = ""
+    follower: str = ""
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_pairs_of_step(self) -> int:
+        """Pairs of answers in the current step."""
+        return self.num_pairs - self.num_pairs_before_step
+
+
+def key_of(rollout: Rollout) -> str:
+    """Returns what tells a rollout from every other, also after a journal was begun anew."""
+    return f"{rollout.id}@{rollout.started.isoformat()}"
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Keeps the progress; the evidence and the reader's position are of one moment."""
+    write_json(folder / _FILE, asdict(progress))
+
+
+def read_progress(folder: Path, rollout: Rollout) -> Progress | None:
+    """Returns the progress of a rollout; None if nothing is known of it."""
+    try:
+        values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    progress = Progress(**values)
+    return progress if progress.rollout == key_of(rollout) else None
