@@ -12,8 +12,8 @@ from production.gateway.traffic import Pin, Traffic
 A, B, C = Pin(base="m", version=1), Pin(base="m", version=2), Pin(base="m_shadow", version=3)
 
 
-def steps(old, new):
-    return [describe(operation) for operation in plan_operations(old, new)]
+def steps(old, new, **options):
+    return [describe(operation) for operation in plan_operations(old, new, **options)]
 
 
 def describe(operation):
@@ -23,41 +23,47 @@ def describe(operation):
         case AwaitArm():
             return f"await {operation.arm}"
         case SetRoutes(traffic=traffic):
-            return f"route {traffic.candidate_percent}/{traffic.mirrored_percent} {traffic.salt}"
+            candidate = "none" if traffic.candidate is None else traffic.candidate.version
+            shares = f"{traffic.candidate_percent}/{traffic.mirrored_percent}"
+            return f"route {shares} {traffic.salt} candidate {candidate}"
 
 
 def test_a_canary_gets_requests_once_its_version_serves():
     old = Traffic(stable=A)
     new = Traffic(stable=A, candidate=B, candidate_percent=10, mirrored_percent=100, salt="r1")
-    # Keys are dealt anew before the candidate has any.
     assert steps(old, new) == [
         "pin candidate 2",
         "await candidate",
-        "route 0/0 r1",
-        "route 10/100 r1",
+        "route 0/0 r1 candidate 2",  # keys are dealt anew before the candidate has any
+        "route 10/100 r1 candidate 2",
     ]
 
 
 def test_a_step_is_one_change_of_routes():
     old = Traffic(stable=A, candidate=B, candidate_percent=10, mirrored_percent=100, salt="r1")
-    assert steps(old, replace(old, candidate_percent=25)) == ["route 25/100 r1"]
+    assert steps(old, replace(old, candidate_percent=25)) == ["route 25/100 r1 candidate 2"]
 
 
 @pytest.mark.parametrize("percent", [10, 100])
 def test_a_rollback_begins_with_the_routes_and_loads_nothing_that_is_needed(percent):
     old = Traffic(stable=A, candidate=B, candidate_percent=percent, mirrored_percent=50, salt="r1")
     new = Traffic(stable=A, salt="r1")
-    assert steps(old, new) == ["route 0/0 r1", "pin candidate 1"]
+    assert steps(old, new) == [
+        "route 0/0 r1 candidate 2",
+        "pin candidate 1",
+        "route 0/0 r1 candidate none",
+    ]
 
 
 def test_a_promotion_pins_the_stable_server_while_the_candidate_answers_everything():
     old = Traffic(stable=A, candidate=B, candidate_percent=50, mirrored_percent=100, salt="r1")
     assert steps(old, Traffic(stable=B, salt="r1")) == [
         "await candidate",
-        "route 100/0 r1",
+        "route 100/0 r1 candidate 2",
         "pin stable 2",
         "await stable",
-        "route 0/0 r1",
+        "route 0/0 r1 candidate 2",
+        "route 0/0 r1 candidate none",
     ]
 
 
@@ -65,10 +71,35 @@ def test_another_stable_version_serves_as_candidate_first():
     assert steps(Traffic(stable=A), Traffic(stable=B)) == [
         "pin candidate 2",
         "await candidate",
-        "route 100/0 none",
+        "route 100/0 none candidate 2",
         "pin stable 2",
         "await stable",
-        "route 0/0 none",
+        "route 0/0 none candidate 2",
+        "route 0/0 none candidate none",
+    ]
+
+
+def test_a_candidate_that_did_not_load_is_pinned_again():
+    old = Traffic(stable=A, candidate=B, salt="r1")
+    new = replace(old, candidate_percent=10)
+    assert steps(old, new, unsettled={Arm.CANDIDATE}) == [
+        "pin candidate 2",
+        "await candidate",
+        "route 10/0 r1 candidate 2",
+    ]
+
+
+def test_a_stable_version_that_did_not_load_is_replaced_by_way_of_the_candidate():
+    failed = Traffic(stable=B, candidate=B, candidate_percent=100, salt="r1")
+    assert steps(failed, Traffic(stable=A, salt="r1"), unsettled={Arm.STABLE}) == [
+        "route 0/0 r1 candidate 2",  # the stable server still serves what it served before
+        "pin candidate 1",
+        "await candidate",
+        "route 100/0 r1 candidate 1",
+        "pin stable 1",
+        "await stable",
+        "route 0/0 r1 candidate 1",
+        "route 0/0 r1 candidate none",
     ]
 
 
@@ -101,12 +132,12 @@ def arms_with_requests(traffic):
     }
 
 
-@given(traffics, traffics)
-def test_an_arm_changes_its_version_only_while_it_gets_no_requests(old, new):
-    routes, pins = old, {arm: pin_of(old, arm) for arm in Arm}
-    # The candidate's server may still load the stable version after a rollout.
-    loading = {Arm.CANDIDATE} if old.candidate is None else set()
-    for operation in plan_operations(old, new):
+@given(traffics, traffics, st.sets(st.sampled_from([Arm.CANDIDATE])))
+def test_an_arm_changes_its_version_only_while_it_gets_no_requests(old, new, unsettled):
+    if old.candidate_percent or old.mirrored_percent:
+        unsettled = set()
+    routes, pins, loading = old, {arm: pin_of(old, arm) for arm in Arm}, set(unsettled)
+    for operation in plan_operations(old, new, unsettled=unsettled):
         match operation:
             case PinArm(arm=arm, pin=pin, traffic=traffic):
                 assert arm not in arms_with_requests(routes)
@@ -121,9 +152,14 @@ def test_an_arm_changes_its_version_only_while_it_gets_no_requests(old, new):
                 both = (routes.candidate_percent, traffic.candidate_percent)
                 assert traffic.salt == routes.salt or 0 in both
                 routes = traffic
-    shares = (new.candidate_percent, new.mirrored_percent, new.salt)
-    assert (routes.candidate_percent, routes.mirrored_percent, routes.salt) == shares
+    assert shares(routes) == shares(new)
     assert pins == {arm: pin_of(new, arm) for arm in Arm}
+    assert loading <= ({Arm.CANDIDATE} if new.candidate is None else set())
+
+
+def shares(traffic):
+    percents = (traffic.candidate_percent, traffic.mirrored_percent)
+    return (*percents, traffic.salt, traffic.candidate is None)
 
 
 @given(rollouts, percents, percents)
