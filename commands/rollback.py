@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from commands.queries import open_runs, print_answer
 from commands.rollout import Outcome, follow, record
+from common.errors import StepFailedError
 from common.output_folder import OutputFolder, exclusive, open_output
 
 
@@ -58,7 +59,8 @@ def _carry_out(
     as_json: bool,
 ) -> int:
     from production import rollback
-    from production.rollout.actions import follow_change
+    from production.rollout.actions import follow_change, open_journal
+    from production.rollout.state import label
 
     store = open_runs(config_path, output)
     decision = rollback.Decision(by=order.by or getpass.getuser(), why=order.why)
@@ -68,13 +70,21 @@ def _carry_out(
     def move_traffic(change: rollback.Change) -> None:
         is_rollback = change_versions is rollback.roll_back
         entry = follow_change(folder, change, decision, is_rollback=is_rollback)
-        if entry is not None:
-            outcomes.append(follow(folder, entry))
+        if entry is None:
+            return
+        outcome = follow(folder, entry)
+        if outcome.is_served and (outcome.problem or outcome.seconds is None):
+            problem = outcome.problem or outcome.words
+            raise StepFailedError(f"The gateway still needs the version: {problem} No file moved.")
+        outcomes.append(outcome)
 
     with exclusive(folder):
         change = change_versions(store, folder, order.reference, decision, prepare=move_traffic)
     values = dataclasses.asdict(change)
     lines = [_text(change, folder)]
+    state = open_journal(folder, change.name).state()
+    if state is not None:
+        lines.append(f"Behind a gateway: {escape(label(state.stable))}")
     if outcomes:
         lines += filter(None, [outcomes[0].words, record(config_path, output, change.name)])
     print_answer(values, lambda: "\n".join(lines), as_json=as_json)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,45 @@ class Progress:
     def num_pairs_of_step(self) -> int:
         """Pairs of answers in the current step."""
         return self.num_pairs - self.num_pairs_before_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a decision on the next step rests on, besides the verdict of the evidence.
+
+    Attributes:
+        rollout: The rollout, which is in progress.
+        num_pairs: Pairs of answers since its start.
+        num_pairs_of_step: Pairs of answers in the current step.
+        time_of_step_s: Duration of the current step so far in seconds.
+        now: The time.
+    """
+
+    rollout: Rollout
+    num_pairs: int
+    num_pairs_of_step: int
+    time_of_step_s: float
+    now: datetime
+
+    @property
+    def is_step_done(self) -> bool:
+        """Whether the current step has had its least number of requests and its least time."""
+        stage = self.rollout.stage
+        return (
+            self.num_pairs_of_step >= stage.min_requests and self.time_of_step_s >= stage.min_time_s
+        )
+
+
+def facts_of(rollout: Rollout, progress: Progress, now: datetime) -> Facts:
+    """Returns the facts of a rollout at a time."""
+    is_of_step = progress.step == rollout.step
+    return Facts(
+        rollout=rollout,
+        num_pairs=progress.num_pairs,
+        num_pairs_of_step=progress.num_pairs_of_step if is_of_step else 0,
+        time_of_step_s=(now - rollout.step_started).total_seconds(),
+        now=now,
+    )
 
 
 def key_of(rollout: Rollout) -> str:
