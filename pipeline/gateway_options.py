@@ -1,6 +1,8 @@
 """What a config says of the gateway in front of a served model."""
 
 import ipaddress
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -91,3 +93,19 @@ class GatewayOptions:
                 "plain text. Set `tls`, or `host: 127.0.0.1` behind a proxy that speaks TLS"
             )
         return self
+
+    def located(self, folder: Path) -> "GatewayOptions":
+        """Returns these options with absolute paths.
+
+        Args:
+            folder: The YAML's folder, where relative paths start.
+        """
+        tls, clients = self.tls, self.clients
+        if tls is not None:
+            certificate, key = (
+                str(folder.absolute() / path) for path in (tls.certificate, tls.key)
+            )
+            tls = Tls(certificate=certificate, key=key)
+        if clients is not None:
+            clients = str(folder.absolute() / clients)
+        return replace(self, tls=tls, clients=clients)

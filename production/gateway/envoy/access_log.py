@@ -1,0 +1,45 @@
+"""Envoy's access log: a line of JSON for each request."""
+
+from pathlib import Path
+
+from production.gateway.envoy.matching import Value, typed
+from production.gateway.envoy.routes import ARM_HEADER, REQUEST_ID_HEADER, ROLLOUT_HEADER
+
+_FIELDS = {
+    "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
+    "request_id": f"%REQ({REQUEST_ID_HEADER})%",
+    "client": "%DYNAMIC_METADATA(faultline:client)%",
+    "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(:PATH)%",
+    "key": "%REQ(x-faultline-key)%",
+    "rollout": f"%REQ({ROLLOUT_HEADER})%",
+    # The arm that the key belongs to; the upstream is the server that answered.
+    "arm": f"%REQ({ARM_HEADER})%",
+    "upstream": "%UPSTREAM_HOST%",
+    "version": "%RESP(x-faultline-version)%",
+    "status": "%RESPONSE_CODE%",
+    "grpc_status": "%GRPC_STATUS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "duration_ms": "%DURATION%",
+    "upstream_ms": "%RESPONSE_DURATION%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+}
+
+
+def make_access_log(path: Path) -> Value:
+    """Returns the access log.
+
+    Args:
+        path: The file; Envoy opens it again after POST /reopen_logs.
+    """
+    kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
+    return typed(
+        "envoy.access_loggers.file",
+        kind,
+        path=str(path),
+        log_format={"json_format": _FIELDS, "omit_empty_values": False},
+    )

