@@ -611,6 +611,50 @@ def predict(**options: Any) -> int:
 
 
 @main.command()
+@click.argument("data", metavar="FILE|URL")
+@click.option("--id", "id_column", required=True, help="Column that holds the request ids.")
+@click.option("--label", "label_column", required=True, help="Column that holds the label.")
+@click.option(
+    "--row",
+    "row_column",
+    help="Column that holds the row in the request, from 0.  [default: every request has one row]",
+)
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="COLUMN",
+    help="Also keep COLUMN, which the training data have and requests lack. May be repeated.",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML file of the use case.  [default: that of the only served use case]",
+)
+@click.option("--model", help="Name of the model that answered.  [default: the config's name]")
+@output_option
+@json_option
+@exits_cleanly
+def labels(**options: Any) -> int:
+    """Keep labels that arrive after the answers.
+
+    FILE is a CSV, Parquet or JSON-lines file, a spreadsheet, a folder or a glob. The server returns
+    a request's id as `x-request-id`. Labels are written as in the training data. The same file may
+    come again: labels that are known are not kept twice, and another label of a row corrects it.
+
+    \b
+    faultline labels repairs.csv --id request_id --label failed
+    faultline labels https://lab.example/results.csv --id request --row sample --label state
+    faultline labels repairs.csv --id request_id --label failed --with machine
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.labels import LabelOptions, keep_labels
+
+    return keep_labels(LabelOptions(**options))
+
+
+@main.command()
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
