@@ -1,5 +1,6 @@
 """The gRPC services PredictionService and ModelService."""
 
+import contextlib
 import functools
 import logging
 import math
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -38,10 +39,15 @@ from serving.inference.predict import (
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.options import ServerOptions
+from serving.recording.exchanges import REQUEST_ID, Exchange, tags_of_metadata
+from serving.recording.options import KEY_HEADER
 from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
 from serving.servable import ModelManager, Servable, Servables
+
+if TYPE_CHECKING:
+    from serving.recording.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -267,11 +273,18 @@ class _PredictionService:
     """Answers the methods listed in `_METHODS`."""
 
     def __init__(
-        self, servables: Servables, metrics: Metrics, admission: Admission, *, as_content: bool
+        self,
+        servables: Servables,
+        metrics: Metrics,
+        admission: Admission,
+        *,
+        recorder: "Recorder | None",
+        as_content: bool,
     ) -> None:
         self._servables = servables
         self._metrics = metrics
         self._admission = admission
+        self._recorder = recorder
         self._as_content = as_content
 
     def handlers(self) -> dict[str, Handle]:
@@ -283,12 +296,39 @@ class _PredictionService:
         return handlers
 
     def _handler(self, method: _Method) -> Handle:
+        answer = self._answerer(method)
+
         def handle(serialised: bytes, context: grpc.ServicerContext) -> Any:
+            if not method.runs:
+                return answer(serialised, context, None)
+            recorder = self._recorder
+            key_header = KEY_HEADER if recorder is None else recorder.options.key_header
+            tags = tags_of_metadata(context.invocation_metadata(), key_header)
+            exchange = None if recorder is None else recorder.begin(tags, len(serialised))
+            request_id = tags.request_id if exchange is None else exchange.request_id
+            response = answer(serialised, context, exchange)
+            if request_id is not None:
+                with contextlib.suppress(grpc.RpcError):  # the client is gone
+                    context.send_initial_metadata(((REQUEST_ID, request_id),))
+            return response
+
+        return handle
+
+    def _answerer(
+        self, method: _Method
+    ) -> Callable[[bytes, grpc.ServicerContext, Exchange | None], Any]:
+        """Returns a function from a request, with the exchange to note, to its response."""
+
+        def answer(
+            serialised: bytes, context: grpc.ServicerContext, exchange: Exchange | None
+        ) -> Any:
             started = time.perf_counter()
             asked, status = Asked(), "OK"
             try:
                 request = parse(method.request, serialised)
                 spec = method.spec(request)
+                if exchange is not None:
+                    exchange.model, exchange.is_predict = spec.name, method.api == "Predict"
                 if method.check is not None:
                     method.check(request)
                 with (
@@ -297,6 +337,9 @@ class _PredictionService:
                     acquire(self._servables, spec) as servable,
                 ):
                     asked = _asked(servable, spec)
+                    if exchange is not None:
+                        exchange.reach(servable, spec.signature_name)
+                        servable = exchange.watch(servable)  # noqa: PLW2901 - the same version
                     if method.count is not None:
                         self._metrics.observe_examples(asked.model, method.count(request))
                     run_started = time.perf_counter()
@@ -311,9 +354,11 @@ class _PredictionService:
             self._metrics.observe_request(
                 asked, api=method.api, wire="GRPC", status=status, seconds=seconds
             )
+            if exchange is not None and self._recorder is not None:
+                self._recorder.end(exchange, status, seconds)
             return response
 
-        return handle
+        return answer
 
 
 def _asked(servable: Servable, spec: ModelSpec) -> Asked:
@@ -435,6 +480,7 @@ def add_services(
     servables: Servables,
     manager: ModelManager,
     metrics: Metrics,
+    recorder: "Recorder | None" = None,
 ) -> Admission:
     """Adds PredictionService and ModelService to a server.
 
@@ -444,13 +490,16 @@ def add_services(
         servables: The versions that answer.
         manager: The states of the models, and their config.
         metrics: Counts the requests.
+        recorder: Records them; None records none.
 
     Returns:
         The admission of the calls that run models.
     """
     admission = Admission(num_threads(options), options.grpc_max_threads)
     as_content = options.enable_serialization_as_tensor_content
-    prediction = _PredictionService(servables, metrics, admission, as_content=as_content)
+    prediction = _PredictionService(
+        servables, metrics, admission, recorder=recorder, as_content=as_content
+    )
     models = _ModelService(manager, metrics, reload_folder=options.allow_reload_from).handlers()
     beside = threads_beside()
     reloads = ThreadPoolExecutor(_NUM_RELOADS, thread_name_prefix="grpc-reload")

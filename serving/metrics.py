@@ -189,15 +189,14 @@ class Metrics:
             "model_warmup_records_read", ("model_path",), "Warm-up requests that were replayed."
         )
         self._batching = _batching_families()
-        # TensorFlow Serving has these two metrics; the embedded server never sets them.
-        self._unused = (
-            _Family("request_log_count", ("model_name", "status"), "Requests that were logged."),
-            _Family(
-                "mlmd_map",
-                ("model_name", "version"),
-                "The model's id in ML Metadata.",
-                kind="gauge",
-            ),
+        self._recorded = _Family(
+            "request_log_count",
+            ("model_name", "status"),
+            "Requests that were recorded, or dropped with the reason as status.",
+        )
+        # TensorFlow Serving has this metric; the embedded server never sets it.
+        self._unused = _Family(
+            "mlmd_map", ("model_name", "version"), "The model's id in ML Metadata.", kind="gauge"
         )
 
     def observe_request(
@@ -248,6 +247,17 @@ class Metrics:
             self._warm_up.add((path, status), seconds * 1e6)
             self._warm_up_records.add((path,), num_records)
 
+    def observe_recorded(self, model: str, status: str, count: int) -> None:
+        """Counts requests that were recorded or dropped.
+
+        Args:
+            model: Name of the model.
+            status: `OK`, or why they were dropped: `queue_full`, `disk`, `unreadable`.
+            count: Number of requests.
+        """
+        with self._lock:
+            self._recorded.add((model, status), count)
+
     def observe_batch(
         self, pool: str, sizes: Sequence[int], waits_s: Sequence[float], processed_size: int
     ) -> None:
@@ -295,7 +305,8 @@ class Metrics:
             self._warm_up,
             self._warm_up_records,
             *self._batching.values(),
-            *self._unused,
+            self._recorded,
+            self._unused,
         )
 
     def report_readiness(self, read: Callable[[], Mapping[str, bool]]) -> None:

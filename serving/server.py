@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from serving.health import Health
     from serving.lifecycle.version_manager import VersionManager
     from serving.metrics import Metrics
+    from serving.recording.recorder import Recorder
     from serving.rest.server import RestServer
     from serving.runtime.admission import Admission
     from serving.runtime.loading import SessionOptions
@@ -75,6 +77,7 @@ class ModelServer:
         self._grpc: grpc.Server | None = None
         self._admission: Admission | None = None
         self._health: Health | None = None
+        self._recorder: Recorder | None = None
 
     def __enter__(self) -> "ModelServer":
         self.start()
@@ -118,11 +121,16 @@ class ModelServer:
         if self._rest is not None:
             self._rest.close_door()
         is_idle = self._finish_requests(end_s - min(_UNLOADING_S, self._options.grace / 4))
+        if self._recorder is not None:
+            is_idle &= self._recorder.stop(
+                _left(end_s - min(_UNLOADING_S, self._options.grace / 4))
+            )
         if self._manager is not None:
             is_idle &= self._manager.stop(_left(end_s), unloading_s=_UNLOADING_S)
         if self._config_poller is not None:
             self._config_poller.join(_left(end_s))
         self._health = self._admission = self._rest = self._grpc = self._manager = None
+        self._recorder = None
         self.is_idle = is_idle
         return is_idle
 
@@ -146,6 +154,7 @@ class ModelServer:
         manager = _make_manager(self._options, metrics)
         metrics_path = read_metrics_path(self._options.monitoring_config_file)
         self._manager = manager
+        self._recorder = _start_recorder(self._options, manager, metrics)
         metrics.report_readiness(manager.readiness)
         manager.reload(config)
         self._poll_config(manager)
@@ -181,7 +190,12 @@ class ModelServer:
             ],
         )
         admission = add_services(
-            server, options, servables=manager, manager=manager, metrics=metrics
+            server,
+            options,
+            servables=manager,
+            manager=manager,
+            metrics=metrics,
+            recorder=self._recorder,
         )
         if options.enable_grpc_healthcheck_service:
             add_health(server, health)
@@ -219,6 +233,7 @@ class ModelServer:
                 and not options.enable_per_model_batching_parameters,
                 is_lenient=options.rest_lenient,
             ),
+            self._recorder,
         )
         self._rest = rest
         try:
@@ -384,6 +399,26 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
             model_files=(*MODEL_FILES, FILE) if options.prefer_tflite_model else MODEL_FILES,
         ),
     )
+
+
+def _start_recorder(
+    options: ServerOptions, manager: "VersionManager", metrics: "Metrics"
+) -> "Recorder | None":
+    from serving.recording.options import read_options
+
+    if not options.collect_dir:
+        return None
+    from serving.recording.recorder import Models, Recorder
+
+    recorder = Recorder(
+        Path(options.collect_dir).absolute(),
+        read_options(options.collect_config),
+        arm=options.collect_arm,
+        models=Models(serves=manager.serves, folder=manager.folder),
+        metrics=metrics,
+    )
+    recorder.start()
+    return recorder
 
 
 def import_lightly() -> None:

@@ -90,6 +90,11 @@ class VersionManager:
         """Returns whether a model has a version that serves."""
         return self._registry.serves(name)
 
+    def folder(self, name: str, version: int) -> str | None:
+        """Returns the folder of a version; None once it is unloaded."""
+        record = self._registry.versions.get(name, {}).get(version)
+        return None if record is None else record.folder
+
     def readiness(self) -> dict[str, bool]:
         """Returns by configured model whether its latest version serves and answers."""
         return {name: self._registry.answers(name) for name in self._settings}

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
@@ -16,6 +16,7 @@ from serving.inference.classify import classify
 from serving.inference.predict import DEFAULT_SIGNATURE, find_signature, plan_run
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
+from serving.recording.exchanges import Exchange
 from serving.rest.bodies.json_examples import read_examples
 from serving.rest.bodies.json_output import (
     classification_json,
@@ -30,14 +31,18 @@ from serving.rest.predict_request import read_predict_body, read_signature_name
 from serving.rest.routes import Route
 from serving.servable import ModelManager, Servable, Servables
 
+if TYPE_CHECKING:
+    from serving.recording.recorder import Recorder
+
 WIRE = "REST"
 T = TypeVar("T")
 
 
 @dataclass
 class _Course:
-    """The metrics labels of a request, filled in while it runs."""
+    """The metrics labels of a request and its exchange, filled in while it runs."""
 
+    exchange: Exchange | None = None
     asked: Asked = field(default_factory=Asked)
     num_examples: int | None = None
 
@@ -85,6 +90,7 @@ class Actions:
         statuses: ModelManager,
         metrics: Metrics,
         *,
+        recorder: "Recorder | None" = None,
         is_lenient: bool = False,
     ) -> None:
         """Takes what answers.
@@ -93,9 +99,11 @@ class Actions:
             servables: The versions that answer.
             statuses: The states of the models.
             metrics: Counts the requests.
+            recorder: Records the requests that come with an exchange.
             is_lenient: Whether null and left-out keys are missing values.
         """
         self._is_lenient = is_lenient
+        self._recorder = recorder
         self._servables = servables
         self._statuses = statuses
         self._metrics = metrics
@@ -104,19 +112,24 @@ class Actions:
             "regress": self._regress,
         }
 
-    def answer(self, route: Route, body: bytes) -> bytes:
+    def answer(self, route: Route, body: bytes, exchange: Exchange | None = None) -> bytes:
         """Returns the JSON answer to a request.
+
+        Args:
+            route: The target.
+            body: The unpacked body.
+            exchange: Filled in and recorded; None records nothing.
 
         Raises:
             ServingError: With TensorFlow Serving's code and text.
         """
         if route.action == "predict":
-            return _drive(self.predict(route, body))
+            return _drive(self.predict(route, body, exchange))
         action = self._by_name.get(route.action)
         if action is None:
             return self._metadata(route) if route.action == "metadata" else self._status(route)
         started = time.perf_counter()
-        course = _Course()
+        course = _Course(exchange)
         status = "INTERNAL"
         try:
             answer = action(route, body, course)
@@ -134,8 +147,12 @@ class Actions:
         self._metrics.observe_request(
             course.asked, api=route.action, wire=WIRE, status=status, seconds=seconds
         )
+        if course.exchange is not None and self._recorder is not None:
+            course.exchange.model = route.model
+            course.exchange.is_predict = route.action == "predict"
+            self._recorder.end(course.exchange, status, seconds)
 
-    def predict(self, route: Route, body: bytes) -> Steps:
+    def predict(self, route: Route, body: bytes, exchange: Exchange | None = None) -> Steps:
         """Answers a predict call in two steps: before and after the run of the model.
 
         The generator yields the run, receives its outputs or its ServingError, and returns the
@@ -145,7 +162,7 @@ class Actions:
             ServingError: With TensorFlow Serving's code and text.
         """
         started = time.perf_counter()
-        course = _Course()
+        course = _Course(exchange)
         status = "INTERNAL"
         try:
             answer = yield from self._predict(route, body, course)
@@ -166,6 +183,8 @@ class Actions:
                     self._servables.acquire(route.model, version=route.version, label=route.label)
                 )
                 course.asked = _asked(servable, name)
+                if course.exchange is not None:
+                    course.exchange.reach(servable, name)
                 signature = _named_signature(servable, name)
                 types = {key: info.dtype for key, info in signature.inputs.items()}
                 if not types:
@@ -178,7 +197,10 @@ class Actions:
             find_signature(servable, name)  # errors of the model come after those of the request
             names = list(signature.outputs)
             started = time.perf_counter()
-            outputs = yield Run(servable, *plan_run(signature, request.arrays, names))
+            feeds, fetches = plan_run(signature, request.arrays, names)
+            outputs = yield Run(servable, feeds, fetches)
+            if course.exchange is not None:
+                course.exchange.ran(feeds, fetches, outputs)
             self._metrics.observe_runtime(
                 course.asked, api=route.action, seconds=time.perf_counter() - started
             )
@@ -205,6 +227,9 @@ class Actions:
             route.model, version=route.version, label=route.label
         ) as servable:
             course.asked = _asked(servable, name)
+            if course.exchange is not None:
+                course.exchange.reach(servable, name)
+                servable = course.exchange.watch(servable)  # noqa: PLW2901 - the same version
             course.num_examples = len(examples)
             started = time.perf_counter()
             result = infer(servable, name, examples)

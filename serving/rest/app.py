@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.errors import ServingError
 from serving.metrics import Metrics
+from serving.recording.exchanges import REQUEST_ID, Exchange, Tags, tags_of_headers
 from serving.rest.actions import Actions, Steps
 from serving.rest.bodies.json_output import error_json
 from serving.rest.documents import TooLargeError, check_values, unpack
@@ -21,6 +22,9 @@ from serving.rest.http_errors import NOT_FOUND_PAGE, NOT_IMPLEMENTED_PAGE, error
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
 from serving.runtime.deadlines import deadline_at, timed_out
+
+if TYPE_CHECKING:
+    from serving.recording.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class _Answer:
     body: bytes
     content_type: bytes = _JSON
     closes: bool = False
+    request_id: str | None = None
 
 
 @dataclass
@@ -55,6 +60,7 @@ class _Request:
 
     Attributes:
         is_read: Whether the whole body was read.
+        request_id: Id that is sent back; None sends none.
     """
 
     method: str
@@ -62,6 +68,7 @@ class _Request:
     path: str
     headers: Mapping[bytes, bytes]
     is_read: bool = False
+    request_id: str | None = None
 
     @property
     def leaves_body_open(self) -> bool:
@@ -119,12 +126,14 @@ class RestApp:
         metrics: The metrics served at `options.metrics_path`.
         options: Limits and paths.
         executors: Threads that answer requests.
+        recorder: Records requests; None records none.
     """
 
     actions: Actions
     metrics: Metrics
     options: RestOptions
     executors: Executors
+    recorder: "Recorder | None" = None
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -141,7 +150,8 @@ class RestApp:
         except asyncio.CancelledError:  # the grace of a stop is over
             answer = _Answer(503, error_json("The server is stopping"), closes=True)
         closes = answer.closes or request.leaves_body_open or answer.status == 413
-        await self._send(replace(answer, closes=closes), is_api(path), send)
+        answer = replace(answer, closes=closes, request_id=request.request_id)
+        await self._send(answer, is_api(path), send)
 
     async def _answer(self, request: _Request, receive: Receive) -> _Answer:
         if request.method in _NO_METHODS:
@@ -153,13 +163,28 @@ class RestApp:
             allowed = b"http://" in origin or b"https://" in origin
             return _Answer(200 if allowed else 400, b"")
         try:
+            tags = self._tags(request)
             route = find_route(request.method, request.uri)
             chunks = [] if request.method == "GET" else await self._read(request, receive)
-            return _Answer(200, await self._run(route, request, chunks))
+            exchange = self._begin(request, tags, chunks)
+            return _Answer(200, await self._run(route, request, chunks, exchange))
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - every request gets an answer
             return self._refusal(error)
+
+    def _tags(self, request: _Request) -> Tags:
+        key_header = "" if self.recorder is None else self.recorder.options.key_header
+        tags = tags_of_headers(request.headers, key_header)
+        request.request_id = tags.request_id
+        return tags
+
+    def _begin(self, request: _Request, tags: Tags, chunks: list[bytes]) -> Exchange | None:
+        if self.recorder is None or request.method != "POST":
+            return None
+        exchange = self.recorder.begin(tags, sum(map(len, chunks)))
+        request.request_id = exchange.request_id
+        return exchange
 
     def _refusal(self, error: Exception) -> _Answer:
         if isinstance(error, ServingError):
@@ -215,7 +240,9 @@ class RestApp:
             raise TooLargeError(f"The body exceeds the limit of {limit} bytes")
         return chunks
 
-    async def _run(self, route: Route, request: _Request, chunks: list[bytes]) -> bytes:
+    async def _run(
+        self, route: Route, request: _Request, chunks: list[bytes], exchange: Exchange | None
+    ) -> bytes:
         timeout_ms = self.options.timeout_ms
         deadline_s = time.monotonic() + timeout_ms / 1000 if timeout_ms else math.inf
         with deadline_at(deadline_s):
@@ -224,9 +251,9 @@ class RestApp:
             is_gzip = b"gzip" in request.headers.get(b"content-encoding", b"")
             is_small = not is_gzip and sum(map(len, chunks)) <= _SMALL_BYTES
             if self.options.shares_runs and is_small and route.action == "predict":
-                return await self._predict_here(route, b"".join(chunks))
+                return await self._predict_here(route, b"".join(chunks), exchange)
             pool = self.executors.of(route.model)
-            return await self._in_thread(pool, self._answer_body, route, chunks, is_gzip)
+            return await self._in_thread(pool, self._answer_body, route, chunks, is_gzip, exchange)
 
     async def _in_thread(self, pool: Executor, work: Callable[..., bytes], *args: Any) -> bytes:
         context = contextvars.copy_context()  # with the deadline
@@ -260,9 +287,9 @@ class RestApp:
             timer.cancel()
         return running.done()
 
-    async def _predict_here(self, route: Route, body: bytes) -> bytes:
+    async def _predict_here(self, route: Route, body: bytes, exchange: Exchange | None) -> bytes:
         """Answers on the event loop while a batch runs in another thread."""
-        steps = self.actions.predict(route, body)
+        steps = self.actions.predict(route, body, exchange)
         run = next(steps)
         if run.servable.submit is None:
             raise ValueError(f"{run.servable.name} does not batch, but the server does")
@@ -286,14 +313,16 @@ class RestApp:
             return answer
         raise RuntimeError("a predict call asked for a second run")
 
-    def _answer_body(self, route: Route, chunks: list[bytes], is_gzip: bool) -> bytes:
+    def _answer_body(
+        self, route: Route, chunks: list[bytes], is_gzip: bool, exchange: Exchange | None
+    ) -> bytes:
         body = b"".join(chunks)
         chunks.clear()
         if is_gzip:
             body = unpack(body, max_bytes=self.options.max_unpacked_bytes)
         else:
             check_values(body)
-        return self.actions.answer(route, body)
+        return self.actions.answer(route, body, exchange)
 
     async def _send(self, answer: _Answer, is_api_path: bool, send: Send) -> None:
         headers = [
@@ -302,6 +331,8 @@ class RestApp:
         ]
         if answer.closes:
             headers.append((b"connection", b"close"))
+        if answer.request_id is not None:
+            headers.append((REQUEST_ID.encode(), answer.request_id.encode()))
         if is_api_path and self.options.enable_cors:
             headers += _CORS
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})

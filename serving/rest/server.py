@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -13,6 +14,9 @@ from serving.rest.options import RestOptions
 from serving.rest.protocol import RestProtocol
 from serving.servable import ModelManager, Servables
 
+if TYPE_CHECKING:
+    from serving.recording.recorder import Recorder
+
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
 _FORCED_EXIT_S = 0.5  # uvicorn looks at its flags ten times a second
@@ -22,15 +26,23 @@ class RestServer:
     """A server that listens from `start` to `stop`."""
 
     def __init__(
-        self, servables: Servables, statuses: ModelManager, metrics: Metrics, options: RestOptions
+        self,
+        servables: Servables,
+        statuses: ModelManager,
+        metrics: Metrics,
+        options: RestOptions,
+        recorder: "Recorder | None" = None,
     ) -> None:
         self._options = options
         self._executors = Executors(options.serves)
         app = RestApp(
-            actions=Actions(servables, statuses, metrics, is_lenient=options.is_lenient),
+            actions=Actions(
+                servables, statuses, metrics, recorder=recorder, is_lenient=options.is_lenient
+            ),
             metrics=metrics,
             options=options,
             executors=self._executors,
+            recorder=recorder,
         )
         self._server = _Server(_uvicorn_config(app, options))
         self._socket: socket.socket | None = None

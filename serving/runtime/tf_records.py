@@ -42,6 +42,13 @@ def read_records(path: str) -> Iterator[bytes]:
         at = end + _FOOTER.size
 
 
+def frame(record: bytes) -> bytes:
+    """Returns a record as it is in a file: with its length and checksums."""
+    length = struct.pack("<Q", len(record))
+    head = length + _FOOTER.pack(_masked_crc(length))
+    return head + record + _FOOTER.pack(_masked_crc(record))
+
+
 def read_file(path: str) -> bytes:
     """Returns the content of a file on any file system that TensorFlow supports.
 

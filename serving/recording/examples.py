@@ -1,0 +1,41 @@
+"""Features in serialised tf.Examples, as the arrays that a request with raw columns has."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.core.example.example_pb2 import Example
+
+from serving.recording.columns import FeatureColumn
+
+
+def decode_examples(
+    serialised: Sequence[bytes], features: Sequence[FeatureColumn]
+) -> dict[str, list[NDArray[Any]]]:
+    """Returns the values of each feature, one array `[1]` or `[1, …]` an example.
+
+    Args:
+        serialised: The examples; none of them is invalid, because the model has parsed them.
+        features: The features to decode.
+    """
+    pieces: dict[str, list[NDArray[Any]]] = {feature.name: [] for feature in features}
+    for content in serialised:
+        by_name = Example.FromString(content).features.feature
+        for feature in features:
+            values = _values(by_name[feature.name]) if feature.name in by_name else ()
+            pieces[feature.name].append(_piece(values, feature))
+    return pieces
+
+
+def _values(feature: Any) -> Sequence[Any]:
+    kind = feature.WhichOneof("kind")
+    return () if kind is None else getattr(feature, kind).value
+
+
+def _piece(values: Sequence[Any], feature: FeatureColumn) -> NDArray[Any]:
+    if not feature.is_list:
+        values = values[:1] or (feature.missing().item(),)
+    array = np.empty(len(values), feature.dtype)
+    array[:] = values
+    return array.reshape(1, -1) if feature.is_list else array

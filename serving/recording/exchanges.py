@@ -1,0 +1,137 @@
+"""What is kept of a request while it is answered: references only."""
+
+import re
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from serving.servable import Servable, Submit
+
+REQUEST_ID = "x-request-id"
+ARM = "x-faultline-arm"
+# Ids are sent back and stored: no control characters, and not too long.
+_SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_MAX_KEY = 256
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Tags(NamedTuple):
+    """The headers of a request that concern the recording.
+
+    Attributes:
+        request_id: Id that the client or the gateway gave the request; None without a usable one.
+        key: Sticky key; None without one.
+        arm: The arm whose answer the client gets; None without a gateway.
+    """
+
+    request_id: str | None = None
+    key: str | None = None
+    arm: str | None = None
+
+
+def tags_of_metadata(metadata: Sequence[tuple[str, str | bytes]], key_header: str) -> Tags:
+    """Returns the tags in the metadata of a gRPC call."""
+    by_name = dict(metadata)
+    return _tags(by_name.get(REQUEST_ID), by_name.get(key_header), by_name.get(ARM))
+
+
+def tags_of_headers(headers: Mapping[bytes, bytes], key_header: str) -> Tags:
+    """Returns the tags in the headers of an HTTP request, whose names are in lower case."""
+    if b"x-request-id" not in headers and b"x-faultline-arm" not in headers:
+        key = headers.get(key_header.encode())
+        return Tags() if key is None else _tags(None, key, None)
+    return _tags(
+        headers.get(b"x-request-id"),
+        headers.get(key_header.encode()),
+        headers.get(b"x-faultline-arm"),
+    )
+
+
+def _tags(request_id: str | bytes | None, key: str | bytes | None, arm: str | bytes | None) -> Tags:
+    identifier = _text(request_id)
+    if identifier is not None and _SENDABLE.fullmatch(identifier) is None:
+        identifier = None
+    text = _text(key)
+    return Tags(identifier, None if text is None else text[:_MAX_KEY], _text(arm))
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+class Exchange:
+    """A request and its answer.
+
+    Attributes:
+        request_id: Its id.
+        tags: The headers that it came with.
+        time_ns: When it came, in nanoseconds since 1970.
+        num_bytes: Size of the request as it was sent.
+        model: Name of the model that it asked for.
+        version: The version that it reached; None before.
+        signatures: That version's signatures by name.
+        signature_name: The signature that it asked for; empty for the default one.
+        feeds: Arrays by tensor name, as they went into the model; None without a run.
+        outputs: Arrays by tensor name, as they came out.
+        is_predict: Whether it is a Predict call.
+        status: `OK` or the name of the error code.
+        latency_ms: Milliseconds from its arrival to its answer.
+    """
+
+    __slots__ = (
+        *("request_id", "tags", "time_ns", "num_bytes", "model", "version", "signatures"),
+        *("signature_name", "feeds", "outputs", "is_predict", "status", "latency_ms"),
+    )
+
+    def __init__(self, tags: Tags, num_bytes: int) -> None:
+        self.request_id = tags.request_id or uuid.uuid4().hex
+        self.tags = tags
+        self.time_ns = time.time_ns()
+        self.num_bytes = num_bytes
+        self.model = ""
+        self.version: int | None = None
+        self.signatures: Mapping[str, SignatureDef] = {}
+        self.signature_name = ""
+        self.feeds: Arrays | None = None
+        self.outputs: Arrays = {}
+        self.is_predict = False
+        self.status = "OK"
+        self.latency_ms = 0.0
+
+    def reach(self, servable: Servable, signature_name: str) -> None:
+        """Notes the version that answers."""
+        self.model, self.version = servable.name, servable.version
+        self.signatures, self.signature_name = servable.signatures, signature_name
+
+    def ran(self, feeds: Arrays, fetches: Sequence[str], outputs: Sequence[NDArray[Any]]) -> None:
+        """Notes what went into the model and what came out."""
+        self.feeds = feeds
+        self.outputs = dict(zip(fetches, outputs, strict=True))
+
+    def watch(self, servable: Servable) -> Servable:
+        """Returns a servable that notes its run."""
+        return _WatchedServable(servable, self)
+
+
+class _WatchedServable:
+    """A servable for one request; see `Servable`."""
+
+    def __init__(self, servable: Servable, exchange: Exchange) -> None:
+        self.name = servable.name
+        self.version = servable.version
+        self.signatures = servable.signatures
+        self.checks_method_names = servable.checks_method_names
+        self.submit: Submit | None = None
+        self._servable = servable
+        self._exchange = exchange
+
+    def run(self, feeds: Arrays, fetches: Sequence[str]) -> list[NDArray[Any]]:
+        """Runs the graph; see `Servable.run`."""
+        outputs = self._servable.run(feeds, fetches)
+        self._exchange.ran(feeds, fetches, outputs)
+        return outputs

@@ -1,0 +1,283 @@
+"""The records of one version of a model: from exchanges to a record batch."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from tensorflow.core.framework.types_pb2 import DT_STRING
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from serving.recording.columns import RECORD_SCHEMA, FeatureColumn, feature_columns
+from serving.recording.examples import decode_examples
+from serving.recording.exchanges import Exchange
+from serving.recording.redaction import hash_column, hash_text
+from serving.runtime.tensor_protos import NUMPY_TYPES
+
+logger = logging.getLogger(__name__)
+
+MODEL_INFO = "assets.extra/model_info.json"
+KEY = "key"
+_OUTPUTS = ("probability", "decision")
+_DEFAULT_SIGNATURE = "serving_default"
+# A signature without names of raw columns beside it takes tf.Examples if it has this one input.
+_EXAMPLES_INPUTS = ({"examples"}, {"inputs"})
+
+Signatures = Mapping[str, SignatureDef]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What a model's `model_info.json` says that matters to its records.
+
+    Attributes:
+        inputs: Names of the raw columns; None if the model does not say.
+        times: Raw columns with points in time.
+        threshold: Threshold of the decision; None if the model does not say.
+    """
+
+    inputs: tuple[str, ...] | None = None
+    times: frozenset[str] = frozenset()
+    threshold: float | None = None
+
+
+def parse_facts(content: bytes) -> ModelFacts:
+    """Returns the facts in a `model_info.json`.
+
+    Raises:
+        ValueError: It is not a JSON object with these facts.
+    """
+    try:
+        info = json.loads(content)
+        reading = info.get("reading") or {}
+        forms = reading.get("columns") or {}
+        declared = {name for name, form in forms.items() if form.get("type") == "time"}
+        elapsed = {name for name, form in forms.items() if form.get("elapsed")}
+        inputs, threshold = info.get("inputs"), info.get("threshold")
+        return ModelFacts(
+            inputs=None if inputs is None else tuple(inputs),
+            times=frozenset({*reading.get("times", ()), *declared} - elapsed),
+            threshold=None if threshold is None else float(threshold),
+        )
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{MODEL_INFO} has an unknown form: {error}") from error
+
+
+def in_sample(request_id: str, share: float) -> bool:
+    """Returns whether a request is drawn, the same for all servers.
+
+    Only requests that are drawn are a fair sample of pairs of answers: with a share below 1, a
+    request whose positive answer comes from one of two models is recorded by that one alone.
+
+    Args:
+        request_id: Its id.
+        share: Share of the requests, in (0, 1].
+    """
+    if share >= 1:
+        return True
+    digest = hashlib.blake2b(request_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) < share * 2**64
+
+
+class VersionRecords:
+    """Makes record batches of exchanges with one version, or of failed ones without a version.
+
+    Attributes:
+        signatures: The signatures of the version.
+        schema: The columns of the records.
+    """
+
+    def __init__(
+        self,
+        signatures: Signatures,
+        facts: ModelFacts,
+        *,
+        arm: str,
+        redact: Mapping[str, str],
+        salt: bytes,
+    ) -> None:
+        """Decides the columns.
+
+        Args:
+            signatures: The signatures of the version by name; empty without a version.
+            facts: What its `model_info.json` says.
+            arm: The arm of this server.
+            redact: `drop` or `hash` by column.
+            salt: Salt of the hashes.
+        """
+        self.signatures = signatures
+        self._threshold = facts.threshold
+        self._arm, self._redact, self._salt = arm, redact, salt
+        raw = _raw_inputs(signatures, facts)
+        self._features = feature_columns(
+            {name: (dtype, rank) for name, (_, dtype, rank) in raw.items()},
+            times=facts.times,
+            redact=redact,
+        )
+        self._tensors = {name: tensor for name, (tensor, _, _) in raw.items()}
+        self._outputs = {
+            key: {s.outputs[key].name for s in signatures.values() if key in s.outputs}
+            for key in _OUTPUTS
+        }
+        fields = [pa.field(f.column, f.arrow_type) for f in self._features]
+        self.schema = pa.schema([*RECORD_SCHEMA, *fields])
+
+    def is_positive(self, exchange: Exchange) -> bool:
+        """Returns whether a row of an exchange has a positive decision."""
+        decision = self._output(exchange, "decision")
+        return decision is not None and bool((decision == 1).any())
+
+    def to_batch(self, exchanges: Sequence[Exchange]) -> pa.RecordBatch:
+        """Returns the records of exchanges: one a row of a request, one for a failed request.
+
+        Args:
+            exchanges: At least one; all of them with a run of the model, or all without one.
+
+        Raises:
+            ValueError: The arrays of a request do not fit together.
+        """
+        counts = [self._num_rows(exchange) for exchange in exchanges]
+        columns = self._own_columns(exchanges, counts)
+        if exchanges[0].feeds is None:
+            columns += [pa.nulls(sum(counts), f.arrow_type) for f in self._features]
+        else:
+            columns += self._feature_columns(exchanges, counts)
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _own_columns(self, exchanges: Sequence[Exchange], counts: list[int]) -> list[pa.Array]:
+        size = sum(counts)
+        place = pa.array(np.repeat(np.arange(len(exchanges)), counts))
+
+        def spread(values: list[Any], column: str) -> pa.Array:
+            array = pa.array(values, RECORD_SCHEMA.field(column).type)
+            return array if size == len(values) else array.take(place)
+
+        own: dict[str, list[Any]] = {
+            "request_id": [e.request_id for e in exchanges],
+            "time": [e.time_ns // 1_000 for e in exchanges],
+            "model": [e.model for e in exchanges],
+            "version": [e.version for e in exchanges],
+            "arm": [self._arm] * len(exchanges),
+            "answered": [e.tags.arm in {None, self._arm} for e in exchanges],
+            "key": [self._key(e.tags.key) for e in exchanges],
+            "threshold": [self._threshold] * len(exchanges),
+            "latency_ms": [e.latency_ms for e in exchanges],
+            "status": [e.status for e in exchanges],
+        }
+        arrays = {name: spread(values, name) for name, values in own.items()}
+        arrays["row"] = pa.array(np.concatenate([np.arange(n, dtype=np.int32) for n in counts]))
+        for key in _OUTPUTS:
+            arrays[key] = self._output_column(exchanges, counts, key)
+        return [arrays[name] for name in RECORD_SCHEMA.names]
+
+    def _key(self, key: str | None) -> str | None:
+        action = self._redact.get(KEY)
+        if key is None or action == "drop":
+            return None
+        return hash_text(key.encode(), self._salt) if action == "hash" else key
+
+    def _output(self, exchange: Exchange, key: str) -> NDArray[Any] | None:
+        for tensor in self._outputs[key]:
+            if tensor in exchange.outputs:
+                return exchange.outputs[tensor]
+        return None
+
+    def _output_column(
+        self, exchanges: Sequence[Exchange], counts: list[int], key: str
+    ) -> pa.Array:
+        kind = RECORD_SCHEMA.field(key).type
+        if exchanges[0].feeds is None:
+            return pa.nulls(sum(counts), kind)
+        outputs = [self._output(exchange, key) for exchange in exchanges]
+        values = np.concatenate(
+            [
+                np.full(n, np.nan) if output is None else _rows(output, n)
+                for output, n in zip(outputs, counts, strict=True)
+            ]
+        )
+        # A decision is a small whole number, which float64 holds exactly.
+        return pa.array(values, mask=np.isnan(values)).cast(kind)
+
+    def _num_rows(self, exchange: Exchange) -> int:
+        outputs = [self._output(exchange, key) for key in _OUTPUTS]
+        arrays = [output for output in outputs if output is not None]
+        for some in (arrays, (exchange.feeds or {}).values()):
+            sizes = [len(array) for array in some if array.ndim]
+            if sizes:
+                return max(sizes)
+        return 1
+
+    def _feature_columns(self, exchanges: Sequence[Exchange], counts: list[int]) -> list[pa.Array]:
+        pieces: dict[str, list[NDArray[Any]]] = {f.name: [] for f in self._features}
+        for exchange, n in zip(exchanges, counts, strict=True):
+            for name, arrays in self._pieces(exchange, n).items():
+                pieces[name] += arrays
+        columns = []
+        for feature in self._features:
+            column = feature.to_arrow(pieces[feature.name])
+            columns.append(hash_column(column, self._salt) if feature.action else column)
+        return columns
+
+    def _pieces(self, exchange: Exchange, num_rows: int) -> dict[str, list[NDArray[Any]]]:
+        feeds = exchange.feeds or {}
+        if not any(tensor in feeds for tensor in self._tensors.values()):
+            examples = _examples(feeds)
+            if examples is not None:
+                return decode_examples(examples, self._features)
+        pieces = {}
+        for feature in self._features:
+            array = feeds.get(self._tensors[feature.name], feature.missing())
+            fits = array.ndim > 0 and len(array) == num_rows
+            if not fits:
+                array = np.broadcast_to(array, (num_rows, *array.shape[1:]))
+            pieces[feature.name] = [
+                array[:, np.newaxis] if self._is_flat(feature, array) else array
+            ]
+        return pieces
+
+    @staticmethod
+    def _is_flat(feature: FeatureColumn, array: NDArray[Any]) -> bool:
+        return feature.is_list and array.ndim == 1
+
+
+def _rows(output: NDArray[Any], num_rows: int) -> NDArray[np.float64]:
+    values = np.asarray(output, np.float64).reshape(-1)
+    if len(values) != num_rows:
+        raise ValueError(f"an output has {len(values)} values for {num_rows} rows")
+    return values
+
+
+def _examples(feeds: Mapping[str, NDArray[Any]]) -> list[bytes] | None:
+    for array in feeds.values():
+        if array.dtype.hasobject and array.ndim == 1:
+            return list(array)
+    return None
+
+
+def _raw_inputs(
+    signatures: Signatures, facts: ModelFacts
+) -> dict[str, tuple[str, np.dtype[Any] | None, int]]:
+    """Returns tensor, type and rank of each raw column of a model."""
+    signature = _raw_signature(signatures, facts)
+    if signature is None:
+        return {}
+    return {
+        name: (info.name, NUMPY_TYPES.get(info.dtype), len(info.tensor_shape.dim))
+        for name, info in signature.inputs.items()
+    }
+
+
+def _raw_signature(signatures: Signatures, facts: ModelFacts) -> SignatureDef | None:
+    if facts.inputs is not None:
+        names = set(facts.inputs)
+        return next((s for s in signatures.values() if set(s.inputs) == names), None)
+    signature = signatures.get(_DEFAULT_SIGNATURE)
+    if signature is None:
+        return None
+    is_text = all(info.dtype == DT_STRING for info in signature.inputs.values())
+    return None if is_text and set(signature.inputs) in _EXAMPLES_INPUTS else signature
