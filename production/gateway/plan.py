@@ -1,6 +1,6 @@
 """The order in which the gateway goes from one traffic to another, so that no request fails."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,12 +21,10 @@ class PinArm:
     Attributes:
         arm: The arm.
         pin: The version.
-        traffic: The traffic from then on.
     """
 
     arm: Arm
     pin: Pin
-    traffic: Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +43,59 @@ class SetRoutes:
     """Change the shares of the arms.
 
     Attributes:
-        traffic: The traffic from then on.
+        traffic: What the routes are made from.
     """
 
     traffic: Traffic
 
 
 Operation = PinArm | AwaitArm | SetRoutes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where the gateway is, between two operations.
+
+    Attributes:
+        pins: Version that each server is pinned to.
+        routes: What the routes in force were made from; None if Envoy did not acknowledge the last
+            ones.
+        unsettled: Servers that were pinned, but not seen since to serve their version.
+    """
+
+    pins: dict[Arm, Pin]
+    routes: Traffic | None
+    unsettled: frozenset[Arm] = frozenset()
+
+    @classmethod
+    def at(cls, traffic: Traffic) -> "Position":
+        """Returns the position in which a traffic is in force."""
+        return cls(pins={arm: pin_of(traffic, arm) for arm in Arm}, routes=traffic)
+
+    def after(self, operation: Operation) -> "Position":
+        """Returns the position after an operation."""
+        match operation:
+            case PinArm(arm=arm, pin=pin):
+                pins = {**self.pins, arm: pin}
+                return replace(self, pins=pins, unsettled=self.unsettled | {arm})
+            case AwaitArm(arm=arm):
+                return replace(self, unsettled=self.unsettled - {arm})
+            case SetRoutes(traffic=traffic):
+                return replace(self, routes=traffic)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Operations in order.
+
+    Attributes:
+        operations: After these, requests are answered as it is wanted.
+        background: What is done then, while nobody waits: the candidate's server, which gets no
+            requests, loads the stable version and becomes the fallback.
+    """
+
+    operations: Sequence[Operation]
+    background: Sequence[Operation] = ()
 
 
 def pin_of(traffic: Traffic, arm: Arm) -> Pin:
@@ -61,98 +105,101 @@ def pin_of(traffic: Traffic, arm: Arm) -> Pin:
     return traffic.candidate
 
 
-def plan_operations(
-    old: Traffic, new: Traffic, *, unsettled: Collection[Arm] = ()
-) -> list[Operation]:
-    """Returns the operations that lead from one traffic to another, in order.
+def make_plan(position: Position, wanted: Traffic) -> Plan:
+    """Returns the operations that lead to a traffic.
 
     An arm gets another version only while it gets no requests, and gets requests only after its
     version serves. So a new stable version is first served by the candidate's server, then by both,
-    and an operation that fails leaves the gateway serving as before. A rollback begins with its
-    change of routes. The last change of pin is not waited for if the arm gets no requests: the
-    candidate's server gets warm in the background.
+    and an operation that fails leaves the gateway serving as before. The arms stand in for each
+    other only while their servers serve the same version, see `write_routes`. A rollback begins
+    with its change of routes.
 
     Args:
-        old: The traffic now, which may be that between two operations of an earlier plan.
-        new: The traffic that is wanted.
-        unsettled: Arms that were pinned, but that nobody saw serving their version since.
+        position: Where the gateway is, which may be the middle of an earlier plan.
+        wanted: The traffic to lead to.
 
     Raises:
-        ValueError: An arm would go from a version of one folder to the same number of another,
-            which a server cannot tell apart.
+        ValueError: A server would go from a version of one folder to the same number of another,
+            which it cannot tell apart.
     """
-    steps = _Steps(old, unsettled)
-    if old.stable != new.stable or Arm.STABLE in unsettled:
-        steps.pin(Arm.CANDIDATE, new.stable)
+    steps = _Steps(position, wanted.salt)
+    if position.pins[Arm.STABLE] != wanted.stable or Arm.STABLE in position.unsettled:
+        steps.pin_candidate(wanted.stable)
         steps.wait(Arm.CANDIDATE)
-        steps.route(candidate_percent=100)
-        steps.pin(Arm.STABLE, new.stable)
+        steps.answer_by_candidate(percent=100)
+        steps.pin(Arm.STABLE, wanted.stable)
         steps.wait(Arm.STABLE)
-        steps.route(candidate_percent=0)
-    steps.pin(Arm.CANDIDATE, pin_of(new, Arm.CANDIDATE))
-    if new.candidate is not None and Arm.CANDIDATE in steps.unsettled:
+        steps.answer_by_candidate(percent=0)
+    steps.pin_candidate(pin_of(wanted, Arm.CANDIDATE))
+    is_loading = Arm.CANDIDATE in steps.position.unsettled
+    # The pin is the last operation then.
+    split = len(steps.operations) - 1 if is_loading and wanted.candidate is None else None
+    if is_loading:
         steps.wait(Arm.CANDIDATE)
-    if steps.traffic.salt != new.salt:
-        # Keys are dealt anew while the candidate has none.
-        steps.route(candidate_percent=0, salt=new.salt)
-    steps.set_routes(new)
-    return steps.operations
+    steps.set_routes(wanted)
+    background = () if split is None else steps.operations[split:]
+    return Plan(operations=steps.operations[:split], background=background)
 
 
 class _Steps:
-    """The operations so far, and the state after them."""
+    """The operations so far, and the position after them."""
 
-    def __init__(self, traffic: Traffic, unsettled: Collection[Arm]) -> None:
-        self.traffic = traffic
-        self.unsettled = set(unsettled)
+    def __init__(self, position: Position, salt: str) -> None:
+        self.position = position
         self.operations: list[Operation] = []
-        self._routed = _routed(traffic)
+        self._salt = salt
+
+    def pin_candidate(self, pin: Pin) -> None:
+        """Pins the candidate's server, after its requests went to the stable one."""
+        pins, routes = self.position.pins, self.position.routes
+        if pin == pins[Arm.CANDIDATE] and Arm.CANDIDATE not in self.position.unsettled:
+            return
+        stable = pins[Arm.STABLE]
+        # Until the server is settled, it does not stand in for the stable one.
+        versions = (pin, pins[Arm.CANDIDATE], routes.candidate if routes else None)
+        other = next((version for version in versions if version not in {stable, None}), None)
+        self.set_routes(Traffic(stable=stable, candidate=other, salt=self._salt))
+        self.pin(Arm.CANDIDATE, pin)
 
     def pin(self, arm: Arm, pin: Pin) -> None:
-        """Pins an arm, after its requests went to the other one."""
-        before = pin_of(self.traffic, arm)
-        if before == pin and arm not in self.unsettled:
-            return
+        """Pins a server that gets no requests."""
+        before = self.position.pins[arm]
         if before != pin and before.version == pin.version:
             raise ValueError(
                 f"{before.base}/{before.version} and {pin.base}/{pin.version} have the same "
                 "number: a server cannot go from one to the other. Push the model again."
             )
-        self.route(candidate_percent=100 if arm is Arm.STABLE else 0)
-        stable = pin if arm is Arm.STABLE else self.traffic.stable
-        candidate = pin_of(self.traffic, Arm.CANDIDATE) if arm is Arm.STABLE else pin
-        self.traffic = replace(self.traffic, stable=stable, candidate=candidate)
-        self.unsettled.add(arm)
-        self.operations.append(PinArm(arm=arm, pin=pin, traffic=self.traffic))
+        self._do(PinArm(arm=arm, pin=pin))
 
     def wait(self, arm: Arm) -> None:
         """Waits until an arm serves its version."""
-        self.unsettled.discard(arm)
-        self.operations.append(AwaitArm(arm=arm))
+        self._do(AwaitArm(arm=arm))
 
-    def route(self, *, candidate_percent: int, salt: str | None = None) -> None:
-        """Sends requests to the arms without copies to the other one."""
-        candidate = pin_of(self.traffic, Arm.CANDIDATE)
+    def answer_by_candidate(self, *, percent: int) -> None:
+        """Gives the candidate a share, without copies to the other arm."""
+        pins = self.position.pins
         self.set_routes(
-            replace(
-                self.traffic,
-                candidate=candidate if candidate_percent else self.traffic.candidate,
-                candidate_percent=candidate_percent,
-                mirrored_percent=0,
-                salt=self.traffic.salt if salt is None else salt,
+            Traffic(
+                stable=pins[Arm.STABLE],
+                candidate=pins[Arm.CANDIDATE],
+                candidate_percent=percent,
+                salt=self._salt,
             )
         )
 
     def set_routes(self, traffic: Traffic) -> None:
         """Changes the routes where they differ."""
-        if _routed(traffic) != self._routed:
-            self.operations.append(SetRoutes(traffic=traffic))
-            self._routed = _routed(traffic)
-        self.traffic = traffic
+        routes = self.position.routes
+        if routes is None or _routed(traffic) != _routed(routes):
+            self._do(SetRoutes(traffic=traffic))
+
+    def _do(self, operation: Operation) -> None:
+        self.operations.append(operation)
+        self.position = self.position.after(operation)
 
 
 def _routed(traffic: Traffic) -> tuple[object, ...]:
-    """Returns what the routes depend on: the shares, and whether the candidate may be asked for."""
-    has_candidate = traffic.candidate is not None
+    """Returns what the routes depend on."""
+    has_same_version = traffic.candidate in {None, traffic.stable}
     shares = (traffic.candidate_percent, traffic.mirrored_percent)
-    return (*shares, traffic.salt, has_candidate)
+    return (*shares, traffic.salt, traffic.candidate is None, has_same_version)
