@@ -1,0 +1,71 @@
+"""Test of which of two arms has more events, for each request that both could have had."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+
+from measuring.sequential.betting import e_value
+
+# Ratios of the rates, in equal parts. The last one is for an arm that fails outright.
+_RATIOS = np.array([1.25, 1.5, 2.0, 4.0, 8.0, 64.0])
+
+
+class RatioTest:
+    """Test of H0: an event of the candidate is at most as likely as one of the stable arm.
+
+    Only events count. If the rates are equal, an event is the candidate's with probability w, its
+    share of the requests; if its rate is r times the other's, with q = r w / (r w + 1 - w). The
+    e-value is the mean over r of (q / w)^candidate ((1 - q) / (1 - w))^stable. It needs no rate and
+    holds under any trend that both arms share. The share may change: each update has its own. With
+    the realised share of few requests instead of the drawn one, the number of the candidate's
+    events is hypergeometric, and the expectation is smaller still.
+
+    It holds for events that are independent given the past. Requests that stick to an arm by their
+    key are not: equal models whose keys have unequal rates fail it in a quarter of rollouts with
+    few keys. So it is used for failures of the server, not for answers.
+
+    References:
+        Lindon & Malek (2022), Anytime-valid inference for multinomial count data, NeurIPS 35;
+        Hoeffding (1963), Probability inequalities for sums of bounded random variables, JASA 58,
+        theorem 4: sampling without replacement is smaller in the convex order.
+    """
+
+    def __init__(self) -> None:
+        """Starts with a capital of 1."""
+        self._logs = np.zeros(_RATIOS.size)
+
+    def update(self, *, candidate: int, stable: int, weight: float) -> None:
+        """Counts events.
+
+        Args:
+            candidate: Events of the candidate.
+            stable: Events of the stable arm.
+            weight: The candidate's share of the requests that these events are from. At 0 or 1, one
+                arm had no requests and its events say nothing.
+        """
+        if not 0 < weight < 1:
+            return
+        shares = _RATIOS * weight / (_RATIOS * weight + 1 - weight)
+        self._logs = (
+            self._logs
+            + candidate * np.log(shares / weight)
+            + stable * np.log((1 - shares) / (1 - weight))
+        )
+
+    @property
+    def e_value(self) -> float:
+        """The evidence that the candidate has more events."""
+        largest = float(self._logs.max())
+        mean = float(np.exp(self._logs - largest).mean())
+        return e_value(largest + math.log(mean))
+
+    def to_state(self) -> list[float]:
+        """Returns the state, exact in JSON."""
+        state: list[float] = self._logs.tolist()
+        return state
+
+    def with_state(self, state: list[Any]) -> Self:
+        """Takes over what `to_state` returned; returns this object."""
+        self._logs = np.array(state, dtype=np.float64)
+        return self
