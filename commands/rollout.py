@@ -58,8 +58,8 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
     """
     from production.rollout.actions import newest_candidate, start
     from production.rollout.candidates import judge, parse_reference, recorded_options
-    from production.rollout.state import Plan, label
-    from production.rollout.strategies import plan_stages
+    from production.rollout.state import label
+    from production.rollout.strategies import make_plan
 
     store, folder = open_runs(order.config_path, order.output), open_output(order.output)
     model, pin = parse_reference(folder, order.reference)
@@ -69,18 +69,12 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
         if order.config_path
         else recorded_options(store, candidate.pin)
     )
-    chosen = candidate.strategy(strategy or options.strategy)
-    if strategy not in {None, chosen}:
+    plan = make_plan(candidate, options, strategy or options.strategy)
+    if strategy not in {None, plan.strategy}:
         raise InputError(
             f"The verdict on {label(candidate.pin)} is INCONCLUSIVE, so that clients see none of "
             "its answers before a person approves it: leave out --strategy, or say shadow."
         )
-    plan = Plan(
-        candidate=candidate.pin,
-        strategy=chosen,
-        stages=plan_stages(options, chosen),
-        approved=candidate.is_judged,
-    )
     return _finish(order, folder, start(folder, model, plan, _decision(order)))
 
 

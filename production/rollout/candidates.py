@@ -21,7 +21,7 @@ from pipeline.config import SHADOW_SUFFIX
 from pipeline.config_loading import config_from_json
 from pipeline.lineage.graph import Artifact, read_graph
 from pipeline.lineage.references import resolve
-from pipeline.rollout_options import RolloutOptions, StrategyName
+from pipeline.rollout_options import RolloutOptions
 from production.gateway.traffic import Pin
 from production.rollout.state import label
 
@@ -44,10 +44,6 @@ class Candidate:
     def is_judged(self) -> bool:
         """Whether it may be promoted without a person."""
         return self.verdict != INCONCLUSIVE
-
-    def strategy(self, wanted: StrategyName) -> StrategyName:
-        """Returns the strategy: that of a model that the gate could not judge is `shadow`."""
-        return wanted if self.is_judged else "shadow"
 
 
 def model_names(folder: OutputFolder) -> list[str]:

@@ -70,18 +70,6 @@ class Facts:
         )
 
 
-def facts_of(rollout: Rollout, progress: Progress, now: datetime) -> Facts:
-    """Returns the facts of a rollout at a time."""
-    is_of_step = progress.step == rollout.step
-    return Facts(
-        rollout=rollout,
-        num_pairs=progress.num_pairs,
-        num_pairs_of_step=progress.num_pairs_of_step if is_of_step else 0,
-        time_of_step_s=(now - rollout.step_started).total_seconds(),
-        now=now,
-    )
-
-
 def key_of(rollout: Rollout) -> str:
     """Returns what tells a rollout from every other, also after a journal was begun anew."""
     return f"{rollout.id}@{rollout.started.isoformat()}"

@@ -2,7 +2,8 @@
 
 from pipeline.rollout_options import RolloutOptions, ShadowStep, StrategyName
 from production.gateway.traffic import Traffic
-from production.rollout.state import Stage, State
+from production.rollout.candidates import Candidate
+from production.rollout.state import Plan, Stage, State
 
 
 def plan_stages(options: RolloutOptions, strategy: StrategyName) -> tuple[Stage, ...]:
@@ -38,6 +39,23 @@ def _shadow_stage(step: ShadowStep, mirrored_percent: int) -> Stage:
         mirrored_percent=mirrored_percent,
         min_requests=step.min_requests,
         min_time_s=step.min_time_s,
+    )
+
+
+def make_plan(candidate: Candidate, options: RolloutOptions, strategy: StrategyName) -> Plan:
+    """Returns the plan of a candidate's rollout.
+
+    Args:
+        candidate: The candidate; one that the gate could not judge starts in shadow mode.
+        options: The config's `rollout`.
+        strategy: The wanted strategy.
+    """
+    chosen = strategy if candidate.is_judged else "shadow"
+    return Plan(
+        candidate=candidate.pin,
+        strategy=chosen,
+        stages=plan_stages(options, chosen),
+        approved=candidate.is_judged,
     )
 
 
