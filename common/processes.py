@@ -1,5 +1,6 @@
 """Child processes that end with their parent, and the ports they listen on."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -90,6 +91,23 @@ def free_ports(count: int) -> list[int]:
         for unbound in sockets:
             unbound.bind(("127.0.0.1", 0))
         return [int(bound.getsockname()[1]) for bound in sockets]
+
+
+def is_port_taken(host: str, port: int) -> bool:
+    """Returns whether another program listens on a port; False if this cannot be told.
+
+    Args:
+        host: IP address; one of IPv6 may have brackets.
+        port: The port; one that is not above 0 is never taken.
+    """
+    if port <= 0:
+        return False
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def wait_until(process: Process, is_ready: Callable[[], bool], *, timeout_s: float) -> bool:

@@ -13,7 +13,7 @@ from common.output_folder import OutputFolder
 from production.gateway.plan import Arm
 from production.gateway.traffic import Pin
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 2.0
 _LOADED = "AVAILABLE"
 _NO_ERROR = ("", "OK")
 # The server polls its file each second; until then it may report an earlier failure of the version.
