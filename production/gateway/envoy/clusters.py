@@ -45,8 +45,12 @@ def _member(arm: Arm, wire: Wire, server: ServerAddress) -> Value:
         },
         "typed_extension_protocol_options": _protocol(wire),
         "health_checks": [_health_check()],
-        # A member that fails its check gets no request, even if it is the only one.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {
+            # A member that fails its check gets no request, even if it is the only one.
+            "healthy_panic_threshold": {"value": 0},
+            # By default Envoy collects changes of health for a second before it goes by them.
+            "update_merge_window": "0s",
+        },
         "circuit_breakers": {"thresholds": [_limits()]},
     }
     if arm == "candidate":

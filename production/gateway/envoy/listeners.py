@@ -8,12 +8,14 @@ from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy.clients import FILTER
 from production.gateway.envoy.matching import Value, typed
 from production.gateway.envoy.ports import Ports
-from production.gateway.envoy.routes import Wire
+from production.gateway.envoy.routes import Wire, overwrite
 
 _MANAGER = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _TLS = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 _LUA = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 _MIB = 2**20
+# Status codes of gRPC
+_DEADLINE_EXCEEDED, _RESOURCE_EXHAUSTED = 4, 8
 # No client may steer Envoy by `x-envoy-` headers, not even on the loopback.
 _NOBODY = {"address_prefix": "255.255.255.255", "prefix_len": 32}
 # Buckets of clients that are kept, the latest ones.
@@ -82,11 +84,26 @@ def _connection_manager(wire: Wire, options: GatewayOptions, folder: Path) -> Va
     }
     if options.access_log:
         manager["access_log"] = [make_access_log(folder / "access.log")]
-    if wire == "rest":
-        # As the servers answer errors.
-        error = {"error": "%LOCAL_REPLY_BODY%"}
-        manager["local_reply_config"] = {"body_format": {"json_format": error}}
+    manager["local_reply_config"] = _answers_of_envoy(wire)
     return typed("envoy.filters.network.http_connection_manager", _MANAGER, **manager)
+
+
+def _answers_of_envoy(wire: Wire) -> Value:
+    """Makes Envoy's own answers those that the servers would give."""
+    if wire == "rest":
+        return {"body_format": {"json_format": {"error": "%LOCAL_REPLY_BODY%"}}}
+    # Envoy's own choices are UNKNOWN and UNAVAILABLE, after which clients send the request again.
+    return {
+        "mappers": [_map_status(413, _RESOURCE_EXHAUSTED), _map_status(504, _DEADLINE_EXCEEDED)]
+    }
+
+
+def _map_status(status: int, grpc_status: int) -> Value:
+    value = {"default_value": status, "runtime_key": f"faultline.status_{status}"}
+    return {
+        "filter": {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}},
+        "headers_to_add": [overwrite("grpc-status", str(grpc_status))],
+    }
 
 
 def _request_ids() -> Value:

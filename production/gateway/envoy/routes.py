@@ -171,8 +171,8 @@ class _Routes:
                 },
             },
             "request_headers_to_add": [
-                _overwrite(ARM_HEADER, arm),
-                _overwrite(ROLLOUT_HEADER, self.traffic.salt),
+                overwrite(ARM_HEADER, arm),
+                overwrite(ROLLOUT_HEADER, self.traffic.salt),
             ],
         }
 
@@ -189,7 +189,8 @@ def _regex(pattern: str) -> Value:
     return {"safe_regex": {"google_re2": {}, "regex": pattern}}
 
 
-def _overwrite(header: str, value: str) -> Value:
+def overwrite(header: str, value: str) -> Value:
+    """Returns the setting of a header, whatever its value was."""
     return {
         "header": {"key": header, "value": value},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
@@ -201,7 +202,7 @@ def _refuse(status: int, grpc_status: int, message: str) -> Value:
     return take(
         {
             "direct_response": {"status": status, "body": {"inline_string": message}},
-            "response_headers_to_add": [_overwrite("grpc-status", str(grpc_status))],
+            "response_headers_to_add": [overwrite("grpc-status", str(grpc_status))],
         }
     )
 
