@@ -230,7 +230,11 @@ class PairedEvidence:
         self._look()
 
     def update_labels(self, labels: Iterable[tuple[tuple[str, int], bool]]) -> None:
-        """Takes labels as they arrive: ((request id, row), positive), in any order."""
+        """Takes labels as they arrive: ((request id, row), positive), in any order.
+
+        They may be given again, and have to be after `from_json`: the state does not hold labels of
+        requests that are yet to come. The first label of a request counts.
+        """
         self._bet_on_losses(self._losses.label(labels))
         self._look()
 
@@ -338,7 +342,10 @@ class PairedEvidence:
         return needed
 
     def to_json(self) -> str:
-        """Returns the state as JSON; `from_json` goes on with the same figures to the last bit."""
+        """Returns the state as JSON; `from_json` goes on with the same figures to the last bit.
+
+        Labels of requests that are yet to come are not part of it.
+        """
         return json.dumps(
             {
                 "margins": asdict(self.margins),

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-# Oldest requests are settled without a label beyond this, and the oldest early labels forgotten.
-MAX_WAITING = 10_000
+# Beyond these, the oldest requests are settled without a label, and the oldest labels forgotten.
+MAX_WAITING, _MAX_EARLY = 10_000, 100_000
 
 Answer = tuple[str, int]  # request id and row
 
@@ -108,7 +108,7 @@ class LossDifferences:
                 self._early.setdefault(answer, positive)
             elif waiting.positive is None:
                 waiting.positive = positive
-        while len(self._early) > MAX_WAITING:
+        while len(self._early) > _MAX_EARLY:
             self._early.popitem(last=False)
         return self._take()
 
@@ -140,10 +140,9 @@ class LossDifferences:
         return loss, loss if waiting.counted else 0.0
 
     def to_state(self) -> dict[str, Any]:
-        """Returns the state, exact in JSON."""
+        """Returns the state, exact in JSON, without the labels of requests yet to come."""
         return {
             "waiting": [list(asdict(waiting).values()) for waiting in self._waiting],
-            "early": [[*answer, positive] for answer, positive in self._early.items()],
             "agreeing": self._agreeing,
             "num_labelled": self.num_labelled,
         }
@@ -155,8 +154,5 @@ class LossDifferences:
             _Waiting(**dict(zip(names, values, strict=True))) for values in state["waiting"]
         )
         self._index = {(request.request_id, request.row): request for request in self._waiting}
-        self._early = OrderedDict(
-            ((request_id, row), positive) for request_id, row, positive in state["early"]
-        )
         self._agreeing, self.num_labelled = state["agreeing"], state["num_labelled"]
         return self

@@ -1,14 +1,13 @@
 """Test of which of two arms has more events, for each request that both could have had."""
 
 import math
-from typing import Any, Self
-
-import numpy as np
+from collections.abc import Sequence
+from typing import Self
 
 from measuring.sequential.betting import e_value
 
 # Ratios of the rates, in equal parts. The last one is for an arm that fails outright.
-_RATIOS = np.array([1.25, 1.5, 2.0, 4.0, 8.0, 64.0])
+_RATIOS = (1.25, 1.5, 2.0, 4.0, 8.0, 64.0)
 
 
 class RatioTest:
@@ -33,7 +32,7 @@ class RatioTest:
 
     def __init__(self) -> None:
         """Starts with a capital of 1."""
-        self._logs = np.zeros(_RATIOS.size)
+        self._logs = [0.0] * len(_RATIOS)
 
     def update(self, *, candidate: int, stable: int, weight: float) -> None:
         """Counts events.
@@ -44,28 +43,26 @@ class RatioTest:
             weight: The candidate's share of the requests that these events are from. At 0 or 1, one
                 arm had no requests and its events say nothing.
         """
-        if not 0 < weight < 1:
+        if not 0 < weight < 1 or not candidate + stable:
             return
-        shares = _RATIOS * weight / (_RATIOS * weight + 1 - weight)
-        self._logs = (
-            self._logs
-            + candidate * np.log(shares / weight)
-            + stable * np.log((1 - shares) / (1 - weight))
-        )
+        for place, ratio in enumerate(_RATIOS):
+            mixed = ratio * weight + 1 - weight
+            # q / w is ratio / mixed, and (1 - q) / (1 - w) is 1 / mixed.
+            self._logs[place] += candidate * math.log(ratio)
+            self._logs[place] -= (candidate + stable) * math.log(mixed)
 
     @property
     def e_value(self) -> float:
         """The evidence that the candidate has more events."""
-        largest = float(self._logs.max())
-        mean = float(np.exp(self._logs - largest).mean())
+        largest = max(self._logs)
+        mean = sum(math.exp(log - largest) for log in self._logs) / len(self._logs)
         return e_value(largest + math.log(mean))
 
     def to_state(self) -> list[float]:
         """Returns the state, exact in JSON."""
-        state: list[float] = self._logs.tolist()
-        return state
+        return list(self._logs)
 
-    def with_state(self, state: list[Any]) -> Self:
+    def with_state(self, state: Sequence[float]) -> Self:
         """Takes over what `to_state` returned; returns this object."""
-        self._logs = np.array(state, dtype=np.float64)
+        self._logs = list(state)
         return self
