@@ -29,7 +29,7 @@ class Tls:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class RateLimit:
-    """Largest rate of requests of one client; more are refused with 429 or RESOURCE_EXHAUSTED.
+    """Largest rate of one client on each wire; more is refused with 429 or RESOURCE_EXHAUSTED.
 
     Attributes:
         requests_per_s: Requests per second in the long run, from 1 on.
