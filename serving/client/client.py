@@ -11,7 +11,14 @@ from serving.client.plans import Plan, PredictOrder, plan_metadata, plan_predict
 from serving.client.predictions import Predictions
 from serving.client.rows import encode_examples, encode_rows
 from serving.client.signatures import ModelMetadata, TensorSpec, VersionStatus
-from serving.client.wires.calls import Arrays, Call, StatusCall, Target
+from serving.client.wires.calls import (
+    KEY_HEADER,
+    Arrays,
+    Call,
+    RequestTags,
+    StatusCall,
+    Target,
+)
 from serving.client.wires.retries import async_retrying, retrying
 
 if TYPE_CHECKING:
@@ -94,6 +101,7 @@ class _BaseClient:
         batch_size: int = DEFAULT_BATCH_SIZE,
         timeout_s: float = DEFAULT_TIMEOUT_S,
         attempts: int = DEFAULT_ATTEMPTS,
+        key_header: str = KEY_HEADER,
     ) -> None:
         if attempts <= 0:
             raise ValueError(f"attempts must be > 0, got {attempts}")
@@ -103,10 +111,14 @@ class _BaseClient:
         self._batch_size = batch_size
         self._timeout_s = timeout_s
         self._attempts = attempts
+        self._key_header = key_header
         self._cache: dict[Target, ModelMetadata] = {}
 
     def _target(self, version: int | None, label: str | None = None) -> Target:
         return Target(model=self.model, version=version, label=label)
+
+    def _tags(self, request_id: str | None, key: str | None) -> RequestTags:
+        return RequestTags(request_id=request_id, key=key, key_header=self._key_header)
 
     def _plan(
         self,
@@ -114,6 +126,7 @@ class _BaseClient:
         signature: str,
         target: Target,
         timeout_s: float | None,
+        tags: RequestTags,
     ) -> Plan[Predictions]:
         order = PredictOrder(
             target=target,
@@ -121,6 +134,7 @@ class _BaseClient:
             encode=encode,
             batch_size=self._batch_size,
             timeout_s=self._seconds(timeout_s),
+            tags=tags,
         )
         return plan_predict(order, self._cache)
 
@@ -150,6 +164,7 @@ class Client(_BaseClient):
         attempts: How often a request is sent at most, > 0, while the server is UNAVAILABLE: it
             refuses or drops the connection, or answers so. The waits are random and grow up to
             2 s.
+        key_header: Header in which `key` is sent; `rollout.key_header` of the server's config.
     """
 
     def __init__(self, server: str, *, model: str, **options: Any) -> None:
@@ -166,7 +181,7 @@ class Client(_BaseClient):
         """Closes the connection."""
         self._wire.close()
 
-    def predict(
+    def predict(  # noqa: PLR0913 - options of a request, by keyword
         self,
         rows: "Rows",
         *,
@@ -174,6 +189,8 @@ class Client(_BaseClient):
         version: int | None = None,
         label: str | None = None,
         timeout_s: float | None = None,
+        request_id: str | None = None,
+        key: str | None = None,
     ) -> Predictions:
         """Sends rows in batches, and returns the joined predictions.
 
@@ -186,17 +203,24 @@ class Client(_BaseClient):
             version: Version of the model; the latest by default.
             label: Version label, instead of a version.
             timeout_s: Timeout of each request in seconds, retries included.
+            request_id: Id of the request, under which the server records it and labels are
+                reported; by default the server makes one. Batches after the first add their
+                number, as in `a1-2`.
+            key: Sticky key, such as the number of a machine: during a rollout, one model answers
+                all requests of a key.
 
         Raises:
+            ValueError: A header cannot hold the id or the key.
             RowError: A value cannot be sent; names row and column. Nothing was sent.
             InputMismatchError: A column is missing, or the model has no such signature.
             ServingClientError: The server refused, failed, or did not answer in time.
         """
         encode = partial(encode_rows, rows)
         target = self._target(version, label)
-        return self._run(self._plan(encode, signature, target, timeout_s))
+        tags = self._tags(request_id, key)
+        return self._run(self._plan(encode, signature, target, timeout_s, tags))
 
-    def predict_examples(
+    def predict_examples(  # noqa: PLR0913 - as above
         self,
         examples: Sequence[bytes],
         *,
@@ -204,11 +228,14 @@ class Client(_BaseClient):
         version: int | None = None,
         label: str | None = None,
         timeout_s: float | None = None,
+        request_id: str | None = None,
+        key: str | None = None,
     ) -> Predictions:
         """Like `predict`, for serialised tf.Examples."""
         encode = partial(encode_examples, examples)
         target = self._target(version, label)
-        return self._run(self._plan(encode, signature, target, timeout_s))
+        tags = self._tags(request_id, key)
+        return self._run(self._plan(encode, signature, target, timeout_s, tags))
 
     def metadata(
         self,
@@ -278,7 +305,7 @@ class AsyncClient(_BaseClient):
         """Closes the connection."""
         await self._wire.close()
 
-    async def predict(
+    async def predict(  # noqa: PLR0913 - options of a request, by keyword
         self,
         rows: "Rows",
         *,
@@ -286,13 +313,16 @@ class AsyncClient(_BaseClient):
         version: int | None = None,
         label: str | None = None,
         timeout_s: float | None = None,
+        request_id: str | None = None,
+        key: str | None = None,
     ) -> Predictions:
         """Like `Client.predict`; the batches of a call are sent one after another."""
         encode = partial(encode_rows, rows)
         target = self._target(version, label)
-        return await self._run(self._plan(encode, signature, target, timeout_s))
+        tags = self._tags(request_id, key)
+        return await self._run(self._plan(encode, signature, target, timeout_s, tags))
 
-    async def predict_examples(
+    async def predict_examples(  # noqa: PLR0913 - as above
         self,
         examples: Sequence[bytes],
         *,
@@ -300,11 +330,14 @@ class AsyncClient(_BaseClient):
         version: int | None = None,
         label: str | None = None,
         timeout_s: float | None = None,
+        request_id: str | None = None,
+        key: str | None = None,
     ) -> Predictions:
         """Like `Client.predict_examples`."""
         encode = partial(encode_examples, examples)
         target = self._target(version, label)
-        return await self._run(self._plan(encode, signature, target, timeout_s))
+        tags = self._tags(request_id, key)
+        return await self._run(self._plan(encode, signature, target, timeout_s, tags))
 
     async def metadata(
         self,

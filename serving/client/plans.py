@@ -4,7 +4,7 @@ The synchronous and the asynchronous client run the same plans; only the sending
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from serving.client.wires.calls import (
     MetadataCall,
     PredictAnswer,
     PredictCall,
+    RequestTags,
     Target,
 )
 
@@ -39,6 +40,7 @@ class PredictOrder:
         encode: Returns the arrays for the inputs of a signature.
         batch_size: Maximum number of rows per request, > 0.
         timeout_s: Timeout of each request in seconds, retries included, > 0.
+        tags: Request id and sticky key.
     """
 
     target: Target
@@ -46,6 +48,7 @@ class PredictOrder:
     encode: Callable[[Mapping[str, TensorSpec]], Arrays]
     batch_size: int
     timeout_s: float
+    tags: RequestTags = field(default_factory=RequestTags)
 
     def __post_init__(self) -> None:
         if self.batch_size <= 0:
@@ -101,6 +104,7 @@ def _predict(order: PredictOrder, metadata: ModelMetadata) -> Plan[Predictions]:
                     signature=signature,
                     inputs=batch,
                     timeout_s=order.timeout_s,
+                    headers=order.tags.headers(len(answers)),
                 )
             )
         )

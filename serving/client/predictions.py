@@ -20,10 +20,13 @@ class Predictions:
         versions: The versions that answered, in order of appearance: one, unless a new version
             took over between two batches. Empty over REST, which does not report the version,
             unless the call named one.
+        request_ids: Ids of the requests, one a batch, under which the server may have recorded
+            them; empty if the server gave none.
     """
 
     outputs: Mapping[str, NDArray[Any]]
     versions: tuple[int, ...]
+    request_ids: tuple[str, ...] = ()
 
     def __getitem__(self, output: str) -> NDArray[Any]:
         """Returns one output."""
@@ -33,6 +36,11 @@ class Predictions:
     def version(self) -> int | None:
         """The version that answered, the last one of several; None if it is unknown."""
         return self.versions[-1] if self.versions else None
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the request; None without one, or if the rows took several requests."""
+        return self.request_ids[0] if len(self.request_ids) == 1 else None
 
 
 def join_answers(answers: list[PredictAnswer], num_rows: list[int]) -> Predictions:
@@ -46,8 +54,9 @@ def join_answers(answers: list[PredictAnswer], num_rows: list[int]) -> Predictio
         ServingClientError: An output does not have one entry per row, so it cannot be joined.
     """
     versions = dict.fromkeys(a.version for a in answers if a.version is not None)
+    ids = tuple(answer.request_id for answer in answers if answer.request_id is not None)
     if len(answers) == 1:
-        return Predictions(outputs=answers[0].outputs, versions=tuple(versions))
+        return Predictions(outputs=answers[0].outputs, versions=tuple(versions), request_ids=ids)
     for answer, expected in zip(answers, num_rows, strict=True):
         for name, array in answer.outputs.items():
             if array.ndim == 0 or len(array) != expected:
@@ -60,4 +69,4 @@ def join_answers(answers: list[PredictAnswer], num_rows: list[int]) -> Predictio
         name: np.concatenate([answer.outputs[name] for answer in answers])
         for name in answers[0].outputs
     }
-    return Predictions(outputs=outputs, versions=tuple(versions))
+    return Predictions(outputs=outputs, versions=tuple(versions), request_ids=ids)

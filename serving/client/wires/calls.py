@@ -1,7 +1,8 @@
 """Calls of the client and their answers, independent of gRPC and REST."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -32,6 +33,53 @@ class Target:
             )
 
 
+REQUEST_ID = "x-request-id"
+KEY_HEADER = "x-faultline-key"
+Headers = tuple[tuple[str, str], ...]
+
+_SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestTags:
+    """What a predict call says of itself besides its rows.
+
+    Attributes:
+        request_id: Id of the request, 1 to 128 printable ASCII characters without blanks; None
+            leaves it to the server.
+        key: Sticky key, 1 to 256 printable ASCII characters; None sends none.
+        key_header: Header of the key.
+    """
+
+    request_id: str | None = None
+    key: str | None = None
+    key_header: str = KEY_HEADER
+
+    def __post_init__(self) -> None:
+        if self.request_id is not None and _SENDABLE.fullmatch(self.request_id) is None:
+            raise ValueError(
+                "request_id must be 1 to 128 printable ASCII characters without blanks, "
+                f"got {self.request_id!r}"
+            )
+        if self.key is not None and _PRINTABLE.fullmatch(self.key) is None:
+            raise ValueError(f"key must be 1 to 256 printable ASCII characters, got {self.key!r}")
+
+    def headers(self, batch: int) -> Headers:
+        """Returns the headers of a batch; batches after the first have ids of their own.
+
+        Args:
+            batch: Number of the batch, from 0.
+        """
+        headers = []
+        if self.request_id is not None:
+            own = self.request_id if not batch else f"{self.request_id}-{batch + 1}"
+            headers.append((REQUEST_ID, own))
+        if self.key is not None:
+            headers.append((self.key_header, self.key))
+        return tuple(headers)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetadataCall:
     """A request for the signatures; the answer is a `ModelMetadata`."""
@@ -58,6 +106,7 @@ class PredictCall:
         signature: Inputs and outputs of that signature.
         inputs: Arrays by input name.
         timeout_s: Timeout in seconds, retries included.
+        headers: HTTP headers or gRPC metadata to send.
     """
 
     target: Target
@@ -65,6 +114,7 @@ class PredictCall:
     signature: ModelSignature
     inputs: Mapping[str, NDArray[Any]]
     timeout_s: float
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +124,25 @@ class PredictAnswer:
     Attributes:
         outputs: Arrays by output name.
         version: Version that answered; over REST, which does not report it, the requested one.
+        request_id: Id under which the server may have recorded the request; None if it has none.
     """
 
     outputs: Arrays
     version: int | None
+    request_id: str | None = None
 
 
 Call = MetadataCall | StatusCall | PredictCall
+
+
+def headers_of(call: Call) -> Headers:
+    """Returns the headers to send with a call."""
+    return call.headers if isinstance(call, PredictCall) else ()
+
+
+def with_request_id(answer: Any, request_id: str | bytes | None) -> Any:
+    """Returns an answer with the id in its headers; only predictions keep one."""
+    if not isinstance(answer, PredictAnswer) or request_id is None:
+        return answer
+    text = request_id.decode("ascii", "replace") if isinstance(request_id, bytes) else request_id
+    return replace(answer, request_id=text)

@@ -5,7 +5,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from serving.client.wires.calls import Call
+from serving.client.wires.calls import REQUEST_ID, Call, headers_of, with_request_id
 from serving.client.wires.grpc_codec import (
     CHANNEL_OPTIONS,
     METADATA,
@@ -42,10 +42,13 @@ class GrpcWire:
         """
         method, request = encode_call(call)
         try:
-            body = self._methods[method](request, timeout=timeout_s)
+            body, answered = self._methods[method].with_call(
+                request, timeout=timeout_s, metadata=headers_of(call)
+            )
         except grpc.RpcError as error:
             raise to_error(error) from error
-        return decode_answer(call, body)
+        request_id = dict(answered.initial_metadata()).get(REQUEST_ID)
+        return with_request_id(decode_answer(call, body), request_id)
 
     def close(self) -> None:
         """Closes the channel; calls in progress end with CANCELLED."""
@@ -75,10 +78,12 @@ class AsyncGrpcWire:
             self._methods = _methods(self._channel)
         method, request = encode_call(call)
         try:
-            body = await self._methods[method](request, timeout=timeout_s)
+            sent = self._methods[method](request, timeout=timeout_s, metadata=headers_of(call))
+            body = await sent
+            request_id = dict(await sent.initial_metadata()).get(REQUEST_ID)
         except grpc.RpcError as error:
             raise to_error(error) from error
-        return decode_answer(call, body)
+        return with_request_id(decode_answer(call, body), request_id)
 
     async def close(self) -> None:
         """Closes the channel; calls in progress end with CANCELLED."""

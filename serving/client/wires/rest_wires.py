@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from serving.client.errors import ServingClientError
-from serving.client.wires.calls import Call
+from serving.client.wires.calls import REQUEST_ID, Call, headers_of, with_request_id
 from serving.client.wires.rest_codec import HttpRequest, decode_answer, encode_call
 
 _CHUNK_BYTES = 1 << 20
@@ -53,7 +53,7 @@ class RestWire:
                 request.method,
                 request.path,
                 content=_chunks(request, deadline) if request.body else None,
-                headers={"Content-Length": str(len(request.body))} if request.body else None,
+                headers=_headers(call, request),
                 timeout=timeout_s,
             ) as response:
                 body = bytearray()
@@ -64,11 +64,17 @@ class RestWire:
             raise _late(timeout_s) from error
         except httpx.TransportError as error:
             raise _lost(error, self.url) from error
-        return decode_answer(call, response.status_code, bytes(body))
+        answer = decode_answer(call, response.status_code, bytes(body))
+        return with_request_id(answer, response.headers.get(REQUEST_ID))
 
     def close(self) -> None:
         """Closes all connections."""
         self._client.close()
+
+
+def _headers(call: Call, request: HttpRequest) -> dict[str, str]:
+    length = {"Content-Length": str(len(request.body))} if request.body else {}
+    return length | dict(headers_of(call))
 
 
 def _check(deadline: float) -> None:
@@ -103,13 +109,18 @@ class AsyncRestWire:
         try:
             async with asyncio.timeout(timeout_s):
                 response = await self._client.request(
-                    request.method, request.path, content=request.body or None, timeout=timeout_s
+                    request.method,
+                    request.path,
+                    content=request.body or None,
+                    headers=dict(headers_of(call)),
+                    timeout=timeout_s,
                 )
         except (httpx.TimeoutException, TimeoutError) as error:
             raise _late(timeout_s) from error
         except httpx.TransportError as error:
             raise _lost(error, self.url) from error
-        return decode_answer(call, response.status_code, response.content)
+        answer = decode_answer(call, response.status_code, response.content)
+        return with_request_id(answer, response.headers.get(REQUEST_ID))
 
     async def close(self) -> None:
         """Closes all connections."""
