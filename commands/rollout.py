@@ -13,7 +13,7 @@ from commands.queries import open_runs, print_answer
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
-from pipeline.rollout_options import StrategyName
+from pipeline.rollout_options import RolloutOptions, StrategyName
 
 if TYPE_CHECKING:
     from production.rollback import Decision
@@ -57,18 +57,19 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
         StepFailedError: The gateway could not load the version.
     """
     from production.rollout.actions import newest_candidate, start
-    from production.rollout.candidates import judge, parse_reference, recorded_options
+    from production.rollout.candidates import judge, parse_reference, recorded_config
     from production.rollout.state import label
     from production.rollout.strategies import make_plan
 
     store, folder = open_runs(order.config_path, order.output), open_output(order.output)
     model, pin = parse_reference(folder, order.reference)
     candidate = judge(store, folder, pin or newest_candidate(folder, model))
-    options = (
-        load_config(order.config_path).rollout
+    config = (
+        load_config(order.config_path)
         if order.config_path
-        else recorded_options(store, candidate.pin)
+        else recorded_config(store, candidate.pin)
     )
+    options = config.rollout if config else RolloutOptions()
     plan = make_plan(candidate, options, strategy or options.strategy)
     if strategy not in {None, plan.strategy}:
         raise InputError(

@@ -42,6 +42,8 @@ _POLL_S = 0.02  # how often the journal is looked at
 _EVIDENCE_S = 0.25
 _SERVICE_S = 1.0  # how often the versions in service are looked at
 _RETRY_S = 5.0  # after what could not be applied, recorded or judged
+# Envoy may just be starting again: once is no failure of the candidate.
+_MAX_ATTEMPTS = 2
 # A push is recorded in ML Metadata a moment after its version appears.
 _UNRECORDED_S = 60.0
 
@@ -120,6 +122,7 @@ class Controller:
         self._stamp: tuple[int, int, int] | None = None
         self._traffic: Traffic | None = None
         self._applied = Applied(sequence=0)
+        self._num_attempts = 0
         self._retry_s = 0.0
         self._watch: Watch | None = None
         self._background = Background()
@@ -192,12 +195,14 @@ class Controller:
                 self._traffic = None  # as long as it is in between
                 self._gateway.apply(traffic)
         except (StepFailedError, InputError) as error:
-            self._applied = Applied(
-                sequence=self._applied.sequence, problem=str(error), problem_of=entry.sequence
-            )
-            self._give_up(entry, error)
+            self._num_attempts += 1
+            self._retry_s = time.monotonic() + _RETRY_S
+            if self._num_attempts < _MAX_ATTEMPTS:
+                self._say_once(f"The gateway could not follow, and tries again: {error}")
+            else:
+                self._give_up(entry, error)
             return
-        self._traffic = traffic
+        self._traffic, self._num_attempts = traffic, 0
         self._applied = Applied(
             sequence=entry.sequence,
             problem=self._applied.problem,
@@ -206,14 +211,15 @@ class Controller:
         write_applied(self._journal.folder, self._applied)
 
     def _give_up(self, entry: Entry, error: Exception) -> None:
-        """Returns to the version from before the rollout; without one, tries again later."""
-        self._retry_s = time.monotonic() + _RETRY_S
+        """Returns to the version from before the rollout; without one, goes on trying."""
         rollout = entry.state.rollout
         if rollout and (rollout.is_active or rollout.phase is Phase.PROMOTED):
+            self._num_attempts = 0
+            self._applied = Applied(
+                sequence=self._applied.sequence, problem=str(error), problem_of=entry.sequence
+            )
             why = f"the gateway could not follow: {error}"
             self._act("roll_back", why, Basis(sequence=entry.sequence))
-        else:
-            self._say_once(f"The gateway could not follow, and tries again: {error}")
 
     # The evidence and the decisions.
 

@@ -17,11 +17,10 @@ from pipeline.components.pusher.version_folder import (
     withdrawn_versions,
 )
 from pipeline.components.pusher.withdrawn import Push, read_pushes, withdrawal_of
-from pipeline.config import SHADOW_SUFFIX
+from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import config_from_json
 from pipeline.lineage.graph import Artifact, read_graph
 from pipeline.lineage.references import resolve
-from pipeline.rollout_options import RolloutOptions
 from production.gateway.traffic import Pin
 from production.rollout.state import label
 
@@ -164,8 +163,8 @@ def judge(store: MetadataStore, folder: OutputFolder, pin: Pin) -> Candidate:
     return Candidate(pin=pin, verdict=verdict)
 
 
-def recorded_options(store: MetadataStore, pin: Pin) -> RolloutOptions:
-    """Returns the options of rollouts in the config that the run of a version recorded.
+def recorded_config(store: MetadataStore, pin: Pin) -> Config | None:
+    """Returns the config that the run of a version recorded; None if it recorded none.
 
     Raises:
         InputError: No run recorded the push, or another version of Faultline did.
@@ -175,8 +174,8 @@ def recorded_options(store: MetadataStore, pin: Pin) -> RolloutOptions:
     producer = graph.producer(pushed.id) if isinstance(pushed, Artifact) else None
     run = graph.runs.get(producer.run_id) if producer else None
     if run is None or not run.config:
-        return RolloutOptions()
-    return config_from_json(json.dumps(run.config)).rollout
+        return None
+    return config_from_json(json.dumps(run.config))
 
 
 def _verdict(store: MetadataStore, pushes: Collection[Push]) -> str:
