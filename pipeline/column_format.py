@@ -27,7 +27,8 @@ class ColumnFormat:
         thousands: Thousands separator of numbers; by default that of `data.thousands`.
         decimals: Every number has decimals. A grouped one without them, such as `72.470` beside
             `1.234,56`, may have another decimal mark and does not fit.
-        suffix: Text after each number, such as a unit or `%`; a bare number is read too.
+        suffix: Text after each number, such as a unit or `%`; a bare number is read too,
+            except beside a sign that scales, such as `%` or `k`.
         format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`.
         unit: Unit of a time that is stored as a number: seconds, milliseconds, microseconds or
             nanoseconds since 1970, or `excel`, the days of Excel's serial dates.

@@ -471,8 +471,9 @@ class Work:
             if column is not None and column.written.resembles:
                 self.notes.append(
                     f"{quoted(name)} is text and is left out, but values such as "
-                    f"{quoted(column.written.resembles)} look like numbers or times. None of the "
-                    "number and time formats fits them: write the column in one format."
+                    f"{quoted(column.written.resembles)} look like numbers or times. No number or "
+                    "time format fits all of them, so that neither the model nor the split uses "
+                    "the column. Write it in one format."
                 )
 
     def give_times_back(self, split: SplitChoice) -> None:

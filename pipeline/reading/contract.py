@@ -30,6 +30,9 @@ FALSE_WORDS = (
 )
 TRUE, FALSE = b"true", b"false"
 
+# Signs that scale their numbers: 1.2k is 1200, so a bare 950 beside it is of another size.
+SCALING_SUFFIXES = ("%", "\u2030", "k", "M", "Mio", "Mio.", "Mrd", "Mrd.", "Tsd", "Tsd.")
+
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 _MAX_EXACT = 2**53  # whole numbers up to this are exact in float64
 
@@ -53,7 +56,7 @@ class Marks:
         if form.type == "time" and not form.elapsed:
             numbers += times.instants_of(texts, form.unit)
         for text in texts if form.type != "time" else ():
-            number = parse_number(text, form)
+            number = parse_number(text, replace(form, suffix=""))
             if number is not None and np.isfinite(number):
                 numbers.append(number)
         trimmed = tuple(dict.fromkeys(text.strip() for text in texts))
@@ -200,8 +203,11 @@ def _beyond_float32(numbers: pa.Array) -> Mask:
 def _plain_numbers(texts: pa.Array, form: ColumnFormat) -> pa.Array:
     """Returns numbers with a decimal point and nothing around; null where the format differs."""
     if form.suffix:
-        end = re.escape(form.suffix.strip())
-        texts = pc.replace_substring_regex(texts, rf"\s*{end}$", "")
+        end = rf"\s*{re.escape(form.suffix.strip())}$"
+        if form.suffix.strip() in SCALING_SUFFIXES:
+            fits = pc.match_substring_regex(texts, f"{end}|^[+-]?0+([.,]0*)?$")
+            texts = pc.if_else(fits, texts, None)
+        texts = pc.replace_substring_regex(texts, end, "")
     texts = pc.replace_substring_regex(texts, f"^{values.MINUS}", "-")
     decimal, thousands = form.decimal or ".", form.thousands
     point = re.escape(decimal)

@@ -4,9 +4,8 @@ The first of the two passes of `init`. What it finds becomes the reading contrac
 second pass, and every run after it, reads by that contract.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,15 +16,27 @@ from common.errors import InputError
 from pipeline.column_format import ColumnFormat, Decimal, Thousands, ValueType
 from pipeline.counting import count
 from pipeline.onboarding.profile import placeholders
-from pipeline.onboarding.profile.grouping import are_thousands, check_grouping, has_decimals
+from pipeline.onboarding.profile.doubts import (
+    are_thousands,
+    check_decimal_marks,
+    check_grouping,
+    check_marks_between,
+    check_units,
+    has_decimals,
+    unread_measurement,
+)
+from pipeline.onboarding.profile.sentinels import (
+    find_sentinels,
+    sentinel_marks,
+    sentinel_words,
+)
 from pipeline.onboarding.profile.text_facts import (
     COMPACT,
     GROUPED,
     NUMBER_FORMATS,
-    SENTINELS,
     TextFacts,
 )
-from pipeline.onboarding.profile.words import quoted
+from pipeline.onboarding.profile.words import quoted, words_of
 from pipeline.reading import contract, times
 from pipeline.reading.columns import Kind
 
@@ -36,12 +47,10 @@ _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity
 _WORDS = frozenset({"NA", "N/A", "None", "?"})
 _NOT_WORDS = ("NaN", "nan", "null", "NULL")
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
+_MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
 _MIN_MEASURED = 12  # distinct numbers of a measurement
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
-# 1.234,5- or (2.41) or 4.1 kPa or 05:30, but not R12 or 47-11.
-_MEASUREMENT = re.compile(
-    r"^\(?[+-]?\d+([.,' ]\d+)+\)?[+-]?\s*[^\d\s]{0,6}$|^[+-]?\d+ [^\d\s]{1,6}$|.*\b\d{1,4}:\d{2}\b"
-)
+_VERSION_WORDS = {"version", "ver", "firmware", "fw", "software", "sw", "revision"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +96,13 @@ class TableFacts:
         default_marks: Texts that mean a missing value in any column.
         delimiter: The CSV files' delimiter; empty for other formats.
         dates: The order of day and month that the person gave.
+        sure_decimal: The decimal mark of columns that leave no doubt; None if there are none.
     """
 
     default_marks: tuple[str, ...]
     delimiter: str = ""
     dates: DateOrder | None = None
+    sure_decimal: Decimal | None = None
 
 
 def decide_formats(
@@ -106,17 +117,17 @@ def decide_formats(
     Raises:
         InputError: A column can be read in two ways, and nothing decides which.
     """
-    decimal = _table_decimal(facts.values(), table)
+    table = replace(table, sure_decimal=_sure_decimal(list(facts.values())))
+    # Without such a column, a semicolon between the fields points to a comma in the numbers.
+    decimal = table.sure_decimal or ("," if table.delimiter == ";" else ".")
     return {name: _decide(name, one, table, decimal) for name, one in facts.items()}, decimal
 
 
-def _table_decimal(facts: Iterable[TextFacts], table: TableFacts) -> Decimal:
-    """The decimal mark of columns that leave no doubt; else a semicolon points to a comma."""
-    columns = list(facts)
+def _sure_decimal(columns: Sequence[TextFacts]) -> Decimal | None:
+    """The decimal mark of columns that leave no doubt."""
     if any(one.number_hits[",", None] > one.ambiguous for one in columns):
         return ","
-    has_points = any(one.num_plain and not one.all_whole for one in columns)
-    return "," if table.delimiter == ";" and not has_points else "."
+    return "." if any(one.num_plain and not one.all_whole for one in columns) else None
 
 
 def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:
@@ -131,6 +142,7 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
         _as_truth(facts)
         or _as_compact_time(facts)
         or _as_time(name, facts, table)
+        or _as_version(name, facts)
         or _as_number(name, facts, table, decimal)
         or _as_text(facts)
     )
@@ -236,12 +248,21 @@ def _choose_order(name: str, rivals: Sequence[str], facts: TextFacts, table: Tab
     )
 
 
+def _as_version(name: str, facts: TextFacts) -> Written | None:
+    """Texts of a column named as a version: 1.10 is a name, and not the number 1.1."""
+    is_named = words_of(name)[-1:] and words_of(name)[-1] in _VERSION_WORDS
+    if not is_named or facts.all_whole or facts.many_numbers:
+        return None
+    return replace(_as_text(facts), reason="a version is a name: 1.10 is not 1.1")
+
+
 def _as_number(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written | None:
     if facts.all_whole and (facts.leading_zeros or facts.too_long) and not facts.number_hits:
         return None
     form, hits = _number_format(name, facts, table, decimal)
     if hits is None:
         return None
+    check_decimal_marks(name, facts, form)
     rest = facts.num_texts - hits
     unread = _unread(facts, form)
     if rest and not _are_marks(facts, form, unread, rest):
@@ -273,7 +294,9 @@ def _are_marks(
     numbers = len(facts.numbers) + len(facts.texts) - len(unread)
     measured = facts.many_numbers or numbers > max(_MIN_MEASURED, 2 * len(unread))
     complete = facts.texts_complete or form != ColumnFormat(type="number")
-    return measured and complete and len(unread) <= _MAX_MARKS and num_unread < facts.num_present
+    words = not any(character.isdigit() for text in unread for character in text)
+    few = len(unread) <= _MAX_MARKS or (words and numbers > _MIN_NUMBERS_A_WORD * len(unread))
+    return measured and complete and few and num_unread < facts.num_present
 
 
 def _number_format(
@@ -287,8 +310,11 @@ def _number_format(
         return plain, 0
     suffix = _suffix(facts)
     if suffix:
-        _check_per_cent(name, facts, suffix)
-        return _with_suffix(facts, suffix, decimal)
+        form, hits = _with_suffix(facts, suffix, decimal)
+        check_units(name, facts, form)
+        if table.sure_decimal is None and (form.thousands, table.delimiter) != (",", ","):
+            check_marks_between(name, facts, form)
+        return form, hits
     best = max(facts.number_hits.values(), default=0)
     if best == 0:
         return plain, 0 if facts.num_plain else None
@@ -325,16 +351,6 @@ def _suffix(facts: TextFacts) -> str:
     return suffix if hits >= 0.5 * min(facts.num_texts, sum(facts.texts.values())) else ""
 
 
-def _check_per_cent(name: str, facts: TextFacts, suffix: str) -> None:
-    """Refuses a column with 79 % and 0.79: a bare number may be a share or per cent."""
-    bare = [n for n in facts.numbers if np.isfinite(n) and n not in (0.0, *SENTINELS)]
-    if suffix == "%" and bare:
-        raise InputError(
-            f"Column {quoted(name)}: some numbers have a per cent sign and some, such as "
-            f"{bare[0]:g}, have none. These may be shares or per cent. Write all values in one way."
-        )
-
-
 def _with_suffix(
     facts: TextFacts, suffix: str, decimal: Decimal
 ) -> tuple[ColumnFormat, int | None]:
@@ -363,53 +379,16 @@ def _number_reason(form: ColumnFormat) -> str:
 
 
 def _with_sentinels(facts: TextFacts, written: Written) -> Written:
-    """Adds numbers that stand for a missing value: repeated, extreme, far from all others."""
-    finite = _finite_numbers(facts, written.form)
-    sentinels = [n for n in SENTINELS if _is_sentinel(n, finite)]
+    """Adds the numbers that stand for a missing value."""
+    sentinels = find_sentinels(facts, written.form)
     if not sentinels:
         return written
-    shown = " and ".join(f"{n:g} ({count(finite[n], 'row')})" for n in sentinels)
-    why = f"{shown} is far outside the other values and means missing"
+    why = sentinel_words(sentinels)
     return replace(
         written,
-        marks=(
-            *written.marks,
-            *(str(int(n)) if n.is_integer() and abs(n) < 1e15 else repr(n) for n in sentinels),
-        ),
+        marks=(*written.marks, *sentinel_marks(list(sentinels))),
         reason=f"{written.reason}; {why}" if written.reason else why,
     )
-
-
-def _finite_numbers(facts: TextFacts, form: ColumnFormat | None) -> Counter[float]:
-    """The column's numbers, those in its own format among them, and how often each occurs."""
-    numbers = Counter({n: c for n, c in facts.numbers.items() if np.isfinite(n) and c})
-    if form is not None and facts.texts:
-        texts = pa.array(list(facts.texts)).cast(pa.binary())
-        read, _ = contract.read_column(texts, form, default_marks=())
-        for number, hits in zip(read.to_pylist(), facts.texts.values(), strict=True):
-            if number is not None and np.isfinite(number):
-                numbers[number] += hits
-    return numbers
-
-
-def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
-    if finite.get(number, 0) < 3:
-        return False
-    others = np.array([n for n in finite if n not in SENTINELS])
-    if len(others) < _MIN_MEASURED:
-        return False
-    spread = float(np.ptp(others))
-    nearest = float(np.min(np.abs(others - number)))
-    outside = number < others.min() or number > others.max()
-    # Below zero where nothing else is, a smaller distance tells as much.
-    lone_negative = number < 0 <= others.min()
-    return bool(outside and nearest > (spread / 2 if lone_negative else 2 * spread))
-
-
-def _unread_measurement(facts: TextFacts) -> str:
-    """Returns one of the texts if nearly all of them look like numbers or times, else nothing."""
-    alike = [text for text in facts.texts if _MEASUREMENT.match(text)]
-    return alike[0] if len(alike) > max(_MIN_MEASURED, 0.9 * len(facts.texts)) else ""
 
 
 def _as_text(facts: TextFacts) -> Written:
@@ -423,7 +402,7 @@ def _as_text(facts: TextFacts) -> Written:
             form=ColumnFormat(type="text"),
             reason=reason,
             num_unfit=facts.not_utf8,
-            resembles=_unread_measurement(facts),
+            resembles=unread_measurement(facts),
         )
     # A client sends these as they are, so they must be values in the examples too.
     shown = " and ".join(quoted(word) for word in words)
@@ -432,5 +411,5 @@ def _as_text(facts: TextFacts) -> Written:
         form=ColumnFormat(type="text", missing=_NOT_WORDS),
         reason=f"{shown} {verb} of this column, not missing",
         num_unfit=facts.not_utf8,
-        resembles=_unread_measurement(facts),
+        resembles=unread_measurement(facts),
     )

@@ -15,11 +15,12 @@ from pipeline.onboarding.profile import placeholders
 from pipeline.reading import contract, times, values
 from pipeline.reading.columns import Kind, kind_of
 
-# Numbers that loggers write where they have no value: nines, limits of integer types, the null of
-# LAS well logs, and the fill values of climate data and of netCDF as float64 and as float32.
+# Numbers that loggers write where they have no value: -1, nines, limits of integer types, the null
+# of LAS well logs, and the fill values of climate data and of netCDF as float64 and as float32.
 _FILL_VALUES = (1e20, 1e30, -1e30, 9.96921e36)
 SENTINELS = (
-    *(-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -999.25, -9999.25),
+    *(-9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0, -99999.0, -999.25, -9999.25, -1.0),
+    *(-9999.9, -999.9, -99.9, 99.9, 999.9, 9999.9, -999.99, -99.99, 99.99, 999.99, 9999.99),
     *(-32768.0, 32767.0, 65535.0, -2147483648.0, 2147483647.0, 4294967295.0),
     *_FILL_VALUES,
     *(float(np.float32(value)) for value in (*_FILL_VALUES, 9.969209968386869e36)),
@@ -166,7 +167,7 @@ class TextFacts:
         self.limits = _widened(self.limits, numbers[finite])
         room = len(self.numbers) <= _MAX_TEXTS
         self.many_numbers |= len(numbers) > _MAX_TEXTS or not room
-        wanted = np.isin(numbers, SENTINELS)
+        wanted = np.isin(numbers, (0.0, *SENTINELS))
         if room:
             wanted[:_MAX_TEXTS] = True
         for number, hits in zip(numbers[wanted].tolist(), counts[wanted].tolist(), strict=True):

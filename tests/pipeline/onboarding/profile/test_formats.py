@@ -187,3 +187,122 @@ def test_month_names_of_several_languages_are_times():
     written = decide(texts * 5)
     assert written.form == ColumnFormat(type="time", format="%d. %b %Y")
     assert written.num_unfit == 0
+
+
+POINTS = [f"{n / 7:.2f}" for n in range(8, 48)]
+
+
+def test_files_with_points_and_files_with_commas_are_refused():
+    commas = [text.replace(".", ",") for text in POINTS]
+    with pytest.raises(InputError, match=r"40 numbers such as `1\.14` have a decimal point"):
+        decide([*POINTS, *commas])
+
+
+def test_one_decimal_point_among_many_commas_is_a_bad_row():
+    commas = [text.replace(".", ",") for text in POINTS]
+    form = decided([*commas, "2.5"])
+    assert read(["2.5", "2,5"], form) == ([None, 2.5], [True, False])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([*POINTS, "410 kPa"], "the unit `kPa` and some, .*, and they are of another size"),
+        (["1.2k", "3.4k", "950", "780"], "the unit `k` and some, such as `950`, have none"),
+        (["79 %", "12 %", "0.31"], "a per cent sign and some, such as `0.31`, have none"),
+    ],
+)
+def test_numbers_of_which_only_some_have_a_unit_are_refused_if_they_are_of_another(texts, message):
+    with pytest.raises(InputError, match=message):
+        decide(texts)
+
+
+def test_a_unit_that_only_some_cells_repeat_is_read():
+    texts = [text if n % 2 else f"{text} bar" for n, text in enumerate(POINTS)]
+    assert read(["4.5 bar", "4.5"], decided(texts)) == ([4.5, 4.5], [False, False])
+
+
+@pytest.mark.parametrize(("text", "delimiter"), [("1.234", ";"), ("1,234", "\t"), ("1,234", "")])
+def test_numbers_with_a_unit_and_three_digits_after_a_mark_are_refused(text, delimiter):
+    with pytest.raises(InputError, match=rf"`{text} kg` have a decimal mark or a thousands sep"):
+        decide([f"{text} kg"] * 30, delimiter=delimiter)
+    # A column of decimal commas decides: 1.234 kg is 1234 kg, and 1,234 kg is not.
+    form = decided([f"{text} kg"] * 30, others=COMMAS, delimiter=delimiter)
+    assert read([f"{text} kg"], form) == ([1234.0 if "." in text else 1.234], [False])
+
+
+@pytest.mark.parametrize("suffix", ["%", "k"])
+def test_a_later_number_without_the_sign_that_scales_does_not_fit(suffix):
+    form = decided([f"{text} {suffix}" for text in POINTS])
+    assert read([f"12.5{suffix}", "0.125", "0"], form)[1] == [False, True, False]
+
+
+def test_versions_are_names():
+    texts = ["1.1", "1.10", "1.2", "2.0"] * 10
+    facts = {"firmware": TextFacts(), "flow": TextFacts()}
+    for one in facts.values():
+        one.add(binary(texts), csv=True, default_marks=MARKS)
+    written, _ = decide_formats(facts, TableFacts(default_marks=MARKS, delimiter=","))
+    assert (written["firmware"].form, written["flow"].form) == (
+        ColumnFormat(type="text"),
+        ColumnFormat(type="number"),
+    )
+
+
+def test_many_states_of_a_logger_among_measurements_are_missing_marks():
+    states = [f"State {chr(65 + n)}" for n in range(14)]
+    numbers = [f"{n / 7:.4f}" for n in range(400)]
+    assert set(decide([*numbers, *states]).marks) == set(states)
+
+
+@pytest.mark.parametrize("per_second", [1, 1_000])
+@pytest.mark.parametrize("placeholder", ["0", "-1"])
+def test_zero_among_times_since_1970_is_missing(per_second, placeholder):
+    texts = [str((1_700_000_000 + 3_600 * n) * per_second) for n in range(40)]
+    assert decide([*texts, placeholder]).marks == (placeholder,)
+
+
+def test_zero_among_counts_is_a_number():
+    assert decide([str(1_000 * n) for n in range(40)]).marks == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("31Jan2024", "%d%b%Y"),
+        ("31JAN2024:06:30:00", "%d%b%Y:%H:%M:%S"),
+        ("31/Jan/2024:07:30:00 +0100", "%d/%b/%Y:%H:%M:%S %z"),
+        ("Wed, 31 Jan 2024 06:30:00 GMT", "%a, %d %b %Y %H:%M:%S GMT"),
+        ("2024-01-31 06:30:00 UTC", "%Y-%m-%d %H:%M:%S UTC"),
+        ("20240131T063000Z", "%Y%m%dT%H%M%SZ"),
+        ("Jan 31 2024 06:30AM", "%b %d %Y %I:%M%p"),
+        ("31.1.2024, 06:30:00", "%d.%m.%Y, %H:%M:%S"),
+        ("1/31/2024, 6:30:00 AM", "%m/%d/%Y, %I:%M:%S %p"),
+        ("2024/01/31T06:30:00", "%Y/%m/%dT%H:%M:%S"),
+    ],
+)
+def test_times_of_programs_are_read(text, time_format):
+    form = decided([text, text, text])
+    assert form.format == time_format
+    # 2024-01-31 is 1,706,659,200 s after 1970; half past six is 23,400 s later.
+    clock = 0 if time_format == "%d%b%Y" else 23_400
+    assert read([text], form) == ([1_706_659_200 + clock], [False])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda n: f"$1,{n:03d}.50",
+        lambda n: f"'{n}.25",
+        lambda n: f"2024-{n % 12 + 1:02d}-{n % 28 + 1:02d}" if n % 2 else f"{n % 28 + 1}.5.2024",
+        lambda n: f"{n % 28 + 1:02d}.01.2024 {n % 24:02d}h{n % 60:02d}",
+        lambda n: f"{n / 8:.3f}" if n % 3 else f"E{n}",
+    ],
+)
+def test_texts_that_look_like_numbers_or_times_are_noticed(write):
+    assert decide([write(n) for n in range(60)]).resembles
+
+
+@pytest.mark.parametrize("write", [lambda n: f"R{n}", lambda n: f"{n}-{n % 7}", lambda n: f"A {n}"])
+def test_codes_are_not_taken_for_unread_numbers(write):
+    assert not decide([write(n) for n in range(60)]).resembles
