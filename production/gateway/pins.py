@@ -76,26 +76,24 @@ def models_config(
 class PinnedServer:
     """Keeps a server at one version: writes its config file, reads what it serves.
 
-    A server refuses a label of a version that it has not loaded. So the file names the old and the
-    new version until the new one serves, and then only that one, with the labels.
+    A server refuses a config with a label of a version that it has not loaded. So the file names
+    the version that serves, with the labels, and the new one; once that one serves, it names only
+    that one.
 
     Attributes:
-        arm: Its arm.
-        config_file: Its models config file.
+        config_file: The server's models config file.
         state: How far it is.
         error: Why it does not serve its version; empty if it does, or is about to.
     """
 
-    def __init__(self, arm: Arm, name: str, folder: OutputFolder, config_file: Path) -> None:
+    def __init__(self, name: str, folder: OutputFolder, config_file: Path) -> None:
         """Writes nothing yet; see `pin`.
 
         Args:
-            arm: The arm.
             name: Name of the model in requests.
             folder: The output folder.
             config_file: Models config file, which the server polls.
         """
-        self.arm = arm
         self.config_file = config_file
         self.state = PinState.LOADING
         self.error = ""
@@ -103,38 +101,44 @@ class PinnedServer:
         self._folder = folder
         self._pin: Pin | None = None
         self._pinned_s = 0.0
+        # Folder of each version that the server ever was to serve.
+        self._bases: dict[int, str] = {}
+        self._available: frozenset[int] = frozenset()
 
     def pin(self, pin: Pin) -> None:
         """Pins the server to a version in place of the one before."""
-        before, self._pin = self._pin, pin
+        self._pin, self._pinned_s = pin, time.monotonic()
+        self._bases[pin.version] = pin.base
         self.state, self.error = PinState.LOADING, ""
-        self._pinned_s = time.monotonic()
-        if before is None:
-            self._write({pin.version}, labelled=pin.version)
-        elif before.base == pin.base and before != pin:
-            self._write({before.version, pin.version}, labelled=before.version)
-        elif before != pin:
-            # One config has one folder: the old version serves until the new one does, unlabelled.
-            self._write({pin.version}, labelled=None)
+        self._write(pin)
 
     def observe(self, versions: Mapping[int, VersionState] | None) -> None:
         """Goes on by what the server says of its versions; None if it does not answer."""
-        if self._pin is None:
+        pin = self._pin
+        if pin is None:
             return
-        mine = (versions or {}).get(self._pin.version)
-        if mine is None or not mine.is_available:
-            is_polled = time.monotonic() - self._pinned_s > _POLLED_S
-            self.error = mine.error if mine is not None and is_polled else ""
+        self.state, self.error = PinState.LOADING, ""
+        if versions is None:
+            return
+        self._available = frozenset(n for n, version in versions.items() if version.is_available)
+        self._write(pin)
+        if self._available == {pin.version}:
+            self.state = PinState.SERVING
+        elif pin.version in versions and time.monotonic() - self._pinned_s > _POLLED_S:
+            self.error = versions[pin.version].error
             self.state = PinState.FAILED if self.error else PinState.LOADING
-            return
-        self.error = ""
-        self._write({self._pin.version}, labelled=self._pin.version)
-        is_alone = [number for number, each in (versions or {}).items() if each.is_available]
-        self.state = PinState.SERVING if len(is_alone) == 1 else PinState.LOADING
 
-    def _write(self, versions: Collection[int], *, labelled: int | None) -> None:
-        assert self._pin is not None  # noqa: S101 - the callers' first check
-        base = self._folder.serving(self._pin.base)
+    def _write(self, pin: Pin) -> None:
+        same_folder = {n for n in self._available if self._bases.get(n) == pin.base}
+        if pin.version in self._available or not self._available:
+            versions, labelled = {pin.version}, pin.version
+        elif same_folder:
+            versions, labelled = same_folder | {pin.version}, max(same_folder)
+        else:
+            # A config has one folder. What serves from another one serves on until this version
+            # does, but no label can name it.
+            versions, labelled = {pin.version}, None
+        base = self._folder.serving(pin.base)
         text = models_config(self._name, base, versions, labelled=labelled)
         with suppress(OSError):
             if self.config_file.read_text(encoding="utf-8") == text:

@@ -5,7 +5,6 @@ import pytest
 from common.output_folder import OutputFolder
 from production.gateway import pins
 from production.gateway.pins import PinnedServer, PinState, VersionState, models_config
-from production.gateway.plan import Arm
 from production.gateway.traffic import Pin
 
 A, B = Pin(base="m", version=1), Pin(base="m", version=2)
@@ -17,7 +16,7 @@ BROKEN = VersionState(state="END", error="UNKNOWN: no saved_model.pb")
 
 @pytest.fixture
 def server(tmp_path):
-    return PinnedServer(Arm.CANDIDATE, "m", OutputFolder(tmp_path), tmp_path / "candidate.config")
+    return PinnedServer("m", OutputFolder(tmp_path), tmp_path / "candidate.config")
 
 
 def words(server):
@@ -54,6 +53,7 @@ def test_a_server_starts_with_one_version_and_both_labels(server):
 
 def test_labels_follow_once_the_new_version_serves(server):
     server.pin(A)
+    server.observe({1: SERVED})
     server.pin(B)
     assert pinned(server, 1, 2, labels=1)
     server.observe({1: SERVED, 2: LOADING})
@@ -67,8 +67,11 @@ def test_labels_follow_once_the_new_version_serves(server):
 
 def test_a_version_of_another_folder_is_loaded_without_labels_first(server, tmp_path):
     server.pin(A)
+    server.observe({1: SERVED})
     server.pin(SHADOW)
     assert f'base_path: "{tmp_path}/serving/m_shadow"' in words(server)
+    assert "version_labels" not in words(server)
+    server.observe({1: SERVED, 3: LOADING})
     assert "version_labels" not in words(server)
     server.observe({1: ENDED, 3: SERVED})
     assert pinned(server, 3, labels=3)
@@ -79,6 +82,7 @@ def test_a_version_that_does_not_load_is_told_after_the_server_has_read_its_file
     server, monkeypatch
 ):
     server.pin(A)
+    server.observe({1: SERVED})
     server.pin(B)
     # The failure may be of an earlier rollout of the same version.
     server.observe({1: SERVED, 2: BROKEN})
@@ -89,13 +93,28 @@ def test_a_version_that_does_not_load_is_told_after_the_server_has_read_its_file
     assert pinned(server, 1, 2, labels=1)
 
 
-def test_pinning_again_goes_on_from_what_serves(server):
+def test_the_way_back_starts_from_what_serves(server):
     server.pin(A)
+    server.observe({1: SERVED})
     server.pin(B)
+    server.observe({1: SERVED, 2: SERVED})
     server.pin(A)
-    server.observe({1: SERVED, 2: LOADING})
     assert pinned(server, 1, labels=1)
+    # The server had already unloaded version 1, and would refuse a label of it.
+    server.observe({1: ENDED, 2: SERVED})
+    assert pinned(server, 1, 2, labels=2)
+    server.observe({1: SERVED, 2: SERVED})
+    assert pinned(server, 1, labels=1)
+    server.observe({1: SERVED, 2: ENDED})
     assert server.state is PinState.SERVING
+
+
+def test_a_server_that_does_not_answer_is_loading(server):
+    server.pin(A)
+    server.observe({1: SERVED})
+    server.observe(None)
+    assert server.state is PinState.LOADING
+    assert pinned(server, 1, labels=1)
 
 
 def test_the_file_is_written_only_when_it_changes(server):

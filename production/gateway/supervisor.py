@@ -1,0 +1,321 @@
+"""The thread that keeps the gateway's processes running, and what others may wait for."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from common.errors import InputError
+from common.processes import free_ports, is_port_taken, last_words
+from production.gateway.admin import AdminError, EnvoyAdmin
+from production.gateway.envoy_files import (
+    ADMIN_SOCKET,
+    Ports,
+    ServerAddress,
+    write_files,
+    write_routes,
+)
+from production.gateway.members import (
+    GatewayError,
+    GatewaySpec,
+    Member,
+    envoy_command,
+    server_command,
+    write_recording,
+)
+from production.gateway.pins import PinnedServer, PinState, read_versions
+from production.gateway.plan import Arm
+from production.gateway.processes import Command, Supervised, end_leftovers
+from production.gateway.traffic import Pin, Traffic
+
+_POLL_S = 0.02
+# A server that loads is asked often, one that serves now and then.
+_ASK_LOADING_S, _ASK_SERVING_S = 0.05, 1.0
+_LOAD_TIMEOUT_S = 600.0
+_ACKNOWLEDGE_TIMEOUT_S = 10.0
+_ACKNOWLEDGE_POLL_S = 0.005
+_ENVOY_START_TIMEOUT_S = 30.0
+# A process that ends so often while it is waited for will not serve.
+_MAX_ENDS = 2
+# Of the grace, for the end of the processes after the last request.
+_ENDING_S = 1.0
+_LOOPBACK = "127.0.0.1"
+_WIRES = ("grpc", "rest")
+
+
+class Supervisor:
+    """Runs the processes of a gateway from `start` to `stop`.
+
+    One thread starts all processes, starts those again that end, and ends them: the kernel ends a
+    child with the thread that started it, so that none outlives a supervisor that is killed.
+
+    Attributes:
+        changed: Guards the servers' pins and Envoy's files.
+        ports: Where the gateway and its servers listen.
+    """
+
+    def __init__(self, spec: GatewaySpec, step: Callable[[], None]) -> None:
+        """Starts nothing yet.
+
+        Args:
+            spec: What the gateway is made from.
+            step: Called again and again by the thread, under `changed`.
+        """
+        self.changed = threading.Condition()
+        nowhere = ServerAddress(grpc=0, rest=0)
+        self.ports = Ports(
+            grpc=spec.options.grpc_port,
+            rest=spec.options.rest_port,
+            stable=nowhere,
+            candidate=nowhere,
+        )
+        self._spec, self._step = spec, step
+        self._admin = EnvoyAdmin(spec.path / ADMIN_SOCKET)
+        self._servers = {
+            arm: PinnedServer(spec.model, spec.folder, spec.path / f"{arm}.config") for arm in Arm
+        }
+        self._processes = {
+            arm: Supervised(arm, spec.path, lambda arm=arm: self._server_command(arm))  # type: ignore[misc]
+            for arm in Arm
+        }
+        self._envoy = Supervised("envoy", spec.path, self._envoy_command)
+        self._ask_at_s = dict.fromkeys(Arm, 0.0)
+        self._traffic: Traffic | None = None
+        self._stopping = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+
+    def start(self, traffic: Traffic, pins: dict[Arm, Pin]) -> None:
+        """Starts the processes.
+
+        Raises:
+            InputError: A port is taken, or a file of the options cannot be used.
+        """
+        self._traffic = traffic
+        end_leftovers(self._spec.path, grace_s=self._spec.grace_s)
+        self._choose_ports()
+        for arm, pin in pins.items():
+            self._servers[arm].config_file.unlink(missing_ok=True)
+            self._servers[arm].pin(pin)
+        write_recording(self._spec)
+        self._write_files(traffic)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Lets requests in progress end within the grace, and ends the processes."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def check(self) -> None:
+        """Checks that the processes are watched.
+
+        Raises:
+            GatewayError: The thread failed; it has ended the processes.
+        """
+        if self._failure is not None:
+            raise GatewayError(
+                f"The gateway ended: its processes could not be watched: {self._failure!r}"
+            ) from self._failure
+
+    def server(self, arm: Arm) -> Member:
+        """Returns the state of one arm's server."""
+        server, process = self._servers[arm], self._processes[arm]
+        return Member(
+            name=arm.value,
+            pid=process.pid,
+            is_serving=process.pid is not None and server.state is PinState.SERVING,
+            num_starts=process.num_starts,
+            error=server.error,
+        )
+
+    def envoy(self) -> Member:
+        """Returns the state of Envoy."""
+        return Member(
+            name="envoy",
+            pid=self._envoy.pid,
+            is_serving=self._envoy.pid is not None and self._admin.is_live(),
+            num_starts=self._envoy.num_starts,
+        )
+
+    def pin(self, arm: Arm, pin: Pin) -> None:
+        """Pins a server; call it under `changed`."""
+        self._servers[arm].pin(pin)
+        self._ask_at_s[arm] = 0.0
+
+    def write_routes(self, traffic: Traffic) -> str:
+        """Writes Envoy's routes and returns their version; call it under `changed`."""
+        spec = self._spec
+        self._traffic = traffic
+        return write_routes(spec.path, spec.options, traffic, key_header=spec.key_header)
+
+    def await_arm(self, arm: Arm, problem: str) -> None:
+        """Waits until a server serves the version that it is pinned to, and no other.
+
+        Args:
+            arm: The server's arm.
+            problem: First words of the error.
+
+        Raises:
+            GatewayError: It will not.
+        """
+        server, process = self._servers[arm], self._processes[arm]
+        max_starts = max(process.num_starts, 1) + _MAX_ENDS
+        end_s = time.monotonic() + _LOAD_TIMEOUT_S
+        while server.state is not PinState.SERVING:
+            self.check()
+            if server.state is PinState.FAILED:
+                raise GatewayError(f"{problem}: {server.error}\nLog of the server: {process.log}")
+            if process.num_starts >= max_starts:
+                words = last_words(process.log)
+                raise GatewayError(f"{problem}. The last lines of {process.log}:\n{words}")
+            if time.monotonic() > end_s:
+                raise GatewayError(
+                    f"{problem} within {_LOAD_TIMEOUT_S:.0f} s. Log of the server: {process.log}"
+                )
+            with self.changed:
+                self.changed.wait(_POLL_S)
+
+    def await_routes(self, version: str) -> None:
+        """Waits until Envoy has acknowledged a version of its routes.
+
+        Raises:
+            GatewayError: It does not.
+        """
+        end_s = time.monotonic() + _ACKNOWLEDGE_TIMEOUT_S
+        while time.monotonic() < end_s:
+            self.check()
+            with suppress(AdminError):  # Envoy may just be starting again
+                stats = self._admin.stats(r"^http\.\w+\.rds\.routes\.version_text$")
+                if set(stats.values()) == {version}:
+                    return
+            time.sleep(_ACKNOWLEDGE_POLL_S)
+        raise GatewayError(
+            f"Envoy did not take its new routes within {_ACKNOWLEDGE_TIMEOUT_S:.0f} s. The last "
+            f"lines of {self._envoy.log}:\n{last_words(self._envoy.log)}"
+        )
+
+    def await_envoy(self) -> None:
+        """Waits until Envoy listens, and sees the servers that serve.
+
+        Raises:
+            GatewayError: It does not start.
+        """
+        end_s = time.monotonic() + _ENVOY_START_TIMEOUT_S
+        while not self._is_envoy_ready():
+            self.check()
+            if time.monotonic() > end_s or self._envoy.num_starts > _MAX_ENDS:
+                words = last_words(self._envoy.log)
+                raise GatewayError(
+                    f"Envoy does not start. The last lines of {self._envoy.log}:\n{words}"
+                )
+            time.sleep(_POLL_S)
+
+    def _is_envoy_ready(self) -> bool:
+        try:
+            # A listener that cannot open its port is only a rejected update.
+            if not (self._admin.is_live() and self._admin.listening() >= set(_WIRES)):
+                return False
+            healthy = self._admin.healthy()
+        except AdminError:
+            return False
+        arms = [arm for arm in Arm if self.server(arm).is_serving]
+        return all(healthy.get(f"{arm}_{wire}", False) for arm in arms for wire in _WIRES)
+
+    def _choose_ports(self) -> None:
+        options = self._spec.options
+        wanted = {"gRPC": options.grpc_port, "REST": options.rest_port}
+        taken = [
+            f"{port} ({wire})" for wire, port in wanted.items() if is_port_taken(options.host, port)
+        ]
+        if taken:
+            raise InputError(
+                f"Already in use on {options.host}: port {' and port '.join(taken)}. Stop the "
+                "program that listens there, or choose other ports, such as:\n"
+                "faultline serve --gateway -- --port=9000 --rest_api_port=9001"
+            )
+        ports = free_ports(6)
+        self.ports = Ports(
+            grpc=options.grpc_port or ports[0],
+            rest=options.rest_port or ports[1],
+            stable=ServerAddress(grpc=ports[2], rest=ports[3]),
+            candidate=ServerAddress(grpc=ports[4], rest=ports[5]),
+        )
+
+    def _write_files(self, traffic: Traffic) -> None:
+        spec = self._spec
+        write_files(spec.path, spec.options, traffic, self.ports, key_header=spec.key_header)
+
+    def _address(self, arm: Arm) -> ServerAddress:
+        return self.ports.stable if arm is Arm.STABLE else self.ports.candidate
+
+    def _server_command(self, arm: Arm) -> Command:
+        if self._processes[arm].num_starts:
+            self._move_if_taken(arm)
+        config_file = self._servers[arm].config_file
+        return server_command(self._spec, arm, self._address(arm), config_file)
+
+    def _envoy_command(self) -> Command:
+        self._admin.path.unlink(missing_ok=True)
+        return envoy_command(self._spec)
+
+    def _move_if_taken(self, arm: Arm) -> None:
+        """Gives a server other ports if another program took its own while it was down."""
+        address = self._address(arm)
+        if not any(is_port_taken(_LOOPBACK, port) for port in (address.grpc, address.rest)):
+            return
+        grpc, rest = free_ports(2)
+        address = ServerAddress(grpc=grpc, rest=rest)
+        if arm is Arm.STABLE:
+            self.ports = replace(self.ports, stable=address)
+        else:
+            self.ports = replace(self.ports, candidate=address)
+        if self._traffic is not None:
+            self._write_files(self._traffic)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                with self.changed:
+                    for process in (*self._processes.values(), self._envoy):
+                        process.step()
+                for arm in Arm:
+                    self._ask(arm)
+                with self.changed:
+                    self._step()
+                    self.changed.notify_all()
+                self._stopping.wait(_POLL_S)
+        except BaseException as error:  # noqa: BLE001 - `check` raises it in the caller's thread
+            self._failure = error
+        finally:
+            self._end_processes()
+
+    def _ask(self, arm: Arm) -> None:
+        """Asks a server for its versions, if it is time."""
+        if time.monotonic() < self._ask_at_s[arm]:
+            return
+        server, versions = self._servers[arm], None
+        if self._processes[arm].pid is not None:
+            versions = read_versions(self._address(arm).rest, self._spec.model)
+        with self.changed:
+            server.observe(versions)
+            pause_s = _ASK_SERVING_S if server.state is PinState.SERVING else _ASK_LOADING_S
+            self._ask_at_s[arm] = time.monotonic() + pause_s
+
+    def _end_processes(self) -> None:
+        """Lets requests in progress end; then ends Envoy, then the servers."""
+        end_s = time.monotonic() + max(self._spec.grace_s - _ENDING_S, _ENDING_S)
+        with suppress(AdminError):
+            self._admin.drain()
+            while time.monotonic() < end_s and self._num_active():
+                time.sleep(_POLL_S)
+        self._envoy.stop(end_s)
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            process.stop(end_s)
+
+    def _num_active(self) -> int:
+        stats = self._admin.stats(r"^http\.(grpc|rest)\.downstream_rq_active$")
+        return sum(map(int, stats.values()))
