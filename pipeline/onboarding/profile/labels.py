@@ -2,16 +2,18 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Literal
 
 from common.errors import InputError
 from pipeline.components.arrow_example_gen.splitting.shares import MIN_POSITIVES
 from pipeline.components.arrow_example_gen.splitting.splits import NUM_SPLITS
 from pipeline.counting import count
-from pipeline.onboarding.profile.words import quoted
-from pipeline.reading.contract import FALSE_WORDS, TRUE_WORDS, truth_of
+from pipeline.onboarding.profile.words import quoted, words_of
+from pipeline.reading.contract import FALSE, FALSE_WORDS, TRUE, TRUE_WORDS, truth_of
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.csv_header import trimmed
 from pipeline.reading.files.pieces import Piece
@@ -34,6 +36,14 @@ _HEALTHY = {
     "false", "no", "n", "f", "ok", "okay", "good", "normal", "healthy", "none", "negative", "neg",
     "pass", "passed", "benign", "nominal", "intact", "functional", "i.o.", "gut", *FALSE_WORDS,
 }  # fmt: skip
+
+# Words of a label's name that say what its truth values mean.
+_FAULT_NAMES = _FAULTY - {"y", "t", "pos", "positive", *TRUE_WORDS}
+_HEALTHY_NAMES = {
+    "accepted", "compliant", "functional", "good", "healthy", "intact", "normal", "ok", "okay",
+    "operational", "pass", "passed", "passes", "success", "successful", "valid", "working",
+}  # fmt: skip
+_NEGATIONS = {"no", "non", "not"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +102,7 @@ def choose_positive(label: str, classes: Mapping[str, int], positive: str | None
 
     Raises:
         InputError: There are fewer than two classes, too few examples of one, or more than two
-            classes and no requested value.
+            classes and no requested value, or nothing says which of two is the fault.
     """
     _check_classes(label, classes)
     if positive is not None:
@@ -108,7 +118,7 @@ def choose_positive(label: str, classes: Mapping[str, int], positive: str | None
             "Name the fault with --positive VALUE; all other values count as healthy."
         )
     else:
-        chosen, reason = _guess(classes)
+        chosen, reason = _guess(label, classes)
     return _checked_choice(label, classes, chosen, reason)
 
 
@@ -118,7 +128,8 @@ def _check_classes(label: str, classes: Mapping[str, int]) -> None:
     if len(classes) == 1:
         raise InputError(
             f"The label {quoted(label)} has only one value: {_listed(classes)}. A model needs "
-            "examples of both classes; add rows of the other one."
+            "examples of both classes; add rows of the other one. A row without a value has no "
+            "label: if it is healthy, write that."
         )
     if len(classes) > _MAX_CLASSES:
         raise InputError(
@@ -169,9 +180,20 @@ def _are_alike(value: str, other: str) -> bool:
     return not is_letter and len(truths) == 1 and None not in truths
 
 
-def _guess(classes: Mapping[str, int]) -> tuple[str, str]:
+def _guess(label: str, classes: Mapping[str, int]) -> tuple[str, str]:
     rare, common = sorted(classes, key=lambda value: classes[value])
     share = classes[rare] / sum(classes.values())
+    by_truth = {truth_of(value): value for value in classes}
+    if set(by_truth) == {TRUE, FALSE}:
+        meaning = _meaning_of_name(label)
+        if meaning == "healthy":
+            return by_truth[FALSE], f"{quoted(label)} says that a row is healthy"
+        if meaning is None and by_truth[TRUE] == common != "1" and share < _BALANCED_SHARE:
+            raise InputError(
+                f"The label {quoted(label)} has {_listed(classes)}. Neither its name nor the counts"
+                f" say which value is the fault. Name it with --positive {shlex.quote(common)} or "
+                f"--positive {shlex.quote(rare)}."
+            )
     faulty = [value for value in classes if value.lower() in _FAULTY]
     healthy = [value for value in classes if value.lower() in _HEALTHY]
     if len(faulty) != 1 and len(healthy) == 1:
@@ -183,6 +205,15 @@ def _guess(classes: Mapping[str, int]) -> tuple[str, str]:
     if is_named:
         return rare, f"the rarer value, and {quoted(rare)} denotes a fault"
     return rare, "the rarer value"
+
+
+def _meaning_of_name(label: str) -> Literal["healthy", "faulty"] | None:
+    """Returns what a true value of the label means by its name, such as `passed` or `not_ok`."""
+    words = set(words_of(label))
+    is_good, is_bad = bool(words & _HEALTHY_NAMES), bool(words & _FAULT_NAMES)
+    if is_good == is_bad:
+        return None
+    return "healthy" if is_good != bool(words & _NEGATIONS) else "faulty"
 
 
 def _listed(classes: Mapping[str, int]) -> str:

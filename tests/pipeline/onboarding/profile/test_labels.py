@@ -60,3 +60,27 @@ def test_one_truth_value_in_two_spellings_is_refused():
         choose_positive("failed", classes, "ja")
     # Letters may be codes of classes.
     assert choose_positive("state", {"f": 40, "n": 60, "t": 900}, "f").num_positive == 40
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "expected"),
+    [
+        ("passed", {"yes": 940, "no": 60}, "no"),
+        ("quality_ok", {"1": 60, "0": 940}, "0"),
+        ("is_healthy", {"ja": 940, "nein": 60}, "nein"),
+        ("no_fault", {"yes": 940, "no": 60}, "no"),
+        ("not_ok", {"yes": 60, "no": 940}, "yes"),
+        ("failed", {"yes": 940, "no": 60}, "yes"),
+        ("result", {"yes": 60, "no": 940}, "yes"),
+        ("passed", {"NOK": 60, "OK": 940}, "NOK"),
+    ],
+)
+def test_the_name_of_the_label_says_what_its_truth_values_mean(label, classes, expected):
+    assert choose_positive(label, classes, None).positive == expected
+
+
+def test_a_frequent_yes_under_a_name_that_says_nothing_is_a_question():
+    classes = {"yes": 940, "no": 60}
+    with pytest.raises(InputError, match="Name it with --positive yes or --positive no"):
+        choose_positive("result", classes, None)
+    assert choose_positive("result", classes, "no").num_positive == 60
