@@ -24,6 +24,7 @@ from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
 from pipeline.collection_options import Collection, check_collection
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
+from pipeline.gateway_options import GatewayOptions
 from pipeline.rollout_options import RolloutOptions
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
@@ -441,6 +442,7 @@ class Config:
         metadata: The ML Metadata database.
         tracking: Export of runs besides it.
         beam: The engine of `beam_runner.py`.
+        gateway: The gateway of `faultline serve --gateway`.
         rollout: How a pushed model takes over from the served one.
         collection: How `faultline serve` records requests. Without it, only the servers behind the
             gateway record, with the defaults.
@@ -466,6 +468,7 @@ class Config:
     metadata: Metadata = Field(default_factory=Metadata)
     tracking: Tracking = Field(default_factory=Tracking)
     beam: Beam = Field(default_factory=Beam)
+    gateway: GatewayOptions = Field(default_factory=GatewayOptions)
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)
     collection: Collection | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
