@@ -1,0 +1,82 @@
+"""A gateway without processes, and a controller with a clock of its own."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.errors import StepFailedError
+from common.output_folder import OutputFolder
+from production.controller import Controller, Setup
+from production.gateway.traffic import Pin, Traffic
+
+
+@dataclass
+class FakeGateway:
+    """Notes the traffic that it is told; a version in `broken` does not load.
+
+    Attributes:
+        traffics: All that was applied, in order.
+        broken: Versions that do not load.
+        num_failures: How often `apply` failed.
+    """
+
+    traffics: list[Traffic] = field(default_factory=list)
+    broken: set[Pin] = field(default_factory=set)
+    num_failures: int = 0
+
+    def apply(self, traffic: Traffic) -> None:
+        """Applies, or fails as the real one does."""
+        for pin in (traffic.stable, traffic.candidate):
+            if pin in self.broken:
+                self.num_failures += 1
+                raise StepFailedError(f"{pin.base}/{pin.version} does not load: no such op")
+        self.traffics.append(traffic)
+
+    @property
+    def shares(self) -> list[tuple[int, int]]:
+        """Stable version and candidate's percent of all that was applied."""
+        return [(one.stable.version, one.candidate_percent) for one in self.traffics]
+
+
+@dataclass
+class Rig:
+    """A controller of `wells`, stepped by the test.
+
+    Attributes:
+        folder: The output folder.
+        gateway: What it applies to.
+        said: Lines for people.
+        controller: The controller.
+    """
+
+    folder: OutputFolder
+    gateway: FakeGateway
+    said: list[str]
+    controller: Controller
+
+    @property
+    def place(self) -> Any:
+        """The folder of the rollouts."""
+        return self.folder.rollouts("wells")
+
+
+def make_rig(folder: OutputFolder, gateway: FakeGateway | None = None, **setup: Any) -> Rig:
+    """Returns a controller with a fake gateway."""
+    said: list[str] = []
+    gateway = gateway or FakeGateway()
+    controller = Controller(folder, "wells", gateway, Setup(say=said.append, **setup))
+    return Rig(folder=folder, gateway=gateway, said=said, controller=controller)
+
+
+def steps_until(rig: Rig, is_true: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+    """Steps until something is true.
+
+    Raises:
+        AssertionError: It is not in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < deadline, (rig.said, rig.gateway.traffics)
+        rig.controller.step()
+        time.sleep(0.005)
