@@ -40,11 +40,12 @@ def hard_rows(seed: int, num_rows: int, booster: Any) -> NDArray[np.float32]:
     """Rows at and beside the thresholds, missing, infinite, denormal, or of unseen categories."""
     random = np.random.default_rng(seed)
     rows, _ = training_rows(seed + 1, num_rows)
+    trees = _trees(booster)
     for feature, kind in enumerate(KINDS):
         choices = np.array(
             [-1, -0.5, 2.5, 1e9, -1e-40, 299, 300, 301, 5, 6, 7, 2.0**31]
             if kind == "c"
-            else [*_beside(thresholds(booster, feature)), 0.0, -0.0, 1e-40, -1e-40, 3e38],
+            else [*_beside(_thresholds(trees, feature)), 0.0, -0.0, 1e-40, -1e-40, 3e38],
             np.float32,
         )
         chosen = random.random(num_rows) < 0.5
@@ -62,9 +63,13 @@ def _beside(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def thresholds(booster: Any, feature: int) -> NDArray[np.float32]:
     """The thresholds of a numeric feature."""
+    return _thresholds(_trees(booster), feature)
+
+
+def _thresholds(trees: list[dict[str, Any]], feature: int) -> NDArray[np.float32]:
     values = [
         value
-        for tree in _trees(booster)
+        for tree in trees
         for value, split, left in zip(
             tree["split_conditions"], tree["split_indices"], tree["left_children"], strict=True
         )
