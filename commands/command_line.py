@@ -121,6 +121,8 @@ def main() -> None:
     faultline predict new.csv              get predictions from the served model
     faultline runs                         list all runs
     faultline lineage latest               trace a pushed model to its data and code
+    faultline labels repairs.csv ...       keep labels of recorded requests
+    faultline span                         make new training data of them
     faultline clean --keep 5               remove what older runs left
     faultline rollback signals --why ...   serve the previous version again
     faultline rollout start signals ...    let a new version take over in steps
@@ -555,7 +557,7 @@ def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int
     faultline serve -- --port=9000 --rest_api_port=9001 --enable_batching
     faultline serve -- --help              list all flags
     """  # noqa: D301 - as above
-    from commands.serve import serve as serve_models
+    from commands.serve.alone import serve as serve_models
 
     return serve_models(config_path, output, flags)
 
@@ -652,6 +654,36 @@ def labels(**options: Any) -> int:
     from commands.labels import LabelOptions, keep_labels
 
     return keep_labels(LabelOptions(**options))
+
+
+@main.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML file of the use case.  [default: that of the only served use case]",
+)
+@click.option("--span", help="Number or date of the span.  [default: the next number, or today]")
+@click.option("--model", help="Name of the model that answered.  [default: the config's name]")
+@output_option
+@json_option
+@exits_cleanly
+def span(**options: Any) -> int:
+    """Write recorded requests with labels as the next span of the training data.
+
+    The file goes beside the earlier spans, as `data.path` with {SPAN} or {DATE} says, and holds the
+    columns that training needs, as it reads them. Every row is written once: the next call takes
+    rows whose labels came in between. `faultline run` then reads the span like any other.
+
+    \b
+    faultline labels repairs.csv --id request_id --label failed
+    faultline span --config configs/wells.yaml
+    faultline run --config configs/wells.yaml
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.labels import SpanOptions, make_span
+
+    return make_span(SpanOptions(**options))
 
 
 @main.command()

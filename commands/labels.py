@@ -1,20 +1,26 @@
 """`faultline labels` and `faultline span`: labels of recorded requests, and new data from both."""
 
 import dataclasses
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from commands.queries import print_answer
 from common.output_folder import open_output
-from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.counting import count
 from pipeline.prediction.served_config import find_served_config
 from production.collection.delivery import Delivery, deliver_labels
 from production.collection.label_files import LabelSource
 
+if TYPE_CHECKING:
+    from production.collection.spans.new_span import NewSpan
+
 PROJECT_DIR = Path(__file__).resolve().parents[1]
+# Probability of a difference between two shares by chance, from which on it is reported.
+_MAX_CHANCE = 0.01
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,16 +63,16 @@ def keep_labels(options: LabelOptions) -> int:
         row_column=options.row_column,
         others=options.others,
     )
-    config = _config(options.config_path, options.output)
+    config = load_config(_config_path(options.config_path, options.output))
     delivery = deliver_labels(config, open_output(options.output), source, model=options.model)
     values = dataclasses.asdict(delivery)
     print_answer(values, lambda: _describe(delivery), as_json=options.as_json)
     return 0
 
 
-def _config(path: Path | None, output: Path) -> Config:
+def _config_path(path: Path | None, output: Path) -> Path:
     folders = [Path("configs"), PROJECT_DIR / "configs"]
-    return load_config(path or find_served_config(open_output(output), folders))
+    return path or find_served_config(open_output(output), folders)
 
 
 def _describe(delivery: Delivery) -> str:
@@ -89,3 +95,68 @@ def _describe(delivery: Delivery) -> str:
             "Otherwise check that --id names the request ids"
         )
     return "\n".join(lines)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpanOptions:
+    """Command-line options of `faultline span`.
+
+    Attributes:
+        config_path: The use case's config; None for that of the only served use case.
+        span: Number or date of the span; None for the next.
+        model: Name of the model that answered; None for the use case's.
+        output: The output folder.
+        as_json: JSON on standard output instead of text.
+    """
+
+    config_path: Path | None
+    span: str | None
+    model: str | None
+    output: Path
+    as_json: bool
+
+
+def make_span(options: SpanOptions) -> int:
+    """Writes labelled requests as the next span of the training data; returns the exit code.
+
+    Raises:
+        InputError: There is nothing to write, or no place for it; nothing is written.
+        StepFailedError: Training would not read what was served; nothing is written.
+    """
+    from production.collection.spans.new_span import write_span
+
+    path = _config_path(options.config_path, options.output)
+    folder = open_output(options.output)
+    span = write_span(load_config(path), folder, span=options.span, model=options.model)
+    values = dataclasses.asdict(span)
+    print_answer(values, lambda: _describe_span(span, path), as_json=options.as_json)
+    return 0
+
+
+def _describe_span(span: "NewSpan", config_path: Path) -> str:
+    lines = [
+        f"[green]✓[/green] span {span.span}: {count(span.num_rows, 'row')}, "
+        f"{span.num_positive:,} positive, of requests to {escape(span.model)}: {escape(span.path)}"
+    ]
+    if span.time_column is not None:
+        lines.append(f"  `{escape(span.time_column)}` is the time of the request")
+    for reason, number in span.left_out.items():
+        lines.append(f"  left out: {count(number, 'label')} {escape(reason)}")
+    lines += _describe_bias(span)
+    lines.append(f"Train on it: faultline run --config {escape(shlex.quote(str(config_path)))}")
+    return "\n".join(lines)
+
+
+def _describe_bias(span: "NewSpan") -> list[str]:
+    """Says whether alarms have labels more or less often than other rows."""
+    from scipy.stats import fisher_exact
+
+    alarms, others = span.num_alarms_labelled, span.num_others_labelled
+    table = [[alarms, span.num_alarms - alarms], [others, span.num_others - others]]
+    if not span.num_alarms or not span.num_others or fisher_exact(table)[1] >= _MAX_CHANCE:
+        return []
+    return [
+        f"  [yellow]{alarms:,} of {count(span.num_alarms, 'alarm')} and {others:,} of "
+        f"{count(span.num_others, 'other row')} have a label[/yellow]: the share of positives is "
+        "not that of production. Label a random sample of the other rows, or all"
+    ]

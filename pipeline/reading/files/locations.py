@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from common.errors import InputError
@@ -170,6 +170,36 @@ def fill_span(base: str, pattern: str, span: int | None) -> SpanFiles:
         span=latest[0],
         version=None if latest[1] < 0 else latest[1],
     )
+
+
+def new_span_pattern(base: str, pattern: str, span: int) -> str:
+    """Fills a span that does not exist yet into a local pattern, and its first version.
+
+    Args:
+        base: The folder below which the pattern is matched.
+        pattern: A pattern with a span; the new one is written as the latest of its spans is.
+        span: The span.
+
+    Raises:
+        InputError: There is no span yet, or a number has more digits than the pattern allows.
+    """
+    matches = [match for match in _matches(base, pattern) if _span_of(match) is not None]
+    if not matches:
+        raise NoDataError(f"No span found at {base}/{pattern}.")
+    latest = max(matches, key=lambda match: (_span_of(match), match.groupdict().get("VERSION")))
+    day = _EPOCH + timedelta(days=span if "{YYYY}" in pattern else 0)
+    values = {"SPAN": span, "VERSION": 1, "YYYY": day.year, "MM": day.month, "DD": day.day}
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1] or match[0].strip("{}")
+        before = latest[name]
+        is_padded = before.startswith("0") or match[2] is not None or name in _DIGITS
+        text = str(values[name]).zfill(len(before) if is_padded else 0)
+        if match[2] is not None and len(text) > int(match[2][1:]):
+            raise InputError(f"{name} {text} has more digits than {match[0]} of data.path allows.")
+        return text
+
+    return _SPECS.sub(fill, pattern)
 
 
 def _spans_found(base: str, pattern: str) -> list[int]:

@@ -2,7 +2,12 @@ import pytest
 
 from common.errors import InputError
 from pipeline.config import Data
-from pipeline.reading.files.locations import Source, check_source, resolve_source
+from pipeline.reading.files.locations import (
+    Source,
+    check_source,
+    new_span_pattern,
+    resolve_source,
+)
 
 
 @pytest.fixture
@@ -133,3 +138,24 @@ def test_a_span_that_is_not_there_is_an_error(folder):
     source = resolve(folder, "span-{SPAN:2}/*.parquet", first_span=3, last_span=3)
     with pytest.raises(InputError, match="No data found"):
         check_source(source, path="span-{SPAN:2}/*.parquet")
+
+
+@pytest.mark.parametrize(
+    ("files", "pattern", "span", "filled"),
+    [
+        (["9.csv", "10.csv"], "{SPAN}.csv", 11, "11.csv"),
+        (["s08/a.csv"], "s{SPAN}/*.csv", 9, "s09/*.csv"),
+        (["1-v02.csv"], "{SPAN}-v{VERSION}.csv", 2, "2-v01.csv"),
+        (["2026-11-26.csv"], "{YYYY}-{MM}-{DD}.csv", 20_785, "2026-11-28.csv"),
+    ],
+)
+def test_a_new_span_is_written_as_the_latest_is(folder, files, pattern, span, filled):
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text("a\n1\n")
+    assert new_span_pattern(str(folder), pattern, span) == filled
+
+
+def test_a_new_span_needs_an_earlier_one(folder):
+    with pytest.raises(InputError, match="No span found"):
+        new_span_pattern(str(folder), "new-{SPAN}.csv", 1)

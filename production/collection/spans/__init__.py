@@ -1,0 +1,1 @@
+"""A new span of the training data, made from recorded requests and their labels."""

@@ -1,0 +1,185 @@
+"""Writes recorded requests and their labels as the next span of the training data."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from common.errors import InputError
+from common.output_folder import OutputFolder
+from pipeline.config import Config
+from pipeline.counting import count
+from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
+from production.collection.delivery import check_recorded
+from production.collection.labels import latest_labels, row_keys, write_private
+from production.collection.spans.rows import Choice, RowKey, choose_rows
+from production.collection.spans.table import (
+    SpanRows,
+    find_sources,
+    read_rows,
+    training_columns,
+)
+from production.collection.spans.target import Target, find_target
+from production.collection.spans.writing import check_read_back, write_rows
+
+_PENDING, _DONE = ".pending", ".parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewSpan:
+    """A span that was written.
+
+    Attributes:
+        model: Name of the model that answered the requests.
+        span: The span: a number or a date.
+        path: Its file.
+        num_rows: Its rows.
+        num_positive: Those of them with a positive label.
+        left_out: Number of labels that are left out, by reason.
+        time_column: The column that holds the time of the request, or None.
+        num_alarms: Recorded rows with a positive decision.
+        num_alarms_labelled: Those of them with a label.
+        num_others: Recorded rows with a negative decision.
+        num_others_labelled: Those of them with a label.
+    """
+
+    model: str
+    span: str
+    path: str
+    num_rows: int
+    num_positive: int
+    left_out: dict[str, int]
+    time_column: str | None
+    num_alarms: int
+    num_alarms_labelled: int
+    num_others: int
+    num_others_labelled: int
+
+
+def write_span(
+    config: Config, folder: OutputFolder, *, span: str | None = None, model: str | None = None
+) -> NewSpan:
+    """Writes the labelled requests that no span has yet as a new span.
+
+    Args:
+        config: The use case.
+        folder: The output folder.
+        span: The number or date of the span; by default the next number, or today.
+        model: Name of the model that answered; by default the use case's.
+
+    Raises:
+        InputError: There is nothing to write, no place for it, or a column that the training data
+            need is not recorded. Nothing is written.
+        StepFailedError: Training would read other values than those that were served.
+    """
+    name = model or config.name
+    check_recorded(folder, name)
+    collected = folder.collected(name)
+    target = find_target(config, span, today=datetime.now(UTC).date())
+    with _ledger(collected):
+        labels = latest_labels(collected)
+        if not labels.num_rows:
+            raise InputError(
+                f"The recorded requests to {name} have no labels. `faultline labels` adds some."
+            )
+        choice, rows = _rows(config, collected, labels, target)
+        spec = make_ingest_spec(config)
+        _write(rows, config, spec, target, collected)
+    return NewSpan(
+        model=name,
+        span=target.name,
+        path=str(target.path),
+        num_rows=len(rows.keys),
+        num_positive=int((rows.typed[spec.label].to_numpy() == 1).sum()),
+        left_out=dict(choice.left_out + rows.left_out),
+        time_column=rows.time,
+        num_alarms=choice.num_answers.get(True, 0),
+        num_alarms_labelled=choice.num_labelled[True],
+        num_others=choice.num_answers.get(False, 0),
+        num_others_labelled=choice.num_labelled[False],
+    )
+
+
+def _rows(
+    config: Config, collected: Path, labels: pa.Table, target: Target
+) -> tuple[Choice, SpanRows]:
+    spec = make_ingest_spec(config)
+    share = config.collection.share if config.collection else 1.0
+    choice = choose_rows(collected, labels, written=written_rows(collected), share=share)
+    if not choice.places:
+        raise InputError(_nothing(choice.left_out))
+    origin = find_sources(collected, labels, config, spec)
+    names = training_columns(target, config)
+    rows = read_rows(collected, choice.places, labels, origin, spec, names=names)
+    if not rows.keys:
+        raise InputError(_nothing(choice.left_out + rows.left_out))
+    return choice, rows
+
+
+def _nothing(left_out: dict[str, int]) -> str:
+    reasons = "; ".join(f"{count(number, 'label')} {why}" for why, number in left_out.items())
+    return f"No row is left for a new span: {reasons}. Nothing was written."
+
+
+def _write(
+    rows: SpanRows, config: Config, spec: IngestSpec, target: Target, collected: Path
+) -> None:
+    path = target.path
+    if path.exists():
+        raise InputError(f"{path} exists already. Move it away, or name another span with --span.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}")  # a hidden file is no data
+    try:
+        write_rows(rows.raw, incoming, config, spec, like=target.model_file)
+        check_read_back(incoming, target.format, rows.columns, rows.typed, spec)
+        pending = _note(rows.keys, target, collected)
+        incoming.rename(path)
+        pending.rename(pending.with_suffix(_DONE))
+    finally:
+        incoming.unlink(missing_ok=True)
+
+
+def _note(keys: list[RowKey], target: Target, collected: Path) -> Path:
+    """Notes which rows a span has, before it appears."""
+    table = pa.table(
+        {
+            "request_id": pa.array([request_id for request_id, _ in keys], pa.string()),
+            "row": pa.array([row for _, row in keys], pa.int32()),
+        }
+    ).replace_schema_metadata({"span": target.name, "path": str(target.path)})
+    path = _folder(collected) / f"{target.name}{_PENDING}"
+    write_private(table, path)
+    return path
+
+
+def written_rows(collected: Path) -> set[RowKey]:
+    """Returns the rows that earlier spans have.
+
+    Args:
+        collected: The folder `collected/NAME`.
+    """
+    paths = _folder(collected).glob(f"*{_DONE}")
+    return {key for path in paths for key in row_keys(pq.ParquetFile(path).read())}
+
+
+@contextmanager
+def _ledger(collected: Path) -> Iterator[None]:
+    """Holds the list of the rows of earlier spans, after repairing what a kill left of it."""
+    folder = _folder(collected)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        for pending in folder.glob(f"*{_PENDING}"):
+            if Path(pq.read_schema(pending).metadata[b"path"].decode()).exists():
+                pending.rename(pending.with_suffix(_DONE))
+            else:
+                pending.unlink()
+        yield
+
+
+def _folder(collected: Path) -> Path:
+    return collected / "spans"

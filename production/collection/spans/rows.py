@@ -1,0 +1,148 @@
+"""Which recorded rows a new span takes: those with a label, each once."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from production.collection.labels import row_keys
+from production.collection.records import OK, STABLE, RecordFile, read_file, record_files
+from production.collection.sampling import in_sample
+
+RowKey = tuple[str, int]
+_COLUMNS = (
+    *("request_id", "row", "time", "version", "arm", "answered"),
+    *("probability", "decision", "status"),
+)
+
+# Reasons for which a labelled row is left out.
+NOT_RECORDED = "not among the recorded requests"
+IN_EARLIER_SPAN = "in an earlier span"
+SAME_ID = "of requests that share an id"
+WITHOUT_ROW = "without a row number, of requests with several rows"
+NOT_DRAWN = "recorded beyond `collection.share`, for a positive decision alone"
+
+
+class Place(NamedTuple):
+    """Where a record is: file and number in the file, from 0."""
+
+    stem: str
+    number: int
+
+
+class _Candidate(NamedTuple):
+    """A record of a row; the greatest is taken."""
+
+    answered: bool
+    is_stable: bool
+    place: Place
+    time: datetime
+    decision: int | None
+
+
+@dataclass(kw_only=True)
+class Choice:
+    """Rows for a span.
+
+    Attributes:
+        places: Where the record of each row is, in the order of time.
+        left_out: Number of labels that are left out, by reason.
+        num_answers: Recorded rows of requests in the sample by whether the decision was positive.
+        num_labelled: Those of them with a label.
+    """
+
+    places: dict[RowKey, Place] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    num_answers: dict[bool, int] = field(default_factory=dict)
+    num_labelled: dict[bool, int] = field(default_factory=dict)
+
+
+class _Scan:
+    """Goes through all records and notes those of labelled requests."""
+
+    def __init__(self, labelled: pa.Array, share: float) -> None:
+        self._labelled, self._share = labelled, share
+        self.best: dict[RowKey, _Candidate] = {}
+        self.shared_ids: set[str] = set()
+        self.num_rows: dict[str, int] = {}
+        self.num_answers: Counter[bool] = Counter()
+        self._answers: dict[tuple[RowKey, str, int], float | None] = {}
+
+    def add(self, file: RecordFile, batch: pa.RecordBatch, first: int) -> None:
+        """Adds a batch that begins with record `first` of its file."""
+        numbers = pa.array(np.arange(first, first + batch.num_rows))
+        batch = batch.append_column("number", numbers)
+        batch = batch.filter(pc.equal(batch["status"], OK))
+        self._count(batch)
+        for record in batch.filter(pc.is_in(batch["request_id"], self._labelled)).to_pylist():
+            key = (record["request_id"], record["row"])
+            self.num_rows[key[0]] = max(self.num_rows.get(key[0], 0), key[1] + 1)
+            own = (key, record["arm"], record["version"])
+            # One model gives one answer to one row: another answer is to another request.
+            if self._answers.setdefault(own, record["probability"]) != record["probability"]:
+                self.shared_ids.add(key[0])
+            candidate = _Candidate(
+                bool(record["answered"]),
+                record["arm"] == STABLE,
+                Place(file.stem, record["number"]),
+                record["time"],
+                record["decision"],
+            )
+            self.best[key] = max(self.best.get(key, candidate), candidate, key=lambda one: one[:2])
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        answered = batch.filter(batch["answered"])
+        drawn = [in_sample(one, self._share) for one in answered["request_id"].to_pylist()]
+        positive = pc.equal(answered.filter(pa.array(drawn, pa.bool_()))["decision"], 1)
+        self.num_answers[True] += pc.sum(positive).as_py() or 0
+        self.num_answers[False] += len(positive) - (pc.sum(positive).as_py() or 0)
+
+
+def choose_rows(
+    collected: Path, labels: pa.Table, *, written: Collection[RowKey], share: float
+) -> Choice:
+    """Returns the labelled rows that no earlier span has.
+
+    A row that both arms answered is taken once. With a share below 1, requests outside of the
+    sample are left out: they are recorded for their positive decision alone, and would raise the
+    prevalence.
+
+    Args:
+        collected: The folder `collected/NAME`.
+        labels: The latest label of each row.
+        written: Rows of earlier spans.
+        share: Share of the requests that is recorded, in (0, 1].
+    """
+    scan = _Scan(labels["request_id"].combine_chunks(), share)
+    for file in record_files(collected):
+        first = 0
+        for batch in read_file(file, columns=_COLUMNS):
+            scan.add(file, batch, first)
+            first += batch.num_rows
+    choice = Choice(num_answers=dict(scan.num_answers), num_labelled={True: 0, False: 0})
+    chosen: list[tuple[datetime, RowKey, Place]] = []
+    rows_known = labels["is_row_known"].to_pylist()
+    for key, is_row_known in zip(row_keys(labels), rows_known, strict=True):
+        best = scan.best.get(key)
+        if best is not None and in_sample(key[0], share):
+            choice.num_labelled[best.decision == 1] += 1
+        if not is_row_known and scan.num_rows.get(key[0], 1) > 1:
+            choice.left_out[WITHOUT_ROW] += 1
+        elif best is None:
+            choice.left_out[NOT_RECORDED] += 1
+        elif key[0] in scan.shared_ids:
+            choice.left_out[SAME_ID] += 1
+        elif key in written:
+            choice.left_out[IN_EARLIER_SPAN] += 1
+        elif not in_sample(key[0], share):
+            choice.left_out[NOT_DRAWN] += 1
+        else:
+            chosen.append((best.time, key, best.place))
+    choice.places = {key: place for _, key, place in sorted(chosen)}
+    return choice
