@@ -313,15 +313,18 @@ def _unpaired(num_sets: int) -> Iterator[Sequence[str]]:
 
 def _expected() -> Iterator[Sequence[str]]:
     for differing in (0.0, 0.005, 0.01, 0.02, 0.03):
-        without = expected_requests(MARGINS, differing=differing)
-        with_labels = expected_requests(WITH_LABELS, differing=differing)
-        requests = [f"{e.requests:,}" if e.requests else "" for e in (without, with_labels)]
-        yield [f"{differing:.1%}".replace("%", " %"), *requests, f"{with_labels.labels:,}"]
+        cells = [f"{differing:.1%}".replace("%", " %")]
+        for margins in (MARGINS, WITH_LABELS):
+            expected = expected_requests(margins, differing=differing)
+            sizes = (expected.requests, expected.nine_of_ten)
+            cells += [f"{size:,}" if size else "> 100,000" for size in sizes]
+        yield [*cells, f"{expected.labels:,}"]
 
 
 def tables(num_sets: int) -> Iterator[Table]:
     """Yields how rollouts end, for candidates with a known truth."""
     ends = ("promoted", "held", "rolled back", "median requests")
+    halves = ("half", "nine of ten")
     head = ("candidate", "keys", *ends)
     yield Table(
         title="With labels, each 2,000 requests late.",
@@ -340,6 +343,6 @@ def tables(num_sets: int) -> Iterator[Table]:
     )
     yield Table(
         title="Expected requests until promotion, said before the start.",
-        head=("decisions differ on", "without labels", "with labels", "labels needed"),
+        head=("decisions differ on", *halves, *(f"{head}, labels" for head in halves), "labels"),
         rows=_expected(),
     )

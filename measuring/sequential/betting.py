@@ -1,11 +1,10 @@
 """Betting tests of the means of bounded values."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 # Largest share of the capital that one value can lose.
 _MAX_LOSS = 0.5
@@ -33,7 +32,7 @@ class BettingTests:
         critique de la notion de collectif.
     """
 
-    def __init__(self, means: Sequence[float], guesses: Sequence[float]) -> None:
+    def __init__(self, means: ArrayLike, guesses: ArrayLike) -> None:
         """Starts with a capital of 1 for each test.
 
         Args:
@@ -46,32 +45,26 @@ class BettingTests:
         self.num_values = 0
         self._sums, self._squares, self._logs, self._peaks = np.zeros((4, num_tests))
 
-    def update(self, values: NDArray[np.float64]) -> None:
+    def update(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Bets on each value in order.
 
         Args:
             values: float64 `[tests, values]` in [0, 1].
+
+        Returns:
+            Logarithm of each capital after each value, `[tests, values]`.
         """
-        if not values.shape[1]:
-            return
         ages = self.num_values + 1 + np.arange(values.shape[1] + 1)
         sums = _accumulate(self._sums, values)
         averages = (self._guesses + sums) / ages
         squares = _accumulate(self._squares, (values - averages[:, 1:]) ** 2)
-        bets = self._bets(averages[:, :-1], (_PRIOR_VARIANCE + squares[:, :-1]) / ages[:-1])
+        variances = (_PRIOR_VARIANCE + squares[:, :-1]) / ages[:-1]
+        bets = best_bets(averages[:, :-1] - self._means, variances, self._means)
         logs = _accumulate(self._logs, np.log1p(bets * (values - self._means)))
         self.num_values += values.shape[1]
         self._sums, self._squares, self._logs = sums[:, -1], squares[:, -1], logs[:, -1]
         self._peaks = np.maximum(self._peaks, logs.max(axis=1))
-
-    def _bets(
-        self, averages: NDArray[np.float64], variances: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        edges = averages - self._means
-        bets: NDArray[np.float64] = np.clip(
-            edges / (variances + edges**2), 0.0, _MAX_LOSS / self._means
-        )
-        return bets
+        return logs[:, 1:]
 
     @property
     def log_capitals(self) -> NDArray[np.float64]:
@@ -86,12 +79,14 @@ class BettingTests:
     def growth(self) -> NDArray[np.float64]:
         """Returns the expected growth of each logarithm per value, if all goes on as before.
 
-        The second-order expansion of E[log(1 + b (x - m))] at the next bet.
+        To the second order in the bet b: b edge - b^2 (variance + edge^2) / 2.
         """
         age = self.num_values + 1
-        averages = (self._guesses[:, 0] + self._sums) / age
+        edges = (self._guesses[:, 0] + self._sums) / age - self._means[:, 0]
         variances = (_PRIOR_VARIANCE + self._squares) / age
-        return expected_growth(averages, variances, self._means[:, 0])
+        bets = best_bets(edges, variances, self._means[:, 0])
+        growth: NDArray[np.float64] = bets * edges - bets**2 * (variances + edges**2) / 2
+        return growth
 
     def to_state(self) -> dict[str, Any]:
         """Returns the state, exact in JSON."""
@@ -112,21 +107,18 @@ class BettingTests:
         return self
 
 
-def expected_growth(
-    averages: NDArray[np.float64], variances: NDArray[np.float64], means: NDArray[np.float64]
+def best_bets(
+    edges: NDArray[np.float64], variances: NDArray[np.float64], means: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
-    """Returns the growth of a test's log capital per value, to the second order; may be 0.
+    """Returns the bets that let the capital grow fastest, to the second order; none below 0.
 
     Args:
-        averages: Mean of the values, `[tests]`.
-        variances: Their variance, `[tests]`.
-        means: The largest mean under H0, `[tests]`.
+        edges: Mean of the values minus the largest mean under H0.
+        variances: Variance of the values.
+        means: The largest mean under H0.
     """
-    edges = averages - means
-    spread = variances + edges**2
-    bets = np.clip(edges / spread, 0.0, _MAX_LOSS / means)
-    growth: NDArray[np.float64] = bets * edges - bets**2 * spread / 2
-    return growth
+    bets: NDArray[np.float64] = np.clip(edges / (variances + edges**2), 0.0, _MAX_LOSS / means)
+    return bets
 
 
 def _accumulate(start: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -285,8 +285,8 @@ class PairedEvidence:
         self._log_not_slower = max(self._log_not_slower, math.log(self._latency.not_slower))
         capitals = self._capitals_against()
         if not self._against and _mean(capitals) >= self.margins.threshold:
-            largest = max(capitals.values())
-            self._against = tuple(n for n, value in capitals.items() if value >= largest / 10)
+            least = min(self.margins.threshold, max(capitals.values()))
+            self._against = tuple(name for name, value in capitals.items() if value >= least)
 
     def verdict(self) -> Verdict:
         """Returns the decision that the evidence allows now, and what is still needed."""

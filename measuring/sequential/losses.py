@@ -23,7 +23,7 @@ class _Waiting:
         row: Row of the request.
         alarm: Whether it is the candidate that raises the alarm.
         counted: Whether it counts for rolling back.
-        agreeing: Number of requests with equal decisions since the one before.
+        agreeing: Number of requests with equal decisions since the one before, not yet taken.
         positive: The label, if known.
     """
 
@@ -117,11 +117,13 @@ class LossDifferences:
         parts: list[NDArray[np.float64]] = []
         while self._waiting:
             first = self._waiting[0]
+            parts.append(np.zeros((2, first.agreeing)))
+            first.agreeing = 0
             if first.positive is None and len(self._waiting) <= MAX_WAITING:
                 break
             self._waiting.popleft()
             del self._index[first.request_id, first.row]
-            parts += [np.zeros((2, first.agreeing)), np.array(self._losses(first))[:, None]]
+            parts.append(np.array(self._losses(first))[:, None])
             self.num_labelled += first.positive is not None
         if not self._waiting:
             parts.append(np.zeros((2, self._agreeing)))
