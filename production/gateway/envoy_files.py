@@ -7,6 +7,7 @@ in place.
 import hashlib
 import importlib.util
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from production.gateway.traffic import Traffic
 
 __all__ = [
     "BOOTSTRAP",
+    "ClientsFile",
     "Ports",
     "ServerAddress",
     "envoy_program",
@@ -30,6 +32,8 @@ __all__ = [
     "write_files",
     "write_routes",
 ]
+
+logger = logging.getLogger(__name__)
 
 BOOTSTRAP = "bootstrap.json"
 ADMIN_SOCKET = "admin.sock"
@@ -141,6 +145,43 @@ def write_clients(folder: Path, options: GatewayOptions) -> str | None:
         "typed_config": config,
     }
     return _write(folder / "clients.json", [resource])
+
+
+class ClientsFile:
+    """The file of clients, written for Envoy whenever it changes."""
+
+    def __init__(self, folder: Path, options: GatewayOptions) -> None:
+        """Writes nothing yet.
+
+        Args:
+            folder: Folder of Envoy's files.
+            options: The gateway's options, with absolute paths.
+        """
+        self._folder, self._options = folder, options
+        self._stamp = self._read_stamp()
+
+    def refresh(self) -> None:
+        """Writes the clients if the file has changed since the last call.
+
+        A file that cannot be used is reported in the log, and the clients are those of before.
+        """
+        stamp = self._read_stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            write_clients(self._folder, self._options)
+        except InputError as error:
+            logger.error("The clients are those of before. %s", error)
+
+    def _read_stamp(self) -> tuple[int, ...] | None:
+        if self._options.clients is None:
+            return None
+        try:
+            status = Path(self._options.clients).stat()
+        except OSError:
+            return ()
+        return (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _bootstrap(folder: Path) -> Value:

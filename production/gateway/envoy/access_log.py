@@ -5,6 +5,8 @@ from pathlib import Path
 from production.gateway.envoy.matching import Value, typed
 from production.gateway.envoy.routes import ARM_HEADER, REQUEST_ID_HEADER, ROLLOUT_HEADER
 
+# About 150,000 requests.
+_MAX_BYTES = 64 * 2**20
 _FIELDS = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
     "request_id": f"%REQ({REQUEST_ID_HEADER})%",
@@ -30,11 +32,23 @@ _FIELDS = {
 }
 
 
+def set_aside(path: Path, *, max_bytes: int = _MAX_BYTES) -> bool:
+    """Renames an access log that has become large, over the one set aside before.
+
+    Returns:
+        Whether it did; Envoy then has to open its logs again.
+    """
+    if not path.exists() or path.stat().st_size <= max_bytes:
+        return False
+    path.replace(path.with_name(f"{path.name}.1"))
+    return True
+
+
 def make_access_log(path: Path) -> Value:
     """Returns the access log.
 
     Args:
-        path: The file; Envoy opens it again after POST /reopen_logs.
+        path: The file.
     """
     kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
     return typed(

@@ -23,7 +23,8 @@ def read_clients(path: Path) -> dict[str, str]:
     lines, for the time in which its token changes. Empty lines and those after `#` do not count.
 
     Raises:
-        InputError: The file cannot be read, a line has another form, or the file names nobody.
+        InputError: The file cannot be read, a line has another form, two clients
+            share a token, or the file names nobody.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -35,11 +36,15 @@ def read_clients(path: Path) -> dict[str, str]:
         ) from error
     clients: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        name, _, digest = line.partition("#")[0].strip().partition(" ")
+        name, *rest = line.partition("#")[0].split() or [""]
         if not name:
             continue
-        _check_line(f"{path}, line {number}", name, digest.strip().lower())
-        clients[digest.strip().lower()] = name
+        place, digest = f"{path}, line {number}", " ".join(rest).lower()
+        _check_line(place, name, digest)
+        if clients.setdefault(digest, name) != name:
+            raise InputError(
+                f"{place}: {name} has the token of {clients[digest]}. Give each a token of its own."
+            )
     if not clients:
         raise InputError(
             f"gateway.clients: {path} names no client, so that the gateway would refuse everybody. "
@@ -53,7 +58,7 @@ def _check_line(place: str, name: str, digest: str) -> None:
     if not _DIGEST.fullmatch(digest):
         raise InputError(
             f"{place}: expected a name, a blank and the 64 hexadecimal digits of the token's "
-            'SHA-256. Write them with: printf %s "$TOKEN" | sha256sum'
+            'SHA-256. Write them with: printf %s "$TOKEN" | sha256sum | cut -c-64'
         )
     if not _NAME.fullmatch(name):
         raise InputError(

@@ -23,6 +23,7 @@ _SERVED_METHODS = (
 )
 _HEALTH_METHODS = "/grpc.health.v1.Health/"
 _HEALTH_PATHS = "/healthz|/readyz"
+_REQUEST_ID = r"[\x21-\x7e]{1,128}"
 _LABELLED = "(?i:/v1/models/[^/:]+/labels/)"
 _NO_CANDIDATE = "no rollout is in progress, so that there is no candidate; ask for stable"
 # Status codes of gRPC
@@ -52,8 +53,14 @@ def make_routes(options: GatewayOptions, traffic: Traffic, *, key_header: str) -
         key_header: Request header with the sticky key.
     """
     builder = _Routes(options, traffic, key_header)
+    # Envoy gives an id to a request without one. Servers drop an id that they cannot send back, and
+    # the answers of both arms are joined by it.
+    has_bad_id = {"not_matcher": has_header(REQUEST_ID_HEADER, _regex(_REQUEST_ID))}
+    bad_id = _refuse(
+        400, _INVALID_ARGUMENT, f"{REQUEST_ID_HEADER} must be 1 to 128 printable ASCII characters"
+    )
     is_grpc = has_header("content-type", {"prefix": "application/grpc"})
-    tree = first_of([(is_grpc, builder.grpc())], builder.rest())
+    tree = first_of([(has_bad_id, bad_id), (is_grpc, builder.grpc())], builder.rest())
     return {
         "name": "routes",
         "virtual_hosts": [{"name": "all", "domains": ["*"], **tree}],

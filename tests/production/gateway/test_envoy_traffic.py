@@ -218,6 +218,20 @@ def test_the_request_id_comes_back_the_clients_own_or_a_new_one(
     assert ("x-request-id", "order-13") in {(m.key, m.value) for m in call.initial_metadata()}
 
 
+@pytest.mark.parametrize("request_id", ["two words", "x" * 129, "\u00fc"])
+def test_an_id_that_servers_cannot_send_back_is_refused(
+    rig: Rig, client: httpx.Client, channel: grpc.Channel, request_id: str
+) -> None:
+    headers = {"x-request-id": request_id.encode()}
+    answer = client.post("/v1/models/m:predict", headers=headers)
+    assert answer.status_code == 400
+    assert "1 to 128 printable ASCII characters" in answer.json()["error"]
+    if request_id.isascii():
+        with pytest.raises(grpc.RpcError, match="1 to 128 printable") as error:
+            ask_grpc(channel, **{"x-request-id": request_id})
+        assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_client_may_ask_for_an_arm_by_its_label(
     rig: Rig, client: httpx.Client, channel: grpc.Channel
 ) -> None:
