@@ -121,7 +121,7 @@ def main() -> None:
     faultline predict new.csv              get predictions from the served model
     faultline runs                         list all runs
     faultline lineage latest               trace a pushed model to its data and code
-    faultline labels repairs.csv ...       keep labels of recorded requests
+    faultline labels x.csv --id i --label y  keep labels of recorded requests
     faultline span                         make new training data of them
     faultline clean --keep 5               remove what older runs left
     faultline rollback signals --why ...   serve the previous version again
@@ -543,10 +543,18 @@ def explain(**options: Any) -> int:
     type=click.Path(path_type=Path),
     help="YAML of the only use case to serve.  [default: all pushed models]",
 )
+@click.option(
+    "--gateway",
+    "has_gateway",
+    is_flag=True,
+    help="Serve one model by two servers behind Envoy, for `faultline rollout`.",
+)
 @output_option
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 @exits_cleanly
-def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int:
+def serve(
+    config_path: Path | None, output: Path, flags: tuple[str, ...], *, has_gateway: bool
+) -> int:
     """Serve pushed models over gRPC and REST.
 
     The APIs are those of TensorFlow Serving. New versions are served as soon as they are pushed.
@@ -556,7 +564,22 @@ def serve(config_path: Path | None, output: Path, flags: tuple[str, ...]) -> int
     faultline serve
     faultline serve -- --port=9000 --rest_api_port=9001 --enable_batching
     faultline serve -- --help              list all flags
+
+    With --gateway, a pushed version does not take over at once. The stable version serves on, the
+    candidate is loaded beside it, and Envoy divides the requests as the rollout says, over gRPC and
+    REST alike. No request fails when a version takes over or is taken back. The config's section
+    `gateway` has TLS, clients and limits, `rollout` the steps, `collection` what is recorded. FLAGS
+    are for both servers:
+
+    \b
+    faultline serve --gateway --config configs/signals.yaml
+    faultline rollout start signals --why "lower costs on the test split"
+    faultline rollout status
     """  # noqa: D301 - as above
+    if has_gateway:
+        from commands.serve.gateway import serve_gateway
+
+        return serve_gateway(config_path, output, flags)
     from commands.serve.alone import serve as serve_models
 
     return serve_models(config_path, output, flags)
