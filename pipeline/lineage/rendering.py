@@ -104,7 +104,8 @@ def _text(value: object) -> str:
 class RunsTable:
     """The runs as a rich table, one line each; drops columns rather than wrap or cut a cell.
 
-    Below the table, a line per withdrawn version says who withdrew it and why.
+    Below the table, a line per withdrawn version says who withdrew it and why, and a line per
+    version that took part in a rollout what its latest transition was.
     """
 
     def __init__(self, rows: Sequence[RunRow]) -> None:
@@ -120,6 +121,8 @@ class RunsTable:
             if row.withdrawn:
                 label, by, why = (row.withdrawn[key] for key in ("version", "by", "why"))
                 yield f"{escape(label)} [red]withdrawn[/red] by {escape(f'{by}: {why}')}"
+            if row.rollout:
+                yield escape(f"{row.use_case}/{row.version}: rollout {row.rollout}")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """Returns the width of the columns that are never dropped, and of all columns."""

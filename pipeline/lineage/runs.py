@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 
-from pipeline.components.names import APPROVED, APPROVED_BY, WITHDRAWN_VERSION
+from pipeline.components.names import APPROVED, APPROVED_BY, ROLLOUT, WITHDRAWN_VERSION
 from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.lineage.facts import time_text
 from pipeline.lineage.git_state import UNKNOWN
@@ -49,6 +49,7 @@ class RunRow:
         version: The pushed version, or empty.
         withdrawn: The withdrawn version of the run's model, with who withdrew it, why and when;
             None if it was not withdrawn.
+        rollout: The latest transition of the version's rollout, or empty.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class RunRow:
     verdict: str
     version: str
     withdrawn: Mapping[str, str] | None
+    rollout: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the row as a JSON object."""
@@ -107,6 +109,7 @@ def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
         verdict=_verdict(blessing, run_output(graph, run, "InfraBlessing")),
         version=str(pushed.properties.get("pushed_version", "")) if pushed else "",
         withdrawn=withdrawal_of(pushed.properties, _withdrawn_label(pushed)) if pushed else None,
+        rollout=str(pushed.properties.get(ROLLOUT, "")) if pushed else "",
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.components.names import APPROVED_BY, APPROVED_WHY
+from pipeline.components.names import APPROVED_BY, APPROVED_WHY, ROLLOUT
 from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.components.trainer.facts import trained_text
 from pipeline.counting import count
@@ -22,6 +22,7 @@ def short_lineage(node: LineageNode) -> dict[str, str]:
     lines = {
         "model": _model_text(node),
         "withdrawn": _withdrawn_text(node),
+        "rollout": str(_facts(node, "pushed model").get(ROLLOUT, "")),
         "data": _data_text(_facts(node, "examples"), _facts(node, "data")),
         "code": _name(node, "code"),
         "configuration": _configuration_text(node),

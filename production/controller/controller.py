@@ -85,6 +85,7 @@ class Setup:
         decide: Returns the action that the automation takes now, or None.
         open_store: Opens the metadata store; None without one.
         are_positive: Tells which labels are positive; None to decide without labels.
+        share: Share of the requests that the servers record, in (0, 1].
         say: Prints a line for people.
         now: Returns the time.
     """
@@ -94,6 +95,7 @@ class Setup:
     decide: Decide = lambda *_: None
     open_store: Callable[[], MetadataStore] | None = None
     are_positive: ArePositive | None = None
+    share: float = 1.0
     say: Callable[[str], None] = print
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -231,7 +233,9 @@ class Controller:
             return
         if self._watch is None or self._watch.key != key_of(rollout):
             setup = self._setup
-            self._watch = Watch(self._folder, rollout, setup.margins, setup.are_positive)
+            self._watch = Watch(
+                self._folder, rollout, setup.margins, setup.are_positive, share=setup.share
+            )
         facts, verdict = self._watch.look(rollout, self._setup.now())
         proposal = self._setup.decide(facts, verdict)
         if proposal is None and verdict.kind != "roll_back":

@@ -36,6 +36,8 @@ class Watch:
         rollout: Rollout,
         margins: Margins,
         are_positive: ArePositive | None = None,
+        *,
+        share: float = 1.0,
     ) -> None:
         """Goes on where an earlier watch over the same rollout was when it was last saved.
 
@@ -44,6 +46,7 @@ class Watch:
             rollout: The rollout, which is in progress.
             margins: What the candidate may change, and how sure a decision must be.
             are_positive: Tells which labels are positive; None to decide without labels.
+            share: Share of the requests that the servers record, in (0, 1].
         """
         self.key = key_of(rollout)
         self._collected = folder.collected(rollout.model)
@@ -55,6 +58,7 @@ class Watch:
             stable=rollout.stable.version,
             candidate=rollout.candidate.version,
             since=rollout.started,
+            share=share,
         )
         saved = read_progress(self._place, rollout)
         self._evidence = PairedEvidence(margins)

@@ -1,9 +1,12 @@
 """ML Metadata follows the journal."""
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from common.output_folder import OutputFolder
-from pipeline.lineage import list_runs
+from pipeline.lineage import lineage_of, list_runs, render_runs, short_lineage
 from pipeline.rollout_options import RolloutOptions
 from production.gateway.traffic import Pin
 from production.rollback import Decision
@@ -87,8 +90,17 @@ def test_a_journal_that_was_begun_anew_is_another_one(store, folder, pushed):
     assert record_journal(store, folder, _entries(folder)) == 2
 
 
-def test_rollouts_are_no_runs(store, folder, pushed):
-    before = [row.to_json() for row in list_runs(store)]
+def test_rollouts_are_no_runs_and_runs_and_lineage_say_what_became_of_a_version(
+    store, folder, pushed
+):
+    before = [row.run_id for row in list_runs(store)]
     _start(folder)
     record_journal(store, folder, _entries(folder))
-    assert [row.to_json() for row in list_runs(store)] == before
+    newest, oldest = list_runs(store)
+    assert [newest.run_id, oldest.run_id] == before
+    assert newest.rollout.startswith("r1 running at 0 %, by Ada at ")
+    assert oldest.rollout == ""
+    assert short_lineage(lineage_of(store, "wells/2"))["rollout"] == newest.rollout
+    text = StringIO()
+    Console(file=text, width=200).print(render_runs([newest, oldest]))
+    assert f"wells/2: rollout {newest.rollout}" in text.getvalue()
