@@ -57,6 +57,10 @@ class EnvoyAdmin:
             if status.get("host_statuses")
         }
 
+    def reopen_logs(self) -> None:
+        """Lets Envoy open its access logs again, after they were renamed."""
+        self._ask("POST", "/reopen_logs")
+
     def drain(self) -> None:
         """Closes the listeners; requests in progress go on."""
         self._ask("POST", "/drain_listeners")

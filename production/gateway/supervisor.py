@@ -9,8 +9,10 @@ from dataclasses import replace
 from common.errors import InputError
 from common.processes import free_ports, is_port_taken, last_words
 from production.gateway.admin import AdminError, EnvoyAdmin
+from production.gateway.envoy.access_log import set_aside
 from production.gateway.envoy_files import (
     ADMIN_SOCKET,
+    ClientsFile,
     Ports,
     ServerAddress,
     write_files,
@@ -72,6 +74,7 @@ class Supervisor:
         )
         self._spec, self._step = spec, step
         self._admin = EnvoyAdmin(spec.path / ADMIN_SOCKET)
+        self._clients = ClientsFile(spec.path, spec.options)
         self._servers = {
             arm: PinnedServer(spec.model, spec.folder, spec.path / f"{arm}.config") for arm in Arm
         }
@@ -80,7 +83,8 @@ class Supervisor:
             for arm in Arm
         }
         self._envoy = Supervised("envoy", spec.path, self._envoy_command)
-        self._ask_at_s = dict.fromkeys(Arm, 0.0)
+        self._ask_at_s: dict[Arm | None, float] = dict.fromkeys([*Arm, None], 0.0)
+        self._is_envoy_live = False
         self._traffic: Traffic | None = None
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -135,7 +139,7 @@ class Supervisor:
         return Member(
             name="envoy",
             pid=self._envoy.pid,
-            is_serving=self._envoy.pid is not None and self._admin.is_live(),
+            is_serving=self._envoy.pid is not None and self._is_envoy_live,
             num_starts=self._envoy.num_starts,
         )
 
@@ -282,6 +286,7 @@ class Supervisor:
                         process.step()
                 for arm in Arm:
                     self._ask(arm)
+                self._tend_envoy()
                 with self.changed:
                     self._step()
                     self.changed.notify_all()
@@ -302,6 +307,18 @@ class Supervisor:
             server.observe(versions)
             pause_s = _ASK_SERVING_S if server.state is PinState.SERVING else _ASK_LOADING_S
             self._ask_at_s[arm] = time.monotonic() + pause_s
+
+    def _tend_envoy(self) -> None:
+        """Looks, now and then, whether Envoy lives, its log is large, and its clients changed."""
+        if time.monotonic() < self._ask_at_s[None]:
+            return
+        self._is_envoy_live = self._envoy.pid is not None and self._admin.is_live()
+        pause_s = _ASK_SERVING_S if self._is_envoy_live else _ASK_LOADING_S
+        self._ask_at_s[None] = time.monotonic() + pause_s
+        self._clients.refresh()
+        if set_aside(self._spec.path / "access.log"):
+            with suppress(AdminError):
+                self._admin.reopen_logs()
 
     def _end_processes(self) -> None:
         """Lets requests in progress end; then ends Envoy, then the servers."""

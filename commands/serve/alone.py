@@ -1,28 +1,26 @@
 """`faultline serve`: the embedded server on what the pipeline has pushed."""
 
-import errno
 import json
 import os
-import shlex
-import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 
+from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError, StepFailedError
 from common.guards.stopping import Stopped
 from common.output_folder import OutputFolder, captured_output, log_of_reader
+from common.processes import is_port_taken
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
 from pipeline.config_loading import load_config
-from serving.client import Client, ServingClientError, TensorSpec
 
 if TYPE_CHECKING:
     from serving.options import ServerOptions
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 _REST_PORT = 8501
 _POLL_S = 1  # how often the server and we look for what is new
-_LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
 
 def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
@@ -58,7 +55,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch:
         models_file = Path(scratch) / "models.config"
         _write_whole(models_file, models_config(folder, names))
-        options = _parse_flags(
+        options = parse_flags(
             [
                 f"--model_config_file={models_file}",
                 f"--model_config_file_poll_wait_seconds={_POLL_S}",
@@ -110,18 +107,6 @@ def models_config(folder: OutputFolder, names: Sequence[str]) -> str:
     return f"model_config_list {{\n{entries}}}\n"
 
 
-def sample_row(inputs: Mapping[str, TensorSpec]) -> dict[str, Any]:
-    """Returns a row that a signature takes: zeros and empty texts."""
-    row: dict[str, Any] = {}
-    for name, spec in inputs.items():
-        kind = "O" if spec.dtype is None else spec.dtype.kind
-        value: Any = {"O": "", "f": 0.0, "b": False}.get(kind, 0)
-        for size in reversed((spec.shape or ())[1:]):
-            value = [value] * max(size, 1)
-        row[name] = value
-    return row
-
-
 def _check_pushed(folder: OutputFolder, names: Sequence[str], use_case: str | None) -> None:
     if not names or (use_case is not None and use_case not in names):
         what = f"of `{use_case}` " if use_case else ""
@@ -146,7 +131,7 @@ def _follow_pushes(
         if new:
             known += new
             _write_whole(models_file, models_config(folder, known))
-            _say(Console(file=sys.stdout), f"[bold]Serving {escape(', '.join(new))} too[/bold]")
+            say(Console(file=sys.stdout), f"[bold]Serving {escape(', '.join(new))} too[/bold]")
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -156,7 +141,13 @@ def _write_whole(path: Path, text: str) -> None:
     incoming.replace(path)
 
 
-def _parse_flags(flags: Sequence[str]) -> "ServerOptions":
+def parse_flags(flags: Sequence[str]) -> "ServerOptions":
+    """Returns the server's options.
+
+    Raises:
+        InputError: A flag is wrong.
+        SystemExit: The flags ask for help, which is printed.
+    """
     from serving.flags import FlagError
     from serving.options import HelpRequested, parse_options
 
@@ -176,24 +167,15 @@ def _check_ports(options: "ServerOptions") -> None:
         InputError: Another program listens on one of them.
     """
     ports = {"gRPC": options.port, "REST": options.rest_api_port}
-    taken = [f"{port} ({wire})" for wire, port in ports.items() if _is_taken(options.host, port)]
+    taken = [
+        f"{port} ({wire})" for wire, port in ports.items() if is_port_taken(options.host, port)
+    ]
     if taken:
         raise InputError(
             f"Already in use on {options.host}: port {' and port '.join(taken)}. Stop the program "
             "that listens there, or choose other ports, such as:\n"
             "faultline serve -- --port=9000 --rest_api_port=9001"
         )
-
-
-def _is_taken(host: str, port: int) -> bool:
-    if port <= 0:  # a free port, or none
-        return False
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host.strip("[]"), port), family=family).close()
-    except OSError as error:  # the server itself reports any other error
-        return error.errno == errno.EADDRINUSE
-    return False
 
 
 @contextmanager
@@ -238,33 +220,8 @@ def _print_addresses(server: "ModelServer", host: str, names: Sequence[str], scr
     words = f"gRPC on {host}:{server.grpc_port}"
     if server.rest_port:
         words += f", REST on {host}:{server.rest_port}"
-    _say(console, f"[bold]Serving {escape(', '.join(names))}[/bold]: {words}")
-    _say(console, "New versions are served as they are pushed. Ctrl-C stops.")
-    if not server.rest_port:
-        return
-    for name in names:
-        try:
-            with Client(rest, model=name) as client:
-                metadata = client.metadata()
-        except ServingClientError as error:
-            raise StepFailedError(f"The server at {rest} failed. {error}") from error
-        _say(console, f"\n[dim]# {name}, version {metadata.version}[/dim]")
-        _say(console, escape(f"curl {rest}/v1/models/{name}"))
-        signature = metadata.signatures.get("serving_default")
-        if signature is not None:
-            body = json.dumps({"instances": [sample_row(signature.inputs)]})
-            _say(console, escape(_curl(rest, name, body, scratch)))
-
-
-def _curl(rest: str, name: str, body: str, scratch: Path) -> str:
-    """A line to paste; a long body is in a file that is there as long as the server is."""
-    data = shlex.quote(body)
-    if len(body) > _LONGEST_BODY:
-        path = scratch / f"{name}.json"
-        path.write_text(body + "\n", encoding="utf-8")
-        data = shlex.quote(f"@{path}")
-    return f"curl -d {data} {rest}/v1/models/{name}:predict"
-
-
-def _say(console: Console, markup: str) -> None:
-    console.print(markup, highlight=False, soft_wrap=True)
+    say(console, f"[bold]Serving {escape(', '.join(names))}[/bold]: {words}")
+    say(console, "New versions are served as they are pushed. Ctrl-C stops.")
+    if server.rest_port:
+        for name in names:
+            print_examples(console, name, rest, Curl(rest, scratch))

@@ -1,0 +1,1 @@
+"""`faultline serve`: the embedded server on what was pushed, or a gateway with two of them."""

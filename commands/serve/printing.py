@@ -1,0 +1,83 @@
+"""What `faultline serve` prints: addresses, and lines to paste."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from common.errors import StepFailedError
+from serving.client import Client, ServingClientError, TensorSpec
+
+_LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
+
+
+def say(console: Console, markup: str) -> None:
+    """Prints a line, unbroken."""
+    console.print(markup, highlight=False, soft_wrap=True)
+
+
+def print_examples(console: Console, name: str, server: str, curl: "Curl") -> None:
+    """Prints lines to paste.
+
+    Args:
+        console: Where to print.
+        name: Name of the model.
+        server: URL of a server that has the model.
+        curl: Makes the lines.
+    """
+    try:
+        with Client(server, model=name) as client:
+            metadata = client.metadata()
+    except ServingClientError as error:
+        raise StepFailedError(f"The server at {server} failed. {error}") from error
+    say(console, f"\n[dim]# {name}, version {metadata.version}[/dim]")
+    say(console, escape(curl.status(name)))
+    signature = metadata.signatures.get("serving_default")
+    if signature is not None:
+        body = json.dumps({"instances": [sample_row(signature.inputs)]})
+        say(console, escape(curl.predict(name, body)))
+
+
+@dataclass(frozen=True)
+class Curl:
+    """Makes lines to paste.
+
+    Attributes:
+        rest: URL that they ask.
+        scratch: Folder for long bodies, which is there as long as the server is.
+        options: Further options of curl.
+    """
+
+    rest: str
+    scratch: Path
+    options: str = ""
+
+    def status(self, name: str) -> str:
+        """Returns the line that asks for the versions of a model."""
+        return f"curl {self.options}{self.rest}/v1/models/{name}"
+
+    def predict(self, name: str, body: str) -> str:
+        """Returns the line that sends a request; a long body is in a file."""
+        data = shlex.quote(body)
+        if len(body) > _LONGEST_BODY:
+            path = self.scratch / f"{name}.json"
+            path.write_text(body + "\n", encoding="utf-8")
+            data = shlex.quote(f"@{path}")
+        return f"curl {self.options}-d {data} {self.rest}/v1/models/{name}:predict"
+
+
+def sample_row(inputs: Mapping[str, TensorSpec]) -> dict[str, Any]:
+    """Returns a row that a signature takes: zeros and empty texts."""
+    row: dict[str, Any] = {}
+    for name, spec in inputs.items():
+        kind = "O" if spec.dtype is None else spec.dtype.kind
+        value: Any = {"O": "", "f": 0.0, "b": False}.get(kind, 0)
+        for size in reversed((spec.shape or ())[1:]):
+            value = [value] * max(size, 1)
+        row[name] = value
+    return row
