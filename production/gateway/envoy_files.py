@@ -13,6 +13,7 @@ from typing import Any
 
 from common.errors import InputError
 from pipeline.gateway_options import GatewayOptions, Tls
+from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy.clients import FILTER, make_filter, read_clients
 from production.gateway.envoy.clusters import make_clusters
 from production.gateway.envoy.listeners import make_listeners, watched
@@ -22,11 +23,14 @@ from production.gateway.envoy.routes import make_routes
 from production.gateway.traffic import Traffic
 
 __all__ = [
+    "ACCESS_LOG",
+    "ADMIN_SOCKET",
     "BOOTSTRAP",
     "ClientsFile",
     "Ports",
     "ServerAddress",
     "envoy_program",
+    "make_files",
     "routes_version",
     "write_clients",
     "write_files",
@@ -37,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 BOOTSTRAP = "bootstrap.json"
 ADMIN_SOCKET = "admin.sock"
+ACCESS_LOG = "access.log"
 
 _TYPES = "type.googleapis.com/"
 _MAX_CONNECTIONS = 10_000
@@ -87,14 +92,45 @@ def write_files(
     folder.mkdir(parents=True, exist_ok=True)
     if options.tls is not None:
         _check_readable(options.tls)
-        _write(folder / "sds.json", [_certificate(options.tls)])
     write_clients(folder, options)
-    version = write_routes(folder, options, traffic, key_header=key_header)
-    _write(folder / "cds.json", _resources("config.cluster.v3.Cluster", make_clusters(ports)))
-    listeners = make_listeners(options, ports, folder=folder)
-    _write(folder / "lds.json", _resources("config.listener.v3.Listener", listeners))
-    _replace(folder / BOOTSTRAP, _text(_bootstrap(folder)))
-    return version
+    files = make_files(
+        folder, options, traffic, ports, key_header=key_header, access_log=folder / ACCESS_LOG
+    )
+    for name, content in files.items():
+        _replace(folder / name, content)
+    return routes_version(options, traffic, key_header=key_header)
+
+
+def make_files(
+    folder: Path,
+    options: GatewayOptions,
+    traffic: Traffic,
+    ports: Ports,
+    *,
+    key_header: str,
+    access_log: Path,
+) -> dict[str, bytes]:
+    """Returns Envoy's files by name, without that of the clients, which holds no options.
+
+    Args:
+        folder: The folder where Envoy finds them.
+        options: The gateway's options, with absolute paths.
+        traffic: Versions and shares of both arms.
+        ports: Where the gateway and the servers listen.
+        key_header: Request header with the sticky key.
+        access_log: File of the access log.
+    """
+    log = make_access_log(access_log, key_header=key_header) if options.access_log else None
+    listeners = make_listeners(options, ports, folder=folder, access_log=log)
+    resources = {
+        "rds.json": _routes(options, traffic, key_header),
+        "cds.json": _resources("config.cluster.v3.Cluster", make_clusters(ports)),
+        "lds.json": _resources("config.listener.v3.Listener", listeners),
+    }
+    if options.tls is not None:
+        resources["sds.json"] = [_certificate(options.tls)]
+    files = {name: _discovery(values) for name, values in resources.items()}
+    return files | {BOOTSTRAP: _text(_bootstrap(folder))}
 
 
 def write_routes(
@@ -113,18 +149,16 @@ def write_routes(
         Their version. Envoy serves them once its `version_info` of the routes, and
         `http.*.rds.routes.version_text` of its statistics, are this text.
     """
-    routes = _resources(
-        "config.route.v3.RouteConfiguration", [make_routes(options, traffic, key_header=key_header)]
-    )
-    return _write(folder / "rds.json", routes)
+    routes = _routes(options, traffic, key_header)
+    _replace(folder / "rds.json", _discovery(routes))
+    return _version(routes)
 
 
 def routes_version(
     options: GatewayOptions, traffic: Traffic, *, key_header: str = "x-faultline-key"
 ) -> str:
     """Returns the version of the routes that `write_routes` would write."""
-    routes = make_routes(options, traffic, key_header=key_header)
-    return _version(_resources("config.route.v3.RouteConfiguration", [routes]))
+    return _version(_routes(options, traffic, key_header))
 
 
 def write_clients(folder: Path, options: GatewayOptions) -> str | None:
@@ -144,7 +178,8 @@ def write_clients(folder: Path, options: GatewayOptions) -> str | None:
         "name": FILTER,
         "typed_config": config,
     }
-    return _write(folder / "clients.json", [resource])
+    _replace(folder / "clients.json", _discovery([resource]))
+    return _version([resource])
 
 
 class ClientsFile:
@@ -231,11 +266,14 @@ def _resources(kind: str, values: list[Value]) -> list[Value]:
     return [{"@type": f"{_TYPES}envoy.{kind}", **value} for value in values]
 
 
-def _write(path: Path, resources: list[Value]) -> str:
-    """Writes a file of Envoy's discovery service; returns the version of its resources."""
-    version = _version(resources)
-    _replace(path, _text({"version_info": version, "resources": resources}))
-    return version
+def _routes(options: GatewayOptions, traffic: Traffic, key_header: str) -> list[Value]:
+    routes = make_routes(options, traffic, key_header=key_header)
+    return _resources("config.route.v3.RouteConfiguration", [routes])
+
+
+def _discovery(resources: list[Value]) -> bytes:
+    """Returns a file of Envoy's discovery service."""
+    return _text({"version_info": _version(resources), "resources": resources})
 
 
 def _version(resources: list[Value]) -> str:

@@ -14,7 +14,6 @@ _FIELDS = {
     "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "method": "%REQ(:METHOD)%",
     "path": "%REQ(:PATH)%",
-    "key": "%REQ(x-faultline-key)%",
     "rollout": f"%REQ({ROLLOUT_HEADER})%",
     # The arm that the key belongs to; the upstream is the server that answered.
     "arm": f"%REQ({ARM_HEADER})%",
@@ -44,16 +43,17 @@ def set_aside(path: Path, *, max_bytes: int = _MAX_BYTES) -> bool:
     return True
 
 
-def make_access_log(path: Path) -> Value:
+def make_access_log(path: Path, *, key_header: str) -> Value:
     """Returns the access log.
 
     Args:
         path: The file.
+        key_header: Request header with the sticky key.
     """
     kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
     return typed(
         "envoy.access_loggers.file",
         kind,
         path=str(path),
-        log_format={"json_format": _FIELDS, "omit_empty_values": False},
+        log_format={"json_format": {**_FIELDS, "key": f"%REQ({key_header})%"}},
     )

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.gateway_options import GatewayOptions, RateLimit
-from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy.clients import FILTER
 from production.gateway.envoy.matching import Value, typed
 from production.gateway.envoy.ports import Ports
@@ -33,20 +32,26 @@ def watched(folder: Path, name: str) -> Value:
     }
 
 
-def make_listeners(options: GatewayOptions, ports: Ports, *, folder: Path) -> list[Value]:
+def make_listeners(
+    options: GatewayOptions, ports: Ports, *, folder: Path, access_log: Value | None
+) -> list[Value]:
     """Returns Envoy's listeners, one for each wire.
 
     Args:
         options: The gateway's options.
         ports: Where the gateway listens.
         folder: Folder of Envoy's files.
+        access_log: The access log; None logs nothing.
     """
-    return [_listener(wire, options, ports, folder) for wire in get_args(Wire)]
+    log = [] if access_log is None else [access_log]
+    return [_listener(wire, options, ports, folder=folder, log=log) for wire in get_args(Wire)]
 
 
-def _listener(wire: Wire, options: GatewayOptions, ports: Ports, folder: Path) -> Value:
+def _listener(
+    wire: Wire, options: GatewayOptions, ports: Ports, *, folder: Path, log: list[Value]
+) -> Value:
     port = ports.grpc if wire == "grpc" else ports.rest
-    chain: Value = {"filters": [_connection_manager(wire, options, folder)]}
+    chain: Value = {"filters": [_connection_manager(wire, options, folder, log)]}
     if options.tls is not None:
         chain["transport_socket"] = _tls(wire, folder)
     return {
@@ -58,7 +63,9 @@ def _listener(wire: Wire, options: GatewayOptions, ports: Ports, folder: Path) -
     }
 
 
-def _connection_manager(wire: Wire, options: GatewayOptions, folder: Path) -> Value:
+def _connection_manager(
+    wire: Wire, options: GatewayOptions, folder: Path, log: list[Value]
+) -> Value:
     manager: Value = {
         "stat_prefix": wire,
         "codec_type": "HTTP2" if wire == "grpc" else "AUTO",
@@ -81,10 +88,9 @@ def _connection_manager(wire: Wire, options: GatewayOptions, folder: Path) -> Va
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
         "http2_protocol_options": {"max_concurrent_streams": 1_000},
+        "local_reply_config": _answers_of_envoy(wire),
+        "access_log": log,
     }
-    if options.access_log:
-        manager["access_log"] = [make_access_log(folder / "access.log")]
-    manager["local_reply_config"] = _answers_of_envoy(wire)
     return typed("envoy.filters.network.http_connection_manager", _MANAGER, **manager)
 
 

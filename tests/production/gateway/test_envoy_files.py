@@ -191,7 +191,7 @@ def test_limits_and_tokens_are_in_the_listeners_only_where_the_options_say_so(
 def test_without_an_access_log_none_is_written(tmp_path: Path) -> None:
     write_files(tmp_path, GatewayOptions(access_log=False), ALONE, PORTS)
 
-    assert parts_named(resources(tmp_path / "lds.json"), "access_log") == []
+    assert parts_named(resources(tmp_path / "lds.json"), "access_log") == [[], []]
 
 
 def test_a_file_of_clients_has_a_name_and_a_digest_a_line(tmp_path: Path) -> None:
