@@ -6,7 +6,7 @@ import re
 import shlex
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -81,7 +81,9 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     use_case = _use_case_name(data, name)
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
-    table = read_table(data, label, reading or ReadOptions())
+    decisions = decisions or Decisions()
+    reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out)
+    table = read_table(data, label, reading)
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     proposal = propose(table, label, choose_positive(label, table.classes, positive), decisions)

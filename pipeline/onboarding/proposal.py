@@ -104,10 +104,11 @@ def propose(
     work.give_times_back(split)
     work.note_strong()
     work.note_unread()
+    work.note_spellings(split)
     work.note_overlaps()
     work.check_kept()
     if not work.features:
-        reasons = "; ".join(f"{quoted(n)} is {r}" for n, r in list(work.left_out.items())[:10])
+        reasons = "; ".join(f"{quoted(n)}: {r}" for n, r in list(work.left_out.items())[:10])
         raise InputError(
             f"No usable feature column remains: {reasons}. Provide data with measurements, or "
             "write the config by hand."

@@ -1,5 +1,6 @@
 """The decisions of `init` in the making: every column is open until a step decides on it."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from models.features import (
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data, WideSignal
 from pipeline.counting import count
+from pipeline.onboarding import notes
 from pipeline.onboarding.decisions import Decisions, check_columns
 from pipeline.onboarding.findings import leaks
 from pipeline.onboarding.findings.groups import Group, find_groups, lies_within, named_group
@@ -31,6 +33,7 @@ from pipeline.onboarding.findings.times import (
     TimeColumn,
     doubtful_serials,
     find_time,
+    in_preference,
     wanted_time,
 )
 from pipeline.onboarding.profile.labels import LabelChoice
@@ -268,7 +271,15 @@ class Work:
                 self.features[signal] = (with_rate, f"{reason}; at {rate_hz:g} Hz")
 
     def take_times_and_leaks(self) -> None:
-        """Decides on times and on columns that mark the positives almost alone."""
+        """Decides on times and on columns that mark the positives almost alone.
+
+        A time that the person leaves out is no feature, but may still order the rows.
+        """
+        for name, column in self._decided_out():
+            with contextlib.suppress(InputError):  # no times that could order the rows
+                time = self._time_of(column)
+                if time is not None and self._leak_of(column, time) is None:
+                    self.times[name] = time
         for name, column in list(self.open.items()):
             time = self._time_of(column)
             self._note_serials(column, time)
@@ -285,6 +296,11 @@ class Work:
             if time is not None and column.missing_share <= MAX_MISSING_SHARE:
                 self.times[name] = time
                 self.open.pop(name)
+
+    def _decided_out(self) -> list[tuple[str, Column]]:
+        """The single columns that the person leaves out."""
+        names = [name for name in self.decisions.leave_out if name in self.table.columns]
+        return [(name, self.table.columns[name]) for name in names]
 
     def _time_of(self, column: Column) -> TimeColumn | None:
         if column.name == self.decisions.time:
@@ -338,18 +354,22 @@ class Work:
     def take_identifiers(self) -> None:
         """Leaves out what only names a row."""
         distinct_rows = 1 - self.table.num_duplicates / self.table.num_rows
-        for name, column in list(self.open.items()):
+        for name, column in [*self.open.items(), *self._decided_out()]:
             reason = identifier_reason(column, distinct_rows)
             if reason is None or column.missing_share > 0.5:
                 continue
             self.has_key = True
-            if name not in self.decisions.kept and name != self.decisions.group:
+            if (
+                name in self.open
+                and name not in self.decisions.kept
+                and name != self.decisions.group
+            ):
                 self.leave_out(name, reason)
 
     def take_groups(self) -> SplitChoice:
         """Decides on the split, and on columns that name groups of rows."""
-        groups, times = self._find_groups(), self.times
-        wanted = self.decisions.time
+        groups, wanted = self._find_groups(), self.decisions.time
+        times = in_preference(self.times, last=self.decisions.leave_out)
         if wanted is not None:
             times = {name: time for name, time in times.items() if name == wanted}
         split = propose_split(
@@ -365,9 +385,14 @@ class Work:
             wanted=self.decisions.strategy,
         )
         chosen = split.split.column if split.split.strategy == "group" else None
+        others = [name for name in times if name != split.split.column]
+        if split.split.strategy == "time" and others:
+            self.notes.append(notes.other_times_note(split.split.column or "", others))
         for group in groups:
             reason = self._group_reason(group, chosen)
-            if reason is not None and group.name not in self.decisions.kept:
+            if group.name in self.left_out and group.name == chosen:
+                self.left_out[group.name] += "; the split uses it"
+            elif reason is not None and group.name not in {*self.left_out, *self.decisions.kept}:
                 self.leave_out(group.name, reason)
         return split
 
@@ -375,9 +400,14 @@ class Work:
         """Returns what names the rows' groups; notes columns that only may do so."""
         if self.decisions.group is not None:
             return [named_group(self.table.columns[self.decisions.group])]
-        candidates = [name for name in self.open if name not in self.decisions.kept]
+        decided = [name for name, _ in self._decided_out() if name not in self.times]
+        candidates = self.in_order([*self.open, *decided])
         numeric = [name for name, c in self.open.items() if c.is_number and c.num_distinct > 2]
         groups = find_groups(self.table.columns, candidates, numeric)
+        kept = [g for g in groups if g.name in self.decisions.kept]
+        if self.decisions.strategy is None:
+            self.notes += [notes.kept_group_note(group) for group in kept if not group.doubt]
+        groups = [group for group in groups if group not in kept]
         for group in groups:
             if group.doubt:
                 self.notes.append(
@@ -466,21 +496,24 @@ class Work:
 
     def note_unread(self) -> None:
         """Notes texts that look like numbers or times and are left out."""
-        for name in self.left_out:
+        columns = [self.table.columns[name] for name in self.left_out if name in self.table.columns]
+        self.notes += [note for column in columns if (note := notes.unread_note(column))]
+
+    def note_spellings(self, split: SplitChoice) -> None:
+        """Notes missing marks that may be values, and names that differ only in case."""
+        for name in self.in_order({*self.features, split.split.column or ""}):
             column = self.table.columns.get(name)
-            if column is not None and column.written.resembles:
-                self.notes.append(
-                    f"{quoted(name)} is text and is left out, but values such as "
-                    f"{quoted(column.written.resembles)} look like numbers or times. No number or "
-                    "time format fits all of them, so that neither the model nor the split uses "
-                    "the column. Write it in one format."
-                )
+            if column is not None:
+                remarks = (notes.marks_note(column), notes.case_note(column))
+                self.notes += [remark for remark in remarks if remark]
 
     def give_times_back(self, split: SplitChoice) -> None:
         """Turns times with a cycle covered by the data into features; excludes the others."""
         for name, time in self.times.items():
             used = "; the split uses it" if name == split.split.column else ""
-            if not time.cycles:
+            if name in self.decisions.leave_out:
+                self.left_out[name] += used
+            elif not time.cycles:
                 why = "without hours and days" if time.is_elapsed else "too short for a daily cycle"
                 self.left_out[name] = f"{time.how}, {why}{used}"
             elif self.table.columns[name].missing_share > 0:

@@ -79,8 +79,8 @@ def wanted_kind(column: Column, kind: KindName) -> KindChoice:
     fits = column.is_number
     if kind == "categorical":
         fits = column.kind in ("text", "truth") or column.is_whole
-    if not fits or not column.num_sampled:
-        needs = "texts or whole numbers" if kind == "categorical" else "numbers"
+    if kind == "time" or not fits or not column.num_sampled:
+        needs = {"categorical": "texts or whole numbers", "time": "times"}.get(kind, "numbers")
         raise InputError(
             f"--kind {column.name}={kind} needs {needs}, and {quoted(column.name)} has "
             f"{_KIND_WORDS[column.kind]}."

@@ -1,5 +1,6 @@
 """Detection of time columns: date texts, Arrow times, seconds since the Unix epoch."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,16 @@ _UNIT_WORDS: dict[TimeUnit, str] = {
     "ns": "nanoseconds",
 }
 _DAY = 86_400
+
+
+# What happened to the thing that was measured, before or after the measurement.
+_OTHER_EVENTS = {
+    "birth", "born", "built", "calibrated", "calibration", "commissioned", "commissioning",
+    "delivered", "delivery", "due", "expires", "expiry", "installation", "installed", "last",
+    "maintained", "maintenance", "manufactured", "manufacture", "next", "ordered", "overhaul",
+    "overhauled", "previous", "purchase", "purchased", "registered", "repaired", "replaced",
+    "serviced", "shipped", "sold", "warranty",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +147,28 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             form=ColumnFormat(type="time", unit=unit, elapsed=True),
         )
     return None
+
+
+def in_preference(
+    columns: Mapping[str, TimeColumn], *, last: Collection[str]
+) -> dict[str, TimeColumn]:
+    """Returns columns of times, the one first that most likely says when a row was measured.
+
+    That is no date of another event by its name, such as `installed`, and it has many different
+    values; of several such columns, it is the first in the data.
+
+    Args:
+        columns: Times by column.
+        last: Columns that are less likely than all others.
+    """
+    num_times = {name: len(np.unique(time.seconds)) for name, time in columns.items()}
+    most = max(num_times.values(), default=0)
+
+    def rank(name: str) -> tuple[bool, bool, bool]:
+        is_other = bool(_OTHER_EVENTS & set(words_of(name)))
+        return name in last, is_other, num_times[name] < most / 2
+
+    return {name: columns[name] for name in sorted(columns, key=rank)}
 
 
 def doubtful_serials(column: Column) -> str:

@@ -4,8 +4,9 @@ The first of the two passes of `init`. What it finds becomes the reading contrac
 second pass, and every run after it, reads by that contract.
 """
 
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -97,12 +98,14 @@ class TableFacts:
         delimiter: The CSV files' delimiter; empty for other formats.
         dates: The order of day and month that the person gave.
         sure_decimal: The decimal mark of columns that leave no doubt; None if there are none.
+        leave_out: Columns that the person leaves out. They are text if nothing decides otherwise.
     """
 
     default_marks: tuple[str, ...]
     delimiter: str = ""
     dates: DateOrder | None = None
     sure_decimal: Decimal | None = None
+    leave_out: Collection[str] = ()
 
 
 def decide_formats(
@@ -120,7 +123,7 @@ def decide_formats(
     table = replace(table, sure_decimal=_sure_decimal(list(facts.values())))
     # Without such a column, a semicolon between the fields points to a comma in the numbers.
     decimal = table.sure_decimal or ("," if table.delimiter == ";" else ".")
-    return {name: _decide(name, one, table, decimal) for name, one in facts.items()}, decimal
+    return {name: _decide_or_ask(name, one, table, decimal) for name, one in facts.items()}, decimal
 
 
 def _sure_decimal(columns: Sequence[TextFacts]) -> Decimal | None:
@@ -128,6 +131,16 @@ def _sure_decimal(columns: Sequence[TextFacts]) -> Decimal | None:
     if any(one.number_hits[",", None] > one.ambiguous for one in columns):
         return ","
     return "." if any(one.num_plain and not one.all_whole for one in columns) else None
+
+
+def _decide_or_ask(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:
+    try:
+        return _decide(name, facts, table, decimal)
+    except InputError as error:
+        if name in table.leave_out:
+            return _as_text(facts)
+        advice = f"Or leave the column out with --leave-out {shlex.quote(name)}."
+        raise InputError(f"{error} {advice}") from None
 
 
 def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written:

@@ -160,11 +160,13 @@ class ReadOptions:
         dates: The order of day and month in dates such as 03/04/2024.
         header: Names of the columns of CSV files without a header.
         default_marks: Texts that mean a missing value in any column.
+        leave_out: Columns that are no features, so that nothing has to decide how they are written.
     """
 
     dates: DateOrder | None = None
     header: tuple[str, ...] | None = None
     default_marks: tuple[str, ...] = Data(path="-").missing_values
+    leave_out: tuple[str, ...] = ()
 
 
 def read_table(data: str, label: str, options: ReadOptions) -> Table:
@@ -188,6 +190,7 @@ def read_table(data: str, label: str, options: ReadOptions) -> Table:
         default_marks=options.default_marks,
         delimiter=layout.layout.delimiter or "",
         dates=options.dates,
+        leave_out=options.leave_out,
     )
     written, decimal = decide_formats(facts, table)
     reader = _Reader(label=label, written=written, default_marks=options.default_marks)

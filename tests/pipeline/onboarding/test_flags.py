@@ -1,5 +1,7 @@
 """Each decision of a person: what it changes, what the YAML says, and what it refuses."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner
 from commands.command_line import main
 from common.errors import InputError
 from models.features import Bucketized, Categorical, Numeric, Signal, Time
+from pipeline.onboarding import initialise, make_decisions
 from pipeline.onboarding.yaml_text import yaml_text
 
 ROWS = 1_000
@@ -48,6 +51,59 @@ def test_leave_out_drops_a_signal_by_its_name_or_shortens_it_by_a_column(base, p
     assert list(propose_for(base | wide, leave_out=["V"]).features) == ["x"]
     proposal = propose_for(base | wide, leave_out=["V2"])
     assert proposal.features["V"][0] == Signal(num_samples=21)  # V3 to V23
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "strategy"),
+    [
+        ("machine_id", [f"M{n}" for n in RNG.integers(0, 50, ROWS)], "group"),
+        ("when", pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str), "time"),
+        ("ts", 1_700_000_000 + 3_600 * np.arange(ROWS), "time"),
+    ],
+)
+def test_leave_out_of_a_group_or_a_time_does_not_change_the_split(
+    base, propose_for, name, values, strategy
+):
+    split = propose_for(base | {name: values}).split.split
+    assert (split.strategy, split.column) == (strategy, name)
+    proposal = propose_for(base | {name: values}, leave_out=[name])
+    assert proposal.split.split == split
+    assert proposal.left_out[name] == f"you decided with --leave-out {name}; the split uses it"
+    assert name not in proposal.features
+
+
+def test_leave_out_of_an_identifier_still_drops_the_copies_that_it_shows(base, propose_for):
+    base["ticket_id"] = RNG.permutation(90_000)[:ROWS]
+    copied = {name: np.concatenate([values, values[:20]]) for name, values in base.items()}
+    assert propose_for(copied).drop_duplicates
+    assert propose_for(copied, leave_out=["ticket_id"]).drop_duplicates
+
+
+def test_a_group_that_is_kept_as_a_feature_is_noted(base, propose_for):
+    base["machine_id"] = RNG.integers(0, 40, ROWS)
+    proposal = propose_for(base, keep=["machine_id"])
+    assert proposal.split.split.strategy == "stratified"
+    assert any("add `--group machine_id`" in note for note in proposal.notes)
+    decided = propose_for(base, keep=["machine_id"], split=["stratified"])
+    assert not any("--group" in note for note in decided.notes)
+
+
+def test_leave_out_of_a_column_that_nothing_can_read_goes_on(tmp_path):
+    share = [f"{n / 4} %" if n % 2 else n / 400 for n in range(ROWS)]
+    label = [int(n % 20 == 0) for n in range(ROWS)]
+    frame = pd.DataFrame({"x": RNG.normal(size=ROWS), "share": share, "label": label})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    options: dict[str, Any] = {"label": "label", "positive": None, "name": "d"}
+    with pytest.raises(InputError, match=r"a per cent sign .* with --leave-out share\."):
+        initialise(str(tmp_path / "d.csv"), **options, project_dir=tmp_path, force=False)
+    report = initialise(
+        str(tmp_path / "d.csv"),
+        **options,
+        project_dir=tmp_path,
+        force=False,
+        decisions=make_decisions(leave_out=["share"]),
+    )
+    assert list(report.proposal.features) == ["x"]
 
 
 def test_group_splits_by_a_column_that_nothing_marks_as_one(base, propose_for):
@@ -103,6 +159,8 @@ def test_kind_decides_on_the_feature(base, propose_for):
 def test_kind_that_does_not_fit_the_values_is_refused(base, propose_for):
     with pytest.raises(InputError, match="--kind x=categorical needs texts or whole numbers"):
         propose_for(base, kinds=["x=categorical"])
+    with pytest.raises(InputError, match="--kind x=time needs times, and `x` has numbers"):
+        propose_for(base, kinds=["x=time"])
     maker = ["a", "b"] * (ROWS // 2)
     with pytest.raises(InputError, match="needs numbers, and `maker` has texts"):
         propose_for(base | {"maker": maker}, kinds=["maker=numeric"])

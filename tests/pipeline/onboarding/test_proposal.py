@@ -162,6 +162,24 @@ def test_times_whose_end_has_no_positives_fall_back_and_say_why(base, propose_fo
     assert "time by `day`: " in proposal.split.not_possible[0]
 
 
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_the_time_of_the_measurement_makes_the_split_and_not_that_of_another_event(
+    base, propose_for, is_shuffled
+):
+    machine = RNG.integers(0, 200, ROWS)
+    days = RNG.integers(0, 2_000, ROWS)[machine]
+    at = pd.date_range("2024-01-01", periods=ROWS, freq="h")
+    rows = RNG.permutation(ROWS) if is_shuffled else np.arange(ROWS)
+    delivered = pd.Timestamp("2015-03-01") + pd.to_timedelta(days, unit="D")
+    # By its name, and as the column in which times are repeated.
+    for name in ("installed", "day_one"):
+        columns = {name: delivered.astype(str), "at": at[rows].astype(str)}
+        proposal = propose_for(columns | base)
+        assert proposal.split.split.column == "at"
+        assert any(f"`{name}` holds times too" in note for note in proposal.notes)
+        assert propose_for(columns | base, time=[name]).split.split.column == name
+
+
 def test_elapsed_time_deals_the_splits_but_is_no_feature(base, propose_for):
     proposal = propose_for(base | {"Time": np.sort(RNG.integers(0, 10_000, ROWS))})
     assert proposal.split.split.column == "Time"
@@ -424,7 +442,7 @@ def test_shuffled_rows_are_no_warning(base, propose_for):
 
 
 def test_nothing_to_learn_from_is_an_error(base, propose_for):
-    with pytest.raises(InputError, match="No usable feature column remains: `n` is a row number"):
+    with pytest.raises(InputError, match="No usable feature column remains: `n`: a row number"):
         propose_for({"n": range(ROWS), "label": base["label"]})
 
 
@@ -455,3 +473,21 @@ def test_an_identifier_is_not_noted_as_a_measurement(base, propose_for):
     proposal = propose_for(base | {"part": codes})
     assert "part" in proposal.left_out
     assert not any("`part` is text" in note for note in proposal.notes)
+
+
+def test_a_mark_that_may_be_a_value_is_noted_and_a_word_is_not(base, propose_for):
+    reading = base["x"].round(2).astype(str).astype(object)
+    reading[:30] = "<0.05"
+    other = base["x"].round(2).astype(str).astype(object)
+    other[:30], other[30:60] = "error", "-9999"
+    notes = propose_for(base | {"reading": reading, "other": other}).notes
+    assert [note.split(":")[0] for note in notes if "read as missing" in note] == ["`reading`"]
+    assert any("`reading`: `<0.05` is read as missing" in note for note in notes)
+
+
+def test_names_that_differ_only_in_case_are_noted_in_features_and_in_the_group(base, propose_for):
+    base["maker"] = RNG.choice(["Acme", "acme", "Bolt"], ROWS)
+    base["machine_id"] = [f"{RNG.choice(['M', 'm'])}{n}" for n in RNG.integers(0, 30, ROWS)]
+    base["site"] = RNG.choice(["north", "south"], ROWS)
+    notes = [n for n in propose_for(base).notes if "differ only in case" in n]
+    assert [note.split("`")[1] for note in notes] == ["maker", "machine_id"]

@@ -1,0 +1,75 @@
+"""Remarks of `init` on single columns: how they were read, and why they were not."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from pipeline.onboarding.findings.groups import Group
+from pipeline.onboarding.profile.table import Column
+from pipeline.onboarding.profile.words import quoted
+
+
+def unread_note(column: Column) -> str:
+    """Returns a remark on texts that look like numbers or times, else nothing."""
+    if not column.written.resembles:
+        return ""
+    return (
+        f"{quoted(column.name)} is text and is left out, but values such as "
+        f"{quoted(column.written.resembles)} look like numbers or times. No number or time format "
+        "fits all of them, so that neither the model nor the split uses the column. Write it in "
+        "one format."
+    )
+
+
+def marks_note(column: Column) -> str:
+    """Returns a remark on missing marks that may be values, such as `<0.05`, else nothing."""
+    marks = [mark for mark in column.written.marks if _may_be_value(mark)]
+    if not column.is_number or not marks:
+        return ""
+    shown = " and ".join(quoted(mark) for mark in marks[:3])
+    return (
+        f"{quoted(column.name)}: {shown} {'is' if len(marks) == 1 else 'are'} read as missing. If "
+        "this says something about the value, such as a limit of detection, write a number instead."
+    )
+
+
+def _may_be_value(mark: str) -> bool:
+    try:
+        float(mark)
+    except ValueError:
+        return any(character.isdigit() for character in mark) or mark[:1] in "<>"
+    return False
+
+
+def case_note(column: Column) -> str:
+    """Returns a remark on texts that differ only in case, else nothing."""
+    if column.kind != "text":
+        return ""
+    spellings: dict[str, str] = {}
+    for text in np.unique([text for text in column.sample if text is not None]).tolist():
+        other = spellings.setdefault(text.casefold(), text)
+        if other != text:
+            return (
+                f"{quoted(column.name)} has values that differ only in case, such as "
+                f"{quoted(other)} and {quoted(text)}. They count as different. If they are one, "
+                "write them alike in the data."
+            )
+    return ""
+
+
+def kept_group_note(group: Group) -> str:
+    """Returns a remark on a group that the person keeps as a feature."""
+    return (
+        f"{quoted(group.name)} marks rows that belong together ({group.reason}), and you keep it "
+        "as a feature: rows of the same value are in train and in test. If the model must hold "
+        f"for new ones, add `--group {group.name}`."
+    )
+
+
+def other_times_note(used: str, others: Iterable[str]) -> str:
+    """Returns a remark on further columns of times, by one of which rows could be split."""
+    shown = " and ".join(quoted(name) for name in others)
+    return (
+        f"{shown} {'holds' if shown.count('`') == 2 else 'hold'} times too; the split uses "
+        f"{quoted(used)}. If another column says when a row was measured, name it with --time."
+    )
