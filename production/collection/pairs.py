@@ -25,6 +25,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from production.collection.records import ARMS, CANDIDATE, OK, STABLE, RecordTail
+from serving.recording.options import in_sample
 
 _COLUMNS = (
     *("request_id", "row", "time", "version", "arm", "answered", "key"),
@@ -121,6 +122,19 @@ class _Record(NamedTuple):
     is_new: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How long rows wait for their partner.
+
+    Attributes:
+        window: Time, by the clock of the records.
+        max_rows: Number of rows that may wait; the oldest leave first.
+    """
+
+    window: timedelta = timedelta(minutes=5)
+    max_rows: int = 200_000
+
+
 @dataclass(kw_only=True)
 class _Row:
     """A row that is waiting for its partner, or that is done with."""
@@ -133,9 +147,8 @@ class _Row:
 class PairFollower:
     """Follows the records of a model and yields each pair of answers once.
 
-    Memory is bounded by `max_waiting` rows. A follower that starts from the state of another reads
-    the records of the last `window` again to find their partners; pairs that the other has yielded
-    are not repeated.
+    A follower that starts from the state of another reads the records of the last `window` again
+    to find their partners; pairs that the other has yielded are not repeated.
     """
 
     def __init__(
@@ -145,8 +158,8 @@ class PairFollower:
         stable: int,
         candidate: int,
         since: datetime,
-        window: timedelta = timedelta(minutes=5),
-        max_waiting: int = 200_000,
+        share: float = 1.0,
+        bounds: Bounds | None = None,
     ) -> None:
         """Starts with the records from a point in time on.
 
@@ -155,12 +168,14 @@ class PairFollower:
             stable: Version that the stable arm is pinned to; its other records do not count.
             candidate: Version that the candidate arm is pinned to.
             since: Time of the earliest record that counts, such as the start of the rollout.
-            window: How long a row waits for its partner, by the time of the records.
-            max_waiting: Rows that may wait; the oldest leave first.
+            share: `collection.share`. Requests outside of the sample are recorded only by an arm
+                whose decision is positive, so that their pairs are those that agree; they do not
+                count.
+            bounds: How long rows wait for their partner.
         """
-        self._collected, self._since, self._window = collected, since, window
+        self._collected, self._since = collected, since
         self._versions = {STABLE: stable, CANDIDATE: candidate}
-        self._max_waiting = max_waiting
+        self._share, self._bounds = share, bounds or Bounds()
         self._newest = _microseconds(since)
         self._rows: dict[_Key, _Row] = {}
         self._tail = RecordTail(collected, columns=_COLUMNS, since=since)
@@ -211,13 +226,15 @@ class PairFollower:
             rows = zip(*(column.to_pylist() for column in columns), strict=True)
             for place, values in enumerate(rows, first):
                 record = _Record._make((*values, place >= num_before))
-                if self._versions.get(record.arm) == record.version and record.time >= since:
+                is_pinned = self._versions.get(record.arm) == record.version
+                is_drawn = in_sample(record.request_id, self._share)
+                if is_pinned and is_drawn and record.time >= since:
                     yield record
 
     def _drop_late(self, counts: Mapping[str, ArmCounts]) -> None:
         """Gives up rows whose partner is late, and forgets those that are done with."""
-        horizon = self._newest - self._window // _MICROSECOND
-        excess = len(self._rows) - self._max_waiting
+        horizon = self._newest - self._bounds.window // _MICROSECOND
+        excess = len(self._rows) - self._bounds.max_rows
         late: list[_Key] = []
         for place, (key, row) in enumerate(self._rows.items()):
             if place >= excess and row.time >= horizon:
@@ -246,7 +263,7 @@ class PairFollower:
         self._read_before = state["positions"]
         self._newest = state["newest"]
         newest = datetime.fromtimestamp(0, UTC) + self._newest * _MICROSECOND
-        self._since = max(self._since, newest - self._window)
+        self._since = max(self._since, newest - self._bounds.window)
         self._tail = RecordTail(self._collected, columns=_COLUMNS, since=self._since)
 
 

@@ -14,28 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from serving.recording.columns import RECORD_SCHEMA
+
 STABLE, CANDIDATE = "stable", "candidate"
 ARMS = (STABLE, CANDIDATE)
 OK = "OK"
-
-# Columns of every record; the features of the model follow them.
-RECORD_SCHEMA = pa.schema(
-    [
-        ("request_id", pa.string()),
-        ("row", pa.int32()),
-        ("time", pa.timestamp("us", tz="UTC")),
-        ("model", pa.string()),
-        ("version", pa.int64()),
-        ("arm", pa.string()),
-        ("answered", pa.bool_()),
-        ("key", pa.string()),
-        ("probability", pa.float32()),
-        ("decision", pa.int64()),
-        ("threshold", pa.float64()),
-        ("latency_ms", pa.float32()),
-        ("status", pa.string()),
-    ]
-)
 
 _HOUR = timedelta(hours=1)
 

@@ -1,6 +1,7 @@
 """Options of the recording, as `--collect_config` holds them."""
 
 import difflib
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -60,6 +61,22 @@ class RecordingOptions:
                 "prediction_log writes requests as they were sent and cannot be used with redact; "
                 "remove one of the two"
             )
+
+
+def in_sample(request_id: str, share: float) -> bool:
+    """Returns whether a request is drawn, the same for all servers.
+
+    Only requests that are drawn are a fair sample of pairs of answers: with a share below 1, a
+    request whose positive answer comes from one of two models is recorded by that one alone.
+
+    Args:
+        request_id: Its id.
+        share: Share of the requests, in (0, 1].
+    """
+    if share >= 1:
+        return True
+    digest = hashlib.blake2b(request_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) < share * 2**64
 
 
 def read_options(path: str) -> RecordingOptions:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from production.collection.labels import row_keys
 from production.collection.records import OK, STABLE, RecordFile, read_file, record_files
-from production.collection.sampling import in_sample
+from serving.recording.options import in_sample
 
 RowKey = tuple[str, int]
 _COLUMNS = (

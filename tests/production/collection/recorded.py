@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from production.collection.records import RECORD_SCHEMA
+from serving.recording.columns import RECORD_SCHEMA
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 STABLE_VERSION, CANDIDATE_VERSION = 100, 200

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from production.collection.pairs import PairFollower
+from production.collection.pairs import Bounds, PairFollower
+from serving.recording.options import in_sample
 from tests.production.collection.recorded import NOON, Stream, batch_of, record, write_closed
 
 
@@ -85,7 +86,7 @@ def test_errors_are_counted_by_arm_and_make_no_pair(tmp_path):
 
 def test_a_row_whose_partner_is_late_is_unpaired(tmp_path):
     stable, candidate = _both(tmp_path)
-    follower = _follower(tmp_path, window=timedelta(seconds=10))
+    follower = _follower(tmp_path, bounds=Bounds(window=timedelta(seconds=10)))
     stable.write(record("a"), record("b", seconds=10))
     assert follower.read().counts["stable"].num_unpaired == 0
     stable.write(record("c", seconds=11))  # a is older than 10 s now, b is not
@@ -96,7 +97,7 @@ def test_a_row_whose_partner_is_late_is_unpaired(tmp_path):
 
 def test_the_oldest_rows_leave_when_too_many_wait(tmp_path):
     stable, candidate = _both(tmp_path)
-    follower = _follower(tmp_path, max_waiting=2)
+    follower = _follower(tmp_path, bounds=Bounds(max_rows=2))
     stable.write(*(record(name) for name in "abcd"))
     assert follower.read().counts["stable"].num_unpaired == 2
     candidate.write(*(record(name, "candidate") for name in "abcd"))
@@ -176,3 +177,16 @@ def test_records_in_closed_files_are_paired_with_those_of_streams(tmp_path):
     write_closed(tmp_path, [batch_of([record("a")])])
     Stream(tmp_path, "candidate-1").write(record("a", "candidate"))
     assert _follower(tmp_path).read().pairs.request_id.tolist() == ["a"]
+
+
+def test_requests_outside_of_the_sample_do_not_count(tmp_path):
+    names = [f"r{number}" for number in range(20)]
+    stable, candidate = _both(tmp_path)
+    # Outside of the sample an arm records positive decisions alone, so that the two agree.
+    stable.write(*(record(name, decision=1) for name in names))
+    candidate.write(*(record(name, "candidate", decision=1) for name in names))
+    reading = _follower(tmp_path, share=0.5).read()
+    drawn = [name for name in names if in_sample(name, 0.5)]
+    assert 0 < len(drawn) < 20
+    assert reading.pairs.request_id.tolist() == drawn
+    assert reading.counts["stable"].num_answers == len(drawn)

@@ -18,6 +18,7 @@ from pipeline.reading.typing_rows import type_batch
 from production.collection.labels import add_labels, make_labels
 from production.collection.spans.new_span import write_span
 from production.collection.spans.table import training_types
+from serving.recording.options import in_sample
 from tests.production.collection.recorded import NOON, Stream, batch_of, record, write_closed
 
 FEATURES = {
@@ -259,10 +260,7 @@ def test_the_share_of_labels_is_told_for_alarms_and_others(tmp_path):
     assert (span.num_others, span.num_others_labelled) == (3, 1)
 
 
-@pytest.mark.tensorflow
 def test_requests_outside_of_the_sample_are_left_out(tmp_path):
-    from serving.recording.version_records import in_sample
-
     config, folder = _use_case(tmp_path, more="collection: {share: 0.5}")
     numbers = list(range(20))
     _serve(folder, numbers, decision=1)
