@@ -148,10 +148,13 @@ def act(
         OutdatedError: The journal has moved on since the state of `basis`.
     """
     _check_decision(decision)
+    journal = open_journal(folder, model)
+    if journal.state() is None:
+        raise InputError(
+            f"{model} has had no rollout yet. Start one: faultline rollout start {model}/VERSION"
+        )
 
     def changed(entries: Sequence[Entry], now: datetime) -> State:
-        if not entries:
-            raise _no_rollouts(model)
         if basis.sequence not in {None, entries[-1].sequence}:
             raise OutdatedError(
                 f"The rollout of {model} has moved on: entry {entries[-1].sequence}."
@@ -163,7 +166,7 @@ def act(
         return after
 
     note = replace(_note(action, decision), evidence=dict(basis.evidence))
-    return open_journal(folder, model).append(changed, note)
+    return journal.append(changed, note)
 
 
 def check_in_service(folder: OutputFolder, pin: Pin) -> None:
@@ -267,9 +270,3 @@ def _check_decision(decision: Decision) -> None:
     for option, value in (("--by", decision.by), ("--why", decision.why)):
         if not value.strip():
             raise InputError(f"{option} is empty; the record says who decided, and why.")
-
-
-def _no_rollouts(model: str) -> InputError:
-    return InputError(
-        f"{model} has had no rollout yet. Start one: faultline rollout start {model}/VERSION"
-    )
