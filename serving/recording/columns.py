@@ -88,11 +88,13 @@ class FeatureColumn:
         return _scalars(np.concatenate([piece.reshape(-1) for piece in pieces]), self.is_time)
 
     def _lists(self, pieces: Pieces) -> pa.Array:
+        shapes = {piece.shape[1:] for piece in pieces}
+        if len(shapes) == 1:
+            pieces = [np.concatenate(pieces)]
         flat = [piece.reshape(len(piece), math.prod(piece.shape[1:])) for piece in pieces]
         sizes = np.concatenate([np.full(len(rows), rows.shape[1]) for rows in flat])
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-        values = np.concatenate([rows.reshape(-1) for rows in flat])
-        items = _samples(values)
+        items = _samples(np.concatenate([rows.reshape(-1) for rows in flat]))
         absent = np.concatenate([_is_absent(rows) for rows in flat])
         mask = pa.array(absent) if absent.any() else None
         return pa.ListArray.from_arrays(pa.array(offsets), items, mask=mask)

@@ -1,9 +1,10 @@
 """What is kept of a request while it is answered: references only."""
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _MAX_KEY = 256
 
 Arrays = Mapping[str, NDArray[Any]]
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Tags(NamedTuple):
@@ -83,25 +85,21 @@ class Exchange:
         latency_ms: Milliseconds from its arrival to its answer.
     """
 
-    __slots__ = (
-        *("request_id", "tags", "time_ns", "num_bytes", "model", "version", "signatures"),
-        *("signature_name", "feeds", "outputs", "is_predict", "status", "latency_ms"),
-    )
+    model: str = ""
+    version: int | None = None
+    signatures: Mapping[str, SignatureDef] = _NONE
+    signature_name: str = ""
+    feeds: Arrays | None = None
+    outputs: Arrays = _NONE
+    is_predict: bool = False
+    status: str = "OK"
+    latency_ms: float = 0.0
 
     def __init__(self, tags: Tags, num_bytes: int) -> None:
-        self.request_id = tags.request_id or uuid.uuid4().hex
+        self.request_id = tags.request_id or os.urandom(16).hex()
         self.tags = tags
         self.time_ns = time.time_ns()
         self.num_bytes = num_bytes
-        self.model = ""
-        self.version: int | None = None
-        self.signatures: Mapping[str, SignatureDef] = {}
-        self.signature_name = ""
-        self.feeds: Arrays | None = None
-        self.outputs: Arrays = {}
-        self.is_predict = False
-        self.status = "OK"
-        self.latency_ms = 0.0
 
     def reach(self, servable: Servable, signature_name: str) -> None:
         """Notes the version that answers."""

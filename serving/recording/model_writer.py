@@ -17,14 +17,14 @@ import pyarrow as pa
 from serving.errors import ServingError
 from serving.recording.exchanges import Exchange
 from serving.recording.files import LiveStream, delete_oldest, hour_of, recover, trim
-from serving.recording.options import RecordingOptions
+from serving.recording.options import RecordingOptions, in_sample
 from serving.recording.prediction_logs import PredictionLogs
 from serving.recording.redaction import read_salt
 from serving.recording.version_records import (
     MODEL_INFO,
+    Content,
     ModelFacts,
     VersionRecords,
-    in_sample,
     parse_facts,
 )
 from serving.runtime.tf_records import read_file
@@ -102,7 +102,7 @@ class ModelWriter:
 
     def add(self, exchanges: Sequence[Exchange]) -> Counts:
         """Converts exchanges to records; returns the number of those that were dropped."""
-        groups: dict[tuple[_Group, bool], list[Exchange]] = {}
+        groups: dict[tuple[_Group, Content], list[Exchange]] = {}
         counts: Counts = Counter()
         for exchange in exchanges:
             try:
@@ -114,7 +114,7 @@ class ModelWriter:
             if not is_drawn and not records.is_positive(exchange):
                 continue
             group = _Group(exchange.version, load, exchange.time_ns // _HOUR_NS)
-            groups.setdefault((group, exchange.feeds is None), []).append(exchange)
+            groups.setdefault((group, records.content(exchange)), []).append(exchange)
         for (group, _), some in groups.items():
             counts += self._convert(group, some)
         return counts

@@ -25,7 +25,7 @@ _MB = 1e6
 _MAX_WAITING = 100_000
 # Python objects of a request, besides the bytes that it was sent in.
 _EXCHANGE_BYTES = 2_000
-_TICK_S = 0.25
+_TICK_S = 0.5
 _SLICE = 32
 _REST_SHARE = 4.0  # the thread sleeps this much longer than it worked
 _LONGEST_REST_S = 0.02

@@ -1,10 +1,10 @@
 """The records of one version of a model: from exchanges to a record batch."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,14 @@ _DEFAULT_SIGNATURE = "serving_default"
 _EXAMPLES_INPUTS = ({"examples"}, {"inputs"})
 
 Signatures = Mapping[str, SignatureDef]
+
+
+class Content(Enum):
+    """The form in which a request holds the features."""
+
+    RAW = auto()
+    EXAMPLES = auto()
+    NOTHING = auto()  # it failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,22 +74,6 @@ def parse_facts(content: bytes) -> ModelFacts:
         )
     except (AttributeError, TypeError) as error:
         raise ValueError(f"{MODEL_INFO} has an unknown form: {error}") from error
-
-
-def in_sample(request_id: str, share: float) -> bool:
-    """Returns whether a request is drawn, the same for all servers.
-
-    Only requests that are drawn are a fair sample of pairs of answers: with a share below 1, a
-    request whose positive answer comes from one of two models is recorded by that one alone.
-
-    Args:
-        request_id: Its id.
-        share: Share of the requests, in (0, 1].
-    """
-    if share >= 1:
-        return True
-    digest = hashlib.blake2b(request_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) < share * 2**64
 
 
 class VersionRecords:
@@ -132,45 +124,54 @@ class VersionRecords:
         decision = self._output(exchange, "decision")
         return decision is not None and bool((decision == 1).any())
 
+    def content(self, exchange: Exchange) -> Content:
+        """Returns in which form an exchange holds the features."""
+        if exchange.feeds is None:
+            return Content.NOTHING
+        is_raw = any(tensor in exchange.feeds for tensor in self._tensors.values())
+        has_examples = not is_raw and _examples(exchange.feeds) is not None
+        return Content.EXAMPLES if has_examples else Content.RAW
+
     def to_batch(self, exchanges: Sequence[Exchange]) -> pa.RecordBatch:
         """Returns the records of exchanges: one a row of a request, one for a failed request.
 
         Args:
-            exchanges: At least one; all of them with a run of the model, or all without one.
+            exchanges: At least one, all of one model and of one `content`.
 
         Raises:
             ValueError: The arrays of a request do not fit together.
         """
         counts = [self._num_rows(exchange) for exchange in exchanges]
         columns = self._own_columns(exchanges, counts)
-        if exchanges[0].feeds is None:
-            columns += [pa.nulls(sum(counts), f.arrow_type) for f in self._features]
-        else:
-            columns += self._feature_columns(exchanges, counts)
+        columns += self._feature_columns(exchanges, counts)
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _own_columns(self, exchanges: Sequence[Exchange], counts: list[int]) -> list[pa.Array]:
         size = sum(counts)
-        place = pa.array(np.repeat(np.arange(len(exchanges)), counts))
-
-        def spread(values: list[Any], column: str) -> pa.Array:
-            array = pa.array(values, RECORD_SCHEMA.field(column).type)
-            return array if size == len(values) else array.take(place)
-
         own: dict[str, list[Any]] = {
             "request_id": [e.request_id for e in exchanges],
             "time": [e.time_ns // 1_000 for e in exchanges],
-            "model": [e.model for e in exchanges],
-            "version": [e.version for e in exchanges],
-            "arm": [self._arm] * len(exchanges),
             "answered": [e.tags.arm in {None, self._arm} for e in exchanges],
             "key": [self._key(e.tags.key) for e in exchanges],
-            "threshold": [self._threshold] * len(exchanges),
             "latency_ms": [e.latency_ms for e in exchanges],
             "status": [e.status for e in exchanges],
         }
-        arrays = {name: spread(values, name) for name, values in own.items()}
-        arrays["row"] = pa.array(np.concatenate([np.arange(n, dtype=np.int32) for n in counts]))
+        arrays = {name: pa.array(own[name], RECORD_SCHEMA.field(name).type) for name in own}
+        if size == len(exchanges):
+            arrays["row"] = pa.array(np.zeros(size, np.int32))
+        else:
+            place = pa.array(np.repeat(np.arange(len(exchanges)), counts))
+            arrays = {name: array.take(place) for name, array in arrays.items()}
+            rows = [np.arange(count, dtype=np.int32) for count in counts]
+            arrays["row"] = pa.array(np.concatenate(rows))
+        same = {
+            "model": exchanges[0].model,
+            "version": exchanges[0].version,
+            "arm": self._arm,
+            "threshold": self._threshold,
+        }
+        for name, value in same.items():
+            arrays[name] = pa.repeat(pa.scalar(value, RECORD_SCHEMA.field(name).type), size)
         for key in _OUTPUTS:
             arrays[key] = self._output_column(exchanges, counts, key)
         return [arrays[name] for name in RECORD_SCHEMA.names]
@@ -213,36 +214,33 @@ class VersionRecords:
         return 1
 
     def _feature_columns(self, exchanges: Sequence[Exchange], counts: list[int]) -> list[pa.Array]:
-        pieces: dict[str, list[NDArray[Any]]] = {f.name: [] for f in self._features}
-        for exchange, n in zip(exchanges, counts, strict=True):
-            for name, arrays in self._pieces(exchange, n).items():
-                pieces[name] += arrays
+        content = self.content(exchanges[0])
+        if content is Content.NOTHING:
+            return [pa.nulls(sum(counts), feature.arrow_type) for feature in self._features]
+        if content is Content.EXAMPLES:
+            serialised = [one for e in exchanges for one in _examples(e.feeds or {}) or ()]
+            pieces = decode_examples(serialised, self._features)
+        else:
+            pieces = {f.name: self._raw_pieces(f, exchanges, counts) for f in self._features}
         columns = []
         for feature in self._features:
             column = feature.to_arrow(pieces[feature.name])
             columns.append(hash_column(column, self._salt) if feature.action else column)
         return columns
 
-    def _pieces(self, exchange: Exchange, num_rows: int) -> dict[str, list[NDArray[Any]]]:
-        feeds = exchange.feeds or {}
-        if not any(tensor in feeds for tensor in self._tensors.values()):
-            examples = _examples(feeds)
-            if examples is not None:
-                return decode_examples(examples, self._features)
-        pieces = {}
-        for feature in self._features:
-            array = feeds.get(self._tensors[feature.name], feature.missing())
-            fits = array.ndim > 0 and len(array) == num_rows
-            if not fits:
+    def _raw_pieces(
+        self, feature: FeatureColumn, exchanges: Sequence[Exchange], counts: list[int]
+    ) -> list[NDArray[Any]]:
+        tensor = self._tensors[feature.name]
+        pieces = []
+        for exchange, num_rows in zip(exchanges, counts, strict=True):
+            array = (exchange.feeds or {}).get(tensor)
+            if array is None:
+                array = feature.missing()
+            if not array.ndim or len(array) != num_rows:
                 array = np.broadcast_to(array, (num_rows, *array.shape[1:]))
-            pieces[feature.name] = [
-                array[:, np.newaxis] if self._is_flat(feature, array) else array
-            ]
+            pieces.append(array[:, np.newaxis] if feature.is_list and array.ndim == 1 else array)
         return pieces
-
-    @staticmethod
-    def _is_flat(feature: FeatureColumn, array: NDArray[Any]) -> bool:
-        return feature.is_list and array.ndim == 1
 
 
 def _rows(output: NDArray[Any], num_rows: int) -> NDArray[np.float64]:
