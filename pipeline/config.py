@@ -22,6 +22,7 @@ from models.search_space import Tuning, check_tuning
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
+from pipeline.automation_options import AutomationOptions
 from pipeline.collection_options import Collection, check_collection
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.gateway_options import GatewayOptions
@@ -442,6 +443,7 @@ class Config:
         metadata: The ML Metadata database.
         tracking: Export of runs besides it.
         beam: The engine of `beam_runner.py`.
+        automation: How much is decided without a person.
         gateway: The gateway of `faultline serve --gateway`.
         rollout: How a pushed model takes over from the served one.
         collection: How `faultline serve` records requests. Without it, only the servers behind the
@@ -468,6 +470,7 @@ class Config:
     metadata: Metadata = Field(default_factory=Metadata)
     tracking: Tracking = Field(default_factory=Tracking)
     beam: Beam = Field(default_factory=Beam)
+    automation: AutomationOptions = Field(default_factory=AutomationOptions)
     gateway: GatewayOptions = Field(default_factory=GatewayOptions)
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)
     collection: Collection | None = None
