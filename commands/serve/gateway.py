@@ -82,6 +82,7 @@ def serve_gateway(config_path: Path | None, output: Path, flags: Sequence[str]) 
                 stack.enter_context(gateway)
             _print_gateway(gateway, spec, traffic, Path(scratch))
             setup = make_setup(
+                folder,
                 config,
                 open_store=lambda: open_runs(config_path, folder.root),
                 say=lambda line: say(Console(file=sys.stdout), escape(line)),

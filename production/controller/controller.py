@@ -14,6 +14,7 @@ from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import Margins, Verdict
 from pipeline.rollout_options import RolloutOptions
+from production.automation import Proposal
 from production.controller.background import Background
 from production.controller.pushes import find_push, plan_push
 from production.controller.watching import ArePositive, Watch
@@ -34,7 +35,7 @@ from production.rollout.journal import Entry
 from production.rollout.markers import Applied, controlling, write_applied
 from production.rollout.metadata import record_journal
 from production.rollout.progress import Facts, key_of
-from production.rollout.rendering import duration, entry_words
+from production.rollout.rendering import entry_words
 from production.rollout.state import Phase, Plan, label
 from production.rollout.strategies import traffic_of
 
@@ -57,19 +58,6 @@ class AppliesTraffic(Protocol):
         Raises:
             StepFailedError: It cannot be.
         """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """An action that the automation takes.
-
-    Attributes:
-        action: The action.
-        why: The reason.
-    """
-
-    action: Action
-    why: str
 
 
 Decide = Callable[[Facts, Verdict], Proposal | None]
@@ -238,8 +226,6 @@ class Controller:
             )
         facts, verdict = self._watch.look(rollout, self._setup.now())
         proposal = self._setup.decide(facts, verdict)
-        if proposal is None and verdict.kind != "roll_back":
-            proposal = _final_switch(facts)
         if proposal is not None:
             evidence = {"num_pairs_of_step": facts.num_pairs_of_step} | verdict.to_json()
             basis = Basis(sequence=entry.sequence, evidence=evidence)
@@ -319,15 +305,6 @@ class Controller:
         if line not in self._said:
             self._said.add(line)
             self._setup.say(line)
-
-
-def _final_switch(facts: Facts) -> Proposal | None:
-    """A switched rollout is final after its time, whoever switched it."""
-    rollout = facts.rollout
-    if rollout.phase is not Phase.SWITCHED or not facts.is_step_done or not rollout.approved:
-        return None
-    warm = duration(rollout.stage.min_time_s)
-    return Proposal(action="advance", why=f"{label(rollout.stable)} was kept warm for {warm}")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -5,15 +5,17 @@ from functools import partial
 
 from ml_metadata.metadata_store import MetadataStore
 
-from measuring.sequential.evidence import Margins
-from models.probabilities.cost import Cost
+from common.output_folder import OutputFolder
+from pipeline.automation_options import AutomationOptions
 from pipeline.config import Config
 from pipeline.reading.ingest_spec import make_ingest_spec
+from production.automation import Automation
 from production.collection.labels import are_positive
 from production.controller.controller import Setup
 
 
 def make_setup(
+    folder: OutputFolder,
     config: Config | None,
     *,
     open_store: Callable[[], MetadataStore],
@@ -22,6 +24,7 @@ def make_setup(
     """Returns the setup of a controller.
 
     Args:
+        folder: The output folder.
         config: The use case; None for default options, and evidence without labels.
         open_store: Opens the metadata store; called in other threads.
         say: Prints a line for people.
@@ -29,19 +32,18 @@ def make_setup(
     Raises:
         InputError: The curated schema cannot be read.
     """
+    automation = config.automation if config else AutomationOptions()
+    decide = Automation(automation, folder)
     if config is None:
-        return Setup(open_store=open_store, say=say)
+        return Setup(decide=decide, open_store=open_store, say=say)
+    cost = config.cost
+    costs = {"miss": cost.regret_of_miss, "false_alarm": cost.regret_of_alarm} if cost else {}
     return Setup(
         options=config.rollout,
-        margins=_margins(config.cost),
+        margins=automation.limits.margins(**costs),
+        decide=decide,
         open_store=open_store,
         are_positive=partial(are_positive, spec=make_ingest_spec(config)),
         share=config.collection.share if config.collection else 1.0,
         say=say,
     )
-
-
-def _margins(cost: Cost | None) -> Margins:
-    if cost is None:
-        return Margins()
-    return Margins(miss=cost.regret_of_miss, false_alarm=cost.regret_of_alarm)

@@ -9,10 +9,11 @@ import pytest
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import Margins
+from pipeline.automation_options import AutomationOptions
 from pipeline.components.pusher.version_folder import withdraw_version
 from pipeline.rollout_options import RolloutOptions, ShadowStep
+from production.automation import Automation, Proposal
 from production.controller import controller as loop
-from production.controller.controller import Proposal
 from production.gateway.traffic import Pin, Traffic
 from production.rollback import Decision
 from production.rollout.actions import act, begin, open_journal, start
@@ -42,6 +43,10 @@ def folder(tmp_path):
 def _start(folder, strategy="canary", version=200, options=QUICK):
     candidate = Candidate(pin=Pin(base="wells", version=version), verdict="BLESSED")
     return start(folder, "wells", make_plan(candidate, options, strategy), ADA)
+
+
+def _automation(folder, level):
+    return Automation(AutomationOptions(level=level), folder)
 
 
 def _state(folder):
@@ -156,7 +161,7 @@ def test_a_damaged_journal_changes_nothing_and_is_named(folder):
 def test_a_switched_rollout_is_final_after_its_time(folder):
     now = [datetime.now(UTC)]
     _start(folder, "blue_green", options=RolloutOptions(bake_s=3600))
-    rig = make_rig(folder, now=lambda: now[0])
+    rig = make_rig(folder, now=lambda: now[0], decide=_automation(folder, level=0))
     rig.controller.step()
     act(folder, "wells", "advance", ADA)
     steps_until(rig, lambda: rig.gateway.shares[-1] == (100, 100))
@@ -174,7 +179,7 @@ def test_a_held_switch_is_not_final(folder):
     _start(folder, "blue_green")
     act(folder, "wells", "advance", ADA)
     act(folder, "wells", "hold", ADA)
-    rig = make_rig(folder)
+    rig = make_rig(folder, decide=_automation(folder, level=3))
     rig.controller.step()
     time.sleep(loop._EVIDENCE_S)
     rig.controller.step()
@@ -195,11 +200,8 @@ def _answer(number, arm, decision, at):
 
 
 def test_the_evidence_decides_within_seconds_and_is_in_the_journal(folder):
-    def decide(facts, verdict):
-        return Proposal(action="roll_back", why="alarms") if verdict.kind == "roll_back" else None
-
     entry = _start(folder)
-    rig = make_rig(folder, decide=decide, margins=Margins())
+    rig = make_rig(folder, decide=_automation(folder, level=3), margins=Margins())
     rig.controller.step()
     stream = Stream(folder.collected("wells"))
     other = Stream(folder.collected("wells"), "candidate-1")
@@ -210,7 +212,8 @@ def test_the_evidence_decides_within_seconds_and_is_in_the_journal(folder):
     steps_until(rig, lambda: rig.gateway.shares[-1] == (100, 0))
     assert time.monotonic() - began_s < 5
     note = open_journal(folder, "wells").read()[-1].note
-    assert (note.event, note.by, note.why) == ("roll_back", "faultline", "alarms")
+    assert (note.event, note.by) == ("roll_back", "faultline")
+    assert "too many differing decisions" in note.why
     assert note.evidence["num_pairs"] == 200
     assert "differing" in note.evidence["reasons"]
 
