@@ -26,10 +26,12 @@ __all__ = [
     "ACCESS_LOG",
     "ADMIN_SOCKET",
     "BOOTSTRAP",
+    "CLIENTS",
     "ClientsFile",
     "Ports",
     "ServerAddress",
     "envoy_program",
+    "make_clients",
     "make_files",
     "routes_version",
     "write_clients",
@@ -42,6 +44,7 @@ logger = logging.getLogger(__name__)
 BOOTSTRAP = "bootstrap.json"
 ADMIN_SOCKET = "admin.sock"
 ACCESS_LOG = "access.log"
+CLIENTS = "clients.json"
 
 _TYPES = "type.googleapis.com/"
 _MAX_CONNECTIONS = 10_000
@@ -172,14 +175,26 @@ def write_clients(folder: Path, options: GatewayOptions) -> str | None:
     """
     if options.clients is None:
         return None
-    config = make_filter(read_clients(Path(options.clients)))
+    content = make_clients(Path(options.clients))
+    _replace(folder / CLIENTS, content)
+    return str(json.loads(content)["version_info"])
+
+
+def make_clients(path: Path) -> bytes:
+    """Returns Envoy's file of the clients; it holds digests of tokens, and no token.
+
+    Args:
+        path: The file of clients, as in `gateway.clients`.
+
+    Raises:
+        InputError: It cannot be used.
+    """
     resource = {
         "@type": _TYPES + "envoy.config.core.v3.TypedExtensionConfig",
         "name": FILTER,
-        "typed_config": config,
+        "typed_config": make_filter(read_clients(path)),
     }
-    _replace(folder / "clients.json", _discovery([resource]))
-    return _version([resource])
+    return _discovery([resource])
 
 
 class ClientsFile:
