@@ -75,10 +75,10 @@ class _Methods(grpc.GenericRpcHandler):
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         headers = {
-            pair.key: pair.value if isinstance(pair.value, str) else "(binary)"
-            for pair in details.invocation_metadata
+            name: value if isinstance(value, str) else "(binary)"
+            for name, value in details.invocation_metadata
         }
 
         def answer(request: bytes, _context: grpc.ServicerContext) -> bytes:

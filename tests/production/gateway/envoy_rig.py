@@ -144,11 +144,13 @@ def ask_grpc(
     timeout: float = 10,
     **headers: str,
 ) -> dict[str, Any]:
-    metadata = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    metadata: list[tuple[str, str | bytes]] = [
+        (name.replace("_", "-"), value) for name, value in headers.items()
+    ]
     if key is not None:
         metadata.append(("x-faultline-key", key))
-    call = channel.unary_unary(method)
-    body: dict[str, Any] = json.loads(call(request, metadata=metadata, timeout=timeout))
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    body: dict[str, Any] = json.loads(call(request, metadata=tuple(metadata), timeout=timeout))
     return body
 
 
