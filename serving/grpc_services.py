@@ -39,7 +39,7 @@ from serving.inference.predict import (
 from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.options import ServerOptions
-from serving.recording.exchanges import REQUEST_ID, Exchange, tags_of_metadata
+from serving.recording.exchanges import Exchange, tags_of_metadata
 from serving.recording.options import KEY_HEADER
 from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
@@ -305,11 +305,11 @@ class _PredictionService:
             key_header = KEY_HEADER if recorder is None else recorder.options.key_header
             tags = tags_of_metadata(context.invocation_metadata(), key_header)
             exchange = None if recorder is None else recorder.begin(tags, len(serialised))
-            request_id = tags.request_id if exchange is None else exchange.request_id
             response = answer(serialised, context, exchange)
-            if request_id is not None:
+            headers = tags.headers if exchange is None else exchange.headers
+            if headers:
                 with contextlib.suppress(grpc.RpcError):  # the client is gone
-                    context.send_initial_metadata(((REQUEST_ID, request_id),))
+                    context.send_initial_metadata(headers)
             return response
 
         return handle

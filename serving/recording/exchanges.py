@@ -14,6 +14,7 @@ from serving.servable import Servable, Submit
 
 REQUEST_ID = "x-request-id"
 ARM = "x-faultline-arm"
+VERSION = "x-faultline-version"
 # Ids are sent back and stored: no control characters, and not too long.
 _SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _MAX_KEY = 256
@@ -34,6 +35,11 @@ class Tags(NamedTuple):
     request_id: str | None = None
     key: str | None = None
     arm: str | None = None
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What is sent back to the client."""
+        return () if self.request_id is None else ((REQUEST_ID, self.request_id),)
 
 
 def tags_of_metadata(metadata: Sequence[tuple[str, str | bytes]], key_header: str) -> Tags:
@@ -100,6 +106,13 @@ class Exchange:
         self.tags = tags
         self.time_ns = time.time_ns()
         self.num_bytes = num_bytes
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What is sent back: the id, and behind a gateway the version that answers."""
+        if self.tags.arm is None or self.version is None:
+            return ((REQUEST_ID, self.request_id),)
+        return ((REQUEST_ID, self.request_id), (VERSION, str(self.version)))
 
     def reach(self, servable: Servable, signature_name: str) -> None:
         """Notes the version that answers."""

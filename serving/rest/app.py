@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from serving.errors import ServingError
 from serving.metrics import Metrics
-from serving.recording.exchanges import REQUEST_ID, Exchange, Tags, tags_of_headers
+from serving.recording.exchanges import Exchange, Tags, tags_of_headers
 from serving.rest.actions import Actions, Steps
 from serving.rest.bodies.json_output import error_json
 from serving.rest.documents import TooLargeError, check_values, unpack
@@ -51,7 +51,7 @@ class _Answer:
     body: bytes
     content_type: bytes = _JSON
     closes: bool = False
-    request_id: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -60,7 +60,8 @@ class _Request:
 
     Attributes:
         is_read: Whether the whole body was read.
-        request_id: Id that is sent back; None sends none.
+        tags: The headers that concern the recording.
+        exchange: What is recorded; None without.
     """
 
     method: str
@@ -68,7 +69,13 @@ class _Request:
     path: str
     headers: Mapping[bytes, bytes]
     is_read: bool = False
-    request_id: str | None = None
+    tags: Tags = Tags()  # noqa: RUF009 - it never changes
+    exchange: Exchange | None = None
+
+    @property
+    def returned_headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers that the answer has because of the recording."""
+        return self.tags.headers if self.exchange is None else self.exchange.headers
 
     @property
     def leaves_body_open(self) -> bool:
@@ -150,7 +157,7 @@ class RestApp:
         except asyncio.CancelledError:  # the grace of a stop is over
             answer = _Answer(503, error_json("The server is stopping"), closes=True)
         closes = answer.closes or request.leaves_body_open or answer.status == 413
-        answer = replace(answer, closes=closes, request_id=request.request_id)
+        answer = replace(answer, closes=closes, headers=request.returned_headers)
         await self._send(answer, is_api(path), send)
 
     async def _answer(self, request: _Request, receive: Receive) -> _Answer:
@@ -176,15 +183,14 @@ class RestApp:
     def _tags(self, request: _Request) -> Tags:
         key_header = "" if self.recorder is None else self.recorder.options.key_header
         tags = tags_of_headers(request.headers, key_header)
-        request.request_id = tags.request_id
+        request.tags = tags
         return tags
 
     def _begin(self, request: _Request, tags: Tags, chunks: list[bytes]) -> Exchange | None:
         if self.recorder is None or request.method != "POST":
             return None
-        exchange = self.recorder.begin(tags, sum(map(len, chunks)))
-        request.request_id = exchange.request_id
-        return exchange
+        request.exchange = self.recorder.begin(tags, sum(map(len, chunks)))
+        return request.exchange
 
     def _refusal(self, error: Exception) -> _Answer:
         if isinstance(error, ServingError):
@@ -331,8 +337,7 @@ class RestApp:
         ]
         if answer.closes:
             headers.append((b"connection", b"close"))
-        if answer.request_id is not None:
-            headers.append((REQUEST_ID.encode(), answer.request_id.encode()))
+        headers += [(name.encode(), value.encode()) for name, value in answer.headers]
         if is_api_path and self.options.enable_cors:
             headers += _CORS
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
