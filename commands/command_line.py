@@ -126,6 +126,7 @@ def main() -> None:
     faultline clean --keep 5               remove what older runs left
     faultline rollback signals --why ...   serve the previous version again
     faultline rollout start signals ...    let a new version take over in steps
+    faultline automation queue             list what waits for a person
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
     (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
@@ -471,6 +472,88 @@ _rollout_action(
     "is in service. No file moves; `faultline rollback` also takes the newer version out of "
     "service.",
 )
+
+
+def _automation_options(command: Command) -> Command:
+    """Adds the options of all `automation` commands."""
+    model = click.option("--model", help="Name of the model.  [default: the config's name]")
+    config = click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        help="YAML file of the use case.  [default: that of the only served use case]",
+    )
+    return config(model(output_option(json_option(command))))
+
+
+@main.group()
+def automation() -> None:
+    """Decide what the automation leaves to people, and see how right it would have been.
+
+    `automation.level` of the config says how much is decided without a person: 0 human_inspection,
+    1 shadow_mode, 2 human_in_the_loop, 3 full_automation.
+
+    \b
+    faultline automation queue             predictions that wait for a person
+    faultline automation decide REQUEST --label 1 --why "bearing is loose"
+    faultline automation report            what each level would have decided, and how it turned out
+    """  # noqa: D301 - as above
+
+
+@automation.command("queue")
+@click.option(
+    "--days", type=click.FloatRange(min=0), default=7, show_default=True, help="Days to look back."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to print."
+)
+@_automation_options
+@exits_cleanly
+def automation_queue(days: float, limit: int, **options: Any) -> int:
+    """List the predictions that wait for a person, the oldest first.
+
+    At level 0 these are all alarms, at level 2 the uncertain predictions. From level 1 on, requests
+    on which the two models of a rollout differ are listed too: their labels are the evidence that
+    tells which model is right. --json prints all of them.
+    """
+    from commands.automation import Place, print_queue
+
+    return print_queue(Place(**options), days=days, limit=limit)
+
+
+@automation.command("decide")
+@click.argument("request_id", metavar="REQUEST")
+@click.option("--label", required=True, help="The label, in the words of the training data.")
+@click.option("--row", type=click.IntRange(min=0), help="Row of the request, from 0.")
+@click.option("--why", required=True, help="Reason, kept with the label.")
+@by_option
+@_automation_options
+@exits_cleanly
+def automation_decide(request_id: str, **options: Any) -> int:
+    """Decide one prediction: your decision is kept as the label of REQUEST.
+
+    It is a label like those of `faultline labels`: evidence in rollouts, and training data of
+    `faultline span`. The same decision again changes nothing; another one corrects it.
+    """
+    from commands.automation import Order, Place, decide
+
+    names = ("label", "row", "why", "by")
+    order = Order(request_id=request_id, **{name: options.pop(name) for name in names})
+    return decide(Place(**options), order)
+
+
+@automation.command("report")
+@_automation_options
+@exits_cleanly
+def automation_report(**options: Any) -> int:
+    """Compare the levels: what each would have decided, and how it turned out.
+
+    A rollout counts once it was promoted or rolled back, a prediction once it has a label.
+    """
+    _quiet_libraries()
+    from commands.automation import Place, print_automation_report
+
+    return print_automation_report(Place(**options))
 
 
 @main.command()

@@ -1,0 +1,131 @@
+"""`faultline automation`: the queue of predictions for people, and the report on the levels."""
+
+import dataclasses
+import getpass
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from commands.queries import print_answer
+from common.output_folder import OutputFolder, open_output
+from pipeline.config_loading import load_config
+from pipeline.prediction.served_config import find_served_config
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which model is meant, and where its output is.
+
+    Attributes:
+        model: Name of the model; None for the use case's.
+        config_path: The use case's config; None for that of the only served use case.
+        output: The output folder.
+        as_json: JSON on standard output instead of text.
+    """
+
+    model: str | None
+    config_path: Path | None
+    output: Path
+    as_json: bool
+
+
+def print_queue(place: Place, *, days: float, limit: int) -> int:
+    """Prints the predictions that wait for a person; returns 0.
+
+    Args:
+        place: The model.
+        days: How far back to look.
+        limit: Most predictions to print as text.
+
+    Raises:
+        InputError: The config cannot be read, or no request to the model was recorded.
+    """
+    from production.automation.inspection import waiting_items
+    from production.automation.rendering import queue_table
+    from production.collection.delivery import check_recorded
+
+    folder, config, model = _open(place)
+    check_recorded(folder, model)
+    since = datetime.now(UTC) - timedelta(days=days)
+    items = waiting_items(folder.collected(model), config.automation, since=since)
+    values = [item.to_json() for item in items]
+    print_answer(values, lambda: queue_table(items, limit=limit), as_json=place.as_json)
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A person's decision on one prediction.
+
+    Attributes:
+        request_id: Id of the request.
+        row: Row of the request; None if it has one row only.
+        label: The label, in the config's words.
+        by: Who decides; None for the name of the login.
+        why: The reason.
+    """
+
+    request_id: str
+    row: int | None
+    label: str
+    by: str | None
+    why: str
+
+
+def decide(place: Place, order: Order) -> int:
+    """Keeps a person's decision as a label; returns 0.
+
+    Raises:
+        InputError: The request was not recorded, or the value is no label; nothing is kept.
+    """
+    from pipeline.reading.ingest_spec import make_ingest_spec
+    from production.automation.inspection import Inspection, inspect
+    from production.collection.delivery import check_recorded
+
+    folder, config, model = _open(place)
+    check_recorded(folder, model)
+    values = vars(order) | {"by": getpass.getuser() if order.by is None else order.by}
+    decided = inspect(folder.collected(model), Inspection(**values), make_ingest_spec(config))
+    meaning = "a fault" if decided.is_positive else "no fault"
+    changes = {
+        "new": "is kept",
+        "corrected": "replaces an earlier one, which stays in the history",
+        "unchanged": "was there already",
+    }
+    text = f"{order.request_id}: {meaning}. The label {changes[decided.change]}."
+    print_answer(values | dataclasses.asdict(decided), lambda: escape(text), as_json=place.as_json)
+    return 0
+
+
+def print_automation_report(place: Place) -> int:
+    """Prints how often each level of automation would have been right; returns 0.
+
+    Raises:
+        InputError: The config or the journal of rollouts cannot be read.
+    """
+    from pipeline.reading.ingest_spec import make_ingest_spec
+    from production.automation.rendering import report_tables
+    from production.automation.report import make_report
+    from production.collection.labels import are_positive
+
+    folder, config, model = _open(place)
+    tell = partial(are_positive, spec=make_ingest_spec(config))
+    report = make_report(folder, model, config.automation, tell)
+    print_answer(report.to_json(), lambda: report_tables(report), as_json=place.as_json)
+    return 0
+
+
+def _open(place: Place) -> "tuple[OutputFolder, Config, str]":
+    folder = open_output(place.output)
+    folders = [Path("configs"), PROJECT_DIR / "configs"]
+    config = load_config(place.config_path or find_served_config(folder, folders))
+    return folder, config, place.model or config.name
