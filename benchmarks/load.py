@@ -6,7 +6,7 @@ cores as the server.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -54,17 +54,24 @@ class Load:
 class GrpcSender:
     """One request over a channel of its own."""
 
-    def __init__(self, target: str, request: bytes, method: str = PREDICT) -> None:
+    def __init__(
+        self,
+        target: str,
+        request: bytes,
+        method: str = PREDICT,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         # Else all channels of one process to one address share a connection.
         options = [("grpc.use_local_subchannel_pool", 1)]
         self._channel = grpc.aio.insecure_channel(target, options=options)
         self._call: Any = self._channel.unary_unary(method)
         self._request = request
+        self._metadata = tuple((headers or {}).items())
 
     async def send(self) -> bool:
         """Returns whether the status was OK."""
         try:
-            await self._call(self._request, timeout=60)
+            await self._call(self._request, timeout=60, metadata=self._metadata)
         except grpc.aio.AioRpcError:
             return False
         return True
@@ -77,10 +84,18 @@ class GrpcSender:
 class RestSender:
     """One request over a kept-alive connection of its own."""
 
-    def __init__(self, host: str, port: int, path: str, body: bytes) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._address = (host, port)
+        more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{more}"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._request = head.encode() + body
