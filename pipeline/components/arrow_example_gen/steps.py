@@ -49,8 +49,8 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
     """Returns what the columns of a piece are; reads only what the file does not say itself.
 
     Raises:
-        InputError: The file cannot be read, or lacks the label or the column of the split. A file
-            may lack a feature, whose values are missing there.
+        InputError: The file cannot be read, lacks the label or the column of the split, or spells
+            a column's name differently. A file may lack a feature, whose values are missing there.
     """
     profile = Profile()
     columns: list[str] | None = None
@@ -59,6 +59,9 @@ def profile_piece(piece: Piece, spec: IngestSpec) -> Profile:
         in_each_file = [name for name in (spec.label, spec.split_column) if name is not None]
         absent = {*spec.required, *in_each_file}.difference(schema.names)
         check_layout(piece, sorted(absent))
+        sources.check_spellings(
+            piece.path, schema.names, absent, distinct={*spec.required, *spec.columns}
+        )
         check_names(schema.names, spec, where=piece.path, required=in_each_file)
         profile.lacking = {name: {piece.path} for name in absent}
         csv = piece.format == "csv"

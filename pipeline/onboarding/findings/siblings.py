@@ -4,15 +4,33 @@ from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import quoted, words_of
 
 _FAULT_WORDS = {
-    "fail", "failed", "fails", "failure", "failures", "fault", "faulty", "faults", "defect",
-    "defective", "broken", "broke", "alarm", "anomaly", "anomalous", "error", "damage", "damaged",
-    "leak", "leaked", "trip", "tripped", "quench", "quenched", "breakdown", "outage", "target",
-    "label",
+    "fail", "failed", "fails", "failing", "failure", "failures", "fault", "faulty", "faults",
+    "defect", "defective", "broken", "broke", "alarm", "anomaly", "anomalous", "error",
+    "damage", "damaged", "leak", "leaked", "trip", "tripped", "quench", "quenched", "breakdown",
+    "outage", "target", "label",
 }  # fmt: skip
 # A count of earlier faults is known before the next one.
 _EARLIER_WORDS = {"last", "previous", "prev", "past", "earlier", "before", "history", "since"}
 _REMAINING_WORDS = {"rul", "ttf", "remaining"}
-_UNTIL_WORDS = {"to", "until", "till", "before"}
+_UNTIL_WORDS = {"to", "until", "till", "before", "next"}
+_DURATION_WORDS = {"cycles", "days", "hours", "life", "minutes", "time"}
+# Words after that of the fault in names such as `failure_type`.
+_OF_A_FAULT = {"class", "code", "flag", "kind", "mode", "type"}
+_STEMS = {
+    word: min(words)
+    for words in (
+        {"fail", "failed", "fails", "failure", "failures", "failing"},
+        {"fault", "faulty", "faults"},
+        {"defect", "defects", "defective"},
+        {"broken", "broke", "breakdown"},
+        {"anomaly", "anomalous", "anomalies"},
+        {"damage", "damaged"},
+        {"leak", "leaked"},
+        {"trip", "tripped"},
+        {"quench", "quenched"},
+    )
+    for word in words
+}
 _MAX_VALUES = 20
 # Words of faults that readings have too, such as a leak rate.
 _READING_WORDS = {"alarm", "error", "leak", "trip", "damage"}
@@ -36,7 +54,9 @@ def sibling_reason(column: Column, label: str) -> str | None:
         return None
     if _REMAINING_WORDS & set(words) or _is_time_until_fault(words):
         return "its name is that of the time left until the fault"
-    shared = {words[0], words[-1]} & {of_label[0], of_label[-1]} & _FAULT_WORDS
+    ends = {words[0], words[-1], *(words[-2:-1] if words[-1] in _OF_A_FAULT else ())}
+    stems = {_stem(word) for word in (of_label[0], of_label[-1])}
+    shared = {word for word in ends & _FAULT_WORDS if _stem(word) in stems}
     few = column.kind in ("text", "truth", "int") and column.num_distinct <= _MAX_VALUES
     if not shared or not few or _EARLIER_WORDS & set(words):
         return None
@@ -63,6 +83,12 @@ def consequence_reason(name: str, label: str) -> str:
     return f"its name is that of a consequence ({quoted(afterwards[0])})" if afterwards else ""
 
 
+def _stem(word: str) -> str:
+    return _STEMS.get(word, word)
+
+
 def _is_time_until_fault(words: list[str]) -> bool:
+    if words[-1] == "left" and _DURATION_WORDS & set(words):
+        return True
     places = [place for place, word in enumerate(words) if word in _UNTIL_WORDS]
     return any(_FAULT_WORDS & set(words[place + 1 :]) for place in places)

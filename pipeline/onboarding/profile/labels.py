@@ -17,6 +17,7 @@ from pipeline.reading.contract import FALSE, FALSE_WORDS, TRUE, TRUE_WORDS, trut
 from pipeline.reading.files import csv_streams
 from pipeline.reading.files.csv_header import trimmed
 from pipeline.reading.files.pieces import Piece
+from pipeline.reading.files.sheets import sheet_line
 from pipeline.reading.ingest_spec import canonical_label
 
 MIN_NEGATIVES = 3  # one for each split
@@ -83,6 +84,8 @@ def missing_label_error(label: str, names: Sequence[str], piece: Piece) -> Input
 
 def _header_line(label: str, piece: Piece) -> int:
     """Returns the first line with the label, below lines of titles or remarks; 0 if none has it."""
+    if piece.format == "sheet":
+        return sheet_line(piece, label)
     if piece.format != "csv":
         return 0
     with csv_streams.open_text(piece, errors="replace") as text:

@@ -219,16 +219,27 @@ def _find_layout(files: Sequence[str], file_format: Format, options: ReadOptions
 
 def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> dict[str, TextFacts]:
     facts: dict[str, TextFacts] = {}
+    names_by_file = {piece.path: sources.read_schema(piece).names for piece in pieces}
+    _check_spellings(names_by_file)
     for piece in pieces:
-        names = sources.read_schema(piece).names
-        if label not in names:
-            raise missing_label_error(label, names, piece)
+        if label not in names_by_file[piece.path]:
+            raise missing_label_error(label, names_by_file[piece.path], piece)
         for raw in sources.read_piece(piece):
             for name, column in zip(raw.batch.schema.names, raw.batch.columns, strict=True):
                 if name != label:
                     one = facts.setdefault(name, TextFacts())
                     one.add(column, csv=piece.format == "csv", default_marks=options.default_marks)
     return facts
+
+
+def _check_spellings(names_by_file: Mapping[str, Sequence[str]]) -> None:
+    """Checks that no column has another spelling of its name in some of the files."""
+    names = {path: set(own) for path, own in names_by_file.items()}
+    for name in set().union(*names.values()) - set.intersection(*names.values()):
+        beside = set().union(*(own for own in names.values() if name in own))
+        for path, own in names.items():
+            if name not in own:
+                sources.check_spellings(path, own, [name], distinct=beside)
 
 
 def _check_readable(table: "_Reader", data: str) -> None:

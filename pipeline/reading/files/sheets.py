@@ -16,6 +16,7 @@ from pipeline.reading.files.csv_header import check_unique, check_units, trimmed
 from pipeline.reading.files.pieces import Piece, RawBatch, first_line, open_stream
 
 _BATCH_ROWS = 65_536
+_MAX_TITLE_LINES = 50
 _MAX_EXACT = 2**53  # whole numbers up to this are exact in float64, as sheets store them
 
 
@@ -52,17 +53,32 @@ def sheet_schema(piece: Piece) -> pa.Schema:
     return _load(piece).table.schema
 
 
-def _load(piece: Piece) -> _Sheet:
+def sheet_line(piece: Piece, name: str) -> int:
+    """Returns the first line of a sheet, counted from 1, with a cell that holds a name; else 0.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    lines = enumerate(_cells(piece, skip_empty_area=False)[:_MAX_TITLE_LINES], 1)
+    return next((n for n, row in lines if name in [trimmed(_text(c) or "") for c in row]), 0)
+
+
+def _cells(piece: Piece, *, skip_empty_area: bool = True) -> list[list[Any]]:
+    """Returns the cells of the first sheet; None where a cell is empty."""
     try:
         with open_stream(piece.path) as stream:
             workbook = CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
-        stored = workbook.get_sheet_by_index(0).to_python()
+        stored = workbook.get_sheet_by_index(0).to_python(skip_empty_area=skip_empty_area)
     except (CalamineError, OSError, IndexError) as error:
         raise InputError(
             f"{piece.path} cannot be read as a spreadsheet: {first_line(error)}. Remove any "
             "password, or save the sheet as CSV."
         ) from error
-    cells: list[list[Any]] = [[None if cell == "" else cell for cell in row] for row in stored]
+    return [[None if cell == "" else cell for cell in row] for row in stored]
+
+
+def _load(piece: Piece) -> _Sheet:
+    cells = _cells(piece)
     if not cells:
         raise InputError(f"{piece.path} is empty. The first sheet needs a header and rows.")
     names = _names(piece, cells)

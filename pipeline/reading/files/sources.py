@@ -3,7 +3,8 @@
 Only the TFRecord reader needs TensorFlow; it imports it when called.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -249,6 +250,35 @@ def missing_columns(pieces: Sequence[Piece]) -> dict[str, list[str]]:
     names = dict.fromkeys(name for own in by_file.values() for name in sorted(own))
     lacking = {name: [path for path, own in by_file.items() if name not in own] for name in names}
     return {name: files for name, files in lacking.items() if files}
+
+
+def check_spellings(
+    path: str, names: Collection[str], lacking: Collection[str], *, distinct: Collection[str]
+) -> None:
+    """Checks that a file does not lack columns only because it spells their names differently.
+
+    Args:
+        path: The file, for the message.
+        names: Its columns.
+        lacking: Columns that it lacks.
+        distinct: Columns that are others than the lacking ones, however similar their names are.
+
+    Raises:
+        InputError: The file has a lacking name in another case or with other separators.
+    """
+    by_letters = {_letters(name): name for name in names if name not in distinct}
+    for name in sorted(lacking):
+        other = by_letters.get(_letters(name))
+        if other is not None:
+            raise InputError(
+                f"{path} has the column `{other}` instead of `{name}`. Give it the same name in "
+                "all files."
+            )
+
+
+def _letters(name: str) -> str:
+    """Returns a name without case and separators: `Oil_Temp` and `oil temp` are alike."""
+    return re.sub(r"[\W_]+", "", name.casefold()) or name
 
 
 def describe_missing(column: str, files: Sequence[str], num_files: int) -> str:

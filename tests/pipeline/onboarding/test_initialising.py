@@ -347,3 +347,29 @@ def test_a_delimiter_at_the_end_of_each_row_but_the_header_is_named(tmp_path):
     path.write_text("\n".join([header, *(f"{row}," for row in rows)]))
     with pytest.raises(InputError, match="300 rows of 300 have a different number of fields"):
         init(tmp_path, path)
+
+
+def _two_files(tmp_path, first, second):
+    frame = pd.DataFrame({"x": np.arange(300) % 7, "label": [int(n % 10 == 0) for n in range(300)]})
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name, columns in (("a.csv", first), ("b.csv", second)):
+        frame.assign(**columns).to_csv(folder / name, index=False)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("oil_temp", "Oil Temp"), ("pressure", "PRESSURE"), ("T1", "T_1")],
+)
+def test_a_name_spelled_differently_in_another_file_is_refused(tmp_path, first, second):
+    values = np.random.default_rng(0).normal(size=300)
+    folder = _two_files(tmp_path, {first: values}, {second: values})
+    with pytest.raises(InputError, match=rf"has the column `({first}|{second})` instead of `"):
+        init(tmp_path, folder)
+
+
+def test_two_columns_whose_names_differ_in_case_may_be_missing_in_a_file(tmp_path):
+    values = np.random.default_rng(0).normal(size=(2, 300))
+    folder = _two_files(tmp_path, {"t": values[0], "T": values[1]}, {"T": values[1]})
+    assert {"t", "T"} <= init(tmp_path, folder).features.keys()

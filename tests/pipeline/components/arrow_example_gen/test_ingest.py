@@ -280,6 +280,18 @@ def test_a_feature_may_be_missing_in_some_of_the_files_and_that_is_said(tmp_path
     assert humidity == {"[]": 60, "[0.5]": 40}
 
 
+def test_a_file_that_spells_a_feature_differently_is_refused(tmp_path):
+    files = [
+        write_csv(tmp_path / "a.csv", good_rows(60)),
+        write_csv(tmp_path / "b.csv", good_rows(40, start=60), header="A,y"),
+    ]
+    with pytest.raises(InputError, match=r"b\.csv has the column `A` instead of `a`"):
+        run(tmp_path, files, required=("y", "a"))
+    # Where `A` is a column of its own, `a` may be missing in a file.
+    files[0] = write_csv(tmp_path / "a.csv", [f"{row},1" for row in good_rows(60)], "a,y,A")
+    assert run(tmp_path, files, required=("y", "a", "A")).num_rows == 100
+
+
 def test_values_of_an_unused_column_that_do_not_fit_are_missing_and_that_is_said(tmp_path):
     rows = [f"{'A-' if i > 150 else ''}{i},{int(i % 5 == 0)}" for i in range(200)]
     summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)], types={"a": "int"})

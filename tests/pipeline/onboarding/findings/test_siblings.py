@@ -20,7 +20,15 @@ def test_a_consequence_of_the_fault_is_named(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["pressure", "bearing_temperature", "failures_last_month", "bearing", "flow_to_tank"]
+    "name", ["seal_failure_type", "failure_code", "next_failure_days", "hours_left", "SealFailures"]
+)
+def test_other_forms_of_the_words_are_known_too(name):
+    assert sibling_reason(_column(name), "failed")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pressure", "bearing_temperature", "failures_last_month", "bearing", "flow_to_tank", "left"],
 )
 def test_a_measurement_is_no_sibling_of_the_label(name):
     assert sibling_reason(_column(name), "failed_bearing") is None

@@ -9,6 +9,8 @@ from common.errors import InputError
 from pipeline.column_format import CsvLayout
 from pipeline.reading.files import sources
 from pipeline.reading.files.listing import list_files
+from pipeline.reading.files.pieces import Piece
+from pipeline.reading.files.sheets import sheet_line
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -143,3 +145,9 @@ def test_a_last_row_of_totals_is_set_aside(tmp_path):
     assert [(bad.row, bad.reason) for bad in raw.bad_rows] == [
         (7, "holds totals of the rows above")
     ]
+
+
+def test_the_line_of_the_header_below_titles_is_that_of_the_sheet(tmp_path):
+    write_sheet(tmp_path / "a.xlsx", [None], ["Pump 7"], [None], ["x", " failed "], [1, 0])
+    piece = Piece(index=0, path=str(tmp_path / "a.xlsx"), format="sheet")
+    assert (sheet_line(piece, "failed"), sheet_line(piece, "broken")) == (4, 0)
