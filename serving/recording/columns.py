@@ -93,11 +93,14 @@ class FeatureColumn:
             pieces = [np.concatenate(pieces)]
         flat = [piece.reshape(len(piece), math.prod(piece.shape[1:])) for piece in pieces]
         sizes = np.concatenate([np.full(len(rows), rows.shape[1]) for rows in flat])
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-        items = _samples(np.concatenate([rows.reshape(-1) for rows in flat]))
+        values = np.concatenate([rows.reshape(-1) for rows in flat])
         absent = np.concatenate([_is_absent(rows) for rows in flat])
-        mask = pa.array(absent) if absent.any() else None
-        return pa.ListArray.from_arrays(pa.array(offsets), items, mask=mask)
+        mask = None
+        if absent.any():  # Parquet files take no values below a null
+            values = values[np.repeat(~absent, sizes)]
+            sizes, mask = np.where(absent, 0, sizes), pa.array(absent)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), _samples(values), mask=mask)
 
 
 def column_name(feature: str) -> str:
