@@ -29,6 +29,7 @@ from production.gateway.gateway import Gateway, GatewaySpec
 from production.gateway.traffic import Pin, Traffic
 from production.rollout.actions import begin
 from production.rollout.candidates import recorded_config, resolve_model
+from production.rollout.markers import controlling
 from production.rollout.state import State
 from production.rollout.strategies import traffic_of
 from serving.options import ServerOptions
@@ -80,6 +81,8 @@ def serve_gateway(config_path: Path | None, output: Path, flags: Sequence[str]) 
             gateway = Gateway(spec, traffic)
             with Console(file=sys.stdout).status("Loading"):
                 stack.enter_context(gateway)
+            # From here on, commands wait until the gateway has applied what they decide.
+            stack.enter_context(controlling(folder.rollouts(model)))
             _print_gateway(gateway, spec, traffic, Path(scratch))
             setup = make_setup(
                 folder,

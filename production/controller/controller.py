@@ -32,7 +32,7 @@ from production.rollout.actions import (
     start,
 )
 from production.rollout.journal import Entry
-from production.rollout.markers import Applied, controlling, write_applied
+from production.rollout.markers import Applied, write_applied
 from production.rollout.metadata import record_journal
 from production.rollout.progress import Facts, key_of
 from production.rollout.rendering import entry_words
@@ -122,23 +122,21 @@ class Controller:
         self._push_seen_s: dict[Pin, float] = {}
 
     def run(self, is_stopped: Callable[[], bool], check: Callable[[], object]) -> None:
-        """Works until it is stopped.
+        """Works until it is stopped; the caller is the only controller, see `controlling`.
 
         Args:
             is_stopped: Whether to end.
             check: Called about every 20 ms: restarts what has died.
 
         Raises:
-            InputError: No version is in service, the journal is damaged, or another process
-                controls this model.
+            InputError: No version is in service, or the journal is damaged.
         """
-        with controlling(self._folder.rollouts(self._model)):
-            begin(self._folder, self._model)
-            self._journal.read()
-            while not is_stopped():
-                self.step()
-                check()
-                time.sleep(_POLL_S)
+        begin(self._folder, self._model)
+        self._journal.read()
+        while not is_stopped():
+            self.step()
+            check()
+            time.sleep(_POLL_S)
 
     def step(self) -> None:
         """Looks once at all there is to look at, and does what is due."""

@@ -1,7 +1,6 @@
 """`faultline rollout`, `rollback` and `withdraw` on an output folder without models in it."""
 
 import json
-import threading
 
 import pytest
 from click.testing import CliRunner
@@ -9,10 +8,9 @@ from click.testing import CliRunner
 from commands.command_line import main
 from common.output_folder import OutputFolder
 from production.rollout.actions import open_journal
-from production.rollout.markers import is_controlled
 from production.rollout.metadata import EXECUTION_TYPE
 from production.rollout.state import Phase
-from tests.production.controller.fakes import FakeGateway, make_rig
+from tests.production.controller.fakes import FakeGateway, make_rig, running
 from tests.production.rollout.pushes import new_store, push
 
 WHY = ("--why", "trained on May", "--by", "Ada")
@@ -39,14 +37,9 @@ def faultline(folder):
 def gateway(folder, faultline):
     """A gateway without processes, which follows the journal beside the commands."""
     assert faultline("rollout", "start", "wells/200", *WHY).exit_code == 0
-    rig, stop = make_rig(folder), threading.Event()
-    thread = threading.Thread(target=rig.controller.run, args=(stop.is_set, lambda: None))
-    thread.start()
-    while not (is_controlled(rig.place) and rig.gateway.traffics):
-        stop.wait(0.01)
-    yield rig.gateway
-    stop.set()
-    thread.join()
+    rig = make_rig(folder)
+    with running(rig):
+        yield rig.gateway
 
 
 def _state(folder):
@@ -172,16 +165,8 @@ def test_a_gateway_that_cannot_follow_is_an_error_of_the_command(folder, monkeyp
     faultline("rollout", "start", *WHY)
     faultline("rollout", "abort", *WHY)
     broken = FakeGateway(broken={_state(folder).rollout.candidate})
-    rig, stop = make_rig(folder, broken), threading.Event()
-    thread = threading.Thread(target=rig.controller.run, args=(stop.is_set, lambda: None))
-    thread.start()
-    try:
-        while not (is_controlled(rig.place) and broken.traffics):
-            stop.wait(0.01)
+    with running(make_rig(folder, broken)):
         done = faultline("rollout", "start", "wells/200", *WHY)
-    finally:
-        stop.set()
-        thread.join()
     assert done.exit_code == 1
     assert "The gateway could not follow: wells/200 does not load: no such op" in done.output
     assert _state(folder).rollout.phase is Phase.ROLLED_BACK

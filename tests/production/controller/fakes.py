@@ -1,7 +1,9 @@
 """A gateway without processes, and a controller with a clock of its own."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +11,7 @@ from common.errors import StepFailedError
 from common.output_folder import OutputFolder
 from production.controller import Controller, Setup
 from production.gateway.traffic import Pin, Traffic
+from production.rollout.markers import controlling, is_controlled
 
 
 @dataclass
@@ -67,6 +70,26 @@ def make_rig(folder: OutputFolder, gateway: FakeGateway | None = None, **setup: 
     gateway = gateway or FakeGateway()
     controller = Controller(folder, "wells", gateway, Setup(say=said.append, **setup))
     return Rig(folder=folder, gateway=gateway, said=said, controller=controller)
+
+
+@contextmanager
+def running(rig: Rig) -> Iterator[None]:
+    """Runs the controller in a thread."""
+    stop = threading.Event()
+
+    def run() -> None:
+        with controlling(rig.place):
+            rig.controller.run(stop.is_set, lambda: None)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        while not (is_controlled(rig.place) and rig.gateway.traffics):
+            stop.wait(0.01)
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def steps_until(rig: Rig, is_true: Callable[[], bool], *, timeout_s: float = 20.0) -> None:

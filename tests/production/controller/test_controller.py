@@ -1,6 +1,5 @@
 """The controller's loop with a gateway that has no processes."""
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -18,13 +17,18 @@ from production.gateway.traffic import Pin, Traffic
 from production.rollback import Decision
 from production.rollout.actions import act, begin, open_journal, start
 from production.rollout.candidates import Candidate
-from production.rollout.markers import is_controlled, read_applied, wait_until_applied
+from production.rollout.markers import (
+    controlling,
+    is_controlled,
+    read_applied,
+    wait_until_applied,
+)
 from production.rollout.metadata import EXECUTION_TYPE
 from production.rollout.progress import read_progress
 from production.rollout.state import Phase
 from production.rollout.strategies import make_plan
 from tests.production.collection.recorded import Stream, record
-from tests.production.controller.fakes import FakeGateway, make_rig, steps_until
+from tests.production.controller.fakes import FakeGateway, make_rig, running, steps_until
 from tests.production.rollout.pushes import new_store, place, push
 from tests.production.rollout.pushes import record as record_push
 
@@ -78,17 +82,10 @@ def test_an_entry_without_other_traffic_is_applied_at_once(folder):
 
 def test_a_command_waits_until_the_gateway_has_applied_its_entry(folder):
     begin(folder, "wells", excluded=Pin(base="wells", version=200))
-    rig, stop = make_rig(folder), threading.Event()
-    thread = threading.Thread(target=rig.controller.run, args=(stop.is_set, lambda: None))
-    thread.start()
-    try:
-        while not is_controlled(rig.place):
-            time.sleep(0.01)
+    rig = make_rig(folder)
+    with running(rig):
         entry = _start(folder)
         applied = wait_until_applied(rig.place, entry.sequence, timeout_s=20)
-    finally:
-        stop.set()
-        thread.join()
     assert (applied.sequence, applied.problem) == (entry.sequence, "")
     assert rig.gateway.shares[-1] == (100, 5)
     assert not is_controlled(rig.place)
@@ -96,12 +93,12 @@ def test_a_command_waits_until_the_gateway_has_applied_its_entry(folder):
 
 
 def test_a_second_controller_is_refused(folder):
-    begin(folder, "wells")
     with (
-        loop.controlling(folder.rollouts("wells")),
+        controlling(folder.rollouts("wells")),
         pytest.raises(InputError, match="Another `faultline serve --gateway` serves wells"),
+        controlling(folder.rollouts("wells")),
     ):
-        make_rig(folder).controller.run(lambda: False, lambda: None)
+        pytest.fail("two processes control the same model")
 
 
 def test_a_candidate_that_does_not_load_is_rolled_back(folder, monkeypatch):
