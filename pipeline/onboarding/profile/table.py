@@ -235,8 +235,9 @@ def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> di
 def _check_spellings(names_by_file: Mapping[str, Sequence[str]]) -> None:
     """Checks that no column has another spelling of its name in some of the files."""
     names = {path: set(own) for path, own in names_by_file.items()}
-    for name in set().union(*names.values()) - set.intersection(*names.values()):
-        beside = set().union(*(own for own in names.values() if name in own))
+    in_every_file = set[str].intersection(*names.values())
+    for name in set[str]().union(*names.values()) - in_every_file:
+        beside = set[str]().union(*(own for own in names.values() if name in own))
         for path, own in names.items():
             if name not in own:
                 sources.check_spellings(path, own, [name], distinct=beside)
