@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS, JsonValue
 from models.features import FeatureTable, raw_feature_names
-from serving.recording.options import RecordingOptions
+from serving.recording.options import KEY_HEADER, RecordingOptions
 
 Megabytes = Annotated[float, Field(gt=0)]
 # What may be redacted besides the features: the record's column with the sticky key.
@@ -45,13 +45,13 @@ class Collection(JsonValue):
         self.recording()
         return self
 
-    def recording(self, **others: str) -> RecordingOptions:
+    def recording(self, *, key_header: str = KEY_HEADER) -> RecordingOptions:
         """Returns these options as the server takes them.
 
         Args:
-            others: The server's options that other sections of the config set: `key_header`.
+            key_header: The header with the sticky key: `rollout.key_header`.
         """
-        return RecordingOptions(**asdict(self), **others)
+        return RecordingOptions(**asdict(self), key_header=key_header)
 
 
 def check_collection(collection: Collection, features: FeatureTable) -> None:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,7 +20,7 @@ from common.guards.stopping import Stopped
 from common.output_folder import OutputFolder, captured_output, log_of_reader
 from common.processes import is_port_taken
 from pipeline.components.pusher.version_folder import served_versions
-from pipeline.config import SHADOW_SUFFIX
+from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
     """Serves pushed models until a signal stops it.
 
     Args:
-        config_path: The YAML of the one use case to serve; None for all that were pushed.
+        config_path: The YAML of the one use case to serve; None for all that were pushed. Its
+            `collection` says what is recorded; without it, nothing is.
         output: The output folder.
         flags: Flags of TensorFlow Serving, which win over ours.
 
@@ -47,7 +49,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
         Stopped: Ctrl-C or SIGHUP stopped the server.
     """
     folder = OutputFolder(output.absolute())
-    use_case = load_config(config_path).name if config_path else None
+    config = load_config(config_path) if config_path else None
+    use_case = config.name if config else None
     names = pushed_models(folder, use_case)
     _check_pushed(folder, names, use_case)
     from serving.server import Stop, stopped_by_signals
@@ -60,6 +63,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 f"--model_config_file={models_file}",
                 f"--model_config_file_poll_wait_seconds={_POLL_S}",
                 f"--rest_api_port={_REST_PORT}",
+                *_recording_flags(folder, config, Path(scratch)),
                 *flags,
             ]
         )
@@ -71,6 +75,9 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 _running(options, log_of_reader(folder.root / "serve.log"), stop) as server,
             ):
                 _print_addresses(server, options.host, names, Path(scratch))
+                if options.collect_dir:
+                    where = escape(options.collect_dir)
+                    say(Console(file=sys.stdout), f"Requests are recorded in {where}.")
                 follows = options.model_config_file_poll_wait_seconds > 0
                 if follows and options.model_config_file == str(models_file):
                     _follow_pushes(folder, use_case, names, models_file)
@@ -105,6 +112,18 @@ def models_config(folder: OutputFolder, names: Sequence[str]) -> str:
         for name in names
     )
     return f"model_config_list {{\n{entries}}}\n"
+
+
+def _recording_flags(folder: OutputFolder, config: Config | None, scratch: Path) -> list[str]:
+    if config is None or config.collection is None:
+        return []
+    path = scratch / "recording.json"
+    options = asdict(config.collection.recording(key_header=config.rollout.key_header))
+    path.write_text(json.dumps(options), encoding="utf-8")
+    return [
+        f"--collect_dir={folder.collected(config.name).parent}",
+        f"--collect_config={path}",
+    ]
 
 
 def _check_pushed(folder: OutputFolder, names: Sequence[str], use_case: str | None) -> None:

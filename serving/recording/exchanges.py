@@ -50,14 +50,8 @@ def tags_of_metadata(metadata: Sequence[tuple[str, str | bytes]], key_header: st
 
 def tags_of_headers(headers: Mapping[bytes, bytes], key_header: str) -> Tags:
     """Returns the tags in the headers of an HTTP request, whose names are in lower case."""
-    if b"x-request-id" not in headers and b"x-faultline-arm" not in headers:
-        key = headers.get(key_header.encode())
-        return Tags() if key is None else _tags(None, key, None)
-    return _tags(
-        headers.get(b"x-request-id"),
-        headers.get(key_header.encode()),
-        headers.get(b"x-faultline-arm"),
-    )
+    names = (REQUEST_ID, key_header, ARM)
+    return _tags(*(headers.get(name.encode()) for name in names))
 
 
 def _tags(request_id: str | bytes | None, key: str | bytes | None, arm: str | bytes | None) -> Tags:
