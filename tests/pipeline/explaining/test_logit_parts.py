@@ -1,6 +1,7 @@
 """Parts of the logit of trees and of a blend, against the answers of the exported model."""
 
 import dataclasses
+from functools import cache, partial
 
 import keras
 import numpy as np
@@ -81,13 +82,18 @@ def _columns(folder, *rows):
     return columns_from_examples([to_example(row) for row in rows], inputs)
 
 
+# Loading takes seconds, and nothing changes a model.
+_load_probability = cache(load_probability)
+_load_logit_model = cache(partial(load_logit_model, spec=SPEC))
+
+
 def _served_logits(folder, columns):
-    probability = load_probability(folder)(as_tensors(columns)).numpy().astype(float)
+    probability = _load_probability(folder)(as_tensors(columns)).numpy().astype(float)
     return np.log(probability / (1 - probability))
 
 
 def _load(made, kind):
-    return load_logit_model(made[0] / kind, made[0] / "transform", SPEC)
+    return _load_logit_model(made[0] / kind, made[0] / "transform")
 
 
 @pytest.mark.parametrize("place", range(len(ROWS)))
