@@ -27,7 +27,7 @@ def faultline(tmp_path_factory) -> Faultline:
     (made.cwd / "span-1").mkdir(parents=True)
     (made.cwd / "span-1" / "wells.csv").write_text(wells_csv(800))
     config = CONFIG.replace("path: wells.csv", "path: span-{SPAN}/*.csv\n  window: 2")
-    (made.cwd / "wells.yaml").write_text(config)
+    (made.cwd / "wells.yaml").write_text(f"{config}collection: {{share: 1.0}}\n")
     done = made("run", "--config", "wells.yaml")
     assert done.code == 0, done.err + made.last_log()
     return made
@@ -40,7 +40,7 @@ def asked(faultline) -> list[dict[str, str]]:
     [port] = free_ports(1)
     server = faultline.start(
         *("serve", "--config", "wells.yaml", "--"),
-        *(f"--port={port}", "--rest_api_port=0", "--collect_dir=output/collected"),
+        *(f"--port={port}", "--rest_api_port=0"),
     )
     try:
         lines = iter(server.stdout.readline, "")
