@@ -13,7 +13,6 @@ from production.gateway.envoy.routes import (
     member_cluster,
 )
 
-_CHECK_INTERVAL = "0.2s"
 _PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _AGGREGATE = "envoy.extensions.clusters.aggregate.v3.ClusterConfig"
 # The server's REST side closes idle connections after 75 s; a request must not meet that.
@@ -44,13 +43,9 @@ def _member(arm: Arm, wire: Wire, server: ServerAddress) -> Value:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
         },
         "typed_extension_protocol_options": _protocol(wire),
-        "health_checks": [_health_check()],
-        "common_lb_config": {
-            # A member that fails its check gets no request, even if it is the only one.
-            "healthy_panic_threshold": {"value": 0},
-            # By default Envoy collects changes of health for a second before it goes by them.
-            "update_merge_window": "0s",
-        },
+        "health_checks": [_health_check(wire)],
+        # By default Envoy collects changes of health for a second before it goes by them.
+        "common_lb_config": {"update_merge_window": "0s"},
         "circuit_breakers": {"thresholds": [_limits()]},
     }
     if arm == "candidate":
@@ -82,21 +77,24 @@ def _protocol(wire: Wire) -> Value:
     }
 
 
-def _health_check() -> Value:
-    # A connection is enough: the supervisor watches the versions, and TensorFlow Serving has no
-    # other check that depends on no model.
-    return {
-        "timeout": "1s",
-        "interval": _CHECK_INTERVAL,
-        "no_traffic_interval": _CHECK_INTERVAL,
+def _health_check(wire: Wire) -> Value:
+    """Finds out that a server has ended, or hangs; its versions are the supervisor's business."""
+    check: Value = {
+        "interval": "0.25s",
+        "no_traffic_interval": "0.25s",
+        "timeout": "2s",
         "unhealthy_threshold": 1,
         "healthy_threshold": 1,
-        "tcp_health_check": {},
     }
+    if wire == "grpc":
+        return check | {"grpc_health_check": {"service_name": "PredictionService"}}
+    # TensorFlow Serving has no such path, and says so: any answer shows that the server works.
+    paths = {"path": "/healthz", "expected_statuses": [{"start": 200, "end": 500}]}
+    return check | {"http_health_check": paths}
 
 
 def _outlier_detection() -> Value:
-    """Sets a candidate aside that refuses connections or does not answer in time.
+    """Sets a candidate aside that refuses connections, before the next check of its health.
 
     Errors that it answers do not count: they are evidence for the rollout.
     """
@@ -111,8 +109,6 @@ def _outlier_detection() -> Value:
         "interval": "0.5s",
         "base_ejection_time": "2s",
         "max_ejection_time": "10s",
-        # A hung server still accepts connections.
-        "successful_active_health_check_uneject_host": False,
     }
 
 

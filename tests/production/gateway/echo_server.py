@@ -1,6 +1,7 @@
 """A server of both wires that answers with what it got: `python echo_server.py NAME GRPC REST`.
 
-REST: any path; GET /log returns all requests so far. gRPC: any method, bytes in and out. The header
+REST: any path; GET /log returns all requests so far. gRPC: any method, bytes in and out; health is
+SERVING. Checks of health by Envoy are not among the requests. The header
 `x-delay-ms` delays an answer, `x-status` sets the status of a REST answer.
 """
 
@@ -16,6 +17,8 @@ import grpc
 
 _LOG: list[dict[str, Any]] = []
 _LOCK = threading.Lock()
+# grpc.health.v1.HealthCheckResponse with the status SERVING
+_SERVING = b"\x08\x01"
 
 
 def _note(name: str, path: str, headers: dict[str, str], num_bytes: int) -> bytes:
@@ -36,6 +39,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/log":
             with _LOCK:
                 self._answer(200, json.dumps(_LOG).encode())
+            return
+        if self.headers.get("user-agent", "").startswith("Envoy/HC"):
+            self._answer(200, b"ok")
             return
         self._echo()
 
@@ -80,6 +86,9 @@ class _Methods(grpc.GenericRpcHandler):
             name: value if isinstance(value, str) else "(binary)"
             for name, value in details.invocation_metadata
         }
+
+        if details.method == "/grpc.health.v1.Health/Check":
+            return grpc.unary_unary_rpc_method_handler(lambda _request, _context: _SERVING)
 
         def answer(request: bytes, _context: grpc.ServicerContext) -> bytes:
             return _note(self._name, details.method, headers, len(request))

@@ -389,3 +389,23 @@ def test_a_killed_stable_server_is_replaced_only_by_one_of_its_version(
         assert client.post("/v1/models/m:predict").status_code == 503
         rig.apply(Traffic(stable=STABLE, candidate=Pin(base="signals_shadow", version=1)))
         assert client.post("/v1/models/m:predict").status_code == 503
+
+
+def test_a_candidate_that_hangs_is_replaced_by_the_stable_server_and_comes_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("hanging")
+    options = GatewayOptions(timeout_s=0.5)
+    with running(folder, options, canary(100)) as rig, rig.rest() as client:
+        candidate = rig.servers["candidate"]
+        candidate.send_signal(signal.SIGSTOP)
+        try:
+            assert client.post("/v1/models/m:predict").status_code == 504
+            wait_for(lambda: not rig.admin.healthy()["candidate_rest"], "Envoy has seen it")
+            assert ask_rest(client)["server"] == "stable"
+            wait_for(lambda: not rig.admin.healthy()["candidate_grpc"], "Envoy has seen it")
+            with rig.channel() as channel:
+                assert ask_grpc(channel)["server"] == "stable"
+        finally:
+            candidate.send_signal(signal.SIGCONT)
+        wait_for(lambda: ask_rest(client)["server"] == "candidate", "the candidate answers again")
