@@ -162,6 +162,7 @@ class Gateway:
             case AwaitArm(arm=arm):
                 pin = self._position.pins[arm]
                 self._supervisor.await_arm(arm, f"{_words(pin)} does not load")
+                self._supervisor.await_health(arm)
                 with self._changed:
                     self._position = self._position.after(operation)
             case SetRoutes(traffic=traffic):

@@ -29,7 +29,7 @@ class PinArm:
 
 @dataclass(frozen=True, kw_only=True)
 class AwaitArm:
-    """Wait until an arm's server serves the version that it is pinned to, and no other.
+    """Wait until an arm's server serves the version that it is pinned to, and Envoy knows it.
 
     Attributes:
         arm: The arm.
@@ -130,6 +130,9 @@ def make_plan(position: Position, wanted: Traffic) -> Plan:
         steps.pin(Arm.STABLE, wanted.stable)
         steps.wait(Arm.STABLE)
         steps.answer_by_candidate(percent=0)
+    if not _stands_in(wanted) and (position.routes is None or _stands_in(position.routes)):
+        # From here on, nothing stands in for the stable server.
+        steps.wait(Arm.STABLE)
     steps.pin_candidate(pin_of(wanted, Arm.CANDIDATE))
     is_loading = Arm.CANDIDATE in steps.position.unsettled
     # The pin is the last operation then.
@@ -200,6 +203,10 @@ class _Steps:
 
 def _routed(traffic: Traffic) -> tuple[object, ...]:
     """Returns what the routes depend on."""
-    has_same_version = traffic.candidate in {None, traffic.stable}
     shares = (traffic.candidate_percent, traffic.mirrored_percent)
-    return (*shares, traffic.salt, traffic.candidate is None, has_same_version)
+    return (*shares, traffic.salt, traffic.candidate is None, _stands_in(traffic))
+
+
+def _stands_in(traffic: Traffic) -> bool:
+    """Whether the candidate's server answers for the stable one while that is down."""
+    return traffic.candidate in {None, traffic.stable}

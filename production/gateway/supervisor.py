@@ -35,9 +35,8 @@ _POLL_S = 0.02
 # A server that loads is asked often, one that serves now and then.
 _ASK_LOADING_S, _ASK_SERVING_S = 0.05, 1.0
 _LOAD_TIMEOUT_S = 600.0
-_ACKNOWLEDGE_TIMEOUT_S = 10.0
-_ACKNOWLEDGE_POLL_S = 0.005
-_ENVOY_START_TIMEOUT_S = 30.0
+_ENVOY_TIMEOUT_S = 30.0
+_ENVOY_POLL_S = 0.005
 # A process that ends so often while it is waited for will not serve.
 _MAX_ENDS = 2
 # Of the grace, for the end of the processes after the last request.
@@ -167,7 +166,7 @@ class Supervisor:
         server, process = self._servers[arm], self._processes[arm]
         max_starts = max(process.num_starts, 1) + _MAX_ENDS
         end_s = time.monotonic() + _LOAD_TIMEOUT_S
-        while server.state is not PinState.SERVING:
+        while not self.server(arm).is_serving:
             self.check()
             if server.state is PinState.FAILED:
                 raise GatewayError(f"{problem}: {server.error}\nLog of the server: {process.log}")
@@ -181,24 +180,26 @@ class Supervisor:
             with self.changed:
                 self.changed.wait(_POLL_S)
 
+    def await_health(self, arm: Arm) -> None:
+        """Waits until Envoy has seen that a server is up.
+
+        Raises:
+            GatewayError: It does not see it.
+        """
+        self._await_envoy(lambda: self._is_healthy(arm), f"Envoy does not reach the {arm} server")
+
     def await_routes(self, version: str) -> None:
         """Waits until Envoy has acknowledged a version of its routes.
 
         Raises:
             GatewayError: It does not.
         """
-        end_s = time.monotonic() + _ACKNOWLEDGE_TIMEOUT_S
-        while time.monotonic() < end_s:
-            self.check()
-            with suppress(AdminError):  # Envoy may just be starting again
-                stats = self._admin.stats(r"^http\.\w+\.rds\.routes\.version_text$")
-                if set(stats.values()) == {version}:
-                    return
-            time.sleep(_ACKNOWLEDGE_POLL_S)
-        raise GatewayError(
-            f"Envoy did not take its new routes within {_ACKNOWLEDGE_TIMEOUT_S:.0f} s. The last "
-            f"lines of {self._envoy.log}:\n{last_words(self._envoy.log)}"
-        )
+
+        def is_acknowledged() -> bool:
+            stats = self._admin.stats(r"^http\.\w+\.rds\.routes\.version_text$")
+            return set(stats.values()) == {version}
+
+        self._await_envoy(is_acknowledged, "Envoy does not take its new routes")
 
     def await_envoy(self) -> None:
         """Waits until Envoy listens, and sees the servers that serve.
@@ -206,26 +207,31 @@ class Supervisor:
         Raises:
             GatewayError: It does not start.
         """
-        end_s = time.monotonic() + _ENVOY_START_TIMEOUT_S
-        while not self._is_envoy_ready():
-            self.check()
-            if time.monotonic() > end_s or self._envoy.num_starts > _MAX_ENDS:
-                words = last_words(self._envoy.log)
-                raise GatewayError(
-                    f"Envoy does not start. The last lines of {self._envoy.log}:\n{words}"
-                )
-            time.sleep(_POLL_S)
 
-    def _is_envoy_ready(self) -> bool:
-        try:
+        def is_ready() -> bool:
             # A listener that cannot open its port is only a rejected update.
-            if not (self._admin.is_live() and self._admin.listening() >= set(_WIRES)):
-                return False
-            healthy = self._admin.healthy()
-        except AdminError:
-            return False
-        arms = [arm for arm in Arm if self.server(arm).is_serving]
-        return all(healthy.get(f"{arm}_{wire}", False) for arm in arms for wire in _WIRES)
+            is_listening = self._admin.is_live() and self._admin.listening() >= set(_WIRES)
+            arms = [arm for arm in Arm if self.server(arm).is_serving]
+            return is_listening and all(self._is_healthy(arm) for arm in arms)
+
+        self._await_envoy(is_ready, "Envoy does not start")
+
+    def _await_envoy(self, condition: Callable[[], bool], problem: str) -> None:
+        end_s = time.monotonic() + _ENVOY_TIMEOUT_S
+        while time.monotonic() < end_s:
+            self.check()
+            with suppress(AdminError):  # it may just be starting again
+                if condition():
+                    return
+            time.sleep(_ENVOY_POLL_S)
+        raise GatewayError(
+            f"{problem} within {_ENVOY_TIMEOUT_S:.0f} s. The last lines of {self._envoy.log}:\n"
+            f"{last_words(self._envoy.log)}"
+        )
+
+    def _is_healthy(self, arm: Arm) -> bool:
+        healthy = self._admin.healthy()
+        return all(healthy.get(f"{arm}_{wire}", False) for wire in _WIRES)
 
     def _choose_ports(self) -> None:
         options = self._spec.options
@@ -282,8 +288,9 @@ class Supervisor:
         try:
             while not self._stopping.is_set():
                 with self.changed:
-                    for process in (*self._processes.values(), self._envoy):
-                        process.step()
+                    for arm in Arm:
+                        self._step_server(arm)
+                    self._envoy.step()
                 for arm in Arm:
                     self._ask(arm)
                 self._tend_envoy()
@@ -295,6 +302,14 @@ class Supervisor:
             self._failure = error
         finally:
             self._end_processes()
+
+    def _step_server(self, arm: Arm) -> None:
+        process = self._processes[arm]
+        before = process.pid
+        process.step()
+        if process.pid != before:
+            self._servers[arm].observe(None)
+            self._ask_at_s[arm] = 0.0
 
     def _ask(self, arm: Arm) -> None:
         """Asks a server for its versions, if it is time."""

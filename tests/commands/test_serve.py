@@ -8,12 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from commands.serve import _is_taken, models_config, pushed_models, sample_row
+from commands.serve.alone import models_config, pushed_models
+from commands.serve.gateway import serve_gateway, traffic_words
+from commands.serve.printing import sample_row
+from common.errors import InputError
 from common.output_folder import OutputFolder
+from production.gateway.traffic import Pin, Traffic
 from serving.client import Client, ServingClientError, TensorSpec
 
 
@@ -185,10 +190,111 @@ def test_a_port_that_is_taken_is_named_with_the_flags_that_choose_another(projec
     )
 
 
-def test_only_a_port_that_another_program_listens_on_is_taken():
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        assert _is_taken("127.0.0.1", port)
-    assert not _is_taken("127.0.0.1", port)
-    assert not _is_taken("127.0.0.1", -1)
-    assert not _is_taken("no-such-host.invalid", port)
+def _processes(output) -> dict[str, int]:
+    """The process ids that a gateway has written down."""
+    files = (output / "gateway" / "readings").glob("*.pid")
+    return {file.stem: int(file.read_text().split()[0]) for file in files}
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def _until(condition, timeout_s: float = 60):
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture
+def two_versions(pushed, tmp_path):
+    """An output folder with versions 7 and 8 of `readings`."""
+    for version in ("7", "8"):
+        shutil.copytree(
+            pushed / "serving" / "readings" / "7", tmp_path / "serving/readings" / version
+        )
+    return tmp_path
+
+
+@pytest.mark.e2e
+def test_a_killed_gateway_leaves_no_process_and_the_next_one_goes_on(project, two_versions):
+    flags = ("--gateway", "--", "--port=0", "--rest_api_port=-1", "--grace=5")
+    with _start(project, two_versions, *flags) as killed:
+        text, _ = _read_until(killed.stdout, r"curl -d .*:predict\n")
+        assert "Serving readings: gRPC on 127.0.0.1:" in text
+        assert "readings/8 answers all requests." in text
+        left = _processes(two_versions)
+        assert sorted(left) == ["candidate", "envoy", "stable"]
+        killed.kill()
+        killed.communicate(timeout=30)
+    with _start(project, two_versions, *flags) as process:
+        try:
+            text, address = _read_until(process.stdout, r"REST on (\S+)\n")
+            assert not any(map(_is_running, left.values()))
+            _read_until(process.stdout, r"curl -d .*:predict\n")
+            left = _processes(two_versions)
+            host, port = address[1].split(":")
+            with socket.create_connection((host, int(port)), timeout=30) as request:
+                # The body is yet to come when the signal does.
+                path = "/v1/models/readings:predict"
+                head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{{"
+                request.sendall(head.encode())
+                time.sleep(0.5)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.5)
+                request.sendall(b"}")
+                answer = request.recv(10_000).decode()
+            assert answer.startswith("HTTP/1.1 400 ")
+            assert "Missing 'inputs' or 'instances' key" in answer  # the server's own words
+        except BaseException:
+            process.kill()
+            raise
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "Stopped by SIGTERM.\n")
+    assert not any(map(_is_running, left.values()))
+    assert _processes(two_versions) == {}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--model_name=x",), "--model_name cannot be used with --gateway: the gateway serves one"),
+        (("--ssl_config_file=x",), "set `gateway.tls` in the config"),
+        (("--rest_api_port=0",), "--rest_api_port=0 cannot be used with --gateway"),
+        (("--port=9", "--rest_api_port=9"), "--rest_api_port and --port are both 9"),
+        (("--host=nowhere",), "host must be an IP address"),
+        (("--prot=1",), "Did you mean: port"),
+    ],
+)
+def test_flags_that_do_not_suit_a_gateway_are_refused(flags, words, two_versions):
+    with pytest.raises(InputError, match=re.escape(words)):
+        serve_gateway(None, two_versions, flags)
+    assert not (two_versions / "gateway").exists()
+
+
+def test_a_gateway_of_several_models_needs_a_config(tmp_path):
+    for path in ("signals/12", "taxi/3"):
+        (tmp_path / "serving" / path).mkdir(parents=True)
+    with pytest.raises(InputError, match=r"Several models were pushed: signals, taxi\. "):
+        serve_gateway(None, tmp_path, ())
+    with pytest.raises(InputError, match="No model was pushed below"):
+        serve_gateway(None, tmp_path / "absent", ())
+
+
+def test_the_traffic_is_told_in_words():
+    stable, candidate = Pin(base="m", version=7), Pin(base="m", version=8)
+    assert traffic_words(Traffic(stable=stable)) == "m/7 answers all requests."
+    rollout = Traffic(
+        stable=stable, candidate=candidate, candidate_percent=10, mirrored_percent=50, salt="r3"
+    )
+    assert traffic_words(rollout) == (
+        "Rollout r3: m/8 answers 10 % of the keys, m/7 answers the others. Copies to the other "
+        "model: 50 % of the requests."
+    )

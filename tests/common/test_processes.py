@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 import time
@@ -5,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from common.processes import EngineFailedError, child_process, free_ports, wait_for_port
+from common.processes import (
+    EngineFailedError,
+    child_process,
+    free_ports,
+    is_port_taken,
+    wait_for_port,
+)
 
 
 def test_a_program_that_ends_before_it_answers_is_told_with_its_last_words(tmp_path):
@@ -51,6 +58,15 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path):
     parent.wait()
 
     assert wait_for(lambda: not is_alive(child))
+
+
+def test_only_a_port_that_another_program_listens_on_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert is_port_taken("127.0.0.1", port)
+    assert not is_port_taken("127.0.0.1", port)
+    assert not is_port_taken("127.0.0.1", -1)
+    assert not is_port_taken("no-such-host.invalid", port)
 
 
 def is_alive(pid):

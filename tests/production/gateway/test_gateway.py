@@ -235,29 +235,23 @@ def test_a_killed_envoy_is_started_again_with_the_traffic_of_before(gateway):
 
 
 def test_both_servers_record_a_copied_request_under_one_id(gateway, output):
-    import pyarrow.parquet as pq
+    from production.collection.records import read_records
 
     gateway.apply(canary(0, mirrored_percent=100))
     ask(gateway, **{"x-request-id": "pair-1"})
-    folder = output / "collected" / MODEL
 
-    def arms():
-        from pyarrow import ipc
+    def records():
+        columns = ["request_id", "arm", "version", "answered"]
+        batches = read_records(output / "collected" / MODEL, columns=columns)
+        rows = [row for batch in batches for row in batch.to_pylist()]
+        return [
+            (row["arm"], row["version"], row["answered"])
+            for row in rows
+            if row["request_id"] == "pair-1"
+        ]
 
-        found = set()
-        for path in folder.glob("live/*.arrows"):
-            with path.open("rb") as file:
-                try:
-                    rows = [row for batch in ipc.open_stream(file) for row in batch.to_pylist()]
-                except (OSError, StopIteration, ValueError):
-                    continue  # not a whole batch yet
-            found |= {row["arm"] for row in rows if row["request_id"] == "pair-1"}
-        for path in folder.glob("requests/**/*.parquet"):
-            rows = pq.read_table(path).to_pylist()
-            found |= {row["arm"] for row in rows if row["request_id"] == "pair-1"}
-        return found
-
-    until(lambda: arms() == {"stable", "candidate"})
+    until(lambda: len(records()) == 2)
+    assert sorted(records()) == [("candidate", 2, False), ("stable", 1, True)]
 
 
 def test_no_file_of_the_gateway_is_open_to_others(gateway, output):

@@ -36,6 +36,7 @@ def describe(operation):
 def test_a_canary_gets_requests_once_its_version_serves():
     wanted = Traffic(stable=A, candidate=B, candidate_percent=10, mirrored_percent=100, salt="r1")
     assert steps(Traffic(stable=A), wanted) == [
+        "await stable",
         "route 1,2 0/0",  # the candidate no longer stands in for the stable server
         "pin candidate 2",
         "await candidate",
