@@ -2,10 +2,11 @@
 
 import getpass
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -56,6 +57,9 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
         InputError: The version must not take over, or a rollout is in progress.
         StepFailedError: The gateway could not load the version.
     """
+    from measuring.sequential import expected_requests
+    from production.automation import margins_of
+    from production.automation.rendering import expectation_words
     from production.rollout.actions import newest_candidate, start
     from production.rollout.candidates import judge, parse_reference, recorded_config
     from production.rollout.state import label
@@ -76,7 +80,15 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
             f"The verdict on {label(candidate.pin)} is INCONCLUSIVE, so that clients see none of "
             "its answers before a person approves it: leave out --strategy, or say shadow."
         )
-    return _finish(order, folder, start(folder, model, plan, _decision(order)))
+    expected = expected_requests(margins_of(config), differing=0.01)
+    entry = start(folder, model, plan, _decision(order))
+    return _finish(
+        order,
+        folder,
+        entry,
+        values={"expected": asdict(expected)},
+        words=expectation_words(expected),
+    )
 
 
 def take_action(order: Order, action: "Action") -> int:
@@ -206,21 +218,30 @@ def record(order_config: Path | None, output: Path, model: str) -> str:
     return ""
 
 
-def _finish(order: Order, folder: OutputFolder, entry: "Entry") -> int:
-    """Waits for the gateway, records, and prints."""
+def _finish(
+    order: Order,
+    folder: OutputFolder,
+    entry: "Entry",
+    *,
+    values: Mapping[str, Any] | None = None,
+    words: str = "",
+) -> int:
+    """Waits for the gateway, records, and prints; `values` and `words` are printed as well."""
     from production.rollout.rendering import entry_words
 
     outcome = follow(folder, entry)
     delay = record(order.config_path, order.output, entry.state.model)
     if outcome.problem:
         raise StepFailedError(f"The gateway could not follow: {outcome.problem}")
-    values = entry.to_json() | {
+    answer = {
+        **entry.to_json(),
         "gateway": outcome.is_served,
         "applied_s": outcome.seconds,
         "recorded": not delay,
+        **(values or {}),
     }
-    lines = filter(None, [entry_words(entry), outcome.words, delay])
-    print_answer(values, lambda: escape("\n".join(lines)), as_json=order.as_json)
+    lines = filter(None, [entry_words(entry), outcome.words, words, delay])
+    print_answer(answer, lambda: escape("\n".join(lines)), as_json=order.as_json)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,11 @@ class Expectation:
     keys: int
 
 
+@lru_cache
 def expected_requests(margins: Margins, *, differing: float = 0.01) -> Expectation:
     """Returns what the promotion of a candidate that is as good as the stable model takes.
 
-    A hundred rollouts are simulated, always with the same random numbers. It takes about a second.
+    A hundred rollouts are simulated, always with the same random numbers.
 
     Args:
         margins: The margins of the rollout.

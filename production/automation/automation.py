@@ -3,11 +3,23 @@
 from contextlib import suppress
 
 from common.output_folder import OutputFolder
-from measuring.sequential import Verdict
-from pipeline.automation_options import AutomationOptions
+from measuring.sequential import Margins, Verdict
+from pipeline.automation_options import AutomationOptions, Limits
+from pipeline.config import Config
 from production.automation.counterfactual import CounterfactualLog
 from production.automation.deciding import Proposal, decide
 from production.rollout.progress import Facts, key_of
+
+
+def margins_of(config: Config | None) -> Margins:
+    """Returns what a use case's rollouts are judged by; the defaults without a config."""
+    if config is None:
+        return Limits().margins()
+    if config.cost is None:
+        return config.automation.limits.margins()
+    return config.automation.limits.margins(
+        miss=config.cost.regret_of_miss, false_alarm=config.cost.regret_of_alarm
+    )
 
 
 class Automation:

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from measuring.sequential import Expectation
 from pipeline.automation_options import LEVELS
 from pipeline.counting import count
 from pipeline.lineage.facts import time_text
@@ -39,6 +40,25 @@ def queue_table(items: Sequence[Item], *, limit: int) -> RenderableType:
         table,
         f"{count(len(items), 'prediction')} waiting{more}. Decide one: faultline automation decide "
         'REQUEST --row ROW --label LABEL --why "..."',
+    )
+
+
+def expectation_words(expected: Expectation) -> str:
+    """Returns in words how many requests the promotion of a good candidate takes."""
+    if expected.requests is None:
+        return (
+            "Evidence for promotion takes more than 100,000 requests with these "
+            "`automation.limits`; widen them, or promote by hand."
+        )
+    most = "over 100,000" if expected.nine_of_ten is None else f"at most {expected.nine_of_ten:,}"
+    labels = f", and labels of about {expected.labels:,} of them" if expected.labels else ""
+    keys = f" They must be of at least {expected.keys} keys, if they have keys." * (
+        expected.keys > 1
+    )
+    return (
+        f"Evidence for promotion takes about {expected.requests:,} requests that both models "
+        f"answer (nine times in ten {most}){labels}, if the models differ on 1 % of them "
+        f"and are equally good.{keys}"
     )
 
 

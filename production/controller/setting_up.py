@@ -9,7 +9,7 @@ from common.output_folder import OutputFolder
 from pipeline.automation_options import AutomationOptions
 from pipeline.config import Config
 from pipeline.reading.ingest_spec import make_ingest_spec
-from production.automation import Automation
+from production.automation import Automation, margins_of
 from production.collection.labels import are_positive
 from production.controller.controller import Setup
 
@@ -36,11 +36,9 @@ def make_setup(
     decide = Automation(automation, folder)
     if config is None:
         return Setup(decide=decide, open_store=open_store, say=say)
-    cost = config.cost
-    costs = {"miss": cost.regret_of_miss, "false_alarm": cost.regret_of_alarm} if cost else {}
     return Setup(
         options=config.rollout,
-        margins=automation.limits.margins(**costs),
+        margins=margins_of(config),
         decide=decide,
         open_store=open_store,
         are_positive=partial(are_positive, spec=make_ingest_spec(config)),

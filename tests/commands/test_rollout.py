@@ -51,6 +51,7 @@ def test_a_rollout_is_started_and_recorded(folder, faultline):
     assert done.exit_code == 0, done.output
     assert "Rollout r1 to wells/200 running: step 1 of 3, 5 %. Ada: trained on May" in done.output
     assert "applies at the next `faultline serve --gateway`" in done.output
+    assert "Evidence for promotion takes about " in done.output
     events = [
         execution.custom_properties["event"].string_value
         for execution in new_store(folder).get_executions_by_type(EXECUTION_TYPE)
