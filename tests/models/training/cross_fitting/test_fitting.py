@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from functools import cache
 from types import SimpleNamespace
 
 import keras
@@ -84,11 +85,21 @@ def _run(files, transform_folder, folder, spec):
     return metrics, pq.read_table(folder / "run" / "out_of_fold.parquet")
 
 
+@pytest.fixture(scope="module")
+def trained(files, transform_folder, tmp_path_factory):
+    """Trains each kind of model once; returns its folder, its metrics and its table."""
+
+    @cache
+    def train(model):
+        folder = tmp_path_factory.mktemp(model)
+        return folder, *_run(files, transform_folder, folder, _spec(model=model))
+
+    return train
+
+
 @pytest.mark.parametrize("model", ["network", "trees", "blend", "auto"])
-def test_every_example_is_predicted_once_and_by_no_model_that_saw_it(
-    files, transform_folder, tmp_path, model
-):
-    metrics, table = _run(files, transform_folder, tmp_path, _spec(model=model))
+def test_every_example_is_predicted_once_and_by_no_model_that_saw_it(trained, model):
+    _, metrics, table = trained(model)
     places = list(zip(table["split"].to_pylist(), table["row"].to_pylist(), strict=True))
     assert places == [
         *(("train", row) for row in range(NUM_TRAIN)),
@@ -104,46 +115,43 @@ def test_every_example_is_predicted_once_and_by_no_model_that_saw_it(
     assert "eval_pr_auc" not in metrics
 
 
-def test_the_final_trees_are_grown_on_train_and_eval(files, transform_folder, tmp_path):
+def test_the_final_trees_are_grown_on_train_and_eval(files, transform_folder, trained):
     spec = _spec(model="trees")
-    metrics, _ = _run(files, transform_folder, tmp_path, spec)
+    folder, metrics, _ = trained("trees")
     graph = TransformGraph(transform_folder, spec)
     inputs = TreeInputs(spec.features, graph.vocabulary)
     transform = make_transform(graph, trees=inputs, network=False)
     data = read_split([str(files / "train.gz"), str(files / "eval.gz")], transform)
     examples = TreeData(data.inputs[TREES_KEY], data.labels, None, inputs.columns)
     expected, _ = grow(examples, TREES, rounds=metrics["rounds"], seed=spec.seed)
-    exported = read_trees(tmp_path / "model")
+    exported = read_trees(folder / "model")
     assert exported is not None
     assert 1 <= metrics["rounds"] <= TREES.rounds
     assert margins(exported[0], examples).tolist() == margins(expected, examples).tolist()
 
 
-def test_the_answers_on_eval_are_those_of_the_exported_model(files, transform_folder, tmp_path):
-    _run(files, transform_folder, tmp_path, _spec(model="blend"))
-    own = pq.read_table(tmp_path / "run" / "eval_predictions.parquet")["probability"]
+def test_the_answers_on_eval_are_those_of_the_exported_model(files, trained):
+    folder, _, _ = trained("blend")
+    own = pq.read_table(folder / "run" / "eval_predictions.parquet")["probability"]
     records = tf.data.TFRecordDataset(str(files / "eval.gz"), "GZIP")
-    served = load_in_session(tmp_path / "model", SERVE_EXAMPLES)(
+    served = load_in_session(folder / "model", SERVE_EXAMPLES)(
         {"examples": list(records.as_numpy_iterator())}
     )
     assert served["probability"][:, 0] == pytest.approx(own.to_numpy(), abs=1e-5)
 
 
-def test_each_fold_is_reported(files, transform_folder, tmp_path, caplog):
+def test_each_fold_is_reported_and_a_second_training_gives_the_same_bits(
+    files, transform_folder, trained, tmp_path, caplog
+):
+    _, _, first = trained("network")
     with caplog.at_level("INFO", logger="faultline.progress"):
-        _run(files, transform_folder, tmp_path, _spec())
+        _, second = _run(files, transform_folder, tmp_path, _spec(model="network"))
+    assert first.equals(second)
     lines = [line for line in caplog.messages if line.startswith("cross-fitting")]
     assert [line.partition(":")[0] for line in lines] == [
         f"cross-fitting the network, fold {number}/3" for number in (1, 2, 3)
     ]
     assert lines[0].endswith("on 40 examples, 10 positive")
-
-
-def test_a_second_training_gives_the_same_bits(files, transform_folder, tmp_path):
-    first, second = (
-        _run(files, transform_folder, tmp_path / name, _spec())[1] for name in ("a", "b")
-    )
-    assert first.equals(second)
 
 
 def _all_examples(files, graph, spec):
