@@ -6,7 +6,7 @@ ran or was cached, and why, uses its own run id, and runs some steps beside the 
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,14 +76,25 @@ def run_steps(
     """
     remember_specs()
     deployment = runner_utils.extract_local_deployment_config(compiled)
-    store = MetadataStore(connection)
     place = _Place(compiled, deployment, connection, ArtifactChecks(kept_digests), Turn())
+    nodes = [entry.pipeline_node for entry in compiled.nodes]
+    yield from _run_nodes(nodes, place, on_start=on_start, beside=beside)
+    place.checks.save()
+
+
+def _run_nodes(
+    nodes: Sequence[pipeline_pb2.PipelineNode],
+    place: "_Place",
+    *,
+    on_start: StartCallback,
+    beside: Collection[str],
+) -> Iterator[StepResult]:
+    """Launches nodes in order and yields their results; waits for all, whatever happens."""
+    store = MetadataStore(place.connection)
     launches: list[Launch] = []  # whose results have not been yielded
     try:
-        for entry in compiled.nodes:
-            node = entry.pipeline_node
-            name = node.node_info.id
-            upstream = node.upstream_nodes
+        for node in nodes:
+            name, upstream = node.node_info.id, node.upstream_nodes
             _wait_for(one for one in launches if must_wait(one, before=name, upstream=upstream))
             yield from _ended(place, store, launches)
             on_start(name)
@@ -94,7 +105,6 @@ def run_steps(
         yield from _ended(place, store, launches)
     finally:
         _wait_for(launches)
-    place.checks.save()
 
 
 def _wait_for(launches: Iterable[Launch]) -> None:
