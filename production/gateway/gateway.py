@@ -107,7 +107,12 @@ class Gateway:
                     self._check_exists(pin_of(traffic, arm))
                 plan = self._plan(traffic)
             for operation in plan.operations:
-                self._do(operation)
+                try:
+                    self._do(operation)
+                except OSError as error:
+                    raise GatewayError(
+                        f"A file of the gateway cannot be written: {error}"
+                    ) from error
             with self._changed:
                 self._background.extend(plan.background)
 

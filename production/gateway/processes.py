@@ -87,7 +87,11 @@ class Supervised:
         return self._process.returncode if self._process is not None else None
 
     def step(self) -> None:
-        """Starts the process if it is due; notes its end."""
+        """Starts the process if it is due; notes its end.
+
+        Raises:
+            OSError: It cannot be started; a later call tries again.
+        """
         now_s = time.monotonic()
         if self._process is not None and self._process.returncode is None:
             if self._process.poll() is None:
@@ -96,6 +100,8 @@ class Supervised:
             self._num_ends = 1 if is_first else self._num_ends + 1
             self._next_start_s = now_s + pause_s(self._num_ends)
         if now_s >= self._next_start_s:
+            # Until it has started, that is the next try.
+            self._next_start_s = now_s + _FIRST_PAUSE_S
             self._start(now_s)
 
     def terminate(self) -> None:

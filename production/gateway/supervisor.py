@@ -1,5 +1,6 @@
 """The thread that keeps the gateway's processes running, and what others may wait for."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ from production.gateway.pins import PinnedServer, PinState, read_versions
 from production.gateway.plan import Arm
 from production.gateway.processes import Command, Supervised, end_leftovers
 from production.gateway.traffic import Pin, Traffic
+
+logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
 # A server that loads is asked often, one that serves now and then.
@@ -286,22 +289,31 @@ class Supervisor:
 
     def _run(self) -> None:
         try:
+            problem = ""
             while not self._stopping.is_set():
-                with self.changed:
-                    for arm in Arm:
-                        self._step_server(arm)
-                    self._envoy.step()
-                for arm in Arm:
-                    self._ask(arm)
-                self._tend_envoy()
-                with self.changed:
-                    self._step()
-                    self.changed.notify_all()
+                try:
+                    self._look_around()
+                except OSError as error:  # such as a full disk: what runs goes on serving
+                    if str(error) != problem:
+                        logger.error("The gateway's supervisor tries again: %s", error)
+                    problem = str(error)
                 self._stopping.wait(_POLL_S)
         except BaseException as error:  # noqa: BLE001 - `check` raises it in the caller's thread
             self._failure = error
         finally:
             self._end_processes()
+
+    def _look_around(self) -> None:
+        with self.changed:
+            for arm in Arm:
+                self._step_server(arm)
+            self._envoy.step()
+        for arm in Arm:
+            self._ask(arm)
+        self._tend_envoy()
+        with self.changed:
+            self._step()
+            self.changed.notify_all()
 
     def _step_server(self, arm: Arm) -> None:
         process = self._processes[arm]

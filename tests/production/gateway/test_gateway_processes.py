@@ -83,6 +83,17 @@ def test_a_process_that_ignores_sigterm_is_killed_at_the_end_of_the_grace(tmp_pa
     assert not list(tmp_path.glob("*.pid"))
 
 
+def test_a_process_that_cannot_be_started_is_tried_again(tmp_path):
+    folder = tmp_path / "later"
+    process = Supervised("one", folder, lambda: Command(arguments=["sleep", "60"]))
+    with pytest.raises(FileNotFoundError):
+        process.step()
+    folder.mkdir()
+    until(lambda: process.step() or process.pid is not None)
+    assert process.num_starts == 1
+    stopped(process)
+
+
 def test_its_log_is_for_its_owner_only(tmp_path):
     process = Supervised("one", tmp_path, lambda: Command(arguments=["echo", "words"]))
     process.step()
