@@ -87,6 +87,7 @@ def _connection_manager(
             "idle_timeout": "3600s",
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
+        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "any"},
         "http2_protocol_options": {"max_concurrent_streams": 1_000},
         "local_reply_config": _answers_of_envoy(wire),
         "access_log": log,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.serving.contract.launching import LaunchedServer
-from tests.serving.contract.rows import DEVIATIONS
+from tests.serving.contract.rows import DEVIATIONS, GATEWAY_DEVIATIONS
 from tests.serving.contract.wires import Grpc, Rest
 
 HERE = Path(__file__).parent
@@ -30,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "contract_row(name): the row of the contract")
 
 
+def _gateway_deviation(item: pytest.Item) -> str | None:
+    """Returns why a test cannot pass through the gateway; None if it can, or goes without it."""
+    call = getattr(item, "callspec", None)
+    if call is None or call.params.get("served") != "gateway":
+        return None
+    reasons = [reason for part, reason in GATEWAY_DEVIATIONS.items() if part in item.name]
+    return reasons[0] if reasons else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Remembers the rows of all tests, before any is deselected; marks known deviations."""
@@ -41,6 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 if mark.args[0] in DEVIATIONS and is_embedded():
                     reason = DEVIATIONS[mark.args[0]]
                     item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+            if reason := _gateway_deviation(item):
+                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
             covered.setdefault("", []).append(item.path.name)
     config.stash[COVERED] = covered
 
@@ -97,12 +108,12 @@ def launch(
 
 
 @pytest.fixture(scope="session")
-def served(
+def server(
     remote: dict[str, str],
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[str, str]:
-    """Addresses, gRPC then REST, of the server that answers all tests without a state."""
+    """Addresses, gRPC then REST, of the server with all models of the suite."""
     if remote:
         return remote["grpc"], remote["rest"]
     from tests.serving.contract import models
@@ -118,6 +129,26 @@ def served(
     )
     server.wait_until_open()
     return server.grpc_address, server.rest.address
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    server: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """Addresses of a gateway in front of that server."""
+    from tests.serving.contract.gateway import in_front_of
+
+    with in_front_of(*server, folder=tmp_path_factory.mktemp("gateway")) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session", params=["server", "gateway"])
+def served(request: pytest.FixtureRequest, remote: dict[str, str]) -> tuple[str, str]:
+    """Addresses, gRPC then REST, that answer all tests without a state."""
+    if remote and request.param == "gateway":
+        pytest.skip("the gateway is tested in front of the embedded server")
+    addresses: tuple[str, str] = request.getfixturevalue(request.param)
+    return addresses
 
 
 @pytest.fixture(scope="session")
