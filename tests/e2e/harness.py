@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.e2e.forking import run_in_fork
+
 PROJECT = Path(__file__).resolve().parents[2]
 _SOURCES = (
     *("faultline.py", "local_runner.py", "pyproject.toml", "requirements.lock", ".gitignore"),
@@ -84,20 +86,24 @@ class Faultline:
 
     def start(self, *arguments: str, program: str = "faultline.py") -> subprocess.Popen[str]:
         """Starts a command in a process group of its own."""
-        for folder in (self.cwd, self.home, self.temporary):
-            folder.mkdir(parents=True, exist_ok=True)
         # A shell's background job ignores Ctrl-C, and so would all that it starts; a signal with a
         # handler is back at its default in a new program.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             [sys.executable, str(self.source / program), *arguments],
             cwd=self.cwd,
-            env=os.environ | {"HOME": str(self.home), "TMPDIR": str(self.temporary)},
+            env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+
+    def _environment(self) -> dict[str, str]:
+        """Makes the folders of the commands; returns their environment variables."""
+        for folder in (self.cwd, self.home, self.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+        return os.environ | {"HOME": str(self.home), "TMPDIR": str(self.temporary)}
 
     def __call__(self, *arguments: str, program: str = "faultline.py") -> Done:
         """Runs a command to its end."""
@@ -107,6 +113,17 @@ class Faultline:
         finally:
             process.kill()
         return Done(process.returncode, out, err)
+
+    def in_fork(self, *arguments: str) -> Done:
+        """Runs a command that imports TensorFlow in a fork that has it: takes a third less CPU.
+
+        Only for tests that need no interpreter of the command's own, see `forking`.
+        """
+        program = [str(self.source / "faultline.py"), *arguments]
+        environment = self._environment()
+        return Done(
+            *run_in_fork(program, cwd=self.cwd, environment=environment, timeout_s=_TIMEOUT_S)
+        )
 
     def versions(self, name: str = "wells") -> list[Path]:
         """The pushed versions of a use case, the oldest first."""

@@ -37,7 +37,7 @@ def _summary(faultline: Faultline) -> dict:
 def _run(faultline: Faultline, config: str) -> tuple[Done, dict]:
     # The CSV stays: a newer file is new data.
     (faultline.cwd / "wells.yaml").write_text(config)
-    done = faultline("run", "--config", "wells.yaml")
+    done = faultline.in_fork("run", "--config", "wells.yaml")
     return done, _summary(faultline)
 
 

@@ -56,19 +56,22 @@ def served(tmp_path_factory) -> Faultline:
     """A folder with a pushed model."""
     faultline = Faultline(PROJECT, tmp_path_factory.mktemp("wells") / "work")
     write_wells(faultline.cwd, wells_csv())
-    done = faultline("run", "--config", "wells.yaml")
+    done = faultline.in_fork("run", "--config", "wells.yaml")
     assert done.code == 0, done.err + faultline.last_log()
     return faultline
 
 
 def _explain(faultline: Faultline, *arguments: str) -> dict:
-    done = faultline("explain", *arguments, "--json")
+    return _parsed(faultline.in_fork("explain", *arguments, "--json"))
+
+
+def _parsed(done: Done) -> dict:
     assert done.code == 0, done.err
     return json.loads(done.out)
 
 
 def test_every_column_has_a_part_and_the_parts_add_up(served):
-    explanation = _explain(served, "5")
+    explanation = _parsed(served("explain", "5", "--json"))
     parts = {part["column"]: part["part"] for part in explanation["parts"]}
     # The category too, through its embedding.
     assert set(parts) == {"pressure", "temperature", "maker"}
@@ -126,7 +129,7 @@ def test_a_label_of_noise_is_refused_and_the_served_model_stays(served):
     before = _content(served.output / "serving")
     write_wells(served.cwd, wells_csv(noise=True))
 
-    done = served("run", "--config", "wells.yaml")
+    done = served.in_fork("run", "--config", "wells.yaml")
 
     assert done.code == 3, done.err + served.last_log()
     assert "REFUSED" in done.out
@@ -152,7 +155,7 @@ def test_a_value_outside_the_schemas_domain_stops_before_transform_in_words(serv
     write_wells(served.cwd, wells_csv().replace(",b,", ",unheard of,"), config)
     (served.cwd / "wells.pbtxt").write_text(_SCHEMA)
 
-    done = served("run", "--config", "wells.yaml")
+    done = served.in_fork("run", "--config", "wells.yaml")
 
     assert done.code == 2, done.err + served.last_log()
     for words in ("`maker` in train", "unheard of", "domain `maker`", "add them to the column's"):
@@ -181,7 +184,7 @@ def _run_always_healthy(folder: Path) -> tuple[Faultline, Done]:
     healthy = [row for row in rows if row.endswith(",0\n")][:3130]
     faulty = [row for row in rows if row.endswith(",1\n")][:112]
     write_wells(faultline.cwd, "".join([header, *healthy, *faulty]))
-    return faultline, faultline("run", "--config", "wells.yaml", "--json")
+    return faultline, faultline.in_fork("run", "--config", "wells.yaml", "--json")
 
 
 def test_the_model_that_always_answers_healthy_is_refused_for_all_its_accuracy(tmp_path):

@@ -27,7 +27,7 @@ def _deliver(faultline: Faultline, span: int, *, seed: int | None = None, text: 
 
 def _run(faultline: Faultline) -> Mapping[str, Any]:
     """Runs, and returns the newest run's summary."""
-    done = faultline("run", "--config", "wells.yaml")
+    done = faultline.in_fork("run", "--config", "wells.yaml")
     assert done.code in _DONE, done.err + faultline.last_log()
     newest: Path = max((faultline.output / "runs").iterdir())
     return dict(json.loads((newest / "summary.json").read_text()))
@@ -117,7 +117,7 @@ def test_the_lineage_shows_the_files_of_every_span(faultline, second):
 
 def test_a_span_that_cannot_be_read_stops_the_run_by_name(faultline, second):
     _deliver(faultline, 2, text="pressure,temperature,maker,faulty\n1,2,a,0\n")
-    done = faultline("run", "--config", "wells.yaml")
+    done = faultline.in_fork("run", "--config", "wells.yaml")
     assert done.code == 2, done.err
     assert "✗ Span 2" in done.out
     assert "Span 2: " in done.err
