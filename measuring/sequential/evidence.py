@@ -339,6 +339,10 @@ class PairedEvidence:
                 return None
             rest = math.log(self.margins.threshold) - float(capitals[name])
             needed = max(needed, math.ceil(rest / growths[name]))
+        capital = math.log(self._latency.not_slower)
+        if "not_slower" in missing and capital > 0:
+            rest = math.log(self.margins.threshold) - capital
+            needed = max(needed, math.ceil(self._answers.num_values * rest / capital))
         return needed
 
     def to_json(self) -> str:

@@ -148,6 +148,18 @@ def test_time_within_the_margin_promotes_and_beyond_it_rolls_back(slower, kind):
     assert evidence.verdict().kind == kind
 
 
+def test_the_pairs_that_the_time_still_needs_follow_from_its_windows():
+    evidence = PairedEvidence(replace(MARGINS, min_pairs=0))
+    pairs = answers([0] * 1_500, [0] * 1_500, slower=1.0)
+    for start in range(0, 1_500, 375):
+        evidence.update(pairs.part(start, start + 375))
+    verdict = evidence.verdict()
+    assert verdict.reasons == ("not_slower",)
+    # Four windows for the candidate: the mean of (2 r / (r + 1))^4 over the ratios is 6.39, so that
+    # log(40 / 6.39) / log(6.39) = 0.989 of 1,500 pairs are missing.
+    assert verdict.pairs_needed == pytest.approx(1_484, abs=1)
+
+
 def test_time_at_twice_the_margin_cannot_be_promoted_early():
     evidence = PairedEvidence(MARGINS)
     evidence.update(answers([0] * 1_500, [0] * 1_500, slower=2.0))
