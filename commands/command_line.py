@@ -488,7 +488,7 @@ def _automation_options(command: Command) -> Command:
 
 @main.group()
 def automation() -> None:
-    """Decide what the automation leaves to people, and see how right it would have been.
+    """Decide what the automation leaves to people.
 
     `automation.level` of the config says how much is decided without a person: 0 human_inspection,
     1 shadow_mode, 2 human_in_the_loop, 3 full_automation.
