@@ -52,7 +52,7 @@ class RolloutOptions:
             answers; `canary` lets it answer a growing share of the keys; `blue_green` gives it
             copies first and then switches all requests at once.
         start: `by_hand` waits for `faultline rollout start`; `on_push` starts a rollout for each
-            pushed model.
+            pushed model, or for the newest one if another rollout was in progress.
         steps: Steps of `canary`, in rising order of their percent.
         shadow: How long `shadow` lasts, and how long `blue_green` waits before the switch.
         mirror_percent: Share of the requests that are copied to the other model, in [0, 100]. Only

@@ -36,7 +36,7 @@ from production.rollout.markers import Applied, write_applied
 from production.rollout.metadata import record_journal
 from production.rollout.progress import Facts, key_of
 from production.rollout.rendering import entry_words
-from production.rollout.state import Phase, Plan, label
+from production.rollout.state import Phase, Plan, Rollout, label
 from production.rollout.strategies import traffic_of
 
 _POLL_S = 0.02  # how often the journal is looked at
@@ -217,17 +217,25 @@ class Controller:
         if rollout is None or self._applied.sequence != entry.sequence:
             self._watch = None
             return
-        if self._watch is None or self._watch.key != key_of(rollout):
-            setup = self._setup
-            self._watch = Watch(
-                self._folder, rollout, setup.margins, setup.are_positive, share=setup.share
-            )
-        facts, verdict = self._watch.look(rollout, self._setup.now())
+        try:
+            facts, verdict = self._watch_over(rollout)
+        except (InputError, OSError, ValueError) as error:
+            self._watch = None
+            self._say_once(f"Only people decide, as the evidence cannot be read: {error}")
+            return
         proposal = self._setup.decide(facts, verdict)
         if proposal is not None:
             evidence = {"num_pairs_of_step": facts.num_pairs_of_step} | verdict.to_json()
             basis = Basis(sequence=entry.sequence, evidence=evidence)
             self._act(proposal.action, proposal.why, basis)
+
+    def _watch_over(self, rollout: Rollout) -> tuple[Facts, Verdict]:
+        if self._watch is None or self._watch.key != key_of(rollout):
+            setup = self._setup
+            self._watch = Watch(
+                self._folder, rollout, setup.margins, setup.are_positive, share=setup.share
+            )
+        return self._watch.look(rollout, self._setup.now())
 
     def _act(self, action: Action, why: str, basis: Basis) -> None:
         decision = Decision(by=CONTROLLER, why=why)

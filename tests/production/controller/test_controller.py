@@ -1,5 +1,6 @@
 """The controller's loop with a gateway that has no processes."""
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +25,7 @@ from production.rollout.markers import (
     wait_until_applied,
 )
 from production.rollout.metadata import EXECUTION_TYPE
-from production.rollout.progress import read_progress
+from production.rollout.progress import key_of, read_progress
 from production.rollout.state import Phase
 from production.rollout.strategies import make_plan
 from tests.production.collection.recorded import Stream, record
@@ -253,6 +254,19 @@ def test_a_decision_on_a_state_that_a_person_changed_is_not_taken(folder):
     steps_until(rig, lambda: _state(folder).rollout.phase is Phase.HELD)
     rig.controller.step()
     assert _state(folder).rollout.step == 0
+
+
+def test_evidence_that_cannot_be_read_leaves_the_decision_to_people(folder):
+    _start(folder)
+    rig = make_rig(folder, decide=_automation(folder, level=3))
+    progress = rig.place / "progress.json"
+    values = {"rollout": key_of(_state(folder).rollout), "evidence": "no JSON", "follower": ""}
+    progress.write_text(json.dumps(values))
+    rig.controller.step()
+    assert len([line for line in rig.said if "Only people decide" in line]) == 1
+    act(folder, "wells", "advance", ADA)
+    rig.controller.step()
+    assert rig.gateway.shares == [(100, 5), (100, 25)]
 
 
 class TestPushes:
