@@ -7,6 +7,7 @@ from collections.abc import Container, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -24,7 +25,7 @@ from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.gateway_options import GatewayOptions
 from pipeline.rollout_options import RolloutOptions
-from production.controller import Controller, make_setup
+from production.controller import Controller, Setup, make_setup
 from production.gateway.gateway import Gateway, GatewaySpec
 from production.gateway.traffic import Pin, Traffic
 from production.rollout.actions import begin
@@ -33,6 +34,9 @@ from production.rollout.markers import controlling
 from production.rollout.state import State
 from production.rollout.strategies import traffic_of
 from serving.options import ServerOptions
+
+if TYPE_CHECKING:
+    from serving.server import Stop
 
 _REFUSED = {
     "model_name": "the gateway serves one model under its own name",
@@ -70,33 +74,35 @@ def serve_gateway(config_path: Path | None, output: Path, flags: Sequence[str]) 
     config = _config(folder, config_path)
     model = resolve_model(folder, config.name if config else None)
     spec = _gateway_spec(folder, model, config, flags)
+    setup = make_setup(
+        folder,
+        config,
+        open_store=lambda: open_runs(config_path, folder.root),
+        say=lambda line: say(Console(file=sys.stdout), escape(line)),
+    )
     stop = Stop()
     try:
-        with (
-            stopped_by_signals(stop, spec.grace_s),
-            tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch,
-            ExitStack() as stack,
-        ):
-            traffic = _first_traffic(folder, begin(folder, model))
-            gateway = Gateway(spec, traffic)
-            with Console(file=sys.stdout).status("Loading"):
-                stack.enter_context(gateway)
-            # From here on, commands wait until the gateway has applied what they decide.
-            stack.enter_context(controlling(folder.rollouts(model)))
-            _print_gateway(gateway, spec, traffic, Path(scratch))
-            setup = make_setup(
-                folder,
-                config,
-                open_store=lambda: open_runs(config_path, folder.root),
-                say=lambda line: say(Console(file=sys.stdout), escape(line)),
-            )
-            controller = Controller(folder, model, gateway, setup)
-            controller.run(lambda: bool(stop.number), gateway.check)
+        with stopped_by_signals(stop, spec.grace_s):
+            _run(spec, setup, stop)
     except KeyboardInterrupt:
         if stop.exit_code:
             raise Stopped(stop.number) from None
     sys.stderr.write("Stopped by SIGTERM.\n")
     return 0
+
+
+def _run(spec: GatewaySpec, setup: Setup, stop: "Stop") -> None:
+    """Runs a gateway and the controller of its traffic until a signal comes."""
+    folder, model = spec.folder, spec.model
+    traffic = _first_traffic(folder, begin(folder, model))
+    with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch, ExitStack() as stack:
+        with Console(file=sys.stdout).status("Loading"):
+            gateway = stack.enter_context(Gateway(spec, traffic))
+        # From here on, commands wait until the gateway has applied what they decide.
+        stack.enter_context(controlling(folder.rollouts(model)))
+        _print_gateway(gateway, spec, traffic, Path(scratch))
+        controller = Controller(folder, model, gateway, setup)
+        controller.run(lambda: bool(stop.number), gateway.check)
 
 
 def _config(folder: OutputFolder, config_path: Path | None) -> Config | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from common.errors import InputError
 from common.processes import free_ports, is_port_taken, last_words
@@ -81,8 +82,7 @@ class Supervisor:
             arm: PinnedServer(spec.model, spec.folder, spec.path / f"{arm}.config") for arm in Arm
         }
         self._processes = {
-            arm: Supervised(arm, spec.path, lambda arm=arm: self._server_command(arm))  # type: ignore[misc]
-            for arm in Arm
+            arm: Supervised(arm, spec.path, partial(self._server_command, arm)) for arm in Arm
         }
         self._envoy = Supervised("envoy", spec.path, self._envoy_command)
         self._ask_at_s: dict[Arm | None, float] = dict.fromkeys([*Arm, None], 0.0)
