@@ -12,6 +12,7 @@ from commands.queries import open_runs, print_answer
 from commands.rollout import Outcome, follow, record
 from common.errors import StepFailedError
 from common.output_folder import OutputFolder, exclusive, open_output
+from pipeline.config import SHADOW_SUFFIX
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,11 +83,12 @@ def _carry_out(
         change = change_versions(store, folder, order.reference, decision, prepare=move_traffic)
     values = dataclasses.asdict(change)
     lines = [_text(change, folder)]
-    state = open_journal(folder, change.name).state()
+    model = change.name.removesuffix(SHADOW_SUFFIX)
+    state = open_journal(folder, model).state()
     if state is not None:
         lines.append(f"Behind a gateway: {escape(label(state.stable))}")
     if outcomes:
-        lines += filter(None, [outcomes[0].words, record(config_path, output, change.name)])
+        lines += filter(None, [outcomes[0].words, record(config_path, output, model)])
     print_answer(values, lambda: "\n".join(lines), as_json=as_json)
     return 0
 

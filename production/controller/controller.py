@@ -196,7 +196,7 @@ class Controller:
             problem=self._applied.problem,
             problem_of=self._applied.problem_of,
         )
-        write_applied(self._journal.folder, self._applied)
+        self._tolerate(lambda: write_applied(self._journal.folder, self._applied))
 
     def _give_up(self, entry: Entry, error: Exception) -> None:
         """Returns to the version from before the rollout; without one, goes on trying."""

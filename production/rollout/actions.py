@@ -8,6 +8,7 @@ from typing import Any, Literal
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
+from pipeline.config import SHADOW_SUFFIX
 from production.gateway.traffic import Pin
 from production.rollback import Change, Decision
 from production.rollout import state as transitions
@@ -217,18 +218,19 @@ def follow_change(
     Returns:
         The entry; None if the gateway serves the same as before, or there is no journal.
     """
-    state = open_journal(folder, change.name).state()
+    model = change.name.removesuffix(SHADOW_SUFFIX)
+    state = open_journal(folder, model).state()
     if state is None:
         return None
+    after = Pin(base=change.name, version=change.after)
     withdrawn = {Pin(base=change.name, version=version) for version in change.withdrawn}
-    if is_rollback and state.stable != Pin(base=change.name, version=change.after):
-        target = Pin(base=change.name, version=change.after)
-        return _repin(folder, change.name, target, decision)
+    if is_rollback and change.name == model and state.stable != after:
+        return _repin(folder, model, after, decision)
     if state.stable in withdrawn:
         target = next_stable(folder, state, without=withdrawn)
-        return _repin(folder, change.name, target, decision)
+        return _repin(folder, model, target, decision)
     if state.active and state.active.candidate in withdrawn:
-        return act(folder, change.name, "abort", decision)
+        return act(folder, model, "abort", decision)
     return None
 
 

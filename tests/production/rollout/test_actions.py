@@ -221,6 +221,16 @@ class TestRollbackAndWithdraw:
         assert (seen, change.restored) == ([(3, [1, 3])], 3)
         assert open_journal(folder, "wells").state().stable == _pin(3)
 
+    def test_a_withdrawn_shadow_candidate_ends_its_rollout_too(self, folder, store):
+        for version in (7, 8):
+            push(store, folder, version, base="wells_shadow", verdict="INCONCLUSIVE")
+        start(folder, "wells", _plan(8, base="wells_shadow", verdict="INCONCLUSIVE"), ADA)
+        seen = []
+        prepare = self._prepare(folder, seen, is_rollback=False)
+        rollback.withdraw(store, folder, "wells_shadow/8", ADA, prepare=prepare)
+        assert seen == [(3, [1, 2, 3])]
+        assert open_journal(folder, "wells").state().rollout.phase is Phase.ABORTED
+
     def test_what_no_gateway_serves_changes_nothing(self, folder, store):
         begin(folder, "wells")
         seen = []
