@@ -30,6 +30,6 @@ def test_labels_by_chance_are_refused_although_neighbours_would_give_them_away(t
     begun = faultline("init", str(tmp_path / "recordings.csv"), "--label", "label")
     assert begun.code == 0, begun.err
     assert "Split: blocks; " in begun.out
-    done = faultline("run", "--config", "configs/recordings.yaml")
+    done = faultline.in_fork("run", "--config", "configs/recordings.yaml")
     assert done.code == 3, done.err + faultline.last_log()
     assert not faultline.versions("recordings")

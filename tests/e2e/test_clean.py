@@ -11,7 +11,7 @@ pytestmark = pytest.mark.e2e
 
 def run(faultline, config):
     (faultline.cwd / "wells.yaml").write_text(config)
-    done = faultline("run", "--config", "wells.yaml", "--json")
+    done = faultline.in_fork("run", "--config", "wells.yaml", "--json")
     assert done.code in {0, 3}, done.err + faultline.last_log()
     return json.loads(done.out)
 

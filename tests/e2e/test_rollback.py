@@ -27,7 +27,7 @@ def _run(faultline: Faultline, epochs: int) -> tuple[Done, dict]:
     # The CSV stays: a newer file is new data.
     config = CONFIG.replace("epochs: 6", f"epochs: {epochs}") + GATE
     (faultline.cwd / "wells.yaml").write_text(config)
-    done = faultline("run", "--config", "wells.yaml")
+    done = faultline.in_fork("run", "--config", "wells.yaml")
     newest = max((faultline.output / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     return done, json.loads((newest / "summary.json").read_text())
 

@@ -20,7 +20,7 @@ _SAMPLED = (
 
 def _run(faultline: Faultline) -> dict[str, dict[str, Any]]:
     """Runs, and returns the steps by name."""
-    done = faultline("run", "--config", "wells.yaml", "--json")
+    done = faultline.in_fork("run", "--config", "wells.yaml", "--json")
     assert done.code == 0, done.err + faultline.last_log()
     return {step["name"]: step for step in json.loads(done.out)["steps"]}
 
