@@ -177,7 +177,7 @@ class ModelWriter:
             batch = records.to_batch(exchanges)
             if self._logs is not None:
                 self._logs.add(exchanges)
-        except (ValueError, TypeError, KeyError, OverflowError, pa.ArrowException) as error:
+        except Exception as error:
             if len(exchanges) > 1:  # one of them is at fault
                 return sum((self._convert(group, [one]) for one in exchanges), Counter())
             logger.debug("A request was not recorded", exc_info=error)

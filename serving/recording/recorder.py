@@ -16,7 +16,7 @@ from pathlib import Path
 from serving.errors import invalid_argument
 from serving.metrics import Metrics
 from serving.recording.exchanges import Exchange, Tags
-from serving.recording.model_writer import ModelWriter
+from serving.recording.model_writer import UNREADABLE, ModelWriter
 from serving.recording.options import RecordingOptions
 
 logger = logging.getLogger(__name__)
@@ -147,8 +147,11 @@ class Recorder:
             if is_paced and not self._is_filling():
                 worked_s = time.perf_counter() - began_s
                 time.sleep(min(worked_s * _REST_SHARE, _LONGEST_REST_S))
-        for writer in self._writers.values():
-            self._count(writer.flush())
+        for model, writer in self._writers.items():
+            try:
+                self._count(writer.flush())
+            except Exception:  # the thread must outlive any error
+                logger.exception("Requests of model %s were not recorded", model)
         self._report(_REPORT_S)
 
     def _is_filling(self) -> bool:
@@ -158,12 +161,16 @@ class Recorder:
         by_model: dict[str, list[Exchange]] = {}
         for exchange in exchanges:
             by_model.setdefault(exchange.model, []).append(exchange)
-        for model, some in by_model.items():
-            writer = self._writers.get(model) or self._open(model)
-            if writer is not None:
-                self._count(writer.add(some))
         with self._lock:
             self._waiting_bytes -= sum(e.num_bytes + _EXCHANGE_BYTES for e in exchanges)
+        for model, some in by_model.items():
+            try:
+                writer = self._writers.get(model) or self._open(model)
+                if writer is not None:
+                    self._count(writer.add(some))
+            except Exception:  # as above
+                logger.exception("Requests of model %s were not recorded", model)
+                self._count({(model, UNREADABLE): len(some)})
 
     def _open(self, model: str) -> ModelWriter | None:
         # A client may ask for any name; only those of models get a folder.

@@ -1,5 +1,6 @@
 """Requests to a server that records, by both wires and signatures, and what is on disk then."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from serving.client import Client, ServingClientError
+from serving.client import AsyncClient, Client, ServingClientError
 from serving.options import ServerOptions
 from serving.recording.options import in_sample
 from serving.runtime.tensor_protos import fill_proto, from_proto
@@ -219,6 +220,38 @@ def test_failed_requests_are_recorded_without_features(base, tmp_path, wire):
     [bad] = [r for r in failed if r["request_id"] == "bad"]
     assert (bad["status"], bad["version"], bad["row"]) == ("INVALID_ARGUMENT", 3, 0)
     assert (bad["probability"], bad["pressure"], bad["maker"]) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("action", "signature"), [("classify", "classify_x_to_y"), ("regress", "regress_x_to_y")]
+)
+def test_classify_and_regress_are_recorded_with_their_features(models, tmp_path, action, signature):
+    body = {"signature_name": signature, "examples": [{"x": 1.0}, {"x": 3.0}]}
+    with serving(models / "half_plus_two", tmp_path) as served:
+        url = f"{served.address('http')}/v1/models/{NAME}:{action}"
+        assert httpx.post(url, json=body).status_code == 200
+    columns = ("row", "version", "x", "probability", "threshold", "status")
+    assert [tuple(r[column] for column in columns) for r in records(served.collected)] == [
+        (0, 2, 1.0, None, None, "OK"),
+        (1, 2, 3.0, None, None, "OK"),
+    ]
+
+
+@pytest.mark.parametrize("scheme", WIRES)
+def test_the_asynchronous_client_knows_the_ids_too(base, tmp_path, scheme):
+    async def ask(address: str) -> tuple[str | None, str | None]:
+        async with AsyncClient(address, model=NAME) as client:
+            sent = await client.predict([row()], request_id="mine", key="pump 7")
+            made = await client.predict([row()])
+            return sent.request_id, made.request_id
+
+    with serving(base, tmp_path) as served:
+        sent, made = asyncio.run(ask(served.address(scheme)))
+    assert sent == "mine"
+    assert [(r["request_id"], r["key"]) for r in records(served.collected)] == [
+        ("mine", "pump 7"),
+        (made, None),
+    ]
 
 
 def test_a_version_that_is_not_there_is_recorded_without_version(base, tmp_path):
