@@ -26,6 +26,10 @@ from production.gateway.traffic import Pin, Traffic
 __all__ = ["Gateway", "GatewayError", "GatewaySpec", "Member", "Members"]
 
 
+# Without its stable version, the gateway has nothing else to do.
+_STABLE_TIMEOUT_S = 600.0
+
+
 class Gateway:
     """Runs the processes of a gateway while its context is open, and changes its traffic."""
 
@@ -133,7 +137,8 @@ class Gateway:
         for pin in self._position.pins.values():
             self._check_exists(pin)
         self._supervisor.start(traffic, self._position.pins)
-        self._supervisor.await_arm(Arm.STABLE, f"{_words(traffic.stable)} does not load")
+        problem = f"{_words(traffic.stable)} does not load"
+        self._supervisor.await_arm(Arm.STABLE, problem, timeout_s=_STABLE_TIMEOUT_S)
         try:
             self._supervisor.await_arm(Arm.CANDIDATE, "The candidate does not load")
         except GatewayError:

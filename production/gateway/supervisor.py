@@ -38,7 +38,8 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.02
 # A server that loads is asked often, one that serves now and then.
 _ASK_LOADING_S, _ASK_SERVING_S = 0.05, 1.0
-_LOAD_TIMEOUT_S = 600.0
+# The caller may try again: meanwhile the server goes on loading.
+_LOAD_TIMEOUT_S = 120.0
 _ENVOY_TIMEOUT_S = 30.0
 _ENVOY_POLL_S = 0.005
 # A process that ends so often while it is waited for will not serve.
@@ -156,19 +157,20 @@ class Supervisor:
         self._traffic = traffic
         return write_routes(spec.path, spec.options, traffic, key_header=spec.key_header)
 
-    def await_arm(self, arm: Arm, problem: str) -> None:
+    def await_arm(self, arm: Arm, problem: str, *, timeout_s: float = _LOAD_TIMEOUT_S) -> None:
         """Waits until a server serves the version that it is pinned to, and no other.
 
         Args:
             arm: The server's arm.
             problem: First words of the error.
+            timeout_s: Longest wait in seconds.
 
         Raises:
             GatewayError: It will not.
         """
         server, process = self._servers[arm], self._processes[arm]
         max_starts = max(process.num_starts, 1) + _MAX_ENDS
-        end_s = time.monotonic() + _LOAD_TIMEOUT_S
+        end_s = time.monotonic() + timeout_s
         while not self.server(arm).is_serving:
             self.check()
             if server.state is PinState.FAILED:
@@ -178,7 +180,7 @@ class Supervisor:
                 raise GatewayError(f"{problem}. The last lines of {process.log}:\n{words}")
             if time.monotonic() > end_s:
                 raise GatewayError(
-                    f"{problem} within {_LOAD_TIMEOUT_S:.0f} s. Log of the server: {process.log}"
+                    f"{problem} within {timeout_s:.0f} s. Log of the server: {process.log}"
                 )
             with self.changed:
                 self.changed.wait(_POLL_S)
