@@ -5,14 +5,22 @@ from collections.abc import Iterable
 import numpy as np
 
 from pipeline.onboarding.findings.groups import Group
+from pipeline.onboarding.profile.doubts import LIST_LIKE
 from pipeline.onboarding.profile.table import Column
-from pipeline.onboarding.profile.words import quoted
+from pipeline.onboarding.profile.words import percent, quoted
+from pipeline.onboarding.signals.rates import Rate
 
 
 def unread_note(column: Column) -> str:
     """Returns a remark on texts that look like numbers or times, else nothing."""
     if not column.written.resembles:
         return ""
+    if LIST_LIKE.match(column.written.resembles):
+        return (
+            f"{quoted(column.name)} is text and is left out, but its values are lists of numbers, "
+            "such as the samples of a signal. Write them as lists in Parquet, or as numbered "
+            "columns."
+        )
     return (
         f"{quoted(column.name)} is text and is left out, but values such as "
         f"{quoted(column.written.resembles)} look like numbers or times. No number or time format "
@@ -63,6 +71,15 @@ def kept_group_note(group: Group) -> str:
         f"{quoted(group.name)} marks rows that belong together ({group.reason}), and you keep it "
         "as a feature: rows of the same value are in train and in test. If the model must hold "
         f"for new ones, add `--group {group.name}`."
+    )
+
+
+def rates_note(rate: Rate) -> str:
+    """Returns a remark on recordings at several sampling rates."""
+    return (
+        f"In {percent(rate.wrong_share)} of the rows, {quoted(rate.column)} differs from its "
+        f"median, {rate.median_hz:g}. The model compares recordings sample by sample: resample "
+        "them to one rate, or leave these rows out."
     )
 
 

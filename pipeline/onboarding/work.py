@@ -260,6 +260,8 @@ class Work:
     def _take_rate(self, rate: Rate) -> None:
         self._set_rate(rate.median_hz, rate.column)
         self.wrong_rate_share = rate.wrong_share
+        if rate.varies:
+            self.notes.append(notes.rates_note(rate))
         self.leave_out(rate.column, f"the signals' sampling rate, median {rate.median_hz:g} Hz")
 
     def _set_rate(self, rate_hz: float, rate_column: str | None) -> None:

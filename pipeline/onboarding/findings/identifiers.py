@@ -8,6 +8,7 @@ from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import ID_WORDS, percent, words_of
 
 UNIQUE_SHARE = 0.95
+_FIRST_LONG = 1e15  # nothing is measured in 16 digits
 
 
 def identifier_reason(column: Column, num_distinct_rows_share: float) -> str | None:
@@ -39,6 +40,8 @@ def _integer_identifier(column: Column, unique: float) -> str | None:
     if unique < UNIQUE_SHARE:
         return None
     present = column.sample[~np.isnan(column.sample)]
+    if np.abs(present).min(initial=np.inf) >= _FIRST_LONG:
+        return "an identifier: whole numbers of 16 digits or more, nearly all of them unique"
     dense = len(present) > 0.8 * (np.ptp(present) + 1)
     if ID_WORDS & set(words_of(column.name)):
         return f"an identifier: {percent(min(1, unique))} of its values are unique"

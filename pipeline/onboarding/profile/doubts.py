@@ -18,7 +18,8 @@ _MIN_MEASURED = 12  # distinct texts or numbers of a measurement
 # 1.234,5- or (2.41) or 4.1 kPa or $12.50 or <0.05 or 05:30, but not R12 or 47-11.
 _NUMBER_LIKE = re.compile(
     r"[\"'=~\u2248<>\u2264\u2265$\u20ac\u00a3\u00a5]\s*[+-]?\d[\d.,' ]*$"
-    r"|\(?[+-]?\d+([.,' ]\d+)+\)?[+-]?\s*[^\d\s]{0,6}$|[+-]?\d+ [^\d\s]{1,6}$"
+    r"|\(?[+-]?(\d{1,3}([.,' ]\d{3})+([.,]\d+)?|\d+[.,]\d+)\)?[+-]?\s*[^\d\s]{0,6}$"
+    r"|[+-]?\d+ [^\d\s]{1,6}$"
 )
 _TIME_LIKE = re.compile(
     r".*\b\d{1,4}:\d{2}\b|.*\b\d{1,2}h\d{2}\b"
@@ -26,6 +27,8 @@ _TIME_LIKE = re.compile(
     r"|(19|20)\d{6}T\d{4}|\d{1,2}[-/. ]?[^\W\d_]{3,9}[-/., ]*(19|20)\d\d\b"
     r"|[^\W\d_]{3,9}\.? \d{1,2},? (19|20)\d\d\b"
 )
+# [0.1, -2.5, 3, …] or 0.1 -2.5 3 …: a recording in one field.
+LIST_LIKE = re.compile(r"\[?\s*[+-]?\d[\d.eE+-]*([,;\s]\s*[+-]?\d[\d.eE+-]*){7,}\s*\]?$")
 _MIN_DOUBTFUL, _FAR = 3, 10  # numbers far above all others, by this factor
 
 
@@ -157,8 +160,9 @@ def _median_size(numbers: Sequence[float]) -> float:
 
 
 def unread_measurement(facts: TextFacts) -> str:
-    """Returns one of a text column's values if most look like numbers or times, else nothing."""
+    """Returns one of a text column's values if most look like numbers, times or lists."""
     if facts.num_plain > facts.num_present / 2 and len(facts.numbers) > _MIN_MEASURED:
         return f"{next(iter(facts.numbers)):g}" if not facts.all_whole else ""
-    alike = [text for text in facts.texts if _NUMBER_LIKE.match(text) or _TIME_LIKE.match(text)]
+    shapes = (_NUMBER_LIKE, _TIME_LIKE, LIST_LIKE)
+    alike = [text for text in facts.texts if any(shape.match(text) for shape in shapes)]
     return alike[0] if len(alike) > max(_MIN_MEASURED, 0.9 * len(facts.texts)) else ""

@@ -68,7 +68,8 @@ def find_sheet_layout(files: Sequence[str], header: tuple[str, ...] | None) -> F
 
 def _with_units(file: str, file_format: Format, layout: CsvLayout) -> FoundLayout:
     units = _find_units(Piece(index=0, path=file, format=file_format, layout=layout))
-    return FoundLayout(layout=replace(layout, units_row=bool(units)), units=units)
+    with_units = replace(layout, units_row=bool(units), units=tuple(units.items()))
+    return FoundLayout(layout=with_units, units=units)
 
 
 def _with_delimiter(file: str, layout: CsvLayout) -> CsvLayout:

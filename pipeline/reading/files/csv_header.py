@@ -191,8 +191,8 @@ def check_units(cells: Mapping[str, str], piece: Piece) -> None:
         unit = unit_text(text)
         if unit and name in units and unit != unit_text(units[name]):
             raise InputError(
-                f"{path}: column `{name}` is in {unit}, and features.{name}.unit is "
-                f"{units[name]}. Convert the values of the file, or correct the config."
+                f"{path}: column `{name}` is in {unit}, and in {units[name]} by the first file or "
+                f"features.{name}.unit. Convert the values of the file, or correct the config."
             )
         if text[:1].isdigit() or text.lstrip("+-.,")[:1].isdigit():
             raise InputError(

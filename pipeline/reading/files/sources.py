@@ -271,14 +271,15 @@ def check_spellings(
         other = by_letters.get(_letters(name))
         if other is not None:
             raise InputError(
-                f"{path} has the column `{other}` instead of `{name}`. Give it the same name in "
-                "all files."
+                f"{path} has the column `{other}` instead of `{name}`. Give it the same name, in "
+                "the same unit, in all files."
             )
 
 
 def _letters(name: str) -> str:
-    """Returns a name without case and separators: `Oil_Temp` and `oil temp` are alike."""
-    return re.sub(r"[\W_]+", "", name.casefold()) or name
+    """Returns a name without case, separators and unit: `Oil_Temp [K]` and `oil temp` are alike."""
+    without_unit = re.sub(r"[\[(][^\d\])]+[\])]\s*$", "", name)
+    return re.sub(r"[\W_]+", "", without_unit.casefold()) or name
 
 
 def describe_missing(column: str, files: Sequence[str], num_files: int) -> str:

@@ -360,12 +360,12 @@ def _two_files(tmp_path, first, second):
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("oil_temp", "Oil Temp"), ("pressure", "PRESSURE"), ("T1", "T_1")],
+    [("oil_temp", "Oil Temp"), ("pressure", "PRESSURE"), ("p [bar]", "p [kPa]"), ("T1", "T_1")],
 )
 def test_a_name_spelled_differently_in_another_file_is_refused(tmp_path, first, second):
     values = np.random.default_rng(0).normal(size=300)
     folder = _two_files(tmp_path, {first: values}, {second: values})
-    with pytest.raises(InputError, match=rf"has the column `({first}|{second})` instead of `"):
+    with pytest.raises(InputError, match=r"has the column `.*` instead of `.*same unit"):
         init(tmp_path, folder)
 
 
@@ -373,3 +373,11 @@ def test_two_columns_whose_names_differ_in_case_may_be_missing_in_a_file(tmp_pat
     values = np.random.default_rng(0).normal(size=(2, 300))
     folder = _two_files(tmp_path, {"t": values[0], "T": values[1]}, {"T": values[1]})
     assert {"t", "T"} <= init(tmp_path, folder).features.keys()
+
+
+def test_another_unit_in_the_row_of_units_of_a_later_file_is_refused(tmp_path):
+    for name, unit in (("a.csv", "bar"), ("b.csv", "kPa")):
+        rows = "".join(f"{n / 7:.2f},{int(n % 10 == 0)}\n" for n in range(200))
+        (tmp_path / name).write_text(f"p,label\n{unit},\n{rows}")
+    with pytest.raises(InputError, match=r"b\.csv: column `p` is in kPa, and in bar by the first"):
+        init(tmp_path, str(tmp_path / "*.csv"), name="n")

@@ -491,3 +491,24 @@ def test_names_that_differ_only_in_case_are_noted_in_features_and_in_the_group(b
     base["site"] = RNG.choice(["north", "south"], ROWS)
     notes = [n for n in propose_for(base).notes if "differ only in case" in n]
     assert [note.split("`")[1] for note in notes] == ["maker", "machine_id"]
+
+
+@pytest.mark.parametrize("write", [str, lambda values: " ".join(map(str, values))])
+def test_recordings_written_as_text_are_noted(base, propose_for, write):
+    base["wave"] = [write(row) for row in RNG.normal(size=(ROWS, 32)).round(3).tolist()]
+    proposal = propose_for(base)
+    assert "wave" in proposal.left_out
+    assert any("`wave` is text" in note and "lists of numbers" in note for note in proposal.notes)
+
+
+def test_whole_numbers_of_16_digits_are_identifiers(base, propose_for):
+    base["tag"] = [2**53 + 1 + 2 * int(n) for n in RNG.permutation(ROWS)]
+    assert "16 digits" in propose_for(base).left_out["tag"]
+
+
+def test_recordings_at_several_rates_are_noted(base, propose_for):
+    base |= {"wave": list(RNG.normal(size=(ROWS, 32))), "fs": np.repeat(2_000.0, ROWS)}
+    assert not any("Resample" in note for note in propose_for(base, kind="parquet").notes)
+    base["fs"] = np.where(np.arange(ROWS) % 3, 2_000.0, 4_000.0)
+    notes = propose_for(base, kind="parquet").notes
+    assert any(n.startswith("In 33 % of the rows, `fs` differs from its median") for n in notes)

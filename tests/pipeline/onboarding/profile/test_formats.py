@@ -297,12 +297,23 @@ def test_times_of_programs_are_read(text, time_format):
         lambda n: f"2024-{n % 12 + 1:02d}-{n % 28 + 1:02d}" if n % 2 else f"{n % 28 + 1}.5.2024",
         lambda n: f"{n % 28 + 1:02d}.01.2024 {n % 24:02d}h{n % 60:02d}",
         lambda n: f"{n / 8:.3f}" if n % 3 else f"E{n}",
+        lambda n: str([n / 8] * 16),
+        lambda n: " ".join([str(n / 8)] * 16),
     ],
 )
 def test_texts_that_look_like_numbers_or_times_are_noticed(write):
     assert decide([write(n) for n in range(60)]).resembles
 
 
-@pytest.mark.parametrize("write", [lambda n: f"R{n}", lambda n: f"{n}-{n % 7}", lambda n: f"A {n}"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda n: f"R{n}",
+        lambda n: f"{n}-{n % 7}",
+        lambda n: f"A {n}",
+        lambda n: f"10.0.{n}.{n % 7}",
+        lambda n: f"{n:02d}:1f:0a",
+    ],
+)
 def test_codes_are_not_taken_for_unread_numbers(write):
     assert not decide([write(n) for n in range(60)]).resembles

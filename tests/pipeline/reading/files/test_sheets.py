@@ -130,7 +130,7 @@ def test_a_row_of_units_is_checked_as_in_a_csv_file(tmp_path):
     [raw] = sources.read_piece(piece)
     assert raw.batch.to_pydict() == {"p": [4.5], "t": [300]}
     write_sheet(path, ["p", "t"], ["kPa", "K"], [450, 300])
-    with pytest.raises(InputError, match=r"`p` is in kPa, and features\.p\.unit is bar"):
+    with pytest.raises(InputError, match=r"`p` is in kPa, and in bar by the first"):
         list(sources.read_piece(piece))
     write_sheet(path, ["p", "t"], [4.5, 300], [4.6, 301])
     with pytest.raises(InputError, match=r"holds units, but column `p` has '4\.5' there"):
