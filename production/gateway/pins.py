@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from urllib.parse import quote
 
 from common.output_folder import OutputFolder
 from production.gateway.plan import Arm
@@ -157,7 +158,7 @@ def read_versions(port: int, name: str) -> dict[int, VersionState] | None:
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
-        connection.request("GET", f"/v1/models/{name}")
+        connection.request("GET", f"/v1/models/{quote(name, safe='')}")
         answer = connection.getresponse()
         body = json.loads(answer.read())
         statuses = body["model_version_status"] if answer.status == http.HTTPStatus.OK else []
