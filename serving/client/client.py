@@ -11,6 +11,7 @@ from serving.client.plans import Plan, PredictOrder, plan_metadata, plan_predict
 from serving.client.predictions import Predictions
 from serving.client.rows import encode_examples, encode_rows
 from serving.client.signatures import ModelMetadata, TensorSpec, VersionStatus
+from serving.client.wires.access import Access
 from serving.client.wires.calls import (
     KEY_HEADER,
     Arrays,
@@ -57,7 +58,7 @@ class AsyncWire(Protocol):
 
 
 def parse_address(server: str) -> tuple[str, str]:
-    """Returns `grpc` or `http`, and the address to connect to.
+    """Returns `grpc`, `grpcs` or `http`, and the address to connect to.
 
     >>> parse_address("grpc://127.0.0.1:8500")
     ('grpc', '127.0.0.1:8500')
@@ -65,23 +66,28 @@ def parse_address(server: str) -> tuple[str, str]:
     ('http', 'https://models.example.org')
 
     Args:
-        server: `grpc://HOST:PORT`, `http://HOST:PORT` or `https://HOST:PORT`.
+        server: `grpc://HOST:PORT`, `http://HOST:PORT`, or with TLS `grpcs://HOST:PORT`,
+            `https://HOST:PORT`.
 
     Raises:
         ValueError: It is not the address of a model server.
     """
     parts = urlsplit(server)
-    if parts.scheme not in {"grpc", "http", "https"} or not parts.hostname or parts.path.strip("/"):
+    if (
+        parts.scheme not in {"grpc", "grpcs", "http", "https"}
+        or not parts.hostname
+        or parts.path.strip("/")
+    ):
         raise ValueError(
             f"`{server}` is not the address of a model server. Expected grpc://HOST:PORT or "
             "http://HOST:PORT, such as grpc://127.0.0.1:8500 or http://127.0.0.1:8501."
         )
-    if parts.scheme == "grpc":
+    if parts.scheme in {"grpc", "grpcs"}:
         if parts.port is None:
             raise ValueError(
-                f"`{server}` names no port. Expected one, as in grpc://{parts.hostname}:8500."
+                f"`{server}` names no port. Expected one, as in {parts.scheme}://{parts.hostname}:8500."
             )
-        return "grpc", parts.netloc
+        return parts.scheme, parts.netloc
     return "http", f"{parts.scheme}://{parts.netloc}"
 
 
@@ -156,7 +162,8 @@ class Client(_BaseClient):
     ...     probability = client.predict(rows)["probability"]
 
     Args:
-        server: `grpc://HOST:PORT` or `http://HOST:PORT`.
+        server: `grpc://HOST:PORT` or `http://HOST:PORT`; with TLS `grpcs://HOST:PORT` or
+            `https://HOST:PORT`.
         model: Name of the model.
         batch_size: Maximum number of rows per request, > 0; requests beyond 64 MiB are split
             further.
@@ -165,11 +172,24 @@ class Client(_BaseClient):
             refuses or drops the connection, or answers so. The waits are random and grow up to
             2 s.
         key_header: Header in which `key` is sent; `rollout.key_header` of the server's config.
+        token: Bearer token for a gateway with `clients`; only with TLS, or to a server on loopback.
+        ca_file: PEM file of the authorities that may have signed the server's certificate; by
+            default those of the system.
     """
 
-    def __init__(self, server: str, *, model: str, **options: Any) -> None:
+    def __init__(
+        self,
+        server: str,
+        *,
+        model: str,
+        token: str | None = None,
+        ca_file: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(server, model=model, **options)
-        self._wire = _open_wire(self._scheme, self._place)
+        access = Access(token=token, ca_file=ca_file)
+        access.check(server)
+        self._wire = _open_wire(self._scheme, self._place, access)
 
     def __enter__(self) -> "Client":
         return self
@@ -291,9 +311,19 @@ class AsyncClient(_BaseClient):
     It and its methods take the arguments of `Client`.
     """
 
-    def __init__(self, server: str, *, model: str, **options: Any) -> None:
+    def __init__(
+        self,
+        server: str,
+        *,
+        model: str,
+        token: str | None = None,
+        ca_file: str | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(server, model=model, **options)
-        self._wire = _open_async_wire(self._scheme, self._place)
+        access = Access(token=token, ca_file=ca_file)
+        access.check(server)
+        self._wire = _open_async_wire(self._scheme, self._place, access)
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -385,21 +415,21 @@ class AsyncClient(_BaseClient):
 
 
 # Imported on demand: each wire needs a library that the other does not.
-def _open_wire(scheme: str, place: str) -> Wire:
-    if scheme == "grpc":
+def _open_wire(scheme: str, place: str, access: Access) -> Wire:
+    if scheme in {"grpc", "grpcs"}:
         from serving.client.wires.grpc_wires import GrpcWire
 
-        return GrpcWire(place)
+        return GrpcWire(place, access, is_secure=scheme == "grpcs")
     from serving.client.wires.rest_wires import RestWire
 
-    return RestWire(place)
+    return RestWire(place, access)
 
 
-def _open_async_wire(scheme: str, place: str) -> AsyncWire:
-    if scheme == "grpc":
+def _open_async_wire(scheme: str, place: str, access: Access) -> AsyncWire:
+    if scheme in {"grpc", "grpcs"}:
         from serving.client.wires.grpc_wires import AsyncGrpcWire
 
-        return AsyncGrpcWire(place)
+        return AsyncGrpcWire(place, access, is_secure=scheme == "grpcs")
     from serving.client.wires.rest_wires import AsyncRestWire
 
-    return AsyncRestWire(place)
+    return AsyncRestWire(place, access)

@@ -35,6 +35,9 @@ class Target:
 
 REQUEST_ID = "x-request-id"
 KEY_HEADER = "x-faultline-key"
+LABEL_HEADER = "x-faultline-label"
+# Labels by which a gateway chooses one of its servers.
+_ARMS = ("stable", "candidate")
 Headers = tuple[tuple[str, str], ...]
 
 _SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -137,7 +140,10 @@ Call = MetadataCall | StatusCall | PredictCall
 
 def headers_of(call: Call) -> Headers:
     """Returns the headers to send with a call."""
-    return call.headers if isinstance(call, PredictCall) else ()
+    headers = call.headers if isinstance(call, PredictCall) else ()
+    label = call.target.label
+    # A gateway cannot read the label in a gRPC message.
+    return (*headers, (LABEL_HEADER, label)) if label in _ARMS else headers
 
 
 def with_request_id(answer: Any, request_id: str | bytes | None) -> Any:

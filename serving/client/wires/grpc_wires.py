@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from serving.client.wires.access import Access
 from serving.client.wires.calls import REQUEST_ID, Call, headers_of, with_request_id
 from serving.client.wires.grpc_codec import (
     CHANNEL_OPTIONS,
@@ -29,9 +30,14 @@ class GrpcWire:
         address: `HOST:PORT`.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access, *, is_secure: bool) -> None:
         self.address = address
-        self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._headers = access.headers
+        if is_secure:
+            credentials = grpc.ssl_channel_credentials(access.authorities)
+            self._channel = grpc.secure_channel(address, credentials, options=CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
         self._methods = _methods(self._channel)
 
     def send(self, call: Call, timeout_s: float) -> Any:
@@ -43,7 +49,7 @@ class GrpcWire:
         method, request = encode_call(call)
         try:
             body, answered = self._methods[method].with_call(
-                request, timeout=timeout_s, metadata=headers_of(call)
+                request, timeout=timeout_s, metadata=self._headers + headers_of(call)
             )
         except grpc.RpcError as error:
             raise to_error(error) from error
@@ -62,8 +68,10 @@ class AsyncGrpcWire:
         address: `HOST:PORT`.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access, *, is_secure: bool) -> None:
         self.address = address
+        self._headers = access.headers
+        self._credentials = grpc.ssl_channel_credentials(access.authorities) if is_secure else None
         self._channel: grpc.aio.Channel | None = None
         self._methods: dict[str, Any] = {}
 
@@ -74,16 +82,22 @@ class AsyncGrpcWire:
             ServingClientError: The call failed, or got no answer in time.
         """
         if self._channel is None:  # created here, because it belongs to the running event loop
-            self._channel = grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+            self._channel = self._open()
             self._methods = _methods(self._channel)
         method, request = encode_call(call)
         try:
-            sent = self._methods[method](request, timeout=timeout_s, metadata=headers_of(call))
+            headers = self._headers + headers_of(call)
+            sent = self._methods[method](request, timeout=timeout_s, metadata=headers)
             body = await sent
             request_id = dict(await sent.initial_metadata()).get(REQUEST_ID)
         except grpc.RpcError as error:
             raise to_error(error) from error
         return with_request_id(decode_answer(call, body), request_id)
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+        return grpc.aio.secure_channel(self.address, self._credentials, options=CHANNEL_OPTIONS)
 
     async def close(self) -> None:
         """Closes the channel; calls in progress end with CANCELLED."""

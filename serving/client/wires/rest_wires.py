@@ -1,6 +1,7 @@
 """Connections over REST."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +9,23 @@ from typing import Any
 import httpx
 
 from serving.client.errors import ServingClientError
+from serving.client.wires.access import Access
 from serving.client.wires.calls import REQUEST_ID, Call, headers_of, with_request_id
 from serving.client.wires.rest_codec import HttpRequest, decode_answer, encode_call
 
 _CHUNK_BYTES = 1 << 20
 _HEADERS = {"Content-Type": "application/json"}
-# Requests to a model server bypass the proxy that the environment names.
-_OPTIONS: dict[str, Any] = {"trust_env": False, "headers": _HEADERS}
+
+
+def _options(access: Access) -> dict[str, Any]:
+    return {
+        # Requests to a model server bypass the proxy that the environment names.
+        "trust_env": False,
+        "headers": _HEADERS | dict(access.headers),
+        "verify": True
+        if access.ca_file is None
+        else ssl.create_default_context(cafile=access.ca_file),
+    }
 
 
 def _lost(error: httpx.TransportError, url: str) -> ServingClientError:
@@ -33,9 +44,9 @@ class RestWire:
         url: Address of the server, such as `http://127.0.0.1:8501`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, **_OPTIONS)
+        self._client = httpx.Client(base_url=url, **_options(access))
 
     def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer to a call.
@@ -95,9 +106,9 @@ class AsyncRestWire:
         url: Address of the server, such as `http://127.0.0.1:8501`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access) -> None:
         self.url = url
-        self._client = httpx.AsyncClient(base_url=url, **_OPTIONS)
+        self._client = httpx.AsyncClient(base_url=url, **_options(access))
 
     async def send(self, call: Call, timeout_s: float) -> Any:
         """Returns the answer to a call.
