@@ -173,7 +173,7 @@ class _Routes:
                     # Only what no server has begun to answer. A request that ends one server must
                     # not be sent to the other one.
                     "retry_on": "connect-failure,refused-stream,reset-before-request",
-                    "num_retries": 5,
+                    "num_retries": 8,
                     "retry_back_off": {"base_interval": "0.025s", "max_interval": "0.2s"},
                 },
             },
