@@ -50,8 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 if mark.args[0] in DEVIATIONS and is_embedded():
                     reason = DEVIATIONS[mark.args[0]]
                     item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
-            if reason := _gateway_deviation(item):
-                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+            if why := _gateway_deviation(item):
+                item.add_marker(pytest.mark.xfail(strict=True, reason=why))
             covered.setdefault("", []).append(item.path.name)
     config.stash[COVERED] = covered
 
