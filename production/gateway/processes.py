@@ -10,6 +10,7 @@ from pathlib import Path
 
 from common.output_folder import open_log
 from common.processes import Process, start_child
+from production.gateway.envoy.access_log import set_aside
 
 _POLL_S = 0.02
 # Pauses before a process is started again: 0, 0.5, 1, 2 ... seconds.
@@ -122,6 +123,7 @@ class Supervised:
 
     def _start(self, now_s: float) -> None:
         command = self._command()
+        set_aside(self.log)
         open_log(self.log).close()  # a new log is for its owner only
         self._process = start_child(
             command.arguments, log=self.log, cwd=command.cwd, env=command.env

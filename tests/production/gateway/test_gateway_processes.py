@@ -102,6 +102,16 @@ def test_its_log_is_for_its_owner_only(tmp_path):
     stopped(process)
 
 
+def test_a_large_log_is_set_aside_when_the_process_is_started(tmp_path):
+    with (tmp_path / "one.log").open("wb") as log:
+        log.truncate(65 * 2**20)
+    process = Supervised("one", tmp_path, lambda: Command(arguments=["echo", "words"]))
+    process.step()
+    until(lambda: process.log.read_text() == "words\n")
+    assert (tmp_path / "one.log.1").stat().st_size == 65 * 2**20
+    stopped(process)
+
+
 _SUPERVISOR = """
 import sys, time
 from pathlib import Path
