@@ -34,7 +34,7 @@ def _run(faultline: Faultline, *, options: str, validation: str = "") -> Done:
     config = CONFIG.replace("OPTIONS", options).replace("VALIDATION", validation)
     faultline.cwd.mkdir(exist_ok=True)
     (faultline.cwd / "spans.yaml").write_text(config)
-    return faultline("run", "--config", "spans.yaml")
+    return faultline.in_fork("run", "--config", "spans.yaml")
 
 
 def _steps(faultline: Faultline) -> dict[str, Mapping[str, Any]]:
