@@ -19,6 +19,11 @@ SERVER = make_identity("server", AUTHORITY)
 TOKEN = "token-of-ada"  # noqa: S105 - of no use elsewhere
 
 
+def reached():
+    """Expects the refusal of the servers below, which a request has then reached."""
+    return pytest.raises(ServingClientError, match="reached")
+
+
 class GrpcServer(grpc.GenericRpcHandler):
     """Notes the metadata of each call and answers NOT_FOUND."""
 
@@ -88,7 +93,7 @@ def test_the_token_goes_along_over_tls(secured, ca_file):
     address, seen = secured
     with (
         Client(address, model="m", token=TOKEN, ca_file=ca_file) as client,
-        pytest.raises(ServingClientError, match="reached"),
+        reached(),
     ):
         client.status()
     assert seen[-1]["authorization"] == f"Bearer {TOKEN}"
@@ -101,7 +106,7 @@ async def ask(address: str, ca_file: str) -> None:
 
 def test_the_asynchronous_client_does_the_same(secured, ca_file):
     address, seen = secured
-    with pytest.raises(ServingClientError, match="reached"):
+    with reached():
         asyncio.run(ask(address, ca_file))
     assert seen[-1]["authorization"] == f"Bearer {TOKEN}"
 
@@ -128,7 +133,7 @@ def test_a_label_of_an_arm_is_also_a_header_that_a_gateway_can_read(
     address, seen = over_grpc
     with (
         Client(address, model="m", ca_file=ca_file) as client,
-        pytest.raises(ServingClientError, match="reached"),
+        reached(),
     ):
         client.metadata(label=label)
     assert seen[-1].get("x-faultline-label") == header
