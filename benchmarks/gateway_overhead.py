@@ -29,7 +29,7 @@ from benchmarks.recording_overhead import cpu_s
 from benchmarks.served_model import ONE_THREAD, latest_version, rest_body, single_row_request
 from common.output_folder import OutputFolder
 from common.processes import child_process, free_ports, wait_until
-from pipeline.gateway_options import GatewayOptions, RateLimit
+from pipeline.production_options.gateway import GatewayOptions, RateLimit
 from production.gateway.admin import EnvoyAdmin
 from production.gateway.envoy_files import ADMIN_SOCKET, BOOTSTRAP, envoy_program, write_files
 from production.gateway.gateway import Gateway, GatewaySpec

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.load import GrpcSender, RestSender
 from common.output_folder import OutputFolder
-from pipeline.gateway_options import GatewayOptions
+from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.gateway import Gateway, GatewaySpec
 from production.gateway.traffic import Pin, Traffic
 

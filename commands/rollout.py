@@ -14,7 +14,7 @@ from commands.queries import open_runs, print_answer
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
-from pipeline.rollout_options import RolloutOptions, StrategyName
+from pipeline.production_options.rollout import RolloutOptions, StrategyName
 
 if TYPE_CHECKING:
     from production.rollback import Decision

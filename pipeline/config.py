@@ -22,11 +22,11 @@ from models.search_space import Tuning, check_tuning
 from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
-from pipeline.automation_options import AutomationOptions
-from pipeline.collection_options import Collection, check_collection
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
-from pipeline.gateway_options import GatewayOptions
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.automation import AutomationOptions
+from pipeline.production_options.collection import Collection, check_collection
+from pipeline.production_options.gateway import GatewayOptions
+from pipeline.production_options.rollout import RolloutOptions
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
 

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.gateway_options import GatewayOptions, Tls
+from pipeline.production_options.gateway import GatewayOptions, Tls
 from production.gateway.envoy_files import (
     CLIENTS,
     Ports,

@@ -19,12 +19,12 @@ from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError
 from common.guards.stopping import Stopped
 from common.output_folder import OutputFolder
-from pipeline.collection_options import Collection
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
 from pipeline.config_loading import load_config
-from pipeline.gateway_options import GatewayOptions
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.collection import Collection
+from pipeline.production_options.gateway import GatewayOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production.controller import Controller, Setup, make_setup
 from production.gateway.gateway import Gateway, GatewaySpec
 from production.gateway.traffic import Pin, Traffic

@@ -4,8 +4,8 @@ from contextlib import suppress
 
 from common.output_folder import OutputFolder
 from measuring.sequential import Margins, Verdict
-from pipeline.automation_options import AutomationOptions, Limits
 from pipeline.config import Config
+from pipeline.production_options.automation import AutomationOptions, Limits
 from production.automation.counterfactual import CounterfactualLog
 from production.automation.deciding import Proposal, decide
 from production.rollout.progress import Facts, key_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring.sequential import Verdict
-from pipeline.automation_options import LEVELS, Limits
+from pipeline.production_options.automation import LEVELS, Limits
 from production.automation.deciding import Proposal, decide
 from production.rollout import state as transitions
 from production.rollout.actions import Action

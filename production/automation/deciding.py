@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from measuring.sequential import Verdict
-from pipeline.automation_options import Limits
+from pipeline.production_options.automation import Limits
 from production.rollout.actions import Action
 from production.rollout.progress import Facts
 from production.rollout.rendering import duration

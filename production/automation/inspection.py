@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.errors import InputError
-from pipeline.automation_options import AutomationOptions
+from pipeline.production_options.automation import AutomationOptions
 from pipeline.reading.columns import Column
 from pipeline.reading.files.pieces import RawBatch
 from pipeline.reading.ingest_spec import IngestSpec

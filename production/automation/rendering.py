@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from measuring.sequential import Expectation
-from pipeline.automation_options import LEVELS
 from pipeline.counting import count
 from pipeline.lineage.facts import time_text
+from pipeline.production_options.automation import LEVELS
 from production.automation.inspection import Item
 from production.automation.report import Rate, Report
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from common.output_folder import OutputFolder
 from measuring.intervals import Interval, proportion_interval
-from pipeline.automation_options import LEVELS, AutomationOptions
+from pipeline.production_options.automation import LEVELS, AutomationOptions
 from production.automation.counterfactual import Line, courses_of, read_log
 from production.automation.inspection import are_uncertain, read_answers
 from production.collection.labels import KEYS, latest_labels

@@ -13,7 +13,7 @@ from ml_metadata.metadata_store import MetadataStore
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import Margins, Verdict
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production.automation import Proposal
 from production.controller.background import Background
 from production.controller.pushes import find_push, plan_push

@@ -7,7 +7,7 @@ from ml_metadata.metadata_store import MetadataStore
 from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production.gateway.traffic import Pin
 from production.rollout.candidates import judge
 from production.rollout.journal import Entry

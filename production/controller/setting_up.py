@@ -6,8 +6,8 @@ from functools import partial
 from ml_metadata.metadata_store import MetadataStore
 
 from common.output_folder import OutputFolder
-from pipeline.automation_options import AutomationOptions
 from pipeline.config import Config
+from pipeline.production_options.automation import AutomationOptions
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.automation import Automation, margins_of
 from production.collection.labels import are_positive

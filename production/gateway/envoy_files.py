@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from pipeline.gateway_options import GatewayOptions, Tls
+from pipeline.production_options.gateway import GatewayOptions, Tls
 from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy.clients import FILTER, make_filter, read_clients
 from production.gateway.envoy.clusters import make_clusters

@@ -10,7 +10,7 @@ from typing import Any
 
 from common.errors import StepFailedError
 from common.output_folder import OutputFolder
-from pipeline.gateway_options import GatewayOptions
+from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy_files import BOOTSTRAP, ServerAddress, envoy_program
 from production.gateway.plan import Arm
 from production.gateway.processes import Command

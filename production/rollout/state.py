@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from common.errors import InputError
-from pipeline.rollout_options import StrategyName
+from pipeline.production_options.rollout import StrategyName
 from production.gateway.traffic import Pin
 
 

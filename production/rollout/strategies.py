@@ -1,6 +1,6 @@
 """Strategies: the steps of a rollout, and the traffic of a state."""
 
-from pipeline.rollout_options import RolloutOptions, ShadowStep, StrategyName
+from pipeline.production_options.rollout import RolloutOptions, ShadowStep, StrategyName
 from production.gateway.traffic import Traffic
 from production.rollout.candidates import Candidate
 from production.rollout.state import Plan, Stage, State

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
-from pipeline.gateway_options import GatewayOptions, RateLimit
+from pipeline.production_options.gateway import GatewayOptions, RateLimit
 from production.gateway.envoy.clients import FILTER
 from production.gateway.envoy.matching import Value, typed
 from production.gateway.envoy.ports import Ports

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from pipeline.gateway_options import GatewayOptions
+from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy.matching import Value, first_of, has_header, in_share, take
 from production.gateway.traffic import Traffic
 

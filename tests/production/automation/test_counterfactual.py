@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from common.output_folder import OutputFolder
-from pipeline.automation_options import AutomationOptions, Limits
+from pipeline.production_options.automation import AutomationOptions, Limits
 from production.automation import Automation
 from production.automation.counterfactual import CounterfactualLog, courses_of, read_log
 from production.rollout.state import Phase

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.automation_options import LEVELS, AutomationOptions, Limits
+from pipeline.production_options.automation import LEVELS, AutomationOptions, Limits
 from production.automation.deciding import decide
 from production.rollout.state import Phase
 from tests.production.automation.situations import (

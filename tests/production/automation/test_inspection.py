@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from common.errors import InputError
-from pipeline.automation_options import AutomationOptions
 from pipeline.config_loading import load_config
+from pipeline.production_options.automation import AutomationOptions
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.automation.inspection import Inspection, inspect, waiting_items
 from production.collection.labels import add_labels, label_history, make_labels

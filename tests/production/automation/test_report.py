@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from common.output_folder import OutputFolder
-from pipeline.automation_options import AutomationOptions, Limits
+from pipeline.production_options.automation import AutomationOptions, Limits
 from production.automation.counterfactual import CounterfactualLog
 from production.automation.rendering import report_tables
 from production.automation.report import make_report

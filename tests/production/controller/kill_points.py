@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from common.output_folder import OutputFolder
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production.controller import controller as loop
 from production.controller import watching
 from production.gateway.traffic import Pin

@@ -9,9 +9,9 @@ import pytest
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import Margins
-from pipeline.automation_options import AutomationOptions
 from pipeline.components.pusher.version_folder import withdraw_version
-from pipeline.rollout_options import RolloutOptions, ShadowStep
+from pipeline.production_options.automation import AutomationOptions
+from pipeline.production_options.rollout import RolloutOptions, ShadowStep
 from production.automation import Automation, Proposal
 from production.controller import controller as loop
 from production.gateway.traffic import Pin, Traffic

@@ -9,7 +9,7 @@ import pytest
 
 from common.output_folder import OutputFolder
 from measuring.sequential import Margins
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production.collection.labels import add_labels, make_labels
 from production.controller.watching import Watch
 from production.gateway.traffic import Pin

@@ -15,7 +15,7 @@ import grpc
 import httpx
 
 from common.processes import Process, child_process, free_ports
-from pipeline.gateway_options import GatewayOptions
+from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.admin import EnvoyAdmin
 from production.gateway.envoy_files import (
     ADMIN_SOCKET,

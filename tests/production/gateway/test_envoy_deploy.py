@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.doctor.lock_file import read_lock
-from pipeline.gateway_options import GatewayOptions, RateLimit, Tls
+from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
 from production.gateway.envoy_files import (
     envoy_program,
     make_clients,

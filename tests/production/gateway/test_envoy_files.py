@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from common.errors import InputError
-from pipeline.gateway_options import GatewayOptions, RateLimit, Tls
+from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
 from production.gateway import envoy_files
 from production.gateway.envoy.access_log import set_aside
 from production.gateway.envoy.clients import read_clients

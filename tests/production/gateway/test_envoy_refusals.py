@@ -11,7 +11,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pipeline.gateway_options import GatewayOptions, RateLimit, Tls
+from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
 from production.gateway.envoy_files import write_clients
 from tests.production.gateway.envoy_rig import (
     Rig,

@@ -13,7 +13,7 @@ import grpc
 import httpx
 import pytest
 
-from pipeline.gateway_options import GatewayOptions
+from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.traffic import Pin, Traffic
 from tests.production.gateway.envoy_rig import (
     CANDIDATE,

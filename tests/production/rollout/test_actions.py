@@ -5,7 +5,7 @@ import pytest
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import withdraw_version
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production import rollback
 from production.gateway.traffic import Pin
 from production.rollback import Decision

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from common.output_folder import OutputFolder
 from pipeline.lineage import lineage_of, list_runs, render_runs, short_lineage
-from pipeline.rollout_options import RolloutOptions
+from pipeline.production_options.rollout import RolloutOptions
 from production.gateway.traffic import Pin
 from production.rollback import Decision
 from production.rollout.actions import act, open_journal, start

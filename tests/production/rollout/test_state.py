@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rollout_options import CanaryStep, RolloutOptions, ShadowStep
+from pipeline.production_options.rollout import CanaryStep, RolloutOptions, ShadowStep
 from production.gateway.traffic import Pin, Traffic
 from production.rollout.state import (
     Phase,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.gateway_options import GatewayOptions
+from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.admin import AdminError, EnvoyAdmin
 from production.gateway.envoy_files import (
     ADMIN_SOCKET,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.gateway_options import GatewayOptions, RateLimit, Tls
+from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 

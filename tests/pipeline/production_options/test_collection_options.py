@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.collection_options import Collection, check_collection
+from pipeline.production_options.collection import Collection, check_collection
 from serving.recording.options import RecordingOptions
 
 
