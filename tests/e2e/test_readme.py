@@ -7,11 +7,16 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from common.output_folder import OutputFolder
+from serving.client import Client
 from tests.e2e.harness import PROJECT, Done, Faultline, copy_project, wells_csv
+from tests.production.rollout.pushes import new_store, record
 
 pytestmark = pytest.mark.e2e
 
@@ -23,8 +28,12 @@ COMMANDS = [
     if line.strip()
 ]
 
-# With a server running: a shell's lines, some of them continued, and a program.
-CALLS = re.sub(r"\\\n\s+", "", re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)[0])
+# With a server or a gateway running: a shell's lines, some of them continued, and a program.
+CALLS, ROLLOUT = (
+    re.sub(r"\\\n\s+", "", block)
+    for block in re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
+)
+GATEWAY = "serve --gateway --config configs/readings.yaml"
 [PROGRAM] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -53,9 +62,12 @@ def test_a_command_of_the_readme_works_as_written(checkout, command):
     assert done.code == 0, done.err + checkout.last_log()
 
 
+Shell = Callable[[str], "subprocess.CompletedProcess[str]"]
+
+
 @pytest.fixture(scope="module")
-def shell(checkout):
-    """Runs lines in a shell that finds this checkout's commands, while `faultline serve` runs."""
+def shell(checkout) -> Shell:
+    """Runs lines in a shell that finds this checkout's commands."""
     programs = checkout.cwd.with_name("programs")
     programs.mkdir()
     for name, command in {
@@ -79,14 +91,19 @@ def shell(checkout):
             timeout=300,
         )
 
-    server = checkout.start("serve")
+    return run
+
+
+@contextmanager
+def _serving(checkout: Faultline, command: str) -> Iterator[None]:
+    server = checkout.start(*shlex.split(command))
     try:
         lines = iter(server.stdout.readline, "")
         assert any("8500" in line for line in lines), server.stderr.read()
-        yield run
+        yield
     finally:
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
 
 
 def calls(program: str) -> str:
@@ -97,38 +114,76 @@ def calls(program: str) -> str:
     return "\n".join(matches)
 
 
-def test_curl_gets_the_state_and_a_prediction(shell):
-    done = shell(calls("curl"))
-    assert done.returncode == 0, done.stderr
-    state, _, answer = done.stdout.partition('"predictions"')
-    assert '"state": "AVAILABLE"' in state
-    assert re.search(r'"probability": \[0\.\d+\]', answer), done.stdout
-    assert re.search(r'"decision": \[[01]\]', answer)
+@pytest.fixture(scope="class")
+def server(checkout) -> Iterator[None]:
+    """`faultline serve`."""
+    with _serving(checkout, "serve"):
+        yield
 
 
-def test_predict_writes_a_probability_for_each_row(shell, checkout):
-    done = shell(calls("faultline predict"))
-    assert done.returncode == 0, done.stderr
-    rows = (checkout.cwd / "predictions.csv").read_text().splitlines()
-    assert len(rows) == 801
-    assert "probability" in rows[0]
+@pytest.fixture(scope="class")
+def gateway(checkout) -> Iterator[None]:
+    """The README's gateway, and a newer version that answers as the one before."""
+    assert f"`faultline {GATEWAY}`" in README
+    with _serving(checkout, GATEWAY):
+        folder = OutputFolder(checkout.output)
+        served = checkout.versions("readings")[-1]
+        following = int(served.name) + 1
+        shutil.copytree(served, served.with_name(str(following)))
+        record(new_store(folder), folder, following, base="readings")
+        yield
 
 
-def test_grpcurl_gets_the_state(shell):
-    if not shutil.which("grpcurl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
-        pytest.skip("grpcurl is not installed; .ci/run installs it where there is Go")
-    done = shell(calls("python -m serving.protos") + "\n" + calls("grpcurl"))
-    assert done.returncode == 0, done.stderr
-    [status] = json.loads(done.stdout)["model_version_status"]
-    assert status["state"] == "AVAILABLE"
+@pytest.mark.usefixtures("server")
+class TestServer:
+    """The calls of a server."""
+
+    def test_curl_gets_the_state_and_a_prediction(self, shell):
+        done = shell(calls("curl"))
+        assert done.returncode == 0, done.stderr
+        state, _, answer = done.stdout.partition('"predictions"')
+        assert '"state": "AVAILABLE"' in state
+        assert re.search(r'"probability": \[0\.\d+\]', answer), done.stdout
+        assert re.search(r'"decision": \[[01]\]', answer)
+
+    def test_predict_writes_a_probability_for_each_row(self, shell, checkout):
+        done = shell(calls("faultline predict"))
+        assert done.returncode == 0, done.stderr
+        rows = (checkout.cwd / "predictions.csv").read_text().splitlines()
+        assert len(rows) == 801
+        assert "probability" in rows[0]
+
+    def test_grpcurl_gets_the_state(self, shell):
+        if not shutil.which("grpcurl", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"):
+            pytest.skip("grpcurl is not installed; .ci/run installs it where there is Go")
+        done = shell(calls("python -m serving.protos") + "\n" + calls("grpcurl"))
+        assert done.returncode == 0, done.stderr
+        [status] = json.loads(done.stdout)["model_version_status"]
+        assert status["state"] == "AVAILABLE"
+
+    def test_the_program_prints_a_probability_for_each_row(self, shell):
+        done = shell(f"python -c {shlex.quote(PROGRAM)}")
+        assert done.returncode == 0, done.stderr
+        probabilities = re.findall(r"\d[\d.]*(?:e-\d+)?", done.stdout)
+        assert len(probabilities) == 2, done.stdout
+        assert all(0 <= float(text) <= 1 for text in probabilities)
 
 
-def test_the_program_prints_a_probability_for_each_row(shell):
-    done = shell(f"python -c {shlex.quote(PROGRAM)}")
-    assert done.returncode == 0, done.stderr
-    probabilities = re.findall(r"\d[\d.]*(?:e-\d+)?", done.stdout)
-    assert len(probabilities) == 2, done.stdout
-    assert all(0 <= float(text) <= 1 for text in probabilities)
+@pytest.mark.usefixtures("gateway")
+class TestGateway:
+    """The commands of a rollout."""
+
+    def test_a_rollout_goes_on_and_back_and_labels_are_kept(self, shell, checkout):
+        row = {"pressure": 200.0, "temperature": 350.0, "maker": "a"}
+        with Client("grpc://127.0.0.1:8500", model="readings") as client:
+            client.predict([row], request_id="reading-1", key="pump 7")
+        (checkout.cwd / "checked.csv").write_text("request_id,failed\nreading-1,1\n")
+        done = shell(ROLLOUT)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("Applied by the gateway") == 3
+        assert "answers 5 % of the keys" in done.stdout
+        assert "1 label of requests to readings: 1 new" in done.stdout
+        assert "not recorded" not in done.stdout
 
 
 def test_the_readmes_data_end_pushed(checkout):
