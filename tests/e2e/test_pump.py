@@ -70,7 +70,7 @@ def proposed(plant) -> str:
 
 @pytest.fixture(scope="module")
 def pushed(plant, proposed) -> Path:
-    done = plant("run", "--config", "configs/pump.yaml")
+    done = plant.in_fork("run", "--config", "configs/pump.yaml")
     assert done.code == 0, done.out + done.err + plant.last_log()
     assert "BLESSED" in done.out
     [version] = plant.versions("pump")
