@@ -218,6 +218,8 @@ def _type_of(name: str) -> pa.DataType:
 class RecordTail:
     """Follows the records of a folder; each call reads those that came since the one before.
 
+    Closed files of past hours are looked at no more, so that a call costs the same after days.
+
     Attributes:
         positions: Number of records read of each file, by stem; what a new tail needs to go on.
     """
@@ -253,6 +255,9 @@ class RecordTail:
         stems = {file.stem for file in files}
         self.positions = {stem: n for stem, n in self.positions.items() if stem in stems}
         self._finished &= stems
+        # Every file there was has been read, and later ones are of this hour or of later ones.
+        hours = [file.hour for file in files if file.hour]
+        self._since = max([self._since, *(hour - _HOUR for hour in hours)])
         live = stems - self._finished
         self._places = {stem: place for stem, place in self._places.items() if stem in live}
 

@@ -115,3 +115,15 @@ def test_positions_of_removed_files_are_forgotten(tmp_path):
     path.unlink()
     assert _new_ids(tail) == []
     assert tail.positions == {}
+
+
+def test_a_tail_forgets_past_hours_that_it_has_read(tmp_path):
+    tail = _tail(tmp_path)
+    for hours in range(8):
+        hour = NOON + timedelta(hours=hours)
+        write_closed(tmp_path, [batch_of([record(f"r{hours}")])], f"s{hours}", hour)
+        assert _new_ids(tail) == [f"r{hours}"]
+    # Files may still come to the last hours, for streams that were opened in them.
+    assert list(tail.positions) == ["s3", "s4", "s5", "s6", "s7"]
+    write_closed(tmp_path, [batch_of([record("late")])], "late", NOON + timedelta(hours=5))
+    assert _new_ids(tail) == ["late"]
