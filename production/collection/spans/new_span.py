@@ -14,7 +14,6 @@ from filelock import FileLock
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
-from pipeline.counting import count
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from production.collection.delivery import check_recorded
 from production.collection.labels import latest_labels, row_keys, write_private
@@ -22,6 +21,7 @@ from production.collection.spans.rows import Choice, RowKey, choose_rows
 from production.collection.spans.table import (
     SpanRows,
     find_sources,
+    nothing_left,
     read_rows,
     training_columns,
 )
@@ -113,18 +113,13 @@ def _rows(
     share = config.collection.share if config.collection else 1.0
     choice = choose_rows(collected, labels, written=written_rows(collected), share=share)
     if not choice.places:
-        raise InputError(_nothing(choice.left_out))
+        raise nothing_left(choice.left_out)
     origin = find_sources(collected, labels, config, spec)
     names = training_columns(target, config)
     rows = read_rows(collected, choice.places, labels, origin, spec, names=names)
     if not rows.keys:
-        raise InputError(_nothing(choice.left_out + rows.left_out))
+        raise nothing_left(choice.left_out + rows.left_out)
     return choice, rows
-
-
-def _nothing(left_out: dict[str, int]) -> str:
-    reasons = "; ".join(f"{count(number, 'label')} {why}" for why, number in left_out.items())
-    return f"No row is left for a new span: {reasons}. Nothing was written."
 
 
 def _write(

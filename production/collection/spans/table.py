@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from common.errors import InputError
 from pipeline.column_format import TimeUnit
 from pipeline.config import Config
+from pipeline.counting import count
 from pipeline.reading import times
 from pipeline.reading.columns import Column, Profile, decide_columns, wide_parts
 from pipeline.reading.files import sources
@@ -24,9 +25,10 @@ from production.collection.spans.rows import Place, RowKey
 from production.collection.spans.target import Target
 from serving.recording.columns import column_name
 
-OTHER_COLUMNS = "recorded without a column that the training data need"
+OTHER_COLUMNS = "recorded without a column that the training data need, or with hashes of it"
 DOES_NOT_FIT = "with a value that the config does not allow"
 _MICROSECONDS = 1_000_000
+_HASH = "^[0-9a-f]{64}$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +136,14 @@ def read_rows(
         origin: Where the columns come from.
         spec: The ingestion settings.
         names: Columns of the latest span, whose order the new one keeps.
+
+    Raises:
+        InputError: No record has all of the columns.
     """
     keys, features = _recorded(collected, places, origin)
     left_out = Counter({OTHER_COLUMNS: len(places) - len(keys)})
+    if not keys:
+        raise nothing_left(left_out)
     at = {key: place for place, key in enumerate(row_keys(labels))}
     own = labels.take(pa.array([at[key] for key in keys], pa.int64()))
     columns: dict[str, pa.Array] = {}
@@ -165,6 +172,16 @@ def read_rows(
     )
 
 
+def nothing_left(left_out: Mapping[str, int]) -> InputError:
+    """Returns the error of a span without rows.
+
+    Args:
+        left_out: Number of labels that are left out, by reason.
+    """
+    reasons = "; ".join(f"{count(number, 'label')} {why}" for why, number in left_out.items())
+    return InputError(f"No row is left for a new span: {reasons}. Nothing was written.")
+
+
 def _recorded(
     collected: Path, places: Mapping[RowKey, Place], origin: Sources
 ) -> tuple[list[RowKey], dict[str, pa.Array]]:
@@ -177,12 +194,16 @@ def _recorded(
     tables: list[pa.Table] = []
     for file in record_files(collected):
         schema = read_file_schema(file) if file.stem in by_stem else None
-        if schema is not None and set(columns) <= set(schema.names):
-            for number, batch in _taken(file, sorted(by_stem[file.stem]), columns):
-                keys += [by_stem[file.stem][one] for one in number]
-                tables.append(pa.Table.from_batches([batch]))
+        if schema is None or not set(columns) <= set(schema.names):
+            continue
+        taken = list(_taken(file, sorted(by_stem[file.stem]), columns))
+        if any(_has_hashes(batch) for _, batch in taken):
+            continue
+        for numbers, batch in taken:
+            keys += [by_stem[file.stem][number] for number in numbers]
+            tables.append(pa.Table.from_batches([batch]))
     if not tables:
-        return [], {name: pa.array([]) for name in columns}
+        return [], {}
     table = pa.concat_tables(tables, promote_options="permissive")
     rank = {key: place for place, key in enumerate(places)}
     order = np.argsort([rank[key] for key in keys], kind="stable")
@@ -190,6 +211,12 @@ def _recorded(
     return [keys[place] for place in order], {
         name: table[name].combine_chunks() for name in columns
     }
+
+
+def _has_hashes(batch: pa.RecordBatch) -> bool:
+    """Tells whether a column was hashed by the `collection.redact` of that time."""
+    texts = (column for column in batch.columns if pa.types.is_string(column.type))
+    return any(pc.any(pc.match_substring_regex(column, _HASH)).as_py() for column in texts)
 
 
 def _taken(

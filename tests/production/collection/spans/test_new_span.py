@@ -19,8 +19,10 @@ from production.collection.labels import add_labels, make_labels
 from production.collection.spans.new_span import write_span
 from production.collection.spans.table import training_types
 from serving.recording.options import in_sample
+from serving.recording.redaction import hash_text
 from tests.production.collection.recorded import NOON, Stream, batch_of, record, write_closed
 
+_OTHER_COLUMNS = "recorded without a column that the training data need, or with hashes of it"
 FEATURES = {
     "pressure": pa.float32(),
     "valve": pa.int64(),
@@ -217,7 +219,22 @@ def test_rows_recorded_without_a_needed_column_are_left_out(tmp_path):
     _label(folder, [1, 2])
     span = write_span(config, folder)
     assert span.num_rows == 1
-    assert span.left_out == {"recorded without a column that the training data need": 1}
+    assert span.left_out == {_OTHER_COLUMNS: 1}
+
+
+def test_rows_whose_columns_were_hashed_when_they_were_recorded_are_left_out(tmp_path):
+    config, folder = _use_case(tmp_path)
+    _serve(folder, [1])
+    hashes = {"pressure": hash_text(b"0.2", b"salt"), "maker": hash_text(b"a", b"salt")}
+    kinds = FEATURES | {"pressure": pa.string()}
+    _serve(folder, [2], stem="stable-1", features=kinds, **hashes)
+    _label(folder, [1, 2])
+    span = write_span(config, folder)
+    assert (span.num_rows, span.left_out) == (1, {_OTHER_COLUMNS: 1})
+    _serve(folder, [3], stem="stable-3", features=kinds, **hashes)
+    add_labels(folder.collected("pump"), make_labels(["r3"], ["ja"]), source="test")
+    with pytest.raises(InputError, match=f"2 labels {_OTHER_COLUMNS}"):
+        write_span(config, folder)
 
 
 def test_columns_that_are_not_recorded_are_named(tmp_path):
