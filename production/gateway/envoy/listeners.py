@@ -170,7 +170,6 @@ def _tls(wire: Wire, folder: Path) -> Value:
         _TLS,
         common_tls_context={
             "alpn_protocols": ["h2"] if wire == "grpc" else ["h2", "http/1.1"],
-            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
             "tls_certificate_sds_secret_configs": [
                 {"name": "certificate", "sds_config": watched(folder, "sds.json")}
             ],

@@ -138,6 +138,7 @@ def test_each_request_is_copied_to_the_other_arm_once_with_its_id_and_without_it
         answered = dict(zip(ids, pool.map(ask, ids), strict=True))
 
     assert set(answered.values()) == {"stable", "candidate"}
+    address = f"127.0.0.1:{rig.ports.rest}"
     for arm in ("stable", "candidate"):
         wait_for(lambda arm=arm: _ids(rig, arm).total() == len(ids), f"{arm} got all copies")
         assert _ids(rig, arm) == Counter(ids)
@@ -148,6 +149,7 @@ def test_each_request_is_copied_to_the_other_arm_once_with_its_id_and_without_it
                 assert headers["x-faultline-arm"] == answered[headers["x-request-id"]]
                 assert headers["x-faultline-rollout"] == "r17"
                 assert "authorization" not in headers
+                assert headers.get("host", address) == address
 
 
 def _ids(rig: Rig, arm: str) -> Counter[str]:
