@@ -108,7 +108,8 @@ def take_action(order: Order, action: "Action") -> int:
     folder = open_output(order.output)
     model = resolve_model(folder, order.reference)
     settle(folder, model)
-    return _finish(order, folder, act(folder, model, action, _decision(order)))
+    entry = act(folder, model, action, _decision(order))
+    return _finish(order, folder, entry, words=_left_in_service(folder, entry))
 
 
 def print_status(model: str | None, output: Path, *, as_json: bool) -> int:
@@ -216,6 +217,23 @@ def record(order_config: Path | None, output: Path, model: str) -> str:
     except (InputError, StatusError) as error:
         return f"ML Metadata follows with the next command: {error}"
     return ""
+
+
+def _left_in_service(folder: OutputFolder, entry: "Entry") -> str:
+    """Says that servers without the gateway still serve a candidate that did not take over."""
+    from production.rollout.actions import is_in_service
+    from production.rollout.state import label
+
+    state, rollout = entry.state, entry.state.rollout
+    if rollout is None or rollout.is_active or rollout.candidate == state.stable:
+        return ""
+    candidate = rollout.candidate
+    if candidate.base != state.model or not is_in_service(folder, candidate):
+        return ""
+    return (
+        f"{label(candidate)} is still in service for `faultline serve` without --gateway. Take it "
+        f'out: faultline withdraw {label(candidate)} --why "..."'
+    )
 
 
 def _finish(

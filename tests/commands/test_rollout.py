@@ -81,6 +81,7 @@ def test_a_person_takes_a_rollout_to_its_end(folder, faultline):
         assert done.exit_code == 0, done.output
         assert _state(folder).rollout.phase is phase
     assert _state(folder).stable.version == 100
+    assert "faultline withdraw wells/200 --why" in done.output
     faultline("rollout", "start", *WHY)
     assert faultline("rollout", "abort", *WHY).exit_code == 0
     assert _state(folder).rollout.phase is Phase.ABORTED

@@ -4,7 +4,9 @@ import json
 import signal
 
 import pytest
+from click.testing import CliRunner
 
+from commands.command_line import main
 from production.rollout.actions import open_journal
 from production.rollout.state import Phase
 from tests.e2e.rollout_world import ALARMED, KEYS, SHADOW, World
@@ -79,16 +81,21 @@ def test_a_candidate_that_does_not_load_costs_nothing(world):
     world.push(5)
     model = world.folder.serving("wells") / "5" / "saved_model.pb"
     model.write_bytes(b"this is no protocol buffer")
-    from click.testing import CliRunner
-
-    from commands.command_line import main
-
     arguments = ["rollout", "start", "wells/5", "--why", "x", "--config", str(world.config)]
     done = CliRunner().invoke(main, [*arguments, "--output", str(world.folder.root)])
     assert done.exit_code == 1
     assert "The gateway could not follow: wells/5 does not load" in done.output
     assert world.state().rollout.phase is Phase.ROLLED_BACK
     assert set(both(world)) == {4}
+
+
+def test_faultline_rollback_moves_the_traffic_and_then_the_folders(world):
+    arguments = ["rollback", "wells/3", "--why", "x", "--output", str(world.folder.root)]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "Applied by the gateway in" in done.output
+    assert set(both(world)) == {3}
+    assert not (world.folder.serving("wells") / "4").exists()
 
 
 def test_evidence_rolls_back_by_itself_and_a_killed_gateway_is_found_again(
