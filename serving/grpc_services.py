@@ -277,8 +277,8 @@ class _PredictionService:
         servables: Servables,
         metrics: Metrics,
         admission: Admission,
-        *,
         recorder: "Recorder | None",
+        *,
         as_content: bool,
     ) -> None:
         self._servables = servables
@@ -296,16 +296,16 @@ class _PredictionService:
         return handlers
 
     def _handler(self, method: _Method) -> Handle:
-        answer = self._answerer(method)
-
         def handle(serialised: bytes, context: grpc.ServicerContext) -> Any:
             if not method.runs:
-                return answer(serialised, context, None)
+                return self._answer(method, serialised, context, None)
             recorder = self._recorder
             key_header = KEY_HEADER if recorder is None else recorder.options.key_header
             tags = tags_of_metadata(context.invocation_metadata(), key_header)
             exchange = None if recorder is None else recorder.begin(tags, len(serialised))
-            response = answer(serialised, context, exchange)
+            if exchange is not None:
+                exchange.is_predict = method.api == "Predict"
+            response = self._answer(method, serialised, context, exchange)
             headers = tags.headers if exchange is None else exchange.headers
             if headers:
                 with contextlib.suppress(grpc.RpcError):  # the client is gone
@@ -314,51 +314,53 @@ class _PredictionService:
 
         return handle
 
-    def _answerer(
-        self, method: _Method
-    ) -> Callable[[bytes, grpc.ServicerContext, Exchange | None], Any]:
-        """Returns a function from a request, with the exchange to note, to its response."""
-
-        def answer(
-            serialised: bytes, context: grpc.ServicerContext, exchange: Exchange | None
-        ) -> Any:
-            started = time.perf_counter()
-            asked, status = Asked(), "OK"
-            try:
-                request = parse(method.request, serialised)
-                spec = method.spec(request)
+    def _answer(
+        self,
+        method: _Method,
+        serialised: bytes,
+        context: grpc.ServicerContext,
+        exchange: Exchange | None,
+    ) -> Any:
+        """Returns the response to a request, and fills and records its exchange."""
+        started = time.perf_counter()
+        asked, status = Asked(), "OK"
+        try:
+            request, spec = _read(method, serialised)
+            if exchange is not None:
+                exchange.model = spec.name
+            with (
+                deadline_at(deadline_of(context)),
+                self._admission.admit(spec.name),
+                acquire(self._servables, spec) as servable,
+            ):
+                asked = _asked(servable, spec)
                 if exchange is not None:
-                    exchange.model, exchange.is_predict = spec.name, method.api == "Predict"
-                if method.check is not None:
-                    method.check(request)
-                with (
-                    deadline_at(deadline_of(context)),
-                    self._admission.admit(spec.name),
-                    acquire(self._servables, spec) as servable,
-                ):
-                    asked = _asked(servable, spec)
-                    if exchange is not None:
-                        exchange.reach(servable, spec.signature_name)
-                        servable = exchange.watch(servable)  # noqa: PLW2901 - the same version
-                    if method.count is not None:
-                        self._metrics.observe_examples(asked.model, method.count(request))
-                    run_started = time.perf_counter()
-                    response = method.answer(servable, request)
-                    seconds = time.perf_counter() - run_started
-                if method.runs:
-                    self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
-            except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
-                status = refuse(context, error)
-                response = method.response()
-            seconds = time.perf_counter() - started
-            self._metrics.observe_request(
-                asked, api=method.api, wire="GRPC", status=status, seconds=seconds
-            )
-            if exchange is not None and self._recorder is not None:
-                self._recorder.end(exchange, status, seconds)
-            return response
+                    servable = exchange.watch(servable, spec.signature_name)  # noqa: PLW2901
+                if method.count is not None:
+                    self._metrics.observe_examples(asked.model, method.count(request))
+                run_started = time.perf_counter()
+                response = method.answer(servable, request)
+                seconds = time.perf_counter() - run_started
+            if method.runs:
+                self._metrics.observe_runtime(asked, api=method.api, seconds=seconds)
+        except Exception as error:  # noqa: BLE001 - a request ends in an answer or a status
+            status = refuse(context, error)
+            response = method.response()
+        seconds = time.perf_counter() - started
+        self._metrics.observe_request(
+            asked, api=method.api, wire="GRPC", status=status, seconds=seconds
+        )
+        if exchange is not None and self._recorder is not None:
+            self._recorder.end(exchange, status, seconds)
+        return response
 
-        return answer
+
+def _read(method: _Method, serialised: bytes) -> tuple[Any, ModelSpec]:
+    request = parse(method.request, serialised)
+    spec = method.spec(request)
+    if method.check is not None:
+        method.check(request)
+    return request, spec
 
 
 def _asked(servable: Servable, spec: ModelSpec) -> Asked:
@@ -497,9 +499,7 @@ def add_services(
     """
     admission = Admission(num_threads(options), options.grpc_max_threads)
     as_content = options.enable_serialization_as_tensor_content
-    prediction = _PredictionService(
-        servables, metrics, admission, recorder=recorder, as_content=as_content
-    )
+    prediction = _PredictionService(servables, metrics, admission, recorder, as_content=as_content)
     models = _ModelService(manager, metrics, reload_folder=options.allow_reload_from).handlers()
     beside = threads_beside()
     reloads = ThreadPoolExecutor(_NUM_RELOADS, thread_name_prefix="grpc-reload")
@@ -510,8 +510,8 @@ def add_services(
         ("HandleReloadConfigRequest", reloads),
     ):
         by_name[name] = in_pool(by_name[name], pool)
-    methods = {name: by_name[name] for name in by_name if name not in models}
-    _add(server, "tensorflow.serving.PredictionService", methods)
+    predictions = {name: by_name[name] for name in by_name if name not in models}
+    _add(server, "tensorflow.serving.PredictionService", predictions)
     _add(server, "tensorflow.serving.ModelService", {name: by_name[name] for name in models})
     return admission
 

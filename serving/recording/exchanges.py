@@ -118,8 +118,9 @@ class Exchange:
         self.feeds = feeds
         self.outputs = dict(zip(fetches, outputs, strict=True))
 
-    def watch(self, servable: Servable) -> Servable:
-        """Returns a servable that notes its run."""
+    def watch(self, servable: Servable, signature_name: str) -> Servable:
+        """Notes the version that answers; returns a servable that notes its run."""
+        self.reach(servable, signature_name)
         return _WatchedServable(servable, self)
 
 

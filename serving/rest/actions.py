@@ -228,8 +228,7 @@ class Actions:
         ) as servable:
             course.asked = _asked(servable, name)
             if course.exchange is not None:
-                course.exchange.reach(servable, name)
-                servable = course.exchange.watch(servable)  # noqa: PLW2901 - the same version
+                servable = course.exchange.watch(servable, name)  # noqa: PLW2901 - the same
             course.num_examples = len(examples)
             started = time.perf_counter()
             result = infer(servable, name, examples)
