@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.production_options.gateway import GatewayOptions, Tls
+from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy_files import (
     CLIENTS,
     Ports,
@@ -54,7 +55,7 @@ def make_all(
         traffic,
         PORTS,
         key_header=key_header,
-        access_log=Path("/dev/stdout"),
+        access_log=make_access_log(Path("/dev/stdout"), key_header=key_header),
     )
     for arm, pin in (("stable", traffic.stable), ("candidate", traffic.candidate)):
         arm_pin = pin or traffic.stable

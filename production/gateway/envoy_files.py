@@ -73,6 +73,7 @@ def write_files(
     ports: Ports,
     *,
     key_header: str = "x-faultline-key",
+    logs_key: bool = True,
 ) -> str:
     """Writes all of Envoy's files; `envoy -c bootstrap.json` reads them, started in `folder`.
 
@@ -85,6 +86,7 @@ def write_files(
         traffic: Versions and shares of both arms.
         ports: Where the gateway and the servers listen.
         key_header: Request header with the sticky key.
+        logs_key: Whether the access log names the key.
 
     Returns:
         The version of the routes, as `write_routes`.
@@ -96,9 +98,8 @@ def write_files(
     if options.tls is not None:
         _check_readable(options.tls)
     write_clients(folder, options)
-    files = make_files(
-        folder, options, traffic, ports, key_header=key_header, access_log=folder / ACCESS_LOG
-    )
+    log = make_access_log(folder / ACCESS_LOG, key_header=key_header if logs_key else None)
+    files = make_files(folder, options, traffic, ports, key_header=key_header, access_log=log)
     for name, content in files.items():
         _replace(folder / name, content)
     return routes_version(options, traffic, key_header=key_header)
@@ -111,7 +112,7 @@ def make_files(
     ports: Ports,
     *,
     key_header: str,
-    access_log: Path,
+    access_log: Value,
 ) -> dict[str, bytes]:
     """Returns Envoy's files by name, without that of the clients, which holds no options.
 
@@ -121,9 +122,9 @@ def make_files(
         traffic: Versions and shares of both arms.
         ports: Where the gateway and the servers listen.
         key_header: Request header with the sticky key.
-        access_log: File of the access log.
+        access_log: The access log, see `make_access_log`; not used if the options ask for none.
     """
-    log = make_access_log(access_log, key_header=key_header) if options.access_log else None
+    log = access_log if options.access_log else None
     listeners = make_listeners(options, ports, folder=folder, access_log=log)
     resources = {
         "rds.json": _routes(options, traffic, key_header),

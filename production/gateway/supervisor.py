@@ -260,7 +260,16 @@ class Supervisor:
 
     def _write_files(self, traffic: Traffic) -> None:
         spec = self._spec
-        write_files(spec.path, spec.options, traffic, self.ports, key_header=spec.key_header)
+        # A key that the records must not have in clear is not logged either.
+        redacted = (spec.recording or {}).get("redact", {})
+        write_files(
+            spec.path,
+            spec.options,
+            traffic,
+            self.ports,
+            key_header=spec.key_header,
+            logs_key="key" not in redacted,
+        )
 
     def _address(self, arm: Arm) -> ServerAddress:
         return self.ports.stable if arm is Arm.STABLE else self.ports.candidate

@@ -43,17 +43,18 @@ def set_aside(path: Path, *, max_bytes: int = _MAX_BYTES) -> bool:
     return True
 
 
-def make_access_log(path: Path, *, key_header: str) -> Value:
+def make_access_log(path: Path, *, key_header: str | None) -> Value:
     """Returns the access log.
 
     Args:
         path: The file.
-        key_header: Request header with the sticky key.
+        key_header: Request header with the sticky key; None leaves the key out.
     """
     kind = "envoy.extensions.access_loggers.file.v3.FileAccessLog"
+    key = {} if key_header is None else {"key": f"%REQ({key_header})%"}
     return typed(
         "envoy.access_loggers.file",
         kind,
         path=str(path),
-        log_format={"json_format": {**_FIELDS, "key": f"%REQ({key_header})%"}},
+        log_format={"json_format": {**_FIELDS, **key}},
     )

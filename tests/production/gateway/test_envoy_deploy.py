@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.doctor.lock_file import read_lock
 from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
+from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy_files import (
     envoy_program,
     make_clients,
@@ -185,7 +186,7 @@ def test_envoy_takes_the_files_with_every_option(tmp_path):
         Traffic(stable=STABLE),
         PORTS,
         key_header="x-pump",
-        access_log=Path("/dev/stdout"),
+        access_log=make_access_log(Path("/dev/stdout"), key_header="x-pump"),
     )
 
     code, text = check_by_envoy(files, tmp_path)

@@ -194,6 +194,15 @@ def test_without_an_access_log_none_is_written(tmp_path: Path) -> None:
     assert parts_named(resources(tmp_path / "lds.json"), "access_log") == [[], []]
 
 
+def test_the_access_log_names_the_key_unless_it_must_not_be_stored(tmp_path: Path) -> None:
+    write_files(tmp_path, GatewayOptions(), ALONE, PORTS, key_header="x-pump")
+    logs = parts_named(parts_named(resources(tmp_path / "lds.json"), "access_log"), "json_format")
+    assert [log["key"] for log in logs] == ["%REQ(x-pump)%"] * 2
+
+    write_files(tmp_path, GatewayOptions(), ALONE, PORTS, key_header="x-pump", logs_key=False)
+    assert "x-pump" not in (tmp_path / "lds.json").read_text()
+
+
 def test_a_file_of_clients_has_a_name_and_a_digest_a_line(tmp_path: Path) -> None:
     other = hashlib.sha256(b"other").hexdigest()
     path = tmp_path / "clients.txt"
