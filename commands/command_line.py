@@ -125,7 +125,7 @@ def main() -> None:
     faultline span                         make new training data of them
     faultline clean --keep 5               remove what older runs left
     faultline rollback signals --why ...   serve the previous version again
-    faultline rollout start signals ...    let a new version take over in steps
+    faultline rollout start --why ...      let a new version take over in steps
     faultline automation queue             list what waits for a person
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
@@ -418,7 +418,7 @@ def rollout_start(strategy: Any, **options: Any) -> int:
 @json_option
 @exits_cleanly
 def rollout_status(model: str | None, output: Path, *, as_json: bool) -> int:
-    """Show what is served, the step of the rollout, its evidence and what comes next."""
+    """Show what is served of NAME, the step of its rollout, the evidence and what comes next."""
     from commands.rollout import print_status
 
     return print_status(model, output, as_json=as_json)
@@ -430,7 +430,7 @@ def rollout_status(model: str | None, output: Path, *, as_json: bool) -> int:
 @json_option
 @exits_cleanly
 def rollout_history(model: str | None, output: Path, *, as_json: bool) -> int:
-    """List every transition, the newest first, with who decided it and why."""
+    """List every transition of NAME, the newest first, with who decided it and why."""
     from commands.rollout import print_history
 
     return print_history(model, output, as_json=as_json)
@@ -454,22 +454,26 @@ def _rollout_action(name: str, action: Any, text: str) -> None:
         return take_action(Order(**options), action)
 
 
-_rollout_action("advance", "advance", "Take the next step now; after the last one, promote.")
-_rollout_action("hold", "hold", "Stay at the current step until `approve` or `advance`.")
+_rollout_action(
+    "advance", "advance", "Take the next step of NAME now; after the last one, promote."
+)
+_rollout_action("hold", "hold", "Keep NAME at the current step until `approve` or `advance`.")
 _rollout_action(
     "approve",
     "approve",
-    "Let a rollout go on that waits for a person or is held.\n\nIt takes the step that a waiting "
-    "rollout asks for. It also approves the promotion of a model whose verdict is INCONCLUSIVE.",
+    "Let a rollout of NAME go on that waits for a person or is held.\n\nIt takes the step that a "
+    "waiting rollout asks for. It also approves the promotion of a model whose verdict is INCONCLUSIVE.",
 )
 _rollout_action(
-    "abort", "abort", "End the rollout without a judgement; the served version is unchanged."
+    "abort",
+    "abort",
+    "End the rollout of NAME without a judgement; the served version is unchanged.",
 )
 _rollout_action(
     "rollback",
     "roll_back",
-    "Serve the version from before the rollout.\n\nAfter a promotion too, as long as that version "
-    "is in service. No file moves; `faultline rollback` also takes the newer version out of "
+    "Serve the version of NAME from before the rollout.\n\nAfter a promotion too, as long as that "
+    "version is in service. No file moves; `faultline rollback` also takes the newer version out of "
     "service.",
 )
 
@@ -775,11 +779,12 @@ def labels(**options: Any) -> int:
 @json_option
 @exits_cleanly
 def span(**options: Any) -> int:
-    """Write recorded requests with labels as the next span of the training data.
+    """Make the next span of recorded requests with labels.
 
-    The file goes beside the earlier spans, as `data.path` with {SPAN} or {DATE} says, and holds the
-    columns that training needs, as it reads them. Every row is written once: the next call takes
-    rows whose labels came in between. `faultline run` then reads the span like any other.
+    A span is a part of the training data. The file goes beside the earlier ones, as `data.path`
+    with {SPAN} or {DATE} says, and holds the columns that training needs, as it reads them. Every
+    row is written once: the next call takes rows whose labels came in between. `faultline run` then
+    reads the span like any other.
 
     \b
     faultline labels repairs.csv --id request_id --label failed
@@ -805,7 +810,7 @@ def span(**options: Any) -> int:
 @json_option
 @exits_cleanly
 def clean(**options: Any) -> int:
-    """Remove what old runs left: their folders, reports and artifacts.
+    """Remove what old runs left: folders, reports, artifacts.
 
     Served and withdrawn versions stay, and so does everything that the kept runs, the served model
     and the next comparison need. The history stays complete: `runs` and `lineage` still show every
