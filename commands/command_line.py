@@ -462,7 +462,8 @@ _rollout_action(
     "approve",
     "approve",
     "Let a rollout of NAME go on that waits for a person or is held.\n\nIt takes the step that a "
-    "waiting rollout asks for. It also approves the promotion of a model whose verdict is INCONCLUSIVE.",
+    "waiting rollout asks for. It also approves the promotion of a model whose verdict is "
+    "INCONCLUSIVE.",
 )
 _rollout_action(
     "abort",
@@ -473,8 +474,8 @@ _rollout_action(
     "rollback",
     "roll_back",
     "Serve the version of NAME from before the rollout.\n\nAfter a promotion too, as long as that "
-    "version is in service. No file moves; `faultline rollback` also takes the newer version out of "
-    "service.",
+    "version is in service. No file moves; `faultline rollback` also takes the newer version out "
+    "of service.",
 )
 
 
