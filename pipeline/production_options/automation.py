@@ -1,12 +1,14 @@
 """What a config says of the automation: who decides about predictions and rollouts."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
-from measuring.sequential import Margins
+
+if TYPE_CHECKING:
+    from measuring.sequential import Margins
 
 LevelName = Literal["human_inspection", "shadow_mode", "human_in_the_loop", "full_automation"]
 LEVELS: tuple[LevelName, ...] = (
@@ -56,13 +58,15 @@ class Limits:
     max_percent: Annotated[int, Field(ge=0, le=100)] = 100
     max_pairs: Annotated[int, Field(ge=1)] = 100_000
 
-    def margins(self, *, miss: float = 1.0, false_alarm: float = 1.0) -> Margins:
+    def margins(self, *, miss: float = 1.0, false_alarm: float = 1.0) -> "Margins":
         """Returns the part of the limits that the evidence is judged by.
 
         Args:
             miss: Cost of a miss.
             false_alarm: Cost of a false alarm, in the same unit.
         """
+        from measuring.sequential import Margins  # SciPy takes half a second
+
         return Margins(
             alpha=self.alpha,
             alarm_change=self.alarm_change,
