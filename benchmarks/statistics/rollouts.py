@@ -17,7 +17,7 @@ WITH_LABELS = replace(MARGINS, labels_required=True)
 _NAMES = np.array([str(number) for number in range(NUM_REQUESTS)], dtype=object)
 # Faults and false alarms per request, on average over the keys; share of the faults that is missed.
 _FAULTS, _FALSE_ALARMS, _MISSED = 0.035, 0.01, 0.2
-# Share of the requests on which the candidate's answer is drawn anew: 2 % of decisions differ.
+# Share of the requests on which the candidate's answer is drawn anew: 0.7 % of decisions differ.
 _REDRAWN = 0.25
 
 
@@ -271,7 +271,7 @@ UNLABELLED: Mapping[str, Candidate] = {
     "slow by the margin, 1.2 times": Candidate(slower=MARGINS.latency_ratio),
     "fails 2 % of requests": Candidate(errors=0.02),
 }
-EPISODES = Candidate(episode=10)
+EPISODES = Candidate(episode=50)
 UNEQUAL_KEYS = Candidate(by_key=0.02)
 
 
@@ -294,7 +294,7 @@ def _rows(
 def _dependence(num_sets: int) -> Iterator[Sequence[str]]:
     once = replace(MARGINS, repeat_rows=1)
     cases = {
-        "equal, answers repeated over 10 rows": (EPISODES, 1, MARGINS),
+        "equal, answers repeated over 50 rows of a key": (EPISODES, 1, MARGINS),
         "the same, each row counts": (EPISODES, 1, once),
         "equal, 100 requests of a key in a row": (Candidate(), 100, MARGINS),
         "equal only on average over the keys": (UNEQUAL_KEYS, 1, MARGINS),
