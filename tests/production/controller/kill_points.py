@@ -102,9 +102,14 @@ def check_recovery(folder: OutputFolder) -> str:
     rig = make_rig(folder)
     rig.controller.step()
     state = journal.state()
+    assert state is not None
+    assert state.rollout is not None
     assert rig.gateway.traffics[-1] == traffic_of(state)
-    assert read_applied(journal.folder).sequence == len(journal.read())
+    applied = read_applied(journal.folder)
+    assert applied is not None
+    assert applied.sequence == len(journal.read())
     progress = read_progress(journal.folder, state.rollout)
+    assert progress is not None
     assert progress.num_pairs == 10  # each pair once, whatever was read before the kill
     act(folder, "wells", "abort", ADA)
     rig.controller.step()
@@ -161,7 +166,7 @@ def try_points(
             os._exit(0)
         _, status = os.waitpid(child, 0)
         try:
-            outcome = {"state": check(folder)}
+            outcome: dict[str, Any] = {"state": check(folder)}
         except Exception:  # noqa: BLE001 - the test shows it
             outcome = {"error": traceback.format_exc()}
         was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
