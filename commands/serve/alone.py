@@ -75,6 +75,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 _running(options, log_of_reader(folder.root / "serve.log"), stop) as server,
             ):
                 _print_addresses(server, options.host, names, Path(scratch))
+                for warning in differences_from_rollouts(folder, names):
+                    say(Console(file=sys.stderr), f"[yellow]{escape(warning)}[/yellow]")
                 if options.collect_dir:
                     where = escape(options.collect_dir)
                     say(Console(file=sys.stdout), f"Requests are recorded in {where}.")
@@ -101,6 +103,32 @@ def pushed_models(folder: OutputFolder, use_case: str | None = None) -> list[str
     names = [base.name for base in bases if base.is_dir() and served_versions(base)]
     wanted = names if use_case is None else [use_case, use_case + SHADOW_SUFFIX]
     return [name for name in names if name in wanted]
+
+
+def differences_from_rollouts(folder: OutputFolder, names: Sequence[str]) -> list[str]:
+    """Returns a warning for each model whose newest version is not the one of its rollouts.
+
+    Args:
+        folder: The output folder.
+        names: Names of the served models.
+    """
+    from production.rollout.actions import open_journal
+    from production.rollout.state import label
+
+    warnings = []
+    for name in names:
+        newest = f"{name}/{served_versions(folder.serving(name))[-1]}"
+        try:
+            state = open_journal(folder, name).state()
+        except InputError as error:
+            warnings.append(str(error))
+            continue
+        if state is not None and label(state.stable) != newest:
+            warnings.append(
+                f"{newest}, the newest version, is served; its rollouts chose "
+                f"{label(state.stable)}, which `faultline serve --gateway` serves."
+            )
+    return warnings
 
 
 def models_config(folder: OutputFolder, names: Sequence[str]) -> str:

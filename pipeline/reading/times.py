@@ -224,7 +224,8 @@ def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[p
     import pandas as pd  # not with this module: a command without texts starts sooner
 
     present = np.asarray(texts.is_valid())
-    texts = _with_points(texts)
+    # pandas reads `now` and `today` as the time of reading, in any format.
+    texts = pc.if_else(pc.match_substring_regex(texts, r"\d"), _with_points(texts), None)
     if "%b" in time_format or "%B" in time_format:
         texts, time_format = _in_english(texts), time_format.replace("%B", "%b")
     if time_format == ISO:

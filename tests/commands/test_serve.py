@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands.serve.alone import models_config, pushed_models
+from commands.serve.alone import differences_from_rollouts, models_config, pushed_models
 from commands.serve.gateway import serve_gateway, traffic_words
 from commands.serve.printing import sample_row
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from production.gateway.traffic import Pin, Traffic
+from production.rollout.actions import begin
 from serving.client import Client, ServingClientError, TensorSpec
 
 
@@ -43,6 +44,21 @@ def test_of_one_use_case_the_model_and_its_shadow_are_served(tmp_path):
         (tmp_path / "serving" / path).mkdir(parents=True)
     assert pushed_models(OutputFolder(tmp_path), "signals") == ["signals", "signals_shadow"]
     assert pushed_models(OutputFolder(tmp_path), "pumps") == []
+
+
+def test_it_warns_if_rollouts_chose_another_version(tmp_path):
+    folder = OutputFolder(tmp_path)
+    (tmp_path / "serving" / "signals" / "1").mkdir(parents=True)
+    assert differences_from_rollouts(folder, ["signals"]) == []
+    begin(folder, "signals")
+    assert differences_from_rollouts(folder, ["signals"]) == []
+    (tmp_path / "serving" / "signals" / "2").mkdir()
+    (warning,) = differences_from_rollouts(folder, ["signals"])
+    assert "signals/2, the newest version, is served" in warning
+    assert "chose signals/1" in warning
+    (folder.rollouts("signals") / "journal.jsonl").write_text("{}\n", encoding="utf-8")
+    (damage,) = differences_from_rollouts(folder, ["signals"])
+    assert "line 1" in damage
 
 
 @pytest.mark.tensorflow

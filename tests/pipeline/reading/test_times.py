@@ -22,3 +22,10 @@ def test_every_format_that_reads_a_text_is_tried(texts):
 def test_texts_of_iso_8601_are_read_by_no_other_format():
     texts = pa.array(["2024-11-25", "2024-11-26T13:45"])
     assert formats_that_read(texts, np.array([1, 2])) == {"ISO8601": 3}
+
+
+@pytest.mark.parametrize("time_format", ["ISO8601", "%Y-%m-%d", "%d.%m.%Y %H:%M"])
+def test_words_for_the_present_are_no_times(time_format):
+    times, unread = parse_texts(pa.array(["now", "today", None]), time_format)
+    assert times.null_count == 3
+    assert unread.tolist() == [True, True, False]
