@@ -125,7 +125,13 @@ def print_automation_report(place: Place) -> int:
 
 
 def _open(place: Place) -> "tuple[OutputFolder, Config, str]":
+    from production.rollout.gateway_config import gateway_config
+
     folder = open_output(place.output)
     folders = [Path("configs"), PROJECT_DIR / "configs"]
     config = load_config(place.config_path or find_served_config(folder, folders))
-    return folder, config, place.model or config.name
+    model = place.model or config.name
+    of_gateway = gateway_config(folder, model) if place.config_path is None else None
+    if of_gateway is not None:  # which may have been started with another config
+        config = dataclasses.replace(config, automation=of_gateway.automation)
+    return folder, config, model

@@ -60,18 +60,21 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
     from measuring.sequential import expected_requests
     from production.automation import margins_of
     from production.automation.rendering import expectation_words
-    from production.rollout.actions import newest_candidate, start
+    from production.rollout.actions import check_idle, newest_candidate, start
     from production.rollout.candidates import judge, parse_reference, recorded_config
+    from production.rollout.gateway_config import gateway_config
     from production.rollout.state import label
     from production.rollout.strategies import make_plan
 
     store, folder = open_runs(order.config_path, order.output), open_output(order.output)
     model, pin = parse_reference(folder, order.reference)
+    check_idle(folder, model)
     candidate = judge(store, folder, pin or newest_candidate(folder, model))
+    of_gateway = gateway_config(folder, model)
     config = (
         load_config(order.config_path)
         if order.config_path
-        else recorded_config(store, candidate.pin)
+        else of_gateway or recorded_config(store, candidate.pin)
     )
     options = config.rollout if config else RolloutOptions()
     plan = make_plan(candidate, options, strategy or options.strategy)
@@ -80,7 +83,8 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
             f"The verdict on {label(candidate.pin)} is INCONCLUSIVE, so that clients see none of "
             "its answers before a person approves it: leave out --strategy, or say shadow."
         )
-    expected = expected_requests(margins_of(config), differing=0.01)
+    # The gateway judges by its own limits, whatever the steps are.
+    expected = expected_requests(margins_of(of_gateway or config), differing=0.01)
     entry = start(folder, model, plan, _decision(order))
     return _finish(
         order,

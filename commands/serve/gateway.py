@@ -30,6 +30,7 @@ from production.gateway.gateway import Gateway, GatewaySpec
 from production.gateway.traffic import Pin, Traffic
 from production.rollout.actions import begin
 from production.rollout.candidates import recorded_config, resolve_model
+from production.rollout.gateway_config import keep_gateway_config
 from production.rollout.markers import controlling
 from production.rollout.state import State
 from production.rollout.strategies import traffic_of
@@ -83,7 +84,7 @@ def serve_gateway(config_path: Path | None, output: Path, flags: Sequence[str]) 
     stop = Stop()
     try:
         with stopped_by_signals(stop, spec.grace_s):
-            _run(spec, setup, stop)
+            _run(spec, setup, config, stop)
     except KeyboardInterrupt:
         if stop.exit_code:
             raise Stopped(stop.number) from None
@@ -91,13 +92,14 @@ def serve_gateway(config_path: Path | None, output: Path, flags: Sequence[str]) 
     return 0
 
 
-def _run(spec: GatewaySpec, setup: Setup, stop: "Stop") -> None:
+def _run(spec: GatewaySpec, setup: Setup, config: Config | None, stop: "Stop") -> None:
     """Runs a gateway and the controller of its traffic until a signal comes."""
     folder, model = spec.folder, spec.model
     traffic = _first_traffic(folder, begin(folder, model))
     with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch, ExitStack() as stack:
         with Console(file=sys.stdout).status("Loading"):
             gateway = stack.enter_context(Gateway(spec, traffic))
+        keep_gateway_config(folder, model, config)
         # From here on, commands wait until the gateway has applied what they decide.
         stack.enter_context(controlling(folder.rollouts(model)))
         _print_gateway(gateway, spec, traffic, Path(scratch))

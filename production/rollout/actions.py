@@ -89,6 +89,17 @@ def begin(folder: OutputFolder, model: str, *, excluded: Pin | None = None) -> S
     return journal.append(first, Note(event="begin", by=CONTROLLER, why=why)).state
 
 
+def check_idle(folder: OutputFolder, model: str) -> None:
+    """Checks that no rollout of a model is in progress.
+
+    Raises:
+        InputError: One is, or the journal is damaged.
+    """
+    state = open_journal(folder, model).state()
+    if state is not None:
+        transitions.check_idle(state)
+
+
 def newest_candidate(folder: OutputFolder, model: str) -> Pin:
     """Returns the newest version in service, where it is not the served one.
 

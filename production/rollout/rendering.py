@@ -88,7 +88,8 @@ def _progress_lines(rollout: Rollout, progress: Progress) -> list[str]:
         f"Requests that both models answered: {progress.num_pairs:,}, {of_step:,} of them in this "
         f"step (at least {needed:,}); {count(progress.num_keys, 'key')}"
     ]
-    if progress.verdict:
+    is_decided = progress.verdict and progress.verdict.get("kind") != "undecided"
+    if is_decided or (progress.verdict and progress.num_pairs):  # nothing is known before
         lines.append(f"Evidence: {verdict_words(progress.verdict)}")
     return lines
 

@@ -167,11 +167,11 @@ class Plan:
     approved: bool = True
 
 
-def start(state: State, plan: Plan, now: datetime) -> State:
-    """Starts a rollout.
+def check_idle(state: State) -> None:
+    """Checks that no rollout is in progress.
 
     Raises:
-        TransitionRefusedError: One is in progress, or the candidate is the served version.
+        TransitionRefusedError: One is.
     """
     if state.active:
         raise TransitionRefusedError(
@@ -179,6 +179,15 @@ def start(state: State, plan: Plan, now: datetime) -> State:
             f"{state.active.phase}; a model has one rollout at a time. Wait for its end, or end "
             f'it: faultline rollout abort {state.model} --why "..."'
         )
+
+
+def start(state: State, plan: Plan, now: datetime) -> State:
+    """Starts a rollout.
+
+    Raises:
+        TransitionRefusedError: One is in progress, or the candidate is the served version.
+    """
+    check_idle(state)
     if plan.candidate == state.stable:
         raise TransitionRefusedError(f"{label(plan.candidate)} is the version that is served.")
     number = state.num_rollouts + 1
@@ -245,7 +254,10 @@ def ask(state: State) -> State:
 
 
 def approve(state: State, now: datetime) -> State:
-    """Lets a rollout go on: takes the step it waits for, or ends the hold.
+    """Lets a rollout go on: ends a hold, approves an inconclusive model, or takes the next step.
+
+    It does one of these, in this order: who ends a hold has not approved an inconclusive model. The
+    next step is taken only where the rollout waits for it.
 
     Raises:
         TransitionRefusedError: No rollout is in progress, or there is nothing to approve.
@@ -256,10 +268,12 @@ def approve(state: State, now: datetime) -> State:
             f"Rollout {rollout.id} of {state.model} is {rollout.phase} and waits for nobody. Take "
             f'its next step: faultline rollout advance {state.model} --why "..."'
         )
+    if rollout.phase is Phase.HELD:
+        return replace(state, rollout=replace(rollout, phase=_moving_phase(rollout)))
     approved = replace(rollout, approved=True)
     if rollout.phase is Phase.WAITING:
         return advance(replace(state, rollout=approved), now)
-    return replace(state, rollout=replace(approved, phase=_moving_phase(approved)))
+    return replace(state, rollout=approved)
 
 
 def abort(state: State, now: datetime) -> State:

@@ -1,18 +1,24 @@
 """`faultline rollout`, `rollback` and `withdraw` on an output folder without models in it."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from commands.command_line import main
 from common.output_folder import OutputFolder
+from pipeline.config_loading import load_config
+from pipeline.production_options.rollout import CanaryStep
 from production.rollout.actions import open_journal
+from production.rollout.gateway_config import keep_gateway_config
 from production.rollout.metadata import EXECUTION_TYPE
 from production.rollout.state import Phase
 from tests.production.controller.fakes import FakeGateway, make_rig, running
 from tests.production.rollout.pushes import new_store, push
 
+PROJECT = Path(__file__).resolve().parents[2]
 WHY = ("--why", "trained on May", "--by", "Ada")
 
 
@@ -57,6 +63,25 @@ def test_a_rollout_is_started_and_recorded(folder, faultline):
         for execution in new_store(folder).get_executions_by_type(EXECUTION_TYPE)
     ]
     assert events == ["begin", "start"]
+
+
+def test_a_second_rollout_is_refused_before_its_version_is_judged(folder, faultline):
+    faultline("rollout", "start", "wells/200", *WHY)
+    for reference in ("wells", "wells/100", "wells/200", "wells/7"):
+        done = faultline("rollout", "start", reference, *WHY)
+        assert done.exit_code == 2
+        assert "a model has one rollout at a time" in done.output
+
+
+def test_a_rollout_is_started_with_the_config_of_the_gateway(folder, faultline):
+    config = load_config(PROJECT / "configs" / "signals.yaml")
+    faultline("rollout", "start", "wells/200", *WHY)
+    faultline("rollout", "abort", "wells", *WHY)
+    steps = (CanaryStep(percent=40),)
+    changed = replace(config, rollout=replace(config.rollout, steps=steps))
+    keep_gateway_config(folder, "wells", changed)
+    done = faultline("rollout", "start", "wells/200", *WHY)
+    assert "step 1 of 1, 40 %" in done.output
 
 
 def test_the_answer_as_json_is_the_entry_of_the_journal(folder, faultline):

@@ -84,6 +84,14 @@ def test_an_approval_takes_the_step_that_was_asked_for():
     assert (moved.rollout.step, moved.rollout.step_started) == (1, later)
 
 
+def test_ending_a_hold_does_not_approve_an_inconclusive_model():
+    state = approve(hold(_started("shadow", approved=False)), NOW)
+    assert (state.rollout.phase, state.rollout.approved) == (Phase.RUNNING, False)
+    with pytest.raises(TransitionRefusedError, match="INCONCLUSIVE"):
+        advance(state, NOW)
+    assert advance(approve(state, NOW), NOW).stable == NEW
+
+
 def test_an_approval_ends_a_hold_at_the_same_step():
     resumed = approve(hold(_started()), NOW)
     assert (resumed.rollout.step, resumed.rollout.phase) == (0, Phase.RUNNING)

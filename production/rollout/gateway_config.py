@@ -1,0 +1,34 @@
+"""The config that a model's gateway works with, for commands that are given none."""
+
+from common.output_folder import OutputFolder
+from pipeline.config import Config
+from pipeline.config_loading import config_from_json, config_to_record
+
+_FILE = "config.json"
+
+
+def keep_gateway_config(folder: OutputFolder, model: str, config: Config | None) -> None:
+    """Keeps the config of a gateway that starts, without secrets; None for the defaults."""
+    path = folder.rollouts(model) / _FILE
+    if config is None:
+        path.unlink(missing_ok=True)
+        return
+    incoming = path.with_name(f".{_FILE}.incoming")
+    incoming.write_text(config_to_record(config) + "\n", encoding="utf-8")
+    incoming.chmod(0o600)
+    incoming.replace(path)
+
+
+def gateway_config(folder: OutputFolder, model: str) -> Config | None:
+    """Returns the config of the gateway that runs or ran last; None if it had none.
+
+    Its relative paths are not those of the file that it was read from.
+
+    Raises:
+        InputError: Another version of the project wrote it.
+    """
+    try:
+        text = (folder.rollouts(model) / _FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return config_from_json(text)
