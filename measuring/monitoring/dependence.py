@@ -96,9 +96,9 @@ def mean_in_order(values: Floats, block_length: int) -> MeanOfRows:
         smaller bias. The larger of that and the variance from whole blocks is returned.
     """
     length = max(1, min(block_length, len(values) // 2))
-    whole = _mean_of_blocks(values, np.arange(len(values)) // length)
     if length == 1:
-        return whole
+        return _mean_of_rows(values)
+    whole = _mean_of_blocks(values, np.arange(len(values)) // length)
     half = _mean_of_blocks(values, np.arange(len(values)) // (length // 2))
     # A half block of an odd length is shorter than half: the extrapolation takes its own ratio.
     ratio = (length // 2) / length
@@ -123,6 +123,12 @@ def mean_of_recordings(values: Floats, recordings: NDArray[np.generic]) -> MeanO
     """
     _, places = np.unique(recordings, return_inverse=True)
     return _mean_of_blocks(values, places)
+
+
+def _mean_of_rows(values: Floats) -> MeanOfRows:
+    n = len(values)
+    variance = values.var(axis=0, ddof=1) if n > 1 else np.zeros(values.shape[1])
+    return MeanOfRows(mean=values.mean(axis=0), variance=variance, num_rows=n, num_blocks=n)
 
 
 def _mean_of_blocks(values: Floats, places: Counts) -> MeanOfRows:
