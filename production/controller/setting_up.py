@@ -1,6 +1,7 @@
 """What a controller works with, from a use case's config."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ml_metadata.metadata_store import MetadataStore
@@ -28,20 +29,19 @@ def make_setup(
         config: The use case; None for default options, and evidence without labels.
         open_store: Opens the metadata store; called in other threads.
         say: Prints a line for people.
-
-    Raises:
-        InputError: The curated schema cannot be read.
     """
     automation = config.automation if config else AutomationOptions()
     decide = Automation(automation, folder)
     if config is None:
         return Setup(decide=decide, open_store=open_store, say=say)
+    # Labels need no schema, whose path is not known of a config that a run recorded.
+    spec = make_ingest_spec(replace(config, schema=None))
     return Setup(
         options=config.rollout,
         margins=margins_of(config),
         decide=decide,
         open_store=open_store,
-        are_positive=partial(are_positive, spec=make_ingest_spec(config)),
+        are_positive=partial(are_positive, spec=spec),
         share=config.collection.share if config.collection else 1.0,
         say=say,
     )
