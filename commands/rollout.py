@@ -121,7 +121,7 @@ def print_status(model: str | None, output: Path, *, as_json: bool) -> int:
     from production.rollout.actions import open_journal
     from production.rollout.candidates import model_names, resolve_model
     from production.rollout.markers import is_controlled
-    from production.rollout.progress import read_progress
+    from production.rollout.progress import read_health, read_progress
     from production.rollout.rendering import Status, status_lines
 
     folder = OutputFolder(output.absolute())
@@ -133,12 +133,14 @@ def print_status(model: str | None, output: Path, *, as_json: bool) -> int:
             continue
         place = folder.rollouts(name)
         progress = read_progress(place, state.rollout) if state.rollout else None
+        health = read_health(place, state.active) if state.active else None
         statuses.append(
             Status(
                 state=state,
                 progress=progress,
                 is_served=is_controlled(place),
                 now=datetime.now(UTC),
+                health=health,
             )
         )
     values = [status.to_json() for status in statuses]

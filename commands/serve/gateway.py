@@ -104,7 +104,7 @@ def _run(spec: GatewaySpec, setup: Setup, config: Config | None, stop: "Stop") -
         stack.enter_context(controlling(folder.rollouts(model)))
         _print_gateway(gateway, spec, traffic, Path(scratch))
         controller = Controller(folder, model, gateway, setup)
-        controller.run(lambda: bool(stop.number), gateway.check)
+        controller.run(lambda: bool(stop.number))
 
 
 def _config(folder: OutputFolder, config_path: Path | None) -> Config | None:

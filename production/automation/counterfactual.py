@@ -10,7 +10,7 @@ from typing import Any
 
 from measuring.sequential import Verdict
 from pipeline.production_options.automation import LEVELS, Limits
-from production.automation.deciding import Proposal, decide
+from production.automation.deciding import MAX_ENDS, Proposal, decide
 from production.rollout import state as transitions
 from production.rollout.actions import Action
 from production.rollout.progress import Facts, key_of
@@ -84,6 +84,7 @@ class _Course:
 _TRANSITIONS: Mapping[Action, Callable[[State, datetime], State]] = {
     "advance": transitions.advance,
     "approve": transitions.approve,
+    "hold": lambda state, _: transitions.hold(state),
     "ask": lambda state, _: transitions.ask(state),
     "roll_back": transitions.roll_back,
 }
@@ -141,12 +142,16 @@ class CounterfactualLog:
             return None
         if rollout.phase is Phase.WAITING and facts.rollout.step > rollout.step:
             return Proposal(action="approve", why="a person let the rollout go on")
+        if rollout.phase is Phase.HELD and facts.num_ends < MAX_ENDS:
+            return Proposal(action="approve", why="a person accepted the ends of the server")
         imagined = Facts(
             rollout=rollout,
             num_pairs=facts.num_pairs,
             num_pairs_of_step=facts.num_pairs - course.num_pairs_before_step,
             time_of_step_s=(facts.now - rollout.step_started).total_seconds(),
             now=facts.now,
+            num_ends=facts.num_ends,
+            last_end=facts.last_end,
         )
         return decide(level, self._limits, imagined, verdict)
 

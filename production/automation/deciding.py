@@ -13,6 +13,8 @@ from production.rollout.state import Phase, Rollout, label
 # The level from which on a rollout moves, if only by asking, and the one that asks only beyond
 # the limits.
 _MOVES, _ALONE = 2, 3
+# A candidate whose server ends so often by itself does not go on without a person.
+MAX_ENDS = 3
 
 _WORDS = {
     "more_alarms": "more alarms",
@@ -41,9 +43,10 @@ def decide(level: int, limits: Limits, facts: Facts, verdict: Verdict) -> Propos
     """Returns what the automation does now, or None.
 
     Levels 0 and 1 leave rollouts to people. From level 2 on, evidence against the candidate rolls
-    it back. A step that is done asks at level 2; at level 3 it advances by itself within the
-    limits: to `limits.max_percent` of the keys, and to all of them only if the evidence is for the
-    candidate. A blue/green switch that somebody decided is final after its time at every level.
+    it back. A candidate whose server ends by itself again and again is held at level 2, and rolled
+    back at level 3. A step that is done asks at level 2; at level 3 it advances by itself within
+    the limits: to `limits.max_percent` of the keys, and to all of them only if the evidence is for
+    the candidate. A blue/green switch that somebody decided is final after its time at every level.
 
     Args:
         level: The automation level, 0 to 3.
@@ -53,6 +56,8 @@ def decide(level: int, limits: Limits, facts: Facts, verdict: Verdict) -> Propos
     """
     if verdict.kind == "roll_back":
         return _roll_back(verdict) if level >= _MOVES else None
+    if facts.num_ends >= MAX_ENDS and level >= _MOVES:
+        return _stop(level, facts)
     if not facts.rollout.is_moving or not facts.is_step_done:
         return None
     if facts.rollout.phase is Phase.SWITCHED:
@@ -66,6 +71,17 @@ def _roll_back(verdict: Verdict) -> Proposal:
         why=f"{evidence_words(verdict.reasons)}, compared with the served model, after "
         f"{verdict.num_pairs:,} requests (evidence {verdict.against:,.0f} to 1)",
     )
+
+
+def _stop(level: int, facts: Facts) -> Proposal | None:
+    why = (
+        f"the candidate's server ended by itself {facts.num_ends} times, the last time with "
+        f"{facts.last_end}"
+    )
+    if level >= _ALONE:
+        return Proposal(action="roll_back", why=why)
+    is_held = facts.rollout.phase is Phase.HELD
+    return None if is_held else Proposal(action="hold", why=why)
 
 
 def _make_final(rollout: Rollout) -> Proposal | None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +16,10 @@ from measuring.sequential.evidence import Margins, Verdict
 from pipeline.production_options.rollout import RolloutOptions
 from production.automation import Proposal
 from production.controller.background import Background
+from production.controller.health import HealthWatch
 from production.controller.pushes import find_push, plan_push
 from production.controller.watching import ArePositive, Watch
+from production.gateway.members import Members
 from production.gateway.traffic import Pin, Traffic
 from production.rollback import Decision
 from production.rollout.actions import (
@@ -57,6 +59,13 @@ class AppliesTraffic(Protocol):
 
         Raises:
             StepFailedError: It cannot be.
+        """
+
+    def check(self) -> Members:
+        """Returns the processes, of which those that ended are started again.
+
+        Raises:
+            StepFailedError: The gateway ended.
         """
 
 
@@ -115,32 +124,38 @@ class Controller:
         self._num_attempts = 0
         self._retry_s = 0.0
         self._watch: Watch | None = None
+        self._health = HealthWatch(self._journal.folder, setup.say)
         self._background = Background()
         self._due_s: dict[str, float] = {}
         self._said: set[str] = set()
         self._num_recorded = 0
         self._push_seen_s: dict[Pin, float] = {}
 
-    def run(self, is_stopped: Callable[[], bool], check: Callable[[], object]) -> None:
+    def run(self, is_stopped: Callable[[], bool]) -> None:
         """Works until it is stopped; the caller is the only controller, see `controlling`.
 
         Args:
             is_stopped: Whether to end.
-            check: Called about every 20 ms: restarts what has died.
 
         Raises:
             InputError: No version is in service, or the journal is damaged.
+            StepFailedError: The gateway ended.
         """
         begin(self._folder, self._model)
         self._journal.read()
         while not is_stopped():
             self.step()
-            check()
             time.sleep(_POLL_S)
 
     def step(self) -> None:
-        """Looks once at all there is to look at, and does what is due."""
+        """Looks once at all there is to look at, and does what is due.
+
+        Raises:
+            StepFailedError: The gateway ended.
+        """
         self._follow_journal()
+        members = self._gateway.check()
+        self._tolerate(lambda: self._health.look(members, self._entries))
         if not self._entries:
             return
         if self._is_due("evidence", _EVIDENCE_S):
@@ -225,7 +240,11 @@ class Controller:
             return
         proposal = self._setup.decide(facts, verdict)
         if proposal is not None:
-            evidence = {"num_pairs_of_step": facts.num_pairs_of_step} | verdict.to_json()
+            evidence = {
+                "num_pairs_of_step": facts.num_pairs_of_step,
+                "num_ends": facts.num_ends,
+                "last_end": facts.last_end,
+            } | verdict.to_json()
             basis = Basis(sequence=entry.sequence, evidence=evidence)
             self._act(proposal.action, proposal.why, basis)
 
@@ -235,7 +254,10 @@ class Controller:
             self._watch = Watch(
                 self._folder, rollout, setup.margins, setup.are_positive, share=setup.share
             )
-        return self._watch.look(rollout, self._setup.now())
+        facts, verdict = self._watch.look(rollout, self._setup.now())
+        health = self._health.of(rollout)
+        num_ends = health.num_ends - health.num_accepted
+        return replace(facts, num_ends=num_ends, last_end=health.last_end), verdict
 
     def _act(self, action: Action, why: str, basis: Basis) -> None:
         decision = Decision(by=CONTROLLER, why=why)

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,9 @@ class Member:
         pid: Its process id; None while it does not run.
         is_serving: Whether it does its work: a server serves the version that it is pinned to.
         num_starts: How often it was started.
+        log: Log of its output.
+        num_ends: How often it ended by itself.
+        last_end: How it ended last, such as `exit code 1`; empty before its first end.
         error: Why a server does not serve its version; empty if it does, or is about to.
     """
 
@@ -68,6 +71,9 @@ class Member:
     pid: int | None
     is_serving: bool
     num_starts: int
+    log: Path
+    num_ends: int = 0
+    last_end: str = ""
     error: str = ""
 
 
@@ -84,6 +90,10 @@ class Members:
     stable: Member
     candidate: Member
     envoy: Member
+
+    def __iter__(self) -> Iterator[Member]:
+        """Yields all of them."""
+        yield from (self.stable, self.candidate, self.envoy)
 
 
 def write_recording(spec: GatewaySpec) -> None:

@@ -47,6 +47,16 @@ def pause_s(num_ends: int) -> float:
     return min(_FIRST_PAUSE_S * 2.0 ** min(num_ends - 2, 16), _LONGEST_PAUSE_S)
 
 
+def end_words(returncode: int) -> str:
+    """Returns how a process ended: `exit code 1`, or `signal 9 (SIGKILL)` for -9."""
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    try:
+        return f"signal {-returncode} ({signal.Signals(-returncode).name})"
+    except ValueError:  # a real-time signal has no name
+        return f"signal {-returncode}"
+
+
 class Supervised:
     """A process that is started again when it ends.
 
@@ -56,6 +66,8 @@ class Supervised:
         name: Name of its log and of the file with its process id.
         log: Log of its output.
         num_starts: How often it was started.
+        num_ends: How often it ended by itself.
+        last_end: How it ended last, such as `exit code 1`; empty before its first end.
     """
 
     def __init__(self, name: str, folder: Path, command: Callable[[], Command]) -> None:
@@ -69,10 +81,12 @@ class Supervised:
         self.name = name
         self.log = folder / f"{name}.log"
         self.num_starts = 0
+        self.num_ends = 0
+        self.last_end = ""
         self._pid_file = folder / f"{name}.pid"
         self._command = command
         self._process: Process | None = None
-        self._num_ends = 0
+        self._num_early_ends = 0
         self._started_s = 0.0
         self._next_start_s = 0.0
 
@@ -95,11 +109,14 @@ class Supervised:
         """
         now_s = time.monotonic()
         if self._process is not None and self._process.returncode is None:
-            if self._process.poll() is None:
+            returncode = self._process.poll()
+            if returncode is None:
                 return
+            self.num_ends += 1
+            self.last_end = end_words(returncode)
             is_first = now_s - self._started_s > _STEADY_S
-            self._num_ends = 1 if is_first else self._num_ends + 1
-            self._next_start_s = now_s + pause_s(self._num_ends)
+            self._num_early_ends = 1 if is_first else self._num_early_ends + 1
+            self._next_start_s = now_s + pause_s(self._num_early_ends)
         if now_s >= self._next_start_s:
             # Until it has started, that is the next try.
             self._next_start_s = now_s + _FIRST_PAUSE_S

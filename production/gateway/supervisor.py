@@ -9,10 +9,12 @@ from dataclasses import replace
 from functools import partial
 
 from common.errors import InputError
+from common.output_folder import open_log
 from common.processes import free_ports, is_port_taken, last_words
 from production.gateway.admin import AdminError, EnvoyAdmin
 from production.gateway.envoy.access_log import set_aside
 from production.gateway.envoy_files import (
+    ACCESS_LOG,
     ADMIN_SOCKET,
     ClientsFile,
     Ports,
@@ -134,6 +136,9 @@ class Supervisor:
             pid=process.pid,
             is_serving=process.pid is not None and server.state is PinState.SERVING,
             num_starts=process.num_starts,
+            log=process.log,
+            num_ends=process.num_ends,
+            last_end=process.last_end,
             error=server.error,
         )
 
@@ -144,6 +149,9 @@ class Supervisor:
             pid=self._envoy.pid,
             is_serving=self._envoy.pid is not None and self._is_envoy_live,
             num_starts=self._envoy.num_starts,
+            log=self._envoy.log,
+            num_ends=self._envoy.num_ends,
+            last_end=self._envoy.last_end,
         )
 
     def pin(self, arm: Arm, pin: Pin) -> None:
@@ -282,7 +290,13 @@ class Supervisor:
 
     def _envoy_command(self) -> Command:
         self._admin.path.unlink(missing_ok=True)
+        if self._spec.options.access_log:
+            self._make_access_log()
         return envoy_command(self._spec)
+
+    def _make_access_log(self) -> None:
+        """Makes the file, which Envoy would let everybody read, for its owner only."""
+        open_log(self._spec.path / ACCESS_LOG).close()
 
     def _move_if_taken(self, arm: Arm) -> None:
         """Gives a server other ports if another program took its own while it was down."""
@@ -318,7 +332,7 @@ class Supervisor:
         with self.changed:
             for arm in Arm:
                 self._step_server(arm)
-            self._envoy.step()
+            self._step_envoy()
         for arm in Arm:
             self._ask(arm)
         self._tend_envoy()
@@ -333,6 +347,13 @@ class Supervisor:
         if process.pid != before:
             self._servers[arm].observe(None)
             self._ask_at_s[arm] = 0.0
+
+    def _step_envoy(self) -> None:
+        before = self._envoy.pid
+        self._envoy.step()
+        if self._envoy.pid != before:
+            self._is_envoy_live = False
+            self._ask_at_s[None] = 0.0
 
     def _ask(self, arm: Arm) -> None:
         """Asks a server for its versions, if it is time."""
@@ -354,7 +375,8 @@ class Supervisor:
         pause_s = _ASK_SERVING_S if self._is_envoy_live else _ASK_LOADING_S
         self._ask_at_s[None] = time.monotonic() + pause_s
         self._clients.refresh()
-        if set_aside(self._spec.path / "access.log"):
+        if set_aside(self._spec.path / ACCESS_LOG):
+            self._make_access_log()
             with suppress(AdminError):
                 self._admin.reopen_logs()
 

@@ -97,12 +97,14 @@ class Journal:
         """Returns all entries, the oldest first; a torn last line is none.
 
         Raises:
-            InputError: A line was changed or is missing.
+            InputError: A line was changed or is missing, or the file cannot be read.
         """
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return ()
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         return _parse(_whole_lines(content), self.path)
 
     def state(self) -> State | None:
@@ -124,24 +126,30 @@ class Journal:
             note: Who decides what, and why.
 
         Raises:
-            InputError: A line was changed, another command holds the lock, or the disk is full.
+            InputError: A line was changed, another command holds the lock, the disk is full, or the
+                folder or a file in it cannot be made or opened.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / "lock")
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=_LOCK_TIMEOUT_S)
         except Timeout as error:
             raise InputError(
                 f"Another command has held {lock.lock_file} for {_LOCK_TIMEOUT_S:.0f} s. Wait for "
                 "it to end, and repeat this one."
             ) from error
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         try:
             return self._append(change, note)
         finally:
             lock.release()
 
     def _append(self, change: Callable[[Sequence[Entry], datetime], State], note: Note) -> Entry:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
         try:
             content = _read_all(descriptor)
             whole = _whole_lines(content)
@@ -219,6 +227,13 @@ def _parse(whole: bytes, path: Path) -> tuple[Entry, ...]:
         previous = entry.digest
         entries.append(entry)
     return tuple(entries)
+
+
+def _unusable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"The journal {path} cannot be opened: {error.strerror or error}. Its folders must be "
+        "folders, and this account must be allowed to read and write there."
+    )
 
 
 def _damage(path: Path, number: int, problem: str) -> InputError:

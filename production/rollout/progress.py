@@ -7,10 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
 from production.rollout.markers import write_json
 from production.rollout.state import Rollout
 
 _FILE = "progress.json"
+_HEALTH = "candidate.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,27 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Health:
+    """Whether the candidate's server answers, and how often it ended by itself.
+
+    Attributes:
+        rollout: Id and start of the rollout, see `key_of`.
+        is_answering: Whether it serves its version.
+        num_ends: Its ends in this rollout.
+        last_end: How it ended last, such as `exit code 1`; empty before its first end.
+        num_accepted: Those of its ends after which a person let the rollout go on.
+        consent: Number of the journal's entry with which that person did; 0 without one.
+    """
+
+    rollout: str
+    is_answering: bool = True
+    num_ends: int = 0
+    last_end: str = ""
+    num_accepted: int = 0
+    consent: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What a decision on the next step rests on, besides the verdict of the evidence.
 
@@ -53,6 +76,9 @@ class Facts:
         num_pairs_of_step: Pairs of answers in the current step.
         time_of_step_s: Duration of the current step so far in seconds.
         now: The time.
+        num_ends: How often the candidate's server ended by itself since the rollout started, or
+            since a person last let it go on.
+        last_end: How it ended last, such as `exit code 1`.
     """
 
     rollout: Rollout
@@ -60,6 +86,8 @@ class Facts:
     num_pairs_of_step: int
     time_of_step_s: float
     now: datetime
+    num_ends: int = 0
+    last_end: str = ""
 
     @property
     def is_step_done(self) -> bool:
@@ -88,3 +116,24 @@ def read_progress(folder: Path, rollout: Rollout) -> Progress | None:
         return None
     progress = Progress(**values)
     return progress if progress.rollout == key_of(rollout) else None
+
+
+def write_health(folder: Path, health: Health) -> None:
+    """Keeps the health of a rollout's candidate."""
+    write_json(folder / _HEALTH, asdict(health))
+
+
+def read_health(folder: Path, rollout: Rollout) -> Health | None:
+    """Returns the health of a rollout's candidate; None if nothing happened to it.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    path = folder / _HEALTH
+    try:
+        health = Health(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} cannot be read: {error}. Remove it.") from error
+    return health if health.rollout == key_of(rollout) else None

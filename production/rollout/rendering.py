@@ -10,7 +10,7 @@ from rich.table import Table
 from pipeline.counting import count
 from pipeline.lineage.facts import time_text
 from production.rollout.journal import Entry
-from production.rollout.progress import Progress
+from production.rollout.progress import Health, Progress
 from production.rollout.state import Phase, Rollout, State, label
 
 _MINUTE_S, _HOUR_S = 60, 3_600
@@ -26,18 +26,26 @@ class Status:
         progress: Progress of the rollout; None without one or before the first count.
         is_served: Whether a gateway runs that follows the journal.
         now: The time.
+        health: Health of the rollout's candidate; None if nothing happened to its server.
     """
 
     state: State
     progress: Progress | None
     is_served: bool
     now: datetime
+    health: Health | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the status as a JSON object."""
         values = self.state.to_json()
         rollout, progress = self.state.rollout, self.progress
         values["gateway"] = self.is_served
+        if self.health:
+            values["candidate_server"] = {
+                "is_answering": self.is_served and self.health.is_answering,
+                "num_restarts": self.health.num_ends,
+                "last_end": self.health.last_end,
+            }
         if rollout and progress:
             is_of_step = progress.step == rollout.step
             values["progress"] = {
@@ -64,6 +72,8 @@ def status_lines(status: Status) -> list[str]:
         f"{rollout.phase}",
         _step_words(rollout, status.now),
     ]
+    if status.health:
+        lines.append(_health_words(status.health, is_served=status.is_served))
     if status.progress:
         lines += _progress_lines(rollout, status.progress)
     return [*lines, _next_words(rollout)]
@@ -79,6 +89,15 @@ def _step_words(rollout: Rollout, now: datetime) -> str:
     step = f"Step {rollout.step + 1} of {len(rollout.stages)} for "
     copied = f"; {stage.mirrored_percent} % of the requests are copied to the other model"
     return step + f"{duration((now - rollout.step_started).total_seconds())}: {answers}{copied}"
+
+
+def _health_words(health: Health, *, is_served: bool) -> str:
+    answering = "answering, " if health.is_answering else "not answering, "
+    last = f" (its last end: {health.last_end})" if health.last_end else ""
+    return (
+        f"Candidate {answering if is_served else ''}restarted {count(health.num_ends, 'time')} in "
+        f"this rollout{last}"
+    )
 
 
 def _progress_lines(rollout: Rollout, progress: Progress) -> list[str]:

@@ -52,7 +52,9 @@ def verdict(kind: Any = "undecided", *, num_pairs: int = 500, reasons: Any = ())
     )
 
 
-def facts(rollout: Rollout, *, num_pairs: int = 500, after_s: float = 7_200) -> Facts:
+def facts(
+    rollout: Rollout, *, num_pairs: int = 500, after_s: float = 7_200, num_ends: int = 0
+) -> Facts:
     """Facts at a time after noon; all pairs are of the current step."""
     return Facts(
         rollout=rollout,
@@ -60,4 +62,6 @@ def facts(rollout: Rollout, *, num_pairs: int = 500, after_s: float = 7_200) -> 
         num_pairs_of_step=num_pairs,
         time_of_step_s=after_s,
         now=NOON + timedelta(seconds=after_s),
+        num_ends=num_ends,
+        last_end="exit code 1" if num_ends else "",
     )

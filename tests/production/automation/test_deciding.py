@@ -107,3 +107,23 @@ def test_costs_become_those_of_the_evidence():
     assert (margins.alpha, margins.differing, margins.miss) == (0.1, 0.02, 20)
     # 2 / alpha
     assert margins.threshold == 20
+
+
+@pytest.mark.parametrize(
+    ("phase", "num_ends", "expected"),
+    [
+        (Phase.RUNNING, 2, [None, None, "ask", "advance"]),
+        (Phase.RUNNING, 3, [None, None, "hold", "roll_back"]),
+        (Phase.WAITING, 3, [None, None, "hold", "roll_back"]),
+        (Phase.HELD, 3, [None, None, None, "roll_back"]),
+    ],
+)
+def test_a_server_that_ends_again_and_again_stops_the_rollout(phase, num_ends, expected):
+    assert actions(replace(CANARY, phase=phase), FOR, num_ends=num_ends) == expected
+
+
+def test_the_ends_of_the_server_are_the_reason():
+    proposal = decide(3, LIMITS, facts(CANARY, num_ends=3), FOR)
+    assert proposal.why == (
+        "the candidate's server ended by itself 3 times, the last time with exit code 1"
+    )

@@ -4,14 +4,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from common.errors import StepFailedError
 from common.output_folder import OutputFolder
 from production.controller import Controller, Setup
+from production.gateway.members import Member, Members
 from production.gateway.traffic import Pin, Traffic
 from production.rollout.markers import controlling, is_controlled
+
+
+def serving_members() -> Members:
+    """Returns the processes of a gateway that has just started."""
+    stable, candidate, envoy = (
+        Member(name=name, pid=1, is_serving=True, num_starts=1, log=Path(f"{name}.log"))
+        for name in ("stable", "candidate", "envoy")
+    )
+    return Members(stable=stable, candidate=candidate, envoy=envoy)
 
 
 @dataclass
@@ -22,11 +33,30 @@ class FakeGateway:
         traffics: All that was applied, in order.
         broken: Versions that do not load.
         num_failures: How often `apply` failed.
+        members: Its processes.
     """
 
     traffics: list[Traffic] = field(default_factory=list)
     broken: set[Pin] = field(default_factory=set)
     num_failures: int = 0
+    members: Members = field(default_factory=serving_members)
+
+    def check(self) -> Members:
+        """Returns the processes."""
+        return self.members
+
+    def end_candidate(self, last_end: str = "signal 9 (SIGKILL)") -> None:
+        """Ends the candidate's server, which is then started again but does not answer yet."""
+        candidate = self.members.candidate
+        ended = replace(
+            candidate, is_serving=False, num_ends=candidate.num_ends + 1, last_end=last_end
+        )
+        self.members = replace(self.members, candidate=ended)
+
+    def answer_again(self) -> None:
+        """Lets the candidate's server answer."""
+        candidate = replace(self.members.candidate, is_serving=True)
+        self.members = replace(self.members, candidate=candidate)
 
     def apply(self, traffic: Traffic) -> None:
         """Applies, or fails as the real one does."""
@@ -79,7 +109,7 @@ def running(rig: Rig) -> Iterator[None]:
 
     def run() -> None:
         with controlling(rig.place):
-            rig.controller.run(stop.is_set, lambda: None)
+            rig.controller.run(stop.is_set)
 
     thread = threading.Thread(target=run)
     thread.start()

@@ -214,6 +214,8 @@ def test_a_killed_server_costs_the_requests_in_flight_and_is_started_again(name,
     # Each client has one request in flight.
     assert tally.num_failed <= len(makers)
     assert gateway.traffic.candidate_percent == (50 if name == "candidate" else 0)
+    member = getattr(gateway.check(), name)
+    assert (member.num_ends, member.last_end) == (killed.num_ends + 1, "signal 9 (SIGKILL)")
 
 
 def test_a_killed_envoy_is_started_again_with_the_traffic_of_before(gateway):
@@ -272,5 +274,6 @@ def test_both_servers_record_a_copied_request_under_one_id(gateway, output):
 
 def test_no_file_of_the_gateway_is_open_to_others(gateway, output):
     folder = Path(output / "gateway" / MODEL)
-    secrets = [folder / name for name in ("bootstrap.json", "rds.json", "admin.sock", "stable.log")]
-    assert [path.stat().st_mode & 0o077 for path in secrets] == [0, 0, 0, 0]
+    names = ("bootstrap.json", "rds.json", "admin.sock", "stable.log", "access.log")
+    modes = {name: (folder / name).stat().st_mode & 0o077 for name in names}
+    assert modes == dict.fromkeys(names, 0)

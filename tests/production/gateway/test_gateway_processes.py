@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from production.gateway.processes import Command, Supervised, end_leftovers, pause_s
+from production.gateway.processes import Command, Supervised, end_leftovers, end_words, pause_s
 
 
 def until(condition, timeout_s=20.0):
@@ -49,6 +49,14 @@ def test_pauses_double_up_to_half_a_minute():
     ]
 
 
+@pytest.mark.parametrize(
+    ("returncode", "words"),
+    [(0, "exit code 0"), (3, "exit code 3"), (-11, "signal 11 (SIGSEGV)"), (-40, "signal 40")],
+)
+def test_the_end_of_a_process_in_words(returncode, words):
+    assert end_words(returncode) == words
+
+
 def test_a_process_that_ends_is_started_again(tmp_path):
     process = Supervised("one", tmp_path, lambda: Command(arguments=["sleep", "60"]))
     process.step()
@@ -56,7 +64,8 @@ def test_a_process_that_ends_is_started_again(tmp_path):
     os.kill(first, signal.SIGKILL)
 
     until(lambda: process.step() or process.pid not in {first, None})
-    assert process.num_starts == 2
+    assert (process.num_starts, process.num_ends) == (2, 1)
+    assert process.last_end == "signal 9 (SIGKILL)"
     assert is_running(process.pid)
     pid = stopped(process).pid
     assert pid is None
@@ -79,6 +88,7 @@ def test_a_process_that_ignores_sigterm_is_killed_at_the_end_of_the_grace(tmp_pa
     until(lambda: "deaf" in process.log.read_text())
     process.stop(time.monotonic() + 0.3)
     assert process.returncode == -signal.SIGKILL
+    assert process.num_ends == 0  # it did not end by itself
     assert not is_running(pid)
     assert not list(tmp_path.glob("*.pid"))
 

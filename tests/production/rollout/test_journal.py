@@ -119,6 +119,21 @@ def test_two_writers_at_once_both_get_a_line(journal):
     assert versions == {*range(100, 120), *range(200, 220)}
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "rollouts").write_text("a plain file")
+    journal = Journal(tmp_path / "rollouts" / "wells", now=lambda: NOW)
+    for attempt in (journal.read, lambda: journal.append(_serve(1), ADA)):
+        with pytest.raises(InputError, match=r"rollouts/wells/journal.jsonl cannot be opened: Not"):
+            attempt()
+
+
+def test_a_journal_that_is_a_folder_is_named(journal):
+    journal.path.mkdir(parents=True)
+    for attempt in (journal.read, lambda: journal.append(_serve(1), ADA)):
+        with pytest.raises(InputError, match=r"journal.jsonl cannot be opened: Is a directory"):
+            attempt()
+
+
 def test_a_lock_that_stays_held_is_named(journal, monkeypatch):
     journal.append(_serve(1), ADA)
     monkeypatch.setattr(journal_module, "_LOCK_TIMEOUT_S", 0.05)
