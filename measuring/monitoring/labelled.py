@@ -1,0 +1,220 @@
+"""Production's cost and recall against what the gate promised, once labels are known."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from measuring.intervals import Interval
+from measuring.sequential.betting import BettingTests, e_value
+
+Floats = NDArray[np.float64]
+
+_PRIOR_VARIANCE = 0.25
+_MAX_BET = 0.5
+
+
+class MeanSequence:
+    """A confidence sequence of the mean of values in [0, 1]: an interval that holds at any time.
+
+    After t values it is sum(b_i x_i) / sum(b_i) +- (ln(2 / alpha) + sum v_i psi(b_i)) / sum(b_i),
+    with v_i = 4 (x_i - mu_{i-1})^2, psi(b) = (-ln(1 - b) - b) / 4 and the bets b_i = sqrt(2 ln(2 /
+    alpha) / (s_{i-1}^2 i ln(i + 1))), at most 1/2. All intervals contain the mean of the values
+    given the past, if it is constant, with a probability of at least 1 - alpha.
+
+    References:
+        Waudby-Smith & Ramdas (2024), Estimating means of bounded random variables by betting,
+        JRSS-B 86: theorem 2, the predictable plug-in empirical Bernstein confidence sequence.
+    """
+
+    def __init__(self, alpha: float = 0.05) -> None:
+        """Starts without values.
+
+        Args:
+            alpha: Probability that the mean is ever outside.
+        """
+        self._log = math.log(2 / alpha)
+        self.num_values = 0
+        # Of values, squared deviations, bets, bets times values, and the widths' numerator.
+        self._sums = np.zeros(5)
+
+    def update(self, values: Floats) -> None:
+        """Takes values in order, float64 `[n]` in [0, 1]."""
+        values = np.asarray(values, np.float64)
+        # A running sum is in order, so that the division into chunks changes no bit.
+        ages = self.num_values + 1 + np.arange(len(values) + 1)
+        totals = _running(self._sums[0], values)
+        averages = (0.5 + totals) / ages
+        squares = _running(self._sums[1], (values - averages[1:]) ** 2)
+        ages, variances = ages[:-1], (_PRIOR_VARIANCE + squares[:-1]) / ages[:-1]
+        bets = np.minimum(np.sqrt(2 * self._log / (variances * ages * np.log1p(ages))), _MAX_BET)
+        widths = (values - averages[:-1]) ** 2 * (-np.log1p(-bets) - bets)
+        steps = (bets, bets * values, widths)
+        weighted = [
+            _running(start, step) for start, step in zip(self._sums[2:], steps, strict=True)
+        ]
+        self._sums = np.array([sums[-1] for sums in (totals, squares, *weighted)])
+        self.num_values += len(values)
+
+    @property
+    def interval(self) -> Interval:
+        """The interval now; [0, 1] without values."""
+        if not self.num_values:
+            return 0.0, 1.0
+        middle = self._sums[3] / self._sums[2]
+        reach = (self._log + self._sums[4]) / self._sums[2]
+        return max(0.0, float(middle - reach)), min(1.0, float(middle + reach))
+
+    def to_state(self) -> dict[str, Any]:
+        """Returns the state, exact in JSON."""
+        return {"num_values": self.num_values, "sums": self._sums.tolist()}
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        """Takes over what `to_state` returned; returns this object."""
+        self.num_values = int(state["num_values"])
+        self._sums = np.array(state["sums"], np.float64)
+        return self
+
+
+def _running(start: float, steps: Floats) -> Floats:
+    return np.cumsum(np.concatenate([[start], steps]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What the gate promised of a loss in [0, 1], such as the share of missed faults.
+
+    Attributes:
+        limit: Upper limit of the interval of the mean loss on the test split.
+        tolerance: Rise that does not matter.
+    """
+
+    limit: float
+    tolerance: float = 0.0
+
+    @property
+    def worst(self) -> float:
+        """The largest mean loss that keeps the promise."""
+        return self.limit + self.tolerance
+
+
+class BrokenPromise:
+    """Tests at every chunk whether the mean loss in production exceeds what was promised.
+
+    Two things may be wrong: the limit, with the error of its interval, and this test, at `alpha`.
+
+    References:
+        Podkopaev & Ramdas (2022), Tracking the risk of a deployed model and detecting harmful
+        distribution shifts, ICLR: a lower confidence sequence of the risk in production beside an
+        upper limit of that on the test data plus a tolerance.
+    """
+
+    def __init__(self, promise: Promise, alpha: float = 0.025) -> None:
+        """Starts without labels.
+
+        Args:
+            promise: What was promised; `worst` in (0, 1).
+            alpha: Probability of ever calling a kept promise broken.
+
+        Raises:
+            ValueError: The promise allows any loss, or none.
+        """
+        if not 0 < promise.worst < 1:
+            raise ValueError(f"limit + tolerance must be in (0, 1), got {promise.worst}.")
+        self._alpha = alpha
+        self._test = BettingTests([promise.worst], [promise.worst])
+        self._mean = MeanSequence(2 * alpha)
+
+    def update(self, losses: Floats) -> bool:
+        """Takes the losses of a complete chunk; returns whether the promise is broken.
+
+        Args:
+            losses: float64 `[n]` in [0, 1], in order: of each request for the cost, of each fault
+                for the recall.
+
+        Raises:
+            ValueError: A loss is outside [0, 1].
+        """
+        if not ((losses >= 0) & (losses <= 1)).all():
+            raise ValueError(
+                "Losses must be in [0, 1]. Divide the cost by that of the worst error."
+            )
+        self._test.update(losses[None])
+        self._mean.update(losses)
+        return self.is_broken
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the promise has been broken at any time."""
+        return float(self._test.log_peaks[0]) >= -math.log(self._alpha)
+
+    @property
+    def e_value(self) -> float:
+        """The evidence now; 1 / alpha is enough."""
+        return e_value(float(self._test.log_capitals[0]))
+
+    @property
+    def interval(self) -> Interval:
+        """Interval of the mean loss that holds at any time, with a probability of 1 - 2 alpha."""
+        return self._mean.interval
+
+    def to_state(self) -> dict[str, Any]:
+        """Returns the state, exact in JSON."""
+        return {"test": self._test.to_state(), "mean": self._mean.to_state()}
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        """Takes over what `to_state` returned; returns this object."""
+        self._test.with_state(state["test"])
+        self._mean.with_state(state["mean"])
+        return self
+
+
+def costs_of_rows(
+    labels: NDArray[np.generic],
+    decisions: NDArray[np.generic],
+    *,
+    miss: float = 1.0,
+    false_alarm: float = 1.0,
+) -> Floats:
+    """Returns the cost of each request, in units of the dearer error, float64 `[n]`.
+
+    Args:
+        labels: `[n]`, 1 for a fault.
+        decisions: `[n]`, 1 for an alarm.
+        miss: Cost of a missed fault.
+        false_alarm: Cost of a false alarm.
+    """
+    fault, alarm = labels == 1, decisions == 1
+    costs = miss * (fault & ~alarm) + false_alarm * (alarm & ~fault)
+    return np.asarray(costs / max(miss, false_alarm), np.float64)
+
+
+def misses_of_faults(labels: NDArray[np.generic], decisions: NDArray[np.generic]) -> Floats:
+    """Returns 1 for each missed fault and 0 for each that was found, float64 `[faults]`."""
+    return np.asarray(decisions[labels == 1] != 1, np.float64)
+
+
+def label_delay(delays: Floats, *, share: float = 0.99, confidence: float = 0.95) -> float:
+    """Returns a time after which labels have come, an upper limit of a quantile of the delay.
+
+    A chunk is complete once this time has passed since its end. Before, what is labelled may
+    differ from what is not: labels of alarms often come first.
+
+    Args:
+        delays: float64 `[n]`, times from request to label, in any unit.
+        share: Share of the labels that must have come.
+        confidence: That the share is reached.
+
+    Returns:
+        The time; infinite if there are too few delays to say.
+
+    References:
+        Wilks (1942), Statistical prediction with special reference to the problem of tolerance
+        limits, Annals of Mathematical Statistics 13: order statistics as limits of a quantile.
+    """
+    rank = int(stats.binom.ppf(confidence, len(delays), share)) + 1
+    return float(np.sort(delays)[rank - 1]) if rank <= len(delays) else math.inf

@@ -1,0 +1,110 @@
+"""Confidence sequences and broken promises: formulas, chunks, errors and power."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from measuring.monitoring.labelled import (
+    BrokenPromise,
+    MeanSequence,
+    Promise,
+    costs_of_rows,
+    label_delay,
+    misses_of_faults,
+)
+
+
+def interval_by_hand(values, alpha):
+    """Theorem 2, value by value, with a guess of 1/2 and a variance of 1/4 before the first."""
+    log, bets, widths, weighted = math.log(2 / alpha), 0.0, 0.0, 0.0
+    average, squares, total = 0.5, 0.0, 0.0
+    for t, x in enumerate(values, start=1):
+        variance = (0.25 + squares) / t
+        bet = min(math.sqrt(2 * log / (variance * t * math.log(t + 1))), 0.5)
+        widths += 4 * (x - average) ** 2 * (-math.log(1 - bet) - bet) / 4
+        bets, weighted, total = bets + bet, weighted + bet * x, total + x
+        average = (0.5 + total) / (t + 1)
+        squares += (x - average) ** 2
+    middle, reach = weighted / bets, (log + widths) / bets
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def test_the_interval_is_that_of_the_formula():
+    values = np.random.default_rng(0).beta(2, 8, 500)
+    sequence = MeanSequence(0.1)
+    assert sequence.interval == (0, 1)
+    sequence.update(values)
+    assert sequence.interval == pytest.approx(interval_by_hand(values, 0.1))
+    assert sequence.interval[1] - sequence.interval[0] < 0.15
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
+def test_chunks_and_json_change_no_bit(sizes):
+    values = np.random.default_rng(1).random(sum(sizes))
+    whole, parts = (BrokenPromise(Promise(limit=0.3)) for _ in range(2))
+    whole.update(values)
+    for part in np.split(values, np.cumsum(sizes)[:-1]):
+        state = json.loads(json.dumps(parts.to_state()))
+        parts = BrokenPromise(Promise(limit=0.3)).with_state(state)
+        parts.update(part)
+    assert parts.to_state() == whole.to_state()
+    assert parts.is_broken == whole.is_broken
+
+
+def test_a_loss_above_the_promise_is_found_and_one_within_the_tolerance_is_not():
+    losses = (np.random.default_rng(2).random(4_000) < 0.06).astype(float)
+    broken = BrokenPromise(Promise(limit=0.03))
+    assert broken.update(losses)
+    assert broken.e_value > 40
+    assert broken.interval[0] > 0.03
+    kept = BrokenPromise(Promise(limit=0.03, tolerance=0.04))
+    assert not kept.update(losses)
+    assert kept.interval == broken.interval
+
+
+def test_a_broken_promise_stays_broken():
+    promise = BrokenPromise(Promise(limit=0.1))
+    assert promise.update(np.ones(7))
+    assert promise.update(np.zeros(5_000))
+    assert promise.e_value < 40
+
+
+def test_wrong_promises_and_losses_are_refused():
+    with pytest.raises(ValueError, match="got 1"):
+        BrokenPromise(Promise(limit=0.9, tolerance=0.1))
+    with pytest.raises(ValueError, match="worst error"):
+        BrokenPromise(Promise(limit=0.1)).update(np.array([2.0]))
+
+
+def test_losses_of_rows_and_of_faults():
+    labels, decisions = np.array([1, 1, 0, 0]), np.array([1, 0, 1, 0])
+    assert costs_of_rows(labels, decisions, miss=10, false_alarm=2).tolist() == [0, 1, 0.2, 0]
+    assert misses_of_faults(labels, decisions).tolist() == [0, 1]
+
+
+def test_the_delay_of_labels_is_an_order_statistic():
+    # The largest of n exceeds the 90 % quantile with a confidence of 1 - 0.9^n: 95 % from 29 on.
+    delays = np.arange(1.0, 30.0)
+    assert label_delay(delays, share=0.9) == 29
+    assert label_delay(delays[:-1], share=0.9) == math.inf
+    assert label_delay(np.arange(1.0, 1_001.0), share=0.5) == pytest.approx(527, abs=1)
+
+
+@pytest.mark.simulation
+def test_kept_promises_are_hardly_ever_called_broken_and_intervals_hold_at_all_times():
+    rng, broken, outside = np.random.default_rng(3), 0, 0
+    for _ in range(200):
+        promise = BrokenPromise(Promise(limit=0.05), alpha=0.05)
+        missed = False
+        for _ in range(20):
+            promise.update((rng.random(100) < 0.05).astype(float))
+            missed |= not promise.interval[0] <= 0.05 <= promise.interval[1]
+        broken += promise.is_broken
+        outside += missed
+    # At 5 %, more than 20 of 200 have a probability of 0.1 %; the interval is at 10 %.
+    assert broken <= 20
+    assert outside <= 34
