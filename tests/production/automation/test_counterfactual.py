@@ -65,6 +65,15 @@ def test_evidence_against_the_candidate_rolls_back_under_the_higher_levels(tmp_p
     assert decisions(tmp_path) == [(2, "roll_back", 20), (3, "roll_back", 20)]
 
 
+def test_a_level_that_held_goes_on_once_a_person_accepted_the_ends_of_the_server(tmp_path):
+    log = CounterfactualLog(tmp_path, LIMITS, CANARY)
+    for num_ends in (2, 3, 4, 0, 0):
+        log.look(facts(CANARY, num_pairs=20, after_s=1, num_ends=num_ends), verdict())
+    assert decisions(tmp_path) == [(2, "hold", 20), (3, "roll_back", 20), (2, "approve", 20)]
+    phases = [course.phase for course in courses_of(read_log(tmp_path), CANARY)]
+    assert phases == [Phase.RUNNING, Phase.RUNNING, Phase.RUNNING, Phase.ROLLED_BACK]
+
+
 def test_an_approved_model_is_promoted_under_full_automation(tmp_path):
     unapproved = replace(CANARY, stages=CANARY.stages[:1], approved=False)
     log = CounterfactualLog(tmp_path, LIMITS, unapproved)
