@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterator, Mapping
 
 import click
 
-from benchmarks.statistics import calibration, drift, init, pages, rollouts, splits, thresholds
+from benchmarks.statistics import (
+    calibration,
+    drift,
+    init,
+    monitoring,
+    pages,
+    rollouts,
+    splits,
+    thresholds,
+)
 from benchmarks.statistics.gate import cross_fitting
 from benchmarks.statistics.gate import section as gate
 from benchmarks.statistics.tables import Table
@@ -25,6 +34,7 @@ SECTIONS: Mapping[str, Callable[[int], Iterator[Table]]] = {
     "init": init.tables,
     "drift": drift.tables,
     "rollouts": rollouts.tables,
+    "monitoring": monitoring.tables,
 }
 
 
