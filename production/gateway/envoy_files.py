@@ -215,15 +215,18 @@ class ClientsFile:
         """Writes the clients if the file has changed since the last call.
 
         A file that cannot be used is reported in the log, and the clients are those of before.
+
+        Raises:
+            OSError: What Envoy reads cannot be written; the next call tries again.
         """
         stamp = self._read_stamp()
         if stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             write_clients(self._folder, self._options)
         except InputError as error:
             logger.error("The clients are those of before. %s", error)
+        self._stamp = stamp
 
     def _read_stamp(self) -> tuple[int, ...] | None:
         if self._options.clients is None:
@@ -232,7 +235,9 @@ class ClientsFile:
             status = Path(self._options.clients).stat()
         except OSError:
             return ()
-        return (status.st_ino, status.st_size, status.st_mtime_ns)
+        # The time of the last change of status tells a new owner or mode too, which may make an
+        # unreadable file readable.
+        return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _bootstrap(folder: Path) -> Value:

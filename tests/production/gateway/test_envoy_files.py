@@ -1,5 +1,6 @@
 """Envoy's files, without Envoy: what is written, when, and what is refused."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -303,6 +304,48 @@ def test_a_file_of_clients_that_breaks_leaves_those_of_before(
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert "64 hexadecimal digits" in caplog.text
     assert "No such file" in caplog.text
+
+
+def test_a_full_disk_only_delays_changed_clients(
+    tmp_path: Path, clients: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, written = GatewayOptions(clients=str(clients)), tmp_path / "clients.json"
+    write_clients(tmp_path, options)
+    file = ClientsFile(tmp_path, options)
+    clients.write_text(f"bob {'0' * 64}\n")
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(Path, "write_bytes", fail)
+        with pytest.raises(OSError, match="No space left"):
+            file.refresh()
+    file.refresh()
+
+    assert DIGEST not in written.read_text()
+
+
+def test_a_file_of_clients_that_becomes_readable_is_written(
+    tmp_path: Path, clients: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, written = GatewayOptions(clients=str(clients)), tmp_path / "clients.json"
+    write_clients(tmp_path, options)
+    file = ClientsFile(tmp_path, options)
+    clients.write_text(f"bob {'0' * 64}\n")
+    clients.chmod(0o200)
+
+    def fail(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as unreadable:  # the superuser may read any file
+        unreadable.setattr(Path, "read_text", fail)
+        file.refresh()
+    assert DIGEST in written.read_text()
+    clients.chmod(0o400)
+    file.refresh()
+
+    assert DIGEST not in written.read_text()
 
 
 def test_every_client_is_served_without_a_file_of_clients(tmp_path: Path) -> None:
