@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.counting import count
@@ -177,7 +178,7 @@ def history_table(entries: Sequence[Entry]) -> Table:
     table = Table("no.", "time", "event", "from", "to", "by", "why", box=None, pad_edge=False)
     for entry in reversed(entries):
         values = entry.to_json()
-        texts = [str(values[key]) for key in ("event", "from", "to", "by", "why")]
+        texts = [escape(str(values[key])) for key in ("event", "from", "to", "by", "why")]
         table.add_row(str(entry.sequence), time_text(entry.time), *texts)
     return table
 

@@ -1,6 +1,7 @@
 """Actions on the journal: starts, refusals, and the versions in service that it follows."""
 
 import pytest
+from rich.console import Console
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
@@ -21,6 +22,7 @@ from production.rollout.actions import (
     start,
 )
 from production.rollout.candidates import Candidate
+from production.rollout.rendering import history_table
 from production.rollout.state import Phase
 from production.rollout.strategies import make_plan
 from tests.production.rollout.pushes import new_store, place, push
@@ -120,6 +122,17 @@ def test_a_decision_on_an_old_state_is_not_taken(folder):
     with pytest.raises(OutdatedError):
         act(folder, "wells", "advance", ADA, Basis(sequence=judged))
     assert open_journal(folder, "wells").state().rollout.phase is Phase.HELD
+
+
+def test_a_reason_with_brackets_is_in_the_history_as_it_was_given(folder):
+    place(folder, 1)
+    place(folder, 2)
+    decision = Decision(by="Ada", why="see [/nightly] and [red]")
+    start(folder, "wells", _plan(), decision)
+    console = Console(width=400)
+    with console.capture() as capture:
+        console.print(history_table(open_journal(folder, "wells").read()))
+    assert "see [/nightly] and [red]" in capture.get()
 
 
 def test_the_evidence_is_in_the_entry(folder):
