@@ -91,6 +91,8 @@ def parse_reference(folder: OutputFolder, reference: str | None) -> tuple[str, P
         InputError: There is no such model, or the version is not a number.
     """
     base, slash, version = (reference or "").partition("/")
+    if slash and not base:
+        raise InputError(f"Give the name of the model: NAME/{version or 'VERSION'}.")
     model = resolve_model(folder, base.removesuffix(SHADOW_SUFFIX) or None)
     if not slash and base.endswith(SHADOW_SUFFIX):
         raise InputError(f"Give the version of {base}: {base}/VERSION.")

@@ -100,6 +100,7 @@ def test_references_name_the_model_and_the_version(store, folder):
         ("wells/new", "A version is a whole number > 0, got 'new'"),
         ("wells/0", "A version is a whole number > 0, got '0'"),
         ("wells_shadow", "Give the version of wells_shadow"),
+        ("/1", "Give the name of the model: NAME/1"),
     ],
 )
 def test_a_reference_that_names_nothing_is_refused(store, folder, reference, message):
