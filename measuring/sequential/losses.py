@@ -65,7 +65,7 @@ class LossDifferences:
         differences: NDArray[np.int64],
         counted: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
-        """Adds requests in order.
+        """Adds requests in order; one whose id is that of a waiting request is left out.
 
         Args:
             answers: Id and row of each.
@@ -79,6 +79,10 @@ class LossDifferences:
         before = 0
         for place in np.flatnonzero(differences).tolist():
             request_id, row = answer = answers[place]
+            if answer in self._index:  # two requests share an id, and the label is of one of them
+                self._agreeing += place - before
+                before = place + 1
+                continue
             waiting = _Waiting(
                 request_id=request_id,
                 row=row,

@@ -93,3 +93,12 @@ def test_every_order_of_labels_gives_the_same_differences(requests, random):
             differences.label(early.items())
     taken += differences.label(labels)[0].tolist()
     assert taken == expected
+
+
+def test_a_request_with_the_id_of_a_waiting_one_is_left_out():
+    differences = make()
+    answers = [("a", 0), ("b", 0), ("a", 0)]
+    differences.add(answers, np.array([1, 0, 1]), np.ones(3, dtype=np.bool_))
+    # The first alarm is a fault found, -1; then the request with equal decisions.
+    assert differences.label([(("a", 0), True)])[0].tolist() == [-1.0, 0.0]
+    assert differences.num_waiting == 0
