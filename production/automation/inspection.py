@@ -19,12 +19,14 @@ from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.typing_rows import label_texts, type_batch
 from production.collection.labels import (
     KEYS,
+    SET_VALUES,
     Added,
     add_labels,
     are_positive,
     latest_labels,
     make_labels,
     recorded_rows,
+    with_label_values,
 )
 from production.collection.records import OK, Selection, read_records
 from serving.recording.columns import RECORD_SCHEMA
@@ -55,7 +57,7 @@ class Item:
         time: When it was answered.
         key: What it is about, such as a sensor; None without.
         version: Version of the model whose answer the client got.
-        probability: Probability of a fault.
+        probability: Probability of a fault; None if the client did not ask for it.
         decision: 1 for an alarm.
         threshold: Threshold of the decision; None if unknown.
         reason: Why it is here: an `alarm`, `uncertain`, or both models decided `differing`ly.
@@ -66,7 +68,7 @@ class Item:
     time: datetime
     key: str | None
     version: int
-    probability: float
+    probability: float | None
     decision: int
     threshold: float | None
     reason: Reason
@@ -237,9 +239,11 @@ def _label_text(label: str, spec: IngestSpec) -> str:
     array = pa.array([label], pa.string())
     batch = pa.RecordBatch.from_arrays([array], names=[spec.label])
     raw = RawBatch(batch=batch, rows=np.array([1]))
-    typed = type_batch(raw, (Column(name=spec.label, type="label"),), spec, path="--label")
+    columns = (Column(name=spec.label, type="label"),)
+    typed = type_batch(raw, columns, with_label_values(spec), path="--label")
     if typed.bad_rows:
-        raise InputError(f"--label {label!r}: {typed.bad_rows[0].reason}.")
+        hint = "" if spec.label_values else f" {SET_VALUES}"
+        raise InputError(f"--label {label!r}: {typed.bad_rows[0].reason}.{hint}")
     texts, _, _ = label_texts(array, spec.missing_values)
     text: str = texts[0].as_py()
     return text

@@ -31,7 +31,7 @@ def queue_table(items: Sequence[Item], *, limit: int) -> RenderableType:
             time_text(item.time),
             escape(item.key or ""),
             str(item.version),
-            f"{item.probability:.3f}{threshold}",
+            "" if item.probability is None else f"{item.probability:.3f}{threshold}",
             "alarm" if item.decision else "no alarm",
             item.reason,
         )

@@ -9,6 +9,7 @@ from pipeline.config_loading import load_config
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.automation.inspection import Inspection, inspect, waiting_items
+from production.automation.rendering import queue_table
 from production.collection.labels import add_labels, label_history, make_labels
 from tests.production.collection.recorded import NOON, Stream, batch_of, record, write_closed
 
@@ -163,3 +164,11 @@ def test_the_records_of_both_arms_are_read_once(collected):
     # The mirrored copy of an alarm is not another item.
     items = waiting_items(collected, AutomationOptions(level=0), since=START)
     assert [item.version for item in items] == [100]
+
+
+def test_an_alarm_whose_probability_nobody_asked_for_is_listed(tmp_path):
+    write_closed(tmp_path, [batch_of([record("bare", probability=None, decision=1)])])
+    [item] = waiting_items(tmp_path, AutomationOptions(level=0), since=START)
+    assert item.probability is None
+    [row, _] = queue_table([item], limit=1).renderables
+    assert list(row.columns[5].cells) == [""]
