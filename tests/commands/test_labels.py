@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from commands.labels import LabelOptions, SpanOptions, keep_labels, make_span
+from common.errors import InputError
 from common.output_folder import OutputFolder
+from production.collection.labels import label_history
 from tests.production.collection.recorded import batch_of, record, write_closed
 
 CONFIG = """
@@ -71,6 +73,14 @@ def test_labels_says_what_was_new_corrected_and_unknown(project, capsys):
     assert "1 label of requests or rows that are not recorded (`x7`): kept" in text
 
 
+@pytest.mark.parametrize("word", ["broken", "2"])
+def test_a_label_without_a_meaning_is_refused(project, word):
+    _label(project, ["r0,1"])
+    with pytest.raises(InputError, match=f"row 2, .*`{word}` found, expected .*`1`, `0`"):
+        _label(project, ["r1,0.0", f"r0,{word}"])
+    assert label_history(OutputFolder(project / "output").collected("pump")).num_rows == 1
+
+
 def test_span_says_what_was_left_out_and_what_comes_next(project, capsys):
     _label(project, ["r0,1", "r1,0", "x7,1"])
     capsys.readouterr()
@@ -97,3 +107,14 @@ def test_json_goes_to_standard_output_alone(project, capsys):
     assert "1 new" in captured.err
     _span(project, as_json=True)
     assert json.loads(capsys.readouterr().out)["num_rows"] == 1
+
+
+def test_labels_of_copies_alone_do_not_count_as_labelled_answers(project, capsys):
+    copies = [record(f"m{n}", "candidate", pressure=1.0, decision=1) for n in range(41)]
+    collected = OutputFolder(project / "output").collected("pump")
+    write_closed(collected, [batch_of(copies, {"pressure": pa.float32()})], "candidate-0")
+    _label(project, [f"m{n},1" for n in range(41)] + [f"r{n},1" for n in range(40)])
+    capsys.readouterr()
+    assert _span(project) == 0
+    text = _words(capsys.readouterr().out)
+    assert "40 of 40 alarms and 0 of 400 other rows have a label" in text

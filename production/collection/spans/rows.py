@@ -53,7 +53,8 @@ class Choice:
     Attributes:
         places: Where the record of each row is, in the order of time.
         left_out: Number of labels that are left out, by reason.
-        num_answers: Recorded rows of requests in the sample by whether the decision was positive.
+        num_answers: Recorded answers to clients, of requests in the sample, by whether the decision
+            was positive.
         num_labelled: Those of them with a label.
     """
 
@@ -130,7 +131,7 @@ def choose_rows(
     rows_known = labels["is_row_known"].to_pylist()
     for key, is_row_known in zip(row_keys(labels), rows_known, strict=True):
         best = scan.best.get(key)
-        if best is not None and in_sample(key[0], share):
+        if best is not None and best.answered and in_sample(key[0], share):
             choice.num_labelled[best.decision == 1] += 1
         if not is_row_known and scan.num_rows.get(key[0], 1) > 1:
             choice.left_out[WITHOUT_ROW] += 1
