@@ -1,6 +1,7 @@
 """Reads files of labels, on this machine or behind a URL, by the use case's reading contract."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from pipeline.reading.files.encodings import detect_encoding
 from pipeline.reading.files.pieces import BadRow, RawBatch, suffix_of
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.typing_rows import NO_LABEL, label_texts, type_batch
-from production.collection.labels import brought_column
+from production.collection.labels import SET_VALUES, brought_column, with_label_values
 
 _NUM_SHOWN = 5
 _TIMEOUT_S = 60.0
@@ -72,6 +73,8 @@ def read_labels(source: LabelSource, spec: IngestSpec) -> FileLabels:
         InputError: The data cannot be read, a column is missing, a value does not fit, or two rows
             give one row of a request different labels.
     """
+    _check_others(source, spec)
+    strict = with_label_values(spec)
     tables: list[pa.Table] = []
     places: list[tuple[str, int]] = []
     bad_rows: list[BadRow] = []
@@ -83,18 +86,27 @@ def read_labels(source: LabelSource, spec: IngestSpec) -> FileLabels:
             names = input_files.read_schema(piece).names
             check_names(names, spec, where=piece.path, required=wanted)
             for raw in input_files.read_piece(piece, columns=list(dict.fromkeys(wanted))):
-                table, numbers, bad = _typed(raw, source, spec, piece.path)
+                table, numbers, bad = _typed(raw, source, strict, piece.path)
                 tables.append(table)
                 places += [(piece.path, int(number)) for number in numbers]
                 num_without_label += sum(row.reason == NO_LABEL for row in bad)
                 bad_rows += raw.bad_rows
                 bad_rows += [row for row in bad if row.reason != NO_LABEL]
     if bad_rows:
-        raise InputError(_listed("cannot be read", [str(row) for row in bad_rows]))
+        hint = "" if spec.label_values else f" {SET_VALUES}"
+        raise InputError(_listed("cannot be read", [str(row) for row in bad_rows]) + hint)
     labels = pa.concat_tables(tables, promote_options="permissive")
     return FileLabels(
         labels=_without_repetitions(labels, places), num_without_label=num_without_label
     )
+
+
+def _check_others(source: LabelSource, spec: IngestSpec) -> None:
+    if spec.label in source.others:
+        raise InputError(f"--with {spec.label} names the label, which --label brings. Remove it.")
+    repeated = [name for name, times in Counter(source.others).items() if times > 1]
+    if repeated:
+        raise InputError(f"--with names {', '.join(repeated)} more than once.")
 
 
 @contextmanager
@@ -236,7 +248,7 @@ def _without_repetitions(labels: pa.Table, places: Sequence[tuple[str, int]]) ->
                 f"`{words[first]}` and `{words[place]}`"
             )
     if conflicts:
-        raise InputError(_listed("contradict each other", conflicts))
+        raise InputError(_listed("with a contradiction in the file", conflicts))
     return labels.take(pa.array(sorted(firsts.values()), pa.int64()))
 
 

@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from production.collection.records import read_records
 KEYS = ("request_id", "row")
 # Prefix of the columns of the training data that requests lack and labels bring.
 _BROUGHT = "data."
+# Words that have an evident opposite; a single letter has none, as training reads it as a text.
+_OPPOSITES = (("1", "0"), ("yes", "no"), ("ja", "nein"))
+SET_VALUES = "List all values of the label in label.values of the config."
 # Columns of every label; brought columns may follow.
 LABEL_SCHEMA = pa.schema(
     [
@@ -48,7 +51,8 @@ class Added:
 
     Attributes:
         num_new: Rows that had no label.
-        num_corrected: Rows whose label, or one of the columns with it, is another now.
+        num_corrected: Rows whose label, or one of the columns with it, is another now, or whose
+            number in the request was named for the first time.
         num_unchanged: Rows that had the same label already; nothing was written for them.
     """
 
@@ -165,6 +169,8 @@ def _changes(labels: pa.Table, before: pa.Table) -> NDArray[np.int8]:
             equal = pa.array(np.zeros(len(values), bool))
         differs = ~np.asarray(equal) & np.asarray(pc.is_valid(values))
         change[differs & (at >= 0)] = _CORRECTED
+    is_named = np.asarray(pc.and_not(labels["is_row_known"], old["is_row_known"]).fill_null(False))
+    change[is_named & (at >= 0)] = _CORRECTED
     return change
 
 
@@ -200,6 +206,22 @@ def write_private(table: pa.Table, path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     incoming.rename(path)
+
+
+def with_label_values(spec: IngestSpec) -> IngestSpec:
+    """Returns settings that refuse labels without a known meaning.
+
+    Without `label.values`, the values are the positive one and its evident opposite: runs record
+    whether a row is positive, not the value it had.
+
+    Args:
+        spec: The ingestion settings of the use case.
+    """
+    if spec.label_values:
+        return spec
+    pairs = [pair for pair in _OPPOSITES if spec.positive.lower() in pair]
+    others = [word for pair in pairs for word in pair if word != spec.positive.lower()]
+    return replace(spec, label_values=(spec.positive, *others))
 
 
 def are_positive(labels: pa.Array, spec: IngestSpec) -> NDArray[np.bool_]:

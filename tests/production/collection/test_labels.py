@@ -215,3 +215,21 @@ def test_labels_are_read_from_a_url_whose_secrets_are_not_kept(pump, web):
 def test_a_url_without_a_file_of_labels_is_refused(pump, web, name, words):
     with pytest.raises(InputError, match=words):
         _deliver(pump, f"{web}/{name}")
+
+
+def test_a_label_whose_row_is_named_later_is_corrected(tmp_path):
+    add_labels(tmp_path, make_labels(["m"], ["ja"]), source="x")
+    added = add_labels(tmp_path, make_labels(["m"], ["ja"], [0]), source="x")
+    assert (added.num_corrected, added.num_unchanged) == (1, 0)
+    assert latest_labels(tmp_path)["is_row_known"].to_pylist() == [True]
+    assert add_labels(tmp_path, make_labels(["m"], ["ja"]), source="x").num_unchanged == 1
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [(("failed",), "--with failed names the label"), (("m", "m"), "--with names m more than once")],
+)
+def test_columns_that_cannot_come_with_the_labels_are_refused(pump, tmp_path, others, words):
+    data = _file(tmp_path, "request,state,failed,m\na,ja,ja,1\n")
+    with pytest.raises(InputError, match=words):
+        _deliver(pump, data, others=others)
