@@ -65,6 +65,13 @@ def test_a_decision_is_kept_with_its_reason(place, collected, capsys):
     assert "1 prediction waiting" in answer(capsys)[1]
 
 
+def test_a_label_without_a_meaning_is_refused(place, collected):
+    order = Order(request_id="r-1", row=None, label="7", by="Ada", why="x")
+    with pytest.raises(InputError, match=r"`7` found, .*`1`, `0`. List all values .* label.values"):
+        decide(place, order)
+    assert label_history(collected).num_rows == 0
+
+
 def test_the_report_rates_the_decided_predictions(place, collected, capsys):
     for request_id, label in (("r-1", "1"), ("[bold]r-2", "0")):
         decide(place, Order(request_id=request_id, row=0, label=label, by="Ada", why="seen"))

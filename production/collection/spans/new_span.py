@@ -16,7 +16,12 @@ from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from production.collection.delivery import check_recorded
-from production.collection.labels import latest_labels, row_keys, write_private
+from production.collection.labels import (
+    latest_labels,
+    row_keys,
+    with_label_values,
+    write_private,
+)
 from production.collection.spans.rows import Choice, RowKey, choose_rows
 from production.collection.spans.table import (
     SpanRows,
@@ -109,7 +114,7 @@ def write_span(
 def _rows(
     config: Config, collected: Path, labels: pa.Table, target: Target
 ) -> tuple[Choice, SpanRows]:
-    spec = make_ingest_spec(config)
+    spec = with_label_values(make_ingest_spec(config))
     share = config.collection.share if config.collection else 1.0
     choice = choose_rows(collected, labels, written=written_rows(collected), share=share)
     if not choice.places:
