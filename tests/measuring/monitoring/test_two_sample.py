@@ -131,6 +131,14 @@ def test_categories_name_the_one_that_differs():
     assert compare_categories({}, {"a": 1}).p_value == 1
 
 
+def test_autocorrelated_rows_are_worth_fewer():
+    rng = np.random.default_rng(7)
+    reference = NumberReference.of(autoregressive(rng, 50_000, 0.8))
+    comparison = compare_numbers(reference, autoregressive(rng, 5_000, 0.8))
+    # AR(1), 0.8: (1 - 0.8) / (1 + 0.8) of the rows, 556; its ranks are slightly less correlated.
+    assert comparison.effective_rows == pytest.approx(556, rel=0.25)
+
+
 @pytest.mark.simulation
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
 def test_p_values_hold_their_level_on_autocorrelated_rows(correlation):
