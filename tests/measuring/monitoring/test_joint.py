@@ -51,6 +51,14 @@ def test_one_block_says_nothing():
     assert math.isnan(drift.roc_auc)
 
 
+def test_four_blocks_a_side_allow_a_p_value_of_a_third():
+    # Each fold tests two blocks against two: at best one of 6 orders, and twice that for two folds.
+    values = np.random.default_rng(6).normal(size=(400, 3))
+    drift = joint_drift(sample(values, 100), sample(values + 9, 100), NAMES)
+    assert drift.p_value == pytest.approx(1 / 3)
+    assert drift.roc_auc == 1
+
+
 def test_many_rows_are_thinned_and_the_result_is_repeatable():
     rng = np.random.default_rng(4)
     sides = [sample(rng.normal(size=(12_000, 3)), 100) for _ in range(2)]

@@ -62,6 +62,15 @@ def test_the_p_value_is_that_of_a_t_test_of_ranks():
     assert comparison.p_value == pytest.approx(min(1, 8 * stats.t.sf(max(scores), 9)))
 
 
+def test_a_chunk_of_longer_recordings_than_the_reference_is_worth_less():
+    reference = NumberReference.of(np.random.default_rng(8).normal(size=5_000), np.arange(5_000))
+    values = np.repeat([2.0, 1.5, -1.0, 0.5], 50)
+    dependent = compare_numbers(reference, values, np.repeat(np.arange(4), 50))
+    assert compare_numbers(reference, values, np.arange(200)).p_value < 1e-10
+    assert dependent.p_value > 0.1
+    assert dependent.effective_rows < 5
+
+
 def test_few_rows_allow_no_small_p_value():
     # Two blocks among 12 can be chosen in 66 ways.
     reference = NumberReference.of(np.arange(10.0), np.arange(10))
