@@ -507,7 +507,11 @@ def automation() -> None:
 
 @automation.command("queue")
 @click.option(
-    "--days", type=click.FloatRange(min=0), default=7, show_default=True, help="Days to look back."
+    "--days",
+    type=click.FloatRange(0, 36_500),
+    default=7,
+    show_default=True,
+    help="Days to look back.",
 )
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to print."

@@ -10,6 +10,22 @@ from common.config_values import STRICT_KEYS
 
 StrategyName = Literal["shadow", "canary", "blue_green"]
 
+# Headers with secrets, and those that the gateway or HTTP itself sets.
+_NO_KEYS = frozenset(
+    {
+        "authorization",
+        "cookie",
+        "host",
+        "content-length",
+        "content-type",
+        "te",
+        "x-request-id",
+        "x-faultline-arm",
+        "x-faultline-rollout",
+        "x-faultline-label",
+    }
+)
+
 Requests = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -75,6 +91,15 @@ class RolloutOptions:
         "x-faultline-key"
     )
     bake_s: Seconds = 3_600.0
+
+    @field_validator("key_header")
+    @classmethod
+    def _no_secret(cls, name: str) -> str:
+        if name in _NO_KEYS:
+            raise ValueError(
+                f"must name a header of its own: `{name}` has another use, and keys are logged"
+            )
+        return name
 
     @field_validator("steps")
     @classmethod

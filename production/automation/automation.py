@@ -38,7 +38,7 @@ class Automation:
             verdict: What the evidence says.
         """
         # A rollback must not fail because the log cannot be written; the next look tries again.
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._log_of(facts).look(facts, verdict)
         return decide(self._options.number, self._options.limits, facts, verdict)
 

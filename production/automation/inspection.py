@@ -104,7 +104,8 @@ def waiting_items(collected: Path, options: AutomationOptions, *, since: datetim
     waiting = waiting.filter(pc.not_equal(waiting["reason"], ""))
     labels = latest_labels(collected).select(KEYS)
     waiting = waiting.join(labels, list(KEYS), join_type="left anti")
-    return [Item(**values) for values in waiting.sort_by("time").to_pylist()]
+    order = [(name, "ascending") for name in ("time", *KEYS)]
+    return [Item(**values) for values in waiting.sort_by(order).to_pylist()]
 
 
 def read_answers(

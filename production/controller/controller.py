@@ -119,6 +119,7 @@ class Controller:
         self._journal = open_journal(folder, model)
         self._entries: Sequence[Entry] = ()
         self._stamp: tuple[int, int, int] | None = None
+        self._is_readable = True
         self._traffic: Traffic | None = None
         self._applied = Applied(sequence=0)
         self._num_attempts = 0
@@ -173,9 +174,10 @@ class Controller:
         stamp = _stamp(self._journal.path)
         is_new = stamp is not None and stamp != self._stamp
         is_behind = bool(self._entries) and self._applied.sequence < self._entries[-1].sequence
-        if is_new:
-            self._tolerate(self._read_journal)
-            self._stamp = stamp
+        if is_new and (self._is_readable or self._is_due("journal", _RETRY_S)):
+            self._is_readable = self._tolerate(self._read_journal)
+            # What could not be read is read again, even if the file does not change.
+            self._stamp = stamp if self._is_readable else None
         elif not is_behind or time.monotonic() < self._retry_s:
             return
         if self._entries and self._applied.sequence < self._entries[-1].sequence:
@@ -254,7 +256,10 @@ class Controller:
             self._watch = Watch(
                 self._folder, rollout, setup.margins, setup.are_positive, share=setup.share
             )
-        facts, verdict = self._watch.look(rollout, self._setup.now())
+        watch = self._watch
+        facts, verdict = watch.look(rollout, self._setup.now())
+        if watch.problem:
+            self._say_once(watch.problem)
         health = self._health.of(rollout)
         num_ends = health.num_ends - health.num_accepted
         return replace(facts, num_ends=num_ends, last_end=health.last_end), verdict
@@ -320,14 +325,16 @@ class Controller:
         self._due_s[what] = now_s + period_s
         return True
 
-    def _tolerate(self, action: Callable[[], object]) -> None:
-        """Goes on serving when something cannot be done, and says so."""
+    def _tolerate(self, action: Callable[[], object]) -> bool:
+        """Goes on serving when something cannot be done, and says so; whether it was done."""
         try:
             action()
         except OutdatedError:
             raise
         except (InputError, OSError) as error:
             self._say_once(str(error))
+            return False
+        return True
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:

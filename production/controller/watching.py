@@ -49,6 +49,7 @@ class Watch:
             share: Share of the requests that the servers record, in (0, 1].
         """
         self.key = key_of(rollout)
+        self.problem = ""  # why the evidence was not kept at the last look
         self._collected = folder.collected(rollout.model)
         self._place = folder.rollouts(rollout.model)
         self._are_positive = are_positive
@@ -92,7 +93,12 @@ class Watch:
         self._take_labels()
         verdict = self._evidence.verdict()
         if time.monotonic() - self._saved_s >= _SAVE_S:
-            self._save(verdict)
+            # A full disk must not keep the evidence from ending the rollout.
+            try:
+                self._save(verdict)
+                self.problem = ""
+            except OSError as error:
+                self.problem = f"The evidence cannot be kept, and is tried again: {error}"
         facts = Facts(
             rollout=rollout,
             num_pairs=self._num_pairs,

@@ -14,6 +14,7 @@ from production.rollback import Change, Decision
 from production.rollout import state as transitions
 from production.rollout.candidates import check_servable
 from production.rollout.journal import Entry, Journal, Note
+from production.rollout.markers import forget_applied
 from production.rollout.state import Plan, State, label
 
 Action = Literal["advance", "hold", "ask", "approve", "abort", "roll_back"]
@@ -85,6 +86,7 @@ def begin(folder: OutputFolder, model: str, *, excluded: Pin | None = None) -> S
     def first(entries: Sequence[Entry], _: datetime) -> State:
         return entries[-1].state if entries else State(model=model, stable=stable)
 
+    forget_applied(journal.folder)
     why = "the highest version in service when the first rollout or gateway started"
     return journal.append(first, Note(event="begin", by=CONTROLLER, why=why)).state
 

@@ -50,6 +50,11 @@ def write_applied(folder: Path, applied: Applied) -> None:
     write_json(folder / _APPLIED, asdict(applied))
 
 
+def forget_applied(folder: Path) -> None:
+    """Forgets what the gateway applied of an earlier journal, which was moved aside."""
+    (folder / _APPLIED).unlink(missing_ok=True)
+
+
 def read_applied(folder: Path) -> Applied | None:
     """Returns what the gateway has applied; None if none ever did."""
     try:

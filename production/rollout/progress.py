@@ -109,12 +109,18 @@ def write_progress(folder: Path, progress: Progress) -> None:
 
 
 def read_progress(folder: Path, rollout: Rollout) -> Progress | None:
-    """Returns the progress of a rollout; None if nothing is known of it."""
+    """Returns the progress of a rollout; None if nothing is known of it.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    path = folder / _FILE
     try:
-        values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    progress = Progress(**values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}. Remove it.") from error
     return progress if progress.rollout == key_of(rollout) else None
 
 

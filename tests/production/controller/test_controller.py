@@ -18,6 +18,7 @@ from production.gateway.traffic import Pin, Traffic
 from production.rollback import Decision
 from production.rollout.actions import act, begin, open_journal, start
 from production.rollout.candidates import Candidate
+from production.rollout.journal import Journal
 from production.rollout.markers import (
     controlling,
     is_controlled,
@@ -52,6 +53,34 @@ def _start(folder, strategy="canary", version=200, options=QUICK):
 
 def _automation(folder, level):
     return Automation(AutomationOptions(level=level), folder)
+
+
+def test_a_journal_that_could_not_be_read_is_read_again(folder, monkeypatch):
+    _start(folder)
+    rig = make_rig(folder)
+    monkeypatch.setattr(loop, "_RETRY_S", 0.0)
+    read = Journal.read
+
+    def failing(_):
+        raise InputError("Too many open files")
+
+    monkeypatch.setattr(Journal, "read", failing)
+    rig.controller.step()
+    assert rig.gateway.shares == []
+    monkeypatch.setattr(Journal, "read", read)
+    rig.controller.step()
+    assert rig.gateway.shares
+
+
+def test_a_journal_begun_anew_is_not_applied_yet(folder):
+    _start(folder)
+    rig = make_rig(folder)
+    rig.controller.step()
+    place = folder.rollouts("wells")
+    assert read_applied(place).sequence == 2
+    (place / "journal.jsonl").rename(place / "journal.old")
+    begin(folder, "wells")
+    assert read_applied(place) is None
 
 
 def _state(folder):

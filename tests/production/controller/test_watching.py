@@ -1,5 +1,6 @@
 """What a watch over a rollout counts, keeps and leaves out."""
 
+import errno
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from common.output_folder import OutputFolder
 from measuring.sequential import Margins
 from pipeline.production_options.rollout import RolloutOptions
 from production.collection.labels import add_labels, make_labels
+from production.controller import watching
 from production.controller.watching import Watch
 from production.gateway.traffic import Pin
 from production.rollout.progress import read_progress
@@ -87,6 +89,24 @@ def test_edited_margins_do_not_change_a_rollout_in_progress(folder, streams, rol
     Watch(folder, rollout, strict).look(rollout, NOW)
     _, verdict = Watch(folder, rollout, Margins(min_pairs=1)).look(rollout, NOW)
     assert "min_pairs" in verdict.reasons
+
+
+def test_a_full_disk_does_not_keep_the_evidence_from_deciding(
+    folder, streams, rollout, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    watch = Watch(folder, rollout, Margins())
+    _write(streams, range(30), decision=1)
+    monkeypatch.setattr(watching, "write_progress", full)
+    _, verdict = watch.look(rollout, NOW)
+    assert verdict.num_pairs == 30
+    assert "No space left" in watch.problem
+    monkeypatch.undo()
+    watch.look(rollout, NOW)
+    assert watch.problem == ""
+    assert read_progress(folder.rollouts("wells"), rollout).num_pairs == 30
 
 
 def test_another_rollout_starts_without_evidence(folder, streams, rollout):
