@@ -1,7 +1,7 @@
 """`faultline automation`: what its commands print and keep."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -33,8 +33,9 @@ def collected(place):
     """Two alarms of this moment; the id of the second looks like markup."""
     collected = OutputFolder(place.output).collected("pump")
     stream, now = Stream(collected), datetime.now(UTC)
-    alarm = {"probability": 0.9, "decision": 1, "time": now}
-    stream.write(record("r-1", **alarm), record("[bold]r-2", **alarm))
+    alarm = {"probability": 0.9, "decision": 1}
+    first = record("r-1", **alarm, time=now - timedelta(seconds=1))
+    stream.write(first, record("[bold]r-2", **alarm, time=now))
     return collected
 
 
