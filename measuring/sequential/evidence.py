@@ -282,7 +282,7 @@ class PairedEvidence:
 
     def _look(self) -> None:
         """Keeps the largest evidence for promotion, and the first sufficient one against it."""
-        self._log_not_slower = max(self._log_not_slower, math.log(self._latency.not_slower))
+        self._log_not_slower = max(self._log_not_slower, self._latency.log_not_slower)
         capitals = self._capitals_against()
         if not self._against and _mean(capitals) >= self.margins.threshold:
             least = min(self.margins.threshold, max(capitals.values()))
@@ -339,7 +339,7 @@ class PairedEvidence:
                 return None
             rest = math.log(self.margins.threshold) - float(capitals[name])
             needed = max(needed, math.ceil(rest / growths[name]))
-        capital = math.log(self._latency.not_slower)
+        capital = self._latency.log_not_slower
         if "not_slower" in missing and capital > 0:
             rest = math.log(self.margins.threshold) - capital
             needed = max(needed, math.ceil(self._answers.num_values * rest / capital))

@@ -74,6 +74,11 @@ class LatencyTests:
         """The evidence that the candidate takes less than `ratio` times as long."""
         return self._not_slower.e_value
 
+    @property
+    def log_not_slower(self) -> float:
+        """Logarithm of `not_slower`, finite however small that is."""
+        return self._not_slower.log_e_value
+
     def to_state(self) -> dict[str, Any]:
         """Returns the state, exact in JSON."""
         return {

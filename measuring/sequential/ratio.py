@@ -54,9 +54,14 @@ class RatioTest:
     @property
     def e_value(self) -> float:
         """The evidence that the candidate has more events."""
+        return e_value(self.log_e_value)
+
+    @property
+    def log_e_value(self) -> float:
+        """Logarithm of the evidence, finite however small that is."""
         largest = max(self._logs)
         mean = sum(math.exp(log - largest) for log in self._logs) / len(self._logs)
-        return e_value(largest + math.log(mean))
+        return largest + math.log(mean)
 
     def to_state(self) -> list[float]:
         """Returns the state, exact in JSON."""

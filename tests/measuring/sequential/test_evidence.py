@@ -166,6 +166,19 @@ def test_time_at_twice_the_margin_cannot_be_promoted_early():
     assert evidence.verdict().reasons == ("not_slower",)
 
 
+def test_a_candidate_that_stays_slow_for_days_still_has_a_verdict():
+    slow = answers([0] * 400, [0] * 400, slower=2.0)
+    evidence = decided([0] * 400, [0] * 400, slower=2.0)
+    state = json.loads(evidence.to_json())
+    # As after 10,000 windows: a capital of exp(-1,178), which is 0 as a float64.
+    state["latency"]["tests"][2] = [-1_178.0] * 6
+    evidence = PairedEvidence.from_json(json.dumps(state))
+    evidence.update(slow)
+    verdict = evidence.verdict()
+    assert "not_slower" in verdict.reasons
+    assert verdict.e_values["not_slower"] == 1.0
+
+
 def test_a_worse_model_within_the_margins_is_found_by_its_labels():
     stable, candidate, keys = random_pairs(8_000, 0.02, num_keys=200)
     margins = replace(MARGINS, labels_required=True, alarm_change=0.2, differing=0.2)

@@ -34,6 +34,11 @@ def test_the_evidence_stays_finite():
     test = RatioTest()
     test.update(candidate=100_000, stable=0, weight=0.5)
     assert 1e300 < test.e_value < math.inf
+    test = RatioTest()
+    test.update(candidate=0, stable=100_000, weight=0.5)
+    assert test.e_value == 0.0
+    # Of the six ratios, 1.25 lost least: 1 / 1.125 per event.
+    assert test.log_e_value == pytest.approx(-100_000 * math.log(1.125) - math.log(6))
 
 
 @pytest.mark.simulation
