@@ -133,6 +133,21 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
+def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Writes a file that a reader sees either as it was or as it is to be.
+
+    Args:
+        path: The file; one writer at a time.
+        content: What is in it from then on.
+        mode: Its permissions, less those that the umask takes.
+    """
+    incoming = path.with_name(f".{path.name}.incoming")
+    incoming.unlink(missing_ok=True)
+    incoming.touch(mode)
+    incoming.write_bytes(content)
+    incoming.replace(path)
+
+
 def log_of_reader(path: Path) -> Path:
     """Returns the log of a command that only reads, emptied.
 

@@ -17,7 +17,7 @@ from rich.markup import escape
 from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError, StepFailedError
 from common.guards.stopping import Stopped
-from common.output_folder import OutputFolder, captured_output, log_of_reader
+from common.output_folder import OutputFolder, captured_output, log_of_reader, replace_file
 from common.processes import is_port_taken
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX, Config
@@ -57,7 +57,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
 
     with tempfile.TemporaryDirectory(prefix="faultline-serve-") as scratch:
         models_file = Path(scratch) / "models.config"
-        _write_whole(models_file, models_config(folder, names))
+        replace_file(models_file, models_config(folder, names).encode())
         options = parse_flags(
             [
                 f"--model_config_file={models_file}",
@@ -177,15 +177,8 @@ def _follow_pushes(
         new = [name for name in pushed_models(folder, use_case) if name not in known]
         if new:
             known += new
-            _write_whole(models_file, models_config(folder, known))
+            replace_file(models_file, models_config(folder, known).encode())
             say(Console(file=sys.stdout), f"[bold]Serving {escape(', '.join(new))} too[/bold]")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a file that a reader sees either as it was or as it is to be."""
-    incoming = path.with_suffix(".incoming")
-    incoming.write_text(text, encoding="utf-8")
-    incoming.replace(path)
 
 
 def parse_flags(flags: Sequence[str]) -> "ServerOptions":

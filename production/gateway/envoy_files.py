@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.output_folder import replace_file
 from pipeline.production_options.gateway import GatewayOptions, Tls
 from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy.clients import FILTER, make_filter, read_clients
@@ -48,6 +49,7 @@ CLIENTS = "clients.json"
 
 _TYPES = "type.googleapis.com/"
 _MAX_CONNECTIONS = 10_000
+_PRIVATE = 0o600
 
 
 def envoy_program() -> str:
@@ -101,7 +103,7 @@ def write_files(
     log = make_access_log(folder / ACCESS_LOG, key_header=key_header if logs_key else None)
     files = make_files(folder, options, traffic, ports, key_header=key_header, access_log=log)
     for name, content in files.items():
-        _replace(folder / name, content)
+        replace_file(folder / name, content, mode=_PRIVATE)
     return routes_version(options, traffic, key_header=key_header)
 
 
@@ -154,7 +156,7 @@ def write_routes(
         `http.*.rds.routes.version_text` of its statistics, are this text.
     """
     routes = _routes(options, traffic, key_header)
-    _replace(folder / "rds.json", _discovery(routes))
+    replace_file(folder / "rds.json", _discovery(routes), mode=_PRIVATE)
     return _version(routes)
 
 
@@ -177,7 +179,7 @@ def write_clients(folder: Path, options: GatewayOptions) -> str | None:
     if options.clients is None:
         return None
     content = make_clients(Path(options.clients))
-    _replace(folder / CLIENTS, content)
+    replace_file(folder / CLIENTS, content, mode=_PRIVATE)
     return str(json.loads(content)["version_info"])
 
 
@@ -249,7 +251,7 @@ def _bootstrap(folder: Path) -> Value:
     monitor = "envoy.resource_monitors.global_downstream_max_connections"
     return {
         "node": {"id": "gateway", "cluster": "faultline"},
-        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
+        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": _PRIVATE}}},
         "dynamic_resources": {
             "cds_config": watched(folder, "cds.json"),
             "lds_config": watched(folder, "lds.json"),
@@ -303,10 +305,3 @@ def _version(resources: list[Value]) -> str:
 
 def _text(value: Any) -> bytes:
     return json.dumps(value, indent=1).encode()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    incoming = path.with_name(f".{path.name}.new")
-    incoming.write_bytes(content)
-    incoming.chmod(0o600)
-    incoming.replace(path)

@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
-from common.output_folder import OutputFolder
+from common.output_folder import OutputFolder, replace_file
 from production.gateway.plan import Arm
 from production.gateway.traffic import Pin
 
@@ -144,9 +144,7 @@ class PinnedServer:
         with suppress(OSError):
             if self.config_file.read_text(encoding="utf-8") == text:
                 return
-        incoming = self.config_file.with_suffix(".incoming")
-        incoming.write_text(text, encoding="utf-8")
-        incoming.replace(self.config_file)
+        replace_file(self.config_file, text.encode())
 
 
 def read_versions(port: int, name: str) -> dict[int, VersionState] | None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.output_folder import open_log
+from common.output_folder import open_log, replace_file
 from common.processes import Process, start_child
 from production.gateway.envoy.access_log import set_aside
 
@@ -147,9 +147,8 @@ class Supervised:
         )
         self._started_s = now_s
         self.num_starts += 1
-        incoming = self._pid_file.with_suffix(".incoming")
-        incoming.write_text(f"{self._process.pid} {_start_time(self._process.pid)}\n")
-        incoming.replace(self._pid_file)
+        pid = self._process.pid
+        replace_file(self._pid_file, f"{pid} {_start_time(pid)}\n".encode())
 
 
 def end_leftovers(folder: Path, *, grace_s: float) -> list[str]:

@@ -1,6 +1,6 @@
 """The config that a model's gateway works with, for commands that are given none."""
 
-from common.output_folder import OutputFolder
+from common.output_folder import OutputFolder, replace_file
 from pipeline.config import Config
 from pipeline.config_loading import config_from_json, config_to_record
 
@@ -13,10 +13,7 @@ def keep_gateway_config(folder: OutputFolder, model: str, config: Config | None)
     if config is None:
         path.unlink(missing_ok=True)
         return
-    incoming = path.with_name(f".{_FILE}.incoming")
-    incoming.write_text(config_to_record(config) + "\n", encoding="utf-8")
-    incoming.chmod(0o600)
-    incoming.replace(path)
+    replace_file(path, (config_to_record(config) + "\n").encode(), mode=0o600)
 
 
 def gateway_config(folder: OutputFolder, model: str) -> Config | None:

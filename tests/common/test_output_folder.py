@@ -12,6 +12,7 @@ from common.output_folder import (
     log_of_reader,
     open_log,
     open_output,
+    replace_file,
 )
 
 
@@ -103,3 +104,22 @@ def test_the_log_of_a_reader_is_elsewhere_where_its_folder_cannot_be_made(tmp_pa
     assert log.parent == tmp_path
     assert log.name.startswith("faultline-explain-")
     assert log_of_reader(tmp_path / "logs" / "explain.log") == tmp_path / "logs" / "explain.log"
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "routes.json"
+    replace_file(path, b"old")
+    incoming = tmp_path / ".routes.json.incoming"
+    incoming.write_bytes(b"a longer rest of a killed writer")
+    incoming.chmod(0o644)
+    replace_file(path, b"new", mode=0o600)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+    assert list(tmp_path.iterdir()) == [path]
+
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(type(path), "write_bytes", fail)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, b"newer")
+    assert path.read_bytes() == b"new"
