@@ -79,9 +79,10 @@ def _describe(delivery: Delivery) -> str:
     kept = delivery.num_new + delivery.num_corrected + delivery.num_unchanged
     counts = [f"{delivery.num_new:,} new", f"{delivery.num_corrected:,} corrected"]
     counts.append(f"{delivery.num_unchanged:,} known already")
+    is_of_use = kept > delivery.num_unknown
     lines = [
-        f"[green]✓[/green] {count(kept, 'label')} of requests to {escape(delivery.model)}: "
-        + ", ".join(counts)
+        f"{'[green]✓[/green]' if is_of_use else '[yellow]![/yellow]'} {count(kept, 'label')} of "
+        f"requests to {escape(delivery.model)}: " + ", ".join(counts)
     ]
     if delivery.num_without_label:
         rows = count(delivery.num_without_label, "row")

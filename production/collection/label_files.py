@@ -175,7 +175,7 @@ def _typed(
         {
             "request_id": ids.filter(pa.array(good)),
             "row": rows.filter(pa.array(good)),
-            "is_row_known": pa.array([source.row_column is not None] * int(good.sum())),
+            "is_row_known": pa.array([source.row_column is not None] * int(good.sum()), pa.bool_()),
             "label": words,
         }
         | {brought_column(name): typed.batch[name] for name in source.others}

@@ -73,6 +73,14 @@ def test_labels_says_what_was_new_corrected_and_unknown(project, capsys):
     assert "1 label of requests or rows that are not recorded (`x7`): kept" in text
 
 
+@pytest.mark.parametrize(
+    ("lines", "mark"), [(["r0,1", "x7,1"], "✓ 2"), (["x7,1"], "! 1"), (["r0,"], "! 0"), ([], "! 0")]
+)
+def test_a_tick_is_printed_only_if_a_recorded_request_got_a_label(project, capsys, lines, mark):
+    assert _label(project, lines) == 0
+    assert capsys.readouterr().out.startswith(f"{mark} label")
+
+
 @pytest.mark.parametrize("word", ["broken", "2"])
 def test_a_label_without_a_meaning_is_refused(project, word):
     _label(project, ["r0,1"])

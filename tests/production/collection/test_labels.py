@@ -111,6 +111,20 @@ def test_a_file_is_read_in_the_words_of_the_config(pump, tmp_path):
     assert by_id == {"a": True, "b": False, "d": True}
 
 
+@pytest.mark.parametrize("text", ["request,state\n", "request,state\na,\nb,\n"])
+def test_a_file_without_a_label_changes_nothing(pump, tmp_path, text):
+    delivery = _deliver(pump, _file(tmp_path, text))
+    assert (delivery.num_new, delivery.num_without_label) == (0, text.count("\n") - 1)
+    assert label_history(pump[1].collected("pump")).num_rows == 0
+
+
+def test_a_parquet_file_without_rows_changes_nothing(pump, tmp_path):
+    path = tmp_path / "labels.parquet"
+    texts = pa.array([], pa.string())
+    pq.write_table(pa.table({"request": texts, "state": texts}), path)
+    assert _deliver(pump, path).num_new == 0
+
+
 def test_parquet_with_numbers_as_ids_is_read(pump, tmp_path):
     path = tmp_path / "labels.parquet"
     pq.write_table(pa.table({"request": [17], "state": ["ja"]}), path)
