@@ -127,9 +127,8 @@ class Gateway:
             GatewayError: The gateway ended.
         """
         self._supervisor.check()
-        with self._changed:  # a process and the answer of its server are of one moment
-            stable, candidate = (self._supervisor.server(arm) for arm in Arm)
-            return Members(stable=stable, candidate=candidate, envoy=self._supervisor.envoy())
+        stable, candidate = (self._supervisor.server(arm) for arm in Arm)
+        return Members(stable=stable, candidate=candidate, envoy=self._supervisor.envoy())
 
     def _start(self) -> None:
         envoy_program()

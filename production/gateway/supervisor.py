@@ -131,28 +131,30 @@ class Supervisor:
     def server(self, arm: Arm) -> Member:
         """Returns the state of one arm's server."""
         server, process = self._servers[arm], self._processes[arm]
-        return Member(
-            name=arm.value,
-            pid=process.pid,
-            is_serving=process.pid is not None and server.state is PinState.SERVING,
-            num_starts=process.num_starts,
-            log=process.log,
-            num_ends=process.num_ends,
-            last_end=process.last_end,
-            error=server.error,
-        )
+        with self.changed:  # the process and the answer of its server are of one moment
+            return Member(
+                name=arm.value,
+                pid=process.pid,
+                is_serving=process.pid is not None and server.state is PinState.SERVING,
+                num_starts=process.num_starts,
+                log=process.log,
+                num_ends=process.num_ends,
+                last_end=process.last_end,
+                error=server.error,
+            )
 
     def envoy(self) -> Member:
         """Returns the state of Envoy."""
-        return Member(
-            name="envoy",
-            pid=self._envoy.pid,
-            is_serving=self._envoy.pid is not None and self._is_envoy_live,
-            num_starts=self._envoy.num_starts,
-            log=self._envoy.log,
-            num_ends=self._envoy.num_ends,
-            last_end=self._envoy.last_end,
-        )
+        with self.changed:
+            return Member(
+                name="envoy",
+                pid=self._envoy.pid,
+                is_serving=self._envoy.pid is not None and self._is_envoy_live,
+                num_starts=self._envoy.num_starts,
+                log=self._envoy.log,
+                num_ends=self._envoy.num_ends,
+                last_end=self._envoy.last_end,
+            )
 
     def pin(self, arm: Arm, pin: Pin) -> None:
         """Pins a server; call it under `changed`."""
@@ -176,19 +178,18 @@ class Supervisor:
         Raises:
             GatewayError: It will not.
         """
-        server, process = self._servers[arm], self._processes[arm]
-        max_starts = max(process.num_starts, 1) + _MAX_ENDS
+        max_starts = max(self.server(arm).num_starts, 1) + _MAX_ENDS
         end_s = time.monotonic() + timeout_s
-        while not self.server(arm).is_serving:
+        while not (member := self.server(arm)).is_serving:
             self.check()
-            if server.state is PinState.FAILED:
-                raise GatewayError(f"{problem}: {server.error}\nLog of the server: {process.log}")
-            if process.num_starts >= max_starts:
-                words = last_words(process.log)
-                raise GatewayError(f"{problem}. The last lines of {process.log}:\n{words}")
+            if member.error:
+                raise GatewayError(f"{problem}: {member.error}\nLog of the server: {member.log}")
+            if member.num_starts >= max_starts:
+                words = last_words(member.log)
+                raise GatewayError(f"{problem}. The last lines of {member.log}:\n{words}")
             if time.monotonic() > end_s:
                 raise GatewayError(
-                    f"{problem} within {timeout_s:.0f} s. Log of the server: {process.log}"
+                    f"{problem} within {timeout_s:.0f} s. Log of the server: {member.log}"
                 )
             with self.changed:
                 self.changed.wait(_POLL_S)
