@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from common.errors import InputError
 from pipeline.reading.columns import Column
 from pipeline.reading.files.pieces import RawBatch
 from pipeline.reading.ingest_spec import IngestSpec
@@ -230,11 +231,19 @@ def are_positive(labels: pa.Array, spec: IngestSpec) -> NDArray[np.bool_]:
     Args:
         labels: Labels that `add_labels` has kept, none missing.
         spec: The ingestion settings of the use case.
+
+    Raises:
+        InputError: The config has changed since, and a label means nothing by it.
     """
     batch = pa.RecordBatch.from_arrays([labels], names=[spec.label])
     raw = RawBatch(batch=batch, rows=np.arange(1, len(labels) + 1))
     columns = (Column(name=spec.label, type="label"),)
     typed = type_batch(raw, columns, spec, path="labels")
+    if typed.bad_rows:
+        raise InputError(
+            f"A label that was kept earlier does not fit the config: {typed.bad_rows[0].reason}. "
+            f"{SET_VALUES}"
+        )
     return np.asarray(typed.batch[spec.label]).astype(bool)
 
 

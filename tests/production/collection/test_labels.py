@@ -1,5 +1,6 @@
 """Labels that arrive late are kept once, with corrections, and checked against the requests."""
 
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -109,6 +110,12 @@ def test_a_file_is_read_in_the_words_of_the_config(pump, tmp_path):
     # `true` is a spelling of `ja`; d is kept although it is not recorded yet.
     by_id = dict(zip(labels["request_id"].to_pylist(), positive.tolist(), strict=True))
     assert by_id == {"a": True, "b": False, "d": True}
+
+
+def test_a_kept_label_that_the_config_no_longer_allows_is_named(pump):
+    spec = replace(make_ingest_spec(pump[0]), label_values=("ja", "intakt"))
+    with pytest.raises(InputError, match=r"kept earlier .*`nein` found, expected .*label.values"):
+        are_positive(pa.array(["ja", "nein"]), spec)
 
 
 @pytest.mark.parametrize("text", ["request,state\n", "request,state\na,\nb,\n"])
