@@ -9,10 +9,9 @@ from dataclasses import replace
 from functools import partial
 
 from common.errors import InputError
-from common.output_folder import open_log
 from common.processes import free_ports, is_port_taken, last_words
 from production.gateway.admin import AdminError, EnvoyAdmin
-from production.gateway.envoy.access_log import set_aside
+from production.gateway.envoy.access_log import AccessLogFile
 from production.gateway.envoy_files import (
     ACCESS_LOG,
     ADMIN_SOCKET,
@@ -81,6 +80,7 @@ class Supervisor:
         self._spec, self._step = spec, step
         self._admin = EnvoyAdmin(spec.path / ADMIN_SOCKET)
         self._clients = ClientsFile(spec.path, spec.options)
+        self._access_log = AccessLogFile(spec.path / ACCESS_LOG, self._admin.reopen_logs)
         self._servers = {
             arm: PinnedServer(spec.model, spec.folder, spec.path / f"{arm}.config") for arm in Arm
         }
@@ -292,12 +292,8 @@ class Supervisor:
     def _envoy_command(self) -> Command:
         self._admin.path.unlink(missing_ok=True)
         if self._spec.options.access_log:
-            self._make_access_log()
+            self._access_log.make()
         return envoy_command(self._spec)
-
-    def _make_access_log(self) -> None:
-        """Makes the file, which Envoy would let everybody read, for its owner only."""
-        open_log(self._spec.path / ACCESS_LOG).close()
 
     def _move_if_taken(self, arm: Arm) -> None:
         """Gives a server other ports if another program took its own while it was down."""
@@ -375,11 +371,9 @@ class Supervisor:
         self._is_envoy_live = self._envoy.pid is not None and self._admin.is_live()
         pause_s = _ASK_SERVING_S if self._is_envoy_live else _ASK_LOADING_S
         self._ask_at_s[None] = time.monotonic() + pause_s
+        with suppress(AdminError):  # it may just be starting again
+            self._access_log.tend()
         self._clients.refresh()
-        if set_aside(self._spec.path / ACCESS_LOG):
-            self._make_access_log()
-            with suppress(AdminError):
-                self._admin.reopen_logs()
 
     def _end_processes(self) -> None:
         """Lets requests in progress end; then ends Envoy, then the servers."""

@@ -1,7 +1,9 @@
 """Envoy's access log: a line of JSON for each request."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+from common.output_folder import open_log
 from production.gateway.envoy.matching import Value, typed
 from production.gateway.envoy.routes import ARM_HEADER, REQUEST_ID_HEADER, ROLLOUT_HEADER
 
@@ -41,6 +43,37 @@ def set_aside(path: Path, *, max_bytes: int = _MAX_BYTES) -> bool:
         return False
     path.replace(path.with_name(f"{path.name}.1"))
     return True
+
+
+class AccessLogFile:
+    """The access log's file, which is set aside when it has become large."""
+
+    def __init__(self, path: Path, reopen: Callable[[], None]) -> None:
+        """Makes nothing yet.
+
+        Args:
+            path: The file.
+            reopen: Lets Envoy open its logs again.
+        """
+        self._path, self._reopen = path, reopen
+        self._is_set_aside = False
+
+    def make(self) -> None:
+        """Makes the file, which Envoy would let everybody read, for its owner only."""
+        open_log(self._path).close()
+
+    def tend(self) -> None:
+        """Sets a large file aside; what then fails is tried again by the next call.
+
+        Raises:
+            OSError: A new file cannot be made. Envoy writes to the one that was set aside.
+            AdminError: Envoy does not open its logs again, and does the same.
+        """
+        self._is_set_aside |= set_aside(self._path)
+        if self._is_set_aside:
+            self.make()
+            self._reopen()
+            self._is_set_aside = False
 
 
 def make_access_log(path: Path, *, key_header: str | None) -> Value:

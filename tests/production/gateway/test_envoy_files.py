@@ -13,7 +13,8 @@ import pytest
 from common.errors import InputError
 from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
 from production.gateway import envoy_files
-from production.gateway.envoy.access_log import set_aside
+from production.gateway.admin import AdminError
+from production.gateway.envoy.access_log import AccessLogFile, set_aside
 from production.gateway.envoy.clients import read_clients
 from production.gateway.envoy_files import (
     ClientsFile,
@@ -390,6 +391,27 @@ def test_a_large_access_log_is_set_aside_and_a_small_one_is_not(tmp_path: Path) 
 
     assert not log.exists()
     assert (tmp_path / "access.log.1").read_bytes() == b"1234"
+
+
+def test_envoy_is_told_of_a_log_that_was_set_aside_until_it_has_heard(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    with log.open("wb") as large:
+        large.truncate(65 * 2**20)
+    asked: list[bool] = []
+
+    def reopen() -> None:
+        asked.append(log.exists())
+        if len(asked) == 1:
+            raise AdminError("Envoy does not answer")
+
+    file = AccessLogFile(log, reopen)
+    with pytest.raises(AdminError):
+        file.tend()
+    file.tend()
+    file.tend()
+
+    assert asked == [True, True]
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_without_envoy_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
