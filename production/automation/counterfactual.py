@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +11,7 @@ from typing import Any
 from measuring.sequential import Verdict
 from pipeline.production_options.automation import LEVELS, Limits
 from production.automation.deciding import MAX_ENDS, Proposal, decide
-from production.rollout import state as transitions
-from production.rollout.actions import Action
+from production.rollout.actions import TRANSITIONS, Action
 from production.rollout.progress import Facts, key_of
 from production.rollout.state import Phase, Rollout, State
 
@@ -73,21 +72,12 @@ class _Course:
         """The course after a decision."""
         before = replace(self.rollout, approved=line.approved)
         state = State(model=before.model, stable=before.stable, rollout=before)
-        rollout = _TRANSITIONS[line.action](state, line.time).rollout or before
+        rollout = TRANSITIONS[line.action](state, line.time).rollout or before
         is_new_step = rollout.step_started != before.step_started
         return _Course(
             rollout=rollout,
             num_pairs_before_step=line.num_pairs if is_new_step else self.num_pairs_before_step,
         )
-
-
-_TRANSITIONS: Mapping[Action, Callable[[State, datetime], State]] = {
-    "advance": transitions.advance,
-    "approve": transitions.approve,
-    "hold": lambda state, _: transitions.hold(state),
-    "ask": lambda state, _: transitions.ask(state),
-    "roll_back": transitions.roll_back,
-}
 
 
 class CounterfactualLog:

@@ -22,7 +22,8 @@ Action = Literal["advance", "hold", "ask", "approve", "abort", "roll_back"]
 # Who acts where no person does.
 CONTROLLER = "faultline"
 
-_TRANSITIONS: Mapping[Action, Callable[[State, datetime], State]] = {
+# What each action does to a state.
+TRANSITIONS: Mapping[Action, Callable[[State, datetime], State]] = {
     "advance": transitions.advance,
     "hold": lambda state, _: transitions.hold(state),
     "ask": lambda state, _: transitions.ask(state),
@@ -174,7 +175,7 @@ def act(
                 f"The rollout of {model} has moved on: entry {entries[-1].sequence}."
             )
         before = entries[-1].state
-        after = _TRANSITIONS[action](before, now)
+        after = TRANSITIONS[action](before, now)
         if after.stable != before.stable:
             check_in_service(folder, after.stable)
         return after
