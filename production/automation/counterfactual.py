@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from common.errors import InputError
 from measuring.sequential import Verdict
 from pipeline.production_options.automation import LEVELS, Limits
 from production.automation.deciding import MAX_ENDS, Proposal, decide
@@ -35,7 +38,7 @@ class Line:
     """
 
     rollout: str
-    level: int
+    level: Annotated[int, Field(ge=0, lt=len(LEVELS))]
     time: datetime
     action: Action
     why: str
@@ -50,10 +53,16 @@ class Line:
         return json.dumps(values, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Line":
-        """Returns the line that `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        return cls(**values | {"time": datetime.fromisoformat(values["time"])})
+    def from_json(cls, text: bytes) -> "Line":
+        """Returns the line that `to_json` wrote.
+
+        Raises:
+            pydantic.ValidationError: It is not such a line.
+        """
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(Line)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +104,9 @@ class CounterfactualLog:
             folder: The model's folder of rollouts.
             limits: The limits of the automation.
             rollout: The rollout, which is in progress.
+
+        Raises:
+            InputError: A line of the log was changed.
         """
         self.key = key_of(rollout)
         self._path, self._limits = folder / _FILE, limits
@@ -170,13 +182,23 @@ def read_log(folder: Path) -> Iterator[Line]:
 
     Args:
         folder: The model's folder of rollouts.
+
+    Raises:
+        InputError: A line was changed.
     """
+    path = folder / _FILE
     try:
-        content = (folder / _FILE).read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return
-    for line in content[: content.rfind(b"\n") + 1].splitlines():
-        yield Line.from_json(line.decode())
+    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
+        try:
+            yield Line.from_json(line)
+        except ValidationError as error:
+            raise InputError(
+                f"{path}, line {number} cannot be read: {error}. Move the file aside; the log then "
+                "starts anew."
+            ) from error
 
 
 def _append(path: Path, line: Line) -> None:

@@ -1,10 +1,12 @@
 """The counterfactual log: the course of a rollout under each level, through kills."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.production_options.automation import AutomationOptions, Limits
 from production.automation import Automation
@@ -104,6 +106,24 @@ def test_a_kill_between_looks_changes_nothing(tmp_path, torn):
             file.write(torn)
     assert list(read_log(killed)) == list(read_log(steady))
     assert len(decisions(steady)) == 4
+
+
+@pytest.mark.parametrize(
+    "changed", ["{}", "[]", "x", '{"rollout":"r1"', b"\xff", ("level", 4), ("action", "wait")]
+)
+def test_a_changed_log_is_named_and_keeps_no_candidate_in_service(tmp_path, changed):
+    folder = OutputFolder(tmp_path)
+    place = folder.rollouts("pump")
+    CounterfactualLog(place, LIMITS, CANARY).look(facts(CANARY), AGAINST)
+    path = place / "counterfactual.jsonl"
+    if isinstance(changed, tuple):
+        changed = json.dumps(json.loads(path.read_bytes().splitlines()[0]) | dict([changed]))
+    with path.open("ab") as file:
+        file.write((changed if isinstance(changed, bytes) else changed.encode()) + b"\n")
+    with pytest.raises(InputError, match="line 3 cannot be read"):
+        list(read_log(place))
+    automation = Automation(AutomationOptions(level=3), folder)
+    assert automation(facts(CANARY), AGAINST).action == "roll_back"
 
 
 def test_each_rollout_has_its_own_course(tmp_path):
