@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+from common.errors import InputError
+
 # The kernel ends the child when its parent dies (PR_SET_PDEATHSIG is 1), which outlives `exec`.
 # The parent may have died before the child asked for that.
 _WITH_PARENT = (
@@ -108,6 +110,26 @@ def is_port_taken(host: str, port: int) -> bool:
     except OSError as error:
         return error.errno == errno.EADDRINUSE
     return False
+
+
+def check_ports(host: str, ports: Mapping[str, int], *, command: str) -> None:
+    """Checks that ports are free, before anything is loaded.
+
+    Args:
+        host: IP address; one of IPv6 may have brackets.
+        ports: The ports of gRPC and REST by their names; those not above 0 are free.
+        command: The command that was given, which takes other ports as flags.
+
+    Raises:
+        InputError: Another program listens on one of them.
+    """
+    taken = [f"{port} ({wire})" for wire, port in ports.items() if is_port_taken(host, port)]
+    if taken:
+        raise InputError(
+            f"Already in use on {host}: port {' and port '.join(taken)}. Stop the program "
+            "that listens there, or choose other ports, such as:\n"
+            f"{command} -- --port=9000 --rest_api_port=9001"
+        )
 
 
 def wait_until(process: Process, is_ready: Callable[[], bool], *, timeout_s: float) -> bool:

@@ -18,7 +18,7 @@ from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError, StepFailedError
 from common.guards.stopping import Stopped
 from common.output_folder import OutputFolder, captured_output, log_of_reader, replace_file
-from common.processes import is_port_taken
+from common.processes import check_ports
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
@@ -67,7 +67,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 *flags,
             ]
         )
-        _check_ports(options)
+        ports = {"gRPC": options.port, "REST": options.rest_api_port}
+        check_ports(options.host, ports, command="faultline serve")
         stop = Stop()
         try:
             with (
@@ -198,24 +199,6 @@ def parse_flags(flags: Sequence[str]) -> "ServerOptions":
         raise SystemExit(0) from None
     except FlagError as error:
         raise InputError(f"{error}\nAll flags: faultline serve -- --help") from error
-
-
-def _check_ports(options: "ServerOptions") -> None:
-    """Checks that the ports are free, before models are loaded.
-
-    Raises:
-        InputError: Another program listens on one of them.
-    """
-    ports = {"gRPC": options.port, "REST": options.rest_api_port}
-    taken = [
-        f"{port} ({wire})" for wire, port in ports.items() if is_port_taken(options.host, port)
-    ]
-    if taken:
-        raise InputError(
-            f"Already in use on {options.host}: port {' and port '.join(taken)}. Stop the program "
-            "that listens there, or choose other ports, such as:\n"
-            "faultline serve -- --port=9000 --rest_api_port=9001"
-        )
 
 
 @contextmanager

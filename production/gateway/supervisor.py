@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from common.errors import InputError
-from common.processes import free_ports, is_port_taken, last_words
+from common.processes import check_ports, free_ports, is_port_taken, last_words
 from production.gateway.admin import AdminError, EnvoyAdmin
 from production.gateway.envoy.access_log import AccessLogFile
 from production.gateway.envoy_files import (
@@ -250,15 +249,7 @@ class Supervisor:
     def _choose_ports(self) -> None:
         options = self._spec.options
         wanted = {"gRPC": options.grpc_port, "REST": options.rest_port}
-        taken = [
-            f"{port} ({wire})" for wire, port in wanted.items() if is_port_taken(options.host, port)
-        ]
-        if taken:
-            raise InputError(
-                f"Already in use on {options.host}: port {' and port '.join(taken)}. Stop the "
-                "program that listens there, or choose other ports, such as:\n"
-                "faultline serve --gateway -- --port=9000 --rest_api_port=9001"
-            )
+        check_ports(options.host, wanted, command="faultline serve --gateway")
         ports = free_ports(6)
         self.ports = Ports(
             grpc=options.grpc_port or ports[0],

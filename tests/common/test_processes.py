@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import InputError
 from common.processes import (
     EngineFailedError,
+    check_ports,
     child_process,
     free_ports,
     is_port_taken,
@@ -67,6 +69,19 @@ def test_only_a_port_that_another_program_listens_on_is_taken():
     assert not is_port_taken("127.0.0.1", port)
     assert not is_port_taken("127.0.0.1", -1)
     assert not is_port_taken("no-such-host.invalid", port)
+
+
+def test_all_ports_that_are_taken_are_named_with_flags_for_others():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InputError) as refusal:
+            check_ports("127.0.0.1", {"gRPC": port, "REST": port, "none": 0}, command="serve it")
+    assert str(refusal.value) == (
+        f"Already in use on 127.0.0.1: port {port} (gRPC) and port {port} (REST). Stop the program "
+        "that listens there, or choose other ports, such as:\n"
+        "serve it -- --port=9000 --rest_api_port=9001"
+    )
+    check_ports("127.0.0.1", {"gRPC": port, "REST": -1}, command="serve it")
 
 
 def is_alive(pid):
