@@ -6,6 +6,7 @@ process, so that a live file without a lock is a leftover.
 
 import contextlib
 import fcntl
+import logging
 import os
 import struct
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+logger = logging.getLogger(__name__)
 
 LIVE, REQUESTS, LOGS = "live", "requests", "prediction_logs"
 ARROWS, PARQUET, TFRECORD = ".arrows", ".parquet", ".tfrecord"
@@ -183,20 +186,29 @@ def hour_folder(root: Path, hour: datetime) -> Path:
 def recover(folder: Path) -> int:
     """Closes the live files of a model that a process left over when it ended.
 
+    A file that cannot be closed is logged, and keeps no other one from being closed.
+
     Args:
         folder: Folder of the model.
 
     Returns:
-        The number of files.
-
-    Raises:
-        OSError: A file cannot be read or written.
+        The number of closed files.
     """
     count = 0
     for path in sorted((folder / LIVE).glob("*")):
-        with _locked(path) as is_left:
-            if not is_left:
-                continue
+        try:
+            count += _recover_file(folder, path)
+        except Exception as error:  # noqa: BLE001 - a file may be damaged in any way
+            logger.warning("Left-over records in %s were not closed: %s", path, error)
+    if count:
+        logger.info("Closed %d left-over files of records in %s", count, folder)
+    return count
+
+
+def _recover_file(folder: Path, path: Path) -> bool:
+    """Closes a live file if it is left over; returns whether it was."""
+    with _locked(path) as is_left:
+        if is_left:
             if path.suffix == ARROWS:
                 _store(folder, path)
             elif path.suffix == TFRECORD:
@@ -204,8 +216,7 @@ def recover(folder: Path) -> int:
                 store_log(folder, path)
             else:
                 path.unlink()
-            count += 1
-    return count
+    return is_left
 
 
 @contextlib.contextmanager

@@ -89,17 +89,6 @@ class ModelWriter:
         self._warned_s = -_UPKEEP_S
         self._salt = b""
 
-    @staticmethod
-    def recover(folder: Path) -> None:
-        """Closes what an earlier process left over in the folder of a model; logs a failure."""
-        try:
-            count = recover(folder)
-        except (OSError, pa.ArrowException) as error:
-            logger.warning("Left-over records in %s were not closed: %s", folder, error)
-        else:
-            if count:
-                logger.info("Closed %d left-over files of records in %s", count, folder)
-
     def add(self, exchanges: Sequence[Exchange]) -> Counts:
         """Converts exchanges to records; returns the number of those that were dropped."""
         groups: dict[tuple[_Group, Content], list[Exchange]] = {}
@@ -213,9 +202,9 @@ class ModelWriter:
     def _close(self, group: _Group) -> None:
         try:
             self._streams.pop(group).close()
-            trim(self._folder, self._options.max_mb * _MB)
         except (OSError, pa.ArrowException) as error:
             self._warn(error)  # the stream is left over; the upkeep tries again
+        self._trim()
 
     def _logged(self, work: Callable[..., None], *args: int) -> Counts:
         try:
@@ -226,8 +215,14 @@ class ModelWriter:
 
     def _keep_up(self) -> None:
         self._kept_up_s = time.monotonic()
-        self.recover(self._folder)
-        trim(self._folder, self._options.max_mb * _MB)
+        recover(self._folder)
+        self._trim()
+
+    def _trim(self) -> None:
+        try:
+            trim(self._folder, self._options.max_mb * _MB)
+        except OSError as error:
+            self._warn(error)
 
     def _disk_failed(self, error: OSError, num_requests: int) -> Counts:
         self._warn(error)

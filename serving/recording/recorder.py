@@ -9,14 +9,15 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from serving.errors import invalid_argument
 from serving.metrics import Metrics
 from serving.recording.exchanges import Exchange, Tags
-from serving.recording.model_writer import UNREADABLE, ModelWriter
+from serving.recording.files import recover
+from serving.recording.model_writer import UNREADABLE, Counts, ModelWriter
 from serving.recording.options import RecordingOptions
 
 logger = logging.getLogger(__name__)
@@ -124,14 +125,13 @@ class Recorder:
         while not self._stopped.wait(_TICK_S):
             self._work(is_paced=True)
         self._work(is_paced=False)
-        for writer in self._writers.values():
-            self._count(writer.close())
+        self._finish(ModelWriter.close)
         self._report(0.0)
 
     def _recover(self) -> None:
         for folder in sorted(self._folder.iterdir()):
             if folder.is_dir():
-                ModelWriter.recover(folder)
+                recover(folder)
 
     def _work(self, *, is_paced: bool) -> None:
         """Records all that waits now."""
@@ -147,12 +147,15 @@ class Recorder:
             if is_paced and not self._is_filling():
                 worked_s = time.perf_counter() - began_s
                 time.sleep(min(worked_s * _REST_SHARE, _LONGEST_REST_S))
+        self._finish(ModelWriter.flush)
+        self._report(_REPORT_S)
+
+    def _finish(self, work: Callable[[ModelWriter], Counts]) -> None:
         for model, writer in self._writers.items():
             try:
-                self._count(writer.flush())
-            except Exception:  # the thread must outlive any error
+                self._count(work(writer))
+            except Exception:  # the thread and the other writers must outlive any error
                 logger.exception("Requests of model %s were not recorded", model)
-        self._report(_REPORT_S)
 
     def _is_filling(self) -> bool:
         return self._waiting_bytes > self.options.max_queue_mb * _MB / 2
@@ -182,7 +185,7 @@ class Recorder:
         self._writers[model] = writer
         return writer
 
-    def _count(self, counts: "dict[tuple[str, str], int] | Counter[tuple[str, str]]") -> None:
+    def _count(self, counts: Mapping[tuple[str, str], int]) -> None:
         for (model, status), count in counts.items():
             self._metrics.observe_recorded(model, status, count)
             if status != "OK":

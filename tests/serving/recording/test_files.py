@@ -114,6 +114,19 @@ def test_a_file_that_never_got_its_name_is_removed(tmp_path):
     assert list((tmp_path / "live").iterdir()) == []
 
 
+def test_a_damaged_leftover_keeps_no_other_one_from_being_closed(tmp_path, caplog):
+    leave_over(tmp_path, "s", batch(1))
+    # Complete lengths, and a schema that is none; a stream without the time of its records.
+    (tmp_path / "live" / "a.arrows").write_bytes(b"\xff\xff\xff\xff\x10\0\0\0" + bytes(range(200)))
+    other = pa.record_batch({"other": [1]})
+    stream = other.schema.serialize().to_pybytes() + other.serialize().to_pybytes()
+    (tmp_path / "live" / "b.arrows").write_bytes(stream)
+    assert recover(tmp_path) == 1
+    assert values_of(tmp_path / REQUESTS / "s.parquet") == [1]
+    assert "a.arrows were not closed" in caplog.text
+    assert "b.arrows were not closed" in caplog.text
+
+
 def test_of_a_left_over_log_all_whole_records_are_kept(tmp_path):
     # A record: its length in 8 bytes, 4 of a checksum, the content, 4 of a checksum.
     record = (5).to_bytes(8, "little") + b"cccc" + b"hello" + b"cccc"
