@@ -75,12 +75,8 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 stopped_by_signals(stop, options.grace),
                 _running(options, log_of_reader(folder.root / "serve.log"), stop) as server,
             ):
-                _print_addresses(server, options.host, names, Path(scratch))
-                for warning in differences_from_rollouts(folder, names):
-                    say(Console(file=sys.stderr), f"[yellow]{escape(warning)}[/yellow]")
-                if options.collect_dir:
-                    where = escape(options.collect_dir)
-                    say(Console(file=sys.stdout), f"Requests are recorded in {where}.")
+                print_addresses(server, options.host, names, Path(scratch))
+                _print_notes(options, folder, names)
                 follows = options.model_config_file_poll_wait_seconds > 0
                 if follows and options.model_config_file == str(models_file):
                     _follow_pushes(folder, use_case, names, models_file)
@@ -237,14 +233,30 @@ def _start(options: "ServerOptions", log: Path) -> "ModelServer":
     return server
 
 
-def _print_addresses(server: "ModelServer", host: str, names: Sequence[str], scratch: Path) -> None:
+def print_addresses(server: "ModelServer", host: str, names: Sequence[str], scratch: Path) -> None:
+    """Prints where a server listens, and lines to paste.
+
+    Args:
+        server: The server, which is running.
+        host: Its host as in its flags.
+        names: Names of the served models.
+        scratch: Folder for long bodies of requests.
+    """
     console = Console(file=sys.stdout)
     rest = f"http://{host}:{server.rest_port}"
     words = f"gRPC on {host}:{server.grpc_port}"
     if server.rest_port:
         words += f", REST on {host}:{server.rest_port}"
-    say(console, f"[bold]Serving {escape(', '.join(names))}[/bold]: {words}")
+    say(console, f"[bold]Serving {escape(', '.join(names))}[/bold]: {escape(words)}")
     say(console, "New versions are served as they are pushed. Ctrl-C stops.")
     if server.rest_port:
         for name in names:
             print_examples(console, name, rest, Curl(rest, scratch))
+
+
+def _print_notes(options: "ServerOptions", folder: OutputFolder, names: Sequence[str]) -> None:
+    for warning in differences_from_rollouts(folder, names):
+        say(Console(file=sys.stderr), f"[yellow]{escape(warning)}[/yellow]")
+    if options.collect_dir:
+        where = escape(options.collect_dir)
+        say(Console(file=sys.stdout), f"Requests are recorded in {where}.")

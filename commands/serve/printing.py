@@ -35,7 +35,7 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl") -> No
             metadata = client.metadata()
     except ServingClientError as error:
         raise StepFailedError(f"The server at {server} failed. {error}") from error
-    say(console, f"\n[dim]# {name}, version {metadata.version}[/dim]")
+    say(console, f"\n[dim]# {escape(name)}, version {metadata.version}[/dim]")
     say(console, escape(curl.status(name)))
     signature = metadata.signatures.get("serving_default")
     if signature is not None:

@@ -9,11 +9,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from commands.serve.alone import differences_from_rollouts, models_config, pushed_models
+from commands.serve.alone import (
+    differences_from_rollouts,
+    models_config,
+    print_addresses,
+    pushed_models,
+)
 from commands.serve.gateway import serve_gateway, traffic_words
 from commands.serve.printing import sample_row
 from common.errors import InputError
@@ -59,6 +65,12 @@ def test_it_warns_if_rollouts_chose_another_version(tmp_path):
     (folder.rollouts("signals") / "journal.jsonl").write_text("{}\n", encoding="utf-8")
     (damage,) = differences_from_rollouts(folder, ["signals"])
     assert "line 1" in damage
+
+
+def test_an_address_in_brackets_is_printed_as_it_is(tmp_path, capsys):
+    server = SimpleNamespace(grpc_port=8500, rest_port=0)
+    print_addresses(server, "[fd00::1]", ["wells"], tmp_path)
+    assert capsys.readouterr().out.startswith("Serving wells: gRPC on [fd00::1]:8500\n")
 
 
 @pytest.mark.tensorflow
