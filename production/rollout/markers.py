@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -17,6 +17,8 @@ from common.errors import InputError
 _APPLIED = "applied.json"
 _CONTROLLER_LOCK = "controller.lock"
 _POLL_S = 0.01
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,20 @@ def write_json(path: Path, values: Any) -> None:
     incoming.replace(path)
 
 
+def read_json(path: Path, kind: type[Kept]) -> Kept | None:
+    """Returns what `write_json` wrote of a dataclass; None without a file.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    try:
+        return kind(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}. Remove it.") from error
+
+
 def write_applied(folder: Path, applied: Applied) -> None:
     """Says what the gateway has applied."""
     write_json(folder / _APPLIED, asdict(applied))
@@ -56,11 +72,12 @@ def forget_applied(folder: Path) -> None:
 
 
 def read_applied(folder: Path) -> Applied | None:
-    """Returns what the gateway has applied; None if none ever did."""
-    try:
-        return Applied(**json.loads((folder / _APPLIED).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+    """Returns what the gateway has applied; None if none ever did.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    return read_json(folder / _APPLIED, Applied)
 
 
 @contextmanager

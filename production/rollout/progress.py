@@ -1,14 +1,12 @@
 """Progress of a rollout between two entries of the journal: its counts and its evidence."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from common.errors import InputError
-from production.rollout.markers import write_json
+from production.rollout.markers import read_json, write_json
 from production.rollout.state import Rollout
 
 _FILE = "progress.json"
@@ -114,14 +112,8 @@ def read_progress(folder: Path, rollout: Rollout) -> Progress | None:
     Raises:
         InputError: The file cannot be read.
     """
-    path = folder / _FILE
-    try:
-        progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it.") from error
-    return progress if progress.rollout == key_of(rollout) else None
+    progress = read_json(folder / _FILE, Progress)
+    return progress if progress and progress.rollout == key_of(rollout) else None
 
 
 def write_health(folder: Path, health: Health) -> None:
@@ -135,11 +127,5 @@ def read_health(folder: Path, rollout: Rollout) -> Health | None:
     Raises:
         InputError: The file cannot be read.
     """
-    path = folder / _HEALTH
-    try:
-        health = Health(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} cannot be read: {error}. Remove it.") from error
-    return health if health.rollout == key_of(rollout) else None
+    health = read_json(folder / _HEALTH, Health)
+    return health if health and health.rollout == key_of(rollout) else None
