@@ -73,8 +73,9 @@ TEXT_FORMATS = (
     "%a %b %d %H:%M:%S %Y",
 )
 _MARK = re.compile(r"[/.:,-]")  # what a text must have as often as its format
-_OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
-_ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ].*)?$"
+_ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
+_ISO_OFFSET = r"^.{10}.*[Z+-]"
+_UTC_ENDS = ("Z", "UTC", "GMT")  # of formats, `%Z` among them
 
 
 def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
@@ -233,19 +234,15 @@ def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[p
     # ISO 8601 and loggers write the end of a day as 24:00.
     ends = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _END_OF_DAY), False))
     texts = pc.replace_substring_regex(texts, _END_OF_DAY, r"\100:00\2\3")
-    days = pd.Series(pd.to_timedelta(ends.astype(np.int64), unit="D"))
     strings = pd.Series(texts.to_pylist(), dtype="object")
-    with_offset = time_format == ISO or "%z" in time_format
-    absolute = with_offset and bool(pc.any(pc.match_substring_regex(texts, _OFFSET)).as_py())
-    if not absolute:
-        parsed = _local(strings, time_format, zone, days)
-    else:
-        bare = ~strings.fillna("").str.contains(_OFFSET, regex=True)
-        parsed = _local(strings.where(bare), time_format, zone, days)
-        given = pd.to_datetime(
-            strings.where(~bare), format=time_format, utc=True, errors="coerce"
-        ).dt.tz_localize(None)
-        parsed = parsed.where(bare, given + days)
+    days = pd.to_timedelta(ends.astype(np.int64), unit="D")
+    absolute = _have_offset(texts, time_format)
+    # Apart: pandas reads a time without an offset by that of an earlier row.
+    parsed = _parsed(strings.where(~absolute), time_format) + days
+    if zone != "UTC":
+        parsed = _from_zone(parsed, zone)
+    if absolute.any():
+        parsed = parsed.where(~absolute, _parsed(strings.where(absolute), time_format) + days)
     unread = parsed.isna().to_numpy()
     seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
     return pa.array(np.where(unread, 0, seconds), mask=unread), unread & present
@@ -276,18 +273,27 @@ def _in_english(texts: pa.Array) -> pa.Array:
     return pa.array(written, pa.string())
 
 
-def _local(
-    strings: "pd.Series[Any]", time_format: str, zone: str, days: "pd.Series[Any]"
-) -> "pd.Series[Any]":
-    """Parses times without an offset, as UTC without a zone; adds whole days."""
+def _have_offset(texts: pa.Array, time_format: str) -> Mask:
+    """Tells which times say themselves how far they are from UTC."""
+    if time_format != ISO:
+        return np.full(len(texts), "%z" in time_format or time_format.endswith(_UTC_ENDS))
+    return np.asarray(pc.fill_null(pc.match_substring_regex(texts, _ISO_OFFSET), False))
+
+
+def _parsed(strings: "pd.Series[Any]", time_format: str) -> "pd.Series[Any]":
+    """Returns times of UTC without a zone, NaT where a text does not have the format."""
     import pandas as pd
 
-    parsed: pd.Series[Any] = pd.to_datetime(strings, format=time_format, errors="coerce") + days
-    if zone == "UTC":
-        return parsed
+    parsed = pd.to_datetime(strings, format=time_format, utc=True, errors="coerce")
+    naive: pd.Series[Any] = parsed.dt.tz_localize(None)
+    return naive
+
+
+def _from_zone(times: "pd.Series[Any]", zone: str) -> "pd.Series[Any]":
+    """Returns times of a zone as those of UTC."""
     # The hour that comes twice in autumn is the first of the two; one that never was is moved on.
-    first = np.ones(len(parsed), bool)
-    local = parsed.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+    first = np.ones(len(times), bool)
+    local = times.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
     naive: pd.Series[Any] = local.dt.tz_convert("UTC").dt.tz_localize(None)
     return naive
 

@@ -29,3 +29,37 @@ def test_words_for_the_present_are_no_times(time_format):
     times, unread = parse_texts(pa.array(["now", "today", None]), time_format)
     assert times.null_count == 3
     assert unread.tolist() == [True, True, False]
+
+
+_SIX = 1_706_680_800  # 2024-01-31 06:00 UTC
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_an_offset_of_hours_as_postgresql_writes_it_holds_for_its_own_row(zone):
+    texts = pa.array(["2024-01-31 07:00:00+01", "2024-01-31 06:00:00", "2024-01-31 08:00+02:00"])
+    times, unread = parse_texts(texts, "ISO8601", zone)
+    # Kolkata is 5.5 h ahead of UTC.
+    bare = _SIX - (19_800 if zone == "Asia/Kolkata" else 0)
+    assert times.to_pylist() == [_SIX, bare, _SIX]
+    assert not unread.any()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+@pytest.mark.parametrize("offset", ["-1", "+1:00", "+01:00:30", "+0100Z", " CET"])
+def test_another_offset_is_no_time_of_iso_8601(offset, zone):
+    texts = pa.array([f"2024-01-31 07:00:00{offset}", "2024-01-31 07:00:00"])
+    assert parse_texts(texts, "ISO8601", zone)[1].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("2024-01-31 06:00:00 UTC", "%Y-%m-%d %H:%M:%S UTC"),
+        ("Wed, 31 Jan 2024 06:00:00 GMT", "%a, %d %b %Y %H:%M:%S GMT"),
+        ("20240131T060000Z", "%Y%m%dT%H%M%SZ"),
+        ("2024-01-31 07:00 CET", "%Y-%m-%d %H:%M %Z"),
+        ("31/Jan/2024:07:00:00 +0100", "%d/%b/%Y:%H:%M:%S %z"),
+    ],
+)
+def test_a_zone_does_not_move_times_that_say_their_own(text, time_format):
+    assert parse_texts(pa.array([text]), time_format, "Asia/Kolkata")[0].to_pylist() == [_SIX]
