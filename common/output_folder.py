@@ -166,8 +166,13 @@ def log_of_reader(path: Path) -> Path:
 
 def is_locked(folder: OutputFolder) -> bool:
     """Whether a run is in progress; needs no right to write."""
+    return is_held(folder.root / _LOCK)
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process holds the lock of a file; needs no right to write."""
     try:
-        descriptor = os.open(folder.root / _LOCK, os.O_RDONLY)
+        descriptor = os.open(lock, os.O_RDONLY)
     except OSError:
         return False
     try:

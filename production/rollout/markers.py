@@ -1,6 +1,5 @@
 """Files of the controller: what of the journal it has applied, and whether it is alive."""
 
-import fcntl
 import json
 import os
 import time
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from common.errors import InputError
+from common.output_folder import is_held
 
 _APPLIED = "applied.json"
 _CONTROLLER_LOCK = "controller.lock"
@@ -105,17 +105,7 @@ def controlling(folder: Path) -> Iterator[None]:
 
 def is_controlled(folder: Path) -> bool:
     """Whether a gateway runs that follows the journal; needs no right to write."""
-    try:
-        descriptor = os.open(folder / _CONTROLLER_LOCK, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(folder / _CONTROLLER_LOCK)
 
 
 def wait_until_applied(folder: Path, sequence: int, *, timeout_s: float) -> Applied | None:
