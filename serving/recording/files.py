@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from serving.runtime.tf_records import whole_records
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +26,6 @@ ARROWS, PARQUET, TFRECORD = ".arrows", ".parquet", ".tfrecord"
 INCOMING = ".incoming"
 # Requests may be confidential: their owner may allow others to read them.
 _PRIVATE = 0o600
-
-# Of a TFRecord.
-_LENGTH = struct.Struct("<Q")
-_CHECKSUM_BYTES = 4
 
 Buffer = Any  # bytes, or pyarrow's buffer, for which there are no types
 
@@ -212,7 +209,7 @@ def _recover_file(folder: Path, path: Path) -> bool:
             if path.suffix == ARROWS:
                 _store(folder, path)
             elif path.suffix == TFRECORD:
-                os.truncate(path, _whole_records(path))
+                os.truncate(path, whole_records(path))
                 store_log(folder, path)
             else:
                 path.unlink()
@@ -245,20 +242,6 @@ def store_log(folder: Path, live: Path) -> None:
     target = hour_folder(folder / LOGS, hour) / live.name
     target.parent.mkdir(parents=True, exist_ok=True)
     live.rename(target)
-
-
-def _whole_records(path: Path) -> int:
-    """Returns the size of a TFRecord file up to its last complete record."""
-    size, end = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while len(length := file.read(_LENGTH.size)) == _LENGTH.size:
-            # A record is its length, a checksum of it, the content, and a checksum of that.
-            after = end + _LENGTH.size + _LENGTH.unpack(length)[0] + 2 * _CHECKSUM_BYTES
-            if after > size:
-                break
-            end = after
-            file.seek(end)
-    return end
 
 
 class _Stored(NamedTuple):

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import google_crc32c
 import grpc
@@ -40,6 +41,19 @@ def read_records(path: str) -> Iterator[bytes]:
             raise _data_loss(path, at, "corrupted record")
         yield record
         at = end + _FOOTER.size
+
+
+def whole_records(path: Path) -> int:
+    """Returns the size in bytes of a local file up to its last complete record."""
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while len(header := file.read(_HEADER.size)) == _HEADER.size:
+            after = end + _HEADER.size + _HEADER.unpack(header)[0] + _FOOTER.size
+            if after > size:
+                break
+            end = after
+            file.seek(end)
+    return end
 
 
 def frame(record: bytes) -> bytes:
