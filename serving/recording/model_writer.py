@@ -124,7 +124,7 @@ class ModelWriter:
             if is_over or stream.num_bytes >= self._options.max_file_mb * _MB:
                 self._close(group)
         if self._logs is not None:
-            counts += self._logged(self._logs.flush, int(self._options.max_file_mb * _MB))
+            self._write_log(self._logs.flush, int(self._options.max_file_mb * _MB))
         if time.monotonic() - self._kept_up_s > _UPKEEP_S:
             self._keep_up()
         return counts
@@ -135,7 +135,7 @@ class ModelWriter:
         for group in list(self._streams):
             self._close(group)
         if self._logs is not None:
-            counts += self._logged(self._logs.close)
+            self._write_log(self._logs.close)
         return counts
 
     def _records_of(self, exchange: Exchange) -> tuple[int, VersionRecords]:
@@ -206,12 +206,11 @@ class ModelWriter:
             self._warn(error)  # the stream is left over; the upkeep tries again
         self._trim()
 
-    def _logged(self, work: Callable[..., None], *args: int) -> Counts:
+    def _write_log(self, work: Callable[..., None], *args: int) -> None:
         try:
             work(*args)
         except OSError as error:
             self._warn(error)
-        return Counter()
 
     def _keep_up(self) -> None:
         self._kept_up_s = time.monotonic()

@@ -8,12 +8,12 @@ from pathlib import Path
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from serving.inference.predict import DEFAULT_SIGNATURE
 from serving.recording.exchanges import Arrays, Exchange
 from serving.recording.files import LIVE, TFRECORD, AppendFile, store_log
 from serving.runtime.tensor_protos import fill_proto
 from serving.runtime.tf_records import frame
 
-_DEFAULT_SIGNATURE = "serving_default"
 _HOUR_S = 3_600
 
 
@@ -47,7 +47,7 @@ class PredictionLogs:
         pending, self._pending = self._pending, []
         hour = int(time.time()) // _HOUR_S
         if self._file is not None and (self._hour != hour or self._file.num_bytes >= max_bytes):
-            self._close_file()
+            self.close()
         if not pending:
             return
         content = b"".join(pending)
@@ -59,15 +59,11 @@ class PredictionLogs:
             self._file.append(content)
 
     def close(self) -> None:
-        """Closes the file.
+        """Closes the file, if there is one.
 
         Raises:
             OSError: It cannot be moved to the closed files; it is left over.
         """
-        if self._file is not None:
-            self._close_file()
-
-    def _close_file(self) -> None:
         file, self._file = self._file, None
         if file is not None:
             try:
@@ -79,7 +75,7 @@ class PredictionLogs:
 def to_log(exchange: Exchange) -> PredictionLog:
     """Returns a Predict exchange as TensorFlow Serving logs it."""
     log = PredictionLog()
-    name = exchange.signature_name or _DEFAULT_SIGNATURE
+    name = exchange.signature_name or DEFAULT_SIGNATURE
     signature = exchange.signatures[name]
     request, response = log.predict_log.request, log.predict_log.response
     for spec in (log.log_metadata.model_spec, request.model_spec, response.model_spec):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework.types_pb2 import DT_STRING
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from serving.inference.predict import DEFAULT_SIGNATURE
 from serving.recording.columns import RECORD_SCHEMA, FeatureColumn, feature_columns
 from serving.recording.examples import decode_examples
 from serving.recording.exchanges import Exchange
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 MODEL_INFO = "assets.extra/model_info.json"
 KEY = "key"
 _OUTPUTS = ("probability", "decision")
-_DEFAULT_SIGNATURE = "serving_default"
 # A signature without names of raw columns beside it takes tf.Examples if it has this one input.
 _EXAMPLES_INPUTS = ({"examples"}, {"inputs"})
 
@@ -274,7 +274,7 @@ def _raw_signature(signatures: Signatures, facts: ModelFacts) -> SignatureDef | 
     if facts.inputs is not None:
         names = set(facts.inputs)
         return next((s for s in signatures.values() if set(s.inputs) == names), None)
-    signature = signatures.get(_DEFAULT_SIGNATURE)
+    signature = signatures.get(DEFAULT_SIGNATURE)
     if signature is None:
         return None
     is_text = all(info.dtype == DT_STRING for info in signature.inputs.values())
