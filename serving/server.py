@@ -120,17 +120,16 @@ class ModelServer:
             self._admission.close()
         if self._rest is not None:
             self._rest.close_door()
-        is_idle = self._finish_requests(end_s - min(_UNLOADING_S, self._options.grace / 4))
+        unloading_at_s = end_s - min(_UNLOADING_S, self._options.grace / 4)
+        is_idle = self._finish_requests(unloading_at_s)
         if self._recorder is not None:
-            is_idle &= self._recorder.stop(
-                _left(end_s - min(_UNLOADING_S, self._options.grace / 4))
-            )
+            is_idle &= self._recorder.stop(_left(unloading_at_s))
         if self._manager is not None:
             is_idle &= self._manager.stop(_left(end_s), unloading_s=_UNLOADING_S)
         if self._config_poller is not None:
             self._config_poller.join(_left(end_s))
-        self._health = self._admission = self._rest = self._grpc = self._manager = None
-        self._recorder = None
+        self._health = self._admission = self._rest = self._grpc = None
+        self._recorder = self._manager = None
         self.is_idle = is_idle
         return is_idle
 
@@ -404,10 +403,9 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
 def _start_recorder(
     options: ServerOptions, manager: "VersionManager", metrics: "Metrics"
 ) -> "Recorder | None":
-    from serving.recording.options import read_options
-
     if not options.collect_dir:
         return None
+    from serving.recording.options import read_options
     from serving.recording.recorder import Models, Recorder
 
     recorder = Recorder(

@@ -170,11 +170,12 @@ class RestApp:
             allowed = b"http://" in origin or b"https://" in origin
             return _Answer(200 if allowed else 400, b"")
         try:
-            tags = self._tags(request)
+            request.tags = self._tags(request)
             route = find_route(request.method, request.uri)
             chunks = [] if request.method == "GET" else await self._read(request, receive)
-            exchange = self._begin(request, tags, chunks)
-            return _Answer(200, await self._run(route, request, chunks, exchange))
+            if self.recorder is not None and request.method == "POST":
+                request.exchange = self.recorder.begin(request.tags, sum(map(len, chunks)))
+            return _Answer(200, await self._run(route, request, chunks))
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - every request gets an answer
@@ -182,15 +183,7 @@ class RestApp:
 
     def _tags(self, request: _Request) -> Tags:
         key_header = "" if self.recorder is None else self.recorder.options.key_header
-        tags = tags_of_headers(request.headers, key_header)
-        request.tags = tags
-        return tags
-
-    def _begin(self, request: _Request, tags: Tags, chunks: list[bytes]) -> Exchange | None:
-        if self.recorder is None or request.method != "POST":
-            return None
-        request.exchange = self.recorder.begin(tags, sum(map(len, chunks)))
-        return request.exchange
+        return tags_of_headers(request.headers, key_header)
 
     def _refusal(self, error: Exception) -> _Answer:
         if isinstance(error, ServingError):
@@ -246,9 +239,7 @@ class RestApp:
             raise TooLargeError(f"The body exceeds the limit of {limit} bytes")
         return chunks
 
-    async def _run(
-        self, route: Route, request: _Request, chunks: list[bytes], exchange: Exchange | None
-    ) -> bytes:
+    async def _run(self, route: Route, request: _Request, chunks: list[bytes]) -> bytes:
         timeout_ms = self.options.timeout_ms
         deadline_s = time.monotonic() + timeout_ms / 1000 if timeout_ms else math.inf
         with deadline_at(deadline_s):
@@ -257,9 +248,11 @@ class RestApp:
             is_gzip = b"gzip" in request.headers.get(b"content-encoding", b"")
             is_small = not is_gzip and sum(map(len, chunks)) <= _SMALL_BYTES
             if self.options.shares_runs and is_small and route.action == "predict":
-                return await self._predict_here(route, b"".join(chunks), exchange)
+                return await self._predict_here(route, b"".join(chunks), request.exchange)
             pool = self.executors.of(route.model)
-            return await self._in_thread(pool, self._answer_body, route, chunks, is_gzip, exchange)
+            return await self._in_thread(
+                pool, self._answer_body, route, chunks, is_gzip, request.exchange
+            )
 
     async def _in_thread(self, pool: Executor, work: Callable[..., bytes], *args: Any) -> bytes:
         context = contextvars.copy_context()  # with the deadline
