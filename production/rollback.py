@@ -95,7 +95,7 @@ def roll_back(
         InputError: There is no such model or version, no version before, or the version is the one
             that is served.
     """
-    _check_decision(decision)
+    check_decision(decision)
     name, asked = _parse(folder, reference)
     base = folder.serving(name)
     settle_versions(store, base)
@@ -144,7 +144,7 @@ def withdraw(
     Raises:
         InputError: There is no such model or version, it is the only one, or it was withdrawn.
     """
-    _check_decision(decision)
+    check_decision(decision)
     name, version = _parse(folder, reference)
     base = folder.serving(name)
     if version is None:
@@ -162,7 +162,12 @@ def withdraw(
     return change
 
 
-def _check_decision(decision: Decision) -> None:
+def check_decision(decision: Decision) -> None:
+    """Checks that a decision has a name and a reason.
+
+    Raises:
+        InputError: One of them is empty.
+    """
     for option, value in (("--by", decision.by), ("--why", decision.why)):
         if not value.strip():
             raise InputError(f"{option} is empty; the record says who decided, and why.")

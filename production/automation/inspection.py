@@ -29,6 +29,7 @@ from production.collection.labels import (
     with_label_values,
 )
 from production.collection.records import OK, Selection, read_records
+from production.rollback import Decision, check_decision
 from serving.recording.columns import RECORD_SCHEMA
 
 Reason = Literal["alarm", "uncertain", "differing"]
@@ -192,9 +193,7 @@ def inspect(collected: Path, inspection: Inspection, spec: IngestSpec) -> Decide
     Raises:
         InputError: The request or row was not recorded, the value is no label, or nobody is named.
     """
-    for option, value in (("--by", inspection.by), ("--why", inspection.why)):
-        if not value.strip():
-            raise InputError(f"{option} is empty; the record says who decided, and why.")
+    check_decision(Decision(by=inspection.by, why=inspection.why))
     text = _label_text(inspection.label, spec)
     row = _find_row(collected, inspection)
     source = f"decided by {inspection.by.strip()}: {inspection.why.strip()}"

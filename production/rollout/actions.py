@@ -10,7 +10,7 @@ from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
 from production.gateway.traffic import Pin
-from production.rollback import Change, Decision
+from production.rollback import Change, Decision, check_decision
 from production.rollout import state as transitions
 from production.rollout.candidates import check_servable
 from production.rollout.journal import Entry, Journal, Note
@@ -127,7 +127,7 @@ def start(folder: OutputFolder, model: str, plan: Plan, decision: Decision) -> E
         InputError: A rollout of this model is in progress, the version is the served one or has
             its number, or nobody is named.
     """
-    _check_decision(decision)
+    check_decision(decision)
     state = begin(folder, model, excluded=plan.candidate)
     if plan.candidate.version == state.stable.version and plan.candidate != state.stable:
         raise InputError(
@@ -162,7 +162,7 @@ def act(
             nobody is named.
         OutdatedError: The journal has moved on since the state of `basis`.
     """
-    _check_decision(decision)
+    check_decision(decision)
     journal = open_journal(folder, model)
     if journal.state() is None:
         raise InputError(
@@ -280,9 +280,3 @@ def _repin(folder: OutputFolder, model: str, stable: Pin, decision: Decision) ->
 
 def _note(event: str, decision: Decision) -> Note:
     return Note(event=event, by=decision.by.strip(), why=decision.why.strip())
-
-
-def _check_decision(decision: Decision) -> None:
-    for option, value in (("--by", decision.by), ("--why", decision.why)):
-        if not value.strip():
-            raise InputError(f"{option} is empty; the record says who decided, and why.")
