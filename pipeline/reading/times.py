@@ -75,6 +75,8 @@ TEXT_FORMATS = (
 _MARK = re.compile(r"[/.:,-]")  # what a text must have as often as its format
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
+_DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3}
+_RUN = re.compile(rf"(?:%[{''.join(_DIGITS)}]){{2,}}")  # numbers with nothing between
 _UTC_ENDS = ("Z", "UTC", "GMT")  # of formats, `%Z` among them
 
 
@@ -225,12 +227,10 @@ def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[p
     import pandas as pd  # not with this module: a command without texts starts sooner
 
     present = np.asarray(texts.is_valid())
-    # pandas reads `now` and `today` as the time of reading, in any format.
-    texts = pc.if_else(pc.match_substring_regex(texts, r"\d"), _with_points(texts), None)
+    has_shape = pc.match_substring_regex(texts, _shape_of(time_format))
+    texts = pc.if_else(has_shape, _with_points(texts), None)
     if "%b" in time_format or "%B" in time_format:
         texts, time_format = _in_english(texts), time_format.replace("%B", "%b")
-    if time_format == ISO:
-        texts = pc.if_else(pc.match_substring_regex(texts, _ISO_SHAPE), texts, None)
     # ISO 8601 and loggers write the end of a day as 24:00.
     ends = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _END_OF_DAY), False))
     texts = pc.replace_substring_regex(texts, _END_OF_DAY, r"\100:00\2\3")
@@ -246,6 +246,18 @@ def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[p
     unread = parsed.isna().to_numpy()
     seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
     return pa.array(np.where(unread, 0, seconds), mask=unread), unread & present
+
+
+def _shape_of(time_format: str) -> str:
+    """Returns a pattern that a text must match before pandas reads it by its own rules.
+
+    It reads `now` and `today` as the time of reading, in any format. By `%Y%m%d`, it reads 202411
+    as the first of January and 2024111 as that of November.
+    """
+    if time_format == ISO:
+        return _ISO_SHAPE
+    lengths = [sum(_DIGITS[part] for part in run[1::2]) for run in _RUN.findall(time_format)]
+    return ".*".join(rf"\d{{{length}}}" for length in lengths) or r"\d"
 
 
 def _with_points(texts: pa.Array) -> pa.Array:

@@ -222,8 +222,6 @@ class TextFacts:
             seconds, _ = times.parse_texts(texts, time_format)
             numbers = np.asarray(seconds.fill_null(-1))
             read = (numbers >= times.FIRST_S) & (numbers <= times.LAST_S)
-            lengths = np.asarray(pc.utf8_length(texts))
-            read &= lengths == (8 if time_format == "%Y%m%d" else 14)
             if read.any():
                 self.time_hits[time_format] += int(counts[read].sum())
 

@@ -63,3 +63,18 @@ def test_another_offset_is_no_time_of_iso_8601(offset, zone):
 )
 def test_a_zone_does_not_move_times_that_say_their_own(text, time_format):
     assert parse_texts(pa.array([text]), time_format, "Asia/Kolkata")[0].to_pylist() == [_SIX]
+
+
+@pytest.mark.parametrize(
+    ("whole", "broken", "time_format"),
+    [
+        ("20240131", ["2024131", "202411", "2024-1-3"], "%Y%m%d"),
+        ("20240131060000", ["2024013106000", "202413160"], "%Y%m%d%H%M%S"),
+        ("20240131T060000", ["20240131T6000", "2024131T060000"], "%Y%m%dT%H%M%S"),
+        ("31.1.24 0600", ["31.1.24 600"], "%d.%m.%y %H%M"),
+    ],
+)
+def test_numbers_with_nothing_between_need_all_their_digits(whole, broken, time_format):
+    times, _ = parse_texts(pa.array([whole, *broken]), time_format)
+    midnight = 0 if time_format == "%Y%m%d" else 21_600
+    assert times.to_pylist() == [_SIX - 21_600 + midnight, *[None] * len(broken)]
