@@ -21,7 +21,8 @@ from production.gateway.envoy_files import (
     make_files,
 )
 from production.gateway.pins import models_config
-from production.gateway.traffic import Pin, Traffic
+from production.gateway.plan import pin_of
+from production.gateway.traffic import Arm, Pin, Traffic
 
 DEFAULT = Path(__file__).resolve().parents[1] / "serving" / "deploy" / "gateway"
 # Where serving/deploy/gateway.yaml mounts the files, the certificate and the models.
@@ -57,11 +58,9 @@ def make_all(
         key_header=key_header,
         access_log=make_access_log(Path("/dev/stdout"), key_header=key_header),
     )
-    for arm, pin in (("stable", traffic.stable), ("candidate", traffic.candidate)):
-        arm_pin = pin or traffic.stable
-        text = models_config(
-            model, MODELS / arm_pin.base, {arm_pin.version}, labelled=arm_pin.version
-        )
+    for arm in Arm:
+        pin = pin_of(traffic, arm)
+        text = models_config(model, MODELS / pin.base, {pin.version}, labelled=pin.version)
         files[f"{arm}.config"] = text.encode()
     return files
 

@@ -200,12 +200,10 @@ def _print_gateway(gateway: Gateway, spec: GatewaySpec, traffic: Traffic, scratc
 
 def traffic_words(traffic: Traffic) -> str:
     """Returns which version answers which share of the requests."""
-    stable = f"{traffic.stable.base}/{traffic.stable.version}"
     if traffic.candidate is None:
-        return f"{stable} answers all requests."
-    candidate = f"{traffic.candidate.base}/{traffic.candidate.version}"
+        return f"{traffic.stable} answers all requests."
     return (
-        f"Rollout {traffic.salt}: {candidate} answers {traffic.candidate_percent} % of the keys, "
-        f"{stable} answers the others. Copies to the other model: {traffic.mirrored_percent} % of "
-        "the requests."
+        f"Rollout {traffic.salt}: {traffic.candidate} answers {traffic.candidate_percent} % of the "
+        f"keys, {traffic.stable} answers the others. Copies to the other model: "
+        f"{traffic.mirrored_percent} % of the requests."
     )

@@ -10,7 +10,6 @@ from common.errors import InputError
 from production.gateway.envoy_files import Ports, envoy_program
 from production.gateway.members import GatewayError, GatewaySpec, Member, Members
 from production.gateway.plan import (
-    Arm,
     AwaitArm,
     Operation,
     PinArm,
@@ -21,7 +20,7 @@ from production.gateway.plan import (
     pin_of,
 )
 from production.gateway.supervisor import Supervisor
-from production.gateway.traffic import Pin, Traffic
+from production.gateway.traffic import Arm, Pin, Traffic
 
 __all__ = ["Gateway", "GatewayError", "GatewaySpec", "Member", "Members"]
 
@@ -137,7 +136,7 @@ class Gateway:
         for pin in self._position.pins.values():
             self._check_exists(pin)
         self._supervisor.start(traffic, self._position.pins)
-        problem = f"{_words(traffic.stable)} does not load"
+        problem = f"{traffic.stable} does not load"
         self._supervisor.await_arm(Arm.STABLE, problem, timeout_s=_STABLE_TIMEOUT_S)
         try:
             self._supervisor.await_arm(Arm.CANDIDATE, "The candidate does not load")
@@ -161,7 +160,7 @@ class Gateway:
         path = self._spec.folder.serving(pin.base) / str(pin.version)
         if not path.is_dir():
             # A server unloads everything if it is pinned to a version that does not exist.
-            raise InputError(f"{_words(pin)} cannot be served: there is no folder {path}.")
+            raise InputError(f"{pin} cannot be served: there is no folder {path}.")
 
     def _do(self, operation: Operation) -> None:
         match operation:
@@ -171,7 +170,7 @@ class Gateway:
                     self._position = self._position.after(operation)
             case AwaitArm(arm=arm):
                 pin = self._position.pins[arm]
-                self._supervisor.await_arm(arm, f"{_words(pin)} does not load")
+                self._supervisor.await_arm(arm, f"{pin} does not load")
                 self._supervisor.await_health(arm)
                 with self._changed:
                     self._position = self._position.after(operation)
@@ -201,7 +200,3 @@ class Gateway:
                     self._supervisor.write_routes(traffic)
             self._position = self._position.after(operation)
             self._background.pop(0)
-
-
-def _words(pin: Pin) -> str:
-    return f"{pin.base}/{pin.version}"

@@ -12,11 +12,10 @@ from common.errors import StepFailedError
 from common.output_folder import OutputFolder
 from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy_files import BOOTSTRAP, ServerAddress, envoy_program
-from production.gateway.plan import Arm
 from production.gateway.processes import Command
+from production.gateway.traffic import Arm
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_LOOPBACK = "127.0.0.1"
 _RECORDING = "recording.json"
 
 
@@ -118,7 +117,7 @@ def server_command(
         # The supervisor decides what comes after a failed load.
         "--max_num_load_retries=0",
         *spec.server_flags,
-        f"--host={_LOOPBACK}",
+        f"--host={address.host}",
         f"--port={address.grpc}",
         f"--rest_api_port={address.rest}",
         f"--model_config_file={config_file}",

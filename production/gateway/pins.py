@@ -11,8 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from common.output_folder import OutputFolder, replace_file
-from production.gateway.plan import Arm
-from production.gateway.traffic import Pin
+from production.gateway.traffic import Arm, Pin
 
 _TIMEOUT_S = 2.0
 _LOADED = "AVAILABLE"

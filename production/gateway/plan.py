@@ -2,16 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from production.gateway.traffic import Pin, Traffic
-
-
-class Arm(StrEnum):
-    """One of the two servers behind the gateway."""
-
-    STABLE = "stable"
-    CANDIDATE = "candidate"
+from production.gateway.traffic import Arm, Pin, Traffic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +122,7 @@ def make_plan(position: Position, wanted: Traffic) -> Plan:
         steps.pin(Arm.STABLE, wanted.stable)
         steps.wait(Arm.STABLE)
         steps.answer_by_candidate(percent=0)
-    if not _stands_in(wanted) and (position.routes is None or _stands_in(position.routes)):
+    if not wanted.has_one_version and (position.routes is None or position.routes.has_one_version):
         # From here on, nothing stands in for the stable server.
         steps.wait(Arm.STABLE)
     steps.pin_candidate(pin_of(wanted, Arm.CANDIDATE))
@@ -169,8 +161,8 @@ class _Steps:
         before = self.position.pins[arm]
         if before != pin and before.version == pin.version:
             raise ValueError(
-                f"{before.base}/{before.version} and {pin.base}/{pin.version} have the same "
-                "number: a server cannot go from one to the other. Push the model again."
+                f"{before} and {pin} have the same number: a server cannot go from one to the "
+                "other. Push the model again."
             )
         self._do(PinArm(arm=arm, pin=pin))
 
@@ -204,9 +196,4 @@ class _Steps:
 def _routed(traffic: Traffic) -> tuple[object, ...]:
     """Returns what the routes depend on."""
     shares = (traffic.candidate_percent, traffic.mirrored_percent)
-    return (*shares, traffic.salt, traffic.candidate is None, _stands_in(traffic))
-
-
-def _stands_in(traffic: Traffic) -> bool:
-    """Whether the candidate's server answers for the stable one while that is down."""
-    return traffic.candidate in {None, traffic.stable}
+    return (*shares, traffic.salt, traffic.candidate is None, traffic.has_one_version)

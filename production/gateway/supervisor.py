@@ -29,9 +29,8 @@ from production.gateway.members import (
     write_recording,
 )
 from production.gateway.pins import PinnedServer, PinState, read_versions
-from production.gateway.plan import Arm
 from production.gateway.processes import Command, Supervised, end_leftovers
-from production.gateway.traffic import Pin, Traffic
+from production.gateway.traffic import Arm, Pin, Traffic
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,6 @@ _ENVOY_POLL_S = 0.005
 _MAX_ENDS = 2
 # Of the grace, for the end of the processes after the last request.
 _ENDING_S = 1.0
-_LOOPBACK = "127.0.0.1"
 _WIRES = ("grpc", "rest")
 
 
@@ -271,14 +269,11 @@ class Supervisor:
             logs_key="key" not in redacted,
         )
 
-    def _address(self, arm: Arm) -> ServerAddress:
-        return self.ports.stable if arm is Arm.STABLE else self.ports.candidate
-
     def _server_command(self, arm: Arm) -> Command:
         if self._processes[arm].num_starts:
             self._move_if_taken(arm)
         config_file = self._servers[arm].config_file
-        return server_command(self._spec, arm, self._address(arm), config_file)
+        return server_command(self._spec, arm, self.ports.server(arm), config_file)
 
     def _envoy_command(self) -> Command:
         self._admin.path.unlink(missing_ok=True)
@@ -288,8 +283,8 @@ class Supervisor:
 
     def _move_if_taken(self, arm: Arm) -> None:
         """Gives a server other ports if another program took its own while it was down."""
-        address = self._address(arm)
-        if not any(is_port_taken(_LOOPBACK, port) for port in (address.grpc, address.rest)):
+        address = self.ports.server(arm)
+        if not any(is_port_taken(address.host, port) for port in (address.grpc, address.rest)):
             return
         grpc, rest = free_ports(2)
         address = ServerAddress(grpc=grpc, rest=rest)
@@ -349,7 +344,7 @@ class Supervisor:
             return
         server, versions = self._servers[arm], None
         if self._processes[arm].pid is not None:
-            versions = read_versions(self._address(arm).rest, self._spec.model)
+            versions = read_versions(self.ports.server(arm).rest, self._spec.model)
         with self.changed:
             server.observe(versions)
             pause_s = _ASK_SERVING_S if server.state is PinState.SERVING else _ASK_LOADING_S

@@ -2,9 +2,22 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 _SALT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+class Arm(StrEnum):
+    """One of the two servers behind the gateway."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+    @property
+    def other(self) -> "Arm":
+        """The other one."""
+        return Arm.CANDIDATE if self is Arm.STABLE else Arm.STABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +37,10 @@ class Pin:
             raise ValueError(f"base must be the name of one folder, got {self.base!r}")
         if self.version < 1:
             raise ValueError(f"version must be > 0, got {self.version}")
+
+    def __str__(self) -> str:
+        """Returns the reference of the version, NAME/VERSION."""
+        return f"{self.base}/{self.version}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +74,8 @@ class Traffic:
                 "salt must be 1 to 64 letters, digits, dots, dashes and underscores, "
                 f"got {self.salt!r}"
             )
+
+    @property
+    def has_one_version(self) -> bool:
+        """Whether both servers serve the same version, so that they stand in for each other."""
+        return self.candidate in {None, self.stable}

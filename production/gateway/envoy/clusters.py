@@ -6,12 +6,11 @@ from typing import Any, get_args
 from production.gateway.envoy.matching import Value, typed
 from production.gateway.envoy.ports import Ports, ServerAddress
 from production.gateway.envoy.routes import (
-    OTHER_ARM,
-    Arm,
     Wire,
     fallback_cluster,
     member_cluster,
 )
+from production.gateway.traffic import Arm
 
 _PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _AGGREGATE = "envoy.extensions.clusters.aggregate.v3.ClusterConfig"
@@ -22,11 +21,10 @@ _MAX_CONCURRENT = 4_096
 
 def make_clusters(ports: Ports) -> list[Value]:
     """Returns Envoy's clusters, which depend on the servers' addresses alone."""
-    servers: dict[Arm, ServerAddress] = {"stable": ports.stable, "candidate": ports.candidate}
     clusters = []
     for wire in get_args(Wire):
-        for arm, server in servers.items():
-            clusters += [_member(arm, wire, server), _fallback(arm, wire)]
+        for arm in Arm:
+            clusters += [_member(arm, wire, ports.server(arm)), _fallback(arm, wire)]
     return clusters
 
 
@@ -48,13 +46,13 @@ def _member(arm: Arm, wire: Wire, server: ServerAddress) -> Value:
         "common_lb_config": {"update_merge_window": "0s"},
         "circuit_breakers": {"thresholds": [_limits()]},
     }
-    if arm == "candidate":
+    if arm is Arm.CANDIDATE:
         cluster["outlier_detection"] = _outlier_detection()
     return cluster
 
 
 def _fallback(arm: Arm, wire: Wire) -> Value:
-    members = [member_cluster(arm, wire), member_cluster(OTHER_ARM[arm], wire)]
+    members = [member_cluster(arm, wire), member_cluster(arm.other, wire)]
     return {
         "name": fallback_cluster(arm, wire),
         "connect_timeout": "1s",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from production.gateway.traffic import Arm
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerAddress:
@@ -33,3 +35,7 @@ class Ports:
     rest: int
     stable: ServerAddress
     candidate: ServerAddress
+
+    def server(self, arm: Arm) -> ServerAddress:
+        """Returns where the server of one arm listens."""
+        return self.stable if arm is Arm.STABLE else self.candidate

@@ -1,21 +1,19 @@
 """Envoy's routes: which arm answers a request, and which arm gets a copy of it."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy.matching import Value, first_of, has_header, in_share, take
-from production.gateway.traffic import Traffic
+from production.gateway.traffic import Arm, Traffic
 
 Wire = Literal["grpc", "rest"]
-Arm = Literal["stable", "candidate"]
 
 ARM_HEADER = "x-faultline-arm"
 ROLLOUT_HEADER = "x-faultline-rollout"
 LABEL_HEADER = "x-faultline-label"
 REQUEST_ID_HEADER = "x-request-id"
 
-OTHER_ARM: dict[Arm, Arm] = {"stable": "candidate", "candidate": "stable"}
 _RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 _SERVED_METHODS = (
     r"/tensorflow\.serving\.PredictionService/.*|"
@@ -37,7 +35,7 @@ def member_cluster(arm: Arm, wire: Wire) -> str:
 
 def fallback_cluster(arm: Arm, wire: Wire) -> str:
     """Returns the name of the cluster of one arm's server, and of the other's while it is down."""
-    return f"{arm}_or_{OTHER_ARM[arm]}_{wire}"
+    return f"{arm}_or_{arm.other}_{wire}"
 
 
 def make_routes(options: GatewayOptions, traffic: Traffic, *, key_header: str) -> Value:
@@ -80,7 +78,7 @@ class _Routes:
         cases = [
             (
                 has_header(":path", {"prefix": _HEALTH_METHODS}),
-                take(_without_token(self._forward("grpc", "stable"))),
+                take(_without_token(self._forward("grpc", Arm.STABLE))),
             ),
             (
                 {"not_matcher": has_header(":path", _regex(_SERVED_METHODS))},
@@ -91,8 +89,7 @@ class _Routes:
             refusal = _refuse(403, _PERMISSION_DENIED, "the gateway's allow_reload is false")
             cases.append((has_header(":path", {"exact": _RELOAD}), refusal))
         cases += [
-            (has_header(LABEL_HEADER, {"exact": arm}), self._labelled("grpc", arm))
-            for arm in get_args(Arm)
+            (has_header(LABEL_HEADER, {"exact": arm}), self._labelled("grpc", arm)) for arm in Arm
         ]
         unknown = _refuse(400, _INVALID_ARGUMENT, f"{LABEL_HEADER} must be stable or candidate")
         cases.append((has_header(LABEL_HEADER, _regex(".*")), unknown))
@@ -103,7 +100,7 @@ class _Routes:
         cases = [
             (
                 has_header(":path", _regex(_HEALTH_PATHS)),
-                take(_without_token(self._forward("rest", "stable"))),
+                take(_without_token(self._forward("rest", Arm.STABLE))),
             ),
             (
                 has_header(":path", {"prefix": "/monitoring/"}),
@@ -115,7 +112,7 @@ class _Routes:
                 has_header(":path", _regex(f"{_LABELLED}{arm}([/:?].*)?")),
                 self._labelled("rest", arm),
             )
-            for arm in get_args(Arm)
+            for arm in Arm
         ]
         return first_of(cases, self._by_key("rest"))
 
@@ -128,18 +125,18 @@ class _Routes:
 
     def _by_hash(self, wire: Wire, header: str) -> Value:
         percent = self.traffic.candidate_percent
-        stable = take(self._mirrored(wire, "stable"))
-        candidate = take(self._mirrored(wire, "candidate"))
+        stable = take(self._mirrored(wire, Arm.STABLE))
+        candidate = take(self._mirrored(wire, Arm.CANDIDATE))
         if percent in {0, 100}:
             return candidate if percent else stable
         share = in_share(header, percent=percent, salt=self.traffic.salt)
         return first_of([(share, candidate)], stable)
 
     def _labelled(self, wire: Wire, arm: Arm) -> Value:
-        if arm == "candidate" and self.traffic.candidate is None:
+        if arm is Arm.CANDIDATE and self.traffic.candidate is None:
             return _refuse(400, _FAILED_PRECONDITION, _NO_CANDIDATE)
         route = self._forward(wire, arm)
-        if arm == "candidate":
+        if arm is Arm.CANDIDATE:
             # Who asks for the candidate gets no answer of the stable version.
             route["route"]["cluster"] = member_cluster(arm, wire)
         if wire == "rest":
@@ -155,7 +152,7 @@ class _Routes:
         if self.traffic.mirrored_percent:
             route["route"]["request_mirror_policies"] = [
                 {
-                    "cluster": member_cluster(OTHER_ARM[arm], wire),
+                    "cluster": member_cluster(arm.other, wire),
                     "disable_shadow_host_suffix_append": True,
                     "runtime_fraction": {
                         "default_value": {"numerator": self.traffic.mirrored_percent},
@@ -185,8 +182,7 @@ class _Routes:
 
     def _cluster(self, wire: Wire, arm: Arm) -> str:
         # Keys of the stable arm never get another version's answers, whatever happens.
-        has_same_version = self.traffic.candidate in {None, self.traffic.stable}
-        if arm == "stable" and not has_same_version:
+        if arm is Arm.STABLE and not self.traffic.has_one_version:
             return member_cluster(arm, wire)
         return fallback_cluster(arm, wire)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from production.gateway.plan import Arm, AwaitArm, PinArm, Position, SetRoutes, make_plan, pin_of
-from production.gateway.traffic import Pin, Traffic
+from production.gateway.plan import AwaitArm, PinArm, Position, SetRoutes, make_plan, pin_of
+from production.gateway.traffic import Arm, Pin, Traffic
 
 A, B, C = Pin(base="m", version=1), Pin(base="m", version=2), Pin(base="m_shadow", version=3)
 
