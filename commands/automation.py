@@ -1,7 +1,6 @@
 """`faultline automation`: the queue of predictions for people, and the report on the levels."""
 
 import dataclasses
-import getpass
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from commands.queries import print_answer
+from commands.queries import deciding_person, print_answer
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import find_served_config
@@ -93,7 +92,7 @@ def decide(place: Place, order: Order) -> int:
 
     folder, config, model = _open(place)
     check_recorded(folder, model)
-    values = vars(order) | {"by": getpass.getuser() if order.by is None else order.by}
+    values = vars(order) | {"by": deciding_person(order.by)}
     decided = inspect(folder.collected(model), Inspection(**values), make_ingest_spec(config))
     meaning = "a fault" if decided.is_positive else "no fault"
     changes = {

@@ -1,5 +1,6 @@
 """The commands that read earlier runs or this machine: list, compare, trace, explain, check."""
 
+import getpass
 import json
 import os
 import shlex
@@ -167,6 +168,23 @@ def open_runs(config_path: Path | None, output: Path) -> Any:
             "set --output to the folder of earlier runs."
         )
     return open_store(connection_config(metadata, output.absolute(), os.environ), must_exist=True)
+
+
+def deciding_person(name: str | None) -> str:
+    """Returns who decides.
+
+    Args:
+        name: The name that was given; None for that of the login.
+
+    Raises:
+        InputError: None was given, and the account has none, as in some containers.
+    """
+    if name is not None:
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise InputError("This account has no name. Say who decides with --by.") from error
 
 
 def print_answer(values: Any, render: Callable[[], RenderableType], *, as_json: bool) -> None:

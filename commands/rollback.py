@@ -1,14 +1,13 @@
 """`faultline rollback` and `faultline withdraw`: versions that leave service, and come back."""
 
 import dataclasses
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 
-from commands.queries import open_runs, print_answer
+from commands.queries import deciding_person, open_runs, print_answer
 from commands.rollout import Outcome, follow, record
 from common.errors import StepFailedError
 from common.output_folder import OutputFolder, exclusive, open_output
@@ -64,7 +63,7 @@ def _carry_out(
     from production.rollout.state import label
 
     store = open_runs(config_path, output)
-    decision = rollback.Decision(by=order.by or getpass.getuser(), why=order.why)
+    decision = rollback.Decision(by=deciding_person(order.by), why=order.why)
     folder = open_output(output)
     outcomes: list[Outcome] = []
 

@@ -1,6 +1,5 @@
 """`faultline rollout`: people start, watch and steer rollouts."""
 
-import getpass
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from commands.queries import open_runs, print_answer
+from commands.queries import deciding_person, open_runs, print_answer
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
@@ -272,4 +271,4 @@ def _finish(
 def _decision(order: Order) -> "Decision":
     from production.rollback import Decision
 
-    return Decision(by=order.by or getpass.getuser(), why=order.why)
+    return Decision(by=deciding_person(order.by), why=order.why)

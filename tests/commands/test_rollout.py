@@ -119,6 +119,7 @@ def test_a_person_takes_a_rollout_to_its_end(folder, faultline):
         (("start", "pumps/1"), "No model called pumps was pushed. There are wells."),
         (("advance",), "wells has had no rollout yet. Start one: faultline rollout start"),
         (("start", "wells/200", "--by", " "), "--by is empty"),
+        (("start", "wells/200", "--by", ""), "--by is empty"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_words(folder, faultline, arguments, words):
@@ -131,6 +132,18 @@ def test_a_second_rollout_is_refused(folder, faultline):
     faultline("rollout", "start", *WHY)
     done = faultline("rollout", "start", "wells/100", *WHY)
     assert (done.exit_code, "a model has one rollout at a time" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found"), OSError("No username")])
+def test_an_account_without_a_name_is_told_to_give_one(folder, faultline, monkeypatch, error):
+    def getuser():
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    for command in (("rollout", "start"), ("rollback", "wells"), ("withdraw", "wells/200")):
+        done = faultline(*command, "--why", "trained on May")
+        assert (done.exit_code, "Say who decides with --by" in done.output) == (2, True)
+    assert not open_journal(folder, "wells").path.exists()
 
 
 def test_a_reason_is_required(faultline):
