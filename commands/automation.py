@@ -12,12 +12,10 @@ from rich.markup import escape
 from commands.queries import deciding_person, print_answer
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
-from pipeline.prediction.served_config import find_served_config
+from pipeline.prediction.served_config import default_config
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-
-PROJECT_DIR = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +125,7 @@ def _open(place: Place) -> "tuple[OutputFolder, Config, str]":
     from production.rollout.gateway_config import gateway_config
 
     folder = open_output(place.output)
-    folders = [Path("configs"), PROJECT_DIR / "configs"]
-    config = load_config(place.config_path or find_served_config(folder, folders))
+    config = load_config(place.config_path or default_config(folder))
     model = place.model or config.name
     of_gateway = gateway_config(folder, model) if place.config_path is None else None
     if of_gateway is not None:  # which may have been started with another config

@@ -11,14 +11,13 @@ from commands.queries import print_answer
 from common.output_folder import open_output
 from pipeline.config_loading import load_config
 from pipeline.counting import count
-from pipeline.prediction.served_config import find_served_config
+from pipeline.prediction.served_config import default_config
 from production.collection.delivery import Delivery, deliver_labels
 from production.collection.label_files import LabelSource
 
 if TYPE_CHECKING:
     from production.collection.spans.new_span import NewSpan
 
-PROJECT_DIR = Path(__file__).resolve().parents[1]
 # Probability of a difference between two shares by chance, from which on it is reported.
 _MAX_CHANCE = 0.01
 
@@ -63,16 +62,11 @@ def keep_labels(options: LabelOptions) -> int:
         row_column=options.row_column,
         others=options.others,
     )
-    config = load_config(_config_path(options.config_path, options.output))
+    config = load_config(options.config_path or default_config(open_output(options.output)))
     delivery = deliver_labels(config, open_output(options.output), source, model=options.model)
     values = dataclasses.asdict(delivery)
     print_answer(values, lambda: _describe(delivery), as_json=options.as_json)
     return 0
-
-
-def _config_path(path: Path | None, output: Path) -> Path:
-    folders = [Path("configs"), PROJECT_DIR / "configs"]
-    return path or find_served_config(open_output(output), folders)
 
 
 def _describe(delivery: Delivery) -> str:
@@ -126,8 +120,8 @@ def make_span(options: SpanOptions) -> int:
     """
     from production.collection.spans.new_span import write_span
 
-    path = _config_path(options.config_path, options.output)
     folder = open_output(options.output)
+    path = options.config_path or default_config(folder)
     span = write_span(load_config(path), folder, span=options.span, model=options.model)
     values = dataclasses.asdict(span)
     print_answer(values, lambda: _describe_span(span, path), as_json=options.as_json)

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from traceback import format_exc
 
 from rich.console import Console
@@ -17,11 +16,9 @@ from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.counting import count
 from pipeline.prediction.options import PredictOptions, PredictSummary
-from pipeline.prediction.served_config import find_served_config
+from pipeline.prediction.served_config import default_config
 from pipeline.prediction.skew import describe_totals
 from pipeline.running.console import format_duration
-
-PROJECT_DIR = Path(__file__).resolve().parents[2]
 
 
 def predict(options: PredictOptions) -> int:
@@ -36,7 +33,8 @@ def predict(options: PredictOptions) -> int:
     """
     started = time.monotonic()
     console = Console(file=sys.stderr if options.as_json else sys.stdout)
-    config = load_config(options.config_path or _served_config(options))
+    folder = OutputFolder(options.output.absolute())
+    config = load_config(options.config_path or default_config(folder))
     if options.batch:
         summary = _predict_quietly(options, config)
     else:
@@ -48,11 +46,6 @@ def predict(options: PredictOptions) -> int:
     if options.as_json:
         sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
     return 0
-
-
-def _served_config(options: PredictOptions) -> Path:
-    config_dirs = [Path("configs"), PROJECT_DIR / "configs"]
-    return find_served_config(OutputFolder(options.output.absolute()), config_dirs)
 
 
 def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:

@@ -9,6 +9,17 @@ from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX
 
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+
+
+def default_config(folder: OutputFolder) -> Path:
+    """Returns the config of the only served use case, in `configs/` here or in the project.
+
+    Raises:
+        InputError: As `find_served_config`.
+    """
+    return find_served_config(folder, [Path("configs"), PROJECT_DIR / "configs"])
+
 
 def find_served_config(folder: OutputFolder, config_dirs: list[Path]) -> Path:
     """Returns the config of the only use case that is served from an output folder.
