@@ -118,18 +118,19 @@ def _pr_auc_limit(labels, scores):
 
 
 @pytest.mark.simulation
-def test_healthy_examples_above_all_faults_that_most_splits_do_not_hold_bless_no_model():
+@pytest.mark.parametrize("shift", [3, 6])
+def test_healthy_examples_above_all_faults_that_most_splits_do_not_hold_bless_no_model(shift):
     # 0.03 % of healthy examples score above all faults: 43 % of splits of 2,798 hold none.
     def draw(num_faults):
         labels = np.repeat([0, 1], [28 * num_faults, num_faults])
-        scores = random.normal(size=labels.size) + 3 * labels
+        scores = random.normal(size=labels.size) + shift * labels
         return labels, scores + 20 * ((random.random(labels.size) < 3e-4) & (labels == 0))
 
     random, num_sets = np.random.default_rng(2), 100
     labels, scores = draw(50_000)
     truth = average_precision_score(labels, scores)
     cleared = sum(_pr_auc_limit(*draw(100)) >= truth for _ in range(num_sets))
-    # Without the unmet example 45 of 100.
+    # Without the unmet example 7 of 100, and 36 where the classes are well apart.
     assert cleared <= 3
 
 

@@ -75,7 +75,7 @@ def test_which_run_is_called_the_first_decides_nothing(num_faults):
             name
         ].better
     # The first gains more than the 60 % of four faults that it may have lost unseen.
-    assert one.metrics["pr_auc"].better == "first" if num_faults > 4 else "neither"
+    assert one.metrics["pr_auc"].better == ("first" if num_faults > 4 else "neither")
 
 
 def test_with_prices_the_cost_is_compared():
