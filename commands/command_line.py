@@ -36,9 +36,20 @@ server_option = click.option(
     type=click.Path(path_type=Path),
     help="YAML that names a metadata server. Not needed for the default SQLite file.",
 )
+use_case_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML file of the use case.  [default: that of the only served use case]",
+)
 
 why_option = click.option("--why", required=True, help="Reason, kept in ML Metadata.")
 by_option = click.option("--by", help="Name of the person who decides.  [default: the login name]")
+
+
+def deciding_options(command: Command) -> Command:
+    """Adds the options of commands by which a person decides on versions in service."""
+    return why_option(by_option(server_option(output_option(json_option(command)))))
 
 
 def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
@@ -303,20 +314,9 @@ def approve(
 
 @main.command()
 @click.argument("reference", metavar="NAME[/VERSION]")
-@why_option
-@by_option
-@server_option
-@output_option
-@json_option
+@deciding_options
 @exits_cleanly
-def rollback(
-    reference: str,
-    why: str,
-    by: str | None,
-    config_path: Path | None,
-    output: Path,
-    as_json: bool,
-) -> int:
+def rollback(config_path: Path | None, output: Path, as_json: bool, **order: Any) -> int:
     """Serve the previous version again, or VERSION.
 
     Newer versions are moved out of the folder that servers watch and kept aside. The next run does
@@ -329,26 +329,14 @@ def rollback(
     _quiet_libraries()
     from commands.rollback import Order, roll_back
 
-    order = Order(reference=reference, why=why, by=by)
-    return roll_back(order, config_path, output, as_json=as_json)
+    return roll_back(Order(**order), config_path, output, as_json=as_json)
 
 
 @main.command()
 @click.argument("reference", metavar="NAME/VERSION")
-@why_option
-@by_option
-@server_option
-@output_option
-@json_option
+@deciding_options
 @exits_cleanly
-def withdraw(
-    reference: str,
-    why: str,
-    by: str | None,
-    config_path: Path | None,
-    output: Path,
-    as_json: bool,
-) -> int:
+def withdraw(config_path: Path | None, output: Path, as_json: bool, **order: Any) -> int:
     """Take one version out of service.
 
     If it is the served version, the next lower one is served. The files are kept aside, and
@@ -358,8 +346,7 @@ def withdraw(
     from commands.rollback import Order
     from commands.rollback import withdraw as withdraw_version
 
-    order = Order(reference=reference, why=why, by=by)
-    return withdraw_version(order, config_path, output, as_json=as_json)
+    return withdraw_version(Order(**order), config_path, output, as_json=as_json)
 
 
 @main.group()
@@ -441,11 +428,7 @@ def _rollout_action(name: str, action: Any, text: str) -> None:
 
     @rollout.command(name, help=text)
     @click.argument("reference", metavar="[NAME]", required=False)
-    @why_option
-    @by_option
-    @server_option
-    @output_option
-    @json_option
+    @deciding_options
     @exits_cleanly
     def command(**options: Any) -> int:
         _quiet_libraries()
@@ -482,13 +465,7 @@ _rollout_action(
 def _automation_options(command: Command) -> Command:
     """Adds the options of all `automation` commands."""
     model = click.option("--model", help="Name of the model.  [default: the config's name]")
-    config = click.option(
-        "--config",
-        "config_path",
-        type=click.Path(path_type=Path),
-        help="YAML file of the use case.  [default: that of the only served use case]",
-    )
-    return config(model(output_option(json_option(command))))
+    return use_case_option(model(output_option(json_option(command))))
 
 
 @main.group()
@@ -679,12 +656,7 @@ def serve(
 
 @main.command()
 @click.argument("data")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="YAML file of the use case.  [default: that of the only served use case]",
-)
+@use_case_option
 @click.option(
     "--server",
     default="grpc://127.0.0.1:8500",
@@ -743,12 +715,7 @@ def predict(**options: Any) -> int:
     metavar="COLUMN",
     help="Also keep COLUMN, which the training data have and requests lack. May be repeated.",
 )
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="YAML file of the use case.  [default: that of the only served use case]",
-)
+@use_case_option
 @click.option("--model", help="Name of the model that answered.  [default: the config's name]")
 @output_option
 @json_option
@@ -772,12 +739,7 @@ def labels(**options: Any) -> int:
 
 
 @main.command()
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="YAML file of the use case.  [default: that of the only served use case]",
-)
+@use_case_option
 @click.option("--span", help="Number or date of the span.  [default: the next number, or today]")
 @click.option("--model", help="Name of the model that answered.  [default: the config's name]")
 @output_option
