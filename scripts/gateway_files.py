@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.production_options.gateway import GatewayOptions, Tls
+from pipeline.production_options.rollout import RolloutOptions
 from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy_files import (
     CLIENTS,
@@ -23,6 +24,7 @@ from production.gateway.envoy_files import (
 from production.gateway.pins import models_config
 from production.gateway.plan import pin_of
 from production.gateway.traffic import Arm, Pin, Traffic
+from serving.recording.options import KEY_HEADER
 
 DEFAULT = Path(__file__).resolve().parents[1] / "serving" / "deploy" / "gateway"
 # Where serving/deploy/gateway.yaml mounts the files, the certificate and the models.
@@ -40,9 +42,7 @@ PORTS = Ports(
 )
 
 
-def make_all(
-    traffic: Traffic, *, model: str, key_header: str = "x-faultline-key"
-) -> dict[str, bytes]:
+def make_all(traffic: Traffic, *, model: str, key_header: str = KEY_HEADER) -> dict[str, bytes]:
     """Returns the files by name.
 
     Args:
@@ -65,6 +65,10 @@ def make_all(
     return files
 
 
+def _key_header(name: str) -> str:
+    return RolloutOptions(key_header=name).key_header
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the files."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -75,6 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--percent", type=int, default=0, help="share of the candidate's keys")
     parser.add_argument("--mirror", type=int, default=0, help="share of the copied requests")
     parser.add_argument("--salt", default="none", help="id of the rollout")
+    parser.add_argument(
+        "--key-header", type=_key_header, default=KEY_HEADER, help="as in `rollout`"
+    )
     parser.add_argument("--clients", type=Path, help="file of clients; writes clients.json")
     asked = parser.parse_args(arguments)
     candidate = None if asked.candidate is None else Pin(base=asked.model, version=asked.candidate)
@@ -85,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         mirrored_percent=asked.mirror,
         salt=asked.salt,
     )
-    files = make_all(traffic, model=asked.model)
+    files = make_all(traffic, model=asked.model, key_header=asked.key_header)
     if asked.clients is not None:
         files[CLIENTS] = make_clients(asked.clients)
     asked.folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
+from serving.recording.options import KEY_HEADER
 
 StrategyName = Literal["shadow", "canary", "blue_green"]
 
@@ -87,9 +88,7 @@ class RolloutOptions:
     )
     shadow: ShadowStep = Field(default_factory=ShadowStep)
     mirror_percent: Annotated[int, Field(ge=0, le=100)] = 100
-    key_header: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)] = (
-        "x-faultline-key"
-    )
+    key_header: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)] = KEY_HEADER
     bake_s: Seconds = 3_600.0
 
     @field_validator("key_header")

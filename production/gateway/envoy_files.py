@@ -22,6 +22,7 @@ from production.gateway.envoy.matching import Value
 from production.gateway.envoy.ports import Ports, ServerAddress
 from production.gateway.envoy.routes import make_routes
 from production.gateway.traffic import Traffic
+from serving.recording.options import KEY_HEADER
 
 __all__ = [
     "ACCESS_LOG",
@@ -34,7 +35,6 @@ __all__ = [
     "envoy_program",
     "make_clients",
     "make_files",
-    "routes_version",
     "write_clients",
     "write_files",
     "write_routes",
@@ -74,9 +74,9 @@ def write_files(
     traffic: Traffic,
     ports: Ports,
     *,
-    key_header: str = "x-faultline-key",
+    key_header: str = KEY_HEADER,
     logs_key: bool = True,
-) -> str:
+) -> None:
     """Writes all of Envoy's files; `envoy -c bootstrap.json` reads them, started in `folder`.
 
     The admin interface is a Unix socket in `folder`, by a relative name: the kernel takes no long
@@ -90,9 +90,6 @@ def write_files(
         key_header: Request header with the sticky key.
         logs_key: Whether the access log names the key.
 
-    Returns:
-        The version of the routes, as `write_routes`.
-
     Raises:
         InputError: The certificate, the key or the file of clients cannot be used.
     """
@@ -104,7 +101,6 @@ def write_files(
     files = make_files(folder, options, traffic, ports, key_header=key_header, access_log=log)
     for name, content in files.items():
         replace_file(folder / name, content, mode=_PRIVATE)
-    return routes_version(options, traffic, key_header=key_header)
 
 
 def make_files(
@@ -144,7 +140,7 @@ def write_routes(
     options: GatewayOptions,
     traffic: Traffic,
     *,
-    key_header: str = "x-faultline-key",
+    key_header: str = KEY_HEADER,
 ) -> str:
     """Writes the routes of both wires by one rename; nothing else depends on the traffic.
 
@@ -158,13 +154,6 @@ def write_routes(
     routes = _routes(options, traffic, key_header)
     replace_file(folder / "rds.json", _discovery(routes), mode=_PRIVATE)
     return _version(routes)
-
-
-def routes_version(
-    options: GatewayOptions, traffic: Traffic, *, key_header: str = "x-faultline-key"
-) -> str:
-    """Returns the version of the routes that `write_routes` would write."""
-    return _version(_routes(options, traffic, key_header))
 
 
 def write_clients(folder: Path, options: GatewayOptions) -> str | None:

@@ -14,6 +14,7 @@ from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy_files import BOOTSTRAP, ServerAddress, envoy_program
 from production.gateway.processes import Command
 from production.gateway.traffic import Arm
+from serving.recording.options import KEY_HEADER
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _RECORDING = "recording.json"
@@ -40,7 +41,7 @@ class GatewaySpec:
     model: str
     folder: OutputFolder
     options: GatewayOptions = field(default_factory=GatewayOptions)
-    key_header: str = "x-faultline-key"
+    key_header: str = KEY_HEADER
     server_flags: Sequence[str] = ()
     recording: Mapping[str, Any] | None = field(default_factory=dict)
     grace_s: float = 20.0

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from common.processes import check_ports, free_ports, is_port_taken, last_words
+from pipeline.production_options.collection import KEY_COLUMN
 from production.gateway.admin import AdminError, EnvoyAdmin
 from production.gateway.envoy.access_log import AccessLogFile
 from production.gateway.envoy_files import (
@@ -266,7 +267,7 @@ class Supervisor:
             traffic,
             self.ports,
             key_header=spec.key_header,
-            logs_key="key" not in redacted,
+            logs_key=KEY_COLUMN not in redacted,
         )
 
     def _server_command(self, arm: Arm) -> Command:

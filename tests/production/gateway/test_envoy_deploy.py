@@ -111,6 +111,17 @@ def test_the_script_writes_a_canary_with_its_clients_and_without_their_tokens(tm
     assert not any("secret-token" in text for text in texts.values())
 
 
+def test_the_script_takes_the_key_header_of_the_config_and_no_header_with_secrets(tmp_path, capsys):
+    main([str(tmp_path), "--candidate", "2", "--percent", "10", "--key-header", "x-pump"])
+    texts = [(tmp_path / name).read_text() for name in ("rds.json", "lds.json")]
+    assert ['"x-pump"' in texts[0], "%REQ(x-pump)%" in texts[1]] == [True, True]
+    assert "x-faultline-key" not in "".join(texts)
+
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--key-header", "authorization"])
+    assert "--key-header" in capsys.readouterr().err
+
+
 def as_static(files: dict[str, bytes]) -> dict[str, Any]:
     """Returns a bootstrap with everything in it: `envoy --mode validate` reads no other file."""
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from production.gateway.envoy_files import (
     ClientsFile,
     Ports,
     ServerAddress,
-    routes_version,
     write_clients,
     write_files,
     write_routes,
@@ -102,8 +102,8 @@ def test_other_shares_change_the_routes_and_nothing_else(tmp_path: Path) -> None
     assert json.loads(after["rds.json"])["version_info"] == version
 
 
-def test_the_version_of_the_routes_is_that_of_their_content() -> None:
-    options = GatewayOptions()
+def test_the_version_of_the_routes_is_that_of_their_content(tmp_path: Path) -> None:
+    options, routes_version = GatewayOptions(), partial(write_routes, tmp_path)
     version = routes_version(options, CANARY)
 
     assert version == routes_version(options, CANARY)
