@@ -8,7 +8,8 @@ import pytest
 from benchmarks.statistics.gate import comparisons, coverage, groups, unmet, verdicts
 from measuring.answers import make_answers
 from measuring.scores import decision_metrics, probability_metrics, roc_auc
-from pipeline.components.evaluation.measurement import Estimate, example_costs
+from pipeline.comparing.paired import judge
+from pipeline.components.evaluation.measurement import Estimate, MeasureOptions, example_costs
 
 pytestmark = pytest.mark.simulation
 
@@ -103,3 +104,24 @@ def test_two_models_of_one_quality_are_equal_and_their_scores_correlate():
     assert np.corrcoef(scores)[0, 1] == pytest.approx(0.9, abs=0.01)
     areas = [roc_auc(pair.labels, pair.of(model)[0]) for model in pair.models]
     assert areas[0] == pytest.approx(areas[1], abs=0.002)
+
+
+def test_equal_models_are_hardly_ever_told_apart():
+    random, num_sets = np.random.default_rng(8), 200
+    verdicts = [
+        judge(comparisons.equal_pair(random, 30), MeasureOptions()) for _ in range(num_sets)
+    ]
+    told_apart = sum(map(comparisons._any_better, verdicts))
+    assert told_apart <= 0.025 * num_sets
+    assert sum(map(comparisons._any_alone, verdicts)) > told_apart
+
+
+def test_faults_that_hide_bless_no_model_by_its_roc_auc():
+    random, num_sets = np.random.default_rng(9), 200
+    large = unmet.make_split(random, 30_000, above=0.0, invisible=0.2)
+    truth = roc_auc(large.labels, large.of("")[0])
+    splits = [unmet.make_split(random, 11, above=0.0, invisible=0.2) for _ in range(num_sets)]
+    limits = np.array([unmet.lower_limits(split, "roc_auc") for split in splits])
+    before, now = (limits >= truth).sum(axis=0)
+    assert now <= 0.025 * num_sets
+    assert before > 0.025 * num_sets
