@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import ArmCounts, Margins, PairedEvidence, Verdict
 from production.collection import pairs as collected_pairs
+from production.collection.labels import row_keys
 from production.collection.pairs import PairFollower, Pairs
 from production.collection.records import CANDIDATE, STABLE
 from production.rollout.progress import Facts, Progress, key_of, read_progress, write_progress
@@ -138,8 +139,7 @@ class Watch:
 def _labels(path: Path, are_positive: ArePositive) -> list[tuple[tuple[str, int], bool]]:
     table = pq.ParquetFile(path).read(columns=["request_id", "row", "label"])
     positive = are_positive(table["label"].combine_chunks())
-    answers = zip(table["request_id"].to_pylist(), table["row"].to_pylist(), strict=True)
-    return list(zip(answers, positive.tolist(), strict=True))
+    return list(zip(row_keys(table), positive.tolist(), strict=True))
 
 
 def _counts(counts: collected_pairs.ArmCounts) -> ArmCounts:
