@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
+from common.guards.redaction import is_secret_name
 from serving.recording.options import KEY_HEADER
 
 StrategyName = Literal["shadow", "canary", "blue_green"]
@@ -15,7 +16,11 @@ StrategyName = Literal["shadow", "canary", "blue_green"]
 _NO_KEYS = frozenset(
     {
         "authorization",
+        "proxy-authorization",
         "cookie",
+        "api-key",
+        "apikey",
+        "x-api-key",
         "host",
         "content-length",
         "content-type",
@@ -94,7 +99,8 @@ class RolloutOptions:
     @field_validator("key_header")
     @classmethod
     def _no_secret(cls, name: str) -> str:
-        if name in _NO_KEYS:
+        # A sticky key may be called one.
+        if name in _NO_KEYS or is_secret_name(name.replace("key", "")):
             raise ValueError(
                 f"must name a header of its own: `{name}` has another use, and keys are logged"
             )
