@@ -22,6 +22,7 @@ from common.processes import check_ports
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
+from production.rollout.journal import Journal
 
 if TYPE_CHECKING:
     from serving.options import ServerOptions
@@ -109,21 +110,19 @@ def differences_from_rollouts(folder: OutputFolder, names: Sequence[str]) -> lis
         folder: The output folder.
         names: Names of the served models.
     """
-    from production.rollout.actions import open_journal
-    from production.rollout.state import label
-
     warnings = []
     for name in names:
         newest = f"{name}/{served_versions(folder.serving(name))[-1]}"
         try:
-            state = open_journal(folder, name).state()
+            # Not by `open_journal`, whose module loads ML Metadata into the server.
+            state = Journal(folder.rollouts(name)).state()
         except InputError as error:
             warnings.append(str(error))
             continue
-        if state is not None and label(state.stable) != newest:
+        if state is not None and str(state.stable) != newest:
             warnings.append(
                 f"{newest}, the newest version, is served; its rollouts chose "
-                f"{label(state.stable)}, which `faultline serve --gateway` serves."
+                f"{state.stable}, which `faultline serve --gateway` serves."
             )
     return warnings
 
