@@ -57,7 +57,7 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
         StepFailedError: The gateway could not load the version.
     """
     from measuring.sequential import expected_requests
-    from production.automation import margins_of
+    from production.automation.automation import margins_of
     from production.automation.rendering import expectation_words
     from production.rollout.actions import check_idle, newest_candidate, start
     from production.rollout.candidates import judge, parse_reference, recorded_config

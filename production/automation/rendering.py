@@ -1,17 +1,20 @@
 """The queue and the report in tables for people."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from measuring.sequential import Expectation
 from pipeline.counting import count
 from pipeline.lineage.facts import time_text
 from pipeline.production_options.automation import LEVELS
 from production.automation.inspection import Item
-from production.automation.report import Rate, Report
+
+if TYPE_CHECKING:  # they import SciPy, which takes seconds and the queue does not need
+    from measuring.sequential import Expectation
+    from production.automation.report import Rate, Report
 
 
 def queue_table(items: Sequence[Item], *, limit: int) -> RenderableType:
@@ -43,7 +46,7 @@ def queue_table(items: Sequence[Item], *, limit: int) -> RenderableType:
     )
 
 
-def expectation_words(expected: Expectation) -> str:
+def expectation_words(expected: "Expectation") -> str:
     """Returns in words how many requests the promotion of a good candidate takes."""
     if expected.requests is None:
         return (
@@ -62,7 +65,7 @@ def expectation_words(expected: Expectation) -> str:
     )
 
 
-def report_tables(report: Report) -> RenderableType:
+def report_tables(report: "Report") -> RenderableType:
     """Returns the rollouts under each level, and the rates of the levels."""
     names = [name.replace("_", " ") for name in LEVELS]
     courses = Table("rollout", "candidate", "was", *names, box=None, pad_edge=False)
@@ -86,7 +89,7 @@ def report_tables(report: Report) -> RenderableType:
     return Group(*parts, rates, "", notes)
 
 
-def _rate_words(rate: Rate) -> str:
+def _rate_words(rate: "Rate") -> str:
     left = f", {rate.undecided:,} left to people" if rate.undecided else ""
     if rate.share is None or rate.interval is None:
         return f"none{left}"

@@ -14,7 +14,7 @@ from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import Margins, Verdict
 from pipeline.production_options.rollout import RolloutOptions
-from production.automation import Proposal
+from production.automation.deciding import Proposal
 from production.controller.background import Background
 from production.controller.health import HealthWatch
 from production.controller.pushes import find_push, plan_push

@@ -10,7 +10,7 @@ from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.reading.ingest_spec import make_ingest_spec
-from production.automation import Automation, margins_of
+from production.automation.automation import Automation, margins_of
 from production.collection.labels import are_positive
 from production.controller.controller import Setup
 

@@ -9,7 +9,7 @@ import pytest
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.production_options.automation import AutomationOptions, Limits
-from production.automation import Automation
+from production.automation.automation import Automation
 from production.automation.counterfactual import CounterfactualLog, courses_of, read_log
 from production.rollout.state import Phase
 from tests.production.automation.situations import (

@@ -6,7 +6,7 @@ import pytest
 
 from measuring.sequential import Expectation, Margins
 from pipeline.config_loading import load_config
-from production.automation import margins_of
+from production.automation.automation import margins_of
 from production.automation.rendering import expectation_words
 
 HALF = Expectation(requests=1_500, nine_of_ten=2_500, labels=0, keys=5)

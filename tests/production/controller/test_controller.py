@@ -12,7 +12,8 @@ from measuring.sequential.evidence import Margins
 from pipeline.components.pusher.version_folder import withdraw_version
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.rollout import RolloutOptions, ShadowStep
-from production.automation import Automation, Proposal
+from production.automation.automation import Automation
+from production.automation.deciding import Proposal
 from production.controller import controller as loop
 from production.gateway.traffic import Pin, Traffic
 from production.rollback import Decision

@@ -7,7 +7,7 @@ import pytest
 from common.output_folder import OutputFolder
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.rollout import RolloutOptions
-from production.automation import Automation
+from production.automation.automation import Automation
 from production.controller import controller as loop
 from production.gateway.traffic import Pin
 from production.rollback import Decision
