@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measuring.intervals import effective_groups
+from measuring.sequential import promotion
 from measuring.sequential.betting import BettingTests, e_value
 from measuring.sequential.latency import LatencyTests
 from measuring.sequential.losses import LossDifferences
@@ -189,12 +190,15 @@ class PairedEvidence:
         """Starts without evidence."""
         self.margins = margins
         change, differing = margins.alarm_change, margins.differing
-        least = (1 - change) / 2
+        means = promotion.largest_answer_means(alarm_change=change, differing=differing)
+        least = means[0]
         self._answers = BettingTests(
-            [1 - least, 1 - least, differing, least, least, 1 - differing],
-            [0.5, 0.5, differing, 0.5, 0.5, 1.0],
+            [1 - least, 1 - least, differing, *means],
+            [0.5, 0.5, differing, *promotion.ANSWER_GUESSES],
         )
-        self._loss_tests = BettingTests([(1 - margins.loss_rise) / 2, 0.5], [0.5, 0.5])
+        self._loss_tests = BettingTests(
+            [promotion.largest_loss_mean(margins.loss_rise), 0.5], [promotion.LOSS_GUESS, 0.5]
+        )
         dearer = max(margins.miss, margins.false_alarm)
         self._losses = LossDifferences(
             miss=margins.miss / dearer, false_alarm=margins.false_alarm / dearer
@@ -212,18 +216,8 @@ class PairedEvidence:
         counted = self._count_keys(pairs.key.tolist(), differences)
         signed = differences.astype(np.float64)
         fresh = np.where(counted, signed, 0.0)
-        self._answers.update(
-            np.stack(
-                [
-                    (1 + fresh) / 2,
-                    (1 - fresh) / 2,
-                    np.abs(fresh),
-                    (1 - signed) / 2,
-                    (1 + signed) / 2,
-                    1 - np.abs(signed),
-                ]
-            )
-        )
+        against = [(1 + fresh) / 2, (1 - fresh) / 2, np.abs(fresh)]
+        self._answers.update(np.stack([*against, *promotion.answer_values(signed)]))
         answers = list(zip(pairs.request_id.tolist(), pairs.row.tolist(), strict=True))
         self._bet_on_losses(self._losses.add(answers, differences, counted))
         self._latency.update(stable=pairs.stable_latency_ms, candidate=pairs.candidate_latency_ms)
@@ -250,7 +244,8 @@ class PairedEvidence:
 
     def _bet_on_losses(self, differences: NDArray[np.float64]) -> None:
         for_promotion, for_rolling_back = differences
-        self._loss_tests.update(np.stack([(1 - for_promotion) / 2, (1 + for_rolling_back) / 2]))
+        against = (1 + for_rolling_back) / 2
+        self._loss_tests.update(np.stack([promotion.loss_values(for_promotion), against]))
 
     def _count_keys(
         self, keys: list[str | None], differences: NDArray[np.int64]

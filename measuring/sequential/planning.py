@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from measuring.sequential import promotion
 from measuring.sequential.betting import BettingTests
 from measuring.sequential.evidence import Margins
 
@@ -61,10 +62,15 @@ def expected_requests(margins: Margins, *, differing: float = 0.01) -> Expectati
 
 def _simulate(margins: Margins, differing: float) -> NDArray[np.float64]:
     """Requests until each rollout's promotion, `[rollouts]`; infinite beyond the most."""
-    means = [(1 - margins.alarm_change) / 2, (1 - margins.alarm_change) / 2, 1 - margins.differing]
-    guesses = [0.5, 0.5, 1.0]
+    means = [
+        *promotion.largest_answer_means(
+            alarm_change=margins.alarm_change, differing=margins.differing
+        )
+    ]
+    guesses = [*promotion.ANSWER_GUESSES]
     if margins.labels_required:
-        means, guesses = [*means, (1 - margins.loss_rise) / 2], [*guesses, 0.5]
+        means.append(promotion.largest_loss_mean(margins.loss_rise))
+        guesses.append(promotion.LOSS_GUESS)
     tests = BettingTests(np.repeat(means, _NUM_ROLLOUTS), np.repeat(guesses, _NUM_ROLLOUTS))
     rng = np.random.default_rng(0)
     needed = np.full((len(means), _NUM_ROLLOUTS), np.inf)
@@ -74,9 +80,10 @@ def _simulate(margins: Margins, differing: float) -> NDArray[np.float64]:
         draws = rng.random((_NUM_ROLLOUTS, _CHUNK))
         more, fewer = draws < differing / 2, draws > 1 - differing / 2
         signs = more.astype(np.float64) - fewer
-        values = [(1 - signs) / 2, (1 + signs) / 2, 1 - np.abs(signs)]
+        values = [*promotion.answer_values(signs)]
         if margins.labels_required:
-            values.append((1 - np.where(rng.random(draws.shape) < 0.5, signs, -signs)) / 2)
+            losses = np.where(rng.random(draws.shape) < 0.5, signs, -signs)
+            values.append(promotion.loss_values(losses))
         before = tests.num_values
         logs = tests.update(np.concatenate(values))
         _note_first(needed, logs >= log_threshold, before)
