@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import httpx
 import numpy as np
 import pyarrow as pa
 
@@ -127,6 +126,8 @@ def _download(url: str, folder: Path) -> Path:
     Raises:
         InputError: The server does not answer, or not with a file of a known suffix.
     """
+    import httpx
+
     shown = redact_text(url)
     name = PurePosixPath(urlsplit(url).path).name
     if suffix_of(name) is None:
