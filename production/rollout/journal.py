@@ -191,8 +191,8 @@ def describe(state: State) -> str:
     if state.active is None:
         return label(state.stable)
     rollout = state.active
-    phase = rollout.phase.replace("_", " ")
-    return f"{label(state.stable)}; {label(rollout.candidate)} {phase} at {rollout.stage.percent} %"
+    step = f"{rollout.phase.words} at {rollout.stage.percent} %"
+    return f"{label(state.stable)}; {label(rollout.candidate)} {step}"
 
 
 def _line(entry: Entry) -> bytes:

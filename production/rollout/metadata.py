@@ -14,7 +14,7 @@ from pipeline.components.pusher.withdrawn import read_pushes
 from pipeline.lineage.facts import time_text
 from production.gateway.traffic import Pin
 from production.rollout.journal import Entry
-from production.rollout.state import Phase, Rollout
+from production.rollout.state import Rollout
 
 EXECUTION_TYPE = "RolloutTransition"
 CONTEXT_TYPE = "rollout"
@@ -112,8 +112,8 @@ def _latest_push(store: MetadataStore, folder: OutputFolder, pin: Pin) -> Any:
 
 
 def _words(entry: Entry, rollout: Rollout) -> str:
-    phase = rollout.phase.replace("_", " ")
-    if rollout.phase in {Phase.RUNNING, Phase.HELD, Phase.WAITING, Phase.SWITCHED}:
+    phase = rollout.phase.words
+    if rollout.is_active:
         phase += f" at {rollout.stage.percent} %"
     note = entry.note
     return f"{rollout.id} {phase}, by {note.by} at {time_text(entry.time)}: {note.why}"

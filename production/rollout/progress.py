@@ -37,10 +37,9 @@ class Progress:
     follower: str = ""
     verdict: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def num_pairs_of_step(self) -> int:
-        """Pairs of answers in the current step."""
-        return self.num_pairs - self.num_pairs_before_step
+    def num_pairs_of_step(self, rollout: Rollout) -> int:
+        """Returns the pairs of answers in the rollout's current step; 0 until one was counted."""
+        return self.num_pairs - self.num_pairs_before_step if self.step == rollout.step else 0
 
 
 @dataclass(frozen=True, kw_only=True)

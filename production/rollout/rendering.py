@@ -48,10 +48,9 @@ class Status:
                 "last_end": self.health.last_end,
             }
         if rollout and progress:
-            is_of_step = progress.step == rollout.step
             values["progress"] = {
                 "num_pairs": progress.num_pairs,
-                "num_pairs_of_step": progress.num_pairs_of_step if is_of_step else 0,
+                "num_pairs_of_step": progress.num_pairs_of_step(rollout),
                 "num_keys": progress.num_keys,
                 "verdict": dict(progress.verdict),
             }
@@ -102,7 +101,7 @@ def _health_words(health: Health, *, is_served: bool) -> str:
 
 
 def _progress_lines(rollout: Rollout, progress: Progress) -> list[str]:
-    of_step = progress.num_pairs_of_step if progress.step == rollout.step else 0
+    of_step = progress.num_pairs_of_step(rollout)
     needed = rollout.stage.min_requests
     lines = [
         f"Requests that both models answered: {progress.num_pairs:,}, {of_step:,} of them in this "
@@ -148,8 +147,8 @@ def _next_words(rollout: Rollout) -> str:
 
 def _ended_words(rollout: Rollout) -> str:
     ended = time_text(rollout.ended) if rollout.ended else ""
-    phase = rollout.phase.replace("_", " ")
-    return f"Last rollout: {rollout.id} to {label(rollout.candidate)}, {phase} at {ended}"
+    name = f"{rollout.id} to {label(rollout.candidate)}"
+    return f"Last rollout: {name}, {rollout.phase.words} at {ended}"
 
 
 def entry_words(entry: Entry) -> str:
@@ -160,12 +159,11 @@ def entry_words(entry: Entry) -> str:
     if note.event in {"begin", "repin"} or rollout is None:
         aborted = " The rollout was aborted." if _was_active(entry) else ""
         return f"{label(state.stable)} is served.{aborted} {who}"
-    name = f"Rollout {rollout.id} to {label(rollout.candidate)}"
-    phase = rollout.phase.replace("_", " ")
+    name = f"Rollout {rollout.id} to {label(rollout.candidate)} {rollout.phase.words}"
     if not rollout.is_active:
-        return f"{name} {phase}: {label(state.stable)} is served. {who}"
+        return f"{name}: {label(state.stable)} is served. {who}"
     step = f"step {rollout.step + 1} of {len(rollout.stages)}, {rollout.stage.percent} %"
-    return f"{name} {phase}: {step}. {who}"
+    return f"{name}: {step}. {who}"
 
 
 def _was_active(entry: Entry) -> bool:

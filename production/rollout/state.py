@@ -23,6 +23,11 @@ class Phase(StrEnum):
     ROLLED_BACK = "rolled_back"
     ABORTED = "aborted"
 
+    @property
+    def words(self) -> str:
+        """The phase for people."""
+        return self.value.replace("_", " ")
+
 
 _ACTIVE = frozenset({Phase.RUNNING, Phase.HELD, Phase.WAITING, Phase.SWITCHED})
 _MOVING = frozenset({Phase.RUNNING, Phase.SWITCHED})
@@ -323,7 +328,7 @@ def _active(state: State) -> Rollout:
     if state.active:
         return state.active
     last = state.rollout
-    ended = f" The last one, {last.id}, is {last.phase.replace('_', ' ')}." if last else ""
+    ended = f" The last one, {last.id}, is {last.phase.words}." if last else ""
     raise TransitionRefusedError(
         f"No rollout of {state.model} is in progress.{ended} Start one: faultline rollout start "
         f"{state.model}/VERSION"
