@@ -5,7 +5,7 @@ records are in `requests/date=YYYY-MM-DD/hour=HH/STEM.parquet`, in the same orde
 therefore go on in the Parquet file where it stopped in the stream.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -143,10 +143,8 @@ def read_file(
     """
     try:
         batches = _parquet(file.path, columns) if file.hour else _stream(file.path)
-        for batch in batches:
-            done, skip = min(skip, batch.num_rows), max(0, skip - batch.num_rows)
-            if done < batch.num_rows:
-                yield _with_columns(batch.slice(done), columns)
+        for batch in _without_first(batches, skip):
+            yield _with_columns(batch, columns)
     except FileNotFoundError:
         return
 
@@ -168,6 +166,14 @@ def _parquet(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBat
         names = file.schema_arrow.names
         kept = None if columns is None else [name for name in columns if name in names]
         yield from file.iter_batches(columns=kept)
+
+
+def _without_first(batches: Iterable[pa.RecordBatch], skip: int) -> Iterator[pa.RecordBatch]:
+    """Yields batches without their first `skip` records."""
+    for batch in batches:
+        done, skip = min(skip, batch.num_rows), max(0, skip - batch.num_rows)
+        if done < batch.num_rows:
+            yield batch.slice(done)
 
 
 def _stream(path: Path) -> Iterator[pa.RecordBatch]:
@@ -276,11 +282,8 @@ class RecordTail:
         skip = self.positions.get(file.stem, 0) if place is None else 0
         place = self._places.setdefault(file.stem, _Place())
         try:
-            for batch in _whole_batches(file.path, place):
-                done, skip = min(skip, batch.num_rows), max(0, skip - batch.num_rows)
-                if done < batch.num_rows:
-                    new = batch.slice(done)
-                    self.positions[file.stem] = self.positions.get(file.stem, 0) + new.num_rows
-                    yield new
+            for batch in _without_first(_whole_batches(file.path, place), skip):
+                self.positions[file.stem] = self.positions.get(file.stem, 0) + batch.num_rows
+                yield batch
         except FileNotFoundError:
             return

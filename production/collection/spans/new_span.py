@@ -93,8 +93,8 @@ def write_span(
             raise InputError(
                 f"The recorded requests to {name} have no labels. `faultline labels` adds some."
             )
-        choice, rows = _rows(config, collected, labels, target)
         spec = make_ingest_spec(config)
+        choice, rows = _rows(config, with_label_values(spec), target, collected, labels)
         _write(rows, config, spec, target, collected)
     return NewSpan(
         model=name,
@@ -112,9 +112,8 @@ def write_span(
 
 
 def _rows(
-    config: Config, collected: Path, labels: pa.Table, target: Target
+    config: Config, spec: IngestSpec, target: Target, collected: Path, labels: pa.Table
 ) -> tuple[Choice, SpanRows]:
-    spec = with_label_values(make_ingest_spec(config))
     share = config.collection.share if config.collection else 1.0
     choice = choose_rows(collected, labels, written=written_rows(collected), share=share)
     if not choice.places:
