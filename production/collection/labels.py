@@ -6,12 +6,11 @@ labels of one row, the latest counts.
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -144,7 +143,7 @@ def label_history(collected: Path) -> pa.Table:
 
 
 @contextmanager
-def _locked(collected: Path) -> Any:
+def _locked(collected: Path) -> Iterator[None]:
     folder = collected / "labels"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):

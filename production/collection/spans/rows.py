@@ -101,8 +101,9 @@ class _Scan:
         answered = batch.filter(batch["answered"])
         drawn = [in_sample(one, self._share) for one in answered["request_id"].to_pylist()]
         positive = pc.equal(answered.filter(pa.array(drawn, pa.bool_()))["decision"], 1)
-        self.num_answers[True] += pc.sum(positive).as_py() or 0
-        self.num_answers[False] += len(positive) - (pc.sum(positive).as_py() or 0)
+        num_positive = pc.sum(positive).as_py() or 0
+        self.num_answers[True] += num_positive
+        self.num_answers[False] += len(positive) - num_positive
 
 
 def choose_rows(

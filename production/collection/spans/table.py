@@ -33,16 +33,14 @@ _HASH = "^[0-9a-f]{64}$"
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where the columns of a span come from.
+    """Where the columns of a span come from that labels do not bring.
 
     Attributes:
         recorded: Column of the records by column of the training data.
-        brought: Columns that came with the labels.
         time: The column that holds the time of the request, or None.
     """
 
     recorded: dict[str, str]
-    brought: tuple[str, ...]
     time: str | None
 
 
@@ -82,7 +80,7 @@ def find_sources(collected: Path, labels: pa.Table, config: Config, spec: Ingest
     Raises:
         InputError: A column is neither recorded nor brought by labels.
     """
-    brought = tuple(brought_columns(labels))
+    brought = brought_columns(labels)
     stored = _stored_columns(collected)
     redacted = config.collection.redact if config.collection else {}
     wide = {end: name for name, one in spec.wide_signals.items() for end in (one.first, one.last)}
@@ -106,7 +104,7 @@ def find_sources(collected: Path, labels: pa.Table, config: Config, spec: Ingest
             "Bring them with the labels (`faultline labels … --with COLUMN`), or remove them from "
             "the config or from collection.redact. Nothing was written."
         )
-    return Sources(recorded=recorded, brought=brought, time=time)
+    return Sources(recorded=recorded, time=time)
 
 
 def _is_elapsed(name: str, spec: IngestSpec) -> bool:
@@ -151,9 +149,8 @@ def read_rows(
         columns |= _raw_columns(name, features[origin.recorded[name]], spec, names)
     if origin.time is not None:
         columns[origin.time] = features["time"]
-    for name in origin.brought:
-        column = brought_columns(own)[name].combine_chunks()
-        columns |= _raw_columns(name, column, spec, names)
+    for name, column in brought_columns(own).items():
+        columns |= _raw_columns(name, column.combine_chunks(), spec, names)
     columns[spec.label] = own["label"].combine_chunks()
     order = sorted(columns, key=lambda name: names.index(name) if name in names else len(names))
     raw = pa.RecordBatch.from_arrays([columns[name] for name in order], names=order)
