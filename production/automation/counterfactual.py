@@ -15,6 +15,7 @@ from measuring.sequential import Verdict
 from pipeline.production_options.automation import LEVELS, Limits
 from production.automation.deciding import MAX_ENDS, Proposal, decide
 from production.rollout.actions import TRANSITIONS, Action
+from production.rollout.journal import whole_lines
 from production.rollout.progress import Facts, key_of
 from production.rollout.state import Phase, Rollout, State
 
@@ -191,7 +192,7 @@ def read_log(folder: Path) -> Iterator[Line]:
         content = path.read_bytes()
     except FileNotFoundError:
         return
-    for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
+    for number, line in enumerate(whole_lines(content).splitlines(), start=1):
         try:
             yield Line.from_json(line)
         except ValidationError as error:
@@ -207,7 +208,7 @@ def _append(path: Path, line: Line) -> None:
     with path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
+        whole = len(whole_lines(file.read()))
         if whole < size:
             file.truncate(whole)
         file.write(line.to_json().encode() + b"\n")

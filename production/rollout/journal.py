@@ -105,7 +105,7 @@ class Journal:
             return ()
         except OSError as error:
             raise _unusable(self.path, error) from error
-        return _parse(_whole_lines(content), self.path)
+        return _parse(whole_lines(content), self.path)
 
     def state(self) -> State | None:
         """Returns the current state; None if nothing was ever recorded.
@@ -152,7 +152,7 @@ class Journal:
             raise _unusable(self.path, error) from error
         try:
             content = _read_all(descriptor)
-            whole = _whole_lines(content)
+            whole = whole_lines(content)
             entries = _parse(whole, self.path)
             now = self._now()
             entry = Entry(
@@ -201,7 +201,8 @@ def _line(entry: Entry) -> bytes:
     return text.encode(errors="replace") + b"\n"
 
 
-def _whole_lines(content: bytes) -> bytes:
+def whole_lines(content: bytes) -> bytes:
+    """Returns lines without a torn last one, which a kill in the middle of a write leaves."""
     return content[: content.rfind(b"\n") + 1]
 
 
