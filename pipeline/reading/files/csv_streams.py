@@ -70,11 +70,12 @@ class _Transcoder(io.RawIOBase):
         state = self._decoder.getstate()
         try:
             return self._decoder.decode(data, self._is_done)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:  # UTF-16 without its mark is no UnicodeDecodeError
             self._decoder.setstate(state)
+            reason = getattr(error, "reason", error)
             raise InputError(
                 f"{self._path}, line {self._num_lines + self._lines_read(data) + 1}: a character "
-                f"is not valid {self._encoding} ({error.reason}). Set `data.encoding` to the "
+                f"is not valid {self._encoding} ({reason}). Set `data.encoding` to the "
                 "file's encoding."
             ) from error
 
@@ -84,7 +85,7 @@ class _Transcoder(io.RawIOBase):
         try:
             for place in range(len(data)):
                 num_lines += self._decoder.decode(data[place : place + 1]).count("\n")
-        except UnicodeDecodeError:
+        except UnicodeError:
             pass  # the byte that the caller reports
         return num_lines
 

@@ -173,3 +173,19 @@ def test_text_of_a_code_page_that_is_valid_utf8_by_chance_is_read(tmp_path):
     piece = Piece(index=0, path=str(path), format="csv", layout=CsvLayout(encoding="cp1252"))
     [raw] = sources.read_piece(piece)
     assert raw.batch.column(0).to_pylist() == ["Maß€".encode()]
+
+
+@pytest.mark.parametrize("contract", [encoding for encoding, _, _ in ENCODINGS])
+@pytest.mark.parametrize(("codec", "alphabet"), [each[1:] for each in ENCODINGS])
+def test_a_file_in_another_encoding_than_the_contract_s_is_read_or_refused(
+    contract, codec, alphabet, tmp_path
+):
+    path = tmp_path / "a.csv"
+    letters = [letter for letter in alphabet if letter.isalnum()]
+    path.write_bytes("\n".join(["name,y", *(f"{each},1" for each in letters * 3)]).encode(codec))
+    try:
+        names, rows = read(path, encoding=contract)
+    except InputError as error:
+        assert str(path) in str(error)
+    else:
+        assert (names, len(rows)) == (["name", "y"], 3 * len(letters))
