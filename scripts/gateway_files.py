@@ -24,7 +24,7 @@ from production.gateway.envoy_files import (
 from production.gateway.pins import models_config
 from production.gateway.plan import pin_of
 from production.gateway.traffic import Arm, Pin, Traffic
-from serving.recording.options import KEY_HEADER
+from serving.headers import KEY_HEADER
 
 DEFAULT = Path(__file__).resolve().parents[1] / "serving" / "deploy" / "gateway"
 # Where serving/deploy/gateway.yaml mounts the files, the certificate and the models.

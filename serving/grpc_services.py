@@ -26,6 +26,7 @@ from tensorflow_serving.apis import (
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from serving.errors import ServingError, invalid_argument
+from serving.headers import KEY_HEADER
 from serving.inference.classify import classify
 from serving.inference.examples import serialised_examples
 from serving.inference.multi_inference import multi_inference
@@ -40,7 +41,6 @@ from serving.inference.regress import regress
 from serving.metrics import Asked, Metrics
 from serving.options import ServerOptions
 from serving.recording.exchanges import Exchange, tags_of_metadata
-from serving.recording.options import KEY_HEADER
 from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos

@@ -8,7 +8,8 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS, JsonValue
 from models.features import FeatureTable, raw_feature_names
-from serving.recording.options import KEY_HEADER, RecordingOptions
+from serving.headers import KEY_HEADER
+from serving.recording.options import RecordingOptions
 
 Megabytes = Annotated[float, Field(gt=0)]
 # What may be redacted besides the features: the record's column with the sticky key.

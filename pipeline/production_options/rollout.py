@@ -8,7 +8,13 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
 from common.guards.redaction import is_secret_name
-from serving.recording.options import KEY_HEADER
+from serving.headers import (
+    ARM_HEADER,
+    KEY_HEADER,
+    LABEL_HEADER,
+    REQUEST_ID_HEADER,
+    ROLLOUT_HEADER,
+)
 
 StrategyName = Literal["shadow", "canary", "blue_green"]
 
@@ -25,10 +31,10 @@ _NO_KEYS = frozenset(
         "content-length",
         "content-type",
         "te",
-        "x-request-id",
-        "x-faultline-arm",
-        "x-faultline-rollout",
-        "x-faultline-label",
+        REQUEST_ID_HEADER,
+        ARM_HEADER,
+        ROLLOUT_HEADER,
+        LABEL_HEADER,
     }
 )
 

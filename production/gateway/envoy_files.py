@@ -22,7 +22,7 @@ from production.gateway.envoy.matching import Value
 from production.gateway.envoy.ports import Ports, ServerAddress
 from production.gateway.envoy.routes import make_routes
 from production.gateway.traffic import Traffic
-from serving.recording.options import KEY_HEADER
+from serving.headers import KEY_HEADER
 
 __all__ = [
     "ACCESS_LOG",

@@ -14,7 +14,7 @@ from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy_files import BOOTSTRAP, ServerAddress, envoy_program
 from production.gateway.processes import Command
 from production.gateway.traffic import Arm
-from serving.recording.options import KEY_HEADER
+from serving.headers import KEY_HEADER
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _RECORDING = "recording.json"

@@ -13,7 +13,6 @@ from serving.client.rows import encode_examples, encode_rows
 from serving.client.signatures import ModelMetadata, TensorSpec, VersionStatus
 from serving.client.wires.access import Access
 from serving.client.wires.calls import (
-    KEY_HEADER,
     Arrays,
     Call,
     RequestTags,
@@ -21,6 +20,7 @@ from serving.client.wires.calls import (
     Target,
 )
 from serving.client.wires.retries import async_retrying, retrying
+from serving.headers import KEY_HEADER
 
 if TYPE_CHECKING:
     from serving.client.rows import Rows

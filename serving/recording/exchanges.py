@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from serving.headers import (
+    ARM_HEADER,
+    REQUEST_ID_HEADER,
+    REQUEST_ID_PATTERN,
+    VERSION_HEADER,
+)
 from serving.servable import Servable, Submit
 
-REQUEST_ID = "x-request-id"
-ARM = "x-faultline-arm"
-VERSION = "x-faultline-version"
-# Ids are sent back and stored: no control characters, and not too long.
-_SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_SENDABLE = re.compile(REQUEST_ID_PATTERN, re.ASCII)
 _MAX_KEY = 256
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -39,18 +41,18 @@ class Tags(NamedTuple):
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """What is sent back to the client."""
-        return () if self.request_id is None else ((REQUEST_ID, self.request_id),)
+        return () if self.request_id is None else ((REQUEST_ID_HEADER, self.request_id),)
 
 
 def tags_of_metadata(metadata: Sequence[tuple[str, str | bytes]], key_header: str) -> Tags:
     """Returns the tags in the metadata of a gRPC call."""
     by_name = dict(metadata)
-    return _tags(by_name.get(REQUEST_ID), by_name.get(key_header), by_name.get(ARM))
+    return _tags(by_name.get(REQUEST_ID_HEADER), by_name.get(key_header), by_name.get(ARM_HEADER))
 
 
 def tags_of_headers(headers: Mapping[bytes, bytes], key_header: str) -> Tags:
     """Returns the tags in the headers of an HTTP request, whose names are in lower case."""
-    names = (REQUEST_ID, key_header, ARM)
+    names = (REQUEST_ID_HEADER, key_header, ARM_HEADER)
     return _tags(*(headers.get(name.encode()) for name in names))
 
 
@@ -105,8 +107,8 @@ class Exchange:
     def headers(self) -> tuple[tuple[str, str], ...]:
         """What is sent back: the id, and behind a gateway the version that answers."""
         if self.tags.arm is None or self.version is None:
-            return ((REQUEST_ID, self.request_id),)
-        return ((REQUEST_ID, self.request_id), (VERSION, str(self.version)))
+            return ((REQUEST_ID_HEADER, self.request_id),)
+        return ((REQUEST_ID_HEADER, self.request_id), (VERSION_HEADER, str(self.version)))
 
     def reach(self, servable: Servable, signature_name: str) -> None:
         """Notes the version that answers."""

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import invalid_argument
+from serving.headers import KEY_HEADER
 
 ACTIONS = ("drop", "hash")
-KEY_HEADER = "x-faultline-key"
 # A live file is read whole when it becomes a Parquet file, and several are open at a time.
 _MIN_FILES = 4
 

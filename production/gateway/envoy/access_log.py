@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common.output_folder import open_log
 from production.gateway.envoy.matching import Value, typed
-from production.gateway.envoy.routes import ARM_HEADER, REQUEST_ID_HEADER, ROLLOUT_HEADER
+from serving.headers import ARM_HEADER, REQUEST_ID_HEADER, ROLLOUT_HEADER, VERSION_HEADER
 
 # About 150,000 requests.
 _MAX_BYTES = 64 * 2**20
@@ -20,7 +20,7 @@ _FIELDS = {
     # The arm that the key belongs to; the upstream is the server that answered.
     "arm": f"%REQ({ARM_HEADER})%",
     "upstream": "%UPSTREAM_HOST%",
-    "version": "%RESP(x-faultline-version)%",
+    "version": f"%RESP({VERSION_HEADER})%",
     "status": "%RESPONSE_CODE%",
     "grpc_status": "%GRPC_STATUS%",
     "flags": "%RESPONSE_FLAGS%",

@@ -6,13 +6,15 @@ from typing import Literal
 from pipeline.production_options.gateway import GatewayOptions
 from production.gateway.envoy.matching import Value, first_of, has_header, in_share, take
 from production.gateway.traffic import Arm, Traffic
+from serving.headers import (
+    ARM_HEADER,
+    LABEL_HEADER,
+    REQUEST_ID_HEADER,
+    REQUEST_ID_PATTERN,
+    ROLLOUT_HEADER,
+)
 
 Wire = Literal["grpc", "rest"]
-
-ARM_HEADER = "x-faultline-arm"
-ROLLOUT_HEADER = "x-faultline-rollout"
-LABEL_HEADER = "x-faultline-label"
-REQUEST_ID_HEADER = "x-request-id"
 
 _RELOAD = "/tensorflow.serving.ModelService/HandleReloadConfigRequest"
 _SERVED_METHODS = (
@@ -21,7 +23,6 @@ _SERVED_METHODS = (
 )
 _HEALTH_METHODS = "/grpc.health.v1.Health/"
 _HEALTH_PATHS = "/healthz|/readyz"
-_REQUEST_ID = r"[\x21-\x7e]{1,128}"
 _LABELLED = "(?i:/v1/models/[^/:]+/labels/)"
 _NO_CANDIDATE = "no rollout is in progress, so that there is no candidate; ask for stable"
 # Status codes of gRPC
@@ -53,7 +54,7 @@ def make_routes(options: GatewayOptions, traffic: Traffic, *, key_header: str) -
     builder = _Routes(options, traffic, key_header)
     # Envoy gives an id to a request without one. Servers drop an id that they cannot send back, and
     # the answers of both arms are joined by it.
-    has_bad_id = {"not_matcher": has_header(REQUEST_ID_HEADER, _regex(_REQUEST_ID))}
+    has_bad_id = {"not_matcher": has_header(REQUEST_ID_HEADER, _regex(REQUEST_ID_PATTERN))}
     bad_id = _refuse(
         400, _INVALID_ARGUMENT, f"{REQUEST_ID_HEADER} must be 1 to 128 printable ASCII characters"
     )

@@ -8,6 +8,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from serving.client.signatures import ModelSignature
+from serving.headers import (
+    KEY_HEADER,
+    LABEL_HEADER,
+    REQUEST_ID_HEADER,
+    REQUEST_ID_PATTERN,
+)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -33,14 +39,11 @@ class Target:
             )
 
 
-REQUEST_ID = "x-request-id"
-KEY_HEADER = "x-faultline-key"
-LABEL_HEADER = "x-faultline-label"
 # Labels by which a gateway chooses one of its servers.
 _ARMS = ("stable", "candidate")
 Headers = tuple[tuple[str, str], ...]
 
-_SENDABLE = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_SENDABLE = re.compile(REQUEST_ID_PATTERN, re.ASCII)
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,256}", re.ASCII)
 
 
@@ -77,7 +80,7 @@ class RequestTags:
         headers = []
         if self.request_id is not None:
             own = self.request_id if not batch else f"{self.request_id}-{batch + 1}"
-            headers.append((REQUEST_ID, own))
+            headers.append((REQUEST_ID_HEADER, own))
         if self.key is not None:
             headers.append((self.key_header, self.key))
         return tuple(headers)

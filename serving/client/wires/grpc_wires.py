@@ -6,7 +6,7 @@ import grpc
 import grpc.aio
 
 from serving.client.wires.access import Access
-from serving.client.wires.calls import REQUEST_ID, Call, headers_of, with_request_id
+from serving.client.wires.calls import Call, headers_of, with_request_id
 from serving.client.wires.grpc_codec import (
     CHANNEL_OPTIONS,
     METADATA,
@@ -16,6 +16,7 @@ from serving.client.wires.grpc_codec import (
     encode_call,
     to_error,
 )
+from serving.headers import REQUEST_ID_HEADER
 
 
 def _methods(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class GrpcWire:
             )
         except grpc.RpcError as error:
             raise to_error(error) from error
-        request_id = dict(answered.initial_metadata()).get(REQUEST_ID)
+        request_id = dict(answered.initial_metadata()).get(REQUEST_ID_HEADER)
         return with_request_id(decode_answer(call, body), request_id)
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class AsyncGrpcWire:
             headers = self._headers + headers_of(call)
             sent = self._methods[method](request, timeout=timeout_s, metadata=headers)
             body = await sent
-            request_id = dict(await sent.initial_metadata()).get(REQUEST_ID)
+            request_id = dict(await sent.initial_metadata()).get(REQUEST_ID_HEADER)
         except grpc.RpcError as error:
             raise to_error(error) from error
         return with_request_id(decode_answer(call, body), request_id)

@@ -10,8 +10,9 @@ import httpx
 
 from serving.client.errors import ServingClientError
 from serving.client.wires.access import Access
-from serving.client.wires.calls import REQUEST_ID, Call, headers_of, with_request_id
+from serving.client.wires.calls import Call, headers_of, with_request_id
 from serving.client.wires.rest_codec import HttpRequest, decode_answer, encode_call
+from serving.headers import REQUEST_ID_HEADER
 
 _CHUNK_BYTES = 1 << 20
 _HEADERS = {"Content-Type": "application/json"}
@@ -76,7 +77,7 @@ class RestWire:
         except httpx.TransportError as error:
             raise _lost(error, self.url) from error
         answer = decode_answer(call, response.status_code, bytes(body))
-        return with_request_id(answer, response.headers.get(REQUEST_ID))
+        return with_request_id(answer, response.headers.get(REQUEST_ID_HEADER))
 
     def close(self) -> None:
         """Closes all connections."""
@@ -131,7 +132,7 @@ class AsyncRestWire:
         except httpx.TransportError as error:
             raise _lost(error, self.url) from error
         answer = decode_answer(call, response.status_code, response.content)
-        return with_request_id(answer, response.headers.get(REQUEST_ID))
+        return with_request_id(answer, response.headers.get(REQUEST_ID_HEADER))
 
     async def close(self) -> None:
         """Closes all connections."""
