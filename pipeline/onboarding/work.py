@@ -41,7 +41,7 @@ from pipeline.onboarding.profile.table import Column, Table
 from pipeline.onboarding.profile.words import percent, quoted, unit_of
 from pipeline.onboarding.signals.lengths import choose_lengths
 from pipeline.onboarding.signals.rates import Rate, doubtful_rates, find_rate
-from pipeline.onboarding.signals.time_axes import check_axis, find_axes, overlap_note
+from pipeline.onboarding.signals.time_axes import TimeAxis, check_axis, find_axes, overlap_note
 from pipeline.onboarding.signals.wide_signals import WideColumns, find_wide_signals, signal_name
 
 _MAX_GROUPS_AS_FEATURE = 50
@@ -114,8 +114,9 @@ class Work:
         return formats
 
     def leave_out(self, name: str, reason: str) -> None:
-        """Decides that a column is no feature."""
-        self.left_out[name] = reason
+        """Decides that a column is no feature, or why besides."""
+        before = self.left_out.get(name)
+        self.left_out[name] = f"{before}; {reason}" if before else reason
         self.open.pop(name, None)
 
     def leave_out_columns(self) -> None:
@@ -156,8 +157,7 @@ class Work:
                     f"{wide.roughness:.2f}), so they are not samples of one signal."
                 )
         lists = {name: column for name, column in self.open.items() if column.kind == "list"}
-        rate = find_rate(self.open, [*self.wide_signals, *lists])
-        axis_hz = self._take_axes(lists, rate)
+        rate, axis_hz = self._find_rate(lists)
         for name, column in lists.items():
             if name in self.open:
                 self._take_list(name, column, rate_varies=rate is not None and rate.varies)
@@ -229,11 +229,24 @@ class Work:
                 f"OUT: {reason}. The model does not see it."
             )
 
-    def _take_axes(self, lists: Mapping[str, Column], rate: Rate | None) -> float | None:
-        """Leaves out lists with the times of samples; returns the sampling rate that they give."""
+    def _find_rate(self, lists: Mapping[str, Column]) -> tuple[Rate | None, float | None]:
+        """Returns the sampling rate that a column holds, and the one by the times of samples.
+
+        A column that the person leaves out is no feature, but may still hold the rate.
+        """
+        signals = [*self.wide_signals, *lists]
+        rate = find_rate(self.open, signals)
         axes = find_axes(lists)
-        if len(axes) == len(lists) and not self.wide_signals:
-            return None
+        are_all = len(axes) == len(lists) and not self.wide_signals
+        axis_hz = self._take_axes([] if are_all else axes, rate)
+        if rate is not None or axis_hz is not None or not signals:
+            return rate, axis_hz
+        decided = dict(self._decided_out())
+        rate = find_rate(decided, signals)
+        return rate, self._take_axes(find_axes(decided), None) if rate is None else None
+
+    def _take_axes(self, axes: Iterable[TimeAxis], rate: Rate | None) -> float | None:
+        """Leaves out lists with the times of samples; returns the sampling rate that they give."""
         axis_hz = None
         for axis in axes:
             axis_hz = check_axis(axis, rate)

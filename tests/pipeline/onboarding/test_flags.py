@@ -72,6 +72,33 @@ def test_leave_out_of_a_group_or_a_time_does_not_change_the_split(
     assert name not in proposal.features
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("fs", np.repeat(2_000.0, ROWS), "the signals' sampling rate, median 2000 Hz"),
+        ("t_s", [np.arange(32) / 2_000.0] * ROWS, "the time of each sample, 0.0005 apart"),
+    ],
+)
+def test_leave_out_of_the_sampling_rate_does_not_change_the_signals(
+    base, propose_for, name, values, reason
+):
+    base |= {"wave": list(RNG.normal(size=(ROWS, 32))), name: values}
+    signal, _ = propose_for(base, kind="parquet").features["wave"]
+    assert signal.sampling_rate_hz == pytest.approx(2_000)
+    proposal = propose_for(base, kind="parquet", leave_out=[name])
+    assert proposal.features["wave"][0] == signal
+    assert proposal.left_out == {name: f"you decided with --leave-out {name}; {reason}"}
+
+
+def test_leave_out_of_a_wrong_sampling_rate_leaves_the_times_of_the_samples(base, propose_for):
+    times = [np.arange(32) / 2_000.0] * ROWS
+    base |= {"wave": list(RNG.normal(size=(ROWS, 32))), "t_s": times, "fs": [500.0] * ROWS}
+    with pytest.raises(InputError, match="The sampling rate in `fs` is 500 Hz, but"):
+        propose_for(base, kind="parquet")
+    signal, _ = propose_for(base, kind="parquet", leave_out=["fs"]).features["wave"]
+    assert signal.sampling_rate_hz == pytest.approx(2_000)
+
+
 def test_leave_out_of_an_identifier_still_drops_the_copies_that_it_shows(base, propose_for):
     base["ticket_id"] = RNG.permutation(90_000)[:ROWS]
     copied = {name: np.concatenate([values, values[:20]]) for name, values in base.items()}
