@@ -384,12 +384,13 @@ class Work:
     def take_groups(self) -> SplitChoice:
         """Decides on the split, and on columns that name groups of rows."""
         groups, wanted = self._find_groups(), self.decisions.time
+        of_split = groups if self.decisions.group is None else groups[:1]
         times = in_preference(self.times, last=self.decisions.leave_out)
         if wanted is not None:
             times = {name: time for name, time in times.items() if name == wanted}
         split = propose_split(
             self.positive,
-            [(group, self.table.columns[group.name].codes) for group in groups],
+            [(group, self.table.columns[group.name].codes) for group in of_split],
             times,
             scale=self.table.num_rows / len(self.table.sampled),
             order=RowOrder(
@@ -413,10 +414,9 @@ class Work:
 
     def _find_groups(self) -> list[Group]:
         """Returns what names the rows' groups; notes columns that only may do so."""
-        if self.decisions.group is not None:
-            return [named_group(self.table.columns[self.decisions.group])]
+        named = self.decisions.group
         decided = [name for name, _ in self._decided_out() if name not in self.times]
-        candidates = self.in_order([*self.open, *decided])
+        candidates = self.in_order({*self.open, *decided} - {named})
         numeric = [name for name, c in self.open.items() if c.is_number and c.num_distinct > 2]
         groups = find_groups(self.table.columns, candidates, numeric)
         kept = [g for g in groups if g.name in self.decisions.kept]
@@ -424,14 +424,15 @@ class Work:
             self.notes += [notes.kept_group_note(group) for group in kept if not group.doubt]
         groups = [group for group in groups if group not in kept]
         for group in groups:
-            if group.doubt:
+            if group.doubt and named is None:
                 self.notes.append(
                     f"{quoted(group.name)} may mark rows that belong together ({group.reason}), "
                     f"but also measure something: {group.doubt}. It is taken for a measurement, "
                     "and rows of the same value may be in different splits. If it names a machine,"
                     f" batch or the like, run `init` with `--group {group.name}`."
                 )
-        return [group for group in groups if not group.doubt]
+        groups = [group for group in groups if not group.doubt]
+        return groups if named is None else [named_group(self.table.columns[named]), *groups]
 
     def _group_reason(self, group: Group, chosen: str | None) -> str | None:
         """Returns why a group column cannot be a feature, or None if it can."""

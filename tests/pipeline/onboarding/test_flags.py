@@ -133,6 +133,17 @@ def test_leave_out_of_a_column_that_nothing_can_read_goes_on(tmp_path):
     assert list(report.proposal.features) == ["x"]
 
 
+def test_group_makes_no_feature_of_another_group(base, propose_for):
+    base["ward"] = RNG.integers(0, 60, ROWS)
+    base["machine_id"] = [f"M{n}" for n in RNG.integers(0, 80, ROWS)]
+    base["slot_id"] = [f"{ward}/{n % 2}" for n, ward in enumerate(base["ward"])]
+    proposal = propose_for(base, group=["ward"])
+    assert (proposal.split.split.strategy, proposal.split.split.column) == ("group", "ward")
+    assert "it identifies groups" in proposal.left_out["machine_id"]
+    assert "occurs with only one `ward`" in proposal.left_out["slot_id"]
+    assert "machine_id" in propose_for(base, group=["ward"], keep=["machine_id"]).features
+
+
 def test_group_splits_by_a_column_that_nothing_marks_as_one(base, propose_for):
     base["ward"] = RNG.integers(0, 60, ROWS)
     assert propose_for(base).split.split.strategy == "stratified"
