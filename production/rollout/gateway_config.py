@@ -1,5 +1,6 @@
 """The config that a model's gateway works with, for commands that are given none."""
 
+from common.errors import InputError
 from common.output_folder import OutputFolder, replace_file
 from pipeline.config import Config
 from pipeline.config_loading import config_from_json, config_to_record
@@ -22,10 +23,15 @@ def gateway_config(folder: OutputFolder, model: str) -> Config | None:
     Its relative paths are not those of the file that it was read from.
 
     Raises:
-        InputError: Another version of the project wrote it.
+        InputError: Another version of the project wrote it, or it cannot be read.
     """
+    path = folder.rollouts(model) / _FILE
     try:
-        text = (folder.rollouts(model) / _FILE).read_text(encoding="utf-8")
+        return config_from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return config_from_json(text)
+    except ValueError as error:
+        raise InputError(
+            f"{path} cannot be read, or is of another version of Faultline. Start `faultline serve "
+            "--gateway` again, which writes it anew."
+        ) from error
