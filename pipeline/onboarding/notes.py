@@ -74,6 +74,14 @@ def kept_group_note(group: Group) -> str:
     )
 
 
+def other_kind_note(name: str, kind: str) -> str:
+    """Returns a remark on times of which the person makes a feature of another kind."""
+    return (
+        f"{quoted(name)} holds times, and you make it a {kind} feature: the split does not use it, "
+        f"as it could without `--kind {name}={kind}`."
+    )
+
+
 def rates_note(rate: Rate) -> str:
     """Returns a remark on recordings at several sampling rates."""
     return (

@@ -320,8 +320,15 @@ class Work:
     def _time_of(self, column: Column) -> TimeColumn | None:
         if column.name == self.decisions.time:
             return wanted_time(column)
-        is_other = self.decisions.kinds.get(column.name, "time") != "time"
-        return None if is_other or column.name == self.decisions.group else find_time(column)
+        if column.name == self.decisions.group:
+            return None
+        time = find_time(column)
+        kind = self.decisions.kinds.get(column.name, "time")
+        if time is None or kind == "time":
+            return time
+        if self.decisions.strategy is None:
+            self.notes.append(notes.other_kind_note(column.name, kind))
+        return None
 
     def _note_serials(self, column: Column, time: TimeColumn | None) -> None:
         serial = doubtful_serials(column) if time is None or time.is_elapsed else ""

@@ -115,6 +115,15 @@ def test_a_group_that_is_kept_as_a_feature_is_noted(base, propose_for):
     assert not any("--group" in note for note in decided.notes)
 
 
+def test_a_time_that_is_kept_as_a_number_is_noted(base, propose_for):
+    base["ts"] = 1_700_000_000 + 3_600 * np.arange(ROWS)
+    proposal = propose_for(base, kinds=["ts=numeric"])
+    assert proposal.split.split.strategy == "stratified"
+    assert any("could without `--kind ts=numeric`" in note for note in proposal.notes)
+    decided = propose_for(base, kinds=["ts=numeric", "x=numeric"], split=["stratified"])
+    assert not any("--kind" in note for note in decided.notes)
+
+
 def test_leave_out_of_a_column_that_nothing_can_read_goes_on(tmp_path):
     share = [f"{n / 4} %" if n % 2 else n / 400 for n in range(ROWS)]
     label = [int(n % 20 == 0) for n in range(ROWS)]
