@@ -24,21 +24,28 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load import GrpcSender, RestSender, Senders, closed_loop, open_loop
+from benchmarks.load import (
+    GrpcSender,
+    RestSender,
+    Senders,
+    closed_loop,
+    open_loop,
+    percentile_draws,
+)
 from benchmarks.recording_overhead import cpu_s
 from benchmarks.served_model import ONE_THREAD, latest_version, rest_body, single_row_request
 from common.output_folder import OutputFolder
 from common.processes import child_process, free_ports, wait_until
 from pipeline.production_options.gateway import GatewayOptions, RateLimit
 from production.gateway.admin import EnvoyAdmin
-from production.gateway.envoy_files import ADMIN_SOCKET, BOOTSTRAP, envoy_program, write_files
+from production.gateway.envoy_files import ADMIN_SOCKET, write_files
 from production.gateway.gateway import Gateway, GatewaySpec
+from production.gateway.members import envoy_command
 from production.gateway.traffic import Pin, Traffic
 
 NAME = "signals"
 _NUM_SENDERS = 32
 _NUM_CLIENTS = 4
-_NUM_DRAWS = 2_000
 _TOKEN = "token-of-the-benchmark"  # noqa: S105 - of no use elsewhere
 _DIRECT, _GATEWAY = "direct", "gateway"
 _GUARDED, _COPIES = "with tokens, rate limit", "with copies"
@@ -97,9 +104,9 @@ def envoy(
     """Runs one more Envoy in front of a gateway's servers."""
     grpc_port, rest_port = free_ports(2)
     write_files(folder, options, traffic, replace(gateway.ports, grpc=grpc_port, rest=rest_port))
-    command = [envoy_program(), "-c", BOOTSTRAP, "--disable-hot-restart", "-l", "warning"]
+    command = envoy_command(folder)
     admin = EnvoyAdmin(folder / ADMIN_SOCKET)
-    with child_process(command, log=folder / "envoy.log", cwd=folder) as process:
+    with child_process(command.arguments, log=folder / "envoy.log", cwd=command.cwd) as process:
         if not wait_until(process, admin.is_live, timeout_s=30):
             raise RuntimeError((folder / "envoy.log").read_text())
         wait_until(process, lambda: all(admin.healthy().values()), timeout_s=30)
@@ -149,19 +156,9 @@ async def _measure_block(group: Senders, pid: int | None, rate: float, measured:
 def difference_interval(
     measured: Measured, direct: Measured, percent: float
 ) -> tuple[float, float]:
-    """Returns the 95 % interval of the difference of a percentile, by drawing blocks anew.
-
-    References:
-        Cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, 3.8.
-    """
-    generator = np.random.default_rng(0)
-    pairs = list(zip(measured.latencies_ms, direct.latencies_ms, strict=True))
-    differences = []
-    for _ in range(_NUM_DRAWS):
-        drawn = [pairs[i] for i in generator.integers(len(pairs), size=len(pairs))]
-        through, straight = (np.concatenate(blocks) for blocks in zip(*drawn, strict=True))
-        differences.append(np.percentile(through, percent) - np.percentile(straight, percent))
-    low, high = np.percentile(differences, [2.5, 97.5])
+    """Returns the 95 % interval of the difference of a percentile; see `percentile_draws`."""
+    through, straight = percentile_draws(measured.latencies_ms, direct.latencies_ms, percent).T
+    low, high = np.percentile(through - straight, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -141,11 +141,11 @@ def server_command(
     )
 
 
-def envoy_command(spec: GatewaySpec) -> Command:
-    """Returns the command of Envoy.
+def envoy_command(folder: Path) -> Command:
+    """Returns the command of Envoy, whose files are in a folder.
 
     Hot restart is for new programs without a pause. Without it, Envoy needs no shared memory and no
     number of its own on the machine.
     """
     arguments = [envoy_program(), "-c", BOOTSTRAP, "--disable-hot-restart", "-l", "warning"]
-    return Command(arguments=arguments, cwd=spec.path)
+    return Command(arguments=arguments, cwd=folder)

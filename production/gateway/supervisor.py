@@ -280,7 +280,7 @@ class Supervisor:
         self._admin.path.unlink(missing_ok=True)
         if self._spec.options.access_log:
             self._access_log.make()
-        return envoy_command(self._spec)
+        return envoy_command(self._spec.path)
 
     def _move_if_taken(self, arm: Arm) -> None:
         """Gives a server other ports if another program took its own while it was down."""
