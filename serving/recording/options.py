@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from serving.errors import invalid_argument
 from serving.headers import KEY_HEADER
 
 ACTIONS = ("drop", "hash")
@@ -86,6 +85,8 @@ def read_options(path: str) -> RecordingOptions:
         ServingError: INVALID_ARGUMENT if the file cannot be read, is not a JSON object, or holds an
             unknown key or a value out of range.
     """
+    from serving.errors import invalid_argument  # gRPC, which a YAML with options does not need
+
     if not path:
         return RecordingOptions()
     try:

@@ -1,5 +1,8 @@
 """The section `collection` of a YAML."""
 
+import subprocess
+import sys
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -42,3 +45,13 @@ def test_only_recorded_columns_can_be_redacted():
     check_collection(Collection(redact={"maker": "hash", "key": "drop"}), features)
     with pytest.raises(ValueError, match="names `makr`, which is not recorded"):
         check_collection(Collection(redact={"makr": "hash"}), features)
+
+
+def test_the_sections_of_production_load_neither_grpc_nor_scipy():
+    modules = ", ".join(
+        f"pipeline.production_options.{name}"
+        for name in ("automation", "collection", "gateway", "rollout")
+    )
+    code = f"import sys, {modules}; print(sorted({{'grpc', 'scipy'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
