@@ -1,6 +1,6 @@
 """Strategies: the steps of a rollout, and the traffic of a state."""
 
-from pipeline.production_options.rollout import RolloutOptions, ShadowStep, StrategyName
+from pipeline.production_options.rollout import CanaryStep, RolloutOptions, ShadowStep, StrategyName
 from production.gateway.traffic import Traffic
 from production.rollout.candidates import Candidate
 from production.rollout.state import Plan, Stage, State
@@ -18,24 +18,16 @@ def plan_stages(options: RolloutOptions, strategy: StrategyName) -> tuple[Stage,
     """
     mirrored = options.mirror_percent
     if strategy == "canary":
-        return tuple(
-            Stage(
-                percent=step.percent,
-                mirrored_percent=mirrored,
-                min_requests=step.min_requests,
-                min_time_s=step.min_time_s,
-            )
-            for step in options.steps
-        )
-    shadow = _shadow_stage(options.shadow, mirrored)
+        return tuple(_stage(step, step.percent, mirrored) for step in options.steps)
+    shadow = _stage(options.shadow, 0, mirrored)
     if strategy == "shadow":
         return (shadow,)
     return (shadow, Stage(percent=100, mirrored_percent=mirrored, min_time_s=options.bake_s))
 
 
-def _shadow_stage(step: ShadowStep, mirrored_percent: int) -> Stage:
+def _stage(step: CanaryStep | ShadowStep, percent: int, mirrored_percent: int) -> Stage:
     return Stage(
-        percent=0,
+        percent=percent,
         mirrored_percent=mirrored_percent,
         min_requests=step.min_requests,
         min_time_s=step.min_time_s,
