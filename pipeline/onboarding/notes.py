@@ -1,6 +1,6 @@
 """Remarks of `init` on single columns: how they were read, and why they were not."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -91,10 +91,10 @@ def rates_note(rate: Rate) -> str:
     )
 
 
-def other_times_note(used: str, others: Iterable[str]) -> str:
+def other_times_note(used: str, others: Sequence[str]) -> str:
     """Returns a remark on further columns of times, by one of which rows could be split."""
     shown = " and ".join(quoted(name) for name in others)
     return (
-        f"{shown} {'holds' if shown.count('`') == 2 else 'hold'} times too; the split uses "
+        f"{shown} {'holds' if len(others) == 1 else 'hold'} times too; the split uses "
         f"{quoted(used)}. If another column says when a row was measured, name it with --time."
     )

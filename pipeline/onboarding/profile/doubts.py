@@ -4,17 +4,15 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
-from pipeline.onboarding.profile.text_facts import SENTINELS, TextFacts
+from pipeline.onboarding.profile.text_facts import MIN_MEASURED, SENTINELS, TextFacts
 from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import contract
 
 _MAX_OTHER_SHARE = 0.05  # of the values; fewer in another notation are bad rows
 _MIN_FIXED = 20  # numbers that show whether all of a column have decimals
-_MIN_MEASURED = 12  # distinct texts or numbers of a measurement
 # 1.234,5- or (2.41) or 4.1 kPa or $12.50 or <0.05 or 05:30, but not R12 or 47-11.
 _NUMBER_LIKE = re.compile(
     r"[\"'=~\u2248<>\u2264\u2265$\u20ac\u00a3\u00a5]\s*[+-]?\d[\d.,' ]*$"
@@ -50,16 +48,7 @@ def has_decimals(facts: TextFacts, form: ColumnFormat) -> bool:
         return False
     mark = form.decimal or "."
     plain = facts.pointless + (facts.pointed if mark == "," else 0)
-    return not plain and not any(mark not in text for text, _ in _read_texts(facts, form))
-
-
-def _read_texts(facts: TextFacts, form: ColumnFormat) -> list[tuple[str, float]]:
-    """The texts that are no plain numbers, and the numbers that a format reads in them."""
-    texts = list(facts.texts)
-    numbers, _ = contract.read_column(
-        pa.array(texts, pa.string()).cast(pa.binary()), form, default_marks=()
-    )
-    return [(t, n) for t, n in zip(texts, numbers.to_pylist(), strict=True) if n is not None]
+    return not plain and not any(mark not in text for text in facts.read_texts(form))
 
 
 def check_grouping(name: str, facts: TextFacts, form: ColumnFormat) -> None:
@@ -70,8 +59,9 @@ def check_grouping(name: str, facts: TextFacts, form: ColumnFormat) -> None:
     """
     if form.thousands not in (".", ","):
         return
-    sure = [n for text, n in _read_texts(facts, form) if (form.decimal or ".") in text]
-    doubtful = [n for text, n in _read_texts(facts, form) if (form.decimal or ".") not in text]
+    read, mark = facts.read_texts(form), form.decimal or "."
+    sure = [number for text, number in read.items() if mark in text]
+    doubtful = [number for text, number in read.items() if mark not in text]
     num_doubtful = len(doubtful)
     if form.thousands == "." and facts.grouped_limits is not None:
         doubtful += [1e3 * number for number in facts.grouped_limits]
@@ -104,7 +94,7 @@ def check_decimal_marks(name: str, facts: TextFacts, form: ColumnFormat) -> None
     if num_points <= _MAX_OTHER_SHARE * facts.num_present:
         return
     point = next((n for n in facts.numbers if n != np.floor(n) and n not in SENTINELS), None)
-    comma = next((text for text, _ in _read_texts(facts, form) if "," in text), None)
+    comma = next((text for text in facts.read_texts(form) if "," in text), None)
     shown = "" if point is None else f" such as {quoted(f'{point:g}')}"
     other = "" if comma is None else f" such as {quoted(comma)}"
     raise InputError(
@@ -122,7 +112,7 @@ def check_units(name: str, facts: TextFacts, form: ColumnFormat) -> None:
         InputError: The unit scales its numbers, or the bare numbers are of another size.
     """
     bare = [n for n in facts.numbers if np.isfinite(n) and n not in (0.0, *SENTINELS)]
-    with_unit = [number for _, number in _read_texts(facts, form) if number]
+    with_unit = [number for number in facts.read_texts(form).values() if number]
     if not form.suffix or not bare or not with_unit:
         return
     scales = form.suffix in contract.SCALING_SUFFIXES
@@ -144,7 +134,7 @@ def check_marks_between(name: str, facts: TextFacts, form: ColumnFormat) -> None
     Raises:
         InputError: No number has a decimal mark besides.
     """
-    mark, texts = form.thousands, [text for text, _ in _read_texts(facts, form)]
+    mark, texts = form.thousands, list(facts.read_texts(form))
     if mark not in (".", ",") or any((form.decimal or ".") in text for text in texts):
         return
     shown = next(text for text in texts if mark in text)
@@ -161,8 +151,8 @@ def _median_size(numbers: Sequence[float]) -> float:
 
 def unread_measurement(facts: TextFacts) -> str:
     """Returns one of a text column's values if most look like numbers, times or lists."""
-    if facts.num_plain > facts.num_present / 2 and len(facts.numbers) > _MIN_MEASURED:
+    if facts.num_plain > facts.num_present / 2 and len(facts.numbers) > MIN_MEASURED:
         return f"{next(iter(facts.numbers)):g}" if not facts.all_whole else ""
     shapes = (_NUMBER_LIKE, _TIME_LIKE, LIST_LIKE)
     alike = [text for text in facts.texts if any(shape.match(text) for shape in shapes)]
-    return alike[0] if len(alike) > max(_MIN_MEASURED, 0.9 * len(facts.texts)) else ""
+    return alike[0] if len(alike) > max(MIN_MEASURED, 0.9 * len(facts.texts)) else ""

@@ -34,6 +34,7 @@ from pipeline.onboarding.profile.sentinels import (
 from pipeline.onboarding.profile.text_facts import (
     COMPACT,
     GROUPED,
+    MIN_MEASURED,
     NUMBER_FORMATS,
     TextFacts,
 )
@@ -49,7 +50,6 @@ _WORDS = frozenset({"NA", "N/A", "None", "?"})
 _NOT_WORDS = ("NaN", "nan", "null", "NULL")
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
-_MIN_MEASURED = 12  # distinct numbers of a measurement
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
 _VERSION_WORDS = {"version", "ver", "firmware", "fw", "software", "sw", "revision"}
 
@@ -305,7 +305,7 @@ def _are_marks(
 ) -> bool:
     """Whether the texts beside the numbers of a column can only mean a missing value."""
     numbers = len(facts.numbers) + len(facts.texts) - len(unread)
-    measured = facts.many_numbers or numbers > max(_MIN_MEASURED, 2 * len(unread))
+    measured = facts.many_numbers or numbers > max(MIN_MEASURED, 2 * len(unread))
     complete = facts.texts_complete or form != ColumnFormat(type="number")
     words = not any(character.isdigit() for text in unread for character in text)
     few = len(unread) <= _MAX_MARKS or (words and numbers > _MIN_NUMBERS_A_WORD * len(unread))

@@ -4,14 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.column_format import ColumnFormat
 from pipeline.counting import count
-from pipeline.onboarding.profile.text_facts import SENTINELS, TextFacts
-from pipeline.reading import contract, times
+from pipeline.onboarding.profile.text_facts import MIN_MEASURED, SENTINELS, TextFacts
+from pipeline.reading import times
 
-_MIN_MEASURED = 12  # distinct numbers of a measurement
 _NO_TIME = (0.0, -1.0)
 
 
@@ -46,12 +44,9 @@ def sentinel_marks(sentinels: Sequence[float]) -> tuple[str, ...]:
 def _finite_numbers(facts: TextFacts, form: ColumnFormat | None) -> Counter[float]:
     """The column's numbers, those in its own format among them, and how often each occurs."""
     numbers = Counter({n: c for n, c in facts.numbers.items() if np.isfinite(n) and c})
-    if form is not None and facts.texts:
-        texts = pa.array(list(facts.texts)).cast(pa.binary())
-        read, _ = contract.read_column(texts, form, default_marks=())
-        for number, hits in zip(read.to_pylist(), facts.texts.values(), strict=True):
-            if number is not None and np.isfinite(number):
-                numbers[number] += hits
+    for text, number in (facts.read_texts(form) if form is not None else {}).items():
+        if np.isfinite(number):
+            numbers[number] += facts.texts[text]
     return numbers
 
 
@@ -59,7 +54,7 @@ def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
     if finite.get(number, 0) < 3:
         return False
     others = np.array([n for n in finite if n not in SENTINELS])
-    if len(others) < _MIN_MEASURED:
+    if len(others) < MIN_MEASURED:
         return False
     spread = float(np.ptp(others))
     nearest = float(np.min(np.abs(others - number)))
@@ -72,7 +67,7 @@ def _is_sentinel(number: float, finite: Mapping[float, int]) -> bool:
 def _is_no_time(number: float, finite: Mapping[float, int]) -> bool:
     """Tells whether a number stands for a missing time among times since 1970 in one unit."""
     others = np.array([n for n in finite if n not in _NO_TIME])
-    if not finite.get(number) or len(others) < _MIN_MEASURED:
+    if not finite.get(number) or len(others) < MIN_MEASURED:
         return False
     low, high = float(others.min()), float(others.max())
     return any(

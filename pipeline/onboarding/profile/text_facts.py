@@ -33,6 +33,7 @@ NUMBER_FORMATS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (",", " "),
     (".", "'"),
 )
+MIN_MEASURED = 12  # distinct texts or numbers of a measurement
 _MAX_TEXTS = 5_000  # distinct texts kept of a column; more are free text
 _POINT_GROUPED = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three decimals
@@ -102,6 +103,14 @@ class TextFacts:
     def num_texts(self) -> int:
         """Values that are no plain number."""
         return self.num_present - self.num_plain
+
+    def read_texts(self, form: ColumnFormat) -> dict[str, float]:
+        """Returns those of `texts` that a format reads, and the numbers that it reads in them."""
+        texts = list(self.texts)
+        read, _ = contract.read_column(
+            pa.array(texts, pa.string()).cast(pa.binary()), form, default_marks=()
+        )
+        return {t: n for t, n in zip(texts, read.to_pylist(), strict=True) if n is not None}
 
     def add(self, column: pa.Array, *, csv: bool, default_marks: Sequence[str]) -> None:
         """Adds one batch of the column."""
