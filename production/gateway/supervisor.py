@@ -347,9 +347,12 @@ class Supervisor:
         if self._processes[arm].pid is not None:
             versions = read_versions(self.ports.server(arm).rest, self._spec.model)
         with self.changed:
+            now_s = time.monotonic()
+            # The next try too, if a file cannot be written now: others have their turn before it.
+            self._ask_at_s[arm] = now_s + _ASK_LOADING_S
             server.observe(versions)
-            pause_s = _ASK_SERVING_S if server.state is PinState.SERVING else _ASK_LOADING_S
-            self._ask_at_s[arm] = time.monotonic() + pause_s
+            if server.state is PinState.SERVING:
+                self._ask_at_s[arm] = now_s + _ASK_SERVING_S
 
     def _tend_envoy(self) -> None:
         """Looks, now and then, whether Envoy lives, its log is large, and its clients changed."""

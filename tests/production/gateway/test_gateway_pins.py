@@ -3,9 +3,11 @@
 import pytest
 
 from common.output_folder import OutputFolder
-from production.gateway import pins
+from production.gateway import pins, supervisor
+from production.gateway.members import GatewaySpec
 from production.gateway.pins import PinnedServer, PinState, VersionState, models_config
-from production.gateway.traffic import Pin
+from production.gateway.supervisor import Supervisor
+from production.gateway.traffic import Arm, Pin
 
 A, B = Pin(base="m", version=1), Pin(base="m", version=2)
 SHADOW = Pin(base="m_shadow", version=3)
@@ -123,3 +125,21 @@ def test_the_file_is_written_only_when_it_changes(server):
     server.observe({1: SERVED})
     server.pin(A)
     assert server.config_file.stat().st_mtime_ns == before
+
+
+def test_a_file_that_cannot_be_written_is_not_tried_again_before_others_have_their_turn(
+    tmp_path, monkeypatch
+):
+    tries = []
+
+    def full(*_):
+        tries.append(1)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PinnedServer, "observe", full)
+    monkeypatch.setattr(supervisor, "_ASK_LOADING_S", 60.0)
+    watched = Supervisor(GatewaySpec(model="m", folder=OutputFolder(tmp_path)), lambda: None)
+    with pytest.raises(OSError, match="No space left"):
+        watched._ask(Arm.STABLE)
+    watched._ask(Arm.STABLE)
+    assert len(tries) == 1
