@@ -13,6 +13,9 @@ from typing import Any, Protocol, Self
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
+
+Blocks = Sequence[NDArray[np.float64]]
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
@@ -49,6 +52,35 @@ class Load:
     def percentile_ms(self, percent: float) -> float:
         """Returns a percentile of the latencies in milliseconds."""
         return float(np.percentile(self.latencies_ms, percent))
+
+
+def percentile_draws(
+    first: Blocks, second: Blocks, percent: float, *, num_draws: int = 2_000
+) -> NDArray[np.float64]:
+    """Returns a percentile of two groups of latencies, float64 `[draws, 2]`.
+
+    Pairs of blocks are drawn anew, so that other load on the machine is in both groups alike.
+
+    Args:
+        first: Latencies of each block.
+        second: Of the other group, in the same blocks.
+        percent: The percentile.
+        num_draws: Draws of all blocks.
+
+    References:
+        Cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, 3.8.
+    """
+    generator = np.random.default_rng(0)
+    draws = []
+    for _ in range(num_draws):
+        places = generator.integers(len(first), size=len(first))
+        draws.append(
+            [
+                np.percentile(np.concatenate([blocks[place] for place in places]), percent)
+                for blocks in (first, second)
+            ]
+        )
+    return np.array(draws)
 
 
 class GrpcSender:

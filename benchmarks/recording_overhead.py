@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load import GrpcSender, RestSender, Senders, closed_loop, open_loop
+from benchmarks.load import (
+    GrpcSender,
+    RestSender,
+    Senders,
+    closed_loop,
+    open_loop,
+    percentile_draws,
+)
 from benchmarks.served_model import (
     ONE_THREAD,
     ServedModel,
@@ -76,21 +83,9 @@ async def measure(
 
 
 def ratio_interval(blocks: dict[str, Blocks], percent: float) -> tuple[float, float]:
-    """Returns the 95 % interval of the ratio of a percentile, by drawing pairs of blocks anew.
-
-    References:
-        Cluster bootstrap: Davison and Hinkley, Bootstrap Methods and their Application, 1997, 3.8.
-    """
-    generator = np.random.default_rng(0)
-    ratios = []
-    for _ in range(_NUM_DRAWS):
-        places = generator.integers(len(blocks[_WITH]), size=len(blocks[_WITH]))
-        drawn = [
-            np.concatenate([blocks[name][place] for place in places]) for name in (_WITH, _WITHOUT)
-        ]
-        recorded, plain = (np.percentile(each, percent) for each in drawn)
-        ratios.append(recorded / plain)
-    low, high = np.percentile(ratios, [2.5, 97.5])
+    """Returns the 95 % interval of the ratio of a percentile; see `percentile_draws`."""
+    recorded, plain = percentile_draws(blocks[_WITH], blocks[_WITHOUT], percent).T
+    low, high = np.percentile(recorded / plain, [2.5, 97.5])
     return float(low), float(high)
 
 
