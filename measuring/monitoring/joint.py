@@ -78,8 +78,7 @@ def joint_drift(training: Sample, production: Sample, names: Sequence[str]) -> J
     rng = np.random.default_rng(_SEED)
     sides = [_thin(sample, rng) for sample in (training, production)]
     folds = [_folds(sample.blocks, rng) for sample in sides]
-    num_blocks = tuple(len(np.unique(sample.blocks)) for sample in sides)
-    counts = (num_blocks[0], num_blocks[1])
+    counts = (len(np.unique(sides[0].blocks)), len(np.unique(sides[1].blocks)))
     if min(counts) < _NUM_FOLDS:
         return JointDrift(p_value=1.0, roc_auc=math.nan, losses={}, num_blocks=counts)
     results = [_score_fold(sides, folds, held_out, rng) for held_out in range(_NUM_FOLDS)]
@@ -112,9 +111,8 @@ def _score_fold(
         for side, is_held in zip(sides, held, strict=True)
     ]
     scores = [model.predict_proba(test.values)[:, 1] for test in tests]
-    labels = np.repeat([0, 1], [len(score) for score in scores])
-    area = roc_auc(labels, np.concatenate(scores))
-    return _p_value(tests, scores), area, _losses(model, tests, rng)
+    all_scores, labels = _joined(scores)
+    return _p_value(tests, scores), roc_auc(labels, all_scores), _losses(model, tests, rng)
 
 
 def _thin(sample: Sample, rng: np.random.Generator) -> Sample:

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from measuring.intervals import Interval
-from measuring.sequential.betting import BettingTests, e_value
+from measuring.sequential.betting import PRIOR_VARIANCE, BettingTests, accumulate, e_value
 
 Floats = NDArray[np.float64]
 
-_PRIOR_VARIANCE = 0.25
 _MAX_BET = 0.5
 
 
@@ -47,17 +46,14 @@ class MeanSequence:
         values = np.asarray(values, np.float64)
         # A running sum is in order, so that the division into chunks changes no bit.
         ages = self.num_values + 1 + np.arange(len(values) + 1)
-        totals = _running(self._sums[0], values)
+        totals = accumulate(self._sums[0], values)
         averages = (0.5 + totals) / ages
-        squares = _running(self._sums[1], (values - averages[1:]) ** 2)
-        ages, variances = ages[:-1], (_PRIOR_VARIANCE + squares[:-1]) / ages[:-1]
+        squares = accumulate(self._sums[1], (values - averages[1:]) ** 2)
+        ages, variances = ages[:-1], (PRIOR_VARIANCE + squares[:-1]) / ages[:-1]
         bets = np.minimum(np.sqrt(2 * self._log / (variances * ages * np.log1p(ages))), _MAX_BET)
         widths = (values - averages[:-1]) ** 2 * (-np.log1p(-bets) - bets)
-        steps = (bets, bets * values, widths)
-        weighted = [
-            _running(start, step) for start, step in zip(self._sums[2:], steps, strict=True)
-        ]
-        self._sums = np.array([sums[-1] for sums in (totals, squares, *weighted)])
+        weighted = accumulate(self._sums[2:], np.stack([bets, bets * values, widths]))
+        self._sums = np.array([totals[-1], squares[-1], *weighted[:, -1]])
         self.num_values += len(values)
 
     @property
@@ -78,10 +74,6 @@ class MeanSequence:
         self.num_values = int(state["num_values"])
         self._sums = np.array(state["sums"], np.float64)
         return self
-
-
-def _running(start: float, steps: Floats) -> Floats:
-    return np.cumsum(np.concatenate([[start], steps]))
 
 
 @dataclass(frozen=True, kw_only=True)

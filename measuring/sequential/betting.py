@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 # Largest share of the capital that one value can lose.
 _MAX_LOSS = 0.5
-_PRIOR_VARIANCE = 0.25
+# Of a value in [0, 1], before there are any: the largest.
+PRIOR_VARIANCE = 0.25
 _MAX_LOG = 700.0  # exp(709.8) is the largest float64
 
 
@@ -55,12 +56,12 @@ class BettingTests:
             Logarithm of each capital after each value, `[tests, values]`.
         """
         ages = self.num_values + 1 + np.arange(values.shape[1] + 1)
-        sums = _accumulate(self._sums, values)
+        sums = accumulate(self._sums, values)
         averages = (self._guesses + sums) / ages
-        squares = _accumulate(self._squares, (values - averages[:, 1:]) ** 2)
-        variances = (_PRIOR_VARIANCE + squares[:, :-1]) / ages[:-1]
-        bets = best_bets(averages[:, :-1] - self._means, variances, self._means)
-        logs = _accumulate(self._logs, np.log1p(bets * (values - self._means)))
+        squares = accumulate(self._squares, (values - averages[:, 1:]) ** 2)
+        variances = (PRIOR_VARIANCE + squares[:, :-1]) / ages[:-1]
+        bets = _best_bets(averages[:, :-1] - self._means, variances, self._means)
+        logs = accumulate(self._logs, np.log1p(bets * (values - self._means)))
         self.num_values += values.shape[1]
         self._sums, self._squares, self._logs = sums[:, -1], squares[:, -1], logs[:, -1]
         self._peaks = np.maximum(self._peaks, logs.max(axis=1))
@@ -83,8 +84,8 @@ class BettingTests:
         """
         age = self.num_values + 1
         edges = (self._guesses[:, 0] + self._sums) / age - self._means[:, 0]
-        variances = (_PRIOR_VARIANCE + self._squares) / age
-        bets = best_bets(edges, variances, self._means[:, 0])
+        variances = (PRIOR_VARIANCE + self._squares) / age
+        bets = _best_bets(edges, variances, self._means[:, 0])
         growth: NDArray[np.float64] = bets * edges - bets**2 * (variances + edges**2) / 2
         return growth
 
@@ -107,7 +108,7 @@ class BettingTests:
         return self
 
 
-def best_bets(
+def _best_bets(
     edges: NDArray[np.float64], variances: NDArray[np.float64], means: NDArray[np.float64] | float
 ) -> NDArray[np.float64]:
     """Returns the bets that let the capital grow fastest, to the second order; none below 0.
@@ -121,7 +122,15 @@ def best_bets(
     return bets
 
 
-def _accumulate(start: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Running sums from `start`, `[tests, steps + 1]`: additions in order, whatever the chunks."""
-    sums: NDArray[np.float64] = np.cumsum(np.column_stack([start, steps]), axis=1)
-    return sums
+def accumulate(start: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the running sums from a start: additions in order, whatever the chunks.
+
+    Args:
+        start: float64 `[...]`.
+        steps: float64 `[..., steps]`.
+
+    Returns:
+        float64 `[..., steps + 1]`.
+    """
+    first = np.asarray(start)[..., None]
+    return np.asarray(np.cumsum(np.concatenate([first, steps], axis=-1), axis=-1), np.float64)
