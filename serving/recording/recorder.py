@@ -65,7 +65,7 @@ class Recorder:
         self._folder, self._arm, self._models, self._metrics = folder, arm, models, metrics
         self._writers: dict[str, ModelWriter] = {}
         self._lock = threading.Lock()
-        self._waiting: list[Exchange] = []
+        self._waiting: deque[Exchange] = deque()
         self._waiting_bytes = 0
         self._refused: Counter[str] = Counter()
         self._dropped: Counter[tuple[str, str]] = Counter()
@@ -136,7 +136,7 @@ class Recorder:
     def _work(self, *, is_paced: bool) -> None:
         """Records all that waits now."""
         with self._lock:
-            taken, self._waiting = deque(self._waiting), []
+            taken, self._waiting = self._waiting, deque()
             refused, self._refused = self._refused, Counter()
         for model, count in refused.items():
             if self._models.serves(model):
