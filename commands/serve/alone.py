@@ -22,6 +22,7 @@ from common.processes import check_ports
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
+from production.gateway.pins import model_entry
 from production.rollout.journal import Journal
 
 if TYPE_CHECKING:
@@ -129,12 +130,7 @@ def differences_from_rollouts(folder: OutputFolder, names: Sequence[str]) -> lis
 
 def models_config(folder: OutputFolder, names: Sequence[str]) -> str:
     """Returns TensorFlow Serving's config of models, in text format, latest version each."""
-    entries = "".join(
-        f"  config {{\n    name: {json.dumps(name)}\n"
-        f"    base_path: {json.dumps(str(folder.serving(name)))}\n"
-        '    model_platform: "tensorflow"\n  }\n'
-        for name in names
-    )
+    entries = "".join(model_entry(name, folder.serving(name)) for name in names)
     return f"model_config_list {{\n{entries}}}\n"
 
 

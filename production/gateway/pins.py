@@ -46,6 +46,24 @@ class VersionState:
         return self.state == _LOADED
 
 
+def model_entry(name: str, base_path: Path, policy: str = "") -> str:
+    """Returns the entry of one model in TensorFlow Serving's config of models, in text format.
+
+    Args:
+        name: Name in requests.
+        base_path: Folder of the versions.
+        policy: Lines on versions and labels; without them, the latest version is served.
+    """
+    # Text of any language as it is: the escapes of JSON are pairs of surrogates above U+FFFF.
+    quoted_name, quoted_path = (
+        json.dumps(text, ensure_ascii=False) for text in (name, str(base_path))
+    )
+    return (
+        f"  config {{\n    name: {quoted_name}\n    base_path: {quoted_path}\n"
+        f'    model_platform: "tensorflow"\n{policy}  }}\n'
+    )
+
+
 def models_config(
     name: str, base_path: Path, versions: Collection[int], *, labelled: int | None
 ) -> str:
@@ -65,12 +83,8 @@ def models_config(
         for arm in Arm
         if labelled is not None
     )
-    return (
-        f"model_config_list {{\n  config {{\n    name: {json.dumps(name)}\n"
-        f"    base_path: {json.dumps(str(base_path))}\n"
-        '    model_platform: "tensorflow"\n'
-        f"    model_version_policy {{ specific {{ {chosen} }} }}\n{labels}  }}\n}}\n"
-    )
+    policy = f"    model_version_policy {{ specific {{ {chosen} }} }}\n{labels}"
+    return f"model_config_list {{\n{model_entry(name, base_path, policy)}}}\n"
 
 
 class PinnedServer:

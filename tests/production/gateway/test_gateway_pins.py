@@ -37,9 +37,10 @@ def test_the_config_is_tensorflow_servings(tmp_path):
     from google.protobuf import text_format
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-    text = models_config("m", tmp_path / 'a "b"', {2, 1}, labelled=1)
+    folder = tmp_path / 'a "b" é 🔥'
+    text = models_config("m", folder, {2, 1}, labelled=1)
     [model] = text_format.Parse(text, ModelServerConfig()).model_config_list.config
-    assert (model.name, model.base_path) == ("m", str(tmp_path / 'a "b"'))
+    assert (model.name, model.base_path) == ("m", str(folder))
     assert list(model.model_version_policy.specific.versions) == [1, 2]
     assert dict(model.version_labels) == {"stable": 1, "candidate": 1}
 
