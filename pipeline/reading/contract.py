@@ -111,7 +111,7 @@ def _cast_all(column: pa.Array, form: ColumnFormat) -> pa.Array | None:
     """Casts plain numbers at once; returns None where a value is anything else."""
     if form.type == "number" and _is_plain(form):
         numbers = values.cast_or_none(column, pa.float64())
-        if numbers is None or _beyond_float32(numbers).any():
+        if numbers is None or _beyond_float32(numbers).any() or pc.any(pc.is_inf(numbers)).as_py():
             return None
         return pc.if_else(pc.is_nan(numbers), None, numbers)
     return values.cast_or_none(column, pa.int64()) if form.type == "code" else None
@@ -183,6 +183,9 @@ def _numbers(column: pa.Array) -> tuple[pa.Array, Mask]:
 def _number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     cleaned = texts if _is_plain(form) else _plain_numbers(texts, form)
     typed = values.floats_of(cleaned)
+    # Arrow and Python read 1e400 as infinite, which only a word is.
+    overflown = pc.and_(pc.is_inf(typed), pc.match_substring_regex(cleaned, r"\d"))
+    typed = pc.if_else(overflown, None, typed)
     return _fitting(typed, np.asarray(texts.is_valid()) & ~np.asarray(typed.is_valid()))
 
 

@@ -203,6 +203,15 @@ def test_the_minus_sign_of_typography_is_a_minus():
     assert read(binary("\u22121,5 bar"), type="number", decimal=",", suffix="bar") == ([-1.5], [])
 
 
+@pytest.mark.parametrize("beside", ["2.5", "x"])
+def test_a_number_that_float64_cannot_hold_does_not_fit_and_is_not_infinite(beside):
+    column = binary("1e400", "-1e999", "inf", "-Infinity", beside)
+    numbers, bad = read(column, type="number")
+    assert numbers[:4] == [None, None, float("inf"), float("-inf")]
+    assert bad == ([0, 1] if beside == "2.5" else [0, 1, 4])
+    assert read(binary("1,5e400", "2,5"), type="number", decimal=",") == ([None, 2.5], [0])
+
+
 @pytest.mark.parametrize(
     "column", [binary("1e308", "-1e39", "3e38"), pa.array([1e308, -1e39, 3e38], pa.float64())]
 )
