@@ -55,6 +55,11 @@ class RecordingOptions:
         for column, action in self.redact.items():
             if action not in ACTIONS:
                 raise ValueError(f"redact.{column} must be `drop` or `hash`, got {action!r}")
+        if not self.key_header or self.key_header != self.key_header.lower():
+            raise ValueError(
+                "key_header must be the name of a header in lower case, as servers compare it, "
+                f"got {self.key_header!r}"
+            )
         if self.prediction_log and self.redact:
             raise ValueError(
                 "prediction_log writes requests as they were sent and cannot be used with redact; "

@@ -33,6 +33,11 @@ def test_a_file_sets_options(tmp_path):
             {"prediction_log": True, "redact": {"maker": "drop"}},
             "prediction_log writes requests as they were sent and cannot be used with redact",
         ),
+        (
+            {"key_header": "X-Machine"},
+            "the name of a header in lower case, as servers compare it, ",
+        ),
+        ({"key_header": ""}, "got ''"),
         ([1], "expected a JSON object, got list"),
     ],
 )
