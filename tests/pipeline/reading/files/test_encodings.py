@@ -183,9 +183,12 @@ def test_a_file_in_another_encoding_than_the_contract_s_is_read_or_refused(
     path = tmp_path / "a.csv"
     letters = [letter for letter in alphabet if letter.isalnum()]
     path.write_bytes("\n".join(["name,y", *(f"{each},1" for each in letters * 3)]).encode(codec))
+    refusal = None
     try:
         names, rows = read(path, encoding=contract)
     except InputError as error:
-        assert str(path) in str(error)
+        refusal = str(error)
+    if refusal is not None:
+        assert str(path) in refusal
     else:
         assert (names, len(rows)) == (["name", "y"], 3 * len(letters))
