@@ -72,6 +72,19 @@ class OutputFolder:
         """Folder of what the servers of a model recorded: requests and their labels."""
         return self.root / "collected" / name
 
+    def monitoring(self, name: str) -> Path:
+        """Folder of the monitor of a served model: state, chunks, alarms, quarantine."""
+        return self.root / "monitoring" / name
+
+    def retraining(self, name: str) -> Path:
+        """Folder of the retrainings of a served model: journal, lock."""
+        return self.root / "retraining" / name
+
+    @property
+    def simulations(self) -> Path:
+        """Folder of simulated months of production."""
+        return self.root / "simulations"
+
     def run(self, run_id: str) -> Path:
         """Folder of one run: log, TensorBoard, summary.json."""
         return self.root / "runs" / run_id

@@ -1,0 +1,77 @@
+"""What the monitor found in a chunk."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+CHUNKS = "chunks.jsonl"
+
+# value, lower limit, upper limit; null where unknown
+Figure = tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChunkReport:
+    """A finished chunk.
+
+    Attributes:
+        number: Its number, from 0, over all versions.
+        since: Time of its beginning.
+        until: Time of its end.
+        version: Version of the model that answered.
+        num_rows: Rows that were answered.
+        num_failed: Requests that were not.
+        troubles: Troubles of the data: `kind`, `feature`, `share`, `words`.
+        is_broken: Whether they make the figures untrustworthy; then there is no drift figure, and
+            the rows are quarantined.
+        drift: `evidence`, `limit`, `p_values` by channel, `drivers`, `joint`; None if broken.
+        estimated: Metric to figure, without labels: `recall`, `precision`, `pr_auc`, `cost`,
+            `prevalence`, and `alarm_rate`; None if broken.
+        measured: Metric to figure, with labels; None as long as labels are incomplete.
+        cost_per_day: Estimated rise of the cost a day against what the gate measured.
+        operations: `p50_ms`, `p95_ms`, `p99_ms`, `jitter_ms`, `error_share`, `requests_per_s`.
+        alarms: Ids of the alarms that it raised or repeated.
+        notes: Sentences for people.
+    """
+
+    number: int
+    since: datetime
+    until: datetime
+    version: int
+    num_rows: int
+    num_failed: int
+    troubles: list[dict[str, Any]] = field(default_factory=list)
+    is_broken: bool = False
+    drift: dict[str, Any] | None = None
+    estimated: dict[str, Figure] | None = None
+    measured: dict[str, Figure] | None = None
+    cost_per_day: Figure | None = None
+    operations: dict[str, float | None] = field(default_factory=dict)
+    alarms: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the report as JSON values; times in ISO 8601."""
+        return asdict(self) | {"since": self.since.isoformat(), "until": self.until.isoformat()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ChunkReport":
+        """Returns the report of what `to_json` returned."""
+        times = {name: datetime.fromisoformat(values[name]) for name in ("since", "until")}
+        return cls(**(values | times))
+
+
+def read_reports(folder: Path) -> list[ChunkReport]:
+    """Returns the reports of the finished chunks, oldest first.
+
+    Args:
+        folder: The folder `monitoring/NAME`.
+    """
+    path = folder / CHUNKS
+    if not path.exists():
+        return []
+    # A line that a kill cut short is not a finished chunk.
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [ChunkReport.from_json(json.loads(line)) for line in lines]
