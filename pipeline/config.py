@@ -26,6 +26,7 @@ from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.collection import Collection, check_collection
 from pipeline.production_options.gateway import GatewayOptions
+from pipeline.production_options.monitoring import MonitoringOptions
 from pipeline.production_options.rollout import RolloutOptions
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
@@ -448,6 +449,7 @@ class Config:
         rollout: How a pushed model takes over from the served one.
         collection: How `faultline serve` records requests. Without it, only the servers behind the
             gateway record, with the defaults.
+        monitoring: How `faultline monitor` watches the served model.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -474,6 +476,7 @@ class Config:
     gateway: GatewayOptions = Field(default_factory=GatewayOptions)
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)
     collection: Collection | None = None
+    monitoring: MonitoringOptions = Field(default_factory=MonitoringOptions)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 

@@ -1,1 +1,1 @@
-"""What a config says of production: gateway, rollouts, collection, automation."""
+"""What a config says of production: gateway, rollouts, collection, automation, monitoring."""

@@ -50,7 +50,7 @@ def test_only_recorded_columns_can_be_redacted():
 def test_the_sections_of_production_load_neither_grpc_nor_scipy():
     modules = ", ".join(
         f"pipeline.production_options.{name}"
-        for name in ("automation", "collection", "gateway", "rollout")
+        for name in ("automation", "collection", "gateway", "monitoring", "rollout")
     )
     code = f"import sys, {modules}; print(sorted({{'grpc', 'scipy'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
