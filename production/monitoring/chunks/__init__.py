@@ -1,0 +1,1 @@
+"""Chunks: recorded requests of one version, divided by time or by number."""

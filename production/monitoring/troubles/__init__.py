@@ -1,0 +1,1 @@
+"""Troubles of the recorded data, and the quarantine of broken chunks."""
