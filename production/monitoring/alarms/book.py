@@ -1,0 +1,288 @@
+"""The book of a model's alarms: a journal of what was raised, repeated, acknowledged and closed.
+
+The journal `alarms.jsonl` is append-only JSON lines; the state of an alarm follows from its lines.
+The monitor, the deliverer and people's commands write to it, one at a time under a lock.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from common.errors import InputError
+from production.monitoring.alarms.alarm import Alarm, Finding, Severity
+from production.monitoring.json_lines import append_line, read_lines
+
+ALARMS = "alarms.jsonl"
+OPENED, REPEATED, ACKNOWLEDGED, CLOSED = "opened", "repeated", "acknowledged", "closed"
+DELIVERED, FAILED, ESCALATED = "delivered", "failed", "escalated"
+_LOCK_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of the journal.
+
+    Attributes:
+        event: `opened`, `repeated`, `acknowledged`, `closed`, `escalated`, `delivered`, `failed`.
+        id: Id of the alarm.
+        time: When it was written.
+        values: What else it holds: the alarm of an opened one; `chunk`, `severity` and `what` of a
+            repeated one; `by` and `why`; `key` and `receiver` of a delivery.
+    """
+
+    event: str
+    id: str
+    time: datetime
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmState:
+    """An alarm and what became of it.
+
+    Attributes:
+        alarm: The alarm, with the words, the loss and all features of its repeats, and the highest
+            severity.
+        last_chunk: Number of the last chunk that showed it.
+        num_repeats: Number of later chunks that showed it again.
+        last_seen: When it was raised or repeated last.
+        acknowledged: When a person took it on; None if nobody did.
+        acknowledged_by: Who; empty if nobody did.
+        why: Reason of the acknowledgement, or of the closing.
+        closed: When it ended; None while it is open.
+        escalated: When it was escalated; None if it was not.
+    """
+
+    alarm: Alarm
+    last_chunk: int
+    num_repeats: int = 0
+    last_seen: datetime
+    acknowledged: datetime | None = None
+    acknowledged_by: str = ""
+    why: str = ""
+    closed: datetime | None = None
+    escalated: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the trouble is there as far as is known."""
+        return self.closed is None
+
+    @property
+    def status(self) -> str:
+        """`open`, `acknowledged` or `closed`."""
+        if not self.is_open:
+            return CLOSED
+        return "open" if self.acknowledged is None else ACKNOWLEDGED
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the alarm and its state as JSON values."""
+        times = {
+            name: None if (time := getattr(self, name)) is None else time.isoformat()
+            for name in ("last_seen", "acknowledged", "closed", "escalated")
+        }
+        return {
+            **self.alarm.to_json(),
+            "status": self.status,
+            "last_chunk": self.last_chunk,
+            "num_repeats": self.num_repeats,
+            "acknowledged_by": self.acknowledged_by,
+            "why": self.why,
+            **times,
+        }
+
+
+class AlarmBook:
+    """The alarms of one model.
+
+    Args:
+        folder: The folder `monitoring/NAME`; made by the first alarm.
+        now: Returns the time.
+    """
+
+    def __init__(
+        self, folder: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.folder = folder
+        self.path = folder / ALARMS
+        self.now = now
+
+    def raise_alarm(self, finding: Finding) -> Alarm:
+        """Opens an alarm, or repeats the open one that is about the same trouble.
+
+        A second call for the same chunk, as after a kill, changes nothing.
+
+        Args:
+            finding: What the chunk shows.
+
+        Returns:
+            The alarm, on the disk.
+
+        Raises:
+            InputError: The journal cannot be read or written.
+        """
+        with self._locked():
+            states = self.states()
+            for state in states:
+                if state.is_open and state.alarm.is_same_as(finding):
+                    return self._repeat(state, finding)
+            if same := _raised_by_chunk(states, finding):
+                return same.alarm
+            alarm = Alarm.of(finding, id=f"a{len(states) + 1}", raised=self.now())
+            self._append(OPENED, alarm.id, alarm.to_json())
+            return alarm
+
+    def _repeat(self, state: AlarmState, finding: Finding) -> Alarm:
+        if state.last_chunk >= finding.chunk:
+            return state.alarm
+        values = Alarm.of(finding, id=state.alarm.id, raised=state.alarm.raised).to_json()
+        kept = ("chunk", "features", "what", "loss", "to_do", "severity")
+        self._append(REPEATED, state.alarm.id, {name: values[name] for name in kept})
+        return self.find(state.alarm.id).alarm
+
+    def acknowledge(self, id: str, by: str, why: str) -> AlarmState:  # noqa: A002
+        """Notes that a person takes an alarm on: it is neither repeated to them nor escalated.
+
+        Raises:
+            InputError: There is no such alarm, or it is acknowledged or closed already.
+        """
+        return self._decide(ACKNOWLEDGED, id, by, why)
+
+    def close(self, id: str, by: str, why: str) -> AlarmState:  # noqa: A002
+        """Closes an alarm; the same trouble then opens a new one.
+
+        The monitor closes an alarm whose cause is gone or whose version is out of service.
+
+        Raises:
+            InputError: There is no such alarm, or it is closed already.
+        """
+        return self._decide(CLOSED, id, by, why)
+
+    def _decide(self, event: str, id: str, by: str, why: str) -> AlarmState:  # noqa: A002
+        with self._locked():
+            state = self.find(id)
+            if state.status in {event, CLOSED}:
+                by_whom = f" by {state.acknowledged_by}" if state.status == ACKNOWLEDGED else ""
+                raise InputError(f"Alarm {id} is {state.status} already{by_whom}: {state.why}")
+            self._append(event, id, {"by": by, "why": why})
+            return self.find(id)
+
+    def note(self, event: str, id: str, values: Mapping[str, Any]) -> None:  # noqa: A002
+        """Appends what a deliverer did: `delivered`, `failed` or `escalated`."""
+        with self._locked():
+            self._append(event, id, values)
+
+    def open_alarms(self) -> list[Alarm]:
+        """Returns the alarms that are not closed, acknowledged ones included, oldest first."""
+        return [state.alarm for state in self.states() if state.is_open]
+
+    def find(self, id: str) -> AlarmState:  # noqa: A002
+        """Returns an alarm.
+
+        Raises:
+            InputError: There is none of this id; the message lists those there are.
+        """
+        states = self.states()
+        for state in states:
+            if state.alarm.id == id:
+                return state
+        listed = ", ".join(state.alarm.id for state in states[-8:]) or "none"
+        raise InputError(f"There is no alarm {id} in {self.path}. Alarms: {listed}.")
+
+    def states(self) -> list[AlarmState]:
+        """Returns all alarms and what became of them, oldest first."""
+        return fold(self.lines())
+
+    def lines(self) -> list[Line]:
+        """Returns the journal, oldest line first."""
+        try:
+            return [_line(values) for values in read_lines(self.path)]
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"{self.path} has a line that is none of a journal of alarms: {error!r}. Restore "
+                "it from a backup, or move it aside."
+            ) from error
+
+    def _append(self, event: str, id: str, values: Mapping[str, Any]) -> None:  # noqa: A002
+        time = self.now().isoformat()
+        append_line(self.path, {"event": event, "id": id, "time": time, "values": dict(values)})
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = FileLock(self.folder / "alarms.lock")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=_LOCK_TIMEOUT_S)
+        except Timeout as error:
+            raise InputError(
+                f"Another command has held {lock.lock_file} for {_LOCK_TIMEOUT_S:.0f} s. Wait for "
+                "it to end, and repeat this one."
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to {self.folder}: {error.strerror or error}. It must be a folder "
+                "that this account may write to."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def fold(lines: Sequence[Line]) -> list[AlarmState]:
+    """Returns the alarms of a journal, oldest first."""
+    states: dict[str, AlarmState] = {}
+    for line in lines:
+        if line.event == OPENED:
+            alarm = Alarm.from_json(line.values)
+            states[line.id] = AlarmState(alarm=alarm, last_chunk=alarm.chunk, last_seen=line.time)
+        else:
+            states[line.id] = _after(states[line.id], line)
+    return list(states.values())
+
+
+def _after(state: AlarmState, line: Line) -> AlarmState:
+    values = line.values
+    if line.event == REPEATED:
+        chunk = state.alarm.chunk
+        new = Alarm.from_json({**state.alarm.to_json(), **values, "chunk": chunk})
+        features = tuple(dict.fromkeys([*new.features, *state.alarm.features]))
+        return replace(
+            state,
+            alarm=replace(new, features=features, severity=_worse(new, state.alarm)),
+            last_chunk=values["chunk"],
+            num_repeats=state.num_repeats + 1,
+            last_seen=line.time,
+        )
+    if line.event == ACKNOWLEDGED:
+        by, why = values["by"], values["why"]
+        return replace(state, acknowledged=line.time, acknowledged_by=by, why=why)
+    if line.event == CLOSED:
+        return replace(state, closed=line.time, why=values["why"])
+    if line.event == ESCALATED:
+        return replace(state, escalated=line.time)
+    return state
+
+
+def _worse(first: Alarm, second: Alarm) -> Severity:
+    return max(first.severity, second.severity, key=lambda severity: severity.rank)
+
+
+def _raised_by_chunk(states: Sequence[AlarmState], finding: Finding) -> AlarmState | None:
+    """A closed alarm that this very chunk raised before a kill."""
+    for state in states:
+        if state.last_chunk == finding.chunk and state.alarm.is_same_as(finding):
+            return state
+    return None
+
+
+def _line(values: Mapping[str, Any]) -> Line:
+    time = datetime.fromisoformat(values["time"])
+    return Line(event=values["event"], id=values["id"], time=time, values=values["values"])

@@ -1,0 +1,97 @@
+"""Files of JSON lines that survive a kill: a line is on the disk once it is appended."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common.errors import InputError
+from production.rollout.journal import whole_lines
+
+
+def append_line(path: Path, values: Mapping[str, Any]) -> None:
+    """Appends a line, which is on the disk when this returns.
+
+    A last line that a kill cut short is removed: nobody acted on it.
+
+    Args:
+        path: The file; one writer at a time. Its folder is made.
+        values: JSON values of the line.
+
+    Raises:
+        InputError: The disk is full, or the file cannot be written; it is then as before.
+    """
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b", buffering=0) as file:
+            start = _mend(file.fileno())
+            _write(file.fileno(), text.encode(errors="replace") + b"\n", start)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {path}: {error.strerror or error}. Nothing was changed. Free some disk "
+            "space or allow this account to write there, and repeat the command."
+        ) from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the lines of a file; none if there is no file. A line that was cut short is none.
+
+    Raises:
+        InputError: A line is no JSON object, or the file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    return [_parse(line, path, n) for n, line in enumerate(whole_lines(content).splitlines(), 1)]
+
+
+def _mend(descriptor: int) -> int:
+    """Removes a torn last line; returns the size of the file."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return size
+    whole = len(whole_lines(os.pread(descriptor, size, 0)))
+    os.ftruncate(descriptor, whole)
+    return whole
+
+
+def _write(descriptor: int, line: bytes, start: int) -> None:
+    try:
+        written = os.write(descriptor, line)
+        if written < len(line):
+            raise OSError(f"only {written} of {len(line)} bytes fit")
+        os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, start)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except ValueError as error:
+        raise _damage(path, number) from error
+    if not isinstance(values, dict):
+        raise _damage(path, number)
+    return values
+
+
+def _damage(path: Path, number: int) -> InputError:
+    return InputError(
+        f"{path}, line {number}: it is no JSON object. The file was changed by something other "
+        "than Faultline. Restore it from a backup, or move it aside."
+    )
