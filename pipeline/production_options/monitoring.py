@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
+from pipeline.production_options.delivery import Delivery, Hours
 
 _HOURS_PER_YEAR = 24 * 365.25
 
@@ -67,6 +68,11 @@ class MonitoringOptions:
         labels_after_days: Days after a request until its label has arrived if it ever does, >= 0.
             Figures that need labels wait for this time.
         loss_unit: Unit of losses in reports and alarms, such as `EUR`; by default that of `cost`.
+        deliver: Where alarms are sent. By default `faultline alarms` lists them, and no more.
+        repeat_hours: Hours after which an alarm that persists and that nobody acknowledged is sent
+            again, > 0; null for never.
+        escalate_after_hours: Hours after which an alarm that nobody acknowledged is escalated, > 0;
+            null for never.
     """
 
     chunk: ChunkSize = Field(default_factory=ChunkSize)
@@ -74,3 +80,6 @@ class MonitoringOptions:
     detect: Positive = 0.3
     labels_after_days: Annotated[float, Field(ge=0)] = 7.0
     loss_unit: Annotated[str, Field(min_length=1, max_length=16)] | None = None
+    deliver: Delivery = Field(default_factory=Delivery)
+    repeat_hours: Hours | None = 24.0
+    escalate_after_hours: Hours | None = None
