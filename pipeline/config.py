@@ -27,6 +27,7 @@ from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.collection import Collection, check_collection
 from pipeline.production_options.gateway import GatewayOptions
 from pipeline.production_options.monitoring import MonitoringOptions
+from pipeline.production_options.retraining import RetrainingOptions
 from pipeline.production_options.rollout import RolloutOptions
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
@@ -450,6 +451,7 @@ class Config:
         collection: How `faultline serve` records requests. Without it, only the servers behind the
             gateway record, with the defaults.
         monitoring: How `faultline monitor` watches the served model.
+        retraining: When `faultline loop` trains a new model.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -477,6 +479,7 @@ class Config:
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)
     collection: Collection | None = None
     monitoring: MonitoringOptions = Field(default_factory=MonitoringOptions)
+    retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 
@@ -509,7 +512,7 @@ class Config:
                 "correct; set `calibration` to `platt`, or remove hard_negatives"
             )
         _check_cross_fit(self)
-        _check_gate(self)
+        _check_prices(self)
         _check_troubles(self)
         if self.name.endswith(SHADOW_SUFFIX):
             raise ValueError(
@@ -591,10 +594,12 @@ def _check_cross_fit(config: Config) -> None:
         )
 
 
-def _check_gate(config: Config) -> None:
+def _check_prices(config: Config) -> None:
     asked = [config.gate.bars, *(part.bars for part in config.gate.slices)]
     if config.cost is None and any(bars.expected_cost is not None for bars in asked):
         raise ValueError("gate has a bar `expected_cost`, but `cost` is not set")
+    if config.cost is None and config.retraining.triggers.cost_per_day is not None:
+        raise ValueError("retraining.triggers.cost_per_day is set, but `cost` is not set")
 
 
 def _check_troubles(config: Config) -> None:

@@ -11,11 +11,11 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from common.errors import InputError
+from common.guards.chained_lines import whole_lines
 from measuring.sequential import Verdict
 from pipeline.production_options.automation import LEVELS, Limits
 from production.automation.deciding import MAX_ENDS, Proposal, decide
 from production.rollout.actions import TRANSITIONS, Action
-from production.rollout.journal import whole_lines
 from production.rollout.progress import Facts, key_of
 from production.rollout.state import Phase, Rollout, State
 

@@ -1,26 +1,13 @@
-"""The journal of a model's rollouts: append-only JSON lines, chained by their digests.
+"""The journal of a model's rollouts, the truth that whatever else records a rollout follows."""
 
-The journal is the truth; whatever else records a rollout follows it. A line is on the disk before
-anything acts on it. A kill in the middle of a write leaves a last line without its end, which
-readers ignore and the next writer removes: nobody was told of that transition.
-"""
-
-import hashlib
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from common.errors import InputError
+from common.guards.chained_lines import ChainedLines, Line
 from production.rollout.state import State, label
-
-_LOCK_TIMEOUT_S = 10.0
-_NO_LINE = "0" * 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +51,8 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the entry as a JSON object."""
-        return {
-            "sequence": self.sequence,
-            "time": self.time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "event": self.note.event,
-            "by": self.note.by,
-            "why": self.note.why,
-            "evidence": dict(self.note.evidence),
-            "from": self.before,
-            "to": describe(self.state),
-            "state": self.state.to_json(),
-            "previous": self.previous,
-        }
+        own = _own_values(self.time, self.note, self.before, self.state)
+        return {"sequence": self.sequence, **own, "previous": self.previous}
 
 
 class Journal:
@@ -90,8 +67,17 @@ class Journal:
         self, folder: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.folder = folder
-        self.path = folder / "journal.jsonl"
         self._now = now
+        self._lines = ChainedLines(
+            folder / "journal.jsonl",
+            remedy="Restore it from a backup; ML Metadata has the same transitions. Without a "
+            "backup, move it aside: the next rollout then starts a new one.",
+        )
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._lines.path
 
     def read(self) -> tuple[Entry, ...]:
         """Returns all entries, the oldest first; a torn last line is none.
@@ -99,13 +85,7 @@ class Journal:
         Raises:
             InputError: A line was changed or is missing, or the file cannot be read.
         """
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return ()
-        except OSError as error:
-            raise _unusable(self.path, error) from error
-        return _parse(whole_lines(content), self.path)
+        return self._entries(self._lines.read())
 
     def state(self) -> State | None:
         """Returns the current state; None if nothing was ever recorded.
@@ -129,61 +109,23 @@ class Journal:
             InputError: A line was changed, another command holds the lock, the disk is full, or the
                 folder or a file in it cannot be made or opened.
         """
-        lock = FileLock(self.folder / "lock")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=_LOCK_TIMEOUT_S)
-        except Timeout as error:
-            raise InputError(
-                f"Another command has held {lock.lock_file} for {_LOCK_TIMEOUT_S:.0f} s. Wait for "
-                "it to end, and repeat this one."
-            ) from error
-        except OSError as error:
-            raise _unusable(self.path, error) from error
-        try:
-            return self._append(change, note)
-        finally:
-            lock.release()
 
-    def _append(self, change: Callable[[Sequence[Entry], datetime], State], note: Note) -> Entry:
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise _unusable(self.path, error) from error
-        try:
-            content = _read_all(descriptor)
-            whole = whole_lines(content)
-            entries = _parse(whole, self.path)
+        def make(lines: Sequence[Line]) -> Mapping[str, Any]:
+            entries = self._entries(lines)
             now = self._now()
-            entry = Entry(
-                sequence=len(entries) + 1,
-                time=now,
-                note=note,
-                before=describe(entries[-1].state) if entries else "",
-                state=change(entries, now),
-                previous=_digest_of_last(whole),
-            )
-            if len(whole) < len(content):
-                os.ftruncate(descriptor, len(whole))
-            line = _line(entry)
-            self._write(descriptor, line, len(whole))
-        finally:
-            os.close(descriptor)
-        _sync_folder(self.folder)
-        return replace(entry, digest=_digest(line))
+            before = describe(entries[-1].state) if entries else ""
+            return _own_values(now, note, before, change(entries, now))
 
-    def _write(self, descriptor: int, line: bytes, start: int) -> None:
-        try:
-            written = os.write(descriptor, line)
-            if written < len(line):
-                raise OSError(f"only {written} of {len(line)} bytes fit")
-            os.fsync(descriptor)
-        except OSError as error:
-            os.ftruncate(descriptor, start)
-            raise InputError(
-                f"Cannot write {self.path}: {error.strerror or error}. Nothing was changed. Free "
-                "some disk space, and repeat the command."
-            ) from error
+        return _entry(self._lines.append(make))
+
+    def _entries(self, lines: Sequence[Line]) -> tuple[Entry, ...]:
+        entries = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                entries.append(_entry(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._lines.damage(number, "it cannot be read") from error
+        return tuple(entries)
 
 
 def describe(state: State) -> str:
@@ -195,57 +137,22 @@ def describe(state: State) -> str:
     return f"{label(state.stable)}; {label(rollout.candidate)} {step}"
 
 
-def _line(entry: Entry) -> bytes:
-    text = json.dumps(entry.to_json(), separators=(",", ":"), ensure_ascii=False, default=str)
-    # A command line may hold bytes that are no text.
-    return text.encode(errors="replace") + b"\n"
+def _own_values(time: datetime, note: Note, before: str, state: State) -> dict[str, Any]:
+    """Returns what a line holds besides its place in the chain."""
+    return {
+        "time": time.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "event": note.event,
+        "by": note.by,
+        "why": note.why,
+        "evidence": dict(note.evidence),
+        "from": before,
+        "to": describe(state),
+        "state": state.to_json(),
+    }
 
 
-def whole_lines(content: bytes) -> bytes:
-    """Returns lines without a torn last one, which a kill in the middle of a write leaves."""
-    return content[: content.rfind(b"\n") + 1]
-
-
-def _digest_of_last(whole: bytes) -> str:
-    lines = whole.splitlines()
-    return _digest(lines[-1]) if lines else _NO_LINE
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.sha256(line.removesuffix(b"\n")).hexdigest()
-
-
-def _parse(whole: bytes, path: Path) -> tuple[Entry, ...]:
-    entries: list[Entry] = []
-    previous = _NO_LINE
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            entry = _entry(json.loads(line), _digest(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise _damage(path, number, "it cannot be read") from error
-        if entry.sequence != number or entry.previous != previous:
-            raise _damage(path, number, "it does not follow from the line before")
-        previous = entry.digest
-        entries.append(entry)
-    return tuple(entries)
-
-
-def _unusable(path: Path, error: OSError) -> InputError:
-    return InputError(
-        f"The journal {path} cannot be opened: {error.strerror or error}. Its folders must be "
-        "folders, and this account must be allowed to read and write there."
-    )
-
-
-def _damage(path: Path, number: int, problem: str) -> InputError:
-    return InputError(
-        f"{path}, line {number}: {problem}. The journal was changed by something other than "
-        "Faultline. Restore it from a backup; ML Metadata has the same transitions. Without a "
-        "backup, move it aside: the next rollout then starts a new one."
-    )
-
-
-def _entry(values: Mapping[str, Any], digest: str) -> Entry:
+def _entry(line: Line) -> Entry:
+    values = line.values
     return Entry(
         sequence=values["sequence"],
         time=datetime.fromisoformat(values["time"]),
@@ -258,20 +165,5 @@ def _entry(values: Mapping[str, Any], digest: str) -> Entry:
         before=values["from"],
         state=State.from_json(values["state"]),
         previous=values["previous"],
-        digest=digest,
+        digest=line.digest,
     )
-
-
-def _read_all(descriptor: int) -> bytes:
-    parts = []
-    while part := os.read(descriptor, 1 << 20):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,8 +9,8 @@ import pytest
 from filelock import FileLock
 
 from common.errors import InputError
+from common.guards import chained_lines
 from production.gateway.traffic import Pin
-from production.rollout import journal as journal_module
 from production.rollout.journal import Journal, Note
 from production.rollout.state import State
 
@@ -96,8 +96,8 @@ def test_a_refused_change_leaves_the_journal_as_it_was(journal):
 def test_a_full_disk_leaves_the_journal_as_it_was(journal, monkeypatch):
     journal.append(_serve(1), ADA)
     before = journal.path.read_bytes()
-    write = journal_module.os.write
-    monkeypatch.setattr(journal_module.os, "write", lambda fd, data: write(fd, data[:30]))
+    write = chained_lines.os.write
+    monkeypatch.setattr(chained_lines.os, "write", lambda fd, data: write(fd, data[:30]))
     with pytest.raises(InputError, match=r"only 30 of .* bytes fit\. Nothing was changed"):
         journal.append(_serve(2), ADA)
     assert journal.path.read_bytes() == before
@@ -136,7 +136,7 @@ def test_a_journal_that_is_a_folder_is_named(journal):
 
 def test_a_lock_that_stays_held_is_named(journal, monkeypatch):
     journal.append(_serve(1), ADA)
-    monkeypatch.setattr(journal_module, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(chained_lines, "_LOCK_TIMEOUT_S", 0.05)
     with (
         FileLock(journal.folder / "lock"),
         pytest.raises(InputError, match=r"Another command has held .*wells/lock"),
