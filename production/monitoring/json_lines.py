@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from production.rollout.journal import whole_lines
+from common.guards.chained_lines import whole_lines
 
 
 def append_line(path: Path, values: Mapping[str, Any]) -> None:
