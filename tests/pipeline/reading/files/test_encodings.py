@@ -155,7 +155,7 @@ def test_a_utf8_file_is_not_read_as_a_code_page(tmp_path, encoding, text):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"a,b\n1,2\n"), "is a gzip file, not text. Name it `.csv.gz`"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "is a gzip file, not text. Name it `.csv.gz`"),
         (b"PAR1\0\0", "is a Parquet file, not text. Name it `.parquet`"),
         (b"PK\x03\x04\0", "is a spreadsheet or a zip archive, not text. Name it `.xlsx`"),
     ],
