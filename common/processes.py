@@ -60,7 +60,11 @@ def start_child(
 
 @contextmanager
 def child_process(
-    command: Sequence[str], *, log: Path, cwd: Path | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Process]:
     """Runs a command while the context is open.
 
@@ -68,8 +72,9 @@ def child_process(
         command: Program and arguments.
         log: File for its standard output and standard error.
         cwd: Its working directory; None for this process's own.
+        env: Its environment; None for this process's own.
     """
-    process = start_child(command, log=log, cwd=cwd)
+    process = start_child(command, log=log, cwd=cwd, env=env)
     try:
         yield process
     finally:
