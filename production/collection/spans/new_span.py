@@ -67,6 +67,19 @@ class NewSpan:
     num_others_labelled: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class WrittenSpan:
+    """A span that was written earlier.
+
+    Attributes:
+        path: Its file.
+        rows: The recorded rows that it has.
+    """
+
+    path: str
+    rows: frozenset[RowKey]
+
+
 def write_span(
     config: Config, folder: OutputFolder, *, span: str | None = None, model: str | None = None
 ) -> NewSpan:
@@ -171,6 +184,22 @@ def written_rows(collected: Path) -> set[RowKey]:
     """
     paths = _folder(collected).glob(f"*{_DONE}")
     return {key for path in paths for key in row_keys(pq.ParquetFile(path).read())}
+
+
+def find_span(collected: Path, span: str) -> WrittenSpan | None:
+    """Returns a span that was written earlier; None if it was not.
+
+    Args:
+        collected: The folder `collected/NAME`.
+        span: Its number or date.
+    """
+    with _ledger(collected):
+        path = _folder(collected) / f"{span}{_DONE}"
+        if not path.exists():
+            return None
+        table = pq.ParquetFile(path).read()
+    place = table.schema.metadata[b"path"].decode()
+    return WrittenSpan(path=place, rows=frozenset(row_keys(table)))
 
 
 @contextmanager
