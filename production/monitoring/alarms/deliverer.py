@@ -1,0 +1,252 @@
+"""Delivers alarms: at least once to each receiver, with pauses that grow after failures.
+
+Which messages are due follows from the journal of alarms alone. A kill between a delivery and its
+line in the journal makes a second delivery with the same key. Nothing waits here: a message that
+failed is tried again at a later call.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from common.errors import InputError
+from pipeline.production_options.monitoring import MonitoringOptions
+from production.monitoring.alarms.alarm import Severity
+from production.monitoring.alarms.book import (
+    DELIVERED,
+    ESCALATED,
+    FAILED,
+    OPENED,
+    REPEATED,
+    AlarmBook,
+    AlarmState,
+    Line,
+    fold,
+)
+from production.monitoring.alarms.messages import Message
+from production.monitoring.alarms.receivers import DeliveryError, Receiver, make_receivers
+
+_FIRST_PAUSE = timedelta(seconds=10)
+_LONGEST_PAUSE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A delivery that was tried.
+
+    Attributes:
+        key: Key of the message.
+        receiver: Name of the receiver.
+        problem: Why it failed; empty if it was delivered.
+    """
+
+    key: str
+    receiver: str
+    problem: str = ""
+
+
+@dataclass(kw_only=True)
+class _Record:
+    """What the journal says of one alarm and one receiver.
+
+    Attributes:
+        delivered: Occasions that were delivered.
+        time: Time of the last delivery.
+        severity: Severity of the alarm at that time.
+        failures: Number of failures by occasion.
+        failed: Time of the last failure by occasion.
+    """
+
+    delivered: set[str] = field(default_factory=set)
+    time: datetime | None = None
+    severity: Severity = Severity.INFO
+    failures: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, datetime] = field(default_factory=dict)
+
+    def add(self, line: Line) -> None:
+        occasion = line.values["occasion"]
+        if line.event == DELIVERED:
+            self.delivered.add(occasion)
+            self.time, self.severity = line.time, Severity(line.values["severity"])
+        else:
+            self.failures[occasion] = self.failures.get(occasion, 0) + 1
+            self.failed[occasion] = line.time
+
+    def may_try(self, occasion: str, now: datetime) -> bool:
+        """Whether the pause after the last failure is over."""
+        if occasion not in self.failed:
+            return True
+        doublings = min(self.failures[occasion] - 1, 20)
+        return now >= self.failed[occasion] + min(_FIRST_PAUSE * 2**doublings, _LONGEST_PAUSE)
+
+
+class Deliverer:
+    """Delivers the alarms of one book.
+
+    Args:
+        book: The alarms.
+        options: The config's section `monitoring`.
+        environ: Environment variables, which may hold the URL of the webhook.
+        folder: The config's folder, where relative paths start and commands run.
+
+    Raises:
+        InputError: A variable or a file with a secret is missing.
+    """
+
+    def __init__(
+        self,
+        book: AlarmBook,
+        options: MonitoringOptions,
+        *,
+        environ: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        deliver = options.deliver
+        self._book, self._options = book, options
+        self._receivers: Sequence[Receiver] = make_receivers(deliver, environ, folder)
+        self._superiors = (
+            self._receivers
+            if deliver.escalate_to is None
+            else make_receivers(deliver.escalate_to, environ, folder)
+        )
+        self._thread: threading.Thread | None = None
+        self._error: InputError | None = None
+
+    def tick(self) -> list[Attempt]:
+        """Tries what is due now; returns the attempts.
+
+        It takes at most `timeout_s` for each receiver that does not answer.
+
+        Raises:
+            InputError: The journal cannot be read or written.
+        """
+        self._escalate()
+        attempts = []
+        dead: set[str] = set()
+        for receiver, message in self._due():
+            if receiver.name not in dead:
+                attempts.append(self._try(receiver, message))
+                if attempts[-1].problem:  # one time-out a call is enough
+                    dead.add(receiver.name)
+        return attempts
+
+    def begin(self) -> None:
+        """Does what `tick` does in a thread, unless the thread before still runs.
+
+        Raises:
+            InputError: The thread before could not read or write the journal.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            self._raise_error()
+            self._thread = threading.Thread(target=self._run, name="deliverer", daemon=True)
+            self._thread.start()
+
+    def finish(self, timeout_s: float) -> None:
+        """Waits for the thread that `begin` started.
+
+        Raises:
+            InputError: It could not read or write the journal.
+        """
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        self._raise_error()
+
+    def _run(self) -> None:
+        try:
+            self.tick()
+        except InputError as error:
+            self._error = error
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def test(self, message: Message) -> list[Attempt]:
+        """Sends a message to all receivers, those of escalations included; nothing is recorded."""
+        receivers = {receiver.name: receiver for receiver in [*self._receivers, *self._superiors]}
+        return [self._send(receiver, message) for receiver in receivers.values()]
+
+    def _escalate(self) -> None:
+        hours = self._options.escalate_after_hours
+        if hours is None or not self._superiors:
+            return
+        now = self._book.now()
+        for state in self._book.states():
+            is_waiting = state.is_open and state.acknowledged is None and state.escalated is None
+            if is_waiting and now - state.alarm.raised >= timedelta(hours=hours):
+                self._book.note(ESCALATED, state.alarm.id, {"after_hours": hours})
+
+    def _due(self) -> Iterator[tuple[Receiver, Message]]:
+        lines, now = self._book.lines(), self._book.now()
+        records = _records(lines)
+        for state in fold(lines):
+            id_ = state.alarm.id
+            for receiver in self._receivers:
+                record = records.get((id_, receiver.name), _Record())
+                message = self._news(state, record, now)
+                if message and record.may_try(message.occasion, now):
+                    yield receiver, message
+            for receiver in self._superiors:
+                record = records.get((id_, receiver.name), _Record())
+                message = Message(alarm=state.alarm, reason=ESCALATED)
+                is_wanted = state.escalated is not None and _is_wanted(state, record, message)
+                if is_wanted and record.may_try(message.occasion, now):
+                    yield receiver, message
+
+    def _news(self, state: AlarmState, record: _Record, now: datetime) -> Message | None:
+        """What a receiver does not know yet of an alarm."""
+        opened = Message(alarm=state.alarm, reason=OPENED)
+        if opened.occasion not in record.delivered:
+            return opened if _is_wanted(state, record, opened) else None
+        if record.time is None or not state.is_open or state.acknowledged is not None:
+            return None
+        hours = self._options.repeat_hours
+        is_worse = state.alarm.severity.rank > record.severity.rank
+        is_over = hours is not None and now - record.time >= timedelta(hours=hours)
+        if is_worse or (is_over and state.last_seen > record.time):
+            number = sum(occasion.startswith(REPEATED) for occasion in record.delivered) + 1
+            return Message(alarm=state.alarm, reason=REPEATED, number=number)
+        return None
+
+    def _try(self, receiver: Receiver, message: Message) -> Attempt:
+        attempt = self._send(receiver, message)
+        values = {
+            "key": message.key,
+            "occasion": message.occasion,
+            "receiver": receiver.name,
+            "severity": message.alarm.severity,
+        }
+        if attempt.problem:
+            self._book.note(FAILED, message.alarm.id, {**values, "problem": attempt.problem})
+        else:
+            self._book.note(DELIVERED, message.alarm.id, values)
+        return attempt
+
+    def _send(self, receiver: Receiver, message: Message) -> Attempt:
+        problem = ""
+        try:
+            receiver.send(message, timeout_s=self._options.deliver.timeout_s)
+        except DeliveryError as error:
+            problem = str(error)
+        return Attempt(key=message.key, receiver=receiver.name, problem=problem)
+
+
+def _records(lines: Sequence[Line]) -> dict[tuple[str, str], _Record]:
+    records: dict[tuple[str, str], _Record] = {}
+    for line in lines:
+        if line.event in {DELIVERED, FAILED}:
+            records.setdefault((line.id, line.values["receiver"]), _Record()).add(line)
+    return records
+
+
+def _is_wanted(state: AlarmState, record: _Record, message: Message) -> bool:
+    """Whether a message is still news: an alarm that ended before the first try is none.
+
+    One whose first try failed is: nobody was told of it.
+    """
+    if message.occasion in record.delivered or state.acknowledged is not None:
+        return False
+    return state.is_open or message.occasion in record.failures

@@ -1,0 +1,103 @@
+"""What is sent of an alarm: as JSON, and as the text of a mail."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from production.monitoring.alarms.alarm import Alarm, Loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """An alarm that is sent for one reason; every try sends the same message.
+
+    Attributes:
+        alarm: The alarm.
+        reason: `opened`, `repeated`, `escalated`, or `test`.
+        number: Which message of this reason it is for the alarm, from 1.
+    """
+
+    alarm: Alarm
+    reason: str
+    number: int = 1
+
+    @property
+    def key(self) -> str:
+        """Text by which a receiver recognises a message that comes twice.
+
+        The time is part of it, since a new journal begins with `a1` again.
+        """
+        return f"{self.alarm.model}-{self.alarm.id}-{_stamp(self.alarm.raised)}-{self.occasion}"
+
+    @property
+    def occasion(self) -> str:
+        """What tells the messages of one alarm apart, such as `repeated-2`."""
+        return f"{self.reason}-{self.number}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what webhooks and commands get."""
+        return {
+            "key": self.key,
+            "reason": self.reason,
+            "escalated": self.reason == "escalated",
+            "alarm": self.alarm.to_json(),
+        }
+
+    @property
+    def subject(self) -> str:
+        """Subject of a mail, one line."""
+        alarm = self.alarm
+        prefix = {"opened": "", "test": "Test: "}.get(self.reason, f"{self.reason.capitalize()}: ")
+        kind = alarm.kind.replace("_", " ")
+        return f"{prefix}[{alarm.severity}] {alarm.model}/{alarm.version}: {kind} ({alarm.id})"
+
+    @property
+    def text(self) -> str:
+        """Text of a mail."""
+        alarm = self.alarm
+        lines = [
+            alarm.what,
+            "",
+            f"Model: {alarm.model}, version {alarm.version}",
+            f"Since: {_minute(alarm.since)}",
+            f"Raised: {_minute(alarm.raised)}, by chunk {alarm.chunk}",
+            *([f"Features: {', '.join(alarm.features)}"] if alarm.features else []),
+            *([f"Estimated loss: {loss_words(alarm.loss)}"] if alarm.loss else []),
+            f"What to do: {alarm.to_do}",
+            "",
+            f"faultline explain-alarm {alarm.id} --model {alarm.model}",
+            f'faultline alarms acknowledge {alarm.id} --model {alarm.model} --why "..."',
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def loss_words(loss: Loss, unit: str = "") -> str:
+    """Returns a loss in words.
+
+    Args:
+        loss: The loss.
+        unit: Unit of the cost.
+
+    >>> loss_words(Loss(recall_points=-4.2, cost_per_day=310.0, lower=120.0, upper=520.0), "EUR")
+    'recall -4.2 points, 310 EUR a day [120, 520]'
+    >>> loss_words(Loss())
+    'unknown'
+    """
+    limits = ""
+    if loss.lower is not None and loss.upper is not None:
+        limits = f" [{loss.lower:.3g}, {loss.upper:.3g}]"
+    has_cost = loss.cost_per_day is not None
+    parts = []
+    if loss.recall_points is not None:
+        parts.append(f"recall {loss.recall_points:+.1f} points" + ("" if has_cost else limits))
+    if loss.cost_per_day is not None:
+        parts.append(" ".join(filter(None, [f"{loss.cost_per_day:.3g}", unit, "a day"])) + limits)
+    return ", ".join(parts) or "unknown"
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} {time.tzname() or ''}".rstrip()
+
+
+def _stamp(time: datetime) -> str:
+    return f"{time:%Y%m%dT%H%M%S}"
