@@ -1,0 +1,97 @@
+"""Chunks of some hours."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from production.monitoring.chunks.building import count_failures, each_row_once, rows_of
+from production.monitoring.chunks.chunk import Chunk
+from production.monitoring.chunks.position import Placed, Position, Window
+from production.monitoring.chunks.reading import Recorded, Stretch
+
+# Servers write at least once a second, and close the file of an hour 5 s after it.
+GRACE = timedelta(seconds=10)
+# A server that hangs holds its file for ever: its rows are late after this.
+_LONGEST_WAIT = timedelta(minutes=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def chunks_by_time(
+    recorded: Recorded, position: Position, length: timedelta, now: Callable[[], datetime]
+) -> Iterator[Placed]:
+    """Yields the finished chunks of a length; a length without requests has none.
+
+    Args:
+        recorded: The recorded requests.
+        position: Where to go on.
+        length: Length of a chunk; chunks start at multiples of it since 1970.
+        now: The clock.
+    """
+    while True:
+        since = _next_beginning(recorded, position, length)
+        if since is None or not _is_over(recorded, since + length, now()):
+            return
+        stretch = recorded.read(since, since + length)
+        num_late = _count_late(recorded, position)
+        for placed in _of_stretch(stretch, position, since, since + length, num_late):
+            position = placed.behind
+            yield placed
+        if position.since != since + length:  # failures alone, of an unknown version
+            position = replace(position, since=since + length, done=())
+
+
+def _next_beginning(recorded: Recorded, position: Position, length: timedelta) -> datetime | None:
+    if position.done:
+        return position.since
+    first = recorded.first_time(position.since)
+    return None if first is None else _EPOCH + (first - _EPOCH) // length * length
+
+
+def _is_over(recorded: Recorded, until: datetime, now: datetime) -> bool:
+    if now < until + GRACE:
+        return False
+    return now >= until + _LONGEST_WAIT or not recorded.is_being_written(until)
+
+
+def _count_late(recorded: Recorded, position: Position) -> int:
+    """Rows of the last finished stretch that came after it was read."""
+    window = position.window
+    if window is None or position.done:
+        return 0
+    return max(0, recorded.count_answered(window.since, window.until) - window.num_rows)
+
+
+def _of_stretch(
+    stretch: Stretch, position: Position, since: datetime, until: datetime, num_late: int
+) -> Iterator[Placed]:
+    versions = [v for v in _versions(stretch, position.version) if v not in position.done]
+    window = Window(since, until, stretch.num_answered)
+    for place, version in enumerate(versions):
+        is_last = place == len(versions) - 1
+        chunk = Chunk(
+            number=position.next_number,
+            since=since,
+            until=until,
+            version=version,
+            records=rows_of(stretch.rows, version),
+            num_failed=count_failures(stretch.failures, version, with_unknown=is_last),
+            num_late=0 if place else num_late,
+        )
+        position = Position(
+            next_number=position.next_number + 1,
+            since=until if is_last else since,
+            version=version,
+            done=() if is_last else (*position.done, version),
+            window=window if is_last else position.window,
+        )
+        yield Placed(chunk=each_row_once(chunk), behind=position)
+
+
+def _versions(stretch: Stretch, last: int | None) -> list[int]:
+    """The versions with rows or failures, in the order of their first ones."""
+    versions = [*stretch.rows["version"].unique().to_pylist()]
+    versions += stretch.failures["version"].unique().to_pylist()
+    known = list(dict.fromkeys(version for version in versions if version is not None))
+    if known or not stretch.failures.num_rows or last is None:
+        return known
+    return [last]

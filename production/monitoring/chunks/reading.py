@@ -1,0 +1,183 @@
+"""What was recorded in a stretch of time, from all files of records."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from common.output_folder import is_held
+from production.collection.records import OK, RecordFile, Selection, read_file, record_files
+from serving.recording.columns import RECORD_SCHEMA
+from serving.recording.options import in_sample
+
+_HOUR = timedelta(hours=1)
+_FAILURE = ("time", "version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What clients got in a stretch of time.
+
+    Attributes:
+        rows: Rows with an answer, in order of time.
+        failures: `time` and `version` of the requests with an error; the version may be null.
+        num_answered: Number of rows with an answer, whether they are in the sample or not.
+    """
+
+    rows: pa.Table
+    failures: pa.Table
+    num_answered: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """The recorded requests to a model.
+
+    Attributes:
+        collected: The folder `collected/NAME`.
+        share: Share of the requests that are recorded. Below 1, rows outside of the sample are left
+            out: they are recorded for their positive decision alone.
+    """
+
+    collected: Path
+    share: float = 1.0
+
+    def read(self, since: datetime, until: datetime) -> Stretch:
+        """Reads a stretch of time.
+
+        Args:
+            since: Its beginning.
+            until: Its end, which does not belong to it.
+        """
+        rows: list[pa.RecordBatch] = []
+        failures: list[pa.RecordBatch] = []
+        num_answered = 0
+        for batch in self._answered(since, until, columns=None):
+            is_ok = pc.equal(batch["status"], OK)
+            answers = batch.filter(is_ok)
+            num_answered += answers.num_rows
+            rows.append(_drawn(answers, self.share))
+            failures.append(batch.filter(pc.invert(is_ok)).select(_FAILURE))
+        return Stretch(
+            rows=_ordered(_joined(rows, RECORD_SCHEMA.names)),
+            failures=_joined(failures, _FAILURE),
+            num_answered=num_answered,
+        )
+
+    def count_answered(self, since: datetime, until: datetime) -> int:
+        """Returns the number of rows with an answer in a stretch of time."""
+        batches = self._answered(since, until, columns=["time", "answered", "status"])
+        return sum(pc.sum(pc.equal(batch["status"], OK)).as_py() or 0 for batch in batches)
+
+    def first_time(self, since: datetime | None) -> datetime | None:
+        """Returns the time of the first request with an answer or an error, or None without one.
+
+        Args:
+            since: Earliest time.
+        """
+        first: datetime | None = None
+        for file in record_files(self.collected, since=since):
+            # The file of an hour may begin with the last records of the one before.
+            if first is not None and file.hour is not None and file.hour > first + _HOUR:
+                continue
+            for batch in read_file(file, columns=["time", "answered"]):
+                rows = Selection(since=since).filter(batch)
+                earliest = pc.min(rows.filter(rows["answered"])["time"]).as_py()
+                if earliest is not None:
+                    first = earliest if first is None else min(first, earliest)
+        return first
+
+    def is_being_written(self, until: datetime) -> bool:
+        """Returns whether a server still holds the file of an hour that ended before a time.
+
+        It closes the file some seconds after the hour; until then it may add rows.
+        """
+        return any(
+            file.hour is None and _stream_hour(file) + _HOUR <= until and is_held(file.path)
+            for file in record_files(self.collected, since=until)
+        )
+
+    def _answered(
+        self, since: datetime, until: datetime, *, columns: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
+        selection = Selection(since=since, until=until)
+        for file in record_files(self.collected, since=since):
+            # The file of an hour may begin with the last records of the one before.
+            if file.hour is not None and file.hour > until + _HOUR:
+                continue
+            for batch in read_file(file, columns=columns):
+                within = selection.filter(batch)
+                if within.num_rows:
+                    yield within.filter(within["answered"])
+
+
+def _stream_hour(file: RecordFile) -> datetime:
+    """The hour in the name of a stream, `ARM-VERSION-HOUR-ID`; the far future without one."""
+    for part in file.stem.split("-"):
+        try:
+            return datetime.strptime(part, "%Y%m%dT%H").replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return datetime.max.replace(tzinfo=UTC) - _HOUR
+
+
+def _drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:
+    if share >= 1:
+        return batch
+    drawn = [in_sample(one, share) for one in batch["request_id"].to_pylist()]
+    return batch.filter(pa.array(drawn, pa.bool_()))
+
+
+def _joined(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> pa.Table:
+    """The batches as a table, without columns that are hashed in some files only."""
+    batches = [batch for batch in batches if batch.num_rows]
+    if not batches:
+        return pa.schema([RECORD_SCHEMA.field(name) for name in names]).empty_table()
+    kinds: dict[str, set[pa.DataType]] = {}
+    for batch in batches:
+        for field in batch.schema:
+            kinds.setdefault(field.name, set()).add(field.type)
+    mixed = {name for name, types in kinds.items() if len(types) > 1 and pa.string() in types}
+    tables = [
+        pa.Table.from_batches([batch]).drop_columns(sorted(mixed & set(batch.schema.names)))
+        for batch in batches
+    ]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _ordered(table: pa.Table) -> pa.Table:
+    """The rows by time; rows of one moment by request and row, whatever file they are in."""
+    times = times_of(table)
+    rises = np.diff(times)
+    if (rises > 0).all():
+        return table
+    order = np.arange(table.num_rows)
+    if (rises < 0).any():
+        order = np.argsort(times, kind="stable")
+        times = times[order]
+    order = _ties_ordered(table, order, times)
+    return table.take(pa.array(order))
+
+
+def _ties_ordered(
+    table: pa.Table, order: NDArray[np.int64], times: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    same = np.diff(times) == 0
+    places = np.flatnonzero(np.concatenate([same, [False]]) | np.concatenate([[False], same]))
+    if not len(places):
+        return order
+    ties = table.select(["time", "request_id", "row"]).take(pa.array(order[places]))
+    ranks = pc.sort_indices(ties, [(name, "ascending") for name in ties.column_names])
+    order = order.copy()
+    order[places] = order[places[ranks.to_numpy()]]
+    return order
+
+
+def times_of(table: pa.Table) -> NDArray[np.int64]:
+    """Returns the times of rows in microseconds since 1970, int64 `[n]`."""
+    return np.asarray(table["time"].cast(pa.int64()).to_numpy(), np.int64)
