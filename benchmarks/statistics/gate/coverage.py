@@ -21,7 +21,7 @@ PREVALENCE = 112 / 3242
 COST = Cost(missed_fault=100, false_alarm=5, inspection=1)
 OPTIONS = MeasureOptions(cost=COST)
 _NUM_FAULTS = (5, 11, 30, 100)
-_METRICS = ("recall", "precision", "pr_auc", "roc_auc", "brier", "expected_cost")
+METRICS = ("recall", "precision", "pr_auc", "roc_auc", "brier", "expected_cost")
 _COMPARED = ("pr_auc", "expected_cost")
 _LOWER_IS_BETTER = ("brier", "expected_cost")
 
@@ -32,41 +32,45 @@ class Detector:
 
     Attributes:
         shift: Distance of the classes.
+        prevalence: Share of faulty examples.
     """
 
     shift: float
+    prevalence: float = PREVALENCE
 
     def probability(self, score: Floats) -> Floats:
         """Returns P(fault | score), by Bayes."""
-        odds = PREVALENCE / (1 - PREVALENCE) * np.exp(self.shift * score - self.shift**2 / 2)
+        odds = (
+            self.prevalence / (1 - self.prevalence) * np.exp(self.shift * score - self.shift**2 / 2)
+        )
         return np.asarray(odds / (1 + odds), np.float64)
 
     @property
     def cut(self) -> float:
         """The score at the threshold that the prices ask for."""
-        odds = COST.threshold / (1 - COST.threshold) * (1 - PREVALENCE) / PREVALENCE
+        odds = COST.threshold / (1 - COST.threshold) * (1 - self.prevalence) / self.prevalence
         return math.log(odds) / self.shift + self.shift / 2
 
     def truth(self) -> dict[str, float]:
         """Returns the metrics over infinitely many examples, by integration over the scores."""
         grid = np.linspace(-8, 8 + self.shift, 200_001)
         recall, false = stats.norm.sf(grid - self.shift), stats.norm.sf(grid)
-        alarms = PREVALENCE * recall + (1 - PREVALENCE) * false
-        precision = PREVALENCE * recall / np.maximum(alarms, 1e-300)
+        alarms = self.prevalence * recall + (1 - self.prevalence) * false
+        precision = self.prevalence * recall / np.maximum(alarms, 1e-300)
         density = (
-            PREVALENCE * stats.norm.pdf(grid - self.shift),
-            (1 - PREVALENCE) * stats.norm.pdf(grid),
+            self.prevalence * stats.norm.pdf(grid - self.shift),
+            (1 - self.prevalence) * stats.norm.pdf(grid),
         )
         probability = self.probability(grid)
         squares = density[0] * (1 - probability) ** 2 + density[1] * probability**2
         hits, fall_out = stats.norm.sf(self.cut - self.shift), stats.norm.sf(self.cut)
-        missed = PREVALENCE * (1 - hits) * COST.missed_fault
-        alarm = PREVALENCE * hits * COST.inspection
-        wrong = (1 - PREVALENCE) * fall_out * COST.regret_of_alarm
+        missed = self.prevalence * (1 - hits) * COST.missed_fault
+        alarm = self.prevalence * hits * COST.inspection
+        wrong = (1 - self.prevalence) * fall_out * COST.regret_of_alarm
         return {
             "recall": float(hits),
             "precision": float(
-                PREVALENCE * hits / (PREVALENCE * hits + (1 - PREVALENCE) * fall_out)
+                self.prevalence * hits / (self.prevalence * hits + (1 - self.prevalence) * fall_out)
             ),
             "pr_auc": float(-np.trapezoid(precision, recall)),
             "roc_auc": float(stats.norm.cdf(self.shift / math.sqrt(2))),
@@ -75,9 +79,9 @@ class Detector:
         }
 
 
-def labels_of(num_faults: int) -> NDArray[np.int64]:
-    """Returns labels with the prevalence of the signals."""
-    num_healthy = round(num_faults * (1 - PREVALENCE) / PREVALENCE)
+def labels_of(num_faults: int, prevalence: float = PREVALENCE) -> NDArray[np.int64]:
+    """Returns labels with so many faults, by default at the prevalence of the signals."""
+    num_healthy = round(num_faults * (1 - prevalence) / prevalence)
     return np.repeat([0, 1], [num_healthy, num_faults])
 
 
@@ -94,15 +98,15 @@ def model_rows(num_sets: int) -> Iterator[Sequence[str]]:
     for num_faults in _NUM_FAULTS:
         random = np.random.default_rng(num_faults)
         labels = labels_of(num_faults)
-        words: dict[str, list[str]] = {metric: [] for metric in _METRICS}
+        words: dict[str, list[str]] = {metric: [] for metric in METRICS}
         for _ in range(num_sets):
             score = random.normal(size=labels.size) + detector.shift * labels
             answers = (detector.probability(score), score >= detector.cut)
             outputs = measure(make_answers(labels, {"": answers}), OPTIONS).models[""]
             estimates = dict(outputs["probability"]) | dict(outputs["decision"])
-            for metric in _METRICS:
+            for metric in METRICS:
                 words[metric].append(verdict_at_truth(estimates[metric], metric, truth[metric]))
-        for metric in _METRICS:
+        for metric in METRICS:
             yield [str(num_faults), metric, f"{truth[metric]:.4g}", *_cells(words[metric])]
 
 

@@ -11,7 +11,7 @@ from scipy.special import expit
 from benchmarks.statistics.tables import range_cell, share_cell
 from measuring.answers import Answers, make_answers
 from measuring.bootstrap import BRIER, PR_AUC, ROC_AUC
-from measuring.intervals import Interval, effective_trials, proportion_interval
+from measuring.intervals import UNKNOWN, Interval, effective_trials, proportion_interval
 from measuring.scores import probability_metrics
 from models.probabilities.cost import Cost
 from pipeline.components.evaluation.measurement import MeasureOptions, example_costs, measure
@@ -64,11 +64,16 @@ def _prone(random: np.random.Generator) -> NDArray[np.int64]:
     return random.binomial(20, random.beta(0.3, 2.7, 40))
 
 
+_TWO = np.array([190, 190] + 38 * [10])
 _GROUPS: Sequence[tuple[str, float, Groups]] = (
     ("precision, 40 unequal groups", 0.9, _around(0.9, 0.1, lambda r: pareto_sizes(r, 40))),
     ("precision, 100 unequal groups", 0.9, _around(0.9, 0.1, lambda r: pareto_sizes(r, 100))),
     ("precision, 15 equal groups", 0.9, _around(0.9, 0.1, lambda _: np.full(15, 20))),
     ("precision, 40 equal groups", 0.9, _around(0.9, 0.1, lambda _: np.full(40, 20))),
+    ("precision, 8 equal groups", 0.9, _around(0.9, 0.1, lambda _: np.full(8, 40))),
+    ("precision, 2 of 40 groups hold half of the alarms", 0.9, _around(0.9, 0.1, lambda _: _TWO)),
+    ("precision, 40 groups, alarms in few", 0.9, _around(0.9, 0.1, _prone)),
+    ("recall, 40 unequal groups", 0.8, _around(0.8, 0.2, lambda r: pareto_sizes(r, 40))),
     ("recall, 40 groups, faults in few", 0.8, _around(0.8, 0.2, _prone)),
     ("recall, a fifth of 40 unequal groups blind", 0.8, _blind),
 )
@@ -111,29 +116,32 @@ def cost_rows(num_sets: int) -> Iterator[Sequence[str]]:
     """Yields how often the interval of the expected cost is on one side of the truth."""
     cases = [(kind, prone) for kind in ("equal", "unequal") for prone in (False, True)]
     for kind, prone in cases:
-        large = _large(kind, prone=prone)
+        large = large_split(kind, prone=prone)
         truth = float(1_000 * example_costs(large, COST).mean())
-        random, words = np.random.default_rng(5), []
-        for _ in range(num_sets):
-            answers = recordings(random, _sizes(random, kind, 40), prone=prone)
-            decided = measure(answers, MeasureOptions(cost=COST)).models[""]["decision"]
-            limits = decided["expected_cost"].interval or (0.0, 0.0)
-            words.append(compare(limits, truth, lower_is_better=True))
+        random = np.random.default_rng(5)
+        splits = (split_of_groups(random, kind, prone=prone) for _ in range(num_sets))
+        words = [compare(cost_interval(one), truth, lower_is_better=True) for one in splits]
         given = np.array(words)
         name = f"40 {kind} groups{', faults in few' if prone else ''}"
         yield [name, share_cell(given == "BLESSED"), share_cell(given == "REJECTED")]
 
 
+def cost_interval(answers: Answers) -> Interval:
+    """Returns the gate's interval of the expected cost of the model ``."""
+    decided = measure(answers, MeasureOptions(cost=COST)).models[""]["decision"]
+    return decided["expected_cost"].interval or UNKNOWN
+
+
 def area_rows(num_sets: int) -> Iterator[Sequence[str]]:
     """Yields the same for metrics of the probabilities, in groups and as if independent."""
     names = (PR_AUC, ROC_AUC, BRIER)
-    large = _large("equal", prone=True)
+    large = large_split("equal", prone=True)
     truth = probability_metrics(large.labels, large.of("")[0])
     for title, is_grouped in (("by group", True), ("as if independent", False)):
         random = np.random.default_rng(7)
         words: dict[str, list[str]] = {name: [] for name in names}
         for _ in range(num_sets):
-            answers = recordings(random, _sizes(random, "equal", 40), prone=True)
+            answers = split_of_groups(random, "equal", prone=True)
             if not is_grouped:
                 answers = replace(answers, groups=None)
             measured = measure(answers, MeasureOptions()).models[""]["probability"]
@@ -152,6 +160,12 @@ def _sizes(random: np.random.Generator, kind: str, groups: int) -> NDArray[np.in
     return np.minimum(pareto_sizes(random, groups), 300)
 
 
-def _large(kind: str, *, prone: bool) -> Answers:
+def split_of_groups(random: np.random.Generator, kind: str, *, prone: bool) -> Answers:
+    """Returns a split of 40 groups, equal or unequal."""
+    return recordings(random, _sizes(random, kind, 40), prone=prone)
+
+
+def large_split(kind: str, *, prone: bool) -> Answers:
+    """Returns 30,000 groups, for the truth."""
     random = np.random.default_rng(11)
     return recordings(random, _sizes(random, kind, 30_000), prone=prone)

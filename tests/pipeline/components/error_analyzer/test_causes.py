@@ -24,6 +24,12 @@ def test_unequal_probabilities_are_convolved():
     assert poisson_binomial(np.zeros(0), 2).tolist() == [1, 0, 0]
 
 
+def test_the_chances_of_many_unequal_trials_are_scipys():
+    probability = np.random.default_rng(0).beta(0.1, 2.5, 501)
+    chances = stats.poisson_binom(list(probability)).pmf(np.arange(31))
+    assert poisson_binomial(probability, 30) == pytest.approx(chances, abs=1e-13)
+
+
 def test_with_equal_probabilities_the_test_is_fishers():
     labels = np.array([1] * 4 + [0] * 6 + [1] * 2 + [0] * 18)
     members = np.arange(30) < 10
