@@ -148,6 +148,14 @@ class _BaseClient:
         return self._timeout_s if timeout_s is None else timeout_s
 
 
+def _resume(plan: Plan[Any], answer: Any) -> Call:
+    """Hands a plan the answer to its call, or the error, and returns its next call.
+
+    This is no exception handler, in which an error of the plan would chain to the one before.
+    """
+    return plan.throw(answer) if isinstance(answer, ServingClientError) else plan.send(answer)
+
+
 def _remaining(deadline: float, timeout_s: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
@@ -283,15 +291,17 @@ class Client(_BaseClient):
         try:
             call = next(plan)
             while True:
-                try:
-                    answer = self._send(call)
-                except ServingClientError as error:
-                    call = plan.throw(error)
-                else:
-                    call = plan.send(answer)
+                call = _resume(plan, self._answer(call))
         except StopIteration as stop:
             result: Result = stop.value
             return result
+
+    def _answer(self, call: Call) -> Any:
+        """Returns the answer to a call, or its error."""
+        try:
+            return self._send(call)
+        except ServingClientError as error:
+            return error
 
     def _send(self, call: Call) -> Any:
         deadline = time.monotonic() + call.timeout_s
@@ -395,15 +405,17 @@ class AsyncClient(_BaseClient):
         try:
             call = next(plan)
             while True:
-                try:
-                    answer = await self._send(call)
-                except ServingClientError as error:
-                    call = plan.throw(error)
-                else:
-                    call = plan.send(answer)
+                call = _resume(plan, await self._answer(call))
         except StopIteration as stop:
             result: Result = stop.value
             return result
+
+    async def _answer(self, call: Call) -> Any:
+        """Returns the answer to a call, or its error."""
+        try:
+            return await self._send(call)
+        except ServingClientError as error:
+            return error
 
     async def _send(self, call: Call) -> Any:
         deadline = time.monotonic() + call.timeout_s

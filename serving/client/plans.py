@@ -72,14 +72,18 @@ def plan_predict(order: PredictOrder, cache: dict[Target, ModelMetadata]) -> Pla
     """
     cached = cache.get(order.target)
     metadata = cached or (yield from plan_metadata(order.target, order.timeout_s, cache))
+    failure: Exception | None = None
     try:
         predictions = yield from _predict(order, metadata)
     except (InputMismatchError, ServingClientError) as error:
         if cached is None or getattr(error, "code", "NOT_FOUND") not in _MAY_BE_STALE:
             raise
+        failure = error
+    # Outside the handler, in which a second error would chain to the first.
+    if failure is not None and cached is not None:
         metadata = yield from plan_metadata(order.target, order.timeout_s, cache)
         if metadata.version == cached.version:
-            raise
+            raise failure
         predictions = yield from _predict(order, metadata)
     if predictions.version not in (None, metadata.version):
         cache.pop(order.target, None)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from serving.client.errors import CODES, ServingClientError
 from serving.client.signatures import (
@@ -55,8 +56,19 @@ def decode_answer(call: Call, body: bytes) -> Any:
     """Returns the answer in the response to a call.
 
     Raises:
-        ServingClientError: The client does not support the type of an output.
+        ServingClientError: The client does not support the type of an output, or the answer is not
+            that of a model server.
     """
+    try:
+        return _decode(call, body)
+    except (DecodeError, ValueError) as error:
+        raise ServingClientError(
+            "INTERNAL",
+            f"The answer is not that of a model server ({type(error).__name__}: {error}).",
+        ) from None
+
+
+def _decode(call: Call, body: bytes) -> Any:
     if isinstance(call, PredictCall):
         response = MESSAGES["PredictResponse"].FromString(body)
         # A protobuf map has no order; outputs are sorted by name.

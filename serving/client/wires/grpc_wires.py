@@ -53,7 +53,7 @@ class GrpcWire:
                 request, timeout=timeout_s, metadata=self._headers + headers_of(call)
             )
         except grpc.RpcError as error:
-            raise to_error(error) from error
+            raise to_error(error) from None
         request_id = dict(answered.initial_metadata()).get(REQUEST_ID_HEADER)
         return with_request_id(decode_answer(call, body), request_id)
 
@@ -92,7 +92,7 @@ class AsyncGrpcWire:
             body = await sent
             request_id = dict(await sent.initial_metadata()).get(REQUEST_ID_HEADER)
         except grpc.RpcError as error:
-            raise to_error(error) from error
+            raise to_error(error) from None
         return with_request_id(decode_answer(call, body), request_id)
 
     def _open(self) -> grpc.aio.Channel:

@@ -96,7 +96,7 @@ def decode_answer(call: Call, status: int, body: bytes) -> Any:
             f"The answer is not that of a model server ({type(error).__name__}: {error}): "
             f"{_shown(body)}",
             http_status=status,
-        ) from error
+        ) from None
 
 
 def _model_path(target: Target) -> str:

@@ -72,10 +72,10 @@ class RestWire:
                 for chunk in response.iter_bytes():
                     _check(deadline)
                     body += chunk
-        except (httpx.TimeoutException, TimeoutError) as error:
-            raise _late(timeout_s) from error
+        except (httpx.TimeoutException, TimeoutError):
+            raise _late(timeout_s) from None
         except httpx.TransportError as error:
-            raise _lost(error, self.url) from error
+            raise _lost(error, self.url) from None
         answer = decode_answer(call, response.status_code, bytes(body))
         return with_request_id(answer, response.headers.get(REQUEST_ID_HEADER))
 
@@ -127,10 +127,10 @@ class AsyncRestWire:
                     headers=dict(headers_of(call)),
                     timeout=timeout_s,
                 )
-        except (httpx.TimeoutException, TimeoutError) as error:
-            raise _late(timeout_s) from error
+        except (httpx.TimeoutException, TimeoutError):
+            raise _late(timeout_s) from None
         except httpx.TransportError as error:
-            raise _lost(error, self.url) from error
+            raise _lost(error, self.url) from None
         answer = decode_answer(call, response.status_code, response.content)
         return with_request_id(answer, response.headers.get(REQUEST_ID_HEADER))
 

@@ -6,11 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 import numpy as np
+import pandas as pd
 import pytest
 
-from serving.client import AsyncClient, Client, InputMismatchError, ServingClientError
+from serving.client import AsyncClient, Client, InputMismatchError, RowError, ServingClientError
 from tests.serving.client.fake_servers import SERVERS, FakeModel
 
 ROWS = [{"x": 0.5}, {"x": 1.0}]
@@ -209,6 +214,104 @@ def test_a_mismatch_without_a_new_version_is_the_servers_answer(serve, open_clie
         with pytest.raises(ServingClientError, match="told to: INVALID_ARGUMENT"):
             client.predict(ROWS)
     assert model.requests == ["metadata", "predict 2", "predict failed", "metadata"]
+
+
+def tracebacks(failure):
+    """The number of tracebacks that Python prints of an error."""
+    return "".join(traceback.format_exception(failure)).count("Traceback (most recent call last)")
+
+
+def break_the_server(model):
+    model.failures = ["INTERNAL"]
+
+
+def refuse_without_a_new_version(model):
+    model.failures = ["INVALID_ARGUMENT"]
+
+
+def change_the_inputs_of_the_model(model):
+    model.version = 3  # takes `z`, which the rows lack
+
+
+def change_the_model_and_break_it(model):
+    model.version, model.failures = 3, ["INVALID_ARGUMENT", "INTERNAL"]
+
+
+def answer_late(model):
+    model.delay_s = 1.0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "rows"),
+    [
+        (break_the_server, ROWS),
+        (refuse_without_a_new_version, ROWS),
+        (change_the_inputs_of_the_model, ROWS),
+        (change_the_model_and_break_it, [{"x": 0.5, "z": 1.0}]),
+        (answer_late, ROWS),
+    ],
+)
+def test_an_error_of_a_call_is_one_traceback(trouble, rows, serve, open_client):
+    model = FakeModel()
+    with serve(model) as server:
+        client = open_client(server)
+        client.predict(ROWS)
+        trouble(model)
+        with pytest.raises((ServingClientError, InputMismatchError)) as caught:
+            client.predict(rows, timeout_s=0.3)
+    assert tracebacks(caught.value) == 1
+
+
+@pytest.mark.parametrize("scheme", ["grpc", "http"])
+def test_a_server_that_is_not_there_is_one_traceback(scheme, open_client):
+    with pytest.raises(ServingClientError, match="UNAVAILABLE") as caught:
+        open_client(f"{scheme}://127.0.0.1:{free_port()}", attempts=2).predict(ROWS)
+    assert tracebacks(caught.value) == 1
+
+
+def test_an_answer_that_is_not_a_model_servers_is_one_traceback(open_client):
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            self.wfile.write(b"<html>")
+
+        def log_message(self, *_):
+            pass
+
+    class Anything(grpc.GenericRpcHandler):
+        def service(self, _details):
+            return grpc.unary_unary_rpc_method_handler(lambda _request, _context: b"<html>")
+
+    with (
+        ThreadPoolExecutor(1) as pool,
+        ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages,
+    ):
+        pool.submit(pages.serve_forever, 0.01)
+        other = grpc.server(ThreadPoolExecutor(1), handlers=[Anything()])
+        port = other.add_insecure_port("127.0.0.1:0")
+        other.start()
+        try:
+            for server in (f"http://127.0.0.1:{pages.server_port}", f"grpc://127.0.0.1:{port}"):
+                with pytest.raises(
+                    ServingClientError, match="not that of a model server"
+                ) as caught:
+                    open_client(server).predict(ROWS)
+                assert (caught.value.code, tracebacks(caught.value)) == ("INTERNAL", 1)
+        finally:
+            pages.shutdown()
+            other.stop(None)
+
+
+@pytest.mark.parametrize("value", ["a text", [1.0], {}])
+def test_a_value_that_does_not_fit_is_one_traceback(value, serve, open_client):
+    with serve(FakeModel()) as server:
+        client = open_client(server)
+        for rows in ([{"x": 1.0}, {"x": value}], pd.DataFrame({"x": [1.0, value]})):
+            with pytest.raises(RowError, match="Row 1") as caught:
+                client.predict(rows)
+            assert tracebacks(caught.value) == 1
 
 
 def test_grpc_says_which_version_answered_and_rest_does_not(open_client):
