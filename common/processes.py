@@ -34,6 +34,7 @@ def start_child(
     command: Sequence[str],
     *,
     log: Path,
+    output: Path | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Process:
@@ -41,17 +42,18 @@ def start_child(
 
     Args:
         command: Program and arguments.
-        log: File for its standard output and standard error.
+        log: File for its standard error.
+        output: File for its standard output; None for `log`.
         cwd: Its working directory; None for this process's own.
         env: Its environment; None for this process's own.
     """
-    with log.open("ab") as stream:
+    with log.open("ab") as stream, (output or log).open("ab") as printed:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _WITH_PARENT, str(os.getpid()), *command],
             cwd=cwd,
             env=env,
             stdin=subprocess.DEVNULL,
-            stdout=stream,
+            stdout=printed,
             stderr=stream,
             # Ctrl-C at a terminal is for the parent, which then stops its children in order.
             start_new_session=True,

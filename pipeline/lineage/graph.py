@@ -14,7 +14,7 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from common.run_ids import whole_run_id
-from pipeline.lineage.provenance import Provenance, config_of, provenance_of
+from pipeline.lineage.provenance import Provenance, config_of, provenance_of, retraining_of
 
 Values: TypeAlias = Mapping[str, Any]
 Edges: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -88,6 +88,7 @@ class Run:
         provenance: Its provenance stamp, or None without one.
         steps: Its steps in the order in which they started.
         config: Its configuration; empty if it was not recorded.
+        retraining: What it says of the retraining that it was part of; empty without one.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Run:
     provenance: Provenance | None
     steps: Sequence[Step]
     config: Values = field(default_factory=dict)
+    retraining: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +167,7 @@ def read_graph(store: MetadataStore) -> Graph:
                 provenance=provenance,
                 steps=steps,
                 config=config_of(context),
+                retraining=retraining_of(context),
             )
         )
     runs.sort(key=lambda run: (run.created, run.id))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2
 
 _CONFIG = "config"
+# Why a run was a retraining, and on what; written by `production.retraining`.
+RETRAINING = "retraining"
 CODE_FOLDERS = ("common", "measuring", "models", "serving", "datasets", "pipeline")
 _log = logging.getLogger(__name__)
 
@@ -204,6 +206,13 @@ def config_of(context: "metadata_store_pb2.Context") -> dict[str, Any]:
     text = context.custom_properties[_CONFIG].string_value
     # Earlier versions of Faultline recorded secrets as they were.
     return redact_config(json.loads(text)) if text else {}
+
+
+def retraining_of(context: "metadata_store_pb2.Context") -> dict[str, Any]:
+    """Returns what a run's context says of the retraining that it was part of; empty without."""
+    if RETRAINING not in context.custom_properties:
+        return {}
+    return dict(json.loads(context.custom_properties[RETRAINING].string_value))
 
 
 def _new_context(store: "MetadataStore", type_name: str, name: str) -> "metadata_store_pb2.Context":

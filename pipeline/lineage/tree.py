@@ -82,7 +82,7 @@ def _run_tree(graph: Graph, run: Run) -> LineageNode:
         LineageNode(kind="step", name=step.node, facts={"state": step.state}) for step in run.steps
     )
     results = (_artifact_tree(graph, outputs[0], parent_run=run.id),) if outputs else ()
-    children = _stamp_nodes(run.provenance) + steps + results
+    children = _retraining_nodes(run) + _stamp_nodes(run.provenance) + steps + results
     return LineageNode(kind="run", name=run.id, facts=run_facts(run), children=children)
 
 
@@ -180,7 +180,16 @@ def _run_node(graph: Graph, run_id: str, chain: Sequence[int]) -> LineageNode:
     steps = {step.id: step.node for i in chain if (step := graph.producer(i))}
     made = [step.node for step in run.steps if step.id in steps]
     facts = {"ran": made} | run_facts(run)
-    return LineageNode(kind="run", name=run.id, facts=facts, children=_stamp_nodes(run.provenance))
+    children = _retraining_nodes(run) + _stamp_nodes(run.provenance)
+    return LineageNode(kind="run", name=run.id, facts=facts, children=children)
+
+
+def _retraining_nodes(run: Run) -> tuple[LineageNode, ...]:
+    """Returns why the run was begun, if it was part of a retraining."""
+    if not run.retraining:
+        return ()
+    facts = {key: value for key, value in run.retraining.items() if key != "id"}
+    return (LineageNode(kind="retraining", name=str(run.retraining["id"]), facts=facts),)
 
 
 def _stamp_nodes(stamp: Provenance | None) -> tuple[LineageNode, ...]:

@@ -52,7 +52,7 @@ class Triggers:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Spend:
-    """What retrainings without a person may use in seven days.
+    """What retrainings may use in seven days; those of people count, but have no limit.
 
     Attributes:
         trainings_per_week: Most retrainings, >= 1.
@@ -74,7 +74,7 @@ class RetrainingOptions:
             become the newest span, on which both models are judged as well.
         cool_down_days: Shortest time between the end of a retraining and the next one without a
             person, in days.
-        spend: What retrainings without a person may use.
+        spend: What retrainings may use in seven days.
         min_level: Lowest level of `automation` that starts a retraining by itself; below it, the
             retraining waits for `faultline retrain approve`.
     """

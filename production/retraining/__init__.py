@@ -1,0 +1,1 @@
+"""Retraining: new labelled data become a model that takes over from the served one."""

@@ -1,0 +1,127 @@
+"""What is known about a served model when a retraining is decided."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from common.output_folder import OutputFolder
+from pipeline.components.pusher.version_folder import served_versions
+from pipeline.config import Config
+from pipeline.production_options.retraining import LabelCount
+from pipeline.production_options.rollout import RolloutOptions
+from production.controller.pushes import find_push
+from production.gateway.traffic import Pin
+from production.monitoring.alarms.alarm import Kind
+from production.monitoring.alarms.book import AlarmBook
+from production.monitoring.report import read_reports
+from production.retraining.deciding import CostOfDrift, Facts
+from production.retraining.journal import WEEK, Entry, current_of, retrainings_of, trained_since
+from production.rollout.actions import open_journal
+from production.rollout.gateway_config import gateway_config
+from production.rollout.state import label
+
+_LOSSES = frozenset({Kind.DRIFT, Kind.ESTIMATED_LOSS, Kind.MEASURED_LOSS})
+_OLDEST_PUSH = 1_000_000_000  # versions are seconds since 1970 unless a person named them
+
+
+def gather_facts(
+    config: Config,
+    folder: OutputFolder,
+    entries: Sequence[Entry],
+    *,
+    labels: LabelCount,
+    now: datetime,
+) -> Facts:
+    """Returns what is known.
+
+    Args:
+        config: The use case, whose name is the model's.
+        folder: The output folder.
+        entries: The journal of retrainings.
+        labels: Labelled requests that no span has yet.
+        now: The time.
+
+    Raises:
+        InputError: A journal cannot be read.
+    """
+    champion = served_version(folder, config.name)
+    recent = trained_since(entries, now - WEEK)
+    ended = [one.ended for one in retrainings_of(entries) if one.ended is not None]
+    trained = [one.ended for one in retrainings_of(entries) if one.ended and one.attempt]
+    if champion is not None and champion >= _OLDEST_PUSH:
+        trained.append(datetime.fromtimestamp(champion, UTC))
+    return Facts(
+        now=now,
+        champion=champion,
+        level=_level(config, folder),
+        active=current_of(entries),
+        rollout=_unfinished_rollout(folder, config.name),
+        labels=labels,
+        cost=None if champion is None else _cost_of_drift(folder, config.name, champion),
+        last_ended=max(ended, default=None),
+        last_trained=max(trained, default=None),
+        num_trainings=len(recent),
+        cpu_minutes=sum(one.result.cpu_s for one in recent if one.result) / 60,
+    )
+
+
+def served_version(folder: OutputFolder, model: str) -> int | None:
+    """Returns the version that clients get; None if none is in service.
+
+    Without a gateway it is the newest one, as servers take that.
+    """
+    state = open_journal(folder, model).state()
+    if state is not None:
+        return state.stable.version
+    return max(served_versions(folder.serving(model)), default=None)
+
+
+def _level(config: Config, folder: OutputFolder) -> int:
+    of_gateway = gateway_config(folder, config.name)
+    return (of_gateway or config).automation.number
+
+
+def _unfinished_rollout(folder: OutputFolder, model: str) -> str:
+    """Returns a rollout that is in progress or has yet to begin, in words."""
+    entries = open_journal(folder, model).read()
+    if not entries:
+        return ""
+    active = entries[-1].state.active
+    if active is not None:
+        return f"the rollout of {label(active.candidate)} is {active.phase.words}"
+    pushed = find_push(folder, entries, RolloutOptions(start="on_push"))
+    return "" if pushed is None else f"{label(pushed)} was pushed and has had no rollout yet"
+
+
+def fallen_versions(folder: OutputFolder, model: str) -> list[Pin]:
+    """Returns the versions in service that are newer than the served one, the oldest first.
+
+    Their rollouts have ended without promotion. As long as they are in service, the gate compares
+    the next model with the newest of them instead of the served one.
+    """
+    state = open_journal(folder, model).state()
+    if state is None or state.active is not None:
+        return []
+    versions = sorted(served_versions(folder.serving(model)))
+    return [Pin(base=model, version=one) for one in versions if one > state.stable.version]
+
+
+def _cost_of_drift(folder: OutputFolder, model: str, champion: int) -> CostOfDrift | None:
+    place = folder.monitoring(model)
+    reports = [
+        (report.number, report.cost_per_day)
+        for report in read_reports(place)
+        if report.version == champion and not report.is_broken and report.cost_per_day
+    ]
+    if not reports:
+        return None
+    number, (per_day, lower, upper) = reports[-1]
+    if per_day is None:
+        return None
+    alarms = [
+        alarm.id
+        for alarm in AlarmBook(place).open_alarms()
+        if alarm.version == champion and alarm.kind in _LOSSES
+    ]
+    return CostOfDrift(
+        chunk=number, per_day=per_day, lower=lower, upper=upper, alarms=tuple(alarms)
+    )

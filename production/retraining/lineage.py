@@ -1,0 +1,54 @@
+"""ML Metadata follows the journal: the run of a retraining says why it was begun, and on what."""
+
+import json
+from collections.abc import Sequence
+
+from ml_metadata.metadata_store import MetadataStore
+
+from pipeline.lineage.provenance import RETRAINING
+from production.retraining.state import Retraining
+
+
+def record_retrainings(store: MetadataStore, retrainings: Sequence[Retraining]) -> int:
+    """Notes on the run of each ended retraining what it was for.
+
+    Args:
+        store: The metadata store.
+        retrainings: All retrainings of a model.
+
+    Returns:
+        How many runs were noted that were not before.
+    """
+    contexts = []
+    for retraining in retrainings:
+        run_id = retraining.result.run_id if retraining.result else ""
+        context = run_id and store.get_context_by_type_and_name("pipeline_run", run_id)
+        if context and RETRAINING not in context.custom_properties:
+            text = json.dumps(describe(retraining), ensure_ascii=False, default=str)
+            context.custom_properties[RETRAINING].string_value = text
+            contexts.append(context)
+    if contexts:
+        store.put_contexts(contexts)
+    return len(contexts)
+
+
+def describe(retraining: Retraining) -> dict[str, object]:
+    """Returns what the lineage says of a retraining: its trigger, its evidence and its data."""
+    trigger, data = retraining.trigger, retraining.data
+    facts: dict[str, object] = {
+        "id": retraining.id,
+        "trigger": trigger.name,
+        "by": trigger.by,
+        "why": trigger.why,
+        "evidence": dict(trigger.evidence),
+        "champion": retraining.champion,
+        "began": retraining.began.isoformat(),
+    }
+    if data is not None and data.span is not None:
+        facts["data"] = {
+            "span": data.span,
+            "rows": data.num_rows,
+            "positive": data.num_positive,
+            "left out": dict(data.left_out),
+        }
+    return facts

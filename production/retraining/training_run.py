@@ -1,0 +1,121 @@
+"""A run of the pipeline in a process of its own: its memory is returned, and a kill is harmless."""
+
+import json
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.errors import StepFailedError
+from common.processes import Process, last_words, start_child, stop
+from production.retraining.state import Outcome, Result
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+_SUMMARY, _LOG = "run.json", "run.log"
+_BAD_INPUT = 2
+_SIGNALS = 128  # exit codes above name a signal
+_BY_VERDICT: dict[str, Outcome] = {"REJECTED": "rejected", "INCONCLUSIVE": "inconclusive"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to run.
+
+    Attributes:
+        config_path: The YAML of the use case.
+        output: The output folder.
+        folder: The folder `retraining/NAME`, which gets what the run prints.
+        champion: The version that is served.
+    """
+
+    config_path: Path
+    output: Path
+    folder: Path
+    champion: int
+
+
+class TrainingRun:
+    """A run that has been started; it ends with this process.
+
+    Args:
+        order: What to run.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._summary, self._log = order.folder / _SUMMARY, order.folder / _LOG
+        for path in (self._summary, self._log):
+            path.unlink(missing_ok=True)
+        command = [
+            *(sys.executable, str(PROJECT_DIR / "faultline.py"), "run", "--json"),
+            *("--config", str(order.config_path), "--output", str(order.output)),
+        ]
+        self._process: Process = start_child(command, log=self._log, output=self._summary)
+        self._cpu_s = 0.0
+
+    def result(self) -> Result | None:
+        """Returns what came of it; None as long as it goes on.
+
+        Raises:
+            StepFailedError: A signal ended it.
+        """
+        before_s = _children_cpu_s()
+        if self._process.poll() is None:
+            return None
+        self._cpu_s += _children_cpu_s() - before_s  # a process is counted when it is waited for
+        code = self._process.returncode
+        if code < 0 or code > _SIGNALS:
+            raise StepFailedError(f"The run was ended by a signal (exit code {code}).")
+        return read_result(self._summary, self._log, code, self._order.champion, self._cpu_s)
+
+    def stop(self) -> None:
+        """Ends the run; what it has done is kept, and the next one goes on from there."""
+        stop(self._process)
+
+
+def read_result(summary: Path, log: Path, code: int, champion: int, cpu_s: float) -> Result:
+    """Returns what a run came to.
+
+    Args:
+        summary: What it printed on standard output.
+        log: What it printed on standard error.
+        code: Its exit code.
+        champion: The version that was served.
+        cpu_s: CPU seconds that it took.
+    """
+    text = summary.read_text(encoding="utf-8") if summary.exists() else ""
+    if not text.strip():
+        outcome: Outcome = "stopped" if code == _BAD_INPUT else "failed"
+        return Result(outcome=outcome, words=last_words(log), cpu_s=cpu_s)
+    values = json.loads(text)
+    version = values["pushed_version"] and int(values["pushed_version"])
+    outcome = _outcome(values, version, champion)
+    words = _words(values, outcome, version)
+    return Result(
+        outcome=outcome, words=words, run_id=values["run_id"], version=version, cpu_s=cpu_s
+    )
+
+
+def _outcome(values: dict[str, Any], version: int | None, champion: int) -> Outcome:
+    if values["shadow"]:
+        return "shadow"
+    if version is not None:
+        return "pushed" if version > champion else "unchanged"
+    return _BY_VERDICT.get(values["verdict"], "rejected")
+
+
+def _words(values: dict[str, Any], outcome: Outcome, version: int | None) -> str:
+    if outcome == "pushed":
+        return f"version {version} was pushed"
+    if outcome == "shadow":
+        return f"version {version} was pushed beside the served model: the gate could not judge it"
+    if outcome == "unchanged":
+        return f"the model is that of version {version}"
+    failed = [one["text"] for one in values["reasons"] if one["verdict"] != "BLESSED"]
+    return "; ".join([*failed, *values["infra_problems"]]) or f"the verdict is {values['verdict']}"
+
+
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
