@@ -17,6 +17,8 @@ COMPRESSION = "GZIP"
 # independent. It is no column of the data: only readers that ask for it see it.
 BLOCK_COLUMN = "faultline_block"
 BATCH_ROWS = 4_096
+# Rows without a label are beside the splits, in a folder of this name, and in no split.
+UNLABELLED = "unlabelled"
 
 # Serialised tf.Examples, object `[n]`.
 Serialised: TypeAlias = NDArray[np.object_]

@@ -8,7 +8,6 @@ from common.errors import InputError
 from pipeline.counting import count
 from pipeline.reading.files.csv_source import with_lines
 from pipeline.reading.files.pieces import BadRow, Piece, resolve_path
-from pipeline.reading.typing_rows import NO_LABEL
 
 FILE_NAME = "bad_rows.jsonl"
 _NUM_SHOWN = 5
@@ -38,8 +37,7 @@ def check_bad_rows(
 
     Args:
         bad_rows: The bad rows, in the order of the data.
-        num_bad_rows: Total number without the rows that lack a label, which are not counted as
-            bad; `bad_rows` may list only some of them.
+        num_bad_rows: Total number; `bad_rows` may list only some of them.
         max_bad_rows: `data.max_bad_rows`.
         reports_dir: Folder for the quarantine file; it must outlive the run.
 
@@ -49,9 +47,8 @@ def check_bad_rows(
     if num_bad_rows <= max_bad_rows:
         return
     path = write_quarantine(reports_dir, bad_rows)
-    unread = [bad for bad in bad_rows if bad.reason != NO_LABEL]
-    shown = "\n".join(f"  {bad}" for bad in unread[:_NUM_SHOWN])
-    more = num_bad_rows - min(_NUM_SHOWN, len(unread))
+    shown = "\n".join(f"  {bad}" for bad in bad_rows[:_NUM_SHOWN])
+    more = num_bad_rows - min(_NUM_SHOWN, len(bad_rows))
     raise InputError(
         f"{count(num_bad_rows, 'row')} cannot be read, more than data.max_bad_rows = "
         f"{max_bad_rows}:\n"

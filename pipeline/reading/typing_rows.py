@@ -29,6 +29,11 @@ class Fault(NamedTuple):
     mask: values.Mask
     reason: str
 
+    @property
+    def is_missing(self) -> bool:
+        """Whether the rows lack a value that they need."""
+        return self.reason.startswith("has no")
+
 
 @dataclass(kw_only=True)
 class TypedBatch:
@@ -37,8 +42,8 @@ class TypedBatch:
     Attributes:
         batch: The valid rows; a missing value is an Arrow null.
         rows: int64 [rows], their numbers in the file.
-        bad_rows: The other rows, each with its first invalid column; rows without a label come
-            with the reason `NO_LABEL`.
+        bad_rows: The rows with a value that does not fit, each with its first such column.
+        unlabelled: The rows that only lack a label, without the label's column.
         labels: The most frequent label texts among the valid rows and their counts.
         num_unread: Values that do not fit and count as missing, by column that nothing needs.
     """
@@ -46,6 +51,7 @@ class TypedBatch:
     batch: pa.RecordBatch
     rows: npt.NDArray[np.int64]
     bad_rows: list[BadRow]
+    unlabelled: pa.RecordBatch
     labels: dict[str, int]
     num_unread: dict[str, int] = field(default_factory=dict)
 
@@ -61,31 +67,48 @@ def type_batch(
         spec: The ingestion settings.
         path: The file, for the bad rows.
     """
-    bad = np.zeros(raw.batch.num_rows, bool)
-    bad_rows: list[BadRow] = []
     typed: list[pa.Array] = []
+    faults: list[Fault] = []
     num_unread: dict[str, int] = {}
     for column in columns:
-        array, faults = _convert(raw.batch, column, spec)
+        array, unfit = _convert(raw.batch, column, spec)
         typed.append(array)
-        if not column.needed:
-            num_unread |= {fault.column: int(fault.mask.sum()) for fault in faults}
-            continue
-        for fault in faults:
-            bad_rows += _report(raw, fault, fault.mask & ~bad, path)
-            bad |= fault.mask
+        if column.needed:
+            faults += unfit
+        else:
+            num_unread |= {fault.column: int(fault.mask.sum()) for fault in unfit}
     schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in columns])
-    good = pa.RecordBatch.from_arrays(typed, schema=schema)
-    if bad.any():
-        good = good.filter(pa.array(~bad))
-    labels = _count_labels(raw.batch, spec, ~bad) if spec.label in raw.batch.schema.names else {}
+    batch = pa.RecordBatch.from_arrays(typed, schema=schema)
+    bad_rows, unlabelled, good = _set_aside(raw, faults, path)
     return TypedBatch(
-        batch=good,
-        rows=raw.rows[~bad],
+        batch=batch if good.all() else batch.filter(pa.array(good)),
+        rows=raw.rows[good],
         bad_rows=bad_rows,
-        labels=labels,
+        unlabelled=batch.filter(pa.array(unlabelled)).select(
+            [column.name for column in columns if column.type != "label"]
+        ),
+        labels=_count_labels(raw.batch, spec, good),
         num_unread=num_unread,
     )
+
+
+def _set_aside(
+    raw: RawBatch, faults: Sequence[Fault], path: str
+) -> tuple[list[BadRow], values.Mask, values.Mask]:
+    """Returns the bad rows, which rows only lack a label, and which are good.
+
+    A row without a label goes to no split, so it needs no group and no time.
+    """
+    bad_rows: list[BadRow] = []
+    unlabelled, good = np.zeros(len(raw.rows), bool), np.ones(len(raw.rows), bool)
+    for fault in sorted(faults, key=lambda fault: (fault.is_missing, fault.reason != NO_LABEL)):
+        mask = fault.mask & good
+        if fault.reason == NO_LABEL:
+            unlabelled = mask
+        else:
+            bad_rows += _report(raw, fault, mask, path)
+        good &= ~mask
+    return bad_rows, unlabelled, good
 
 
 def _convert(
@@ -266,8 +289,7 @@ def _report(raw: RawBatch, fault: Fault, mask: values.Mask, path: str) -> list[B
     bad_rows = []
     for place in np.flatnonzero(mask):
         text = _text(column[int(place)].as_py())
-        missing = fault.reason.startswith("has no")
-        reason = fault.reason if missing else f"`{text[:40]}` found, {fault.reason}"
+        reason = fault.reason if fault.is_missing else f"`{text[:40]}` found, {fault.reason}"
         bad_rows.append(
             BadRow(
                 path=path,
@@ -287,6 +309,8 @@ def _text(value: object) -> str:
 
 
 def _count_labels(batch: pa.RecordBatch, spec: IngestSpec, good: values.Mask) -> dict[str, int]:
+    if spec.label not in batch.schema.names:
+        return {}
     texts, _, _ = label_texts(_raw_column(batch, spec.label), spec.missing_values)
     counts = texts.filter(pa.array(good)).drop_null().value_counts()
     pairs = [(item["values"].as_py(), item["counts"].as_py()) for item in counts]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,7 +23,7 @@ from pipeline.reading.files import sources
 from pipeline.reading.files.encodings import detect_encoding
 from pipeline.reading.files.pieces import BadRow, RawBatch, suffix_of
 from pipeline.reading.ingest_spec import IngestSpec
-from pipeline.reading.typing_rows import NO_LABEL, label_texts, type_batch
+from pipeline.reading.typing_rows import label_texts, type_batch
 from production.collection.labels import SET_VALUES, brought_column, with_label_values
 
 _NUM_SHOWN = 5
@@ -85,12 +86,11 @@ def read_labels(source: LabelSource, spec: IngestSpec) -> FileLabels:
             names = input_files.read_schema(piece).names
             check_names(names, spec, where=piece.path, required=wanted)
             for raw in input_files.read_piece(piece, columns=list(dict.fromkeys(wanted))):
-                table, numbers, bad = _typed(raw, source, strict, piece.path)
-                tables.append(table)
-                places += [(piece.path, int(number)) for number in numbers]
-                num_without_label += sum(row.reason == NO_LABEL for row in bad)
-                bad_rows += raw.bad_rows
-                bad_rows += [row for row in bad if row.reason != NO_LABEL]
+                batch = _typed(raw, source, strict, piece.path)
+                tables.append(batch.labels)
+                places += [(piece.path, int(number)) for number in batch.rows]
+                num_without_label += batch.num_without_label
+                bad_rows += [*raw.bad_rows, *batch.bad_rows]
     if bad_rows:
         hint = "" if spec.label_values else f" {SET_VALUES}"
         raise InputError(_listed("cannot be read", [str(row) for row in bad_rows]) + hint)
@@ -157,10 +157,16 @@ def _layout(files: input_files.InputFiles) -> CsvLayout:
     return CsvLayout(encoding=detect_encoding(files.paths[0])) if is_csv else CsvLayout()
 
 
-def _typed(
-    raw: RawBatch, source: LabelSource, spec: IngestSpec, path: str
-) -> tuple[pa.Table, np.ndarray, list[BadRow]]:
-    """Returns the labels of a batch, their rows in the file, and the rows without a label."""
+class _LabelBatch(NamedTuple):
+    """The labels of a batch, their rows in the file, and the other rows."""
+
+    labels: pa.Table
+    rows: np.ndarray
+    bad_rows: list[BadRow]
+    num_without_label: int
+
+
+def _typed(raw: RawBatch, source: LabelSource, spec: IngestSpec, path: str) -> _LabelBatch:
     texts = _column(raw, source.label_column)
     # The label has the name of the training data's, whose words it must have.
     batch = pa.RecordBatch.from_arrays(
@@ -181,7 +187,12 @@ def _typed(
         }
         | {brought_column(name): typed.batch[name] for name in source.others}
     )
-    return table, raw.rows[good], [*typed.bad_rows, *id_faults, *row_faults]
+    return _LabelBatch(
+        labels=table,
+        rows=raw.rows[good],
+        bad_rows=[*typed.bad_rows, *id_faults, *row_faults],
+        num_without_label=typed.unlabelled.num_rows,
+    )
 
 
 def _column(raw: RawBatch, name: str) -> pa.Array:

@@ -17,7 +17,7 @@ from tfx.types.standard_artifacts import (
 from tfx.utils import io_utils
 
 from common.errors import InputError
-from common.example_files import read_batches, split_files, split_folder
+from common.example_files import UNLABELLED, read_batches, split_files, split_folder
 from models.features import Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
@@ -27,6 +27,7 @@ from pipeline.components.anomaly_gate.findings import (
     findings_table,
     schema_differences,
     tolerate_unused,
+    unlabelled_findings,
 )
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
 from pipeline.components.anomaly_gate.slice_names import check_slices
@@ -95,7 +96,8 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         *tolerate_unused(
             _anomalies(anomalies, curated, drift_stops=drift_stops), json.loads(needed)
         ),
-        *drift_findings(_read_drift(anomalies), stops=drift_stops),
+        *drift_findings(_read_drift(anomalies, "train"), stops=drift_stops),
+        *unlabelled_findings(_read_drift(anomalies, UNLABELLED)),
         *_signal_findings(
             examples, of_kind(features_from_json(features), Signal), limits, inferred
         ),
@@ -164,8 +166,10 @@ def _anomalies(
         yield from find_anomalies(message, schema, split, drift_stops=drift_stops)
 
 
-def _read_drift(anomalies: ExampleAnomalies) -> DriftReport:
-    path = Path(split_folder(anomalies.uri, "train"), DRIFT_FILE)
+def _read_drift(anomalies: ExampleAnomalies, split: str) -> DriftReport:
+    path = Path(split_folder(anomalies.uri, split), DRIFT_FILE)
+    if split == UNLABELLED and not path.exists():  # every row has a label
+        return DriftReport()
     return DriftReport.from_json(path.read_text(encoding="utf-8"))
 
 

@@ -6,10 +6,22 @@ from dataclasses import dataclass, replace
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
+from common.example_files import UNLABELLED
 from pipeline.components.anomaly_gate.advice import DRIFT_ADVICE, advise, is_comparison
 from pipeline.components.example_validator.drift import DriftReport
 
 UNUSED_ADVICE = "The model does not use this column, so the run goes on."
+_UNLABELLED_ADVICE = (
+    "These rows are in no split. If they are the latest ones, label some of them: the metrics may "
+    "not hold for them."
+)
+# A tag in a column's annotation in the schema: values beyond its domain are a warning.
+OBSERVED_RANGE = "observed range"
+_RANGE_ADVICE = (
+    "Look for another unit or a mark of missing values. If the values are right, widen the domain; "
+    "if they must stop the run, remove its annotation."
+)
+_RANGE_KINDS = (AnomalyInfo.FLOAT_TYPE_BIG_FLOAT, AnomalyInfo.FLOAT_TYPE_SMALL_FLOAT)
 _SCHEMA_COUNTS = "Nothing has to be done; the curated schema counts."
 _NO_COLUMN = "no such column"
 _MAX_NAMED = 5
@@ -59,13 +71,15 @@ def find_anomalies(
         for reason in info.reason:
             feature = features.get(column)
             compared = is_comparison(reason.type)
+            observed = reason.type in _RANGE_KINDS and _has_observed_range(feature)
+            tolerated = observed or (compared and not drift_stops)
             yield Finding(
                 column=column,
                 split=split,
                 found=_describe_reason(reason),
                 expected=describe_comparator(feature) if compared else describe_feature(feature),
-                advice=advise(reason.type),
-                stops=info.severity != AnomalyInfo.WARNING and (drift_stops or not compared),
+                advice=_RANGE_ADVICE if observed else advise(reason.type),
+                stops=info.severity != AnomalyInfo.WARNING and not tolerated,
                 is_drift=compared,
             )
     # Empty where TFDV found nothing about the data set as a whole.
@@ -81,6 +95,10 @@ def find_anomalies(
             and (drift_stops or not is_comparison(reason.type)),
             is_drift=is_comparison(reason.type),
         )
+
+
+def _has_observed_range(feature: schema_pb2.Feature | None) -> bool:
+    return feature is not None and OBSERVED_RANGE in feature.annotation.tag
 
 
 def drift_findings(drift: DriftReport, *, stops: bool) -> Iterator[Finding]:
@@ -101,6 +119,26 @@ def drift_findings(drift: DriftReport, *, stops: bool) -> Iterator[Finding]:
                 advice=DRIFT_ADVICE,
                 stops=stops,
                 is_drift=True,
+            )
+
+
+def unlabelled_findings(drift: DriftReport) -> Iterator[Finding]:
+    """Yields how the rows without a label differ from train by more than chance; warnings.
+
+    Args:
+        drift: Comparisons of these rows with the train split.
+    """
+    for one in drift.comparisons:
+        if one.alarm:
+            yield Finding(
+                column=one.column,
+                split=UNLABELLED,
+                found=f"the {one.measure} differs from train's by {one.distance:.3g}: {one.text}.",
+                expected=f"less than {one.floor:.3g}, or a difference that chance explains (p "
+                f"{_p_value(one.p_value)}; {drift.num_rows:,} rows, {drift.num_rows_then:,} in "
+                "train)",
+                advice=_UNLABELLED_ADVICE,
+                stops=False,
             )
 
 

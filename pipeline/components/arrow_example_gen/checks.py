@@ -15,8 +15,17 @@ from pipeline.counting import count
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 
 
-def check_rows(num_rows: int, num_bad_rows: int, files: Sequence[str]) -> None:
+def check_rows(
+    num_rows: int, files: Sequence[str], *, num_bad: int, label: str, num_unlabelled: int
+) -> None:
     """Checks that there is at least one row.
+
+    Args:
+        num_rows: Rows that can be read and have a label.
+        files: The data files.
+        num_bad: Rows that cannot be read.
+        label: The label column.
+        num_unlabelled: Rows without a label.
 
     Raises:
         InputError: There is no row.
@@ -24,8 +33,13 @@ def check_rows(num_rows: int, num_bad_rows: int, files: Sequence[str]) -> None:
     if num_rows:
         return
     where = files[0] if len(files) == 1 else f"{files[0]} and {count(len(files) - 1, 'more file')}"
-    if num_bad_rows:
-        raise InputError(f"No row of {where} can be read; it has {count(num_bad_rows, 'row')}.")
+    if num_unlabelled:
+        raise InputError(
+            f"No row of {where} has a value in the label column `{label}`: "
+            f"{count(num_unlabelled, 'row')} without a label. Give data with labels."
+        )
+    if num_bad:
+        raise InputError(f"No row of {where} can be read; it has {count(num_bad, 'row')}.")
     raise InputError(f"{where}: a header, but no rows. Give a file with data.")
 
 

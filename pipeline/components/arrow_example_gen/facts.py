@@ -22,13 +22,11 @@ def describe(artifacts: list[Artifact]) -> Fact:
 
 def _put_aside(values: Mapping[str, Any]) -> str:
     bad, unlabelled = values.get("num_bad_rows", 0), values.get("num_unlabelled", 0)
-    if not bad + unlabelled:
-        return ""
-    text = f"{bad + unlabelled:,} in quarantine"
+    parts = [f"{bad:,} in quarantine"] if bad else []
     if unlabelled:
         share = unlabelled / (values["num_rows"] + bad + unlabelled)
-        text += f", {unlabelled:,} of them ({share:.1%} of all rows) without a label"
-    return text
+        parts.append(f"{unlabelled:,} without a label ({share:.1%} of all rows), in no split")
+    return "; ".join(parts)
 
 
 def _dropped(values: Mapping[str, Any], positives: int) -> str:

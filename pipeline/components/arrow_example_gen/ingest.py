@@ -36,7 +36,7 @@ class Summary:
     Attributes:
         num_rows: Rows written.
         num_bad_rows: Rows in quarantine.
-        num_unlabelled: Rows without a label, in quarantine too.
+        num_unlabelled: Rows without a label, beside the splits.
         num_duplicates: Rows dropped because they repeat another.
         num_positives_read: Positive rows before duplicates were dropped.
         rows: Rows of each split.
@@ -179,8 +179,8 @@ def ingest(
     Args:
         files: The data files, in order.
         spec: What the config says.
-        uri: Folder of the artifact; gets `Split-train`, `Split-eval`, `Split-test` and, if rows
-            were bad, `quarantine/bad_rows.jsonl`.
+        uri: Folder of the artifact; gets `Split-train`, `Split-eval`, `Split-test`; if rows lack a
+            label, `Split-unlabelled`; and if rows were bad, `quarantine/bad_rows.jsonl`.
         reports_dir: Folder that outlives a failed run.
         make_pipeline: Makes a Beam pipeline with the run's options.
         range_bytes: Size of the ranges into which a large CSV file is cut.
@@ -198,9 +198,15 @@ def ingest(
     passes = Passes(pieces=pieces, staged=staged, make_pipeline=make_pipeline)
     if file_format == "csv" and not whole_files:
         passes = _cut_files(passes, range_bytes)
-    report, remarks = _stage(passes, spec, files, reports_dir)
+    report, remarks = _stage(passes, spec, files, uri=uri, reports_dir=reports_dir)
     bad_rows = report.ordered_bad_rows()
-    checks.check_rows(report.num_rows, report.num_bad_rows + report.num_unlabelled, files)
+    checks.check_rows(
+        report.num_rows,
+        files,
+        num_bad=report.num_bad_rows,
+        label=spec.label,
+        num_unlabelled=report.num_unlabelled,
+    )
     if spec.drop_duplicates:
         passes.drop_duplicates(report.num_rows)
     plan, imbalance = _make_plan(passes, spec, report.labels)
@@ -239,7 +245,7 @@ def _concatenate(parts: Sequence[list[csv_ranges.RangeScan]]) -> list[csv_ranges
 
 
 def _stage(
-    passes: Passes, spec: IngestSpec, files: Sequence[str], reports_dir: str
+    passes: Passes, spec: IngestSpec, files: Sequence[str], *, uri: str, reports_dir: str
 ) -> tuple[steps.StageReport, tuple[str, ...]]:
     """Decides the columns over the whole data, and types every row.
 
@@ -252,7 +258,14 @@ def _stage(
     where = files[0] if len(files) == 1 else f"any of the {len(files)} files"
     check_names(list(profile.kinds), spec, where=where)
     columns = decide_columns(profile, spec)
-    stage = functools.partial(steps.stage_piece, columns=columns, spec=spec, folder=passes.staged)
+    stage = functools.partial(
+        steps.stage_piece,
+        columns=columns,
+        spec=spec,
+        folder=passes.staged,
+        uri=uri,
+        num_pieces=len(passes.pieces),
+    )
     report = passes.run(stage, steps.merge_reports, "stage")
     quarantine.check_bad_rows(
         report.ordered_bad_rows(),

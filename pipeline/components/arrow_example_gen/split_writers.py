@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import tensorflow as tf
 
-from common.example_files import COMPRESSION
+from common.example_files import COMPRESSION, UNLABELLED, split_folder
 from pipeline.components.arrow_example_gen.example_encoding import encode_batch
 
 _GZIP_LEVEL = 1  # a third of the time of the default level, files a fifth larger
@@ -39,3 +39,33 @@ class SplitWriters:
         for writer, draft, path in zip(self._writers, self._drafts, self.paths, strict=True):
             writer.close()
             tf.io.gfile.rename(draft, path, overwrite=True)
+
+
+class UnlabelledWriter:
+    """A TFRecord file of one piece's rows without a label; no file if all rows have one."""
+
+    def __init__(self, uri: str, *, piece: int, num_pieces: int) -> None:
+        """Makes a writer.
+
+        Args:
+            uri: Folder of the artifact.
+            piece: Number of the piece.
+            num_pieces: Number of pieces, for the file's name.
+        """
+        self._folder = split_folder(uri, UNLABELLED)
+        self._piece, self._num_pieces = piece, num_pieces
+        self._writers: SplitWriters | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Appends rows."""
+        if batch.num_rows and self._writers is None:
+            self._writers = SplitWriters(
+                [self._folder], piece=self._piece, num_pieces=self._num_pieces
+            )
+        if self._writers is not None:
+            self._writers.write(0, batch)
+
+    def close(self) -> None:
+        """Completes the file."""
+        if self._writers is not None:
+            self._writers.close()

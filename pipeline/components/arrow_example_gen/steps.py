@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from common.example_files import BLOCK_COLUMN
 from pipeline.components.arrow_example_gen import staging
-from pipeline.components.arrow_example_gen.split_writers import SplitWriters
+from pipeline.components.arrow_example_gen.split_writers import SplitWriters, UnlabelledWriter
 from pipeline.components.arrow_example_gen.splitting.blocks import BlockNumberer, block_keys
 from pipeline.components.arrow_example_gen.splitting.splits import (
     NUM_SPLITS,
@@ -36,7 +36,7 @@ from pipeline.reading.files.csv_header import check_layout
 from pipeline.reading.files.pieces import BadRow, Piece, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.quarantine import locate
-from pipeline.reading.typing_rows import NO_LABEL, TypedBatch, type_batch, unwrap
+from pipeline.reading.typing_rows import TypedBatch, type_batch, unwrap
 
 _MAX_DETAILS = 1_000
 _WRITE_ROWS = 8_192
@@ -116,6 +116,7 @@ class StageReport:
     def count(self, typed: TypedBatch) -> None:
         """Counts the rows of a batch; its bad rows are noted apart."""
         self.num_rows += len(typed.rows)
+        self.num_unlabelled += typed.unlabelled.num_rows
         self.num_unread.update(typed.num_unread)
         for text, num in typed.labels.items():
             self.labels[text] = self.labels.get(text, 0) + num
@@ -141,9 +142,23 @@ def merge_reports(reports: Sequence[StageReport]) -> StageReport:
 
 
 def stage_piece(
-    piece: Piece, columns: Sequence[Column], spec: IngestSpec, folder: str
+    piece: Piece,
+    columns: Sequence[Column],
+    spec: IngestSpec,
+    *,
+    folder: str,
+    uri: str,
+    num_pieces: int,
 ) -> StageReport:
     """Reads and types a piece once, and writes its rows and their keys to the staging folder.
+
+    Args:
+        piece: The piece.
+        columns: The columns of the examples.
+        spec: The ingestion settings.
+        folder: The staging folder.
+        uri: Folder of the artifact; gets the rows without a label.
+        num_pieces: Number of pieces, for the files' names.
 
     Raises:
         InputError: The file cannot be read.
@@ -151,17 +166,17 @@ def stage_piece(
     report = StageReport()
     schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in columns])
     writer = staging.StageWriter(folder=folder, piece=piece.index, schema=schema)
+    unlabelled = UnlabelledWriter(uri, piece=piece.index, num_pieces=num_pieces)
     bad_rows: list[BadRow] = []
     numberer = BlockNumberer(block_rows=spec.block_rows) if spec.block_rows else None
     limit = max(_MAX_DETAILS, spec.max_bad_rows + 1)
     for raw in _read(piece):
         typed = type_batch(raw, columns, spec, path=piece.path)
         found = raw.bad_rows + typed.bad_rows
-        unlabelled = sum(bad.reason == NO_LABEL for bad in found)
-        report.num_unlabelled += unlabelled
-        report.num_bad_rows += len(found) - unlabelled
+        report.num_bad_rows += len(found)
         bad_rows += found[: limit - len(bad_rows)]
         report.count(typed)
+        unlabelled.write(typed.unlabelled)
         if len(typed.rows):
             keys = row_keys(typed, spec)
             report.num_positives += int(keys.labels.sum())
@@ -171,6 +186,7 @@ def stage_piece(
             writer.write(typed.batch, keys)
         count_rows(len(typed.rows), typed.batch.nbytes)
     writer.close()
+    unlabelled.close()
     if bad_rows:
         report.bad_rows = {piece.index: locate(piece, bad_rows)}
     return report

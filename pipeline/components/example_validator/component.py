@@ -45,7 +45,8 @@ class ExampleValidator(component.ExampleValidator):  # type: ignore[misc]
     """Compares the statistics of every split with the schema, and train with earlier data's.
 
     The output `anomalies` is what TFX's ExampleValidator gives, `Split-NAME/SchemaDiff.pb`, and
-    `Split-train/drift.json`, a `DriftReport`.
+    `Split-train/drift.json`, a `DriftReport`; of rows without a label also
+    `Split-unlabelled/drift.json`.
     """
 
     SPEC_CLASS = ExampleValidatorSpec

@@ -97,7 +97,12 @@ class DriftReport(JsonValue):
 
 
 def compare_profiles(
-    now: DataProfile, then: DataProfile, options: DriftOptions, *, skip: Sequence[str] = ()
+    now: DataProfile,
+    then: DataProfile,
+    options: DriftOptions,
+    *,
+    skip: Sequence[str] = (),
+    words: tuple[str, str] = ("then", "now"),
 ) -> DriftReport:
     """Returns how far the features and the label are from those of earlier data.
 
@@ -108,12 +113,13 @@ def compare_profiles(
         then: Profile of the earlier data.
         options: What is compared.
         skip: Columns whose values the schema's own comparators judge.
+        words: What the texts call the earlier data and the data.
     """
     comparisons: list[Comparison] = []
     for name in raw_feature_names(options.features):
         if name in options.ignored or name not in now.columns or name not in then.columns:
             continue
-        pair = _Pair(name=name, now=now, then=then, floor=options.floor)
+        pair = _Pair(name=name, now=now, then=then, floor=options.floor, words=words)
         distances = dict(pair.distances(options.features[name])) if name not in skip else {}
         distances[MISSING_SHARE] = pair.missing()
         comparisons += [
@@ -140,6 +146,7 @@ class _Pair:
     now: DataProfile
     then: DataProfile
     floor: float
+    words: tuple[str, str]
 
     @property
     def _columns(self) -> tuple[ColumnProfile, ColumnProfile]:
@@ -152,7 +159,7 @@ class _Pair:
         if isinstance(feature, Categorical):
             distance = category_distance(a.counts, b.counts, floor=self.floor)
             if distance is not None:
-                yield CATEGORIES, (distance, _category_text(distance.where, a, b))
+                yield CATEGORIES, (distance, self._category_text(distance.where))
             return
         measures = (LEVEL, SPREAD) if isinstance(feature, Signal) else (VALUE,)
         for measure in measures:
@@ -165,36 +172,30 @@ class _Pair:
                     floor=self.floor,
                 )
                 medians = [numbers[len(numbers) // 2] for numbers in _both(a, b, measure)]
-                text = f"median {medians[1]:.6g} then, {medians[0]:.6g} now"
+                text = self._text(f"median {medians[1]:.6g}", f"{medians[0]:.6g}")
                 text += thousands_text(medians[0], medians[1])
                 yield _MEASURES[measure], (distance, text)
 
+    def _text(self, then: str, now: str) -> str:
+        return f"{then} {self.words[0]}, {now} {self.words[1]}"
+
+    def _category_text(self, name: str) -> str:
+        shares = [
+            column.counts.get(name, 0) / sum(column.counts.values()) for column in self._columns
+        ]
+        if not any(shares):  # several values together
+            return f"{name} together"
+        return self._text(f"`{name[:60]}` {shares[1]:.2%}", f"{shares[0]:.2%}")
+
     def missing(self) -> tuple[Distance, str]:
         a, b = self._columns
-        return _share(
-            (a.num_missing, self.now.num_rows),
-            (b.num_missing, self.then.num_rows),
-            floor=self.floor,
-            relative=False,
-        )
+        now, then = (a.num_missing, self.now.num_rows), (b.num_missing, self.then.num_rows)
+        distance = share_distance(*now, *then, floor=self.floor, relative=False)
+        return distance, self._text(f"{then[0] / then[1]:.2%}", f"{now[0] / now[1]:.2%}")
 
 
 def _both(a: ColumnProfile, b: ColumnProfile, measure: str) -> list[tuple[float, ...]]:
     return [tuple(a.numbers[measure]), tuple(b.numbers[measure])]
-
-
-def _share(
-    now: tuple[int, int], then: tuple[int, int], *, floor: float, relative: bool
-) -> tuple[Distance, str]:
-    distance = share_distance(*now, *then, floor=floor, relative=relative)
-    return distance, f"{then[0] / then[1]:.2%} then, {now[0] / now[1]:.2%} now"
-
-
-def _category_text(name: str, a: ColumnProfile, b: ColumnProfile) -> str:
-    shares = [column.counts.get(name, 0) / sum(column.counts.values()) for column in (a, b)]
-    if not any(shares):  # several values together
-        return f"{name} together"
-    return f"`{name[:60]}` {shares[1]:.2%} then, {shares[0]:.2%} now"
 
 
 def _label_share(now: DataProfile, then: DataProfile, options: DriftOptions) -> list[Comparison]:
@@ -207,7 +208,10 @@ def _label_share(now: DataProfile, then: DataProfile, options: DriftOptions) -> 
     ]
     if not all(size for _, size in pairs):
         return []
-    distance, text = _share(*pairs, floor=options.floor, relative=True)
+    (now_positive, num_now), (then_positive, num_then) = pairs
+    distance = share_distance(
+        now_positive, num_now, then_positive, num_then, floor=options.floor, relative=True
+    )
     return [
         Comparison(
             column=options.label,
@@ -216,6 +220,6 @@ def _label_share(now: DataProfile, then: DataProfile, options: DriftOptions) -> 
             floor=distance.floor,
             p_value=distance.p_value,
             alarm=distance.is_alarm(),
-            text=text,
+            text=f"{then_positive / num_then:.2%} then, {now_positive / num_now:.2%} now",
         )
     ]

@@ -12,7 +12,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import io_utils, writer_utils
 
-from common.example_files import split_folder
+from common.example_files import UNLABELLED, split_folder
 from models.features import raw_feature_names
 from pipeline.components.example_validator.drift import (
     DRIFT_FILE,
@@ -27,6 +27,7 @@ from pipeline.components.example_validator.properties import (
     STATISTICS_ID_KEY,
 )
 from pipeline.components.statistics_gen.profiles import PROFILE_FILE, DataProfile
+from pipeline.counting import count
 
 EARLIER_STATISTICS_KEY, EARLIER_REPORT_KEY = "earlier_statistics", "earlier_report"
 DRIFT_OPTIONS_KEY = "drift_options"
@@ -44,6 +45,8 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
         exec_properties: dict[str, Any],
     ) -> None:
         """Writes `Split-NAME/SchemaDiff.pb` for every split, and `Split-train/drift.json`.
+
+        `Split-unlabelled/drift.json` compares the rows without a label, where there are any.
 
         Args:
             input_dict: `statistics`, `schema`; and `earlier_statistics` with the `earlier_report`
@@ -82,6 +85,7 @@ class Executor(base_executor.BaseExecutor):  # type: ignore[misc]
             )
         else:
             text = describe_no_comparison(has_spans=has_spans, is_accepted=report is not None)
+        text += _compare_unlabelled(statistics, options, anomalies.uri)
         anomalies.set_string_custom_property(DRIFT_KEY, text)
 
 
@@ -124,9 +128,21 @@ def _compare_profiles(
     return compare_profiles(now, then, options, skip=sorted(_with_comparator(schema)))
 
 
-def _read_profile(statistics: Artifact) -> DataProfile | None:
-    """Returns the profile of train, or None for statistics without one."""
-    path = f"{split_folder(statistics.uri, _COMPARED_SPLIT)}/{PROFILE_FILE}"
+def _compare_unlabelled(statistics: Artifact, options: DriftOptions, uri: str) -> str:
+    """Writes how far the rows without a label are from train; returns a part of a sentence."""
+    train, unlabelled = (
+        _read_profile(statistics, split) for split in (_COMPARED_SPLIT, UNLABELLED)
+    )
+    if train is None or unlabelled is None:
+        return ""
+    drift = compare_profiles(unlabelled, train, options, words=("in train", "without a label"))
+    io_utils.write_string_file(f"{split_folder(uri, UNLABELLED)}/{DRIFT_FILE}", drift.to_json())
+    return f"; {count(drift.num_rows, 'row')} without a label compared with train"
+
+
+def _read_profile(statistics: Artifact, split: str = _COMPARED_SPLIT) -> DataProfile | None:
+    """Returns the profile of a split, or None for statistics without one."""
+    path = f"{split_folder(statistics.uri, split)}/{PROFILE_FILE}"
     return DataProfile.from_json(io_utils.read_string_file(path)) if fileio.exists(path) else None
 
 

@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 
 from common.errors import InputError
-from common.example_files import read_batches, split_files, split_folder
+from common.example_files import UNLABELLED, read_batches, split_files, split_folder
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.statistics_gen.profiles import PROFILE_FILE, DataProfile
 from pipeline.components.statistics_gen.profiling import ProfileCombineFn
@@ -33,6 +33,8 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
     ) -> None:
         """Writes `Split-NAME/FeatureStats.pb` and `Split-NAME/profile.json` for every split.
 
+        The rows without a label get the same, though they are no split.
+
         Args:
             input_dict: `examples`.
             output_dict: `statistics`.
@@ -50,9 +52,10 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         )
         statistics.split_names = examples.split_names
         statistics.span = examples.span
+        splits = artifact_utils.decode_split_names(examples.split_names)
+        splits += [UNLABELLED] if split_files(examples.uri, UNLABELLED) else []
         outputs = {
-            split: f"{split_folder(statistics.uri, split)}/{STATISTICS_FILE}"
-            for split in artifact_utils.decode_split_names(examples.split_names)
+            split: f"{split_folder(statistics.uri, split)}/{STATISTICS_FILE}" for split in splits
         }
         files = [
             (outputs[split], file) for split in outputs for file in split_files(examples.uri, split)

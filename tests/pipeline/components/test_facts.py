@@ -24,6 +24,14 @@ def test_ingestion_tells_rows_positives_and_quarantine():
     assert _fact("ArrowExampleGen", artifact) == "1,200 rows, 12 positive; 3 in quarantine"
 
 
+def test_ingestion_tells_the_share_of_rows_without_a_label():
+    counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
+    artifact = _artifact("Examples", num_rows=90, num_unlabelled=10, **counts)
+    assert _fact("ArrowExampleGen", artifact) == (
+        "90 rows, 12 positive; 10 without a label (10.0% of all rows), in no split"
+    )
+
+
 def test_ingestion_tells_which_files_lack_a_column():
     counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
     sentence = "column `humidity` is missing in 1 of 2 files (a.csv)"

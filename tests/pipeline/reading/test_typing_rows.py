@@ -53,11 +53,27 @@ def test_a_labels_spellings_are_one(text, expected):
         pa.array(["1", None]).dictionary_encode(),
     ],
 )
-def test_a_row_without_a_label_is_bad(label):
-    batch = typed([LABEL], {"y": label})
-    [bad] = batch.bad_rows
-    assert (bad.row, bad.column, bad.reason) == (2, "y", "has no label")
+def test_a_row_without_a_label_is_kept_apart_and_is_no_bad_row(label):
+    batch = typed([Column(name="a", type="int"), LABEL], {"a": range(1, 3), "y": label[:2]})
+    assert batch.bad_rows == []
+    assert batch.unlabelled.to_pydict() == {"a": [2]}
     assert list(batch.rows) == [1]
+
+
+@pytest.mark.parametrize("names", [("a", "y"), ("y", "a")])
+def test_an_unreadable_row_without_a_label_is_a_bad_row(names):
+    columns = {"a": Column(name="a", type="int"), "y": LABEL}
+    batch = typed([columns[name] for name in names], {"a": [b"x", b"2"], "y": [b"", b"1"]})
+    assert [(bad.row, bad.column) for bad in batch.bad_rows] == [(1, "a")]
+    assert batch.unlabelled.num_rows == 0
+
+
+def test_a_row_without_a_label_needs_no_group():
+    columns = [Column(name="g", type="bytes"), LABEL]
+    data = {"g": [None, None], "y": [b"1", b""]}
+    batch = typed(columns, data, strategy="group", split_column="g")
+    assert [(bad.row, bad.reason) for bad in batch.bad_rows] == [(1, "has no group")]
+    assert batch.unlabelled.to_pydict() == {"g": [None]}
 
 
 def test_a_bad_value_is_named_with_its_row_its_column_and_what_was_expected():
@@ -150,8 +166,8 @@ def test_a_label_that_the_contract_lacks_is_a_bad_row_and_not_a_negative_one():
     label = pa.array(["broken", "ok", "defekt", None])
     batch = typed([LABEL], {"y": label}, positive="broken", label_values=("broken", "ok"))
     assert batch.batch.column("y").to_pylist() == [1, 0]
+    assert batch.unlabelled.num_rows == 1
     assert [str(bad) for bad in batch.bad_rows] == [
-        "a.csv, row 4, column `y`: has no label",
         "a.csv, row 3, column `y`: `defekt` found, expected one of label.values: `broken`, `ok`",
     ]
     # Without label.values every other value is negative.

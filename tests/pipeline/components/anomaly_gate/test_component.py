@@ -82,15 +82,21 @@ def _judge(
     spans: bool = True,
     slices: str = "{}",
     drifted: DriftReport = NO_DRIFT,
+    unlabelled: DriftReport = NO_DRIFT,
     **limits,
 ) -> ExampleValidationMetrics:
     report = ExampleValidationMetrics()
     report.uri = str(folder / "report")
     schema = _schema(folder / "schema", columns)
+    checked = _anomalies(folder / "anomalies", anomalies, spans=spans, drift=drifted)
+    if unlabelled.comparisons:
+        (folder / "anomalies" / "Split-unlabelled").mkdir()
+        path = folder / "anomalies" / "Split-unlabelled" / "drift.json"
+        path.write_text(unlabelled.to_json())
     AnomalyGate.EXECUTOR_SPEC.executor_class().Do(
         {
             "examples": [_examples(folder / "examples", columns)],
-            "anomalies": [_anomalies(folder / "anomalies", anomalies, spans=spans, drift=drifted)],
+            "anomalies": [checked],
             "schema": [schema],
             "inferred_schema": [schema],
         },
@@ -163,6 +169,16 @@ def test_a_measured_drift_that_is_accepted_is_noted(tmp_path):
     accepted = _judge(tmp_path / "a", GOOD, drifted=WARMER, drift="warn")
     assert accepted.get_int_custom_property("drifted") == 1
     assert _judge(tmp_path / "b", GOOD).get_int_custom_property("drifted") == 0
+
+
+def test_rows_without_a_label_that_differ_are_a_warning(tmp_path):
+    report = _judge(tmp_path, GOOD, unlabelled=WARMER)
+    counts = [report.get_int_custom_property(f"num_{key}") for key in ("anomalies", "warnings")]
+    assert counts == [0, 1]
+    assert report.get_int_custom_property("drifted") == 0  # train itself has not changed
+    text = (tmp_path / "reports" / "anomalies-x.md").read_text()
+    assert "`v` in unlabelled: the level differs from train's by 0.9" in text
+    assert "label some of them" in text
 
 
 def test_drift_may_be_a_warning(tmp_path):

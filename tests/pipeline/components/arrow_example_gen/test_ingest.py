@@ -114,7 +114,6 @@ def test_signals_keep_their_samples_and_gaps(tmp_path):
 def test_bad_rows_within_the_limit_go_to_quarantine(tmp_path):
     rows = good_rows()
     rows[3:3] = ["7", "x,0", "8,", "9, "]  # lines 5, 6, 7 and 8
-    # Rows without a label are set aside too, but are no bad rows.
     file = write_csv(tmp_path / "a.csv", rows)
     measured = {"numbers": ("a",), "needed": ("a", "y")}
     summary = run(tmp_path, [file], max_bad_rows=2, **measured)
@@ -124,9 +123,24 @@ def test_bad_rows_within_the_limit_go_to_quarantine(tmp_path):
     assert [(bad["line"], bad["column"], bad["text"]) for bad in found] == [
         (5, "", "7"),
         (6, "a", "x,0"),
-        (7, "y", "8,"),
-        (8, "y", "9, "),
     ]
+
+
+def test_rows_without_a_label_are_written_beside_the_splits(tmp_path):
+    rows = [*good_rows(), "7,", "8, "]
+    summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)])
+    assert (summary.num_rows, summary.num_bad_rows, summary.num_unlabelled) == (200, 0, 2)
+    records = read_split(tmp_path / "out", "unlabelled")
+    assert [values_of(record, "a") for record in records] == [[7], [8]]
+    assert not any("y" in tf.train.Example.FromString(r).features.feature for r in records)
+    assert not (tmp_path / "out" / "quarantine").exists()
+
+
+def test_without_such_rows_there_is_no_such_folder(tmp_path):
+    run(tmp_path, [write_csv(tmp_path / "a.csv", good_rows())])
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"Split-{split}" for split in SPLITS
+    }
 
 
 def test_more_bad_rows_than_allowed_stop_the_run_and_are_kept(tmp_path):
@@ -207,6 +221,7 @@ def test_milliseconds_of_csv_and_parquet_become_the_same_seconds(tmp_path):
         ("a,y\n1,1\n2,1\n3,0\n4,0\n5,0\n", {}, "2 positive and 3 negative rows found, at least 3"),
         ("a,y\n1\n", {}, "1 row cannot be read"),
         ("a,y\n1\n", {"max_bad_rows": 5}, "No row of .* can be read; it has 1 row"),
+        ("a,y\n1,\n2,\n", {}, "No row of .* has a value in the label column `y`: 2 rows"),
         (
             "a,y\n" + "g,1\n" * 5 + "h,0\n" * 5,
             {"strategy": "group", "split_column": "a"},

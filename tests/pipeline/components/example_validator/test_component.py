@@ -58,7 +58,7 @@ def _schema(folder: Path, text: str) -> Schema:
 
 
 def _validate(
-    folder: Path, executor, makers: str, schema: str, *, earlier: str = ""
+    folder: Path, executor, makers: str, schema: str, *, earlier: str = "", unlabelled: str = ""
 ) -> tuple[ExampleAnomalies, dict[str, anomalies_pb2.Anomalies]]:
     folder.mkdir()
     inputs = {
@@ -71,6 +71,9 @@ def _validate(
         report = ExampleValidationMetrics()
         report.set_int_custom_property("data_span", 8)
         inputs["earlier_report"] = [report]
+    if unlabelled:
+        _statistics(folder / "others", unlabelled)
+        (folder / "others" / "Split-train").rename(folder / "now" / "Split-unlabelled")
     anomalies = ExampleAnomalies()
     anomalies.uri = str(folder / "anomalies")
     properties = {
@@ -145,6 +148,25 @@ def test_a_comparator_in_the_schema_is_all_that_judges_its_column(tmp_path):
     _, found = _validate(tmp_path / "x", Executor, "a" * 400, COMPARED, earlier="aaab" * 100)
     assert not found["train"].anomaly_info  # 0.25, below the schema's 0.3
     assert [one.measure for one in _drift(tmp_path / "x").comparisons] == ["missing share"]
+
+
+@pytest.mark.parametrize(("makers", "is_alarm"), [("b", True), ("ab", False)])
+def test_rows_without_a_label_are_compared_with_train(tmp_path, makers, is_alarm):
+    anomalies, _ = _validate(
+        tmp_path / "x", Executor, "ab" * 200, PLAIN, unlabelled=makers * (200 // len(makers))
+    )
+    path = tmp_path / "x" / "anomalies" / "Split-unlabelled" / "drift.json"
+    [categories, _] = DriftReport.from_json(path.read_text()).comparisons
+    assert categories.alarm is is_alarm
+    if is_alarm:
+        assert categories.text in (
+            "`a` 50.00% in train, 0.00% without a label",
+            "`b` 50.00% in train, 100.00% without a label",
+        )
+    # The splits are no worse for it.
+    assert anomalies.get_json_value_custom_property("blessed") == {"train": 1, "eval": 1}
+    text = "drift not checked: no earlier span was accepted; 200 rows without a label compared"
+    assert anomalies.get_string_custom_property("drift").startswith(text)
 
 
 def test_without_earlier_data_nothing_is_compared(tmp_path):

@@ -107,6 +107,17 @@ def test_each_split_gets_a_profile(tmp_path):
     assert sum(profile.columns["payment_type"].counts.values()) == 50
 
 
+def test_rows_without_a_label_get_statistics_and_are_no_split(tmp_path):
+    examples = examples_artifact(
+        tmp_path / "examples", train=taxi_rows(0, 50), unlabelled=taxi_rows(50, 20)
+    )
+    examples.split_names = '["train"]'
+    artifact, _ = run(Executor, examples, tmp_path / "ours")
+    assert artifact.split_names == '["train"]'
+    text = (tmp_path / "ours" / "Split-unlabelled" / "profile.json").read_text()
+    assert DataProfile.from_json(text).num_rows == 20
+
+
 def test_a_split_without_examples_is_an_error(tmp_path):
     examples = examples_artifact(tmp_path / "examples", train=taxi_rows(0, 5))
     empty = tmp_path / "examples" / "Split-eval" / "data_tfrecord-00000-of-00001.gz"

@@ -47,7 +47,7 @@ def deal(pieces, folder):
     profile = steps.merge_profiles([steps.profile_piece(piece, config) for piece in pieces])
     columns = decide_columns(profile, config)
     for piece in pieces:
-        steps.stage_piece(piece, columns, config, folder)
+        steps.stage_piece(piece, columns, config, folder=folder, uri=folder, num_pieces=len(pieces))
     counts = steps.merge_counts([steps.count_piece(piece, config, folder) for piece in pieces])
     if counts.counts.sum(axis=0).min() < 3:
         return "too few rows of a class"
