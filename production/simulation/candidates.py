@@ -1,0 +1,164 @@
+"""Versions that a scenario pushes: as good as the served one, worse, slow, failing or broken."""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+from common.metadata import open_store, sqlite_connection
+from common.output_folder import OutputFolder
+from pipeline.components.pusher.version_folder import served_versions
+from pipeline.components.pusher.withdrawn import read_pushes
+
+Inputs = dict[str, Any]
+
+_SIGNAL = "current"
+# A moving average this wide hides arcs and ripples of the current.
+_SMOOTHED_SAMPLES = 9
+_ROUNDS = 20_000
+
+
+class Candidate(StrEnum):
+    """A version to push."""
+
+    EQUAL = "equal"
+    WORSE = "worse"
+    SLOW = "slow"
+    FAILING = "failing"
+    BROKEN = "broken"
+
+
+def write_candidates(served: Path, target: Path) -> None:
+    """Writes all versions.
+
+    Args:
+        served: The version in service, a SavedModel.
+        target: Folder for them, which is not there yet.
+    """
+    for candidate in (Candidate.EQUAL, Candidate.BROKEN):
+        shutil.copytree(served, target / candidate)
+    (target / Candidate.BROKEN / "saved_model.pb").write_bytes(b"this is no protocol buffer")
+    for candidate, change in _CHANGES.items():
+        _wrap(served, target / candidate, change)
+
+
+def _wrap(served: Path, target: Path, change: Callable[[Inputs], Inputs]) -> None:
+    """Writes a model that changes its inputs and asks the served one."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(served))
+    wrapper = tf.Module()
+    wrapper.model = model
+    signatures = {}
+    for name, signature in model.signatures.items():
+        specs = signature.structured_input_signature[1]
+
+        def call(signature: Any = signature, **inputs: Any) -> Any:
+            return signature(**change(inputs))
+
+        inputs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in specs.items()}
+        signatures[name] = tf.function(call).get_concrete_function(**inputs)
+    tf.saved_model.save(wrapper, str(target), signatures=signatures)
+    shutil.copytree(served / "assets.extra", target / "assets.extra")
+
+
+def _smooth(inputs: Inputs) -> Inputs:
+    import tensorflow as tf
+
+    if _SIGNAL not in inputs:
+        return inputs
+    pooled = tf.nn.avg_pool1d(inputs[_SIGNAL][..., None], _SMOOTHED_SAMPLES, 1, "SAME")
+    return inputs | {_SIGNAL: pooled[..., 0]}
+
+
+def _delay(inputs: Inputs) -> Inputs:
+    import tensorflow as tf
+
+    rounds = tf.while_loop(lambda i: i < _ROUNDS, lambda i: [i + 1], [tf.constant(0)])
+    with tf.control_dependencies(rounds):
+        return {name: tf.identity(value) for name, value in inputs.items()}
+
+
+def _fail(inputs: Inputs) -> Inputs:
+    import tensorflow as tf
+
+    wrong = tf.debugging.Assert(tf.constant(False), ["a lookup table is empty"])
+    with tf.control_dependencies([wrong]):
+        return {name: tf.identity(value) for name, value in inputs.items()}
+
+
+_CHANGES: Mapping[Candidate, Callable[[Inputs], Inputs]] = {
+    Candidate.WORSE: _smooth,
+    Candidate.SLOW: _delay,
+    Candidate.FAILING: _fail,
+}
+
+
+def push(folder: OutputFolder, model: str, files: Path) -> int:
+    """Puts a version in service, with the record that the run of the served one has.
+
+    It has passed no gate: a scenario shows what the guards after the gate do with it.
+
+    Args:
+        folder: The output folder.
+        model: Name of the model.
+        files: The version's files.
+
+    Returns:
+        The number of the version.
+    """
+    base = folder.serving(model)
+    version = served_versions(base)[-1] + 1
+    incoming = base.with_name(f".{model}.incoming")
+    shutil.copytree(files, incoming)
+    incoming.rename(base / str(version))
+    _record(open_store(sqlite_connection(folder.root / "metadata.db")), base, version)
+    return version
+
+
+def _record(store: MetadataStore, base: Path, version: int) -> None:
+    """Records a push with the inputs of the latest one."""
+    latest = read_pushes(store, base)[-1].artifact
+    events = store.get_events_by_artifact_ids([latest.id])
+    writer = min(event.execution_id for event in events if event.type == mlmd.Event.OUTPUT)
+    inputs = [
+        event
+        for event in store.get_events_by_execution_ids([writer])
+        if event.type in {mlmd.Event.INPUT, mlmd.Event.DECLARED_INPUT}
+    ]
+    artifact = mlmd.Artifact()
+    artifact.CopyFrom(latest)
+    artifact.ClearField("id")
+    artifact.ClearField("name")
+    artifact.custom_properties["pushed_version"].string_value = str(version)
+    artifact.custom_properties["pushed_destination"].string_value = str(base / str(version))
+    execution = mlmd.Execution()
+    execution.CopyFrom(store.get_executions_by_id([writer])[0])
+    execution.ClearField("id")
+    execution.ClearField("name")
+    pairs = [(store.get_artifacts_by_id([one.artifact_id])[0], _event(one)) for one in inputs]
+    output = mlmd.Event(type=mlmd.Event.OUTPUT)
+    output.path.steps.add().key = "pushed_model"
+    contexts = store.get_contexts_by_execution(writer)
+    store.put_execution(execution, [*pairs, (artifact, output)], contexts)
+
+
+def _event(event: mlmd.Event) -> mlmd.Event:
+    copy = mlmd.Event(type=event.type)
+    copy.path.CopyFrom(event.path)
+    return copy
+
+
+def main(live: Path) -> None:
+    """Writes the versions beside the use case whose model is served."""
+    base = OutputFolder(live / "output").serving("flight")
+    write_candidates(base / str(served_versions(base)[-1]), live / "candidates")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,92 @@
+"""What happens to the machine of a site: killed processes, a full disk."""
+
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+
+from common.processes import log_lines
+from production.monitoring.exposition.targets import find_targets
+from production.simulation.guards import Noticed
+from production.simulation.scenarios import Action, Event, Guard, Scenario
+from production.simulation.site import Answers, Site
+
+_KILLED: Mapping[Event, str] = {Event.SERVER_KILLED: "stable", Event.ENVOY_KILLED: "envoy"}
+_DISK_DAYS = 2
+# Of the servers: requests that were answered and could not be recorded.
+_DROPPED = 'status="disk"'
+_RESTART_S, _POLL_S, _SCRAPE_S = 30.0, 0.2, 5.0
+
+
+class Machine:
+    """The machine of a site, with what a scenario does to it."""
+
+    def __init__(self, site: Site, scenario: Scenario) -> None:
+        """Does nothing yet."""
+        self._site, self._scenario = site, scenario
+        self._num_answers_again = 0
+
+    def begin(self, number: int) -> None:
+        """Does what the scenario does at the beginning of a day."""
+        if self._scenario.event is Event.DISK_FULL:
+            days = number - self._scenario.since
+            if days in {0, _DISK_DAYS}:
+                self._site.fill_disk(is_full=days == 0)
+
+    def noon(self, number: int) -> None:
+        """Does what the scenario does in the middle of a day."""
+        killed = _KILLED.get(self._scenario.event) if self._scenario.event else None
+        if killed and number >= self._scenario.since:
+            self._site.kill(killed)
+
+    def end(self, number: int, answers: Answers) -> Noticed:
+        """Waits until the day is recorded; returns who noticed what happened to the machine.
+
+        Args:
+            number: Number of the day.
+            answers: What clients got.
+        """
+        event, is_on = self._scenario.event, number >= self._scenario.since
+        if event is Event.DISK_FULL and is_on and number < self._scenario.since + _DISK_DAYS:
+            return self._full_disk(answers)
+        self._site.await_records()
+        if event in _KILLED and is_on:
+            return self._restarted()
+        return Noticed()
+
+    def _full_disk(self, answers: Answers) -> Noticed:
+        is_noticed = _wait(self._has_dropped)
+        return Noticed(
+            guards=frozenset({Guard.OPERATIONS} if is_noticed else ()),
+            actions=frozenset({Action.KEEP} if not answers.num_failures else ()),
+        )
+
+    def _has_dropped(self) -> bool:
+        return any(
+            _DROPPED in line and float(line.rpartition(" ")[2]) > 0
+            for target in find_targets(self._site.folder)
+            for line in _scrape(target["targets"][0], target["labels"]["__metrics_path__"])
+        )
+
+    def _restarted(self) -> Noticed:
+        def answers_again() -> int:
+            return sum("answers again." in line for line in log_lines(self._site.log))
+
+        is_noticed = _wait(lambda: answers_again() > self._num_answers_again)
+        self._num_answers_again = answers_again()
+        if not is_noticed:
+            return Noticed()
+        return Noticed(guards=frozenset({Guard.GATEWAY}), actions=frozenset({Action.RESTART}))
+
+
+def _scrape(address: str, path: str) -> list[str]:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=_SCRAPE_S) as answer:
+        return str(answer.read().decode()).splitlines()
+
+
+def _wait(is_true: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _RESTART_S
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True

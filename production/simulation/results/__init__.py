@@ -1,0 +1,1 @@
+"""What simulated production showed: scorecard and chart."""

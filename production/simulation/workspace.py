@@ -1,0 +1,189 @@
+"""The trained model of all scenarios, and a fresh copy of its folder for each of them."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from common.errors import StepFailedError
+from common.output_folder import OutputFolder
+from common.processes import last_words
+from datasets.options import SIMULATOR_VERSION
+from pipeline.config import Config
+from pipeline.config_loading import load_config
+from production.simulation.traffic import Plant, draw_history
+
+MODEL = "flight"
+_PACKAGE = Path(__file__).parent
+_PROJECT = _PACKAGE.parents[1]
+_YAML, _SCHEMA, _KEY = "flight.yaml", "flight.pbtxt", "key"
+# A run replaces none of these files in place, so that copies may share them.
+_SHARED = "artifacts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How much is simulated.
+
+    Attributes:
+        rows: Requests of a day, which make one chunk.
+        training: Recordings that the model is trained on.
+        rounds: Largest number of trees of the model.
+        seed: Seed of every random draw, >= 0.
+    """
+
+    rows: int = 300
+    training: int = 6_000
+    rounds: int = 500
+    seed: int = 7
+
+
+SHORT = Size(rows=120, training=1_800, rounds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Folders of the simulator.
+
+    Attributes:
+        root: The folder `simulations` of an output folder.
+        size: How much is simulated.
+    """
+
+    root: Path
+    size: Size = field(default_factory=Size)
+
+    @property
+    def live(self) -> Path:
+        """Folder of the scenario in progress: the use case's files and its output."""
+        return self.root / "live"
+
+    @property
+    def output(self) -> OutputFolder:
+        """Output folder of the scenario in progress."""
+        return OutputFolder(self.live / "output")
+
+    @property
+    def config_path(self) -> Path:
+        """The use case's YAML of the scenario in progress."""
+        return self.live / _YAML
+
+    @property
+    def candidates(self) -> Path:
+        """Versions that scenarios push, by name."""
+        return self.live / "candidates"
+
+    @property
+    def _trained(self) -> Path:
+        return self.root / "trained"
+
+    def prepare(self) -> bool:
+        """Trains the model unless it is there; returns whether it was trained.
+
+        Raises:
+            StepFailedError: The run failed, or its model was not pushed.
+        """
+        key = self._key()
+        kept = self._trained / _KEY
+        if kept.is_file() and kept.read_text() == key:
+            return False
+        shutil.rmtree(self._trained, ignore_errors=True)
+        shutil.rmtree(self.live, ignore_errors=True)
+        self._write_use_case()
+        faultline(self, "run", "--config", str(self.config_path))
+        if not self.output.serving(MODEL).is_dir():
+            raise StepFailedError(
+                f"The simulator's model was not pushed; see {self.output.reports}. A larger "
+                "training set gives a better model."
+            )
+        run_module(self, "production.simulation.candidates", str(self.live))
+        (self.live / _KEY).write_text(key)
+        self.live.rename(self._trained)
+        return True
+
+    def reset(self) -> Config:
+        """Makes the live folder what it was after the training; returns the use case."""
+        shutil.rmtree(self.live, ignore_errors=True)
+        shutil.copytree(self._trained, self.live, copy_function=_copy)
+        return load_config(self.config_path)
+
+    def _key(self) -> str:
+        content = b"".join((_PACKAGE / name).read_bytes() for name in (_YAML, _SCHEMA))
+        content += (_PACKAGE / "candidates.py").read_bytes()
+        return hashlib.sha256(
+            content + f"{asdict(self.size)} {SIMULATOR_VERSION}".encode()
+        ).hexdigest()
+
+    def _write_use_case(self) -> None:
+        span = self.live / "data" / "span-1"
+        span.mkdir(parents=True)
+        shutil.copyfile(_PACKAGE / _SCHEMA, self.live / _SCHEMA)
+        text = (_PACKAGE / _YAML).read_text()
+        for name in ("rows", "rounds", "seed"):
+            text = text.replace(name.upper(), str(getattr(self.size, name)))
+        self.config_path.write_text(text)
+        table = draw_history(Plant(), num_rows=self.size.training, seed=self.size.seed)
+        pq.write_table(table, span / "recordings.parquet")
+
+
+def _copy(source: str, target: str) -> None:
+    if f"/output/{_SHARED}/" in source:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def command(*arguments: str) -> list[str]:
+    """Returns a command line of Faultline, for a process of its own."""
+    return [sys.executable, "-P", str(_PROJECT / "faultline.py"), *arguments]
+
+
+def environment() -> Mapping[str, str]:
+    """Returns the environment of processes of Faultline."""
+    packages = os.pathsep.join([str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": packages}
+
+
+def faultline(workspace: Workspace, *arguments: str) -> str:
+    """Runs a command of Faultline on the live folder to its end; returns what it printed.
+
+    Raises:
+        StepFailedError: It failed.
+    """
+    output = ("--output", str(workspace.output.root))
+    return _run(workspace, command(*arguments, *output))
+
+
+def run_module(workspace: Workspace, module: str, *arguments: str) -> str:
+    """Runs a module to its end, in a process of its own; returns what it printed.
+
+    Raises:
+        StepFailedError: It failed.
+    """
+    return _run(workspace, [sys.executable, "-P", "-m", module, *arguments])
+
+
+def _run(workspace: Workspace, arguments: Sequence[str]) -> str:
+    log = workspace.root / "commands.log"
+    with log.open("ab") as stream:
+        done = subprocess.run(
+            arguments,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise StepFailedError(
+            f"`{' '.join(arguments[2:5])}` ended with code {done.returncode}. Its last words:\n"
+            f"{last_words(log)}"
+        )
+    return done.stdout
