@@ -137,7 +137,8 @@ def _num_before(rows: pa.Table, time: datetime) -> int:
 
 def _failures_behind(failures: pa.Table, last: Mapping[int, RowKey]) -> pa.Table:
     latest = max((key.time for key in last.values()), default=None)
-    ends = {**{version: key.time for version, key in last.items()}, None: latest}
+    ends: dict[int | None, datetime | None] = {None: latest}
+    ends |= {version: key.time for version, key in last.items()}
     for version, end in ends.items():
         if end is None:
             continue

@@ -69,12 +69,16 @@ class Position:
             since=values["since"] and datetime.fromisoformat(values["since"]),
             version=values["version"],
             done=tuple(values["done"]),
-            window=window and Window(*map(datetime.fromisoformat, window[:2]), window[2]),
+            window=None if window is None else _window(*window),
             last={
                 int(version): RowKey(datetime.fromisoformat(time), request_id, row)
                 for version, (time, request_id, row) in values["last"].items()
             },
         )
+
+
+def _window(since: str, until: str, num_rows: int) -> Window:
+    return Window(datetime.fromisoformat(since), datetime.fromisoformat(until), num_rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""The reference of the monitor: the training data of a served version, and what its gate measured."""
+"""The reference of a served version: its training data, and what its gate measured."""

@@ -1,0 +1,128 @@
+"""The features of recorded rows, or of training rows, as arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from models.features import Categorical, Feature, FeatureTable, Signal, Time, raw_feature_names
+from production.monitoring.chunks.signals import describe_signal
+from serving.recording.columns import column_name
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Categories:
+    """A column of categories.
+
+    Attributes:
+        codes: int64 `[n]`: place of each row's category in `names`, -1 for a missing one.
+        names: The categories, as texts.
+    """
+
+    codes: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many rows have each category."""
+        sizes = np.bincount(self.codes[self.codes >= 0], minlength=len(self.names))
+        return dict(zip(self.names, sizes.tolist(), strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Columns:
+    """The features of some rows, in the order of the rows.
+
+    Attributes:
+        num_rows: Number of rows, n.
+        numbers: Channel to float64 `[n]`, NaN for no value. A channel is a feature, or a number
+            that describes the recordings of a signal, `SIGNAL: NAME`.
+        categories: Feature to its categories.
+        times: Feature to float64 `[n]`, seconds since 1970, NaN for no value. Later rows have later
+            times, so that these are no channels of drift.
+        missing: Feature to bool `[n]`, which rows have no value.
+        unreadable: Features without a readable column.
+    """
+
+    num_rows: int
+    numbers: dict[str, Floats] = field(default_factory=dict)
+    categories: dict[str, Categories] = field(default_factory=dict)
+    times: dict[str, Floats] = field(default_factory=dict)
+    missing: dict[str, Flags] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+
+
+def read_columns(records: pa.Table, features: FeatureTable, *, skip: Sequence[str] = ()) -> Columns:
+    """Returns the features of recorded rows.
+
+    Args:
+        records: Rows with the columns of a record.
+        features: The features table.
+        skip: Features to leave out, such as those that are not recorded.
+    """
+    columns = Columns(num_rows=records.num_rows)
+    unreadable = []
+    for name in raw_feature_names(features):
+        if name in skip:
+            continue
+        stored = column_name(name)
+        if stored not in records.column_names or not _is_readable(
+            records[stored].type, features[name]
+        ):
+            unreadable.append(name)
+            continue
+        _add(columns, name, features[name], records[stored])
+    return Columns(**vars(columns) | {"unreadable": tuple(unreadable)})
+
+
+def _is_readable(kind: pa.DataType, feature: Feature) -> bool:
+    if isinstance(feature, Signal):
+        return bool(pa.types.is_list(kind) or pa.types.is_null(kind))
+    if isinstance(feature, Categorical):
+        return not pa.types.is_list(kind)
+    return not (pa.types.is_string(kind) or pa.types.is_list(kind))
+
+
+def _add(columns: Columns, name: str, feature: Feature, column: pa.ChunkedArray) -> None:
+    if isinstance(feature, Signal):
+        columns.missing[name] = _flags(pc.equal(pc.fill_null(pc.list_value_length(column), 0), 0))
+        described = describe_signal(column, feature)
+        columns.numbers.update({f"{name}: {one}": values for one, values in described.items()})
+        return
+    if isinstance(feature, Categorical):
+        categories = _categories(column)
+        columns.categories[name] = categories
+        columns.missing[name] = categories.codes < 0
+        return
+    values = _times(column) if isinstance(feature, Time) else _numbers(column)
+    (columns.times if isinstance(feature, Time) else columns.numbers)[name] = values
+    columns.missing[name] = np.isnan(values)
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    return np.asarray(column.to_numpy(), bool)
+
+
+def _numbers(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), np.float64)
+
+
+def _times(column: pa.ChunkedArray) -> Floats:
+    if pa.types.is_timestamp(column.type):
+        micros = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        return _numbers(micros) / 1e6
+    return _numbers(column)
+
+
+def _categories(column: pa.ChunkedArray) -> Categories:
+    encoded = column.combine_chunks().dictionary_encode()
+    codes = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy()
+    names = encoded.dictionary.cast(pa.string()).to_pylist()
+    if "" in names:  # the empty text is a missing value
+        codes = np.where(codes == names.index(""), -1, codes)
+    return Categories(codes=np.asarray(codes, np.int64), names=tuple(names))
