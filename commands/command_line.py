@@ -120,7 +120,14 @@ def _quiet_libraries() -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="faultline")
-def main() -> None:
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of the logs: text, or json for a line of JSON for each event.",
+)
+def main(log_format: str) -> None:
     """Train, validate and serve models that detect rare faults.
 
     \b
@@ -138,11 +145,17 @@ def main() -> None:
     faultline rollback signals --why ...   serve the previous version again
     faultline rollout start --why ...      let a new version take over in steps
     faultline automation queue             list what waits for a person
+    faultline alarms                       list what the monitor raised
+    faultline replay REQUEST               ask a recorded request again
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
     (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
     0, by SIGHUP 129), 1 any other failure.
     """  # noqa: D301 - click wants the backspace itself, not its two letters
+    if log_format == "json":
+        from common.logs import LogFormat, set_up_logs
+
+        set_up_logs(LogFormat.JSON)
 
 
 @main.command()
@@ -542,6 +555,105 @@ def automation_report(**options: Any) -> int:
     return print_automation_report(Place(**options))
 
 
+@main.group(invoke_without_command=True)
+@click.option("--all", "with_closed", is_flag=True, help="Also list closed alarms.")
+@_automation_options
+@click.pass_context
+def alarms(context: click.Context, /, *, with_closed: bool, **options: Any) -> None:
+    """List the open alarms of `faultline monitor`, the newest first.
+
+    \b
+    faultline alarms                       what is open, since when, and what it costs
+    faultline explain-alarm a3             training against production, examples, causes
+    faultline alarms acknowledge a3 --why "sensor is being replaced"
+    faultline alarms close a3 --why "sensor was replaced"
+    faultline alarms test                  send a test alarm to all receivers
+    """  # noqa: D301 - as above
+    # Options before a subcommand apply to it too.
+    context.default_map = dict.fromkeys(alarms.commands, options)
+    if context.invoked_subcommand is None:
+        _list_alarms(with_closed=with_closed, **options)
+
+
+@exits_cleanly
+def _list_alarms(*, with_closed: bool, **options: Any) -> int:
+    from commands.alarms import Place, print_alarms
+
+    return print_alarms(Place(**options), with_closed=with_closed)
+
+
+@alarms.command("acknowledge")
+@click.argument("id_", metavar="ID")
+@click.option("--why", required=True, help="Reason, kept with the alarm.")
+@by_option
+@_automation_options
+@exits_cleanly
+def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> int:
+    """Take an alarm on: it stays open, but is neither sent again nor escalated."""
+    from commands.alarms import Place, acknowledge
+
+    return acknowledge(Place(**options), id_, by=by, why=why)
+
+
+@alarms.command("close")
+@click.argument("id_", metavar="ID")
+@click.option("--why", required=True, help="Reason, kept with the alarm.")
+@by_option
+@_automation_options
+@exits_cleanly
+def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
+    """Close an alarm; the same trouble then opens a new one.
+
+    The monitor itself closes alarms whose cause is gone or whose version no longer answers.
+    """
+    from commands.alarms import Place, close
+
+    return close(Place(**options), id_, by=by, why=why)
+
+
+@alarms.command("test")
+@_automation_options
+@exits_cleanly
+def alarms_test(**options: Any) -> int:
+    """Send a test alarm to all receivers in `monitoring.deliver`; exits with 1 if one fails."""
+    from commands.alarms import Place, send_test
+
+    return send_test(Place(**options))
+
+
+@main.command("explain-alarm")
+@click.argument("id_", metavar="ID")
+@_automation_options
+@exits_cleanly
+def explain_alarm(id_: str, **options: Any) -> int:
+    """Explain an alarm: what happened, since when, and what may be behind it.
+
+    It compares training and production for each feature concerned, and shows a few requests, likely
+    causes and what to do.
+    """
+    _quiet_libraries()
+    from commands.alarms import Place, print_explanation
+
+    return print_explanation(Place(**options), id_)
+
+
+@main.command()
+@click.argument("request_id", metavar="REQUEST")
+@_automation_options
+@exits_cleanly
+def replay(request_id: str, **options: Any) -> int:
+    """Ask the version that answered REQUEST again, and compare the answers bit for bit.
+
+    Prints what was recorded, the version, and the run, code, data and environment that it came
+    from. Exits with code 1 if an answer is another one.
+    """
+    _quiet_libraries()
+    from commands.alarms import Place
+    from commands.replay import replay_request
+
+    return replay_request(Place(**options), request_id)
+
+
 @main.command()
 @click.argument("reference", default="latest")
 @click.option(
@@ -795,6 +907,36 @@ def clean(**options: Any) -> int:
 
 @main.command()
 @output_option
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="IP address that it listens on."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=9464,
+    show_default=True,
+    help="Port that it listens on; 0 picks a free one.",
+)
+@click.option("--once", is_flag=True, help="Print the metrics and end.")
+@exits_cleanly
+def metrics(output: Path, host: str, port: int, *, once: bool) -> int:
+    """Serve metrics of gateways, rollouts, monitors and retraining for Prometheus.
+
+    They are read from the output folder at each scrape. /metrics has them, /targets the servers
+    behind gateways, whose own metrics Prometheus scrapes too:
+
+    \b
+    faultline metrics
+    faultline metrics --once
+    prometheus --config.file=serving/deploy/prometheus/prometheus.yml
+    """  # noqa: D301 - as above
+    from commands.monitoring.metrics import print_metrics, serve_metrics
+
+    return print_metrics(output) if once else serve_metrics(output, host=host, port=port)
+
+
+@main.command()
+@output_option
 @json_option
 @exits_cleanly
 def doctor(output: Path, as_json: bool) -> int:
@@ -802,3 +944,41 @@ def doctor(output: Path, as_json: bool) -> int:
     from commands.queries import print_doctor
 
     return print_doctor(output, PROJECT_DIR / "requirements.lock", as_json=as_json)
+
+
+@main.command()
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...|all|list")
+@click.option("--short", is_flag=True, help="A small model and short days: weaker guards.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="Seed of every random draw.",
+)
+@output_option
+@json_option
+@exits_cleanly
+def simulate(
+    scenarios: tuple[str, ...], output: Path, *, short: bool, seed: int, as_json: bool
+) -> int:
+    """Fly months of production in minutes, with faults whose truth is known.
+
+    A plant of simulated magnets sends its requests through a real gateway to real servers on the
+    loopback; monitor, rollout and retraining work as in production. Each scenario injects one
+    fault. The scorecard says which guard noticed it, after how many chunks, how many wrong answers
+    clients got meanwhile and what they cost, and whether the right action followed without a
+    person. Needs Envoy: make gateway.
+
+    \b
+    faultline simulate list
+    faultline simulate stuck_sensor worse_candidate
+    faultline simulate all --output /tmp/flight
+
+    The model is trained once and kept in the output folder. Exit code 1: fewer than 90 % of the
+    harmful scenarios were noticed within three chunks and handled, or there was a false alarm.
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.monitoring.simulate import simulate as fly
+
+    return fly(scenarios, output, short=short, seed=seed, as_json=as_json)

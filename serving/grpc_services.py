@@ -25,6 +25,7 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from common.logs import answering
 from serving.errors import ServingError, invalid_argument
 from serving.headers import KEY_HEADER
 from serving.inference.classify import classify
@@ -38,7 +39,7 @@ from serving.inference.predict import (
     run,
 )
 from serving.inference.regress import regress
-from serving.metrics import Asked, Metrics
+from serving.metrics import Asked, Metrics, log_answer
 from serving.options import ServerOptions
 from serving.recording.exchanges import Exchange, tags_of_metadata
 from serving.runtime.admission import Admission
@@ -305,7 +306,8 @@ class _PredictionService:
             exchange = None if recorder is None else recorder.begin(tags, len(serialised))
             if exchange is not None:
                 exchange.is_predict = method.api == "Predict"
-            response = self._answer(method, serialised, context, exchange)
+            with answering(tags.request_id if exchange is None else exchange.request_id):
+                response = self._answer(method, serialised, context, exchange)
             headers = tags.headers if exchange is None else exchange.headers
             if headers:
                 with contextlib.suppress(grpc.RpcError):  # the client is gone
@@ -350,6 +352,8 @@ class _PredictionService:
         self._metrics.observe_request(
             asked, api=method.api, wire="GRPC", status=status, seconds=seconds
         )
+        if method.runs:
+            log_answer(asked, api=method.api, wire="GRPC", status=status, seconds=seconds)
         if exchange is not None and self._recorder is not None:
             self._recorder.end(exchange, status, seconds)
         return response

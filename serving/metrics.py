@@ -1,7 +1,8 @@
 """Metrics under TensorFlow Serving's names, in Prometheus's text format.
 
 In addition to Serving's labels, requests carry version and signature. A client cannot add series:
-a request for an unknown model, version or signature is counted under empty labels.
+a request for an unknown model, version or signature is counted under empty labels. A metric that
+Serving does not have begins with `faultline_`; those of the process have Prometheus's usual names.
 """
 
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import NamedTuple, Self
+
+from common.logs import log_request
 
 PREFIX = ":tensorflow:serving:"
 # In microseconds, TensorFlow Serving's buckets: 10, 18, 32.4 … up to 1.5e9.
@@ -61,6 +64,7 @@ class _Family:
         help: Description in the text format.
         bounds: Upper bounds of a histogram's buckets; empty otherwise.
         kind: `counter` or `gauge`, unless it is a histogram.
+        prefix: What its name begins with.
         series: Value by label values.
     """
 
@@ -69,6 +73,7 @@ class _Family:
     help: str
     bounds: Sequence[float] = ()
     kind: str = "counter"
+    prefix: str = PREFIX
     series: dict[Labels, "_Histogram | float"] = field(default_factory=dict)
 
     def add(self, labels: Labels, value: float) -> None:
@@ -98,7 +103,7 @@ class _Family:
     def lines(self) -> list[str]:
         """Returns the lines of the text format."""
         kind = "histogram" if self.bounds else self.kind
-        name = PREFIX + self.name
+        name = self.prefix + self.name
         lines = [f"# HELP {name} {self.help}", f"# TYPE {name} {kind}"]
         for values, series in self.series.items():
             labels = dict(zip(self.labels, values, strict=True))
@@ -150,6 +155,30 @@ def _batching_families() -> dict[str, _Family]:
     }
 
 
+def log_answer(
+    asked: Asked, *, api: str, wire: str, status: str, seconds: float, request_id: str | None = None
+) -> None:
+    """Logs a finished request, if such lines are asked for (`--log_requests`).
+
+    Args:
+        asked: The model, version and signature that it reached.
+        api: As in `Metrics.observe_request`.
+        wire: `GRPC` or `REST`.
+        status: `OK` or the name of the error code.
+        seconds: Duration of the request.
+        request_id: Its id; None for the one of the context.
+    """
+    log_request(
+        model=asked.model or None,
+        version=asked.version,
+        api=api,
+        wire=wire,
+        status=status,
+        latency_ms=round(seconds * 1e3, 3),
+        request_id=request_id,
+    )
+
+
 class Metrics:
     """The server's counters and histograms since its start."""
 
@@ -166,6 +195,13 @@ class Metrics:
             "Microseconds from a request's arrival to its answer.",
             _LATENCY_BOUNDS,
         )
+        self._changes = _Family(
+            "request_latency_change_seconds_total",
+            ("model_name", "API", "entrypoint", *extra),
+            "Sum of the differences between the latencies of successive requests.",
+            prefix="faultline_",
+        )
+        self._last_latency: dict[Labels, float] = {}
         self._runtime = _Family(
             "runtime_latency",
             ("model_name", "API", "runtime", *extra),
@@ -215,7 +251,12 @@ class Metrics:
         with self._lock:
             self._requests.add((model, status, *which), 1)
             if status == "OK":
-                self._latency.add((model, api, wire, *which), seconds * 1e6)
+                series = (model, api, wire, *which)
+                self._latency.add(series, seconds * 1e6)
+                self._changes.add(series, abs(seconds - self._last_latency.get(series, seconds)))
+                if len(self._last_latency) >= _MAX_SERIES:
+                    self._last_latency.clear()
+                self._last_latency[series] = seconds
 
     def observe_runtime(self, asked: Asked, *, api: str, seconds: float) -> None:
         """Records the time that a model took for a request.
@@ -289,7 +330,7 @@ class Metrics:
             return sum(
                 int(value)
                 for family in self._families
-                if PREFIX + family.name == name.replace("/", ":")
+                if family.prefix + family.name == name.replace("/", ":")
                 for value in family.series.values()
                 if not isinstance(value, _Histogram)
             )
@@ -299,6 +340,7 @@ class Metrics:
         return (
             self._requests,
             self._latency,
+            self._changes,
             self._runtime,
             self._examples,
             self._example_total,
@@ -323,4 +365,13 @@ class Metrics:
         with self._lock:
             copies = [ready, *(family.copy() for family in self._families)]
         lines = [line for family in copies for line in family.lines()]
-        return ("\n".join(lines) + "\n").encode()
+        return ("\n".join(lines) + "\n").encode() + _process_metrics()
+
+
+def _process_metrics() -> bytes:
+    """Returns CPU time, memory and open files of this process under Prometheus's names."""
+    from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return bytes(generate_latest(registry))

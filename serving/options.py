@@ -7,6 +7,7 @@ from typing import Any
 
 from absl import flags
 
+from common.logs import LogFormat
 from serving.errors import invalid_argument
 from serving.flags import UNUSED_FLAGS, FlagError
 
@@ -103,6 +104,14 @@ class ServerOptions:
     collect_config: str = _flag(
         "", "JSON file with options of the recording; empty takes the defaults.", own=True
     )
+    log_format: str = _flag(
+        "text", "Format of the log: text, or json for a line of JSON for each event.", own=True
+    )
+    log_requests: bool = _flag(
+        default=False,
+        text="Log a line for each answered request: id, model, version, status, milliseconds.",
+        own=True,
+    )
     file_system_poll_wait_seconds: float = _flag(
         1.0, "Seconds between two polls for new versions; 0 polls once, less than 0 never."
     )
@@ -166,6 +175,10 @@ class ServerOptions:
         if self.collect_arm not in {"stable", "candidate"}:
             raise FlagError(
                 f"--collect_arm must be stable or candidate, got {self.collect_arm or 'nothing'}"
+            )
+        if self.log_format not in set(LogFormat):
+            raise FlagError(
+                f"--log_format must be text or json, got {self.log_format or 'nothing'}"
             )
         if self.collect_config and not self.collect_dir:
             raise FlagError("--collect_config needs --collect_dir, the folder to record in")

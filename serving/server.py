@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 
+from common.logs import LogFormat, hold_logs, log_requests, set_up_logs
 from serving.errors import ServingError, invalid_argument
 from serving.flags import FlagError
 from serving.options import HelpRequested, ServerOptions, parse_options
@@ -147,6 +148,8 @@ class ModelServer:
         from serving.lifecycle.model_config import read_metrics_path
         from serving.metrics import Metrics
 
+        if self._options.log_requests:
+            log_requests()
         config = _read_config(self._options)
         credentials = read_credentials(self._options.ssl_config_file)
         metrics = Metrics()
@@ -267,9 +270,7 @@ class ModelServer:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the server until a signal stops it; returns the exit code."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    hold_logs()
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
     except HelpRequested as request:
@@ -278,6 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
     except FlagError as error:
         sys.stderr.write(f"{error}\nSee --help.\n")
         return _EXIT_FAILURE
+    set_up_logs(LogFormat(options.log_format))
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "1"
     )  # no start-up messages of TensorFlow's libraries

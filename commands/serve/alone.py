@@ -17,6 +17,7 @@ from rich.markup import escape
 from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError, StepFailedError
 from common.guards.stopping import Stopped
+from common.logs import LogFormat, are_json, set_up_logs
 from common.output_folder import OutputFolder, captured_output, log_of_reader, replace_file
 from common.processes import check_ports
 from pipeline.components.pusher.version_folder import served_versions
@@ -69,6 +70,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 *flags,
             ]
         )
+        follow_log_flags(options)
         ports = {"gRPC": options.port, "REST": options.rest_api_port}
         check_ports(options.host, ports, command="faultline serve")
         stop = Stop()
@@ -190,6 +192,12 @@ def parse_flags(flags: Sequence[str]) -> "ServerOptions":
         raise SystemExit(0) from None
     except FlagError as error:
         raise InputError(f"{error}\nAll flags: faultline serve -- --help") from error
+
+
+def follow_log_flags(options: "ServerOptions") -> None:
+    """Sets up the logs of this process as the server's flags say; `--log-format` comes first."""
+    if not are_json() and (options.log_requests or options.log_format == LogFormat.JSON):
+        set_up_logs(LogFormat(options.log_format))
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from commands.queries import open_runs
-from commands.serve.alone import parse_flags
+from commands.serve.alone import follow_log_flags, parse_flags
 from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError
 from common.guards.stopping import Stopped
+from common.logs import are_json
 from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
@@ -136,6 +137,7 @@ def _gateway_spec(
         if name in given:
             raise InputError(f"--{name} cannot be used with --gateway: {why}.")
     server = parse_flags([f"--model_name={model}", *flags])
+    follow_log_flags(server)
     rollout = config.rollout if config else RolloutOptions()
     collection = (config.collection if config else None) or Collection()
     return GatewaySpec(
@@ -143,7 +145,7 @@ def _gateway_spec(
         folder=folder,
         options=_gateway_options(config, server, given),
         key_header=rollout.key_header,
-        server_flags=tuple(flags),
+        server_flags=(*flags, *(["--log_format=json"] if are_json() else [])),
         recording=asdict(collection.recording(key_header=rollout.key_header)),
         grace_s=server.grace,
     )

@@ -1,6 +1,7 @@
 """What `faultline serve` prints: addresses, and lines to paste."""
 
 import json
+import logging
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +10,23 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from common.errors import StepFailedError
+from common.logs import are_json
 from serving.client import Client, ServingClientError, TensorSpec
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
 
 def say(console: Console, markup: str) -> None:
-    """Prints a line, unbroken."""
+    """Prints a line, unbroken; logs it where logs are JSON lines."""
+    if are_json():
+        if text := Text.from_markup(markup).plain.strip():
+            logger.info("%s", text)
+        return
     console.print(markup, highlight=False, soft_wrap=True)
 
 
@@ -30,6 +39,8 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl") -> No
         server: URL of a server that has the model.
         curl: Makes the lines.
     """
+    if are_json():
+        return
     try:
         with Client(server, model=name) as client:
             metadata = client.metadata()

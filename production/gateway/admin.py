@@ -33,6 +33,10 @@ class EnvoyAdmin:
         pairs = (line.partition(": ") for line in lines)
         return {name: value.strip('"') for name, _, value in pairs}
 
+    def metrics(self, pattern: str) -> str:
+        """Returns the counters, gauges and histograms whose names match, in Prometheus's format."""
+        return self._ask("GET", f"/stats/prometheus?filter={quote(pattern)}")
+
     def is_live(self) -> bool:
         """Whether Envoy has started and has its listeners."""
         try:

@@ -18,6 +18,9 @@ from serving.headers import KEY_HEADER
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _RECORDING = "recording.json"
+_MONITORING = "monitoring.config"
+# Path of the servers' metrics on their REST ports, TensorFlow Serving's own.
+METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
 class GatewayError(StepFailedError):
@@ -96,8 +99,10 @@ class Members:
         yield from (self.stable, self.candidate, self.envoy)
 
 
-def write_recording(spec: GatewaySpec) -> None:
-    """Writes the options of the recording for both servers."""
+def write_server_files(spec: GatewaySpec) -> None:
+    """Writes the options of the metrics and of the recording for both servers."""
+    metrics = f'prometheus_config {{ enable: true path: "{METRICS_PATH}" }}\n'
+    (spec.path / _MONITORING).write_text(metrics, encoding="utf-8")
     if spec.recording is not None:
         text = json.dumps(dict(spec.recording), indent=1)
         (spec.path / _RECORDING).write_text(text + "\n", encoding="utf-8")
@@ -117,6 +122,7 @@ def server_command(
     flags = [
         # The supervisor decides what comes after a failed load.
         "--max_num_load_retries=0",
+        f"--monitoring_config_file={spec.path / _MONITORING}",
         *spec.server_flags,
         f"--host={address.host}",
         f"--port={address.grpc}",

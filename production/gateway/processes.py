@@ -86,6 +86,7 @@ class Supervised:
         self._pid_file = folder / f"{name}.pid"
         self._command = command
         self._process: Process | None = None
+        self._why_killed = ""
         self._num_early_ends = 0
         self._started_s = 0.0
         self._next_start_s = 0.0
@@ -113,7 +114,7 @@ class Supervised:
             if returncode is None:
                 return
             self.num_ends += 1
-            self.last_end = end_words(returncode)
+            self.last_end = self._why_killed or end_words(returncode)
             is_first = now_s - self._started_s > _STEADY_S
             self._num_early_ends = 1 if is_first else self._num_early_ends + 1
             self._next_start_s = now_s + pause_s(self._num_early_ends)
@@ -121,6 +122,16 @@ class Supervised:
             # Until it has started, that is the next try.
             self._next_start_s = now_s + _FIRST_PAUSE_S
             self._start(now_s)
+
+    def kill(self, why: str) -> None:
+        """Kills the process, which `step` then starts again.
+
+        Args:
+            why: How it ended, in words, such as `no answer for 30 s`.
+        """
+        if self.pid is not None and self._process is not None:
+            self._process.kill()
+            self._why_killed = why
 
     def terminate(self) -> None:
         """Asks the process to end."""
@@ -146,6 +157,7 @@ class Supervised:
             command.arguments, log=self.log, cwd=command.cwd, env=command.env
         )
         self._started_s = now_s
+        self._why_killed = ""
         self.num_starts += 1
         pid = self._process.pid
         replace_file(self._pid_file, f"{pid} {_start_time(pid)}\n".encode())
@@ -163,9 +175,7 @@ def end_leftovers(folder: Path, *, grace_s: float) -> list[str]:
     Returns:
         The names of the processes that still ran.
     """
-    leftovers = {
-        path.stem: pid for path in sorted(folder.glob("*.pid")) if (pid := _running_pid(path))
-    }
+    leftovers = running_pids(folder)
     for pid in leftovers.values():
         _send(pid, signal.SIGTERM)
     end_s = time.monotonic() + grace_s
@@ -173,13 +183,22 @@ def end_leftovers(folder: Path, *, grace_s: float) -> list[str]:
     while any(map(_running_pid, paths)) and time.monotonic() < end_s:
         time.sleep(_POLL_S)
     for path in paths:
-        if pid := _running_pid(path):
-            _send(pid, signal.SIGKILL)
+        if (still := _running_pid(path)) is not None:
+            _send(still, signal.SIGKILL)
             while _running_pid(path):
                 time.sleep(_POLL_S)
     for path in folder.glob("*.pid"):
         path.unlink(missing_ok=True)
     return list(leftovers)
+
+
+def running_pids(folder: Path) -> dict[str, int]:
+    """Returns the ids of the running processes of a gateway by their names.
+
+    Args:
+        folder: Folder of the files with process ids.
+    """
+    return {path.stem: pid for path in sorted(folder.glob("*.pid")) if (pid := _running_pid(path))}
 
 
 def _running_pid(path: Path) -> int | None:

@@ -27,7 +27,7 @@ from production.gateway.members import (
     Member,
     envoy_command,
     server_command,
-    write_recording,
+    write_server_files,
 )
 from production.gateway.pins import PinnedServer, PinState, read_versions
 from production.gateway.processes import Command, Supervised, end_leftovers
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.02
 # A server that loads is asked often, one that serves now and then.
 _ASK_LOADING_S, _ASK_SERVING_S = 0.05, 1.0
+# A server that has answered, and then does not for so long, hangs: it is killed and started again.
+_HUNG_S = 30.0
 # The caller may try again: meanwhile the server goes on loading.
 _LOAD_TIMEOUT_S = 120.0
 _ENVOY_TIMEOUT_S = 30.0
@@ -87,6 +89,8 @@ class Supervisor:
         }
         self._envoy = Supervised("envoy", spec.path, self._envoy_command)
         self._ask_at_s: dict[Arm | None, float] = dict.fromkeys([*Arm, None], 0.0)
+        # When a server answered last; None until its process has answered once.
+        self._answered_s: dict[Arm, float | None] = dict.fromkeys(Arm)
         self._is_envoy_live = False
         self._traffic: Traffic | None = None
         self._stopping = threading.Event()
@@ -105,7 +109,7 @@ class Supervisor:
         for arm, pin in pins.items():
             self._servers[arm].config_file.unlink(missing_ok=True)
             self._servers[arm].pin(pin)
-        write_recording(self._spec)
+        write_server_files(self._spec)
         self._write_files(traffic)
         self._thread.start()
 
@@ -331,6 +335,7 @@ class Supervisor:
         if process.pid != before:
             self._servers[arm].observe(None)
             self._ask_at_s[arm] = 0.0
+            self._answered_s[arm] = None
 
     def _step_envoy(self) -> None:
         before = self._envoy.pid
@@ -353,6 +358,11 @@ class Supervisor:
             server.observe(versions)
             if server.state is PinState.SERVING:
                 self._ask_at_s[arm] = now_s + _ASK_SERVING_S
+            answered_s = self._answered_s[arm]
+            if versions is not None:
+                self._answered_s[arm] = now_s
+            elif answered_s is not None and now_s - answered_s > _HUNG_S:
+                self._processes[arm].kill(f"no answer for {_HUNG_S:.0f} s")
 
     def _tend_envoy(self) -> None:
         """Looks, now and then, whether Envoy lives, its log is large, and its clients changed."""

@@ -15,7 +15,7 @@ from serving.errors import ServingError, invalid_argument
 from serving.inference.classify import classify
 from serving.inference.predict import DEFAULT_SIGNATURE, find_signature, plan_run
 from serving.inference.regress import regress
-from serving.metrics import Asked, Metrics
+from serving.metrics import Asked, Metrics, log_answer
 from serving.recording.exchanges import Exchange
 from serving.rest.bodies.json_examples import read_examples
 from serving.rest.bodies.json_output import (
@@ -146,6 +146,15 @@ class Actions:
             self._metrics.observe_examples(course.asked.model, course.num_examples)
         self._metrics.observe_request(
             course.asked, api=route.action, wire=WIRE, status=status, seconds=seconds
+        )
+        log_answer(
+            course.asked,
+            api=route.action,
+            wire=WIRE,
+            status=status,
+            seconds=seconds,
+            # A late answer is counted in another context.
+            request_id=course.exchange.request_id if course.exchange else None,
         )
         if course.exchange is not None and self._recorder is not None:
             course.exchange.model = route.model

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from common.logs import answering
 from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.recording.exchanges import Exchange, Tags, tags_of_headers
@@ -76,6 +77,11 @@ class _Request:
     def returned_headers(self) -> tuple[tuple[str, str], ...]:
         """Headers that the answer has because of the recording."""
         return self.tags.headers if self.exchange is None else self.exchange.headers
+
+    @property
+    def request_id(self) -> str | None:
+        """Id of the request; None if it has none."""
+        return self.tags.request_id if self.exchange is None else self.exchange.request_id
 
     @property
     def leaves_body_open(self) -> bool:
@@ -175,11 +181,13 @@ class RestApp:
             chunks = [] if request.method == "GET" else await self._read(request, receive)
             if self.recorder is not None and request.method == "POST":
                 request.exchange = self.recorder.begin(request.tags, sum(map(len, chunks)))
-            return _Answer(200, await self._run(route, request, chunks))
+            with answering(request.request_id):
+                return _Answer(200, await self._run(route, request, chunks))
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - every request gets an answer
-            return self._refusal(error)
+            with answering(request.request_id):
+                return self._refusal(error)
 
     def _tags(self, request: _Request) -> Tags:
         key_header = "" if self.recorder is None else self.recorder.options.key_header
