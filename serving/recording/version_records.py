@@ -261,7 +261,7 @@ def _raw_inputs(
     signatures: Signatures, facts: ModelFacts
 ) -> dict[str, tuple[str, np.dtype[Any] | None, int]]:
     """Returns tensor, type and rank of each raw column of a model."""
-    signature = _raw_signature(signatures, facts)
+    signature = raw_signature(signatures, facts)
     if signature is None:
         return {}
     return {
@@ -270,7 +270,8 @@ def _raw_inputs(
     }
 
 
-def _raw_signature(signatures: Signatures, facts: ModelFacts) -> SignatureDef | None:
+def raw_signature(signatures: Signatures, facts: ModelFacts) -> SignatureDef | None:
+    """Returns the signature that takes a model's raw columns by name; None if it has none."""
     if facts.inputs is not None:
         names = set(facts.inputs)
         return next((s for s in signatures.values() if set(s.inputs) == names), None)

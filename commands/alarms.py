@@ -1,0 +1,183 @@
+"""`faultline alarms` and `faultline explain-alarm`: what the monitor raised."""
+
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+
+from commands.queries import deciding_person, print_answer
+from common.errors import InputError
+from common.output_folder import OutputFolder
+from pipeline.config_loading import load_config
+from pipeline.prediction.served_config import default_config
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from production.monitoring.alarms.book import AlarmBook
+    from production.monitoring.alarms.deliverer import Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which model is meant, and where its output is.
+
+    Attributes:
+        model: Name of the model; None for the use case's.
+        config_path: The use case's config; None for that of the only served use case.
+        output: The output folder.
+        as_json: JSON on standard output instead of text.
+    """
+
+    model: str | None
+    config_path: Path | None
+    output: Path
+    as_json: bool
+
+    @property
+    def folder(self) -> OutputFolder:
+        """The output folder."""
+        return OutputFolder(self.output.absolute())
+
+    def config(self) -> "Config":
+        """Returns the config of the use case.
+
+        Raises:
+            InputError: There is none, or it is wrong.
+        """
+        return load_config(self.config_path or default_config(self.folder))
+
+    def name(self) -> str:
+        """Returns the name of the model.
+
+        Raises:
+            InputError: Neither the model nor a config is named, and none is the only one.
+        """
+        return self.model or self.config().name
+
+
+def print_alarms(place: Place, *, with_closed: bool) -> int:
+    """Prints the alarms of a model, the newest first; returns 0.
+
+    Args:
+        place: The model.
+        with_closed: Whether closed alarms are printed too.
+    """
+    from production.monitoring.alarms.rendering import alarm_table
+
+    states = [state for state in reversed(_book(place).states()) if with_closed or state.is_open]
+    unit = "" if place.model and not place.config_path else _unit(place.config())
+    values = [state.to_json() for state in states]
+    print_answer(values, lambda: alarm_table(states, unit=unit), as_json=place.as_json)
+    return 0
+
+
+def acknowledge(place: Place, id_: str, *, by: str | None, why: str) -> int:
+    """Notes that a person takes an alarm on; returns 0.
+
+    Raises:
+        InputError: There is no such alarm, or it is acknowledged or closed already.
+    """
+    state = _book(place).acknowledge(id_, deciding_person(by), why)
+    text = (
+        f"{id_} is acknowledged by {state.acknowledged_by}. It is neither sent again nor escalated."
+    )
+    print_answer(state.to_json(), lambda: escape(text), as_json=place.as_json)
+    return 0
+
+
+def close(place: Place, id_: str, *, by: str | None, why: str) -> int:
+    """Closes an alarm; returns 0.
+
+    Raises:
+        InputError: There is no such alarm, or it is closed already.
+    """
+    state = _book(place).close(id_, deciding_person(by), why)
+    text = f"{id_} is closed. The same trouble opens a new alarm."
+    print_answer(state.to_json(), lambda: escape(text), as_json=place.as_json)
+    return 0
+
+
+def send_test(place: Place) -> int:
+    """Sends a test alarm to all receivers; returns 0, or 1 if one did not get it.
+
+    Raises:
+        InputError: The config names no receiver, or a secret is missing.
+    """
+    from production.monitoring.alarms.alarm import Alarm, Kind, Severity
+    from production.monitoring.alarms.deliverer import Deliverer
+    from production.monitoring.alarms.messages import Message
+
+    config, now = place.config(), datetime.now(UTC)
+    model = place.model or config.name
+    deliverer = Deliverer(_book(place), config.monitoring, environ=os.environ, folder=config.folder)
+    alarm = Alarm(
+        id="test",
+        kind=Kind.DRIFT,
+        model=model,
+        version=0,
+        chunk=0,
+        raised=now,
+        since=now,
+        what="This is a test of the delivery of alarms. Nothing happened.",
+        to_do="Nothing.",
+        severity=Severity.INFO,
+    )
+    attempts = deliverer.test(Message(alarm=alarm, reason="test"))
+    if not attempts:
+        raise InputError(
+            f"The config of {model} names no receiver. Set monitoring.deliver to a webhook, an "
+            "email or a command."
+        )
+    values = [asdict(attempt) for attempt in attempts]
+    print_answer(values, lambda: _attempt_lines(attempts), as_json=place.as_json)
+    return 1 if any(attempt.problem for attempt in attempts) else 0
+
+
+def print_explanation(place: Place, id_: str) -> int:
+    """Prints an alarm with what is known about it; returns 0.
+
+    Raises:
+        InputError: There is no such alarm, or the training data of its version are gone.
+    """
+    from production.monitoring.alarms.explaining import explain_alarm
+    from production.monitoring.alarms.rendering import explanation_tables
+    from production.monitoring.reference.loading import load_reference
+    from production.monitoring.report import read_reports
+
+    config, book = place.config(), _book(place)
+    state = book.find(id_)
+    model, folder = state.alarm.model, place.folder
+    reference = load_reference(config, folder, model, state.alarm.version)
+    explanation = explain_alarm(
+        state, read_reports(book.folder), folder.collected(model), reference, config
+    )
+    print_answer(
+        explanation.to_json(),
+        lambda: explanation_tables(explanation, unit=_unit(config)),
+        as_json=place.as_json,
+    )
+    return 0
+
+
+def _book(place: Place) -> "AlarmBook":
+    from production.monitoring.alarms.book import AlarmBook
+
+    return AlarmBook(place.folder.monitoring(place.name()))
+
+
+def _unit(config: "Config") -> str:
+    if config.monitoring.loss_unit is not None:
+        return config.monitoring.loss_unit
+    return "" if config.cost is None else str(config.cost.unit)
+
+
+def _attempt_lines(attempts: "list[Attempt]") -> RenderableType:
+    lines = [
+        f"{one.receiver}: {f'failed, {one.problem}' if one.problem else 'delivered'}"
+        for one in attempts
+    ]
+    return Group(*(escape(line) for line in lines))

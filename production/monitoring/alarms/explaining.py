@@ -1,0 +1,265 @@
+"""Explains an alarm: training data against production, example requests, likely causes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.config import Config
+from production.collection.records import OK, Selection, read_records
+from production.monitoring.alarms.alarm import Kind
+from production.monitoring.alarms.book import AlarmState
+from production.monitoring.chunks.columns import Columns, read_columns
+from production.monitoring.reference.reference import Reference
+from production.monitoring.report import ChunkReport
+from serving.recording.columns import column_name
+
+_MISSING = ": missing"
+_NUM_CHANNELS, _NUM_EXAMPLES, _NUM_CATEGORIES = 8, 5, 4
+_MAX_VALUES = 6  # of a list in an example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """A channel in the training data or in production.
+
+    Attributes:
+        missing: Share of rows without a value.
+        quantiles: Quantiles at 5, 50 and 95 % of numbers; None for categories.
+        deviation: Standard deviation of numbers; None for categories.
+        categories: Shares of the categories, the most frequent first; None for numbers.
+    """
+
+    missing: float
+    quantiles: tuple[float, float, float] | None = None
+    deviation: float | None = None
+    categories: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A channel in training against production.
+
+    Attributes:
+        channel: A feature, or a number that describes a signal, `SIGNAL: NAME`.
+        training: The training data.
+        production: The rows of the chunk.
+        p_value: The p-value of the chunk; None where it has none, as in a broken chunk.
+    """
+
+    channel: str
+    training: Side
+    production: Side
+    p_value: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """An alarm with what is known about it.
+
+    Attributes:
+        state: The alarm and what became of it.
+        report: Report of the last chunk that showed it; None if there is none.
+        comparisons: Its channels, the most telling first.
+        examples: A few requests of that chunk as JSON values.
+        causes: Likely causes, in sentences.
+        notes: What could not be shown, and why.
+    """
+
+    state: AlarmState
+    report: ChunkReport | None
+    comparisons: list[Comparison]
+    examples: list[dict[str, Any]]
+    causes: list[str]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the explanation as JSON values."""
+        return {
+            "alarm": self.state.to_json(),
+            "chunk": None if self.report is None else self.report.to_json(),
+            "comparisons": [asdict(one) for one in self.comparisons],
+            "examples": self.examples,
+            "causes": self.causes,
+            "notes": self.notes,
+        }
+
+
+def explain_alarm(
+    state: AlarmState,
+    reports: Sequence[ChunkReport],
+    collected: Path,
+    reference: Reference,
+    config: Config,
+) -> Explanation:
+    """Returns an alarm with what is known about it.
+
+    Args:
+        state: The alarm.
+        reports: Reports of the model's chunks.
+        collected: The folder `collected/NAME`.
+        reference: Training data of the version.
+        config: The use case.
+    """
+    report = next((one for one in reports if one.number == state.last_chunk), None)
+    notes = []
+    if report is None:
+        notes.append(f"Chunk {state.last_chunk} has no report.")
+    rows = None if report is None else _rows_of(collected, report)
+    if report is not None and rows is None:
+        notes.append(
+            f"The rows of chunk {report.number} are gone: `collection.max_mb` bounds what is kept."
+        )
+    redacted = tuple(config.collection.redact) if config.collection else ()
+    comparisons, examples = [], []
+    if report is not None and rows is not None:
+        columns = read_columns(rows, config.features, skip=redacted)
+        comparisons = _compare(state.alarm.features, reference.columns, columns, report)
+        examples = _examples(rows, state.alarm.features, columns)
+    return Explanation(
+        state=state,
+        report=report,
+        comparisons=comparisons,
+        examples=examples,
+        causes=[*likely_causes(state.alarm.kind, comparisons, report)],
+        notes=notes,
+    )
+
+
+def _rows_of(collected: Path, report: ChunkReport) -> pa.Table | None:
+    selection = Selection(since=report.since, until=report.until, versions={report.version})
+    batches = []
+    for batch in read_records(collected, selection):
+        is_given = pc.and_(batch["answered"], pc.equal(batch["status"], OK))
+        batches.append(pa.Table.from_batches([batch.filter(is_given)]))
+    rows = pa.concat_tables(batches, promote_options="permissive") if batches else None
+    return rows if rows is not None and rows.num_rows else None
+
+
+def _compare(
+    features: Sequence[str], training: Columns, production: Columns, report: ChunkReport
+) -> list[Comparison]:
+    p_values = (report.drift or {}).get("p_values", {})
+
+    def smallest(channel: str) -> float:
+        names = (channel, channel + _MISSING)
+        return min((p_values[name] for name in names if name in p_values), default=1.0)
+
+    channels = [*training.numbers, *training.categories]
+    named = [one for one in channels if one in features or one.partition(":")[0] in features]
+    order = {feature: place for place, feature in enumerate(features)}
+    named.sort(key=lambda one: (smallest(one), order.get(one, order.get(one.partition(":")[0], 0))))
+    return [
+        Comparison(
+            channel=channel,
+            training=_side(training, channel),
+            production=_side(production, channel),
+            p_value=smallest(channel) if p_values else None,
+        )
+        for channel in named[:_NUM_CHANNELS]
+        if channel in production.numbers or channel in production.categories
+    ]
+
+
+def _side(columns: Columns, channel: str) -> Side:
+    feature = channel if channel in columns.missing else channel.partition(":")[0]
+    flags = columns.missing.get(feature)
+    missing = 0.0 if flags is None or not len(flags) else float(flags.mean())
+    if channel in columns.categories:
+        counts = columns.categories[channel].counts()
+        total = sum(counts.values()) or 1
+        ordered = sorted(counts, key=lambda name: -counts[name])[:_NUM_CATEGORIES]
+        return Side(missing=missing, categories={name: counts[name] / total for name in ordered})
+    values = columns.numbers[channel]
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return Side(missing=missing)
+    low, middle, high = (float(one) for one in np.quantile(finite, [0.05, 0.5, 0.95]))
+    return Side(missing=missing, quantiles=(low, middle, high), deviation=float(finite.std()))
+
+
+def _examples(rows: pa.Table, features: Sequence[str], columns: Columns) -> list[dict[str, Any]]:
+    """The rows that differ most in the first feature with numbers, else the first ones."""
+    own = ["request_id", "row", "time", "key", "probability", "decision"]
+    shown = [name for one in features if (name := column_name(one)) in rows.column_names]
+    numbers = next((columns.numbers[one] for one in features if one in columns.numbers), None)
+    places = list(range(min(_NUM_EXAMPLES, rows.num_rows)))
+    if numbers is not None and np.isfinite(numbers).any():
+        distance = np.abs(numbers - np.nanmedian(numbers))
+        places = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")[:_NUM_EXAMPLES]
+        places = sorted(int(place) for place in places)
+    chosen = rows.select([*own, *shown]).take(pa.array(places, pa.int64())).to_pylist()
+    return [{name: _short(value) for name, value in row.items()} for row in chosen]
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        more = [f"… {len(value):,} values"] if len(value) > _MAX_VALUES else []
+        return [*value[:_MAX_VALUES], *more]
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def likely_causes(
+    kind: Kind, comparisons: Sequence[Comparison], report: ChunkReport | None
+) -> Iterator[str]:
+    """Yields what may be behind an alarm, judged by how its channels differ.
+
+    Args:
+        kind: What the alarm is about.
+        comparisons: Its channels.
+        report: Report of its chunk; None if there is none.
+    """
+    if kind is Kind.BROKEN_DATA and report is not None:
+        yield from (trouble["words"] for trouble in report.troubles)
+    for one in comparisons:
+        yield from _causes_of(one)
+    if kind is Kind.ESTIMATED_LOSS:
+        yield (
+            "The model is less sure of its answers than it was on the test split. Either the rows "
+            "are of a kind that it has seen less of, or faults are more frequent."
+        )
+    drift = report.drift if report is not None else None
+    if kind is Kind.MEASURED_LOSS and drift is not None and drift["evidence"] < drift["limit"]:
+        yield (
+            "The inputs show no drift, so that the relation of inputs and faults may have changed "
+            "(concept drift), or the way that labels are made."
+        )
+    if kind is Kind.ERRORS:
+        yield "A client that sends another form of request, or a server that is out of memory."
+    if kind is Kind.LATENCY:
+        yield "More or larger requests than before, or other programs on the same machine."
+
+
+def _causes_of(one: Comparison) -> Iterator[str]:
+    training, production = one.training, one.production
+    name = f"`{one.channel}`"
+    if production.missing > training.missing + 0.01:
+        yield (
+            f"{name} is missing in {production.missing:.1%} of the rows, in training in "
+            f"{training.missing:.1%}: a sensor that drops out, or a client that omits the column."
+        )
+    if training.categories is not None and production.categories is not None:
+        new = [name for name in production.categories if name not in training.categories]
+        if new:
+            yield (
+                f"{name} has values that are rare or absent in training, such as `{new[0]}`: a "
+                "new variant, or another spelling."
+            )
+        return
+    if training.quantiles is None or production.quantiles is None or not training.deviation:
+        return
+    shift = production.quantiles[1] - training.quantiles[1]
+    spread = (production.deviation or 0.0) / training.deviation
+    if spread < 0.1:
+        yield f"{name} hardly varies any more: a sensor that is stuck."
+    elif abs(shift) > 0.5 * training.deviation:
+        yield (
+            f"The median of {name} has moved by {shift:+.4g}, {shift / training.deviation:+.1f} "
+            "standard deviations: a sensor with an offset, another unit, or other operation."
+        )
+    elif spread > 1.5:
+        yield f"{name} varies {spread:.1f} times as much: noise, or more different operation."

@@ -1,0 +1,136 @@
+"""Alarms and their explanations in tables for people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from production.monitoring.alarms.book import AlarmState
+from production.monitoring.alarms.explaining import Comparison, Explanation, Side
+from production.monitoring.alarms.messages import loss_words
+
+
+def alarm_table(states: Sequence[AlarmState], *, unit: str) -> RenderableType:
+    """Returns a table of alarms.
+
+    Args:
+        states: The alarms.
+        unit: Unit of the cost.
+    """
+    if not states:
+        return "No open alarms."
+    table = Table(
+        *("id", "severity", "kind", "version", "since", "status", "chunks", "loss", "what"),
+        box=None,
+        pad_edge=False,
+    )
+    for state in states:
+        alarm = state.alarm
+        table.add_row(
+            alarm.id,
+            alarm.severity,
+            alarm.kind.replace("_", " "),
+            str(alarm.version),
+            _minute(alarm.since),
+            state.status,
+            str(state.num_repeats + 1),
+            escape(loss_words(alarm.loss, unit)) if alarm.loss else "",
+            escape(alarm.what),
+        )
+    hint = (
+        "Explain one: faultline explain-alarm ID. Take it on: faultline alarms acknowledge ID "
+        '--why "..."'
+    )
+    return Group(table, hint)
+
+
+def explanation_tables(explanation: Explanation, *, unit: str) -> RenderableType:
+    """Returns an explanation for the terminal.
+
+    Args:
+        explanation: What `explain_alarm` returned.
+        unit: Unit of the cost.
+    """
+    parts: list[RenderableType] = [escape("\n".join(_head(explanation, unit)))]
+    if explanation.comparisons:
+        parts += ["", _comparison_table(explanation.comparisons)]
+    if explanation.examples:
+        parts += ["", _example_table(explanation)]
+    if explanation.causes:
+        parts += ["", "Likely causes", *(escape(f"- {one}") for one in explanation.causes)]
+    parts += ["", escape(f"What to do: {explanation.state.alarm.to_do}")]
+    parts += [escape(note) for note in explanation.notes]
+    return Group(*parts)
+
+
+def _head(explanation: Explanation, unit: str) -> list[str]:
+    state, alarm = explanation.state, explanation.state.alarm
+    seen = f"by chunk {alarm.chunk}"
+    if state.num_repeats:
+        seen += f", seen again in {state.num_repeats} later ones up to chunk {state.last_chunk}"
+    by = f" by {state.acknowledged_by}" if state.acknowledged_by else ""
+    why = f": {state.why}" if state.why else ""
+    return [
+        f"{alarm.id} [{alarm.severity}] {alarm.kind.replace('_', ' ')} of "
+        f"{alarm.model}/{alarm.version}, {state.status}{by}{why}",
+        alarm.what,
+        f"Since {_minute(alarm.since)}; raised {_minute(alarm.raised)} {seen}",
+        *([f"Estimated loss: {loss_words(alarm.loss, unit)}"] if alarm.loss else []),
+    ]
+
+
+def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title="training against production", title_justify="left", box=None)
+    for header in ("channel", "training", "production", "missing", "p-value"):
+        table.add_column(header)
+    for one in comparisons:
+        table.add_row(
+            escape(one.channel),
+            escape(side_words(one.training)),
+            escape(side_words(one.production)),
+            f"{one.training.missing:.1%} -> {one.production.missing:.1%}",
+            "-" if one.p_value is None else f"{one.p_value:.2g}",
+        )
+    return table
+
+
+def side_words(side: Side) -> str:
+    """Returns the distribution of a channel in words.
+
+    >>> side_words(Side(missing=0.0, quantiles=(1.0, 2.0, 3.5), deviation=0.8))
+    '2 [1, 3.5]'
+    >>> side_words(Side(missing=0.0, categories={"a": 0.75, "b": 0.25}))
+    'a 75.0%, b 25.0%'
+    """
+    if side.categories is not None:
+        return ", ".join(f"{name} {share:.1%}" for name, share in side.categories.items()) or "-"
+    if side.quantiles is None:
+        return "-"
+    low, middle, high = side.quantiles
+    return f"{middle:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def _example_table(explanation: Explanation) -> Table:
+    table = Table(title="example requests", title_justify="left", box=None)
+    names = list(explanation.examples[0])
+    for name in names:
+        table.add_column(escape(name))
+    for row in explanation.examples:
+        table.add_row(*(escape(_cell(row[name])) for name in names))
+    return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_cell(one) for one in value) + "]"
+    return str(value)
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
