@@ -147,6 +147,7 @@ def main(log_format: str) -> None:
     faultline automation queue             list what waits for a person
     faultline alarms                       list what the monitor raised
     faultline replay REQUEST               ask a recorded request again
+    faultline loop --serve                 monitor, retrain and roll out by itself
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
     (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
@@ -874,6 +875,136 @@ def span(**options: Any) -> int:
     from commands.labels import SpanOptions, make_span
 
     return make_span(SpanOptions(**options))
+
+
+@main.group(invoke_without_command=True)
+@click.option("--why", help="Reason to begin a retraining, kept in its journal and in ML Metadata.")
+@by_option
+@click.option("--dry-run", is_flag=True, help="Begin nothing; print what is missing, as `status`.")
+@use_case_option
+@output_option
+@json_option
+@click.pass_context
+def retrain(
+    context: click.Context, /, *, why: str | None, by: str | None, dry_run: bool, **place: Any
+) -> None:
+    """Train a new model on the latest spans, with labelled requests as the newest one.
+
+    The gate compares it with the served model, and the rollout follows as the config says.
+    `faultline loop` begins retrainings by itself, as `retraining` of the config says. One that was
+    interrupted goes on.
+
+    \b
+    faultline retrain --why "two new sensors"
+    faultline retrain --dry-run            what would begin one now, and what is missing
+    faultline retrain status               what goes on, and why nothing does
+    faultline retrain history              all retrainings, what began them and what came of them
+    faultline retrain approve --why ...    let a proposed one begin
+    faultline retrain decline --why ...    end a proposed one
+    """  # noqa: D301 - as above
+    # Options before a subcommand apply to it too.
+    context.default_map = dict.fromkeys(retrain.commands, place | {"why": why, "by": by})
+    if context.invoked_subcommand is not None:
+        return
+    if dry_run:
+        _retrain_status(**place)
+    if why is None:
+        raise click.UsageError("Give the reason with --why, or --dry-run to see what is missing.")
+    _begin_retraining(why, by, **place)
+
+
+@exits_cleanly
+def _begin_retraining(why: str, by: str | None, **place: Any) -> int:
+    _quiet_libraries()
+    from commands.retrain import Order, Place, begin_retraining
+
+    return begin_retraining(Place(**place), Order(why=why, by=by))
+
+
+@exits_cleanly
+def _retrain_status(**place: Any) -> int:
+    _quiet_libraries()
+    from commands.retrain import Place, print_status
+
+    return print_status(Place(**place))
+
+
+@retrain.command("status")
+@use_case_option
+@output_option
+@json_option
+def retrain_status(**place: Any) -> None:
+    """Show the retraining that goes on, the last one, and what the automation waits for."""
+    _retrain_status(**place)
+
+
+@retrain.command("history")
+@use_case_option
+@output_option
+@json_option
+@exits_cleanly
+def retrain_history(**place: Any) -> int:
+    """List all retrainings, the newest first: trigger, data, result."""
+    from commands.retrain import Place, print_history
+
+    return print_history(Place(**place))
+
+
+def _retrain_decision(name: str, *, is_approved: bool, text: str) -> None:
+    """Adds a command that decides on a proposed retraining."""
+
+    @retrain.command(name, help=text)
+    @why_option
+    @by_option
+    @use_case_option
+    @output_option
+    @json_option
+    @exits_cleanly
+    def command(why: str, by: str | None, **place: Any) -> int:
+        _quiet_libraries()
+        from commands.retrain import Order, Place, decide_proposal
+
+        return decide_proposal(Place(**place), Order(why=why, by=by), is_approved=is_approved)
+
+
+_retrain_decision(
+    "approve",
+    is_approved=True,
+    text="Let a proposed retraining begin.\n\nA running `faultline loop` carries it out; without "
+    "one, this command does.",
+)
+_retrain_decision("decline", is_approved=False, text="End a retraining before it trains.")
+
+
+@main.command()
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(min=0.5),
+    default=60.0,
+    show_default=True,
+    help="Seconds between two looks at the recorded requests.",
+)
+@click.option("--serve", "has_server", is_flag=True, help="Start `serve --gateway` too.")
+@use_case_option
+@output_option
+@exits_cleanly
+def loop(**options: Any) -> int:
+    """Monitor the served model, retrain it, and let new models take over, until a signal comes.
+
+    Retrainings begin as `retraining` of the config says, rollouts as `rollout` and `automation` do:
+    with `rollout.start: on_push` and level 3, a better model takes over with nobody touching it.
+    The gateway runs in a process of its own, `faultline serve --gateway`, or by --serve. Everything
+    is kept in the output folder: after a kill, the next loop goes on.
+
+    \b
+    faultline loop --config configs/wells.yaml --serve
+    faultline retrain status               what it waits for
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.loop import LoopOptions, run_loop
+
+    return run_loop(LoopOptions(**options))
 
 
 @main.command()

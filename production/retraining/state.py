@@ -37,11 +37,11 @@ class Phase(StrEnum):
 
 _WORDS = {
     Phase.PROPOSED: "waits for approval",
-    Phase.APPROVED: "approved",
+    Phase.APPROVED: "is approved",
     Phase.WRITING: "writes its span",
     Phase.READY: "is ready to train",
     Phase.TRAINING: "trains",
-    Phase.ENDED: "ended",
+    Phase.ENDED: "has ended",
 }
 
 
@@ -137,11 +137,6 @@ class Retraining:
     def is_moving(self) -> bool:
         """Whether it goes on without a person."""
         return self.phase not in {Phase.PROPOSED, Phase.ENDED}
-
-    @property
-    def num_trainings(self) -> int:
-        """Trainings that it used: 1 once a run has begun."""
-        return min(self.attempt, 1)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the retraining as JSON values."""

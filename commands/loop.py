@@ -1,0 +1,182 @@
+"""`faultline loop`: watches the served model, trains new ones, and lets them take over."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from commands.retrain import Place, make_retrainer, print_line
+from common.errors import InputError, StepFailedError
+from common.output_folder import OutputFolder
+from common.processes import Process, last_words, start_child, stop
+
+if TYPE_CHECKING:
+    from production.monitoring.report import ChunkReport
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+_POLL_S = 0.5
+_RESTART_S = 5.0
+# What ends by itself, or with a person's help: a full disk, a lock, a file that is being replaced.
+_PASSING = (InputError, StepFailedError, OSError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopOptions:
+    """Command-line options of `faultline loop`.
+
+    Attributes:
+        config_path: The use case's config; None for that of the only served use case.
+        output: The output folder.
+        every_s: Seconds between two looks of the monitor.
+        has_server: Whether the loop starts the gateway too.
+    """
+
+    config_path: Path | None
+    output: Path
+    every_s: float
+    has_server: bool
+
+
+def run_loop(options: LoopOptions) -> int:
+    """Monitors, retrains and rolls out until a signal comes.
+
+    All that it knows is in the output folder: it may be killed at any point, and the next loop goes
+    on from there.
+
+    Raises:
+        InputError: Nothing is in service, the config has no spans for its triggers, or another loop
+            works on the model.
+        Stopped: A signal stopped it.
+    """
+    from production.monitoring.monitor import monitor_once
+    from production.retraining.actions import working
+    from production.retraining.facts import served_version
+    from production.retraining.new_data import check_retrainable
+
+    place = Place(config_path=options.config_path, output=options.output, as_json=False)
+    folder, config, path = place.open()
+    triggers = config.retraining.triggers
+    if any(value is not None for value in vars(triggers).values()):
+        check_retrainable(config)
+    version = served_version(folder, config.name)
+    if version is None:
+        raise InputError(f"{config.name} has no version in service. Run `faultline run` first.")
+    retrainer = make_retrainer(folder, config, path)
+    with working(folder.retraining(config.name)), _serving(folder, path, options) as check_server:
+        print_line(f"Watching {config.name}, whose version {version} is served. Ctrl-C stops.")
+        try:
+            _repeat(
+                check_server,
+                lambda: _print_reports(monitor_once(config, folder, config.name)),
+                retrainer.step,
+                retrainer.carry_on,
+                every_s=options.every_s,
+            )
+        finally:
+            retrainer.stop()
+    return 0
+
+
+def _repeat(
+    check_server: Callable[[], object],
+    monitor: Callable[[], object],
+    step: Callable[[], object],
+    carry_on: Callable[[], object],
+    *,
+    every_s: float,
+) -> None:
+    """Looks at everything every `every_s` seconds, and at a retraining in progress in between."""
+    tolerant = _Tolerant()
+    due_s = 0.0
+    while True:
+        tolerant(check_server)
+        if time.monotonic() >= due_s:
+            due_s = time.monotonic() + every_s
+            tolerant(monitor)
+            tolerant(step)
+        else:
+            tolerant(carry_on)
+        time.sleep(_POLL_S)
+
+
+class _Tolerant:
+    """Calls what may fail for a while; says each problem once."""
+
+    def __init__(self) -> None:
+        self._problems: dict[Callable[[], object], str] = {}
+
+    def __call__(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+            self._problems.pop(action, None)
+        except _PASSING as error:
+            if self._problems.get(action) != str(error):
+                self._problems[action] = str(error)
+                print_line(f"Tries again: {error}", to_errors=True)
+
+
+@contextmanager
+def _serving(
+    folder: OutputFolder, config_path: Path, options: LoopOptions
+) -> Iterator[Callable[[], object]]:
+    """Runs the gateway as a process of its own, if it is wanted.
+
+    Yields:
+        What starts it again if it has ended.
+    """
+    if not options.has_server:
+        yield lambda: None
+        return
+    server = _Server(folder, config_path)
+    try:
+        yield server.check
+    finally:
+        server.stop()
+
+
+class _Server:
+    """`faultline serve --gateway` in a process that ends with this one."""
+
+    def __init__(self, folder: OutputFolder, config_path: Path) -> None:
+        self._folder = folder
+        self._command = [
+            *(sys.executable, str(PROJECT_DIR / "faultline.py"), "serve", "--gateway"),
+            *("--config", str(config_path), "--output", str(folder.root)),
+        ]
+        self._log = folder.root / "gateway" / "loop.log"
+        self._process: Process | None = None
+        self._started_s = 0.0
+
+    def check(self) -> None:
+        """Starts the gateway, or starts it again.
+
+        Raises:
+            StepFailedError: It has ended.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return
+        ended, self._process = self._process, None
+        if ended is not None:
+            code, words = ended.returncode, last_words(self._log)
+            raise StepFailedError(f"The gateway ended with code {code}. Its last words:\n{words}")
+        if time.monotonic() < self._started_s + _RESTART_S:
+            return
+        self._started_s = time.monotonic()
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = start_child(self._command, log=self._log)
+
+    def stop(self) -> None:
+        """Ends the gateway in order."""
+        if self._process is not None:
+            stop(self._process)
+
+
+def _print_reports(reports: "Sequence[ChunkReport]") -> None:
+    for report in reports:
+        state = "broken, in quarantine" if report.is_broken else f"{report.num_rows:,} rows"
+        alarms = f"; alarms {', '.join(report.alarms)}" if report.alarms else ""
+        until = report.until.isoformat(timespec="seconds")
+        print_line(f"Chunk {report.number} of version {report.version} to {until}: {state}{alarms}")
