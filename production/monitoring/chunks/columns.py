@@ -81,16 +81,17 @@ def read_columns(records: pa.Table, features: FeatureTable, *, skip: Sequence[st
 
 
 def _is_readable(kind: pa.DataType, feature: Feature) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
     if isinstance(feature, Signal):
-        return bool(pa.types.is_list(kind) or pa.types.is_null(kind))
+        return bool(is_list or pa.types.is_null(kind))
     if isinstance(feature, Categorical):
-        return not pa.types.is_list(kind)
-    return not (pa.types.is_string(kind) or pa.types.is_list(kind))
+        return not is_list
+    return not (is_list or pa.types.is_string(kind))
 
 
 def _add(columns: Columns, name: str, feature: Feature, column: pa.ChunkedArray) -> None:
     if isinstance(feature, Signal):
-        columns.missing[name] = _flags(pc.equal(pc.fill_null(pc.list_value_length(column), 0), 0))
+        columns.missing[name] = _is_empty(column)
         described = describe_signal(column, feature)
         columns.numbers.update({f"{name}: {one}": values for one, values in described.items()})
         return
@@ -104,8 +105,11 @@ def _add(columns: Columns, name: str, feature: Feature, column: pa.ChunkedArray)
     columns.missing[name] = np.isnan(values)
 
 
-def _flags(column: pa.ChunkedArray) -> Flags:
-    return np.asarray(column.to_numpy(), bool)
+def _is_empty(column: pa.ChunkedArray) -> Flags:
+    if pa.types.is_null(column.type):
+        return np.ones(len(column), bool)
+    lengths = pc.fill_null(pc.list_value_length(column), 0)
+    return np.asarray(lengths.to_numpy() == 0, bool)
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:

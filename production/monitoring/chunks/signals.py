@@ -50,6 +50,9 @@ def _batches(lists: pa.ChunkedArray, num_samples: int) -> Iterator[Floats]:
     num_rows = max(1, _BATCH_VALUES // num_samples)
     for start in range(0, len(lists), num_rows):
         part = lists.slice(start, num_rows).combine_chunks()
+        if pa.types.is_null(part.type):
+            yield np.full((len(part), num_samples), np.nan)
+            continue
         lengths = pc.fill_null(pc.list_value_length(part), 0).to_numpy(zero_copy_only=False)
         flat = part.flatten().to_numpy(zero_copy_only=False).astype(np.float64)
         values = np.full((len(part), num_samples), np.nan)
@@ -109,4 +112,5 @@ def _centroid(residuals: Floats, count: Floats, mean: Floats) -> Floats:
     sides = np.where(2 * bins == num, 1.0, 2.0)
     power = np.abs(np.fft.rfft(residuals)[:, 1:]) ** 2 * sides / (num * count[:, None])
     whole = power.sum(axis=1)
-    return (power @ bins) / np.where(whole > _ROUNDING * mean**2, whole, np.nan)
+    usable = np.where(whole > _ROUNDING * mean**2, whole, np.nan)
+    return np.asarray((power @ bins) / usable, np.float64)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.features import Feature
 from production.monitoring.chunks.columns import Columns
 
 Floats = NDArray[np.float64]
@@ -37,6 +38,7 @@ class Reference:
         model: Name of the served model.
         version: The version.
         run: The run that trained it.
+        features: The features table that it was trained with.
         num_train: Rows of the train split.
         num_faults: Those of them that are faults.
         columns: A sample of its rows as requests have them, in their order; all rows, if they are
@@ -47,13 +49,14 @@ class Reference:
         held_out: Answers to the test split.
         threshold: Threshold of the decision; None if the model does not say.
         measured: Metric to its value and interval on the test split, as the gate judged it:
-            `recall`, `precision`, `pr_auc`, `expected_cost` per 1,000 examples and others.
+            `recall`, `precision`, `pr_auc`, `expected_cost` per 1,000 examples, and others.
         confidence: Two-sided confidence of these intervals.
     """
 
     model: str
     version: int
     run: str
+    features: dict[str, Feature]
     num_train: int
     num_faults: int
     columns: Columns
