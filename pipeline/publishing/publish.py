@@ -88,6 +88,18 @@ def publish_page(html: str, name: str, stamp: Stamp, reports: Path) -> Path:
     return path
 
 
+def publish_alone(html: str, path: Path) -> None:
+    """Writes a page that belongs to no run into the folder of reports, and the index anew.
+
+    Args:
+        html: The page, with the marks of `pipeline.components.pages.layout`.
+        path: The page's file; plotly.js is written beside it once.
+    """
+    _write_plotly(path.parent)
+    _replace(path, html.replace(STAMP_MARK, "").replace(ROOT_MARK, ""))
+    write_index(path.parent)
+
+
 def _filled(html: str, stamp: Stamp, *, root: str) -> str:
     return html.replace(STAMP_MARK, stamp.to_html()).replace(ROOT_MARK, root)
 

@@ -1,0 +1,164 @@
+"""Writes `reports/monitor-NAME.html` and `monitor-NAME.json` from the files of the monitor."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from common.output_folder import OutputFolder, replace_file
+from pipeline.components.pages.layout import render
+from pipeline.publishing.publish import publish_alone
+from production.monitoring.alarms.book import AlarmBook, AlarmState
+from production.monitoring.alarms.messages import loss_words
+from production.monitoring.page.events import (
+    Event,
+    alarm_events,
+    retraining_events,
+    rollout_events,
+    version_events,
+)
+from production.monitoring.page.panels import make_panels
+from production.monitoring.report import ChunkReport, Figure, read_reports
+from production.rollout.journal import Journal
+
+_PACKAGE = "production.monitoring.page"
+_NUM_CHUNKS, _NUM_EVENTS = 40, 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Production:
+    """What is known of a model in production.
+
+    Attributes:
+        model: Its name.
+        reports: Reports of its chunks, oldest first.
+        alarms: Its alarms, oldest first.
+        events: What happened, oldest first.
+        gate: Version to what its gate measured.
+        unit: Unit of the cost.
+    """
+
+    model: str
+    reports: Sequence[ChunkReport]
+    alarms: Sequence[AlarmState]
+    events: Sequence[Event]
+    gate: Mapping[int, Mapping[str, Figure]]
+    unit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all of it as JSON values."""
+        return {
+            "model": self.model,
+            "unit": self.unit,
+            "chunks": [report.to_json() for report in self.reports],
+            "alarms": [state.to_json() for state in self.alarms],
+            "events": [event.to_json() for event in self.events],
+            "gate": {str(version): dict(figures) for version, figures in self.gate.items()},
+        }
+
+
+def read_production(
+    folder: OutputFolder,
+    model: str,
+    *,
+    gate: Mapping[int, Mapping[str, Figure]] | None = None,
+    unit: str = "",
+) -> Production:
+    """Reads what is known of a model in production.
+
+    Args:
+        folder: The output folder.
+        model: Name of the model.
+        gate: Version to what its gate measured; by default unknown.
+        unit: Unit of the cost.
+
+    Raises:
+        InputError: A journal cannot be read.
+    """
+    place = folder.monitoring(model)
+    reports, alarms = read_reports(place), AlarmBook(place).states()
+    events = [
+        *version_events(reports),
+        *alarm_events(alarms, reports),
+        *rollout_events(Journal(folder.rollouts(model)).read()),
+        *retraining_events(folder.retraining(model) / "journal.jsonl"),
+    ]
+    return Production(
+        model=model,
+        reports=reports,
+        alarms=alarms,
+        events=sorted(events, key=lambda event: event.time),
+        gate=gate or {},
+        unit=unit,
+    )
+
+
+def write_page(production: Production, reports: Path) -> Path:
+    """Writes the page, and its figures as JSON beside it; returns the page's path.
+
+    Args:
+        production: What is known of the model.
+        reports: Folder of reports, whose index then lists the page.
+    """
+    reports.mkdir(parents=True, exist_ok=True)
+    name = f"monitor-{production.model}"
+    text = json.dumps(production.to_json(), indent=1, default=str) + "\n"
+    replace_file(reports / f"{name}.json", text.encode())
+    path = reports / f"{name}.html"
+    publish_alone(render_page(production), path)
+    return path
+
+
+def render_page(production: Production) -> str:
+    """Returns the page as HTML."""
+    reports = production.reports
+    panels = make_panels(reports, production.gate, unit=production.unit)
+    return render(
+        _PACKAGE,
+        "monitor.html.j2",
+        model=production.model,
+        unit=production.unit,
+        last=reports[-1] if reports else None,
+        num_chunks=len(reports),
+        open_alarms=[state for state in reversed(production.alarms) if state.is_open],
+        closed_alarms=[state for state in reversed(production.alarms) if not state.is_open],
+        chunks=list(reversed(reports))[:_NUM_CHUNKS],
+        events=list(reversed(production.events))[:_NUM_EVENTS],
+        plots=bool(panels),
+        figure=_figure,
+        loss=lambda loss: loss_words(loss, production.unit) if loss else "unknown",
+        minute=_minute,
+        data={
+            "panels": [panel.to_json() for panel in panels],
+            "events": [event.to_json() for event in production.events],
+            "broken": [_span(report) for report in reports if report.is_broken],
+            "range": [reports[0].since.isoformat(), reports[-1].until.isoformat()]
+            if reports
+            else None,
+        },
+    )
+
+
+def _span(report: ChunkReport) -> dict[str, str]:
+    kinds = sorted({str(trouble["kind"]).replace("_", " ") for trouble in report.troubles})
+    return {
+        "since": report.since.isoformat(),
+        "until": report.until.isoformat(),
+        "text": f"chunk {report.number} in quarantine: {', '.join(kinds)}",
+    }
+
+
+def _figure(figure: Figure | None) -> str:
+    """Returns a figure with its interval, for a table."""
+    if figure is None or figure[0] is None:
+        return "-"
+    value, lower, upper = figure
+    if lower is None or upper is None:
+        return f"{value:.3g}"
+    return f"{value:.3g} [{lower:.3g}, {upper:.3g}]"
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"
