@@ -14,11 +14,12 @@ from production.monitoring.exposition.collection import COLLECTION
 from production.monitoring.exposition.gateway import GATEWAY
 from production.monitoring.exposition.metrics import Metric, Part, Sample
 from production.monitoring.exposition.monitor import MONITOR
+from production.monitoring.exposition.retraining import RETRAINING
 from production.monitoring.exposition.rollout import ROLLOUT
 
 logger = logging.getLogger(__name__)
 
-PARTS = (GATEWAY, ROLLOUT, COLLECTION, MONITOR)
+PARTS = (GATEWAY, ROLLOUT, COLLECTION, MONITOR, RETRAINING)
 _PROBLEM = Metric(
     "faultline_exposition_problem",
     "Whether this part of a model's metrics could not be read; the log has the reason.",

@@ -22,7 +22,7 @@ _PATTERN = (
 _MS = 1e-3
 
 _METRICS = (
-    Metric("faultline_gateway_up", "Whether Envoy answers."),
+    Metric("faultline_gateway_up", "Whether Envoy answers; absent once a gateway was stopped."),
     Metric("faultline_gateway_requests_total", "Requests of clients by class of HTTP status."),
     Metric("faultline_gateway_requests_active", "Requests of clients in progress."),
     Metric(
@@ -112,7 +112,7 @@ def _bound(text: str, scale: float) -> str:
 
 def _read(folder: OutputFolder, model: str) -> Iterator[Sample]:
     place, labels = folder.gateway(model), {"model": model}
-    if not place.is_dir():
+    if not any(place.glob("*.pid")):  # it was never started, or was stopped in order
         return
     pids = running_pids(place)
     for process, pid in pids.items():
