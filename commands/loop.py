@@ -47,8 +47,7 @@ def run_loop(options: LoopOptions) -> int:
     on from there.
 
     Raises:
-        InputError: Nothing is in service, the config has no spans for its triggers, or another loop
-            works on the model.
+        InputError: The config has no spans for its triggers, or another loop works on the model.
         Stopped: A signal stopped it.
     """
     from production.monitoring.monitor import monitor_once
@@ -61,11 +60,9 @@ def run_loop(options: LoopOptions) -> int:
     triggers = config.retraining.triggers
     if any(value is not None for value in vars(triggers).values()):
         check_retrainable(config)
-    version = served_version(folder, config.name)
-    if version is None:
-        raise InputError(f"{config.name} has no version in service. Run `faultline run` first.")
     retrainer = make_retrainer(folder, config, path)
     with working(folder.retraining(config.name)), _serving(folder, path, options) as check_server:
+        version = _first_version(lambda: served_version(folder, config.name))
         print_line(f"Watching {config.name}, whose version {version} is served. Ctrl-C stops.")
         try:
             _repeat(
@@ -78,6 +75,17 @@ def run_loop(options: LoopOptions) -> int:
         finally:
             retrainer.stop()
     return 0
+
+
+def _first_version(served: Callable[[], int | None]) -> int:
+    """Waits for a version to watch, and returns it."""
+    version = served()
+    if version is None:
+        print_line("Waiting for the first model: faultline run")
+    while version is None:
+        time.sleep(_POLL_S)
+        version = served()
+    return version
 
 
 def _repeat(
