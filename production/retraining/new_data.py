@@ -11,8 +11,8 @@ from pipeline.config import Config
 from pipeline.production_options.retraining import LabelCount
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.collection.labels import are_positive, latest_labels, row_keys
-from production.collection.spans.new_span import find_span, write_span, written_rows
-from production.collection.spans.rows import RowKey, choose_rows
+from production.collection.spans.new_span import choose_new_rows, find_span, write_span
+from production.collection.spans.rows import RowKey
 from production.collection.spans.target import find_target
 from production.retraining.state import NewData
 
@@ -30,7 +30,7 @@ class NewLabels:
     """
 
     def __init__(self, config: Config, folder: OutputFolder, model: str) -> None:
-        self._config, self._model = config, model
+        self._config, self._folder, self._model = config, folder, model
         self._collected = folder.collected(model)
         self._quarantine = folder.monitoring(model) / "quarantine.jsonl"
         self._stamp: object = None
@@ -58,13 +58,7 @@ class NewLabels:
         labels = latest_labels(self._collected)
         if not labels.num_rows:
             return LabelCount(rows=0, positives=0)
-        collection = self._config.collection
-        choice = choose_rows(
-            self._collected,
-            labels,
-            written=written_rows(self._collected),
-            share=collection.share if collection else 1.0,
-        )
+        choice = choose_new_rows(self._config, self._folder, self._model, labels)
         positives = _num_positive(self._config, labels, choice.places)
         return LabelCount(rows=len(choice.places), positives=positives)
 

@@ -22,6 +22,7 @@ from production.collection.labels import (
     with_label_values,
     write_private,
 )
+from production.collection.quarantine import read_quarantine
 from production.collection.spans.rows import Choice, RowKey, choose_rows
 from production.collection.spans.table import (
     SpanRows,
@@ -107,7 +108,8 @@ def write_span(
                 f"The recorded requests to {name} have no labels. `faultline labels` adds some."
             )
         spec = make_ingest_spec(config)
-        choice, rows = _rows(config, with_label_values(spec), target, collected, labels)
+        choice = choose_new_rows(config, folder, name, labels)
+        rows = _rows(config, with_label_values(spec), target, collected, labels, choice)
         _write(rows, config, spec, target, collected)
     return NewSpan(
         model=name,
@@ -124,11 +126,33 @@ def write_span(
     )
 
 
+def choose_new_rows(config: Config, folder: OutputFolder, model: str, labels: pa.Table) -> Choice:
+    """Returns the labelled requests that a new span may take.
+
+    Args:
+        config: The use case.
+        folder: The output folder.
+        model: Name of the model that answered.
+        labels: The latest label of each row.
+    """
+    collected = folder.collected(model)
+    return choose_rows(
+        collected,
+        labels,
+        written=written_rows(collected),
+        share=config.collection.share if config.collection else 1.0,
+        quarantine=read_quarantine(folder.monitoring(model)),
+    )
+
+
 def _rows(
-    config: Config, spec: IngestSpec, target: Target, collected: Path, labels: pa.Table
-) -> tuple[Choice, SpanRows]:
-    share = config.collection.share if config.collection else 1.0
-    choice = choose_rows(collected, labels, written=written_rows(collected), share=share)
+    config: Config,
+    spec: IngestSpec,
+    target: Target,
+    collected: Path,
+    labels: pa.Table,
+    choice: Choice,
+) -> SpanRows:
     if not choice.places:
         raise nothing_left(choice.left_out)
     origin = find_sources(collected, labels, config, spec)
@@ -136,7 +160,7 @@ def _rows(
     rows = read_rows(collected, choice.places, labels, origin, spec, names=names)
     if not rows.keys:
         raise nothing_left(choice.left_out + rows.left_out)
-    return choice, rows
+    return rows
 
 
 def _write(

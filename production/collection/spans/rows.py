@@ -1,7 +1,7 @@
 """Which recorded rows a new span takes: those with a label, each once."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from production.collection.labels import row_keys
+from production.collection.quarantine import Quarantined, is_quarantined
 from production.collection.records import OK, STABLE, RecordFile, read_file, record_files
 from serving.recording.options import in_sample
 
@@ -26,6 +27,7 @@ NOT_RECORDED = "not among the recorded requests"
 IN_EARLIER_SPAN = "in an earlier span"
 SAME_ID = "of requests that share an id"
 WITHOUT_ROW = "without a row number, of requests with several rows"
+IN_QUARANTINE = "in quarantine: their data are broken"
 NOT_DRAWN = "recorded beyond `collection.share`, for a positive decision alone"
 
 
@@ -44,6 +46,7 @@ class _Candidate(NamedTuple):
     place: Place
     time: datetime
     decision: int | None
+    version: int | None
 
 
 @dataclass(kw_only=True)
@@ -94,6 +97,7 @@ class _Scan:
                 Place(file.stem, record["number"]),
                 record["time"],
                 record["decision"],
+                record["version"],
             )
             self.best[key] = max(self.best.get(key, candidate), candidate, key=lambda one: one[:2])
 
@@ -107,7 +111,12 @@ class _Scan:
 
 
 def choose_rows(
-    collected: Path, labels: pa.Table, *, written: Collection[RowKey], share: float
+    collected: Path,
+    labels: pa.Table,
+    *,
+    written: Collection[RowKey],
+    share: float,
+    quarantine: Sequence[Quarantined] = (),
 ) -> Choice:
     """Returns the labelled rows that no earlier span has.
 
@@ -120,6 +129,7 @@ def choose_rows(
         labels: The latest label of each row.
         written: Rows of earlier spans.
         share: Share of the requests that is recorded, in (0, 1].
+        quarantine: Chunks whose rows are left out.
     """
     scan = _Scan(labels["request_id"].combine_chunks(), share)
     for file in record_files(collected):
@@ -134,17 +144,32 @@ def choose_rows(
         best = scan.best.get(key)
         if best is not None and best.answered and in_sample(key[0], share):
             choice.num_labelled[best.decision == 1] += 1
+        reason = _left_out(scan, key, written, share, quarantine)
         if not is_row_known and scan.num_rows.get(key[0], 1) > 1:
             choice.left_out[WITHOUT_ROW] += 1
-        elif best is None:
-            choice.left_out[NOT_RECORDED] += 1
-        elif key[0] in scan.shared_ids:
-            choice.left_out[SAME_ID] += 1
-        elif key in written:
-            choice.left_out[IN_EARLIER_SPAN] += 1
-        elif not in_sample(key[0], share):
-            choice.left_out[NOT_DRAWN] += 1
+        elif reason is not None or best is None:
+            choice.left_out[reason or NOT_RECORDED] += 1
         else:
             chosen.append((best.time, key, best.place))
     choice.places = {key: place for _, key, place in sorted(chosen)}
     return choice
+
+
+def _left_out(
+    scan: _Scan,
+    key: RowKey,
+    written: Collection[RowKey],
+    share: float,
+    quarantine: Sequence[Quarantined],
+) -> str | None:
+    """Why a labelled row is left out; None if it is taken."""
+    best = scan.best.get(key)
+    if best is None:
+        return NOT_RECORDED
+    if key[0] in scan.shared_ids:
+        return SAME_ID
+    if key in written:
+        return IN_EARLIER_SPAN
+    if not in_sample(key[0], share):
+        return NOT_DRAWN
+    return IN_QUARANTINE if is_quarantined(quarantine, best.time, best.version) else None

@@ -24,6 +24,7 @@ BROKEN_SHARE = 0.01
 _FACTOR = 2.0
 _CONFIDENCE = 0.98
 _MAX_ROWS = 1 << 16
+_TESTS_PER_CHANNEL = 4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,9 +48,9 @@ class Case:
 
     @cached_property
     def level(self) -> float:
-        """Probability of a false trouble of one search: one of one feature."""
-        num_features = len(self.columns.missing) + len(self.columns.numbers)
-        return LEVEL / (4 * num_features + 4)
+        """Probability of a false trouble of one test of one channel."""
+        num_channels = len(self.columns.missing) + len(self.columns.numbers)
+        return LEVEL / (_TESTS_PER_CHANNEL * num_channels + 1)
 
     @cached_property
     def keys(self) -> Ints | None:

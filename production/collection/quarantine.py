@@ -1,0 +1,76 @@
+"""Recorded rows that the monitor put into quarantine: no span of the training data takes them.
+
+`monitoring/NAME/quarantine.jsonl` has a line for each broken chunk (`chunk`, `version`, `since`,
+`until`, `reasons`, `time`), and a line for each chunk that a person released (`released`, `by`,
+`why`, `time`).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from common.guards.chained_lines import whole_lines
+
+QUARANTINE = "quarantine.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """Rows of a broken chunk.
+
+    Attributes:
+        chunk: Its number.
+        version: Version that answered.
+        since: Time of its beginning.
+        until: Its end, which does not belong to it.
+        reasons: What is wrong with its data.
+    """
+
+    chunk: int
+    version: int
+    since: datetime
+    until: datetime
+    reasons: tuple[str, ...]
+
+    def has(self, time: datetime, version: int | None) -> bool:
+        """Returns whether a row belongs to the chunk."""
+        return version == self.version and self.since <= time < self.until
+
+
+def read_quarantine(folder: Path) -> list[Quarantined]:
+    """Returns the chunks in quarantine, without the released ones.
+
+    Args:
+        folder: The folder `monitoring/NAME`.
+    """
+    path = folder / QUARANTINE
+    if not path.exists():
+        return []
+    # A line that a kill cut short was not acted upon.
+    lines = map(json.loads, whole_lines(path.read_bytes()).splitlines())
+    chunks: dict[int, Quarantined] = {}
+    for line in lines:
+        if "released" in line:
+            chunks.pop(line["released"], None)
+            continue
+        chunks[line["chunk"]] = Quarantined(
+            chunk=line["chunk"],
+            version=line["version"],
+            since=datetime.fromisoformat(line["since"]),
+            until=datetime.fromisoformat(line["until"]),
+            reasons=tuple(line["reasons"]),
+        )
+    return list(chunks.values())
+
+
+def is_quarantined(quarantine: Iterable[Quarantined], time: datetime, version: int | None) -> bool:
+    """Returns whether a row is in quarantine.
+
+    Args:
+        quarantine: The chunks in quarantine.
+        time: Time of the request.
+        version: Version that answered.
+    """
+    return any(chunk.has(time, version) for chunk in quarantine)

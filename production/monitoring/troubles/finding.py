@@ -1,0 +1,60 @@
+"""Searches a chunk for troubles of its data."""
+
+from pipeline.config import Config
+from production.monitoring.chunks.chunk import Chunk
+from production.monitoring.chunks.columns import Columns, read_columns
+from production.monitoring.reference.reference import Reference
+from production.monitoring.troubles.case import Case
+from production.monitoring.troubles.clock import find_clock_shifts
+from production.monitoring.troubles.stuck import find_stuck
+from production.monitoring.troubles.swapped import find_swapped
+from production.monitoring.troubles.trouble import Trouble
+from production.monitoring.troubles.units import find_wrong_units
+from production.monitoring.troubles.values import (
+    find_missing,
+    find_unreadable,
+    find_unseen_categories,
+)
+from production.monitoring.troubles.whole_rows import (
+    find_duplicates,
+    find_late_rows,
+    find_repeated_ids,
+    find_wrong_rates,
+)
+
+_SEARCHES = (
+    *(find_unreadable, find_missing, find_unseen_categories, find_swapped, find_wrong_units),
+    *(find_wrong_rates, find_stuck, find_clock_shifts, find_duplicates),
+    *(find_repeated_ids, find_late_rows),
+)
+# All requests of the chunk failed.
+_OF_NO_ROWS = (find_late_rows,)
+
+
+def redacted(config: Config) -> tuple[str, ...]:
+    """Returns the features whose values are not recorded, by `collection.redact`."""
+    return tuple(config.collection.redact) if config.collection else ()
+
+
+def find_troubles(
+    chunk: Chunk, reference: Reference, config: Config, *, columns: Columns | None = None
+) -> list[Trouble]:
+    """Returns the troubles of a chunk's data, those that make it broken first.
+
+    Args:
+        chunk: The chunk.
+        reference: The training data of its version.
+        config: The use case.
+        columns: The chunk's features, if they were read already.
+    """
+    searches = _SEARCHES if chunk.records.num_rows else _OF_NO_ROWS
+    if columns is None:
+        columns = read_columns(chunk.records, reference.features, skip=redacted(config))
+    case = Case(chunk=chunk, columns=columns, reference=reference)
+    troubles = [trouble for search in searches for trouble in search(case)]
+    return sorted(troubles, key=lambda trouble: not trouble.is_broken)
+
+
+def is_broken(troubles: list[Trouble]) -> bool:
+    """Returns whether the figures of a chunk with these troubles cannot be trusted."""
+    return any(trouble.is_broken for trouble in troubles)

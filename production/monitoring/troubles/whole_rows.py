@@ -1,0 +1,90 @@
+"""Troubles of whole rows: duplicates, repeated ids, late rows, wrong sampling rates."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from measuring.detectors import find_wrong_rate
+from models.features import Signal, of_kind
+from production.monitoring.chunks.repeats import find_repeats, row_hashes
+from production.monitoring.troubles.case import BROKEN_SHARE, Case, percent
+from production.monitoring.troubles.trouble import Trouble, TroubleKind
+
+# With more equal rows in the training data, equal rows are no duplicates.
+_MOST_REPEATED = 0.2
+
+
+def find_duplicates(case: Case) -> Iterator[Trouble]:
+    """Yields requests with the features of an earlier one of the chunk, under another id."""
+    reference = case.reference
+    if not case.num_rows or reference.num_repeated > _MOST_REPEATED * reference.num_rows:
+        return
+    flags = find_repeats(row_hashes(case.columns))
+    # A chunk of more rows than the reference has has more equal ones by chance.
+    scale = max(1.0, case.num_rows / reference.num_rows)
+    if not case.exceeds(flags, reference.num_repeated, reference.num_rows, scale=scale):
+        return
+    share = float(flags.mean())
+    yield Trouble(
+        kind=TroubleKind.DUPLICATES,
+        feature=None,
+        share=share,
+        words=f"{percent(share)} of the rows have the same features as an earlier one, under "
+        f"another request id; in the training data "
+        f"{percent(reference.num_repeated / reference.num_rows)}. Check whether a client repeats "
+        "requests that were answered.",
+        is_broken=share >= BROKEN_SHARE,
+    )
+
+
+def find_repeated_ids(case: Case) -> Iterator[Trouble]:
+    """Yields that rows were recorded again under the same request id."""
+    num_repeated = case.chunk.num_repeated
+    if num_repeated:
+        yield Trouble(
+            kind=TroubleKind.REPEATED_IDS,
+            feature=None,
+            share=num_repeated / (num_repeated + max(case.num_rows, 1)),
+            words=f"{num_repeated:,} rows were recorded again under a request id that the chunk "
+            "has already; each counts once. Clients must give each request an id of its own.",
+            is_broken=False,
+        )
+
+
+def find_late_rows(case: Case) -> Iterator[Trouble]:
+    """Yields that rows of the chunk before came after it was finished."""
+    num_late = case.chunk.num_late
+    if num_late:
+        yield Trouble(
+            kind=TroubleKind.LATE_ROWS,
+            feature=None,
+            share=num_late / (num_late + max(case.num_rows, 1)),
+            words=f"{num_late:,} rows of the chunk before came after it was finished; they are in "
+            "no chunk. Check whether a server hung, and the servers' clocks.",
+            is_broken=False,
+        )
+
+
+def find_wrong_rates(case: Case) -> Iterator[Trouble]:
+    """Yields signals that were sampled at another rate than declared, where rates are recorded."""
+    for name, signal in of_kind(case.reference.features, Signal).items():
+        column = signal.rate_column or ""
+        now = case.columns.numbers.get(column)
+        before = case.reference.columns.numbers.get(column)
+        if now is None or before is None:
+            continue
+        flags = find_wrong_rate(now, signal.sampling_rate_hz)
+        then = int(find_wrong_rate(before, signal.sampling_rate_hz).sum())
+        if not case.exceeds(flags, then, len(before)):
+            continue
+        share = float(flags.mean())
+        rate = float(np.median(now[flags]))
+        yield Trouble(
+            kind=TroubleKind.WRONG_RATE,
+            feature=name,
+            share=share,
+            words=f"`{name}` was sampled at {rate:.4g} Hz instead of "
+            f"{signal.sampling_rate_hz:.4g} Hz in {percent(share)} of the rows, in "
+            f"{percent(then / len(before))} of the training data. Set the rate of the recorder.",
+            is_broken=share >= BROKEN_SHARE,
+        )
