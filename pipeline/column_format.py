@@ -1,5 +1,6 @@
 """How the values of a column are written: the reading contract, as configuration values."""
 
+import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,6 +13,9 @@ ValueType = Literal["number", "code", "text", "truth", "time"]
 TimeUnit = Literal["s", "ms", "us", "ns", "excel"]
 Decimal = Literal[".", ","]
 Thousands = Literal[",", ".", " ", "'"]
+# What pandas reads of strptime's directives.
+_DIRECTIVES = ("Y", "y", "m", "b", "B", "d", "j", "a", "A", "w", "H", "I", "p", "M", "S", "f",
+               "z", "Z", "G", "V", "u", "U", "W", "%")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -47,6 +51,19 @@ class ColumnFormat:
     unit: TimeUnit | None = None
     zone: str = "UTC"
     elapsed: bool = False
+
+    @field_validator("format")
+    @classmethod
+    def _readable_format(cls, time_format: str | None) -> str | None:
+        directives = re.findall(r"%(.?)", time_format or "", re.DOTALL)
+        unknown = [one for one in directives if one not in _DIRECTIVES]
+        if unknown:
+            known = ", ".join(f"%{one}" for one in _DIRECTIVES)
+            raise ValueError(f"has `%{unknown[0]}`, which is no part of a time. Known are {known}")
+        repeated = [one for one in directives if one != "%" and directives.count(one) > 1]
+        if repeated:
+            raise ValueError(f"has `%{repeated[0]}` more than once; a time has each part once")
+        return time_format
 
     @field_validator("zone")
     @classmethod

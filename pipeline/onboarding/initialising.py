@@ -189,7 +189,7 @@ def print_report(report: InitReport) -> None:
     })  # fmt: skip
     _print_list(f"Excluded ({len(proposal.left_out)}):", proposal.left_out)
     click.echo(f"Split: {proposal.split.split.strategy}; {proposal.split.reason}.")
-    for note in (*proposal.split.not_possible, *proposal.notes):
+    for note in (*proposal.split.not_possible, *proposal.other_faults, *proposal.notes):
         click.echo(f"Note: {note}")
     if proposal.split.warning:
         click.echo(f"Warning: {proposal.split.warning}")

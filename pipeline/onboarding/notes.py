@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.counting import count
 from pipeline.onboarding.findings.groups import Group
 from pipeline.onboarding.profile.doubts import LIST_LIKE
 from pipeline.onboarding.profile.table import Column
@@ -63,6 +64,21 @@ def case_note(column: Column) -> str:
                 "write them alike in the data."
             )
     return ""
+
+
+def other_fault_note(name: str, number: int, *, is_exact: bool) -> str:
+    """Returns a remark on a flag that is set in rows that count as healthy.
+
+    Args:
+        name: The flag's column.
+        number: How many such rows there are.
+        is_exact: Whether all rows were counted, or a sample.
+    """
+    rows = count(number, "row") if is_exact else f"About {count(number, 'row')}"
+    return (
+        f"{rows} with {quoted(name)} set count as healthy. If they have another fault, the model "
+        "learns that fault as healthy: remove them from the data, or count them in the label."
+    )
 
 
 def kept_group_note(group: Group) -> str:

@@ -45,6 +45,7 @@ class Proposal:
         validation: AnomalyGate limits on gaps and on wrong sampling rates.
         train: Training options and the reason for them.
         notes: Further remarks for the user.
+        other_faults: Remarks on rows that count as healthy and have another fault.
     """
 
     table: Table
@@ -62,6 +63,7 @@ class Proposal:
     validation: Validation
     train: tuple[TrainOptions, str]
     notes: list[str] = field(default_factory=list)
+    other_faults: list[str] = field(default_factory=list)
 
     def is_time(self, name: str) -> bool:
         """Whether ingestion converts a column to seconds since the Unix epoch."""
@@ -132,6 +134,7 @@ def propose(
         ),
         train=propose_training(table.num_rows),
         notes=work.notes,
+        other_faults=work.other_faults(),
     )
 
 

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 from google.protobuf import text_format
 from scipy import stats
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from models.features import Bucketized, Categorical, Feature, HeavyTailed, Numeric, Signal
+from pipeline.components.anomaly_gate.findings import OBSERVED_RANGE
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.proposal import Proposal
 
@@ -41,6 +43,8 @@ def schema_text(proposal: Proposal) -> str:
             _add_signal(schema, name, feature, always_there=column.num_missing == 0)
             continue
         entry = _add_column(schema, column, proposal)
+        if isinstance(feature, Numeric | Bucketized) and entry.type == schema_pb2.FLOAT:
+            _add_range(entry, column)
         if _is_closed(column, feature):
             _add_domain(schema, entry, column)
     _add_label(schema, proposal.label)
@@ -124,6 +128,20 @@ def _add_domain(schema: schema_pb2.Schema, entry: schema_pb2.Feature, column: Co
     schema.string_domain.add(name=column.name, value=sorted(column.tally.texts))
     entry.domain = column.name
     entry.distribution_constraints.min_domain_mass = _MIN_DOMAIN_MASS
+
+
+def _add_range(entry: schema_pb2.Feature, column: Column) -> None:
+    """Adds the limits beyond which a number is likelier of another unit, or a mark, than measured.
+
+    They are a whole range of the data away from it, so that new extremes are within them.
+    """
+    numbers = column.sample[np.isfinite(column.sample)]
+    if len(numbers) == 0 or numbers.min() == numbers.max():
+        return
+    low, high = float(numbers.min()), float(numbers.max())
+    entry.float_domain.min = float(f"{2 * low - high:.6g}")
+    entry.float_domain.max = float(f"{2 * high - low:.6g}")
+    entry.annotation.tag.append(OBSERVED_RANGE)
 
 
 def _add_label(schema: schema_pb2.Schema, label: str) -> None:

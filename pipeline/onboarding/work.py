@@ -27,7 +27,11 @@ from pipeline.onboarding.findings.groups import Group, find_groups, lies_within,
 from pipeline.onboarding.findings.identifiers import identifier_reason
 from pipeline.onboarding.findings.kinds import MAX_MISSING_SHARE, choose_kind, wanted_kind
 from pipeline.onboarding.findings.row_order import RowOrder
-from pipeline.onboarding.findings.siblings import sibling_reason
+from pipeline.onboarding.findings.siblings import (
+    consequence_reason,
+    num_flagged,
+    sibling_reason,
+)
 from pipeline.onboarding.findings.splits import SplitChoice, propose_split
 from pipeline.onboarding.findings.times import (
     TimeColumn,
@@ -61,6 +65,7 @@ class Work:
     doubtful: dict[str, Feature] = field(default_factory=dict)
     suspects: dict[str, str] = field(default_factory=dict)
     strong: dict[str, float] = field(default_factory=dict)
+    leaked: set[str] = field(default_factory=set)
     wide_signals: dict[str, WideSignal] = field(default_factory=dict)
     samples: list[str] = field(default_factory=list)
     gap_share: float = 0.0
@@ -300,6 +305,7 @@ class Work:
             self._note_serials(column, time)
             leak = self._leak_of(column, time)
             if leak is not None and leak.evidence:
+                self.leaked.add(name)
                 self.leave_out(
                     name,
                     f"it leaks the label: {leak.finding}; {leak.evidence}. If it is known before "
@@ -366,6 +372,19 @@ class Work:
                     f"Is {quoted(name)} known before the fault? It is left out, because {reason}. "
                     f"If it is, use it with `--keep {name}` or uncomment its line under `features`."
                 )
+
+    def other_faults(self) -> list[str]:
+        """Returns remarks on flags of other faults that are set in rows that count as healthy."""
+        scale = self.table.num_rows / len(self.table.sampled)
+        remarks = []
+        for name, column in self.table.columns.items():
+            is_named = sibling_reason(column, self.label) or consequence_reason(name, self.label)
+            if not is_named and name not in self.leaked:
+                continue
+            number = round(scale * num_flagged(column, ~self.positive))
+            if number:
+                remarks.append(notes.other_fault_note(name, number, is_exact=scale == 1))
+        return remarks
 
     def _is_group(self, column: Column) -> bool:
         """Tells groups from copies of the label: a machine that always fails also determines it."""

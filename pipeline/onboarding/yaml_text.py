@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from models.features import Feature, Signal
+from models.probabilities.cost import Cost
 from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Validation
@@ -26,6 +27,8 @@ _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 # Characters that YAML does not allow, or treats as a line break.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_EXAMPLE_COST = Cost(missed_fault=1_000, false_alarm=50, inspection=10, unit="EUR")
+_EXAMPLE_COST_YAML = "{missed_fault: 1000, false_alarm: 50, inspection: 10, unit: EUR}"
 _NOT_TEXT = re.compile(r"(true|false|null|yes|no|on|off|y|n|inf|nan|~)", re.IGNORECASE)
 
 
@@ -116,6 +119,8 @@ def _label(proposal: Proposal) -> Iterator[str]:
     others = [value for value in proposal.table.classes if value != choice.positive]
     if len(others) > 1:
         yield from _comment(f"Healthy are {', '.join(quoted(value) for value in others)}.", "  ")
+    for note in proposal.other_faults:
+        yield from _comment(note, "  ")
     yield f"  positive: {positive_scalar(choice.positive)}"
     values = ", ".join(positive_scalar(value) for value in sorted(proposal.table.classes))
     yield from _comment("A row with another value is a bad row, not a healthy one.", "  ")
@@ -305,9 +310,23 @@ def _bars(proposal: Proposal) -> Iterator[str]:
     )
     yield "# gate:"
     yield f"#   bars: {{recall: {bar:.2f}}}"
-    yield from _comment("What decisions cost; they set the threshold and are reported.")
-    yield "# cost: {missed_fault: 1000, false_alarm: 50, inspection: 10, unit: EUR}"
+    yield from _comment(_cost_words(proposal.choice.prevalence))
+    yield f"# cost: {_EXAMPLE_COST_YAML}"
     yield ""
+
+
+def _cost_words(prevalence: float) -> str:
+    """Returns what the example of costs is and what it would mean for this data."""
+    cost = _EXAMPLE_COST
+    never = 1_000 * prevalence * cost.missed_fault
+    always = 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
+    return (
+        "What decisions cost. The costs below are an example and have no effect: enter your own "
+        "and remove the `#`. They then set the threshold and are reported. With the example, 1,000 "
+        f"rows like these cost {never:,.0f} EUR without any alarm and {always:,.0f} EUR with an "
+        f"alarm for every row, and the model raises an alarm from a probability of "
+        f"{cost.threshold:.3f} on."
+    )
 
 
 def _train(options: TrainOptions, reason: str) -> Iterable[str]:

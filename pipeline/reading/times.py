@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from common.errors import InputError
 from pipeline.column_format import ColumnFormat, TimeUnit
 from pipeline.reading import values
 from pipeline.reading.values import Mask
@@ -293,10 +294,19 @@ def _have_offset(texts: pa.Array, time_format: str) -> Mask:
 
 
 def _parsed(strings: "pd.Series[Any]", time_format: str) -> "pd.Series[Any]":
-    """Returns times of UTC without a zone, NaT where a text does not have the format."""
+    """Returns times of UTC without a zone, NaT where a text does not have the format.
+
+    Raises:
+        InputError: The parts of the format contradict each other.
+    """
     import pandas as pd
 
-    parsed = pd.to_datetime(strings, format=time_format, utc=True, errors="coerce")
+    try:
+        parsed = pd.to_datetime(strings, format=time_format, utc=True, errors="coerce")
+    except ValueError as error:  # a text that does not fit is no error; parts that contradict are
+        raise InputError(
+            f"No time can be read by the format {time_format!r} of data.columns: {error}"
+        ) from None
     naive: pd.Series[Any] = parsed.dt.tz_localize(None)
     return naive
 

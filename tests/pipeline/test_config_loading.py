@@ -209,6 +209,24 @@ def test_a_key_that_was_merged_in_is_found_at_the_mapping_that_takes_it(tmp_path
     assert "line 9: unknown key `features.b.units`" in error_of(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("time_format", "expected"),
+    [
+        ("%Q-%m-%d", "has `%Q`, which is no part of a time. Known are %Y, %y"),
+        ("%Y-%m-%d %", "has `%`, which is no part of a time"),
+        ("%d.%m.%y %-H", "has `%-`, which is no part of a time"),
+        ("%m/%m/%Y", "has `%m` more than once"),
+    ],
+)
+def test_a_time_format_that_nothing_reads_is_named_with_line_and_key(
+    tmp_path, time_format, expected
+):
+    columns = f"  columns:\n    at: {{type: time, format: '{time_format}'}}\n"
+    message = error_of(tmp_path, MINIMAL.replace("features:", f"{columns}features:"))
+    assert "line 7: data.columns.at.format" in message
+    assert expected in message
+
+
 def test_a_wrong_type_of_the_positive_value_is_said_once(tmp_path):
     text = MINIMAL.replace("column: failed", "column: failed\n  positive: [1]")
     assert error_of(tmp_path, text).endswith(

@@ -1,7 +1,11 @@
 """Columns that look like consequences of the fault, by their names beside the label's."""
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.words import quoted, words_of
+from pipeline.reading.contract import TRUE, truth_of
 
 _FAULT_WORDS = {
     "fail", "failed", "fails", "failing", "failure", "failures", "fault", "faulty", "faults",
@@ -81,6 +85,25 @@ def consequence_reason(name: str, label: str) -> str:
         return f"its name is that of a fault ({quoted(sorted(shared)[0])})"
     afterwards = sorted(words & _AFTERWARDS)
     return f"its name is that of a consequence ({quoted(afterwards[0])})" if afterwards else ""
+
+
+def num_flagged(column: Column, rows: npt.NDArray[np.bool_]) -> int:
+    """Returns in how many of some sampled rows a flag is set; 0 if the column is no flag.
+
+    Args:
+        column: The column: a flag has only the values 0 and 1, or two truth values.
+        rows: bool [sampled rows].
+    """
+    present = column.sample[column.codes >= 0]
+    if column.is_number:
+        is_flag = bool(np.isin(present, (0, 1)).all())
+        return int((column.sample[rows] == 1).sum()) if is_flag else 0
+    if column.kind not in ("text", "truth") or column.num_distinct > 2:
+        return 0
+    truths = {text: truth_of(text) for text in set(present.tolist())}
+    if None in truths.values():
+        return 0
+    return sum(truths.get(text) == TRUE for text in column.sample[rows].tolist())
 
 
 def _stem(word: str) -> str:

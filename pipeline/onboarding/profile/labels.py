@@ -15,7 +15,7 @@ from pipeline.counting import count
 from pipeline.onboarding.profile.words import quoted, words_of
 from pipeline.reading.contract import FALSE, FALSE_WORDS, TRUE, TRUE_WORDS, truth_of
 from pipeline.reading.files import csv_streams
-from pipeline.reading.files.csv_header import trimmed
+from pipeline.reading.files.csv_header import has_value, trimmed
 from pipeline.reading.files.pieces import Piece
 from pipeline.reading.files.sheets import sheet_line
 from pipeline.reading.ingest_spec import canonical_label
@@ -79,6 +79,11 @@ def missing_label_error(label: str, names: Sequence[str], piece: Piece) -> Input
     line = _header_line(label, piece)
     if line:
         hint = f" Line {line} has it: if that is the header, delete the lines above it."
+    elif piece.format in ("csv", "sheet") and piece.layout.header is None and has_value(names):
+        hint = (
+            " Its first line may be data: if the file has no header, name the columns with "
+            "--header NAME,NAME,…"
+        )
     return InputError(f"{file} has no column {quoted(label)}.{hint} Its columns: {shown}{more}.")
 
 

@@ -145,6 +145,18 @@ def looks_like_data(cells: Sequence[str]) -> bool:
     return len(texts) > 1 and all(_NUMBER.fullmatch(t) or _TIME.fullmatch(t) for t in texts)
 
 
+def has_value(names: Sequence[str]) -> bool:
+    """Tells whether a column name is a number with decimals or a time, as in a row of data.
+
+    >>> has_value(["pump", "4.02"]), has_value(["pump", "t1", "7"])
+    (True, False)
+    """
+    return any(
+        _TIME.fullmatch(name) or (_NUMBER.fullmatch(name) and re.search("[.,]", name))
+        for name in names
+    )
+
+
 def trimmed(name: str) -> str:
     r"""Returns a column name without blanks and byte order marks around it.
 

@@ -32,6 +32,17 @@ def test_ingestion_tells_the_share_of_rows_without_a_label():
     )
 
 
+def test_ingestion_tells_the_prevalence_before_and_after_duplicates_were_dropped():
+    counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
+    artifact = _artifact(
+        "Examples", num_rows=150, num_duplicates=100, num_positives_read=15, **counts
+    )
+    # 15 of 250 rows, and 12 of 150.
+    assert _fact("ArrowExampleGen", artifact) == (
+        "150 rows, 12 positive; 100 duplicates dropped (prevalence 0.0600 before, 0.0800 after)"
+    )
+
+
 def test_ingestion_tells_which_files_lack_a_column():
     counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
     sentence = "column `humidity` is missing in 1 of 2 files (a.csv)"

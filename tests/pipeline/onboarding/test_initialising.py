@@ -12,6 +12,7 @@ from common.errors import InputError
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise, initialising, print_report
+from tests.pipeline.spreadsheets import write_sheet
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -278,6 +279,42 @@ def test_a_sibling_of_the_label_is_left_out_and_asked_about(wells):
     assert list(config.features) == ["pressure", "mode"]
 
 
+def test_rows_with_another_fault_that_count_as_healthy_are_said(wells):
+    frame = pd.read_csv(wells / "wells.csv")
+    number = int((frame.failed_seal[frame.failed_bearing != "cracked"] == 1).sum())
+    [label, _] = _config_text(wells).split("\ndata:")
+    words = " ".join(label.replace("#", " ").split())
+    assert f"{number} rows with `failed_seal` set count as healthy." in words
+
+
+def test_a_flag_without_other_faults_is_not_mentioned(tmp_path):
+    _write_wells(tmp_path)
+    frame = pd.read_csv(tmp_path / "wells.csv")
+    frame.loc[frame.failed_bearing != "cracked", "failed_seal"] = 0
+    frame.to_csv(tmp_path / "wells.csv", index=False)
+    init(tmp_path, tmp_path / "wells.csv", label="failed_bearing", positive="cracked")
+    assert "count as healthy" not in _config_text(tmp_path)
+
+
+def test_the_costs_are_called_an_example_with_figures_of_this_data(wells):
+    words = " ".join(_config_text(wells).replace("#", " ").split())
+    # 60 faults in 400 rows: 150 of 1,000 at 1,000 EUR; 1,000 inspections at 10 EUR and 850 false
+    # alarms at 50 EUR; the threshold is (50 + 10) / (50 + 1000).
+    assert "The costs below are an example and have no effect" in words
+    assert "1,000 rows like these cost 150,000 EUR without any alarm" in words
+    assert "and 52,500 EUR with an alarm for every row" in words
+    assert "from a probability of 0.057 on" in words
+
+
+def test_the_schema_has_the_range_of_a_number_with_room_for_new_extremes(wells):
+    pressure = pd.read_csv(wells / "wells.csv").pressure
+    entry = schema_of(load_config(wells / "configs" / "wells.yaml"))["pressure"]
+    span = pressure.max() - pressure.min()
+    assert entry.float_domain.min == pytest.approx(pressure.min() - span, rel=1e-5)
+    assert entry.float_domain.max == pytest.approx(pressure.max() + span, rel=1e-5)
+    assert list(entry.annotation.tag) == ["observed range"]
+
+
 def test_other_values_of_the_label_are_named_as_healthy(wells):
     words = " ".join(_config_text(wells).replace("#", " ").split())
     assert "Healthy are `fine`, `worn`." in words or "Healthy are `worn`, `fine`." in words
@@ -347,6 +384,77 @@ def test_a_delimiter_at_the_end_of_each_row_but_the_header_is_named(tmp_path):
     path.write_text("\n".join([header, *(f"{row}," for row in rows)]))
     with pytest.raises(InputError, match="300 rows of 300 have a different number of fields"):
         init(tmp_path, path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_a_file_without_a_header_and_with_texts_is_told_of_the_option(tmp_path, suffix):
+    frame = pd.DataFrame({"x": [4.02, 4.11] * 50, "maker": ["a", "b"] * 50, "label": [0, 1] * 50})
+    path = tmp_path / f"data.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(path, index=False, header=False)
+    else:
+        write_sheet(path, *frame.to_numpy().tolist())
+    with pytest.raises(InputError, match=r"Its first line may be data: .* with --header NAME"):
+        init(tmp_path, path)
+
+
+def test_a_wrong_label_is_no_hint_that_the_header_is_missing(tmp_path):
+    with pytest.raises(InputError) as error:
+        init(tmp_path, _with_column(tmp_path, list(range(300))), label="broken")
+    assert "--header" not in str(error.value)
+
+
+def _readings(num_rows: int = 600) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    pressure, temperature = rng.normal(size=(2, num_rows))
+    frame = pd.DataFrame({"pressure": (4 + pressure / 2).round(3), "temperature": temperature})
+    return frame.assign(label=(pressure + temperature > 1.8).astype(int))
+
+
+def test_hashes_of_64_bits_without_a_sign_are_identifiers_and_read_exactly(tmp_path):
+    frame = _readings()
+    frame.insert(0, "hash", np.uint64(2**63) + np.uint64(977) * np.arange(600, dtype=np.uint64))
+    frame.to_parquet(tmp_path / "r.parquet")
+    config = init(tmp_path, tmp_path / "r.parquet")
+    assert set(config.features) == {"pressure", "temperature"}
+    assert "# - hash: an identifier" in (tmp_path / "configs" / "r.yaml").read_text("utf-8")
+
+
+def test_one_unreadable_date_is_a_bad_row_and_the_split_is_by_time(tmp_path):
+    frame = _readings(1_200)
+    frame["when"] = pd.date_range("2024-01-01", periods=1_200, freq="5h").astype(str)
+    frame.loc[777, "when"] = "0000-00-00 00:00:00"
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    config = init(tmp_path, tmp_path / "r.csv")
+    assert (config.split.strategy, config.split.column) == ("time", "when")
+    marks = config.data.columns["when"].missing or ()
+    assert config.data.max_bad_rows == 1 or "0000-00-00 00:00:00" in marks
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_machines_with_ids_of_19_digits_are_groups(tmp_path, kind):
+    frame = _readings(1_200)
+    frame["device_id"] = 1_582_218_195_625_938_945 + np.arange(1_200) % 40
+    path = tmp_path / f"r.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    config = init(tmp_path, path)
+    assert (config.split.strategy, config.split.column) == ("group", "device_id")
+
+
+def test_repeated_coarse_readings_are_kept_and_said(tmp_path, capsys):
+    frame = _readings(1_500).round({"pressure": 1, "temperature": 0})
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    report = initialise(
+        str(tmp_path / "r.csv"), label="label", positive=None, name=None,
+        project_dir=tmp_path, force=False,
+    )  # fmt: skip
+    print_report(report)
+    assert not load_config(report.config_path).data.drop_duplicates
+    share = frame.duplicated().mean()
+    assert f"({share:.0%}".replace("%", " %") in capsys.readouterr().out
 
 
 def _two_files(tmp_path, first, second):

@@ -2,6 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat
 from pipeline.reading.times import TEXT_FORMATS, formats_that_read, parse_texts
 
 
@@ -17,6 +19,15 @@ def test_every_format_that_reads_a_text_is_tried(texts):
     column = pa.array(texts)
     reading = [f for f in TEXT_FORMATS if parse_texts(column, f)[0].null_count < len(texts)]
     assert list(formats_that_read(column, np.ones(len(texts), np.int64))) == reading
+
+
+def test_each_format_that_init_knows_may_be_in_a_config():
+    assert [ColumnFormat(type="time", format=one).format for one in TEXT_FORMATS] == [*TEXT_FORMATS]
+
+
+def test_a_format_whose_parts_contradict_each_other_is_named():
+    with pytest.raises(InputError, match=r"the format '%G-%m' of data.columns: .*%G"):
+        parse_texts(pa.array(["2024-11"]), "%G-%m")
 
 
 def test_texts_of_iso_8601_are_read_by_no_other_format():

@@ -1,3 +1,4 @@
+import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 
@@ -81,6 +82,30 @@ def test_a_warning_does_not_stop_the_run():
     warning.anomaly_info["sector"].severity = anomalies_pb2.AnomalyInfo.WARNING
     [finding] = find_anomalies(warning, SECTOR, "train")
     assert not finding.stops
+
+
+@pytest.mark.parametrize(("tag", "stops"), [("observed range", False), ("", True)])
+def test_a_value_beyond_the_range_that_init_saw_is_a_warning(tag, stops):
+    beyond = _anomalies("""
+      anomaly_info {
+        key: "t"
+        value {
+          severity: ERROR
+          reason { type: FLOAT_TYPE_SMALL_FLOAT description: "Unexpectedly low values: -9999" }
+        }
+      }
+    """)
+    note = f'annotation {{ tag: "{tag}" }}' if tag else ""
+    schema = _schema(f'feature {{ name: "t" type: FLOAT float_domain {{ min: 250 }} {note} }}')
+    [finding] = find_anomalies(beyond, schema, "train")
+    assert finding.stops is stops
+    assert ("another unit" in finding.advice) is not stops
+
+
+def test_another_anomaly_of_a_column_with_an_observed_range_stops_the_run():
+    schema = _schema('feature { name: "sector" annotation { tag: "observed range" } }')
+    [finding] = find_anomalies(UNEXPECTED, schema, "train")
+    assert finding.stops
 
 
 def test_every_reason_of_a_column_is_told():

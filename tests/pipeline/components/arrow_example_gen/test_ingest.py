@@ -136,6 +136,17 @@ def test_rows_without_a_label_are_written_beside_the_splits(tmp_path):
     assert not (tmp_path / "out" / "quarantine").exists()
 
 
+@pytest.mark.parametrize("drop", [True, False])
+def test_repeated_rows_are_counted_with_the_positives_that_there_were_before(tmp_path, drop):
+    # 200 rows, 40 positive; a tenth of the negatives and all positives come twice.
+    repeated = [row for i, row in enumerate(good_rows()) if i % 5 == 0 or i % 10 == 1]
+    file = write_csv(tmp_path / "a.csv", good_rows() + repeated)
+    summary = run(tmp_path, [file], drop_duplicates=drop)
+    assert summary.num_positives_read == 80
+    assert sum(summary.positives.values()) == (40 if drop else 80)
+    assert summary.num_duplicates == (60 if drop else 0)
+
+
 def test_without_such_rows_there_is_no_such_folder(tmp_path):
     run(tmp_path, [write_csv(tmp_path / "a.csv", good_rows())])
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

@@ -91,7 +91,7 @@ def test_planted_causes_are_found():
     rng = np.random.default_rng(2)
     strong = Design(num_rows=324, distance=2, effect=3.0)
     found = sum("maker = v0" in causes_now(*strong.draw(rng)) for _ in range(40))
-    assert found >= 28  # the power is about 0.83
+    assert found >= 28  # the power is about 0.80
     weak = Design(num_rows=3_000, distance=2, effect=1.5)
     found = sum("maker = v0" in causes_now(*weak.draw(rng)) for _ in range(8))
     assert found >= 7

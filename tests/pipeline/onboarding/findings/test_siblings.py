@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.onboarding.findings.siblings import sibling_reason
+from pipeline.onboarding.findings.siblings import num_flagged, sibling_reason
 from pipeline.onboarding.profile.table import Column
 from pipeline.onboarding.profile.tally import ColumnTally
 
@@ -36,3 +36,20 @@ def test_a_measurement_is_no_sibling_of_the_label(name):
 
 def test_a_measurement_of_many_values_is_no_sibling_whatever_its_name():
     assert sibling_reason(_column("failed_load", num_values=100), "failed_bearing") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("int", [1.0, 0.0, 1.0, np.nan], 1),  # the first of the rows that are asked about
+        ("truth", ["true", "false", "true", None], 1),
+        ("text", ["ja", "nein", "ja", None], 1),
+        ("int", [1.0, 0.0, 2.0, np.nan], 0),  # a count, not a flag
+        ("text", ["seal", "none", "seal", None], 0),
+        ("float", [1.0, 0.5, 1.0, np.nan], 0),
+    ],
+)
+def test_the_rows_in_which_a_flag_is_set_are_counted(kind, values, expected):
+    sample = np.array(values, float if kind in ("int", "float") else object)
+    column = Column(name="f", kind=kind, num_rows=4, tally=ColumnTally(), sample=sample)
+    assert num_flagged(column, np.array([True, True, False, True])) == expected

@@ -1,4 +1,3 @@
-import zipfile
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,50 +10,7 @@ from pipeline.reading.files import sources
 from pipeline.reading.files.listing import list_files
 from pipeline.reading.files.pieces import Piece
 from pipeline.reading.files.sheets import sheet_line
-
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_FILES = {
-    "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"/>',
-    "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r" '
-    f'Type="{_DOCUMENT}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}"><sheets>'
-    '<sheet name="Data" sheetId="1" r:id="r1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Id="r1" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet1.xml"/>'
-    f'<Relationship Id="r2" Type="{_DOCUMENT}/styles" Target="styles.xml"/></Relationships>',
-    # Style 1 is Excel's built-in format 22, a date with its time.
-    "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><cellXfs><xf numFmtId="0"/>'
-    '<xf numFmtId="22"/></cellXfs></styleSheet>',
-}
-
-
-def cell_xml(place, row, value):
-    name = f"{'ABCDEFGH'[place]}{row}"
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return f'<c r="{name}" t="b"><v>{int(value)}</v></c>'
-    if isinstance(value, datetime):
-        days = (value - datetime(1899, 12, 30)).total_seconds() / 86_400  # Excel's day 0
-        return f'<c r="{name}" s="1"><v>{days!r}</v></c>'
-    if isinstance(value, str):
-        return f'<c r="{name}" t="inlineStr"><is><t xml:space="preserve">{value}</t></is></c>'
-    return f'<c r="{name}"><v>{value}</v></c>'
-
-
-def write_sheet(path, *rows):
-    body = "".join(
-        f'<row r="{number}">'
-        + "".join(cell_xml(place, number, value) for place, value in enumerate(row))
-        + "</row>"
-        for number, row in enumerate(rows, 1)
-    )
-    sheet = f'<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData></worksheet>'
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in {**_FILES, "xl/worksheets/sheet1.xml": sheet}.items():
-            archive.writestr(name, text)
+from tests.pipeline.spreadsheets import write_sheet
 
 
 def plan(path, **layout: object):
