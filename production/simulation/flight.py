@@ -8,18 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from common.errors import InputError, StepFailedError
+from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
 from production.monitoring.monitor import monitor_once
 from production.simulation.candidates import push
 from production.simulation.guards import Guards, Noticed
 from production.simulation.machine import Machine
 from production.simulation.results.scorecard import DayFacts, Outcome
-from production.simulation.scenarios import Scenario
+from production.simulation.scenarios import Action, Event, Guard, Scenario
 from production.simulation.site import Answers, Site
 from production.simulation.traffic import Day, draw_days
-from production.simulation.workspace import MODEL, Workspace
+from production.simulation.workspace import MODEL, Workspace, faultline
 
 # The controller sees a push, or has read the evidence of a day, within these times.
+# Exit codes of a run whose model was pushed, whose data were refused, whose model was not.
+_JUDGED = (0, 2, 3)
 _PUSH_S, _EVIDENCE_S, _POLL_S = 30.0, 3.0, 0.2
 
 
@@ -88,9 +91,11 @@ class _Flight:
     site: Site
     guards: Guards
     machine: Machine = field(init=False)
+    trained_version: int | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.machine = Machine(self.site, self.scenario)
+        self.trained_version = self.guards.served_version()
 
     def days(self) -> Iterator[DayFacts]:
         """Yields what happened on each day."""
@@ -104,12 +109,35 @@ class _Flight:
     def _fly(self, day: Day) -> DayFacts:
         self.machine.begin(day.number)
         answers = self.site.send(day, at_noon=lambda: self.machine.noon(day.number))
-        noticed = self.machine.end(day.number, answers)
+        noticed = self.machine.end(day.number)
         _wait(lambda: not self.guards.is_rolling_out(), _EVIDENCE_S)
-        noticed |= self.guards.of_reports(monitor_once(self.config, self.site.folder, MODEL))
+        noticed |= self._monitor(day)
         self.site.report_labels(day, answers)
+        if day.number == self.scenario.trained_after:
+            noticed |= self._train()
         noticed |= self.guards.of_rollouts() | self.guards.of_retraining()
+        is_last = day.number == self.scenario.num_days - 1
+        if is_last and self.guards.served_version() == self.trained_version:
+            noticed |= Noticed(actions=frozenset({Action.KEEP}))
         return self._facts(day, answers, noticed)
+
+    def _monitor(self, day: Day) -> Noticed:
+        is_killed = self.scenario.event is Event.MONITOR_KILLED
+        if is_killed and day.number >= self.scenario.since:
+            return self.machine.kill_monitor(self.workspace, day.number)
+        return self.guards.of_reports(monitor_once(self.config, self.site.folder, MODEL))
+
+    def _train(self) -> Noticed:
+        """Trains a model on the labels so far; the gateway starts the rollout of a pushed one."""
+        config = ("--config", str(self.workspace.config_path))
+        base = self.site.folder.serving(MODEL)
+        before = served_versions(base)
+        faultline(self.workspace, "span", *config)
+        faultline(self.workspace, "run", *config, accepted=_JUDGED)
+        if served_versions(base) == before:
+            return Noticed(guards=frozenset({Guard.GATE}))
+        _wait(self.guards.has_rolled_out, _PUSH_S)
+        return Noticed()
 
     def _facts(self, day: Day, answers: Answers, noticed: Noticed) -> DayFacts:
         missed = int(((answers.decisions == 0) & (day.truth == 1)).sum())

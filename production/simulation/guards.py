@@ -10,7 +10,7 @@ from production.monitoring.alarms.alarm import Kind
 from production.monitoring.alarms.book import AlarmBook
 from production.monitoring.report import ChunkReport
 from production.retraining.deciding import decide
-from production.retraining.facts import gather_facts
+from production.retraining.facts import gather_facts, served_version
 from production.retraining.new_data import NewLabels
 from production.rollout.actions import CONTROLLER, open_journal
 from production.rollout.state import Phase
@@ -96,6 +96,10 @@ class Guards:
             elif rollout.phase is Phase.PROMOTED:
                 noticed |= Noticed(actions=frozenset({Action.PROMOTE}))
         return noticed
+
+    def served_version(self) -> int | None:
+        """The version that clients get."""
+        return served_version(self.folder, MODEL)
 
     def is_rolling_out(self) -> bool:
         """Whether a rollout goes on."""

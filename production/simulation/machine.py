@@ -1,19 +1,25 @@
 """What happens to the machine of a site: killed processes, a full disk."""
 
+import random
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
 
-from common.processes import log_lines
+from common.processes import child_process, log_lines
 from production.monitoring.exposition.targets import find_targets
+from production.monitoring.json_lines import read_lines
+from production.monitoring.report import CHUNKS
 from production.simulation.guards import Noticed
 from production.simulation.scenarios import Action, Event, Guard, Scenario
-from production.simulation.site import Answers, Site
+from production.simulation.site import Site
+from production.simulation.workspace import MODEL, Workspace, command, environment, faultline
 
 _KILLED: Mapping[Event, str] = {Event.SERVER_KILLED: "stable", Event.ENVOY_KILLED: "envoy"}
 _DISK_DAYS = 2
 # Of the servers: requests that were answered and could not be recorded.
 _DROPPED = 'status="disk"'
+# A monitor starts, and works, in some seconds.
+_MONITOR_S = (0.5, 4.0)
 _RESTART_S, _POLL_S, _SCRAPE_S = 30.0, 0.2, 5.0
 
 
@@ -38,27 +44,43 @@ class Machine:
         if killed and number >= self._scenario.since:
             self._site.kill(killed)
 
-    def end(self, number: int, answers: Answers) -> Noticed:
-        """Waits until the day is recorded; returns who noticed what happened to the machine.
-
-        Args:
-            number: Number of the day.
-            answers: What clients got.
-        """
+    def end(self, number: int) -> Noticed:
+        """Waits until a day is recorded; returns who noticed what happened to the machine."""
         event, is_on = self._scenario.event, number >= self._scenario.since
         if event is Event.DISK_FULL and is_on and number < self._scenario.since + _DISK_DAYS:
-            return self._full_disk(answers)
+            return self._full_disk()
         self._site.await_records()
         if event in _KILLED and is_on:
             return self._restarted()
         return Noticed()
 
-    def _full_disk(self, answers: Answers) -> Noticed:
+    def kill_monitor(self, workspace: Workspace, number: int) -> Noticed:
+        """Kills a monitor while it works, and starts it again, as a service manager does.
+
+        It has recovered if each chunk has one report, and none is left out.
+
+        Args:
+            workspace: The folders.
+            number: Number of the day.
+        """
+        config = ("--config", str(workspace.config_path))
+        output = ("--output", str(workspace.output.root))
+        log = workspace.root / "monitor.log"
+        arguments = command("monitor", *config, *output)
+        with child_process(arguments, log=log, env=environment()) as monitor:
+            time.sleep(random.Random(number).uniform(*_MONITOR_S))  # noqa: S311 - no secret
+            monitor.kill()
+        faultline(workspace, "monitor", *config)
+        lines = read_lines(workspace.output.monitoring(MODEL) / CHUNKS)
+        numbers = [line["number"] for line in lines if not line["measured"]]
+        if numbers != list(range(len(numbers))):
+            return Noticed()
+        return Noticed(guards=frozenset({Guard.OPERATIONS}), actions=frozenset({Action.RESTART}))
+
+    def _full_disk(self) -> Noticed:
         is_noticed = _wait(self._has_dropped)
-        return Noticed(
-            guards=frozenset({Guard.OPERATIONS} if is_noticed else ()),
-            actions=frozenset({Action.KEEP} if not answers.num_failures else ()),
-        )
+        self._site.forget_unrecorded()
+        return Noticed(guards=frozenset({Guard.OPERATIONS} if is_noticed else ()))
 
     def _has_dropped(self) -> bool:
         return any(

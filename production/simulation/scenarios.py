@@ -1,8 +1,9 @@
 """The scenarios: what is injected since when, which guard ought to notice, what is right to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Self
 
 from production.simulation import injections as inject
 from production.simulation.candidates import Candidate
@@ -60,7 +61,7 @@ class Scenario:
         change: What is changed in the requests or their labels; None for nothing.
         candidate: The version that is pushed; None for none.
         event: What happens to the machine; None for nothing.
-        trains: Whether a new model is trained on the labels of the days.
+        trained_after: Day after which a model is trained on the labels so far; None for none.
         since: Number of the day with the change, from 0.
         num_days: Number of days.
     """
@@ -74,7 +75,7 @@ class Scenario:
     change: Injection | None = None
     candidate: Candidate | None = None
     event: Event | None = None
-    trains: bool = False
+    trained_after: int | None = None
     since: int = 3
     num_days: int = 8
 
@@ -82,6 +83,10 @@ class Scenario:
     def is_harmful(self) -> bool:
         """Whether something is wrong."""
         return bool(self.guards)
+
+    def shortened(self) -> Self:
+        """Returns the scenario with a change on the second day, and the goal's three days after."""
+        return replace(self, since=1, num_days=4)
 
 
 _TROUBLES, _DRIFT, _LABELS = (Guard.TROUBLES,), (Guard.DRIFT,), (Guard.LABELS,)
@@ -216,7 +221,7 @@ _REPORTS = (
         guards=(Guard.LABELS, Guard.GATE),
         action=Action.KEEP,
         change=inject.flipped_labels(0.2),
-        trains=True,
+        trained_after=4,
     ),
     Scenario(
         name="poisoned_span",
@@ -225,7 +230,7 @@ _REPORTS = (
         guards=(Guard.LABELS, Guard.GATE),
         action=Action.KEEP,
         change=inject.poisoned_labels,
-        trains=True,
+        trained_after=4,
     ),
     Scenario(
         name="label_outage",

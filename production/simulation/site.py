@@ -26,7 +26,7 @@ from production.collection.records import OK, read_records
 from production.gateway.processes import running_pids
 from production.simulation.traffic import LABEL, Day
 from production.simulation.workspace import MODEL, Workspace, command, environment
-from serving.client import Client, ServingClientError
+from serving.client import Client, Predictions, ServingClientError
 
 _START_S, _ANSWER_S, _RECORD_S = 180.0, 10.0, 20.0
 _NUM_CLIENTS = 4
@@ -129,14 +129,27 @@ class Site:
             num_failures=sum(failures for _, _, failures in answers),
         )
 
-    def await_records(self) -> bool:
-        """Waits until all answers are recorded; returns False if some are not, after a while."""
+    def predict(self, rows: pa.Table) -> Predictions:
+        """Sends rows in one request."""
+        return self._client.predict(rows)
+
+    def await_records(self) -> None:
+        """Waits until all answers are recorded.
+
+        Raises:
+            StepFailedError: Some are not, after a while.
+        """
         deadline = time.monotonic() + _RECORD_S
-        while self.num_recorded() < self._num_sent:
+        while (num_recorded := self.num_recorded()) < self._num_sent:
             if time.monotonic() > deadline:
-                return False
+                raise StepFailedError(
+                    f"{self._num_sent - num_recorded} of {self._num_sent} answers are not recorded."
+                )
             time.sleep(_POLL_S)
-        return True
+
+    def forget_unrecorded(self) -> None:
+        """Waits no longer for answers that the servers could not record."""
+        self._num_sent = self.num_recorded()
 
     def num_recorded(self) -> int:
         """Returns the number of recorded answers that clients got."""
@@ -196,5 +209,5 @@ class _Sender:
             except ServingClientError:
                 time.sleep(_RETRY_S)
             else:
-                return request_id, int(answer["decision"][0]), attempt
+                return request_id, int(answer["decision"].item()), attempt
         raise StepFailedError(f"A request got no answer in {_MAX_ATTEMPTS} attempts.")

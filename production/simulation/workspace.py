@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import pyarrow.parquet as pq
 
@@ -42,6 +43,10 @@ class Size:
     training: int = 6_000
     rounds: int = 500
     seed: int = 7
+
+    def with_seed(self, seed: int) -> Self:
+        """Returns the same size with another seed."""
+        return replace(self, seed=seed)
 
 
 SHORT = Size(rows=120, training=1_800, rounds=60)
@@ -150,40 +155,43 @@ def environment() -> Mapping[str, str]:
     return {**os.environ, "PYTHONPATH": packages}
 
 
-def faultline(workspace: Workspace, *arguments: str) -> str:
-    """Runs a command of Faultline on the live folder to its end; returns what it printed.
+def faultline(workspace: Workspace, *arguments: str, accepted: Collection[int] = (0,)) -> None:
+    """Runs a command of Faultline on the live folder to its end.
+
+    Args:
+        workspace: The folders.
+        *arguments: The command; the output folder is added.
+        accepted: Exit codes that are no failure.
 
     Raises:
         StepFailedError: It failed.
     """
     output = ("--output", str(workspace.output.root))
-    return _run(workspace, command(*arguments, *output))
+    _run(workspace, command(*arguments, *output), accepted)
 
 
-def run_module(workspace: Workspace, module: str, *arguments: str) -> str:
-    """Runs a module to its end, in a process of its own; returns what it printed.
+def run_module(workspace: Workspace, module: str, *arguments: str) -> None:
+    """Runs a module to its end, in a process of its own.
 
     Raises:
         StepFailedError: It failed.
     """
-    return _run(workspace, [sys.executable, "-P", "-m", module, *arguments])
+    _run(workspace, [sys.executable, "-P", "-m", module, *arguments], (0,))
 
 
-def _run(workspace: Workspace, arguments: Sequence[str]) -> str:
+def _run(workspace: Workspace, arguments: Sequence[str], accepted: Collection[int]) -> None:
     log = workspace.root / "commands.log"
     with log.open("ab") as stream:
         done = subprocess.run(
             arguments,
             env=environment(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stream,
             stderr=stream,
-            text=True,
             check=False,
         )
-    if done.returncode:
+    if done.returncode not in accepted:
         raise StepFailedError(
             f"`{' '.join(arguments[2:5])}` ended with code {done.returncode}. Its last words:\n"
             f"{last_words(log)}"
         )
-    return done.stdout

@@ -1,8 +1,8 @@
 """The scorecard: what each scenario showed, and whether the goals were reached."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from rich.table import Table
 from rich.text import Text
@@ -155,6 +155,23 @@ class Outcome:
                 for day in self.days
             ],
         }
+
+    @classmethod
+    def from_json(cls, scenario: Scenario, values: Mapping[str, Any]) -> Self:
+        """Returns the outcome of what `to_json` returned."""
+        days = [
+            DayFacts(
+                **day
+                | {
+                    "guards": frozenset(Guard(name) for name in day["guards"]),
+                    "actions": frozenset(Action(name) for name in day["actions"]),
+                    "alarms": tuple(day["alarms"]),
+                }
+            )
+            for day in values["days"]
+        ]
+        kept = {name: values[name] for name in ("unit", "seconds", "problem")}
+        return cls(scenario=scenario, days=tuple(days), **kept)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,113 @@
+"""The flight simulator in its long form: all scenarios, then quiet years, with their chart.
+
+`python -m benchmarks.flight` writes `flight.md`, `flight.svg` and `flight.json` beside this file.
+It takes about an hour. Scenarios named on the command line replace their earlier outcomes in
+`flight.json`; the others are kept.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from common.output_folder import OutputFolder
+from production.simulation.flight import fly
+from production.simulation.quiet_years import QuietYears, fly_quiet_years
+from production.simulation.results.chart import draw
+from production.simulation.results.scorecard import Outcome, Scorecard
+from production.simulation.scenarios import SCENARIOS
+from production.simulation.workspace import Workspace
+
+HERE = Path(__file__).parent
+YEARS = "quiet_years"
+_console = Console()
+
+
+def main() -> None:
+    """Flies what is asked for, and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"scenarios and {YEARS}; all by default")
+    parser.add_argument("--output", type=Path, default=Path("output"))
+    options = parser.parse_args()
+    names = options.names or [*SCENARIOS, YEARS]
+    workspace = Workspace(root=OutputFolder(options.output.absolute()).simulations)
+    workspace.prepare()
+    kept = _read()
+    for name in names:
+        _console.print(f"[bold]{name}[/bold]")
+        if name == YEARS:
+            kept[name] = asdict(fly_quiet_years(workspace))
+        else:
+            outcome = fly(workspace, SCENARIOS[name], _console.print)
+            kept[name] = outcome.to_json()
+        (HERE / "flight.json").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    write_report(kept)
+
+
+def _read() -> dict[str, Any]:
+    path = HERE / "flight.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def write_report(kept: Mapping[str, Any]) -> None:
+    """Writes the table and the chart.
+
+    Args:
+        kept: Scenario to its outcome as JSON, and the quiet years.
+    """
+    outcomes = [
+        Outcome.from_json(SCENARIOS[name], kept[name]) for name in SCENARIOS if name in kept
+    ]
+    scorecard = Scorecard(outcomes=outcomes)
+    (HERE / "flight.svg").write_text(draw(scorecard))
+    years = QuietYears(**kept[YEARS]) if YEARS in kept else None
+    (HERE / "flight.md").write_text("\n".join(_report(scorecard, years)) + "\n")
+
+
+def _report(scorecard: Scorecard, years: QuietYears | None) -> Iterator[str]:
+    yield from (
+        "# Flights",
+        "",
+        "`python -m benchmarks.flight` flies all scenarios of the [flight simulator]"
+        "(../docs/simulator.md). One flight each, with one seed, on 2 cores of a shared machine.",
+        "",
+        scorecard.words(),
+        "",
+    )
+    if years is not None:
+        yield from (
+            f"{years.words()} {years.num_references} sets of training data; {years.num_chunks} "
+            "chunks were compared with each, and further years draw from these chunks. In memory, "
+            "by the monitor's own comparisons.",
+            "",
+        )
+    yield from ("![Each scenario's chunks](flight.svg)", "")
+    names = ("scenario", "injected", "caught by", "after chunks", "wrong answers", "unanswered")
+    yield f"| {' | '.join((*names, 'cost', 'right action', 'false alarms'))} |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    yield from (_row(outcome) for outcome in scorecard.outcomes)
+
+
+def _row(outcome: Outcome) -> str:
+    scenario, caught = outcome.scenario, outcome.caught
+    guards = "**nobody**" if caught is None else ", ".join(sorted(caught.guards))
+    harm: Sequence[str] = ("-",) * 5
+    if outcome.is_harmful:
+        harm = (
+            guards,
+            "-" if outcome.delay is None else str(outcome.delay),
+            f"{outcome.sum_of('num_wrong'):,.0f}",
+            f"{outcome.sum_of('num_failures'):,.0f}",
+            f"{outcome.sum_of('cost'):,.0f} {outcome.unit}",
+        )
+    action = scenario.action.value if outcome.is_handled else f"**{scenario.action}: not done**"
+    cells = [scenario.name, scenario.words, *harm, action, str(outcome.num_false_alarms)]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
