@@ -145,6 +145,7 @@ def main(log_format: str) -> None:
     faultline rollback signals --why ...   serve the previous version again
     faultline rollout start --why ...      let a new version take over in steps
     faultline automation queue             list what waits for a person
+    faultline monitor --watch              watch requests and answers for drift and loss
     faultline alarms                       list what the monitor raised
     faultline replay REQUEST               ask a recorded request again
     faultline loop --serve                 monitor, retrain and roll out by itself
@@ -554,6 +555,48 @@ def automation_report(**options: Any) -> int:
     from commands.automation import Place, print_automation_report
 
     return print_automation_report(Place(**options))
+
+
+@main.command()
+@_automation_options
+@click.option("--watch", is_flag=True, help="Go on until the command is stopped.")
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    show_default=True,
+    help="Seconds between two looks, with --watch.",
+)
+@click.option(
+    "--release",
+    type=click.IntRange(min=0),
+    metavar="CHUNK",
+    help="Release a chunk from quarantine instead: its data are right. Needs --why.",
+)
+@click.option("--why", default="", help="Reason of --release.")
+@by_option
+@exits_cleanly
+def monitor(**options: Any) -> int:
+    """Watch what a served model is asked and answers.
+
+    Recorded requests are divided into chunks, by default one a day in UTC. Each finished chunk is
+    taken once. Broken data come first: they are quarantined and no training data. Other chunks are
+    compared with the training data of the version that answered, and recall, precision and cost
+    are estimated without labels. Once the labels of a chunk are complete, they are measured, and
+    the estimates are graded. All kinds of alarm together keep monitoring.false_alarms_per_year.
+
+    \b
+    faultline monitor                      take what is new, once; for cron
+    faultline monitor --watch              look every 30 seconds, and deliver alarms
+    faultline alarms                       what is open, and what to do
+    faultline monitor --release 12 --why "the new firmware sends these values"
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.monitor import MonitorOrder
+    from commands.monitor import monitor as take_chunks
+
+    return take_chunks(MonitorOrder(**options))
 
 
 @main.group(invoke_without_command=True)

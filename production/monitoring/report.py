@@ -1,10 +1,12 @@
 """What the monitor found in a chunk."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from common.errors import InputError
+from production.monitoring.json_lines import append_line, read_lines
 
 CHUNKS = "chunks.jsonl"
 
@@ -26,7 +28,9 @@ class ChunkReport:
         troubles: Troubles of the data: `kind`, `feature`, `share`, `words`.
         is_broken: Whether they make the figures untrustworthy; then there is no drift figure, and
             the rows are quarantined.
-        drift: `evidence`, `limit`, `p_values` by channel, `drivers`, `joint`; None if broken.
+        drift: `evidence`, `limit`, `p_values` and `effects` by channel, `drivers` (`channel`,
+            `share` of the evidence, `since`, a chunk's number), `joint` (`roc_auc`, `losses` by
+            feature); None if broken.
         estimated: Metric to figure, without labels: `recall`, `precision`, `pr_auc`, `cost`,
             `prevalence`, and `alarm_rate`; None if broken.
         measured: Metric to figure, with labels; None as long as labels are incomplete.
@@ -60,18 +64,42 @@ class ChunkReport:
     def from_json(cls, values: dict[str, Any]) -> "ChunkReport":
         """Returns the report of what `to_json` returned."""
         times = {name: datetime.fromisoformat(values[name]) for name in ("since", "until")}
-        return cls(**(values | times))
+        figures = {
+            name: values[name] and {metric: tuple(f) for metric, f in values[name].items()}
+            for name in ("estimated", "measured")
+        }
+        cost = values["cost_per_day"]
+        return cls(**(values | times | figures | {"cost_per_day": cost and tuple(cost)}))
+
+
+def write_report(folder: Path, report: ChunkReport) -> None:
+    """Appends a report; a later one of the same chunk replaces it for readers.
+
+    Args:
+        folder: The folder `monitoring/NAME`.
+        report: The report, on the disk when this returns.
+    """
+    append_line(folder / CHUNKS, report.to_json())
 
 
 def read_reports(folder: Path) -> list[ChunkReport]:
     """Returns the reports of the finished chunks, oldest first.
 
+    A chunk has a second line once its labels have arrived; the last one counts.
+
     Args:
         folder: The folder `monitoring/NAME`.
+
+    Raises:
+        InputError: A line is no report.
     """
     path = folder / CHUNKS
-    if not path.exists():
-        return []
-    # A line that a kill cut short is not a finished chunk.
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return [ChunkReport.from_json(json.loads(line)) for line in lines]
+    try:
+        reports = [ChunkReport.from_json(line) for line in read_lines(path)]
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} has a line that is no report of a chunk: {error}. Another version of the "
+            "project wrote it. Move the folder aside, and the monitor begins again."
+        ) from error
+    by_number = {report.number: report for report in reports}
+    return [by_number[number] for number in sorted(by_number)]

@@ -1,0 +1,149 @@
+"""`faultline monitor`: takes the finished chunks of recorded requests, once or again and again."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+
+from commands.queries import deciding_person, print_answer
+from common.output_folder import OutputFolder, open_output
+from pipeline.config_loading import load_config
+from pipeline.prediction.served_config import default_config
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from production.monitoring.alarms.book import AlarmState
+    from production.monitoring.report import ChunkReport
+
+# A receiver that does not answer takes until its own time-out.
+_DELIVERY_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorOrder:
+    """Command-line options of `faultline monitor`.
+
+    Attributes:
+        model: Name of the model; None for the use case's.
+        config_path: The use case's config; None for that of the only served use case.
+        output: The output folder.
+        watch: Whether to go on until the command is stopped.
+        every_s: Seconds between two looks.
+        release: Number of a quarantined chunk to release instead; None for none.
+        by: Who releases it; None for the name of the login.
+        why: Why it is released; empty without `release`.
+        as_json: JSON on standard output instead of text.
+    """
+
+    model: str | None
+    config_path: Path | None
+    output: Path
+    watch: bool
+    every_s: float
+    release: int | None
+    by: str | None
+    why: str
+    as_json: bool
+
+
+def monitor(order: MonitorOrder) -> int:
+    """Takes what is new of a model, and prints it; returns the exit code.
+
+    Raises:
+        InputError: No request to the model was recorded, another monitor runs, or a file cannot be
+            read or written.
+    """
+    from production.collection.delivery import check_recorded
+
+    folder = open_output(order.output)
+    config = load_config(order.config_path or default_config(folder))
+    model = order.model or config.name
+    check_recorded(folder, model)
+    if order.release is not None:
+        return _release(order, order.release, folder, model)
+    look = _Look(config, folder, model, as_json=order.as_json)
+    look.print(look.take())
+    while order.watch:
+        time.sleep(order.every_s)
+        if reports := look.take():
+            look.print(reports)
+    look.finish()
+    return 0
+
+
+def _release(order: MonitorOrder, number: int, folder: OutputFolder, model: str) -> int:
+    from production.monitoring.troubles.quarantine import release_chunk
+
+    released = release_chunk(
+        folder.monitoring(model),
+        number,
+        by=deciding_person(order.by),
+        why=order.why,
+    )
+    text = (
+        f"Chunk {released.chunk} is released: faultline span may take its rows. It keeps its "
+        "report without figures."
+    )
+    print_answer({"released": released.chunk}, lambda: text, as_json=order.as_json)
+    return 0
+
+
+class _Look:
+    """Takes what is new, delivers alarms, and prints."""
+
+    def __init__(
+        self, config: "Config", folder: OutputFolder, model: str, *, as_json: bool
+    ) -> None:
+        from production.monitoring.alarms.book import AlarmBook
+        from production.monitoring.alarms.deliverer import Deliverer
+
+        self._config, self._folder, self._model = config, folder, model
+        self._as_json = as_json
+        self._book = AlarmBook(folder.monitoring(model))
+        self._deliverer = Deliverer(
+            self._book, config.monitoring, environ=os.environ, folder=config.folder
+        )
+
+    def take(self) -> "list[ChunkReport]":
+        """Returns the reports of what is new; alarms are delivered without waiting for it."""
+        from production.monitoring.monitor import monitor_once
+
+        reports = monitor_once(self._config, self._folder, self._model)
+        self._deliverer.begin()
+        return reports
+
+    def finish(self) -> None:
+        """Waits for the delivery of alarms."""
+        self._deliverer.finish(_DELIVERY_S)
+
+    def print(self, reports: "list[ChunkReport]") -> None:
+        """Prints new reports and the open alarms."""
+        states = [state for state in self._book.states() if state.is_open]
+        values = {
+            "model": self._model,
+            "chunks": [report.to_json() for report in reports],
+            "open_alarms": [state.to_json() for state in states],
+        }
+        print_answer(values, lambda: self._words(reports, states), as_json=self._as_json)
+
+    def _words(self, reports: "list[ChunkReport]", states: "list[AlarmState]") -> RenderableType:
+        from production.monitoring.alarms.rendering import alarm_table
+        from production.monitoring.performance.prices import prices_of
+        from production.monitoring.rendering import chunk_table, last_notes
+
+        unit = prices_of(self._config).unit
+        if not reports:
+            return Group(
+                "No new chunk is finished, and no labels of earlier ones are complete.",
+                alarm_table(states, unit=unit),
+            )
+        return Group(
+            chunk_table(reports, unit=unit),
+            "",
+            last_notes(reports),
+            "",
+            alarm_table(states, unit=unit),
+        )

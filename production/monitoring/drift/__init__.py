@@ -1,0 +1,1 @@
+"""Drift: p-values by channel, their detectors, and joint drift."""

@@ -1,0 +1,1 @@
+"""How well the served model works: estimated without labels, measured with them, and operations."""

@@ -1,0 +1,84 @@
+"""Reports of chunks, for people at a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.counting import count
+from production.monitoring.report import ChunkReport, Figure
+
+_TIME = "%Y-%m-%d %H:%M"
+
+
+def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
+    """Returns a line for each chunk, with figures that labels measured where they are there.
+
+    Args:
+        reports: The reports, oldest first.
+        unit: Unit of costs.
+    """
+    table = Table(
+        *("chunk", "since (UTC)", "version", "rows", "data", "drift", "recall", "precision"),
+        *(f"{unit} a day", "p99", "errors", "alarms"),
+        box=None,
+        pad_edge=False,
+    )
+    for report in reports:
+        table.add_row(
+            str(report.number),
+            report.since.strftime(_TIME),
+            str(report.version),
+            f"{report.num_rows:,}",
+            _data_words(report),
+            _drift_words(report),
+            _quality(report, "recall"),
+            _quality(report, "precision"),
+            "" if report.cost_per_day is None else _figure(report.cost_per_day, "+,.3g"),
+            _operation(report, "p99_ms", "{:.1f} ms"),
+            _operation(report, "error_share", "{:.2%}"),
+            escape(" ".join(report.alarms)),
+        )
+    return table
+
+
+def last_notes(reports: Sequence[ChunkReport]) -> str:
+    """Returns the notes of the newest chunk that has some."""
+    notes = next((report.notes for report in reversed(reports) if report.notes), [])
+    return "\n".join(escape(note) for note in notes)
+
+
+def _data_words(report: ChunkReport) -> str:
+    if report.is_broken:
+        return "[red]broken[/red]"
+    return f"[yellow]{count(len(report.troubles), 'trouble')}[/yellow]" if report.troubles else "ok"
+
+
+def _drift_words(report: ChunkReport) -> str:
+    if report.drift is None:
+        return ""
+    evidence, limit = report.drift["evidence"], report.drift["limit"]
+    words = f"{evidence:.3g} of {limit:.3g}"
+    return f"[red]{words}[/red]" if evidence >= limit else words
+
+
+def _quality(report: ChunkReport, metric: str) -> str:
+    """The measured figure, marked, or the estimated one."""
+    if report.measured is not None and report.measured[metric][0] is not None:
+        return _figure(report.measured[metric], ".2f") + " measured"
+    return "" if report.estimated is None else _figure(report.estimated[metric], ".2f")
+
+
+def _figure(figure: Figure, form: str) -> str:
+    value, lower, upper = figure
+    if value is None:
+        return ""
+    # A bracket would begin a style.
+    limits = "" if lower is None or upper is None else rf" \[{lower:{form}}, {upper:{form}}]"
+    return f"{value:{form}}{limits}"
+
+
+def _operation(report: ChunkReport, name: str, form: str) -> str:
+    value = report.operations.get(name)
+    return "" if value is None else form.format(value)

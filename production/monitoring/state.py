@@ -1,0 +1,113 @@
+"""The monitor's state, which survives a kill at any point."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.errors import InputError
+from common.output_folder import replace_file
+
+_FILE = "state.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Alarms of one kind and version that are not over.
+
+    Attributes:
+        ids: Ids of the alarms.
+        acknowledged: Those of them whose acknowledgement the monitor has seen.
+        quiet: Number of chunks in a row without the trouble.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    quiet: int = 0
+
+
+@dataclass(kw_only=True)
+class VersionState:
+    """What the monitor keeps of a version.
+
+    Attributes:
+        records: States of detectors and records, by name.
+        standing: Kind of alarm to the alarms that are not over.
+        ended: Alarms that are over but perhaps not closed in the book, to the reason. They are
+            closed after the state is saved, so that a chunk that is taken again finds them open.
+        last_chunk: Number of its last chunk.
+        waiting: Number of each chunk whose labels have not arrived, to the mark of the labels
+            (`LateLabels.mark`) that were there when it was last looked at.
+        labelled: Labelled rows and all rows of the chunks whose labels have arrived.
+    """
+
+    records: dict[str, Any] = field(default_factory=dict)
+    standing: dict[str, Standing] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
+    last_chunk: int = -1
+    waiting: dict[int, str] = field(default_factory=dict)
+    labelled: tuple[int, int] = (0, 0)
+
+    @property
+    def usual_share(self) -> float:
+        """Share of the rows that get a label; 0 before the first labels."""
+        return self.labelled[0] / self.labelled[1] if self.labelled[1] else 0.0
+
+    def close(self, standing: Standing, why: str) -> None:
+        """Notes that alarms are over."""
+        self.ended |= dict.fromkeys(standing.ids, why)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "VersionState":
+        """Returns the state of its JSON values."""
+        standing = {kind: Standing(**one) for kind, one in values["standing"].items()}
+        waiting = {int(number): mark for number, mark in values["waiting"].items()}
+        labelled = (values["labelled"][0], values["labelled"][1])
+        return cls(**{**values, "standing": standing, "waiting": waiting, "labelled": labelled})
+
+
+@dataclass(kw_only=True)
+class MonitorState:
+    """What the monitor keeps between chunks.
+
+    Attributes:
+        reader: Position behind the last chunk; None at the beginning.
+        versions: Version to its state.
+    """
+
+    reader: dict[str, Any] | None = None
+    versions: dict[int, VersionState] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Replaces the state in a model's folder at once.
+
+        Args:
+            folder: The folder `monitoring/NAME`.
+        """
+        versions = {str(version): asdict(state) for version, state in self.versions.items()}
+        values = {"reader": self.reader, "versions": versions}
+        replace_file(folder / _FILE, json.dumps(values, allow_nan=False).encode(), mode=0o600)
+
+
+def load_state(folder: Path) -> MonitorState:
+    """Returns the state in a model's folder, or that of a new monitor.
+
+    Args:
+        folder: The folder `monitoring/NAME`.
+
+    Raises:
+        InputError: Another version of the project wrote it, or it cannot be read.
+    """
+    path = folder / _FILE
+    try:
+        values = json.loads(path.read_bytes())
+        versions = {int(v): VersionState.from_json(s) for v, s in values["versions"].items()}
+        return MonitorState(reader=values["reader"], versions=versions)
+    except FileNotFoundError:
+        return MonitorState()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{path} cannot be read, or another version of the project wrote it: {error!r}. Move "
+            f"the folder {folder} aside, and the monitor begins again with the recorded requests."
+        ) from error

@@ -1,0 +1,345 @@
+"""One version under watch: its detectors, and what a chunk of it shows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Self
+
+from pipeline.config import Config
+from production.monitoring import findings
+from production.monitoring.alarms.alarm import Finding, Kind
+from production.monitoring.budget import VERSIONS_PER_FALSE_ALARM, Part, threshold_of
+from production.monitoring.chunks.chunk import Chunk
+from production.monitoring.chunks.columns import Columns
+from production.monitoring.drift.channels import DriftReference, features_of
+from production.monitoring.drift.detecting import ChunkDrift, Evidence, to_report
+from production.monitoring.findings import Stakes, Subject
+from production.monitoring.performance.answers import Answers, read_answers
+from production.monitoring.performance.estimating import (
+    Change,
+    Estimated,
+    change,
+    cost_p_value,
+    estimate,
+)
+from production.monitoring.performance.labelled import COST, GRADE, LabelledRecord
+from production.monitoring.performance.measuring import Labels, Measured, measure
+from production.monitoring.performance.operations import (
+    CHANNELS,
+    ERRORS,
+    LATENCY,
+    Operations,
+    OperationsBaseline,
+    operations_of,
+)
+from production.monitoring.performance.prices import prices_of, promised_figures
+from production.monitoring.reference.reference import Reference
+from production.monitoring.report import ChunkReport, Figure
+from production.monitoring.troubles.trouble import Trouble
+
+# P-value above which a chunk by itself shows no trouble.
+_QUIET = 0.05
+_DAY_S = 86_400.0
+# Kinds of alarm whose evidence starts again with an acknowledgement, and the part that holds it.
+_PART_OF: dict[str, Part] = {
+    Kind.DRIFT: Part.DRIFT,
+    Kind.ESTIMATED_LOSS: Part.ESTIMATED_LOSS,
+    Kind.ERRORS: Part.OPERATIONS,
+    Kind.LATENCY: Part.OPERATIONS,
+}
+
+CONCEPT_DRIFT = (
+    "Estimated without labels. Concept drift, faults that look different from those of training, "
+    "is invisible here: only labels show it."
+)
+
+# Key of the sign that says whether labels arrive.
+LABELS = "labels"
+
+SinceOf = Callable[[int], datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign:
+    """What a chunk says of one kind of alarm.
+
+    Attributes:
+        finding: The finding; None without an alarm.
+        is_quiet: Whether the chunk by itself shows no such trouble.
+    """
+
+    finding: Finding | None
+    is_quiet: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a chunk shows.
+
+    Attributes:
+        report: Its report, without alarms.
+        signs: What it says of each kind of alarm, and of `LABELS`; kinds that it says nothing of
+            are left out.
+    """
+
+    report: ChunkReport
+    signs: dict[str, Sign] = field(default_factory=dict)
+
+
+class WatchedVersion:
+    """The detectors of one version in service."""
+
+    def __init__(self, model: str, reference: Reference, config: Config) -> None:
+        """Starts without chunks.
+
+        Args:
+            model: Name of the model.
+            reference: Training data of the version, and what its gate measured.
+            config: The use case.
+        """
+        options = config.monitoring
+        self._model, self._reference, self._config = model, reference, config
+        self._prices = prices_of(config)
+        self._promised = promised_figures(reference, self._prices)
+        self._training = DriftReference(reference)
+        channels = {
+            Part.DRIFT: self._training.channels,
+            Part.ESTIMATED_LOSS: (COST,),
+            Part.OPERATIONS: CHANNELS,
+        }
+        self._evidence = {
+            part: Evidence(names, threshold_of(options, part)) for part, names in channels.items()
+        }
+        self._baseline = OperationsBaseline()
+        self._labelled = LabelledRecord(
+            self._promised, self._prices, alpha=1 / VERSIONS_PER_FALSE_ALARM
+        )
+
+    def look(
+        self,
+        chunk: Chunk,
+        columns: Columns,
+        troubles: Sequence[Trouble],
+        since_of: SinceOf,
+    ) -> Look:
+        """Takes the next chunk of the version; returns what it shows.
+
+        Args:
+            chunk: The chunk.
+            columns: Its features.
+            troubles: Troubles of its data.
+            since_of: Returns the beginning of an earlier chunk by its number.
+        """
+        answers = read_answers(chunk.records)
+        subject = self._subject(chunk, answers.num_rows)
+        operations = operations_of(chunk.records, chunk.num_failed, seconds=_seconds(chunk))
+        signs = self._look_at_operations(subject, operations, since_of)
+        is_broken = any(trouble.is_broken for trouble in troubles)
+        signs[Kind.BROKEN_DATA] = Sign(
+            finding=findings.broken_data(subject, troubles) if is_broken else None,
+            is_quiet=not is_broken,
+        )
+        report = ChunkReport(
+            number=chunk.number,
+            since=chunk.since,
+            until=chunk.until,
+            version=chunk.version,
+            num_rows=chunk.records.num_rows,
+            num_failed=chunk.num_failed,
+            troubles=[trouble.to_json() for trouble in troubles],
+            is_broken=is_broken,
+            operations=operations.figures,
+        )
+        look = Look(report=report, signs=signs)
+        if is_broken or not answers.num_rows:
+            return look
+        drift = self._training.compare(chunk, columns, answers)
+        return self._look_at_data(subject, answers, look, drift, since_of)
+
+    def _look_at_operations(
+        self, subject: Subject, operations: Operations, since_of: SinceOf
+    ) -> dict[str, Sign]:
+        ratio = self._config.automation.limits.latency_ratio
+        p_values = self._baseline.p_values(operations, latency_ratio=ratio)
+        evidence = self._evidence[Part.OPERATIONS]
+        evidence.update(subject.chunk.number, p_values)
+        usual_ms = self._baseline.usual_p99_ms or 0.0
+        self._baseline.add(operations, p_values)
+        drivers = {driver.channel: driver for driver in evidence.drivers if evidence.is_alarm}
+        make = {
+            ERRORS: lambda since: findings.errors(subject, operations, since=since),
+            LATENCY: lambda since: findings.latency(
+                subject, operations, usual_ms=usual_ms, since=since
+            ),
+        }
+        return {
+            Kind(channel): Sign(
+                finding=make[channel](since_of(drivers[channel].since))
+                if channel in drivers and p_values[channel] <= _QUIET
+                else None,
+                is_quiet=p_values[channel] > _QUIET,
+            )
+            for channel in CHANNELS
+            if channel in p_values
+        }
+
+    def _look_at_data(
+        self, subject: Subject, answers: Answers, look: Look, drift: ChunkDrift, since_of: SinceOf
+    ) -> Look:
+        estimated = estimate(answers, prevalence=self._reference.prevalence, cost=self._prices.cost)
+        moved = self._change(estimated.figures, subject.chunk)
+        evidence = self._evidence[Part.DRIFT]
+        evidence.update(subject.chunk.number, drift.p_values)
+        finding = None
+        if evidence.is_alarm:
+            finding = findings.drift(
+                subject,
+                evidence,
+                since=since_of(evidence.since),
+                features=features_of(evidence.drivers, drift),
+                change=moved,
+            )
+        signs = look.signs | {
+            Kind.DRIFT: Sign(finding=finding, is_quiet=drift.is_quiet),
+            Kind.ESTIMATED_LOSS: self._look_at_loss(subject, estimated, moved, since_of),
+        }
+        report = replace(
+            look.report,
+            drift=to_report(evidence, drift),
+            estimated=estimated.figures,
+            cost_per_day=moved.cost_per_day,
+            notes=[*_notes(estimated, drift), CONCEPT_DRIFT],
+        )
+        return Look(report=report, signs=signs)
+
+    def _look_at_loss(
+        self, subject: Subject, estimated: Estimated, moved: Change, since_of: SinceOf
+    ) -> Sign:
+        p_value = cost_p_value(estimated, self._promised[COST])
+        evidence = self._evidence[Part.ESTIMATED_LOSS]
+        evidence.update(subject.chunk.number, {COST: p_value})
+        finding = None
+        if evidence.is_alarm:
+            finding = findings.estimated_loss(subject, since=since_of(evidence.since), change=moved)
+        return Sign(finding=finding, is_quiet=p_value > _QUIET)
+
+    def look_at_labels(
+        self, chunk: Chunk, labels: Labels, report: ChunkReport, *, usual: float
+    ) -> Look:
+        """Takes an earlier chunk whose labels should have arrived; returns what they show.
+
+        Args:
+            chunk: The chunk; of its records only the answers are needed.
+            labels: Their labels.
+            report: Its report so far.
+            usual: Share of the rows of earlier chunks that have a label.
+        """
+        answers = read_answers(chunk.records)
+        subject = self._subject(chunk, answers.num_rows)
+        if labels.are_late(usual):
+            finding = findings.labels_missing(
+                subject, labels.num_known, answers.num_rows, usual=usual
+            )
+            sign = Sign(finding=finding if usual else None, is_quiet=False)
+            return Look(report=report, signs={LABELS: sign})
+        measured = measure(answers, labels, self._prices.cost)
+        if measured.is_fair:
+            self._labelled.add(answers, labels, prevalence=self._reference.prevalence)
+        broken = self._labelled.broken()
+        moved = self._change(measured.figures, chunk)
+        signs: dict[str, Sign] = {LABELS: Sign(finding=None, is_quiet=True)}
+        if measured.is_fair:
+            finding = findings.measured_loss(subject, names=broken, change=moved)
+            signs[Kind.MEASURED_LOSS] = Sign(
+                finding=finding if broken else None, is_quiet=not broken
+            )
+        notes = [note for note in report.notes if not note.startswith(GRADE)]
+        notes += [*_label_notes(measured, answers.num_rows), *self.grades()]
+        return Look(report=replace(report, measured=measured.figures, notes=notes), signs=signs)
+
+    @property
+    def reference(self) -> Reference:
+        """The training data, and what the gate measured."""
+        return self._reference
+
+    def grades(self) -> list[str]:
+        """Returns in words how good past estimates were, as far as labels say."""
+        return self._labelled.grade_words()
+
+    def restart(self, kind: str) -> None:
+        """Forgets the evidence behind a kind of alarm, which is acknowledged or over."""
+        if part := _PART_OF.get(kind):
+            self._evidence[part].reset()
+        elif kind == Kind.MEASURED_LOSS:
+            self._labelled.restart()
+
+    def _subject(self, chunk: Chunk, num_rows: int) -> Subject:
+        rows_per_day = self._rows_per_day(chunk, num_rows)
+        promised = self._promised[COST][0]
+        missed = self._reference.prevalence * self._prices.cost.missed_fault
+        stakes = Stakes(
+            prices=self._prices,
+            promised=None if promised is None else promised * rows_per_day,
+            missed_per_day=missed * rows_per_day,
+        )
+        return Subject(model=self._model, chunk=chunk, stakes=stakes)
+
+    def _change(self, figures: Mapping[str, Figure], chunk: Chunk) -> Change:
+        rows_per_day = self._rows_per_day(chunk, chunk.records.num_rows)
+        return change(figures, self._promised, rows_per_day=rows_per_day)
+
+    def _rows_per_day(self, chunk: Chunk, num_rows: int) -> float:
+        collection = self._config.collection
+        share = 1.0 if collection is None else collection.share
+        return num_rows / share / _seconds(chunk) * _DAY_S
+
+    def to_state(self) -> dict[str, Any]:
+        """Returns the state, exact in JSON."""
+        return {
+            "evidence": {part.value: one.to_state() for part, one in self._evidence.items()},
+            "baseline": self._baseline.to_state(),
+            "labelled": self._labelled.to_state(),
+        }
+
+    def with_state(self, state: Mapping[str, Any]) -> Self:
+        """Takes over what `to_state` returned; returns this object.
+
+        Raises:
+            ValueError: The state is that of other channels.
+        """
+        for part, evidence in self._evidence.items():
+            evidence.with_state(state["evidence"][part.value])
+        self._baseline.with_state(state["baseline"])
+        self._labelled.with_state(state["labelled"])
+        return self
+
+
+def _seconds(chunk: Chunk) -> float:
+    return max((chunk.until - chunk.since).total_seconds(), 1e-6)
+
+
+def _notes(estimated: Estimated, drift: ChunkDrift) -> list[str]:
+    notes = []
+    if estimated.prevalence_has_moved:
+        prevalence = estimated.figures["prevalence"]
+        notes.append(
+            f"The scores imply a prevalence of {prevalence[0]:.3%}, not that of training; the "
+            "estimates take it into account."
+        )
+    short = [channel for channel, one in drift.comparisons.items() if one.reference_is_short]
+    if short:
+        notes.append(
+            f"The training data have less than ten times the rows of the chunk for {len(short)} of "
+            f"{len(drift.comparisons)} channels: small changes of these do not count."
+        )
+    return notes
+
+
+def _label_notes(measured: Measured, num_rows: int) -> list[str]:
+    notes = [f"{measured.num_labelled:,} of {num_rows:,} rows have a label."]
+    if not measured.is_fair:
+        notes.append(
+            "Alarms and other rows have labels unequally often, so that only the precision is "
+            "measured. Label a random sample of the other rows."
+        )
+    return notes

@@ -1,0 +1,99 @@
+"""Performance with labels: joined to rows, worked out, in clusters, and of a sample only."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from models.probabilities.cost import Cost
+from production.collection.labels import make_labels
+from production.monitoring.performance.answers import Answers, read_answers
+from production.monitoring.performance.estimating import UNKNOWN
+from production.monitoring.performance.labelled import LabelledRecord
+from production.monitoring.performance.measuring import Labels, find_labels, measure
+from production.monitoring.performance.prices import Prices
+from tests.production.collection.recorded import batch_of, record
+
+COST = Cost(missed_fault=10, false_alarm=2)
+
+
+def answers_of(decisions, keys=None):
+    decisions = np.asarray(decisions)
+    return Answers(
+        probabilities=np.linspace(0.9, 0.1, len(decisions)),
+        decisions=decisions,
+        keys=keys,
+        block_length=1,
+    )
+
+
+def test_labels_find_their_rows_and_others_have_none():
+    records = pa.Table.from_batches(
+        [batch_of([record("a"), record("b", probability=None), record("c"), record("c", row=1)])]
+    )
+    labels = make_labels(["c", "c", "b", "z"], ["1", "0", "1", "1"], [1, 0, 0, 0])
+    labels = find_labels(records, labels, np.array([True, False, True, True]))
+    # Row `b` has no probability, so that it has no place.
+    assert np.isnan(labels.values).tolist() == [True, False, False]
+    assert labels.values[1:].tolist() == [0, 1]
+    assert read_answers(records).num_rows == 3
+
+
+def test_figures_worked_out():
+    labels = Labels(values=np.array([1.0, 0, 1, 0, 0, 0, 0, 1]))
+    measured = measure(answers_of([1, 1, 1, 0, 0, 0, 0, 0]), labels, COST)
+    # Two of three faults are found by three alarms; a miss and a false alarm in eight rows.
+    assert measured.figures["recall"][0] == pytest.approx(2 / 3)
+    assert measured.figures["precision"][0] == pytest.approx(2 / 3)
+    assert measured.figures["cost"][0] == pytest.approx(12 / 8)
+    assert measured.figures["prevalence"][0] == pytest.approx(3 / 8)
+    # Precisions at the faults 1, 2/3 and 3/8.
+    assert measured.figures["pr_auc"][0] == pytest.approx((1 + 2 / 3 + 3 / 8) / 3)
+
+
+def test_faults_of_one_machine_are_worth_less_than_those_of_many():
+    labels = Labels(values=np.ones(60))
+    decisions = np.repeat([1, 1, 1, 1, 0, 0], 10)
+    many = measure(answers_of(decisions), labels, COST).figures["recall"]
+    few = measure(answers_of(decisions, np.repeat(np.arange(6), 10)), labels, COST)
+    assert few.figures["recall"][2] - few.figures["recall"][1] > 2 * (many[2] - many[1])
+
+
+def test_labels_of_alarms_alone_say_nothing_of_the_recall():
+    decisions = np.repeat([1, 0], [20, 80])
+    values = np.where(decisions == 1, 1.0, np.nan)
+    measured = measure(answers_of(decisions), Labels(values=values), COST)
+    assert not measured.is_fair
+    assert measured.figures["precision"][0] == 1
+    assert measured.figures["recall"] == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("num_known", "usual", "expected"),
+    [(0, 0.0, True), (1, 0.0, False), (40, 1.0, True), (60, 1.0, False), (2, 0.1, False)],
+)
+def test_labels_are_late_if_far_fewer_than_usual_have_come(num_known, usual, expected):
+    values = np.full(100, np.nan)
+    values[:num_known] = 0
+    assert Labels(values=values).are_late(usual) is expected
+
+
+def test_a_broken_promise_stays_broken_until_the_test_restarts():
+    prices = Prices(cost=COST, unit="EUR", is_given=True)
+    promised = {"recall": (0.9, 0.85, 0.95), "cost": (0.2, 0.1, 0.3)}
+    tests = LabelledRecord(promised, prices, alpha=0.025)
+    rng = np.random.default_rng(8)
+    faults = (rng.random(2_000) < 0.2).astype(float)
+    # Half of the faults are found: recall 0.5, and 1 in 10 rows is a miss for 10.
+    decisions = (faults == 1) & (rng.random(2_000) < 0.5)
+    answers = Answers(
+        probabilities=np.full(2_000, 0.2),
+        decisions=decisions.astype(np.int64),
+        keys=None,
+        block_length=1,
+    )
+    tests.add(answers, Labels(values=faults), prevalence=0.2)
+    assert tests.broken() == ["cost", "recall"]
+    again = LabelledRecord(promised, prices, alpha=0.025).with_state(tests.to_state())
+    assert again.broken() == ["cost", "recall"]
+    tests.restart()
+    assert tests.broken() == []

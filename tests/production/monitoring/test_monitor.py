@@ -1,0 +1,296 @@
+"""The monitor: each chunk once, alarms, labels, acknowledgements, and kills at any point."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from common.output_folder import OutputFolder
+from production.collection.labels import add_labels, make_labels
+from production.monitoring import monitor as monitor_module
+from production.monitoring import state as state_module
+from production.monitoring.alarms.alarm import Kind, Severity
+from production.monitoring.alarms.book import AlarmBook
+from production.monitoring.monitor import Monitor, Sources, held
+from production.monitoring.report import read_reports
+from production.monitoring.troubles.trouble import Trouble, TroubleKind
+from tests.production.monitoring.pump_months import (
+    FIRST_DAY,
+    MODEL,
+    VERSION,
+    deliver_day,
+    draw_rows,
+    pump_config,
+    pump_reference,
+    write_day,
+)
+
+ROWS = 400
+
+
+class Pump:
+    """A pump in production, its monitor, and a clock."""
+
+    def __init__(self, folder, more="") -> None:
+        self.config = pump_config(folder, more)
+        self.folder = OutputFolder(folder / "output")
+        self.collected = self.folder.collected(MODEL)
+        self.place = self.folder.monitoring(MODEL)
+        self.book = AlarmBook(self.place, now=lambda: self.now)
+        self.now, self.day = FIRST_DAY, 0
+        self.rng = np.random.default_rng(1)
+        self.days = {}
+        self.troubles, self.quarantined = {}, []
+
+    def record(self, num_days=1, *, version=VERSION, rows=ROWS, **changes):
+        """Records days; a change is added to a column."""
+        for _ in range(num_days):
+            drawn = draw_rows(self.rng, rows, prevalence=changes.get("prevalence", 0.05))
+            for name in set(changes) - {"prevalence"}:
+                drawn[name] = drawn[name] + changes[name]
+            write_day(self.collected, drawn, self.day, version)
+            self.days[self.day] = drawn
+            self.day += 1
+            self.now = FIRST_DAY + timedelta(days=self.day, minutes=10)
+
+    def label(self, *days):
+        for day in days:
+            deliver_day(self.collected, self.days[day], day)
+
+    def sources(self):
+        return Sources(
+            load_reference=lambda version: pump_reference(self.config, version=version),
+            find_troubles=lambda chunk, *_: self.troubles.get(chunk.number, []),
+            quarantine=lambda chunk, _: self.quarantined.append(chunk.number),
+            now=lambda: self.now,
+        )
+
+    def watch(self):
+        return Monitor(self.config, self.folder, MODEL, self.sources()).run()
+
+    def alarms(self):
+        return [(alarm.kind, alarm.features) for alarm in self.book.open_alarms()]
+
+
+@pytest.fixture
+def pump(tmp_path):
+    return Pump(tmp_path)
+
+
+def test_quiet_days_give_a_report_each_and_no_alarm(pump):
+    pump.record(3)
+    assert [report.number for report in pump.watch()] == [0, 1, 2]
+    assert pump.watch() == []
+    assert pump.alarms() == []
+    report = read_reports(pump.place)[-1]
+    assert report.num_rows == ROWS
+    assert set(report.drift["p_values"]) == {
+        *("pressure", "flow", "maker", "pressure: missing", "flow: missing", "maker: missing"),
+        *("scores", "alarm rate", "joint"),
+    }
+    # Half of two alarms a year for drift: one in 365.25 days.
+    assert report.drift["limit"] == pytest.approx(365.25)
+    value, lower, upper = report.estimated["recall"]
+    assert lower < value < upper
+    assert any("only labels show it" in note for note in report.notes)
+
+
+def test_drift_raises_one_alarm_that_names_the_feature_and_its_first_day(pump):
+    pump.record(4)
+    pump.record(3, flow=0.8)
+    reports = pump.watch()
+    [alarm] = pump.book.open_alarms()
+    assert (alarm.kind, alarm.features[0], alarm.version) == (Kind.DRIFT, "flow", VERSION)
+    # A p-value that is small by chance the day before may count as the beginning.
+    assert FIRST_DAY + timedelta(days=3) <= alarm.since <= FIRST_DAY + timedelta(days=4)
+    assert alarm.chunk <= 5
+    # No figure of the model depends on the flow.
+    assert alarm.severity == Severity.INFO
+    assert alarm.loss.lower < 0 < alarm.loss.upper
+    assert [r.number for r in reports if r.alarms == [alarm.id]] == list(range(alarm.chunk, 7))
+
+
+def test_the_estimated_cost_of_drift_makes_it_urgent(pump):
+    pump.record(3)
+    # Scores near the threshold: far more faults are missed than the gate measured.
+    for _ in range(3):
+        pump.record(rows=ROWS, probability=0.0)
+    rows = draw_rows(pump.rng, ROWS)
+    rows["probability"] = np.full(ROWS, 0.25)
+    write_day(pump.collected, rows, pump.day)
+    pump.day += 1
+    pump.now += timedelta(days=1)
+    pump.watch()
+    by_kind = {alarm.kind: alarm for alarm in pump.book.open_alarms()}
+    assert set(by_kind) == {Kind.DRIFT, Kind.ESTIMATED_LOSS}
+    loss = by_kind[Kind.ESTIMATED_LOSS].loss
+    assert by_kind[Kind.ESTIMATED_LOSS].severity == Severity.CRITICAL
+    assert 0 < loss.lower < loss.cost_per_day < loss.upper
+
+
+def test_an_acknowledged_alarm_starts_the_evidence_again(pump):
+    pump.record(4, flow=0.8)
+    before = pump.watch()[-1].drift["evidence"]
+    [alarm] = pump.book.open_alarms()
+    pump.book.acknowledge(alarm.id, "ann", "known")
+    pump.record(1)
+    assert pump.watch()[-1].drift["evidence"] < 10 < before
+
+
+def test_an_alarm_is_closed_after_three_quiet_days(pump):
+    pump.record(3, flow=0.8)
+    pump.watch()
+    [alarm] = pump.book.open_alarms()
+    pump.record(5)
+    pump.watch()
+    assert pump.book.find(alarm.id).why == "no sign of it in 3 chunks in a row"
+    assert pump.alarms() == []
+
+
+def test_a_broken_day_is_quarantined_and_has_no_drift(pump):
+    stuck = Trouble(kind=TroubleKind.STUCK, feature="flow", share=0.5, words="`flow` is stuck.")
+    pump.troubles[1] = [stuck]
+    pump.record(1)
+    pump.record(1, flow=9)
+    pump.record(1)
+    reports = pump.watch()
+    assert pump.quarantined == [1]
+    assert [report.is_broken for report in reports] == [False, True, False]
+    assert reports[1].drift is None
+    assert reports[1].estimated is None
+    assert pump.alarms() == [(Kind.BROKEN_DATA, ("flow",))]
+    # The day after is compared as if there had been no broken day.
+    assert reports[2].drift["evidence"] < 10
+
+
+def test_a_new_version_starts_anew(pump):
+    pump.record(3, flow=0.8)
+    pump.record(5, version=VERSION + 1)
+    reports = pump.watch()
+    assert {report.version for report in reports[3:]} == {VERSION + 1}
+    assert reports[3].drift["evidence"] < 10
+    [state] = [s for s in pump.book.states() if s.alarm.kind == Kind.DRIFT]
+    assert state.why == "the version no longer answers"
+
+
+def test_slow_and_failing_answers_raise_alarms(pump):
+    pump.record(5)
+    pump.record(2, latency_ms=60)
+    pump.watch()
+    [alarm] = pump.book.open_alarms()
+    assert alarm.kind == Kind.LATENCY
+    assert alarm.since == FIRST_DAY + timedelta(days=5)
+
+
+def test_labels_complete_a_report_and_grade_the_estimate(pump):
+    pump.record(4)
+    pump.watch()
+    pump.label(0, 1, 2, 3)
+    # After two days labels are complete: those of days 0 and 1 on day 4.
+    reports = pump.watch()
+    assert [report.number for report in reports] == [0, 1]
+    value, lower, upper = reports[0].measured["recall"]
+    rows = pump.days[0]
+    caught = rows["probability"].astype(np.float32) >= 0.3
+    assert value == pytest.approx(caught[rows["label"] == 1].mean())
+    assert lower < value <= upper
+    assert any("Graded by labels" in note for note in reports[1].notes)
+    assert pump.watch() == []
+    assert read_reports(pump.place)[0].measured == reports[0].measured
+
+
+def test_concept_drift_shows_only_with_labels(pump):
+    pump.record(6)
+    for day in range(6):
+        rows = pump.days[day]
+        # Faults that no longer look like faults.
+        rows["label"] = np.roll(rows["label"], 7)
+    pump.watch()
+    assert pump.alarms() == []
+    pump.label(*range(6))
+    pump.now += timedelta(days=3)
+    reports = pump.watch()
+    assert [alarm.kind for alarm in pump.book.open_alarms()] == [Kind.MEASURED_LOSS]
+    assert "do not trust the estimates" in " ".join(reports[-1].notes)
+
+
+def test_labels_of_alarms_alone_measure_only_the_precision(pump):
+    pump.record(2)
+    pump.watch()
+    rows = pump.days[0]
+    alarms = np.flatnonzero(rows["probability"].astype(np.float32) >= 0.3)
+    labels = make_labels([f"d0-{VERSION}-{i}" for i in alarms], ["1"] * len(alarms))
+    add_labels(pump.collected, labels, source="test")
+    pump.now += timedelta(days=2)
+    report = pump.watch()[0]
+    assert report.measured["precision"][0] == 1
+    assert report.measured["recall"] == (None, None, None)
+    assert any("Label a random sample" in note for note in report.notes)
+
+
+def test_labels_that_stop_raise_an_alarm(pump):
+    pump.record(3)
+    pump.watch()
+    pump.label(0)
+    pump.now += timedelta(days=3)
+    pump.watch()
+    assert pump.alarms() == [(Kind.BROKEN_DATA, ("labels",))]
+    pump.label(1, 2)
+    pump.record()
+    pump.watch()
+    assert read_reports(pump.place)[1].measured is not None
+
+
+def test_a_second_monitor_is_refused(pump):
+    with held(pump.place), pytest.raises(InputError, match="Another monitor"), held(pump.place):
+        pass
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
+    def scenario(folder, kill_at):
+        folder.mkdir()
+        pump, calls = Pump(folder), iter(range(10_000))
+        real = {
+            (owner, name): getattr(owner, name)
+            for owner, name in (
+                (monitor_module, "write_report"),
+                (state_module.MonitorState, "save"),
+                (AlarmBook, "raise_alarm"),
+                (AlarmBook, "close"),
+            )
+        }
+
+        def killing(function):
+            def call(*args, **options):
+                if next(calls) in kill_at:
+                    raise KilledError
+                result = function(*args, **options)
+                if next(calls) in kill_at:
+                    raise KilledError
+                return result
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for (owner, name), function in real.items():
+                patch.setattr(owner, name, killing(function))
+            pump.record(3, flow=0.8)
+            pump.record(4)
+            for _ in range(len(kill_at) + 1):
+                with suppress(KilledError):
+                    pump.watch()
+        alarms = [(s.alarm.id, s.alarm.kind, s.num_repeats, s.why) for s in pump.book.states()]
+        return read_reports(pump.place), alarms, next(calls)
+
+    reports, alarms, num_points = scenario(tmp_path / "whole", set())
+    assert len(reports) == 7
+    assert alarms[0][3]
+    for point in range(num_points - 1):
+        killed = scenario(tmp_path / str(point), {point})
+        assert killed[:2] == (reports, alarms), point
