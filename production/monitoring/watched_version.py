@@ -33,6 +33,7 @@ from production.monitoring.performance.operations import (
     operations_of,
 )
 from production.monitoring.performance.prices import prices_of, promised_figures
+from production.monitoring.reference.chunk_power import chunk_power
 from production.monitoring.reference.reference import Reference
 from production.monitoring.report import ChunkReport, Figure
 from production.monitoring.troubles.trouble import Trouble
@@ -208,9 +209,25 @@ class WatchedVersion:
             drift=to_report(evidence, drift),
             estimated=estimated.figures,
             cost_per_day=moved.cost_per_day,
-            notes=[*_notes(estimated, drift), CONCEPT_DRIFT],
+            notes=[
+                *self._power_words(drift, answers.num_rows),
+                *_estimate_notes(estimated),
+                CONCEPT_DRIFT,
+            ],
         )
         return Look(report=report, signs=signs)
+
+    def _power_words(self, drift: ChunkDrift, num_rows: int) -> list[str]:
+        """What a chunk of this size shows, and whether the training data are enough for it."""
+        power = chunk_power(
+            self._reference,
+            num_rows,
+            self._config.monitoring,
+            num_channels=len(self._training.channels),
+            effective_share=drift.effective_share,
+        )
+        short = self._reference.size_note(num_rows)
+        return power.words(detect=self._config.monitoring.detect) + ([short] if short else [])
 
     def _look_at_loss(
         self, subject: Subject, estimated: Estimated, moved: Change, since_of: SinceOf
@@ -318,19 +335,13 @@ def _seconds(chunk: Chunk) -> float:
     return max((chunk.until - chunk.since).total_seconds(), 1e-6)
 
 
-def _notes(estimated: Estimated, drift: ChunkDrift) -> list[str]:
+def _estimate_notes(estimated: Estimated) -> list[str]:
     notes = []
     if estimated.prevalence_has_moved:
         prevalence = estimated.figures["prevalence"]
         notes.append(
             f"The scores imply a prevalence of {prevalence[0]:.3%}, not that of training; the "
             "estimates take it into account."
-        )
-    short = [channel for channel, one in drift.comparisons.items() if one.reference_is_short]
-    if short:
-        notes.append(
-            f"The training data have less than ten times the rows of the chunk for {len(short)} of "
-            f"{len(drift.comparisons)} channels: small changes of these do not count."
         )
     return notes
 

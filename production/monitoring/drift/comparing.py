@@ -116,7 +116,9 @@ def compare_flags(
         round(num_now * worth), round(len(now) * worth), then, num_then, effect=effect
     )
     exact = num_now / max(len(now), 1) - then / num_then
-    return replace(result, effect=exact, num_rows=len(now))
+    return replace(
+        result, effect=exact, num_rows=len(now), effective_rows=result.effective_rows / worth
+    )
 
 
 def compare_category_column(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import Any, Self
 
 from measuring.monitoring.alarms import DriftDetector, Driver
@@ -36,6 +37,14 @@ class ChunkDrift:
         """Channel to p-value."""
         values = {channel: c.p_value for channel, c in self.comparisons.items()}
         return values if self.joint is None else values | {JOINT: self.joint.p_value}
+
+    @property
+    def effective_share(self) -> float:
+        """Independent rows that a row is worth, the median over the channels, in (0, 1]."""
+        shares = [
+            max(c.effective_rows, 1.0) / c.num_rows for c in self.comparisons.values() if c.num_rows
+        ]
+        return median(shares) if shares else 1.0
 
     @property
     def is_quiet(self) -> bool:

@@ -35,11 +35,13 @@ class Case:
         chunk: The chunk.
         columns: Its features.
         reference: The reference.
+        chance: Probability of a trouble in a chunk without one, over all searches.
     """
 
     chunk: Chunk
     columns: Columns
     reference: Reference
+    chance: float = LEVEL
 
     @property
     def num_rows(self) -> int:
@@ -50,7 +52,7 @@ class Case:
     def level(self) -> float:
         """Probability of a false trouble of one test of one channel."""
         num_channels = len(self.columns.missing) + len(self.columns.numbers)
-        return LEVEL / (_TESTS_PER_CHANNEL * num_channels + 1)
+        return self.chance / (_TESTS_PER_CHANNEL * num_channels + 1)
 
     @cached_property
     def keys(self) -> Ints | None:

@@ -1,10 +1,11 @@
 """Searches a chunk for troubles of its data."""
 
 from pipeline.config import Config
+from production.monitoring.budget import Part, threshold_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns, read_columns
 from production.monitoring.reference.reference import Reference
-from production.monitoring.troubles.case import Case
+from production.monitoring.troubles.case import LEVEL, Case
 from production.monitoring.troubles.clock import find_clock_shifts
 from production.monitoring.troubles.stuck import find_stuck
 from production.monitoring.troubles.swapped import find_swapped
@@ -50,7 +51,9 @@ def find_troubles(
     searches = _SEARCHES if chunk.records.num_rows else _OF_NO_ROWS
     if columns is None:
         columns = read_columns(chunk.records, reference.features, skip=redacted(config))
-    case = Case(chunk=chunk, columns=columns, reference=reference)
+    # Short chunks are many a year: their part of the budget may allow less.
+    chance = min(LEVEL, 1 / threshold_of(config.monitoring, Part.BROKEN_DATA))
+    case = Case(chunk=chunk, columns=columns, reference=reference, chance=chance)
     troubles = [trouble for search in searches for trouble in search(case)]
     return sorted(troubles, key=lambda trouble: not trouble.is_broken)
 
