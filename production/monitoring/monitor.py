@@ -231,8 +231,9 @@ class Monitor:
         if number not in self._watched:
             reference = self._sources.load_reference(number)
             watched = WatchedVersion(self._model, reference, self._config)
-            records = self._state.versions[number].records
-            self._watched[number] = watched.with_state(records) if records else watched
+            if records := self._state.versions[number].records:
+                watched.with_state(records)
+            self._watched[number] = watched
         return self._watched[number]
 
     def _since_of(self, chunk: Chunk) -> Callable[[int], datetime]:

@@ -59,13 +59,14 @@ def heed_people(book: AlarmBook, version: VersionState, restart: Restart) -> Non
         return
     states = {state.alarm.id: state for state in book.states()}
     for kind, standing in list(version.standing.items()):
-        decided = [i for i in standing.ids if states[i].status in {ACKNOWLEDGED, CLOSED}]
+        known = [i for i in standing.ids if i in states]  # not if the journal was moved aside
+        decided = [i for i in known if states[i].status in {ACKNOWLEDGED, CLOSED}]
         if set(decided) - set(standing.acknowledged):
             restart(kind)
-        ids = [i for i in standing.ids if states[i].is_open]
+        ids = [i for i in known if states[i].is_open]
         if ids:
-            known = [i for i in ids if i in decided]
-            version.standing[kind] = replace(standing, ids=ids, acknowledged=known)
+            acknowledged = [i for i in ids if i in decided]
+            version.standing[kind] = replace(standing, ids=ids, acknowledged=acknowledged)
         else:
             del version.standing[kind]
 
@@ -90,8 +91,10 @@ def close_ended(book: AlarmBook, state: MonitorState) -> None:
         book: The alarms of the model.
         state: State of all versions, as it is saved.
     """
+    ended = [one for version in state.versions.values() for one in version.ended.items()]
+    is_open = {one.alarm.id: one.is_open for one in book.states()} if ended else {}
+    for id_, why in ended:
+        if is_open.get(id_):
+            book.close(id_, _BY, why)
     for version in state.versions.values():
-        for id_, why in version.ended.items():
-            if book.find(id_).is_open:
-                book.close(id_, _BY, why)
         version.ended = {}

@@ -100,6 +100,7 @@ class WatchedVersion:
         """
         options = config.monitoring
         self._model, self._reference, self._config = model, reference, config
+        self._share = 1.0 if config.collection is None else config.collection.share
         self._prices = prices_of(config)
         self._promised = promised_figures(reference, self._prices)
         self._training = DriftReference(reference)
@@ -133,7 +134,9 @@ class WatchedVersion:
         """
         answers = read_answers(chunk.records)
         subject = self._subject(chunk, answers.num_rows)
-        operations = operations_of(chunk.records, chunk.num_failed, seconds=_seconds(chunk))
+        operations = operations_of(
+            chunk.records, chunk.num_failed, seconds=_seconds(chunk), share=self._share
+        )
         signs = self._look_at_operations(subject, operations, since_of)
         is_broken = any(trouble.is_broken for trouble in troubles)
         signs[Kind.BROKEN_DATA] = Sign(
@@ -306,9 +309,7 @@ class WatchedVersion:
         return change(figures, self._promised, rows_per_day=rows_per_day)
 
     def _rows_per_day(self, chunk: Chunk, num_rows: int) -> float:
-        collection = self._config.collection
-        share = 1.0 if collection is None else collection.share
-        return num_rows / share / _seconds(chunk) * _DAY_S
+        return num_rows / self._share / _seconds(chunk) * _DAY_S
 
     def to_state(self) -> dict[str, Any]:
         """Returns the state, exact in JSON."""
@@ -321,11 +322,11 @@ class WatchedVersion:
     def with_state(self, state: Mapping[str, Any]) -> Self:
         """Takes over what `to_state` returned; returns this object.
 
-        Raises:
-            ValueError: The state is that of other channels.
+        Evidence of other channels is left behind: the reference was made anew since.
         """
         for part, evidence in self._evidence.items():
-            evidence.with_state(state["evidence"][part.value])
+            if evidence.has_channels_of(state["evidence"][part.value]):
+                evidence.with_state(state["evidence"][part.value])
         self._baseline.with_state(state["baseline"])
         self._labelled.with_state(state["labelled"])
         return self

@@ -178,9 +178,8 @@ def _blocks(columns: Columns, orders: RowOrders) -> Ints:
     """int64 `[n]`: blocks of rows that depend on each other, as long as those of any column."""
     length, by_key = 1, False
     for values in columns.numbers.values():
-        filled = np.where(np.isnan(values), np.nanmedian(values), values) if len(values) else values
-        for place, ordered in enumerate(orders.of_values(filled[:, None])):
-            block = choose_block_length(ordered[:_MAX_BLOCK_ROWS])
+        for place, ordered in enumerate(orders.of_values(values)):
+            block = choose_block_length(_filled(ordered[:_MAX_BLOCK_ROWS])[:, None])
             if block > length:
                 length, by_key = block, place == 1
     blocks = np.arange(columns.num_rows) // length
@@ -189,3 +188,11 @@ def _blocks(columns: Columns, orders: RowOrders) -> Ints:
         placed[orders.by_key] = blocks
         return placed
     return blocks
+
+
+def _filled(values: Floats) -> Floats:
+    """The values, with the median for those that are missing."""
+    missing = np.isnan(values)
+    if missing.all():
+        return np.zeros_like(values)
+    return np.where(missing, np.median(values[~missing]), values)

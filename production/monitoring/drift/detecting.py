@@ -71,9 +71,9 @@ class Evidence:
 
         Args:
             number: Its number over all versions.
-            p_values: Channel to p-value.
+            p_values: Channel to p-value; a channel without one shows no change.
         """
-        self._detector.update(p_values)
+        self._detector.update({**dict.fromkeys(self._detector.channels, 1.0), **p_values})
         self._chunks.append(number)
 
     def reset(self) -> None:
@@ -110,6 +110,10 @@ class Evidence:
     def to_state(self) -> dict[str, Any]:
         """Returns the state, exact in JSON."""
         return {"detector": self._detector.to_state(), "chunks": self._chunks}
+
+    def has_channels_of(self, state: Mapping[str, Any]) -> bool:
+        """Whether a state is that of the same channels."""
+        return tuple(state["detector"]["channels"]) == self._detector.channels
 
     def with_state(self, state: Mapping[str, Any]) -> Self:
         """Takes over what `to_state` returned; returns this object.

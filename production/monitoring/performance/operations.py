@@ -40,13 +40,16 @@ class Operations:
     figures: dict[str, float | None]
 
 
-def operations_of(records: pa.Table, num_failed: int, *, seconds: float) -> Operations:
+def operations_of(
+    records: pa.Table, num_failed: int, *, seconds: float, share: float = 1.0
+) -> Operations:
     """Returns how requests were answered.
 
     Args:
         records: Answered rows in order of time.
         num_failed: Requests that failed.
         seconds: Duration of the chunk, > 0.
+        share: Share of the requests that is recorded, in (0, 1].
 
     References:
         RFC 3550, section 6.4.1: jitter as the mean absolute difference of successive times.
@@ -56,7 +59,7 @@ def operations_of(records: pa.Table, num_failed: int, *, seconds: float) -> Oper
     total = first.num_rows + num_failed
     figures: dict[str, float | None] = {
         **dict.fromkeys(("p50_ms", "p95_ms", "p99_ms", "jitter_ms", "error_share")),
-        "requests_per_s": total / seconds,
+        "requests_per_s": total / share / seconds,
     }
     if len(latencies):
         for name, value in zip(
