@@ -1,0 +1,81 @@
+"""`faultline monitor`: what it prints for people and programs, and releases from quarantine."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from commands.command_line import main
+from common.output_folder import OutputFolder
+from production.monitoring.reference.stored import ReferenceFiles, save_reference
+from tests.production.monitoring.pump_months import (
+    MODEL,
+    VERSION,
+    deliver_day,
+    draw_rows,
+    pump_config,
+    pump_reference,
+    write_day,
+)
+
+
+@pytest.fixture
+def pump(tmp_path):
+    """Six days of a pump; its flow has drifted on the last two, and labels of two have come."""
+    config = pump_config(tmp_path)
+    folder = OutputFolder(tmp_path / "output")
+    place = folder.monitoring(MODEL)
+    files = ReferenceFiles(folder=place, version=VERSION)
+    save_reference(files, pump_reference(config))
+    rng = np.random.default_rng(11)
+    for day in range(6):
+        rows = draw_rows(rng, 400)
+        rows["flow"] += 0.8 * (day >= 4)
+        write_day(folder.collected(MODEL), rows, day)
+        if day < 2:
+            deliver_day(folder.collected(MODEL), rows, day)
+    return tmp_path
+
+
+def run(folder, *arguments):
+    options = ["--config", str(folder / "pump.yaml"), "--output", str(folder / "output")]
+    return CliRunner().invoke(main, ["monitor", *options, *arguments])
+
+
+def test_new_chunks_are_a_table_and_open_alarms_say_what_to_do(pump):
+    result = run(pump)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:4] == ["chunk", "since", "(UTC)", "version"]
+    assert re.match(r"0 +2026-03-01 00:00 +100 +400 +ok ", lines[1])
+    assert re.search(r"0\.\d\d \[0\.\d\d, [01]\.\d\d\] measured", lines[1])
+    assert "measured" not in lines[6]
+    assert "EUR a day" in lines[0]
+    assert "only labels show it" in result.stdout
+    assert re.search(r"A chunk of 400 rows shows a shift of 0\.\d\d", result.stdout)
+    assert re.search(r"a1 +info +drift +100 +2026-03-0[45]", result.stdout)
+    again = run(pump)
+    assert again.stdout.startswith("No new chunk is finished")
+    assert "a1" in again.stdout
+
+
+def test_json_has_the_reports_and_the_open_alarms(pump):
+    answer = json.loads(run(pump, "--json").stdout)
+    assert [chunk["number"] for chunk in answer["chunks"]] == list(range(6))
+    assert answer["chunks"][0]["measured"]["recall"][0] > 0.5
+    assert [alarm["features"][0] for alarm in answer["open_alarms"]] == ["flow"]
+
+
+def test_a_release_needs_a_chunk_in_quarantine_and_a_reason(pump):
+    result = run(pump, "--release", "3", "--why", "it is right")
+    assert result.exit_code == 2
+    assert "Chunk 3 is not in quarantine" in result.stderr
+    assert "--why" in run(pump, "--release", "3").stderr
+
+
+def test_a_model_without_recorded_requests_is_named(pump):
+    result = run(pump, "--model", "other")
+    assert result.exit_code == 2
+    assert "Recorded are requests to pump" in result.stderr
