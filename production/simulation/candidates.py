@@ -155,9 +155,15 @@ def _event(event: mlmd.Event) -> mlmd.Event:
 
 
 def main(live: Path) -> None:
-    """Writes the versions beside the use case whose model is served."""
-    base = OutputFolder(live / "output").serving("flight")
-    write_candidates(base / str(served_versions(base)[-1]), live / "candidates")
+    """Writes the versions beside the use case, and the reference of the monitor."""
+    from pipeline.config_loading import load_config
+    from production.monitoring.reference.loading import load_reference
+
+    folder, config = OutputFolder(live / "output"), load_config(live / "flight.yaml")
+    base = folder.serving(config.name)
+    version = served_versions(base)[-1]
+    write_candidates(base / str(version), live / "candidates")
+    load_reference(config, folder, config.name, version)
 
 
 if __name__ == "__main__":

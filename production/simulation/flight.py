@@ -4,12 +4,14 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from common.errors import InputError, StepFailedError
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
+from production.monitoring.chunks.by_time import GRACE
 from production.monitoring.monitor import monitor_once
 from production.simulation.candidates import push
 from production.simulation.guards import Guards, Noticed
@@ -23,6 +25,8 @@ from production.simulation.workspace import MODEL, Workspace, faultline
 # The controller sees a push, or has read the evidence of a day, within these times.
 # Exit codes of a run whose model was pushed, whose data were refused, whose model was not.
 _JUDGED = (0, 2, 3)
+# Between the last answer of a day and the first one of the next.
+_NIGHT_S = 1.5
 _PUSH_S, _EVIDENCE_S, _POLL_S = 30.0, 3.0, 0.2
 
 
@@ -49,6 +53,7 @@ def fly(workspace: Workspace, scenario: Scenario, say: Callable[[str], None]) ->
                 say(facts.words())
     except (StepFailedError, InputError) as error:
         problem = str(error)
+    workspace.keep_evidence(scenario.name)
     return Outcome(
         scenario=scenario,
         days=tuple(days),
@@ -108,8 +113,9 @@ class _Flight:
 
     def _fly(self, day: Day) -> DayFacts:
         self.machine.begin(day.number)
+        noticed = self._monitor_labels()
         answers = self.site.send(day, at_noon=lambda: self.machine.noon(day.number))
-        noticed = self.machine.end(day.number)
+        noticed |= self.machine.end(day.number)
         _wait(lambda: not self.guards.is_rolling_out(), _EVIDENCE_S)
         noticed |= self._monitor(day)
         self.site.report_labels(day, answers)
@@ -121,11 +127,18 @@ class _Flight:
             noticed |= Noticed(actions=frozenset({Action.KEEP}))
         return self._facts(day, answers, noticed)
 
+    def _monitor_labels(self) -> Noticed:
+        """Takes the labels of the days before, a day after them as the monitor sees it."""
+        reports = monitor_once(self.config, self.site.folder, MODEL, now=_tomorrow)
+        return self.guards.of_reports(reports)
+
     def _monitor(self, day: Day) -> Noticed:
         is_killed = self.scenario.event is Event.MONITOR_KILLED
         if is_killed and day.number >= self.scenario.since:
             return self.machine.kill_monitor(self.workspace, day.number)
-        return self.guards.of_reports(monitor_once(self.config, self.site.folder, MODEL))
+        time.sleep(_NIGHT_S)
+        reports = monitor_once(self.config, self.site.folder, MODEL, now=_tonight)
+        return self.guards.of_reports(reports)
 
     def _train(self) -> Noticed:
         """Trains a model on the labels so far; the gateway starts the rollout of a pushed one."""
@@ -154,6 +167,15 @@ class _Flight:
             actions=noticed.actions,
             alarms=noticed.alarms,
         )
+
+
+def _tonight() -> datetime:
+    # All answers are recorded: the monitor need not wait for servers that may still write.
+    return datetime.now(UTC) + GRACE - timedelta(seconds=_NIGHT_S)
+
+
+def _tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
 
 
 def _wait(is_true: Callable[[], bool], timeout_s: float) -> None:

@@ -118,6 +118,14 @@ class Workspace:
         shutil.copytree(self._trained, self.live, copy_function=_copy)
         return load_config(self.config_path)
 
+    def keep_evidence(self, scenario: str) -> None:
+        """Keeps what monitor and rollouts wrote during a scenario, in a folder of its name."""
+        target = self.root / "flown" / scenario
+        shutil.rmtree(target, ignore_errors=True)
+        for source in (self.output.monitoring(MODEL), self.output.rollouts(MODEL)):
+            if source.is_dir():
+                shutil.copytree(source, target / source.parent.name)
+
     def _key(self) -> str:
         content = b"".join((_PACKAGE / name).read_bytes() for name in (_YAML, _SCHEMA))
         content += (_PACKAGE / "candidates.py").read_bytes()
