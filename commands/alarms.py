@@ -170,9 +170,9 @@ def _book(place: Place) -> "AlarmBook":
 
 
 def _unit(config: "Config") -> str:
-    if config.monitoring.loss_unit is not None:
-        return config.monitoring.loss_unit
-    return "" if config.cost is None else str(config.cost.unit)
+    from production.monitoring.performance.prices import prices_of
+
+    return prices_of(config).unit
 
 
 def _attempt_lines(attempts: "list[Attempt]") -> RenderableType:

@@ -113,6 +113,10 @@ class _Look:
 
         reports = monitor_once(self._config, self._folder, self._model)
         self._deliverer.begin()
+        if reports:
+            from production.monitoring.page.page import update_page
+
+            update_page(self._config, self._folder, self._model)
         return reports
 
     def finish(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from common.output_folder import OutputFolder, replace_file
 from pipeline.components.pages.layout import render
+from pipeline.config import Config
 from pipeline.publishing.publish import publish_alone
 from production.monitoring.alarms.book import AlarmBook, AlarmState
 from production.monitoring.alarms.messages import loss_words
@@ -20,6 +21,8 @@ from production.monitoring.page.events import (
     version_events,
 )
 from production.monitoring.page.panels import make_panels
+from production.monitoring.performance.prices import prices_of, promised_figures
+from production.monitoring.reference.stored import ReferenceFiles, read_reference
 from production.monitoring.report import ChunkReport, Figure, read_reports
 from production.rollout.journal import Journal
 
@@ -57,6 +60,27 @@ class Production:
             "events": [event.to_json() for event in self.events],
             "gate": {str(version): dict(figures) for version, figures in self.gate.items()},
         }
+
+
+def update_page(config: Config, folder: OutputFolder, model: str) -> Path:
+    """Writes the page of a model as its files are now; returns its path.
+
+    Args:
+        config: The use case.
+        folder: The output folder.
+        model: Name of the model.
+
+    Raises:
+        InputError: A journal cannot be read.
+    """
+    prices, place = prices_of(config), folder.monitoring(model)
+    gate = {}
+    for version in sorted({report.version for report in read_reports(place)}):
+        reference = read_reference(ReferenceFiles(folder=place, version=version))
+        if reference is not None:
+            gate[version] = promised_figures(reference, prices)
+    production = read_production(folder, model, gate=gate, unit=prices.unit)
+    return write_page(production, folder.reports)
 
 
 def read_production(

@@ -9,15 +9,13 @@ from production.monitoring.report import ChunkReport, Figure
 
 LINE, BAND, POINTS, LIMIT = "line", "band", "points", "limit"
 Read = Callable[[ChunkReport], Figure | None]
-# Metrics and their titles; the cost is that of 1,000 rows, as the gate has it.
+# Metrics and their titles.
 _METRICS = {
     "recall": "recall",
     "precision": "precision",
-    "cost": "cost",
+    "cost": "cost per row",
     "prevalence": "share of faults",
 }
-# The gate's names of these metrics.
-_OF_GATE = {"cost": "expected_cost"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +94,7 @@ def make_panels(
             *_points(reports, "measured with labels", _measured(metric)),
         ]
         if series:
-            series += _promises(reports, gate, _OF_GATE.get(metric, metric))
+            series += _promises(reports, gate, metric)
         words = f"{title}, {unit}" if is_cost and unit else title
         panels.append(Panel(title=words, is_share=not is_cost, series=series))
     latency = [
