@@ -14,7 +14,7 @@ from common.output_folder import OutputFolder, exclusive, is_locked
 from pipeline.config import Config
 from production.retraining import state as transitions
 from production.retraining.actions import begin, change, open_journal
-from production.retraining.deciding import AUTOMATION, Decision, Facts, decide
+from production.retraining.deciding import AUTOMATION, Facts, decide
 from production.retraining.facts import fallen_versions, gather_facts
 from production.retraining.journal import Entry, Note, current_of, retrainings_of
 from production.retraining.lineage import record_retrainings
@@ -100,14 +100,6 @@ class Retrainer:
             now=self._tools.now(),
         )
 
-    def decide(self) -> Decision:
-        """Returns what `step` would decide now.
-
-        Raises:
-            InputError: As `facts`.
-        """
-        return decide(self.facts(), self._config.retraining)
-
     def step(self) -> None:
         """Begins a retraining if it is time, or takes the next step of the one that goes on.
 
@@ -139,19 +131,17 @@ class Retrainer:
             self._run = None
 
     def _begin_if_due(self) -> None:
-        decision = self.decide()
+        facts = self.facts()
+        decision = decide(facts, self._config.retraining)
         trigger = decision.trigger
         if trigger is None:
             return
-        if decision.action == "wait":
+        if decision.action == "wait" or facts.champion is None:
             self._say_once(f"No retraining, although {trigger.why}: {'; '.join(decision.missing)}")
             return
-        champion = self.facts().champion
-        if champion is not None:
-            entry = begin(
-                self._journal, trigger, champion=champion, is_approved=decision.action == "start"
-            )
-            self._tools.say(entry_words(entry))
+        is_approved = decision.action == "start"
+        entry = begin(self._journal, trigger, champion=facts.champion, is_approved=is_approved)
+        self._tools.say(entry_words(entry))
 
     def _take_step(self, current: Retraining) -> None:
         steps = {

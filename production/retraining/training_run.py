@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import StepFailedError
-from common.processes import Process, last_words, start_child, stop
+from common.processes import Process, last_words, log_lines, start_child, stop
 from production.retraining.state import Outcome, Result
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -87,7 +87,7 @@ def read_result(summary: Path, log: Path, code: int, champion: int, cpu_s: float
     text = summary.read_text(encoding="utf-8") if summary.exists() else ""
     if not text.strip():
         outcome: Outcome = "stopped" if code == _BAD_INPUT else "failed"
-        return Result(outcome=outcome, words=last_words(log), cpu_s=cpu_s)
+        return Result(outcome=outcome, words=_error(log), cpu_s=cpu_s)
     values = json.loads(text)
     version = values["pushed_version"] and int(values["pushed_version"])
     outcome = _outcome(values, version, champion)
@@ -95,6 +95,12 @@ def read_result(summary: Path, log: Path, code: int, champion: int, cpu_s: float
     return Result(
         outcome=outcome, words=words, run_id=values["run_id"], version=version, cpu_s=cpu_s
     )
+
+
+def _error(log: Path) -> str:
+    """Returns the error that a command ended with, or its last words."""
+    _, mark, error = "\n".join(log_lines(log)).rpartition("Error: ")
+    return error.strip() if mark else last_words(log)
 
 
 def _outcome(values: dict[str, Any], version: int | None, champion: int) -> Outcome:

@@ -199,12 +199,12 @@ def test_lineage_names_trigger_evidence_and_data(world):
     world.carry_out(retrainer)
     node = lineage_of(world.store, f"wells/{CHALLENGER}")
     [run] = [child for child in node.children if child.kind == "run"]
-    [found] = [child for child in run.children if child.kind == "retraining"]
-    assert found.name == "t1"
-    assert found.facts["trigger"] == "labels"
-    assert found.facts["evidence"] == {"new_labels": {"rows": 10, "positives": 3}}
-    assert found.facts["data"] == {"span": "2", "rows": 10, "positive": 3, "left out": {}}
-    assert found.facts["champion"] == CHAMPION
+    [retraining] = [child for child in run.children if child.kind == "retraining"]
+    assert retraining.name == "t1"
+    assert retraining.facts["trigger"] == "labels"
+    assert retraining.facts["evidence"] == {"new_labels": {"rows": 10, "positives": 3}}
+    assert retraining.facts["data"] == {"span": "2", "rows": 10, "positive": 3, "left out": {}}
+    assert retraining.facts["champion"] == CHAMPION
     assert render_tree(node) is not None
     json.dumps(node.to_json())
 
