@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.monitor import Look
 from commands.retrain import Place, make_retrainer, print_line
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
@@ -50,7 +51,6 @@ def run_loop(options: LoopOptions) -> int:
         InputError: The config has no spans for its triggers, or another loop works on the model.
         Stopped: A signal stopped it.
     """
-    from production.monitoring.monitor import monitor_once
     from production.retraining.actions import working
     from production.retraining.facts import served_version
     from production.retraining.new_data import check_retrainable
@@ -60,14 +60,14 @@ def run_loop(options: LoopOptions) -> int:
     triggers = config.retraining.triggers
     if any(value is not None for value in vars(triggers).values()):
         check_retrainable(config)
-    retrainer = make_retrainer(folder, config, path)
+    retrainer, look = make_retrainer(folder, config, path), Look(config, folder, config.name)
     with working(folder.retraining(config.name)), _serving(folder, path, options) as check_server:
         version = _first_version(lambda: served_version(folder, config.name))
         print_line(f"Watching {config.name}, whose version {version} is served. Ctrl-C stops.")
         try:
             _repeat(
                 check_server,
-                lambda: _print_reports(monitor_once(config, folder, config.name)),
+                lambda: _print_reports(look.take()),
                 retrainer.step,
                 retrainer.carry_on,
                 every_s=options.every_s,

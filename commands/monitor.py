@@ -64,7 +64,7 @@ def monitor(order: MonitorOrder) -> int:
     check_recorded(folder, model)
     if order.release is not None:
         return _release(order, order.release, folder, model)
-    look = _Look(config, folder, model, as_json=order.as_json)
+    look = Look(config, folder, model, as_json=order.as_json)
     look.print(look.take())
     while order.watch:
         time.sleep(order.every_s)
@@ -91,11 +91,18 @@ def _release(order: MonitorOrder, number: int, folder: OutputFolder, model: str)
     return 0
 
 
-class _Look:
-    """Takes what is new, delivers alarms, and prints."""
+class Look:
+    """Takes what is new, delivers alarms, and prints.
+
+    Args:
+        config: The use case.
+        folder: The output folder.
+        model: Name of the served model.
+        as_json: JSON on standard output instead of text.
+    """
 
     def __init__(
-        self, config: "Config", folder: OutputFolder, model: str, *, as_json: bool
+        self, config: "Config", folder: OutputFolder, model: str, *, as_json: bool = False
     ) -> None:
         from production.monitoring.alarms.book import AlarmBook
         from production.monitoring.alarms.deliverer import Deliverer
