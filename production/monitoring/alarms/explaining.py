@@ -19,6 +19,7 @@ from production.monitoring.report import ChunkReport
 from serving.recording.columns import column_name
 
 _MISSING = ": missing"
+_OWN = ("request_id", "row", "time", "key", "probability", "decision")
 _NUM_CHANNELS, _NUM_EXAMPLES, _NUM_CATEGORIES = 8, 5, 4
 _MAX_VALUES = 6  # of a list in an example
 
@@ -109,7 +110,8 @@ def explain_alarm(
     notes = []
     if report is None:
         notes.append(f"Chunk {state.last_chunk} has no report.")
-    rows = None if report is None else _rows_of(collected, report)
+    features = [name for name in state.alarm.features if name in config.features]
+    rows = None if report is None else _rows_of(collected, report, features)
     if report is not None and rows is None:
         notes.append(
             f"The rows of chunk {report.number} are gone: `collection.max_mb` bounds what is kept."
@@ -130,10 +132,12 @@ def explain_alarm(
     )
 
 
-def _rows_of(collected: Path, report: ChunkReport) -> pa.Table | None:
+def _rows_of(collected: Path, report: ChunkReport, features: Sequence[str]) -> pa.Table | None:
+    """The rows of a chunk with the given features; None if there are none any more."""
     selection = Selection(since=report.since, until=report.until, versions={report.version})
+    columns = [*_OWN, "answered", "status", *map(column_name, features)]
     batches = []
-    for batch in read_records(collected, selection):
+    for batch in read_records(collected, selection, columns=columns):
         is_given = pc.and_(batch["answered"], pc.equal(batch["status"], OK))
         batches.append(pa.Table.from_batches([batch.filter(is_given)]))
     rows = pa.concat_tables(batches, promote_options="permissive") if batches else None
@@ -184,7 +188,6 @@ def _side(columns: Columns, channel: str) -> Side:
 
 def _examples(rows: pa.Table, features: Sequence[str], columns: Columns) -> list[dict[str, Any]]:
     """The rows that differ most in the first feature with numbers, else the first ones."""
-    own = ["request_id", "row", "time", "key", "probability", "decision"]
     shown = [name for one in features if (name := column_name(one)) in rows.column_names]
     numbers = next((columns.numbers[one] for one in features if one in columns.numbers), None)
     places = list(range(min(_NUM_EXAMPLES, rows.num_rows)))
@@ -192,7 +195,7 @@ def _examples(rows: pa.Table, features: Sequence[str], columns: Columns) -> list
         distance = np.abs(numbers - np.nanmedian(numbers))
         places = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")[:_NUM_EXAMPLES]
         places = sorted(int(place) for place in places)
-    chosen = rows.select([*own, *shown]).take(pa.array(places, pa.int64())).to_pylist()
+    chosen = rows.select([*_OWN, *shown]).take(pa.array(places, pa.int64())).to_pylist()
     return [{name: _short(value) for name, value in row.items()} for row in chosen]
 
 
