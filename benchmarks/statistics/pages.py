@@ -170,8 +170,8 @@ def _cause_rows(num_sets: int) -> Iterator[Sequence[str]]:
         ("logits 1.6 times the true ones", {"slope": 1.6}),
         ("one of 8 values: log odds +1.5", {"effect": 1.5}),
         ("one of 8 values: log odds +3", {"effect": 3.0}),
-        ("the same, d 2: +1.5", {"effect": 1.5, "distance": 2.0}),
-        ("the same, d 2: +3", {"effect": 3.0, "distance": 2.0}),
+        ("one of 8 values, d 2: log odds +1.5", {"effect": 1.5, "distance": 2.0}),
+        ("one of 8 values, d 2: log odds +3", {"effect": 3.0, "distance": 2.0}),
     ):
         for num_rows in (324, 3_000):
             design = Design(num_rows=num_rows, **changes)

@@ -1,6 +1,6 @@
 """Other scores and prevalences: weak, tied, separated and partly blind models; all bars at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,23 +92,22 @@ _NUM_FAULTS = (11, 30, 100)
 
 def design_rows(num_sets: int) -> Iterator[Sequence[str]]:
     """Yields how often each interval excludes the truth, by design and number of faults."""
-    for title, scores in DESIGNS.items():
+    for place, (title, scores) in enumerate(DESIGNS.items()):
         truth = scores.truth()
         for num_faults in _NUM_FAULTS:
-            words = words_at_truth(scores, truth, num_faults, num_sets)
+            random = np.random.default_rng([place, num_faults])
+            splits = (scores.draw(random, num_faults) for _ in range(num_sets))
+            words = words_at_truth(splits, truth)
             for side in (_BLESSED, _REJECTED):
                 cells = (share_cell(np.array(words[metric]) == side) for metric in METRICS)
                 yield [title, str(num_faults), side, *cells]
 
 
-def words_at_truth(
-    scores: Scores, truth: dict[str, float], num_faults: int, num_sets: int
-) -> dict[str, list[str]]:
+def words_at_truth(splits: Iterable[Answers], truth: Mapping[str, float]) -> dict[str, list[str]]:
     """Returns the verdicts on a bar at the truth, by metric."""
-    random = np.random.default_rng(num_faults)
     words: dict[str, list[str]] = {metric: [] for metric in METRICS}
-    for _ in range(num_sets):
-        outputs = measure(scores.draw(random, num_faults), OPTIONS).models[""]
+    for split in splits:
+        outputs = measure(split, OPTIONS).models[""]
         estimates = dict(outputs["probability"]) | dict(outputs["decision"])
         for metric in METRICS:
             words[metric].append(verdict_at_truth(estimates[metric], metric, truth[metric]))

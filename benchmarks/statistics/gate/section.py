@@ -39,9 +39,9 @@ def tables(num_sets: int) -> Iterator[Table]:
         rows=change_rows(num_sets),
     )
     yield Table(
-        title=f"Verdicts on a recall bar of 0.9 ({10 * num_sets:,} sets).",
+        title=f"Verdicts on a recall bar of 0.9 ({20 * num_sets:,} sets).",
         head=("true recall", "faults", "BLESSED", "INCONCLUSIVE", "REJECTED"),
-        rows=bar_rows(10 * num_sets),
+        rows=bar_rows(20 * num_sets),
     )
     yield Table(
         title="Labels of noise, judged by the default gate.",
@@ -79,9 +79,9 @@ def tables(num_sets: int) -> Iterator[Table]:
     )
     yield Table(
         title="Slices of 100 faults with a recall at the bar of 0.8: any REJECTED "
-        f"({10 * num_sets:,} sets).",
+        f"({20 * num_sets:,} sets).",
         head=("slices", "each alone", "Holm"),
-        rows=slice_rows(10 * num_sets),
+        rows=slice_rows(20 * num_sets),
     )
     yield Table(
         title="Recall bar 0.8, 30 faults, verdict INCONCLUSIVE: the advice is followed "

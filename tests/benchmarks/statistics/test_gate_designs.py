@@ -33,8 +33,9 @@ def test_invisible_faults_and_high_healthy_examples_have_their_share():
 
 @pytest.mark.parametrize("title", ["weak model, prevalence 20 %", "scores of five levels"])
 def test_no_interval_of_a_share_or_a_score_excludes_the_truth_too_often(title):
-    num_sets = 150
-    words = words_at_truth(DESIGNS[title], DESIGNS[title].truth(), 30, num_sets)
+    scores, random = DESIGNS[title], np.random.default_rng(0)
+    splits = [scores.draw(random, 30) for _ in range(150)]
+    words = words_at_truth(splits, scores.truth())
     # At 2.5 %, more than 8 of 150 have a probability of 1.5 %.
     for metric in ("recall", "precision", "roc_auc", "brier", "expected_cost"):
         assert words[metric].count("BLESSED") <= 8, metric
