@@ -129,7 +129,8 @@ class Supervised:
         Args:
             why: How it ended, in words, such as `no answer for 30 s`.
         """
-        if self.pid is not None and self._process is not None:
+        # Only once: a second signal could take the end that `step` is to note.
+        if self.pid is not None and self._process is not None and not self._why_killed:
             self._process.kill()
             self._why_killed = why
 

@@ -218,6 +218,17 @@ def test_a_killed_server_costs_the_requests_in_flight_and_is_started_again(name,
     assert (member.num_ends, member.last_end) == (killed.num_ends + 1, "signal 9 (SIGKILL)")
 
 
+def test_a_server_that_hangs_is_killed_and_started_again(gateway, monkeypatch):
+    monkeypatch.setattr("production.gateway.supervisor._HUNG_S", 1.0)
+    gateway.apply(canary(50))
+    hung = gateway.check().candidate
+    os.kill(hung.pid, signal.SIGSTOP)
+    until(lambda: gateway.check().candidate.num_starts > hung.num_starts)
+    until(lambda: gateway.check().candidate.is_serving)
+    member = gateway.check().candidate
+    assert (member.num_ends, member.last_end) == (hung.num_ends + 1, "no answer for 1 s")
+
+
 def test_a_killed_envoy_is_started_again_with_the_traffic_of_before(gateway):
     gateway.apply(canary(100))
     killed = gateway.check().envoy
