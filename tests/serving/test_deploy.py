@@ -70,7 +70,7 @@ def test_compose_is_valid_by_the_compose_specification(compose):
     parsed = PyCompose.from_json(json.dumps(compose))
     parsed.validate()
     parsed.to_spec()
-    assert set(parsed.service_names()) == {"serving", "embedded"}
+    assert set(parsed.service_names()) == {"serving", "embedded", "prometheus", "grafana"}
 
 
 def test_a_misspelt_key_would_not_be_valid(compose):
@@ -80,8 +80,48 @@ def test_a_misspelt_key_would_not_be_valid(compose):
 
 
 def test_the_ports_are_published_on_loopback_only(compose):
-    for service in compose["services"].values():
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    for name in ("serving", "embedded"):
+        assert all(port.startswith("127.0.0.1:") for port in compose["services"][name]["ports"])
+
+
+def test_what_is_in_the_hosts_network_listens_on_loopback_only(compose):
+    services = compose["services"]
+    hosts = {name for name, one in services.items() if one.get("network_mode") == "host"}
+    assert hosts == {"prometheus", "grafana"}
+    assert "--web.listen-address=127.0.0.1:9090" in services["prometheus"]["command"]
+    assert services["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+
+
+def test_prometheus_and_grafana_start_with_their_profile_only(compose):
+    for name in ("prometheus", "grafana"):
+        assert compose["services"][name]["profiles"] == ["monitoring"]
+
+
+def test_grafana_has_no_password_but_the_one_that_a_person_gives(compose):
+    grafana = compose["services"]["grafana"]
+    names = {name for name in grafana["environment"] if "PASSWORD" in name}
+    assert names == {"GF_SECURITY_ADMIN_PASSWORD__FILE"}
+    assert grafana["secrets"] == ["grafana_password"]
+    assert compose["secrets"] == {"grafana_password": {"environment": "GRAFANA_PASSWORD"}}
+
+
+def test_what_prometheus_and_grafana_mount_is_there_and_is_found(compose):
+    mounts = [
+        volume.split(":")
+        for name in ("prometheus", "grafana")
+        for volume in compose["services"][name]["volumes"]
+        if volume.startswith("./")
+    ]
+    assert len(mounts) == 3
+    for source, _, mode in mounts:
+        assert (PROJECT / source).exists()
+        assert mode == "ro"
+    yaml = YAML(typ="safe")
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    [provider] = yaml.load(provisioning / "dashboards" / "faultline.yml")["providers"]
+    assert f"{provider['options']['path']}/dashboard.json" in {target for _, target, _ in mounts}
+    [source] = yaml.load(provisioning / "datasources" / "prometheus.yml")["datasources"]
+    assert source["url"] == "http://127.0.0.1:9090"
 
 
 def test_both_servers_get_the_same_flags_and_files(compose):

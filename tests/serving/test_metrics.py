@@ -98,3 +98,27 @@ def test_a_counter_is_summed_over_its_labels_and_anything_else_is_zero():
     assert metrics.total("/tensorflow/serving/model_warmup_records_read") == 7
     assert metrics.total("/tensorflow/serving/request_latency") == 0
     assert metrics.total("/tensorflow/core/graph_runs") == 0
+
+
+def test_the_change_of_successive_latencies_is_summed_for_each_series():
+    metrics = Metrics()
+    asked = Asked("pumps", 3, "s")
+    # |5 - 2| + |1 - 5| = 7 ms; another wire and a failed request have no part in it.
+    for seconds, wire, status in (
+        (0.002, "REST", "OK"),
+        (0.005, "REST", "OK"),
+        (0.9, "GRPC", "OK"),
+        (0.8, "REST", "INTERNAL"),
+        (0.001, "REST", "OK"),
+    ):
+        metrics.observe_request(asked, api="predict", wire=wire, status=status, seconds=seconds)
+    values = samples(metrics)
+    name = "faultline_request_latency_change_seconds_total"
+    assert values[name, "pumps", "predict", "REST", "3", "s"] == pytest.approx(0.007)
+    assert values[name, "pumps", "predict", "GRPC", "3", "s"] == 0
+
+
+def test_the_process_is_measured_under_the_usual_names():
+    values = samples(Metrics())
+    assert values["process_resident_memory_bytes",] > 1e6
+    assert values["process_cpu_seconds_total",] > 0

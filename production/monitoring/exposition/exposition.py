@@ -101,11 +101,10 @@ def models(folder: OutputFolder) -> list[str]:
     return sorted(names)
 
 
-_NAMES = frozenset(metric.name for metric in METRICS)
+_HISTOGRAMS = frozenset(metric.name for metric in METRICS if metric.is_histogram)
 
 
 def _metric_name(sample_name: str) -> str:
     """Returns the metric of a sample; those of a histogram have a suffix."""
-    if sample_name in _NAMES:
-        return sample_name
-    return sample_name.rpartition("_")[0]
+    stem = sample_name.rpartition("_")[0]
+    return stem if stem in _HISTOGRAMS else sample_name
