@@ -93,8 +93,8 @@ def _report(scorecard: Scorecard, years: QuietYears | None) -> Iterator[str]:
 
 
 def _row(outcome: Outcome) -> str:
-    scenario, caught = outcome.scenario, outcome.caught
-    guards = "**nobody**" if caught is None else ", ".join(sorted(caught.guards))
+    scenario = outcome.scenario
+    guards = ", ".join(outcome.caught_by) or "**nobody**"
     harm: Sequence[str] = ("-",) * 5
     if outcome.is_harmful:
         harm = (

@@ -16,6 +16,7 @@ from pipeline.components.pusher.version_folder import served_versions
 from pipeline.components.pusher.withdrawn import read_pushes
 
 Inputs = dict[str, Any]
+Names = Mapping[str, str]
 
 _SIGNAL = "current"
 # A moving average this wide hides arcs and ripples of the current.
@@ -33,18 +34,20 @@ class Candidate(StrEnum):
     BROKEN = "broken"
 
 
-def write_candidates(served: Path, target: Path) -> None:
-    """Writes all versions.
+def write_candidate(candidate: Candidate, served: Path, target: Path) -> None:
+    """Writes a version.
 
     Args:
+        candidate: Which one.
         served: The version in service, a SavedModel.
-        target: Folder for them, which is not there yet.
+        target: Folder of the new version, which is not there yet.
     """
-    for candidate in (Candidate.EQUAL, Candidate.BROKEN):
-        shutil.copytree(served, target / candidate)
-    (target / Candidate.BROKEN / "saved_model.pb").write_bytes(b"this is no protocol buffer")
-    for candidate, change in _CHANGES.items():
-        _wrap(served, target / candidate, change)
+    if candidate in _CHANGES:
+        _wrap(served, target, _CHANGES[candidate])
+        return
+    shutil.copytree(served, target)
+    if candidate is Candidate.BROKEN:
+        (target / "saved_model.pb").write_bytes(b"this is no protocol buffer")
 
 
 def _wrap(served: Path, target: Path, change: Callable[[Inputs], Inputs]) -> None:
@@ -54,17 +57,56 @@ def _wrap(served: Path, target: Path, change: Callable[[Inputs], Inputs]) -> Non
     model = tf.saved_model.load(str(served))
     wrapper = tf.Module()
     wrapper.model = model
-    signatures = {}
-    for name, signature in model.signatures.items():
-        specs = signature.structured_input_signature[1]
-
-        def call(signature: Any = signature, **inputs: Any) -> Any:
-            return signature(**change(inputs))
-
-        inputs = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in specs.items()}
-        signatures[name] = tf.function(call).get_concrete_function(**inputs)
+    names = _names_of_arguments(served)
+    signatures = {
+        name: _signature(signature, names[name], change)
+        for name, signature in model.signatures.items()
+    }
     tf.saved_model.save(wrapper, str(target), signatures=signatures)
+    _restore_names(target, names)
     shutil.copytree(served / "assets.extra", target / "assets.extra")
+
+
+def _signature(signature: Any, names: Names, change: Callable[[Inputs], Inputs]) -> Any:
+    import tensorflow as tf
+
+    @tf.function(autograph=False)  # type: ignore[misc]
+    def call(**arguments: Any) -> Any:
+        changed = change({names[key]: value for key, value in arguments.items()})
+        return signature(**{key: changed[names[key]] for key in arguments})
+
+    specs = signature.structured_input_signature[1]
+    arguments = {key: tf.TensorSpec(spec.shape, spec.dtype, key) for key, spec in specs.items()}
+    return call.get_concrete_function(**arguments)
+
+
+def _names_of_arguments(folder: Path) -> dict[str, Names]:
+    """Signature to its arguments and the names under which clients send them."""
+    from models.exporting.export import read_signatures
+
+    return {
+        name: {
+            info.name.removeprefix(f"{name}_").removesuffix(":0"): key
+            for key, info in definition.inputs.items()
+        }
+        for name, definition in read_signatures(folder).items()
+    }
+
+
+def _restore_names(folder: Path, names: Mapping[str, Names]) -> None:
+    """Gives the inputs of the signatures the names under which clients send them."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in saved.meta_graphs:
+        for signature, arguments in names.items():
+            inputs = meta_graph.signature_def[signature].inputs
+            for argument, name in arguments.items():
+                if argument != name:
+                    inputs[name].CopyFrom(inputs[argument])
+                    del inputs[argument]
+    path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def _smooth(inputs: Inputs) -> Inputs:
@@ -154,17 +196,5 @@ def _event(event: mlmd.Event) -> mlmd.Event:
     return copy
 
 
-def main(live: Path) -> None:
-    """Writes the versions beside the use case, and the reference of the monitor."""
-    from pipeline.config_loading import load_config
-    from production.monitoring.reference.loading import load_reference
-
-    folder, config = OutputFolder(live / "output"), load_config(live / "flight.yaml")
-    base = folder.serving(config.name)
-    version = served_versions(base)[-1]
-    write_candidates(base / str(version), live / "candidates")
-    load_reference(config, folder, config.name, version)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    write_candidate(Candidate(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))

@@ -107,9 +107,12 @@ class _Flight:
         size = self.workspace.size
         for day in scenario_days(self.scenario, num_rows=size.rows, seed=size.seed):
             if day.number == self.scenario.since and self.scenario.candidate:
-                push(self.site.folder, MODEL, self.workspace.candidates / self.scenario.candidate)
+                push(self.site.folder, MODEL, self.workspace.candidate(self.scenario.candidate))
                 _wait(self.guards.has_rolled_out, _PUSH_S)
-            yield self._fly(day)
+            facts = self._fly(day)
+            if day.number < self.scenario.since:
+                self.guards.ignored.update(facts.alarms)
+            yield facts
 
     def _fly(self, day: Day) -> DayFacts:
         self.machine.begin(day.number)

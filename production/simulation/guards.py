@@ -57,10 +57,12 @@ class Guards:
     Attributes:
         config: The use case.
         folder: The output folder.
+        ignored: Ids of alarms that were raised before anything was wrong.
     """
 
     config: Config
     folder: OutputFolder
+    ignored: set[str] = field(default_factory=set)
     _num_transitions: int = 0
     _labels: NewLabels = field(init=False)
 
@@ -70,7 +72,7 @@ class Guards:
     def of_reports(self, reports: Iterable[ChunkReport]) -> Noticed:
         """Returns what the monitor noticed in chunks; broken ones are quarantined."""
         reports = list(reports)
-        ids = {name for report in reports for name in report.alarms}
+        ids = {name for report in reports for name in report.alarms} - self.ignored
         states = AlarmBook(self.folder.monitoring(MODEL)).states()
         alarms = [state.alarm for state in states if state.alarm.id in ids]
         actions = {Action.QUARANTINE} if any(report.is_broken for report in reports) else set()

@@ -25,6 +25,9 @@ class Guard(StrEnum):
     OPERATIONS = "operations"
 
 
+DATA_GUARDS = frozenset({Guard.TROUBLES, Guard.DRIFT, Guard.LABELS})
+
+
 class Action(StrEnum):
     """What is done without a person."""
 
@@ -83,6 +86,12 @@ class Scenario:
     def is_harmful(self) -> bool:
         """Whether something is wrong."""
         return bool(self.guards)
+
+    @property
+    def accepted_guards(self) -> frozenset[Guard]:
+        """Who may have noticed: of changed data any guard of data, else those that ought to."""
+        changes_data = self.after is not None or self.change is not None
+        return frozenset(self.guards) | (DATA_GUARDS if changes_data else frozenset())
 
     def shortened(self) -> Self:
         """Returns the scenario with a change on the second day, and the goal's three days after."""

@@ -16,8 +16,11 @@ from common.errors import StepFailedError
 from common.output_folder import OutputFolder
 from common.processes import last_words
 from datasets.options import SIMULATOR_VERSION
+from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
 from pipeline.config_loading import load_config
+from production.monitoring.reference.loading import load_reference
+from production.simulation.candidates import Candidate
 from production.simulation.traffic import Plant, draw_history
 
 MODEL = "flight"
@@ -80,11 +83,6 @@ class Workspace:
         return self.live / _YAML
 
     @property
-    def candidates(self) -> Path:
-        """Versions that scenarios push, by name."""
-        return self.live / "candidates"
-
-    @property
     def _trained(self) -> Path:
         return self.root / "trained"
 
@@ -107,7 +105,8 @@ class Workspace:
                 f"The simulator's model was not pushed; see {self.output.reports}. A larger "
                 "training set gives a better model."
             )
-        run_module(self, "production.simulation.candidates", str(self.live))
+        config = load_config(self.config_path)
+        load_reference(config, self.output, MODEL, self.trained_version())
         (self.live / _KEY).write_text(key)
         self.live.rename(self._trained)
         return True
@@ -115,8 +114,30 @@ class Workspace:
     def reset(self) -> Config:
         """Makes the live folder what it was after the training; returns the use case."""
         shutil.rmtree(self.live, ignore_errors=True)
-        shutil.copytree(self._trained, self.live, copy_function=_copy)
+        ignored = shutil.ignore_patterns("candidates-*")
+        shutil.copytree(self._trained, self.live, copy_function=_copy, ignore=ignored)
         return load_config(self.config_path)
+
+    def trained_version(self) -> int:
+        """The version that was trained."""
+        return served_versions(self.output.serving(MODEL))[0]
+
+    def candidate(self, candidate: Candidate) -> Path:
+        """Returns the files of a version to push, which are written when they are first needed.
+
+        Raises:
+            StepFailedError: They cannot be written.
+        """
+        target = self._trained / f"candidates-{_digest(_PACKAGE / 'candidates.py')}" / candidate
+        if not target.is_dir():
+            served = self.output.serving(MODEL) / str(self.trained_version())
+            incoming = target.with_name(f"{candidate}.incoming")
+            shutil.rmtree(incoming, ignore_errors=True)
+            incoming.parent.mkdir(exist_ok=True)
+            module = "production.simulation.candidates"
+            run_module(self, module, candidate, str(served), str(incoming))
+            incoming.rename(target)
+        return target
 
     def keep_evidence(self, scenario: str) -> None:
         """Keeps what monitor and rollouts wrote during a scenario, in a folder of its name."""
@@ -128,7 +149,6 @@ class Workspace:
 
     def _key(self) -> str:
         content = b"".join((_PACKAGE / name).read_bytes() for name in (_YAML, _SCHEMA))
-        content += (_PACKAGE / "candidates.py").read_bytes()
         return hashlib.sha256(
             content + f"{asdict(self.size)} {SIMULATOR_VERSION}".encode()
         ).hexdigest()
@@ -143,6 +163,10 @@ class Workspace:
         self.config_path.write_text(text)
         table = draw_history(Plant(), num_rows=self.size.training, seed=self.size.seed)
         pq.write_table(table, span / "recordings.parquet")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _copy(source: str, target: str) -> None:

@@ -89,5 +89,5 @@ def _result(outcome: Outcome) -> str:
         return f"{alarms}; {done}" if done else alarms
     if outcome.caught is None:
         return f"noticed by NOBODY; {done}"
-    guards = ", ".join(sorted(outcome.caught.guards))
+    guards = ", ".join(outcome.caught_by)
     return f"{guards}, chunk {outcome.delay}; {done}"

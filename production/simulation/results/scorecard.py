@@ -71,8 +71,14 @@ class Outcome:
     @property
     def caught(self) -> DayFacts | None:
         """The first day on which a guard noticed the change; None if none did."""
+        accepted = self.scenario.accepted_guards
         since = self.days[self.scenario.since :]
-        return next((day for day in since if day.guards), None) if self.is_harmful else None
+        return next((day for day in since if day.guards & accepted), None)
+
+    @property
+    def caught_by(self) -> list[Guard]:
+        """The guards that noticed the change on that day."""
+        return sorted(self.caught.guards & self.scenario.accepted_guards) if self.caught else []
 
     @property
     def is_harmful(self) -> bool:
@@ -130,7 +136,7 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the outcome as JSON values."""
-        scenario, caught = self.scenario, self.caught
+        scenario = self.scenario
         return {
             "scenario": scenario.name,
             "injected": scenario.words,
@@ -138,7 +144,7 @@ class Outcome:
             "is_harmful": self.is_harmful,
             "expected_guards": list(scenario.guards),
             "right_action": scenario.action,
-            "caught_by": sorted(caught.guards) if caught else [],
+            "caught_by": self.caught_by,
             "chunks_until_caught": self.delay,
             "is_handled": self.is_handled,
             "handled_in_chunk": self.handled.number if self.handled else None,
@@ -267,7 +273,7 @@ def _caught(outcome: Outcome) -> Text:
         return Text(outcome.problem, "bold red")
     if outcome.caught is None:
         return Text("NOBODY", "bold red") if outcome.is_harmful else Text("-")
-    return Text(", ".join(sorted(outcome.caught.guards)))
+    return Text(", ".join(outcome.caught_by))
 
 
 def _delay(outcome: Outcome) -> Text:
