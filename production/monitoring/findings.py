@@ -15,6 +15,7 @@ from production.monitoring.report import Figure
 from production.monitoring.troubles.trouble import Trouble
 
 _NUM_SHOWN = 3
+_SMALL = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +236,9 @@ def latency(
 def change_words(change: Change, prices: Prices, verb: str) -> str:
     """Returns a change in words, such as `Estimated: recall -3.1 points [-8.0, 1.8]`."""
     recall = _figure_words(change.recall_points, "+.1f")
-    cost = _figure_words(change.cost_per_day, "+,.4g")
+    # Amounts of money have no decimals, unless they are small.
+    is_small = abs(change.cost_per_day[0] or 0.0) < _SMALL
+    cost = _figure_words(change.cost_per_day, "+.3g" if is_small else "+,.0f")
     parts = [
         f"recall {recall} points" if recall else "",
         f"{prices.unit} {cost} a day" if cost else "",

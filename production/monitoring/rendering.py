@@ -9,6 +9,7 @@ from rich.table import Table
 from pipeline.counting import count
 from production.monitoring.report import ChunkReport, Figure
 
+_SMALL = 100
 _TIME = "%Y-%m-%d %H:%M"
 
 
@@ -35,7 +36,7 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
             _drift_words(report),
             _quality(report, "recall"),
             _quality(report, "precision"),
-            "" if report.cost_per_day is None else _figure(report.cost_per_day, "+,.3g"),
+            "" if report.cost_per_day is None else _cost(report.cost_per_day),
             _operation(report, "p99_ms", "{:.1f} ms"),
             _operation(report, "error_share", "{:.2%}"),
             escape(" ".join(report.alarms)),
@@ -77,6 +78,10 @@ def _figure(figure: Figure, form: str) -> str:
     # A bracket would begin a style.
     limits = "" if lower is None or upper is None else rf" \[{lower:{form}}, {upper:{form}}]"
     return f"{value:{form}}{limits}"
+
+
+def _cost(figure: Figure) -> str:
+    return _figure(figure, "+.3g" if abs(figure[0] or 0.0) < _SMALL else "+,.0f")
 
 
 def _operation(report: ChunkReport, name: str, form: str) -> str:

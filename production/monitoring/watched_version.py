@@ -41,6 +41,7 @@ from production.monitoring.troubles.trouble import Trouble
 # P-value above which a chunk by itself shows no trouble.
 _QUIET = 0.05
 _DAY_S = 86_400.0
+_DAYS_PER_YEAR = 365.25
 # Kinds of alarm whose evidence starts again with an acknowledgement, and the part that holds it.
 _PART_OF: dict[str, Part] = {
     Kind.DRIFT: Part.DRIFT,
@@ -309,7 +310,11 @@ class WatchedVersion:
         return change(figures, self._promised, rows_per_day=rows_per_day)
 
     def _rows_per_day(self, chunk: Chunk, num_rows: int) -> float:
-        return num_rows / self._share / _seconds(chunk) * _DAY_S
+        size = self._config.monitoring.chunk
+        chunks_per_day = (
+            _DAY_S / _seconds(chunk) if size.rows is None else size.chunks_per_year / _DAYS_PER_YEAR
+        )
+        return num_rows / self._share * chunks_per_day
 
     def to_state(self) -> dict[str, Any]:
         """Returns the state, exact in JSON."""
