@@ -70,7 +70,7 @@ def _wrap(served: Path, target: Path, change: Callable[[Inputs], Inputs]) -> Non
 def _signature(signature: Any, names: Names, change: Callable[[Inputs], Inputs]) -> Any:
     import tensorflow as tf
 
-    @tf.function(autograph=False)  # type: ignore[misc]
+    @tf.function(autograph=False)
     def call(**arguments: Any) -> Any:
         changed = change({names[key]: value for key, value in arguments.items()})
         return signature(**{key: changed[names[key]] for key in arguments})

@@ -165,6 +165,7 @@ class _Flight:
             num_rows=len(day.keys),
             num_wrong=missed + false_alarms,
             num_failures=answers.num_failures,
+            num_lost=self.machine.num_lost,
             cost=missed * losses[0] + false_alarms * losses[1],
             guards=noticed.guards,
             actions=noticed.actions,

@@ -5,6 +5,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 
+from common.errors import StepFailedError
 from common.processes import child_process, log_lines
 from production.monitoring.exposition.targets import find_targets
 from production.monitoring.json_lines import read_lines
@@ -24,12 +25,17 @@ _RESTART_S, _POLL_S, _SCRAPE_S = 30.0, 0.2, 5.0
 
 
 class Machine:
-    """The machine of a site, with what a scenario does to it."""
+    """The machine of a site, with what a scenario does to it.
+
+    Attributes:
+        num_lost: Answers of the last day that were not recorded.
+    """
 
     def __init__(self, site: Site, scenario: Scenario) -> None:
         """Does nothing yet."""
         self._site, self._scenario = site, scenario
         self._num_answers_again = 0
+        self.num_lost = 0
 
     def begin(self, number: int) -> None:
         """Does what the scenario does at the beginning of a day."""
@@ -45,13 +51,19 @@ class Machine:
             self._site.kill(killed)
 
     def end(self, number: int) -> Noticed:
-        """Waits until a day is recorded; returns who noticed what happened to the machine."""
+        """Waits until a day is recorded; returns who noticed what happened to the machine.
+
+        Raises:
+            StepFailedError: Answers are not recorded although nothing happened.
+        """
         event, is_on = self._scenario.event, number >= self._scenario.since
         if event is Event.DISK_FULL and is_on and number < self._scenario.since + _DISK_DAYS:
             return self._full_disk()
-        self._site.await_records()
+        self.num_lost = self._site.await_records()
         if event in _KILLED and is_on:
             return self._restarted()
+        if self.num_lost:
+            raise StepFailedError(f"{self.num_lost} answers of day {number} were not recorded.")
         return Noticed()
 
     def kill_monitor(self, workspace: Workspace, number: int) -> Noticed:
@@ -79,7 +91,7 @@ class Machine:
 
     def _full_disk(self) -> Noticed:
         is_noticed = _wait(self._has_dropped)
-        self._site.forget_unrecorded()
+        self.num_lost = self._site.await_records()
         return Noticed(guards=frozenset({Guard.OPERATIONS} if is_noticed else ()))
 
     def _has_dropped(self) -> bool:

@@ -23,7 +23,8 @@ class DayFacts:
         num_rows: Requests.
         num_wrong: Answers that were not the truth.
         num_failures: Attempts without an answer.
-        cost: What the wrong answers and the inspections cost.
+        cost: What the wrong answers cost beyond right ones.
+        num_lost: Answers that were not recorded.
         guards: Who noticed something on that day, or did so on an earlier one and still does.
         actions: What was done without a person.
         alarms: Ids of the alarms that were raised on that day.
@@ -34,6 +35,7 @@ class DayFacts:
     num_wrong: int
     num_failures: int
     cost: float
+    num_lost: int = 0
     guards: frozenset[Guard] = frozenset()
     actions: frozenset[Action] = frozenset()
     alarms: tuple[str, ...] = ()
@@ -43,6 +45,8 @@ class DayFacts:
         parts = [f"day {self.number}: {self.num_rows} requests, {self.num_wrong} wrong"]
         if self.num_failures:
             parts.append(f"{self.num_failures} attempts unanswered")
+        if self.num_lost:
+            parts.append(f"{self.num_lost} answers not recorded")
         if self.guards:
             parts.append(f"noticed by {', '.join(sorted(self.guards))}")
         if self.actions:
