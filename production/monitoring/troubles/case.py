@@ -13,6 +13,7 @@ from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns
 from production.monitoring.reference.reference import Reference
 
+Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
@@ -70,12 +71,22 @@ class Case:
             return np.arange(self.num_rows)
         return np.argsort(self.keys, kind="stable")
 
+    def training_values(self, channel: str) -> Floats:
+        """Returns the values of a number in the training data, or enough of them, ascending.
+
+        Args:
+            channel: The number.
+        """
+        values = self.reference.columns.numbers[channel]
+        values = values[:: max(1, len(values) // _MAX_ROWS)]
+        return np.sort(values[np.isfinite(values)])
+
     def exceeds(self, flags: Flags, then: int, num_then: int, *, scale: float = 1.0) -> bool:
         """Returns whether far more rows have a property than in the training data.
 
         The exact test is against twice the upper confidence limit of the training's share. Where
         the training data have such rows too, these may come in bursts: then the chunk's rows count
-        as the independent rows that they are worth.
+        as the independent rows that they are worth, judged without the longest burst.
 
         Args:
             flags: bool `[n]`, rows of the chunk with the property.
@@ -95,10 +106,19 @@ class Case:
         orders = [flags] if self.keys is None else [flags, flags[self.by_key]]
         effects = []
         for ordered in orders:
-            column = ordered[:, None].astype(np.float64)
+            column = _without_longest_run(ordered)[:, None].astype(np.float64)
             length = choose_block_length(column[:_MAX_ROWS])
-            effects.append(design_effect(mean_in_order(column, length)))
+            effects.append(design_effect(mean_in_order(column, length)) if len(column) else 1.0)
         return max(effects)
+
+
+def _without_longest_run(flags: Flags) -> Flags:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]])))
+    starts, ends = edges[::2], edges[1::2]
+    if not len(starts):
+        return flags
+    longest = int(np.argmax(ends - starts))
+    return np.delete(flags, np.s_[starts[longest] : ends[longest]])
 
 
 def exact_p_value(successes: float, trials: float, share: float) -> float:

@@ -4,12 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from production.monitoring.troubles.case import BROKEN_SHARE, Case, Flags, percent
+from production.monitoring.troubles.case import BROKEN_SHARE, Case, Flags, Floats, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
-
-Floats = NDArray[np.float64]
 
 _YEAR_2000 = 946_684_800.0
 # Clocks may differ by so much, in seconds.
@@ -68,7 +65,7 @@ def _is_zone(shifts: Floats) -> Flags:
 
 
 def _hours(seconds: float) -> str:
-    return f"{seconds / 3_600:.2g} h"
+    return f"{round(seconds / _ZONE_S) * _ZONE_S / 3_600:g} h"
 
 
 def _trouble(name: str, flags: Flags, what: str) -> Trouble:

@@ -9,7 +9,7 @@ from production.monitoring.troubles.case import LEVEL, Case
 from production.monitoring.troubles.clock import find_clock_shifts
 from production.monitoring.troubles.stuck import find_stuck
 from production.monitoring.troubles.swapped import find_swapped
-from production.monitoring.troubles.trouble import Trouble
+from production.monitoring.troubles.trouble import Trouble, TroubleKind
 from production.monitoring.troubles.units import find_wrong_units
 from production.monitoring.troubles.values import (
     find_missing,
@@ -55,6 +55,13 @@ def find_troubles(
     chance = min(LEVEL, 1 / threshold_of(config.monitoring, Part.BROKEN_DATA))
     case = Case(chunk=chunk, columns=columns, reference=reference, chance=chance)
     troubles = [trouble for search in searches for trouble in search(case)]
+    # What else is wrong with swapped columns follows from that.
+    swapped = {one.feature for one in troubles if one.kind is TroubleKind.SWAPPED}
+    troubles = [
+        one
+        for one in troubles
+        if one.kind is TroubleKind.SWAPPED or one.feature is None or one.feature not in swapped
+    ]
     return sorted(troubles, key=lambda trouble: not trouble.is_broken)
 
 

@@ -1,17 +1,14 @@
 """Stuck sensors: a constant where there was noise."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.features import Signal, of_kind
 from production.monitoring.chunks.signals import CLIPPED, FLAT
-from production.monitoring.troubles.case import BROKEN_SHARE, Case, percent
+from production.monitoring.troubles.case import BROKEN_SHARE, Case, Floats, Ints, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # A value that more training rows have may be a resting level.
 _RARE = 0.01
@@ -37,9 +34,8 @@ def find_stuck(case: Case) -> Iterator[Trouble]:
     """
     signals = of_kind(case.reference.features, Signal)
     for name, values in case.columns.numbers.items():
-        before = case.reference.columns.numbers.get(name)
-        if ": " not in name and before is not None:
-            yield from _stuck(case, name, values, np.sort(before[np.isfinite(before)]))
+        if ": " not in name and name in case.reference.columns.numbers:
+            yield from _stuck(case, name, values, case.training_values(name))
     for name in signals:
         yield from _recordings(case, name, FLAT, "does not change over much of the recording")
         yield from _recordings(case, name, CLIPPED, "is cut at its extremes")
@@ -50,22 +46,22 @@ def _stuck(case: Case, name: str, values: Floats, before: Floats) -> Iterator[Tr
     if len(order) < _FEWEST_ROWS or len(before) < _FEWEST_ROWS:
         return
     starts, lengths = _runs(values[order], None if case.keys is None else case.keys[order])
-    longest = int(lengths.max())
-    is_rare = _share_of(values[order][starts], before) <= _RARE
-    least = _least_run(lengths, len(order), _collisions(before), case.level)
-    is_stuck = is_rare & (lengths >= least)
-    if not is_stuck.any():
+    equal = _collisions(before)
+    is_long = lengths >= _least_run(lengths, len(order), equal, case.level)
+    starts, lengths = starts[is_long], lengths[is_long]
+    is_rare = _share_of(values[order[starts]], before) <= _RARE
+    if not is_rare.any():
         return
-    share = float(lengths[is_stuck].sum()) / case.num_rows
-    first = order[int(starts[is_stuck][np.argmax(lengths[is_stuck])])]
-    equal = percent(_collisions(before))
+    starts, lengths = starts[is_rare], lengths[is_rare]
+    first, longest = order[int(starts[np.argmax(lengths)])], int(lengths.max())
+    share = float(lengths.sum()) / case.num_rows
     yield Trouble(
         kind=TroubleKind.STUCK,
         feature=name,
         share=share,
         words=f"`{name}` is stuck at {values[first]:.6g}, in up to {longest:,} successive rows"
         f"{_key_words(case, int(first))}: such runs are {percent(share)} of the rows. In the "
-        f"training data, {equal} of the pairs of rows are equal. Check the sensor.",
+        f"training data, {percent(equal)} of the pairs of rows are equal. Check the sensor.",
         is_broken=share >= BROKEN_SHARE,
     )
 
@@ -89,8 +85,9 @@ def _least_run(lengths: Ints, num_rows: int, collisions: float, level: float) ->
     elif collisions <= _UNIQUE:
         equal = _UNIQUE
     else:
-        return np.inf
-    return max(float(_FEWEST_ROWS), 1 + np.log(level / num_rows) / np.log(min(equal, 1 - 1e-9)))
+        return math.inf
+    least = 1 + math.log(level / num_rows) / math.log(min(equal, 1 - 1e-9))
+    return max(float(_FEWEST_ROWS), least)
 
 
 def _collisions(ordered: Floats) -> float:

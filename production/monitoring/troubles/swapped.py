@@ -5,24 +5,23 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from production.monitoring.troubles.case import Case
+from production.monitoring.troubles.case import Case, Floats
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
-
-Floats = NDArray[np.float64]
 
 # Rows of a side, and points of a distribution function.
 _MAX_ROWS, _NUM_POINTS = 5_000, 128
 _FEWEST_ROWS = 50
-# A discrepancy that counts, one that does not, and their largest ratio.
-_LARGE, _SMALL, _RATIO = 0.25, 0.15, 0.4
+# A discrepancy that counts, one that does not in endless rows, and their largest ratio.
+_LARGE, _SMALL, _RATIO = 0.25, 0.1, 0.4
+# Standard errors of a correlation that chance adds to a small discrepancy.
+_ERRORS = 1.5
 # Columns that do not fit; more of them are no exchange.
 _MAX_COLUMNS = 30
 
 
 def find_swapped(case: Case) -> Iterator[Trouble]:
-    """Yields pairs of numbers that were exchanged in all rows.
+    """Yields numbers that were exchanged in all rows, both of each pair.
 
     The discrepancy of a column is the largest of its distance from the training's distribution, and
     of the differences of its rank correlations with the other columns. A pair is swapped if its
@@ -37,12 +36,13 @@ def find_swapped(case: Case) -> Iterator[Trouble]:
     change = np.abs(now.correlations - then.correlations)
     np.fill_diagonal(change, 0.0)
     own = np.maximum(np.diag(distances), change.max(axis=1))
+    small = _SMALL + _ERRORS / np.sqrt(min(case.num_rows, _MAX_ROWS))
     suspects = [int(i) for i in np.argsort(-own)[:_MAX_COLUMNS] if own[i] >= _LARGE]
     for i, j in combinations(sorted(suspects), 2):
         before = max(distances[i, i], distances[j, j], _largest(now, then, (i, j), (i, j)))
         after = max(distances[i, j], distances[j, i], _largest(now, then, (i, j), (j, i)))
-        if before >= _LARGE and after <= min(_SMALL, _RATIO * before):
-            yield _trouble(names[i], names[j], before, after)
+        if before >= _LARGE and after <= min(small, _RATIO * before):
+            yield from _troubles(names[i], names[j], before, after)
 
 
 def _names(case: Case) -> list[str]:
@@ -72,8 +72,7 @@ class _Side(NamedTuple):
         thin = [column[::step] for column in columns]
         ordered = [np.sort(column[np.isfinite(column)]) for column in thin]
         ranks = np.stack([_ranks(c, o) for c, o in zip(thin, ordered, strict=True)])
-        correlations = np.corrcoef(ranks)
-        return cls(ordered, np.nan_to_num(correlations))
+        return cls(ordered, np.asarray(np.nan_to_num(np.corrcoef(ranks)), np.float64))
 
 
 def _ranks(values: Floats, ordered: Floats) -> Floats:
@@ -90,16 +89,9 @@ def _distances(now: _Side, then: _Side) -> Floats:
     points = np.stack([o[(places * len(o)).astype(int)] for o in now.ordered])
     # A distribution function at each quantile: the middle of its jump there.
     return np.stack(
-        [
-            np.abs((_at(o, points, "left") + _at(o, points, "right")) / 2 - places).max(axis=1)
-            for o in then.ordered
-        ],
+        [np.abs(_ranks(points, o) - places).max(axis=1) for o in then.ordered],
         axis=1,
     )
-
-
-def _at(ordered: Floats, points: Floats, side: str) -> Floats:
-    return np.searchsorted(ordered, points, side=side) / len(ordered)  # type: ignore[call-overload]
 
 
 def _largest(now: _Side, then: _Side, pair: tuple[int, int], exchanged: tuple[int, int]) -> float:
@@ -113,12 +105,11 @@ def _largest(now: _Side, then: _Side, pair: tuple[int, int], exchanged: tuple[in
     return float(differences.max())
 
 
-def _trouble(one: str, other: str, before: float, after: float) -> Trouble:
-    return Trouble(
-        kind=TroubleKind.SWAPPED,
-        feature=one,
-        share=1.0,
-        words=f"`{one}` and `{other}` are exchanged: their distributions and correlations differ "
-        f"from the training data by up to {before:.2f}, and by {after:.2f} if they are exchanged "
-        "back. Check the order of the columns where the requests are made.",
+def _troubles(one: str, other: str, before: float, after: float) -> Iterator[Trouble]:
+    words = (
+        f"`{one}` and `{other}` are exchanged: their distributions and correlations differ from "
+        f"the training data by up to {before:.2f}, and by {after:.2f} if they are exchanged back. "
+        "Check the order of the columns where the requests are made."
     )
+    for name in (one, other):
+        yield Trouble(kind=TroubleKind.SWAPPED, feature=name, share=1.0, words=words)

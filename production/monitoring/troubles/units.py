@@ -5,15 +5,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from measuring.monitoring.two_sample import LEAST_REFERENCE
 from models.features import Feature, Signal
 from pipeline.unit_names import unit_text
-from production.monitoring.troubles.case import BROKEN_SHARE, Case, Ints, percent
+from production.monitoring.troubles.case import BROKEN_SHARE, Case, Floats, Ints, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
-
-Floats = NDArray[np.float64]
 
 # Factor and offset to the first unit of each dimension.
 _DIMENSIONS: tuple[dict[str, tuple[float, float]], ...] = (
@@ -40,6 +37,8 @@ _FACTORS = (1e3, 1e-3, 1e6, 1e-6, 100.0, 0.01)
 _FAR, _NEAR = 0.6, 0.3
 _FEWEST_ROWS = 20
 _MAX_KEYS = 100
+# More rows than this show nothing more.
+_MAX_ROWS = 10_000
 # Beyond the training's range, in widths of the range.
 _MARGIN, _GROSS, _ABSURD = 0.1, 1.0, 5.0
 _INSIDE = 0.9
@@ -87,8 +86,7 @@ def _factor_words(factor: float) -> str:
 def find_wrong_units(case: Case) -> Iterator[Trouble]:
     """Yields features in another unit, or with values far outside of the training data."""
     for channel, name, unit in _measured(case):
-        then = case.reference.columns.numbers[channel]
-        then = np.sort(then[np.isfinite(then)])
+        then = case.training_values(channel)
         now = case.columns.numbers[channel]
         if len(then) < LEAST_REFERENCE:
             continue
@@ -111,7 +109,7 @@ def _unit_of(name: str, feature: Feature) -> str:
 def _wrong_unit(case: Case, name: str, unit: str, now: Floats, then: Floats) -> Iterator[Trouble]:
     tried = conversions(unit)
     for rows, where in _parts(case, now):
-        values = now[rows]
+        values = now[rows[:: max(1, len(rows) // _MAX_ROWS)]]
         before = _distance(values, then)
         if before < _FAR:
             continue
@@ -131,8 +129,9 @@ def _parts(case: Case, now: Floats) -> Iterator[tuple[Ints, str]]:
         yield present, ""
     if case.keys is None or case.keys.max() >= _MAX_KEYS:
         return
-    for key in range(int(case.keys.max()) + 1):
-        rows = present[case.keys[present] == key]
+    by_key = case.by_key[np.isfinite(now[case.by_key])]
+    starts = np.flatnonzero(np.diff(case.keys[by_key], prepend=-1))
+    for rows in np.split(by_key, starts[1:]):
         if _FEWEST_ROWS <= len(rows) < len(present):
             yield rows, f" of the key `{_key_name(case, int(rows[0]))}`"
 

@@ -1,6 +1,7 @@
 """Recorded requests with labels become a span that training reads as it reads others."""
 
 import gzip
+import json
 from datetime import timedelta
 
 import numpy as np
@@ -307,4 +308,34 @@ def test_a_kill_between_file_and_list_is_repaired(tmp_path, monkeypatch):
         write_span(config, folder)
     (spans / "2.parquet").rename(spans / "2.pending")
     (tmp_path / "span-2" / "collected.parquet").unlink()  # as if killed before
+    assert write_span(config, folder).num_rows == 1
+
+
+def test_rows_in_quarantine_are_left_out_until_they_are_released(tmp_path):
+    config, folder = _use_case(tmp_path)
+    rows = [record(f"r{n}", seconds=60 * n, **_features(n)) for n in (1, 2, 3)]
+    write_closed(folder.collected("pump"), [batch_of(rows, FEATURES)])
+    _label(folder, [1, 2, 3])
+    since = (NOON + timedelta(minutes=2)).isoformat()
+    until = (NOON + timedelta(minutes=3)).isoformat()
+    line = {"chunk": 7, "version": 100, "since": since, "until": until, "reasons": ["stuck"]}
+    path = folder.monitoring("pump") / "quarantine.jsonl"
+    path.parent.mkdir(parents=True)
+    # The last line was cut short by a kill: nobody acted on it.
+    path.write_text(json.dumps(line) + "\n" + '{"released": 7')
+    span = write_span(config, folder)
+    assert span.num_rows == 2
+    assert span.left_out == {"in quarantine: their data are broken": 1}
+    path.write_text(json.dumps(line) + "\n" + '{"released": 7}\n')
+    assert write_span(config, folder).num_rows == 1
+
+
+def test_rows_of_another_version_are_not_in_quarantine(tmp_path):
+    config, folder = _use_case(tmp_path)
+    _serve(folder, [1])
+    _label(folder, [1])
+    whole = {"since": NOON.isoformat(), "until": (NOON + timedelta(hours=1)).isoformat()}
+    path = folder.monitoring("pump") / "quarantine.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(whole | {"chunk": 7, "version": 200, "reasons": []}) + "\n")
     assert write_span(config, folder).num_rows == 1

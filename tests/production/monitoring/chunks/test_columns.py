@@ -1,0 +1,68 @@
+"""Features of recorded rows become arrays."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+
+from models.features import Categorical, Crossed, Numeric, Signal, Time
+from production.monitoring.chunks.columns import read_columns
+from production.monitoring.chunks.repeats import find_repeats, row_hashes
+
+FEATURES = {
+    "pressure": Numeric(),
+    "key": Numeric(),  # a column of every record has this name too
+    "valve": Categorical(),
+    "maker": Categorical(),
+    "started": Time(),
+    "trace": Signal(num_samples=4),
+    "pair": Crossed(of=("valve", "maker")),
+}
+TWO = datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
+
+
+def table(**others):
+    columns = {
+        "key": pa.array(["a", "b", "c"]),
+        "pressure": pa.array([1.5, None, 3.0], pa.float32()),
+        "feature_key": pa.array([1, 2, None], pa.int64()),
+        "valve": pa.array([7, None, 7], pa.int64()),
+        "maker": pa.array(["x", "", "y"]),
+        "started": pa.array([TWO, None, TWO], pa.timestamp("us", tz="UTC")),
+        "trace": pa.array([[1.0, 2, 3, 4], None, [1, 1, 1, 1]], pa.list_(pa.float32())),
+    }
+    return pa.table(columns | others)
+
+
+def test_each_kind_has_its_arrays():
+    columns = read_columns(table(), FEATURES)
+    assert columns.num_rows == 3
+    np.testing.assert_array_equal(columns.numbers["pressure"], [1.5, np.nan, 3.0])
+    np.testing.assert_array_equal(columns.numbers["key"], [1, 2, np.nan])
+    np.testing.assert_array_equal(columns.numbers["trace: mean"], [2.5, np.nan, 1.0])
+    np.testing.assert_array_equal(columns.times["started"], [2.0, np.nan, 2.0])
+    assert columns.categories["valve"].counts() == {"7": 2}
+    assert columns.categories["valve"].codes.tolist() == [0, -1, 0]
+    assert columns.categories["maker"].codes.tolist()[1] == -1  # the empty text
+    assert {name: flags.tolist() for name, flags in columns.missing.items()} == {
+        name: [False, name != "key", name == "key"] for name in FEATURES if name != "pair"
+    }
+
+
+def test_columns_that_are_absent_or_hashed_are_unreadable():
+    hashed = table(pressure=pa.array(["0a", "0b", "0c"])).drop_columns(["maker"])
+    columns = read_columns(hashed, FEATURES)
+    assert columns.unreadable == ("pressure", "maker")
+    assert read_columns(hashed, FEATURES, skip=("pressure", "maker")).unreadable == ()
+
+
+def test_equal_rows_have_equal_hashes():
+    rows = table().take(pa.array([0, 1, 0, 2, 1]))
+    repeats = find_repeats(row_hashes(read_columns(rows, FEATURES)))
+    assert repeats.tolist() == [False, False, True, False, True]
+
+
+def test_rows_that_differ_in_one_feature_have_other_hashes():
+    rows = pa.concat_tables([table(), table(valve=pa.array([8, None, 9], pa.int64()))])
+    repeats = find_repeats(row_hashes(read_columns(rows, FEATURES)))
+    assert repeats.tolist() == [False, False, False, False, True, False]

@@ -1,0 +1,94 @@
+"""A reference is kept in files and read back exactly."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from common.errors import InputError
+from common.metadata import SQLITE_FILE, open_store, sqlite_connection
+from common.output_folder import OutputFolder
+from pipeline.config import Config
+from production.monitoring.reference.loading import load_reference, measured_figures
+from production.monitoring.reference.stored import ReferenceFiles, read_reference, save_reference
+from tests.production.monitoring.pumps import FEATURES, Pumps, reference_of
+
+
+@pytest.fixture(scope="module")
+def reference():
+    made = reference_of(Pumps().rows(200, 1))
+    return replace(
+        made, recordings=np.arange(200) // 4, measured={"recall": (0.8, 0.6, None)}, threshold=None
+    )
+
+
+def files(folder, version=100):
+    return ReferenceFiles(folder=folder / "monitoring" / "pump", version=version)
+
+
+def test_a_reference_is_read_as_it_was_written(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    read = read_reference(files(tmp_path))
+    for name, values in reference.columns.numbers.items():
+        np.testing.assert_array_equal(read.columns.numbers[name], values)
+    for name, values in reference.columns.times.items():
+        np.testing.assert_array_equal(read.columns.times[name], values)
+    for name, flags in reference.columns.missing.items():
+        np.testing.assert_array_equal(read.columns.missing[name], flags)
+    for name, one in reference.columns.categories.items():
+        assert read.columns.categories[name].names == one.names
+        np.testing.assert_array_equal(read.columns.categories[name].codes, one.codes)
+    np.testing.assert_array_equal(read.recordings, reference.recordings)
+    for name, values in vars(reference.held_out).items():
+        np.testing.assert_array_equal(getattr(read.held_out, name), values)
+    plain = {"columns", "recordings", "held_out"}
+    assert {k: v for k, v in vars(read).items() if k not in plain} == {
+        k: v for k, v in vars(reference).items() if k not in plain
+    }
+
+
+def test_files_are_private(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    modes = {path.stat().st_mode & 0o777 for path in files(tmp_path).folder.iterdir()}
+    assert modes == {0o600}
+
+
+def test_a_reference_without_its_last_file_is_none(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    files(tmp_path).rest.unlink()
+    assert read_reference(files(tmp_path)) is None
+
+
+def test_a_kept_reference_needs_no_metadata(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    read = load_reference(None, OutputFolder(tmp_path), "pump", 100)
+    assert read.run == reference.run
+
+
+def test_a_reference_of_another_format_is_made_anew(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    rest = json.loads(files(tmp_path).rest.read_text())
+    files(tmp_path).rest.write_text(json.dumps(rest | {"format": 0}))
+    assert read_reference(files(tmp_path)) is None
+
+
+def test_figures_of_the_gate_have_their_intervals():
+    judged = {"metrics": {"recall": 0.9, "f1": 0.8}, "intervals": {"recall": [0.7, 1.0]}}
+    assert measured_figures(judged) == {"recall": (0.9, 0.7, 1.0), "f1": (0.8, None, None)}
+
+
+def test_a_short_reference_is_told(reference):
+    assert reference.size_note(20) == ""
+    assert reference.size_note(21).startswith("The reference has all 200 training rows, less than")
+
+
+def test_a_version_that_nobody_pushed_is_refused(tmp_path):
+    folder = OutputFolder(tmp_path)
+    open_store(sqlite_connection(tmp_path / SQLITE_FILE))
+    config = Config(
+        name="pump", label={"column": "failed"}, data={"path": "x.csv"}, features=FEATURES
+    )
+    with pytest.raises(InputError, match="ML Metadata knows no version 7 of pump"):
+        load_reference(config, folder, "pump", 7)
+    assert not folder.monitoring("pump").exists()
