@@ -79,7 +79,8 @@ class _Record:
         if occasion not in self.failed:
             return True
         doublings = min(self.failures[occasion] - 1, 20)
-        return now >= self.failed[occasion] + min(_FIRST_PAUSE * 2**doublings, _LONGEST_PAUSE)
+        pause = min(_FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
+        return now >= self.failed[occasion] + pause
 
 
 class Deliverer:

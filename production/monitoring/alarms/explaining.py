@@ -193,8 +193,8 @@ def _examples(rows: pa.Table, features: Sequence[str], columns: Columns) -> list
     places = list(range(min(_NUM_EXAMPLES, rows.num_rows)))
     if numbers is not None and np.isfinite(numbers).any():
         distance = np.abs(numbers - np.nanmedian(numbers))
-        places = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")[:_NUM_EXAMPLES]
-        places = sorted(int(place) for place in places)
+        order = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")
+        places = sorted(order[:_NUM_EXAMPLES].tolist())
     chosen = rows.select([*_OWN, *shown]).take(pa.array(places, pa.int64())).to_pylist()
     return [{name: _short(value) for name, value in row.items()} for row in chosen]
 

@@ -30,13 +30,12 @@ class DeliveryError(Exception):
 
 
 class Receiver(Protocol):
-    """Somebody who gets alarms.
+    """Somebody who gets alarms."""
 
-    Attributes:
-        name: Its name in the journal, without secrets.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name in the journal, without secrets."""
+        ...
 
     def send(self, message: Message, *, timeout_s: float) -> None:
         """Sends a message.
@@ -47,9 +46,7 @@ class Receiver(Protocol):
         ...
 
 
-def make_receivers(
-    options: Receivers, environ: Mapping[str, str], folder: Path
-) -> "list[Webhook | Mailbox | Program]":
+def make_receivers(options: Receivers, environ: Mapping[str, str], folder: Path) -> list[Receiver]:
     """Returns the receivers that a config names.
 
     Args:
@@ -60,7 +57,7 @@ def make_receivers(
     Raises:
         InputError: A variable or a file with a secret is missing.
     """
-    receivers: list[Webhook | Mailbox | Program] = []
+    receivers: list[Receiver] = []
     if options.webhook is not None:
         receivers.append(Webhook(_url(options.webhook, environ)))
     if options.email is not None:
