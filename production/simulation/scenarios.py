@@ -80,7 +80,7 @@ class Scenario:
     event: Event | None = None
     trained_after: int | None = None
     since: int = 3
-    num_days: int = 8
+    num_days: int = 6
 
     @property
     def is_harmful(self) -> bool:
@@ -107,7 +107,7 @@ _QUIET = (
         name="season",
         words="nothing: warm magnets at noon, cold ones at night, as every day",
         before=Plant(has_seasons=True),
-        num_days=12,
+        num_days=8,
     ),
     Scenario(
         name="equal_candidate",
@@ -213,7 +213,7 @@ _PLANT = (
         guards=(Guard.DRIFT, Guard.LABELS),
         action=Action.RETRAIN,
         after=Plant(changed_mix=True),
-        num_days=12,
+        num_days=8,
     ),
     Scenario(
         name="unseen_fault",
@@ -257,6 +257,7 @@ _MODELS = (
         action=Action.ROLL_BACK,
         candidate=Candidate.WORSE,
         since=1,
+        num_days=4,
     ),
     Scenario(
         name="slow_candidate",
@@ -265,6 +266,7 @@ _MODELS = (
         action=Action.ROLL_BACK,
         candidate=Candidate.SLOW,
         since=1,
+        num_days=4,
     ),
     Scenario(
         name="failing_candidate",
@@ -273,6 +275,7 @@ _MODELS = (
         action=Action.ROLL_BACK,
         candidate=Candidate.FAILING,
         since=1,
+        num_days=4,
     ),
     Scenario(
         name="broken_candidate",
@@ -281,6 +284,7 @@ _MODELS = (
         action=Action.ROLL_BACK,
         candidate=Candidate.BROKEN,
         since=1,
+        num_days=4,
     ),
 )
 _MACHINE = (
