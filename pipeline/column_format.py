@@ -27,7 +27,8 @@ class ColumnFormat:
             is trimmed; `truth` becomes `true` or `false`; `time` becomes seconds since 1970, UTC.
         missing: Texts that mean a missing value in this column, besides the empty field. By
             default those of `data.missing_values`. A number, such as -9999, matches by value.
-        decimal: Decimal mark of numbers; by default that of `data.decimal`.
+        decimal: Decimal mark of numbers, also of times with a `unit`; by default that of
+            `data.decimal`.
         thousands: Thousands separator of numbers; by default that of `data.thousands`.
         decimals: Every number has decimals. A grouped one without them, such as `72.470` beside
             `1.234,56`, may have another decimal mark and does not fit.
@@ -78,8 +79,9 @@ class ColumnFormat:
 
     @model_validator(mode="after")
     def _consistent(self) -> "ColumnFormat":
+        is_number = self.type == "number" or self.unit is not None or self.elapsed
         of_numbers = {
-            "decimal": self.decimal,
+            "decimal": self.decimal if not is_number else None,
             "thousands": self.thousands,
             "decimals": self.decimals,
             "suffix": self.suffix,

@@ -133,7 +133,10 @@ class Data:
     max_bad_rows: Annotated[int, Field(ge=0)] = 0
     drop_duplicates: bool = False
     wide_signals: dict[str, WideSignal] = Field(default_factory=dict)
-    missing_values: tuple[str, ...] = ("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+    missing_values: tuple[str, ...] = (
+        *("NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"),
+        *("<NA>", "NaT", "\\N", "#N/A", "(null)"),  # pandas, MySQL and PostgreSQL, Excel, Oracle
+    )
     columns: dict[str, ColumnFormat] = Field(default_factory=dict)
     encoding: str = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None

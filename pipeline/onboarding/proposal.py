@@ -76,8 +76,14 @@ class Proposal:
         missing = 0
         if self.split.split.column:
             missing = self.table.columns[self.split.split.column].num_missing
-        table = self.table
-        return table.num_ragged + table.num_unfit + missing
+        return self.table.num_ragged + self.num_unfit + missing
+
+    @property
+    def num_unfit(self) -> int:
+        """Number of rows, at most, with a value that does not fit a column that is used."""
+        used = {*self.features, *self.samples, self.split.split.column}
+        num_values = sum(number for name, number in self.table.unfit.items() if name in used)
+        return min(self.table.num_unfit, num_values)
 
 
 def propose(

@@ -210,7 +210,7 @@ def _bad_rows(proposal: Proposal) -> str:
     table = proposal.table
     parts = {
         "with a wrong number of fields or an open quote": table.num_ragged,
-        "with a value that does not fit its column": table.num_unfit,
+        "with a value that does not fit its column": proposal.num_unfit,
     }
     column = proposal.split.split.column
     if column:

@@ -342,6 +342,8 @@ def form_of(name: str, column_type: Type, spec: IngestSpec) -> ColumnFormat:
         spec: The ingestion settings.
     """
     form = spec.columns.get(name) or ColumnFormat(type=_VALUE_TYPES[column_type])
+    if form.unit is not None or form.elapsed:  # a time that is written as a number
+        return replace(form, decimal=form.decimal or spec.decimal)
     if form.type != "number":
         return form
     return replace(

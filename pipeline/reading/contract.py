@@ -305,6 +305,10 @@ def _read_truth(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 
 
 def _read_time(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    if form.decimal == "," and pa.types.is_string(column.type):
+        # A point is no part of such a number: it must not be read.
+        column = pc.replace_substring(column, ".", "\u00b7")
+        column = pc.replace_substring_regex(column, r"^([+-]?\d+),(\d+)$", r"\1.\2")
     if form.elapsed:
         return times.read_elapsed(column, form.unit or "s")
     return times.read_times(column, form)

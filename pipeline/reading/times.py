@@ -71,7 +71,10 @@ TEXT_FORMATS = (
     *("%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S %z", "%Y/%m/%dT%H:%M:%S"),
     *("%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%d %H:%M:%S.%f UTC", "%Y%m%dT%H%M%SZ"),
     *("%Y%m%d", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%S", "%Y%m%d %H%M%S", "%Y%m%d %H:%M:%S"),
-    "%a %b %d %H:%M:%S %Y",
+    *("%Y%m%d_%H%M%S", "%Y%m%d-%H%M%S", "%Y%m%d_%H%M", "%a %b %d %H:%M:%S %Y"),
+    *("%d-%b-%y %I.%M.%S.%f %p", "%d-%b-%y %I.%M.%S %p", "%d-%b-%Y %I.%M.%S %p"),  # Oracle
+    *("%Y\u5e74%m\u6708%d\u65e5", "%Y\u5e74%m\u6708%d\u65e5 %H:%M"),  # Chinese and Japanese
+    "%Y\u5e74%m\u6708%d\u65e5 %H:%M:%S",
 )
 _MARK = re.compile(r"[/.:,-]")  # what a text must have as often as its format
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
@@ -57,7 +58,11 @@ class UnlabelledWriter:
         self._writers: SplitWriters | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Appends rows."""
+        """Appends the rows that have a value; an empty line of a table shows nothing."""
+        has_value = np.zeros(batch.num_rows, bool)
+        for column in batch.columns:
+            has_value |= np.asarray(column.is_valid())
+        batch = batch.filter(pa.array(has_value))
         if batch.num_rows and self._writers is None:
             self._writers = SplitWriters(
                 [self._folder], piece=self._piece, num_pieces=self._num_pieces

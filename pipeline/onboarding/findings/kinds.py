@@ -95,7 +95,8 @@ def wanted_kind(column: Column, kind: KindName) -> KindChoice:
 
 def _useless(column: Column) -> str | None:
     if column.kind == "empty":
-        return "empty in every row"
+        bytes_only = column.written.num_unfit > 0
+        return "bytes that are not UTF-8 text" if bytes_only else "empty in every row"
     if column.kind == "other":
         return "of a type other than number, text, time or list of numbers"
     if column.missing_share > MAX_MISSING_SHARE:

@@ -1,7 +1,7 @@
 """Detection of time columns: date texts, Arrow times, seconds since the Unix epoch."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -85,7 +85,19 @@ def find_time(column: Column) -> TimeColumn | None:
             is_iso = form.format == times.ISO
             written = " in ISO 8601 form" if is_iso else f", written {form.format}"
         return TimeColumn(seconds=column.sample, how=f"a timestamp{written}", form=form)
-    return _from_numbers(column) if column.is_number else None
+    return _from_numbers(column) if column.is_number and _is_bare(column) else None
+
+
+def _is_bare(column: Column) -> bool:
+    """Tells whether numbers are written without a unit and without marks between thousands."""
+    form = column.written.form
+    return form is None or not (form.suffix or form.thousands)
+
+
+def _with_decimal(column: Column, form: ColumnFormat) -> ColumnFormat:
+    """Returns the format of times, with the decimal mark of the numbers that they are."""
+    written = column.written.form
+    return form if written is None else replace(form, decimal=written.decimal)
 
 
 def wanted_time(column: Column) -> TimeColumn:
@@ -99,7 +111,7 @@ def wanted_time(column: Column) -> TimeColumn:
     time = find_time(column)
     if time is not None:
         return time
-    if not column.is_number or not column.num_sampled:
+    if not column.is_number or not column.num_sampled or not _is_bare(column):
         raise InputError(
             f"--time {column.name}: {quoted(column.name)} has neither times nor numbers that `init`"
             " can read. Write all of its values in one format, such as 2024-05-31 14:00:00."
@@ -109,7 +121,7 @@ def wanted_time(column: Column) -> TimeColumn:
         seconds=np.floor(column.sample / times.PER_SECOND[unit]),
         how="a time from an arbitrary start",
         is_elapsed=True,
-        form=ColumnFormat(type="time", unit=unit, elapsed=True),
+        form=_with_decimal(column, ColumnFormat(type="time", unit=unit, elapsed=True)),
     )
 
 
@@ -130,13 +142,13 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             return TimeColumn(
                 seconds=np.floor(numbers / per_second),
                 how=f"{_UNIT_WORDS[unit]} since the Unix epoch",
-                form=ColumnFormat(type="time", unit=unit),
+                form=_with_decimal(column, ColumnFormat(type="time", unit=unit)),
             )
     if _may_be_serials(column, present) and _DATE_NAMES & set(words_of(column.name)):
         return TimeColumn(
             seconds=np.rint((numbers - times.EXCEL_1970) * _DAY),
             how="Excel's serial dates",
-            form=ColumnFormat(type="time", unit="excel"),
+            form=_with_decimal(column, ColumnFormat(type="time", unit="excel")),
         )
     if named and rising and len(present) == len(numbers):
         unit = _unit_of_clock(column)
@@ -144,7 +156,7 @@ def _from_numbers(column: Column) -> TimeColumn | None:
             seconds=np.floor(numbers / times.PER_SECOND[unit]),
             how="a time from an arbitrary start, never decreasing from row to row",
             is_elapsed=True,
-            form=ColumnFormat(type="time", unit=unit, elapsed=True),
+            form=_with_decimal(column, ColumnFormat(type="time", unit=unit, elapsed=True)),
         )
     return None
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, Decimal, Thousands, ValueType
+from pipeline.config import Data
 from pipeline.counting import count
 from pipeline.onboarding.profile import placeholders
 from pipeline.onboarding.profile.doubts import (
@@ -47,7 +48,7 @@ DateOrder = Literal["day-first", "month-first"]
 _INFINITE = ("inf", "-inf", "Inf", "-Inf", "INF", "-INF", "Infinity", "-Infinity", "infinity")
 # Default marks that are words: in a column of texts each may be a value, as `None` of a damage is.
 _WORDS = frozenset({"NA", "N/A", "None", "?"})
-_NOT_WORDS = ("NaN", "nan", "null", "NULL")
+_NOT_WORDS = tuple(mark for mark in Data(path="-").missing_values if mark not in _WORDS)
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
@@ -271,6 +272,8 @@ def _as_version(name: str, facts: TextFacts) -> Written | None:
 
 def _as_number(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) -> Written | None:
     if facts.all_whole and (facts.leading_zeros or facts.too_long) and not facts.number_hits:
+        return None
+    if facts.not_utf8 and not facts.num_present:
         return None
     form, hits = _number_format(name, facts, table, decimal)
     if hits is None:

@@ -1,5 +1,6 @@
 """Profile of a data set: exact counts over all rows, and a sample for closer analysis."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -121,6 +122,7 @@ class Table:
         format: Their format.
         num_rows: Number of readable rows.
         num_unfit: Rows with a value that does not fit its column's format.
+        unfit: Number of such values by column.
         layout: How the CSV files are laid out.
         decimal: Decimal mark of numbers in texts.
         num_ragged: Rows with a wrong number of fields, or with a quote left open.
@@ -138,6 +140,7 @@ class Table:
     num_ragged: int
     num_duplicates: int
     num_unfit: int = 0
+    unfit: Mapping[str, int] = field(default_factory=dict)
     layout: FoundLayout = field(default_factory=FoundLayout)
     decimal: Decimal = "."
     columns: dict[str, Column]
@@ -263,6 +266,7 @@ class _Reader:
     num_rows: int = 0
     num_ragged: int = 0
     num_unfit: int = 0
+    unfit: Counter[str] = field(default_factory=Counter)
     tallies: dict[str, ColumnTally] = field(default_factory=dict)
     hashes: list[Hashes] = field(default_factory=list)
     classes: dict[str, int] = field(default_factory=dict)
@@ -292,6 +296,7 @@ class _Reader:
                 continue
             array, bad = self._read(name, column)
             unfit |= bad
+            self.unfit[name] += int(bad.sum())
             arrays.append(array)
             names.append(name)
         if not arrays:
@@ -364,6 +369,7 @@ class _Reader:
             num_rows=self.num_rows,
             num_ragged=self.num_ragged,
             num_unfit=self.num_unfit,
+            unfit=self.unfit,
             num_duplicates=self.num_rows - len(np.unique(np.concatenate(self.hashes))),
             columns={name: self._column(name, tally) for name, tally in self.tallies.items()},
             classes=dict(zip(self.classes, counts.tolist(), strict=True)),

@@ -16,6 +16,7 @@ from pipeline.unit_names import unit_text
 
 _DELIMITERS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+_BLANKS_BUT_TAB = BLANKS.replace("\t", "")  # a tab may be the separator
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMBER = re.compile(r"[+-]?(?:\d[\d.,' ]*|[.,]\d+)(?:[eE][+-]?\d+)?\s*%?")
 _TIME = re.compile(
@@ -221,7 +222,7 @@ def _first_record(path: str, layout: CsvLayout) -> _FirstRecord:
         with csv_streams.open_text(whole, errors="surrogateescape") as text:
             numbered = ((number, line) for number, line in enumerate(text) if line.strip())
             lines_before, first = next(numbered, (0, ""))
-            separator = _SEPARATOR_LINE.fullmatch(trimmed(first))
+            separator = _SEPARATOR_LINE.fullmatch(first.strip(_BLANKS_BUT_TAB))
             if separator:  # Excel reads this line and does not show it
                 lines_before, first = next(numbered, (lines_before + 1, ""))
             likely = separator[1] if separator else _likely_delimiter(first, layout.header)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -12,6 +13,9 @@ from common.errors import InputError
 from pipeline.config import Config
 from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise, initialising, print_report
+from pipeline.reading.columns import form_of
+from pipeline.reading.contract import read_column
+from pipeline.reading.ingest_spec import make_ingest_spec
 from tests.pipeline.spreadsheets import write_sheet
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -442,6 +446,47 @@ def test_machines_with_ids_of_19_digits_are_groups(tmp_path, kind):
         frame.to_parquet(path)
     config = init(tmp_path, path)
     assert (config.split.strategy, config.split.column) == ("group", "device_id")
+
+
+def test_values_that_do_not_fit_a_column_that_is_left_out_are_no_bad_rows(tmp_path):
+    frame = _readings()
+    frame["tag"] = [bytes([0xFF, 0xFE, *divmod(n, 256)]) for n in range(600)]
+    frame.to_parquet(tmp_path / "r.parquet")
+    config = init(tmp_path, tmp_path / "r.parquet")
+    assert config.data.max_bad_rows == 0
+    text = (tmp_path / "configs" / "r.yaml").read_text("utf-8")
+    assert "# - tag: bytes that are not UTF-8 text." in text
+
+
+@pytest.mark.parametrize("mark", ["<NA>", "#N/A", "(null)", r"\N"])
+def test_marks_that_programs_write_are_missing_in_truth_values_and_in_texts(tmp_path, mark):
+    frame = _readings()
+    rng = np.random.default_rng(2)
+    frame["door"] = rng.choice(["True", "False"], 600)
+    frame["maker"] = rng.choice(["Acme", "Bolt"], 600)
+    frame.loc[::9, ["door", "maker"]] = mark
+    frame.to_csv(tmp_path / "r.csv", index=False)
+    config = init(tmp_path, tmp_path / "r.csv")
+    assert config.data.columns["door"].type == "truth"
+    [domain] = [f for f in schema_of(config).values() if f.name == "maker"]
+    assert domain.presence.min_fraction < 1
+    text = (tmp_path / "schema" / "r.pbtxt").read_text("utf-8")
+    assert f'value: "{mark}"' not in text.replace("\\\\", "\\")
+
+
+def test_a_clock_with_a_decimal_comma_orders_the_rows(tmp_path):
+    frame = _readings()
+    rows = [f"{3.5 * n:.1f};{p:.3f};{t:.3f};{y}".replace(".", ",")
+            for n, (p, t, y) in enumerate(frame.itertuples(index=False))]  # fmt: skip
+    path = tmp_path / "r.csv"
+    path.write_text("\n".join(["time_s;pressure;temperature;label", *rows]) + "\n")
+    config = init(tmp_path, path)
+    assert (config.split.strategy, config.split.column) == ("time", "time_s")
+    columns = pa.array([b"0,0", b"3,5", b"3.5"])
+    form = form_of("time_s", "time", make_ingest_spec(config))
+    read, bad = read_column(columns, form, default_marks=())
+    assert read.to_pylist() == [0, 3_500_000, None]
+    assert bad.tolist() == [False, False, True]
 
 
 def test_repeated_coarse_readings_are_kept_and_said(tmp_path, capsys):

@@ -459,6 +459,11 @@ def test_more_rows_get_bigger_batches_and_fewer_epochs():
         lambda v: f"({v:.3f})",
         lambda v: f"{v:.3f} {'bar' if v > 0 else 'Bar'}",
         lambda v: f"{int(1e4 * abs(v)) // 60}:{int(1e4 * abs(v)) % 60:02d}",
+        lambda v: f"{v:.4E}".replace("E", "D"),
+        lambda v: f"3,{int(10 + 10 * abs(v))},{int(1e5 * abs(v)) % 1000:03d}.50",
+        lambda v: f"T#{int(100 * abs(v))}h{int(1e4 * abs(v)) % 60}m",
+        lambda v: f"PT{int(1e4 * abs(v))}S",
+        lambda v: f"{1990 + int(10 * abs(v))}-{1 + int(1e4 * abs(v)) % 12:02d}",
     ],
 )
 def test_a_measurement_that_no_format_reads_is_noted(base, propose_for, write):

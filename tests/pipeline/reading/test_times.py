@@ -77,6 +77,21 @@ def test_a_zone_does_not_move_times_that_say_their_own(text, time_format):
 
 
 @pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("31-JAN-24 06.00.00.000000 AM", "%d-%b-%y %I.%M.%S.%f %p"),
+        ("20240131_060000", "%Y%m%d_%H%M%S"),
+        ("20240131-060000", "%Y%m%d-%H%M%S"),
+        ("2024\u5e741\u670831\u65e5 6:00", "%Y\u5e74%m\u6708%d\u65e5 %H:%M"),
+    ],
+)
+def test_times_of_databases_loggers_and_east_asian_tables_are_found(text, time_format):
+    texts = pa.array([text])
+    assert time_format in formats_that_read(texts, np.ones(1, np.int64))
+    assert parse_texts(texts, time_format)[0].to_pylist() == [_SIX]
+
+
+@pytest.mark.parametrize(
     ("whole", "broken", "time_format"),
     [
         ("20240131", ["2024131", "202411", "2024-1-3"], "%Y%m%d"),

@@ -127,9 +127,9 @@ def test_bad_rows_within_the_limit_go_to_quarantine(tmp_path):
 
 
 def test_rows_without_a_label_are_written_beside_the_splits(tmp_path):
-    rows = [*good_rows(), "7,", "8, "]
+    rows = [*good_rows(), "7,", "8, ", ","]  # the last one is an empty line of a spreadsheet
     summary = run(tmp_path, [write_csv(tmp_path / "a.csv", rows)])
-    assert (summary.num_rows, summary.num_bad_rows, summary.num_unlabelled) == (200, 0, 2)
+    assert (summary.num_rows, summary.num_bad_rows, summary.num_unlabelled) == (200, 0, 3)
     records = read_split(tmp_path / "out", "unlabelled")
     assert [values_of(record, "a") for record in records] == [[7], [8]]
     assert not any("y" in tf.train.Example.FromString(r).features.feature for r in records)

@@ -312,6 +312,14 @@ def test_a_line_that_names_the_delimiter_is_no_header(tmp_path, line):
     assert located.reason == "has 1 fields, the header has 2"
 
 
+def test_a_line_may_name_a_tab_as_the_delimiter(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("sep=\t\na\tb,c\n1\t2,5\n", encoding="utf-16")
+    rows, bad, _ = read_all(path, encoding="utf-16")
+    assert rows == {"a": [b"1"], "b,c": [b"2,5"]}
+    assert bad == []
+
+
 # The sum of 1.5 to 6.5 is 24, their mean is 4.
 @pytest.mark.parametrize("total", ["Total,24.0,", "Summe:,24,6", "Mittelwert,4.00,1"])
 def test_a_last_row_of_totals_is_set_aside(tmp_path, total):
