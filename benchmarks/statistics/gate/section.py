@@ -12,6 +12,8 @@ from benchmarks.statistics.gate.verdicts import advice_rows, bar_rows, noise_row
 from benchmarks.statistics.tables import Table
 
 _ERRORS = ("false BLESSED", "false REJECTED")
+# Sets of the tables that resample nothing.
+_NUM_VERDICTS, _NUM_SHARES, _NUM_ADVICES = 10_000, 6_000, 1_000
 _CLEARED = ("BLESSED at -0.05", "BLESSED at the truth")
 _BEFORE = ("false BLESSED before", "false BLESSED")
 
@@ -39,9 +41,9 @@ def tables(num_sets: int) -> Iterator[Table]:
         rows=change_rows(num_sets),
     )
     yield Table(
-        title=f"Verdicts on a recall bar of 0.9 ({20 * num_sets:,} sets).",
+        title=f"Verdicts on a recall bar of 0.9 ({_NUM_VERDICTS:,} sets).",
         head=("true recall", "faults", "BLESSED", "INCONCLUSIVE", "REJECTED"),
-        rows=bar_rows(20 * num_sets),
+        rows=bar_rows(_NUM_VERDICTS),
     )
     yield Table(
         title="Labels of noise, judged by the default gate.",
@@ -49,9 +51,9 @@ def tables(num_sets: int) -> Iterator[Table]:
         rows=noise_rows(num_sets),
     )
     yield Table(
-        title=f"Shares in groups ({20 * num_sets:,} sets).",
+        title=f"Shares in groups ({_NUM_SHARES:,} sets).",
         head=("design", *_BEFORE, "width before", "width"),
-        rows=share_rows(20 * num_sets),
+        rows=share_rows(_NUM_SHARES),
     )
     yield Table(
         title="Expected cost in groups.", head=("design", *_ERRORS), rows=cost_rows(num_sets)
@@ -79,15 +81,15 @@ def tables(num_sets: int) -> Iterator[Table]:
     )
     yield Table(
         title="Slices of 100 faults with a recall at the bar of 0.8: any REJECTED "
-        f"({20 * num_sets:,} sets).",
+        f"({_NUM_VERDICTS:,} sets).",
         head=("slices", "each alone", "Holm"),
-        rows=slice_rows(20 * num_sets),
+        rows=slice_rows(_NUM_VERDICTS),
     )
     yield Table(
         title="Recall bar 0.8, 30 faults, verdict INCONCLUSIVE: the advice is followed "
-        f"({3 * num_sets:,} sets).",
+        f"({_NUM_ADVICES:,} sets).",
         head=("true recall", "advice", "answer", "faults in all"),
-        rows=advice_rows(3 * num_sets),
+        rows=advice_rows(_NUM_ADVICES),
     )
     yield Table(
         title="`runs compare`, scores correlate by 0.9: any line is better.",
