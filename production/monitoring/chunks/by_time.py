@@ -14,6 +14,7 @@ GRACE = timedelta(seconds=10)
 # A server that hangs holds its file for ever: its rows are late after this.
 _LONGEST_WAIT = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def chunks_by_time(
@@ -28,23 +29,35 @@ def chunks_by_time(
         now: The clock.
     """
     while True:
-        since = _next_beginning(recorded, position, length)
-        if since is None or not _is_over(recorded, since + length, now()):
+        if position.since is not None and now() < position.since:
+            return  # without a look at the files
+        window = _next_window(recorded, position, length)
+        if window is None or not _is_over(recorded, window[1], now()):
             return
-        stretch = recorded.read(since, since + length)
+        stretch = recorded.read(*window)
         num_late = _count_late(recorded, position)
-        for placed in _of_stretch(stretch, position, since, since + length, num_late):
+        for placed in _of_stretch(stretch, position, *window, num_late):
             position = placed.behind
             yield placed
-        if position.since != since + length:  # failures alone, of an unknown version
-            position = replace(position, since=since + length, done=())
+        if position.since != window[1]:  # failures alone, of an unknown version
+            position = replace(position, since=window[1], done=())
 
 
-def _next_beginning(recorded: Recorded, position: Position, length: timedelta) -> datetime | None:
-    if position.done:
-        return position.since
-    first = recorded.first_time(position.since)
-    return None if first is None else _EPOCH + (first - _EPOCH) // length * length
+def _next_window(
+    recorded: Recorded, position: Position, length: timedelta
+) -> tuple[datetime, datetime] | None:
+    """Beginning and end of the next chunk; None if there is no request that no chunk has.
+
+    After a change of the length, or from a number of rows, the first chunk is shorter.
+    """
+    taken = [position.since] if position.since is not None else []
+    taken += [key.time + _MICROSECOND for key in position.last.values()]
+    since = max(taken, default=None)
+    first = since if position.done else recorded.first_time(since)
+    if first is None:
+        return None
+    beginning = _EPOCH + (first - _EPOCH) // length * length
+    return max([beginning, *taken]), beginning + length
 
 
 def _is_over(recorded: Recorded, until: datetime, now: datetime) -> bool:

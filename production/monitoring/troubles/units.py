@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from measuring.monitoring.two_sample import LEAST_REFERENCE
-from models.features import Feature, Signal
+from models.features import Feature, HeavyTailed, Signal
 from pipeline.unit_names import unit_text
 from production.monitoring.troubles.case import BROKEN_SHARE, Case, Floats, Ints, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
@@ -40,7 +40,7 @@ _MAX_KEYS = 100
 # More rows than this show nothing more.
 _MAX_ROWS = 10_000
 # Beyond the training's range, in widths of the range.
-_MARGIN, _GROSS, _ABSURD = 0.1, 1.0, 5.0
+_MARGIN, _GROSS, _GROSS_LOG, _ABSURD = 0.1, 1.0, 0.5, 5.0
 _INSIDE = 0.9
 
 
@@ -152,26 +152,41 @@ def _distance(values: Floats, then: Floats) -> float:
 def _far_outside(
     case: Case, name: str, tried: list[Conversion], now: Floats, then: Floats
 ) -> Iterator[Trouble]:
-    low, high = float(then[0]), float(then[-1])
-    width = high - low
+    is_heavy = isinstance(case.reference.features[name], HeavyTailed)
+    scale = _logarithm if is_heavy else np.asarray
+    low, high = scale(then[[0, -1]])
+    width = float(high - low)
     if not width > 0:
         return
-    outside = np.isfinite(now) & ((now < low - _MARGIN * width) | (now > high + _MARGIN * width))
+    scaled = scale(now)
+    beyond = np.maximum(low - scaled, scaled - high) / width
+    outside = np.isfinite(now) & (beyond > _MARGIN)
     if not case.exceeds(outside, 0, len(then)):
         return
     values, share = now[outside], float(outside.mean())
-    beyond = np.maximum(low - values, values - high) / width
-    quantiles = np.quantile(then, [0.01, 0.99])
-    if np.median(beyond) >= _GROSS:
+    if np.median(beyond[outside]) >= (_GROSS_LOG if is_heavy else _GROSS):
         for one in tried:
-            converted = values * one.factor + one.offset
-            if ((converted >= quantiles[0]) & (converted <= quantiles[1])).mean() >= _INSIDE:
+            if _fits(values * one.factor + one.offset, then):
                 yield _unit_trouble(name, "", share, values, then, one)
                 return
-    absurd = outside.copy()
-    absurd[outside] = beyond >= _ABSURD
+    absurd = outside & (beyond >= _ABSURD)
     if case.exceeds(absurd, 0, len(then)):
-        yield _range_trouble(name, now[absurd], float(absurd.mean()), low, high)
+        yield _range_trouble(name, now[absurd], float(absurd.mean()), then)
+
+
+def _logarithm(values: Floats) -> Floats:
+    """The scale of heavy-tailed features in the model."""
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)), np.float64)
+
+
+def _fits(values: Floats, then: Floats) -> bool:
+    """Whether some rows are like the training data: nearly all within it, the middle in its middle.
+
+    The largest values of a long tail, divided by 100, are within it too, but at its low end.
+    """
+    low, first, third, high = np.quantile(then, [0.01, 0.25, 0.75, 0.99])
+    is_within = ((values >= low) & (values <= high)).mean() >= _INSIDE
+    return bool(is_within and first <= np.median(values) <= third)
 
 
 def _unit_trouble(
@@ -188,7 +203,7 @@ def _unit_trouble(
     )
 
 
-def _range_trouble(name: str, values: Floats, share: float, low: float, high: float) -> Trouble:
+def _range_trouble(name: str, values: Floats, share: float, then: Floats) -> Trouble:
     only = f" always {values[0]:.6g}," if len(np.unique(values)) == 1 else ""
     hint = " A constant may stand for a missing value." if only else ""
     return Trouble(
@@ -197,6 +212,6 @@ def _range_trouble(name: str, values: Floats, share: float, low: float, high: fl
         share=share,
         words=f"`{name}` is far outside of the training data in {percent(share)} of the rows,"
         f"{only} from {values.min():.4g} to {values.max():.4g}; the training data are from "
-        f"{low:.4g} to {high:.4g}.{hint} Check the sensor and its unit.",
+        f"{then[0]:.4g} to {then[-1]:.4g}.{hint} Check the sensor and its unit.",
         is_broken=share >= BROKEN_SHARE,
     )

@@ -151,6 +151,16 @@ def test_a_reader_goes_on_behind_each_chunk(folder):
     assert shape(parts) == whole
 
 
+@pytest.mark.parametrize("before", [MonitoringOptions(chunk=ChunkSize(hours=0.5)), FOUR_ROWS])
+def test_after_a_change_of_the_size_no_row_is_in_two_chunks(folder, before):
+    write(folder, *rows(range(0, 100, 5)))
+    first = reader(folder, before)
+    taken = ids(next(first.finished()))
+    rest = [ids(chunk) for chunk in reader(folder, state=first.to_state()).finished()]
+    assert len(rest) == 2
+    assert taken + rest[0] + rest[1] == [f"r{minute}" for minute in range(0, 100, 5)]
+
+
 def test_late_rows_are_in_no_chunk_but_counted(folder):
     write(folder, *rows([5]))
     first = reader(folder)

@@ -149,6 +149,20 @@ def test_a_wrong_unit_in_some_rows_is_found(rows, reference):
     assert "mbar instead of bar" in trouble.words
 
 
+def test_a_wrong_unit_in_some_rows_of_a_long_tail_is_found(rows, reference):
+    values = numbers(rows, "load")
+    values[::10] *= 1e6
+    trouble = only(replaced(rows, load=pa.array(values)), reference)
+    assert (trouble.kind, trouble.feature) == (TroubleKind.WRONG_UNIT, "load")
+    assert "values 1,000,000 times as large" in trouble.words
+
+
+def test_a_longer_tail_is_drift(rows, reference):
+    values = numbers(rows, "load")
+    values[::10] *= 30
+    assert find(replaced(rows, load=pa.array(values)), reference) == []
+
+
 def test_a_placeholder_is_out_of_range(rows, reference):
     values = numbers(rows, "pressure")
     values[::10] = -999
