@@ -19,9 +19,9 @@ Inputs = dict[str, Any]
 Names = Mapping[str, str]
 
 _SIGNAL = "current"
-# A moving average this wide hides arcs and ripples of the current.
+# A moving average this wide hides arcs and ripples of the current, and looks like other faults.
 _SMOOTHED_SAMPLES = 9
-_ROUNDS = 20_000
+_ROUNDS = 2_000
 
 
 class Candidate(StrEnum):

@@ -252,7 +252,7 @@ _REPORTS = (
 _MODELS = (
     Scenario(
         name="worse_candidate",
-        words="a version is pushed that smooths the current first, and misses arcs",
+        words="a version is pushed that smooths the current first, and so decides worse",
         guards=(Guard.ROLLOUT,),
         action=Action.ROLL_BACK,
         candidate=Candidate.WORSE,
