@@ -133,12 +133,12 @@ def _serving() -> list[_Graph]:
 
 def _gateway() -> list[_Graph]:
     requests = _rate("faultline_gateway_requests_total", _MODEL, "model, wire, code_class")
-    upstream = _rate("faultline_gateway_upstream_requests_total", _MODEL, "model, arm, code_class")
+    upstream = _rate("faultline_gateway_upstream_requests_total", _MODEL, "model, arm")
     return [
         _Graph("Requests by status", [(requests, "{{model}} {{wire}} {{code_class}}")], "reqps"),
         _Graph(
             "Requests by arm",
-            [(upstream, "{{model}} {{arm}} {{code_class}}")],
+            [(upstream, "{{model}} {{arm}}")],
             "reqps",
             "Copies included.",
         ),

@@ -92,12 +92,16 @@ class Exposition(Collector):
 
 def models(folder: OutputFolder) -> list[str]:
     """Returns the names of the models that were pushed, served or recorded."""
-    places = (folder.serving, folder.gateway, folder.rollouts, folder.collected, folder.monitoring)
+    places = (
+        *(folder.serving, folder.gateway, folder.rollouts),
+        *(folder.collected, folder.monitoring, folder.retraining),
+    )
     names: set[str] = set()
     for place in places:
         root = place("x").parent
         if root.is_dir():
-            names.update(path.name for path in root.iterdir() if path.is_dir())
+            folders = (path for path in root.iterdir() if path.is_dir())
+            names.update(path.name for path in folders if not path.name.startswith("."))
     return sorted(names)
 
 

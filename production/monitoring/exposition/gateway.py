@@ -17,7 +17,7 @@ Labels = Mapping[str, str]
 # Their names in Envoy, before it takes labels out of them.
 _PATTERN = (
     r"^http\.(grpc|rest)\.downstream_rq_([1-5]xx|active|time)$"
-    r"|^cluster\.(stable|candidate)_(grpc|rest)\.(upstream_rq_[1-5]xx|membership_healthy)$"
+    r"|^cluster\.(stable|candidate)_(grpc|rest)\.(upstream_rq_total|membership_healthy)$"
 )
 _MS = 1e-3
 
@@ -32,7 +32,7 @@ _METRICS = (
     ),
     Metric(
         "faultline_gateway_upstream_requests_total",
-        "Requests that a server answered, copies included, by class of HTTP status.",
+        "Requests that were sent to a server, copies included.",
     ),
     Metric("faultline_gateway_upstream_healthy", "Whether Envoy sends requests to a server."),
     Metric("faultline_process_cpu_seconds_total", "CPU time of a process of the gateway."),
@@ -78,9 +78,8 @@ _TRANSLATIONS = {
     "envoy_http_downstream_rq_time": _Translation(
         "faultline_gateway_request_duration_seconds", _wire, _MS
     ),
-    "envoy_cluster_upstream_rq_xx": _Translation(
-        "faultline_gateway_upstream_requests_total", lambda labels: _arm(labels) | _class(labels)
-    ),
+    # Envoy counts statuses by the arm of the key, which may be another one than the server's.
+    "envoy_cluster_upstream_rq": _Translation("faultline_gateway_upstream_requests_total", _arm),
     "envoy_cluster_membership_healthy": _Translation("faultline_gateway_upstream_healthy", _arm),
 }
 

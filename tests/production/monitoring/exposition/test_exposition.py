@@ -173,6 +173,7 @@ def test_an_empty_output_folder_has_the_free_space_and_the_process(folder):
 def test_every_folder_of_a_model_names_it(folder):
     for place in (folder.serving("a"), folder.collected("b"), folder.monitoring("c")):
         place.mkdir(parents=True)
+    (folder.serving("a").parent / ".manifests").mkdir()
     assert models(folder) == ["a", "b", "c"]
 
 

@@ -13,8 +13,8 @@ from production.monitoring.exposition.targets import find_targets
 ENVOY = """\
 # TYPE envoy_http_downstream_rq_xx counter
 envoy_http_downstream_rq_xx{envoy_response_code_class="2",envoy_http_conn_manager_prefix="rest"} 7
-# TYPE envoy_cluster_upstream_rq_xx counter
-envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="candidate_grpc"} 3
+# TYPE envoy_cluster_upstream_rq_total counter
+envoy_cluster_upstream_rq_total{envoy_cluster_name="candidate_grpc"} 3
 # TYPE envoy_cluster_membership_healthy gauge
 envoy_cluster_membership_healthy{envoy_cluster_name="stable_rest"} 1
 # TYPE envoy_cluster_upstream_cx_total counter
@@ -45,7 +45,7 @@ def test_envoys_metrics_get_our_names_labels_and_seconds():
     samples = {(sample.name, *sample.labels.values()): sample.value for sample in translate(ENVOY)}
     assert samples == {
         ("faultline_gateway_requests_total", "rest", "2xx"): 7,
-        ("faultline_gateway_upstream_requests_total", "candidate", "grpc", "5xx"): 3,
+        ("faultline_gateway_upstream_requests_total", "candidate", "grpc"): 3,
         ("faultline_gateway_upstream_healthy", "stable", "rest"): 1,
         (f"{time}_bucket", "grpc", "0.0005"): 2,
         (f"{time}_bucket", "grpc", "+Inf"): 4,
