@@ -10,5 +10,7 @@ LABEL_HEADER = "x-faultline-label"
 # By the gateway: the arm whose answer the client gets, and the salt of the rollout.
 ARM_HEADER = "x-faultline-arm"
 ROLLOUT_HEADER = "x-faultline-rollout"
+# By the gateway: on the copy of a request, whose answer no client gets.
+COPY_HEADER = "x-faultline-copy"
 # Of an answer: the version that gave it.
 VERSION_HEADER = "x-faultline-version"

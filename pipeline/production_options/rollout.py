@@ -10,6 +10,7 @@ from common.config_values import STRICT_KEYS
 from common.guards.redaction import is_secret_name
 from serving.headers import (
     ARM_HEADER,
+    COPY_HEADER,
     KEY_HEADER,
     LABEL_HEADER,
     REQUEST_ID_HEADER,
@@ -33,6 +34,7 @@ _NO_KEYS = frozenset(
         "te",
         REQUEST_ID_HEADER,
         ARM_HEADER,
+        COPY_HEADER,
         ROLLOUT_HEADER,
         LABEL_HEADER,
     }

@@ -12,6 +12,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from serving.headers import (
     ARM_HEADER,
+    COPY_HEADER,
     REQUEST_ID_HEADER,
     REQUEST_ID_PATTERN,
     VERSION_HEADER,
@@ -31,12 +32,14 @@ class Tags(NamedTuple):
     Attributes:
         request_id: Id that the client or the gateway gave the request; None without a usable one.
         key: Sticky key; None without one.
-        arm: The arm whose answer the client gets; None without a gateway.
+        has_gateway: Whether a gateway sent the request.
+        is_copy: Whether the request is a copy, whose answer no client gets.
     """
 
     request_id: str | None = None
     key: str | None = None
-    arm: str | None = None
+    has_gateway: bool = False
+    is_copy: bool = False
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -46,22 +49,25 @@ class Tags(NamedTuple):
 
 def tags_of_metadata(metadata: Sequence[tuple[str, str | bytes]], key_header: str) -> Tags:
     """Returns the tags in the metadata of a gRPC call."""
-    by_name = dict(metadata)
-    return _tags(by_name.get(REQUEST_ID_HEADER), by_name.get(key_header), by_name.get(ARM_HEADER))
+    return _tags(dict(metadata), key_header)
 
 
 def tags_of_headers(headers: Mapping[bytes, bytes], key_header: str) -> Tags:
     """Returns the tags in the headers of an HTTP request, whose names are in lower case."""
-    names = (REQUEST_ID_HEADER, key_header, ARM_HEADER)
-    return _tags(*(headers.get(name.encode()) for name in names))
+    names = (REQUEST_ID_HEADER, key_header, ARM_HEADER, COPY_HEADER)
+    return _tags({n: headers[n.encode()] for n in names if n.encode() in headers}, key_header)
 
 
-def _tags(request_id: str | bytes | None, key: str | bytes | None, arm: str | bytes | None) -> Tags:
-    identifier = _text(request_id)
-    if identifier is not None and _SENDABLE.fullmatch(identifier) is None:
-        identifier = None
-    text = _text(key)
-    return Tags(identifier, None if text is None else text[:_MAX_KEY], _text(arm))
+def _tags(headers: Mapping[str, str | bytes], key_header: str) -> Tags:
+    request_id, key = _text(headers.get(REQUEST_ID_HEADER)), _text(headers.get(key_header))
+    if request_id is not None and _SENDABLE.fullmatch(request_id) is None:
+        request_id = None
+    return Tags(
+        request_id=request_id,
+        key=None if key is None else key[:_MAX_KEY],
+        has_gateway=ARM_HEADER in headers,
+        is_copy=COPY_HEADER in headers,
+    )
 
 
 def _text(value: str | bytes | None) -> str | None:
@@ -106,7 +112,7 @@ class Exchange:
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """What is sent back: the id, and behind a gateway the version that answers."""
-        if self.tags.arm is None or self.version is None:
+        if not self.tags.has_gateway or self.version is None:
             return ((REQUEST_ID_HEADER, self.request_id),)
         return ((REQUEST_ID_HEADER, self.request_id), (VERSION_HEADER, str(self.version)))
 

@@ -151,7 +151,7 @@ class VersionRecords:
         own: dict[str, list[Any]] = {
             "request_id": [e.request_id for e in exchanges],
             "time": [e.time_ns // 1_000 for e in exchanges],
-            "answered": [e.tags.arm in {None, self._arm} for e in exchanges],
+            "answered": [not e.tags.is_copy for e in exchanges],
             "key": [self._key(e.tags.key) for e in exchanges],
             "latency_ms": [e.latency_ms for e in exchanges],
             "status": [e.status for e in exchanges],

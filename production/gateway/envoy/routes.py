@@ -8,6 +8,7 @@ from production.gateway.envoy.matching import Value, first_of, has_header, in_sh
 from production.gateway.traffic import Arm, Traffic
 from serving.headers import (
     ARM_HEADER,
+    COPY_HEADER,
     LABEL_HEADER,
     REQUEST_ID_HEADER,
     REQUEST_ID_PATTERN,
@@ -64,7 +65,7 @@ def make_routes(options: GatewayOptions, traffic: Traffic, *, key_header: str) -
         "name": "routes",
         "virtual_hosts": [{"name": "all", "domains": ["*"], **tree}],
         # What the servers need not know, and a client must not pretend.
-        "request_headers_to_remove": ["authorization", LABEL_HEADER],
+        "request_headers_to_remove": ["authorization", LABEL_HEADER, COPY_HEADER],
     }
 
 
@@ -155,6 +156,7 @@ class _Routes:
                 {
                     "cluster": member_cluster(arm.other, wire),
                     "disable_shadow_host_suffix_append": True,
+                    "request_headers_mutations": [{"append": overwrite(COPY_HEADER, "1")}],
                     "runtime_fraction": {
                         "default_value": {"numerator": self.traffic.mirrored_percent},
                     },

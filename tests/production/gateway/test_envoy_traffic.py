@@ -123,7 +123,11 @@ def test_each_request_is_copied_to_the_other_arm_once_with_its_id_and_without_it
 ) -> None:
     rig.apply(canary(50, mirrored=100))
     ids = [f"copied-{number}" for number in range(150)]
-    forged = {"authorization": "Bearer secret", "x-faultline-arm": "both"}
+    forged = {
+        "authorization": "Bearer secret",
+        "x-faultline-arm": "both",
+        "x-faultline-copy": "1",
+    }
 
     def ask(request_id: str) -> str:
         number = int(request_id.rpartition("-")[2])
@@ -145,8 +149,10 @@ def test_each_request_is_copied_to_the_other_arm_once_with_its_id_and_without_it
         for entry in rig.log_of(arm):
             headers = entry["headers"]
             if headers["x-request-id"] in answered:
-                # Both arms are told who answers, so that a server knows its own copies.
+                # Both arms are told whose the key is, and the copy that it is one.
                 assert headers["x-faultline-arm"] == answered[headers["x-request-id"]]
+                is_copy = headers["x-faultline-arm"] != arm
+                assert headers.get("x-faultline-copy") == ("1" if is_copy else None)
                 assert headers["x-faultline-rollout"] == "r17"
                 assert "authorization" not in headers
                 assert headers.get("host", address) == address

@@ -279,9 +279,10 @@ def test_clients_cannot_make_folders_by_asking_for_other_models(base, tmp_path):
 
 @pytest.mark.parametrize(
     ("header", "answered"), [({}, True), ({"x-faultline-arm": "candidate"}, True),
-                             ({"x-faultline-arm": "stable"}, False)],
+                             ({"x-faultline-arm": "stable"}, True),  # in place of a dead server
+                             ({"x-faultline-arm": "stable", "x-faultline-copy": "1"}, False)],
 )  # fmt: skip
-def test_a_copy_of_a_request_that_the_other_arm_answers_is_marked(
+def test_a_copy_of_a_request_is_marked(
     base, tmp_path, wire, header, answered
 ):
     with serving(base, tmp_path, arm="candidate") as served:
