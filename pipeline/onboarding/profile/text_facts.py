@@ -32,6 +32,7 @@ NUMBER_FORMATS: tuple[tuple[Decimal, Thousands | None], ...] = (
     (".", " "),
     (",", " "),
     (".", "'"),
+    (",", "'"),
 )
 MIN_MEASURED = 12  # distinct texts or numbers of a measurement
 _MAX_TEXTS = 5_000  # distinct texts kept of a column; more are free text

@@ -62,6 +62,16 @@ def test_a_decimal_point_in_a_later_file_does_not_fit_grouped_numbers_with_decim
     assert read(later, form)[1] == [True, True, True, False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("decimal", "thousands"),
+    [(".", ","), (".", " "), (".", "'"), (",", "."), (",", " "), (",", "'")],
+)
+def test_each_pair_of_a_decimal_mark_and_a_mark_between_thousands_is_read(decimal, thousands):
+    numbers = np.linspace(1.25, 9_876.54, 40).round(2).tolist()
+    texts = [fixed(number, 2, decimal, thousands) for number in numbers]
+    assert read(texts, decided(texts)) == (numbers, [False] * 40)
+
+
 def test_whole_numbers_between_numbers_with_decimals_stay_whole_numbers():
     texts = [*GERMAN, "1.200", "950"]
     form = decided(texts)
