@@ -195,10 +195,12 @@ def _cost(cost: CostOfDrift | None, budget: float) -> _Judged:
         words = "the served version has no chunk with an estimated cost yet"
         return _Judged(name="cost", holds=False, words=words, evidence={})
     limits = (
-        "" if cost.lower is None or cost.upper is None else f" [{cost.lower:g}, {cost.upper:g}]"
+        f" [{cost.lower:.3g}, {cost.upper:.3g}]"
+        if cost.lower is not None and cost.upper is not None
+        else ""
     )
     words = (
-        f"drift costs an estimated {cost.per_day:g}{limits} a day in chunk {cost.chunk}, the "
+        f"drift costs an estimated {cost.per_day:.3g}{limits} a day in chunk {cost.chunk}, the "
         f"budget is {budget:g}"
     )
     words += f"; open: {', '.join(cost.alarms)}" if cost.alarms else "; no alarm is open"

@@ -110,19 +110,21 @@ class Retrainer:
             self._begin_if_due()
 
     def carry_on(self) -> bool:
-        """Takes the next step of the retraining that goes on; returns whether there is one.
+        """Takes the next steps of a retraining, as far as they need not wait for anything.
+
+        Returns:
+            Whether a retraining goes on.
 
         Raises:
             InputError: The journal cannot be read or written.
         """
-        current = current_of(self._journal.read())
         if not self._is_recorded:
             self._record()
-        if current is None:
-            return False
-        if current.is_moving:
+        before, current = None, current_of(self._journal.read())
+        while current is not None and current.is_moving and current != before:
             self._take_step(current)
-        return True
+            before, current = current, current_of(self._journal.read())
+        return current is not None
 
     def stop(self) -> None:
         """Ends the run that goes on; the next retrainer begins it again from the cache."""

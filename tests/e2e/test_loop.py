@@ -36,11 +36,11 @@ features:
   flow: {kind: numeric}
 split: {train: 0.5, eval: 0.2, test: 0.3}
 validation: {drift: warn}
-train: {epochs: 8, batch_size: 64, learning_rate: 0.01, hidden_units: [8]}
+train: {epochs: 5, batch_size: 64, learning_rate: 0.01, hidden_units: [8]}
 cost: {missed_fault: 3, false_alarm: 1}
 gate: {max_cost_rise: 0.5}
 monitoring:
-  chunk: {rows: 200, per_year: 60}
+  chunk: {rows: 300, per_year: 60}
   false_alarms_per_year: 12
   labels_after_days: 0
 retraining:
@@ -73,7 +73,7 @@ class Plant:
     def __init__(self, cwd: Path, ports: tuple[int, int]) -> None:
         self.cwd, self._url = cwd, f"grpc://127.0.0.1:{ports[0]}"
         self._random = np.random.default_rng(1)
-        self._mean = 0.0
+        self._mean, self.pause_s = 0.0, 0.01
         self._is_stopped = threading.Event()
         self.labels: list[tuple[str, int]] = []
         self.versions: list[int] = []
@@ -103,7 +103,7 @@ class Plant:
                     time.sleep(0.5)
                     continue
                 self.labels.append((name, int(faulty)))
-                time.sleep(0.005)
+                time.sleep(self.pause_s)
 
     def write_labels(self, path: Path, first: int) -> None:
         lines = [f"{name},{faulty}\n" for name, faulty in self.labels[first:]]
@@ -114,7 +114,7 @@ class Plant:
 def faultline(project: Path, tmp_path: Path) -> Faultline:
     made = Faultline(project, tmp_path / "work")
     (made.cwd / "spans" / "1").mkdir(parents=True)
-    rows = draw(np.random.default_rng(0), 4_000, 0.0)
+    rows = draw(np.random.default_rng(0), 3_000, 0.0)
     lines = [f"{pressure:.4f},{flow:.4f},{int(faulty)}\n" for pressure, flow, faulty in rows]
     path = made.cwd / "spans" / "1" / "wells.csv"
     path.write_text("".join(["pressure,flow,faulty\n", *lines]))
@@ -146,7 +146,7 @@ class Loop:
         self.start()
 
     def start(self) -> None:
-        arguments = ("loop", "--serve", "--every", "1", "--config", "wells.yaml")
+        arguments = ("loop", "--serve", "--every", "2", "--config", "wells.yaml")
         self.process = self._faultline.start(*arguments)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -210,7 +210,8 @@ def test_drift_ends_in_a_new_model_with_nobody_touching_it(faultline, loop, plan
     plant.drift()
     first = len(plant.labels)
     loop.wait("an alarm", lambda: AlarmBook(place).open_alarms())
-    loop.wait("enough answers", lambda: len(plant.labels) > first + 800)
+    loop.wait("enough answers", lambda: len(plant.labels) > first + 700)
+    plant.pause_s = 0.1  # the training needs the processor
     plant.write_labels(faultline.cwd / "labels.csv", first)
     command = ("labels", "labels.csv", "--id", "id", "--label", "faulty")
     done = faultline(*command, "--config", "wells.yaml")
@@ -225,6 +226,7 @@ def test_drift_ends_in_a_new_model_with_nobody_touching_it(faultline, loop, plan
     assert retraining.result.outcome == "pushed", (retraining.result.words, faultline.last_log())
     assert (retraining.trigger.name, retraining.champion, retraining.attempt) == ("cost", old, 2)
     new = retraining.result.version
+    plant.pause_s = 0.02
 
     loop.wait(
         "a promotion",
