@@ -9,6 +9,7 @@ from production.simulation.results.scorecard import DayFacts, Outcome, Scorecard
 from production.simulation.scenarios import Action
 
 _LEFT, _TOP, _CELL, _ROW, _RESULT = 140, 72, 30, 24, 420
+_LETTER = 8.5  # of the title
 _INK, _RED = "#202124", "#c5221f"
 
 
@@ -46,7 +47,7 @@ def draw(scorecard: Scorecard) -> str:
         left=_LEFT,
         top=_TOP,
         right=right,
-        width=max(right + _RESULT, 800),
+        width=max(right + _RESULT, _LETTER * len(scorecard.words()) + 24, 800),
         height=_TOP + _ROW * len(scorecard.outcomes) + 36,
     )
 
