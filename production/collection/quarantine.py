@@ -6,11 +6,13 @@
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from common.errors import InputError
 from common.guards.chained_lines import whole_lines
 
 QUARANTINE = "quarantine.jsonl"
@@ -44,25 +46,39 @@ def read_quarantine(folder: Path) -> list[Quarantined]:
 
     Args:
         folder: The folder `monitoring/NAME`.
+
+    Raises:
+        InputError: The file was damaged.
     """
     path = folder / QUARANTINE
     if not path.exists():
         return []
-    # A line that a kill cut short was not acted upon.
-    lines = map(json.loads, whole_lines(path.read_bytes()).splitlines())
     chunks: dict[int, Quarantined] = {}
-    for line in lines:
-        if "released" in line:
-            chunks.pop(line["released"], None)
-            continue
-        chunks[line["chunk"]] = Quarantined(
-            chunk=line["chunk"],
-            version=line["version"],
-            since=datetime.fromisoformat(line["since"]),
-            until=datetime.fromisoformat(line["until"]),
-            reasons=tuple(line["reasons"]),
-        )
+    # A line that a kill cut short was not acted upon.
+    for number, text in enumerate(whole_lines(path.read_bytes()).splitlines(), 1):
+        try:
+            line = json.loads(text)
+            if "released" in line:
+                chunks.pop(line["released"], None)
+            else:
+                chunks[line["chunk"]] = _quarantined(line)
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}, line {number}: it is no chunk and no release. The file was changed by "
+                "something other than Faultline. Restore it from a backup, or move it aside; then "
+                "no row is in quarantine."
+            ) from error
     return list(chunks.values())
+
+
+def _quarantined(line: Mapping[str, Any]) -> Quarantined:
+    return Quarantined(
+        chunk=line["chunk"],
+        version=line["version"],
+        since=datetime.fromisoformat(line["since"]),
+        until=datetime.fromisoformat(line["until"]),
+        reasons=tuple(line["reasons"]),
+    )
 
 
 def is_quarantined(quarantine: Iterable[Quarantined], time: datetime, version: int | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from common.errors import InputError
 from common.example_files import split_files
@@ -128,12 +129,22 @@ def _find_sources(config: Config, folder: OutputFolder, model: str, version: int
     blessing = run_output(graph, run, "ModelBlessing")
     return _Sources(
         run=run.id,
-        spec=ModelSpec.from_json(json.dumps(model_spec(trainer))),
+        spec=_spec(model_spec(trainer), run.id),
         train=train,
         errors=path,
         model=push.path,
         judged=blessing.properties if blessing else {},
     )
+
+
+def _spec(recorded: Mapping[str, Any], run_id: str) -> ModelSpec:
+    try:
+        return ModelSpec.from_json(json.dumps(recorded))
+    except ValidationError as error:
+        raise InputError(
+            f"The model of run {run_id} was trained by another release of Faultline, whose options "
+            "this one does not know. Train and push a new version."
+        ) from error
 
 
 def _held_out(errors: Path) -> HeldOut:

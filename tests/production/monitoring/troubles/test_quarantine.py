@@ -43,3 +43,12 @@ def test_a_release_needs_a_reason_and_a_chunk(tmp_path):
 
 def test_without_a_file_nothing_is_in_quarantine(tmp_path):
     assert read_quarantine(tmp_path) == []
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[]", '{"chunk": 3}'])
+def test_a_damaged_file_is_named_with_its_line(tmp_path, line):
+    quarantine_chunk(tmp_path, CHUNK, [STUCK])
+    with (tmp_path / "quarantine.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match=r"quarantine\.jsonl, line 2: it is no chunk"):
+        read_quarantine(tmp_path)
