@@ -48,13 +48,11 @@ class Panel:
     Attributes:
         title: What it shows.
         is_logarithmic: Whether its axis is logarithmic.
-        is_share: Whether its values are shares, between 0 and 1.
         series: Its series, the lowest first.
     """
 
     title: str
     is_logarithmic: bool = False
-    is_share: bool = False
     series: list[Series]
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +76,6 @@ def make_panels(
     panels = [
         Panel(
             title="alarm rate of the model",
-            is_share=True,
             series=_with_band(reports, "alarms per row", _estimated("alarm_rate")),
         ),
         Panel(
@@ -88,22 +85,21 @@ def make_panels(
         ),
     ]
     for metric, title in _METRICS.items():
-        is_cost = metric == "cost"
         series = [
             *_with_band(reports, "estimated", _estimated(metric)),
             *_points(reports, "measured with labels", _measured(metric)),
         ]
         if series:
             series += _promises(reports, gate, metric)
-        words = f"{title}, {unit}" if is_cost and unit else title
-        panels.append(Panel(title=words, is_share=not is_cost, series=series))
+        words = f"{title}, {unit}" if metric == "cost" and unit else title
+        panels.append(Panel(title=words, series=series))
     latency = [
         *_line(reports, "p99", _operation("p99_ms")),
         *_line(reports, "p50", _operation("p50_ms")),
     ]
     panels.append(Panel(title="latency, ms", series=latency))
     errors = _line(reports, "failed requests", _operation("error_share"))
-    panels.append(Panel(title="share of failed requests", is_share=True, series=errors))
+    panels.append(Panel(title="share of failed requests", series=errors))
     return [panel for panel in panels if any(_has_values(one) for one in panel.series)]
 
 
