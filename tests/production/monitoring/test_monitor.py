@@ -33,8 +33,8 @@ ROWS = 400
 class Pump:
     """A pump in production, its monitor, and a clock."""
 
-    def __init__(self, folder, more="") -> None:
-        self.config = pump_config(folder, more)
+    def __init__(self, folder, features=("flow",)) -> None:
+        self.config = pump_config(folder, features)
         self.folder = OutputFolder(folder / "output")
         self.collected = self.folder.collected(MODEL)
         self.place = self.folder.monitoring(MODEL)
@@ -79,7 +79,8 @@ def pump(tmp_path):
     return Pump(tmp_path)
 
 
-def test_quiet_days_give_a_report_each_and_no_alarm(pump):
+def test_quiet_days_give_a_report_each_and_no_alarm(tmp_path):
+    pump = Pump(tmp_path, ("flow", "pressure", "maker"))
     pump.record(3)
     assert [report.number for report in pump.watch()] == [0, 1, 2]
     assert pump.watch() == []
@@ -280,8 +281,8 @@ def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             for (owner, name), function in real.items():
                 patch.setattr(owner, name, killing(function))
-            pump.record(3, flow=0.8)
-            pump.record(4)
+            pump.record(2, flow=1.5, rows=150)
+            pump.record(4, rows=150)
             for _ in range(len(kill_at) + 1):
                 with suppress(KilledError):
                     pump.watch()
@@ -289,7 +290,9 @@ def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
         return read_reports(pump.place), alarms, next(calls)
 
     reports, alarms, num_points = scenario(tmp_path / "whole", set())
-    assert len(reports) == 7
+    assert len(reports) == 6
+    # The alarm was raised, repeated, and closed after three quiet days.
+    assert [alarm[1] for alarm in alarms] == [Kind.DRIFT]
     assert alarms[0][3]
     for point in range(num_points - 1):
         killed = scenario(tmp_path / str(point), {point})
