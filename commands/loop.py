@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from commands.monitor import Look
 from commands.retrain import Place, make_retrainer, print_line
 from common.errors import InputError, StepFailedError
+from common.logs import are_json
 from common.output_folder import OutputFolder
 from common.processes import Process, last_words, start_child, stop
 
@@ -151,7 +152,9 @@ class _Server:
     def __init__(self, folder: OutputFolder, config_path: Path) -> None:
         self._folder = folder
         self._command = [
-            *(sys.executable, str(PROJECT_DIR / "faultline.py"), "serve", "--gateway"),
+            *(sys.executable, str(PROJECT_DIR / "faultline.py")),
+            *(["--log-format=json"] if are_json() else []),
+            *("serve", "--gateway"),
             *("--config", str(config_path), "--output", str(folder.root)),
         ]
         self._log = folder.root / "gateway" / "loop.log"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 
 from commands.queries import deciding_person, print_answer
+from common.logs import are_json, log_event
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config
@@ -131,7 +132,17 @@ class Look:
         self._deliverer.finish(_DELIVERY_S)
 
     def print(self, reports: "list[ChunkReport]") -> None:
-        """Prints new reports and the open alarms."""
+        """Prints new reports and the open alarms; logs the reports where logs are JSON lines."""
+        if are_json():
+            for report in reports:
+                log_event(
+                    f"Chunk {report.number} of {self._model}/{report.version} is finished",
+                    chunk=report.number,
+                    num_rows=report.num_rows,
+                    is_broken=report.is_broken,
+                    alarms=report.alarms,
+                )
+            return
         states = [state for state in self._book.states() if state.is_open]
         values = {
             "model": self._model,

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from commands.queries import deciding_person, open_runs, print_answer
 from common.errors import InputError, StepFailedError
+from common.logs import are_json, log_event
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config
@@ -164,7 +165,10 @@ def make_retrainer(
 
 
 def print_line(line: str, *, to_errors: bool = False) -> None:
-    """Prints a line for people at once."""
+    """Prints a line for people at once; logs it where logs are JSON lines."""
+    if are_json():
+        log_event(line)
+        return
     from rich.console import Console
 
     Console(stderr=to_errors, soft_wrap=True).print(escape(line), highlight=False)

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 from common.errors import InputError
+from common.logs import are_json, log_event
 from common.output_folder import OutputFolder
 from production.monitoring.exposition.exposition import Exposition
 from production.monitoring.exposition.server import exposing
@@ -32,8 +33,12 @@ def serve_metrics(output: Path, *, host: str, port: int) -> int:
         InputError: There is no output folder, or the port is taken.
     """
     with exposing(_existing(output), host=host, port=port) as listening:
-        sys.stdout.write(f"Metrics on http://{host}:{listening}/metrics\nCtrl-C stops.\n")
-        sys.stdout.flush()
+        line = f"Metrics on http://{host}:{listening}/metrics"
+        if are_json():
+            log_event(line)
+        else:
+            sys.stdout.write(f"{line}\nCtrl-C stops.\n")
+            sys.stdout.flush()
         threading.Event().wait()
     return 0
 

@@ -1,7 +1,6 @@
 """What `faultline serve` prints: addresses, and lines to paste."""
 
 import json
-import logging
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +12,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from common.errors import StepFailedError
-from common.logs import are_json
+from common.logs import are_json, log_event
 from serving.client import Client, ServingClientError, TensorSpec
-
-logger = logging.getLogger(__name__)
 
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
@@ -25,7 +22,7 @@ def say(console: Console, markup: str) -> None:
     """Prints a line, unbroken; logs it where logs are JSON lines."""
     if are_json():
         if text := Text.from_markup(markup).plain.strip():
-            logger.info("%s", text)
+            log_event(text)
         return
     console.print(markup, highlight=False, soft_wrap=True)
 

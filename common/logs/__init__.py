@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 _FIELDS = "fields"
 _MAX_HELD = 1000
+_events = logging.getLogger("faultline")
 _requests = logging.getLogger("faultline.requests")
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -82,6 +83,11 @@ def set_up_logs(form: LogFormat, stream: TextIO | None = None) -> None:
 def are_json() -> bool:
     """Whether this process writes its logs as JSON lines."""
     return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.root.handlers)
+
+
+def log_event(message: str, **fields: Any) -> None:
+    """Logs an event, with fields of its own in a JSON line."""
+    _events.info("%s", message, extra={_FIELDS: fields})
 
 
 def log_requests() -> None:

@@ -11,6 +11,7 @@ from common.logs import (
     answering,
     are_json,
     hold_logs,
+    log_event,
     log_request,
     log_requests,
     set_up_logs,
@@ -92,3 +93,11 @@ def test_what_is_logged_before_the_format_is_known_is_written_in_it():
     set_up_logs(LogFormat.JSON, stream)
     logger.info("later")
     assert [line["message"] for line in lines(stream)] == ["a flag has no effect", "later"]
+
+
+def test_an_event_has_fields_of_its_own():
+    stream = io.StringIO()
+    set_up_logs(LogFormat.JSON, stream)
+    log_event("Chunk 3 is finished", chunk=3, alarms=["a1"])
+    (line,) = lines(stream)
+    assert (line["message"], line["chunk"], line["alarms"]) == ("Chunk 3 is finished", 3, ["a1"])
