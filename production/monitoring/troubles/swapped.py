@@ -18,10 +18,12 @@ _LARGE, _SMALL, _RATIO = 0.25, 0.1, 0.4
 _ERRORS = 1.5
 # Columns that do not fit; more of them are no exchange.
 _MAX_COLUMNS = 30
+# A signal takes part by the mean of its samples.
+_OF_SIGNAL = ": mean"
 
 
 def find_swapped(case: Case) -> Iterator[Trouble]:
-    """Yields numbers that were exchanged in all rows, both of each pair.
+    """Yields numbers or signals that were exchanged in all rows, both of each pair.
 
     The discrepancy of a column is the largest of its distance from the training's distribution, and
     of the differences of its rank correlations with the other columns. A pair is swapped if its
@@ -46,12 +48,15 @@ def find_swapped(case: Case) -> Iterator[Trouble]:
 
 
 def _names(case: Case) -> list[str]:
-    """Numbers that are features and vary in both."""
+    """Numbers that are features, and the means of signals, where they vary in both."""
     then = case.reference.columns.numbers
     return [
         name
         for name, values in case.columns.numbers.items()
-        if ": " not in name and name in then and _varies(values) and _varies(then[name])
+        if (": " not in name or name.endswith(_OF_SIGNAL))
+        and name in then
+        and _varies(values)
+        and _varies(then[name])
     ]
 
 
@@ -106,6 +111,7 @@ def _largest(now: _Side, then: _Side, pair: tuple[int, int], exchanged: tuple[in
 
 
 def _troubles(one: str, other: str, before: float, after: float) -> Iterator[Trouble]:
+    one, other = one.removesuffix(_OF_SIGNAL), other.removesuffix(_OF_SIGNAL)
     words = (
         f"`{one}` and `{other}` are exchanged: their distributions and correlations differ from "
         f"the training data by up to {before:.2f}, and by {after:.2f} if they are exchanged back. "

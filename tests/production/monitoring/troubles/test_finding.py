@@ -333,6 +333,25 @@ def test_troubles_of_signals_are_found(spoil, kind, words):
     assert (trouble.kind, trouble.feature) == (kind, "trace")
 
 
+def test_exchanged_signals_are_found():
+    features = {**FEATURES, "volts": Signal(num_samples=32), "amperes": Signal(num_samples=32)}
+
+    def with_signals(rows, seed):
+        levels = np.random.default_rng(seed + 100).normal([300, 40], [20, 3], (rows.num_rows, 2))
+        for place, name in enumerate(("volts", "amperes")):
+            samples = signals(rows.num_rows, seed + place) + levels[:, place, None]
+            flat = pa.FixedSizeListArray.from_arrays(pa.array(samples.reshape(-1)), 32)
+            rows = rows.append_column(name, flat.cast(pa.list_(pa.float64())))
+        return rows
+
+    reference = reference_of(with_signals(PUMPS.rows(1_000, 1), 1), features)
+    rows = with_signals(PUMPS.rows(200, 2), 2)
+    assert find(rows, reference) == []
+    troubles = find(replaced(rows, volts=rows["amperes"], amperes=rows["volts"]), reference)
+    exchanged = [one.feature for one in troubles if one.kind is TroubleKind.SWAPPED]
+    assert exchanged == ["volts", "amperes"]
+
+
 @pytest.mark.parametrize(
     "pumps",
     [
