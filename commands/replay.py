@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group
 
 from commands.alarms import Place
 from commands.queries import open_runs, print_answer
 from common.errors import InputError
+
+if TYPE_CHECKING:
+    from production.monitoring.replay.recorded import Recorded
+    from production.monitoring.replay.rendering import Outcome
+    from production.monitoring.replay.replay import Replayer
 
 
 def replay_request(place: Place, request_id: str) -> int:
@@ -27,21 +33,11 @@ def replay_request(place: Place, request_id: str) -> int:
     check_recorded(folder, model)
     log = log_of_reader(folder.reports / "replay.log")
     with captured_output(log):  # TensorFlow's start-up messages
-        from production.monitoring.replay.rendering import Outcome, render_outcome
+        from production.monitoring.replay.rendering import render_outcome
         from production.monitoring.replay.replay import Replayer
 
         replayer = Replayer(folder, model)
-        outcomes = []
-        for recorded in replayer.find(request_id):
-            replay, problem = None, ""
-            try:
-                replay = replayer.replay(recorded)
-            except InputError as error:
-                problem = str(error)
-            lineage = _lineage(place.config_path, place.output, f"{model}/{recorded.version}")
-            outcomes.append(
-                Outcome(recorded=recorded, replay=replay, problem=problem, lineage=lineage)
-            )
+        outcomes = [_outcome(replayer, one, place, model) for one in replayer.find(request_id)]
         replayer.close()
     replays = [outcome.replay for outcome in outcomes if outcome.replay is not None]
     if not replays:
@@ -53,6 +49,18 @@ def replay_request(place: Place, request_id: str) -> int:
         as_json=place.as_json,
     )
     return 0 if all(replay.is_same for replay in replays) else 1
+
+
+def _outcome(replayer: "Replayer", recorded: "Recorded", place: Place, model: str) -> "Outcome":
+    from production.monitoring.replay.rendering import Outcome
+
+    replay, problem = None, ""
+    try:
+        replay = replayer.replay(recorded)
+    except InputError as error:
+        problem = str(error)
+    lineage = _lineage(place.config_path, place.output, f"{model}/{recorded.version}")
+    return Outcome(recorded=recorded, replay=replay, problem=problem, lineage=lineage)
 
 
 def _lineage(config_path: Path | None, output: Path, reference: str) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """The figures of chunks as panels over one time axis, each with lines, bands, points and limits."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -48,11 +48,13 @@ class Panel:
     Attributes:
         title: What it shows.
         is_logarithmic: Whether its axis is logarithmic.
+        has_zero: Whether its axis begins at zero.
         series: Its series, the lowest first.
     """
 
     title: str
     is_logarithmic: bool = False
+    has_zero: bool = True
     series: list[Series]
 
     def to_json(self) -> dict[str, Any]:
@@ -73,6 +75,11 @@ def make_panels(
         gate: Version to what its gate measured.
         unit: Unit of the cost.
     """
+    latency = [
+        *_line(reports, "p99", _operation("p99_ms")),
+        *_line(reports, "p50", _operation("p50_ms")),
+    ]
+    errors = _line(reports, "failed requests", _operation("error_share"))
     panels = [
         Panel(
             title="alarm rate of the model",
@@ -81,9 +88,19 @@ def make_panels(
         Panel(
             title="evidence of drift",
             is_logarithmic=True,
+            has_zero=False,
             series=[*_line(reports, "evidence", _drift("evidence")), *_limit(reports)],
         ),
+        *_metric_panels(reports, gate, unit),
+        Panel(title="latency, ms", series=latency),
+        Panel(title="share of failed requests", series=errors),
     ]
+    return [panel for panel in panels if any(_has_values(one) for one in panel.series)]
+
+
+def _metric_panels(
+    reports: Sequence[ChunkReport], gate: Mapping[int, Mapping[str, Figure]], unit: str
+) -> Iterator[Panel]:
     for metric, title in _METRICS.items():
         series = [
             *_with_band(reports, "estimated", _estimated(metric)),
@@ -92,15 +109,8 @@ def make_panels(
         if series:
             series += _promises(reports, gate, metric)
         words = f"{title}, {unit}" if metric == "cost" and unit else title
-        panels.append(Panel(title=words, series=series))
-    latency = [
-        *_line(reports, "p99", _operation("p99_ms")),
-        *_line(reports, "p50", _operation("p50_ms")),
-    ]
-    panels.append(Panel(title="latency, ms", series=latency))
-    errors = _line(reports, "failed requests", _operation("error_share"))
-    panels.append(Panel(title="share of failed requests", series=errors))
-    return [panel for panel in panels if any(_has_values(one) for one in panel.series)]
+        has_zero = metric not in {"recall", "precision"}
+        yield Panel(title=words, has_zero=has_zero, series=series)
 
 
 def middle(report: ChunkReport) -> datetime:
