@@ -84,21 +84,21 @@ def _signals_of_parts(names: list[str], spec: IngestSpec) -> dict[str, str]:
 
 def _texts(column: pa.Array, form: ColumnFormat | None, decimal: str) -> list[str]:
     """Returns a column's values as the contract reads them; a missing value is empty."""
+    mark = decimal if form is None or form.decimal is None else form.decimal
     if pa.types.is_timestamp(column.type):
         moments = column.cast(pa.timestamp("us", tz="UTC"), safe=False).to_pylist()
-        return ["" if one is None else _time_text(one, form) for one in moments]
+        return ["" if one is None else _time_text(one, form, mark) for one in moments]
     if pa.types.is_floating(column.type):
         # NumPy writes the shortest number that is read as the same float32 or float64.
         numbers = column.to_numpy(zero_copy_only=False)
-        mark = decimal if form is None or form.decimal is None else form.decimal
         return ["" if np.isnan(one) else str(one).replace(".", mark) for one in numbers]
     return ["" if one is None else str(one) for one in column.to_pylist()]
 
 
-def _time_text(moment: datetime, form: ColumnFormat | None) -> str:
+def _time_text(moment: datetime, form: ColumnFormat | None, mark: str) -> str:
     seconds = int(moment.timestamp())
     if form is not None and form.unit == "excel":
-        return repr(times.EXCEL_1970 + seconds / _DAY_S)
+        return repr(times.EXCEL_1970 + seconds / _DAY_S).replace(".", mark)
     if form is not None and form.unit is not None:
         return str(seconds * times.PER_SECOND[form.unit])
     if form is None or form.format in (None, times.ISO):
