@@ -8,7 +8,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def make_style(
     decimal = "," if delimiter != "," and rng.random() < 0.5 else "."
     layout = choose(_LAYOUTS)
     thousands = choose(_SEPARATORS)
-    return Style(
+    style = Style(
         delimiter=delimiter,
         decimal=decimal,
         thousands=None if thousands in (decimal, delimiter) else thousands,
@@ -98,6 +98,8 @@ def make_style(
         marks={name: choose(marks) for name in NUMBERS},
         suffix=choose(["", "", "", " bar"]),
     )
+    # 1,234 alone may be 1.234 as well, which `init` asks about.
+    return replace(style, flow_digits=1) if style.thousands == "," else style
 
 
 def vary_style(style: Style, rng: np.random.Generator, *, marks: tuple[str, ...]) -> Style:
