@@ -148,7 +148,8 @@ class Loop:
     def start(self) -> None:
         arguments = ("loop", "--serve", "--every", "2", "--config", "wells.yaml")
         self.process = self._faultline.start(*arguments)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -168,7 +169,12 @@ class Loop:
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(60)
+        code = self.process.wait(60)
+        self._reader.join(60)
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+        return code
 
     def retrainings(self) -> list[Retraining]:
         return retrainings_of(open_retrainings(self.folder, "wells").read())
@@ -185,9 +191,6 @@ def loop(faultline: Faultline, ports: tuple[int, int]) -> Iterator[Loop]:
     yield made
     if made.process.poll() is None:
         made.end(signal.SIGTERM)
-    for pipe in (made.process.stdout, made.process.stderr):
-        if pipe is not None:
-            pipe.close()
 
 
 def _answers(ports: tuple[int, int]) -> bool:
