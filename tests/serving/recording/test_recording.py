@@ -282,9 +282,7 @@ def test_clients_cannot_make_folders_by_asking_for_other_models(base, tmp_path):
                              ({"x-faultline-arm": "stable"}, True),  # in place of a dead server
                              ({"x-faultline-arm": "stable", "x-faultline-copy": "1"}, False)],
 )  # fmt: skip
-def test_a_copy_of_a_request_is_marked(
-    base, tmp_path, wire, header, answered
-):
+def test_a_copy_of_a_request_is_marked(base, tmp_path, wire, header, answered):
     with serving(base, tmp_path, arm="candidate") as served:
         if wire == "http":
             url = f"{served.address('http')}/v1/models/{NAME}:predict"
