@@ -193,12 +193,12 @@ class Monitor:
         taken = []
         for version, state in self._state.versions.items():
             for number in sorted(state.waiting):
-                until = self._reports[number].until
-                if now - until > _PATIENCE + days:
-                    del state.waiting[number]
-                elif state.waiting[number] != mark and now - until >= days:
+                age = now - self._reports[number].until
+                if state.waiting[number] != mark and age >= days:
                     self._take_labels_of(version, number, mark)
                     taken.append(number)
+                if age > days + _PATIENCE:
+                    state.waiting.pop(number, None)
         return taken
 
     def _take_labels_of(self, number_of_version: int, number: int, mark: str) -> None:

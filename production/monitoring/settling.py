@@ -32,7 +32,8 @@ def settle(
     raised = []
     for kind, sign in signs.items():
         standing = version.standing.get(kind, Standing())
-        if sign.finding is not None:
+        # The evidence of a large change outlasts it: a quiet chunk does not repeat the alarm.
+        if sign.finding is not None and not (standing.ids and sign.is_quiet):
             alarm = book.raise_alarm(sign.finding)
             raised.append(alarm.id)
             ids = list(dict.fromkeys([*standing.ids, alarm.id]))

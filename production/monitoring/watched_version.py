@@ -67,7 +67,8 @@ class Sign:
 
     Attributes:
         finding: The finding; None without an alarm.
-        is_quiet: Whether the chunk by itself shows no such trouble.
+        is_quiet: Whether the chunk by itself shows no such trouble. The evidence of earlier chunks
+            may still be enough for an alarm.
     """
 
     finding: Finding | None
@@ -205,7 +206,7 @@ class WatchedVersion:
                 change=moved,
             )
         signs = look.signs | {
-            Kind.DRIFT: Sign(finding=finding, is_quiet=drift.is_quiet),
+            Kind.DRIFT: Sign(finding=finding, is_quiet=evidence.has_fallen),
             Kind.ESTIMATED_LOSS: self._look_at_loss(subject, estimated, moved, since_of),
         }
         report = replace(
@@ -242,7 +243,7 @@ class WatchedVersion:
         finding = None
         if evidence.is_alarm:
             finding = findings.estimated_loss(subject, since=since_of(evidence.since), change=moved)
-        return Sign(finding=finding, is_quiet=p_value > _QUIET)
+        return Sign(finding=finding, is_quiet=evidence.has_fallen)
 
     def look_at_labels(
         self, chunk: Chunk, labels: Labels, report: ChunkReport, *, usual: float

@@ -13,8 +13,6 @@ from measuring.monitoring.two_sample import Comparison
 JOINT = "joint"
 # A channel with a smaller share of the evidence is not named.
 _LEAST_SHARE = 0.05
-# P-values times channels above this: the chunk looks like the training data.
-_QUIET = 0.05
 # No evidence beyond this is written: JSON has no infinity.
 _MAX_LOG = 700.0
 _NUM_LOSSES = 5
@@ -46,12 +44,6 @@ class ChunkDrift:
         ]
         return median(shares) if shares else 1.0
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether the chunk by itself looks like the training data."""
-        p_values = self.p_values
-        return min(p_values.values(), default=1.0) * len(p_values) > _QUIET
-
 
 class Evidence:
     """The detector of a version's chunks, which have numbers over all versions."""
@@ -65,6 +57,7 @@ class Evidence:
         """
         self._detector = DriftDetector(channels, threshold)
         self._chunks: list[int] = []
+        self._log_before = -math.inf
 
     def update(self, number: int, p_values: Mapping[str, float]) -> None:
         """Takes the next chunk of the version.
@@ -73,6 +66,7 @@ class Evidence:
             number: Its number over all versions.
             p_values: Channel to p-value; a channel without one shows no change.
         """
+        self._log_before = self._detector.log_evidence
         self._detector.update({**dict.fromkeys(self._detector.channels, 1.0), **p_values})
         self._chunks.append(number)
 
@@ -84,6 +78,11 @@ class Evidence:
     def is_alarm(self) -> bool:
         """Whether the evidence has reached the limit."""
         return self._detector.is_alarm
+
+    @property
+    def has_fallen(self) -> bool:
+        """Whether the last chunk took evidence away."""
+        return self._detector.log_evidence < self._log_before
 
     @property
     def value(self) -> float:
