@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.output_folder import OutputFolder
+from models.features import Feature
 from pipeline.config_loading import load_config
 from production.monitoring.chunks.columns import Columns
 from production.monitoring.monitor import Monitor, Sources
@@ -116,7 +117,7 @@ def _monitor(folder: Path, num_columns: int) -> dict[str, float]:
     }
 
 
-def _reference(num_columns: int, features: dict) -> Reference:
+def _reference(num_columns: int, features: dict[str, Feature]) -> Reference:
     rng = np.random.default_rng(1)
     numbers = {
         f"f{place}": rng.normal(size=_REFERENCE_ROWS).astype(np.float32).astype(np.float64)

@@ -18,10 +18,10 @@ from production.monitoring.performance.answers import Answers, Floats, answered
 from production.monitoring.performance.estimating import (
     CONFIDENCE,
     UNKNOWN,
-    Figure,
     finite,
     share_figure,
 )
+from production.monitoring.report import Figure
 
 # Labels favour alarms, or the other rows, if chance explains the difference with less than this.
 _MAX_CHANCE = 0.01
