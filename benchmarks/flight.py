@@ -16,7 +16,7 @@ from rich.console import Console
 
 from common.output_folder import OutputFolder
 from production.simulation.flight import fly
-from production.simulation.quiet_years import QuietYears, fly_quiet_years
+from production.simulation.quiet_years import Effort, QuietYears, fly_quiet_years
 from production.simulation.results.chart import draw
 from production.simulation.results.scorecard import Outcome, Scorecard
 from production.simulation.scenarios import SCENARIOS
@@ -40,7 +40,7 @@ def main() -> None:
     for name in names:
         _console.print(f"[bold]{name}[/bold]")
         if name == YEARS:
-            kept[name] = asdict(fly_quiet_years(workspace))
+            kept[name] = asdict(fly_quiet_years(workspace, Effort()))
         else:
             outcome = fly(workspace, SCENARIOS[name], _console.print)
             kept[name] = outcome.to_json()
@@ -80,9 +80,9 @@ def _report(scorecard: Scorecard, years: QuietYears | None) -> Iterator[str]:
     )
     if years is not None:
         yield from (
-            f"{years.words()} {years.num_references} sets of training data; {years.num_chunks} "
-            "chunks were compared with each, and further years draw from these chunks. In memory, "
-            "by the monitor's own comparisons.",
+            f"{years.words()} The years draw from {years.num_chunks} chunks for each of "
+            f"{years.num_references} sets of training data, compared in memory by the monitor's "
+            "own functions. Alarms of drift and of estimated loss.",
             "",
         )
     yield from ("![Each scenario's chunks](flight.svg)", "")

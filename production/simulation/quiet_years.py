@@ -45,11 +45,10 @@ class QuietYears:
 
     Attributes:
         num_references: Different training data.
-        num_chunks: Chunks that were compared with each of them.
+        num_chunks: Chunks that were compared with each of them; years draw from these.
         rows: Rows of a chunk.
         budget: Budget of false alarms a year of all kinds.
-        alarms: Part of the budget to the false alarms of each year. The first year of each training
-            data has its chunks in order; further ones draw from them.
+        alarms: Part of the budget to the false alarms of each year.
     """
 
     num_references: int
@@ -97,43 +96,53 @@ class _Pool:
     truth: Ints
 
 
-def fly_quiet_years(
-    workspace: Workspace, *, num_references: int = 10, num_years: int = 100, num_pool: int = 24_000
-) -> QuietYears:
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much is computed.
+
+    Attributes:
+        references: Different training data, whose errors the chunks of a year share.
+        chunks: Chunks that are compared with each of them; years draw from these.
+        years: Years in all, at least `references`.
+        recordings: Recordings to draw training data and chunks from.
+    """
+
+    references: int = 10
+    chunks: int = CHUNKS_PER_YEAR
+    years: int = 100
+    recordings: int = 24_000
+
+
+def fly_quiet_years(workspace: Workspace, effort: Effort) -> QuietYears:
     """Counts the false alarms of quiet years.
 
     Args:
         workspace: The folders; the model is trained.
-        num_references: Different training data, whose errors the chunks of a year share.
-        num_years: Years in all, at least `num_references`.
-        num_pool: Recordings to draw training data and chunks from.
+        effort: How much is computed.
     """
     config = workspace.reset()
-    pool = _make_pool(workspace, config, num_pool)
-    [version] = (int(path.name) for path in workspace.output.serving(MODEL).iterdir())
-    trained = load_reference(config, workspace.output, MODEL, version)
+    pool = _make_pool(workspace, config, effort.recordings)
+    trained = load_reference(config, workspace.output, MODEL, workspace.trained_version())
     rows, training = workspace.size.rows, workspace.size.training
     alarms: dict[str, list[int]] = {part.value: [] for part in (Part.DRIFT, Part.ESTIMATED_LOSS)}
-    for number in range(num_references):
+    for number in range(effort.references):
         rng = np.random.default_rng([workspace.size.seed, number])
-        order = rng.permutation(num_pool)
+        order = rng.permutation(effort.recordings)
         reference = _reference_of(trained, pool, order[:training])
         chunks = [
             _draw_chunk(pool, rng.choice(order[training:], rows, replace=False), place)
-            for place in range(CHUNKS_PER_YEAR)
+            for place in range(effort.chunks)
         ]
         p_values = _p_values(config, reference, chunks)
-        for year in range(num_years // num_references):
-            places = np.arange(CHUNKS_PER_YEAR)
-            if year:
-                places = rng.integers(0, CHUNKS_PER_YEAR, CHUNKS_PER_YEAR)
+        for _ in range(effort.years // effort.references):
+            places = rng.integers(0, effort.chunks, CHUNKS_PER_YEAR)
             for part, values in p_values.items():
                 threshold = threshold_of(config.monitoring, part)
                 chosen = [values[place] for place in places]
                 alarms[part.value].append(count_alarms(chosen, threshold))
     return QuietYears(
-        num_references=num_references,
-        num_chunks=CHUNKS_PER_YEAR,
+        num_references=effort.references,
+        num_chunks=effort.chunks,
         rows=rows,
         budget=config.monitoring.false_alarms_per_year,
         alarms=alarms,
