@@ -114,14 +114,14 @@ def words_at_truth(splits: Iterable[Answers], truth: Mapping[str, float]) -> dic
     return words
 
 
-def together_rows(num_sets: int) -> Iterator[Sequence[str]]:
+def together_rows(num_sets: int, sizes: Sequence[int] = (30, 100, 300)) -> Iterator[Sequence[str]]:
     """Yields the whole gate's verdicts on six bars: all at the truth, or only that of recall."""
     truth = Detector(3.0).truth()
     # The other bars, which the model clears in almost every split.
     easy = {"precision": 0.2, "pr_auc": 0.4, "roc_auc": 0.8, "brier": 0.05, "expected_cost": 3_000}
     cases = {"all at the truth": truth, "recall at the truth": truth | easy}
     terms = {name: Terms(gate=Gate(bars=Bars(**bars)), cost=COST) for name, bars in cases.items()}
-    for num_faults in (30, 100, 300):
+    for num_faults in sizes:
         random = np.random.default_rng(num_faults)
         splits = (Scores().draw(random, num_faults) for _ in range(num_sets))
         evaluations = [evaluation_of(measure(split, OPTIONS), "") for split in splits]
