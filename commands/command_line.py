@@ -150,6 +150,7 @@ def main(log_format: str) -> None:
     faultline replay REQUEST               ask a recorded request again
     faultline loop --serve                 monitor, retrain and roll out by itself
     faultline simulate list                months of production in minutes, with faults
+    faultline metrics                      serve metrics for Prometheus
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
     (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
