@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -14,18 +14,18 @@ _TIME = "%Y-%m-%d %H:%M"
 
 
 def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
-    """Returns a line for each chunk, with figures that labels measured where they are there.
+    """Returns a line for each chunk; figures with a star are measured, others estimated.
 
     Args:
         reports: The reports, oldest first.
         unit: Unit of costs.
     """
-    table = Table(
+    table = Table(box=None, pad_edge=False)
+    for header in (
         *("chunk", "since (UTC)", "version", "rows", "data", "drift", "recall", "precision"),
         *(f"{unit} a day", "p99", "errors", "alarms"),
-        box=None,
-        pad_edge=False,
-    )
+    ):
+        table.add_column(header, no_wrap=True)
     for report in reports:
         table.add_row(
             str(report.number),
@@ -41,6 +41,8 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
             _operation(report, "error_share", "{:.2%}"),
             escape(" ".join(report.alarms)),
         )
+    if any(report.measured for report in reports):
+        return Group(table, "* measured with labels; without a star estimated")
     return table
 
 
@@ -67,7 +69,7 @@ def _drift_words(report: ChunkReport) -> str:
 def _quality(report: ChunkReport, metric: str) -> str:
     """The measured figure, marked, or the estimated one."""
     if report.measured is not None and report.measured[metric][0] is not None:
-        return _figure(report.measured[metric], ".2f") + " measured"
+        return _figure(report.measured[metric], ".2f") + " *"
     return "" if report.estimated is None else _figure(report.estimated[metric], ".2f")
 
 

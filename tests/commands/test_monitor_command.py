@@ -50,8 +50,8 @@ def test_new_chunks_are_a_table_and_open_alarms_say_what_to_do(pump):
     lines = result.stdout.splitlines()
     assert lines[0].split()[:4] == ["chunk", "since", "(UTC)", "version"]
     assert re.match(r"0 +2026-03-01 00:00 +100 +400 +ok ", lines[1])
-    assert re.search(r"0\.\d\d \[0\.\d\d, [01]\.\d\d\] measured", lines[1])
-    assert "measured" not in lines[6]
+    assert re.search(r"0\.\d\d \[0\.\d\d, [01]\.\d\d\] \*", lines[1])
+    assert "*" not in lines[6]
     assert "EUR a day" in lines[0]
     assert "only labels show it" in result.stdout
     assert re.search(r"A chunk of 400 rows shows a shift of 0\.\d\d", result.stdout)
@@ -65,7 +65,8 @@ def test_json_has_the_reports_and_the_open_alarms(pump):
     answer = json.loads(run(pump, "--json").stdout)
     assert [chunk["number"] for chunk in answer["chunks"]] == list(range(6))
     assert answer["chunks"][0]["measured"]["recall"][0] > 0.5
-    assert [alarm["features"][0] for alarm in answer["open_alarms"]] == ["flow"]
+    # Labels of days 0 and 1 have come, those of the later days have not.
+    assert {alarm["features"][0] for alarm in answer["open_alarms"]} == {"flow", "labels"}
 
 
 def test_a_release_needs_a_chunk_in_quarantine_and_a_reason(pump):
