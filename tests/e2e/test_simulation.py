@@ -8,6 +8,9 @@ from tests.e2e.harness import PROJECT, Faultline
 
 pytestmark = pytest.mark.e2e
 
+# The training of the first scenario takes most of it.
+_TIMEOUT_S = 550
+
 
 @pytest.fixture(scope="module")
 def faultline(tmp_path_factory):
@@ -23,9 +26,13 @@ def faultline(tmp_path_factory):
 def test_the_guard_catches_the_fault_in_time_and_the_right_action_follows(
     faultline, scenario, guard
 ):
-    done = faultline("simulate", scenario, "--short", "--json")
-    assert done.code == 0, done.out + done.err
-    [outcome] = json.loads(done.out)["scenarios"]
+    process = faultline.start("simulate", scenario, "--short", "--json")
+    try:
+        out, err = process.communicate(timeout=_TIMEOUT_S)
+    finally:
+        process.kill()
+    assert process.returncode == 0, out + err
+    [outcome] = json.loads(out)["scenarios"]
     assert guard in outcome["caught_by"]
     assert outcome["chunks_until_caught"] <= 3
     assert outcome["is_handled"]
