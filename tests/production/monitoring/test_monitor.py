@@ -286,7 +286,7 @@ def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
             for (owner, name), function in real.items():
                 patch.setattr(owner, name, killing(function))
             pump.record(2, flow=1.5, rows=150)
-            pump.record(4, rows=150)
+            pump.record(4, rows=150, even=True)
             for _ in range(len(kill_at) + 1):
                 with suppress(KilledError):
                     pump.watch()
