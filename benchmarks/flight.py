@@ -78,6 +78,9 @@ def _report(scorecard: Scorecard, years: QuietYears | None) -> Iterator[str]:
         scorecard.words(),
         "",
     )
+    flown = {outcome.scenario.name for outcome in scorecard.outcomes}
+    if missing := [name for name in SCENARIOS if name not in flown]:
+        yield from (f"Not flown for this table: {', '.join(missing)}.", "")
     if years is not None:
         yield from (
             f"{years.words()} The years draw from {years.num_chunks} chunks for each of "
