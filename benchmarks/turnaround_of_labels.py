@@ -30,7 +30,7 @@ _FEATURES = (
     *("voltage", "current", "sampling_rate_hz"),
     *("charging_voltage_v", "temperature_k", "software_version"),
 )
-_BROUGHT = ("trouble", "sector")
+_BROUGHT = ("trouble", "sector", "sampling_rate_hz")  # not among the inputs of the model
 _ROWS = 50  # of a request
 _TIMEOUT_S = 600.0
 _ADDED = """
