@@ -595,8 +595,8 @@ def monitor(**options: Any) -> int:
     faultline monitor --release 12 --why "the new firmware sends these values"
     """  # noqa: D301 - as above
     _quiet_libraries()
-    from commands.monitor import MonitorOrder
-    from commands.monitor import monitor as take_chunks
+    from commands.monitoring.monitor import MonitorOrder
+    from commands.monitoring.monitor import monitor as take_chunks
 
     return take_chunks(MonitorOrder(**options))
 
@@ -623,7 +623,7 @@ def alarms(context: click.Context, /, *, with_closed: bool, **options: Any) -> N
 
 @exits_cleanly
 def _list_alarms(*, with_closed: bool, **options: Any) -> int:
-    from commands.alarms import Place, print_alarms
+    from commands.monitoring.alarms import Place, print_alarms
 
     return print_alarms(Place(**options), with_closed=with_closed)
 
@@ -636,7 +636,7 @@ def _list_alarms(*, with_closed: bool, **options: Any) -> int:
 @exits_cleanly
 def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> int:
     """Take an alarm on: it stays open, but is neither sent again nor escalated."""
-    from commands.alarms import Place, acknowledge
+    from commands.monitoring.alarms import Place, acknowledge
 
     return acknowledge(Place(**options), id_, by=by, why=why)
 
@@ -652,7 +652,7 @@ def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
 
     The monitor itself closes alarms whose cause is gone or whose version no longer answers.
     """
-    from commands.alarms import Place, close
+    from commands.monitoring.alarms import Place, close
 
     return close(Place(**options), id_, by=by, why=why)
 
@@ -662,7 +662,7 @@ def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
 @exits_cleanly
 def alarms_test(**options: Any) -> int:
     """Send a test alarm to all receivers in `monitoring.deliver`; exits with 1 if one fails."""
-    from commands.alarms import Place, send_test
+    from commands.monitoring.alarms import Place, send_test
 
     return send_test(Place(**options))
 
@@ -678,7 +678,7 @@ def explain_alarm(id_: str, **options: Any) -> int:
     causes and what to do.
     """
     _quiet_libraries()
-    from commands.alarms import Place, print_explanation
+    from commands.monitoring.alarms import Place, print_explanation
 
     return print_explanation(Place(**options), id_)
 
@@ -694,8 +694,8 @@ def replay(request_id: str, **options: Any) -> int:
     from. Exits with code 1 if an answer is another one.
     """
     _quiet_libraries()
-    from commands.alarms import Place
-    from commands.replay import replay_request
+    from commands.monitoring.alarms import Place
+    from commands.monitoring.replay import replay_request
 
     return replay_request(Place(**options), request_id)
 
@@ -961,7 +961,7 @@ def retrain(
 @exits_cleanly
 def _begin_retraining(why: str, by: str | None, **place: Any) -> int:
     _quiet_libraries()
-    from commands.retrain import Order, Place, begin_retraining
+    from commands.retraining.retrain import Order, Place, begin_retraining
 
     return begin_retraining(Place(**place), Order(why=why, by=by))
 
@@ -969,7 +969,7 @@ def _begin_retraining(why: str, by: str | None, **place: Any) -> int:
 @exits_cleanly
 def _retrain_status(**place: Any) -> int:
     _quiet_libraries()
-    from commands.retrain import Place, print_status
+    from commands.retraining.retrain import Place, print_status
 
     return print_status(Place(**place))
 
@@ -990,7 +990,7 @@ def retrain_status(**place: Any) -> None:
 @exits_cleanly
 def retrain_history(**place: Any) -> int:
     """List all retrainings, the newest first: trigger, data, result."""
-    from commands.retrain import Place, print_history
+    from commands.retraining.retrain import Place, print_history
 
     return print_history(Place(**place))
 
@@ -1007,7 +1007,7 @@ def _retrain_decision(name: str, *, is_approved: bool, text: str) -> None:
     @exits_cleanly
     def command(why: str, by: str | None, **place: Any) -> int:
         _quiet_libraries()
-        from commands.retrain import Order, Place, decide_proposal
+        from commands.retraining.retrain import Order, Place, decide_proposal
 
         return decide_proposal(Place(**place), Order(why=why, by=by), is_approved=is_approved)
 
@@ -1047,7 +1047,7 @@ def loop(**options: Any) -> int:
     faultline retrain status               what it waits for
     """  # noqa: D301 - as above
     _quiet_libraries()
-    from commands.loop import LoopOptions, run_loop
+    from commands.retraining.loop import LoopOptions, run_loop
 
     return run_loop(LoopOptions(**options))
 

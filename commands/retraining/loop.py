@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.monitor import Look
-from commands.retrain import Place, make_retrainer, print_line
+from commands.monitoring.monitor import Look
+from commands.retraining.retrain import Place, make_retrainer, print_line
 from common.errors import InputError, StepFailedError
 from common.logs import are_json
 from common.output_folder import OutputFolder
