@@ -18,7 +18,7 @@ from common.processes import Process, last_words, start_child, stop
 if TYPE_CHECKING:
     from production.monitoring.report import ChunkReport
 
-PROJECT_DIR = Path(__file__).resolve().parents[1]
+PROJECT_DIR = Path(__file__).resolve().parents[2]
 _POLL_S = 0.5
 _RESTART_S = 5.0
 # What ends by itself, or with a person's help: a full disk, a lock, a file that is being replaced.
