@@ -606,7 +606,7 @@ def monitor(**options: Any) -> int:
 @_automation_options
 @click.pass_context
 def alarms(context: click.Context, /, *, with_closed: bool, **options: Any) -> None:
-    """List the open alarms of `faultline monitor`, the newest first.
+    """List the open alarms of the monitor.
 
     \b
     faultline alarms                       what is open, since when, and what it costs
@@ -635,7 +635,7 @@ def _list_alarms(*, with_closed: bool, **options: Any) -> int:
 @_automation_options
 @exits_cleanly
 def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> int:
-    """Take an alarm on: it stays open, but is neither sent again nor escalated."""
+    """Take the alarm ID on: it stays open, but is neither sent again nor escalated."""
     from commands.monitoring.alarms import Place, acknowledge
 
     return acknowledge(Place(**options), id_, by=by, why=why)
@@ -648,7 +648,7 @@ def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> in
 @_automation_options
 @exits_cleanly
 def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
-    """Close an alarm; the same trouble then opens a new one.
+    """Close the alarm ID; the same trouble then opens a new one.
 
     The monitor itself closes alarms whose cause is gone or whose version no longer answers.
     """
@@ -672,7 +672,7 @@ def alarms_test(**options: Any) -> int:
 @_automation_options
 @exits_cleanly
 def explain_alarm(id_: str, **options: Any) -> int:
-    """Explain an alarm: what happened, since when, and what may be behind it.
+    """Explain the alarm ID: what happened, and why.
 
     It compares training and production for each feature concerned, and shows a few requests, likely
     causes and what to do.
@@ -688,10 +688,10 @@ def explain_alarm(id_: str, **options: Any) -> int:
 @_automation_options
 @exits_cleanly
 def replay(request_id: str, **options: Any) -> int:
-    """Ask the version that answered REQUEST again, and compare the answers bit for bit.
+    """Answer REQUEST again, and compare bit for bit.
 
-    Prints what was recorded, the version, and the run, code, data and environment that it came
-    from. Exits with code 1 if an answer is another one.
+    The version that answered is asked. Prints what was recorded, the version, and the run, code,
+    data and environment that it came from. Exits with code 1 if an answer is another one.
     """
     _quiet_libraries()
     from commands.monitoring.alarms import Place
@@ -933,11 +933,11 @@ def span(**options: Any) -> int:
 def retrain(
     context: click.Context, /, *, why: str | None, by: str | None, dry_run: bool, **place: Any
 ) -> None:
-    """Train a new model on the latest spans, with labelled requests as the newest one.
+    """Train a new model on the latest labelled requests.
 
-    The gate compares it with the served model, and the rollout follows as the config says.
-    `faultline loop` begins retrainings by itself, as `retraining` of the config says. One that was
-    interrupted goes on.
+    They become the newest span. The gate compares the model with the served one, and the rollout
+    follows as the config says. `faultline loop` begins retrainings by itself, as `retraining` of
+    the config says. One that was interrupted goes on.
 
     \b
     faultline retrain --why "two new sensors"
@@ -1035,7 +1035,7 @@ _retrain_decision("decline", is_approved=False, text="End a retraining before it
 @output_option
 @exits_cleanly
 def loop(**options: Any) -> int:
-    """Monitor the served model, retrain it, and let new models take over, until a signal comes.
+    """Monitor, retrain and roll out until a signal comes.
 
     Retrainings begin as `retraining` of the config says, rollouts as `rollout` and `automation` do:
     with `rollout.start: on_push` and level 3, a better model takes over with nobody touching it.
@@ -1096,10 +1096,11 @@ def clean(**options: Any) -> int:
 @click.option("--once", is_flag=True, help="Print the metrics and end.")
 @exits_cleanly
 def metrics(output: Path, host: str, port: int, *, once: bool) -> int:
-    """Serve metrics of gateways, rollouts, monitors and retraining for Prometheus.
+    """Serve metrics of production for Prometheus.
 
-    They are read from the output folder at each scrape. /metrics has them, /targets the servers
-    behind gateways, whose own metrics Prometheus scrapes too:
+    Those of gateways, rollouts, monitors and retraining are read from the output folder at each
+    scrape. /metrics has them, /targets the servers behind gateways, whose own metrics Prometheus
+    scrapes too:
 
     \b
     faultline metrics
@@ -1138,7 +1139,7 @@ def doctor(output: Path, as_json: bool) -> int:
 def simulate(
     scenarios: tuple[str, ...], output: Path, *, short: bool, seed: int, as_json: bool
 ) -> int:
-    """Fly months of production in minutes, with faults whose truth is known.
+    """Fly months of production in minutes, with faults.
 
     A plant of simulated magnets sends its requests through a real gateway to real servers on the
     loopback; monitor, rollout and retraining work as in production. Each scenario injects one
