@@ -24,7 +24,7 @@ from production.collection.delivery import deliver_labels
 from production.collection.label_files import LabelSource
 from production.collection.records import OK, read_records
 from production.gateway.processes import running_pids
-from production.simulation.traffic import LABEL, Day
+from production.simulation.traffic import LABEL, RATE, Day
 from production.simulation.workspace import MODEL, Workspace, command, environment
 from serving.client import Client, Predictions, ServingClientError
 
@@ -160,9 +160,12 @@ class Site:
             return
         ids = np.array(answers.request_ids)[has_label]
         path = self._workspace.root / "labels.csv"
-        table = pa.table({"request_id": ids, LABEL: day.labels[has_label]})
+        rates = day.numbers(RATE)[has_label]
+        table = pa.table({"request_id": ids, LABEL: day.labels[has_label], RATE: rates})
         csv.write_csv(table, path)
-        source = LabelSource(data=str(path), id_column="request_id", label_column=LABEL)
+        source = LabelSource(
+            data=str(path), id_column="request_id", label_column=LABEL, others=(RATE,)
+        )
         deliver_labels(self._config, self.folder, source)
 
     def pids(self) -> Mapping[str, int]:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from datasets.options import SignalOptions
 from datasets.signals import simulate_span
 
+LABEL = "is_faulty"
+# No input of the model, but training checks it: it comes with the labels.
+RATE = "sampling_rate_hz"
 # What clients send; the rest of a recording stays in the plant.
 FEATURES = (
     "voltage",
@@ -17,9 +20,8 @@ FEATURES = (
     "charging_voltage_v",
     "temperature_k",
     "software_version",
-    "sampling_rate_hz",
+    RATE,
 )
-LABEL = "is_faulty"
 # Spans of the training data come before; the magnets are the same.
 _FIRST_SPAN = 1_000
 

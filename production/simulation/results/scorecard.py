@@ -274,7 +274,7 @@ def _cells(outcome: Outcome) -> list[Text]:
 
 def _caught(outcome: Outcome) -> Text:
     if outcome.problem:
-        return Text(outcome.problem, "bold red")
+        return Text(outcome.problem.splitlines()[0], "bold red")
     if outcome.caught is None:
         return Text("NOBODY", "bold red") if outcome.is_harmful else Text("-")
     return Text(", ".join(outcome.caught_by))
