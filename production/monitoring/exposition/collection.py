@@ -1,6 +1,7 @@
 """Metrics of what the servers of a model record, from the folder of records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,15 +23,22 @@ _METRICS = (
 def _read(folder: OutputFolder, model: str) -> Iterator[Sample]:
     collected, labels = folder.collected(model), {"model": model}
     hours = _hours(collected / "requests")
-    live = [path.stat().st_mtime for path in (collected / "live").glob("*.arrows")]
+    live = list(_change_times((collected / "live").glob("*.arrows")))
     times = [*live, *(min(hour + _HOUR, _now()).timestamp() for hour in hours[-1:])]
     if times:
         oldest = hours[0].timestamp() if hours else min(live)
         yield Sample("faultline_records_oldest_timestamp_seconds", labels, oldest)
         yield Sample("faultline_records_newest_timestamp_seconds", labels, max(times))
-    deliveries = [path.stat().st_mtime for path in (collected / "labels").glob("*.parquet")]
+    deliveries = list(_change_times((collected / "labels").glob("*.parquet")))
     if deliveries:
         yield Sample("faultline_labels_last_timestamp_seconds", labels, max(deliveries))
+
+
+def _change_times(paths: Iterable[Path]) -> Iterator[float]:
+    """Yields when each file was last changed; a server may close one in the meantime."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path.stat().st_mtime
 
 
 def _hours(requests: Path) -> list[datetime]:

@@ -19,6 +19,9 @@ from production.monitoring.exposition.rollout import ROLLOUT
 
 logger = logging.getLogger(__name__)
 
+# What reading a damaged file raises; it must not hide all other metrics.
+_DAMAGE = (InputError, OSError, ValueError, LookupError, TypeError, AttributeError)
+
 PARTS = (GATEWAY, ROLLOUT, COLLECTION, MONITOR, RETRAINING)
 _PROBLEM = Metric(
     "faultline_exposition_problem",
@@ -43,7 +46,7 @@ class Exposition(Collector):
             parts: What to read.
         """
         self._folder, self._parts = folder, parts
-        self._said: set[str] = set()
+        self._problems: dict[tuple[str, str], str] = {}
         self.registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self.registry)
         self.registry.register(self)
@@ -71,23 +74,21 @@ class Exposition(Collector):
         yield Sample(_FREE.name, {}, float(shutil.disk_usage(self._folder.root).free))
         for model in models(self._folder):
             for part in self._parts:
+                samples, problem = [], ""
                 try:
                     samples = list(part.read(self._folder, model))
-                except (InputError, OSError, ValueError, KeyError, TypeError) as error:
-                    # One damaged file must not hide all other metrics.
-                    self._say_once(f"The metrics of {model}, {part.name}: {error}")
-                    samples = []
-                    is_problem = True
-                else:
-                    is_problem = False
+                except _DAMAGE as error:
+                    problem = f"The metrics of {model}, {part.name}: {error}"
+                self._log_change(model, part.name, problem)
                 labels = {"model": model, "part": part.name}
-                yield Sample(_PROBLEM.name, labels, float(is_problem))
+                yield Sample(_PROBLEM.name, labels, float(bool(problem)))
                 yield from samples
 
-    def _say_once(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
-            logger.error("%s", line)
+    def _log_change(self, model: str, part: str, problem: str) -> None:
+        """Logs a problem once, and again if it comes back."""
+        if problem and self._problems.get((model, part)) != problem:
+            logger.error("%s", problem)
+        self._problems[model, part] = problem
 
 
 def models(folder: OutputFolder) -> list[str]:

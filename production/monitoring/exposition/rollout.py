@@ -78,6 +78,8 @@ def _transitions(entries: Sequence[Entry], labels: dict[str, str]) -> Iterator[S
         (entry.note.event, "controller" if entry.note.by == _CONTROLLER else "person")
         for entry in entries
     )
+    # `increase` misses the first rollback unless the counter was scraped at 0 before.
+    counts.update({("roll_back", by): 0 for by in ("controller", "person")})
     for (event, by), count in sorted(counts.items()):
         yield Sample(
             "faultline_rollout_transitions_total", labels | {"event": event, "by": by}, float(count)

@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import get_args
 
 import pytest
 from filelock import FileLock
@@ -11,7 +12,7 @@ from common.output_folder import OutputFolder
 from production.monitoring.exposition import retraining, rollout
 from production.monitoring.exposition.exposition import METRICS, Exposition, models
 from production.monitoring.exposition.metrics import Metric, Part, Sample
-from production.retraining.state import Phase
+from production.retraining.state import Outcome, Phase, TriggerName
 from production.rollout import state
 from production.rollout.actions import CONTROLLER
 from production.rollout.journal import Note
@@ -130,6 +131,26 @@ def test_retrainings_are_counted_by_trigger_and_outcome(folder):
     assert read["faultline_retraining_last_end_timestamp_seconds",] == MIDNIGHT.timestamp()
 
 
+def test_a_counter_that_alerts_watch_is_there_before_its_first_event(folder):
+    outputs.start_rollout(folder)
+    folder.retraining(MODEL).mkdir(parents=True)  # a loop runs and has trained nothing yet
+    read = values(Exposition(folder))
+    assert read["faultline_retrainings_total", "stopped", "labels"] == 0
+    assert read["faultline_retraining_active", "training"] == 0
+    assert read["faultline_rollout_transitions_total", "controller", "roll_back"] == 0
+    assert read["faultline_rollout_transitions_total", "person", "roll_back"] == 0
+
+
+def test_a_live_file_that_is_closed_during_a_scrape_is_no_problem(folder):
+    outputs.write_records(folder)
+    live = folder.collected(MODEL) / "live"
+    live.mkdir()
+    (live / "1.arrows").symlink_to(live / "closed")  # it is listed, and has no status
+    read = values(Exposition(folder))
+    assert read["faultline_exposition_problem", "collection"] == 0
+    assert ("faultline_records_newest_timestamp_seconds",) in read
+
+
 def test_records_and_labels_have_their_times(folder):
     labels = outputs.write_records(folder)
     os.utime(labels, (1_000_000, 1_000_000))
@@ -154,6 +175,23 @@ def test_a_damaged_journal_hides_its_own_metrics_only(folder, caplog):
         caplog.records[0].message
     ]
     assert "line 1" in caplog.records[0].message
+
+
+def test_a_problem_that_comes_back_is_logged_again(folder, caplog):
+    journal = outputs.start_rollout(folder)
+    whole, exposition = journal.path.read_bytes(), Exposition(folder)
+    for content in (b"{}\n", whole, b"{}\n"):
+        journal.path.write_bytes(content)
+        exposition.render()
+    assert len([record for record in caplog.records if "rollout" in record.message]) == 2
+
+
+def test_a_report_of_another_release_hides_its_own_metrics_only(folder):
+    outputs.write_chunk(folder, 0, drift={"p_values": [0.5]})  # a list has no channels
+    outputs.start_rollout(folder)
+    read = values(Exposition(folder))
+    assert read["faultline_exposition_problem", "monitor"] == 1
+    assert read["faultline_rollout_active",] == 1
 
 
 def test_a_metric_that_no_part_declares_is_an_error(folder):
@@ -189,3 +227,5 @@ def test_names_follow_the_conventions():
 def test_what_is_repeated_of_other_modules_is_what_they_say():
     assert rollout._CONTROLLER == CONTROLLER
     assert {*retraining._PHASES, "ended"} == {phase.value for phase in Phase}
+    assert get_args(TriggerName) == retraining._TRIGGERS
+    assert get_args(Outcome) == retraining._OUTCOMES
