@@ -76,6 +76,8 @@ def set_up_logs(form: LogFormat, stream: TextIO | None = None) -> None:
         if isinstance(held, MemoryHandler):
             held.setTarget(handler)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # httpx logs each URL with its query, which may be a secret.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # A request's line is for those who ask for it; see `log_requests`.
     _requests.setLevel(logging.WARNING)
 

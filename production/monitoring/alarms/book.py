@@ -53,6 +53,7 @@ class AlarmState:
         last_seen: When it was raised or repeated last.
         acknowledged: When a person took it on; None if nobody did.
         acknowledged_by: Who; empty if nobody did.
+        closed_by: Who closed it, `monitor` or a person; empty while it is open.
         why: Reason of the acknowledgement, or of the closing.
         closed: When it ended; None while it is open.
         escalated: When it was escalated; None if it was not.
@@ -64,6 +65,7 @@ class AlarmState:
     last_seen: datetime
     acknowledged: datetime | None = None
     acknowledged_by: str = ""
+    closed_by: str = ""
     why: str = ""
     closed: datetime | None = None
     escalated: datetime | None = None
@@ -92,6 +94,7 @@ class AlarmState:
             "last_chunk": self.last_chunk,
             "num_repeats": self.num_repeats,
             "acknowledged_by": self.acknowledged_by,
+            "closed_by": self.closed_by,
             "why": self.why,
             **times,
         }
@@ -167,8 +170,8 @@ class AlarmBook:
         with self._locked():
             state = self.find(id)
             if state.status in {event, CLOSED}:
-                by_whom = f" by {state.acknowledged_by}" if state.status == ACKNOWLEDGED else ""
-                raise InputError(f"Alarm {id} is {state.status} already{by_whom}: {state.why}")
+                by_whom = state.closed_by or state.acknowledged_by
+                raise InputError(f"Alarm {id} is {state.status} already by {by_whom}: {state.why}")
             self._append(event, id, {"by": by, "why": why})
             return self.find(id)
 
@@ -195,19 +198,27 @@ class AlarmBook:
         raise InputError(f"There is no alarm {id} in {self.path}. Alarms: {listed}.")
 
     def states(self) -> list[AlarmState]:
-        """Returns all alarms and what became of them, oldest first."""
-        return fold(self.lines())
+        """Returns all alarms and what became of them, oldest first.
 
-    def lines(self) -> list[Line]:
-        """Returns the journal, oldest line first."""
+        Raises:
+            InputError: The journal was damaged, or cannot be read.
+        """
+        return self.read()[1]
+
+    def read(self) -> tuple[list[Line], list[AlarmState]]:
+        """Returns the journal, oldest line first, and the alarms that follow from it.
+
+        Raises:
+            InputError: The journal was damaged, or cannot be read.
+        """
+        values = read_lines(self.path)
         try:
-            return [_line(values) for values in read_lines(self.path)]
+            lines = [_line(one) for one in values]
+            return lines, _fold(lines)
         except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
             raise InputError(
-                f"{self.path} has a line that is none of a journal of alarms: {error!r}. Restore "
-                "it from a backup, or move it aside."
+                f"{self.path} has a line that does not belong in a journal of alarms: {error!r}. "
+                "Restore it from a backup, or move it aside."
             ) from error
 
     def _append(self, event: str, id: str, values: Mapping[str, Any]) -> None:  # noqa: A002
@@ -236,7 +247,7 @@ class AlarmBook:
             lock.release()
 
 
-def fold(lines: Sequence[Line]) -> list[AlarmState]:
+def _fold(lines: Sequence[Line]) -> list[AlarmState]:
     """Returns the alarms of a journal, oldest first."""
     states: dict[str, AlarmState] = {}
     for line in lines:
@@ -265,7 +276,7 @@ def _after(state: AlarmState, line: Line) -> AlarmState:
         by, why = values["by"], values["why"]
         return replace(state, acknowledged=line.time, acknowledged_by=by, why=why)
     if line.event == CLOSED:
-        return replace(state, closed=line.time, why=values["why"])
+        return replace(state, closed=line.time, closed_by=values["by"], why=values["why"])
     if line.event == ESCALATED:
         return replace(state, escalated=line.time)
     return state

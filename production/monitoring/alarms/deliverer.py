@@ -23,7 +23,6 @@ from production.monitoring.alarms.book import (
     AlarmBook,
     AlarmState,
     Line,
-    fold,
 )
 from production.monitoring.alarms.messages import Message
 from production.monitoring.alarms.receivers import DeliveryError, Receiver, make_receivers
@@ -181,9 +180,10 @@ class Deliverer:
                 self._book.note(ESCALATED, state.alarm.id, {"after_hours": hours})
 
     def _due(self) -> Iterator[tuple[Receiver, Message]]:
-        lines, now = self._book.lines(), self._book.now()
+        now = self._book.now()
+        lines, states = self._book.read()
         records = _records(lines)
-        for state in fold(lines):
+        for state in states:
             id_ = state.alarm.id
             for receiver in self._receivers:
                 record = records.get((id_, receiver.name), _Record())

@@ -157,7 +157,12 @@ class Mailbox:
         except smtplib.SMTPAuthenticationError as error:
             # The server's words may repeat what was sent to it.
             raise DeliveryError(f"the login was refused with {error.smtp_code}") from None
-        except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        except UnicodeError:
+            # Its text would quote a character of the password.
+            raise DeliveryError(
+                "the login or the mail has characters that cannot be sent"
+            ) from None
+        except (smtplib.SMTPException, OSError) as error:
             raise DeliveryError(_words(error)) from None
         if refused:
             raise DeliveryError(f"refused for {', '.join(sorted(refused))}")

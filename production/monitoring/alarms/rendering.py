@@ -70,7 +70,8 @@ def _head(explanation: Explanation, unit: str) -> list[str]:
     seen = f"by chunk {alarm.chunk}"
     if state.num_repeats:
         seen += f", seen again in {state.num_repeats} later ones up to chunk {state.last_chunk}"
-    by = f" by {state.acknowledged_by}" if state.acknowledged_by else ""
+    person = state.closed_by or state.acknowledged_by
+    by = f" by {person}" if person else ""
     why = f": {state.why}" if state.why else ""
     return [
         f"{alarm.id} [{alarm.severity}] {alarm.kind.replace('_', ' ')} of "

@@ -3,10 +3,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from common.errors import InputError
 from production.monitoring.alarms.alarm import Kind, Loss, Severity
 from production.monitoring.alarms.book import AlarmBook
+from production.monitoring.alarms.explaining import Explanation
+from production.monitoring.alarms.rendering import explanation_tables
 from tests.production.monitoring.alarms.findings import NOON, Clock, finding
 
 
@@ -109,7 +112,7 @@ def test_an_alarm_is_acknowledged_once(book):
     with pytest.raises(InputError, match="a1 is acknowledged already by Ada: the sensor"):
         book.acknowledge("a1", "Bob", "I too")
     book.close("a1", "Ada", "replaced")
-    with pytest.raises(InputError, match="a1 is closed already: replaced"):
+    with pytest.raises(InputError, match="a1 is closed already by Ada: replaced"):
         book.acknowledge("a1", "Bob", "I too")
 
 
@@ -129,7 +132,31 @@ def test_a_line_that_a_kill_cut_short_is_mended(book):
     assert [json.loads(line)["id"] for line in lines] == ["a1", "a2"]
 
 
-@pytest.mark.parametrize("line", ["[]", "{", '{"event": "opened", "id": "a1"}'])
+def test_the_monitor_that_closes_an_acknowledged_alarm_is_named(book):
+    book.raise_alarm(finding())
+    book.acknowledge("a1", "Ada", "the sensor is being replaced")
+    state = book.close("a1", "monitor", "no sign of it")
+    assert (state.acknowledged_by, state.closed_by) == ("Ada", "monitor")
+    explanation = Explanation(
+        state=state, report=None, comparisons=[], examples=[], causes=[], notes=[]
+    )
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(explanation_tables(explanation, unit=""))
+    assert "closed by monitor: no sign of it" in capture.get()
+
+
+TIME = '"time": "2026-11-27T12:00:00+00:00"'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("[]", "{", '{"event": "opened", "id": "a1"}'),
+        f'{{"event": "closed", "id": "a1", {TIME}, "values": {{"by": "Ada", "why": ""}}}}',
+        f'{{"event": "opened", "id": "a1", {TIME}, "values": {{"kind": "of another release"}}}}',
+    ],
+)
 def test_a_changed_journal_is_refused(book, line):
     book.folder.mkdir(parents=True)
     book.path.write_text(line + "\n")

@@ -79,7 +79,7 @@ def test_a_failure_is_tried_again_after_pauses_that_grow(book, web, make, clock)
     (attempt,) = deliverer.tick()
     assert (attempt.problem, reasons(web)) == ("", [("a1", "opened")])
     # All tries had one key.
-    keys = {line.values["key"] for line in book.lines() if line.event in {"failed", "delivered"}}
+    keys = {line.values["key"] for line in book.read()[0] if line.event in {"failed", "delivered"}}
     assert keys == {attempt.key} == {web.headers[0]["Idempotency-Key"]}
 
 
@@ -90,7 +90,7 @@ def test_a_pause_is_never_longer_than_an_hour(book, web, make, clock):
     for _ in range(12):
         deliverer.tick()
         clock.pass_by(hours=1)
-    failures = [line for line in book.lines() if line.event == "failed"]
+    failures = [line for line in book.read()[0] if line.event == "failed"]
     assert [line.values["problem"] for line in failures] == ["the answer was status 500"] * 12
 
 

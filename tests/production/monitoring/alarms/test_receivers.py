@@ -1,4 +1,6 @@
+import io
 import json
+import logging
 import os
 import ssl
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError
+from common.logs import LogFormat, set_up_logs
 from common.processes import free_ports
 from pipeline.production_options.delivery import Email, Receivers
 from production.monitoring.alarms.alarm import Alarm, Loss
@@ -45,6 +48,20 @@ def test_a_webhook_gets_json_with_a_key_of_its_own(web):
     assert (body["reason"], body["escalated"]) == ("opened", False)
     assert headers["Idempotency-Key"] == body["key"] == "pump-a1-20261127T120000-opened-1"
     assert receiver.name == f"webhook 127.0.0.1:{web.port}"
+
+
+def test_logs_do_not_name_the_url_of_a_webhook(web):
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    set_up_logs(LogFormat.JSON, stream)
+    try:
+        url = f"http://127.0.0.1:{web.port}/s3cret?token=s3cret"
+        only(Receivers(webhook="$ALARMS"), ALARMS=url).send(MESSAGE, timeout_s=5)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert len(web.bodies) == 1
+    assert "s3cret" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("status", [302, 400, 500])
@@ -150,6 +167,15 @@ def test_a_refused_login_does_not_repeat_the_password(identity, tls, tmp_path, m
         with pytest.raises(DeliveryError, match="the login was refused with 535") as caught:
             only(email(server, **LOGIN), tmp_path).send(MESSAGE, timeout_s=5)
         assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_that_cannot_be_sent_is_not_quoted(identity, tls, tmp_path, monkeypatch):
+    (tmp_path / "password").write_text("s3crët\n")
+    (tmp_path / "ca.pem").write_bytes(identity.certificate_pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with mail_server(tls) as server, pytest.raises(DeliveryError, match="characters") as caught:
+        only(email(server, **LOGIN), tmp_path).send(MESSAGE, timeout_s=5)
+    assert "xeb" not in str(caught.value)  # ë
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
