@@ -89,15 +89,29 @@ class _Waiting:
             self._rows[version] = rest
         last = _key(rows, num_rows - 1)
         chunk = self._chunk(version, rows, last)
+        failures = pa.concat_tables(self._failures)
+        due = self._due(failures, chunk)
         first_waiting = [table["time"][0].as_py() for table in self._rows.values()]
+        since = min([end, *first_waiting, *due["time"].to_pylist()])
+        self._failures = [failures.filter(_is_from(failures, since))]
         self._position = replace(
             self._position,
             next_number=self._position.next_number + 1,
-            since=min([end, *first_waiting]),
+            since=since,
             version=version,
             last={**self._position.last, version: last},
         )
         return Placed(chunk=chunk, behind=self._position)
+
+    def _due(self, failures: pa.Table, chunk: Chunk) -> pa.Table:
+        """The failures that a later chunk counts.
+
+        Those before the chunk, of a version without a row since, are not among them: that version
+        no longer answers, and every look would read from its failures on.
+        """
+        answering = pa.array(sorted(self._rows), failures["version"].type)
+        is_answering = pc.is_in(failures["version"], answering)
+        return failures.filter(pc.or_(_is_from(failures, chunk.since), is_answering))
 
     def _chunk(self, version: int, rows: pa.Table, last: RowKey) -> Chunk:
         failures = pa.concat_tables(self._failures)
@@ -114,6 +128,10 @@ class _Waiting:
             num_failed=count_failures(failures.filter(is_taken), version, with_unknown=True),
         )
         return each_row_once(chunk)
+
+
+def _is_from(failures: pa.Table, time: datetime) -> pa.ChunkedArray:
+    return pc.greater_equal(failures["time"], pa.scalar(time, failures["time"].type))
 
 
 def _key(rows: pa.Table, place: int) -> RowKey:

@@ -29,7 +29,7 @@ def chunks_by_time(
         now: The clock.
     """
     while True:
-        if position.since is not None and now() < position.since:
+        if position.since is not None and now() < _end(position.since, length) + GRACE:
             return  # without a look at the files
         window = _next_window(recorded, position, length)
         if window is None or not _is_over(recorded, window[1], now()):
@@ -56,8 +56,13 @@ def _next_window(
     first = since if position.done else recorded.first_time(since)
     if first is None:
         return None
-    beginning = _EPOCH + (first - _EPOCH) // length * length
-    return max([beginning, *taken]), beginning + length
+    end = _end(first, length)
+    return max([end - length, *taken]), end
+
+
+def _end(time: datetime, length: timedelta) -> datetime:
+    """End of the chunk that a time is in."""
+    return _EPOCH + ((time - _EPOCH) // length + 1) * length
 
 
 def _is_over(recorded: Recorded, until: datetime, now: datetime) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from common.output_folder import OutputFolder
 from pipeline.production_options.monitoring import ChunkSize, MonitoringOptions
 from production.monitoring.chunks.reader import ChunkReader
+from production.monitoring.chunks.reading import Recorded
 from tests.production.collection.recorded import NOON, Stream, batch_of, record, write_closed
 
 HOURLY = MonitoringOptions(chunk=ChunkSize(hours=1))
@@ -237,6 +238,34 @@ def test_failures_are_counted_once(folder, options):
         num_failed += chunk.num_failed
         state = one.to_state()
     assert num_failed == 15
+
+
+def test_failures_between_two_looks_are_counted(folder):
+    failed = [record(f"f{i}", seconds=60 * 30 + i, status="UNAVAILABLE") for i in range(3)]
+    write(folder, *rows([0, 10, 20, 25]), *failed)
+    first = reader(folder, FOUR_ROWS, now=NOON + timedelta(minutes=35))
+    assert [chunk.num_failed for chunk in first.finished()] == [0]
+    write(folder, *rows([40, 41, 42, 43]), stem="stable-1")
+    second = reader(folder, FOUR_ROWS, first.to_state())
+    assert [chunk.num_failed for chunk in second.finished()] == [3]
+
+
+def test_failures_of_a_version_that_no_longer_answers_do_not_hold_the_reader(folder):
+    failed = record("f", seconds=60 * 5, status="UNAVAILABLE")
+    write(folder, *rows(range(4)), failed, *rows(range(6, 14), version=200))
+    one = reader(folder, FOUR_ROWS)
+    assert shape(one.finished()) == [(0, 100, 4), (1, 200, 4), (2, 200, 4)]
+    assert one.to_state()["since"] == (NOON + timedelta(hours=1)).isoformat()
+
+
+def test_no_file_is_read_before_the_next_chunk_can_be_finished(folder, monkeypatch):
+    write(folder, *rows([5]))
+    first = reader(folder)
+    assert len(list(first.finished())) == 1
+    monkeypatch.setattr(Recorded, "first_time", lambda *_: pytest.fail("files were read"))
+    two_o_clock = NOON + timedelta(hours=2)
+    now = two_o_clock + timedelta(seconds=9)
+    assert not list(reader(folder, state=first.to_state(), now=now).finished())
 
 
 def test_without_requests_there_is_no_chunk(folder):
