@@ -20,6 +20,10 @@ _LOCK_TIMEOUT_S = 10.0
 _NO_LINE = "0" * 64
 
 
+class JournalError(InputError):
+    """A file of chained lines was changed, or cannot be read or written now."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """One line.
@@ -50,7 +54,7 @@ class ChainedLines:
         """Returns all lines, the oldest first; a torn last line is none.
 
         Raises:
-            InputError: A line was changed or is missing, or the file cannot be read.
+            JournalError: A line was changed or is missing, or the file cannot be read.
         """
         try:
             content = self.path.read_bytes()
@@ -68,15 +72,15 @@ class ChainedLines:
                 can write, and must be quick. What it raises leaves the file unchanged.
 
         Raises:
-            InputError: A line was changed, another command holds the lock, the disk is full, or the
-                folder or a file in it cannot be made or opened.
+            JournalError: A line was changed, another command holds the lock, the disk is full, or
+                the folder or a file in it cannot be made or opened.
         """
         lock = FileLock(self.path.with_name("lock"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=_LOCK_TIMEOUT_S)
         except Timeout as error:
-            raise InputError(
+            raise JournalError(
                 f"Another command has held {lock.lock_file} for {_LOCK_TIMEOUT_S:.0f} s. Wait for "
                 "it to end, and repeat this one."
             ) from error
@@ -87,14 +91,14 @@ class ChainedLines:
         finally:
             lock.release()
 
-    def damage(self, number: int, problem: str) -> InputError:
+    def damage(self, number: int, problem: str) -> JournalError:
         """Returns the error of a line that was changed.
 
         Args:
             number: Number of the line, from 1.
             problem: What is wrong with it.
         """
-        return InputError(
+        return JournalError(
             f"{self.path}, line {number}: {problem}. The journal was changed by something other "
             f"than Faultline. {self._remedy}"
         )
@@ -130,7 +134,7 @@ class ChainedLines:
             os.fsync(descriptor)
         except OSError as error:
             os.ftruncate(descriptor, start)
-            raise InputError(
+            raise JournalError(
                 f"Cannot write {self.path}: {error.strerror or error}. Nothing was changed. Free "
                 "some disk space, and repeat the command."
             ) from error
@@ -150,8 +154,8 @@ class ChainedLines:
             lines.append(Line(values=values, digest=previous))
         return tuple(lines)
 
-    def _unusable(self, error: OSError) -> InputError:
-        return InputError(
+    def _unusable(self, error: OSError) -> JournalError:
+        return JournalError(
             f"The journal {self.path} cannot be opened: {error.strerror or error}. Its folders "
             "must be folders, and this account must be allowed to read and write there."
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from common.output_folder import OutputFolder
 from pipeline.components.pusher.version_folder import served_versions
@@ -12,7 +13,8 @@ from production.controller.pushes import find_push
 from production.gateway.traffic import Pin
 from production.monitoring.alarms.alarm import Kind
 from production.monitoring.alarms.book import AlarmBook
-from production.monitoring.report import read_reports
+from production.monitoring.exposition.kept import Kept
+from production.monitoring.report import CHUNKS, Figure, read_reports
 from production.retraining.deciding import CostOfDrift, Facts
 from production.retraining.journal import WEEK, Entry, current_of, retrainings_of, trained_since
 from production.rollout.actions import open_journal
@@ -47,7 +49,7 @@ def gather_facts(
     recent = trained_since(entries, now - WEEK)
     ended = [one.ended for one in retrainings_of(entries) if one.ended is not None]
     trained = [one.ended for one in retrainings_of(entries) if one.ended and one.attempt]
-    if champion is not None and champion >= _OLDEST_PUSH:
+    if champion is not None and _OLDEST_PUSH <= champion <= now.timestamp():
         trained.append(datetime.fromtimestamp(champion, UTC))
     return Facts(
         now=now,
@@ -105,16 +107,24 @@ def fallen_versions(folder: OutputFolder, model: str) -> list[Pin]:
     return [Pin(base=model, version=one) for one in versions if one > state.stable.version]
 
 
+def _newest_costs(place: Path) -> dict[int, tuple[int, Figure]]:
+    """Returns version to the number of its newest chunk with an estimated cost, and that cost."""
+    return {
+        report.version: (report.number, report.cost_per_day)
+        for report in read_reports(place)
+        if not report.is_broken and report.cost_per_day
+    }
+
+
+_COSTS = Kept(CHUNKS, _newest_costs)
+
+
 def _cost_of_drift(folder: OutputFolder, model: str, champion: int) -> CostOfDrift | None:
     place = folder.monitoring(model)
-    reports = [
-        (report.number, report.cost_per_day)
-        for report in read_reports(place)
-        if report.version == champion and not report.is_broken and report.cost_per_day
-    ]
-    if not reports:
+    costs = _COSTS.of(place)
+    if champion not in costs:
         return None
-    number, (per_day, lower, upper) = reports[-1]
+    number, (per_day, lower, upper) = costs[champion]
     if per_day is None:
         return None
     alarms = [

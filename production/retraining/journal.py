@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.guards.chained_lines import ChainedLines, Line
+from production.monitoring.exposition.kept import Kept
 from production.retraining.state import Retraining
 
 FILE = "journal.jsonl"
@@ -86,6 +87,8 @@ class Journal:
             remedy="Restore it from a backup. Without one, move it aside: a new one then begins, "
             "which knows of no earlier retraining.",
         )
+        # The loop asks twice a second.
+        self._kept = Kept(FILE, lambda _: self._entries(self._lines.read()))
 
     def read(self) -> tuple[Entry, ...]:
         """Returns all entries, the oldest first.
@@ -93,7 +96,7 @@ class Journal:
         Raises:
             InputError: A line was changed or is missing, or the file cannot be read.
         """
-        return self._entries(self._lines.read())
+        return self._kept.of(self.folder)
 
     def append(
         self, change: Callable[[Sequence[Entry], datetime], Retraining], note: Note

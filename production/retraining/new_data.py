@@ -1,7 +1,7 @@
 """New labelled data: how many there are, and the span that is made of them."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
@@ -69,7 +69,7 @@ def plan_span(config: Config) -> str:
     Raises:
         InputError: There is no place for another span.
     """
-    return find_target(config, None, today=datetime.now(UTC).date()).name
+    return find_target(config, None, today=_today()).name
 
 
 def make_span(config: Config, folder: OutputFolder, model: str, span: str) -> NewData:
@@ -110,12 +110,17 @@ def check_retrainable(config: Config) -> None:
     Raises:
         InputError: They cannot.
     """
-    plan_span(config)
+    # The span of today may exist: a retraining that is interrupted after it wrote it goes on.
+    find_target(config, None, today=_today() + timedelta(days=1))
     if not config.data.has_window:
         raise InputError(
             f"Retraining `{config.name}` needs data.window, the number of latest spans to train "
             "on: without it, a run would train on the newest span alone."
         )
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _num_positive(config: Config, labels: pa.Table, rows: Collection[RowKey]) -> int:

@@ -10,6 +10,7 @@ from ml_metadata.errors import StatusError
 from ml_metadata.metadata_store import MetadataStore
 
 from common.errors import InputError, StepFailedError
+from common.guards.chained_lines import JournalError
 from common.output_folder import OutputFolder, exclusive, is_locked
 from pipeline.config import Config
 from production.retraining import state as transitions
@@ -154,8 +155,9 @@ class Retrainer:
         }
         try:
             steps[current.phase](current)
+        except JournalError:
+            raise  # the step is taken again
         except (InputError, StepFailedError) as error:
-            # The journal itself may be what failed; then this raises again.
             self._end(Result(outcome="stopped", words=str(error)))
 
     def _plan_span(self, _: Retraining) -> None:
@@ -175,8 +177,7 @@ class Retrainer:
             words = f"the run was ended {_MAX_ATTEMPTS} times before it was complete"
             self._end(Result(outcome="failed", words=words))
             return
-        if is_locked(self._folder):
-            self._say_once(f"Retraining {current.id} waits for another run to end.")
+        if self._waits(current):
             return
         self._withdraw_fallen()
         self._change("train", lambda one, _: transitions.train(one), "the data are ready")
@@ -198,9 +199,19 @@ class Retrainer:
             self._say_once(f"{error} It begins again.")
             self._run = None
             return
-        if result is not None:
-            self._run = None
+        if result is None:
+            return
+        # Another run may have locked the output folder before this one did.
+        if result.outcome != "stopped" or not self._waits(current):
             self._end(result)
+        self._run = None
+
+    def _waits(self, current: Retraining) -> bool:
+        """Whether another run holds the output folder; says so."""
+        if not is_locked(self._folder):
+            return False
+        self._say_once(f"Retraining {current.id} waits for another run to end.")
+        return True
 
     def _withdraw_fallen(self) -> None:
         """Lets the gate compare the new model with the served one, not with one that fell."""

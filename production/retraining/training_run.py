@@ -14,6 +14,7 @@ from production.retraining.state import Outcome, Result
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 _SUMMARY, _LOG = "run.json", "run.log"
 _BAD_INPUT = 2
+_WITH_SUMMARY = {0, 3}  # exit codes of a run that came to a verdict
 _SIGNALS = 128  # exit codes above name a signal
 _BY_VERDICT: dict[str, Outcome] = {"REJECTED": "rejected", "INCONCLUSIVE": "inconclusive"}
 
@@ -84,11 +85,10 @@ def read_result(summary: Path, log: Path, code: int, champion: int, cpu_s: float
         champion: The version that was served.
         cpu_s: CPU seconds that it took.
     """
-    text = summary.read_text(encoding="utf-8") if summary.exists() else ""
-    if not text.strip():
+    if code not in _WITH_SUMMARY:
         outcome: Outcome = "stopped" if code == _BAD_INPUT else "failed"
         return Result(outcome=outcome, words=_error(log), cpu_s=cpu_s)
-    values = json.loads(text)
+    values = json.loads(summary.read_text(encoding="utf-8"))
     version = values["pushed_version"] and int(values["pushed_version"])
     outcome = _outcome(values, version, champion)
     words = _words(values, outcome, version)

@@ -1,7 +1,7 @@
 """What is known when a retraining is decided: cost, alarms, spend, and the served version."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,8 @@ from pipeline.production_options.rollout import RolloutOptions
 from production.gateway.traffic import Pin
 from production.monitoring.alarms.alarm import Finding, Kind, Severity
 from production.monitoring.alarms.book import AlarmBook
-from production.monitoring.report import ChunkReport, write_report
+from production.monitoring.report import ChunkReport, read_reports, write_report
+from production.retraining import facts
 from production.retraining.deciding import CostOfDrift
 from production.retraining.facts import gather_facts
 from production.retraining.new_data import NewLabels, check_retrainable
@@ -76,6 +77,24 @@ def test_the_cost_is_that_of_the_newest_sound_chunk_of_the_served_version(world)
     assert _facts(world).cost == CostOfDrift(
         chunk=1, per_day=20.0, lower=12.0, upper=30.0, alarms=(alarm,)
     )
+
+
+def test_reports_are_read_again_only_after_a_new_chunk(world, monkeypatch):
+    reads = []
+    monkeypatch.setattr(facts, "read_reports", lambda place: reads.append(1) or read_reports(place))
+    _report(world, 0, (10.0, 5.0, 15.0))
+    assert [_facts(world).cost.per_day for _ in range(3)] == [10.0] * 3
+    assert len(reads) == 1
+    _report(world, 1, (20.0, 12.0, 30.0))
+    assert _facts(world).cost.per_day == 20.0
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("version", [20261127, 20261127120000, 10**18])
+def test_a_version_that_a_person_named_is_no_time_of_a_push(world, version):
+    push(world.store, world.folder, version)
+    known = _facts(world)
+    assert (known.champion, known.last_trained) == (version, None)
 
 
 def test_without_an_estimate_there_is_no_cost(world):
@@ -145,6 +164,14 @@ def test_rows_in_quarantine_are_no_new_labels(world):
     line = {"chunk": 0, "version": CHAMPION, "reasons": ["x is stuck"], "time": str(NOON)} | times
     (place / "quarantine.jsonl").write_text(json.dumps(line) + "\n")
     assert labels.count() == LabelCount(rows=0, positives=0)
+
+
+def test_an_interrupted_retraining_goes_on_on_the_day_of_its_span(world):
+    """Spans by date have one name a day, which the retraining has used."""
+    text = world.config_path.read_text()
+    world.config_path.write_text(text.replace("{SPAN}", "{DATE}"))
+    (world.root / "spans" / "1").rename(world.root / "spans" / f"{datetime.now(UTC):%Y-%m-%d}")
+    check_retrainable(world.config)
 
 
 @pytest.mark.parametrize(

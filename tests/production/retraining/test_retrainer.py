@@ -143,6 +143,39 @@ def test_it_waits_for_a_run_that_a_person_started(world):
     assert world.carry_out(retrainer).result.outcome == "pushed"
 
 
+def test_it_waits_for_a_run_that_locked_the_folder_first(world):
+    world.begin()
+    refusal = "Another run is writing to output."
+    world.runs.result = Result(outcome="stopped", words=refusal)
+    other = FileLock(world.folder.root / ".lock")
+    world.runs.on_start = other.acquire
+    retrainer = world.retrainer()
+    for _ in range(5):
+        retrainer.carry_on()
+    assert (world.latest().phase, len(world.runs.orders)) == (Phase.TRAINING, 1)
+    other.release()
+    world.runs.result, world.runs.on_start = REJECTED, lambda: None
+    one = world.carry_out(retrainer)
+    assert (one.attempt, one.result.outcome) == (2, "rejected")
+
+
+def test_a_result_is_kept_until_the_journal_has_it(world):
+    world.begin()
+    world.runs.result = None
+    retrainer = world.retrainer()
+    for _ in range(5):
+        retrainer.carry_on()
+    world.runs.result = REJECTED
+    lock = world.folder.retraining("wells") / "lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(InputError, match="cannot be opened"):
+        retrainer.carry_on()
+    lock.rmdir()
+    one = world.carry_out(retrainer)
+    assert (one.attempt, one.result.outcome, len(world.runs.orders)) == (1, "rejected", 1)
+
+
 def test_a_stopped_worker_stops_its_run_and_the_next_one_goes_on(world):
     world.ask(*_labels(10, 3))
     world.begin()

@@ -54,3 +54,10 @@ def test_a_run_without_a_summary_names_its_error(tmp_path, code, outcome):
     result = _read(tmp_path, code, log=log)
     assert (result.outcome, result.run_id) == (outcome, "")
     assert result.words == "AnomalyGate: x drifted.\nThe page of the data: page.html"
+
+
+def test_a_run_that_fails_while_it_prints_its_summary_has_failed(tmp_path):
+    (tmp_path / "run.json").write_text('{"run_id": "2026')  # the disk is full
+    (tmp_path / "run.log").write_text("OSError: No space left on device\n")
+    result = read_result(tmp_path / "run.json", tmp_path / "run.log", 1, 100, 12.5)
+    assert (result.outcome, result.words) == ("failed", "No space left on device")
