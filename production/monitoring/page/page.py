@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from production.rollout.journal import Journal
 
 _PACKAGE = "production.monitoring.page"
 _NUM_CHUNKS, _NUM_EVENTS = 40, 60
+_NUM_DRAWN = 1000  # chunks in the figures, which would otherwise grow for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Production:
     reports: Sequence[ChunkReport]
     alarms: Sequence[AlarmState]
     events: Sequence[Event]
-    gate: Mapping[int, Mapping[str, Figure]]
+    gate: Mapping[int, Mapping[str, Figure]] = field(default_factory=dict)
     unit: str
 
     def to_json(self) -> dict[str, Any]:
@@ -74,28 +75,21 @@ def update_page(config: Config, folder: OutputFolder, model: str) -> Path:
         InputError: A journal cannot be read.
     """
     prices, place = prices_of(config), folder.monitoring(model)
+    production = read_production(folder, model, unit=prices.unit)
     gate = {}
-    for version in sorted({report.version for report in read_reports(place)}):
+    for version in sorted({report.version for report in production.reports}):
         reference = read_reference(ReferenceFiles(folder=place, version=version))
         if reference is not None:
             gate[version] = promised_figures(reference, prices)
-    production = read_production(folder, model, gate=gate, unit=prices.unit)
-    return write_page(production, folder.reports)
+    return write_page(replace(production, gate=gate), folder.reports)
 
 
-def read_production(
-    folder: OutputFolder,
-    model: str,
-    *,
-    gate: Mapping[int, Mapping[str, Figure]] | None = None,
-    unit: str = "",
-) -> Production:
-    """Reads what is known of a model in production.
+def read_production(folder: OutputFolder, model: str, *, unit: str = "") -> Production:
+    """Reads what is known of a model in production, except what its gate measured.
 
     Args:
         folder: The output folder.
         model: Name of the model.
-        gate: Version to what its gate measured; by default unknown.
         unit: Unit of the cost.
 
     Raises:
@@ -114,7 +108,6 @@ def read_production(
         reports=reports,
         alarms=alarms,
         events=sorted(events, key=lambda event: event.time),
-        gate=gate or {},
         unit=unit,
     )
 
@@ -138,7 +131,8 @@ def write_page(production: Production, reports: Path) -> Path:
 def render_page(production: Production) -> str:
     """Returns the page as HTML."""
     reports = production.reports
-    panels = make_panels(reports, production.gate, unit=production.unit)
+    drawn = reports[-_NUM_DRAWN:]
+    panels = make_panels(drawn, production.gate, unit=production.unit)
     return render(
         _PACKAGE,
         "monitor.html.j2",
@@ -146,6 +140,7 @@ def render_page(production: Production) -> str:
         unit=production.unit,
         last=reports[-1] if reports else None,
         num_chunks=len(reports),
+        num_drawn=len(drawn),
         open_alarms=[state for state in reversed(production.alarms) if state.is_open],
         closed_alarms=[state for state in reversed(production.alarms) if not state.is_open],
         chunks=list(reversed(reports))[:_NUM_CHUNKS],
@@ -156,11 +151,13 @@ def render_page(production: Production) -> str:
         minute=_minute,
         data={
             "panels": [panel.to_json() for panel in panels],
-            "events": [event.to_json() for event in production.events],
-            "broken": [_span(report) for report in reports if report.is_broken],
-            "range": [reports[0].since.isoformat(), reports[-1].until.isoformat()]
-            if reports
-            else None,
+            "events": [
+                event.to_json()
+                for event in production.events
+                if drawn and event.time >= drawn[0].since
+            ],
+            "broken": [_span(report) for report in drawn if report.is_broken],
+            "range": [drawn[0].since.isoformat(), drawn[-1].until.isoformat()] if drawn else None,
         },
     )
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,9 @@ from common.output_folder import OutputFolder
 from production.monitoring.page.page import read_production, render_page, write_page
 from production.monitoring.report import read_reports
 from tests.browser import needs_chromium, open_page
-from tests.production.monitoring.page.months import FIRST_DAY, write_days
+from tests.production.monitoring.page.months import FIRST_DAY, report, write_days
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -31,8 +34,9 @@ def test_events_are_on_one_time_axis(folder):
 
 
 def test_the_page_and_its_json_are_written_and_in_the_index(folder):
-    production = read_production(folder, "pump", gate={100: {"recall": (0.87, 0.8, 0.9)}})
-    path = write_page(production, folder.reports)
+    production = read_production(folder, "pump")
+    gate = {100: {"recall": (0.87, 0.8, 0.9)}}
+    path = write_page(replace(production, gate=gate), folder.reports)
     assert path == folder.reports / "monitor-pump.html"
     values = json.loads((folder.reports / "monitor-pump.json").read_text())
     assert [chunk["number"] for chunk in values["chunks"]] == [0, 1, 2, 3, 4]
@@ -50,6 +54,17 @@ def test_the_page_says_what_happened_and_what_to_do(folder):
     assert "Concept drift is invisible." in html
     assert "chunk 2 in quarantine: stuck" in html
     assert '<tr class="broken"><td class="num">2</td>' in html
+
+
+def test_the_figures_are_of_the_latest_thousand_chunks(folder):
+    production = read_production(folder, "pump")
+    hours = [replace(report(0), number=n, since=FIRST_DAY + n * HOUR) for n in range(1002)]
+    chunks = [replace(one, until=one.since + HOUR) for one in hours]
+    html = render_page(replace(production, reports=chunks))
+    assert "chunk 1, " not in html
+    assert "chunk 2, " in html
+    assert "for the latest 1,000 chunks. Times are UTC." in html
+    assert "version 100 answers" not in html.split("const data =")[1]  # at chunk 0
 
 
 def test_texts_from_data_are_no_html(folder):
