@@ -2,12 +2,47 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from common.errors import InputError
 from common.guards.chained_lines import whole_lines
+
+_LOCK_TIMEOUT_S = 10.0
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock, so that one writer at a time appends to a file.
+
+    Args:
+        path: File of the lock; its folder is made.
+
+    Raises:
+        InputError: Another command holds it for too long, or the folder cannot be written to.
+    """
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_LOCK_TIMEOUT_S)
+    except Timeout as error:
+        raise InputError(
+            f"Another command has held {path} for {_LOCK_TIMEOUT_S:.0f} s. Wait for it to end, and "
+            "repeat this one."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to {path.parent}: {error.strerror or error}. It must be a folder that "
+            "this account may write to."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def append_line(path: Path, values: Mapping[str, Any]) -> None:

@@ -4,23 +4,20 @@ The journal `alarms.jsonl` is append-only JSON lines; the state of an alarm foll
 The monitor, the deliverer and people's commands write to it, one at a time under a lock.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from common.errors import InputError
 from production.monitoring.alarms.alarm import Alarm, Finding, Severity
-from production.monitoring.json_lines import append_line, read_lines
+from production.monitoring.json_lines import append_line, locked, read_lines
 
 ALARMS = "alarms.jsonl"
 OPENED, REPEATED, ACKNOWLEDGED, CLOSED = "opened", "repeated", "acknowledged", "closed"
 DELIVERED, FAILED, ESCALATED = "delivered", "failed", "escalated"
-_LOCK_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,26 +222,8 @@ class AlarmBook:
         time = self.now().isoformat()
         append_line(self.path, {"event": event, "id": id, "time": time, "values": dict(values)})
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = FileLock(self.folder / "alarms.lock")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=_LOCK_TIMEOUT_S)
-        except Timeout as error:
-            raise InputError(
-                f"Another command has held {lock.lock_file} for {_LOCK_TIMEOUT_S:.0f} s. Wait for "
-                "it to end, and repeat this one."
-            ) from error
-        except OSError as error:
-            raise InputError(
-                f"Cannot write to {self.folder}: {error.strerror or error}. It must be a folder "
-                "that this account may write to."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self.folder / "alarms.lock")
 
 
 def _fold(lines: Sequence[Line]) -> list[AlarmState]:

@@ -63,8 +63,3 @@ def find_troubles(
         if one.kind is TroubleKind.SWAPPED or one.feature is None or one.feature not in swapped
     ]
     return sorted(troubles, key=lambda trouble: not trouble.is_broken)
-
-
-def is_broken(troubles: list[Trouble]) -> bool:
-    """Returns whether the figures of a chunk with these troubles cannot be trusted."""
-    return any(trouble.is_broken for trouble in troubles)

@@ -1,16 +1,13 @@
 """Puts broken chunks into quarantine, and releases them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
-from filelock import FileLock
 
 from common.errors import InputError
 from production.collection.quarantine import QUARANTINE, Quarantined, read_quarantine
 from production.monitoring.chunks.chunk import Chunk
-from production.monitoring.json_lines import append_line, read_lines
+from production.monitoring.json_lines import append_line, locked, read_lines
 from production.monitoring.troubles.trouble import Trouble
 
 _LOCK = ".quarantine.lock"
@@ -27,7 +24,8 @@ def quarantine_chunk(folder: Path, chunk: Chunk, troubles: Sequence[Trouble]) ->
     Raises:
         InputError: The file cannot be written.
     """
-    with _locked(folder) as path:
+    path = folder / QUARANTINE
+    with locked(folder / _LOCK):
         if any(line.get("chunk") == chunk.number for line in read_lines(path)):
             return
         append_line(
@@ -60,7 +58,8 @@ def release_chunk(folder: Path, number: int, *, by: str, why: str) -> Quarantine
     """
     if not why.strip():
         raise InputError("A chunk is released for a reason. Give it with --why.")
-    with _locked(folder) as path:
+    path = folder / QUARANTINE
+    with locked(folder / _LOCK):
         quarantine = {chunk.chunk: chunk for chunk in read_quarantine(folder)}
         if number not in quarantine:
             listed = ", ".join(map(str, quarantine)) or "none"
@@ -68,10 +67,3 @@ def release_chunk(folder: Path, number: int, *, by: str, why: str) -> Quarantine
         moment = datetime.now(UTC).isoformat()
         append_line(path, {"released": number, "by": by, "why": why, "time": moment})
     return quarantine[number]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / _LOCK):
-        yield folder / QUARANTINE

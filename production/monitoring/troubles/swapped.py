@@ -61,8 +61,13 @@ def _names(case: Case) -> list[str]:
 
 
 def _varies(values: Floats) -> bool:
-    known = values[np.isfinite(values)]
+    thin = _thinned(values)
+    known = thin[np.isfinite(thin)]
     return len(known) >= _FEWEST_ROWS and bool(known.min() < known.max())
+
+
+def _thinned(values: Floats) -> Floats:
+    return values[:: max(1, len(values) // _MAX_ROWS)]
 
 
 class _Side(NamedTuple):
@@ -73,8 +78,7 @@ class _Side(NamedTuple):
 
     @classmethod
     def of(cls, columns: list[Floats]) -> "_Side":
-        step = max(1, len(columns[0]) // _MAX_ROWS)
-        thin = [column[::step] for column in columns]
+        thin = [_thinned(column) for column in columns]
         ordered = [np.sort(column[np.isfinite(column)]) for column in thin]
         ranks = np.stack([_ranks(c, o) for c, o in zip(thin, ordered, strict=True)])
         return cls(ordered, np.asarray(np.nan_to_num(np.corrcoef(ranks)), np.float64))

@@ -22,10 +22,6 @@ class TroubleKind(StrEnum):
     LATE_ROWS = "late_rows"
 
 
-# Troubles that leave the figures of the other rows trustworthy.
-HARMLESS = frozenset({TroubleKind.LATE_ROWS, TroubleKind.REPEATED_IDS})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
     """A trouble of a chunk's data.

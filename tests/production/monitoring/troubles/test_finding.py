@@ -6,7 +6,7 @@ import pytest
 
 from models.features import Signal
 from pipeline.config import Config
-from production.monitoring.troubles.finding import find_troubles, is_broken
+from production.monitoring.troubles.finding import find_troubles
 from production.monitoring.troubles.trouble import TroubleKind
 from tests.production.monitoring.pumps import (
     FEATURES,
@@ -289,10 +289,18 @@ def test_exchanged_columns_of_one_distribution_are_found_by_their_correlations()
     ]
 
 
+def test_a_column_with_few_values_takes_no_part_in_a_search_for_exchanges():
+    training = PUMPS.rows(10_000, 1)
+    values = np.full(10_000, np.nan)
+    values[1:201:2] = numbers(training, "load")[1:201:2]  # not in every second row, the sample
+    sparse = replaced(training, load=pa.array(values, from_pandas=True))
+    assert find(PUMPS.rows(300, 2), reference_of(sparse)) == []
+
+
 def test_repeated_ids_and_late_rows_do_not_make_a_chunk_broken(rows, reference):
     troubles = find(rows, reference, num_repeated=3, num_late=2)
     assert [one.kind for one in troubles] == [TroubleKind.REPEATED_IDS, TroubleKind.LATE_ROWS]
-    assert not is_broken(troubles)
+    assert not any(one.is_broken for one in troubles)
 
 
 def test_a_chunk_without_an_answer_has_no_trouble(rows, reference):

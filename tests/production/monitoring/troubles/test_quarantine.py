@@ -41,6 +41,12 @@ def test_a_release_needs_a_reason_and_a_chunk(tmp_path):
     assert len(read_quarantine(tmp_path)) == 1
 
 
+def test_a_place_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "pump").write_text("")
+    with pytest.raises(InputError, match=r"Cannot write to .*pump"):
+        quarantine_chunk(tmp_path / "pump", CHUNK, [STUCK])
+
+
 def test_without_a_file_nothing_is_in_quarantine(tmp_path):
     assert read_quarantine(tmp_path) == []
 
