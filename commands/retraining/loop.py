@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 _POLL_S = 0.5
 _RESTART_S = 5.0
-# What ends by itself, or with a person's help: a full disk, a lock, a file that is being replaced.
+# Problems that pass, or that a person removes: a full disk, a lock, a damaged file.
 _PASSING = (InputError, StepFailedError, OSError)
 
 
@@ -45,8 +45,8 @@ class LoopOptions:
 def run_loop(options: LoopOptions) -> int:
     """Monitors, retrains and rolls out until a signal comes.
 
-    All that it knows is in the output folder: it may be killed at any point, and the next loop goes
-    on from there.
+    All state is in the output folder: the loop may be killed at any point, and the next one
+    continues from there.
 
     Raises:
         InputError: The config has no spans for its triggers, or another loop works on the model.
@@ -112,7 +112,7 @@ def _repeat(
 
 
 class _Tolerant:
-    """Calls what may fail for a while; says each problem once."""
+    """Calls actions whose errors may pass; prints each problem once."""
 
     def __init__(self) -> None:
         self._problems: dict[Callable[[], object], str] = {}
@@ -134,7 +134,7 @@ def _serving(
     """Runs the gateway as a process of its own, if it is wanted.
 
     Yields:
-        What starts it again if it has ended.
+        A function that starts it, or starts it again after its end.
     """
     if not options.has_server:
         yield lambda: None

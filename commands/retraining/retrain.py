@@ -51,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a person decides.
+    """The decision of a person.
 
     Attributes:
         why: The reason.
@@ -65,7 +65,7 @@ class Order:
 def begin_retraining(place: Place, order: Order) -> int:
     """Begins a retraining, and carries it out unless a loop does; returns the exit code.
 
-    One that was interrupted goes on.
+    One that was interrupted is continued.
 
     Raises:
         InputError: A rollout or another retraining is in progress, the config has no spans, or the
@@ -114,7 +114,7 @@ def decide_proposal(place: Place, order: Order, *, is_approved: bool) -> int:
 
 
 def print_status(place: Place) -> int:
-    """Prints what goes on, what came of the last retraining, and what is missing; returns 0."""
+    """Prints the retraining in progress or the last result, and what is missing; returns 0."""
     from production.retraining.actions import open_journal
     from production.retraining.deciding import decide
     from production.retraining.journal import retrainings_of
@@ -175,14 +175,14 @@ def print_line(line: str, *, to_errors: bool = False) -> None:
 
 
 def _carry_out(place: Place, folder: OutputFolder, model: str, retrainer: "Retrainer") -> int:
-    """Carries out the retraining that goes on, unless a loop does; returns the exit code."""
+    """Carries out the retraining in progress, unless a loop does; returns the exit code."""
     from production.retraining.actions import is_worked_on, open_journal, working
     from production.retraining.journal import retrainings_of
 
     journal = open_journal(folder, model)
     if is_worked_on(journal.folder):
         latest = retrainings_of(journal.read())[-1]
-        text = "`faultline loop` carries it out. How far it is: faultline retrain status"
+        text = "`faultline loop` carries it out. Its progress: faultline retrain status"
         print_answer(latest.to_json(), lambda: escape(text), as_json=place.as_json)
         return 0
     with working(journal.folder):

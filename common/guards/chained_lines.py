@@ -1,7 +1,7 @@
 """Append-only JSON lines, chained by their digests: a journal that shows whether it was changed.
 
 A line is on the disk before anything acts on it. A kill in the middle of a write leaves a last line
-without its end, which readers ignore and the next writer removes: nobody was told of it.
+without its end, which readers ignore and the next writer removes: nothing has acted on it.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class ChainedLines:
         self._remedy = remedy
 
     def read(self) -> tuple[Line, ...]:
-        """Returns all lines, the oldest first; a torn last line is none.
+        """Returns all lines, the oldest first; a torn last line is left out.
 
         Raises:
             JournalError: A line was changed or is missing, or the file cannot be read.

@@ -31,10 +31,10 @@ def begin(journal: Journal, trigger: Trigger, *, champion: int, is_approved: boo
         journal: The journal of the model.
         trigger: Why.
         champion: The version that is served.
-        is_approved: Whether it goes on without a person's approval.
+        is_approved: Whether it continues without a person's approval.
 
     Raises:
-        InputError: Another one goes on, or nobody is named.
+        InputError: Another one is in progress, or nobody is named.
     """
     check_decision(Decision(by=trigger.by, why=trigger.why))
 
@@ -54,7 +54,7 @@ def begin(journal: Journal, trigger: Trigger, *, champion: int, is_approved: boo
 
 
 def approve(journal: Journal, decision: Decision) -> Entry:
-    """Lets a proposed retraining go on.
+    """Approves a proposed retraining.
 
     Raises:
         InputError: None waits for a person, or nobody is named.
@@ -77,7 +77,7 @@ def decline(journal: Journal, decision: Decision) -> Entry:
 
 
 def change(journal: Journal, transition: Transition, note: Note) -> Entry:
-    """Appends a transition of the retraining that goes on.
+    """Appends a transition of the retraining in progress.
 
     Raises:
         InputError: There is none, or it is in another phase.
@@ -87,7 +87,7 @@ def change(journal: Journal, transition: Transition, note: Note) -> Entry:
         current = current_of(entries)
         if current is None:
             raise InputError(
-                'No retraining goes on. Begin one: faultline retrain --why "..."; '
+                'No retraining is in progress. Begin one: faultline retrain --why "..."; '
                 "`faultline retrain status` says what the automation waits for."
             )
         return transition(current, now)
@@ -97,13 +97,13 @@ def change(journal: Journal, transition: Transition, note: Note) -> Entry:
 
 @contextmanager
 def working(folder: Path) -> Iterator[None]:
-    """Is the only process that carries out the retrainings of a model.
+    """Makes this process the only one that carries out the retrainings of a model.
 
     Args:
         folder: The folder `retraining/NAME`.
 
     Raises:
-        InputError: Another process is.
+        InputError: Another process carries them out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _WORKER_LOCK)

@@ -42,7 +42,7 @@ class Facts:
         now: The time.
         champion: The served version; None if none is in service.
         level: Level of the automation, 0 to 3.
-        active: The retraining that goes on, or None.
+        active: The retraining in progress, or None.
         rollout: A rollout that is in progress or has yet to begin, in words; empty without one.
         labels: Labelled requests that no span has yet.
         cost: The estimated cost of drift; None without an estimate for the served version.
@@ -125,7 +125,7 @@ def decide(facts: Facts, options: RetrainingOptions) -> Decision:
 def decide_for_person(facts: Facts, *, by: str, why: str) -> Decision:
     """Returns whether a retraining begins that a person orders.
 
-    Neither the cool-down nor the limits of spend nor the fewest labels hold for people.
+    The cool-down, the limits of spend and the minimum of labels do not apply to people.
 
     Args:
         facts: What is known.
@@ -138,7 +138,7 @@ def decide_for_person(facts: Facts, *, by: str, why: str) -> Decision:
 
 
 def hindrances(facts: Facts) -> Iterator[str]:
-    """Yields what keeps any retraining from beginning, also a person's."""
+    """Yields the reasons why no retraining can begin, not even a person's."""
     if facts.champion is None:
         yield "no version is in service; the first model is trained by `faultline run`"
     if facts.active is not None:
@@ -219,7 +219,7 @@ def _new_labels(labels: LabelCount, asked: LabelCount) -> _Judged:
 
 def _schedule(facts: Facts, every_days: float) -> _Judged:
     if facts.last_trained is None:
-        words = "the time of the last training is not known"
+        words = "the time of the last training is unknown"
         return _Judged(name="schedule", holds=True, words=words, evidence={})
     days = (facts.now - facts.last_trained).total_seconds() / _DAY_S
     return _Judged(

@@ -1,4 +1,4 @@
-"""What is known about a served model when a retraining is decided."""
+"""Gathers the facts about a served model that a decision on retraining rests on."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def gather_facts(
     labels: LabelCount,
     now: datetime,
 ) -> Facts:
-    """Returns what is known.
+    """Returns the facts as the output folder has them now.
 
     Args:
         config: The use case, whose name is the model's.

@@ -84,8 +84,8 @@ class Journal:
         self.now = now
         self._lines = ChainedLines(
             folder / FILE,
-            remedy="Restore it from a backup. Without one, move it aside: a new one then begins, "
-            "which knows of no earlier retraining.",
+            remedy="Restore it from a backup. Without one, move it aside: a new journal then "
+            "begins, without the earlier retrainings.",
         )
         # The loop asks twice a second.
         self._kept = Kept(FILE, lambda _: self._entries(self._lines.read()))
@@ -135,7 +135,7 @@ def retrainings_of(entries: Sequence[Entry]) -> list[Retraining]:
 
 
 def current_of(entries: Sequence[Entry]) -> Retraining | None:
-    """Returns the retraining that goes on, or None."""
+    """Returns the retraining in progress, or None."""
     latest = entries[-1].retraining if entries else None
     return latest if latest is not None and latest.is_active else None
 

@@ -1,4 +1,4 @@
-"""ML Metadata follows the journal: the run of a retraining says why it was begun, and on what."""
+"""Records the trigger, evidence and data of a retraining on its run in ML Metadata."""
 
 import json
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from production.retraining.state import Retraining
 
 
 def record_retrainings(store: MetadataStore, retrainings: Sequence[Retraining]) -> int:
-    """Notes on the run of each ended retraining what it was for.
+    """Records each ended retraining on its run.
 
     Args:
         store: The metadata store.
         retrainings: All retrainings of a model.
 
     Returns:
-        How many runs were noted that were not before.
+        Number of runs that had no record before.
     """
     contexts = []
     for retraining in retrainings:

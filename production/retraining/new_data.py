@@ -73,7 +73,7 @@ def plan_span(config: Config) -> str:
 
 
 def make_span(config: Config, folder: OutputFolder, model: str, span: str) -> NewData:
-    """Writes a span, or finds it written; a kill in between is no matter.
+    """Writes a span, or finds the one that an interrupted call has written.
 
     Args:
         config: The use case.
@@ -110,7 +110,7 @@ def check_retrainable(config: Config) -> None:
     Raises:
         InputError: They cannot.
     """
-    # The span of today may exist: a retraining that is interrupted after it wrote it goes on.
+    # Today's span may exist: an interrupted retraining that wrote it must be able to continue.
     find_target(config, None, today=_today() + timedelta(days=1))
     if not config.data.has_window:
         raise InputError(

@@ -32,7 +32,7 @@ def entry_words(entry: Entry) -> str:
 
 
 def status_lines(facts: Facts, decision: Decision, latest: Retraining | None) -> Iterator[str]:
-    """Yields what goes on, what came of the last retraining, and what the automation waits for."""
+    """Yields the retraining in progress or the last result, and what the automation waits for."""
     if facts.active is not None:
         yield from _active_lines(facts.active)
     elif latest is not None and latest.result is not None:
@@ -85,7 +85,7 @@ def history_table(retrainings: Sequence[Retraining]) -> RenderableType:
     """Returns the retrainings, the newest first."""
     if not retrainings:
         return "No retraining yet."
-    columns = ("retraining", "began", "trigger", "new rows", "positive", "CPU", "came to", "why")
+    columns = ("retraining", "began", "trigger", "new rows", "positive", "CPU", "result", "why")
     table = Table(*columns, box=None, pad_edge=False)
     for one in reversed(retrainings):
         table.add_row(*map(escape, _cells(one)))
@@ -94,7 +94,7 @@ def history_table(retrainings: Sequence[Retraining]) -> RenderableType:
 
 def _cells(one: Retraining) -> tuple[str, ...]:
     data, result = one.data, one.result
-    came_to = one.phase.words if result is None else f"{result.outcome}: {result.words}"
+    outcome = one.phase.words if result is None else f"{result.outcome}: {result.words}"
     return (
         one.id,
         time_text(one.began),
@@ -102,7 +102,7 @@ def _cells(one: Retraining) -> tuple[str, ...]:
         f"{data.num_rows:,}" if data else "",
         f"{data.num_positive:,}" if data else "",
         duration(result.cpu_s) if result and result.cpu_s else "",
-        came_to,
+        outcome,
         one.trigger.why,
     )
 

@@ -34,7 +34,7 @@ class Run(Protocol):
     """A run that has been started."""
 
     def result(self) -> Result | None:
-        """Returns what came of it; None as long as it goes on.
+        """Returns its result; None while it runs.
 
         Raises:
             StepFailedError: A signal ended it.
@@ -46,7 +46,7 @@ class Run(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What a retrainer works with.
+    """Interfaces of a retrainer to the rest of the system.
 
     Attributes:
         open_store: Opens the metadata store.
@@ -64,14 +64,14 @@ class Tools:
 class Retrainer:
     """Decides about retrainings of a model, and carries them out.
 
-    It keeps nothing that the journal does not have, except the process of a run. The caller is the
-    only worker, see `working`.
+    All state is in the journal, except the process of a run. The caller must be the only worker,
+    see `working`.
 
     Args:
         config: The use case.
         config_path: Its file.
         folder: The output folder.
-        tools: What it works with.
+        tools: Its metadata store, runs, output and clock.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Retrainer:
         )
 
     def step(self) -> None:
-        """Begins a retraining if it is time, or takes the next step of the one that goes on.
+        """Begins a retraining if one is due, or takes the next steps of the one in progress.
 
         Raises:
             InputError: A journal cannot be read or written.
@@ -111,10 +111,10 @@ class Retrainer:
             self._begin_if_due()
 
     def carry_on(self) -> bool:
-        """Takes the next steps of a retraining, as far as they need not wait for anything.
+        """Takes the next steps of a retraining until one has to wait.
 
         Returns:
-            Whether a retraining goes on.
+            Whether a retraining is in progress.
 
         Raises:
             InputError: The journal cannot be read or written.
@@ -128,7 +128,7 @@ class Retrainer:
         return current is not None
 
     def stop(self) -> None:
-        """Ends the run that goes on; the next retrainer begins it again from the cache."""
+        """Ends the current run; the next retrainer starts it again from the cache."""
         if self._run is not None:
             self._run.stop()
             self._run = None
@@ -196,7 +196,7 @@ class Retrainer:
         try:
             result = self._run.result()
         except StepFailedError as error:
-            self._say_once(f"{error} It begins again.")
+            self._say_once(f"{error} It starts again.")
             self._run = None
             return
         if result is None:
@@ -214,7 +214,7 @@ class Retrainer:
         return True
 
     def _withdraw_fallen(self) -> None:
-        """Lets the gate compare the new model with the served one, not with one that fell."""
+        """Withdraws rolled-back versions, so that the gate compares with the served model."""
         fallen = fallen_versions(self._folder, self._model)
         if not fallen:
             return

@@ -12,8 +12,7 @@ from common.errors import InputError
 
 TriggerName = Literal["cost", "labels", "schedule", "person"]
 
-# What came of a run. `unchanged`: the model is the one that was pushed before. `stopped`: the data
-# were refused.
+# `unchanged`: the model is the one that was pushed before. `stopped`: the data were refused.
 Outcome = Literal[
     "pushed", "shadow", "unchanged", "rejected", "inconclusive", "stopped", "failed", "declined"
 ]
@@ -83,11 +82,11 @@ class NewData:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a retraining.
+    """The result of a retraining.
 
     Attributes:
-        outcome: The kind of it.
-        words: The same for people.
+        outcome: Its kind.
+        words: The reason or the pushed version, for people.
         run_id: The run; empty without one.
         version: The version that the run pushed, or found to be the same model; None without one.
         cpu_s: CPU seconds of the run.
@@ -113,7 +112,7 @@ class Retraining:
         span: Span that is being written; None without new labels, or before.
         data: The span that was written; None before.
         attempt: Number of the run, from 1; 0 before the first one.
-        result: What came of it; None before its end.
+        result: Its result; None before its end.
         ended: When it ended; None before.
     """
 
@@ -130,12 +129,12 @@ class Retraining:
 
     @property
     def is_active(self) -> bool:
-        """Whether it goes on."""
+        """Whether it has not ended."""
         return self.phase is not Phase.ENDED
 
     @property
     def is_moving(self) -> bool:
-        """Whether it goes on without a person."""
+        """Whether it continues without a person."""
         return self.phase not in {Phase.PROPOSED, Phase.ENDED}
 
     def to_json(self) -> dict[str, Any]:
@@ -162,14 +161,14 @@ def begin(
         trigger: Why it is begun.
         champion: The version that is served.
         now: The time.
-        is_approved: Whether it goes on without a person.
+        is_approved: Whether it continues without a person.
     """
     phase = Phase.APPROVED if is_approved else Phase.PROPOSED
     return Retraining(id=f"t{number}", trigger=trigger, phase=phase, champion=champion, began=now)
 
 
 def approve(retraining: Retraining) -> Retraining:
-    """Lets a proposed retraining go on."""
+    """Approves a proposed retraining."""
     _check_phase(retraining, "approve", Phase.PROPOSED)
     return replace(retraining, phase=Phase.APPROVED)
 

@@ -1,4 +1,4 @@
-"""A run of the pipeline in a process of its own: its memory is returned, and a kill is harmless."""
+"""A run of the pipeline in a process of its own, which frees its memory and may be killed."""
 
 import json
 import resource
@@ -56,7 +56,7 @@ class TrainingRun:
         self._cpu_s = 0.0
 
     def result(self) -> Result | None:
-        """Returns what came of it; None as long as it goes on.
+        """Returns its result; None while it runs.
 
         Raises:
             StepFailedError: A signal ended it.
@@ -67,16 +67,16 @@ class TrainingRun:
         self._cpu_s += _children_cpu_s() - before_s  # a process is counted when it is waited for
         code = self._process.returncode
         if code < 0 or code > _SIGNALS:
-            raise StepFailedError(f"The run was ended by a signal (exit code {code}).")
+            raise StepFailedError(f"A signal ended the run (exit code {code}).")
         return read_result(self._summary, self._log, code, self._order.champion, self._cpu_s)
 
     def stop(self) -> None:
-        """Ends the run; what it has done is kept, and the next one goes on from there."""
+        """Ends the run; the next one takes its complete steps from the cache."""
         stop(self._process)
 
 
 def read_result(summary: Path, log: Path, code: int, champion: int, cpu_s: float) -> Result:
-    """Returns what a run came to.
+    """Returns the result of a run that has ended.
 
     Args:
         summary: What it printed on standard output.

@@ -120,7 +120,7 @@ def _read(folder: OutputFolder, model: str) -> Iterator[Sample]:
     if "envoy" in pids:
         try:
             samples = list(translate(EnvoyAdmin(place / ADMIN_SOCKET).metrics(_PATTERN)))
-        except AdminError:  # it starts, or hangs: `faultline_gateway_up` says so
+        except AdminError:  # Envoy starts or hangs: `faultline_gateway_up` is 0
             pids.pop("envoy")
     yield Sample("faultline_gateway_up", labels, float("envoy" in pids))
     for sample in samples:

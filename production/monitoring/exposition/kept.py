@@ -1,4 +1,4 @@
-"""What was read of a file, kept until the file changes: a scrape reads nothing twice."""
+"""A cache of what was read from files, each until it changes."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a metric is, and what a part of the exposition consists of."""
+"""Types of the exposition: metrics, samples, and parts that read them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

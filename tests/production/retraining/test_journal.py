@@ -108,7 +108,9 @@ def test_a_training_is_not_declined(journal):
 
 
 def test_an_action_without_a_retraining_says_how_to_begin_one(journal):
-    with pytest.raises(InputError, match=r"No retraining goes on. Begin one: faultline retrain"):
+    with pytest.raises(
+        InputError, match=r"No retraining is in progress. Begin one: faultline retrain"
+    ):
         actions.approve(journal, ADA)
 
 

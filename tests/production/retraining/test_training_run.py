@@ -1,4 +1,4 @@
-"""What a run came to, by what it printed and its exit code."""
+"""The result of a run, from its output and its exit code."""
 
 import json
 

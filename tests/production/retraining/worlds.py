@@ -41,10 +41,10 @@ PUSHED = Result(
 
 @dataclass
 class FakeRuns:
-    """Runs that come to what the test says.
+    """Runs with the result that the test sets.
 
     Attributes:
-        result: What each comes to; None while it goes on.
+        result: The result of each; None while it runs.
         num_signals: How many of them a signal ends.
         orders: What was started, in order.
         num_stopped: How many were stopped.
@@ -72,9 +72,9 @@ class FakeRun:
     is_killed: bool
 
     def result(self) -> Result | None:
-        """Returns what it came to."""
+        """Returns its result."""
         if self.is_killed:
-            raise StepFailedError("The run was ended by a signal (exit code -9).")
+            raise StepFailedError("A signal ended the run (exit code -9).")
         return self.runs.result
 
     def stop(self) -> None:
@@ -144,7 +144,7 @@ class World:
         return retrainings_of(self.journal().read())[-1]
 
     def carry_out(self, retrainer: Retrainer | None = None, *, most: int = 20) -> Retraining:
-        """Lets a retrainer go on until nothing goes on; returns the last retraining."""
+        """Lets a retrainer work until no retraining is in progress; returns the last one."""
         worker = retrainer or self.retrainer()
         for _ in range(most):
             if not worker.carry_on():
