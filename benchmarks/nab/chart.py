@@ -21,7 +21,7 @@ def draw(results: Sequence[Alarms]) -> alt.VConcatChart:
     return alt.vconcat(*map(_draw_recording, results))
 
 
-def _draw_recording(alarms: Alarms) -> alt.LayerChart:
+def _draw_recording(alarms: Alarms) -> alt.LayerChart | alt.FacetChart:
     recording = alarms.recording
     time = alt.X("time:T", title=None)
     windows = pd.DataFrame(
