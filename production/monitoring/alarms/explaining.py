@@ -14,14 +14,18 @@ from production.collection.records import OK, Selection, read_records
 from production.monitoring.alarms.alarm import Kind
 from production.monitoring.alarms.book import AlarmState
 from production.monitoring.chunks.columns import Columns, read_columns
+from production.monitoring.chunks.reading import joined
 from production.monitoring.reference.reference import Reference
 from production.monitoring.report import ChunkReport
-from serving.recording.columns import column_name
+from production.monitoring.troubles.finding import redacted
+from serving.recording.columns import RECORD_SCHEMA, column_name
 
 _MISSING = ": missing"
 _OWN = ("request_id", "row", "time", "key", "probability", "decision")
 _NUM_CHANNELS, _NUM_EXAMPLES, _NUM_CATEGORIES = 8, 5, 4
 _MAX_VALUES = 6  # of a list in an example
+# A category is rare in training below this share, and new if it is so many times as frequent now.
+_RARE, _NEW_FACTOR = 0.01, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,8 @@ class Side:
         missing: Share of rows without a value.
         quantiles: Quantiles at 5, 50 and 95 % of numbers; None for categories.
         deviation: Standard deviation of numbers; None for categories.
-        categories: Shares of the categories, the most frequent first; None for numbers.
+        categories: Shares of the categories that are most frequent in training or in production;
+            None for numbers.
     """
 
     missing: float
@@ -110,16 +115,15 @@ def explain_alarm(
     notes = []
     if report is None:
         notes.append(f"Chunk {state.last_chunk} has no report.")
-    features = [name for name in state.alarm.features if name in config.features]
+    features = [name for name in state.alarm.features if name in reference.features]
     rows = None if report is None else _rows_of(collected, report, features)
     if report is not None and rows is None:
         notes.append(
             f"The rows of chunk {report.number} are gone: `collection.max_mb` bounds what is kept."
         )
-    redacted = tuple(config.collection.redact) if config.collection else ()
     comparisons, examples = [], []
     if report is not None and rows is not None:
-        columns = read_columns(rows, config.features, skip=redacted)
+        columns = read_columns(rows, reference.features, skip=redacted(config))
         comparisons = _compare(state.alarm.features, reference.columns, columns, report)
         examples = _examples(rows, state.alarm.features, columns)
     return Explanation(
@@ -139,9 +143,9 @@ def _rows_of(collected: Path, report: ChunkReport, features: Sequence[str]) -> p
     batches = []
     for batch in read_records(collected, selection, columns=columns):
         is_given = pc.and_(batch["answered"], pc.equal(batch["status"], OK))
-        batches.append(pa.Table.from_batches([batch.filter(is_given)]))
-    rows = pa.concat_tables(batches, promote_options="permissive") if batches else None
-    return rows if rows is not None and rows.num_rows else None
+        batches.append(batch.filter(is_given))
+    rows = joined(batches, RECORD_SCHEMA.names)
+    return rows if rows.num_rows else None
 
 
 def _compare(
@@ -160,8 +164,8 @@ def _compare(
     return [
         Comparison(
             channel=channel,
-            training=_side(training, channel),
-            production=_side(production, channel),
+            training=_side(training, channel, production),
+            production=_side(production, channel, training),
             p_value=smallest(channel) if p_values else None,
         )
         for channel in named[:_NUM_CHANNELS]
@@ -169,21 +173,30 @@ def _compare(
     ]
 
 
-def _side(columns: Columns, channel: str) -> Side:
+def _side(columns: Columns, channel: str, other: Columns) -> Side:
     feature = channel if channel in columns.missing else channel.partition(":")[0]
     flags = columns.missing.get(feature)
     missing = 0.0 if flags is None or not len(flags) else float(flags.mean())
     if channel in columns.categories:
         counts = columns.categories[channel].counts()
         total = sum(counts.values()) or 1
-        ordered = sorted(counts, key=lambda name: -counts[name])[:_NUM_CATEGORIES]
-        return Side(missing=missing, categories={name: counts[name] / total for name in ordered})
+        names = dict.fromkeys([*_most_frequent(columns, channel), *_most_frequent(other, channel)])
+        return Side(
+            missing=missing, categories={name: counts.get(name, 0) / total for name in names}
+        )
     values = columns.numbers[channel]
     finite = values[np.isfinite(values)]
     if not len(finite):
         return Side(missing=missing)
     low, middle, high = (float(one) for one in np.quantile(finite, [0.05, 0.5, 0.95]))
     return Side(missing=missing, quantiles=(low, middle, high), deviation=float(finite.std()))
+
+
+def _most_frequent(columns: Columns, channel: str) -> list[str]:
+    if channel not in columns.categories:
+        return []
+    counts = columns.categories[channel].counts()
+    return sorted(counts, key=lambda name: -counts[name])[:_NUM_CATEGORIES]
 
 
 def _examples(rows: pa.Table, features: Sequence[str], columns: Columns) -> list[dict[str, Any]]:
@@ -246,7 +259,12 @@ def _causes_of(one: Comparison) -> Iterator[str]:
             f"{training.missing:.1%}: a sensor that drops out, or a client that omits the column."
         )
     if training.categories is not None and production.categories is not None:
-        new = [name for name in production.categories if name not in training.categories]
+        then = training.categories
+        new = [
+            name
+            for name, share in production.categories.items()
+            if then.get(name, 0.0) < _RARE and share > _NEW_FACTOR * then.get(name, 0.0)
+        ]
         if new:
             yield (
                 f"{name} has values that are rare or absent in training, such as `{new[0]}`: a "

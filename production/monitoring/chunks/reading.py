@@ -64,8 +64,8 @@ class Recorded:
             rows.append(_drawn(answers, self.share))
             failures.append(batch.filter(pc.invert(is_ok)).select(_FAILURE))
         return Stretch(
-            rows=_ordered(_joined(rows, RECORD_SCHEMA.names)),
-            failures=_joined(failures, _FAILURE),
+            rows=_ordered(joined(rows, RECORD_SCHEMA.names)),
+            failures=joined(failures, _FAILURE),
             num_answered=num_answered,
         )
 
@@ -133,15 +133,21 @@ def _drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:
     return batch.filter(pa.array(drawn, pa.bool_()))
 
 
-def _joined(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> pa.Table:
-    """The batches as a table, without columns that are hashed in some files only."""
+def joined(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> pa.Table:
+    """Returns batches as a table, without columns that are hashed in some files only.
+
+    Args:
+        batches: Records of several files.
+        names: Columns of a table without rows.
+    """
     batches = [batch for batch in batches if batch.num_rows]
     if not batches:
         return pa.schema([RECORD_SCHEMA.field(name) for name in names]).empty_table()
     kinds: dict[str, set[pa.DataType]] = {}
     for batch in batches:
         for field in batch.schema:
-            kinds.setdefault(field.name, set()).add(field.type)
+            if not pa.types.is_null(field.type):  # a column that the file lacks
+                kinds.setdefault(field.name, set()).add(field.type)
     mixed = {name for name, types in kinds.items() if len(types) > 1 and pa.string() in types}
     tables = [
         pa.Table.from_batches([batch]).drop_columns(sorted(mixed & set(batch.schema.names)))

@@ -80,7 +80,7 @@ def collected(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def explain(collected: Path, **values: Any) -> Explanation:
+def explain(collected: Path, makers: tuple[str, ...] = ("acme",), **values: Any) -> Explanation:
     alarm = Alarm.of(finding(features=("pressure", "maker"), **values), id="a1", raised=NOON)
     report = ChunkReport(
         number=3,
@@ -94,19 +94,16 @@ def explain(collected: Path, **values: Any) -> Explanation:
     training = Columns(
         num_rows=5,
         numbers={"pressure": np.array([1.0, 2.0, 3.0, 4.0, 5.0])},
-        categories={"maker": Categories(codes=np.zeros(5, np.int64), names=("acme",))},
+        categories={"maker": Categories(codes=np.arange(5) % len(makers), names=makers)},
         missing={"pressure": np.zeros(5, bool), "maker": np.zeros(5, bool)},
     )
-    config = SimpleNamespace(
-        features={"pressure": Numeric(kind="numeric"), "maker": Categorical(kind="categorical")},
-        collection=None,
-    )
+    features = {"pressure": Numeric(kind="numeric"), "maker": Categorical(kind="categorical")}
     return explain_alarm(
         AlarmState(alarm=alarm, last_chunk=alarm.chunk, last_seen=NOON),
         [report],
         collected,
-        cast(Reference, SimpleNamespace(columns=training)),
-        cast(Config, config),
+        cast(Reference, SimpleNamespace(columns=training, features=features)),
+        cast(Config, SimpleNamespace(collection=None)),
     )
 
 
@@ -120,6 +117,24 @@ def test_training_is_compared_with_the_rows_of_the_chunk(collected):
     assert (second.channel, second.production.categories) == ("maker", {"acme": 1.0})
     # (6.45 - 3) / sqrt(2) = 2.4
     assert "has moved by +3.45, +2.4 standard deviations" in explanation.causes[0]
+
+
+def test_a_category_that_is_one_of_many_in_training_is_not_new(collected):
+    # Five makers, a fifth of the rows each; the requests have the one that comes last.
+    explanation = explain(collected, makers=("b", "c", "d", "e", "acme"))
+    maker = explanation.comparisons[1]
+    assert maker.training.categories == dict.fromkeys(["b", "c", "d", "e", "acme"], 0.2)
+    assert maker.production.categories == {"acme": 1.0, "b": 0, "c": 0, "d": 0, "e": 0}
+    assert not any("`maker`" in cause for cause in explanation.causes)
+
+
+def test_a_column_that_was_hashed_for_a_while_is_not_compared(collected):
+    hashed = {"pressure": pa.string(), "maker": pa.string()}
+    rows = [record("hashed", seconds=20, pressure="0a", maker="acme")]
+    write_closed(collected, [batch_of(rows, hashed)], "stable-1")
+    explanation = explain(collected)
+    assert [one.channel for one in explanation.comparisons] == ["maker"]
+    assert len(explanation.examples) == 5
 
 
 def test_the_examples_are_the_rows_that_differ_most(collected):
