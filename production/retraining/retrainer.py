@@ -107,6 +107,8 @@ class Retrainer:
         Raises:
             InputError: A journal cannot be read or written.
         """
+        if not self._is_recorded:
+            self._record()
         if not self.carry_on():
             self._begin_if_due()
 
@@ -119,8 +121,6 @@ class Retrainer:
         Raises:
             InputError: The journal cannot be read or written.
         """
-        if not self._is_recorded:
-            self._record()
         before, current = None, current_of(self._journal.read())
         while current is not None and current.is_moving and current != before:
             self._take_step(current)
@@ -179,7 +179,11 @@ class Retrainer:
             return
         if self._waits(current):
             return
-        self._withdraw_fallen()
+        try:
+            self._withdraw_fallen()
+        except (InputError, StatusError) as error:  # a journal or ML Metadata, out of reach for now
+            self._say_once(f"Retraining {current.id} waits: {error}")
+            return
         self._change("train", lambda one, _: transitions.train(one), "the data are ready")
         order = Order(
             config_path=self._config_path,
@@ -221,8 +225,9 @@ class Retrainer:
         why = "its rollout ended without promotion; a new model is compared with the served one"
         decision = Withdrawal(by=AUTOMATION, why=why)
         with exclusive(self._folder):
+            store = self._tools.open_store()
             for pin in fallen:
-                withdraw(self._tools.open_store(), self._folder, label(pin), decision)
+                withdraw(store, self._folder, label(pin), decision)
                 self._tools.say(f"Withdrawn: {label(pin)}. {why[0].upper()}{why[1:]}.")
 
     def _end(self, result: Result) -> None:

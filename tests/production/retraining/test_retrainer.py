@@ -224,6 +224,36 @@ def test_a_version_that_was_rolled_back_is_withdrawn_before_the_next_training(wo
     assert any(line.startswith("Withdrawn: wells/200.") for line in world.lines)
 
 
+def test_it_waits_for_a_metadata_server_that_is_down(world):
+    push(world.store, world.folder, CHALLENGER)
+    _rollout(world, CHALLENGER)
+    act(world.folder, "wells", "roll_back", ADA)
+    world.begin()
+    world.is_store_up = False
+    retrainer = world.retrainer()
+    for _ in range(5):
+        retrainer.carry_on()
+    assert (world.latest().phase, world.runs.orders) == (Phase.READY, [])
+    assert world.lines[-1] == "Retraining t1 waits: The metadata server cannot be reached."
+    world.is_store_up = True
+    assert world.carry_out(retrainer).result.outcome == "pushed"
+    assert served_versions(world.folder.serving("wells")) == [CHAMPION]
+
+
+def test_a_result_is_recorded_in_lineage_once_the_metadata_server_is_up_again(world):
+    world.runs.on_start = lambda: push(world.store, world.folder, CHALLENGER)
+    world.begin()
+    world.is_store_up = False
+    retrainer = world.retrainer()
+    world.carry_out(retrainer)
+    assert world.lines[-1].startswith("ML Metadata follows later")
+    world.is_store_up = True
+    retrainer.step()
+    node = lineage_of(world.store, f"wells/{CHALLENGER}")
+    [run] = [child for child in node.children if child.kind == "run"]
+    assert "retraining" in [child.kind for child in run.children]
+
+
 def test_lineage_names_trigger_evidence_and_data(world):
     world.runs.on_start = lambda: push(world.store, world.folder, CHALLENGER)
     world.ask(*_labels(10, 3))

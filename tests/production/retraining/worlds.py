@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+from ml_metadata.metadata_store import MetadataStore
 
-from common.errors import StepFailedError
+from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.config_loading import load_config
@@ -103,6 +104,7 @@ class World:
         self.lines: list[str] = []
         self.runs = FakeRuns()
         self.num_asked = 0
+        self.is_store_up = True
 
     @property
     def config(self) -> Config:
@@ -124,12 +126,17 @@ class World:
     def retrainer(self) -> Retrainer:
         """Returns a new one, as of a process that has just started."""
         tools = Tools(
-            open_store=lambda: self.store,
+            open_store=self._open_store,
             start_run=self.runs.start,
             say=self.lines.append,
             now=lambda: self.now,
         )
         return Retrainer(self.config, self.config_path, self.folder, tools)
+
+    def _open_store(self) -> MetadataStore:
+        if not self.is_store_up:
+            raise InputError("The metadata server cannot be reached.")
+        return self.store
 
     def begin(self) -> None:
         """Begins a retraining as a person does."""
