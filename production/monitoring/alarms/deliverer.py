@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from common.errors import InputError
 from pipeline.production_options.monitoring import MonitoringOptions
 from production.monitoring.alarms.alarm import Severity
@@ -115,13 +117,31 @@ class Deliverer:
         self._error: InputError | None = None
 
     def tick(self) -> list[Attempt]:
-        """Tries what is due now; returns the attempts.
+        """Tries what is due now; returns the attempts, none while another process delivers.
 
-        It takes at most `timeout_s` for each receiver that does not answer.
+        A receiver that does not answer costs one time-out.
 
         Raises:
             InputError: The journal cannot be read or written.
         """
+        if not self._book.path.exists():
+            return []
+        lock = FileLock(self._book.folder / "deliveries.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return []
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to {self._book.folder}: {error.strerror or error}. It must be a "
+                "folder that this account may write to."
+            ) from error
+        try:
+            return self._deliver()
+        finally:
+            lock.release()
+
+    def _deliver(self) -> list[Attempt]:
         self._escalate()
         attempts = []
         dead: set[str] = set()

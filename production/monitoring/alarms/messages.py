@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from production.monitoring.alarms.alarm import Alarm, Loss
+from production.monitoring.alarms.alarm import Alarm, Kind, Loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +62,26 @@ class Message:
             f"Since: {_minute(alarm.since)}",
             f"Raised: {_minute(alarm.raised)}, by chunk {alarm.chunk}",
             *([f"Features: {', '.join(alarm.features)}"] if alarm.features else []),
-            *([f"Estimated loss: {loss_words(alarm.loss)}"] if alarm.loss else []),
+            *loss_lines(alarm),
             f"What to do: {alarm.to_do}",
             "",
             f"faultline explain-alarm {alarm.id} --model {alarm.model}",
             f'faultline alarms acknowledge {alarm.id} --model {alarm.model} --why "..."',
         ]
         return "\n".join(lines) + "\n"
+
+
+def loss_lines(alarm: Alarm, unit: str = "") -> list[str]:
+    """Returns the line about the loss of an alarm; none if the loss is unknown.
+
+    Args:
+        alarm: The alarm.
+        unit: Unit of the cost.
+    """
+    if alarm.loss is None:
+        return []
+    source = "Measured" if alarm.kind is Kind.MEASURED_LOSS else "Estimated"
+    return [f"{source} loss: {loss_words(alarm.loss, unit)}"]
 
 
 def loss_words(loss: Loss, unit: str = "") -> str:

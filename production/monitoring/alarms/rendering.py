@@ -9,7 +9,7 @@ from rich.table import Table
 
 from production.monitoring.alarms.book import AlarmState
 from production.monitoring.alarms.explaining import Comparison, Explanation, Side
-from production.monitoring.alarms.messages import loss_words
+from production.monitoring.alarms.messages import loss_lines, loss_words
 
 
 def alarm_table(states: Sequence[AlarmState], *, unit: str) -> RenderableType:
@@ -78,7 +78,7 @@ def _head(explanation: Explanation, unit: str) -> list[str]:
         f"{alarm.model}/{alarm.version}, {state.status}{by}{why}",
         alarm.what,
         f"Since {_minute(alarm.since)}; raised {_minute(alarm.raised)} {seen}",
-        *([f"Estimated loss: {loss_words(alarm.loss, unit)}"] if alarm.loss else []),
+        *loss_lines(alarm, unit),
     ]
 
 

@@ -80,12 +80,12 @@ def save_reference(files: ReferenceFiles, reference: Reference) -> None:
 
 
 def read_reference(files: ReferenceFiles) -> Reference | None:
-    """Returns the reference that was written; None without one.
+    """Returns the reference that was written; None without one, or if a file of it is gone.
 
     Args:
         files: Where it is.
     """
-    if not files.rest.exists():
+    if not all(path.exists() for path in (files.rest, files.rows, files.held_out)):
         return None
     rest: dict[str, Any] = json.loads(files.rest.read_text(encoding="utf-8"))
     if rest["format"] != _FORMAT:

@@ -20,6 +20,7 @@ class LocalServer(socketserver.ThreadingTCPServer):
     Attributes:
         status: Status of the answers of HTTP.
         pause_s: Pause before an answer of HTTP.
+        num_requests: Number of requests of HTTP that have begun.
         bodies: What came by POST.
         headers: The headers that it came with.
         mails: What came by SMTP.
@@ -33,7 +34,7 @@ class LocalServer(socketserver.ThreadingTCPServer):
 
     def __init__(self, handler: type[socketserver.BaseRequestHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
-        self.status, self.pause_s = 200, 0.0
+        self.status, self.pause_s, self.num_requests = 200, 0.0, 0
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.mails: list[Message] = []
@@ -50,6 +51,7 @@ class _Web(BaseHTTPRequestHandler):
     server: LocalServer
 
     def do_POST(self) -> None:
+        self.server.num_requests += 1
         time.sleep(self.server.pause_s)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.server.status == 200:

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,19 @@ def test_a_thread_delivers_beside_the_monitor(book, web, make):
     deliverer = make()
     deliverer.begin()
     deliverer.finish(30)
+    assert reasons(web) == [("a1", "opened")]
+
+
+def test_two_processes_do_not_deliver_the_same_alarm(book, web, make):
+    book.raise_alarm(finding())
+    web.pause_s = 0.3
+    first, second = make(), make()
+    first.begin()
+    deadline_s = time.monotonic() + 10
+    while not web.num_requests and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert second.tick() == []
+    first.finish(30)
     assert reasons(web) == [("a1", "opened")]
 
 

@@ -14,7 +14,7 @@ from common.errors import InputError
 from common.logs import LogFormat, set_up_logs
 from common.processes import free_ports
 from pipeline.production_options.delivery import Email, Receivers
-from production.monitoring.alarms.alarm import Alarm, Loss
+from production.monitoring.alarms.alarm import Alarm, Kind, Loss
 from production.monitoring.alarms.messages import Message
 from production.monitoring.alarms.receivers import DeliveryError, Receiver, make_receivers
 from tests.production.monitoring.alarms.findings import NOON, finding
@@ -117,6 +117,12 @@ def test_a_mail_says_what_happened_and_what_to_do():
     assert "Since: 2026-11-25 12:00 UTC" in text
     assert "Estimated loss: recall -4.2 points [-8, -1]" in text
     assert "faultline explain-alarm a1 --model pump" in text
+
+
+def test_a_measured_loss_is_not_called_an_estimate():
+    measured = finding(kind=Kind.MEASURED_LOSS, loss=Loss(recall_points=-4.2))
+    message = Message(alarm=Alarm.of(measured, id="a1", raised=NOON), reason="opened")
+    assert "\nMeasured loss: recall -4.2 points\n" in message.text
 
 
 def test_a_mail_that_the_server_refuses_is_no_delivery():

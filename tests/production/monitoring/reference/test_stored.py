@@ -54,9 +54,10 @@ def test_files_are_private(tmp_path, reference):
     assert modes == {0o600}
 
 
-def test_a_reference_without_its_last_file_is_none(tmp_path, reference):
+@pytest.mark.parametrize("name", ["rows", "held_out", "rest"])
+def test_a_reference_without_one_of_its_files_is_none(tmp_path, reference, name):
     save_reference(files(tmp_path), reference)
-    files(tmp_path).rest.unlink()
+    getattr(files(tmp_path), name).unlink()
     assert read_reference(files(tmp_path)) is None
 
 
