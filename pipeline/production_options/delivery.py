@@ -116,7 +116,8 @@ class Delivery(Receivers):
             with 0.
         escalate_to: Where an alarm is sent that nobody acknowledged in time; by default it goes to
             the same receivers again.
-        timeout_s: Longest time for one delivery in seconds, > 0; then it is tried again later.
+        timeout_s: Longest wait for an answer of a receiver in seconds, in (0, 600]; then the
+            delivery is tried again later. A command must end in this time.
     """
 
     escalate_to: Receivers | None = None

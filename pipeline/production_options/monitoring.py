@@ -10,7 +10,7 @@ from pipeline.production_options.delivery import Delivery, Hours
 
 _HOURS_PER_YEAR = 24 * 365.25
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -18,14 +18,14 @@ class ChunkSize:
     """Size of the chunks that recorded requests are divided into: `hours`, or `rows`.
 
     Attributes:
-        hours: Length of a chunk in hours, in (0, 8766]. Chunks start at multiples of this length
+        hours: Length of a chunk in hours, in [0.01, 8766]. Chunks start at multiples of this length
             since 1970 in UTC: with 24, at midnight. The default is 24 unless `rows` is set.
         rows: Number of answered rows of a chunk, >= 1, instead of `hours`.
         per_year: Expected number of chunks a year, > 0, which `rows` needs: the budget of false
             alarms is counted in chunks.
     """
 
-    hours: Annotated[float, Field(gt=0, le=_HOURS_PER_YEAR)] | None = None
+    hours: Annotated[float, Field(ge=0.01, le=_HOURS_PER_YEAR)] | None = None
     rows: Annotated[int, Field(ge=1)] | None = None
     per_year: Positive | None = None
 
@@ -65,8 +65,8 @@ class MonitoringOptions:
             alarm together.
         detect: Change of a feature's mean that a chunk should show, in standard deviations, > 0.
             The monitor proposes another size for chunks that cannot show it.
-        labels_after_days: Days after a request until its label has arrived if it ever does, >= 0.
-            Figures that need labels wait for this time.
+        labels_after_days: Days after a request until its label has arrived if it ever does, in
+            [0, 3650]. Figures that need labels wait for this time.
         loss_unit: Unit of losses in reports and alarms, such as `EUR`; by default that of `cost`.
         deliver: Where alarms are sent. By default `faultline alarms` lists them, and no more.
         repeat_hours: Hours after which an alarm that persists and that nobody acknowledged is sent
@@ -78,7 +78,7 @@ class MonitoringOptions:
     chunk: ChunkSize = Field(default_factory=ChunkSize)
     false_alarms_per_year: Positive = 2.0
     detect: Positive = 0.3
-    labels_after_days: Annotated[float, Field(ge=0)] = 7.0
+    labels_after_days: Annotated[float, Field(ge=0, le=3650)] = 7.0
     loss_unit: Annotated[str, Field(min_length=1, max_length=16)] | None = None
     deliver: Delivery = Field(default_factory=Delivery)
     repeat_hours: Hours | None = 24.0

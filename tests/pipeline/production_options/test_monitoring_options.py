@@ -1,5 +1,7 @@
 """The section `monitoring` of a YAML."""
 
+import math
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,10 +33,14 @@ def test_chunks_of_rows_have_the_given_number_a_year_and_no_length():
         ({"chunk": {"rows": 500}}, "rows needs per_year"),
         ({"chunk": {"hours": 24, "rows": 500, "per_year": 1}}, "set hours or rows, not both"),
         ({"chunk": {"hours": 24, "per_year": 10}}, "per_year goes only with rows"),
-        ({"chunk": {"hours": 0}}, "greater than 0"),
+        ({"chunk": {"hours": 0}}, "greater than or equal to 0.01"),
+        ({"chunk": {"hours": 1e-12}}, "greater than or equal to 0.01"),
         ({"false_alarms_per_year": 0}, "greater than 0"),
+        ({"false_alarms_per_year": math.inf}, "finite number"),
         ({"detect": 0}, "greater than 0"),
+        ({"detect": math.inf}, "finite number"),
         ({"labels_after_days": -1}, "greater than or equal to 0"),
+        ({"labels_after_days": math.inf}, "less than or equal to 3650"),
         ({"chunks": {}}, "Unexpected keyword"),
     ],
 )
