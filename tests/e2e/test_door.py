@@ -1,11 +1,8 @@
 """Tables as people have them, through `init`, `run`, `explain` and the pages.
 
 Names with units in brackets, a folder with brackets, rows without a label that differ from the
-others; and a thousand columns.
+others.
 """
-
-import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -82,30 +79,3 @@ def test_a_browser_shows_the_pages_of_a_run_and_their_index_without_an_error(
     for page in pages:
         assert f"{page.removesuffix('-readings.html')}.html" in index
     assert pushed
-
-
-@pytest.fixture(scope="module")
-def wide(tmp_path_factory) -> Faultline:
-    """A thousand sensors, most of whose values are missing, as on a production line."""
-    faultline = Faultline(PROJECT, tmp_path_factory.mktemp("wide") / "work")
-    faultline.cwd.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    readings = rng.normal(size=(500, 1_000)).round(3)
-    failed = (readings[:, 3] + readings[:, 7] > 2).astype(int)
-    readings[rng.random(readings.shape) < 0.8] = np.nan
-    names = [f"L{n // 10}_F{n}" for n in range(1_000)]
-    frame = pd.DataFrame(readings, columns=names).assign(failed=failed)
-    frame.to_csv(faultline.cwd / "wide.csv", index=False)
-    return faultline
-
-
-def test_transform_takes_less_than_a_minute_for_a_thousand_columns(wide):
-    assert wide("init", "wide.csv", "--label", "failed").code == 0
-    config = wide.cwd / "configs" / "wide.yaml"
-    text = config.read_text().replace("model: auto", "model: network")
-    config.write_text(re.sub(r"(?m)^  epochs: .*", "  epochs: 2", text))
-    done = wide.in_fork("run", "--config", "configs/wide.yaml", "--json")
-    assert done.code in (0, 3), done.out + done.err + wide.last_log()
-    durations = {step["name"]: step["duration_s"] for step in json.loads(done.out)["steps"]}
-    # A column by itself takes 0.1 to 0.3 s: all of them would take minutes.
-    assert durations["Transform"] < 60, durations
