@@ -266,7 +266,7 @@ def _records(lines: Sequence[Line]) -> dict[tuple[str, str], _Record]:
 def _is_wanted(state: AlarmState, record: _Record, message: Message) -> bool:
     """Whether a message is still news: an alarm that ended before the first try is none.
 
-    One whose first try failed is: nobody was told of it.
+    One whose first try failed is: nobody has been notified of it.
     """
     if message.occasion in record.delivered or state.acknowledged is not None:
         return False

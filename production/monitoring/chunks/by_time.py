@@ -109,7 +109,7 @@ def _versions(stretch: Stretch, last: int | None) -> list[int]:
     """The versions with rows or failures, in the order of their first ones."""
     versions = [*stretch.rows["version"].unique().to_pylist()]
     versions += stretch.failures["version"].unique().to_pylist()
-    known = list(dict.fromkeys(version for version in versions if version is not None))
-    if known or not stretch.failures.num_rows or last is None:
-        return known
+    answering = list(dict.fromkeys(version for version in versions if version is not None))
+    if answering or not stretch.failures.num_rows or last is None:
+        return answering
     return [last]

@@ -91,8 +91,8 @@ def _width(values: pa.Array) -> int:
 
 def _resolved(inner: Sequence[int], width: int) -> list[int]:
     """Returns a shape whose open dimension takes what is left of the width."""
-    known = math.prod(size for size in inner if size > 0)
-    return [size if size > 0 else width // known for size in inner]
+    fixed = math.prod(size for size in inner if size > 0)
+    return [size if size > 0 else width // fixed for size in inner]
 
 
 def _scalars(values: pa.Array, column: FeatureColumn) -> NDArray[Any]:

@@ -78,6 +78,8 @@ def _answers(file: RecordFile, request_id: str) -> Iterator[Recorded]:
         for batch in read_file(file)
         if (chosen := batch.filter(pc.equal(batch["request_id"], request_id))).num_rows
     ]
+    if not parts:  # the file was removed in between
+        return
     rows = pa.Table.from_batches(parts).sort_by([("time", "ascending"), ("row", "ascending")])
     # One file holds records of one server and version, and an id may have come twice.
     for time in pc.unique(rows["time"]):

@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 # Probability of a trouble in a chunk without one, over all searches: one in 27 years of days.
 LEVEL = 1e-4
-# A trouble of fewer rows is told, and the chunk is not broken.
+# A trouble of fewer rows is reported, but does not make the chunk broken.
 BROKEN_SHARE = 0.01
 # What is up to this many times as frequent as in the training data is drift.
 _FACTOR = 2.0

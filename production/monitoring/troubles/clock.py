@@ -22,24 +22,24 @@ def find_clock_shifts(case: Case) -> Iterator[Trouble]:
     """Yields times before 2000, after their requests, or shifted by time zones."""
     requests = np.asarray(case.chunk.records["time"].cast(pa.int64()).to_numpy() / 1e6, np.float64)
     for name, values in case.columns.times.items():
-        known = np.isfinite(values)
-        if known.sum() < _FEWEST_ROWS:
+        present = np.isfinite(values)
+        if present.sum() < _FEWEST_ROWS:
             continue
         before = case.reference.columns.times.get(name, np.empty(0))
-        is_reset = known & (values < _YEAR_2000)
+        is_reset = present & (values < _YEAR_2000)
         if case.exceeds(is_reset, int((before < _YEAR_2000).sum()), len(before)):
             yield _trouble(name, is_reset, "is before the year 2000: the clock was reset")
             continue
-        yield from _against_requests(case, name, requests - values, known & ~is_reset)
+        yield from _against_requests(case, name, requests - values, present & ~is_reset)
 
 
-def _against_requests(case: Case, name: str, lags: Floats, known: Flags) -> Iterator[Trouble]:
+def _against_requests(case: Case, name: str, lags: Floats, present: Flags) -> Iterator[Trouble]:
     """Compares how long after a measurement its request comes, in seconds."""
-    if not known.any():
+    if not present.any():
         return
-    usual = float(np.median(lags[known]))
-    spread = float(np.median(np.abs(lags[known] - usual)))
-    is_ahead = known & (lags < -_TOLERANCE_S)
+    usual = float(np.median(lags[present]))
+    spread = float(np.median(np.abs(lags[present] - usual)))
+    is_ahead = present & (lags < -_TOLERANCE_S)
     num_rows = len(case.reference.columns.times.get(name, lags))
     if usual < -_TOLERANCE_S:
         if spread <= _TOLERANCE_S and _is_zone(np.array([usual]))[0]:
@@ -51,7 +51,7 @@ def _against_requests(case: Case, name: str, lags: Floats, known: Flags) -> Iter
         return
     if spread > _TOLERANCE_S:
         return
-    is_shifted = known & _is_zone(lags - usual)
+    is_shifted = present & _is_zone(lags - usual)
     if case.exceeds(is_shifted, 0, num_rows):
         shift = float(np.median((lags - usual)[is_shifted]))
         words = f"is {_hours(shift)} older than in the other rows: the clock was set back"

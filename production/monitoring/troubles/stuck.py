@@ -76,7 +76,7 @@ def _runs(values: Floats, keys: Ints | None) -> tuple[Ints, Ints]:
 
 
 def _least_run(lengths: Ints, num_rows: int, collisions: float, level: float) -> float:
-    """Rows of a run that chance does not explain; infinite if that cannot be told."""
+    """Rows of a run that chance does not explain; infinite with too little evidence."""
     longest = int(lengths.max())
     num_others = num_rows - longest - (len(lengths) - 1)
     num_neighbours = num_rows - longest

@@ -62,8 +62,8 @@ def _names(case: Case) -> list[str]:
 
 def _varies(values: Floats) -> bool:
     thin = _thinned(values)
-    known = thin[np.isfinite(thin)]
-    return len(known) >= _FEWEST_ROWS and bool(known.min() < known.max())
+    present = thin[np.isfinite(thin)]
+    return len(present) >= _FEWEST_ROWS and bool(present.min() < present.max())
 
 
 def _thinned(values: Floats) -> Floats:

@@ -141,7 +141,7 @@ def _key_name(case: Case, row: int) -> str:
 
 
 def _distance(values: Floats, then: Floats) -> float:
-    """Kolmogorov and Smirnov's distance from the training's values, which are sorted."""
+    """Kolmogorov-Smirnov distance from the training's values, which are sorted."""
     ordered = np.sort(values)
     places = np.arange(len(ordered) + 1) / len(ordered)
     above = places[1:] - np.searchsorted(then, ordered, side="left") / len(then)

@@ -86,7 +86,7 @@ def find_unseen_categories(case: Case) -> Iterator[Trouble]:
         if not unseen.names:
             continue
         counts = list(before.counts().values())
-        # Good and Turing: the mass of unseen categories is the share of those seen once.
+        # Good-Turing estimate: the mass of unseen categories is the share of those seen once.
         once, num_then = counts.count(1), sum(counts)
         variant = unseen.variant(before)
         flags = unseen.flags
