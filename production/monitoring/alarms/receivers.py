@@ -62,7 +62,7 @@ def make_receivers(options: Receivers, environ: Mapping[str, str], folder: Path)
         receivers.append(Webhook(_url(options.webhook, environ)))
     if options.email is not None:
         password = _password_path(options.email, folder)
-        receivers.append(Mailbox(options.email, password))
+        receivers += [Mailbox(options.email, address, password) for address in options.email.to]
     if options.command is not None:
         receivers.append(Program(tuple(options.command), folder))
     return receivers
@@ -133,15 +133,16 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Mailbox:
-    """Addresses that get a mail."""
+    """An address that gets mails, so that one that is refused brings no mail twice to others."""
 
     _options: Email
+    _address: str
     _password: Path | None
 
     @property
     def name(self) -> str:
-        """`email` and the addresses."""
-        return f"email {', '.join(self._options.to)}"
+        """`email` and the address."""
+        return f"email {self._address}"
 
     def send(self, message: Message, *, timeout_s: float) -> None:
         """Sends a message; see `Receiver`."""
@@ -153,7 +154,7 @@ class Mailbox:
                 if options.user is not None and self._password is not None:
                     lines = self._password.read_text(encoding="utf-8").splitlines()
                     server.login(options.user, lines[0] if lines else "")
-                refused = server.send_message(self._mail(message))
+                server.send_message(self._mail(message), to_addrs=[self._address])
         except smtplib.SMTPAuthenticationError as error:
             # The server's words may repeat what was sent to it.
             raise DeliveryError(f"the login was refused with {error.smtp_code}") from None
@@ -164,8 +165,6 @@ class Mailbox:
             ) from None
         except (smtplib.SMTPException, OSError) as error:
             raise DeliveryError(_words(error)) from None
-        if refused:
-            raise DeliveryError(f"refused for {', '.join(sorted(refused))}")
 
     def _mail(self, message: Message) -> EmailMessage:
         mail = EmailMessage()

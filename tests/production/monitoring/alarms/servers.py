@@ -24,6 +24,7 @@ class LocalServer(socketserver.ThreadingTCPServer):
         bodies: What came by POST.
         headers: The headers that it came with.
         mails: What came by SMTP.
+        recipients: Addresses that the mails were for.
         login: What came as a login, decoded.
         tls: Context for STARTTLS; None without.
         refuses: Whether mails are refused.
@@ -38,6 +39,7 @@ class LocalServer(socketserver.ThreadingTCPServer):
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.mails: list[Message] = []
+        self.recipients: list[str] = []
         self.login = b""
         self.tls: ssl.SSLContext | None = None
         self.refuses = False
@@ -104,6 +106,8 @@ class _Mail(socketserver.StreamRequestHandler):
             self.server.mails.append(message_from_bytes(b"".join(lines)))
             self.say("250 taken")
         else:
+            if verb == "RCPT":
+                self.server.recipients.append(line.partition("<")[2].partition(">")[0])
             self.say("550 not here" if verb == "RCPT" and self.server.refuses else "250 yes")
 
 

@@ -132,6 +132,20 @@ def test_a_mail_that_the_server_refuses_is_no_delivery():
             only(email(server)).send(MESSAGE, timeout_s=5)
 
 
+def test_each_address_is_a_receiver_of_its_own():
+    with mail_server() as server:
+        options = email(server, to=["shift@plant.example", "lead@plant.example"])
+        first, second = make_receivers(options, {}, Path())
+        assert [first.name, second.name] == [
+            "email shift@plant.example",
+            "email lead@plant.example",
+        ]
+        second.send(MESSAGE, timeout_s=5)
+        assert server.recipients == ["lead@plant.example"]
+        (mail,) = server.mails
+    assert mail["To"] == "shift@plant.example, lead@plant.example"
+
+
 def test_a_mail_server_that_is_not_there_is_no_delivery():
     with mail_server() as server:
         receiver = only(email(server))
