@@ -2,11 +2,14 @@
 
 Which messages are due follows from the journal of alarms alone. A kill between a delivery and its
 line in the journal makes a second delivery with the same key. Nothing waits here: a message that
-failed is tried again at a later call.
+failed is tried again at a later call. A time of the journal that is in the future, since the clock
+was set back, counts as long past.
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,6 +34,8 @@ from production.monitoring.alarms.receivers import DeliveryError, Receiver, make
 
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(hours=1)
+# So that the receiver's own report of its time-out comes first: it says more.
+_GRACE_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ class _Record:
             return True
         doublings = min(self.failures[occasion] - 1, 20)
         pause = min(_FIRST_PAUSE * (1 << doublings), _LONGEST_PAUSE)
-        return now >= self.failed[occasion] + pause
+        return _is_over(self.failed[occasion], pause, now)
 
 
 class Deliverer:
@@ -119,7 +124,8 @@ class Deliverer:
     def tick(self) -> list[Attempt]:
         """Tries what is due now; returns the attempts, none while another process delivers.
 
-        A receiver that does not answer costs one time-out.
+        All receivers get their messages at the same time. One that does not answer, or not in
+        time, costs one time-out.
 
         Raises:
             InputError: The journal cannot be read or written.
@@ -143,13 +149,19 @@ class Deliverer:
 
     def _deliver(self) -> list[Attempt]:
         self._escalate()
-        attempts = []
-        dead: set[str] = set()
+        queues: dict[str, list[tuple[Receiver, Message]]] = {}
         for receiver, message in self._due():
-            if receiver.name not in dead:
-                attempts.append(self._try(receiver, message))
-                if attempts[-1].problem:  # one time-out a call is enough
-                    dead.add(receiver.name)
+            queues.setdefault(receiver.id, []).append((receiver, message))
+        attempts = []
+        while queues:
+            first = [queue.pop(0) for queue in queues.values()]
+            sent = self._send_all(first)
+            attempts += sent
+            for (receiver, message), attempt in zip(first, sent, strict=True):
+                self._note(receiver, message, attempt)
+                # One time-out a call is enough.
+                if attempt.problem or not queues[receiver.id]:
+                    del queues[receiver.id]
         return attempts
 
     def begin(self) -> None:
@@ -186,8 +198,8 @@ class Deliverer:
 
     def test(self, message: Message) -> list[Attempt]:
         """Sends a message to all receivers, those of escalations included; nothing is recorded."""
-        receivers = {receiver.name: receiver for receiver in [*self._receivers, *self._superiors]}
-        return [self._send(receiver, message) for receiver in receivers.values()]
+        receivers = {receiver.id: receiver for receiver in [*self._receivers, *self._superiors]}
+        return self._send_all([(receiver, message) for receiver in receivers.values()])
 
     def _escalate(self) -> None:
         hours = self._options.escalate_after_hours
@@ -196,7 +208,7 @@ class Deliverer:
         now = self._book.now()
         for state in self._book.states():
             is_waiting = state.is_open and state.acknowledged is None and state.escalated is None
-            if is_waiting and now - state.alarm.raised >= timedelta(hours=hours):
+            if is_waiting and _is_over(state.alarm.raised, timedelta(hours=hours), now):
                 self._book.note(ESCALATED, state.alarm.id, {"after_hours": hours})
 
     def _due(self) -> Iterator[tuple[Receiver, Message]]:
@@ -206,12 +218,12 @@ class Deliverer:
         for state in states:
             id_ = state.alarm.id
             for receiver in self._receivers:
-                record = records.get((id_, receiver.name), _Record())
+                record = records.get((id_, receiver.id), _Record())
                 message = self._news(state, record, now)
                 if message and record.may_try(message.occasion, now):
                     yield receiver, message
             for receiver in self._superiors:
-                record = records.get((id_, receiver.name), _Record())
+                record = records.get((id_, receiver.id), _Record())
                 message = Message(alarm=state.alarm, reason=ESCALATED)
                 is_wanted = state.escalated is not None and _is_wanted(state, record, message)
                 if is_wanted and record.may_try(message.occasion, now):
@@ -226,40 +238,75 @@ class Deliverer:
             return None
         hours = self._options.repeat_hours
         is_worse = state.alarm.severity.rank > record.severity.rank
-        is_over = hours is not None and now - record.time >= timedelta(hours=hours)
-        if is_worse or (is_over and state.last_seen > record.time):
+        is_over = hours is not None and _is_over(record.time, timedelta(hours=hours), now)
+        was_seen = state.last_seen > record.time or record.time > now
+        if is_worse or (is_over and was_seen):
             number = sum(occasion.startswith(REPEATED) for occasion in record.delivered) + 1
             return Message(alarm=state.alarm, reason=REPEATED, number=number)
         return None
 
-    def _try(self, receiver: Receiver, message: Message) -> Attempt:
-        attempt = self._send(receiver, message)
+    def _note(self, receiver: Receiver, message: Message, attempt: Attempt) -> None:
         values = {
             "key": message.key,
             "occasion": message.occasion,
             "receiver": receiver.name,
+            "receiver_id": receiver.id,
             "severity": message.alarm.severity,
         }
         if attempt.problem:
             self._book.note(FAILED, message.alarm.id, {**values, "problem": attempt.problem})
         else:
             self._book.note(DELIVERED, message.alarm.id, values)
-        return attempt
 
-    def _send(self, receiver: Receiver, message: Message) -> Attempt:
-        problem = ""
+    def _send_all(self, messages: Sequence[tuple[Receiver, Message]]) -> list[Attempt]:
+        """Sends one message to each receiver, all at once, and waits until the time-out."""
+        timeout_s = self._options.deliver.timeout_s
+        end_s = time.monotonic() + timeout_s + _GRACE_S
+        sendings = [_begin_sending(*one, timeout_s=timeout_s) for one in messages]
+        attempts = []
+        for (receiver, message), sending in zip(messages, sendings, strict=True):
+            problem = ""
+            try:
+                sending.result(max(0.0, end_s - time.monotonic()))
+            except TimeoutError:
+                problem = f"no whole answer within {timeout_s:g} s"
+            except DeliveryError as error:
+                problem = str(error)
+            attempts.append(Attempt(key=message.key, receiver=receiver.name, problem=problem))
+        return attempts
+
+
+def _begin_sending(receiver: Receiver, message: Message, *, timeout_s: float) -> Future[None]:
+    """Sends a message in a thread, which nobody has to wait for.
+
+    The time-outs of HTTP and SMTP bound the wait for some bytes, not for the whole answer.
+    """
+    sending: Future[None] = Future()
+
+    def run() -> None:
         try:
-            receiver.send(message, timeout_s=self._options.deliver.timeout_s)
-        except DeliveryError as error:
-            problem = str(error)
-        return Attempt(key=message.key, receiver=receiver.name, problem=problem)
+            receiver.send(message, timeout_s=timeout_s)
+        except Exception as error:  # noqa: BLE001 - it is raised where the result is taken
+            sending.set_exception(error)
+        else:
+            sending.set_result(None)
+
+    threading.Thread(target=run, name=f"delivery to {receiver.name}", daemon=True).start()
+    return sending
+
+
+def _is_over(begin: datetime, duration: timedelta, now: datetime) -> bool:
+    """Whether a duration is over; one that begins in the future is, else it could last for ever."""
+    return not begin <= now < begin + duration
 
 
 def _records(lines: Sequence[Line]) -> dict[tuple[str, str], _Record]:
     records: dict[tuple[str, str], _Record] = {}
     for line in lines:
         if line.event in {DELIVERED, FAILED}:
-            records.setdefault((line.id, line.values["receiver"]), _Record()).add(line)
+            # Lines of earlier versions have the name only.
+            receiver = line.values.get("receiver_id", line.values["receiver"])
+            records.setdefault((line.id, receiver), _Record()).add(line)
     return records
 
 

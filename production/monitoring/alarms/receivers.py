@@ -3,6 +3,7 @@
 A failure says what was tried and why it failed, never a secret: of an URL only the host is named.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -33,12 +34,22 @@ class Receiver(Protocol):
     """Somebody who gets alarms."""
 
     @property
+    def id(self) -> str:
+        """What tells it from other receivers: a short digest of its part of the config."""
+        ...
+
+    @property
     def name(self) -> str:
-        """Its name in the journal, without secrets."""
+        """Its name for people, without secrets; two receivers on one host have the same."""
         ...
 
     def send(self, message: Message, *, timeout_s: float) -> None:
         """Sends a message.
+
+        Args:
+            message: The message.
+            timeout_s: Longest wait for a part of the answer; a server that sends its answer in
+                many parts takes longer.
 
         Raises:
             DeliveryError: It was not delivered, as far as is known.
@@ -59,13 +70,23 @@ def make_receivers(options: Receivers, environ: Mapping[str, str], folder: Path)
     """
     receivers: list[Receiver] = []
     if options.webhook is not None:
-        receivers.append(Webhook(_url(options.webhook, environ)))
+        receivers.append(Webhook(_id("webhook", options.webhook), _url(options.webhook, environ)))
     if options.email is not None:
         password = _password_path(options.email, folder)
-        receivers += [Mailbox(options.email, address, password) for address in options.email.to]
+        email = options.email
+        server = (email.host, email.port, email.starttls, email.sender, email.user)
+        receivers += [
+            Mailbox(_id("email", server, address), email, address, password) for address in email.to
+        ]
     if options.command is not None:
-        receivers.append(Program(tuple(options.command), folder))
+        command = tuple(options.command)
+        receivers.append(Program(_id("command", command), command, folder))
     return receivers
+
+
+def _id(*config: object) -> str:
+    # Of the name of a variable or a file, not of the secret in it; too short to guess one from.
+    return hashlib.sha256(repr(config).encode()).hexdigest()[:8]
 
 
 def _url(webhook: str, environ: Mapping[str, str]) -> str:
@@ -100,6 +121,7 @@ def _password_path(options: Email, folder: Path) -> Path | None:
 class Webhook:
     """An URL that gets JSON by POST; any answer of 2xx is a delivery."""
 
+    id: str
     _url: str
 
     @property
@@ -135,6 +157,7 @@ class Webhook:
 class Mailbox:
     """An address that gets mails, so that one that is refused brings no mail twice to others."""
 
+    id: str
     _options: Email
     _address: str
     _password: Path | None
@@ -181,6 +204,7 @@ class Mailbox:
 class Program:
     """A command that gets JSON on standard input."""
 
+    id: str
     _command: tuple[str, ...]
     _folder: Path
 

@@ -7,11 +7,11 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class LocalServer(socketserver.ThreadingTCPServer):
@@ -20,6 +20,7 @@ class LocalServer(socketserver.ThreadingTCPServer):
     Attributes:
         status: Status of the answers of HTTP.
         pause_s: Pause before an answer of HTTP.
+        drips: Whether an answer of HTTP or SMTP begins, but does not end; a byte comes each 50 ms.
         num_requests: Number of requests of HTTP that have begun.
         bodies: What came by POST.
         headers: The headers that it came with.
@@ -36,6 +37,8 @@ class LocalServer(socketserver.ThreadingTCPServer):
     def __init__(self, handler: type[socketserver.BaseRequestHandler], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self.status, self.pause_s, self.num_requests = 200, 0.0, 0
+        self.drips = False
+        self.is_stopped = threading.Event()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.mails: list[Message] = []
@@ -54,6 +57,10 @@ class _Web(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.num_requests += 1
+        if self.server.drips:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            drip(self.server, self.wfile)
+            return
         time.sleep(self.server.pause_s)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.server.status == 200:
@@ -71,6 +78,9 @@ class _Mail(socketserver.StreamRequestHandler):
     server: LocalServer
 
     def handle(self) -> None:
+        if self.server.drips:
+            self.wfile.write(b"220-")
+            return drip(self.server, self.wfile)
         self.say("220 local")
         while line := self.rfile.readline().decode().strip():
             verb = line.split()[0].upper()
@@ -111,6 +121,14 @@ class _Mail(socketserver.StreamRequestHandler):
             self.say("550 not here" if verb == "RCPT" and self.server.refuses else "250 yes")
 
 
+def drip(server: LocalServer, stream: BinaryIO) -> None:
+    """Writes a byte now and then until the server stops or the client has gone."""
+    with suppress(OSError):
+        while not server.is_stopped.wait(0.05):
+            stream.write(b"x")
+            stream.flush()
+
+
 @contextmanager
 def _running(server: LocalServer) -> Iterator[LocalServer]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -118,6 +136,7 @@ def _running(server: LocalServer) -> Iterator[LocalServer]:
     try:
         yield server
     finally:
+        server.is_stopped.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -8,13 +8,14 @@ import pytest
 
 from common.errors import InputError
 from common.processes import free_ports
-from pipeline.production_options.delivery import Delivery, Receivers
+from pipeline.production_options.delivery import Delivery, Email, Receivers
 from pipeline.production_options.monitoring import MonitoringOptions
 from production.monitoring.alarms.alarm import Kind, Severity
-from production.monitoring.alarms.book import AlarmBook
+from production.monitoring.alarms.book import FAILED, AlarmBook
 from production.monitoring.alarms.deliverer import Deliverer
+from production.monitoring.alarms.messages import Message
 from tests.production.monitoring.alarms.findings import Clock, finding
-from tests.production.monitoring.alarms.servers import LocalServer, web_server
+from tests.production.monitoring.alarms.servers import LocalServer, mail_server, web_server
 
 Make = Callable[..., Deliverer]
 
@@ -241,3 +242,68 @@ def test_the_journal_holds_no_secret(book, web, tmp_path):
     assert "s3cret" not in book.path.read_text()
     lines = [json.loads(line) for line in book.path.read_text().splitlines()]
     assert [line["event"] for line in lines] == ["opened", "failed"]
+
+
+def test_two_receivers_on_one_host_are_told_apart(book, web, tmp_path, clock):
+    environ = {
+        "SHIFT": f"http://127.0.0.1:{web.port}/shift",
+        "ENGINEER": f"http://127.0.0.1:{web.port}/engineer",
+    }
+    deliver = Delivery(webhook="$SHIFT", escalate_to=Receivers(webhook="$ENGINEER"))
+    options = MonitoringOptions(deliver=deliver, escalate_after_hours=4)
+    deliverer = Deliverer(book, options, environ=environ, folder=tmp_path)
+    test = Message(alarm=book.raise_alarm(finding()), reason="test")
+    assert [attempt.problem for attempt in deliverer.test(test)] == ["", ""]
+    assert reasons(web) == [("a1", "test"), ("a1", "test")]
+    # The alarm is news for the shift until its own webhook has it.
+    web.status = 500
+    deliverer.tick()
+    clock.pass_by(hours=4)
+    assert [attempt.problem for attempt in deliverer.tick()] == ["the answer was status 500"] * 2
+    assert len({line.values["receiver_id"] for line in book.read()[0] if line.event == FAILED}) == 2
+
+
+@pytest.mark.parametrize("kind", ["webhook", "email"])
+def test_a_receiver_that_drips_costs_one_time_out_and_holds_up_no_other(book, web, tmp_path, kind):
+    book.raise_alarm(finding())
+    with web_server() if kind == "webhook" else mail_server() as dripping:
+        dripping.drips = True
+        email = Email(
+            host="127.0.0.1", port=dripping.port, sender="a@b", to=["c@d"], starttls=False
+        )
+        first = {"webhook": _url(dripping.port)} if kind == "webhook" else {"email": email}
+        deliver = Delivery(**first, escalate_to=Receivers(webhook=_url(web.port)), timeout_s=0.5)
+        options = MonitoringOptions(deliver=deliver)
+        deliverer = Deliverer(book, options, environ={}, folder=tmp_path)
+        began_s = time.monotonic()
+        attempts = deliverer.test(Message(alarm=book.find("a1").alarm, reason="test"))
+        took_s = time.monotonic() - began_s
+        (failed,) = deliverer.tick()
+    assert [attempt.problem for attempt in attempts] == ["no whole answer within 0.5 s", ""]
+    assert failed.problem == "no whole answer within 0.5 s"
+    # 0.5 s and the grace of 0.5 s; the server drips for ever.
+    assert took_s < 5
+
+
+def test_a_clock_that_is_set_back_silences_no_alarm(book, web, make, clock):
+    deliverer = make(repeat_hours=12, escalate_after_hours=4)
+    clock.pass_by(days=365)
+    book.raise_alarm(finding())
+    web.status = 500
+    deliverer.tick()
+    clock.pass_by(days=-365)
+    web.status = 200
+    # The failure and the alarm are a year ahead.
+    deliverer.tick()
+    assert reasons(web) == [("a1", "opened"), ("a1", "escalated")]
+
+
+def test_a_repeat_is_due_if_the_sending_before_is_in_the_future(book, web, make, clock):
+    deliverer = make(repeat_hours=12, escalate_after_hours=None)
+    clock.pass_by(days=365)
+    book.raise_alarm(finding())
+    deliverer.tick()
+    clock.pass_by(days=-365)
+    deliverer.tick()
+    assert deliverer.tick() == []
+    assert reasons(web) == [("a1", "opened"), ("a1", "repeated")]
