@@ -1,6 +1,8 @@
 """A reference as files: its rows as Parquet, the rest as JSON."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from models.features import features_from_json, features_to_json
 from production.monitoring.chunks.columns import Categories, Columns
 from production.monitoring.reference.reference import HeldOut, Ints, Reference
 
-_FORMAT = 1
+_FORMAT = 2
 _NUMBER, _CATEGORY, _TIME, _MISSING = "number ", "category ", "time ", "missing "
 _RECORDING = "recording"
 _PRIVATE = 0o600
@@ -66,32 +68,40 @@ def save_reference(files: ReferenceFiles, reference: Reference) -> None:
     if reference.recordings is not None:
         rows = rows.append_column(_RECORDING, pa.array(reference.recordings))
     held_out = pa.table({name: pa.array(v) for name, v in vars(reference.held_out).items()})
+    digests = {}
     for path, table in ((files.rows, rows), (files.held_out, held_out)):
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        replace_file(path, sink.getvalue().to_pybytes(), mode=_PRIVATE)
+        content = sink.getvalue().to_pybytes()
+        replace_file(path, content, mode=_PRIVATE)
+        digests[path.name] = _digest(content)
     rest = {
-        "format": _FORMAT,
+        "digests": digests,
         "features": json.loads(features_to_json(reference.features)),
         "unreadable": list(reference.columns.unreadable),
         **{name: getattr(reference, name) for name in _PLAIN},
     }
-    replace_file(files.rest, json.dumps(rest, indent=1).encode(), mode=_PRIVATE)
+    text = json.dumps(rest, indent=1)
+    envelope = {"format": _FORMAT, "digest": _digest(text.encode()), "rest": text}
+    replace_file(files.rest, json.dumps(envelope).encode(), mode=_PRIVATE)
 
 
 def read_reference(files: ReferenceFiles) -> Reference | None:
-    """Returns the reference that was written; None without one, or if a file of it is gone.
+    """Returns the reference that was written; None if it must be made anew.
+
+    It must if there is none, if a file of it is gone or was changed, or if it is of another version
+    or format.
 
     Args:
         files: Where it is.
     """
-    if not all(path.exists() for path in (files.rest, files.rows, files.held_out)):
+    rest = _read_rest(files.rest)
+    if rest is None or rest["version"] != files.version:
         return None
-    rest: dict[str, Any] = json.loads(files.rest.read_text(encoding="utf-8"))
-    if rest["format"] != _FORMAT:
+    rows = _read_table(files.rows, rest["digests"])
+    held_out = _read_table(files.held_out, rest["digests"])
+    if rows is None or held_out is None:
         return None
-    rows = pq.ParquetFile(files.rows).read()
-    held_out = pq.ParquetFile(files.held_out).read()
     plain = {name: rest[name] for name in _PLAIN}
     plain["measured"] = {name: tuple(figure) for name, figure in rest["measured"].items()}
     return Reference(
@@ -101,6 +111,36 @@ def read_reference(files: ReferenceFiles) -> Reference | None:
         recordings=_recordings(rows),
         held_out=HeldOut(**{name: held_out[name].to_numpy() for name in held_out.column_names}),
     )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_rest(path: Path) -> dict[str, Any] | None:
+    """What is not rows; None if it is gone, changed or of another format."""
+    try:
+        envelope = json.loads(path.read_bytes())
+        if (
+            envelope["format"] != _FORMAT
+            or _digest(envelope["rest"].encode()) != envelope["digest"]
+        ):
+            return None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    rest: dict[str, Any] = json.loads(envelope["rest"])
+    return rest
+
+
+def _read_table(path: Path, digests: Mapping[str, str]) -> pa.Table | None:
+    """The rows of a file; None if it is gone or changed."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if _digest(content) != digests.get(path.name):
+        return None
+    return pq.ParquetFile(pa.BufferReader(content)).read()
 
 
 def _recordings(rows: pa.Table) -> Ints | None:

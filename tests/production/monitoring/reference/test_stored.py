@@ -61,6 +61,40 @@ def test_a_reference_without_one_of_its_files_is_none(tmp_path, reference, name)
     assert read_reference(files(tmp_path)) is None
 
 
+@pytest.mark.parametrize("name", ["rows", "held_out", "rest"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "one byte"])
+def test_a_damaged_reference_is_none(tmp_path, reference, name, damage):
+    save_reference(files(tmp_path), reference)
+    path = getattr(files(tmp_path), name)
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = bytes([content[middle] ^ 1])
+    path.write_bytes(
+        {
+            "empty": b"",
+            "cut": content[:middle],
+            "one byte": content[:middle] + changed + content[middle + 1 :],
+        }[damage]
+    )
+    assert read_reference(files(tmp_path)) is None
+
+
+def test_a_changed_figure_makes_a_reference_none(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    rest = files(tmp_path).rest
+    assert "0.8," in rest.read_text()
+    rest.write_text(rest.read_text().replace("0.8,", "0.1,"))
+    assert read_reference(files(tmp_path)) is None
+
+
+def test_the_reference_of_another_version_is_none(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    for name in ("rows", "held_out", "rest"):
+        other = getattr(files(tmp_path, 101), name)
+        other.write_bytes(getattr(files(tmp_path), name).read_bytes())
+    assert read_reference(files(tmp_path, 101)) is None
+
+
 def test_a_kept_reference_needs_no_metadata(tmp_path, reference):
     save_reference(files(tmp_path), reference)
     read = load_reference(None, OutputFolder(tmp_path), "pump", 100)
