@@ -24,6 +24,7 @@ from pipeline.reading.columns import Column
 from pipeline.reading.files.pieces import RawBatch
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.typing_rows import type_batch
+from production.collection.damage import damage_named
 from production.collection.records import read_records
 
 KEYS = ("request_id", "row")
@@ -118,6 +119,9 @@ def latest_labels(collected: Path) -> pa.Table:
 
     Args:
         collected: The folder `collected/NAME`.
+
+    Raises:
+        InputError: A file of labels is damaged.
     """
     history = label_history(collected)
     if not history.num_rows:
@@ -134,12 +138,20 @@ def label_history(collected: Path) -> pa.Table:
 
     Args:
         collected: The folder `collected/NAME`.
+
+    Raises:
+        InputError: A file of labels is damaged.
     """
     paths = sorted((collected / "labels").glob("*.parquet"))
     # Not read_table, which takes `key=value` in the names of folders for columns.
-    tables = [LABEL_SCHEMA.empty_table(), *(pq.ParquetFile(path).read() for path in paths)]
+    tables = [LABEL_SCHEMA.empty_table(), *map(_read_delivery, paths)]
     history = pa.concat_tables(tables, promote_options="default")
     return history.sort_by("time")
+
+
+def _read_delivery(path: Path) -> pa.Table:
+    with damage_named(path, "labels"), pq.ParquetFile(path) as file:
+        return file.read()
 
 
 @contextmanager

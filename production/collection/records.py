@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from production.collection.damage import damage_named
 from serving.recording.columns import RECORD_SCHEMA
 
 STABLE, CANDIDATE = "stable", "candidate"
@@ -140,6 +141,9 @@ def read_file(
         file: The file.
         columns: Columns to return, by default all of the file. One that the file lacks is null.
         skip: Number of records at its beginning to leave out.
+
+    Raises:
+        InputError: The file is damaged.
     """
     try:
         batches = _parquet(file.path, columns) if file.hour else _stream(file.path)
@@ -150,10 +154,15 @@ def read_file(
 
 
 def read_file_schema(file: RecordFile) -> pa.Schema | None:
-    """Returns the columns of a file; None if it was removed, or holds no whole batch yet."""
+    """Returns the columns of a file; None if it was removed, or holds no whole batch yet.
+
+    Raises:
+        InputError: The file is damaged.
+    """
     if file.hour:
         try:
-            return pq.read_schema(file.path)
+            with damage_named(file.path, "records"):
+                return pq.read_schema(file.path)
         except FileNotFoundError:
             return None
     first = next(read_file(file), None)
@@ -162,7 +171,7 @@ def read_file_schema(file: RecordFile) -> pa.Schema | None:
 
 def _parquet(path: Path, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
     # Without `partitioning` none of the folder's keys becomes a column.
-    with pq.ParquetFile(path) as file:
+    with damage_named(path, "records"), pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         kept = None if columns is None else [name for name in columns if name in names]
         yield from file.iter_batches(columns=kept)

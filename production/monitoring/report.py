@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from common.errors import InputError
 from production.monitoring.json_lines import append_line, read_lines
 
@@ -62,14 +64,15 @@ class ChunkReport:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ChunkReport":
-        """Returns the report of what `to_json` returned."""
-        times = {name: datetime.fromisoformat(values[name]) for name in ("since", "until")}
-        figures = {
-            name: values[name] and {metric: tuple(f) for metric, f in values[name].items()}
-            for name in ("estimated", "measured")
-        }
-        cost = values["cost_per_day"]
-        return cls(**(values | times | figures | {"cost_per_day": cost and tuple(cost)}))
+        """Returns the report of what `to_json` returned.
+
+        Raises:
+            ValidationError: The values are no report.
+        """
+        return _REPORT.validate_python(values, extra="forbid")
+
+
+_REPORT = TypeAdapter(ChunkReport)
 
 
 def write_report(folder: Path, report: ChunkReport) -> None:
@@ -96,10 +99,13 @@ def read_reports(folder: Path) -> list[ChunkReport]:
     path = folder / CHUNKS
     try:
         reports = [ChunkReport.from_json(line) for line in read_lines(path)]
-    except (KeyError, TypeError) as error:
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
         raise InputError(
-            f"{path} has a line that is no report of a chunk: {error}. Another version of the "
-            "project wrote it. Move the folder aside, and the monitor begins again."
+            f"{path} has a line that is no report of a chunk: `{where}`: {problem['msg']}. It was "
+            "changed, or another version of the project wrote it. Restore it from a backup, or "
+            "move the folder aside, and the monitor begins again."
         ) from error
     by_number = {report.number: report for report in reports}
     return [by_number[number] for number in sorted(by_number)]

@@ -254,3 +254,11 @@ def test_columns_that_cannot_come_with_the_labels_are_refused(pump, tmp_path, ot
     data = _file(tmp_path, "request,state,failed,m\na,ja,ja,1\n")
     with pytest.raises(InputError, match=words):
         _deliver(pump, data, others=others)
+
+
+def test_a_damaged_delivery_is_named(tmp_path):
+    add_labels(tmp_path, make_labels(["a"], ["ja"]), source="x", now=NOON)
+    [path] = (tmp_path / "labels").glob("*.parquet")
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match=f"{path} cannot be read: .* its labels are then lost"):
+        latest_labels(tmp_path)

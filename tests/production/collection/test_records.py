@@ -5,9 +5,11 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
+from common.errors import InputError
 from production.collection.records import (
     RecordTail,
     Selection,
+    read_file_schema,
     read_records,
     record_files,
 )
@@ -127,3 +129,26 @@ def test_a_tail_forgets_past_hours_that_it_has_read(tmp_path):
     assert list(tail.positions) == ["s3", "s4", "s5", "s6", "s7"]
     write_closed(tmp_path, [batch_of([record("late")])], "late", NOON + timedelta(hours=5))
     assert _new_ids(tail) == ["late"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_damaged_file_is_named(tmp_path, share):
+    path = write_closed(tmp_path, [batch_of([record("a"), record("b")])])
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    message = f"{path} cannot be read: .* Restore it from a backup"
+    with pytest.raises(InputError, match=message):
+        _ids(read_records(tmp_path))
+    [file] = record_files(tmp_path)
+    with pytest.raises(InputError, match=message):
+        read_file_schema(file)
+
+
+def test_a_damaged_page_is_named(tmp_path):
+    rows = [record(f"request-{number}") for number in range(1000)]
+    path = write_closed(tmp_path, [batch_of(rows)])
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)  # behind the magic bytes: the first pages
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{path} cannot be read"):
+        _ids(read_records(tmp_path))
