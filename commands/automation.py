@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from commands.queries import deciding_person, print_answer
+from common.guards.terminal import escape
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config

@@ -96,6 +96,7 @@ def _report(error: BaseException) -> int:
     from common.errors import InputError, StepFailedError
     from common.guards.redaction import redact_text
     from common.guards.stopping import exit_code, stop_words
+    from common.guards.terminal import visible
 
     if isinstance(error, KeyboardInterrupt):
         code, words = exit_code(error), stop_words(error)
@@ -109,7 +110,8 @@ def _report(error: BaseException) -> int:
         error = InputError(f"This account may not access {error.filename}: {error.strerror}.")
     if not isinstance(error, InputError | StepFailedError):
         raise error
-    click.echo(f"Error: {redact_text(str(error))}", err=True)
+    words = "\n".join(map(visible, redact_text(str(error)).split("\n")))
+    click.echo(f"Error: {words}", err=True)
     return EXIT_BAD_INPUT if isinstance(error, InputError) else EXIT_ERROR
 
 

@@ -5,9 +5,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from commands.queries import print_answer
+from common.guards.terminal import escape
 from common.output_folder import open_output
 from pipeline.config_loading import load_config
 from pipeline.counting import count

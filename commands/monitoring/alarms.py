@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 
 from commands.queries import deciding_person, print_answer
 from common.errors import InputError
+from common.guards.terminal import escape
 from common.output_folder import OutputFolder
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config

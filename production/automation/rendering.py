@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 
+from common.guards.terminal import escape
 from pipeline.counting import count
 from pipeline.lineage.facts import time_text
 from pipeline.production_options.automation import LEVELS

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 
+from common.guards.terminal import escape, escape_lines
 from pipeline.counting import count
 from production.monitoring.report import ChunkReport, Figure
 
@@ -49,7 +49,7 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
 def last_notes(reports: Sequence[ChunkReport]) -> str:
     """Returns the notes of the newest chunk that has some."""
     notes = next((report.notes for report in reversed(reports) if report.notes), [])
-    return "\n".join(escape(note) for note in notes)
+    return escape_lines(notes)
 
 
 def _data_words(report: ChunkReport) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 
+from common.guards.terminal import escape
 from pipeline.counting import count
 from pipeline.lineage.facts import time_text
 from production.retraining.deciding import Decision, Facts

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from common.guards.terminal import visible
 from production.monitoring.alarms.alarm import Alarm, Kind, Loss
 
 
@@ -68,7 +69,7 @@ class Message:
             f"faultline explain-alarm {alarm.id} --model {alarm.model}",
             f'faultline alarms acknowledge {alarm.id} --model {alarm.model} --why "..."',
         ]
-        return "\n".join(lines) + "\n"
+        return "\n".join(map(visible, lines)) + "\n"
 
 
 def loss_lines(alarm: Alarm, unit: str = "") -> list[str]:

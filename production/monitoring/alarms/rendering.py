@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 
+from common.guards.terminal import escape, escape_lines
 from production.monitoring.alarms.book import AlarmState
 from production.monitoring.alarms.explaining import Comparison, Explanation, Side
 from production.monitoring.alarms.messages import loss_lines, loss_words
@@ -53,7 +53,7 @@ def explanation_tables(explanation: Explanation, *, unit: str) -> RenderableType
         explanation: What `explain_alarm` returned.
         unit: Unit of the cost.
     """
-    parts: list[RenderableType] = [escape("\n".join(_head(explanation, unit)))]
+    parts: list[RenderableType] = [escape_lines(_head(explanation, unit))]
     if explanation.comparisons:
         parts += ["", _comparison_table(explanation.comparisons)]
     if explanation.examples:

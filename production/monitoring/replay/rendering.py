@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 
+from common.guards.terminal import escape, escape_lines
 from pipeline.counting import count
 from production.monitoring.replay.recorded import Recorded
 from production.monitoring.replay.replay import Replay
@@ -74,13 +74,14 @@ def render_outcome(outcome: Outcome, model: str) -> RenderableType:
     )
     verdict = outcome.problem if outcome.replay is None else f"Replay: {outcome.replay.words}"
     lineage = [f"{subject}: {text}" for subject, text in outcome.lineage.items()]
-    return Group(escape(head), _rows(outcome), escape("\n".join([verdict, "", *lineage])))
+    return Group(escape(head), _rows(outcome), escape_lines([verdict, "", *lineage]))
 
 
 def _rows(outcome: Outcome) -> Table:
     rows = outcome.recorded.records.slice(0, _MAX_ROWS).to_pylist()
     features = [name for name in outcome.recorded.records.column_names if not _is_own(name)]
-    table = Table("row", "probability", "replayed", "decision", *features, box=None, pad_edge=False)
+    headers = ("row", "probability", "replayed", "decision", *map(escape, features))
+    table = Table(*headers, box=None, pad_edge=False)
     for place, row in enumerate(rows):
         replayed = "-" if outcome.replay is None else repr(outcome.replay.probabilities[place])
         table.add_row(
