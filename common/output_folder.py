@@ -139,10 +139,11 @@ def exclusive(folder: OutputFolder) -> Iterator[None]:
 
 def open_log(path: Path) -> IO[bytes]:
     """Opens a log to append to; a new one is for its owner only, who may allow others to read."""
-    return open(path, "ab", buffering=0, opener=_open_private)
+    return open(path, "ab", buffering=0, opener=open_private)
 
 
-def _open_private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
+    """The `opener` of a file that is for its owner only, if it is new."""
     return os.open(path, flags, 0o600)
 
 

@@ -3,6 +3,7 @@
 from importlib import resources
 from pathlib import Path
 
+from common.output_folder import replace_file
 from pipeline.components.pages.layout import HISTORY_MARK, ROOT_MARK, STAMP_MARK
 from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.runs import run_output
@@ -88,15 +89,16 @@ def publish_page(html: str, name: str, stamp: Stamp, reports: Path) -> Path:
     return path
 
 
-def publish_alone(html: str, path: Path) -> None:
+def publish_alone(html: str, path: Path, *, mode: int = 0o666) -> None:
     """Writes a page that belongs to no run into the folder of reports, and the index anew.
 
     Args:
         html: The page, with the marks of `pipeline.components.pages.layout`.
         path: The page's file; plotly.js is written beside it once.
+        mode: Permissions of the page, less those that the umask takes.
     """
     _write_plotly(path.parent)
-    _replace(path, html.replace(STAMP_MARK, "").replace(ROOT_MARK, ""))
+    replace_file(path, html.replace(STAMP_MARK, "").replace(ROOT_MARK, "").encode(), mode=mode)
     write_index(path.parent)
 
 

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from common.errors import InputError
 from common.guards.chained_lines import whole_lines
+from common.output_folder import open_private
 
 _LOCK_TIMEOUT_S = 10.0
 
@@ -51,7 +52,8 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
     A last line that a kill cut short is removed: nobody acted on it.
 
     Args:
-        path: The file; one writer at a time. Its folder is made.
+        path: The file; one writer at a time. Its folder is made. A new file is for its owner only,
+            since lines quote what clients send.
         values: JSON values of the line.
 
     Raises:
@@ -60,7 +62,7 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
     text = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b", buffering=0) as file:
+        with open(path, "a+b", buffering=0, opener=open_private) as file:
             start = _mend(file.fileno())
             _write(file.fileno(), text.encode(errors="replace") + b"\n", start)
         _sync_folder(path.parent)
@@ -77,13 +79,41 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: A line is no JSON object, or the file cannot be read.
     """
+    lines, problems = read_sound_lines(path)
+    if problems:
+        raise InputError(problems[0])
+    return list(lines.values())
+
+
+def read_sound_lines(path: Path) -> tuple[dict[int, dict[str, Any]], list[str]]:
+    """Returns the lines of a file that are sound, and what is wrong with the others.
+
+    Args:
+        path: The file; without it there are no lines.
+
+    Returns:
+        Number of each sound line, from 1, to its values; and a sentence for each damaged line.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return []
+        return {}, []
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    return [_parse(line, path, n) for n, line in enumerate(whole_lines(content).splitlines(), 1)]
+    lines, problems = {}, []
+    for number, line in enumerate(whole_lines(content).splitlines(), 1):
+        values = _parse(line)
+        if values is None:
+            problems.append(
+                f"{path}, line {number}: it is no JSON object. The file was changed by something "
+                "other than Faultline. Restore it from a backup, or move it aside."
+            )
+        else:
+            lines[number] = values
+    return lines, problems
 
 
 def _mend(descriptor: int) -> int:
@@ -115,18 +145,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         values = json.loads(line)
-    except ValueError as error:
-        raise _damage(path, number) from error
-    if not isinstance(values, dict):
-        raise _damage(path, number)
-    return values
-
-
-def _damage(path: Path, number: int) -> InputError:
-    return InputError(
-        f"{path}, line {number}: it is no JSON object. The file was changed by something other "
-        "than Faultline. Restore it from a backup, or move it aside."
-    )
+    except ValueError:
+        return None
+    return values if isinstance(values, dict) else None

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from common.errors import InputError
-from production.monitoring.json_lines import append_line, read_lines
+from production.monitoring.json_lines import append_line, read_sound_lines
 
 CHUNKS = "chunks.jsonl"
 
@@ -94,18 +94,41 @@ def read_reports(folder: Path) -> list[ChunkReport]:
         folder: The folder `monitoring/NAME`.
 
     Raises:
-        InputError: A line is no report.
+        InputError: A line is no report; the message names it.
+    """
+    reports, problems = read_sound_reports(folder)
+    if problems:
+        raise InputError(problems[0])
+    return reports
+
+
+def read_sound_reports(folder: Path) -> tuple[list[ChunkReport], list[str]]:
+    """Returns what `read_reports` returns, without damaged lines; and a sentence for each of those.
+
+    Args:
+        folder: The folder `monitoring/NAME`.
+
+    Raises:
+        InputError: The file cannot be read.
     """
     path = folder / CHUNKS
-    try:
-        reports = [ChunkReport.from_json(line) for line in read_lines(path)]
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise InputError(
-            f"{path} has a line that is no report of a chunk: `{where}`: {problem['msg']}. It was "
-            "changed, or another version of the project wrote it. Restore it from a backup, or "
-            "move the folder aside, and the monitor begins again."
-        ) from error
-    by_number = {report.number: report for report in reports}
-    return [by_number[number] for number in sorted(by_number)]
+    lines, problems = read_sound_lines(path)
+    by_number = {}
+    for line, values in lines.items():
+        try:
+            report = ChunkReport.from_json(values)
+        except ValidationError as error:
+            problems.append(_problem(f"{path}, line {line}", error))
+        else:
+            by_number[report.number] = report
+    return [by_number[number] for number in sorted(by_number)], problems
+
+
+def _problem(place: str, error: ValidationError) -> str:
+    problem = error.errors(include_input=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    return (
+        f"{place}: it is no report of a chunk: `{where}`: {problem['msg']}. It was changed, or "
+        "another version of the project wrote it. Restore it from a backup, or move the folder "
+        "aside, and the monitor begins again."
+    )

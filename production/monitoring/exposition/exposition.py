@@ -74,9 +74,11 @@ class Exposition(Collector):
         yield Sample(_FREE.name, {}, float(shutil.disk_usage(self._folder.root).free))
         for model in models(self._folder):
             for part in self._parts:
-                samples, problem = [], ""
+                samples: list[Sample] = []
+                problem = ""
                 try:
-                    samples = list(part.read(self._folder, model))
+                    # Those before the damage are kept.
+                    samples.extend(part.read(self._folder, model))
                 except _DAMAGE as error:
                     problem = f"The metrics of {model}, {part.name}: {error}"
                 self._log_change(model, part.name, problem)

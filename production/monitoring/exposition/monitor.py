@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.errors import InputError
 from common.output_folder import OutputFolder, is_held
 from production.monitoring.alarms.book import ALARMS, AlarmBook, AlarmState
 from production.monitoring.exposition.kept import Kept
 from production.monitoring.exposition.metrics import Metric, Part, Sample
-from production.monitoring.report import CHUNKS, ChunkReport, Figure, read_reports
+from production.monitoring.report import CHUNKS, ChunkReport, Figure, read_sound_reports
 
 # Of the metrics that are shares, and of the others: name in a report to words.
 _SHARES = {
@@ -70,7 +71,10 @@ _METRICS = (
 
 @dataclass(frozen=True)
 class _Chunks:
-    """What the metrics need of the finished chunks; None where there is none."""
+    """What the metrics need of the finished chunks; None where there is none.
+
+    `problems` has a sentence for each damaged line of the reports.
+    """
 
     num_rows: int
     num_quarantined: int
@@ -79,10 +83,11 @@ class _Chunks:
     last: ChunkReport | None
     last_whole: ChunkReport | None
     last_measured: ChunkReport | None
+    problems: Sequence[str]
 
 
 def _read_chunks(folder: Path) -> _Chunks:
-    reports = read_reports(folder)
+    reports, problems = read_sound_reports(folder)
     broken = [report for report in reports if report.is_broken]
     newest = reports[::-1]
     return _Chunks(
@@ -93,6 +98,7 @@ def _read_chunks(folder: Path) -> _Chunks:
         last=next(iter(newest), None),
         last_whole=next((report for report in newest if not report.is_broken), None),
         last_measured=next((report for report in newest if report.measured), None),
+        problems=problems,
     )
 
 
@@ -117,6 +123,8 @@ def _read(folder: OutputFolder, model: str) -> Iterator[Sample]:
         report = chunks.last_measured
         yield from _performance("measured", report.measured or {}, _versioned(report, labels))
     yield from _alarms(_ALARMS.of(place), labels)
+    if chunks.problems:
+        raise InputError(chunks.problems[0])
 
 
 def _totals(chunks: _Chunks, labels: dict[str, str]) -> Iterator[Sample]:

@@ -23,7 +23,7 @@ from production.monitoring.page.events import (
 from production.monitoring.page.panels import make_panels
 from production.monitoring.performance.prices import prices_of, promised_figures
 from production.monitoring.reference.stored import ReferenceFiles, read_reference
-from production.monitoring.report import ChunkReport, Figure, read_reports
+from production.monitoring.report import ChunkReport, Figure, read_sound_reports
 from production.rollout.journal import Journal
 
 _PACKAGE = "production.monitoring.page"
@@ -40,6 +40,7 @@ class Production:
         reports: Reports of its chunks, oldest first.
         alarms: Its alarms, oldest first.
         events: What happened, oldest first.
+        problems: A sentence for each damaged line of the reports; those chunks are left out.
         gate: Version to what its gate measured.
         unit: Unit of the cost.
     """
@@ -48,6 +49,7 @@ class Production:
     reports: Sequence[ChunkReport]
     alarms: Sequence[AlarmState]
     events: Sequence[Event]
+    problems: Sequence[str] = ()
     gate: Mapping[int, Mapping[str, Figure]] = field(default_factory=dict)
     unit: str
 
@@ -57,6 +59,7 @@ class Production:
             "model": self.model,
             "unit": self.unit,
             "chunks": [report.to_json() for report in self.reports],
+            "problems": list(self.problems),
             "alarms": [state.to_json() for state in self.alarms],
             "events": [event.to_json() for event in self.events],
             "gate": {str(version): dict(figures) for version, figures in self.gate.items()},
@@ -96,7 +99,7 @@ def read_production(folder: OutputFolder, model: str, *, unit: str = "") -> Prod
         InputError: A journal cannot be read.
     """
     place = folder.monitoring(model)
-    reports, alarms = read_reports(place), AlarmBook(place).states()
+    (reports, problems), alarms = read_sound_reports(place), AlarmBook(place).states()
     events = [
         *version_events(reports),
         *alarm_events(alarms, reports),
@@ -108,12 +111,15 @@ def read_production(folder: OutputFolder, model: str, *, unit: str = "") -> Prod
         reports=reports,
         alarms=alarms,
         events=sorted(events, key=lambda event: event.time),
+        problems=problems,
         unit=unit,
     )
 
 
 def write_page(production: Production, reports: Path) -> Path:
     """Writes the page, and its figures as JSON beside it; returns the page's path.
+
+    Both are for their owner only, since they quote what clients send.
 
     Args:
         production: What is known of the model.
@@ -122,9 +128,9 @@ def write_page(production: Production, reports: Path) -> Path:
     reports.mkdir(parents=True, exist_ok=True)
     name = f"monitor-{production.model}"
     text = json.dumps(production.to_json(), indent=1, default=str) + "\n"
-    replace_file(reports / f"{name}.json", text.encode())
+    replace_file(reports / f"{name}.json", text.encode(), mode=0o600)
     path = reports / f"{name}.html"
-    publish_alone(render_page(production), path)
+    publish_alone(render_page(production), path, mode=0o600)
     return path
 
 
@@ -138,6 +144,7 @@ def render_page(production: Production) -> str:
         "monitor.html.j2",
         model=production.model,
         unit=production.unit,
+        problems=production.problems,
         last=reports[-1] if reports else None,
         num_chunks=len(reports),
         num_drawn=len(drawn),

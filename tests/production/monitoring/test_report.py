@@ -1,12 +1,20 @@
 """Reports of chunks are read as they were written, and damaged ones are named."""
 
 import json
+import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from common.errors import InputError
-from production.monitoring.report import CHUNKS, ChunkReport, read_reports, write_report
+from production.monitoring.report import (
+    CHUNKS,
+    ChunkReport,
+    read_reports,
+    read_sound_reports,
+    write_report,
+)
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 REPORT = ChunkReport(
@@ -43,5 +51,26 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
 def test_a_damaged_report_is_named_with_its_field(tmp_path, damage, field):
     path = tmp_path / CHUNKS
     path.write_text(json.dumps(REPORT.to_json() | damage) + "\n")
-    with pytest.raises(InputError, match=f"{CHUNKS} has a line that is no report.*`{field}"):
+    with pytest.raises(InputError, match=f"{CHUNKS}, line 1: it is no report of a chunk: `{field}"):
         read_reports(tmp_path)
+
+
+def test_damaged_lines_are_named_and_the_others_are_read(tmp_path):
+    path = tmp_path / CHUNKS
+    write_report(tmp_path, REPORT)
+    with path.open("a") as file:
+        file.write(json.dumps(REPORT.to_json() | {"number": 4, "operations": None}) + "\n[]\n")
+    write_report(tmp_path, replace(REPORT, number=5))
+    reports, problems = read_sound_reports(tmp_path)
+    assert [report.number for report in reports] == [3, 5]
+    assert [problem.split(": ")[0] for problem in problems] == [
+        f"{path}, line 3",
+        f"{path}, line 2",
+    ]
+    with pytest.raises(InputError, match="line 3"):
+        read_reports(tmp_path)
+
+
+def test_a_file_with_values_of_clients_is_for_its_owner_only(tmp_path):
+    write_report(tmp_path / "pump", REPORT)
+    assert stat.S_IMODE((tmp_path / "pump" / CHUNKS).stat().st_mode) == 0o600

@@ -12,6 +12,7 @@ from common.output_folder import OutputFolder
 from production.monitoring.exposition import retraining, rollout
 from production.monitoring.exposition.exposition import METRICS, Exposition, models
 from production.monitoring.exposition.metrics import Metric, Part, Sample
+from production.monitoring.report import CHUNKS
 from production.retraining.state import Outcome, Phase, TriggerName
 from production.rollout import state
 from production.rollout.actions import CONTROLLER
@@ -192,6 +193,18 @@ def test_a_report_of_another_release_hides_its_own_metrics_only(folder):
     read = values(Exposition(folder))
     assert read["faultline_exposition_problem", "monitor"] == 1
     assert read["faultline_rollout_active",] == 1
+
+
+def test_a_damaged_line_hides_the_metrics_of_its_chunk_only(folder, caplog):
+    outputs.write_whole_chunk(folder)
+    outputs.raise_alarms(folder)
+    with (folder.monitoring(MODEL) / CHUNKS).open("a") as file:
+        file.write("[]\n")
+    read = values(Exposition(folder))
+    assert read["faultline_exposition_problem", "monitor"] == 1
+    assert read["faultline_drift_evidence", "7"] == 12.5
+    assert read["faultline_alarms_total", "drift"] == 1
+    assert "chunks.jsonl, line 2" in caplog.text
 
 
 def test_a_metric_that_no_part_declares_is_an_error(folder):

@@ -1,4 +1,5 @@
 import json
+import stat
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 
 from common.output_folder import OutputFolder
 from production.monitoring.page.page import read_production, render_page, write_page
-from production.monitoring.report import read_reports
+from production.monitoring.report import CHUNKS, read_reports
 from tests.browser import needs_chromium, open_page
 from tests.production.monitoring.page.months import FIRST_DAY, report, write_days
 
@@ -85,6 +86,25 @@ def test_the_same_files_give_the_same_page(folder):
     pages = [render_page(read_production(folder, "pump")) for _ in range(2)]
     assert pages[0] == pages[1]
     assert len(read_reports(folder.monitoring("pump"))) == 5
+
+
+def test_a_damaged_line_names_itself_and_leaves_the_other_chunks(folder):
+    path = folder.monitoring("pump") / CHUNKS
+    lines = path.read_text().splitlines()
+    damaged = json.loads(lines[0]) | {"number": 9, "troubles": None}
+    path.write_text("\n".join([*lines, json.dumps(damaged)]) + "\n")
+    page = write_page(read_production(folder, "pump"), folder.reports)
+    problem = f"{path}, line {len(lines) + 1}: it is no report of a chunk"
+    assert problem in page.read_text()
+    values = json.loads((folder.reports / "monitor-pump.json").read_text())
+    assert [chunk["number"] for chunk in values["chunks"]] == [0, 1, 2, 3, 4]
+    assert values["problems"][0].startswith(problem)
+
+
+def test_the_page_and_its_json_are_for_their_owner_only(folder):
+    page = write_page(read_production(folder, "pump"), folder.reports)
+    for path in (page, page.with_suffix(".json")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @needs_chromium
