@@ -12,6 +12,8 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 
 from common.errors import InputError
+from common.guards.terminal import escape_lines
+from common.logs import are_json, log_event
 from common.metadata_options import Metadata
 from common.output_folder import OutputFolder, exclusive, is_locked, open_output
 from pipeline.config_loading import load_config
@@ -185,6 +187,15 @@ def deciding_person(name: str | None) -> str:
         return getpass.getuser()
     except (KeyError, OSError) as error:
         raise InputError("This account has no name. Say who decides with --by.") from error
+
+
+def print_line(line: str, *, to_errors: bool = False) -> None:
+    """Prints a line or some for people at once; logs it where logs are JSON lines."""
+    if are_json():
+        log_event(line)
+        return
+    text = escape_lines(line.splitlines())
+    Console(stderr=to_errors, soft_wrap=True).print(text, highlight=False)
 
 
 def print_answer(values: Any, render: Callable[[], RenderableType], *, as_json: bool) -> None:

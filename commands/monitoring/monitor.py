@@ -3,12 +3,14 @@
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
-from commands.queries import deciding_person, print_answer
+from commands.queries import deciding_person, print_answer, print_line
+from commands.tolerance import Tolerant
 from common.logs import are_json, log_event
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
@@ -67,12 +69,19 @@ def monitor(order: MonitorOrder) -> int:
         return _release(order, order.release, folder, model)
     look = Look(config, folder, model, as_json=order.as_json)
     look.print(look.take())
-    while order.watch:
-        time.sleep(order.every_s)
-        if reports := look.take():
-            look.print(reports)
+    if order.watch:
+        _watch(look, order.every_s)
     look.finish()
     return 0
+
+
+def _watch(look: "Look", every_s: float) -> None:
+    """Looks again and again; a problem ends one look only."""
+    tolerant = Tolerant(partial(print_line, to_errors=True))
+    while True:
+        time.sleep(every_s)
+        if reports := tolerant(look.take):
+            look.print(reports)
 
 
 def _release(order: MonitorOrder, number: int, folder: OutputFolder, model: str) -> int:
@@ -119,8 +128,10 @@ class Look:
         """Returns the reports of what is new; alarms are delivered without waiting for it."""
         from production.monitoring.monitor import monitor_once
 
-        reports = monitor_once(self._config, self._folder, self._model)
-        self._deliverer.begin()
+        try:
+            reports = monitor_once(self._config, self._folder, self._model)
+        finally:  # alarms of the chunks before a problem are delivered too
+            self._deliverer.begin()
         if reports:
             from production.monitoring.page.page import update_page
 

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.monitoring.monitor import Look
-from commands.retraining.retrain import Place, make_retrainer, print_line
-from common.errors import InputError, StepFailedError
+from commands.queries import print_line
+from commands.retraining.retrain import Place, make_retrainer
+from commands.tolerance import Tolerant
+from common.errors import StepFailedError
 from common.logs import are_json
 from common.output_folder import OutputFolder
 from common.processes import Process, last_words, start_child, stop
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 _POLL_S = 0.5
 _RESTART_S = 5.0
-# Problems that pass, or that a person removes: a full disk, a lock, a damaged file.
-_PASSING = (InputError, StepFailedError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def _repeat(
     every_s: float,
 ) -> None:
     """Looks at everything every `every_s` seconds, and at a retraining in progress in between."""
-    tolerant = _Tolerant()
+    tolerant = Tolerant(partial(print_line, to_errors=True))
     due_s = 0.0
     while True:
         tolerant(check_server)
@@ -109,22 +110,6 @@ def _repeat(
         else:
             tolerant(carry_on)
         time.sleep(_POLL_S)
-
-
-class _Tolerant:
-    """Calls actions whose errors may pass; prints each problem once."""
-
-    def __init__(self) -> None:
-        self._problems: dict[Callable[[], object], str] = {}
-
-    def __call__(self, action: Callable[[], object]) -> None:
-        try:
-            action()
-            self._problems.pop(action, None)
-        except _PASSING as error:
-            if self._problems.get(action) != str(error):
-                self._problems[action] = str(error)
-                print_line(f"Tries again: {error}", to_errors=True)
 
 
 @contextmanager

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from commands.queries import deciding_person, open_runs, print_answer
+from commands.queries import deciding_person, open_runs, print_answer, print_line
 from common.errors import InputError, StepFailedError
-from common.logs import are_json, log_event
+from common.guards.terminal import escape, escape_lines
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config
@@ -126,8 +124,8 @@ def print_status(place: Place) -> int:
     retrainings = retrainings_of(open_journal(folder, config.name).read())
     latest = retrainings[-1] if retrainings else None
     values = status_values(facts, decision, latest)
-    text = "\n".join(status_lines(facts, decision, latest))
-    print_answer(values, lambda: escape(text), as_json=place.as_json)
+    lines = list(status_lines(facts, decision, latest))
+    print_answer(values, lambda: escape_lines(lines), as_json=place.as_json)
     return 0
 
 
@@ -162,16 +160,6 @@ def make_retrainer(
         say=lambda line: print_line(line, to_errors=as_json),
     )
     return Retrainer(config, config_path, folder, tools)
-
-
-def print_line(line: str, *, to_errors: bool = False) -> None:
-    """Prints a line for people at once; logs it where logs are JSON lines."""
-    if are_json():
-        log_event(line)
-        return
-    from rich.console import Console
-
-    Console(stderr=to_errors, soft_wrap=True).print(escape(line), highlight=False)
 
 
 def _carry_out(place: Place, folder: OutputFolder, model: str, retrainer: "Retrainer") -> int:
