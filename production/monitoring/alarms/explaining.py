@@ -18,7 +18,7 @@ from production.monitoring.chunks.reading import joined
 from production.monitoring.reference.reference import Reference
 from production.monitoring.report import ChunkReport
 from production.monitoring.troubles.finding import redacted
-from serving.recording.columns import RECORD_SCHEMA, column_name
+from serving.recording.columns import column_name
 
 _MISSING = ": missing"
 _OWN = ("request_id", "row", "time", "key", "probability", "decision")
@@ -140,12 +140,12 @@ def _rows_of(collected: Path, report: ChunkReport, features: Sequence[str]) -> p
     """The rows of a chunk with the given features; None if there are none any more."""
     selection = Selection(since=report.since, until=report.until, versions={report.version})
     columns = [*_OWN, "answered", "status", *map(column_name, features)]
-    batches = []
+    parts = []
     for batch in read_records(collected, selection, columns=columns):
         is_given = pc.and_(batch["answered"], pc.equal(batch["status"], OK))
-        batches.append(batch.filter(is_given))
-    rows = joined(batches, RECORD_SCHEMA.names)
-    return rows if rows.num_rows else None
+        parts.append(pa.Table.from_batches([batch.filter(is_given)]))
+    parts = [part for part in parts if part.num_rows]
+    return joined(parts) if parts else None
 
 
 def _compare(

@@ -9,14 +9,6 @@ import pyarrow.compute as pc
 from production.monitoring.chunks.chunk import Chunk
 
 
-def rows_of(rows: pa.Table, version: int) -> pa.Table:
-    """Returns the rows of a version."""
-    limits = pc.min_max(rows["version"])
-    if limits["min"].as_py() == limits["max"].as_py() == version:
-        return rows
-    return rows.filter(pc.equal(rows["version"], version))
-
-
 def count_failures(failures: pa.Table, version: int, *, with_unknown: bool) -> int:
     """Returns how many requests to a version failed.
 

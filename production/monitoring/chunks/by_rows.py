@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from production.monitoring.chunks.building import count_failures, each_row_once, rows_of
+from production.monitoring.chunks.building import count_failures, each_row_once
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Placed, Position, RowKey
-from production.monitoring.chunks.reading import Recorded, Stretch, times_of
+from production.monitoring.chunks.reading import Recorded, Stretch, joined, row_key, times_of
 
 _STRETCH = timedelta(hours=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -51,13 +51,11 @@ class _Waiting:
 
     def add(self, stretch: Stretch) -> None:
         """Adds the rows of the next stretch that no chunk has."""
-        for version in stretch.rows["version"].unique().to_pylist():
-            rows = _behind(rows_of(stretch.rows, version), self._position.last.get(version))
+        for version, answered in stretch.rows.items():
+            rows = _behind(answered, self._position.last.get(version))
             if rows.num_rows:
                 before = [self._rows[version]] if version in self._rows else []
-                self._rows[version] = pa.concat_tables(
-                    [*before, rows], promote_options="permissive"
-                )
+                self._rows[version] = joined([*before, rows])
         self._failures.append(_failures_behind(stretch.failures, self._position.last))
 
     def full(self, end: datetime) -> Iterator[Placed]:
@@ -87,7 +85,7 @@ class _Waiting:
         rest = self._rows.pop(version).slice(num_rows)
         if rest.num_rows:
             self._rows[version] = rest
-        last = _key(rows, num_rows - 1)
+        last = row_key(rows, num_rows - 1)
         chunk = self._chunk(version, rows, last)
         failures = pa.concat_tables(self._failures)
         due = self._due(failures, chunk)
@@ -134,17 +132,13 @@ def _is_from(failures: pa.Table, time: datetime) -> pa.ChunkedArray:
     return pc.greater_equal(failures["time"], pa.scalar(time, failures["time"].type))
 
 
-def _key(rows: pa.Table, place: int) -> RowKey:
-    return RowKey(*(rows[name][place].as_py() for name in RowKey._fields))
-
-
 def _behind(rows: pa.Table, last: RowKey | None) -> pa.Table:
     """The rows behind the last one that a chunk has."""
     if last is None:
         return rows
     num_before = _num_before(rows, last.time)
     num_up_to = _num_before(rows, last.time + _MICROSECOND)
-    same = [_key(rows, place) > last for place in range(num_before, num_up_to)]
+    same = [row_key(rows, place) > last for place in range(num_before, num_up_to)]
     return rows.slice(num_before + same.count(False))
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from production.monitoring.chunks.building import count_failures, each_row_once, rows_of
+from production.monitoring.chunks.building import count_failures, each_row_once
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Placed, Position, Window
 from production.monitoring.chunks.reading import Recorded, Stretch
+from serving.recording.columns import RECORD_SCHEMA
 
 # Servers write at least once a second, and close the file of an hour 5 s after it.
 GRACE = timedelta(seconds=10)
@@ -15,6 +16,7 @@ GRACE = timedelta(seconds=10)
 _LONGEST_WAIT = timedelta(minutes=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NO_ROWS = RECORD_SCHEMA.empty_table()
 
 
 def chunks_by_time(
@@ -91,7 +93,7 @@ def _of_stretch(
             since=since,
             until=until,
             version=version,
-            records=rows_of(stretch.rows, version),
+            records=stretch.rows.get(version, _NO_ROWS),
             num_failed=count_failures(stretch.failures, version, with_unknown=is_last),
             num_late=0 if place else num_late,
         )
@@ -107,7 +109,7 @@ def _of_stretch(
 
 def _versions(stretch: Stretch, last: int | None) -> list[int]:
     """The versions with rows or failures, in the order of their first ones."""
-    versions = [*stretch.rows["version"].unique().to_pylist()]
+    versions = [*stretch.rows]
     versions += stretch.failures["version"].unique().to_pylist()
     answering = list(dict.fromkeys(version for version in versions if version is not None))
     if answering or not stretch.failures.num_rows or last is None:

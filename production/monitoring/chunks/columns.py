@@ -81,12 +81,19 @@ def read_columns(records: pa.Table, features: FeatureTable, *, skip: Sequence[st
 
 
 def _is_readable(kind: pa.DataType, feature: Feature) -> bool:
-    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if pa.types.is_null(kind):
+        return True
     if isinstance(feature, Signal):
-        return bool(is_list or pa.types.is_null(kind))
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        return bool(is_list and _is_number(kind.value_type))
     if isinstance(feature, Categorical):
-        return not is_list
-    return not (is_list or pa.types.is_string(kind))
+        return not pa.types.is_nested(kind)
+    return _is_number(kind) or (isinstance(feature, Time) and pa.types.is_timestamp(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    is_float, is_integer = pa.types.is_floating(kind), pa.types.is_integer(kind)
+    return bool(is_float or is_integer or pa.types.is_boolean(kind) or pa.types.is_decimal(kind))
 
 
 def _add(columns: Columns, name: str, feature: Feature, column: pa.ChunkedArray) -> None:

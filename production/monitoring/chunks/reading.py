@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from common.output_folder import is_held
 from production.collection.records import OK, RecordFile, Selection, read_file, record_files
+from production.monitoring.chunks.position import RowKey
 from serving.recording.columns import RECORD_SCHEMA
 from serving.recording.options import in_sample
 
 _HOUR = timedelta(hours=1)
 _FAILURE = ("time", "version")
+_FAILURE_SCHEMA = pa.schema([RECORD_SCHEMA.field(name) for name in _FAILURE])
+# Type of a column whose types differ between files: no kind of feature can be read from it.
+_MIXED = pa.struct([])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +28,13 @@ class Stretch:
     """What clients got in a stretch of time.
 
     Attributes:
-        rows: Rows with an answer, in order of time.
+        rows: Version to its rows with an answer, in order of time; versions in the order of their
+            first rows.
         failures: `time` and `version` of the requests with an error; the version may be null.
         num_answered: Number of rows with an answer, whether they are in the sample or not.
     """
 
-    rows: pa.Table
+    rows: dict[int, pa.Table]
     failures: pa.Table
     num_answered: int
 
@@ -54,18 +59,20 @@ class Recorded:
             since: Its beginning.
             until: Its end, which does not belong to it.
         """
-        rows: list[pa.RecordBatch] = []
+        rows: dict[int, list[pa.Table]] = {}
         failures: list[pa.RecordBatch] = []
         num_answered = 0
         for batch in self._answered(since, until, columns=None):
             is_ok = pc.equal(batch["status"], OK)
             answers = batch.filter(is_ok)
             num_answered += answers.num_rows
-            rows.append(_drawn(answers, self.share))
+            for version, part in _by_version(_drawn(answers, self.share)):
+                rows.setdefault(version, []).append(part)
             failures.append(batch.filter(pc.invert(is_ok)).select(_FAILURE))
+        ordered = {version: _ordered(joined(parts)) for version, parts in rows.items()}
         return Stretch(
-            rows=_ordered(joined(rows, RECORD_SCHEMA.names)),
-            failures=joined(failures, _FAILURE),
+            rows=dict(sorted(ordered.items(), key=lambda one: row_key(one[1], 0))),
+            failures=pa.Table.from_batches(failures, _FAILURE_SCHEMA),
             num_answered=num_answered,
         )
 
@@ -133,27 +140,45 @@ def _drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:
     return batch.filter(pa.array(drawn, pa.bool_()))
 
 
-def joined(batches: Sequence[pa.RecordBatch], names: Sequence[str]) -> pa.Table:
-    """Returns batches as a table, without columns that are hashed in some files only.
+def _by_version(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.Table]]:
+    for version in batch["version"].drop_null().unique().to_pylist():
+        yield version, pa.Table.from_batches([batch.filter(pc.equal(batch["version"], version))])
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Returns rows of several files as a table.
+
+    A column whose types differ between them, such as one that was hashed for a while, has no values
+    and a type that no feature can be read from.
 
     Args:
-        batches: Records of several files.
-        names: Columns of a table without rows.
+        tables: The rows, in the columns of a record and those of features; at least one table.
     """
-    batches = [batch for batch in batches if batch.num_rows]
-    if not batches:
-        return pa.schema([RECORD_SCHEMA.field(name) for name in names]).empty_table()
-    kinds: dict[str, set[pa.DataType]] = {}
-    for batch in batches:
-        for field in batch.schema:
-            if not pa.types.is_null(field.type):  # a column that the file lacks
-                kinds.setdefault(field.name, set()).add(field.type)
-    mixed = {name for name, types in kinds.items() if len(types) > 1 and pa.string() in types}
-    tables = [
-        pa.Table.from_batches([batch]).drop_columns(sorted(mixed & set(batch.schema.names)))
-        for batch in batches
-    ]
+    names = dict.fromkeys(name for table in tables for name in table.column_names)
+    mixed = [name for name in names if not _can_be_joined(tables, name)]
+    if mixed:
+        tables = [_without_values(table, mixed) for table in tables]
     return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _can_be_joined(tables: Sequence[pa.Table], name: str) -> bool:
+    columns = [table.select([name]) for table in tables if name in table.column_names]
+    kinds = {column.schema.field(0).type for column in columns}
+    if len(kinds - {pa.null()}) < 2:
+        return True
+    try:
+        pa.concat_tables(columns, promote_options="permissive")
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _without_values(table: pa.Table, names: Sequence[str]) -> pa.Table:
+    for name in names:
+        if name in table.column_names:
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, pa.nulls(table.num_rows, _MIXED))
+    return table
 
 
 def _ordered(table: pa.Table) -> pa.Table:
@@ -182,6 +207,11 @@ def _ties_ordered(
     order = order.copy()
     order[places] = order[places[ranks.to_numpy()]]
     return order
+
+
+def row_key(rows: pa.Table, place: int) -> RowKey:
+    """Returns the place of a row in the order of rows."""
+    return RowKey(*(rows[name][place].as_py() for name in RowKey._fields))
 
 
 def times_of(table: pa.Table) -> NDArray[np.int64]:

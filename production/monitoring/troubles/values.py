@@ -22,9 +22,9 @@ def find_unreadable(case: Case) -> Iterator[Trouble]:
                 kind=TroubleKind.UNREADABLE,
                 feature=name,
                 share=1.0,
-                words=f"`{name}` has no readable column in the records: it is not recorded, or "
-                "hashed. The training data have it. Check `collection.redact` and the servers' "
-                "version.",
+                words=f"`{name}` has no readable column in the records: it is not recorded, "
+                "hashed, or of another type in some or all files. The training data have it. Check "
+                "`collection.redact`, the clients and the servers' version.",
             )
     for name, values in case.columns.numbers.items():
         flags = np.isinf(values)

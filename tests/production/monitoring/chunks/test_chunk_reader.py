@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 from common.output_folder import OutputFolder
+from models.features import Numeric
 from pipeline.production_options.monitoring import ChunkSize, MonitoringOptions
+from production.monitoring.chunks.columns import read_columns
 from production.monitoring.chunks.reader import ChunkReader
 from production.monitoring.chunks.reading import Recorded
 from tests.production.collection.recorded import NOON, Stream, batch_of, record, write_closed
@@ -172,13 +174,41 @@ def test_late_rows_are_in_no_chunk_but_counted(folder):
     assert chunk.num_late == 2
 
 
-def test_a_column_that_was_hashed_for_a_while_is_left_out(folder):
-    write(folder, record("a", pressure=1.0))
-    hashed = {"pressure": pa.string()}
-    write(folder, record("b", seconds=1, pressure="0a"), stem="stable-1", features=hashed)
+OTHER_TYPES = [
+    ("0a", pa.string()),  # hashed for a while
+    (NOON, pa.timestamp("us", tz="UTC")),
+    ([1.0], pa.list_(pa.float32())),
+    (True, pa.bool_()),
+]
+
+
+@pytest.mark.parametrize(("value", "kind"), OTHER_TYPES)
+@pytest.mark.parametrize("options", [HOURLY, FOUR_ROWS])
+def test_a_column_of_two_types_is_unreadable(folder, options, value, kind):
+    write(folder, record("a", pressure=1.0), *rows([1, 70], pressure=2.0))
+    other = record("b", seconds=1, pressure=value)
+    write(folder, other, stem="stable-1", features={"pressure": kind})
+    chunk = next(reader(folder, options).finished())
+    assert ids(chunk)[:3] == ["a", "b", "r1"]
+    assert read_columns(chunk.records, {"pressure": Numeric()}).unreadable == ("pressure",)
+
+
+@pytest.mark.parametrize(("value", "kind"), OTHER_TYPES)
+def test_each_version_has_its_own_type_of_a_column(folder, value, kind):
+    write(folder, *rows([1, 2], pressure=2.0))
+    other = rows([3, 4], pressure=value, version=200)
+    write(folder, *other, stem="stable-1", features={"pressure": kind})
+    old, new = reader(folder).finished()
+    assert (old.version, old.records["pressure"].to_pylist()) == (100, [2.0, 2.0])
+    assert (new.version, new.records.schema.field("pressure").type) == (200, kind)
+
+
+def test_integers_and_floats_are_one_column(folder):
+    write(folder, record("a", pressure=1.5))
+    other = record("b", seconds=1, pressure=2)
+    write(folder, other, stem="stable-1", features={"pressure": pa.int64()})
     [chunk] = reader(folder).finished()
-    assert ids(chunk) == ["a", "b"]
-    assert "pressure" not in chunk.records.column_names
+    assert chunk.records["pressure"].to_pylist() == [1.5, 2.0]
 
 
 def test_rows_outside_of_the_sample_are_left_out(folder):

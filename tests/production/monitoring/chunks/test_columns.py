@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from models.features import Categorical, Crossed, Numeric, Signal, Time
 from production.monitoring.chunks.columns import read_columns
@@ -66,3 +67,17 @@ def test_rows_that_differ_in_one_feature_have_other_hashes():
     rows = pa.concat_tables([table(), table(valve=pa.array([8, None, 9], pa.int64()))])
     repeats = find_repeats(row_hashes(read_columns(rows, FEATURES)))
     assert repeats.tolist() == [False, False, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("pressure", pa.array([TWO] * 3, pa.timestamp("us", tz="UTC"))),
+        ("pressure", pa.array(["1", "2", "3"])),
+        ("maker", pa.nulls(3, pa.struct([]))),
+        ("started", pa.array(["today"] * 3)),
+        ("trace", pa.array([["a"]] * 3)),
+    ],
+)
+def test_a_column_of_another_kind_is_unreadable(name, column):
+    assert read_columns(table(**{name: column}), FEATURES).unreadable == (name,)
