@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,12 +14,14 @@ from pipeline.config import Config
 from production.collection.records import OK, Selection, read_records
 from production.monitoring.alarms.alarm import Kind
 from production.monitoring.alarms.book import AlarmState
-from production.monitoring.chunks.columns import Columns, read_columns
+from production.monitoring.chunks.columns import Categories, Columns, read_columns
 from production.monitoring.chunks.reading import joined
 from production.monitoring.reference.reference import Reference
 from production.monitoring.report import ChunkReport
 from production.monitoring.troubles.finding import redacted
 from serving.recording.columns import column_name
+
+Floats = npt.NDArray[np.float64]
 
 _MISSING = ": missing"
 _OWN = ("request_id", "row", "time", "key", "probability", "decision")
@@ -125,7 +128,8 @@ def explain_alarm(
     if report is not None and rows is not None:
         columns = read_columns(rows, reference.features, skip=redacted(config))
         comparisons = _compare(state.alarm.features, reference.columns, columns, report)
-        examples = _examples(rows, state.alarm.features, columns)
+        channels = [one.channel for one in comparisons]
+        examples = _examples(rows, state.alarm.features, _oddity(channels, reference, columns))
     return Explanation(
         state=state,
         report=report,
@@ -199,15 +203,56 @@ def _most_frequent(columns: Columns, channel: str) -> list[str]:
     return sorted(counts, key=lambda name: -counts[name])[:_NUM_CATEGORIES]
 
 
-def _examples(rows: pa.Table, features: Sequence[str], columns: Columns) -> list[dict[str, Any]]:
-    """The rows that differ most in the first feature with numbers, else the first ones."""
+def _oddity(channels: Sequence[str], reference: Reference, columns: Columns) -> Floats | None:
+    """How far each row is from the training data in the first channel; None without channels.
+
+    Numbers count in the direction of the change: the side of the training data on which more rows
+    are. Values that are missing count most if more of them are missing than were moved.
+    """
+    if not channels:
+        return None
+    channel, training = channels[0], reference.columns
+    flags = (one.missing.get(channel.partition(":")[0]) for one in (training, columns))
+    then_missing, now_missing = (np.zeros(1, bool) if one is None else one for one in flags)
+    lost = float(now_missing.mean() - then_missing.mean())
+    if channel in columns.categories:
+        odd, moved = _odd_categories(training.categories[channel], columns.categories[channel])
+    else:
+        odd, moved = _odd_numbers(training.numbers[channel], columns.numbers[channel])
+    if lost > moved and len(now_missing) == len(odd):
+        return np.where(now_missing, np.inf, odd)
+    return odd
+
+
+def _odd_numbers(then: Floats, now: Floats) -> tuple[Floats, float]:
+    """Distances from the training's median in the direction of the change, and its size."""
+    then, is_number = np.sort(then[np.isfinite(then)]), np.isfinite(now)
+    if not len(then) or not is_number.any():
+        return np.full(len(now), -np.inf), 0.0
+    values = now[is_number]
+    below, upto = (np.searchsorted(then, values, side=side) for side in ("left", "right"))
+    # The mean rank among the training data, from -1 to 1; 0 without a change.
+    moved = float((below + upto).mean() / len(then) - 1)
+    sign = 1.0 if moved >= 0 else -1.0
+    return np.where(is_number, sign * (now - np.median(then)), -np.inf), abs(moved)
+
+
+def _odd_categories(then: Categories, now: Categories) -> tuple[Floats, float]:
+    """By how much the share of each row's category has risen, and the largest rise."""
+    before, after = then.counts(), now.counts()
+    num_before, num_after = (sum(counts.values()) or 1 for counts in (before, after))
+    rises = [after[name] / num_after - before.get(name, 0) / num_before for name in now.names]
+    # The last place is that of a missing category, whose code is -1.
+    return np.array([*rises, -np.inf])[now.codes], max(rises, default=0.0)
+
+
+def _examples(
+    rows: pa.Table, features: Sequence[str], oddity: Floats | None
+) -> list[dict[str, Any]]:
+    """The rows that are farthest from the training data, the farthest first."""
     shown = [name for one in features if (name := column_name(one)) in rows.column_names]
-    numbers = next((columns.numbers[one] for one in features if one in columns.numbers), None)
-    places = list(range(min(_NUM_EXAMPLES, rows.num_rows)))
-    if numbers is not None and np.isfinite(numbers).any():
-        distance = np.abs(numbers - np.nanmedian(numbers))
-        order = np.argsort(-np.nan_to_num(distance, nan=-1.0), kind="stable")
-        places = sorted(order[:_NUM_EXAMPLES].tolist())
+    odd = np.zeros(rows.num_rows) if oddity is None else oddity
+    places = np.argsort(-odd, kind="stable")[:_NUM_EXAMPLES].tolist()
     chosen = rows.select([*_OWN, *shown]).take(pa.array(places, pa.int64())).to_pylist()
     return [{name: _short(value) for name, value in row.items()} for row in chosen]
 

@@ -81,8 +81,12 @@ class Evidence:
 
     @property
     def has_fallen(self) -> bool:
-        """Whether the last chunk took evidence away."""
-        return self._detector.log_evidence < self._log_before
+        """Whether the last chunk took evidence away, or left at most 1: none worth the name.
+
+        After a restart, chunks without any change raise the evidence from 0 towards 1.
+        """
+        log_evidence = self._detector.log_evidence
+        return log_evidence < self._log_before or log_evidence <= 0
 
     @property
     def value(self) -> float:

@@ -1,7 +1,7 @@
 """Numbers in another unit, and numbers far outside of the training data."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -52,15 +52,16 @@ class Conversion(NamedTuple):
     offset: float
 
 
-def conversions(unit: str) -> list[Conversion]:
+def conversions(unit: str, then: Floats) -> list[Conversion]:
     """Returns the conversions that may have been left out, those of the unit first.
 
     Args:
         unit: The training's unit; empty if it is unknown.
+        then: The training's values, sorted, at least one.
     """
     own: list[Conversion] = []
     for dimension in _DIMENSIONS:
-        if unit not in dimension or (not unit and "%" not in dimension):
+        if unit not in dimension or not _is_possible(unit, dimension, then):
             continue
         scale, zero = dimension[unit]
         own += [
@@ -73,14 +74,23 @@ def conversions(unit: str) -> list[Conversion]:
     return [*own, *(f for f in factors if all(not _alike(f, one) for one in own))]
 
 
+def _is_possible(unit: str, dimension: Mapping[str, tuple[float, float]], then: Floats) -> bool:
+    """Whether the training's values can be in the unit.
+
+    Numbers without a unit are shares only within [0, 1], and no temperature is below 0 K.
+    """
+    if not unit:
+        return bool(then[0] >= 0 and then[-1] <= 1)
+    scale, zero = dimension[unit]
+    return "K" not in dimension or bool(then[0] * scale + zero >= 0)
+
+
 def _alike(one: Conversion, other: Conversion) -> bool:
     return other.offset == 0 and abs(one.factor / other.factor - 1) < 0.05
 
 
 def _factor_words(factor: float) -> str:
-    if factor >= 1:
-        return f"values {factor:,.0f} times as large"
-    return f"values 1 / {1 / factor:,.0f} as large"
+    return f"a factor of {factor:,.0f}" if factor >= 1 else f"a factor of 1 / {1 / factor:,.0f}"
 
 
 def find_wrong_units(case: Case) -> Iterator[Trouble]:
@@ -107,7 +117,7 @@ def _unit_of(name: str, feature: Feature) -> str:
 
 
 def _wrong_unit(case: Case, name: str, unit: str, now: Floats, then: Floats) -> Iterator[Trouble]:
-    tried = conversions(unit)
+    tried = conversions(unit, then)
     for rows, where in _parts(case, now):
         values = now[rows[:: max(1, len(rows) // _MAX_ROWS)]]
         before = _distance(values, then)

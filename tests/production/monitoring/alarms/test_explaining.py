@@ -137,13 +137,36 @@ def test_a_column_that_was_hashed_for_a_while_is_not_compared(collected):
     assert len(explanation.examples) == 5
 
 
-def test_the_examples_are_the_rows_that_differ_most(collected):
+def example_ids(folder: Path, rows: list[dict[str, Any]]) -> list[str]:
+    write_closed(folder, [batch_of(rows, FEATURES)])
+    return [one["request_id"] for one in explain(folder).examples]
+
+
+def test_the_examples_are_the_rows_farthest_from_the_training_data(collected):
     examples = explain(collected).examples
-    # The median is 6.45; r2 and r7 are equally far from it.
-    ids = [one["request_id"] for one in examples]
-    assert (ids[:2], ids[-2:], len(ids)) == (["r0", "r1"], ["r8", "r9"], 5)
-    assert examples[0]["pressure"] == 6.0
+    # All are above the training data, 1 to 5: the highest first.
+    assert [one["request_id"] for one in examples] == ["r9", "r8", "r7", "r6", "r5"]
+    assert examples[0]["pressure"] == pytest.approx(6.9)
     assert examples[0]["probability"] == 0.25
+
+
+def test_examples_of_a_mixture_are_of_the_troubled_rows(tmp_path):
+    # Six of eleven rows came times 100, so that the middle of production is troubled as well.
+    values = [400, 2.5, 410, 2.0, 420, 3.5, 430, 1.5, 440, 4.5, 450]
+    rows = [record(f"r{n}", seconds=n, pressure=x, maker="acme") for n, x in enumerate(values)]
+    assert example_ids(tmp_path, rows) == ["r10", "r8", "r6", "r4", "r2"]
+
+
+def test_examples_of_values_that_fell_are_the_lowest(tmp_path):
+    values = [0.5, 0.4, 3.0, 0.2, 0.1, 0.3, 9.0]
+    rows = [record(f"r{n}", seconds=n, pressure=x, maker="acme") for n, x in enumerate(values)]
+    assert example_ids(tmp_path, rows) == ["r4", "r3", "r5", "r1", "r0"]
+
+
+def test_examples_of_values_that_are_missing_have_none(tmp_path):
+    values = [3.0, None, 2.0, 3.5, None, 4.0, 2.5]
+    rows = [record(f"r{n}", seconds=n, pressure=x, maker="acme") for n, x in enumerate(values)]
+    assert example_ids(tmp_path, rows)[:2] == ["r1", "r4"]
 
 
 def test_rows_that_are_gone_are_a_note(tmp_path):

@@ -59,6 +59,17 @@ def test_missing_values_far_above_those_of_training(rows, reference):
     assert "in 20" in trouble.words or "in 21" in trouble.words or "in 22" in trouble.words
 
 
+@pytest.mark.parametrize(("num_nan", "is_broken"), [(2, False), (3, True)])
+def test_answers_without_a_value_are_counted(rows, reference, num_nan, is_broken):
+    values = rows["probability"].to_numpy().copy()
+    values[:num_nan] = np.nan
+    trouble = only(replaced(rows, probability=pa.array(values)), reference)
+    assert (trouble.kind, trouble.feature) == (TroubleKind.NO_VALUE, None)
+    # Of 300 rows; 1 % is broken.
+    assert (trouble.share, trouble.is_broken) == (num_nan / 300, is_broken)
+    assert f"({num_nan}) have no probability" in trouble.words
+
+
 def test_half_as_many_missing_values_again_are_drift(reference):
     assert find(Pumps(missing=0.03).rows(300, 5), reference) == []
 
@@ -115,7 +126,9 @@ def test_swapped_categories_are_named(reference):
         ("pressure", lambda x: x / 10, "MPa instead of bar"),
         ("pressure", lambda x: x * 3, None),
         ("load", lambda x: x / 1000, "kW instead of W"),
-        ("level", lambda x: x * 1000, "values 1,000 times as large"),
+        ("level", lambda x: x * 1000, "a factor of 1,000"),
+        # Pressures are from 2 to 6: without a unit, these are no shares.
+        ("level", lambda x: x * 100, "a factor of 100"),
     ],
 )
 def test_a_wrong_unit_is_named(rows, reference, name, convert, words):
@@ -154,7 +167,7 @@ def test_a_wrong_unit_in_some_rows_of_a_long_tail_is_found(rows, reference):
     values[::10] *= 1e6
     trouble = only(replaced(rows, load=pa.array(values)), reference)
     assert (trouble.kind, trouble.feature) == (TroubleKind.WRONG_UNIT, "load")
-    assert "values 1,000,000 times as large" in trouble.words
+    assert "a factor of 1,000,000" in trouble.words
 
 
 def test_a_longer_tail_is_drift(rows, reference):
