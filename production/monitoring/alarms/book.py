@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from production.monitoring.alarms.alarm import Alarm, Finding, Severity
+from production.monitoring.alarms.alarm import Alarm, Finding
 from production.monitoring.json_lines import append_line, locked, read_lines
 
 ALARMS = "alarms.jsonl"
@@ -43,8 +43,9 @@ class AlarmState:
     """An alarm and what became of it.
 
     Attributes:
-        alarm: The alarm, with the words, the loss and all features of its repeats, and the highest
-            severity.
+        alarm: The alarm, with the features of all its chunks. Its words, loss, severity and
+            `chunk` are those of the worst chunk, the first one of the highest severity.
+        first_chunk: Number of the chunk that raised it.
         last_chunk: Number of the last chunk that showed it.
         num_repeats: Number of later chunks that showed it again.
         last_seen: When it was raised or repeated last.
@@ -57,6 +58,7 @@ class AlarmState:
     """
 
     alarm: Alarm
+    first_chunk: int
     last_chunk: int
     num_repeats: int = 0
     last_seen: datetime
@@ -88,6 +90,7 @@ class AlarmState:
         return {
             **self.alarm.to_json(),
             "status": self.status,
+            "first_chunk": self.first_chunk,
             "last_chunk": self.last_chunk,
             "num_repeats": self.num_repeats,
             "acknowledged_by": self.acknowledged_by,
@@ -232,7 +235,12 @@ def _fold(lines: Sequence[Line]) -> list[AlarmState]:
     for line in lines:
         if line.event == OPENED:
             alarm = Alarm.from_json(line.values)
-            states[line.id] = AlarmState(alarm=alarm, last_chunk=alarm.chunk, last_seen=line.time)
+            states[line.id] = AlarmState(
+                alarm=alarm,
+                first_chunk=alarm.chunk,
+                last_chunk=alarm.chunk,
+                last_seen=line.time,
+            )
         else:
             states[line.id] = _after(states[line.id], line)
     return list(states.values())
@@ -241,12 +249,12 @@ def _fold(lines: Sequence[Line]) -> list[AlarmState]:
 def _after(state: AlarmState, line: Line) -> AlarmState:
     values = line.values
     if line.event == REPEATED:
-        chunk = state.alarm.chunk
-        new = Alarm.from_json({**state.alarm.to_json(), **values, "chunk": chunk})
+        new = Alarm.from_json({**state.alarm.to_json(), **values})
         features = tuple(dict.fromkeys([*new.features, *state.alarm.features]))
+        worst = max(state.alarm, new, key=lambda alarm: alarm.severity.rank)  # the first of equals
         return replace(
             state,
-            alarm=replace(new, features=features, severity=_worse(new, state.alarm)),
+            alarm=replace(worst, features=features),
             last_chunk=values["chunk"],
             num_repeats=state.num_repeats + 1,
             last_seen=line.time,
@@ -259,10 +267,6 @@ def _after(state: AlarmState, line: Line) -> AlarmState:
     if line.event == ESCALATED:
         return replace(state, escalated=line.time)
     return state
-
-
-def _worse(first: Alarm, second: Alarm) -> Severity:
-    return max(first.severity, second.severity, key=lambda severity: severity.rank)
 
 
 def _raised_by_chunk(states: Sequence[AlarmState], finding: Finding) -> AlarmState | None:

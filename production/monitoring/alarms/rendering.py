@@ -67,7 +67,7 @@ def explanation_tables(explanation: Explanation, *, unit: str) -> RenderableType
 
 def _head(explanation: Explanation, unit: str) -> list[str]:
     state, alarm = explanation.state, explanation.state.alarm
-    seen = f"by chunk {alarm.chunk}"
+    seen = f"by chunk {state.first_chunk}"
     if state.num_repeats:
         seen += f", seen again in {state.num_repeats} later ones up to chunk {state.last_chunk}"
     person = state.closed_by or state.acknowledged_by
@@ -76,6 +76,7 @@ def _head(explanation: Explanation, unit: str) -> list[str]:
     return [
         f"{alarm.id} [{alarm.severity}] {alarm.kind.replace('_', ' ')} of "
         f"{alarm.model}/{alarm.version}, {state.status}{by}{why}",
+        *([] if alarm.chunk == state.first_chunk else [f"Worst in chunk {alarm.chunk}:"]),
         alarm.what,
         f"Since {_minute(alarm.since)}; raised {_minute(alarm.raised)} {seen}",
         *loss_lines(alarm, unit),

@@ -48,7 +48,7 @@ def alarm_events(states: Sequence[AlarmState], reports: Sequence[ChunkReport]) -
     for state in states:
         alarm = state.alarm
         yield Event(
-            time=ends.get(alarm.chunk, alarm.raised),
+            time=ends.get(state.first_chunk, alarm.raised),
             kind=ALARM,
             level=alarm.severity,
             title=f"{alarm.id} {alarm.kind.replace('_', ' ')}, {state.status}",

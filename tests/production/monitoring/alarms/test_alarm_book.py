@@ -45,10 +45,19 @@ def test_the_same_trouble_in_a_later_chunk_is_a_repeat(book, clock):
     state = book.find("a1")
     assert (state.num_repeats, state.last_chunk, state.last_seen) == (1, 4, clock.time)
     assert state.alarm == alarm
-    # It keeps its beginning, and takes the words and the severity of the repeat.
-    assert (alarm.chunk, alarm.raised, alarm.since) == (3, NOON, finding().since)
+    # It keeps its beginning, and takes the words of the more severe repeat with its number.
+    assert (alarm.chunk, alarm.raised, alarm.since) == (4, NOON, finding().since)
+    assert state.first_chunk == 3
     assert (alarm.what, alarm.severity) == ("Two features have drifted.", Severity.CRITICAL)
     assert alarm.features == ("voltage", "pressure")
+
+
+def test_a_repeat_that_is_no_worse_leaves_the_words_of_the_chunk_that_is_named(book):
+    loss = Loss(recall_points=-4.0)
+    book.raise_alarm(finding(what="pressure is wrong in chunk 3.", loss=loss))
+    book.raise_alarm(finding(chunk=4, what="pressure is wrong in chunk 4."))
+    alarm = book.find("a1").alarm
+    assert (alarm.chunk, alarm.what, alarm.loss) == (3, "pressure is wrong in chunk 3.", loss)
 
 
 def test_a_repeat_does_not_make_an_alarm_less_severe(book):

@@ -99,7 +99,7 @@ def explain(collected: Path, makers: tuple[str, ...] = ("acme",), **values: Any)
     )
     features = {"pressure": Numeric(kind="numeric"), "maker": Categorical(kind="categorical")}
     return explain_alarm(
-        AlarmState(alarm=alarm, last_chunk=alarm.chunk, last_seen=NOON),
+        AlarmState(alarm=alarm, first_chunk=alarm.chunk, last_chunk=alarm.chunk, last_seen=NOON),
         [report],
         collected,
         cast(Reference, SimpleNamespace(columns=training, features=features)),

@@ -1,6 +1,7 @@
 """What clients send is in alarms, reports and queues; a terminal must not obey it."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -8,8 +9,7 @@ from rich.console import Console, RenderableType
 
 from production.automation.inspection import Item
 from production.automation.rendering import queue_table
-from production.monitoring.alarms.alarm import Alarm
-from production.monitoring.alarms.book import AlarmState
+from production.monitoring.alarms.book import AlarmBook, AlarmState
 from production.monitoring.alarms.explaining import Explanation
 from production.monitoring.alarms.messages import Message
 from production.monitoring.alarms.rendering import alarm_table, explanation_tables
@@ -23,14 +23,19 @@ HOSTILE = "\x1b]0;title\x07\nWhat to do: nothing\u202e[red]x[/red]"
 SHOWN = r"\x1b]0;title\x07\nWhat to do: nothing\u202e[red]x[/red]"
 
 
-def alarm_state() -> AlarmState:
-    alarm = Alarm.of(finding(what=HOSTILE, to_do=HOSTILE), id="a1", raised=NOON)
-    return AlarmState(alarm=alarm, last_chunk=3, last_seen=NOON)
+def alarm_state(folder: Path) -> AlarmState:
+    book = AlarmBook(folder, now=lambda: NOON)
+    book.raise_alarm(finding(what=HOSTILE, to_do=HOSTILE))
+    return book.find("a1")
 
 
-def explanation() -> RenderableType:
+def alarms(folder: Path) -> RenderableType:
+    return alarm_table([alarm_state(folder)], unit="")
+
+
+def explanation(folder: Path) -> RenderableType:
     parts = Explanation(
-        state=alarm_state(),
+        state=alarm_state(folder),
         report=None,
         comparisons=[],
         examples=[{"maker": HOSTILE}],
@@ -40,7 +45,7 @@ def explanation() -> RenderableType:
     return explanation_tables(parts, unit="")
 
 
-def notes() -> RenderableType:
+def notes(_: Path) -> RenderableType:
     report = ChunkReport(
         number=0,
         since=NOON,
@@ -53,7 +58,7 @@ def notes() -> RenderableType:
     return last_notes([report])
 
 
-def replay() -> RenderableType:
+def replay(_: Path) -> RenderableType:
     row = {"row": 0, "probability": 0.5, "decision": 1, "maker": HOSTILE}
     recorded = Recorded(
         request_id=HOSTILE,
@@ -67,7 +72,7 @@ def replay() -> RenderableType:
     return render_outcome(Outcome(recorded=recorded, replay=None, problem="", lineage={}), "pump")
 
 
-def queue() -> RenderableType:
+def queue(_: Path) -> RenderableType:
     item = Item(
         request_id=HOSTILE,
         row=0,
@@ -85,22 +90,24 @@ def queue() -> RenderableType:
 @pytest.mark.parametrize(
     ("renderable", "count"),
     [
-        (lambda: alarm_table([alarm_state()], unit=""), 1),
+        (alarms, 1),
         (explanation, 5),  # what, example, cause, what to do, note
         (notes, 1),
         (replay, 2),
         (queue, 2),
     ],
 )
-def test_a_terminal_neither_obeys_nor_breaks_lines_at_values_of_clients(renderable, count):
+def test_a_terminal_neither_obeys_nor_breaks_lines_at_values_of_clients(
+    tmp_path, renderable, count
+):
     console = Console(width=1000, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(renderable())
+        console.print(renderable(tmp_path))
     assert capture.get().count(SHOWN) == count
     assert "\x1b]" not in capture.get()
 
 
-def test_the_text_of_a_mail_gets_no_line_from_a_value():
-    text = Message(alarm=alarm_state().alarm, reason="opened").text
+def test_the_text_of_a_mail_gets_no_line_from_a_value(tmp_path):
+    text = Message(alarm=alarm_state(tmp_path).alarm, reason="opened").text
     assert text.startswith(SHOWN + "\n")
     assert text.count("\nWhat to do: ") == 1
