@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.queries import deciding_person, print_answer
+from commands.queries import deciding_person, print_answer, say_other_config
 from common.guards.terminal import escape
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
@@ -126,6 +126,7 @@ def _open(place: Place) -> "tuple[OutputFolder, Config, str]":
     folder = open_output(place.output)
     config = load_config(place.config_path or default_config(folder))
     model = place.model or config.name
+    say_other_config(config, model)
     of_gateway = gateway_config(folder, model) if place.config_path is None else None
     if of_gateway is not None:  # which may have been started with another config
         config = dataclasses.replace(config, automation=of_gateway.automation)

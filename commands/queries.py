@@ -16,6 +16,7 @@ from common.guards.terminal import escape_lines
 from common.logs import are_json, log_event
 from common.metadata_options import Metadata
 from common.output_folder import OutputFolder, exclusive, is_locked, open_output
+from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 from pipeline.counting import count
 
@@ -196,6 +197,21 @@ def print_line(line: str, *, to_errors: bool = False) -> None:
         return
     text = escape_lines(line.splitlines())
     Console(stderr=to_errors, soft_wrap=True).print(text, highlight=False)
+
+
+def say_other_config(config: Config, model: str) -> None:
+    """Says on standard error if a config is not that of a model, whose prices it then decides.
+
+    Args:
+        config: The config.
+        model: Name of the served model; a shadow has the config of its use case.
+    """
+    if model.removesuffix(SHADOW_SUFFIX) != config.name:
+        print_line(
+            f"Note: the config is that of {config.name}. Its columns, limits, costs and receivers "
+            f"of alarms are used for {model}. Name another config with --config.",
+            to_errors=True,
+        )
 
 
 def print_answer(values: Any, render: Callable[[], RenderableType], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
-from commands.queries import deciding_person, print_answer
+from commands.queries import deciding_person, print_answer, say_other_config
 from common.errors import InputError
 from common.guards.terminal import escape
 from common.output_folder import OutputFolder
@@ -48,7 +48,9 @@ class Place:
         Raises:
             InputError: There is none, or it is wrong.
         """
-        return load_config(self.config_path or default_config(self.folder))
+        config = load_config(self.config_path or default_config(self.folder))
+        say_other_config(config, self.model or config.name)
+        return config
 
     def name(self) -> str:
         """Returns the name of the model.

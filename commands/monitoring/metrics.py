@@ -1,5 +1,7 @@
 """`faultline metrics`: the metrics of the output folder for Prometheus."""
 
+import ipaddress
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -9,6 +11,8 @@ from common.logs import are_json, log_event
 from common.output_folder import OutputFolder
 from production.monitoring.exposition.exposition import Exposition
 from production.monitoring.exposition.server import exposing
+
+logger = logging.getLogger(__name__)
 
 
 def print_metrics(output: Path) -> int:
@@ -32,6 +36,12 @@ def serve_metrics(output: Path, *, host: str, port: int) -> int:
     Raises:
         InputError: There is no output folder, or the port is taken.
     """
+    if not _is_loopback(host):
+        logger.warning(
+            "Everybody who can reach %s can read the metrics: there is neither a password nor TLS. "
+            "Let a firewall admit Prometheus only, or listen on 127.0.0.1.",
+            host,
+        )
     with exposing(_existing(output), host=host, port=port) as listening:
         line = f"Metrics on http://{host}:{listening}/metrics"
         if are_json():
@@ -41,6 +51,13 @@ def serve_metrics(output: Path, *, host: str, port: int) -> int:
             sys.stdout.flush()
         threading.Event().wait()
     return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def _existing(output: Path) -> OutputFolder:

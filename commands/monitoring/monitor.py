@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
-from commands.queries import deciding_person, print_answer, print_line
+from commands.queries import deciding_person, print_answer, print_line, say_other_config
 from commands.tolerance import Tolerant
 from common.logs import are_json, log_event
 from common.output_folder import OutputFolder, open_output
@@ -65,6 +65,7 @@ def monitor(order: MonitorOrder) -> int:
     config = load_config(order.config_path or default_config(folder))
     model = order.model or config.name
     check_recorded(folder, model)
+    say_other_config(config, model)
     if order.release is not None:
         return _release(order, order.release, folder, model)
     look = Look(config, folder, model, as_json=order.as_json)

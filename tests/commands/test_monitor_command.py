@@ -52,7 +52,8 @@ def test_new_chunks_are_a_table_and_open_alarms_say_what_to_do(pump):
     assert re.match(r"0 +2026-03-01 00:00 +100 +400 +ok ", lines[1])
     assert re.search(r"0\.\d\d \[0\.\d\d, [01]\.\d\d\] \*", lines[1])
     assert "*" not in lines[6]
-    assert "EUR a day" in lines[0]
+    assert "EUR a day vs gate" in lines[0]
+    assert "EUR a day vs gate: estimated change of the cost against" in result.stdout
     assert "only labels show it" in result.stdout
     assert re.search(r"A chunk of 400 rows shows a shift of 0\.\d\d", result.stdout)
     assert re.search(r"a\d +\w+ +drift +100 +2026-03-0[1-5]", result.stdout)
@@ -80,3 +81,20 @@ def test_a_model_without_recorded_requests_is_named(pump):
     result = run(pump, "--model", "other")
     assert result.exit_code == 2
     assert "Recorded are requests to pump" in result.stderr
+
+
+def test_a_config_of_another_use_case_is_said(pump):
+    collected = OutputFolder(pump / "output").collected("other")
+    collected.parent.joinpath(MODEL).rename(collected)
+    result = run(pump, "--model", "other", "--release", "3", "--why", "it is right")
+    assert "Note: the config is that of pump." in " ".join(result.stderr.split())
+    assert "Note:" not in run(pump, "--model", "pump").stderr
+
+
+@pytest.mark.parametrize("name", ["state.json", "monitor-pump.json"])
+def test_a_file_that_cannot_be_written_is_an_error_in_words(pump, name):
+    folder = OutputFolder(pump / "output")
+    place = folder.monitoring(MODEL) if name == "state.json" else folder.reports
+    (place / f".{name}.incoming").mkdir(parents=True)
+    result = run(pump)
+    assert (result.exit_code, result.stderr.startswith("Error: Cannot write")) == (2, True)

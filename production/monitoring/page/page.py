@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
 from common.output_folder import OutputFolder, replace_file
 from pipeline.components.pages.layout import render
 from pipeline.config import Config
@@ -75,7 +76,7 @@ def update_page(config: Config, folder: OutputFolder, model: str) -> Path:
         model: Name of the model.
 
     Raises:
-        InputError: A journal cannot be read.
+        InputError: A journal cannot be read, or the page cannot be written.
     """
     prices, place = prices_of(config), folder.monitoring(model)
     production = read_production(folder, model, unit=prices.unit)
@@ -84,7 +85,14 @@ def update_page(config: Config, folder: OutputFolder, model: str) -> Path:
         reference = read_reference(ReferenceFiles(folder=place, version=version))
         if reference is not None:
             gate[version] = promised_figures(reference, prices)
-    return write_page(replace(production, gate=gate), folder.reports)
+    try:
+        return write_page(replace(production, gate=gate), folder.reports)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write the page of {model} into {folder.reports}: {error.strerror or error}. "
+            "Free some disk space or allow this account to write there. The next new chunk writes "
+            "the page again."
+        ) from error
 
 
 def read_production(folder: OutputFolder, model: str, *, unit: str = "") -> Production:
