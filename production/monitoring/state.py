@@ -84,10 +84,21 @@ class MonitorState:
 
         Args:
             folder: The folder `monitoring/NAME`.
+
+        Raises:
+            InputError: The disk is full, or the file cannot be written; it is then as before.
         """
         versions = {str(version): asdict(state) for version, state in self.versions.items()}
         values = {"reader": self.reader, "versions": versions}
-        replace_file(folder / _FILE, json.dumps(values, allow_nan=False).encode(), mode=0o600)
+        path, text = folder / _FILE, json.dumps(values, allow_nan=False)
+        try:
+            replace_file(path, text.encode(), mode=0o600)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write {path}: {error.strerror or error}. It is as before; the chunk is "
+                "taken again. Free some disk space or allow this account to write there, and "
+                "repeat the command."
+            ) from error
 
 
 def load_state(folder: Path) -> MonitorState:
