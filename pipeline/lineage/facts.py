@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipeline.components.names import WITHDRAWN_AT
 from pipeline.components.pusher.version_folder import withdrawn_folder
-from pipeline.lineage.graph import Artifact, Run, Step
+from pipeline.counting import count
+from pipeline.lineage.graph import Artifact, Graph, Run, Step
 
 _MODEL_INFO = Path("Format-Serving") / "assets.extra" / "model_info.json"
+# Property of the `Examples` of a window: its spans.
+_SPANS = "spans"
+_EPOCH = date(1970, 1, 1)
 # Properties of `Examples` that describe the input files, not the examples.
 _DATA_KEYS = (
     "source_files",
@@ -25,7 +29,9 @@ _DATA_KEYS = (
 
 def artifact_facts(artifact: Artifact, step: Step | None) -> dict[str, Any]:
     """Returns the facts about an artifact: its properties, its producer and its location."""
-    hidden = _DATA_KEYS if artifact.type == "Examples" else ()
+    # The files of a window are those of its spans; its digest covers them all.
+    is_read = artifact.type == "Examples" and _SPANS not in artifact.properties
+    hidden = _DATA_KEYS if is_read else ("span",) if artifact.type == "Examples" else ()
     facts = {key: value for key, value in artifact.properties.items() if key not in hidden}
     if artifact.type == "PushedModel" and "pushed_destination" in facts:
         place = Path(str(facts["pushed_destination"]))
@@ -60,6 +66,41 @@ def data_facts(examples: Artifact, step: Step) -> dict[str, Any]:
     splits = config.get("splits", []) if isinstance(config, Mapping) else []
     patterns = [split["pattern"] for split in splits if split.get("pattern")]
     return ({"folder": base} if base else {}) | ({"files": patterns} if patterns else {}) | facts
+
+
+def ingested_examples(graph: Graph, examples: Artifact) -> list[Artifact]:
+    """Returns the examples that were read from files: those of each span if they are a window."""
+    step = graph.producer(examples.id)
+    sources = graph.find(step.inputs, "Examples") if step else []
+    parts = [part for source in sources for part in ingested_examples(graph, source)]
+    return parts or [examples]
+
+
+def span_dates(examples: Artifact, run: Run) -> dict[str, Any]:
+    """Returns `dates`, the days of the spans, if the `data.path` of the run has dates; else empty.
+
+    Args:
+        examples: The examples of a span or of a window.
+        run: The run that read or combined them.
+    """
+    path = str(run.config.get("data", {}).get("path", ""))
+    spans = examples.properties.get(_SPANS) or [examples.properties.get("span")]
+    if not any(spec in path for spec in ("{DATE}", "{YYYY}")) or None in spans:
+        return {}
+    return {"dates": [(_EPOCH + timedelta(days=int(span))).isoformat() for span in spans]}
+
+
+def span_text(data: Mapping[str, Any]) -> str:
+    """Returns the spans in words, such as `3 spans, 7 to 9`; empty without spans.
+
+    Args:
+        data: The facts about examples, perhaps with the `dates` of `span_dates`.
+    """
+    spans = data.get(_SPANS) or ([data["span"]] if data.get("span") else [])
+    names = data.get("dates") or spans
+    if len(spans) < 2:
+        return f"span {names[0]}" if spans else ""
+    return f"{count(len(spans), 'span')}, {names[0]} to {names[-1]}"
 
 
 def run_facts(run: Run) -> dict[str, Any]:

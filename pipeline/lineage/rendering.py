@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from pipeline.components.names import INCONCLUSIVE
 from pipeline.counting import count
+from pipeline.lineage.facts import span_text
 from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
@@ -168,8 +169,8 @@ def _data_text(data: Mapping[str, Any]) -> str:
     parts = []
     if isinstance(data.get("num_rows"), int):
         parts.append(count(data["num_rows"], "row"))
-    if data.get("span"):
-        parts.append(f"span {data['span']}")
+    if spans := span_text(data):
+        parts.append(spans)
     digest = data.get("data_digest")
     if digest:
         parts.append(str(digest)[:8])

@@ -10,7 +10,7 @@ from ml_metadata.metadata_store import MetadataStore
 
 from pipeline.components.names import APPROVED, APPROVED_BY, ROLLOUT, WITHDRAWN_VERSION
 from pipeline.components.pusher.withdrawn import withdrawal_of
-from pipeline.lineage.facts import time_text
+from pipeline.lineage.facts import span_dates, time_text
 from pipeline.lineage.git_state import UNKNOWN
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
 from pipeline.lineage.references import pushed_name
@@ -40,7 +40,7 @@ class RunRow:
         stopped_at: The step that failed, was interrupted or is at work; else empty.
         num_steps: Steps that have an execution.
         num_cached: Number of cached steps.
-        data: Properties of its examples: rows, span, fingerprint.
+        data: Properties of its examples: rows, spans, fingerprint; `dates` of dated spans.
         commit: Commit of the code, or `unknown`.
         dirty: Whether the code differed from the commit.
         metrics: Metrics on the test split, by name.
@@ -102,7 +102,7 @@ def run_row(graph: Graph, run: Run, may_be_running: bool) -> RunRow:
         stopped_at=stopped_at,
         num_steps=len(run.steps),
         num_cached=sum(step.state == "cached" and bool(step.outputs) for step in run.steps),
-        data=dict(examples.properties) if examples else {},
+        data={**examples.properties, **span_dates(examples, run)} if examples else {},
         commit=stamp.git_commit if stamp else UNKNOWN,
         dirty=bool(stamp and stamp.git_dirty),
         metrics=_metrics(blessing),
@@ -146,7 +146,7 @@ def examples_of(graph: Graph, run: Run) -> Artifact | None:
     """Returns the examples of a run whose test split was used to evaluate its model, or None.
 
     A run may have several: spans are combined into a window, and train may be sampled. For a run
-    that did not reach the Evaluator, these are the ingested examples.
+    that did not reach the Evaluator, these are the window's, or else the ingested examples.
     """
     measured = [
         artifact
@@ -154,7 +154,9 @@ def examples_of(graph: Graph, run: Run) -> Artifact | None:
         if step.node == "Evaluator"
         for artifact in graph.find(step.inputs, "Examples")
     ]
-    return next(iter(measured or _outputs(graph, run, "Examples")), None)
+    made = _outputs(graph, run, "Examples")
+    windows = [artifact for artifact in made if "spans" in artifact.properties]
+    return next(iter(measured or windows or made), None)
 
 
 def _outputs(graph: Graph, run: Run, type_name: str) -> list[Artifact]:

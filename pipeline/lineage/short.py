@@ -1,12 +1,13 @@
 """Lineage in a few lines: model, data, code, verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY, ROLLOUT
 from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.components.trainer.facts import trained_text
 from pipeline.counting import count
+from pipeline.lineage.facts import span_text
 from pipeline.lineage.tree import LineageNode
 
 _DIGEST_CHARS = 12
@@ -23,7 +24,7 @@ def short_lineage(node: LineageNode) -> dict[str, str]:
         "model": _model_text(node),
         "withdrawn": _withdrawn_text(node),
         "rollout": str(_facts(node, "pushed model").get(ROLLOUT, "")),
-        "data": _data_text(_facts(node, "examples"), _facts(node, "data")),
+        "data": _data_text(node),
         "code": _name(node, "code"),
         "configuration": _configuration_text(node),
         "environment": _environment_text(node),
@@ -32,12 +33,16 @@ def short_lineage(node: LineageNode) -> dict[str, str]:
     return {subject: text for subject, text in lines.items() if text}
 
 
-def _find(node: LineageNode, kind: str) -> LineageNode | None:
-    """The first node of a kind, a parent before its children."""
+def _nodes(node: LineageNode, kind: str) -> Iterator[LineageNode]:
+    """Yields the nodes of a kind, a parent before its children."""
     if node.kind == kind:
-        return node
-    matches = (_find(child, kind) for child in node.children)
-    return next((match for match in matches if match is not None), None)
+        yield node
+    for child in node.children:
+        yield from _nodes(child, kind)
+
+
+def _find(node: LineageNode, kind: str) -> LineageNode | None:
+    return next(_nodes(node, kind), None)
 
 
 def _facts(node: LineageNode, kind: str) -> Mapping[str, Any]:
@@ -67,16 +72,27 @@ def _withdrawn_text(node: LineageNode) -> str:
     return f"by {withdrawn['by']} at {withdrawn['at']}: {withdrawn['why']}" if withdrawn else ""
 
 
-def _data_text(examples: Mapping[str, Any], data: Mapping[str, Any]) -> str:
-    files = data.get("source_files") or data.get("files") or []
+def _data_text(node: LineageNode) -> str:
+    windows = (one.facts for one in _nodes(node, "examples") if "spans" in one.facts)
+    window = next(windows, None)
+    read = [one.facts for one in _nodes(node, "data")]
+    if window is not None:
+        read = [facts for facts in read if facts.get("span") in window["spans"]]
+    examples = window or _facts(node, "examples")
+    data = window or next(iter(read), {})
+    files = [name for facts in read[: None if window else 1] for name in _file_names(facts)]
     names = ", ".join(map(str, files[:3])) + (f" and {len(files) - 3} more" if files[3:] else "")
     parts = [
         count(examples["num_rows"], "row") if "num_rows" in examples else "",
         names,
-        f"span {data['span']}" if data.get("span") else "",
+        span_text(data),
         f"digest {_short(data['data_digest'])}" if data.get("data_digest") else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _file_names(data: Mapping[str, Any]) -> list[Any]:
+    return list(data.get("source_files") or data.get("files") or [])
 
 
 def _configuration_text(node: LineageNode) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 
-from pipeline.lineage.facts import artifact_facts, data_facts, run_facts
+from pipeline.lineage.facts import artifact_facts, data_facts, run_facts, span_dates
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
 from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.references import pushed_name, resolve
+from pipeline.lineage.runs import examples_of
 
 # Display names; inputs of a step are listed in this order.
 _TITLES = {
@@ -73,11 +74,12 @@ def _run_tree(graph: Graph, run: Run) -> LineageNode:
     """Returns a run with its provenance, its steps and the lineage of its final artifact."""
     outputs = [
         artifact
-        for type_name in ("PushedModel", "Model", "Examples")
+        for type_name in ("PushedModel", "Model")
         for step in run.steps
         if step.succeeded
         for artifact in graph.find(step.outputs, type_name)
     ]
+    outputs += [examples] if (examples := examples_of(graph, run)) else []
     steps = tuple(
         LineageNode(kind="step", name=step.node, facts={"state": step.state}) for step in run.steps
     )
@@ -157,14 +159,19 @@ def _artifact_node(
     artifact = graph.artifacts[artifact_id]
     children = tuple(_artifact_node(graph, i, sources) for i in sources[artifact_id])
     step = graph.producer(artifact_id)
-    if artifact.type == "Examples" and step is not None and not step.inputs:
-        data = LineageNode(kind="data", name="", facts=data_facts(artifact, step))
-        children = (*children, data)
+    facts = artifact_facts(artifact, step)
+    if artifact.type == "Examples" and step is not None:
+        dates = span_dates(artifact, graph.runs[step.run_id])
+        if step.inputs:
+            facts |= dates
+        else:
+            data = LineageNode(kind="data", name="", facts=data_facts(artifact, step) | dates)
+            children = (*children, data)
     compared = artifact_id in _baselines(graph, sources)
     return LineageNode(
         kind="compared with model" if compared else _TITLES.get(artifact.type, artifact.type),
         name=pushed_name(artifact) if artifact.type == "PushedModel" else f"#{artifact.id}",
-        facts=artifact_facts(artifact, step),
+        facts=facts,
         children=children,
     )
 

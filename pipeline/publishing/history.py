@@ -9,7 +9,7 @@ from pipeline.components.model_gate.figures import figure
 from pipeline.components.names import APPROVED_BY, APPROVED_WHY
 from pipeline.components.pages.layout import render
 from pipeline.counting import count
-from pipeline.lineage.facts import data_facts
+from pipeline.lineage.facts import data_facts, ingested_examples, span_dates, span_text
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output
 from pipeline.publishing.stamp import PACKAGE, make_stamp
@@ -132,10 +132,16 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     shown = [count(facts["num_files"], "file")] if "num_files" in facts else []
     shown += [count(facts["num_bytes"], "byte")] if "num_bytes" in facts else []
     shown += [count(int(n), "row")] if (n := examples.properties.get("num_rows")) else []
-    names = facts.get("source_files", [])
-    listed = ", ".join(map(str, names)) if isinstance(names, list) else str(names)
+    spans = span_text(examples.properties | span_dates(examples, run))
+    parts = ingested_examples(graph, examples)
+    listed = ", ".join(filter(None, map(_files, parts)))
     rows = [("data", ", ".join(shown)), ("data digest", str(facts.get("data_digest", "unknown")))]
-    return rows + ([("files", listed)] if listed else [])
+    return rows + [(key, text) for key, text in (("spans", spans), ("files", listed)) if text]
+
+
+def _files(examples: Artifact) -> str:
+    names = examples.properties.get("source_files", [])
+    return ", ".join(map(str, names)) if isinstance(names, list) else str(names)
 
 
 def render_history(graph: Graph, run: Run) -> str:

@@ -1,5 +1,6 @@
 """Writes runs into ML Metadata as TFX does, without running anything."""
 
+import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,34 @@ def record_data_steps(run: Recorder) -> dict[str, Made]:
     transform = run.step(
         "Transform",
         inputs={"examples": data["examples"], "schema": schema["schema"]},
+        outputs={"transform_graph": ("TransformGraph", {})},
+    )
+    return {"data": data, "schema": schema, "transform": transform}
+
+
+def record_window(store: MetadataStore, run_id: str, *, path: str = "") -> dict[str, Made]:
+    """Three spans of 200 rows, 20744 to 20746, read and combined; `path` is the run's data.path."""
+    run = Recorder(store, run_id, provenance())
+    context = store.get_context_by_type_and_name("pipeline_run", run_id)
+    context.custom_properties["config"].string_value = json.dumps({"data": {"path": path}})
+    store.put_contexts([context])
+    spans = {}
+    for span in (20744, 20745, 20746):
+        facts = EXAMPLES | {"span": span, "source_files": f'["r-{span}.csv"]'}
+        made = run.step("ArrowExampleGen", outputs={"examples": ("Examples", facts)})
+        spans[f"span {span}"] = made["examples"]
+    schema = run.step("CuratedSchema", outputs={"schema": ("Schema", {})})
+    window = {
+        "num_rows": 600,
+        "num_files": 3,
+        "span": 20746,
+        "spans": "[20744, 20745, 20746]",
+        "data_digest": "window-digest",
+    }
+    data = run.step("SpanWindow", inputs=spans, outputs={"examples": ("Examples", window)})
+    transform = run.step(
+        "Transform",
+        inputs={**spans, "schema": schema["schema"]},
         outputs={"transform_graph": ("TransformGraph", {})},
     )
     return {"data": data, "schema": schema, "transform": transform}

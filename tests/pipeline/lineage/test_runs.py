@@ -16,6 +16,7 @@ from tests.pipeline.records import (
     record_data_steps,
     record_model_steps,
     record_run,
+    record_window,
 )
 
 
@@ -87,6 +88,16 @@ def test_of_several_examples_those_that_the_model_was_measured_on_are_told(store
     assert list_runs(store)[0].data["num_rows"] == 200
     run.step("Evaluator", inputs={"examples": window["examples"]})
     assert list_runs(store)[0].data["num_rows"] == 600
+
+
+def test_the_spans_of_a_window_are_listed_also_before_it_is_measured_on(store, capsys):
+    steps = record_window(store, "run-1", path="r-{DATE}.csv")
+    Console(width=200).print(render_runs(list_runs(store)))
+    assert "600 rows, 3 spans, 2026-10-18 to 2026-10-20, window-d" in capsys.readouterr().out
+    record_model_steps(Recorder(store, "run-1"), steps, serving=None)
+    [row] = list_runs(store)
+    assert (row.data["num_rows"], row.data["spans"]) == (600, [20744, 20745, 20746])
+    assert row.data["dates"] == ["2026-10-18", "2026-10-19", "2026-10-20"]
 
 
 def test_a_failed_step_is_named(store):

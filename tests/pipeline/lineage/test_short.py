@@ -1,9 +1,18 @@
+import json
+
 import pytest
 
 from common.metadata import open_store, sqlite_connection
 from pipeline.lineage import lineage_of
 from pipeline.lineage.short import short_lineage
-from tests.pipeline.records import Recorder, provenance, record_data_steps, record_run
+from tests.pipeline.records import (
+    Recorder,
+    provenance,
+    record_data_steps,
+    record_model_steps,
+    record_run,
+    record_window,
+)
 
 
 @pytest.fixture
@@ -51,3 +60,34 @@ def test_a_run_that_trained_nothing_has_its_data_and_code(store):
     record_data_steps(Recorder(store, "run-1", provenance()))
     lines = short_lineage(lineage_of(store, "run-1"))
     assert list(lines) == ["data", "code", "configuration", "environment"]
+
+
+@pytest.mark.parametrize(
+    ("path", "spans"),
+    [
+        ("r-{SPAN}.csv", "3 spans, 20744 to 20746"),
+        # 1970-01-01 and 20,744 days is 2026-10-18.
+        ("r-{DATE}.csv", "3 spans, 2026-10-18 to 2026-10-20"),
+    ],
+)
+def test_of_a_window_all_spans_are_named(store, serving, path, spans):
+    steps = record_window(store, "run-1", path=path)
+    record_model_steps(Recorder(store, "run-1"), steps, serving=serving, version="7")
+    for reference in ("wells/7", "run-1"):
+        assert short_lineage(lineage_of(store, reference))["data"] == (
+            f"600 rows, r-20744.csv, r-20745.csv, r-20746.csv, {spans}, digest window-diges"
+        )
+
+
+def test_a_window_without_a_model_is_the_data_of_its_run(store):
+    record_window(store, "run-1")
+    assert short_lineage(lineage_of(store, "run-1"))["data"].startswith("600 rows, r-20744.csv, ")
+
+
+def test_the_spans_of_dated_files_are_dates_in_the_tree(store):
+    steps = record_window(store, "run-1", path="r-{YYYY}{MM}{DD}.csv")
+    record_model_steps(Recorder(store, "run-1"), steps, serving=None)
+    json_text = json.dumps(lineage_of(store, "run-1").to_json())
+    assert '"dates": ["2026-10-18", "2026-10-19", "2026-10-20"]' in json_text
+    assert '"span": 20744, "dates": ["2026-10-18"]' in json_text
+    assert '"data_digest": "window-digest"' in json_text

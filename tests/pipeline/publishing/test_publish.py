@@ -16,7 +16,13 @@ from pipeline.publishing.publish import publish_page, publish_run
 from pipeline.publishing.stamp import read_stamp
 from tests.browser import needs_chromium, open_page
 from tests.pipeline.publishing.stamps import STAMP
-from tests.pipeline.records import Recorder, provenance, record_data_steps, record_model_steps
+from tests.pipeline.records import (
+    Recorder,
+    provenance,
+    record_data_steps,
+    record_model_steps,
+    record_window,
+)
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
 PAGE = f'<a href="{ROOT_MARK}index.html">x</a>{STAMP_MARK}<p>{{}}</p>{HISTORY_MARK}'
@@ -180,6 +186,18 @@ def test_the_lineage_names_data_code_and_environment(store, tmp_path):
     assert rows["environment"] == "Python 3.11.7, Linux x86_64"
     assert rows["lock file"] == "lock-digest"
     assert rows["packages"] == "numpy 2.4.0"
+
+
+def test_the_lineage_of_a_window_names_its_spans_and_their_files(store):
+    steps = record_window(store, "r1", path="r-{DATE}.csv")
+    record_model_steps(Recorder(store, "r1"), steps, serving=None)
+    graph = read_graph(store)
+
+    rows = dict(lineage_rows(graph, graph.runs["r1"]))
+
+    assert rows["data"] == "3 files, 600 rows"
+    assert rows["spans"] == "3 spans, 2026-10-18 to 2026-10-20"
+    assert rows["files"] == "r-20744.csv, r-20745.csv, r-20746.csv"
 
 
 @needs_chromium
