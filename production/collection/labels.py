@@ -114,16 +114,19 @@ def add_labels(
     return Added(num_new=counts[0], num_corrected=counts[1], num_unchanged=counts[2])
 
 
-def latest_labels(collected: Path) -> pa.Table:
+def latest_labels(collected: Path, *, until: datetime | None = None) -> pa.Table:
     """Returns the latest label of each row: `LABEL_SCHEMA` and the brought columns of all labels.
 
     Args:
         collected: The folder `collected/NAME`.
+        until: Time of the last labels that count; by default all do.
 
     Raises:
         InputError: A file of labels is damaged.
     """
     history = label_history(collected)
+    if until is not None:
+        history = history.filter(pc.less_equal(history["time"], pa.scalar(until)))
     if not history.num_rows:
         return history
     others = [name for name in history.column_names if name not in KEYS]

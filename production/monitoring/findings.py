@@ -11,11 +11,10 @@ from production.monitoring.drift.detecting import Evidence
 from production.monitoring.performance.estimating import Change
 from production.monitoring.performance.operations import Operations
 from production.monitoring.performance.prices import Prices
-from production.monitoring.report import Figure
+from production.monitoring.report import amount_words, figure_words, with_unit
 from production.monitoring.troubles.trouble import Trouble
 
 _NUM_SHOWN = 3
-_SMALL = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,7 @@ def broken_data(subject: Subject, troubles: Sequence[Trouble]) -> Finding:
 def labels_missing(subject: Subject, num_labelled: int, num_rows: int, *, usual: float) -> Finding:
     """Returns the finding that labels stopped coming."""
     return subject.finding(
-        Kind.BROKEN_DATA,
+        Kind.LABELS,
         features=("labels",),
         what=(
             f"{num_labelled:,} of {num_rows:,} rows of chunk {subject.chunk.number} have a label; "
@@ -118,6 +117,28 @@ def labels_missing(subject: Subject, num_labelled: int, num_rows: int, *, usual:
         ),
         to_do="Check the delivery of labels (faultline labels). Without them, a loss of quality "
         "stays unseen.",
+        severity=Severity.WARNING,
+    )
+
+
+def reference_missing(model: str, chunk: Chunk, why: str) -> Finding:
+    """Returns the finding that a version has nothing that its chunks can be compared with.
+
+    Args:
+        model: Name of the model.
+        chunk: A chunk of the version.
+        why: Why there is no reference, and what to do.
+    """
+    return Finding(
+        kind=Kind.BROKEN_DATA,
+        model=model,
+        version=chunk.version,
+        chunk=chunk.number,
+        since=chunk.since,
+        features=("reference",),
+        what=f"Version {chunk.version} is in service, and the monitor cannot watch it. {why}",
+        to_do="Serve a version whose run is in ML Metadata, or restore what is missing. The next "
+        "chunk is compared then; earlier ones are not.",
         severity=Severity.WARNING,
     )
 
@@ -234,26 +255,15 @@ def latency(
 
 
 def change_words(change: Change, prices: Prices, verb: str) -> str:
-    """Returns a change in words, such as `Estimated: recall -3.1 points [-8.0, 1.8]`."""
-    recall = _figure_words(change.recall_points, "+.1f")
-    # Amounts of money have no decimals, unless they are small.
-    is_small = abs(change.cost_per_day[0] or 0.0) < _SMALL
-    cost = _figure_words(change.cost_per_day, "+.3g" if is_small else "+,.0f")
+    """Returns a change in words, such as `Estimated: recall -3.1 points [-8.0, +1.8]`."""
+    recall = figure_words(change.recall_points, "+.1f")
+    cost = amount_words(change.cost_per_day)
     parts = [
-        f"recall {recall} points" if recall else "",
-        f"{prices.unit} {cost} a day" if cost else "",
+        f"recall {with_unit(recall, 'points')}" if recall else "",
+        with_unit(cost, f"{prices.unit} a day"),
     ]
     text = "; ".join(part for part in parts if part)
     return f"{verb}: {text}." if text else "The loss is unknown."
-
-
-def _figure_words(figure: Figure, form: str) -> str:
-    value, lower, upper = figure
-    if value is None:
-        return ""
-    if lower is None or upper is None:
-        return f"{value:{form}}"
-    return f"{value:{form}} [{lower:{form}}, {upper:{form}}]"
 
 
 def _sentence(words: str) -> str:

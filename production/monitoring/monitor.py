@@ -22,15 +22,25 @@ from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns, read_columns
 from production.monitoring.chunks.reader import ChunkReader
 from production.monitoring.performance.late_labels import LateLabels
+from production.monitoring.performance.measuring import is_considerable
 from production.monitoring.reference.loading import load_reference
-from production.monitoring.reference.reference import Reference
-from production.monitoring.report import ChunkReport, read_reports, write_report
-from production.monitoring.settling import close_ended, heed_people, retire, settle
-from production.monitoring.state import VersionState, load_state
+from production.monitoring.reference.reference import MissingReferenceError, Reference
+from production.monitoring.report import CHUNKS, ChunkReport, read_reports, write_report
+from production.monitoring.settling import Restart, close_ended, heed_people, retire, settle
+from production.monitoring.state import (
+    MeasuredChunk,
+    VersionState,
+    load_state,
+    refuse_older,
+)
 from production.monitoring.troubles.finding import find_troubles, redacted
 from production.monitoring.troubles.quarantine import quarantine_chunk
 from production.monitoring.troubles.trouble import Trouble
-from production.monitoring.watched_version import WatchedVersion
+from production.monitoring.watched_version import (
+    Look,
+    WatchedVersion,
+    look_without_reference,
+)
 
 # How long after their time labels are still awaited.
 _PATIENCE = timedelta(days=60)
@@ -45,7 +55,7 @@ class Sources:
     """What the monitor works with, beside the recorded requests.
 
     Attributes:
-        load_reference: Returns the reference of a version.
+        load_reference: Returns the reference of a version; raises `MissingReferenceError`.
         find_troubles: Returns the troubles of a chunk.
         quarantine: Keeps a broken chunk out of the training data.
         now: The clock.
@@ -127,6 +137,10 @@ def held(place: Path) -> Iterator[None]:
         lock.release()
 
 
+def _no_evidence(_: str) -> None:
+    """Starts nothing anew: there are no detectors without a reference."""
+
+
 class Monitor:
     """The monitor of one model."""
 
@@ -145,6 +159,7 @@ class Monitor:
         self._book = AlarmBook(self._place, now=sources.now)
         self._watched: dict[int, WatchedVersion] = {}
         self._reports = {report.number: report for report in read_reports(self._place)}
+        refuse_older(self._state, self._place, last=max(self._reports, default=-1))
         collection = config.collection
         self._reader = ChunkReader(
             folder,
@@ -166,6 +181,23 @@ class Monitor:
     def _take(self, chunk: Chunk) -> int:
         """Takes a new chunk; returns its number."""
         version = self._state.versions.setdefault(chunk.version, VersionState())
+        lost = self._forget_lost()
+        try:
+            look, restart = self._look(chunk, version)
+        except MissingReferenceError as error:
+            look = look_without_reference(self._model, chunk, self._config, str(error))
+            restart = _no_evidence
+        if look.report.num_rows and not look.report.is_broken:
+            version.waiting[chunk.number] = ""
+        alarms = settle(self._book, version, look.signs, restart)
+        version.last_chunk = chunk.number
+        retire(self._state, chunk.number)
+        self._write(replace(look.report, alarms=alarms, notes=[*look.report.notes, *lost]))
+        self._save(chunk.version)
+        return chunk.number
+
+    def _look(self, chunk: Chunk, version: VersionState) -> tuple[Look, Restart]:
+        """What a chunk shows; it is in quarantine if it is broken."""
         watched = self._watch(chunk.version)
         heed_people(self._book, version, watched.restart)
         reference = watched.reference
@@ -174,32 +206,62 @@ class Monitor:
         look = watched.look(chunk, columns, troubles, self._since_of(chunk))
         if look.report.is_broken:
             self._sources.quarantine(chunk, troubles)
-        elif look.report.num_rows:
-            version.waiting[chunk.number] = ""
-        alarms = settle(self._book, version, look.signs, watched.restart)
-        version.last_chunk = chunk.number
-        retire(self._state, chunk.number)
         notes = [*look.report.notes, *watched.grades()]
-        self._write(replace(look.report, alarms=alarms, notes=notes))
-        self._save(chunk.version)
-        return chunk.number
+        return replace(look, report=replace(look.report, notes=notes)), watched.restart
+
+    def _forget_lost(self) -> list[str]:
+        """Awaits no labels of chunks that have lost their report; returns the note on it."""
+        lost = set()
+        for version in self._state.versions.values():
+            for number in set(version.waiting) - set(self._reports):
+                lost.add(number)
+                del version.waiting[number]
+        if not lost:
+            return []
+        numbers = ", ".join(map(str, sorted(lost)))
+        return [f"{CHUNKS} has lost the reports of chunks {numbers}: they are not measured."]
 
     def _take_labels(self) -> list[int]:
         """Takes the chunks whose labels have arrived; returns their numbers."""
         if not (mark := self._labels.mark):
             return []
+        taken = []
+        for version in self._state.versions:
+            try:
+                taken += self._take_labels_of_version(version, mark)
+            except MissingReferenceError:
+                continue  # its chunks say so, and wait for their labels
+        return taken
+
+    def _take_labels_of_version(self, version: int, mark: str) -> list[int]:
+        state, taken = self._state.versions[version], []
         days = timedelta(days=self._config.monitoring.labels_after_days)
         now = self._sources.now()
-        taken = []
-        for version, state in self._state.versions.items():
-            for number in sorted(state.waiting):
-                age = now - self._reports[number].until
-                if state.waiting[number] != mark and age >= days:
-                    self._take_labels_of(version, number, mark)
-                    taken.append(number)
-                if age > days + _PATIENCE:
-                    state.waiting.pop(number, None)
-        return taken
+        for number in sorted(set(state.waiting) & set(self._reports)):
+            age = now - self._reports[number].until
+            if state.waiting[number] != mark and age >= days:
+                self._take_labels_of(version, number, mark)
+                taken.append(number)
+            if age > days + _PATIENCE:
+                state.waiting.pop(number, None)
+        oldest = now - days - _PATIENCE
+        again = self._with_more_labels(state, oldest) if state.looked_at != mark else []
+        for number in again:
+            self._take_labels_of(version, number, mark)
+        if state.looked_at != mark:
+            state.looked_at = mark
+            self._state.save(self._place)
+        return taken + again
+
+    def _with_more_labels(self, state: VersionState, oldest: datetime) -> list[int]:
+        """Numbers of the measured chunks that many labels are new of, or corrected."""
+        known = {n: one for n, one in state.measured.items() if n in self._reports}
+        state.measured = {n: m for n, m in known.items() if self._reports[n].until >= oldest}
+        marks = {n: one.mark for n, one in state.measured.items() if n not in state.waiting}
+        if not marks:
+            return []
+        counts = self._labels.count_since([self._reports[n] for n in sorted(marks)], marks)
+        return [n for n, num in counts.items() if is_considerable(num, known[n].num_labelled)]
 
     def _take_labels_of(self, number_of_version: int, number: int, mark: str) -> None:
         report, version = self._reports[number], self._state.versions[number_of_version]
@@ -213,14 +275,22 @@ class Monitor:
             version=report.version,
             records=rows,
         )
-        labels = self._labels.of(rows)
-        look = watched.look_at_labels(chunk, labels, report, usual=version.usual_share)
-        if labels.are_late(version.usual_share):
+        labels, usual = self._labels.of(rows), version.usual_share
+        taken = version.measured[number].taken if number in version.measured else ""
+        before = self._labels.of(rows, mark=taken) if taken else None
+        look = watched.look_at_labels(chunk, labels, before, report, usual)
+        if look.forgot_labels:
+            version.forget_taken()
+            taken = ""
+        if labels.are_late(usual):
             version.waiting[number] = mark
         else:
-            del version.waiting[number]
-            before = version.labelled
-            version.labelled = before[0] + labels.num_known, before[1] + len(labels.values)
+            measured = MeasuredChunk(
+                mark=mark,
+                num_labelled=labels.num_known,
+                taken=mark if look.took_labels else taken,
+            )
+            version.measure(number, measured, num_rows=len(labels.values))
         new = settle(self._book, version, look.signs, watched.restart)
         alarms = list(dict.fromkeys([*report.alarms, *new]))
         self._write(replace(look.report, alarms=alarms))
@@ -237,8 +307,12 @@ class Monitor:
         return self._watched[number]
 
     def _since_of(self, chunk: Chunk) -> Callable[[int], datetime]:
+        """Returns the beginning of a chunk; without its report, that of the next one with one."""
+        beginnings = {number: report.since for number, report in self._reports.items()}
+        beginnings[chunk.number] = chunk.since
+
         def since_of(number: int) -> datetime:
-            return chunk.since if number == chunk.number else self._reports[number].since
+            return beginnings[min(one for one in beginnings if one >= number)]
 
         return since_of
 
@@ -249,7 +323,8 @@ class Monitor:
         self._reports[report.number] = report
 
     def _save(self, version: int) -> None:
-        self._state.versions[version].records = self._watched[version].to_state()
+        if version in self._watched:
+            self._state.versions[version].records = self._watched[version].to_state()
         self._state.reader = self._reader.to_state()
         self._state.save(self._place)
         close_ended(self._book, self._state)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,21 @@ class Standing:
     quiet: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeasuredChunk:
+    """A chunk that was measured with labels.
+
+    Attributes:
+        mark: The labels (`LateLabels.mark`) that it was measured with.
+        num_labelled: Rows that had one.
+        taken: The labels of it that the tests of the version have taken; empty for none.
+    """
+
+    mark: str
+    num_labelled: int
+    taken: str
+
+
 @dataclass(kw_only=True)
 class VersionState:
     """What the monitor keeps of a version.
@@ -39,6 +54,8 @@ class VersionState:
         last_chunk: Number of its last chunk.
         waiting: Number of each chunk whose labels have not arrived, to the mark of the labels
             (`LateLabels.mark`) that were there when it was last looked at.
+        measured: Number of each chunk that is measured again if more labels come.
+        looked_at: The labels that were there when those chunks were last looked at.
         labelled: Labelled rows and all rows of the chunks whose labels have arrived.
     """
 
@@ -47,6 +64,8 @@ class VersionState:
     ended: dict[str, str] = field(default_factory=dict)
     last_chunk: int = -1
     waiting: dict[int, str] = field(default_factory=dict)
+    measured: dict[int, MeasuredChunk] = field(default_factory=dict)
+    looked_at: str = ""
     labelled: tuple[int, int] = (0, 0)
 
     @property
@@ -63,8 +82,34 @@ class VersionState:
         """Returns the state of its JSON values."""
         standing = {kind: Standing(**one) for kind, one in values["standing"].items()}
         waiting = {int(number): mark for number, mark in values["waiting"].items()}
-        labelled = (values["labelled"][0], values["labelled"][1])
-        return cls(**{**values, "standing": standing, "waiting": waiting, "labelled": labelled})
+        measured = {int(n): MeasuredChunk(**one) for n, one in values.get("measured", {}).items()}
+        read = {
+            "standing": standing,
+            "waiting": waiting,
+            "measured": measured,
+            "labelled": (values["labelled"][0], values["labelled"][1]),
+        }
+        return cls(**{**values, **read})
+
+    def measure(self, number: int, chunk: MeasuredChunk, *, num_rows: int) -> None:
+        """Notes that a chunk was measured, perhaps again.
+
+        Args:
+            number: Its number.
+            chunk: What it was measured with.
+            num_rows: Its rows.
+        """
+        before = self.measured.get(number)
+        self.labelled = (
+            self.labelled[0] + chunk.num_labelled - (before.num_labelled if before else 0),
+            self.labelled[1] + (0 if before else num_rows),
+        )
+        self.measured[number] = chunk
+        self.waiting.pop(number, None)
+
+    def forget_taken(self) -> None:
+        """Notes that the tests have taken no label of any chunk."""
+        self.measured = {n: replace(one, taken="") for n, one in self.measured.items()}
 
 
 @dataclass(kw_only=True)
@@ -99,6 +144,30 @@ class MonitorState:
                 "taken again. Free some disk space or allow this account to write there, and "
                 "repeat the command."
             ) from error
+
+
+def refuse_older(state: MonitorState, folder: Path, *, last: int) -> None:
+    """Refuses a state that is older than the reports beside it.
+
+    A kill leaves at most one report that the state does not have yet. With an older state, chunks
+    would be taken again, under numbers of others if records were deleted since.
+
+    Args:
+        state: The state.
+        folder: The folder `monitoring/NAME`.
+        last: Number of the newest report; -1 without one.
+
+    Raises:
+        InputError: The state was lost, or that of an earlier moment was restored.
+    """
+    following = 0 if state.reader is None else int(state.reader["next_number"])
+    if last > following:
+        raise InputError(
+            f"{folder / _FILE} is missing or older than the reports: its next chunk is "
+            f"{following}, and there are reports up to chunk {last}. Restore both from one backup, "
+            f"or move the folder {folder} aside, and the monitor begins again with the recorded "
+            "requests."
+        )
 
 
 def load_state(folder: Path) -> MonitorState:

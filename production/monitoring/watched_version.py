@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
+import numpy as np
+
 from pipeline.config import Config
 from production.monitoring import findings
 from production.monitoring.alarms.alarm import Finding, Kind
@@ -23,7 +25,7 @@ from production.monitoring.performance.estimating import (
     estimate,
 )
 from production.monitoring.performance.labelled import COST, GRADE, LabelledRecord
-from production.monitoring.performance.measuring import Labels, Measured, measure
+from production.monitoring.performance.measuring import Labels, Measured, are_fair, measure
 from production.monitoring.performance.operations import (
     CHANNELS,
     ERRORS,
@@ -55,8 +57,15 @@ CONCEPT_DRIFT = (
     "is invisible here: only labels show it."
 )
 
-# Key of the sign that says whether labels arrive.
+_HAVE_LABEL = " have a label."
+_UNFAIR = (
+    "Alarms and other rows have labels unequally often, so that only the precision is measured. "
+    "Label a random sample of the other rows."
+)
+
+# Keys of the signs that say whether labels arrive, and whether the version has a reference.
 LABELS = "labels"
+REFERENCE = "reference"
 
 SinceOf = Callable[[int], datetime]
 
@@ -81,12 +90,16 @@ class Look:
 
     Attributes:
         report: Its report, without alarms.
-        signs: What it says of each kind of alarm, and of `LABELS`; kinds that it says nothing of
-            are left out.
+        signs: What it says of each kind of alarm, of `LABELS` and of `REFERENCE`; kinds that it
+            says nothing of are left out.
+        took_labels: Whether the tests of the version have taken all its labels.
+        forgot_labels: Whether they have forgotten all labels before, as many were wrong.
     """
 
     report: ChunkReport
     signs: dict[str, Sign] = field(default_factory=dict)
+    took_labels: bool = False
+    forgot_labels: bool = False
 
 
 class WatchedVersion:
@@ -135,29 +148,22 @@ class WatchedVersion:
             since_of: Returns the beginning of an earlier chunk by its number.
         """
         answers = read_answers(chunk.records)
-        subject = self._subject(chunk, answers.num_rows)
-        operations = operations_of(
-            chunk.records, chunk.num_failed, seconds=_seconds(chunk), share=self._share
-        )
+        subject = self._subject(chunk)
+        operations = _operations(chunk, self._share)
         signs = self._look_at_operations(subject, operations, since_of)
         is_broken = any(trouble.is_broken for trouble in troubles)
         signs[Kind.BROKEN_DATA] = Sign(
             finding=findings.broken_data(subject, troubles) if is_broken else None,
             is_quiet=not is_broken,
         )
-        report = ChunkReport(
-            number=chunk.number,
-            since=chunk.since,
-            until=chunk.until,
-            version=chunk.version,
-            num_rows=chunk.records.num_rows,
-            num_failed=chunk.num_failed,
+        signs[REFERENCE] = Sign(finding=None, is_quiet=True)
+        report = replace(
+            _report(chunk, operations),
             troubles=[trouble.to_json() for trouble in troubles],
             is_broken=is_broken,
-            operations=operations.figures,
         )
         look = Look(report=report, signs=signs)
-        if is_broken or not answers.num_rows:
+        if is_broken or not answers.has_probability.any():
             return look
         drift = self._training.compare(chunk, columns, answers)
         return self._look_at_data(subject, answers, look, drift, since_of)
@@ -215,7 +221,7 @@ class WatchedVersion:
             estimated=estimated.figures,
             cost_per_day=moved.cost_per_day,
             notes=[
-                *self._power_words(drift, answers.num_rows),
+                *self._power_words(drift, subject.chunk.records.num_rows),
                 *_estimate_notes(estimated),
                 CONCEPT_DRIFT,
             ],
@@ -246,27 +252,31 @@ class WatchedVersion:
         return Sign(finding=finding, is_quiet=evidence.has_fallen)
 
     def look_at_labels(
-        self, chunk: Chunk, labels: Labels, report: ChunkReport, *, usual: float
+        self, chunk: Chunk, labels: Labels, before: Labels | None, report: ChunkReport, usual: float
     ) -> Look:
         """Takes an earlier chunk whose labels should have arrived; returns what they show.
+
+        A test takes the label of a row once. If many labels are corrected, the tests start anew.
 
         Args:
             chunk: The chunk; of its records only the answers are needed.
             labels: Their labels.
+            before: Those that the tests have taken already; None for none.
             report: Its report so far.
             usual: Share of the rows of earlier chunks that have a label.
         """
-        answers = read_answers(chunk.records)
-        subject = self._subject(chunk, answers.num_rows)
+        answers, num_rows = read_answers(chunk.records), chunk.records.num_rows
+        subject = self._subject(chunk)
         if labels.are_late(usual):
-            finding = findings.labels_missing(
-                subject, labels.num_known, answers.num_rows, usual=usual
-            )
+            finding = findings.labels_missing(subject, labels.num_known, num_rows, usual=usual)
             sign = Sign(finding=finding if usual else None, is_quiet=False)
             return Look(report=report, signs={LABELS: sign})
         measured = measure(answers, labels, self._prices.cost)
-        if measured.is_fair:
-            self._labelled.add(answers, labels, prevalence=self._reference.prevalence)
+        has_wrong = before is not None and labels.correct(before)
+        if has_wrong:
+            self._labelled.forget()
+            before = None
+        took_labels = measured.is_fair and self._take_labels(answers, labels, before)
         broken = self._labelled.broken()
         moved = self._change(measured.figures, chunk)
         signs: dict[str, Sign] = {LABELS: Sign(finding=None, is_quiet=True)}
@@ -275,9 +285,23 @@ class WatchedVersion:
             signs[Kind.MEASURED_LOSS] = Sign(
                 finding=finding if broken else None, is_quiet=not broken
             )
-        notes = [note for note in report.notes if not note.startswith(GRADE)]
-        notes += [*_label_notes(measured, answers.num_rows), *self.grades()]
-        return Look(report=replace(report, measured=measured.figures, notes=notes), signs=signs)
+        notes = [note for note in report.notes if not _is_of_labels(note)]
+        notes += [*_label_notes(measured, num_rows), *self.grades()]
+        return Look(
+            report=replace(report, measured=measured.figures, notes=notes),
+            signs=signs,
+            took_labels=took_labels,
+            forgot_labels=has_wrong,
+        )
+
+    def _take_labels(self, answers: Answers, labels: Labels, before: Labels | None) -> bool:
+        """Gives the tests the labels that they have not taken, if these favour no alarms."""
+        rest = np.ones(answers.num_rows, bool) if before is None else ~before.known
+        if not are_fair(labels.known[rest], answers.decisions[rest] == 1):
+            return False
+        new = Labels(values=labels.values[rest])
+        self._labelled.add(answers.rows(rest), new, prevalence=self._reference.prevalence)
+        return True
 
     @property
     def reference(self) -> Reference:
@@ -295,8 +319,8 @@ class WatchedVersion:
         elif kind == Kind.MEASURED_LOSS:
             self._labelled.restart()
 
-    def _subject(self, chunk: Chunk, num_rows: int) -> Subject:
-        rows_per_day = self._rows_per_day(chunk, num_rows)
+    def _subject(self, chunk: Chunk) -> Subject:
+        rows_per_day = self._rows_per_day(chunk)
         promised = self._promised[COST][0]
         missed = self._reference.prevalence * self._prices.cost.missed_fault
         stakes = Stakes(
@@ -307,14 +331,14 @@ class WatchedVersion:
         return Subject(model=self._model, chunk=chunk, stakes=stakes)
 
     def _change(self, figures: Mapping[str, Figure], chunk: Chunk) -> Change:
-        rows_per_day = self._rows_per_day(chunk, chunk.records.num_rows)
-        return change(figures, self._promised, rows_per_day=rows_per_day)
+        return change(figures, self._promised, rows_per_day=self._rows_per_day(chunk))
 
-    def _rows_per_day(self, chunk: Chunk, num_rows: int) -> float:
+    def _rows_per_day(self, chunk: Chunk) -> float:
         size = self._config.monitoring.chunk
         chunks_per_day = (
             _DAY_S / _seconds(chunk) if size.rows is None else size.chunks_per_year / _DAYS_PER_YEAR
         )
+        num_rows: int = chunk.records.num_rows
         return num_rows / self._share * chunks_per_day
 
     def to_state(self) -> dict[str, Any]:
@@ -338,6 +362,37 @@ class WatchedVersion:
         return self
 
 
+def look_without_reference(model: str, chunk: Chunk, config: Config, why: str) -> Look:
+    """Returns what a chunk shows of a version that there is no reference of: its operations.
+
+    Args:
+        model: Name of the model.
+        chunk: The chunk.
+        config: The use case.
+        why: Why there is no reference, and what to do.
+    """
+    operations = _operations(chunk, 1.0 if config.collection is None else config.collection.share)
+    report = replace(_report(chunk, operations), notes=[f"Neither drift nor quality: {why}"])
+    sign = Sign(finding=findings.reference_missing(model, chunk, why), is_quiet=False)
+    return Look(report=report, signs={REFERENCE: sign})
+
+
+def _operations(chunk: Chunk, share: float) -> Operations:
+    return operations_of(chunk.records, chunk.num_failed, seconds=_seconds(chunk), share=share)
+
+
+def _report(chunk: Chunk, operations: Operations) -> ChunkReport:
+    return ChunkReport(
+        number=chunk.number,
+        since=chunk.since,
+        until=chunk.until,
+        version=chunk.version,
+        num_rows=chunk.records.num_rows,
+        num_failed=chunk.num_failed,
+        operations=operations.figures,
+    )
+
+
 def _seconds(chunk: Chunk) -> float:
     return max((chunk.until - chunk.since).total_seconds(), 1e-6)
 
@@ -354,10 +409,9 @@ def _estimate_notes(estimated: Estimated) -> list[str]:
 
 
 def _label_notes(measured: Measured, num_rows: int) -> list[str]:
-    notes = [f"{measured.num_labelled:,} of {num_rows:,} rows have a label."]
-    if not measured.is_fair:
-        notes.append(
-            "Alarms and other rows have labels unequally often, so that only the precision is "
-            "measured. Label a random sample of the other rows."
-        )
-    return notes
+    notes = [f"{measured.num_labelled:,} of {num_rows:,} rows{_HAVE_LABEL}"]
+    return notes if measured.is_fair else [*notes, _UNFAIR]
+
+
+def _is_of_labels(note: str) -> bool:
+    return note.startswith(GRADE) or note.endswith(_HAVE_LABEL) or note == _UNFAIR

@@ -79,7 +79,7 @@ class DriftReference:
         """Compares a chunk with the training data.
 
         Args:
-            chunk: The chunk, with at least one answer.
+            chunk: The chunk, with at least one answer that has a probability.
             columns: Its features.
             answers: Its answers.
         """
@@ -111,7 +111,7 @@ class DriftReference:
         orders = RowOrders.of(answers.keys, answers.num_rows)
         then = self._reference.held_out.decisions == 1
         alarms = answers.decisions == 1
-        scores = answers.probabilities
+        scores = answers.probabilities  # NaN is no value
         return {
             SCORES: compare_number_column(self._distributions[SCORES], scores, orders),
             ALARM_RATE: compare_flags(alarms, int(then.sum()), len(then), orders),

@@ -17,7 +17,7 @@ class Answers:
     """What a model answered to the rows of a chunk, in order of time.
 
     Attributes:
-        probabilities: float64 `[n]`, calibrated probability of a fault.
+        probabilities: float64 `[n]`, calibrated probability of a fault; NaN without one.
         decisions: int64 `[n]`, 1 for an alarm.
         keys: `[n]`, equal for rows of one key, from 0; None if some row has no key.
         block_length: Rows of a block that hardly depends on the next one.
@@ -32,6 +32,11 @@ class Answers:
     def num_rows(self) -> int:
         """Number of rows."""
         return len(self.probabilities)
+
+    @property
+    def has_probability(self) -> NDArray[np.bool_]:
+        """Which rows have a probability."""
+        return ~np.isnan(self.probabilities)
 
     def rows(self, chosen: NDArray[np.bool_]) -> "Answers":
         """Returns some of the rows.
@@ -56,15 +61,17 @@ class Answers:
 
 
 def read_answers(records: pa.Table) -> Answers:
-    """Returns the answers of records; those without a probability or a decision are left out.
+    """Returns the answers of records; those without a decision are left out.
 
     Args:
         records: Records in order of time.
     """
-    known = records.filter(answered(records))
+    known = records.filter(decided(records))
+    is_probability = np.asarray(_is_probability(known["probability"]), bool)
     probabilities = _numbers(known, "probability").astype(np.float64)
+    probabilities[~is_probability] = np.nan
     decisions = _numbers(known, "decision").astype(np.int64)
-    columns = np.column_stack([probabilities, decisions.astype(np.float64)])
+    columns = np.column_stack([probabilities, decisions.astype(np.float64)])[is_probability]
     return Answers(
         probabilities=probabilities,
         decisions=decisions,
@@ -73,11 +80,19 @@ def read_answers(records: pa.Table) -> Answers:
     )
 
 
+def decided(records: pa.Table) -> pa.ChunkedArray:
+    """Returns which records have a decision."""
+    return pc.is_valid(records["decision"])
+
+
 def answered(records: pa.Table) -> pa.ChunkedArray:
     """Returns which records have a probability and a decision."""
-    probability = records["probability"]
-    in_range = pc.and_(pc.greater_equal(probability, 0.0), pc.less_equal(probability, 1.0))
-    return pc.and_(pc.fill_null(in_range, False), pc.is_valid(records["decision"]))
+    return pc.and_(_is_probability(records["probability"]), decided(records))
+
+
+def _is_probability(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    in_range = pc.and_(pc.greater_equal(values, 0.0), pc.less_equal(values, 1.0))
+    return pc.fill_null(in_range, False)
 
 
 def keys_of(records: pa.Table) -> NDArray[np.int64] | None:

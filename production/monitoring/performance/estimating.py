@@ -42,10 +42,12 @@ def estimate(answers: Answers, *, prevalence: float, cost: Cost) -> Estimated:
     invisible here: see `measuring.monitoring.estimated`.
 
     Args:
-        answers: The answers, at least one.
+        answers: The answers, at least one with a probability.
         prevalence: That for which the probabilities are calibrated, in (0, 1).
         cost: The prices.
     """
+    alarms = alarm_rate(answers)
+    answers = answers.rows(answers.has_probability)
     bins = ScoreBins.of(answers.probabilities, answers.decisions)
     shift = estimate_prior(bins, prevalence, confidence=CONFIDENCE)
     estimates = estimate_performance(
@@ -55,7 +57,6 @@ def estimate(answers: Answers, *, prevalence: float, cost: Cost) -> Estimated:
         shift=shift,
         confidence=CONFIDENCE,
     )
-    alarms = alarm_rate(answers)
     inspected = cost.inspection * float(alarms[0] or 0.0)
     figures = {name: figure_of(estimates[name]) for name in METRICS}
     figures["cost"] = _moved(figures["cost"], inspected)

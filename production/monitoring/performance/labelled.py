@@ -8,7 +8,7 @@ from measuring.intervals import Interval
 from measuring.monitoring.estimated import METRICS, Grades, realised_performance
 from measuring.monitoring.labelled import BrokenPromise, Promise, misses_of_faults
 from models.probabilities.cost import decision_costs
-from production.monitoring.performance.answers import Answers
+from production.monitoring.performance.answers import Answers, Floats
 from production.monitoring.performance.estimating import CONFIDENCE, as_estimate, estimate
 from production.monitoring.performance.measuring import Labels
 from production.monitoring.performance.prices import Prices
@@ -64,9 +64,17 @@ class LabelledRecord:
         for name, test in self._tests.items():
             if len(losses[name]):
                 test.update(losses[name])
-        # Of the labelled rows alone: the same as was reported if all rows have labels.
+        self._grade(labelled, faults, prevalence=prevalence)
+
+    def _grade(self, labelled: Answers, faults: Floats, *, prevalence: float) -> None:
+        """Grades the estimate of the labelled rows: the reported one if all rows have labels."""
+        faults = faults[labelled.has_probability]
+        labelled = labelled.rows(labelled.has_probability)
+        if not labelled.num_rows:
+            return
         figures = estimate(labelled, prevalence=prevalence, cost=self._prices.cost).figures
         realised = realised_performance(labelled.probabilities, labelled.decisions, faults)
+        costs = decision_costs(faults, labelled.decisions, self._prices.cost)
         realised["cost"] = float(costs.mean())
         self.grades.add({name: as_estimate(figures[name]) for name in METRICS}, realised)
 
@@ -86,6 +94,11 @@ class LabelledRecord:
 
     def _make(self, name: str) -> BrokenPromise:
         return BrokenPromise(Promise(limit=self._limits[name]), self._alpha)
+
+    def forget(self) -> None:
+        """Forgets all labels, after many of them turned out to be wrong."""
+        self.restart()
+        self.grades = Grades(CONFIDENCE)
 
     def restart(self) -> None:
         """Starts the tests anew, after an alarm that was acknowledged."""

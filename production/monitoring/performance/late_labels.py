@@ -125,7 +125,7 @@ class LateLabels:
             return np.zeros(0, bool)
         words = labels["label"].combine_chunks().dictionary_encode()
         meanings = are_positive(words.dictionary, make_ingest_spec(self._config))
-        return meanings[words.indices.to_numpy()]
+        return np.asarray(meanings[words.indices.to_numpy()], bool)
 
 
 def _time_of(mark: str) -> datetime:

@@ -14,7 +14,7 @@ from measuring.monitoring.estimated import METRICS
 from measuring.scores import average_precision
 from models.probabilities.cost import Cost, decision_costs
 from production.collection.labels import KEYS
-from production.monitoring.performance.answers import Answers, Floats, answered
+from production.monitoring.performance.answers import Answers, Floats, decided
 from production.monitoring.performance.estimating import (
     CONFIDENCE,
     UNKNOWN,
@@ -30,6 +30,8 @@ _MAX_ROWS = 20_000
 _SEED = 20_261_130
 # Fewer expected labels than this may all be missing by chance.
 _LEAST_EXPECTED = 20
+# Labels of a measured chunk to one that is new, at most, for a chunk that is measured again.
+_MOST_PER_NEW = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +54,16 @@ class Labels:
         """Number of rows with a label."""
         return int(self.known.sum())
 
+    def correct(self, before: "Labels") -> bool:
+        """Returns whether a considerable number of earlier labels was wrong.
+
+        Args:
+            before: The earlier labels of the same rows.
+        """
+        both = self.known & before.known
+        num_wrong = int((self.values[both] != before.values[both]).sum())
+        return is_considerable(num_wrong, before.num_known)
+
     def are_late(self, usual: float) -> bool:
         """Returns whether there is none, or far less than usual.
 
@@ -63,6 +75,16 @@ class Labels:
         return is_short or not self.num_known
 
 
+def is_considerable(part: int, whole: int) -> bool:
+    """Returns whether new or corrected labels are so many that a chunk is measured again.
+
+    Args:
+        part: Number of new or corrected labels.
+        whole: Labels that the chunk was measured with.
+    """
+    return part > 0 and whole <= _MOST_PER_NEW * part
+
+
 def find_labels(records: pa.Table, labels: pa.Table, positive: NDArray[np.bool_]) -> Labels:
     """Returns the labels of the rows that `read_answers` returns, in the same order.
 
@@ -71,7 +93,7 @@ def find_labels(records: pa.Table, labels: pa.Table, positive: NDArray[np.bool_]
         labels: The latest label of each row, as of `production.collection.labels`.
         positive: bool `[labels]`, which of them are faults.
     """
-    keys = records.filter(answered(records)).select(list(KEYS))
+    keys = records.filter(decided(records)).select(list(KEYS))
     keys = keys.append_column("place", pa.array(np.arange(keys.num_rows)))
     known = labels.select(list(KEYS)).append_column("fault", pa.array(positive.astype(np.float64)))
     joined = keys.join(known, keys=list(KEYS), join_type="inner")
@@ -98,6 +120,7 @@ class Measured:
 def measure(answers: Answers, labels: Labels, cost: Cost) -> Measured:
     """Measures recall, precision, PR-AUC, cost and prevalence of the labelled rows.
 
+    PR-AUC is that of the rows with a probability; the others need the decisions alone.
     If alarms have labels more often than other rows, or less often, only the precision is known:
     the labelled rows are not a sample of all.
 
@@ -108,7 +131,7 @@ def measure(answers: Answers, labels: Labels, cost: Cost) -> Measured:
     """
     known = labels.known
     alarm = answers.decisions == 1
-    is_fair = _is_fair(known, alarm)
+    is_fair = are_fair(known, alarm)
     figures: dict[str, Figure] = dict.fromkeys(METRICS, UNKNOWN)
     if not known.any():
         return Measured(figures=figures, num_labelled=0, is_fair=is_fair)
@@ -119,11 +142,19 @@ def measure(answers: Answers, labels: Labels, cost: Cost) -> Measured:
         figures["recall"] = _share(alarm, fault, clusters)
         figures["prevalence"] = _share(fault, np.ones_like(fault), clusters)
         figures["cost"] = _cost(fault, alarm, clusters, cost)
-        figures["pr_auc"] = _pr_auc(answers.probabilities[known], alarm, fault, clusters)
+        scores = answers.probabilities[known]
+        scored = ~np.isnan(scores)
+        figures["pr_auc"] = _pr_auc(scores[scored], alarm[scored], fault[scored], clusters[scored])
     return Measured(figures=figures, num_labelled=labels.num_known, is_fair=is_fair)
 
 
-def _is_fair(known: NDArray[np.bool_], alarm: NDArray[np.bool_]) -> bool:
+def are_fair(known: NDArray[np.bool_], alarm: NDArray[np.bool_]) -> bool:
+    """Returns whether alarms and other rows have labels equally often, as far as chance allows.
+
+    Args:
+        known: bool `[n]`, rows with a label.
+        alarm: bool `[n]`, rows with an alarm.
+    """
     table = [[int((known & side).sum()), int((~known & side).sum())] for side in (alarm, ~alarm)]
     if not alarm.any() or alarm.all():
         return True

@@ -32,7 +32,7 @@ class Operations:
         num_failed: Requests that failed.
         figures: `p50_ms`, `p95_ms`, `p99_ms`: quantiles of the latency; `jitter_ms`: mean
             difference of the latencies of successive requests; `error_share`: share of requests
-            that failed; `requests_per_s`. None without requests.
+            that failed; `requests_per_s`. None without requests, latencies also if none is finite.
     """
 
     num_requests: int
@@ -56,6 +56,7 @@ def operations_of(
     """
     first = records.filter(pc.equal(records["row"], 0))
     latencies = first["latency_ms"].drop_null().to_numpy().astype(np.float64)
+    latencies = latencies[np.isfinite(latencies)]
     total = first.num_rows + num_failed
     figures: dict[str, float | None] = {
         **dict.fromkeys(("p50_ms", "p95_ms", "p99_ms", "jitter_ms", "error_share")),

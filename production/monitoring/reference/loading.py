@@ -11,13 +11,17 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from common.errors import InputError
 from common.example_files import split_files
 from common.output_folder import OutputFolder
 from models.model_spec import ModelSpec
 from pipeline.config import SHADOW_SUFFIX, Config
 from production.monitoring.chunks.repeats import find_repeats, row_hashes
-from production.monitoring.reference.reference import Figure, HeldOut, Reference
+from production.monitoring.reference.reference import (
+    Figure,
+    HeldOut,
+    MissingReferenceError,
+    Reference,
+)
 from production.monitoring.reference.stored import (
     ReferenceFiles,
     read_reference,
@@ -43,7 +47,8 @@ def load_reference(config: Config, folder: OutputFolder, model: str, version: in
         version: The version.
 
     Raises:
-        InputError: ML Metadata does not know the version, or its run's artifacts are gone.
+        MissingReferenceError: ML Metadata does not know the version, or its run's artifacts are
+            gone.
     """
     files = ReferenceFiles(folder=folder.monitoring(model), version=version)
     reference = read_reference(files)
@@ -111,7 +116,7 @@ def _find_sources(config: Config, folder: OutputFolder, model: str, version: int
     push = next((p for name in names if (p := pushes.get((name, str(version))))), None)
     step = graph.producer(push.artifact.id) if push else None
     if push is None or step is None:
-        raise InputError(
+        raise MissingReferenceError(
             f"ML Metadata knows no version {version} of {model}, so that the monitor has nothing "
             "to compare its requests with. Give the output folder of the run that pushed it with "
             "--output."
@@ -122,7 +127,7 @@ def _find_sources(config: Config, folder: OutputFolder, model: str, version: int
     path = Path(errors.uri) / _ERRORS_FILE if errors else Path()
     trainer = next((s for s in run.steps if s.node == "Trainer" and s.succeeded), None)
     if not train or not path.is_file() or trainer is None:
-        raise InputError(
+        raise MissingReferenceError(
             f"The training data or the test answers of {model}/{version} are gone: run {run.id} "
             "made them. Train and push a new version, or restore the artifacts."
         )
@@ -141,7 +146,7 @@ def _spec(recorded: Mapping[str, Any], run_id: str) -> ModelSpec:
     try:
         return ModelSpec.from_json(json.dumps(recorded))
     except ValidationError as error:
-        raise InputError(
+        raise MissingReferenceError(
             f"The model of run {run_id} was trained by another release of Faultline, whose options "
             "this one does not know. Train and push a new version."
         ) from error

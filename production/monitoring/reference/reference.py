@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from common.errors import InputError
 from models.features import Feature
 from production.monitoring.chunks.columns import Columns
 
@@ -13,6 +14,10 @@ Ints = NDArray[np.int64]
 
 # value, lower limit, upper limit; None where unknown
 Figure = tuple[float | None, float | None, float | None]
+
+
+class MissingReferenceError(InputError):
+    """A version has no reference: lineage lacks it, or its run's artifacts are gone."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,6 +17,7 @@ from production.monitoring.troubles.values import (
     find_unseen_categories,
 )
 from production.monitoring.troubles.whole_rows import (
+    find_answers_without_value,
     find_duplicates,
     find_late_rows,
     find_repeated_ids,
@@ -24,6 +25,7 @@ from production.monitoring.troubles.whole_rows import (
 )
 
 _SEARCHES = (
+    find_answers_without_value,
     *(find_unreadable, find_missing, find_unseen_categories, find_swapped, find_wrong_units),
     *(find_wrong_rates, find_stuck, find_clock_shifts, find_duplicates),
     *(find_repeated_ids, find_late_rows),

@@ -8,6 +8,7 @@ from typing import Any
 class TroubleKind(StrEnum):
     """What is wrong with the data."""
 
+    NO_VALUE = "no_value"
     UNREADABLE = "unreadable"
     MISSING = "missing"
     UNSEEN_CATEGORIES = "unseen_categories"

@@ -1,4 +1,4 @@
-"""Troubles of whole rows: duplicates, repeated ids, late rows, wrong sampling rates."""
+"""Troubles of whole rows: no answer, duplicates, repeated ids, late rows, sampling rates."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,29 @@ import numpy as np
 from measuring.detectors import find_wrong_rate
 from models.features import Signal, of_kind
 from production.monitoring.chunks.repeats import find_repeats, row_hashes
+from production.monitoring.performance.answers import answered
 from production.monitoring.troubles.case import BROKEN_SHARE, Case, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
 
 # With more equal rows in the training data, equal rows are no duplicates.
 _MOST_REPEATED = 0.2
+
+
+def find_answers_without_value(case: Case) -> Iterator[Trouble]:
+    """Yields that answers have no probability or no decision."""
+    has_value = np.asarray(answered(case.chunk.records), bool)
+    num_without = int((~has_value).sum())
+    if num_without:
+        share = num_without / len(has_value)
+        yield Trouble(
+            kind=TroubleKind.NO_VALUE,
+            feature=None,
+            share=share,
+            words=f"{percent(share)} of the answers ({num_without:,}) have no probability in "
+            "[0, 1], or no decision. Check whether the model computes NaN for such rows, and "
+            "whether clients ask for both outputs.",
+            is_broken=share >= BROKEN_SHARE,
+        )
 
 
 def find_duplicates(case: Case) -> Iterator[Trouble]:

@@ -1,9 +1,11 @@
 """The monitor: each chunk once, alarms, labels, acknowledgements, and kills at any point."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import special
 
@@ -15,8 +17,11 @@ from production.monitoring import state as state_module
 from production.monitoring.alarms.alarm import Kind, Severity
 from production.monitoring.alarms.book import AlarmBook
 from production.monitoring.monitor import Monitor, Sources, held
+from production.monitoring.reference.reference import MissingReferenceError
 from production.monitoring.report import read_reports
+from production.monitoring.state import load_state
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
+from tests.production.collection.recorded import write_closed
 from tests.production.monitoring.pump_months import (
     FIRST_DAY,
     MODEL,
@@ -25,6 +30,7 @@ from tests.production.monitoring.pump_months import (
     draw_rows,
     pump_config,
     pump_reference,
+    records_of,
     write_day,
 )
 
@@ -59,9 +65,10 @@ class Pump:
             self.day += 1
             self.now = FIRST_DAY + timedelta(days=self.day, minutes=10)
 
-    def label(self, *days):
+    def label(self, *days, rows=ROWS):
         for day in days:
-            deliver_day(self.collected, self.days[day], day)
+            chosen = {name: values[:rows] for name, values in self.days[day].items()}
+            deliver_day(self.collected, chosen, day)
 
     def sources(self):
         return Sources(
@@ -241,16 +248,148 @@ def test_labels_that_stop_raise_an_alarm(pump):
     pump.label(0)
     pump.now += timedelta(days=3)
     pump.watch()
-    assert pump.alarms() == [(Kind.BROKEN_DATA, ("labels",))]
+    assert pump.alarms() == [(Kind.LABELS, ("labels",))]
     pump.label(1, 2)
     pump.record()
     pump.watch()
     assert read_reports(pump.place)[1].measured is not None
 
 
+def test_a_chunk_is_measured_again_when_many_more_labels_come(pump):
+    pump.record(2)
+    pump.watch()
+    pump.label(0, 1, rows=40)
+    pump.now += timedelta(days=5)
+    assert [report.number for report in pump.watch()] == [0, 1]
+    # 3 new ones of 40 are not a tenth.
+    pump.label(0, rows=43)
+    assert pump.watch() == []
+    # Together with the 3 above, 4 are.
+    pump.label(0, rows=44)
+    [report] = pump.watch()
+    assert [note for note in report.notes if "have a label" in note] == [
+        "44 of 400 rows have a label."
+    ]
+    pump.label(0, 1)
+    reports = pump.watch()
+    assert [report.number for report in reports] == [0, 1]
+    caught = pump.days[0]["probability"].astype(np.float32) >= 0.3
+    expected = caught[pump.days[0]["label"] == 1].mean()
+    assert reports[0].measured["recall"][0] == pytest.approx(expected)
+    assert pump.watch() == []
+    version = load_state(pump.place).versions[VERSION]
+    assert version.labelled == (2 * ROWS, 2 * ROWS)
+    # The tests have taken each label once.
+    assert version.records["labelled"]["tests"]["cost"]["mean"]["num_values"] == 2 * ROWS
+
+
+def test_corrected_labels_replace_the_wrong_ones(pump):
+    pump.record(2)
+    pump.now += timedelta(days=5)
+    rows = [pump.days[day] for day in (0, 1)]
+    for one in rows:
+        one["label"] = 1 - one["label"]
+    pump.label(0, 1)
+    wrong = pump.watch()
+    assert [kind for kind, _ in pump.alarms()] == [Kind.MEASURED_LOSS]
+    for one in rows:
+        one["label"] = 1 - one["label"]
+    pump.label(0, 1)
+    reports = pump.watch()
+    assert [report.number for report in reports] == [0, 1]
+    assert wrong[0].measured["recall"][0] < 0.1
+    assert reports[0].measured["recall"][0] > 0.7
+    version = load_state(pump.place).versions[VERSION]
+    assert version.records["labelled"]["tests"]["cost"]["mean"]["num_values"] == 2 * ROWS
+    assert version.records["labelled"]["grades"]["total"]["cost"] == 2
+    # Neither chunk shows a loss any more; a third quiet one closes the alarm.
+    assert version.standing[Kind.MEASURED_LOSS].quiet == 2
+
+
+def test_labels_of_alarms_that_come_first_are_not_counted_twice(pump):
+    pump.record(1)
+    pump.now += timedelta(days=3)
+    alarms = np.flatnonzero(pump.days[0]["probability"].astype(np.float32) >= 0.3)
+    labels = make_labels([f"d0-{VERSION}-{i}" for i in alarms], ["1"] * len(alarms))
+    add_labels(pump.collected, labels, source="test", now=FIRST_DAY + timedelta(days=1))
+    pump.watch()
+    assert load_state(pump.place).versions[VERSION].measured[0].taken == ""
+    pump.label(0)
+    pump.watch()
+    version = load_state(pump.place).versions[VERSION]
+    assert version.records["labelled"]["tests"]["cost"]["mean"]["num_values"] == ROWS
+    assert version.labelled == (ROWS, ROWS)
+
+
 def test_a_second_monitor_is_refused(pump):
     with held(pump.place), pytest.raises(InputError, match="Another monitor"), held(pump.place):
         pass
+
+
+def test_a_version_without_a_reference_delays_no_other(pump):
+    sources = pump.sources()
+    is_lost = True
+
+    def load(version):
+        if is_lost and version == VERSION + 1:
+            raise MissingReferenceError("ML Metadata knows no version 101.")
+        return sources.load_reference(version)
+
+    def watch():
+        lost = replace(sources, load_reference=load)
+        return Monitor(pump.config, pump.folder, MODEL, lost).run()
+
+    pump.record(1)
+    pump.record(2, version=VERSION + 1)
+    pump.record(1)
+    reports = watch()
+    assert [report.drift is None for report in reports] == [False, True, True, False]
+    assert reports[1].num_rows == ROWS
+    assert reports[1].operations["p99_ms"] > 0
+    assert any("knows no version 101" in note for note in reports[1].notes)
+    [alarm] = pump.book.open_alarms()
+    assert (alarm.version, alarm.features, alarm.severity) == (101, ("reference",), "warning")
+    assert [report.alarms for report in reports] == [[], [alarm.id], [alarm.id], []]
+    # The labels of other versions are taken.
+    pump.label(0)
+    assert [report.number for report in watch()] == [0]
+    is_lost = False
+    pump.record(3, version=VERSION + 1)
+    new = [report for report in watch() if report.number > 3]
+    assert [report.drift is None for report in new] == [False] * 3
+    assert ("reference",) not in [features for _, features in pump.alarms()]
+
+
+def test_chunks_without_a_report_are_noted_and_not_measured(pump):
+    pump.record(4)
+    pump.record(1, flow=0.25)
+    pump.watch()
+    (pump.place / "chunks.jsonl").unlink()
+    pump.label(0, 1)
+    assert pump.watch() == []
+    pump.record(2, flow=0.8)
+    reports = pump.watch()
+    assert [report.number for report in reports] == [5, 6]
+    lost = "chunks.jsonl has lost the reports of chunks 0, 1, 2, 3, 4: they are not measured."
+    assert [lost in report.notes for report in reports] == [True, False]
+    # The evidence began in a lost chunk: the first one that is known has the alarm's beginning.
+    [alarm] = pump.book.open_alarms()
+    assert alarm.since == FIRST_DAY + timedelta(days=5)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_state_that_is_older_than_the_reports_is_refused(pump, is_lost):
+    state = pump.place / "state.json"
+    pump.record(1)
+    pump.watch()
+    older = state.read_bytes()
+    pump.record(3)
+    pump.watch()
+    state.unlink()
+    if not is_lost:
+        state.write_bytes(older)
+    with pytest.raises(InputError, match=f"next chunk is {0 if is_lost else 1}.* up to chunk 3"):
+        pump.watch()
 
 
 class KilledError(Exception):
@@ -301,3 +440,30 @@ def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
     for point in range(num_points - 1):
         killed = scenario(tmp_path / str(point), {point})
         assert killed[:2] == (reports, alarms), point
+
+
+def test_a_label_that_came_before_a_request_of_several_rows_is_not_that_of_its_first(pump):
+    rows = draw_rows(pump.rng, 300)
+    table = records_of(rows, 0)
+    pairs = table.slice(0, 200)  # 100 requests of two rows, then 100 of one
+    ids = [f"pair{place // 2}" for place in range(200)]
+    numbers = [place % 2 for place in range(200)]
+    pairs = pairs.set_column(0, "request_id", pa.array(ids))
+    pairs = pairs.set_column(1, "row", pa.array(numbers, pa.int32()))
+    recorded = pa.concat_tables([pairs, table.slice(200)]).combine_chunks()
+    labels = [str(int(one)) for one in rows["label"]]
+    singles = recorded["request_id"].to_pylist()[200:]
+    unnumbered = [f"pair{place}" for place in range(50)]
+    numbered = [f"pair{place}" for place in range(50, 100)]
+    for given in (
+        make_labels(unnumbered + singles, ["1"] * 50 + labels[200:]),
+        make_labels(numbered, labels[100:200:2], [0] * 50),
+    ):
+        add_labels(pump.collected, given, source="test", now=FIRST_DAY)
+    write_closed(pump.collected, recorded.to_batches(), "stable-100", FIRST_DAY)
+    pump.day, pump.now = 1, FIRST_DAY + timedelta(days=4)
+    [report] = pump.watch()
+    # The 100 single rows and the 50 rows that labels name.
+    assert "150 of 300 rows have a label." in report.notes
+    known = np.concatenate([rows["label"][100:200:2], rows["label"][200:]])
+    assert report.measured["prevalence"][0] == pytest.approx(known.mean())

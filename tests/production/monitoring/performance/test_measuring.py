@@ -28,11 +28,11 @@ def answers_of(decisions, keys=None):
 
 def test_labels_find_their_rows_and_others_have_none():
     records = pa.Table.from_batches(
-        [batch_of([record("a"), record("b", probability=None), record("c"), record("c", row=1)])]
+        [batch_of([record("a"), record("b", decision=None), record("c"), record("c", row=1)])]
     )
     labels = make_labels(["c", "c", "b", "z"], ["1", "0", "1", "1"], [1, 0, 0, 0])
     labels = find_labels(records, labels, np.array([True, False, True, True]))
-    # Row `b` has no probability, so that it has no place.
+    # Row `b` has no decision, so that it has no place.
     assert np.isnan(labels.values).tolist() == [True, False, False]
     assert labels.values[1:].tolist() == [0, 1]
     assert read_answers(records).num_rows == 3
@@ -48,6 +48,31 @@ def test_figures_worked_out():
     assert measured.figures["prevalence"][0] == pytest.approx(3 / 8)
     # Precisions at the faults 1, 2/3 and 3/8.
     assert measured.figures["pr_auc"][0] == pytest.approx((1 + 2 / 3 + 3 / 8) / 3)
+
+
+def test_a_row_without_a_probability_counts_by_its_decision():
+    records = [
+        record("a", probability=0.9, decision=1),
+        record("b", probability=float("nan"), decision=0),
+        record("c", probability=None, decision=0),
+        record("d", probability=0.1, decision=0),
+    ]
+    answers = read_answers(pa.Table.from_batches([batch_of(records)]))
+    assert answers.has_probability.tolist() == [True, False, False, True]
+    labels = Labels(values=np.array([1.0, 1, 0, 0]))
+    measured = measure(answers, labels, COST)
+    # One of two faults is found; a miss in four rows. By the probabilities, both known rows are
+    # in order.
+    assert measured.figures["recall"][0] == pytest.approx(1 / 2)
+    assert measured.figures["cost"][0] == pytest.approx(10 / 4)
+    assert measured.figures["pr_auc"][0] == 1
+    tests = LabelledRecord(
+        {"recall": (0.9, 0.85, 0.95), "cost": (0.2, 0.1, 0.3)},
+        Prices(cost=COST, unit="EUR", is_given=True),
+        alpha=0.025,
+    )
+    tests.add(answers, labels, prevalence=0.2)
+    assert tests.to_state()["grades"]["total"]["cost"] == 1
 
 
 def test_faults_of_one_machine_are_worth_less_than_those_of_many():

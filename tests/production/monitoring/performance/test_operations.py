@@ -46,6 +46,16 @@ def test_a_chunk_without_answers_has_only_errors():
     assert (figures["p99_ms"], figures["jitter_ms"], figures["error_share"]) == (None, None, 1)
 
 
+def test_a_latency_that_is_not_finite_is_left_out():
+    rows = [
+        record(str(i), latency_ms=ms) for i, ms in enumerate([1.0, float("inf"), float("nan"), 3.0])
+    ]
+    figures = operations_of(pa.Table.from_batches([batch_of(rows)]), 0, seconds=1).figures
+    assert (figures["p50_ms"], figures["jitter_ms"]) == (2, 2)
+    figures = operations_of(pa.Table.from_batches([batch_of(rows[1:3])]), 0, seconds=1).figures
+    assert (figures["p99_ms"], figures["requests_per_s"]) == (None, 2)
+
+
 def test_the_latency_has_no_p_value_before_three_chunks():
     assert LATENCY not in after([chunk()] * 2).p_values(chunk(100), latency_ratio=1.2)
     assert LATENCY in after([chunk()] * 3).p_values(chunk(100), latency_ratio=1.2)
