@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Group, RenderableType
 
 from commands.queries import deciding_person, print_answer, print_line, say_other_config
 from commands.tolerance import Tolerant
+from common.errors import InputError
 from common.logs import are_json, log_event
 from common.output_folder import OutputFolder, open_output
 from pipeline.config_loading import load_config
@@ -131,13 +133,20 @@ class Look:
 
         try:
             reports = monitor_once(self._config, self._folder, self._model)
+        except InputError:
+            with suppress(InputError):  # the first error is the one to print
+                self._update_page()  # it names a damaged report
+            raise
         finally:  # alarms of the chunks before a problem are delivered too
             self._deliverer.begin()
         if reports:
-            from production.monitoring.page.page import update_page
-
-            update_page(self._config, self._folder, self._model)
+            self._update_page()
         return reports
+
+    def _update_page(self) -> None:
+        from production.monitoring.page.page import update_page
+
+        update_page(self._config, self._folder, self._model)
 
     def finish(self) -> None:
         """Waits for the delivery of alarms."""

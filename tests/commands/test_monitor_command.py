@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from commands.command_line import main
 from common.output_folder import OutputFolder
 from production.monitoring.reference.stored import ReferenceFiles, save_reference
+from production.monitoring.report import CHUNKS
 from tests.production.monitoring.pump_months import (
     MODEL,
     VERSION,
@@ -98,3 +99,16 @@ def test_a_file_that_cannot_be_written_is_an_error_in_words(pump, name):
     (place / f".{name}.incoming").mkdir(parents=True)
     result = run(pump)
     assert (result.exit_code, result.stderr.startswith("Error: Cannot write")) == (2, True)
+
+
+def test_a_damaged_report_is_named_on_the_page_too(pump):
+    run(pump)
+    folder = OutputFolder(pump / "output")
+    path = folder.monitoring(MODEL) / CHUNKS
+    number = len(path.read_bytes().splitlines()) + 1
+    with path.open("a") as file:
+        file.write("[]\n")
+    result = run(pump)
+    problem = f"{path}, line {number}: it is no JSON object."
+    assert (result.exit_code, problem in result.stderr) == (2, True)
+    assert problem in (folder.reports / f"monitor-{MODEL}.html").read_text()
