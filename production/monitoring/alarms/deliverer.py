@@ -304,7 +304,7 @@ def _records(lines: Sequence[Line]) -> dict[tuple[str, str], _Record]:
     records: dict[tuple[str, str], _Record] = {}
     for line in lines:
         if line.event in {DELIVERED, FAILED}:
-            # Lines of earlier versions have the name only.
+            # Lines of earlier releases have the name only: open alarms are sent once more.
             receiver = line.values.get("receiver_id", line.values["receiver"])
             records.setdefault((line.id, receiver), _Record()).add(line)
     return records
