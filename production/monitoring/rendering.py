@@ -7,14 +7,13 @@ from rich.table import Table
 
 from common.guards.terminal import escape, escape_lines
 from pipeline.counting import count
-from production.monitoring.report import ChunkReport, Figure
+from production.monitoring.report import ChunkReport, amount_words, figure_words
 
-_SMALL = 100
 _TIME = "%Y-%m-%d %H:%M"
 
 
 def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
-    """Returns a line for each chunk; figures with a star are measured, others estimated.
+    """Returns a line for each chunk; recall and precision with a star are measured.
 
     Args:
         reports: The reports, oldest first.
@@ -23,7 +22,7 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for header in (
         *("chunk", "since (UTC)", "version", "rows", "data", "drift", "recall", "precision"),
-        *(f"{unit} a day", "p99", "errors", "alarms"),
+        *(f"{unit} a day vs gate", "p99", "errors", "alarms"),
     ):
         table.add_column(header, no_wrap=True)
     for report in reports:
@@ -36,14 +35,18 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
             _drift_words(report),
             _quality(report, "recall"),
             _quality(report, "precision"),
-            "" if report.cost_per_day is None else _cost(report.cost_per_day),
+            "" if report.cost_per_day is None else escape(amount_words(report.cost_per_day)),
             _operation(report, "p99_ms", "{:.1f} ms"),
             _operation(report, "error_share", "{:.2%}"),
             escape(" ".join(report.alarms)),
         )
+    lines = [
+        f"{unit} a day vs gate: estimated change of the cost against what the gate measured; "
+        "negative is cheaper"
+    ]
     if any(report.measured for report in reports):
-        return Group(table, "* measured with labels; without a star estimated")
-    return table
+        lines.append("* measured with labels; recall and precision without a star are estimates")
+    return Group(table, *map(escape, lines))
 
 
 def last_notes(reports: Sequence[ChunkReport]) -> str:
@@ -69,21 +72,8 @@ def _drift_words(report: ChunkReport) -> str:
 def _quality(report: ChunkReport, metric: str) -> str:
     """The measured figure, marked, or the estimated one."""
     if report.measured is not None and report.measured[metric][0] is not None:
-        return _figure(report.measured[metric], ".2f") + " *"
-    return "" if report.estimated is None else _figure(report.estimated[metric], ".2f")
-
-
-def _figure(figure: Figure, form: str) -> str:
-    value, lower, upper = figure
-    if value is None:
-        return ""
-    # A bracket would begin a style.
-    limits = "" if lower is None or upper is None else rf" \[{lower:{form}}, {upper:{form}}]"
-    return f"{value:{form}}{limits}"
-
-
-def _cost(figure: Figure) -> str:
-    return _figure(figure, "+.3g" if abs(figure[0] or 0.0) < _SMALL else "+,.0f")
+        return escape(figure_words(report.measured[metric], ".2f")) + " *"
+    return "" if report.estimated is None else escape(figure_words(report.estimated[metric], ".2f"))
 
 
 def _operation(report: ChunkReport, name: str, form: str) -> str:

@@ -15,6 +15,46 @@ CHUNKS = "chunks.jsonl"
 # value, lower limit, upper limit; null where unknown
 Figure = tuple[float | None, float | None, float | None]
 
+_SMALL = 100
+
+
+def figure_words(figure: Figure, form: str) -> str:
+    """Returns a figure with its limits; empty if it is unknown.
+
+    Args:
+        figure: The figure.
+        form: Format of each number.
+
+    >>> figure_words((0.8, 0.7, 0.9), ".2f")
+    '0.80 [0.70, 0.90]'
+    """
+    value, lower, upper = figure
+    if value is None:
+        return ""
+    limits = "" if lower is None or upper is None else f" [{lower:{form}}, {upper:{form}}]"
+    return f"{value:{form}}{limits}"
+
+
+def amount_words(figure: Figure) -> str:
+    """Returns a change of an amount; no decimals unless it is small.
+
+    >>> amount_words((-613.0, -5446.0, 2055.0))
+    '-613 [-5,446, +2,055]'
+    >>> amount_words((2.25, 0.5, 4.0))
+    '+2.25 [+0.5, +4]'
+    """
+    return figure_words(figure, "+.3g" if abs(figure[0] or 0.0) < _SMALL else "+,.0f")
+
+
+def with_unit(words: str, unit: str) -> str:
+    """Puts a unit behind the value of a figure in words and before its limits.
+
+    >>> with_unit("-613 [-5,446, +2,055]", "EUR a day")
+    '-613 EUR a day [-5,446, +2,055]'
+    """
+    value, space, limits = words.partition(" ")
+    return f"{value} {unit}{space}{limits}" if words else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkReport:

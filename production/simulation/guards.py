@@ -19,6 +19,7 @@ from production.simulation.workspace import MODEL
 
 GUARD_OF = {
     Kind.BROKEN_DATA: Guard.TROUBLES,
+    Kind.LABELS: Guard.LABELS,
     Kind.DRIFT: Guard.DRIFT,
     Kind.ESTIMATED_LOSS: Guard.DRIFT,
     Kind.MEASURED_LOSS: Guard.LABELS,

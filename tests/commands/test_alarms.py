@@ -50,7 +50,7 @@ def test_alarms_are_listed_the_newest_first(book, run):
     _, first, second, *_ = result.output.splitlines()
     assert first.split()[:3] == ["a2", "critical", "drift"]
     assert second.split()[:3] == ["a1", "warning", "drift"]
-    assert "recall -4.2 points, 310 EUR a day [120, 520]" in second
+    assert "recall -4.2 points, +310 EUR a day [+120, +520]" in second
 
 
 def test_closed_alarms_are_listed_on_demand(book, run):

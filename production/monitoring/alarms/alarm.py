@@ -11,6 +11,7 @@ class Kind(StrEnum):
     """What an alarm is about."""
 
     BROKEN_DATA = "broken_data"
+    LABELS = "labels"
     DRIFT = "drift"
     ESTIMATED_LOSS = "estimated_loss"
     MEASURED_LOSS = "measured_loss"

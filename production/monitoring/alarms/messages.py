@@ -6,6 +6,7 @@ from typing import Any
 
 from common.guards.terminal import visible
 from production.monitoring.alarms.alarm import Alarm, Kind, Loss
+from production.monitoring.report import amount_words, figure_words, with_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Message:
 
 
 def loss_lines(alarm: Alarm, unit: str = "") -> list[str]:
-    """Returns the line about the loss of an alarm; none if the loss is unknown.
+    """Returns the line about the change of quality and cost; none if it is unknown.
 
     Args:
         alarm: The alarm.
@@ -83,31 +84,41 @@ def loss_lines(alarm: Alarm, unit: str = "") -> list[str]:
     if alarm.loss is None:
         return []
     source = "Measured" if alarm.kind is Kind.MEASURED_LOSS else "Estimated"
-    return [f"{source} loss: {loss_words(alarm.loss, unit)}"]
+    return [f"{source} change: {loss_words(alarm.loss, unit)}"]
 
 
 def loss_words(loss: Loss, unit: str = "") -> str:
-    """Returns a loss in words.
+    """Returns a change of quality and cost in words, and whether it shows a loss.
 
     Args:
         loss: The loss.
         unit: Unit of the cost.
 
     >>> loss_words(Loss(recall_points=-4.2, cost_per_day=310.0, lower=120.0, upper=520.0), "EUR")
-    'recall -4.2 points, 310 EUR a day [120, 520]'
+    'recall -4.2 points, +310 EUR a day [+120, +520]'
+    >>> loss_words(Loss(recall_points=9.0, cost_per_day=-613.0, lower=-5446.0, upper=2055.0), "EUR")
+    'recall +9.0 points, -613 EUR a day [-5,446, +2,055], no loss shown'
     >>> loss_words(Loss())
     'unknown'
     """
-    limits = ""
-    if loss.lower is not None and loss.upper is not None:
-        limits = f" [{loss.lower:.3g}, {loss.upper:.3g}]"
     has_cost = loss.cost_per_day is not None
-    parts = []
-    if loss.recall_points is not None:
-        parts.append(f"recall {loss.recall_points:+.1f} points" + ("" if has_cost else limits))
-    if loss.cost_per_day is not None:
-        parts.append(" ".join(filter(None, [f"{loss.cost_per_day:.3g}", unit, "a day"])) + limits)
-    return ", ".join(parts) or "unknown"
+    none = (None, None)
+    limits = (loss.lower, loss.upper)
+    recall = figure_words((loss.recall_points, *(none if has_cost else limits)), "+.1f")
+    cost = amount_words((loss.cost_per_day, *limits))
+    parts = [
+        f"recall {with_unit(recall, 'points')}" if recall else "",
+        with_unit(cost, f"{unit} a day".strip()),
+        "no loss shown" if _may_be_none(loss) else "",
+    ]
+    return ", ".join(filter(None, parts)) or "unknown"
+
+
+def _may_be_none(loss: Loss) -> bool:
+    """Whether the limits allow that nothing was lost: the cost did not rise, or the recall fall."""
+    if loss.lower is None or loss.upper is None:
+        return False
+    return loss.lower <= 0 if loss.cost_per_day is not None else loss.upper >= 0
 
 
 def _minute(time: datetime) -> str:

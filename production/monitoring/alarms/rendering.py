@@ -22,7 +22,7 @@ def alarm_table(states: Sequence[AlarmState], *, unit: str) -> RenderableType:
     if not states:
         return "No open alarms."
     table = Table(
-        *("id", "severity", "kind", "version", "since", "status", "chunks", "loss", "what"),
+        *("id", "severity", "kind", "version", "since", "status", "chunks", "change", "what"),
         box=None,
         pad_edge=False,
     )

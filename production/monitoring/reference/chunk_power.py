@@ -65,17 +65,19 @@ class ChunkPower:
         ]
         if self.rows_for_detect is not None:
             sentences.append(
-                f"monitoring.detect is {detect:g} standard deviations: that takes chunks of "
-                f"{self.rows_for_detect:,} rows."
+                f"For a shift of {detect:g} standard deviations (monitoring.detect) to show, set "
+                f"larger chunks in monitoring.chunk: of {self.rows_for_detect:,} rows."
             )
         if np.isfinite(self.alarms):
             sentences.append(
-                f"It has {self.expected_alarms:.3g} alarms and {self.expected_faults:.3g} faults "
-                f"on average, and shows {self.alarms:.2g} times as many alarms."
+                f"It has {self.expected_alarms:.3g} alarms of the model and "
+                f"{self.expected_faults:.3g} faults on average. A rate of alarms that rises to "
+                f"{self.alarms:.2g} times as much shows within {_NUM_CHUNKS} chunks."
             )
         if self.rows_for_alarms is not None:
             sentences.append(
-                f"Twice as many alarms show in chunks of {self.rows_for_alarms:,} rows."
+                "For a rate that doubles to show, set larger chunks in monitoring.chunk: of "
+                f"{self.rows_for_alarms:,} rows."
             )
         return sentences
 

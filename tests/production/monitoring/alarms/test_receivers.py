@@ -115,14 +115,14 @@ def test_a_mail_says_what_happened_and_what_to_do():
     text = mail.get_payload()
     assert "`pressure` has drifted." in text
     assert "Since: 2026-11-25 12:00 UTC" in text
-    assert "Estimated loss: recall -4.2 points [-8, -1]" in text
+    assert "Estimated change: recall -4.2 points [-8.0, -1.0]" in text
     assert "faultline explain-alarm a1 --model pump" in text
 
 
 def test_a_measured_loss_is_not_called_an_estimate():
     measured = finding(kind=Kind.MEASURED_LOSS, loss=Loss(recall_points=-4.2))
     message = Message(alarm=Alarm.of(measured, id="a1", raised=NOON), reason="opened")
-    assert "\nMeasured loss: recall -4.2 points\n" in message.text
+    assert "\nMeasured change: recall -4.2 points\n" in message.text
 
 
 def test_a_mail_that_the_server_refuses_is_no_delivery():

@@ -49,7 +49,7 @@ def test_the_page_and_its_json_are_written_and_in_the_index(folder):
 
 def test_the_page_says_what_happened_and_what_to_do(folder):
     html = render_page(read_production(folder, "pump", unit="EUR"))
-    assert "recall -4.0 points, 310 EUR a day [120, 520]" in html
+    assert "recall -4.0 points, +310 EUR a day [+120, +520]" in html
     assert "Check the sensor." in html
     assert "<code>faultline explain-alarm a1</code>" in html
     assert "Concept drift is invisible." in html
