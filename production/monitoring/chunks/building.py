@@ -21,16 +21,23 @@ def count_failures(failures: pa.Table, version: int, *, with_unknown: bool) -> i
     return int(pc.sum(is_own).as_py() or 0)
 
 
-def each_row_once(chunk: Chunk) -> Chunk:
-    """Returns a chunk with the first record of each request and row."""
+def each_row_once(chunk: Chunk, before: pa.Table) -> Chunk:
+    """Returns a chunk with the first record of each request and row.
+
+    Args:
+        chunk: The chunk.
+        before: Request ids and rows of the version's chunk before, which do not count again.
+    """
     rows = chunk.records
-    ids = rows["request_id"].combine_chunks().dictionary_encode()
-    if len(ids.dictionary) == rows.num_rows:
+    both = pa.concat_tables([before, rows.select(before.column_names)])
+    ids = both["request_id"].combine_chunks().dictionary_encode()
+    if len(ids.dictionary) == both.num_rows:
         return chunk
     keys = ids.indices.to_numpy().astype(np.int64) << 32
-    keys |= rows["row"].combine_chunks().to_numpy().astype(np.int64)
+    keys |= both["row"].combine_chunks().to_numpy().astype(np.int64)
     first = np.unique(keys, return_index=True)[1]
-    if len(first) == len(keys):
+    places = np.sort(first[first >= before.num_rows]) - before.num_rows
+    if len(places) == rows.num_rows:
         return chunk
-    once = rows.take(pa.array(np.sort(first)))
-    return replace(chunk, records=once, num_repeated=len(keys) - len(first))
+    num_repeated = rows.num_rows - len(places)
+    return replace(chunk, records=rows.take(pa.array(places)), num_repeated=num_repeated)

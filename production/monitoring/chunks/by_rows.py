@@ -10,11 +10,15 @@ import pyarrow.compute as pc
 
 from production.monitoring.chunks.building import count_failures, each_row_once
 from production.monitoring.chunks.chunk import Chunk
-from production.monitoring.chunks.position import Placed, Position, RowKey
+from production.monitoring.chunks.position import Placed, Position, RowKey, Window
 from production.monitoring.chunks.reading import Recorded, Stretch, joined, row_key, times_of
+from serving.recording.columns import RECORD_SCHEMA
 
 _STRETCH = timedelta(hours=1)
 _MICROSECOND = timedelta(microseconds=1)
+_NO_ROWS = RECORD_SCHEMA.empty_table()
+# What a failure has instead of a request id and a row: it comes before the rows of its moment.
+_FAILURE = ("", -1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,8 +27,8 @@ def chunks_by_rows(
 ) -> Iterator[Placed]:
     """Yields the chunks of a number of rows that are full.
 
-    The rest of a version's rows is a chunk as soon as another version has answered a full chunk
-    after it.
+    As many failures fill a chunk too, with the rows before the last of them. The rest of a
+    version's rows is a chunk as soon as another version has answered a full chunk after it.
 
     Args:
         recorded: The recorded requests.
@@ -32,7 +36,7 @@ def chunks_by_rows(
         num_rows: Rows of a chunk.
         until: Time before which all servers have written what they answered.
     """
-    waiting = _Waiting(position, num_rows)
+    waiting = _Waiting(recorded, position, num_rows)
     since = recorded.first_time(position.since)
     while since is not None and since < until:
         end = min(_EPOCH + ((since - _EPOCH) // _STRETCH + 1) * _STRETCH, until)
@@ -44,8 +48,9 @@ def chunks_by_rows(
 class _Waiting:
     """Rows that are in no chunk yet."""
 
-    def __init__(self, position: Position, num_rows: int) -> None:
-        self._position, self._num_rows = position, num_rows
+    def __init__(self, recorded: Recorded, position: Position, num_rows: int) -> None:
+        self._recorded, self._position, self._num_rows = recorded, position, num_rows
+        self._num_late: int | None = None
         self._rows: dict[int, pa.Table] = {}
         self._failures: list[pa.Table] = []
 
@@ -60,16 +65,42 @@ class _Waiting:
 
     def full(self, end: datetime) -> Iterator[Placed]:
         """Yields the chunks that the rows before `end` fill, in the order of their ends."""
-        while True:
-            full = {v: rows for v, rows in self._rows.items() if rows.num_rows >= self._num_rows}
-            if not full:
-                return
-            last = {v: rows["time"][self._num_rows - 1].as_py() for v, rows in full.items()}
-            version = min(full, key=lambda one: (last[one], one))
-            first = full[version]["time"][0].as_py()
-            for other in self._ended(version, first, last[version]):
-                yield self._take(other, _num_before(self._rows[other], first), end)
-            yield self._take(version, self._num_rows, end)
+        while full := self._full():
+            version = min(full, key=lambda one: (full[one].time, one))
+            rows, last = self._rows.get(version, _NO_ROWS), full[version]
+            if rows.num_rows:
+                first = rows["time"][0].as_py()
+                for other in self._ended(version, first, last.time):
+                    rest = self._rows[other]
+                    yield self._take(other, row_key(rest, _num_before(rest, first) - 1), end)
+            yield self._take(version, last, end)
+
+    def _full(self) -> dict[int, RowKey]:
+        """Version to the last row, or failure, of its chunk that is full."""
+        full = {
+            version: row_key(rows, self._num_rows - 1)
+            for version, rows in self._rows.items()
+            if rows.num_rows >= self._num_rows
+        }
+        for version, time in self._full_of_failures():
+            if version not in full or time < full[version].time:
+                full[version] = RowKey(time, *_FAILURE)
+        return full
+
+    def _full_of_failures(self) -> Iterator[tuple[int, datetime]]:
+        failures = pa.concat_tables(self._failures).sort_by("time")
+        versions = failures["version"]
+        if (answering := self._answering()) is not None:
+            versions = pc.fill_null(versions, answering)
+        for version in versions.drop_null().unique().to_pylist():
+            times = failures["time"].filter(pc.equal(versions, version))
+            if len(times) >= self._num_rows:
+                yield version, times[self._num_rows - 1].as_py()
+
+    def _answering(self) -> int | None:
+        """The version that failures without one belong to."""
+        last = {version: rows["time"][-1].as_py() for version, rows in self._rows.items()}
+        return max(last, key=lambda one: (last[one], one), default=self._position.version)
 
     def _ended(self, version: int, first: datetime, last: datetime) -> list[int]:
         """Other versions whose rows up to `last` are all before `first`."""
@@ -80,13 +111,18 @@ class _Waiting:
             and 0 < _num_before(rows, first) == _num_before(rows, last + _MICROSECOND)
         )
 
-    def _take(self, version: int, num_rows: int, end: datetime) -> Placed:
-        rows = self._rows[version].slice(0, num_rows)
-        rest = self._rows.pop(version).slice(num_rows)
+    def _take(self, version: int, last: RowKey, end: datetime) -> Placed:
+        waiting = self._rows.pop(version, _NO_ROWS)
+        rest = _behind(waiting, last)
+        rows = waiting.slice(0, waiting.num_rows - rest.num_rows)
         if rest.num_rows:
             self._rows[version] = rest
-        last = row_key(rows, num_rows - 1)
-        chunk = self._chunk(version, rows, last)
+        num_late = self._count_late()
+        chunk = self._chunk(version, rows, last, num_late)
+        window = self._window(chunk, last)
+        chunk = each_row_once(
+            chunk, self._recorded.keys_in(self._position.last_window(version), version)
+        )
         failures = pa.concat_tables(self._failures)
         due = self._due(failures, chunk)
         first_waiting = [table["time"][0].as_py() for table in self._rows.values()]
@@ -98,8 +134,38 @@ class _Waiting:
             since=since,
             version=version,
             last={**self._position.last, version: last},
-        )
+        ).with_window(window)
         return Placed(chunk=chunk, behind=self._position)
+
+    def _count_late(self) -> int:
+        """Rows that came late, once a look: none comes late within it."""
+        if self._num_late is not None:
+            return 0
+        self._num_late, windows = self._recorded.count_late(self._position.windows)
+        self._position = replace(self._position, windows=windows)
+        return self._num_late
+
+    def _window(self, chunk: Chunk, last: RowKey) -> Window:
+        """The stretch from the last row of the version's chunk before to that of this one."""
+        version, until = chunk.version, last.time
+        before, last_before = self._position.last_window(version), self._position.last.get(version)
+        num_tied = 0
+        if before is not None:
+            since, num_tied = before.until, before.num_tied
+        elif last_before is not None:
+            since = last_before.time + _MICROSECOND
+        else:
+            since = chunk.since
+        num_new = _num_before(chunk.records, until) - _num_before(chunk.records, since)
+        return Window(
+            since=since,
+            until=until,
+            num_rows=num_new + num_tied if since < until else 0,
+            version=version,
+            num_tied=chunk.records.num_rows
+            - _num_before(chunk.records, until)
+            + (0 if since < until else num_tied),
+        )
 
     def _due(self, failures: pa.Table, chunk: Chunk) -> pa.Table:
         """The failures that a later chunk counts.
@@ -111,21 +177,23 @@ class _Waiting:
         is_answering = pc.is_in(failures["version"], answering)
         return failures.filter(pc.or_(_is_from(failures, chunk.since), is_answering))
 
-    def _chunk(self, version: int, rows: pa.Table, last: RowKey) -> Chunk:
+    def _chunk(self, version: int, rows: pa.Table, last: RowKey, num_late: int) -> Chunk:
         failures = pa.concat_tables(self._failures)
         is_before = pc.less_equal(failures["time"], pa.scalar(last.time, failures["time"].type))
         is_own = pc.fill_null(pc.equal(failures["version"], version), True)
         is_taken = pc.and_(is_before, is_own)
         self._failures = [failures.filter(pc.invert(is_taken))]
-        chunk = Chunk(
+        taken = failures.filter(is_taken)
+        times = rows["time"] if rows.num_rows else taken["time"]
+        return Chunk(
             number=self._position.next_number,
-            since=rows["time"][0].as_py(),
+            since=pc.min(times).as_py(),
             until=last.time + _MICROSECOND,
             version=version,
             records=rows,
-            num_failed=count_failures(failures.filter(is_taken), version, with_unknown=True),
+            num_failed=count_failures(taken, version, with_unknown=True),
+            num_late=num_late,
         )
-        return each_row_once(chunk)
 
 
 def _is_from(failures: pa.Table, time: datetime) -> pa.ChunkedArray:

@@ -30,6 +30,7 @@ def chunks_by_time(
         length: Length of a chunk; chunks start at multiples of it since 1970.
         now: The clock.
     """
+    num_late: int | None = None
     while True:
         if position.since is not None and now() < _end(position.since, length) + GRACE:
             return  # without a look at the files
@@ -37,10 +38,14 @@ def chunks_by_time(
         if window is None or not _is_over(recorded, window[1], now()):
             return
         stretch = recorded.read(*window)
-        num_late = _count_late(recorded, position)
-        for placed in _of_stretch(stretch, position, *window, num_late):
-            position = placed.behind
-            yield placed
+        if num_late is None:  # once a look: none comes late within it
+            num_late, windows = recorded.count_late(position.windows)
+            position = replace(position, windows=windows)
+        for placed in _of_stretch(stretch, position, *window):
+            chunk = replace(placed.chunk, num_late=num_late)
+            earlier = recorded.keys_in(position.last_window(), chunk.version)
+            position, num_late = placed.behind, 0
+            yield Placed(chunk=each_row_once(chunk, earlier), behind=position)
         if position.since != window[1]:  # failures alone, of an unknown version
             position = replace(position, since=window[1], done=())
 
@@ -73,19 +78,14 @@ def _is_over(recorded: Recorded, until: datetime, now: datetime) -> bool:
     return now >= until + _LONGEST_WAIT or not recorded.is_being_written(until)
 
 
-def _count_late(recorded: Recorded, position: Position) -> int:
-    """Rows of the last finished stretch that came after it was read."""
-    window = position.window
-    if window is None or position.done:
-        return 0
-    return max(0, recorded.count_answered(window.since, window.until) - window.num_rows)
-
-
 def _of_stretch(
-    stretch: Stretch, position: Position, since: datetime, until: datetime, num_late: int
+    stretch: Stretch, position: Position, since: datetime, until: datetime
 ) -> Iterator[Placed]:
     versions = [v for v in _versions(stretch, position.version) if v not in position.done]
-    window = Window(since, until, stretch.num_answered)
+    before = position.last_window()
+    num_rows = sum(rows.num_rows for rows in stretch.rows.values())
+    # Late rows may be of a time without requests, too.
+    window = Window(before.until if before else since, until, num_rows)
     for place, version in enumerate(versions):
         is_last = place == len(versions) - 1
         chunk = Chunk(
@@ -95,16 +95,17 @@ def _of_stretch(
             version=version,
             records=stretch.rows.get(version, _NO_ROWS),
             num_failed=count_failures(stretch.failures, version, with_unknown=is_last),
-            num_late=0 if place else num_late,
         )
         position = Position(
             next_number=position.next_number + 1,
             since=until if is_last else since,
             version=version,
             done=() if is_last else (*position.done, version),
-            window=window if is_last else position.window,
+            windows=position.windows,
         )
-        yield Placed(chunk=each_row_once(chunk), behind=position)
+        if is_last:
+            position = position.with_window(window)
+        yield Placed(chunk=chunk, behind=position)
 
 
 def _versions(stretch: Stretch, last: int | None) -> list[int]:

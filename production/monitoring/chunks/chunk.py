@@ -19,9 +19,9 @@ class Chunk:
             every record (`serving.recording.columns.RECORD_SCHEMA`), then those of the features,
             under `column_name(feature)`. There is no row if all requests failed.
         num_failed: Requests that clients got an error for.
-        num_repeated: Rows that were recorded again under the same request id and row, at the same
-            time or later; they are not among `records`.
-        num_late: Rows of the chunk before that came after it was finished; they are in no chunk.
+        num_repeated: Rows that were recorded again under a request id and row that the chunk, or
+            the one before, had already; they are not among `records`.
+        num_late: Rows of earlier chunks that came after these were finished; they are in no chunk.
     """
 
     number: int

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from common.output_folder import is_held
 from production.collection.records import OK, RecordFile, Selection, read_file, record_files
-from production.monitoring.chunks.position import RowKey
+from production.monitoring.chunks.position import RowKey, Window
 from serving.recording.columns import RECORD_SCHEMA
 from serving.recording.options import in_sample
 
 _HOUR = timedelta(hours=1)
+KEYS = ("request_id", "row")
+_KEYS_SCHEMA = pa.schema([RECORD_SCHEMA.field(name) for name in KEYS])
 _FAILURE = ("time", "version")
 _FAILURE_SCHEMA = pa.schema([RECORD_SCHEMA.field(name) for name in _FAILURE])
 # Type of a column whose types differ between files: no kind of feature can be read from it.
@@ -31,12 +33,10 @@ class Stretch:
         rows: Version to its rows with an answer, in order of time; versions in the order of their
             first rows.
         failures: `time` and `version` of the requests with an error; the version may be null.
-        num_answered: Number of rows with an answer, whether they are in the sample or not.
     """
 
     rows: dict[int, pa.Table]
     failures: pa.Table
-    num_answered: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,9 @@ class Recorded:
         """
         rows: dict[int, list[pa.Table]] = {}
         failures: list[pa.RecordBatch] = []
-        num_answered = 0
         for batch in self._answered(since, until, columns=None):
             is_ok = pc.equal(batch["status"], OK)
             answers = batch.filter(is_ok)
-            num_answered += answers.num_rows
             for version, part in _by_version(_drawn(answers, self.share)):
                 rows.setdefault(version, []).append(part)
             failures.append(batch.filter(pc.invert(is_ok)).select(_FAILURE))
@@ -73,13 +71,39 @@ class Recorded:
         return Stretch(
             rows=dict(sorted(ordered.items(), key=lambda one: row_key(one[1], 0))),
             failures=pa.Table.from_batches(failures, _FAILURE_SCHEMA),
-            num_answered=num_answered,
         )
 
-    def count_answered(self, since: datetime, until: datetime) -> int:
-        """Returns the number of rows with an answer in a stretch of time."""
-        batches = self._answered(since, until, columns=["time", "answered", "status"])
-        return sum(pc.sum(pc.equal(batch["status"], OK)).as_py() or 0 for batch in batches)
+    def count_late(self, windows: Sequence[Window]) -> tuple[int, tuple[Window, ...]]:
+        """Returns how many rows came after their windows were counted, and the windows as now."""
+        if not windows:
+            return 0, ()
+        counts = np.zeros(len(windows), int)
+        since, until = min(one.since for one in windows), max(one.until for one in windows)
+        for batch in self._keys(since, until):
+            for place, one in enumerate(windows):
+                counts[place] += _selection(one).filter(batch).num_rows
+        now = tuple(
+            one._replace(num_rows=max(one.num_rows, int(count)))
+            for one, count in zip(windows, counts, strict=True)
+        )
+        num_late = sum(one.num_rows for one in now) - sum(one.num_rows for one in windows)
+        return num_late, now
+
+    def keys_in(self, window: Window | None, version: int) -> pa.Table:
+        """Returns `KEYS` of the rows of a version in a window; without one, of no row."""
+        tables = [_KEYS_SCHEMA.empty_table()]
+        if window is not None:
+            selection = _selection(window._replace(version=version))
+            tables += [
+                pa.Table.from_batches([selection.filter(batch).select(KEYS)])
+                for batch in self._keys(window.since, window.until)
+            ]
+        return pa.concat_tables(tables)
+
+    def _keys(self, since: datetime, until: datetime) -> Iterator[pa.RecordBatch]:
+        columns = [*KEYS, "time", "version", "answered", "status"]
+        for batch in self._answered(since, until, columns=columns):
+            yield _drawn(batch.filter(pc.equal(batch["status"], OK)), self.share)
 
     def first_time(self, since: datetime | None) -> datetime | None:
         """Returns the time of the first request with an answer or an error, or None without one.
@@ -131,6 +155,11 @@ def _stream_hour(file: RecordFile) -> datetime:
         except ValueError:
             continue
     return datetime.max.replace(tzinfo=UTC) - _HOUR
+
+
+def _selection(window: Window) -> Selection:
+    versions = None if window.version is None else [window.version]
+    return Selection(since=window.since, until=window.until, versions=versions)
 
 
 def _drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:

@@ -174,6 +174,94 @@ def test_late_rows_are_in_no_chunk_but_counted(folder):
     assert chunk.num_late == 2
 
 
+def test_late_rows_of_older_chunks_are_counted_once(folder):
+    write(folder, *rows([5, 65, 245]))
+    first = reader(folder)
+    assert len(list(first.finished())) == 3
+    # The first two hours, an hour without requests, and a new hour.
+    write(folder, *rows([6, 66, 67, 130, 305, 365]), stem="late")
+    second = reader(folder, state=first.to_state())
+    assert [(ids(one), one.num_late) for one in second.finished()] == [(["r305"], 4), (["r365"], 0)]
+    write(folder, *rows([425]), stem="later")
+    [chunk] = reader(folder, state=second.to_state()).finished()
+    assert chunk.num_late == 0
+
+
+def test_late_rows_of_chunks_of_rows_are_counted_once(folder):
+    write(folder, *rows(range(0, 80, 10)), *rows([5, 15], version=200))
+    first = reader(folder, FOUR_ROWS)
+    assert shape(first.finished()) == [(0, 100, 4), (1, 200, 2), (2, 100, 4)]
+    # Of the first chunk, between the two, of the second, and of the hour that was read already.
+    write(folder, *rows([1, 31, 41, 51, 75, 130, 140, 150, 160]), stem="late")
+    second = reader(folder, FOUR_ROWS, first.to_state())
+    [chunk] = second.finished()
+    assert (ids(chunk), chunk.num_late) == (["r130", "r140", "r150", "r160"], 4)
+    write(folder, *rows([190, 200, 210, 220, 250, 260, 270, 280]), stem="later")
+    third = reader(folder, FOUR_ROWS, second.to_state())
+    assert [chunk.num_late for chunk in third.finished()] == [1, 0]
+
+
+@pytest.mark.parametrize("moments", [[0] * 8, [0, 0, 0, 1, 1, 1, 1, 2], [0, 1, 1, 1, 1, 1, 1, 1]])
+def test_rows_of_one_moment_on_both_sides_of_a_chunk_are_not_late(folder, moments):
+    answers = [record("a", row=row, seconds=second) for row, second in enumerate(moments)]
+    write(folder, *answers, *[record("b", row=row, seconds=9) for row in range(4)])
+    state, num_late = None, 0
+    for number in range(3):
+        one = reader(folder, FOUR_ROWS, state)
+        chunk = next(one.finished())
+        assert (chunk.number, chunk.records.num_rows) == (number, 4)
+        num_late += chunk.num_late
+        state = one.to_state()
+    assert num_late == 0
+
+
+@pytest.mark.parametrize("options", [HOURLY, FOUR_ROWS])
+def test_a_row_that_the_chunk_before_has_counts_once(folder, options):
+    again = [record(f"r{minute}", seconds=60 * (minute + 60)) for minute in (1, 2)]
+    other = [record("r1", row=1, seconds=60 * 63), record("r64", seconds=60 * 64)]
+    write(folder, *rows([0, 1, 2, 3]), *again, *other)
+    state, chunks = None, []
+    for _ in range(2):
+        one = reader(folder, options, state)
+        chunks.append(next(one.finished()))
+        state = one.to_state()
+    assert [chunk.num_repeated for chunk in chunks] == [0, 2]
+    assert ids(chunks[1]) == ["r1", "r64"]
+    assert chunks[1].records["row"].to_pylist() == [1, 0]
+
+
+def failures(minutes, version=None):
+    return [
+        record(f"f{minute}", seconds=60 * minute, status="UNAVAILABLE", version=version)
+        for minute in minutes
+    ]
+
+
+@pytest.mark.parametrize("version", [None, 100])
+def test_an_outage_fills_chunks_of_rows(folder, version):
+    write(folder, *rows(range(4)), *failures(range(100, 210, 10), version))
+    chunks = list(reader(folder, FOUR_ROWS).finished())
+    assert shape(chunks) == [(0, 100, 4), (1, 100, 0), (2, 100, 0)]
+    assert [chunk.num_failed for chunk in chunks] == [0, 4, 4]
+    assert chunks[1].since == NOON + timedelta(minutes=100)
+    assert chunks[1].until == NOON + timedelta(minutes=130, microseconds=1)
+
+
+def test_rows_around_an_outage_are_each_in_one_chunk(folder):
+    write(folder, *rows([0, 1, 12, 60, 61, 62, 63, 64]), *failures(range(10, 16), 100))
+    state, chunks = None, []
+    for _ in range(2):
+        one = reader(folder, FOUR_ROWS, state)
+        chunks.append(next(one.finished()))
+        state = one.to_state()
+    # The fourth failure is at minute 13.
+    assert [(ids(chunk), chunk.num_failed) for chunk in chunks] == [
+        (["r0", "r1", "r12"], 4),
+        (["r60", "r61", "r62", "r63"], 2),
+    ]
+    assert chunks[1].num_late == 0
+
+
 OTHER_TYPES = [
     ("0a", pa.string()),  # hashed for a while
     (NOON, pa.timestamp("us", tz="UTC")),
