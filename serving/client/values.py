@@ -193,7 +193,21 @@ def _whole(value: Any) -> int:
         return int(value)
     if isinstance(value, numbers.Real) and float(value).is_integer():
         return int(float(value))
-    raise _UnfitError("a whole number")
+    raise _UnfitError("a whole number" + _time_advice(value))
+
+
+def _time_advice(value: Any) -> str:
+    """Returns how to send a time that is written as text; empty for anything else."""
+    if not isinstance(value, str) or "-" not in value:
+        return ""
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return ""
+    return (
+        "; a time is sent as seconds since 1970 in UTC: pass datetime.fromisoformat(value), which "
+        f"the client converts, or {_epoch_seconds(moment)}"
+    )
 
 
 def _epoch_seconds(moment: np.datetime64 | date) -> int:

@@ -80,6 +80,9 @@ def test_a_point_in_time_is_whole_seconds_since_1970(moment):
         ("12", ("float32",), "found the text '12', expected a number"),
         ([1.0], ("float32",), "found a list of 1, expected a number"),
         (1.5, ("int64",), r"found 1.5 \(float\), expected a whole number"),
+        ("7", ("int64",), r"found the text '7', expected a whole number\.$"),
+        ("20240131", ("int64",), r"expected a whole number\.$"),
+        ("2026-11-27x", ("int64",), r"expected a whole number\.$"),
         (2**63, ("int64",), "expected a whole number from -9223372036854775808 to"),
         (300, ("uint8",), "expected a whole number from 0 to 255"),
         (None, ("int32",), "this type has no missing value"),
@@ -102,6 +105,15 @@ def test_an_unencodable_value_is_named_by_row_and_column(value, shape, words):
         encode_values(values, spec(dtype, *row_shape))
     assert (caught.value.row, caught.value.column) == (1, "c")
     assert str(caught.value).startswith("Row 1 (counted from 0), column `c`: ")
+
+
+def test_a_time_as_text_says_how_to_send_it():
+    text = "1970-01-02T01:00:00+01:00"  # 1970-01-02 in UTC: 86,400 s
+    with pytest.raises(RowError, match="seconds since 1970 in UTC") as caught:
+        encode_values([text], spec("int64"))
+    assert "pass datetime.fromisoformat(value)" in str(caught.value)
+    assert str(caught.value).endswith("or 86400.")
+    assert encode_values([datetime.fromisoformat(text)], spec("int64")).tolist() == [86_400]
 
 
 def test_a_free_length_may_be_any_but_the_same_in_all_rows():
