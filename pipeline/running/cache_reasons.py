@@ -28,7 +28,7 @@ def explain_execution(store: MetadataStore, execution: Execution, pipeline_name:
     if previous is None:
         return FIRST_TIME
     changes = input_changes(store, previous, execution) + _parameter_changes(previous, execution)
-    return ", ".join(changes) if changes else _lost_result(store, previous)
+    return "; ".join(changes) if changes else _lost_result(store, previous)
 
 
 def _lost_result(store: MetadataStore, previous: Execution) -> str:
@@ -81,10 +81,14 @@ def _origin(store: MetadataStore, execution: Execution) -> Execution:
 
 
 def input_changes(store: MetadataStore, before: Execution, after: Execution) -> list[str]:
-    """Describes which inputs were added, removed or replaced."""
+    """Names the inputs that were added or replaced, and those that were removed."""
     old, new = input_ids(store, before.id), input_ids(store, after.id)
-    return [f"new {key}" for key in sorted(new) if new[key] != old.get(key)] + [
-        f"no {key} any more" for key in sorted(set(old) - set(new))
+    changed = [key for key in sorted(new) if new[key] != old.get(key)]
+    removed = sorted(set(old) - set(new))
+    return [
+        f"{word} input{'s' * (len(keys) > 1)}: {', '.join(keys)}"
+        for word, keys in (("changed", changed), ("removed", removed))
+        if keys
     ]
 
 

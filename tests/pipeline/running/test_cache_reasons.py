@@ -57,7 +57,24 @@ def test_an_artifact_under_two_keys_is_an_input_under_both():
     only.path.steps.add().key = "inferred_schema"
     only.path.steps.add().index = 0
     store = Events({1: [only], 2: [event]})
-    assert input_changes(store, before, after) == ["new schema"]
+    assert input_changes(store, before, after) == ["changed input: schema"]
+
+
+def test_changed_and_removed_inputs_are_named_apart():
+    # "new anomalies" beside "no anomalies" of AnomalyGate would read as a contradiction.
+    keys = {1: {"anomalies": 1, "examples": 2, "schema": 3}, 2: {"anomalies": 4, "examples": 5}}
+    events = {
+        execution: [_input(execution, key, artifact) for key, artifact in inputs.items()]
+        for execution, inputs in keys.items()
+    }
+    changes = input_changes(Events(events), Execution(id=1), Execution(id=2))
+    assert changes == ["changed inputs: anomalies, examples", "removed input: schema"]
+
+
+def _input(execution, key, artifact):
+    event = Event(type=Event.INPUT, artifact_id=artifact, execution_id=execution)
+    event.path.steps.add().key = key
+    return event
 
 
 class Events:

@@ -62,7 +62,7 @@ def test_a_changed_parameter_is_named_and_its_output_reruns_what_depends_on_it(t
     steps = _run(tmp_path, "two", value="b")
     assert [(s.state, s.reason) for s in steps] == [
         (StepState.RAN, "value changed"),
-        (StepState.RAN, "new text"),
+        (StepState.RAN, "changed input: text"),
     ]
 
 

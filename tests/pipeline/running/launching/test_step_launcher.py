@@ -131,8 +131,8 @@ def test_a_damaged_result_is_not_used_and_its_step_and_the_later_ones_run_again(
     steps, seen = run(tmp_path, "two")
     assert seen == "ab"
     assert steps["Deal"] == (StepState.RAN, f"its earlier result is damaged: {words}")
-    assert steps["Learn"] == (StepState.RAN, "new examples")
-    assert steps["Check"] == (StepState.RAN, "new model")
+    assert steps["Learn"] == (StepState.RAN, "changed input: examples")
+    assert steps["Check"] == (StepState.RAN, "changed input: model")
     assert {state for state, _ in run(tmp_path, "three")[0].values()} == {StepState.CACHED}
 
 
