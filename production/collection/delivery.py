@@ -91,7 +91,8 @@ def check_recorded(folder: OutputFolder, name: str) -> None:
     recorded = f"Recorded are requests to {', '.join(names)}." if names else "None are."
     raise InputError(
         f"No requests to a model called {name} are recorded below {root}. {recorded} `faultline "
-        "serve` records them if the config has a section `collection`."
+        "serve --gateway` always records them, `faultline serve` without a gateway only if the "
+        "config has a section `collection`."
     )
 
 

@@ -196,8 +196,9 @@ def test_a_model_whose_requests_are_not_recorded_is_refused(pump, tmp_path):
         id_column="request",
         label_column="state",
     )
-    with pytest.raises(InputError, match=r"model called pum are recorded .* to pump"):
+    with pytest.raises(InputError, match=r"model called pum are recorded .* to pump") as caught:
         deliver_labels(config, folder, source, model="pum")
+    assert "`faultline serve --gateway` always records them" in str(caught.value)
 
 
 class _Files(BaseHTTPRequestHandler):
