@@ -99,8 +99,9 @@ class Data:
     """Where the examples come from; exactly one of `path` and `dataset`.
 
     Attributes:
-        path: A file, a folder or a glob, relative to the YAML's folder. May hold TFX's `{SPAN}`,
-            `{DATE}`, `{VERSION}`.
+        path: A file, a folder or a glob, relative to the YAML's folder. May hold TFX's `{SPAN}` (a
+            whole number), `{DATE}` (YYYY-MM-DD, such as 2026-10-18; for other orders `{YYYY}`,
+            `{MM}`, `{DD}`), `{VERSION}`. See docs/spans.md.
         dataset: Name of a built-in data set, see `datasets/`.
         options: Options of the built-in data set.
         format: `csv`, `parquet` or `tfrecord`; by default from the suffix of the files.

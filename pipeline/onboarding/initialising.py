@@ -23,6 +23,7 @@ from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.schema_text import schema_text
 from pipeline.onboarding.yaml_text import yaml_text
+from pipeline.reading.files.listing import PLACEHOLDERS, dated_pattern, placeholder_in
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12
@@ -39,6 +40,7 @@ class InitReport:
         config_text: Text of the config.
         schema_text: Text of the schema.
         is_dry_run: Whether nothing was written.
+        dated_path: `data.path` with `{DATE}`, where the files are named by date; else empty.
     """
 
     proposal: Proposal
@@ -47,6 +49,7 @@ class InitReport:
     config_text: str
     schema_text: str
     is_dry_run: bool = False
+    dated_path: str = ""
 
 
 def initialise(  # noqa: PLR0913 - what the command line takes
@@ -78,6 +81,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         InputError: The data cannot be used, the name is invalid, a decision does not fit the data,
             or the files exist.
     """
+    _check_no_placeholder(data)
     use_case = _use_case_name(data, name)
     config_path = project_dir / "configs" / f"{use_case}.yaml"
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
@@ -99,11 +103,28 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         ),
         schema_text=schema_text(proposal),
         is_dry_run=dry_run,
+        dated_path=_relative(dated_pattern(table.files), config_path.parent),
     )
     if not dry_run:
         _check_free([config_path, schema_path], force=force)
         _write_all({schema_path: report.schema_text, config_path: report.config_text})
     return report
+
+
+def _check_no_placeholder(data: str) -> None:
+    """Checks that the data are files: `init` profiles all of them, not the latest span.
+
+    Raises:
+        InputError: The path has a placeholder of spans, and no such file exists.
+    """
+    placeholder = placeholder_in(data)
+    if placeholder and not Path(data).exists():
+        raise InputError(
+            f"{data} has the placeholder {placeholder}, which only `data.path` of a config takes. "
+            f"Give `init` all files, such as '{PLACEHOLDERS.sub('*', data)}'. Then write "
+            f"{placeholder} into `data.path` of the config, and set `data.window` to the number "
+            "of spans to train on (docs/spans.md)."
+        )
 
 
 def _use_case_name(data: str, name: str | None) -> str:
@@ -130,8 +151,8 @@ def _check_free(paths: list[Path], *, force: bool) -> None:
 
 
 def _relative(data: str, folder: Path) -> str:
-    """Returns the data's path relative to `folder`; a URL is unchanged."""
-    return data if "://" in data else Path(os.path.relpath(data, folder)).as_posix()
+    """Returns the data's path relative to `folder`; a URL or an empty text is unchanged."""
+    return data if not data or "://" in data else Path(os.path.relpath(data, folder)).as_posix()
 
 
 def _write_all(texts: Mapping[Path, str]) -> None:
@@ -203,6 +224,12 @@ def print_report(report: InitReport) -> None:
         )
     if proposal.max_bad_rows:
         click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")
+    if report.dated_path:
+        click.echo(
+            "Note: the files are named by date. To train on the latest days and read only new "
+            f"ones, set data.path: {report.dated_path} and data.window: {len(table.files)} in the "
+            "config (docs/spans.md)."
+        )
     if proposal.decisions.flags:
         decided = ", ".join(quoted(flag) for flag in proposal.decisions.flags)
         click.echo(f"Your decisions: {decided}.")

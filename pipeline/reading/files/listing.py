@@ -8,6 +8,7 @@ import glob
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -21,7 +22,8 @@ _ESCAPED = re.compile(r"\[([*?\[])\]")
 # What Hive and Spark write for a missing value.
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
 # A part of a path that TFX's file driver fills in.
-_SPEC = re.compile(r"\{(?:SPAN|VERSION|DATE|YYYY|MM|DD)\b[^}]*\}")
+PLACEHOLDERS = re.compile(r"\{(?:SPAN|VERSION|DATE|YYYY|MM|DD)\b[^}]*\}")
+_DAY = re.compile(r"(?<!\d)\d{4}(-?)\d{2}\1\d{2}(?!\d)")
 _NUM_SHOWN = 5
 
 
@@ -69,9 +71,39 @@ def divide(path: str) -> tuple[str, str]:
     return base, glob.escape(pattern) if Path(path).is_file() else pattern
 
 
+def placeholder_in(path: str) -> str:
+    """Returns the first placeholder of spans in a path, such as `{DATE}`; empty without one."""
+    match = PLACEHOLDERS.search(path)
+    return match[0] if match else ""
+
+
+def dated_pattern(files: Sequence[str]) -> str:
+    """Returns the pattern with `{DATE}` that files named by date have in common, or an empty text.
+
+    A day without dashes, such as `20261018`, becomes `{YYYY}{MM}{DD}`.
+
+    >>> dated_pattern(["data/r-2026-10-18.csv", "data/r-2026-10-19.csv"])
+    'data/r-{DATE}.csv'
+    >>> dated_pattern(["data/north.csv", "data/south.csv"])
+    ''
+    """
+    base = os.path.commonpath(files) if len(files) > 1 else ""
+    patterns = {_DAY.sub(_day_placeholder, file[len(base) :]) for file in files}
+    one = patterns.pop() if len(files) > 1 and len(patterns) == 1 else ""
+    return base + one if placeholder_in(one) else ""
+
+
+def _day_placeholder(match: re.Match[str]) -> str:
+    try:
+        date.fromisoformat(match[0])
+    except ValueError:
+        return match[0]
+    return "{DATE}" if "-" in match[0] else "{YYYY}{MM}{DD}"
+
+
 def _is_literal(parts: Sequence[str], place: int) -> bool:
     part = parts[place]
-    if _SPEC.search(part):
+    if PLACEHOLDERS.search(part):
         return False
     return not _WILDCARD.search(part) or Path("/".join(parts[: place + 1])).is_dir()
 

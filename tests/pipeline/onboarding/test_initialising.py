@@ -167,6 +167,9 @@ def test_with_force_a_failure_brings_the_old_files_back(tmp_path, data, monkeypa
     ("name", "text", "options", "expected"),
     [
         ("no.csv", None, {}, "No data found at"),
+        ("r-{DATE}.csv", None, {}, "Give `init` all files, such as '"),
+        ("r-{SPAN:3}.csv", None, {}, "has the placeholder {SPAN:3}, which only `data.path`"),
+        ("r-{DATE}.csv", None, {}, "/r-*.csv'. Then write {DATE} into `data.path`"),
         ("d.csv", "", {}, "is empty"),
         ("d.csv", "a,label\n", {}, "has no rows below its header"),
         ("d.csv", "a,lable\n1,0\n", {}, "Did you mean `lable`?"),
@@ -183,6 +186,32 @@ def test_bad_input_is_named(tmp_path, name, text, options, expected):
         init(tmp_path, tmp_path / name, **options)
     assert expected in str(error.value)
     assert not (tmp_path / "configs").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (["2026-10-18", "2026-10-19"], "../parts/r-{DATE}.csv"),
+        (["20261018", "20261019"], "../parts/r-{YYYY}{MM}{DD}.csv"),
+        (["2026-10-18"], ""),  # a single day
+        (["2026-13-18", "2026-13-19"], ""),  # no dates
+        (["2026-10-18", "2026-10-19-b"], ""),
+    ],
+)
+def test_files_named_by_date_lead_to_a_hint_about_spans(tmp_path, data, capsys, names, pattern):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name in names:
+        (folder / f"r-{name}.csv").write_bytes(data.read_bytes())
+    report = initialise(
+        str(folder), label="label", positive=None, name="p", project_dir=tmp_path, force=False
+    )
+    print_report(report)
+    hint = f"set data.path: {pattern} and data.window: {len(names)} in the config"
+    printed = capsys.readouterr().out
+    assert report.dated_path == pattern
+    assert (hint in printed) == bool(pattern)
+    assert ("named by date" in printed) == bool(pattern)
 
 
 def test_the_encoding_of_a_file_that_is_not_utf8_is_proposed(tmp_path):
