@@ -132,7 +132,7 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     shown = [count(facts["num_files"], "file")] if "num_files" in facts else []
     shown += [count(facts["num_bytes"], "byte")] if "num_bytes" in facts else []
     shown += [count(int(n), "row")] if (n := examples.properties.get("num_rows")) else []
-    spans = span_text(examples.properties | span_dates(examples, run))
+    spans = span_text({**examples.properties, **span_dates(examples, run)})
     parts = ingested_examples(graph, examples)
     listed = ", ".join(filter(None, map(_files, parts)))
     rows = [("data", ", ".join(shown)), ("data digest", str(facts.get("data_digest", "unknown")))]
