@@ -40,7 +40,8 @@ class InitReport:
         config_text: Text of the config.
         schema_text: Text of the schema.
         is_dry_run: Whether nothing was written.
-        dated_path: `data.path` with `{DATE}`, where the files are named by date; else empty.
+        dated_path: `data.path` with `{DATE}`, where the files are named by date and can be spans;
+            else empty.
     """
 
     proposal: Proposal
@@ -103,7 +104,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         ),
         schema_text=schema_text(proposal),
         is_dry_run=dry_run,
-        dated_path=_relative(dated_pattern(table.files), config_path.parent),
+        dated_path=_dated_path(proposal, config_path.parent),
     )
     if not dry_run:
         _check_free([config_path, schema_path], force=force)
@@ -150,9 +151,17 @@ def _check_free(paths: list[Path], *, force: bool) -> None:
         )
 
 
+def _dated_path(proposal: Proposal, folder: Path) -> str:
+    """Returns `data.path` with `{DATE}`, or an empty text if the files cannot be spans."""
+    if proposal.split.split.strategy == "group":  # a window refuses it: spans may share a group
+        return ""
+    pattern = dated_pattern(proposal.table.files)
+    return _relative(pattern, folder) if pattern else ""
+
+
 def _relative(data: str, folder: Path) -> str:
-    """Returns the data's path relative to `folder`; a URL or an empty text is unchanged."""
-    return data if not data or "://" in data else Path(os.path.relpath(data, folder)).as_posix()
+    """Returns the data's path relative to `folder`; a URL is unchanged."""
+    return data if "://" in data else Path(os.path.relpath(data, folder)).as_posix()
 
 
 def _write_all(texts: Mapping[Path, str]) -> None:
@@ -224,12 +233,7 @@ def print_report(report: InitReport) -> None:
         )
     if proposal.max_bad_rows:
         click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")
-    if report.dated_path:
-        click.echo(
-            "Note: the files are named by date. To train on the latest days and read only new "
-            f"ones, set data.path: {report.dated_path} and data.window: {len(table.files)} in the "
-            "config (docs/spans.md)."
-        )
+    _print_dates(report)
     if proposal.decisions.flags:
         decided = ", ".join(quoted(flag) for flag in proposal.decisions.flags)
         click.echo(f"Your decisions: {decided}.")
@@ -238,6 +242,15 @@ def print_report(report: InitReport) -> None:
         return
     click.echo(f"Wrote {report.config_path} and {report.schema_path}. Now run:")
     click.echo(f"  faultline run --config {shlex.quote(str(report.config_path))}")
+
+
+def _print_dates(report: InitReport) -> None:
+    if report.dated_path:
+        click.echo(
+            "Note: the files are named by date. To train on the latest days and read only new "
+            f"ones, set data.path: {report.dated_path} and data.window: "
+            f"{len(report.proposal.table.files)} in the config (docs/spans.md)."
+        )
 
 
 def _print_few_positives(num_positives: int) -> None:

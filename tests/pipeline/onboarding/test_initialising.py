@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from common.errors import InputError
 from pipeline.config import Config
 from pipeline.config_loading import load_config
-from pipeline.onboarding import initialise, initialising, print_report
+from pipeline.onboarding import initialise, initialising, make_decisions, print_report
 from pipeline.reading.columns import form_of
 from pipeline.reading.contract import read_column
 from pipeline.reading.ingest_spec import make_ingest_spec
@@ -212,6 +212,26 @@ def test_files_named_by_date_lead_to_a_hint_about_spans(tmp_path, data, capsys, 
     assert report.dated_path == pattern
     assert (hint in printed) == bool(pattern)
     assert ("named by date" in printed) == bool(pattern)
+
+
+def test_where_rows_are_split_by_group_there_is_no_hint_about_spans(tmp_path, data, capsys):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    frame = pd.read_csv(data).assign(machine=[f"M{n // 20}" for n in range(400)])
+    for day in ("2026-10-18", "2026-10-19"):
+        frame.to_csv(folder / f"r-{day}.csv", index=False)
+    report = initialise(
+        str(folder),
+        label="label",
+        positive=None,
+        name="p",
+        project_dir=tmp_path,
+        force=False,
+        decisions=make_decisions(group=["machine"]),
+    )
+    print_report(report)
+    assert report.proposal.split.split.strategy == "group"
+    assert "named by date" not in capsys.readouterr().out
 
 
 def test_the_encoding_of_a_file_that_is_not_utf8_is_proposed(tmp_path):
