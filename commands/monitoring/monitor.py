@@ -13,8 +13,9 @@ from rich.console import Group, RenderableType
 from commands.queries import deciding_person, print_answer, print_line, say_other_config
 from commands.tolerance import Tolerant
 from common.errors import InputError
+from common.guards.terminal import visible
 from common.logs import are_json, log_event
-from common.output_folder import OutputFolder, open_output
+from common.output_folder import OutputFolder, captured_output, log_of_reader, open_output
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config
 
@@ -104,6 +105,12 @@ def _release(order: MonitorOrder, number: int, folder: OutputFolder, model: str)
     return 0
 
 
+def _say(descriptor: int, line: str) -> None:
+    """Prints a line about progress; there is none where logs are JSON lines."""
+    if not are_json():
+        os.write(descriptor, f"{visible(line)}\n".encode())
+
+
 class Look:
     """Takes what is new, delivers alarms, and prints.
 
@@ -131,8 +138,11 @@ class Look:
         """Returns the reports of what is new; alarms are delivered without waiting for it."""
         from production.monitoring.monitor import monitor_once
 
+        log = log_of_reader(self._folder.reports / "monitor.log")
         try:
-            reports = monitor_once(self._config, self._folder, self._model)
+            with captured_output(log) as (_, err):  # TensorFlow's start-up messages
+                say = partial(_say, err)
+                reports = monitor_once(self._config, self._folder, self._model, say=say)
         except InputError:
             with suppress(InputError):  # the first error is the one to print
                 self._update_page()  # it names a damaged report
@@ -180,7 +190,8 @@ class Look:
         unit = prices_of(self._config).unit
         if not reports:
             return Group(
-                "No new chunk is finished, and no labels of earlier ones are complete.",
+                "No new chunk is finished, and no labels of earlier ones are complete. "
+                f"{self._waiting_words()}",
                 alarm_table(states, unit=unit),
             )
         return Group(
@@ -190,3 +201,18 @@ class Look:
             "",
             alarm_table(states, unit=unit),
         )
+
+    def _waiting_words(self) -> str:
+        from production.monitoring.chunks.reader import ChunkReader
+        from production.monitoring.state import load_state
+
+        state = load_state(self._folder.monitoring(self._model))
+        collection = self._config.collection
+        reader = ChunkReader(
+            self._folder,
+            self._model,
+            self._config.monitoring,
+            state.reader,
+            share=1.0 if collection is None else collection.share,
+        )
+        return reader.waiting_words()

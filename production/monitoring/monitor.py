@@ -23,7 +23,7 @@ from production.monitoring.chunks.columns import Columns, read_columns
 from production.monitoring.chunks.reader import ChunkReader
 from production.monitoring.performance.late_labels import LateLabels
 from production.monitoring.performance.measuring import is_considerable
-from production.monitoring.reference.loading import load_reference
+from production.monitoring.reference.loading import load_reference, say_nothing
 from production.monitoring.reference.reference import MissingReferenceError, Reference
 from production.monitoring.report import CHUNKS, ChunkReport, read_reports, write_report
 from production.monitoring.settling import Restart, close_ended, heed_people, retire, settle
@@ -59,16 +59,23 @@ class Sources:
         find_troubles: Returns the troubles of a chunk.
         quarantine: Keeps a broken chunk out of the training data.
         now: The clock.
+        say: Prints a line about progress.
     """
 
     load_reference: Callable[[int], Reference]
     find_troubles: Callable[[Chunk, Reference, Columns], list[Trouble]]
     quarantine: Callable[[Chunk, Sequence[Trouble]], None]
     now: Callable[[], datetime] = _now
+    say: Callable[[str], None] = say_nothing
 
 
 def monitor_once(
-    config: Config, folder: OutputFolder, model: str, *, now: Callable[[], datetime] = _now
+    config: Config,
+    folder: OutputFolder,
+    model: str,
+    *,
+    now: Callable[[], datetime] = _now,
+    say: Callable[[str], None] = say_nothing,
 ) -> list[ChunkReport]:
     """Takes all chunks that are finished, and those whose labels have arrived.
 
@@ -77,6 +84,7 @@ def monitor_once(
         folder: The output folder.
         model: Name of the served model.
         now: The clock.
+        say: Prints a line about progress.
 
     Returns:
         Reports of the new chunks, and of the earlier ones that labels have completed.
@@ -85,13 +93,18 @@ def monitor_once(
         InputError: Another monitor of this model runs, or its files cannot be read or written.
     """
     place = folder.monitoring(model)
-    sources = make_sources(config, folder, model, now=now)
+    sources = make_sources(config, folder, model, now=now, say=say)
     with held(place):
         return Monitor(config, folder, model, sources).run()
 
 
 def make_sources(
-    config: Config, folder: OutputFolder, model: str, *, now: Callable[[], datetime] = _now
+    config: Config,
+    folder: OutputFolder,
+    model: str,
+    *,
+    now: Callable[[], datetime] = _now,
+    say: Callable[[str], None] = say_nothing,
 ) -> Sources:
     """Returns the sources of a model: lineage, recorded data and the quarantine beside its state.
 
@@ -100,16 +113,18 @@ def make_sources(
         folder: The output folder.
         model: Name of the served model.
         now: The clock.
+        say: Prints a line about progress.
     """
 
     def search(chunk: Chunk, reference: Reference, columns: Columns) -> list[Trouble]:
         return find_troubles(chunk, reference, config, columns=columns)
 
     return Sources(
-        load_reference=lambda version: load_reference(config, folder, model, version),
+        load_reference=partial(load_reference, config, folder, model, say=say),
         find_troubles=search,
         quarantine=partial(quarantine_chunk, folder.monitoring(model)),
         now=now,
+        say=say,
     )
 
 
@@ -180,6 +195,9 @@ class Monitor:
 
     def _take(self, chunk: Chunk) -> int:
         """Takes a new chunk; returns its number."""
+        self._sources.say(
+            f"Chunk {chunk.number}: {chunk.records.num_rows:,} rows of version {chunk.version}."
+        )
         version = self._state.versions.setdefault(chunk.version, VersionState())
         lost = self._forget_lost()
         try:
@@ -267,7 +285,9 @@ class Monitor:
         report, version = self._reports[number], self._state.versions[number_of_version]
         watched = self._watch(number_of_version)
         heed_people(self._book, version, watched.restart)
-        rows = self._labels.read_rows(report.since, report.until, report.version)
+        rows = self._labels.read_rows(
+            report.since, report.until, report.version, before=self._before(report)
+        )
         chunk = Chunk(
             number=number,
             since=report.since,
@@ -305,6 +325,12 @@ class Monitor:
                 watched.with_state(records)
             self._watched[number] = watched
         return self._watched[number]
+
+    def _before(self, report: ChunkReport) -> datetime | None:
+        """Beginning of the version's chunk before; None without one."""
+        numbers = [n for n, one in self._reports.items() if one.version == report.version]
+        earlier = max((n for n in numbers if n < report.number), default=None)
+        return None if earlier is None else self._reports[earlier].since
 
     def _since_of(self, chunk: Chunk) -> Callable[[int], datetime]:
         """Returns the beginning of a chunk; without its report, that of the next one with one."""

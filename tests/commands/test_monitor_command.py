@@ -60,7 +60,15 @@ def test_new_chunks_are_a_table_and_open_alarms_say_what_to_do(pump):
     assert re.search(r"a\d +\w+ +drift +100 +2026-03-0[1-5]", result.stdout)
     again = run(pump)
     assert again.stdout.startswith("No new chunk is finished")
+    assert re.search(r"The present chunk ends at 20\d\d-\d\d-\d\d 00:00\s+UTC\.", again.stdout)
     assert re.search(r"a\d +\w+ +drift +100", again.stdout)
+
+
+def test_progress_is_printed_to_standard_error_chunk_by_chunk(pump, capfd):
+    run(pump)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "Chunk 0: 400 rows of version 100."
+    assert len([line for line in lines if line.startswith("Chunk ")]) == 6
 
 
 def test_json_has_the_reports_and_the_open_alarms(pump):

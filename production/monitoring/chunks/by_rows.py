@@ -37,12 +37,23 @@ def chunks_by_rows(
         until: Time before which all servers have written what they answered.
     """
     waiting = _Waiting(recorded, position, num_rows)
-    since = recorded.first_time(position.since)
-    while since is not None and since < until:
-        end = min(_EPOCH + ((since - _EPOCH) // _STRETCH + 1) * _STRETCH, until)
-        waiting.add(recorded.read(since, end))
+    for end in waiting.read(until):
         yield from waiting.full(end)
-        since = recorded.first_time(end)
+
+
+def count_waiting(recorded: Recorded, position: Position, num_rows: int, until: datetime) -> int:
+    """Returns how many rows the fullest chunk has that is not full yet.
+
+    Args:
+        recorded: The recorded requests.
+        position: Behind the last full chunk.
+        num_rows: Rows of a chunk.
+        until: Time before which all servers have written what they answered.
+    """
+    waiting = _Waiting(recorded, position, num_rows)
+    for _ in waiting.read(until):
+        pass
+    return waiting.most_rows
 
 
 class _Waiting:
@@ -53,6 +64,20 @@ class _Waiting:
         self._num_late: int | None = None
         self._rows: dict[int, pa.Table] = {}
         self._failures: list[pa.Table] = []
+
+    def read(self, until: datetime) -> Iterator[datetime]:
+        """Adds the recorded requests, one stretch at a time; yields the end of each."""
+        since = self._recorded.first_time(self._position.since)
+        while since is not None and since < until:
+            end = min(_EPOCH + ((since - _EPOCH) // _STRETCH + 1) * _STRETCH, until)
+            self.add(self._recorded.read(since, end))
+            yield end
+            since = self._recorded.first_time(end)
+
+    @property
+    def most_rows(self) -> int:
+        """Rows of the version that has most."""
+        return max((rows.num_rows for rows in self._rows.values()), default=0)
 
     def add(self, stretch: Stretch) -> None:
         """Adds the rows of the next stretch that no chunk has."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.output_folder import OutputFolder
 from pipeline.production_options.monitoring import MonitoringOptions
-from production.monitoring.chunks.by_rows import chunks_by_rows
+from production.monitoring.chunks.by_rows import chunks_by_rows, count_waiting
 from production.monitoring.chunks.by_time import GRACE, chunks_by_time
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Position
@@ -57,6 +57,17 @@ class ChunkReader:
     def to_state(self) -> dict[str, Any]:
         """Returns the position behind the last returned chunk, as JSON values."""
         return self._position.to_json()
+
+    def waiting_words(self) -> str:
+        """Returns in words what the next chunk waits for, after `finished` returned all."""
+        length = self._size.length_hours
+        if length is None:
+            size, until = self._size.rows or 1, self._now() - GRACE
+            num_rows = count_waiting(self._recorded, self._position, size, until)
+            return f"{num_rows:,} of {size:,} rows so far."
+        epoch, hours = datetime(1970, 1, 1, tzinfo=UTC), timedelta(hours=length)
+        end = epoch + ((self._now() - epoch) // hours + 1) * hours
+        return f"The present chunk ends at {end:%Y-%m-%d %H:%M} UTC."
 
     def finished(self) -> Iterator[Chunk]:
         """Yields the chunks that are finished now, oldest first."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,18 @@ _ERRORS_FILE = "errors.parquet"
 _MODEL_INFO = Path("assets.extra") / "model_info.json"
 
 
-def load_reference(config: Config, folder: OutputFolder, model: str, version: int) -> Reference:
+def say_nothing(_: str) -> None:
+    """Drops a line about progress."""
+
+
+def load_reference(
+    config: Config,
+    folder: OutputFolder,
+    model: str,
+    version: int,
+    *,
+    say: Callable[[str], None] = say_nothing,
+) -> Reference:
     """Returns the reference of a served version.
 
     It is made once, from the artifacts of the run that trained the version, and kept in the
@@ -45,6 +56,7 @@ def load_reference(config: Config, folder: OutputFolder, model: str, version: in
         folder: The output folder.
         model: Name of the served model.
         version: The version.
+        say: Prints a line about progress.
 
     Raises:
         MissingReferenceError: ML Metadata does not know the version, or its run's artifacts are
@@ -53,6 +65,7 @@ def load_reference(config: Config, folder: OutputFolder, model: str, version: in
     files = ReferenceFiles(folder=folder.monitoring(model), version=version)
     reference = read_reference(files)
     if reference is None:
+        say(f"Building the reference of version {version} from its training data.")
         reference = _make_reference(config, folder, model, version)
         save_reference(files, reference)
     return reference

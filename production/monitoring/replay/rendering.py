@@ -78,19 +78,21 @@ def render_outcome(outcome: Outcome, model: str) -> RenderableType:
 
 
 def _rows(outcome: Outcome) -> Table:
+    """A line for each row; a single row is printed vertically, a line for each column."""
     rows = outcome.recorded.records.slice(0, _MAX_ROWS).to_pylist()
     features = [name for name in outcome.recorded.records.column_names if not _is_own(name)]
     headers = ("row", "probability", "replayed", "decision", *map(escape, features))
-    table = Table(*headers, box=None, pad_edge=False)
+    lines = []
     for place, row in enumerate(rows):
         replayed = "-" if outcome.replay is None else repr(outcome.replay.probabilities[place])
-        table.add_row(
-            str(row["row"]),
-            _cell(row["probability"]),
-            replayed,
-            _cell(row["decision"]),
-            *(escape(_cell(row[name])) for name in features),
-        )
+        own = (str(row["row"]), _cell(row["probability"]), replayed, _cell(row["decision"]))
+        lines.append((*own, *(escape(_cell(row[name])) for name in features)))
+    is_vertical = len(lines) == 1
+    table = Table(
+        *(() if is_vertical else headers), box=None, pad_edge=False, show_header=not is_vertical
+    )
+    for line in zip(headers, *lines, strict=True) if is_vertical else lines:
+        table.add_row(*line)
     return table
 
 

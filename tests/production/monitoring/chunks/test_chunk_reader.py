@@ -389,3 +389,12 @@ def test_no_file_is_read_before_the_next_chunk_can_be_finished(folder, monkeypat
 def test_without_requests_there_is_no_chunk(folder):
     assert not list(reader(folder).finished())
     assert not list(reader(folder, FOUR_ROWS).finished())
+
+
+def test_the_rows_that_wait_for_a_full_chunk_are_counted(folder):
+    write(folder, *rows(range(6)))
+    some = reader(folder, FOUR_ROWS)
+    assert [chunk.records.num_rows for chunk in some.finished()] == [4]
+    assert some.waiting_words() == "2 of 4 rows so far."
+    end = reader(folder, HOURLY, now=NOON + timedelta(minutes=5)).waiting_words()
+    assert end == "The present chunk ends at 2026-11-27 13:00 UTC."
