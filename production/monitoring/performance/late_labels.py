@@ -43,15 +43,19 @@ class LateLabels:
         """The latest delivery of labels, a text that rises with each; empty without any."""
         return max((path.name for path in self._collected.glob("labels/*.parquet")), default="")
 
-    def read_rows(self, since: datetime, until: datetime, version: int) -> pa.Table:
+    def read_rows(
+        self, since: datetime, until: datetime, version: int, *, before: datetime | None = None
+    ) -> pa.Table:
         """Returns the answered rows of a chunk in order of time, without features.
 
         Args:
             since: Time of its beginning.
             until: Time of its end.
             version: Version that answered.
+            before: Beginning of the version's chunk before, whose rows do not count again under
+                the same request id; None without one.
         """
-        selection = Selection(since=since, until=until, versions=[version])
+        selection = Selection(since=before or since, until=until, versions=[version])
         batches = [
             self._chosen(batch)
             for batch in read_records(self._collected, selection, columns=_COLUMNS)
@@ -59,7 +63,8 @@ class LateLabels:
         schema = pa.schema([RECORD_SCHEMA.field(name) for name in _COLUMNS])
         rows = pa.Table.from_batches([batch.cast(schema) for batch in batches], schema)
         rows = rows.sort_by([(name, "ascending") for name in ("time", *KEYS)])
-        return _each_once(rows)
+        once = _each_once(rows)
+        return once.filter(pc.greater_equal(once["time"], pa.scalar(since, once["time"].type)))
 
     def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         batch = batch.filter(pc.and_(batch["answered"], pc.equal(batch["status"], OK)))

@@ -30,8 +30,8 @@ _SEARCHES = (
     *(find_wrong_rates, find_stuck, find_clock_shifts, find_duplicates),
     *(find_repeated_ids, find_late_rows),
 )
-# All requests of the chunk failed.
-_OF_NO_ROWS = (find_late_rows,)
+# All requests of the chunk failed, or were recorded before.
+_OF_NO_ROWS = (find_repeated_ids, find_late_rows)
 
 
 def redacted(config: Config) -> tuple[str, ...]:

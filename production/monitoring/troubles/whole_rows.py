@@ -13,6 +13,8 @@ from production.monitoring.troubles.trouble import Trouble, TroubleKind
 
 # With more equal rows in the training data, equal rows are no duplicates.
 _MOST_REPEATED = 0.2
+# Clients that count their requests anew each day leave the monitor hardly a row.
+_MOSTLY = 0.5
 
 
 def find_answers_without_value(case: Case) -> Iterator[Trouble]:
@@ -59,26 +61,28 @@ def find_repeated_ids(case: Case) -> Iterator[Trouble]:
     """Yields that rows were recorded again under the same request id."""
     num_repeated = case.chunk.num_repeated
     if num_repeated:
+        share = num_repeated / (num_repeated + case.num_rows)
         yield Trouble(
             kind=TroubleKind.REPEATED_IDS,
             feature=None,
-            share=num_repeated / (num_repeated + max(case.num_rows, 1)),
-            words=f"{num_repeated:,} rows were recorded again under a request id that the chunk "
-            "has already; each counts once. Clients must give each request an id of its own.",
-            is_broken=False,
+            share=share,
+            words=f"{num_repeated:,} rows were recorded again under a request id that the chunk, "
+            "or the one before, has already; each counts once. Clients must give each request an "
+            "id of its own.",
+            is_broken=share > _MOSTLY,
         )
 
 
 def find_late_rows(case: Case) -> Iterator[Trouble]:
-    """Yields that rows of the chunk before came after it was finished."""
+    """Yields that rows of earlier chunks came after these were finished."""
     num_late = case.chunk.num_late
     if num_late:
         yield Trouble(
             kind=TroubleKind.LATE_ROWS,
             feature=None,
             share=num_late / (num_late + max(case.num_rows, 1)),
-            words=f"{num_late:,} rows of the chunk before came after it was finished; they are in "
-            "no chunk. Check whether a server hung, and the servers' clocks.",
+            words=f"{num_late:,} rows of earlier chunks came after these were finished; they "
+            "are in no chunk. Check whether a server hung, and the servers' clocks.",
             is_broken=False,
         )
 

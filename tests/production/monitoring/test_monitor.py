@@ -467,3 +467,23 @@ def test_a_label_that_came_before_a_request_of_several_rows_is_not_that_of_its_f
     assert "150 of 300 rows have a label." in report.notes
     known = np.concatenate([rows["label"][100:200:2], rows["label"][200:]])
     assert report.measured["prevalence"][0] == pytest.approx(known.mean())
+
+
+def test_rows_that_are_sent_again_a_day_later_are_measured_once(pump):
+    rows = draw_rows(pump.rng, 400)
+    write_day(pump.collected, rows, 0)
+    write_day(pump.collected, draw_rows(pump.rng, 200), 1)
+    again = records_of(rows, 0).slice(0, 100)
+    times = [time + timedelta(days=1) for time in again["time"].to_pylist()]
+    place = again.column_names.index("time")
+    again = again.set_column(place, "time", pa.array(times, again.schema.field("time").type))
+    hour = FIRST_DAY + timedelta(days=1)
+    write_closed(pump.collected, again.combine_chunks().to_batches(), "again", hour)
+    deliver_day(pump.collected, rows, 0)
+    others = make_labels([f"d1-{VERSION}-{place}" for place in range(150)], ["0"] * 150)
+    add_labels(pump.collected, others, source="test", now=FIRST_DAY + timedelta(days=2))
+    pump.now = FIRST_DAY + timedelta(days=5)
+    first, second = pump.watch()
+    assert (first.num_rows, second.num_rows) == (400, 200)
+    assert "400 of 400 rows have a label." in first.notes
+    assert "150 of 200 rows have a label." in second.notes

@@ -316,6 +316,14 @@ def test_repeated_ids_and_late_rows_do_not_make_a_chunk_broken(rows, reference):
     assert not any(one.is_broken for one in troubles)
 
 
+@pytest.mark.parametrize(("num_rows", "num_repeated"), [(300, 301), (0, 5)])
+def test_a_chunk_of_repeated_ids_for_the_most_part_is_broken(
+    rows, reference, num_rows, num_repeated
+):
+    trouble = only(rows.slice(0, num_rows), reference, num_repeated=num_repeated)
+    assert (trouble.kind, trouble.is_broken) == (TroubleKind.REPEATED_IDS, True)
+
+
 def test_a_chunk_without_an_answer_has_no_trouble(rows, reference):
     assert find(rows.slice(0, 0), reference, num_failed=7) == []
 
