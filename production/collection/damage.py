@@ -26,7 +26,8 @@ def damage_named(path: Path, content: str) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
+        reason = str(error).rstrip(".")
         raise InputError(
-            f"{path} cannot be read: {error}. Restore it from a backup. Without one, move it out "
+            f"{path} cannot be read: {reason}. Restore it from a backup. Without one, move it out "
             f"of the folder; its {content} are then lost."
         ) from error

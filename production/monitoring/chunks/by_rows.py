@@ -145,9 +145,7 @@ class _Waiting:
         num_late = self._count_late()
         chunk = self._chunk(version, rows, last, num_late)
         window = self._window(chunk, last)
-        chunk = each_row_once(
-            chunk, self._recorded.keys_in(self._position.last_window(version), version)
-        )
+        chunk = each_row_once(chunk, self._keys_before(version))
         failures = pa.concat_tables(self._failures)
         due = self._due(failures, chunk)
         first_waiting = [table["time"][0].as_py() for table in self._rows.values()]
@@ -169,6 +167,15 @@ class _Waiting:
         self._num_late, windows = self._recorded.count_late(self._position.windows)
         self._position = replace(self._position, windows=windows)
         return self._num_late
+
+    def _keys_before(self, version: int) -> pa.Table:
+        """Request ids and rows of the version's chunk before, with its last row."""
+        keys = self._recorded.keys_in(self._position.last_window(version), version)
+        last = self._position.last.get(version)
+        if last is None:
+            return keys
+        own = pa.table([[last.request_id], [last.row]], names=keys.column_names)
+        return pa.concat_tables([keys, own.cast(keys.schema)])
 
     def _window(self, chunk: Chunk, last: RowKey) -> Window:
         """The stretch from the last row of the version's chunk before to that of this one."""
