@@ -106,14 +106,23 @@ def broken_data(subject: Subject, troubles: Sequence[Trouble]) -> Finding:
     )
 
 
-def labels_missing(subject: Subject, num_labelled: int, num_rows: int, *, usual: float) -> Finding:
-    """Returns the finding that labels stopped coming."""
+def labels_missing(
+    subject: Subject, labelled: tuple[int, int], *, usual: float, num_earlier: int
+) -> Finding:
+    """Returns the finding that labels stopped coming.
+
+    Args:
+        subject: The chunk.
+        labelled: Its rows with a label, and all its rows.
+        usual: Share of the rows of earlier chunks that have a label.
+        num_earlier: Number of these rows.
+    """
     return subject.finding(
         Kind.LABELS,
         features=("labels",),
         what=(
-            f"{num_labelled:,} of {num_rows:,} rows of chunk {subject.chunk.number} have a label; "
-            f"usually {usual:.0%} have one by now."
+            f"{labelled[0]:,} of {labelled[1]:,} rows of chunk {subject.chunk.number} have a "
+            f"label; of the {num_earlier:,} rows of the measured chunks, {usual:.0%} have one."
         ),
         to_do="Check the delivery of labels (faultline labels). Without them, a loss of quality "
         "stays unseen.",

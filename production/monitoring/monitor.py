@@ -298,7 +298,7 @@ class Monitor:
         labels, usual = self._labels.of(rows), version.usual_share
         taken = version.measured[number].taken if number in version.measured else ""
         before = self._labels.of(rows, mark=taken) if taken else None
-        look = watched.look_at_labels(chunk, labels, before, report, usual)
+        look = watched.look_at_labels(chunk, labels, before, report, version.labelled)
         if look.forgot_labels:
             version.forget_taken()
             taken = ""

@@ -252,7 +252,12 @@ class WatchedVersion:
         return Sign(finding=finding, is_quiet=evidence.has_fallen)
 
     def look_at_labels(
-        self, chunk: Chunk, labels: Labels, before: Labels | None, report: ChunkReport, usual: float
+        self,
+        chunk: Chunk,
+        labels: Labels,
+        before: Labels | None,
+        report: ChunkReport,
+        earlier: tuple[int, int],
     ) -> Look:
         """Takes an earlier chunk whose labels should have arrived; returns what they show.
 
@@ -263,12 +268,15 @@ class WatchedVersion:
             labels: Their labels.
             before: Those that the tests have taken already; None for none.
             report: Its report so far.
-            usual: Share of the rows of earlier chunks that have a label.
+            earlier: Labelled rows and all rows of the chunks that were measured before.
         """
         answers, num_rows = read_answers(chunk.records), chunk.records.num_rows
         subject = self._subject(chunk)
+        usual = earlier[0] / max(earlier[1], 1)
         if labels.are_late(usual):
-            finding = findings.labels_missing(subject, labels.num_known, num_rows, usual=usual)
+            finding = findings.labels_missing(
+                subject, (labels.num_known, num_rows), usual=usual, num_earlier=earlier[1]
+            )
             sign = Sign(finding=finding if usual else None, is_quiet=False)
             return Look(report=report, signs={LABELS: sign})
         measured = measure(answers, labels, self._prices.cost)

@@ -249,6 +249,8 @@ def test_labels_that_stop_raise_an_alarm(pump):
     pump.now += timedelta(days=3)
     pump.watch()
     assert pump.alarms() == [(Kind.LABELS, ("labels",))]
+    [alarm] = pump.book.open_alarms()
+    assert f"of the {ROWS} rows of the measured chunks, 100% have one" in alarm.what
     pump.label(1, 2)
     pump.record()
     pump.watch()
