@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from commands.queries import deciding_person, print_answer, say_other_config
 from common.errors import InputError
 from common.guards.terminal import escape
-from common.output_folder import OutputFolder
+from common.output_folder import OutputFolder, captured_output, log_of_reader
 from pipeline.config_loading import load_config
 from pipeline.prediction.served_config import default_config
 
@@ -153,7 +153,8 @@ def print_explanation(place: Place, id_: str) -> int:
     config, book = place.config(), _book(place)
     state = book.find(id_)
     model, folder = state.alarm.model, place.folder
-    reference = load_reference(config, folder, model, state.alarm.version)
+    with captured_output(log_of_reader(folder.reports / "explain-alarm.log")):
+        reference = load_reference(config, folder, model, state.alarm.version)
     explanation = explain_alarm(
         state, read_reports(book.folder), folder.collected(model), reference, config
     )
