@@ -33,7 +33,9 @@ _FEATURES = (
 _BROUGHT = ("trouble", "sector", "sampling_rate_hz")  # not among the inputs of the model
 _ROWS = 50  # of a request
 _TIMEOUT_S = 600.0
+# Few faults make most retrained models inconclusive.
 _ADDED = """
+gate: {{on_inconclusive: shadow}}
 rollout: {{start: on_push, strategy: shadow}}
 gateway: {{grpc_port: {grpc}, rest_port: {rest}}}
 """
