@@ -23,17 +23,15 @@ class Clock:
 
 def finding(**values: Any) -> Finding:
     """A drift of `pressure` in chunk 3 of version 100 of the pump."""
-    return Finding(
-        **{
-            "kind": Kind.DRIFT,
-            "model": "pump",
-            "version": 100,
-            "chunk": 3,
-            "since": NOON - timedelta(days=2),
-            "features": ("pressure",),
-            "what": "`pressure` has drifted.",
-            "to_do": "Check the sensor.",
-            "severity": Severity.WARNING,
-        }
-        | values
-    )
+    defaults: dict[str, Any] = {
+        "kind": Kind.DRIFT,
+        "model": "pump",
+        "version": 100,
+        "chunk": 3,
+        "since": NOON - timedelta(days=2),
+        "features": ("pressure",),
+        "what": "`pressure` has drifted.",
+        "to_do": "Check the sensor.",
+        "severity": Severity.WARNING,
+    }
+    return Finding(**(defaults | values))

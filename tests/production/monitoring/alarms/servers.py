@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 
 class LocalServer(socketserver.ThreadingTCPServer):
@@ -121,7 +122,7 @@ class _Mail(socketserver.StreamRequestHandler):
             self.say("550 not here" if verb == "RCPT" and self.server.refuses else "250 yes")
 
 
-def drip(server: LocalServer, stream: BinaryIO) -> None:
+def drip(server: LocalServer, stream: BufferedIOBase) -> None:
     """Writes a byte now and then until the server stops or the client has gone."""
     with suppress(OSError):
         while not server.is_stopped.wait(0.05):
