@@ -241,6 +241,8 @@ def _label_text(label: str, spec: IngestSpec) -> str:
     raw = RawBatch(batch=batch, rows=np.array([1]))
     columns = (Column(name=spec.label, type="label"),)
     typed = type_batch(raw, columns, with_label_values(spec), path="--label")
+    if typed.unlabelled.num_rows:
+        raise InputError(f"--label {label!r}: no label. Give one, such as --label 1.")
     if typed.bad_rows:
         hint = "" if spec.label_values else f" {SET_VALUES}"
         raise InputError(f"--label {label!r}: {typed.bad_rows[0].reason}.{hint}")

@@ -86,5 +86,5 @@ def test_the_report_rates_the_decided_predictions(place, collected, capsys):
 
 
 def test_without_recorded_requests_the_error_says_how_to_record(place):
-    with pytest.raises(InputError, match="`faultline serve` records them if"):
+    with pytest.raises(InputError, match="`faultline serve --gateway` always records them"):
         print_queue(place, days=1, limit=1)
