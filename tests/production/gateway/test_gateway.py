@@ -182,7 +182,7 @@ def test_a_version_that_does_not_exist_is_refused_before_anything_changes(gatewa
     with pytest.raises(InputError, match=f"{MODEL}/9 cannot be served: there is no folder"):
         gateway.apply(Traffic(stable=A, candidate=Pin(base=MODEL, version=9)))
     assert gateway.traffic == before
-    assert gateway.check().candidate.is_serving
+    until(lambda: gateway.check().candidate.is_serving)
 
 
 def test_a_second_gateway_of_the_model_is_refused(gateway, output):
