@@ -68,7 +68,9 @@ def explanation_tables(explanation: Explanation, *, unit: str) -> RenderableType
 def _head(explanation: Explanation, unit: str) -> list[str]:
     state, alarm = explanation.state, explanation.state.alarm
     seen = f"by chunk {state.first_chunk}"
-    if state.num_repeats:
+    if state.num_repeats == 1:
+        seen += f", seen again in chunk {state.last_chunk}"
+    elif state.num_repeats:
         seen += f", seen again in {state.num_repeats} later ones up to chunk {state.last_chunk}"
     person = state.closed_by or state.acknowledged_by
     by = f" by {person}" if person else ""
