@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from common.errors import InputError
+from common.guards.durable_files import append_line, sync, whole_lines
 
 _LOCK_TIMEOUT_S = 10.0
 _NO_LINE = "0" * 64
@@ -109,31 +110,23 @@ class ChainedLines:
         except OSError as error:
             raise self._unusable(error) from error
         try:
-            content = _read_all(descriptor)
-            whole = whole_lines(content)
-            lines = self._parse(whole)
+            lines = self._parse(whole_lines(_read_all(descriptor)))
             values = {
                 "sequence": len(lines) + 1,
                 **make(lines),
                 "previous": lines[-1].digest if lines else _NO_LINE,
             }
             line = _encode(values)
-            if len(whole) < len(content):
-                os.ftruncate(descriptor, len(whole))
-            self._write(descriptor, line, len(whole))
+            self._write(descriptor, line)
         finally:
             os.close(descriptor)
-        _sync_folder(self.path.parent)
+        sync(self.path.parent)
         return Line(values=values, digest=_digest(line))
 
-    def _write(self, descriptor: int, line: bytes, start: int) -> None:
+    def _write(self, descriptor: int, line: bytes) -> None:
         try:
-            written = os.write(descriptor, line)
-            if written < len(line):
-                raise OSError(f"only {written} of {len(line)} bytes fit")
-            os.fsync(descriptor)
+            append_line(descriptor, line)
         except OSError as error:
-            os.ftruncate(descriptor, start)
             raise JournalError(
                 f"Cannot write {self.path}: {error.strerror or error}. Nothing was changed. Free "
                 "some disk space, and repeat the command."
@@ -161,11 +154,6 @@ class ChainedLines:
         )
 
 
-def whole_lines(content: bytes) -> bytes:
-    """Returns lines without a torn last one, which a kill in the middle of a write leaves."""
-    return content[: content.rfind(b"\n") + 1]
-
-
 def _encode(values: Mapping[str, Any]) -> bytes:
     text = json.dumps(values, separators=(",", ":"), ensure_ascii=False, default=str)
     # A command line may hold bytes that are no text.
@@ -181,11 +169,3 @@ def _read_all(descriptor: int) -> bytes:
     while part := os.read(descriptor, 1 << 20):
         parts.append(part)
     return b"".join(parts)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,6 @@
 """The counterfactual log: what each level of automation would have done in a rollout."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from common.errors import InputError
-from common.guards.chained_lines import whole_lines
+from common.guards.durable_files import append_line, whole_lines
 from measuring.sequential import Verdict
 from pipeline.production_options.automation import LEVELS, Limits
 from production.automation.deciding import MAX_ENDS, Proposal, decide
@@ -205,12 +204,5 @@ def read_log(folder: Path) -> Iterator[Line]:
 def _append(path: Path, line: Line) -> None:
     """Appends a line; removes a torn one that a kill has left."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        whole = len(whole_lines(file.read()))
-        if whole < size:
-            file.truncate(whole)
-        file.write(line.to_json().encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    with path.open("ab+", buffering=0) as file:
+        append_line(file.fileno(), line.to_json().encode() + b"\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from common.guards.chained_lines import whole_lines
+from common.guards.durable_files import whole_lines
 
 QUARANTINE = "quarantine.jsonl"
 

@@ -1,7 +1,6 @@
 """Files of JSON lines that survive a kill: a line is on the disk once it is appended."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from common.errors import InputError
-from common.guards.chained_lines import whole_lines
+from common.guards import durable_files
 from common.output_folder import open_private
 
 _LOCK_TIMEOUT_S = 10.0
@@ -63,9 +62,9 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b", buffering=0, opener=open_private) as file:
-            start = _mend(file.fileno())
-            _write(file.fileno(), text.encode(errors="replace") + b"\n", start)
-        _sync_folder(path.parent)
+            line = text.encode(errors="replace") + b"\n"
+            durable_files.append_line(file.fileno(), line)
+        durable_files.sync(path.parent)
     except OSError as error:
         raise InputError(
             f"Cannot write {path}: {error.strerror or error}. Nothing was changed. Free some disk "
@@ -104,7 +103,7 @@ def read_sound_lines(path: Path) -> tuple[dict[int, dict[str, Any]], list[str]]:
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     lines, problems = {}, []
-    for number, line in enumerate(whole_lines(content).splitlines(), 1):
+    for number, line in enumerate(durable_files.whole_lines(content).splitlines(), 1):
         values = _parse(line)
         if values is None:
             problems.append(
@@ -114,35 +113,6 @@ def read_sound_lines(path: Path) -> tuple[dict[int, dict[str, Any]], list[str]]:
         else:
             lines[number] = values
     return lines, problems
-
-
-def _mend(descriptor: int) -> int:
-    """Removes a torn last line; returns the size of the file."""
-    size = os.lseek(descriptor, 0, os.SEEK_END)
-    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
-        return size
-    whole = len(whole_lines(os.pread(descriptor, size, 0)))
-    os.ftruncate(descriptor, whole)
-    return whole
-
-
-def _write(descriptor: int, line: bytes, start: int) -> None:
-    try:
-        written = os.write(descriptor, line)
-        if written < len(line):
-            raise OSError(f"only {written} of {len(line)} bytes fit")
-        os.fsync(descriptor)
-    except OSError:
-        os.ftruncate(descriptor, start)
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -1,13 +1,13 @@
 """Atomic writes of a model into the next version folder of a served model."""
 
 import filecmp
-import os
 import shutil
 import uuid
 from pathlib import Path
 
 from common.digests import KeptDigests, digest_files, local_digest
 from common.errors import StepFailedError
+from common.guards.durable_files import sync
 from common.guards.manifests import DigestFile, Manifest, find_change, make_manifest
 from common.guards.stopping import check_not_stopped
 
@@ -62,7 +62,7 @@ def push_version(model: Path, base: Path, *, now_s: int, published: Manifest | N
     _write_manifest(base, int(version.name), make_manifest(incoming))
     check_not_stopped()
     incoming.rename(version)
-    _sync(base)
+    sync(base)
     return version
 
 
@@ -120,9 +120,9 @@ def _write_manifest(base: Path, version: int, manifest: Manifest) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".incoming")
     draft.write_text(manifest.to_json() + "\n", encoding="utf-8")
-    _sync(draft)
+    sync(draft)
     draft.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def _manifest_path(base: Path, version: int) -> Path:
@@ -173,8 +173,8 @@ def restore_version(base: Path, version: int) -> None:
 
 def _move(source: Path, target: Path) -> None:
     source.rename(target)
-    _sync(target.parent)
-    _sync(source.parent)
+    sync(target.parent)
+    sync(source.parent)
 
 
 def _same_files(one: Path, other: Path) -> bool:
@@ -191,12 +191,4 @@ def _files(folder: Path) -> list[Path]:
 def _sync_tree(folder: Path) -> None:
     """Puts files and folders on the disk: a rename must not outlive its content."""
     for path in [folder, *folder.rglob("*")]:
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
