@@ -253,6 +253,11 @@ def are_positive(labels: pa.Array, spec: IngestSpec) -> NDArray[np.bool_]:
     raw = RawBatch(batch=batch, rows=np.arange(1, len(labels) + 1))
     columns = (Column(name=spec.label, type="label"),)
     typed = type_batch(raw, columns, spec, path="labels")
+    if typed.unlabelled.num_rows:
+        raise InputError(
+            "A label that was kept earlier does not fit the config: data.missing_values counts it "
+            "as missing. Remove its text from data.missing_values."
+        )
     if typed.bad_rows:
         raise InputError(
             f"A label that was kept earlier does not fit the config: {typed.bad_rows[0].reason}. "

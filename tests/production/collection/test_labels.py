@@ -118,6 +118,12 @@ def test_a_kept_label_that_the_config_no_longer_allows_is_named(pump):
         are_positive(pa.array(["ja", "nein"]), spec)
 
 
+def test_a_kept_label_that_the_config_counts_as_missing_is_an_error(pump):
+    spec = replace(make_ingest_spec(pump[0]), missing_values=("nein",))
+    with pytest.raises(InputError, match=r"kept earlier .*data.missing_values counts it"):
+        are_positive(pa.array(["ja", "nein"]), spec)
+
+
 @pytest.mark.parametrize("text", ["request,state\n", "request,state\na,\nb,\n"])
 def test_a_file_without_a_label_changes_nothing(pump, tmp_path, text):
     delivery = _deliver(pump, _file(tmp_path, text))
