@@ -187,32 +187,31 @@ class Look:
         from production.monitoring.performance.prices import prices_of
         from production.monitoring.rendering import chunk_table, last_notes
 
-        unit = prices_of(self._config).unit
         if not reports:
             return Group(
                 "No new chunk is finished, and no labels of earlier ones are complete. "
                 f"{self._waiting_words()}",
-                alarm_table(states, unit=unit),
+                alarm_table(states),
             )
         return Group(
-            chunk_table(reports, unit=unit),
+            chunk_table(reports, unit=prices_of(self._config).unit),
             "",
             last_notes(reports),
             "",
-            alarm_table(states, unit=unit),
+            alarm_table(states),
         )
 
     def _waiting_words(self) -> str:
+        from pipeline.production_options.collection import recorded_share
         from production.monitoring.chunks.reader import ChunkReader
         from production.monitoring.state import load_state
 
         state = load_state(self._folder.monitoring(self._model))
-        collection = self._config.collection
         reader = ChunkReader(
             self._folder,
             self._model,
             self._config.monitoring,
             state.reader,
-            share=1.0 if collection is None else collection.share,
+            share=recorded_share(self._config.collection),
         )
         return reader.waiting_words()

@@ -55,6 +55,16 @@ class Collection(JsonValue):
         return RecordingOptions(**asdict(self), key_header=key_header)
 
 
+def recorded_share(collection: Collection | None) -> float:
+    """Returns the share of the requests that are recorded: all without a section `collection`."""
+    return 1.0 if collection is None else collection.share
+
+
+def redacted(collection: Collection | None) -> tuple[str, ...]:
+    """Returns the columns whose values are not recorded as they are: dropped or hashed."""
+    return () if collection is None else tuple(collection.redact)
+
+
 def check_collection(collection: Collection, features: FeatureTable) -> None:
     """Checks that every redacted column is recorded at all.
 

@@ -9,6 +9,7 @@ from ml_metadata.metadata_store import MetadataStore
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.production_options.automation import AutomationOptions
+from pipeline.production_options.collection import recorded_share
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.automation.automation import Automation, margins_of
 from production.collection.labels import are_positive
@@ -42,6 +43,6 @@ def make_setup(
         decide=decide,
         open_store=open_store,
         are_positive=partial(are_positive, spec=spec),
-        share=config.collection.share if config.collection else 1.0,
+        share=recorded_share(config.collection),
         say=say,
     )

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
+from pipeline.production_options.collection import recorded_share, redacted
 from production.monitoring.alarms.book import AlarmBook
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns, read_columns
@@ -33,7 +34,7 @@ from production.monitoring.state import (
     load_state,
     refuse_older,
 )
-from production.monitoring.troubles.finding import find_troubles, redacted
+from production.monitoring.troubles.finding import find_troubles
 from production.monitoring.troubles.quarantine import quarantine_chunk
 from production.monitoring.troubles.trouble import Trouble
 from production.monitoring.watched_version import (
@@ -175,13 +176,12 @@ class Monitor:
         self._watched: dict[int, WatchedVersion] = {}
         self._reports = {report.number: report for report in read_reports(self._place)}
         refuse_older(self._state, self._place, last=max(self._reports, default=-1))
-        collection = config.collection
         self._reader = ChunkReader(
             folder,
             model,
             config.monitoring,
             self._state.reader,
-            share=1.0 if collection is None else collection.share,
+            share=recorded_share(config.collection),
             now=sources.now,
         )
         self._labels = LateLabels(config, folder.collected(model))
@@ -219,7 +219,8 @@ class Monitor:
         watched = self._watch(chunk.version)
         heed_people(self._book, version, watched.restart)
         reference = watched.reference
-        columns = read_columns(chunk.records, reference.features, skip=redacted(self._config))
+        skip = redacted(self._config.collection)
+        columns = read_columns(chunk.records, reference.features, skip=skip)
         troubles = self._sources.find_troubles(chunk, reference, columns)
         look = watched.look(chunk, columns, troubles, self._since_of(chunk))
         if look.report.is_broken:

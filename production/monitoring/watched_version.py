@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline.config import Config
+from pipeline.production_options.collection import recorded_share
 from production.monitoring import findings
 from production.monitoring.alarms.alarm import Finding, Kind
 from production.monitoring.budget import VERSIONS_PER_FALSE_ALARM, Part, threshold_of
@@ -115,7 +116,7 @@ class WatchedVersion:
         """
         options = config.monitoring
         self._model, self._reference, self._config = model, reference, config
-        self._share = 1.0 if config.collection is None else config.collection.share
+        self._share = recorded_share(config.collection)
         self._prices = prices_of(config)
         self._promised = promised_figures(reference, self._prices)
         self._training = DriftReference(reference)
@@ -379,7 +380,7 @@ def look_without_reference(model: str, chunk: Chunk, config: Config, why: str) -
         config: The use case.
         why: Why there is no reference, and what to do.
     """
-    operations = _operations(chunk, 1.0 if config.collection is None else config.collection.share)
+    operations = _operations(chunk, recorded_share(config.collection))
     report = replace(_report(chunk, operations), notes=[f"Neither drift nor quality: {why}"])
     sign = Sign(finding=findings.reference_missing(model, chunk, why), is_quiet=False)
     return Look(report=report, signs={REFERENCE: sign})

@@ -14,6 +14,7 @@ from filelock import FileLock
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
+from pipeline.production_options.collection import recorded_share
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from production.collection.delivery import check_recorded
 from production.collection.labels import (
@@ -140,7 +141,7 @@ def choose_new_rows(config: Config, folder: OutputFolder, model: str, labels: pa
         collected,
         labels,
         written=written_rows(collected),
-        share=config.collection.share if config.collection else 1.0,
+        share=recorded_share(config.collection),
         quarantine=read_quarantine(folder.monitoring(model)),
     )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.config import Config
+from pipeline.production_options.collection import redacted
 from production.collection.records import OK, Selection, read_records
 from production.monitoring.alarms.alarm import Kind
 from production.monitoring.alarms.book import AlarmState
@@ -18,7 +19,6 @@ from production.monitoring.chunks.columns import Categories, Columns, read_colum
 from production.monitoring.chunks.reading import joined
 from production.monitoring.reference.reference import Reference
 from production.monitoring.report import ChunkReport
-from production.monitoring.troubles.finding import redacted
 from serving.recording.columns import column_name
 
 Floats = npt.NDArray[np.float64]
@@ -126,7 +126,7 @@ def explain_alarm(
         )
     comparisons, examples = [], []
     if report is not None and rows is not None:
-        columns = read_columns(rows, reference.features, skip=redacted(config))
+        columns = read_columns(rows, reference.features, skip=redacted(config.collection))
         comparisons = _compare(state.alarm.features, reference.columns, columns, report)
         channels = [one.channel for one in comparisons]
         examples = _examples(rows, state.alarm.features, _oddity(channels, reference, columns))

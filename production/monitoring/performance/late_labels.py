@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.config import Config
+from pipeline.production_options.collection import recorded_share
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.collection.labels import KEYS, are_positive, latest_labels
 from production.collection.records import OK, Selection, read_records
@@ -36,7 +37,7 @@ class LateLabels:
         """
         self._config, self._collected = config, collected
         self._known: dict[str, tuple[pa.Table, NDArray[np.bool_]]] = {}
-        self._share = 1.0 if config.collection is None else config.collection.share
+        self._share = recorded_share(config.collection)
 
     @cached_property
     def mark(self) -> str:

@@ -15,6 +15,7 @@ from common.example_files import split_files
 from common.output_folder import OutputFolder
 from models.model_spec import ModelSpec
 from pipeline.config import SHADOW_SUFFIX, Config
+from pipeline.production_options.collection import redacted
 from production.monitoring.chunks.repeats import find_repeats, row_hashes
 from production.monitoring.reference.reference import (
     Figure,
@@ -96,7 +97,7 @@ def _make_reference(config: Config, folder: OutputFolder, model: str, version: i
     from production.monitoring.reference.training_rows import sample_training_rows
 
     sources = _find_sources(config, folder, model, version)
-    skip = tuple(config.collection.redact) if config.collection else ()
+    skip = redacted(config.collection)
     rows = sample_training_rows(sources.train, sources.spec, most_values=MOST_VALUES, skip=skip)
     return Reference(
         model=model,

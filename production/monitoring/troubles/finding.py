@@ -1,6 +1,7 @@
 """Searches a chunk for troubles of its data."""
 
 from pipeline.config import Config
+from pipeline.production_options.collection import redacted
 from production.monitoring.budget import Part, threshold_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns, read_columns
@@ -34,11 +35,6 @@ _SEARCHES = (
 _OF_NO_ROWS = (find_repeated_ids, find_late_rows)
 
 
-def redacted(config: Config) -> tuple[str, ...]:
-    """Returns the features whose values are not recorded, by `collection.redact`."""
-    return tuple(config.collection.redact) if config.collection else ()
-
-
 def find_troubles(
     chunk: Chunk, reference: Reference, config: Config, *, columns: Columns | None = None
 ) -> list[Trouble]:
@@ -52,7 +48,8 @@ def find_troubles(
     """
     searches = _SEARCHES if chunk.records.num_rows else _OF_NO_ROWS
     if columns is None:
-        columns = read_columns(chunk.records, reference.features, skip=redacted(config))
+        skip = redacted(config.collection)
+        columns = read_columns(chunk.records, reference.features, skip=skip)
     # Short chunks are many a year: their part of the budget may allow less.
     chance = min(LEVEL, 1 / threshold_of(config.monitoring, Part.BROKEN_DATA))
     case = Case(chunk=chunk, columns=columns, reference=reference, chance=chance)
