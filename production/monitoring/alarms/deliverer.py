@@ -148,9 +148,11 @@ class Deliverer:
             lock.release()
 
     def _deliver(self) -> list[Attempt]:
-        self._escalate()
+        lines, states = self._book.read()
+        if self._escalate(states):
+            lines, states = self._book.read()
         queues: dict[str, list[tuple[Receiver, Message]]] = {}
-        for receiver, message in self._due():
+        for receiver, message in self._due(_records(lines), states):
             queues.setdefault(receiver.id, []).append((receiver, message))
         attempts = []
         while queues:
@@ -201,20 +203,26 @@ class Deliverer:
         receivers = {receiver.id: receiver for receiver in [*self._receivers, *self._superiors]}
         return self._send_all([(receiver, message) for receiver in receivers.values()])
 
-    def _escalate(self) -> None:
+    def _escalate(self, states: Sequence[AlarmState]) -> bool:
+        """Notes the escalations that are due; returns whether there are some."""
         hours = self._options.escalate_after_hours
         if hours is None or not self._superiors:
-            return
+            return False
         now = self._book.now()
-        for state in self._book.states():
-            is_waiting = state.is_open and state.acknowledged is None and state.escalated is None
-            if is_waiting and _is_over(state.alarm.raised, timedelta(hours=hours), now):
-                self._book.note(ESCALATED, state.alarm.id, {"after_hours": hours})
+        due = [
+            state.alarm
+            for state in states
+            if state.is_open and state.acknowledged is None and state.escalated is None
+            if _is_over(state.alarm.raised, timedelta(hours=hours), now)
+        ]
+        for alarm in due:
+            self._book.note(ESCALATED, alarm.id, {"after_hours": hours})
+        return bool(due)
 
-    def _due(self) -> Iterator[tuple[Receiver, Message]]:
+    def _due(
+        self, records: Mapping[tuple[str, str], _Record], states: Sequence[AlarmState]
+    ) -> Iterator[tuple[Receiver, Message]]:
         now = self._book.now()
-        lines, states = self._book.read()
-        records = _records(lines)
         for state in states:
             id_ = state.alarm.id
             for receiver in self._receivers:
