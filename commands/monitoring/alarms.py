@@ -71,9 +71,8 @@ def print_alarms(place: Place, *, with_closed: bool) -> int:
     from production.monitoring.alarms.rendering import alarm_table
 
     states = [state for state in reversed(_book(place).states()) if with_closed or state.is_open]
-    unit = "" if place.model and not place.config_path else _unit(place.config())
     values = [state.to_json() for state in states]
-    print_answer(values, lambda: alarm_table(states, unit=unit), as_json=place.as_json)
+    print_answer(values, lambda: alarm_table(states), as_json=place.as_json)
     return 0
 
 
@@ -160,7 +159,7 @@ def print_explanation(place: Place, id_: str) -> int:
     )
     print_answer(
         explanation.to_json(),
-        lambda: explanation_tables(explanation, unit=_unit(config)),
+        lambda: explanation_tables(explanation),
         as_json=place.as_json,
     )
     return 0
@@ -170,12 +169,6 @@ def _book(place: Place) -> "AlarmBook":
     from production.monitoring.alarms.book import AlarmBook
 
     return AlarmBook(place.folder.monitoring(place.name()))
-
-
-def _unit(config: "Config") -> str:
-    from production.monitoring.performance.prices import prices_of
-
-    return prices_of(config).unit
 
 
 def _attempt_lines(attempts: "list[Attempt]") -> RenderableType:

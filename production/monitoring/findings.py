@@ -52,6 +52,7 @@ class Stakes:
         return Loss(
             recall_points=recall[0],
             cost_per_day=cost[0] if self.prices.is_given else None,
+            unit=self.prices.unit,
             lower=counted[1],
             upper=counted[2],
         )

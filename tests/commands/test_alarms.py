@@ -27,7 +27,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def book(tmp_path: Path) -> AlarmBook:
     book = AlarmBook(tmp_path / "output" / "monitoring" / "pump")
-    loss = Loss(recall_points=-4.2, cost_per_day=310.0, lower=120.0, upper=520.0)
+    loss = Loss(recall_points=-4.2, cost_per_day=310.0, unit="EUR", lower=120.0, upper=520.0)
     book.raise_alarm(finding(loss=loss))
     book.raise_alarm(finding(features=("voltage",), severity=Severity.CRITICAL))
     return book

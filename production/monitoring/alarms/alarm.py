@@ -39,12 +39,14 @@ class Loss:
     Attributes:
         recall_points: Change of the recall in points of 100, negative for a loss; None if unknown.
         cost_per_day: Rise of the cost a day, in the unit of the config's `cost`; None without.
+        unit: That unit, such as `EUR`.
         lower: Lower limit of the figure that counts: the cost where it is known.
         upper: Upper limit.
     """
 
     recall_points: float | None = None
     cost_per_day: float | None = None
+    unit: str = ""
     lower: float | None = None
     upper: float | None = None
 

@@ -74,29 +74,20 @@ class Message:
         return "\n".join(map(visible, lines)) + "\n"
 
 
-def loss_lines(alarm: Alarm, unit: str = "") -> list[str]:
-    """Returns the line about the change of quality and cost; none if it is unknown.
-
-    Args:
-        alarm: The alarm.
-        unit: Unit of the cost.
-    """
+def loss_lines(alarm: Alarm) -> list[str]:
+    """Returns the line about the change of quality and cost; none if it is unknown."""
     if alarm.loss is None:
         return []
     source = "Measured" if alarm.kind is Kind.MEASURED_LOSS else "Estimated"
-    return [f"{source} change: {loss_words(alarm.loss, unit)}"]
+    return [f"{source} change: {loss_words(alarm.loss)}"]
 
 
-def loss_words(loss: Loss, unit: str = "") -> str:
+def loss_words(loss: Loss) -> str:
     """Returns a change of quality and cost in words, and whether it shows a loss.
 
-    Args:
-        loss: The loss.
-        unit: Unit of the cost.
-
-    >>> loss_words(Loss(recall_points=-4.2, cost_per_day=310.0, lower=120.0, upper=520.0), "EUR")
+    >>> loss_words(Loss(recall_points=-4.2, cost_per_day=310, unit="EUR", lower=120, upper=520))
     'recall -4.2 points, +310 EUR a day [+120, +520]'
-    >>> loss_words(Loss(recall_points=9.0, cost_per_day=-613.0, lower=-5446.0, upper=2055.0), "EUR")
+    >>> loss_words(Loss(recall_points=9, cost_per_day=-613, unit="EUR", lower=-5446, upper=2055))
     'recall +9.0 points, -613 EUR a day [-5,446, +2,055], no loss shown'
     >>> loss_words(Loss())
     'unknown'
@@ -108,7 +99,7 @@ def loss_words(loss: Loss, unit: str = "") -> str:
     cost = amount_words((loss.cost_per_day, *limits))
     parts = [
         f"recall {with_unit(recall, 'points')}" if recall else "",
-        with_unit(cost, f"{unit} a day".strip()),
+        with_unit(cost, f"{loss.unit} a day".strip()),
         "no loss shown" if _may_be_none(loss) else "",
     ]
     return ", ".join(filter(None, parts)) or "unknown"

@@ -12,13 +12,8 @@ from production.monitoring.alarms.explaining import Comparison, Explanation, Sid
 from production.monitoring.alarms.messages import loss_lines, loss_words
 
 
-def alarm_table(states: Sequence[AlarmState], *, unit: str) -> RenderableType:
-    """Returns a table of alarms.
-
-    Args:
-        states: The alarms.
-        unit: Unit of the cost.
-    """
+def alarm_table(states: Sequence[AlarmState]) -> RenderableType:
+    """Returns a table of alarms."""
     if not states:
         return "No open alarms."
     table = Table(
@@ -36,7 +31,7 @@ def alarm_table(states: Sequence[AlarmState], *, unit: str) -> RenderableType:
             _minute(alarm.since),
             state.status,
             str(state.num_repeats + 1),
-            escape(loss_words(alarm.loss, unit)) if alarm.loss else "",
+            escape(loss_words(alarm.loss)) if alarm.loss else "",
             escape(alarm.what),
         )
     hint = (
@@ -46,14 +41,9 @@ def alarm_table(states: Sequence[AlarmState], *, unit: str) -> RenderableType:
     return Group(table, hint)
 
 
-def explanation_tables(explanation: Explanation, *, unit: str) -> RenderableType:
-    """Returns an explanation for the terminal.
-
-    Args:
-        explanation: What `explain_alarm` returned.
-        unit: Unit of the cost.
-    """
-    parts: list[RenderableType] = [escape_lines(_head(explanation, unit))]
+def explanation_tables(explanation: Explanation) -> RenderableType:
+    """Returns an explanation for the terminal."""
+    parts: list[RenderableType] = [escape_lines(_head(explanation))]
     if explanation.comparisons:
         parts += ["", _comparison_table(explanation.comparisons)]
     if explanation.examples:
@@ -65,7 +55,7 @@ def explanation_tables(explanation: Explanation, *, unit: str) -> RenderableType
     return Group(*parts)
 
 
-def _head(explanation: Explanation, unit: str) -> list[str]:
+def _head(explanation: Explanation) -> list[str]:
     state, alarm = explanation.state, explanation.state.alarm
     seen = f"by chunk {state.first_chunk}"
     if state.num_repeats == 1:
@@ -81,7 +71,7 @@ def _head(explanation: Explanation, unit: str) -> list[str]:
         *([] if alarm.chunk == state.first_chunk else [f"Worst in chunk {alarm.chunk}:"]),
         alarm.what,
         f"Since {_minute(alarm.since)}; raised {_minute(alarm.raised)} {seen}",
-        *loss_lines(alarm, unit),
+        *loss_lines(alarm),
     ]
 
 

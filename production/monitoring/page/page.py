@@ -162,7 +162,7 @@ def render_page(production: Production) -> str:
         events=list(reversed(production.events))[:_NUM_EVENTS],
         plots=bool(panels),
         figure=_figure,
-        loss=lambda loss: loss_words(loss, production.unit) if loss else "unknown",
+        loss=lambda loss: loss_words(loss) if loss else "unknown",
         minute=_minute,
         data={
             "panels": [panel.to_json() for panel in panels],

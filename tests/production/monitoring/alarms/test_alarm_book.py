@@ -151,7 +151,7 @@ def test_the_monitor_that_closes_an_acknowledged_alarm_is_named(book):
     )
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(explanation_tables(explanation, unit=""))
+        console.print(explanation_tables(explanation))
     assert "closed by monitor: no sign of it" in capture.get()
 
 

@@ -125,6 +125,13 @@ def test_a_measured_loss_is_not_called_an_estimate():
     assert "\nMeasured change: recall -4.2 points\n" in message.text
 
 
+def test_a_message_has_the_unit_of_the_cost():
+    loss = Loss(cost_per_day=310.0, unit="EUR", lower=120.0, upper=520.0)
+    message = Message(alarm=Alarm.of(finding(loss=loss), id="a1", raised=NOON), reason="opened")
+    assert "\nEstimated change: +310 EUR a day [+120, +520]\n" in message.text
+    assert message.to_json()["alarm"]["loss"]["unit"] == "EUR"
+
+
 def test_a_mail_that_the_server_refuses_is_no_delivery():
     with mail_server() as server:
         server.refuses = True

@@ -30,7 +30,7 @@ def alarm_state(folder: Path) -> AlarmState:
 
 
 def alarms(folder: Path) -> RenderableType:
-    return alarm_table([alarm_state(folder)], unit="")
+    return alarm_table([alarm_state(folder)])
 
 
 def explanation(folder: Path) -> RenderableType:
@@ -42,7 +42,7 @@ def explanation(folder: Path) -> RenderableType:
         causes=[HOSTILE],
         notes=[HOSTILE],
     )
-    return explanation_tables(parts, unit="")
+    return explanation_tables(parts)
 
 
 def notes(_: Path) -> RenderableType:

@@ -50,7 +50,7 @@ def write_days(folder: OutputFolder) -> None:
         since=FIRST_DAY + timedelta(days=1),
         features=("<b>pressure</b>",),
         what="`<b>pressure</b>` has drifted.",
-        loss=Loss(recall_points=-4.0, cost_per_day=310.0, lower=120.0, upper=520.0),
+        loss=Loss(recall_points=-4.0, cost_per_day=310.0, unit="EUR", lower=120.0, upper=520.0),
         to_do="Check the sensor.",
         severity=Severity.CRITICAL,
     )
