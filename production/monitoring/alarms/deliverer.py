@@ -34,6 +34,8 @@ from production.monitoring.alarms.receivers import DeliveryError, Receiver, make
 
 _FIRST_PAUSE = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(hours=1)
+# How long after the end of an alarm its message is still tried.
+_LAST_TRY = timedelta(days=7)
 # So that the receiver's own report of its time-out comes first: it says more.
 _GRACE_S = 0.5
 
@@ -230,10 +232,12 @@ class Deliverer:
                 message = self._news(state, record, now)
                 if message and record.may_try(message.occasion, now):
                     yield receiver, message
+            if state.escalated is None:
+                continue
             for receiver in self._superiors:
                 record = records.get((id_, receiver.id), _Record())
                 message = Message(alarm=state.alarm, reason=ESCALATED)
-                is_wanted = state.escalated is not None and _is_wanted(state, record, message)
+                is_wanted = _is_wanted(state, record, message, now)
                 if is_wanted and record.may_try(message.occasion, now):
                     yield receiver, message
 
@@ -241,7 +245,7 @@ class Deliverer:
         """What a receiver does not know yet of an alarm."""
         opened = Message(alarm=state.alarm, reason=OPENED)
         if opened.occasion not in record.delivered:
-            return opened if _is_wanted(state, record, opened) else None
+            return opened if _is_wanted(state, record, opened, now) else None
         if record.time is None or not state.is_open or state.acknowledged is not None:
             return None
         hours = self._options.repeat_hours
@@ -318,11 +322,13 @@ def _records(lines: Sequence[Line]) -> dict[tuple[str, str], _Record]:
     return records
 
 
-def _is_wanted(state: AlarmState, record: _Record, message: Message) -> bool:
+def _is_wanted(state: AlarmState, record: _Record, message: Message, now: datetime) -> bool:
     """Whether a message is still news: an alarm that ended before the first try is none.
 
-    One whose first try failed is: nobody has been notified of it.
+    One whose first try failed is, for a week: nobody has been notified of it.
     """
     if message.occasion in record.delivered or state.acknowledged is not None:
         return False
-    return state.is_open or message.occasion in record.failures
+    if state.closed is None:
+        return True
+    return message.occasion in record.failures and now < state.closed + _LAST_TRY

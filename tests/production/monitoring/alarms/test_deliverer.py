@@ -202,6 +202,21 @@ def test_an_alarm_that_ended_is_sent_only_if_its_first_try_failed(book, web, mak
     assert reasons(web) == [("a1", "opened")]
 
 
+def test_a_message_that_is_never_accepted_is_given_up_a_week_after_the_end_of_its_alarm(
+    book, web, make, clock
+):
+    book.raise_alarm(finding())
+    web.status = 500
+    deliverer = make()
+    deliverer.tick()
+    clock.pass_by(days=30)
+    book.close("a1", "monitor", "gone")
+    clock.pass_by(days=6.9)
+    assert [attempt.problem for attempt in deliverer.tick()] == ["the answer was status 500"]
+    clock.pass_by(days=0.1)
+    assert deliverer.tick() == []
+
+
 def test_a_thread_delivers_beside_the_monitor(book, web, make):
     book.raise_alarm(finding())
     deliverer = make()
