@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from production.collection.damage import damage_named
 from serving.recording.columns import RECORD_SCHEMA
+from serving.recording.options import in_sample
 
 STABLE, CANDIDATE = "stable", "candidate"
 ARMS = (STABLE, CANDIDATE)
@@ -151,6 +152,20 @@ def read_file(
             yield _with_columns(batch, columns)
     except FileNotFoundError:
         return
+
+
+def drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:
+    """Returns the records of the requests that are drawn: a fair sample of all.
+
+    Args:
+        batch: Records.
+        share: `collection.share`, in (0, 1].
+    """
+    if share >= 1:
+        return batch
+    ids = batch["request_id"].dictionary_encode()
+    is_drawn = pa.array([in_sample(one, share) for one in ids.dictionary.to_pylist()], pa.bool_())
+    return batch.filter(is_drawn.take(ids.indices))
 
 
 def read_file_schema(file: RecordFile) -> pa.Schema | None:

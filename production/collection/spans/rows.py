@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from production.collection.labels import row_keys
 from production.collection.quarantine import Quarantined, is_quarantined
-from production.collection.records import OK, STABLE, RecordFile, read_file, record_files
+from production.collection.records import OK, STABLE, RecordFile, drawn, read_file, record_files
 from serving.recording.options import in_sample
 
 RowKey = tuple[str, int]
@@ -103,8 +103,7 @@ class _Scan:
 
     def _count(self, batch: pa.RecordBatch) -> None:
         answered = batch.filter(batch["answered"])
-        drawn = [in_sample(one, self._share) for one in answered["request_id"].to_pylist()]
-        positive = pc.equal(answered.filter(pa.array(drawn, pa.bool_()))["decision"], 1)
+        positive = pc.equal(drawn(answered, self._share)["decision"], 1)
         num_positive = pc.sum(positive).as_py() or 0
         self.num_answers[True] += num_positive
         self.num_answers[False] += len(positive) - num_positive

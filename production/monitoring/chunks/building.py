@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from production.monitoring.chunks.chunk import Chunk
 
@@ -30,14 +31,23 @@ def each_row_once(chunk: Chunk, before: pa.Table) -> Chunk:
     """
     rows = chunk.records
     both = pa.concat_tables([before, rows.select(before.column_names)])
-    ids = both["request_id"].combine_chunks().dictionary_encode()
-    if len(ids.dictionary) == both.num_rows:
-        return chunk
-    keys = ids.indices.to_numpy().astype(np.int64) << 32
-    keys |= both["row"].combine_chunks().to_numpy().astype(np.int64)
-    first = np.unique(keys, return_index=True)[1]
-    places = np.sort(first[first >= before.num_rows]) - before.num_rows
+    first = first_places(both)
+    places = first[first >= before.num_rows] - before.num_rows
     if len(places) == rows.num_rows:
         return chunk
     num_repeated = rows.num_rows - len(places)
     return replace(chunk, records=rows.take(pa.array(places)), num_repeated=num_repeated)
+
+
+def first_places(keys: pa.Table) -> NDArray[np.int64]:
+    """Returns the places of the rows that repeat no earlier request id and row, ascending.
+
+    Args:
+        keys: `request_id` and `row`.
+    """
+    ids = keys["request_id"].combine_chunks().dictionary_encode()
+    if len(ids.dictionary) == keys.num_rows:
+        return np.arange(keys.num_rows)
+    codes = ids.indices.to_numpy().astype(np.int64) << 32
+    codes |= keys["row"].combine_chunks().to_numpy().astype(np.int64)
+    return np.sort(np.unique(codes, return_index=True)[1])

@@ -11,13 +11,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from common.output_folder import is_held
-from production.collection.records import OK, RecordFile, Selection, read_file, record_files
+from production.collection.labels import KEYS
+from production.collection.records import (
+    OK,
+    RecordFile,
+    Selection,
+    drawn,
+    read_file,
+    record_files,
+)
 from production.monitoring.chunks.position import RowKey, Window
 from serving.recording.columns import RECORD_SCHEMA
-from serving.recording.options import in_sample
 
 _HOUR = timedelta(hours=1)
-KEYS = ("request_id", "row")
 _KEYS_SCHEMA = pa.schema([RECORD_SCHEMA.field(name) for name in KEYS])
 _FAILURE = ("time", "version")
 _FAILURE_SCHEMA = pa.schema([RECORD_SCHEMA.field(name) for name in _FAILURE])
@@ -64,7 +70,7 @@ class Recorded:
         for batch in self._answered(since, until, columns=None):
             is_ok = pc.equal(batch["status"], OK)
             answers = batch.filter(is_ok)
-            for version, part in _by_version(_drawn(answers, self.share)):
+            for version, part in _by_version(drawn(answers, self.share)):
                 rows.setdefault(version, []).append(part)
             failures.append(batch.filter(pc.invert(is_ok)).select(_FAILURE))
         ordered = {version: _ordered(joined(parts)) for version, parts in rows.items()}
@@ -103,7 +109,7 @@ class Recorded:
     def _keys(self, since: datetime, until: datetime) -> Iterator[pa.RecordBatch]:
         columns = [*KEYS, "time", "version", "answered", "status"]
         for batch in self._answered(since, until, columns=columns):
-            yield _drawn(batch.filter(pc.equal(batch["status"], OK)), self.share)
+            yield drawn(batch.filter(pc.equal(batch["status"], OK)), self.share)
 
     def first_time(self, since: datetime | None) -> datetime | None:
         """Returns the time of the first request with an answer or an error, or None without one.
@@ -160,13 +166,6 @@ def _stream_hour(file: RecordFile) -> datetime:
 def _selection(window: Window) -> Selection:
     versions = None if window.version is None else [window.version]
     return Selection(since=window.since, until=window.until, versions=versions)
-
-
-def _drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:
-    if share >= 1:
-        return batch
-    drawn = [in_sample(one, share) for one in batch["request_id"].to_pylist()]
-    return batch.filter(pa.array(drawn, pa.bool_()))
 
 
 def _by_version(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.Table]]:

@@ -14,11 +14,11 @@ from pipeline.config import Config
 from pipeline.production_options.collection import recorded_share
 from pipeline.reading.ingest_spec import make_ingest_spec
 from production.collection.labels import KEYS, are_positive, latest_labels
-from production.collection.records import OK, Selection, read_records
+from production.collection.records import OK, Selection, drawn, read_records
+from production.monitoring.chunks.building import first_places
 from production.monitoring.performance.measuring import Labels, find_labels
 from production.monitoring.report import ChunkReport
 from serving.recording.columns import RECORD_SCHEMA
-from serving.recording.options import in_sample
 
 _COLUMNS = (*KEYS, "time", "key", "version", "probability", "decision", "answered", "status")
 _PLACE = (*KEYS, "time", "version")
@@ -58,21 +58,16 @@ class LateLabels:
         """
         selection = Selection(since=before or since, until=until, versions=[version])
         batches = [
-            self._chosen(batch)
+            drawn(
+                batch.filter(pc.and_(batch["answered"], pc.equal(batch["status"], OK))), self._share
+            )
             for batch in read_records(self._collected, selection, columns=_COLUMNS)
         ]
         schema = pa.schema([RECORD_SCHEMA.field(name) for name in _COLUMNS])
         rows = pa.Table.from_batches([batch.cast(schema) for batch in batches], schema)
         rows = rows.sort_by([(name, "ascending") for name in ("time", *KEYS)])
-        once = _each_once(rows)
+        once = rows.take(pa.array(first_places(rows)))
         return once.filter(pc.greater_equal(once["time"], pa.scalar(since, once["time"].type)))
-
-    def _chosen(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        batch = batch.filter(pc.and_(batch["answered"], pc.equal(batch["status"], OK)))
-        if self._share >= 1:
-            return batch
-        drawn = [in_sample(one, self._share) for one in batch["request_id"].to_pylist()]
-        return batch.filter(pa.array(drawn, pa.bool_()))
 
     def of(self, rows: pa.Table, *, mark: str | None = None) -> Labels:
         """Returns the labels of rows, without those that do not say which row they are of.
@@ -151,14 +146,3 @@ def _say_their_row(labels: pa.Table, rows: pa.Table) -> NDArray[np.bool_]:
     several = pc.unique(rows["request_id"].filter(pc.greater(rows["row"], 0)))
     is_of_several = pc.is_in(labels["request_id"], several)
     return np.asarray(pc.or_(labels["is_row_known"], pc.invert(is_of_several)), bool)
-
-
-def _each_once(rows: pa.Table) -> pa.Table:
-    """The first of the rows with the same request id and row."""
-    if not rows.num_rows:
-        return rows
-    numbered = rows.append_column("place", pa.array(np.arange(rows.num_rows)))
-    first = numbered.group_by(list(KEYS)).aggregate([("place", "min")])
-    if first.num_rows == rows.num_rows:
-        return rows
-    return rows.take(pa.array(np.sort(first["place_min"].to_numpy())))
