@@ -1,8 +1,9 @@
 """Joint drift: a classifier that tells training from production."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,15 +30,22 @@ class JointDrift:
     Attributes:
         p_value: Probability of held-out scores so different if nothing changed, in [0, 1].
         roc_auc: Area under the ROC curve on held-out rows: 0.5 if they cannot be told apart.
-        losses: Feature to how much of that area is lost without it, the largest first. Features
-            that say the same as others lose little.
         num_blocks: Blocks of training and of production.
+        measure_losses: Returns the losses; most of the time of a comparison goes into them.
     """
 
     p_value: float
     roc_auc: float
-    losses: dict[str, float]
     num_blocks: tuple[int, int]
+    measure_losses: Callable[[], dict[str, float]] = field(repr=False, compare=False)
+
+    @cached_property
+    def losses(self) -> dict[str, float]:
+        """Feature to how much of the area is lost without it, the largest first.
+
+        Features that say the same as others lose little.
+        """
+        return self.measure_losses()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,25 +88,35 @@ def joint_drift(training: Sample, production: Sample, names: Sequence[str]) -> J
     folds = [_folds(sample.blocks, rng) for sample in sides]
     counts = (len(np.unique(sides[0].blocks)), len(np.unique(sides[1].blocks)))
     if min(counts) < _NUM_FOLDS:
-        return JointDrift(p_value=1.0, roc_auc=math.nan, losses={}, num_blocks=counts)
-    results = [_score_fold(sides, folds, held_out, rng) for held_out in range(_NUM_FOLDS)]
-    p_values, areas, losses = zip(*results, strict=True)
-    mean = np.mean(losses, axis=0)
+        return JointDrift(p_value=1.0, roc_auc=math.nan, num_blocks=counts, measure_losses=dict)
+    scored = [_score_fold(sides, folds, held_out) for held_out in range(_NUM_FOLDS)]
+
+    def measure_losses() -> dict[str, float]:
+        mean = np.mean([_losses(fold.model, fold.sides, rng) for fold in scored], axis=0)
+        return {names[i]: float(mean[i]) for i in np.argsort(-mean, kind="stable")}
+
     return JointDrift(
-        p_value=min(1.0, _NUM_FOLDS * min(p_values)),
-        roc_auc=float(np.mean(areas)),
-        losses={names[i]: float(mean[i]) for i in np.argsort(-mean, kind="stable")},
+        p_value=min(1.0, _NUM_FOLDS * min(fold.p_value for fold in scored)),
+        roc_auc=float(np.mean([fold.roc_auc for fold in scored])),
         num_blocks=counts,
+        measure_losses=measure_losses,
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ScoredFold:
+    """A held-out fold, the trees of the other one, and how well they tell its sides apart."""
+
+    sides: Sequence[Sample]
+    model: HistGradientBoostingClassifier
+    p_value: float
+    roc_auc: float
+
+
 def _score_fold(
-    sides: Sequence[Sample],
-    folds: Sequence[NDArray[np.int64]],
-    held_out: int,
-    rng: np.random.Generator,
-) -> tuple[float, float, Floats]:
-    """P-value, area, and the loss of each feature on a fold, from trees of the other one."""
+    sides: Sequence[Sample], folds: Sequence[NDArray[np.int64]], held_out: int
+) -> _ScoredFold:
+    """Scores a fold by trees of the other one."""
     held = [fold == held_out for fold in folds]
     values, labels = _joined(
         [side.values[~is_held] for side, is_held in zip(sides, held, strict=True)]
@@ -112,7 +130,12 @@ def _score_fold(
     ]
     scores = [model.predict_proba(test.values)[:, 1] for test in tests]
     all_scores, labels = _joined(scores)
-    return _p_value(tests, scores), roc_auc(labels, all_scores), _losses(model, tests, rng)
+    return _ScoredFold(
+        sides=tests,
+        model=model,
+        p_value=_p_value(tests, scores),
+        roc_auc=roc_auc(labels, all_scores),
+    )
 
 
 def _thin(sample: Sample, rng: np.random.Generator) -> Sample:
