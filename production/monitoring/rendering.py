@@ -7,9 +7,7 @@ from rich.table import Table
 
 from common.guards.terminal import escape, escape_lines
 from pipeline.counting import count
-from production.monitoring.report import ChunkReport, amount_words, figure_words
-
-_TIME = "%Y-%m-%d %H:%M"
+from production.monitoring.report import ChunkReport, amount_words, figure_words, minute_words
 
 
 def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
@@ -28,7 +26,7 @@ def chunk_table(reports: Sequence[ChunkReport], *, unit: str) -> RenderableType:
     for report in reports:
         table.add_row(
             str(report.number),
-            report.since.strftime(_TIME),
+            minute_words(report.since),
             str(report.version),
             f"{report.num_rows:,}",
             _data_words(report),

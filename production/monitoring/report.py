@@ -56,6 +56,11 @@ def with_unit(words: str, unit: str) -> str:
     return f"{value} {unit}{space}{limits}" if words else ""
 
 
+def minute_words(time: datetime) -> str:
+    """Returns a time to the minute, such as `2026-11-27 12:00`."""
+    return f"{time:%Y-%m-%d %H:%M}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChunkReport:
     """A finished chunk.

@@ -6,7 +6,7 @@ from typing import Any
 
 from common.guards.terminal import visible
 from production.monitoring.alarms.alarm import Alarm, Kind, Loss
-from production.monitoring.report import amount_words, figure_words, with_unit
+from production.monitoring.report import amount_words, figure_words, minute_words, with_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def _may_be_none(loss: Loss) -> bool:
 
 
 def _minute(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} {time.tzname() or ''}".rstrip()
+    return f"{minute_words(time)} {time.tzname() or ''}".rstrip()
 
 
 def _stamp(time: datetime) -> str:

@@ -1,7 +1,6 @@
 """Alarms and their explanations in tables for people."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +9,7 @@ from common.guards.terminal import escape, escape_lines
 from production.monitoring.alarms.book import AlarmState
 from production.monitoring.alarms.explaining import Comparison, Explanation, Side
 from production.monitoring.alarms.messages import loss_lines, loss_words
+from production.monitoring.report import minute_words
 
 
 def alarm_table(states: Sequence[AlarmState]) -> RenderableType:
@@ -28,7 +28,7 @@ def alarm_table(states: Sequence[AlarmState]) -> RenderableType:
             alarm.severity,
             alarm.kind.replace("_", " "),
             str(alarm.version),
-            _minute(alarm.since),
+            minute_words(alarm.since),
             state.status,
             str(state.num_repeats + 1),
             escape(loss_words(alarm.loss)) if alarm.loss else "",
@@ -70,7 +70,7 @@ def _head(explanation: Explanation) -> list[str]:
         f"{alarm.model}/{alarm.version}, {state.status}{by}{why}",
         *([] if alarm.chunk == state.first_chunk else [f"Worst in chunk {alarm.chunk}:"]),
         alarm.what,
-        f"Since {_minute(alarm.since)}; raised {_minute(alarm.raised)} {seen}",
+        f"Since {minute_words(alarm.since)}; raised {minute_words(alarm.raised)} {seen}",
         *loss_lines(alarm),
     ]
 
@@ -124,7 +124,3 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_cell(one) for one in value) + "]"
     return str(value)
-
-
-def _minute(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,13 @@ from production.monitoring.page.events import (
 from production.monitoring.page.panels import make_panels
 from production.monitoring.performance.prices import prices_of, promised_figures
 from production.monitoring.reference.stored import ReferenceFiles, read_reference
-from production.monitoring.report import ChunkReport, Figure, read_sound_reports
+from production.monitoring.report import (
+    ChunkReport,
+    Figure,
+    figure_words,
+    minute_words,
+    read_sound_reports,
+)
 from production.rollout.journal import Journal
 
 _PACKAGE = "production.monitoring.page"
@@ -163,7 +168,7 @@ def render_page(production: Production) -> str:
         plots=bool(panels),
         figure=_figure,
         loss=lambda loss: loss_words(loss) if loss else "unknown",
-        minute=_minute,
+        minute=minute_words,
         data={
             "panels": [panel.to_json() for panel in panels],
             "events": [
@@ -188,13 +193,4 @@ def _span(report: ChunkReport) -> dict[str, str]:
 
 def _figure(figure: Figure | None) -> str:
     """Returns a figure with its interval, for a table."""
-    if figure is None or figure[0] is None:
-        return "-"
-    value, lower, upper = figure
-    if lower is None or upper is None:
-        return f"{value:.3g}"
-    return f"{value:.3g} [{lower:.3g}, {upper:.3g}]"
-
-
-def _minute(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}"
+    return "-" if figure is None else figure_words(figure, ".3g") or "-"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from production.monitoring.report import ChunkReport, Figure
+from production.monitoring.report import ChunkReport, Figure, figure_words, minute_words
 
 LINE, BAND, POINTS, LIMIT = "line", "band", "points", "limit"
 Read = Callable[[ChunkReport], Figure | None]
@@ -199,13 +199,10 @@ def _steps(name: str, steps: Sequence[tuple[ChunkReport, float]]) -> list[Series
 
 
 def _text(report: ChunkReport, figure: Figure) -> str:
-    value, lower, upper = figure
-    shown = "-" if value is None else f"{value:.4g}"
-    if lower is not None and upper is not None:
-        shown += f" [{lower:.4g}, {upper:.4g}]"
+    shown = figure_words(figure, ".4g") or "-"
     return (
-        f"{shown}, chunk {report.number}, {report.since:%Y-%m-%d %H:%M} to "
-        f"{report.until:%Y-%m-%d %H:%M}, version {report.version}, {report.num_rows:,} rows"
+        f"{shown}, chunk {report.number}, {minute_words(report.since)} to "
+        f"{minute_words(report.until)}, version {report.version}, {report.num_rows:,} rows"
     )
 
 
