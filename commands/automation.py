@@ -4,34 +4,14 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.queries import deciding_person, print_answer, say_other_config
+from commands.queries import Place, deciding_person, print_answer
 from common.guards.terminal import escape
 from common.output_folder import OutputFolder, open_output
-from pipeline.config_loading import load_config
-from pipeline.prediction.served_config import default_config
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Which model is meant, and where its output is.
-
-    Attributes:
-        model: Name of the model; None for the use case's.
-        config_path: The use case's config; None for that of the only served use case.
-        output: The output folder.
-        as_json: JSON on standard output instead of text.
-    """
-
-    model: str | None
-    config_path: Path | None
-    output: Path
-    as_json: bool
 
 
 def print_queue(place: Place, *, days: float, limit: int) -> int:
@@ -124,9 +104,8 @@ def _open(place: Place) -> "tuple[OutputFolder, Config, str]":
     from production.rollout.gateway_config import gateway_config
 
     folder = open_output(place.output)
-    config = load_config(place.config_path or default_config(folder))
+    config = place.config()
     model = place.model or config.name
-    say_other_config(config, model)
     of_gateway = gateway_config(folder, model) if place.config_path is None else None
     if of_gateway is not None:  # which may have been started with another config
         config = dataclasses.replace(config, automation=of_gateway.automation)

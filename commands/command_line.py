@@ -521,7 +521,8 @@ def automation_queue(days: float, limit: int, **options: Any) -> int:
     on which the two models of a rollout differ are listed too: their labels are the evidence that
     tells which model is right. --json prints all of them.
     """
-    from commands.automation import Place, print_queue
+    from commands.automation import print_queue
+    from commands.queries import Place
 
     return print_queue(Place(**options), days=days, limit=limit)
 
@@ -540,7 +541,8 @@ def automation_decide(request_id: str, **options: Any) -> int:
     It is a label like those of `faultline labels`: evidence in rollouts, and training data of
     `faultline span`. The same decision again changes nothing; another one corrects it.
     """
-    from commands.automation import Order, Place, decide
+    from commands.automation import Order, decide
+    from commands.queries import Place
 
     names = ("label", "row", "why", "by")
     order = Order(request_id=request_id, **{name: options.pop(name) for name in names})
@@ -556,7 +558,8 @@ def automation_report(**options: Any) -> int:
     A rollout counts once it was promoted or rolled back, a prediction once it has a label.
     """
     _quiet_libraries()
-    from commands.automation import Place, print_automation_report
+    from commands.automation import print_automation_report
+    from commands.queries import Place
 
     return print_automation_report(Place(**options))
 
@@ -625,7 +628,8 @@ def alarms(context: click.Context, /, *, with_closed: bool, **options: Any) -> N
 
 @exits_cleanly
 def _list_alarms(*, with_closed: bool, **options: Any) -> int:
-    from commands.monitoring.alarms import Place, print_alarms
+    from commands.monitoring.alarms import print_alarms
+    from commands.queries import Place
 
     return print_alarms(Place(**options), with_closed=with_closed)
 
@@ -638,7 +642,8 @@ def _list_alarms(*, with_closed: bool, **options: Any) -> int:
 @exits_cleanly
 def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> int:
     """Take the alarm ID on: it stays open, but is neither sent again nor escalated."""
-    from commands.monitoring.alarms import Place, acknowledge
+    from commands.monitoring.alarms import acknowledge
+    from commands.queries import Place
 
     return acknowledge(Place(**options), id_, by=by, why=why)
 
@@ -654,7 +659,8 @@ def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
 
     The monitor itself closes alarms whose cause is gone or whose version no longer answers.
     """
-    from commands.monitoring.alarms import Place, close
+    from commands.monitoring.alarms import close
+    from commands.queries import Place
 
     return close(Place(**options), id_, by=by, why=why)
 
@@ -664,7 +670,8 @@ def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
 @exits_cleanly
 def alarms_test(**options: Any) -> int:
     """Send a test alarm to all receivers in `monitoring.deliver`; exits with 1 if one fails."""
-    from commands.monitoring.alarms import Place, send_test
+    from commands.monitoring.alarms import send_test
+    from commands.queries import Place
 
     return send_test(Place(**options))
 
@@ -680,7 +687,8 @@ def explain_alarm(id_: str, **options: Any) -> int:
     causes and what to do.
     """
     _quiet_libraries()
-    from commands.monitoring.alarms import Place, print_explanation
+    from commands.monitoring.alarms import print_explanation
+    from commands.queries import Place
 
     return print_explanation(Place(**options), id_)
 
@@ -696,8 +704,8 @@ def replay(request_id: str, **options: Any) -> int:
     data and environment that it came from. Exits with code 1 if an answer is another one.
     """
     _quiet_libraries()
-    from commands.monitoring.alarms import Place
     from commands.monitoring.replay import replay_request
+    from commands.queries import Place
 
     return replay_request(Place(**options), request_id)
 

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from common.output_folder import OutputFolder, exclusive, is_locked, open_output
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 from pipeline.counting import count
+from pipeline.prediction.served_config import default_config
 
 _PIPE_WIDTH = 160
 _UNLIMITED = 10_000  # characters: wider than any word
@@ -150,6 +152,46 @@ def print_doctor(output: Path, lock_path: Path, *, as_json: bool) -> int:
         [check.to_json() for check in checks], lambda: render_checks(checks), as_json=as_json
     )
     return 0 if all(check.ok for check in checks) else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which model is meant, and where its output is.
+
+    Attributes:
+        model: Name of the model; None for the use case's.
+        config_path: The use case's config; None for that of the only served use case.
+        output: The output folder.
+        as_json: JSON on standard output instead of text.
+    """
+
+    model: str | None
+    config_path: Path | None
+    output: Path
+    as_json: bool
+
+    @property
+    def folder(self) -> OutputFolder:
+        """The output folder."""
+        return OutputFolder(self.output.absolute())
+
+    def config(self) -> Config:
+        """Returns the config of the use case.
+
+        Raises:
+            InputError: There is none, or it is wrong.
+        """
+        config = load_config(self.config_path or default_config(self.folder))
+        say_other_config(config, self.model or config.name)
+        return config
+
+    def name(self) -> str:
+        """Returns the name of the model.
+
+        Raises:
+            InputError: Neither the model nor a config is named, and none is the only one.
+        """
+        return self.model or self.config().name
 
 
 def open_runs(config_path: Path | None, output: Path) -> Any:

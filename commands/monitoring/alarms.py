@@ -1,64 +1,20 @@
 """`faultline alarms` and `faultline explain-alarm`: what the monitor raised."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
-from commands.queries import deciding_person, print_answer, say_other_config
+from commands.queries import Place, deciding_person, print_answer
 from common.errors import InputError
 from common.guards.terminal import escape
-from common.output_folder import OutputFolder, captured_output, log_of_reader
-from pipeline.config_loading import load_config
-from pipeline.prediction.served_config import default_config
+from common.output_folder import captured_output, log_of_reader
 
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from production.monitoring.alarms.book import AlarmBook
     from production.monitoring.alarms.deliverer import Attempt
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Which model is meant, and where its output is.
-
-    Attributes:
-        model: Name of the model; None for the use case's.
-        config_path: The use case's config; None for that of the only served use case.
-        output: The output folder.
-        as_json: JSON on standard output instead of text.
-    """
-
-    model: str | None
-    config_path: Path | None
-    output: Path
-    as_json: bool
-
-    @property
-    def folder(self) -> OutputFolder:
-        """The output folder."""
-        return OutputFolder(self.output.absolute())
-
-    def config(self) -> "Config":
-        """Returns the config of the use case.
-
-        Raises:
-            InputError: There is none, or it is wrong.
-        """
-        config = load_config(self.config_path or default_config(self.folder))
-        say_other_config(config, self.model or config.name)
-        return config
-
-    def name(self) -> str:
-        """Returns the name of the model.
-
-        Raises:
-            InputError: Neither the model nor a config is named, and none is the only one.
-        """
-        return self.model or self.config().name
 
 
 def print_alarms(place: Place, *, with_closed: bool) -> int:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 
-from commands.monitoring.alarms import Place
-from commands.queries import open_runs, print_answer
+from commands.queries import Place, open_runs, print_answer
 from common.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.automation import Order, Place, decide, print_automation_report, print_queue
+from commands.automation import Order, decide, print_automation_report, print_queue
+from commands.queries import Place
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from production.collection.labels import label_history
