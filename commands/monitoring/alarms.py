@@ -23,6 +23,9 @@ def print_alarms(place: Place, *, with_closed: bool) -> int:
     Args:
         place: The model.
         with_closed: Whether closed alarms are printed too.
+
+    Raises:
+        InputError: The monitor has not looked at the model yet, or the alarms cannot be read.
     """
     from production.monitoring.alarms.rendering import alarm_table
 
@@ -65,12 +68,14 @@ def send_test(place: Place) -> int:
         InputError: The config names no receiver, or a secret is missing.
     """
     from production.monitoring.alarms.alarm import Alarm, Kind, Severity
+    from production.monitoring.alarms.book import AlarmBook
     from production.monitoring.alarms.deliverer import Deliverer
     from production.monitoring.alarms.messages import Message
 
     config, now = place.config(), datetime.now(UTC)
     model = place.model or config.name
-    deliverer = Deliverer(_book(place), config.monitoring, environ=os.environ, folder=config.folder)
+    book = AlarmBook(place.folder.monitoring(model))
+    deliverer = Deliverer(book, config.monitoring, environ=os.environ, folder=config.folder)
     alarm = Alarm(
         id="test",
         kind=Kind.DRIFT,
@@ -122,9 +127,21 @@ def print_explanation(place: Place, id_: str) -> int:
 
 
 def _book(place: Place) -> "AlarmBook":
+    """Returns the alarms of a model; where nobody has looked, "no alarms" would be no answer."""
     from production.monitoring.alarms.book import AlarmBook
 
-    return AlarmBook(place.folder.monitoring(place.name()))
+    model = place.name()
+    folder = place.folder.monitoring(model)
+    if not folder.is_dir():
+        root = folder.parent
+        names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        monitored = f"Monitored are {', '.join(names)}. " if names else ""
+        raise InputError(
+            f"The monitor has not looked at a model called {model} yet: there is no {folder}. "
+            f"{monitored}Run faultline monitor first, or name the model with --model and its "
+            "folder with --output."
+        )
+    return AlarmBook(folder)
 
 
 def _attempt_lines(attempts: "list[Attempt]") -> RenderableType:

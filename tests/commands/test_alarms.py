@@ -69,8 +69,18 @@ def test_a_person_takes_an_alarm_on(book, run):
     assert (again.exit_code, "acknowledged already by Ada" in again.output) == (2, True)
 
 
-def test_a_model_without_alarms_has_none(run):
+def test_a_model_without_alarms_has_none(run, tmp_path):
+    (tmp_path / "output" / "monitoring" / "pump").mkdir(parents=True)
     assert run("alarms").output == "No open alarms.\n"
+
+
+@pytest.mark.parametrize("command", [[], ["close", "a1", "--why", "gone"]])
+def test_a_model_that_the_monitor_has_not_looked_at_is_refused(book, run, command):
+    result = run("alarms", *command, "--model", "pumps")
+    assert result.exit_code == 2
+    assert "has not looked at a model called pumps yet" in result.output
+    assert "Monitored are pump." in result.output
+    assert [path.name for path in book.folder.parent.iterdir()] == ["pump"]
 
 
 def test_a_test_alarm_goes_to_all_receivers(book, run):
