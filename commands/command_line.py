@@ -52,6 +52,17 @@ def deciding_options(command: Command) -> Command:
     return why_option(by_option(server_option(output_option(json_option(command)))))
 
 
+def use_case_options(command: Command) -> Command:
+    """Adds the options of commands on a use case in service."""
+    return use_case_option(output_option(json_option(command)))
+
+
+def model_options(command: Command) -> Command:
+    """Adds the options of commands on a model in service."""
+    model = click.option("--model", help="Name of the model.  [default: the config's name]")
+    return use_case_option(model(output_option(json_option(command))))
+
+
 def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
     """Returns an option of `init` by which a person decides; it may be repeated."""
     return click.option(flag, multiple=True, **options)
@@ -481,12 +492,6 @@ _rollout_action(
 )
 
 
-def _automation_options(command: Command) -> Command:
-    """Adds the options of all `automation` commands."""
-    model = click.option("--model", help="Name of the model.  [default: the config's name]")
-    return use_case_option(model(output_option(json_option(command))))
-
-
 @main.group()
 def automation() -> None:
     """Decide what the automation leaves to people.
@@ -512,7 +517,7 @@ def automation() -> None:
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Lines to print."
 )
-@_automation_options
+@model_options
 @exits_cleanly
 def automation_queue(days: float, limit: int, **options: Any) -> int:
     """List the predictions that wait for a person, the oldest first.
@@ -533,7 +538,7 @@ def automation_queue(days: float, limit: int, **options: Any) -> int:
 @click.option("--row", type=click.IntRange(min=0), help="Row of the request, from 0.")
 @click.option("--why", required=True, help="Reason, kept with the label.")
 @by_option
-@_automation_options
+@model_options
 @exits_cleanly
 def automation_decide(request_id: str, **options: Any) -> int:
     """Decide one prediction: your decision is kept as the label of REQUEST.
@@ -550,7 +555,7 @@ def automation_decide(request_id: str, **options: Any) -> int:
 
 
 @automation.command("report")
-@_automation_options
+@model_options
 @exits_cleanly
 def automation_report(**options: Any) -> int:
     """Compare the levels: what each would have decided, and how it turned out.
@@ -565,7 +570,7 @@ def automation_report(**options: Any) -> int:
 
 
 @main.command()
-@_automation_options
+@model_options
 @click.option("--watch", is_flag=True, help="Go on until the command is stopped.")
 @click.option(
     "--every",
@@ -608,7 +613,7 @@ def monitor(**options: Any) -> int:
 
 @main.group(invoke_without_command=True)
 @click.option("--all", "with_closed", is_flag=True, help="Also list closed alarms.")
-@_automation_options
+@model_options
 @click.pass_context
 def alarms(context: click.Context, /, *, with_closed: bool, **options: Any) -> None:
     """List the open alarms of the monitor.
@@ -638,7 +643,7 @@ def _list_alarms(*, with_closed: bool, **options: Any) -> int:
 @click.argument("id_", metavar="ID")
 @click.option("--why", required=True, help="Reason, kept with the alarm.")
 @by_option
-@_automation_options
+@model_options
 @exits_cleanly
 def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> int:
     """Take the alarm ID on: it stays open, but is neither sent again nor escalated."""
@@ -652,7 +657,7 @@ def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> in
 @click.argument("id_", metavar="ID")
 @click.option("--why", required=True, help="Reason, kept with the alarm.")
 @by_option
-@_automation_options
+@model_options
 @exits_cleanly
 def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
     """Close the alarm ID; the same trouble then opens a new one.
@@ -666,7 +671,7 @@ def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
 
 
 @alarms.command("test")
-@_automation_options
+@model_options
 @exits_cleanly
 def alarms_test(**options: Any) -> int:
     """Send a test alarm to all receivers in `monitoring.deliver`; exits with 1 if one fails."""
@@ -678,7 +683,7 @@ def alarms_test(**options: Any) -> int:
 
 @main.command("explain-alarm")
 @click.argument("id_", metavar="ID")
-@_automation_options
+@model_options
 @exits_cleanly
 def explain_alarm(id_: str, **options: Any) -> int:
     """Explain the alarm ID: what happened, and why.
@@ -695,7 +700,7 @@ def explain_alarm(id_: str, **options: Any) -> int:
 
 @main.command()
 @click.argument("request_id", metavar="REQUEST")
-@_automation_options
+@model_options
 @exits_cleanly
 def replay(request_id: str, **options: Any) -> int:
     """Answer REQUEST again, and compare bit for bit.
@@ -936,9 +941,7 @@ def span(**options: Any) -> int:
 @click.option("--why", help="Reason to begin a retraining, kept in its journal and in ML Metadata.")
 @by_option
 @click.option("--dry-run", is_flag=True, help="Begin nothing; print what is missing, as `status`.")
-@use_case_option
-@output_option
-@json_option
+@use_case_options
 @click.pass_context
 def retrain(
     context: click.Context, /, *, why: str | None, by: str | None, dry_run: bool, **place: Any
@@ -985,18 +988,14 @@ def _retrain_status(**place: Any) -> int:
 
 
 @retrain.command("status")
-@use_case_option
-@output_option
-@json_option
+@use_case_options
 def retrain_status(**place: Any) -> None:
     """Show the retraining that goes on, the last one, and what the automation waits for."""
     _retrain_status(**place)
 
 
 @retrain.command("history")
-@use_case_option
-@output_option
-@json_option
+@use_case_options
 @exits_cleanly
 def retrain_history(**place: Any) -> int:
     """List all retrainings, the newest first: trigger, data, result."""
@@ -1011,9 +1010,7 @@ def _retrain_decision(name: str, *, is_approved: bool, text: str) -> None:
     @retrain.command(name, help=text)
     @why_option
     @by_option
-    @use_case_option
-    @output_option
-    @json_option
+    @use_case_options
     @exits_cleanly
     def command(why: str, by: str | None, **place: Any) -> int:
         _quiet_libraries()
