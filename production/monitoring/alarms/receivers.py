@@ -11,7 +11,6 @@ import smtplib
 import ssl
 import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -241,8 +240,7 @@ class Program:
 def _words(error: Exception) -> str:
     text = str(error)
     if isinstance(error, smtplib.SMTPResponseException):
-        with suppress(AttributeError, UnicodeError):
-            text = f"{error.smtp_code} {_decoded(error.smtp_error)}"
+        text = f"{error.smtp_code} {_decoded(error.smtp_error)}"
     return (text or type(error).__name__)[:_MAX_WORDS]
 
 
