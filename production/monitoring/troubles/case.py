@@ -11,6 +11,7 @@ from measuring.intervals import proportion_interval
 from measuring.monitoring.dependence import choose_block_length, design_effect, mean_in_order
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns
+from production.monitoring.performance.answers import keys_of
 from production.monitoring.reference.reference import Reference
 
 Floats = NDArray[np.float64]
@@ -58,11 +59,7 @@ class Case:
     @cached_property
     def keys(self) -> Ints | None:
         """int64 `[n]`, the sticky key of each row; None if a row has none."""
-        keys = self.chunk.records["key"]
-        if not len(keys) or keys.null_count:
-            return None
-        indices = keys.combine_chunks().dictionary_encode().indices
-        return np.asarray(indices.to_numpy(zero_copy_only=False), np.int64)
+        return keys_of(self.chunk.records)
 
     @cached_property
     def by_key(self) -> Ints:
@@ -70,6 +67,12 @@ class Case:
         if self.keys is None:
             return np.arange(self.num_rows)
         return np.argsort(self.keys, kind="stable")
+
+    def key_words(self, row: int) -> str:
+        """Returns ` of the key` with the key of a row; empty without keys."""
+        if self.keys is None:
+            return ""
+        return f" of the key `{self.chunk.records['key'][row].as_py()}`"
 
     def training_values(self, channel: str) -> Floats:
         """Returns the values of a number in the training data, or enough of them, ascending.

@@ -60,7 +60,7 @@ def _stuck(case: Case, name: str, values: Floats, before: Floats) -> Iterator[Tr
         feature=name,
         share=share,
         words=f"`{name}` is stuck at {values[first]:.6g}, in up to {longest:,} successive rows"
-        f"{_key_words(case, int(first))}: such runs are {percent(share)} of the rows. In the "
+        f"{case.key_words(first)}: such runs are {percent(share)} of the rows. In the "
         f"training data, {percent(equal)} of the pairs of rows are equal. Check the sensor.",
         is_broken=share >= BROKEN_SHARE,
     )
@@ -101,10 +101,6 @@ def _share_of(values: Floats, ordered: Floats) -> Floats:
     """Share of training rows with each value."""
     sides = [np.searchsorted(ordered, values, side=side) for side in ("right", "left")]
     return np.asarray((sides[0] - sides[1]) / len(ordered), np.float64)
-
-
-def _key_words(case: Case, row: int) -> str:
-    return "" if case.keys is None else f" of the key `{case.chunk.records['key'][row].as_py()}`"
 
 
 def _recordings(case: Case, name: str, number: str, what: str) -> Iterator[Trouble]:

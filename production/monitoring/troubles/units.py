@@ -143,11 +143,7 @@ def _parts(case: Case, now: Floats) -> Iterator[tuple[Ints, str]]:
     starts = np.flatnonzero(np.diff(case.keys[by_key], prepend=-1))
     for rows in np.split(by_key, starts[1:]):
         if _FEWEST_ROWS <= len(rows) < len(present):
-            yield rows, f" of the key `{_key_name(case, int(rows[0]))}`"
-
-
-def _key_name(case: Case, row: int) -> str:
-    return str(case.chunk.records["key"][row].as_py())
+            yield rows, case.key_words(int(rows[0]))
 
 
 def _distance(values: Floats, then: Floats) -> float:
