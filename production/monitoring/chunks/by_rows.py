@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from production.monitoring.chunks.building import count_failures, each_row_once
+from production.monitoring.chunks.by_time import end_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Placed, Position, RowKey, Window
 from production.monitoring.chunks.reading import Recorded, Stretch, joined, row_key, times_of
@@ -69,7 +70,7 @@ class _Waiting:
         """Adds the recorded requests, one stretch at a time; yields the end of each."""
         since = self._recorded.first_time(self._position.since)
         while since is not None and since < until:
-            end = min(_EPOCH + ((since - _EPOCH) // _STRETCH + 1) * _STRETCH, until)
+            end = min(end_of(since, _STRETCH), until)
             self.add(self._recorded.read(since, end))
             yield end
             since = self._recorded.first_time(end)

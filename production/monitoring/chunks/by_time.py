@@ -32,7 +32,7 @@ def chunks_by_time(
     """
     num_late: int | None = None
     while True:
-        if position.since is not None and now() < _end(position.since, length) + GRACE:
+        if position.since is not None and now() < end_of(position.since, length) + GRACE:
             return  # without a look at the files
         window = _next_window(recorded, position, length)
         if window is None or not _is_over(recorded, window[1], now()):
@@ -63,12 +63,17 @@ def _next_window(
     first = since if position.done else recorded.first_time(since)
     if first is None:
         return None
-    end = _end(first, length)
+    end = end_of(first, length)
     return max([end - length, *taken]), end
 
 
-def _end(time: datetime, length: timedelta) -> datetime:
-    """End of the chunk that a time is in."""
+def end_of(time: datetime, length: timedelta) -> datetime:
+    """Returns the end of the chunk that a time is in.
+
+    Args:
+        time: The time.
+        length: Length of a chunk; chunks start at multiples of it since 1970.
+    """
     return _EPOCH + ((time - _EPOCH) // length + 1) * length
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from common.output_folder import OutputFolder
 from pipeline.production_options.monitoring import MonitoringOptions
 from production.monitoring.chunks.by_rows import chunks_by_rows, count_waiting
-from production.monitoring.chunks.by_time import GRACE, chunks_by_time
+from production.monitoring.chunks.by_time import GRACE, chunks_by_time, end_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Position
 from production.monitoring.chunks.reading import Recorded
@@ -65,8 +65,7 @@ class ChunkReader:
             size, until = self._size.rows or 1, self._now() - GRACE
             num_rows = count_waiting(self._recorded, self._position, size, until)
             return f"{num_rows:,} of {size:,} rows so far."
-        epoch, hours = datetime(1970, 1, 1, tzinfo=UTC), timedelta(hours=length)
-        end = epoch + ((self._now() - epoch) // hours + 1) * hours
+        end = end_of(self._now(), timedelta(hours=length))
         return f"The present chunk ends at {end:%Y-%m-%d %H:%M} UTC."
 
     def finished(self) -> Iterator[Chunk]:
