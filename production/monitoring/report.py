@@ -14,6 +14,8 @@ CHUNKS = "chunks.jsonl"
 
 # value, lower limit, upper limit; null where unknown
 Figure = tuple[float | None, float | None, float | None]
+UNKNOWN: Figure = (None, None, None)
+CONFIDENCE = 0.95
 
 _SMALL = 100
 

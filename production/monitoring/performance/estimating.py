@@ -12,10 +12,8 @@ from measuring.monitoring.estimated import METRICS, Estimate, estimate_performan
 from measuring.monitoring.priors import ScoreBins, estimate_prior
 from models.probabilities.cost import Cost
 from production.monitoring.performance.answers import Answers, Floats
-from production.monitoring.report import Figure
+from production.monitoring.report import CONFIDENCE, UNKNOWN, Figure
 
-UNKNOWN: Figure = (None, None, None)
-CONFIDENCE = 0.95
 _Z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
 

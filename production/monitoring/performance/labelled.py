@@ -9,10 +9,10 @@ from measuring.monitoring.estimated import METRICS, Grades, realised_performance
 from measuring.monitoring.labelled import BrokenPromise, Promise, misses_of_faults
 from models.probabilities.cost import decision_costs
 from production.monitoring.performance.answers import Answers, Floats
-from production.monitoring.performance.estimating import CONFIDENCE, as_estimate, estimate
+from production.monitoring.performance.estimating import as_estimate, estimate
 from production.monitoring.performance.measuring import Labels
 from production.monitoring.performance.prices import Prices
-from production.monitoring.report import Figure
+from production.monitoring.report import CONFIDENCE, Figure
 
 COST, RECALL = "cost", "recall"
 # Beginning of the sentences on grades.

@@ -15,13 +15,8 @@ from measuring.scores import average_precision
 from models.probabilities.cost import Cost, decision_costs
 from production.collection.labels import KEYS
 from production.monitoring.performance.answers import Answers, Floats, decided
-from production.monitoring.performance.estimating import (
-    CONFIDENCE,
-    UNKNOWN,
-    finite,
-    share_figure,
-)
-from production.monitoring.report import Figure
+from production.monitoring.performance.estimating import finite, share_figure
+from production.monitoring.report import CONFIDENCE, UNKNOWN, Figure
 
 # Labels favour alarms, or the other rows, if chance explains the difference with less than this.
 _MAX_CHANCE = 0.01

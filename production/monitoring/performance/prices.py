@@ -6,10 +6,7 @@ from measuring.intervals import proportion_interval, sum_interval
 from models.probabilities.cost import Cost
 from pipeline.config import Config
 from production.monitoring.reference.reference import HeldOut, Reference
-from production.monitoring.report import Figure
-
-_CONFIDENCE = 0.95
-_UNKNOWN: Figure = (None, None, None)
+from production.monitoring.report import CONFIDENCE, UNKNOWN, Figure
 
 # Without prices, a miss and a false alarm are one error each.
 _ERRORS = Cost(missed_fault=1.0, false_alarm=1.0)
@@ -53,7 +50,7 @@ def promised_figures(reference: Reference, prices: Prices) -> dict[str, Figure]:
         prices: The prices of decisions.
     """
     figures = {
-        name: reference.measured.get(name, _UNKNOWN) for name in ("recall", "precision", "pr_auc")
+        name: reference.measured.get(name, UNKNOWN) for name in ("recall", "precision", "pr_auc")
     }
     per_thousand = reference.measured.get("expected_cost")
     if prices.is_given and per_thousand is not None:
@@ -67,14 +64,14 @@ def _cost_of(held_out: HeldOut, cost: Cost) -> Figure:
     fault, alarm = held_out.labels == 1, held_out.decisions == 1
     num_rows = len(fault)
     if not num_rows:
-        return _UNKNOWN
+        return UNKNOWN
     outcomes = [
         (cost.missed_fault, fault & ~alarm),
         (cost.regret_of_alarm, alarm & ~fault),
         (cost.inspection, alarm & fault),
     ]
     parts = [
-        (price, float(rows.mean()), proportion_interval(float(rows.sum()), num_rows, _CONFIDENCE))
+        (price, float(rows.mean()), proportion_interval(float(rows.sum()), num_rows, CONFIDENCE))
         for price, rows in outcomes
     ]
     value = sum(price * share for price, share, _ in parts)

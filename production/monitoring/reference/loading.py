@@ -18,7 +18,6 @@ from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.production_options.collection import redacted
 from production.monitoring.chunks.repeats import find_repeats, row_hashes
 from production.monitoring.reference.reference import (
-    Figure,
     HeldOut,
     MissingReferenceError,
     Reference,
@@ -28,6 +27,7 @@ from production.monitoring.reference.stored import (
     read_reference,
     save_reference,
 )
+from production.monitoring.report import Figure
 
 # Values of the sample: 1,000,000 rows of 20 features, 160 MB.
 MOST_VALUES = 20_000_000

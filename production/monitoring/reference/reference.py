@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from models.features import Feature
 from production.monitoring.chunks.columns import Columns
+from production.monitoring.report import Figure
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# value, lower limit, upper limit; None where unknown
-Figure = tuple[float | None, float | None, float | None]
 
 
 class MissingReferenceError(InputError):

@@ -8,7 +8,6 @@ from measuring.monitoring.estimated import realised_performance
 from models.probabilities.cost import Cost, decision_costs
 from production.monitoring.performance.answers import Answers
 from production.monitoring.performance.estimating import (
-    UNKNOWN,
     Estimated,
     alarm_rate,
     change,
@@ -16,6 +15,7 @@ from production.monitoring.performance.estimating import (
     estimate,
 )
 from production.monitoring.performance.measuring import Labels, measure
+from production.monitoring.report import UNKNOWN
 
 COST = Cost(missed_fault=1000, false_alarm=100, inspection=10)
 TRAINED = 0.05

@@ -7,10 +7,10 @@ import pytest
 from models.probabilities.cost import Cost
 from production.collection.labels import make_labels
 from production.monitoring.performance.answers import Answers, read_answers
-from production.monitoring.performance.estimating import UNKNOWN
 from production.monitoring.performance.labelled import LabelledRecord
 from production.monitoring.performance.measuring import Labels, find_labels, measure
 from production.monitoring.performance.prices import Prices
+from production.monitoring.report import UNKNOWN
 from tests.production.collection.recorded import batch_of, record
 
 COST = Cost(missed_fault=10, false_alarm=2)
