@@ -1,6 +1,7 @@
 """`faultline replay`: a recorded request, asked again, with all that its answer came from."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,8 @@ def replay_request(place: Place, request_id: str) -> int:
         from production.monitoring.replay.rendering import render_outcome
         from production.monitoring.replay.replay import Replayer
 
-        replayer = Replayer(folder, model)
-        outcomes = [_outcome(replayer, one, place, model) for one in replayer.find(request_id)]
-        replayer.close()
+        with closing(Replayer(folder, model)) as replayer:
+            outcomes = [_outcome(replayer, one, place, model) for one in replayer.find(request_id)]
     replays = [outcome.replay for outcome in outcomes if outcome.replay is not None]
     if not replays:
         raise InputError(outcomes[0].problem)
