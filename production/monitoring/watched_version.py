@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from pipeline.config import Config
-from pipeline.production_options.collection import recorded_share
+from pipeline.production_options.collection import recorded_share, redacted
 from production.monitoring import findings
 from production.monitoring.alarms.alarm import Finding, Kind
 from production.monitoring.budget import VERSIONS_PER_FALSE_ALARM, Part, threshold_of
@@ -115,7 +115,8 @@ class WatchedVersion:
             config: The use case.
         """
         options = config.monitoring
-        self._model, self._reference, self._config = model, reference, config
+        self._model, self._config = model, config
+        self._reference = reference = reference.without(redacted(config.collection))
         self._share = recorded_share(config.collection)
         self._prices = prices_of(config)
         self._promised = promised_figures(reference, self._prices)
@@ -361,7 +362,8 @@ class WatchedVersion:
     def with_state(self, state: Mapping[str, Any]) -> Self:
         """Takes over what `to_state` returned; returns this object.
 
-        Evidence of other channels is left behind: the reference was made anew since.
+        Evidence of other channels is left behind: the reference was made anew, or features are
+        redacted since.
         """
         for part, evidence in self._evidence.items():
             if evidence.has_channels_of(state["evidence"][part.value]):

@@ -1,7 +1,8 @@
 """The features of recorded rows, or of training rows, as arrays."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from serving.recording.columns import column_name
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +57,30 @@ class Columns:
     times: dict[str, Floats] = field(default_factory=dict)
     missing: dict[str, Flags] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
+
+    def without(self, features: Collection[str]) -> "Columns":
+        """Returns the columns without those of some features."""
+        return replace(
+            self,
+            numbers=_without(self.numbers, features),
+            categories=_without(self.categories, features),
+            times=_without(self.times, features),
+            missing=_without(self.missing, features),
+            unreadable=tuple(name for name in self.unreadable if name not in features),
+        )
+
+
+def _without(by_channel: Mapping[str, V], features: Collection[str]) -> dict[str, V]:
+    return {name: one for name, one in by_channel.items() if feature_of(name) not in features}
+
+
+def feature_of(channel: str) -> str:
+    """Returns the feature that a channel is of.
+
+    >>> feature_of("vibration: noise level"), feature_of("pressure")
+    ('vibration', 'pressure')
+    """
+    return channel.partition(": ")[0]
 
 
 def read_columns(records: pa.Table, features: FeatureTable, *, skip: Sequence[str] = ()) -> Columns:

@@ -11,7 +11,7 @@ from measuring.monitoring.dependence import choose_block_length
 from measuring.monitoring.joint import JointDrift, Sample, joint_drift
 from measuring.monitoring.two_sample import LEAST_REFERENCE, Comparison, NumberReference
 from production.monitoring.chunks.chunk import Chunk
-from production.monitoring.chunks.columns import Columns
+from production.monitoring.chunks.columns import Columns, feature_of
 from production.monitoring.drift.comparing import (
     RowOrders,
     compare_category_column,
@@ -158,14 +158,10 @@ def features_of(drivers: Sequence[Driver], drift: ChunkDrift) -> tuple[str, ...]
     for driver in drivers:
         if driver.channel == JOINT and drift.joint is not None:
             losses = list(drift.joint.losses.items())[:_NUM_JOINT]
-            names += [_feature(name) for name, loss in losses if loss > 0]
+            names += [feature_of(name) for name, loss in losses if loss > 0]
         else:
-            names.append(_feature(driver.channel))
+            names.append(feature_of(driver.channel))
     return tuple(dict.fromkeys(names))
-
-
-def _feature(channel: str) -> str:
-    return channel.partition(": ")[0]
 
 
 def _draw(rng: np.random.Generator, num_rows: int, most: int) -> Ints:

@@ -1,6 +1,7 @@
 """The reference of a served version."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from models.features import Feature
 from production.monitoring.chunks.columns import Columns
+from production.monitoring.chunks.repeats import find_repeats, row_hashes
 from production.monitoring.report import Figure
 
 Floats = NDArray[np.float64]
@@ -79,6 +81,14 @@ class Reference:
     def prevalence(self) -> float:
         """Share of faults in the train split."""
         return self.num_faults / self.num_train
+
+    def without(self, features: Collection[str]) -> "Reference":
+        """Returns the reference without some features, such as those redacted since it was made."""
+        columns = self.columns.without(features)
+        if len(columns.missing) == len(self.columns.missing):
+            return self
+        num_repeated = int(find_repeats(row_hashes(columns)).sum())
+        return replace(self, columns=columns, num_repeated=num_repeated)
 
     def size_note(self, num_rows: int) -> str:
         """Returns a sentence if the reference is short beside a chunk; empty if it is not.

@@ -11,6 +11,7 @@ from scipy import special
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
+from pipeline.production_options.collection import Collection
 from production.collection.labels import add_labels, make_labels
 from production.monitoring import monitor as monitor_module
 from production.monitoring import state as state_module
@@ -360,6 +361,21 @@ def test_a_version_without_a_reference_delays_no_other(pump):
     new = [report for report in watch() if report.number > 3]
     assert [report.drift is None for report in new] == [False] * 3
     assert ("reference",) not in [features for _, features in pump.alarms()]
+
+
+def test_features_that_are_redacted_later_are_no_longer_compared(tmp_path):
+    pump = Pump(tmp_path, ("flow", "pressure", "maker"))
+    pump.record(1)
+    pump.watch()
+    # The reference has been made by then, with all features.
+    reference = pump_reference(pump.config)
+    pump.config = replace(pump.config, collection=Collection(redact={"pressure": "hash"}))
+    pump.record(1)
+    sources = replace(pump.sources(), load_reference=lambda _: reference)
+    [report] = Monitor(pump.config, pump.folder, MODEL, sources).run()
+    assert set(report.drift["p_values"]) == {
+        *("flow", "maker", "flow: missing", "maker: missing", "scores", "alarm rate", "joint"),
+    }
 
 
 def test_chunks_without_a_report_are_noted_and_not_measured(pump):

@@ -118,6 +118,15 @@ def test_a_short_reference_is_told(reference):
     assert reference.size_note(21).startswith("The reference has all 200 training rows, less than")
 
 
+def test_a_reference_without_features_has_rows_that_are_equal_in_the_others(reference):
+    others = set(FEATURES) - {"valve"}
+    few = reference.without(others)
+    assert set(few.columns.missing) == {"valve"}
+    assert (few.columns.numbers, few.columns.times) == ({}, {})
+    # There are two valves: all rows but the first one of each repeat an earlier one.
+    assert (reference.num_repeated, few.num_repeated) == (0, 198)
+
+
 def test_a_version_that_nobody_pushed_is_refused(tmp_path):
     folder = OutputFolder(tmp_path)
     open_store(sqlite_connection(tmp_path / SQLITE_FILE))
