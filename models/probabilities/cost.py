@@ -64,6 +64,12 @@ class Cost(JsonValue):
         return self.regret_of_alarm / (self.regret_of_alarm + self.regret_of_miss)
 
 
+def trivial_costs(prevalence: float, cost: Cost) -> tuple[float, float]:
+    """Returns the cost per 1,000 examples of no alarm at all and of an alarm for every example."""
+    never = 1_000 * prevalence * cost.missed_fault
+    return never, 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
+
+
 def decision_costs(
     labels: NDArray[Any], decisions: NDArray[Any], cost: Cost
 ) -> NDArray[np.float64]:

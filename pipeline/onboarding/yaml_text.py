@@ -6,9 +6,10 @@ import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from models.features import Feature, Signal
-from models.probabilities.cost import Cost
+from models.probabilities.cost import Cost, trivial_costs
 from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Validation
@@ -27,8 +28,9 @@ _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
 # Characters that YAML does not allow, or treats as a line break.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-_EXAMPLE_COST = Cost(missed_fault=1_000, false_alarm=50, inspection=10, unit="EUR")
-_EXAMPLE_COST_YAML = "{missed_fault: 1000, false_alarm: 50, inspection: 10, unit: EUR}"
+_EXAMPLE_COST: dict[str, Any] = {
+    "missed_fault": 1000, "false_alarm": 50, "inspection": 10, "unit": "EUR",
+}  # fmt: skip
 _NOT_TEXT = re.compile(r"(true|false|null|yes|no|on|off|y|n|inf|nan|~)", re.IGNORECASE)
 
 
@@ -311,21 +313,21 @@ def _bars(proposal: Proposal) -> Iterator[str]:
     yield "# gate:"
     yield f"#   bars: {{recall: {bar:.2f}}}"
     yield from _comment(_cost_words(proposal.choice.prevalence))
-    yield f"# cost: {_EXAMPLE_COST_YAML}"
+    prices = ", ".join(f"{key}: {value}" for key, value in _EXAMPLE_COST.items())
+    yield f"# cost: {{{prices}}}"
     yield ""
 
 
 def _cost_words(prevalence: float) -> str:
     """Returns what the example of costs is and what it would mean for this data."""
-    cost = _EXAMPLE_COST
-    never = 1_000 * prevalence * cost.missed_fault
-    always = 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
+    cost = Cost(**_EXAMPLE_COST)
+    never, always = trivial_costs(prevalence, cost)
     return (
         "What decisions cost. The costs below are an example and have no effect: enter your own "
         "and remove the `#`. They then set the threshold and are reported. With the example, 1,000 "
-        f"rows like these cost {never:,.0f} EUR without any alarm and {always:,.0f} EUR with an "
-        f"alarm for every row, and the model raises an alarm from a probability of "
-        f"{cost.threshold:.3f} on."
+        f"rows like these cost {never:,.0f} {cost.unit} without any alarm and {always:,.0f} "
+        f"{cost.unit} with an alarm for every row, and the model raises an alarm from a "
+        f"probability of {cost.threshold:.3f} on."
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from scipy import stats
 
 from measuring.intervals import UNKNOWN, Interval, roc_auc_interval
-from models.probabilities.cost import Cost
+from models.probabilities.cost import Cost, trivial_costs
 from pipeline.components.model_gate.figures import figure
 from pipeline.components.model_gate.reasons import (
     INCONCLUSIVE,
@@ -124,12 +124,6 @@ def roc_auc_of_chance(metrics: Metrics, confidence: float) -> float:
         return math.nan
     error = math.sqrt((positives + negatives + 1) / (12 * positives * negatives))
     return _CHANCE + float(stats.norm.ppf((1 + confidence) / 2)) * error
-
-
-def trivial_costs(prevalence: float, cost: Cost) -> tuple[float, float]:
-    """Returns the cost per 1,000 examples of no alarm at all and of an alarm for every example."""
-    never = 1_000 * prevalence * cost.missed_fault
-    return never, 1_000 * (cost.inspection + (1 - prevalence) * cost.false_alarm)
 
 
 def anchor_score(
