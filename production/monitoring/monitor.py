@@ -12,10 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from common.errors import InputError
-from common.output_folder import OutputFolder
+from common.output_folder import OutputFolder, hold
 from pipeline.config import Config
 from pipeline.production_options.collection import recorded_share, redacted
 from production.monitoring.alarms.book import AlarmBook
@@ -33,6 +30,7 @@ from production.monitoring.state import (
     VersionState,
     load_state,
     refuse_older,
+    state_errors_named,
 )
 from production.monitoring.troubles.finding import find_troubles
 from production.monitoring.troubles.quarantine import quarantine_chunk
@@ -139,18 +137,9 @@ def held(place: Path) -> Iterator[None]:
     Raises:
         InputError: Another monitor holds it.
     """
-    place.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise InputError(
-            f"Another monitor works on {place}. Wait for it to end, or stop it."
-        ) from error
-    try:
+    refusal = f"Another monitor works on {place}. Wait for it to end, or stop it."
+    with hold(place / "lock", refusal):
         yield
-    finally:
-        lock.release()
 
 
 def _no_evidence(_: str) -> None:
@@ -323,7 +312,8 @@ class Monitor:
             reference = self._sources.load_reference(number)
             watched = WatchedVersion(self._model, reference, self._config)
             if records := self._state.versions[number].records:
-                watched.with_state(records)
+                with state_errors_named(self._place):
+                    watched.with_state(records)
             self._watched[number] = watched
         return self._watched[number]
 

@@ -1,13 +1,15 @@
 """The monitor's state, which survives a kill at any point."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
 from common.output_folder import replace_file
+from production.monitoring.chunks.position import Position
 
 _FILE = "state.json"
 
@@ -179,13 +181,32 @@ def load_state(folder: Path) -> MonitorState:
     Raises:
         InputError: Another version of the project wrote it, or it cannot be read.
     """
-    path = folder / _FILE
     try:
-        values = json.loads(path.read_bytes())
-        versions = {int(v): VersionState.from_json(s) for v, s in values["versions"].items()}
-        return MonitorState(reader=values["reader"], versions=versions)
+        content = (folder / _FILE).read_bytes()
     except FileNotFoundError:
         return MonitorState()
+    with state_errors_named(folder):
+        values = json.loads(content)
+        versions = {int(v): VersionState.from_json(s) for v, s in values["versions"].items()}
+        reader = values["reader"]
+        if reader is not None:
+            Position.from_json(reader)
+        return MonitorState(reader=reader, versions=versions)
+
+
+@contextmanager
+def state_errors_named(folder: Path) -> Iterator[None]:
+    """Turns errors of taking over values of the state into one that says what to do.
+
+    Args:
+        folder: The folder `monitoring/NAME`.
+
+    Raises:
+        InputError: Another version of the project wrote them, or they were changed.
+    """
+    path = folder / _FILE
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"{path} cannot be read, or another version of the project wrote it: {error!r}. Move "

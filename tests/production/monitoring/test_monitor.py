@@ -1,5 +1,6 @@
 """The monitor: each chunk once, alarms, labels, acknowledgements, and kills at any point."""
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -407,6 +408,29 @@ def test_a_state_that_is_older_than_the_reports_is_refused(pump, is_lost):
     if not is_lost:
         state.write_bytes(older)
     with pytest.raises(InputError, match=f"next chunk is {0 if is_lost else 1}.* up to chunk 3"):
+        pump.watch()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(("reader",), ("reader", "next_number"), ("reader", "last"), ("versions",)),
+        *(("versions", "100", "waiting"), ("versions", "100", "records", "evidence", "drift")),
+        ("versions", "100", "records", "baseline", "logs"),
+    ],
+)
+def test_a_state_of_another_release_is_refused(pump, place):
+    pump.record(1)
+    pump.watch()
+    pump.record(1)
+    path = pump.place / "state.json"
+    values = json.loads(path.read_text())
+    inner = values
+    for key in place[:-1]:
+        inner = inner[key]
+    del inner[place[-1]]
+    path.write_text(json.dumps(values))
+    with pytest.raises(InputError, match=r"another version of the project wrote it.* aside"):
         pump.watch()
 
 
