@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 from common.errors import InputError
 
 _LOCK = ".lock"
+# A command that looks whether a process holds a lock (`is_held`) holds it for an instant.
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -123,18 +125,35 @@ def exclusive(folder: OutputFolder) -> Iterator[None]:
     Raises:
         InputError: Another run holds it.
     """
-    lock = FileLock(folder.root / _LOCK)
+    refusal = (
+        f"Another run is writing to {folder.root}. Wait for it to end, or give another "
+        "folder with --output."
+    )
+    with hold(folder.root / _LOCK, refusal):
+        yield
+
+
+@contextmanager
+def hold(lock: Path, refusal: str) -> Iterator[None]:
+    """Holds the lock of a file; it goes with the process, however it ends.
+
+    Args:
+        lock: The file; its folder is made.
+        refusal: The error if another process holds it.
+
+    Raises:
+        InputError: Another process holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(lock)
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=_LOOK_S)
     except Timeout as error:
-        raise InputError(
-            f"Another run is writing to {folder.root}. Wait for it to end, or give another "
-            "folder with --output."
-        ) from error
+        raise InputError(refusal) from error
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 def open_log(path: Path) -> IO[bytes]:

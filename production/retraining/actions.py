@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from common.errors import InputError
-from common.output_folder import OutputFolder, is_held
+from common.output_folder import OutputFolder, hold, is_held
 from production.retraining import state as transitions
 from production.retraining.journal import Entry, Journal, Note, current_of, retrainings_of
 from production.retraining.state import Result, Retraining, Trigger
@@ -105,20 +103,12 @@ def working(folder: Path) -> Iterator[None]:
     Raises:
         InputError: Another process carries them out.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _WORKER_LOCK)
-    try:
-        # A command that looks whether one runs holds it for an instant.
-        lock.acquire(timeout=0.5)
-    except Timeout as error:
-        raise InputError(
-            f"Another `faultline loop` or `faultline retrain` works on {folder.name} in this "
-            "output folder. Stop it first."
-        ) from error
-    try:
+    refusal = (
+        f"Another `faultline loop` or `faultline retrain` works on {folder.name} in this "
+        "output folder. Stop it first."
+    )
+    with hold(folder / _WORKER_LOCK, refusal):
         yield
-    finally:
-        lock.release()
 
 
 def is_worked_on(folder: Path) -> bool:

@@ -9,10 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
-
 from common.errors import InputError
-from common.output_folder import is_held
+from common.output_folder import hold, is_held
 
 _APPLIED = "applied.json"
 _CONTROLLER_LOCK = "controller.lock"
@@ -87,20 +85,12 @@ def controlling(folder: Path) -> Iterator[None]:
     Raises:
         InputError: Another process is.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _CONTROLLER_LOCK)
-    try:
-        # A command that looks whether a controller runs holds it for an instant.
-        lock.acquire(timeout=0.5)
-    except Timeout as error:
-        raise InputError(
-            f"Another `faultline serve --gateway` serves {folder.name} from this output folder. "
-            "Stop it first."
-        ) from error
-    try:
+    refusal = (
+        f"Another `faultline serve --gateway` serves {folder.name} from this output folder. "
+        "Stop it first."
+    )
+    with hold(folder / _CONTROLLER_LOCK, refusal):
         yield
-    finally:
-        lock.release()
 
 
 def is_controlled(folder: Path) -> bool:

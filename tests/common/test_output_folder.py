@@ -1,6 +1,8 @@
+import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -86,6 +88,17 @@ def test_a_folder_at_work_is_known_by_its_lock(tmp_path):
         (tmp_path / ".lock").chmod(0o444)
         assert is_locked(folder)
     assert not is_locked(folder)
+
+
+def test_a_look_at_the_lock_refuses_no_run(tmp_path):
+    folder = open_output(tmp_path)
+    with (tmp_path / ".lock").open("w") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        end_of_look = threading.Timer(0.1, fcntl.flock, (look, fcntl.LOCK_UN))
+        end_of_look.start()
+        with exclusive(folder):
+            assert is_locked(folder)
+        end_of_look.join()
 
 
 def test_a_log_is_for_its_owner_and_one_that_is_there_keeps_its_rights(tmp_path):
