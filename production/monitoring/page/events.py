@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.errors import InputError
 from production.monitoring.alarms.book import AlarmState
 from production.monitoring.json_lines import read_lines
 from production.monitoring.report import ChunkReport
@@ -75,15 +76,22 @@ def retraining_events(journal: Path) -> Iterator[Event]:
         journal: `journal.jsonl` of the retrainings; it may not be there.
 
     Raises:
-        InputError: The journal cannot be read.
+        InputError: The journal cannot be read, or a line of it was changed.
     """
-    for line in read_lines(journal):
-        yield Event(
-            time=datetime.fromisoformat(line["time"]),
-            kind=RETRAINING,
-            title=f"retraining: {line['event'].replace('_', ' ')}",
-            text=f"{line['by']}: {line['why']}",
-        )
+    for number, line in enumerate(read_lines(journal), start=1):
+        try:
+            event = Event(
+                time=datetime.fromisoformat(line["time"]),
+                kind=RETRAINING,
+                title=f"retraining: {str(line['event']).replace('_', ' ')}",
+                text=f"{line['by']}: {line['why']}",
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{journal}, line {number}: it is no transition of a retraining: {error!r}. "
+                "Restore it from a backup, or move it aside."
+            ) from error
+        yield event
 
 
 def version_events(reports: Sequence[ChunkReport]) -> Iterator[Event]:

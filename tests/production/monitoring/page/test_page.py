@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import InputError
 from common.output_folder import OutputFolder
+from production.monitoring.json_lines import append_line
 from production.monitoring.page.page import read_production, render_page, write_page
 from production.monitoring.report import CHUNKS, read_reports
 from tests.browser import needs_chromium, open_page
@@ -99,6 +101,14 @@ def test_a_damaged_line_names_itself_and_leaves_the_other_chunks(folder):
     values = json.loads((folder.reports / "monitor-pump.json").read_text())
     assert [chunk["number"] for chunk in values["chunks"]] == [0, 1, 2, 3, 4]
     assert values["problems"][0].startswith(problem)
+
+
+@pytest.mark.parametrize("line", [{"event": "end"}, {"time": 7, "event": "end"}])
+def test_a_changed_line_of_the_retrainings_is_an_error_in_words(folder, line):
+    path = folder.retraining("pump") / "journal.jsonl"
+    append_line(path, {"by": "Ada", "why": "", **line})
+    with pytest.raises(InputError, match=r"journal\.jsonl, line 2: .* Restore it"):
+        read_production(folder, "pump")
 
 
 def test_the_page_and_its_json_are_for_their_owner_only(folder):
