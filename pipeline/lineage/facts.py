@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from pipeline.lineage.graph import Artifact, Graph, Run, Step
 _MODEL_INFO = Path("Format-Serving") / "assets.extra" / "model_info.json"
 # Property of the `Examples` of a window: its spans.
 _SPANS = "spans"
-_EPOCH = date(1970, 1, 1)
 # Properties of `Examples` that describe the input files, not the examples.
 _DATA_KEYS = (
     "source_files",
@@ -87,7 +86,9 @@ def span_dates(examples: Artifact, run: Run) -> dict[str, Any]:
     spans = examples.properties.get(_SPANS) or [examples.properties.get("span")]
     if not any(spec in path for spec in ("{DATE}", "{YYYY}")) or None in spans:
         return {}
-    return {"dates": [(_EPOCH + timedelta(days=int(span))).isoformat() for span in spans]}
+    from pipeline.reading.files.locations import day_of
+
+    return {"dates": [str(day_of(int(span))) for span in spans]}
 
 
 def span_text(data: Mapping[str, Any]) -> str:

@@ -131,10 +131,18 @@ def _with_spans(base: str, pattern: str, data: Data) -> Source:
     return Source(base=base, patterns={"data": pattern}, span=spans[-1], window=tuple(spans))
 
 
+def day_of(span: int) -> date:
+    """Returns the day of a dated span; as in TFX, its number is the days since 1970-01-01."""
+    return _EPOCH + timedelta(days=span)
+
+
+def span_on(day: date) -> int:
+    """Returns the number of the dated span of a day."""
+    return (day - _EPOCH).days
+
+
 def fill_span(base: str, pattern: str, span: int | None) -> SpanFiles:
     """Fills a span and its latest version into a local pattern.
-
-    As in TFX, the span of a date is its days since 1970-01-01.
 
     Args:
         base: The folder below which the pattern is matched.
@@ -187,7 +195,7 @@ def new_span_pattern(base: str, pattern: str, span: int) -> str:
     if not matches:
         raise NoDataError(f"No span found at {base}/{pattern}.")
     latest = max(matches, key=lambda match: (_span_of(match), match.groupdict().get("VERSION")))
-    day = _EPOCH + timedelta(days=span if "{YYYY}" in pattern else 0)
+    day = day_of(span if "{YYYY}" in pattern else 0)
     values = {"SPAN": span, "VERSION": 1, "YYYY": day.year, "MM": day.month, "DD": day.day}
 
     def fill(match: re.Match[str]) -> str:
@@ -243,7 +251,7 @@ def _span_of(match: re.Match[str]) -> int | None:
     if "SPAN" in values:
         return values["SPAN"]
     try:
-        return (date(values["YYYY"], values["MM"], values["DD"]) - _EPOCH).days
+        return span_on(date(values["YYYY"], values["MM"], values["DD"]))
     except (KeyError, ValueError):
         return None
 

@@ -8,11 +8,16 @@ from pathlib import Path
 from common.errors import InputError
 from pipeline.config import Config
 from pipeline.reading.files.listing import matching_files
-from pipeline.reading.files.locations import fill_span, new_span_pattern, resolve_source
+from pipeline.reading.files.locations import (
+    day_of,
+    fill_span,
+    new_span_pattern,
+    resolve_source,
+    span_on,
+)
 from pipeline.reading.files.pieces import SUFFIXES, Format, suffix_of
 
 FILE_STEM = "collected"
-_EPOCH = date(1970, 1, 1)
 _FORMATS = ("csv", "parquet")
 
 
@@ -50,7 +55,9 @@ def find_target(config: Config, span: str | None, *, today: date) -> Target:
     base, pattern = _local_pattern(config)
     is_dated = "{YYYY}" in pattern
     latest = fill_span(base, pattern, None)
-    number = _number(span, is_dated=is_dated, default=_days(today) if is_dated else latest.span + 1)
+    number = _number(
+        span, is_dated=is_dated, default=span_on(today) if is_dated else latest.span + 1
+    )
     if number <= latest.span:
         raise InputError(
             f"Span {_name(latest.span, is_dated)} exists already, and a new span must be later, "
@@ -94,7 +101,7 @@ def _number(span: str | None, *, is_dated: bool, default: int) -> int:
     if span is None:
         return default
     try:
-        return _days(date.fromisoformat(span)) if is_dated else _natural(span)
+        return span_on(date.fromisoformat(span)) if is_dated else _natural(span)
     except ValueError:
         kind = "a date such as 2026-11-27" if is_dated else "a whole number"
         raise InputError(f"--span must be {kind}, got `{span}`.") from None
@@ -106,12 +113,8 @@ def _natural(text: str) -> int:
     return int(text)
 
 
-def _days(day: date) -> int:
-    return (day - _EPOCH).days
-
-
 def _name(span: int, is_dated: bool) -> str:
-    return str(date.fromordinal(_EPOCH.toordinal() + span)) if is_dated else str(span)
+    return str(day_of(span)) if is_dated else str(span)
 
 
 def _file_name(pattern: str) -> str:
