@@ -56,7 +56,10 @@ def last_notes(reports: Sequence[ChunkReport]) -> str:
 def _data_words(report: ChunkReport) -> str:
     if report.is_broken:
         return "[red]broken[/red]"
-    return f"[yellow]{count(len(report.troubles), 'trouble')}[/yellow]" if report.troubles else "ok"
+    if report.troubles:
+        return f"[yellow]{count(len(report.troubles), 'trouble')}[/yellow]"
+    # Without rows or a reference, the data were not compared.
+    return "" if report.drift is None else "ok"
 
 
 def _drift_words(report: ChunkReport) -> str:
