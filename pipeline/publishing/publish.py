@@ -49,7 +49,7 @@ def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
             html = html.replace(HISTORY_MARK, render_history(graph, run))
         publish_page(html, name, stamp, reports)
         path = reports / f"{name}-{run.use_case}.html"
-        _replace(path, _filled(html, stamp, root=""))
+        replace_file(path, _filled(html, stamp, root=""))
         latest.append(path)
     if reports.is_dir():  # a stopped run may have left other reports there
         write_index(reports)
@@ -85,7 +85,7 @@ def publish_page(html: str, name: str, stamp: Stamp, reports: Path) -> Path:
     stamp.write(folder)
     _write_plotly(reports)
     path = folder / f"{name}.html"
-    _replace(path, _filled(html, stamp, root="../../"))
+    replace_file(path, _filled(html, stamp, root="../../"))
     return path
 
 
@@ -98,12 +98,13 @@ def publish_alone(html: str, path: Path, *, mode: int = 0o666) -> None:
         mode: Permissions of the page, less those that the umask takes.
     """
     _write_plotly(path.parent)
-    replace_file(path, html.replace(STAMP_MARK, "").replace(ROOT_MARK, "").encode(), mode=mode)
+    replace_file(path, _filled(html, None, root=""), mode=mode)
     write_index(path.parent)
 
 
-def _filled(html: str, stamp: Stamp, *, root: str) -> str:
-    return html.replace(STAMP_MARK, stamp.to_html()).replace(ROOT_MARK, root)
+def _filled(html: str, stamp: Stamp | None, *, root: str) -> bytes:
+    head = stamp.to_html() if stamp else ""
+    return html.replace(STAMP_MARK, head).replace(ROOT_MARK, root).encode()
 
 
 def _write_plotly(reports: Path) -> None:
@@ -113,11 +114,4 @@ def _write_plotly(reports: Path) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, content)
-
-
-def _replace(path: Path, content: str | bytes) -> None:
-    """Replaces a file atomically: a browser that reloads never reads half of it."""
-    incoming = path.with_name(f".{path.name}")
-    incoming.write_bytes(content.encode() if isinstance(content, str) else content)
-    incoming.replace(path)
+    replace_file(path, content)
