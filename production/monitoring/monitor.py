@@ -19,8 +19,9 @@ from production.monitoring.alarms.book import AlarmBook
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns, read_columns
 from production.monitoring.chunks.reader import ChunkReader
+from production.monitoring.look import LABELS, Look
 from production.monitoring.performance.late_labels import LateLabels
-from production.monitoring.performance.measuring import is_considerable
+from production.monitoring.performance.measuring import Labels, is_considerable
 from production.monitoring.reference.loading import load_reference, say_nothing
 from production.monitoring.reference.reference import MissingReferenceError, Reference
 from production.monitoring.report import CHUNKS, ChunkReport, read_reports, write_report
@@ -35,11 +36,7 @@ from production.monitoring.state import (
 from production.monitoring.troubles.finding import find_troubles
 from production.monitoring.troubles.quarantine import quarantine_chunk
 from production.monitoring.troubles.trouble import Trouble
-from production.monitoring.watched_version import (
-    Look,
-    WatchedVersion,
-    look_without_reference,
-)
+from production.monitoring.watched_version import WatchedVersion, look_without_reference
 
 # How long after their time labels are still awaited.
 _PATIENCE = timedelta(days=60)
@@ -286,25 +283,40 @@ class Monitor:
             records=rows,
         )
         labels, usual = self._labels.of(rows), version.usual_share
-        taken = version.measured[number].taken if number in version.measured else ""
-        before = self._labels.of(rows, mark=taken) if taken else None
-        look = watched.look_at_labels(chunk, labels, before, report, version.labelled)
-        if look.forgot_labels:
-            version.forget_taken()
-            taken = ""
         if labels.are_late(usual):
             version.waiting[number] = mark
-        else:
-            measured = MeasuredChunk(
-                mark=mark,
-                num_labelled=labels.num_known,
-                taken=mark if look.took_labels else taken,
+            sign = watched.sign_of_late_labels(
+                chunk, labels, usual=usual, num_earlier=version.labelled[1]
             )
-            version.measure(number, measured, num_rows=len(labels.values))
+            look = Look(report=report, signs={LABELS: sign})
+        else:
+            look = self._measure(version, watched, chunk, labels, mark)
         new = settle(self._book, version, look.signs, watched.restart)
         alarms = list(dict.fromkeys([*report.alarms, *new]))
         self._write(replace(look.report, alarms=alarms))
         self._save(number_of_version)
+
+    def _measure(
+        self,
+        version: VersionState,
+        watched: WatchedVersion,
+        chunk: Chunk,
+        labels: Labels,
+        mark: str,
+    ) -> Look:
+        """What the labels of a chunk show; the state notes which of them were taken."""
+        number = chunk.number
+        taken = version.measured[number].taken if number in version.measured else ""
+        before = self._labels.of(chunk.records, mark=taken) if taken else None
+        look = watched.look_at_labels(chunk, labels, before, self._reports[number])
+        if look.forgot_labels:
+            version.forget_taken()
+            taken = ""
+        measured = MeasuredChunk(
+            mark=mark, num_labelled=labels.num_known, taken=mark if look.took_labels else taken
+        )
+        version.measure(number, measured, num_rows=len(labels.values))
+        return look
 
     def _watch(self, number: int) -> WatchedVersion:
         """The detectors of a version, as its state has them."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from production.monitoring.alarms.book import ACKNOWLEDGED, CLOSED, AlarmBook
+from production.monitoring.look import Sign
 from production.monitoring.state import MonitorState, Standing, VersionState
-from production.monitoring.watched_version import Sign
 
 # Chunks in a row without a trouble after which its alarms are closed, and chunks of other versions
 # after which a version counts as out of service.

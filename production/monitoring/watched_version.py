@@ -1,7 +1,7 @@
 """One version under watch: its detectors, and what a chunk of it shows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -10,13 +10,14 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.production_options.collection import recorded_share, redacted
 from production.monitoring import findings
-from production.monitoring.alarms.alarm import Finding, Kind
+from production.monitoring.alarms.alarm import Kind
 from production.monitoring.budget import VERSIONS_PER_FALSE_ALARM, Part, threshold_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.columns import Columns
 from production.monitoring.drift.channels import DriftReference, features_of
 from production.monitoring.drift.detecting import ChunkDrift, Evidence, to_report
 from production.monitoring.findings import Stakes, Subject
+from production.monitoring.look import LABELS, REFERENCE, Look, Sign
 from production.monitoring.performance.answers import Answers, read_answers
 from production.monitoring.performance.estimating import (
     Change,
@@ -64,43 +65,7 @@ _UNFAIR = (
     "Label a random sample of the other rows."
 )
 
-# Keys of the signs that say whether labels arrive, and whether the version has a reference.
-LABELS = "labels"
-REFERENCE = "reference"
-
 SinceOf = Callable[[int], datetime]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sign:
-    """What a chunk says of one kind of alarm.
-
-    Attributes:
-        finding: The finding; None without an alarm.
-        is_quiet: Whether the chunk by itself shows no such trouble. The evidence of earlier chunks
-            may still be enough for an alarm.
-    """
-
-    finding: Finding | None
-    is_quiet: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """What a chunk shows.
-
-    Attributes:
-        report: Its report, without alarms.
-        signs: What it says of each kind of alarm, of `LABELS` and of `REFERENCE`; kinds that it
-            says nothing of are left out.
-        took_labels: Whether the tests of the version have taken all its labels.
-        forgot_labels: Whether they have forgotten all labels before, as many were wrong.
-    """
-
-    report: ChunkReport
-    signs: dict[str, Sign] = field(default_factory=dict)
-    took_labels: bool = False
-    forgot_labels: bool = False
 
 
 class WatchedVersion:
@@ -253,15 +218,33 @@ class WatchedVersion:
             finding = findings.estimated_loss(subject, since=since_of(evidence.since), change=moved)
         return Sign(finding=finding, is_quiet=evidence.has_fallen)
 
+    def sign_of_late_labels(
+        self, chunk: Chunk, labels: Labels, *, usual: float, num_earlier: int
+    ) -> Sign:
+        """Returns what an earlier chunk says whose labels should have arrived.
+
+        Args:
+            chunk: The chunk.
+            labels: Those that have arrived.
+            usual: Share of the rows of measured chunks that have a label; 0 without such chunks.
+            num_earlier: Number of these rows.
+        """
+        if not usual:
+            return Sign(finding=None, is_quiet=False)
+        counts = labels.num_known, chunk.records.num_rows
+        finding = findings.labels_missing(
+            self._subject(chunk), counts, usual=usual, num_earlier=num_earlier
+        )
+        return Sign(finding=finding, is_quiet=False)
+
     def look_at_labels(
         self,
         chunk: Chunk,
         labels: Labels,
         before: Labels | None,
         report: ChunkReport,
-        earlier: tuple[int, int],
     ) -> Look:
-        """Takes an earlier chunk whose labels should have arrived; returns what they show.
+        """Takes an earlier chunk whose labels have arrived; returns what they show.
 
         A test takes the label of a row once. If many labels are corrected, the tests start anew.
 
@@ -270,17 +253,8 @@ class WatchedVersion:
             labels: Their labels.
             before: Those that the tests have taken already; None for none.
             report: Its report so far.
-            earlier: Labelled rows and all rows of the chunks that were measured before.
         """
         answers, num_rows = read_answers(chunk.records), chunk.records.num_rows
-        subject = self._subject(chunk)
-        usual = earlier[0] / max(earlier[1], 1)
-        if labels.are_late(usual):
-            finding = findings.labels_missing(
-                subject, (labels.num_known, num_rows), usual=usual, num_earlier=earlier[1]
-            )
-            sign = Sign(finding=finding if usual else None, is_quiet=False)
-            return Look(report=report, signs={LABELS: sign})
         measured = measure(answers, labels, self._prices.cost)
         has_wrong = before is not None and labels.correct(before)
         if has_wrong:
@@ -291,7 +265,7 @@ class WatchedVersion:
         moved = self._change(measured.figures, chunk)
         signs: dict[str, Sign] = {LABELS: Sign(finding=None, is_quiet=True)}
         if measured.is_fair:
-            finding = findings.measured_loss(subject, names=broken, change=moved)
+            finding = findings.measured_loss(self._subject(chunk), names=broken, change=moved)
             signs[Kind.MEASURED_LOSS] = Sign(
                 finding=finding if broken else None, is_quiet=not broken
             )
@@ -409,14 +383,13 @@ def _seconds(chunk: Chunk) -> float:
 
 
 def _estimate_notes(estimated: Estimated) -> list[str]:
-    notes = []
-    if estimated.prevalence_has_moved:
-        prevalence = estimated.figures["prevalence"]
-        notes.append(
-            f"The scores imply a prevalence of {prevalence[0]:.3%}, not that of training; the "
-            "estimates take it into account."
-        )
-    return notes
+    if not estimated.prevalence_has_moved:
+        return []
+    prevalence = estimated.figures["prevalence"]
+    return [
+        f"The scores imply a prevalence of {prevalence[0]:.3%}, not that of training; the "
+        "estimates take it into account."
+    ]
 
 
 def _label_notes(measured: Measured, num_rows: int) -> list[str]:
