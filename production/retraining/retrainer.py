@@ -31,7 +31,13 @@ _MAX_ATTEMPTS = 3
 
 
 class Run(Protocol):
-    """A run that has been started."""
+    """A run that has been started.
+
+    Attributes:
+        cpu_s: Its CPU seconds, once it has ended.
+    """
+
+    cpu_s: float
 
     def result(self) -> Result | None:
         """Returns its result; None while it runs.
@@ -84,6 +90,7 @@ class Retrainer:
         self._journal.now = tools.now
         self._labels = NewLabels(config, folder, config.name)
         self._run: Run | None = None
+        self._killed_cpu_s = 0.0  # of a run that the journal has yet to count
         self._is_recorded = False
         self._said = ""
 
@@ -175,7 +182,8 @@ class Retrainer:
     def _train(self, current: Retraining) -> None:
         if current.attempt >= _MAX_ATTEMPTS:
             words = f"the run was ended {_MAX_ATTEMPTS} times before it was complete"
-            self._end(Result(outcome="failed", words=words))
+            self._end(Result(outcome="failed", words=words, cpu_s=self._killed_cpu_s))
+            self._killed_cpu_s = 0.0
             return
         if self._waits(current):
             return
@@ -184,7 +192,11 @@ class Retrainer:
         except (InputError, StatusError) as error:  # a journal or ML Metadata, out of reach for now
             self._say_once(f"Retraining {current.id} waits: {error}")
             return
-        self._change("train", lambda one, _: transitions.train(one), "the data are ready")
+        killed_cpu_s = self._killed_cpu_s
+        self._change(
+            "train", lambda one, _: transitions.train(one, killed_cpu_s), "the data are ready"
+        )
+        self._killed_cpu_s = 0.0
         order = Order(
             config_path=self._config_path,
             output=self._folder.root,
@@ -201,6 +213,7 @@ class Retrainer:
             result = self._run.result()
         except StepFailedError as error:
             self._say_once(f"{error} It starts again.")
+            self._killed_cpu_s = self._run.cpu_s
             self._run = None
             return
         if result is None:

@@ -89,7 +89,7 @@ class Result:
         words: The reason or the pushed version, for people.
         run_id: The run; empty without one.
         version: The version that the run pushed, or found to be the same model; None without one.
-        cpu_s: CPU seconds of the run.
+        cpu_s: CPU seconds of all attempts.
     """
 
     outcome: Outcome
@@ -112,6 +112,7 @@ class Retraining:
         span: Span that is being written; None without new labels, or before.
         data: The span that was written; None before.
         attempt: Number of the run, from 1; 0 before the first one.
+        killed_cpu_s: CPU seconds of the attempts that a signal ended.
         result: Its result; None before its end.
         ended: When it ended; None before.
     """
@@ -124,6 +125,7 @@ class Retraining:
     span: str | None = None
     data: NewData | None = None
     attempt: int = 0
+    killed_cpu_s: float = 0.0
     result: Result | None = None
     ended: datetime | None = None
 
@@ -191,15 +193,26 @@ def take_data(retraining: Retraining, data: NewData) -> Retraining:
     return replace(retraining, phase=Phase.READY, data=data)
 
 
-def train(retraining: Retraining) -> Retraining:
-    """Begins a run, or begins it again after a kill."""
+def train(retraining: Retraining, killed_cpu_s: float = 0.0) -> Retraining:
+    """Begins a run, or begins it again after a kill.
+
+    Args:
+        retraining: The retraining.
+        killed_cpu_s: CPU seconds of the run before, if a signal ended it.
+    """
     _check_phase(retraining, "train", Phase.READY, Phase.TRAINING)
-    return replace(retraining, phase=Phase.TRAINING, attempt=retraining.attempt + 1)
+    return replace(
+        retraining,
+        phase=Phase.TRAINING,
+        attempt=retraining.attempt + 1,
+        killed_cpu_s=retraining.killed_cpu_s + killed_cpu_s,
+    )
 
 
 def end(retraining: Retraining, result: Result, now: datetime) -> Retraining:
-    """Ends a retraining."""
-    return replace(retraining, phase=Phase.ENDED, result=result, ended=now)
+    """Ends a retraining; the result is given the CPU seconds of earlier attempts too."""
+    total = replace(result, cpu_s=result.cpu_s + retraining.killed_cpu_s)
+    return replace(retraining, phase=Phase.ENDED, result=total, ended=now)
 
 
 def _check_phase(retraining: Retraining, action: str, *phases: Phase) -> None:

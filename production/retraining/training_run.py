@@ -41,6 +41,9 @@ class TrainingRun:
 
     Args:
         order: What to run.
+
+    Attributes:
+        cpu_s: Its CPU seconds, once it has ended.
     """
 
     def __init__(self, order: Order) -> None:
@@ -53,7 +56,7 @@ class TrainingRun:
             *("--config", str(order.config_path), "--output", str(order.output)),
         ]
         self._process: Process = start_child(command, log=self._log, output=self._summary)
-        self._cpu_s = 0.0
+        self.cpu_s = 0.0
 
     def result(self) -> Result | None:
         """Returns its result; None while it runs.
@@ -64,11 +67,11 @@ class TrainingRun:
         before_s = _children_cpu_s()
         if self._process.poll() is None:
             return None
-        self._cpu_s += _children_cpu_s() - before_s  # a process is counted when it is waited for
+        self.cpu_s += _children_cpu_s() - before_s  # a process is counted when it is waited for
         code = self._process.returncode
         if code < 0 or code > _SIGNALS:
             raise StepFailedError(f"A signal ended the run (exit code {code}).")
-        return read_result(self._summary, self._log, code, self._order.champion, self._cpu_s)
+        return read_result(self._summary, self._log, code, self._order.champion, self.cpu_s)
 
     def stop(self) -> None:
         """Ends the run; the next one takes its complete steps from the cache."""

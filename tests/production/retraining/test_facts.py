@@ -141,6 +141,21 @@ def test_spend_is_that_of_the_last_seven_days(world):
     assert (facts.num_trainings, facts.cpu_minutes) == (1, 1.5)
 
 
+@pytest.mark.parametrize(
+    ("num_signals", "minutes"),
+    [
+        (2, 3.5),  # 60 s of each attempt that a signal ended, and 90 s of the last one
+        (3, 3.0),  # given up after three attempts
+    ],
+)
+def test_attempts_that_a_signal_ended_are_spent_too(world, num_signals, minutes):
+    world.runs.result = Result(outcome="rejected", words="no", cpu_s=90.0)
+    world.runs.num_signals = num_signals
+    world.begin()
+    world.carry_out()
+    assert _facts(world).cpu_minutes == minutes
+
+
 def test_the_served_version_is_the_one_that_clients_get(world):
     assert (_facts(world).champion, _facts(world).level) == (CHAMPION, 3)
     push(world.store, world.folder, CHALLENGER)

@@ -71,6 +71,7 @@ class FakeRun:
 
     runs: FakeRuns
     is_killed: bool
+    cpu_s: float = 60.0
 
     def result(self) -> Result | None:
         """Returns its result."""
