@@ -41,6 +41,8 @@ from production.monitoring.watched_version import WatchedVersion, look_without_r
 # How long after their time labels are still awaited.
 _PATIENCE = timedelta(days=60)
 
+_GONE = "Its rows are gone: `collection.max_mb` bounds what is kept. Labels no longer measure it."
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -283,7 +285,11 @@ class Monitor:
             records=rows,
         )
         labels, usual = self._labels.of(rows), version.usual_share
-        if labels.are_late(usual):
+        if not rows.num_rows:
+            version.waiting.pop(number, None)
+            notes = [*dict.fromkeys([*report.notes, _GONE])]  # once, also after a kill
+            look = Look(report=replace(report, notes=notes))
+        elif labels.are_late(usual):
             version.waiting[number] = mark
             sign = watched.sign_of_late_labels(
                 chunk, labels, usual=usual, num_earlier=version.labelled[1]

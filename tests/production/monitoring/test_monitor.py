@@ -259,6 +259,20 @@ def test_labels_that_stop_raise_an_alarm(pump):
     assert read_reports(pump.place)[1].measured is not None
 
 
+def test_a_chunk_whose_rows_are_deleted_raises_no_alarm_of_missing_labels(pump):
+    pump.record(2)
+    pump.watch()
+    [deleted] = pump.collected.glob("requests/date=2026-03-02/*/*.parquet")
+    deleted.unlink()
+    pump.label(0, 1)
+    pump.now += timedelta(days=3)
+    reports = pump.watch()
+    assert [report.measured is None for report in reports] == [False, True]
+    assert reports[1].notes[-1].startswith("Its rows are gone: `collection.max_mb` bounds")
+    assert pump.alarms() == []
+    assert pump.watch() == []
+
+
 def test_a_chunk_is_measured_again_when_many_more_labels_come(pump):
     pump.record(2)
     pump.watch()
