@@ -8,7 +8,7 @@ from tensorflow_metadata.proto.v0.anomalies_pb2 import AnomalyInfo
 
 from common.example_files import UNLABELLED
 from pipeline.components.anomaly_gate.advice import DRIFT_ADVICE, advise, is_comparison
-from pipeline.components.example_validator.drift import DriftReport
+from pipeline.components.example_validator.drift import Comparison, DriftReport
 
 UNUSED_ADVICE = "The model does not use this column, so the run goes on."
 _UNLABELLED_ADVICE = (
@@ -114,8 +114,7 @@ def drift_findings(drift: DriftReport, *, stops: bool) -> Iterator[Finding]:
                 column=one.column,
                 split="train",
                 found=f"drift of the {one.measure} by {one.distance:.3g}: {one.text}.",
-                expected=f"less than {one.floor:.3g}, or a difference that chance explains (p "
-                f"{_p_value(one.p_value)}; {drift.num_rows:,} rows, {drift.num_rows_then:,} then)",
+                expected=_expected_of(one, drift, "then"),
                 advice=DRIFT_ADVICE,
                 stops=stops,
                 is_drift=True,
@@ -134,16 +133,18 @@ def unlabelled_findings(drift: DriftReport) -> Iterator[Finding]:
                 column=one.column,
                 split=UNLABELLED,
                 found=f"the {one.measure} differs from train's by {one.distance:.3g}: {one.text}.",
-                expected=f"less than {one.floor:.3g}, or a difference that chance explains (p "
-                f"{_p_value(one.p_value)}; {drift.num_rows:,} rows, {drift.num_rows_then:,} in "
-                "train)",
+                expected=_expected_of(one, drift, "in train"),
                 advice=_UNLABELLED_ADVICE,
                 stops=False,
             )
 
 
-def _p_value(value: float) -> str:
-    return "below 1e-9" if value < 1e-9 else f"= {value:.2g}"
+def _expected_of(one: Comparison, drift: DriftReport, then: str) -> str:
+    p_value = "below 1e-9" if one.p_value < 1e-9 else f"= {one.p_value:.2g}"
+    return (
+        f"less than {one.floor:.3g}, or a difference that chance explains (p {p_value}; "
+        f"{drift.num_rows:,} rows, {drift.num_rows_then:,} {then})"
+    )
 
 
 def _describe_reason(reason: AnomalyInfo.Reason) -> str:
