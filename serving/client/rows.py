@@ -1,6 +1,5 @@
 """Encoding of rows (dicts, DataFrame, Arrow) as one array per input."""
 
-import contextlib
 import difflib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -100,11 +99,10 @@ def _encode_series(frame: Any, spec: TensorSpec) -> NDArray[Any]:
 
     from serving.client.arrow_columns import encode_arrow
 
-    column = None
-    with contextlib.suppress(
-        pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError
-    ):
+    try:
         column = pa.Array.from_pandas(series)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        column = None
     if column is None:  # mixed values: an error names the row
         return encode_values(series.tolist(), spec)
     return encode_arrow(column, spec)
