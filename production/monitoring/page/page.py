@@ -22,7 +22,7 @@ from production.monitoring.page.events import (
 )
 from production.monitoring.page.panels import make_panels
 from production.monitoring.performance.prices import prices_of, promised_figures
-from production.monitoring.reference.stored import ReferenceFiles, read_reference
+from production.monitoring.reference.stored import ReferenceFiles, read_judged
 from production.monitoring.report import (
     ChunkReport,
     Figure,
@@ -87,9 +87,9 @@ def update_page(config: Config, folder: OutputFolder, model: str) -> Path:
     production = read_production(folder, model, unit=prices.unit)
     gate = {}
     for version in sorted({report.version for report in production.reports}):
-        reference = read_reference(ReferenceFiles(folder=place, version=version))
-        if reference is not None:
-            gate[version] = promised_figures(reference, prices)
+        judged = read_judged(ReferenceFiles(folder=place, version=version))
+        if judged is not None:
+            gate[version] = promised_figures(judged, prices)
     try:
         return write_page(replace(production, gate=gate), folder.reports)
     except OSError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from measuring.intervals import proportion_interval, sum_interval
 from models.probabilities.cost import Cost
 from pipeline.config import Config
-from production.monitoring.reference.reference import HeldOut, Reference
+from production.monitoring.reference.reference import HeldOut, Judged
 from production.monitoring.report import CONFIDENCE, UNKNOWN, Figure
 
 # Without prices, a miss and a false alarm are one error each.
@@ -40,23 +40,23 @@ def prices_of(config: Config) -> Prices:
     return Prices(cost=config.cost, unit=unit or config.cost.unit or "cost", is_given=True)
 
 
-def promised_figures(reference: Reference, prices: Prices) -> dict[str, Figure]:
+def promised_figures(judged: Judged, prices: Prices) -> dict[str, Figure]:
     """Returns what the gate measured of a version: `recall`, `precision`, `pr_auc`, `cost` per row.
 
     Without prices, the gate measured no cost; it is then that of the answers to the test split.
 
     Args:
-        reference: The reference of the version.
+        judged: What the gate measured, such as the reference of the version.
         prices: The prices of decisions.
     """
     figures = {
-        name: reference.measured.get(name, UNKNOWN) for name in ("recall", "precision", "pr_auc")
+        name: judged.measured.get(name, UNKNOWN) for name in ("recall", "precision", "pr_auc")
     }
-    per_thousand = reference.measured.get("expected_cost")
+    per_thousand = judged.measured.get("expected_cost")
     if prices.is_given and per_thousand is not None:
         value, lower, upper = (None if x is None else x / 1_000 for x in per_thousand)
         return figures | {"cost": (value, lower, upper)}
-    return figures | {"cost": _cost_of(reference.held_out, prices.cost)}
+    return figures | {"cost": _cost_of(judged.held_out, prices.cost)}
 
 
 def _cost_of(held_out: HeldOut, cost: Cost) -> Figure:

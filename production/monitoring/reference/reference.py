@@ -36,7 +36,21 @@ class HeldOut:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Reference:
+class Judged:
+    """What the gate measured of a version.
+
+    Attributes:
+        held_out: Answers to the test split.
+        measured: Metric to its value and interval on the test split, as the gate judged it:
+            `recall`, `precision`, `pr_auc`, `expected_cost` per 1,000 examples, and others.
+    """
+
+    held_out: HeldOut
+    measured: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference(Judged):
     """The training data of a served version, and what its gate measured.
 
     Attributes:
@@ -51,11 +65,8 @@ class Reference:
         recordings: int64 `[n]`, equal for rows that are not independent: the groups or blocks of
             the split; None if it has none.
         num_repeated: Rows of the sample that equal an earlier one in all features.
-        held_out: Answers to the test split.
         threshold: Threshold of the decision; None if the model does not say.
-        measured: Metric to its value and interval on the test split, as the gate judged it:
-            `recall`, `precision`, `pr_auc`, `expected_cost` per 1,000 examples, and others.
-        confidence: Two-sided confidence of these intervals.
+        confidence: Two-sided confidence of the intervals of `measured`.
     """
 
     model: str
@@ -67,9 +78,7 @@ class Reference:
     columns: Columns
     recordings: Ints | None
     num_repeated: int
-    held_out: HeldOut
     threshold: float | None
-    measured: dict[str, Figure] = field(default_factory=dict)
     confidence: float = 0.95
 
     @property

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from common.output_folder import replace_file
 from models.features import features_from_json, features_to_json
 from production.monitoring.chunks.columns import Categories, Columns
-from production.monitoring.reference.reference import HeldOut, Ints, Reference
+from production.monitoring.reference.reference import HeldOut, Ints, Judged, Reference
 
 _FORMAT = 2
 _NUMBER, _CATEGORY, _TIME, _MISSING = "number ", "category ", "time ", "missing "
@@ -95,21 +95,37 @@ def read_reference(files: ReferenceFiles) -> Reference | None:
     Args:
         files: Where it is.
     """
-    rest = _read_rest(files.rest)
-    if rest is None or rest["version"] != files.version:
+    rest = _read_rest(files)
+    if rest is None:
         return None
-    rows = _read_table(files.rows, rest["digests"])
-    held_out = _read_table(files.held_out, rest["digests"])
-    if rows is None or held_out is None:
+    judged, rows = _read_judged(files, rest), _read_table(files.rows, rest["digests"])
+    if judged is None or rows is None:
         return None
-    plain = {name: rest[name] for name in _PLAIN}
-    plain["measured"] = {name: tuple(figure) for name, figure in rest["measured"].items()}
     return Reference(
-        **plain,
+        **{name: rest[name] for name in _PLAIN} | vars(judged),
         features=features_from_json(json.dumps(rest["features"])),
         columns=columns_from_table(rows, tuple(rest["unreadable"])),
         recordings=_recordings(rows),
-        held_out=HeldOut(**{name: held_out[name].to_numpy() for name in held_out.column_names}),
+    )
+
+
+def read_judged(files: ReferenceFiles) -> Judged | None:
+    """Returns what the gate measured, without the training rows, which are most of a reference.
+
+    Args:
+        files: Where the reference is; None is returned as by `read_reference`.
+    """
+    rest = _read_rest(files)
+    return None if rest is None else _read_judged(files, rest)
+
+
+def _read_judged(files: ReferenceFiles, rest: Mapping[str, Any]) -> Judged | None:
+    table = _read_table(files.held_out, rest["digests"])
+    if table is None:
+        return None
+    return Judged(
+        held_out=HeldOut(**{name: table[name].to_numpy() for name in table.column_names}),
+        measured={name: tuple(figure) for name, figure in rest["measured"].items()},
     )
 
 
@@ -117,10 +133,10 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read_rest(path: Path) -> dict[str, Any] | None:
-    """What is not rows; None if it is gone, changed or of another format."""
+def _read_rest(files: ReferenceFiles) -> dict[str, Any] | None:
+    """What is not rows; None if it is gone, changed, or of another version or format."""
     try:
-        envelope = json.loads(path.read_bytes())
+        envelope = json.loads(files.rest.read_bytes())
         if (
             envelope["format"] != _FORMAT
             or _digest(envelope["rest"].encode()) != envelope["digest"]
@@ -129,7 +145,7 @@ def _read_rest(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
     rest: dict[str, Any] = json.loads(envelope["rest"])
-    return rest
+    return rest if rest["version"] == files.version else None
 
 
 def _read_table(path: Path, digests: Mapping[str, str]) -> pa.Table | None:

@@ -11,7 +11,12 @@ from common.metadata import SQLITE_FILE, open_store, sqlite_connection
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from production.monitoring.reference.loading import load_reference, measured_figures
-from production.monitoring.reference.stored import ReferenceFiles, read_reference, save_reference
+from production.monitoring.reference.stored import (
+    ReferenceFiles,
+    read_judged,
+    read_reference,
+    save_reference,
+)
 from tests.production.monitoring.pumps import FEATURES, Pumps, reference_of
 
 
@@ -77,6 +82,16 @@ def test_a_damaged_reference_is_none(tmp_path, reference, name, damage):
         }[damage]
     )
     assert read_reference(files(tmp_path)) is None
+
+
+def test_what_the_gate_measured_is_read_without_the_training_rows(tmp_path, reference):
+    save_reference(files(tmp_path), reference)
+    files(tmp_path).rows.unlink()
+    judged = read_judged(files(tmp_path))
+    assert judged.measured == {"recall": (0.8, 0.6, None)}
+    np.testing.assert_array_equal(judged.held_out.labels, reference.held_out.labels)
+    files(tmp_path).held_out.write_bytes(b"")
+    assert read_judged(files(tmp_path)) is None
 
 
 def test_a_changed_figure_makes_a_reference_none(tmp_path, reference):
