@@ -147,10 +147,11 @@ class Look:
             with suppress(InputError):  # the first error is the one to print
                 self._update_page()  # it names a damaged report
             raise
+        else:
+            if reports:
+                self._update_page()
         finally:  # alarms of the chunks before a problem are delivered too
             self._deliverer.begin()
-        if reports:
-            self._update_page()
         return reports
 
     def _update_page(self) -> None:

@@ -2,13 +2,17 @@
 
 import json
 import re
+import threading
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from commands.command_line import main
+from commands.monitoring.monitor import Look
+from common.errors import InputError
 from common.output_folder import OutputFolder
+from pipeline.config_loading import load_config
 from production.monitoring.reference.stored import ReferenceFiles, save_reference
 from production.monitoring.report import CHUNKS
 from tests.production.monitoring.pump_months import (
@@ -120,3 +124,19 @@ def test_a_damaged_report_is_named_on_the_page_too(pump):
     problem = f"{path}, line {number}: it is no JSON object."
     assert (result.exit_code, problem in result.stderr) == (2, True)
     assert problem in (folder.reports / f"monitor-{MODEL}.html").read_text()
+
+
+def test_the_page_is_up_to_date_although_an_earlier_delivery_failed(pump):
+    folder = OutputFolder(pump / "output")
+    (folder.monitoring(MODEL) / "deliveries.lock").mkdir()
+    look = Look(load_config(pump / "pump.yaml"), folder, MODEL)
+    look.take()
+    for thread in threading.enumerate():
+        if thread.name == "deliverer":
+            thread.join()
+    page = folder.reports / f"monitor-{MODEL}.html"
+    before = page.read_text()
+    write_day(folder.collected(MODEL), draw_rows(np.random.default_rng(12), 400), 6)
+    with pytest.raises(InputError, match="Cannot write to"):
+        look.take()
+    assert page.read_text() != before
