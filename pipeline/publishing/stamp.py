@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.output_folder import replace_file
 from pipeline.components.pages.layout import render
 from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.runs import run_row
@@ -43,7 +44,8 @@ class Stamp:
     def write(self, folder: Path) -> None:
         """Writes `stamp.json`, which the index reads."""
         text = json.dumps(dataclasses.asdict(self), indent=2)
-        (folder / STAMP_FILE).write_text(text + "\n", encoding="utf-8")
+        # A monitor may write the index, and so read the stamp, at the same time.
+        replace_file(folder / STAMP_FILE, f"{text}\n".encode())
 
 
 def make_stamp(graph: Graph, run: Run) -> Stamp:
