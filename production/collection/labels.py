@@ -147,14 +147,24 @@ def label_history(collected: Path) -> pa.Table:
     """
     paths = sorted((collected / "labels").glob("*.parquet"))
     # Not read_table, which takes `key=value` in the names of folders for columns.
-    tables = [LABEL_SCHEMA.empty_table(), *map(_read_delivery, paths)]
+    tables = [LABEL_SCHEMA.empty_table(), *map(read_delivery, paths)]
     history = pa.concat_tables(tables, promote_options="default")
     return history.sort_by("time")
 
 
-def _read_delivery(path: Path) -> pa.Table:
+def read_delivery(path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """Returns the labels of one delivery.
+
+    Args:
+        path: Its file.
+        columns: Columns to return, by default all.
+
+    Raises:
+        InputError: The file is damaged.
+        FileNotFoundError: It was removed.
+    """
     with damage_named(path, "labels"), pq.ParquetFile(path) as file:
-        return file.read()
+        return file.read(columns=columns)
 
 
 @contextmanager

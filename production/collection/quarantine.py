@@ -48,14 +48,18 @@ def read_quarantine(folder: Path) -> list[Quarantined]:
         folder: The folder `monitoring/NAME`.
 
     Raises:
-        InputError: The file was damaged.
+        InputError: The file was damaged, or this account may not read it.
     """
     path = folder / QUARANTINE
-    if not path.exists():
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
         return []
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     chunks: dict[int, Quarantined] = {}
     # A line that a kill cut short was not acted upon.
-    for number, text in enumerate(whole_lines(path.read_bytes()).splitlines(), 1):
+    for number, text in enumerate(whole_lines(content).splitlines(), 1):
         try:
             line = json.loads(text)
             if "released" in line:

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from common.output_folder import OutputFolder
 from measuring.sequential.evidence import ArmCounts, Margins, PairedEvidence, Verdict
 from production.collection import pairs as collected_pairs
-from production.collection.labels import row_keys
+from production.collection.labels import read_delivery, row_keys
 from production.collection.pairs import PairFollower, Pairs
 from production.collection.records import CANDIDATE, STABLE
 from production.rollout.progress import Facts, Progress, key_of, read_progress, write_progress
@@ -137,7 +136,7 @@ class Watch:
 
 
 def _labels(path: Path, are_positive: ArePositive) -> list[tuple[tuple[str, int], bool]]:
-    table = pq.ParquetFile(path).read(columns=["request_id", "row", "label"])
+    table = read_delivery(path, columns=["request_id", "row", "label"])
     positive = are_positive(table["label"].combine_chunks())
     return list(zip(row_keys(table), positive.tolist(), strict=True))
 

@@ -16,6 +16,7 @@ from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.production_options.collection import recorded_share
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
+from production.collection.damage import damage_named
 from production.collection.delivery import check_recorded
 from production.collection.labels import (
     latest_labels,
@@ -36,6 +37,7 @@ from production.collection.spans.target import Target, find_target
 from production.collection.spans.writing import check_read_back, write_rows
 
 _PENDING, _DONE = ".pending", ".parquet"
+_ENTRIES = "entries, by which no row is taken twice,"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,9 +208,12 @@ def written_rows(collected: Path) -> set[RowKey]:
 
     Args:
         collected: The folder `collected/NAME`.
+
+    Raises:
+        InputError: The list of a span is damaged.
     """
     paths = _folder(collected).glob(f"*{_DONE}")
-    return {key for path in paths for key in row_keys(pq.ParquetFile(path).read())}
+    return {key for path in paths for key in row_keys(_read_entries(path))}
 
 
 def find_span(collected: Path, span: str) -> WrittenSpan | None:
@@ -217,14 +222,22 @@ def find_span(collected: Path, span: str) -> WrittenSpan | None:
     Args:
         collected: The folder `collected/NAME`.
         span: Its number or date.
+
+    Raises:
+        InputError: The list of the span is damaged.
     """
     with _ledger(collected):
         path = _folder(collected) / f"{span}{_DONE}"
         if not path.exists():
             return None
-        table = pq.ParquetFile(path).read()
+        table = _read_entries(path)
     place = table.schema.metadata[b"path"].decode()
     return WrittenSpan(path=place, rows=frozenset(row_keys(table)))
+
+
+def _read_entries(path: Path) -> pa.Table:
+    with damage_named(path, _ENTRIES), pq.ParquetFile(path) as file:
+        return file.read()
 
 
 @contextmanager
@@ -234,7 +247,9 @@ def _ledger(collected: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         for pending in folder.glob(f"*{_PENDING}"):
-            if Path(pq.read_schema(pending).metadata[b"path"].decode()).exists():
+            with damage_named(pending, _ENTRIES):
+                schema = pq.read_schema(pending)
+            if Path(schema.metadata[b"path"].decode()).exists():
                 pending.rename(pending.with_suffix(_DONE))
             else:
                 pending.unlink()

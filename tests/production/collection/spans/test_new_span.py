@@ -311,6 +311,20 @@ def test_a_kill_between_file_and_list_is_repaired(tmp_path, monkeypatch):
     assert write_span(config, folder).num_rows == 1
 
 
+def test_a_damaged_list_of_an_earlier_span_is_named(tmp_path):
+    config, folder = _use_case(tmp_path)
+    _serve(folder, [1, 2])
+    _label(folder, [1])
+    write_span(config, folder)
+    [entries] = folder.collected("pump").glob("spans/*.parquet")
+    entries.write_bytes(b"PAR1 no Parquet PAR1")
+    _label(folder, [2])
+    with pytest.raises(
+        InputError, match=rf"{entries.name} cannot be read: .* no row is taken twice"
+    ):
+        write_span(config, folder)
+
+
 def test_rows_in_quarantine_are_left_out_until_they_are_released(tmp_path):
     config, folder = _use_case(tmp_path)
     rows = [record(f"r{n}", seconds=60 * n, **_features(n)) for n in (1, 2, 3)]

@@ -51,6 +51,12 @@ def test_without_a_file_nothing_is_in_quarantine(tmp_path):
     assert read_quarantine(tmp_path) == []
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "quarantine.jsonl").mkdir()
+    with pytest.raises(InputError, match=r"Cannot read .*quarantine\.jsonl"):
+        read_quarantine(tmp_path)
+
+
 @pytest.mark.parametrize("line", ["no JSON", "[]", '{"chunk": 3}'])
 def test_a_damaged_file_is_named_with_its_line(tmp_path, line):
     quarantine_chunk(tmp_path, CHUNK, [STUCK])
