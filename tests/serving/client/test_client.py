@@ -374,11 +374,10 @@ def test_values_that_make_no_sense_are_refused():
 
 
 @pytest.mark.parametrize("wire", ["grpc_wires", "rest_wires"])
-def test_the_client_does_not_import_tensorflow_and_starts_in_half_a_second(wire, project):
+def test_the_client_imports_neither_tensorflow_nor_the_libraries_of_tables(wire, project):
     probe = (
-        f"import sys, time, serving.client.wires.{wire}\n"
+        f"import sys, serving.client.wires.{wire}\n"
         "roots = {name.partition('.')[0] for name in sys.modules}\n"
         "assert not roots & {'tensorflow', 'tensorflow_serving', 'pandas', 'pyarrow'}, roots\n"
-        "assert time.process_time() < 0.5, time.process_time()\n"
     )
     subprocess.run([sys.executable, "-c", probe], cwd=project, check=True, timeout=60)
