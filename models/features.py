@@ -128,10 +128,54 @@ class Crossed:
     num_buckets: Annotated[int, Field(ge=2)] = 1_000
 
 
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Audio:
+    """A sound as the bytes of a WAV file, taken as its log-mel spectrogram.
+
+    The channels of the file are averaged. The sound is resampled to the nominal rate, and cut or
+    padded with silence to the nominal duration.
+
+    Attributes:
+        sampling_rate_hz: Nominal sampling rate in Hz, > 0.
+        duration_s: Duration that the model hears, in s, from the beginning of the file, > 0.
+        num_mels: Mel bands of the spectrogram, from 2 to 256.
+        frame_ms: Length of a frame in ms, > 0.
+        hop_ms: From the start of a frame to that of the next, in ms, > 0.
+    """
+
+    kind: Literal["audio"] = "audio"
+    sampling_rate_hz: Annotated[float, Field(gt=0)]
+    duration_s: Annotated[float, Field(gt=0)]
+    num_mels: Annotated[int, Field(ge=2, le=256)] = 40
+    frame_ms: Annotated[float, Field(gt=0)] = 32.0
+    hop_ms: Annotated[float, Field(gt=0)] = 16.0
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Image:
+    """A picture as the bytes of a PNG, JPEG, BMP or GIF file (its first frame).
+
+    Attributes:
+        height: Rows of pixels that the picture is resized to, >= 8.
+        width: Columns of pixels that the picture is resized to, >= 8.
+        channels: 1 for grey, 3 for red, green and blue.
+        backbone: A saved Keras or TensorFlow model that makes the first layers, relative to the
+            YAML's folder; by default the network is trained from nothing.
+    """
+
+    kind: Literal["image"] = "image"
+    height: Annotated[int, Field(ge=8)]
+    width: Annotated[int, Field(ge=8)]
+    channels: Literal[1, 3] = 3
+    backbone: str | None = None
+
+
 Feature = Annotated[
-    Numeric | HeavyTailed | Bucketized | Categorical | Time | Signal | Crossed,
+    Numeric | HeavyTailed | Bucketized | Categorical | Time | Signal | Audio | Image | Crossed,
     Field(discriminator="kind"),
 ]
+# Kinds whose column holds the bytes of a file.
+Media = Audio | Image
 FeatureTable = Mapping[str, Feature]
 Kind = TypeVar("Kind")
 
