@@ -29,6 +29,7 @@ from pipeline.production_options.gateway import GatewayOptions
 from pipeline.production_options.monitoring import MonitoringOptions
 from pipeline.production_options.retraining import RetrainingOptions
 from pipeline.production_options.rollout import RolloutOptions
+from pipeline.recording_options import Recordings, check_recordings
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import Slice, SliceEntry, make_slice
 
@@ -122,6 +123,8 @@ class Data:
         thousands: Thousands separator of numbers in texts; by default there is none.
         header: Names of the columns of CSV files without a header.
         units_row: The row after the header of CSV files holds units and is skipped.
+        recordings: How raw recordings become rows; by default a row of the data is an example. The
+            keys above say how the raw tables are written.
     """
 
     path: str | None = None
@@ -145,6 +148,7 @@ class Data:
     thousands: Thousands | None = None
     header: tuple[Column, ...] | None = None
     units_row: bool = False
+    recordings: Recordings | None = None
 
     _no_password = field_validator("path")(check_no_password)
 
@@ -165,7 +169,14 @@ class Data:
         first, last = self.first_span, self.last_span
         if first is not None and last is not None and first > last:
             raise ValueError(f"first_span must be <= last_span, got {first} and {last}")
+        if self.recordings is not None:
+            self._check_recordings()
         return self
+
+    def _check_recordings(self) -> None:
+        for name in ("format", "window", "first_span", "last_span", "wide_signals"):
+            if getattr(self, name):
+                raise ValueError(f"`{name}` does not go with `recordings`; remove it")
 
     @property
     def csv_layout(self) -> CsvLayout:
@@ -503,6 +514,8 @@ class Config:
             check_tuning(self.tuning, self.train)
             if self.tuning.objective == "expected_cost" and self.cost is None:
                 raise ValueError("tuning.objective `expected_cost` needs the prices in `cost`")
+        if self.data.recordings is not None:
+            check_recordings(self.data.recordings, self.label.column)
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         if self.collection is not None:

@@ -1,0 +1,1 @@
+"""Assembly of raw recordings to a table with one row for each recording or window."""

@@ -1,0 +1,187 @@
+"""What a config says of raw recordings: files, long tables, endless streams, sounds, pictures."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+from common.config_values import STRICT_KEYS, JsonValue
+
+Form = Literal["files", "long", "stream"]
+Media = Literal["table", "audio", "image"]
+Column = Annotated[str, Field(min_length=1)]
+
+# Columns of the assembled table, beside those of the channels, the label and the context.
+RECORDING = "recording"
+RATE = "sampling_rate_hz"
+WINDOW_START, WINDOW_END = "window_start", "window_end"
+STRETCH, EVENT = "stretch", "event"
+OWN_COLUMNS = (RECORDING, RATE, WINDOW_START, WINDOW_END, STRETCH, EVENT)
+
+_BYTES_COLUMNS: dict[Media, str] = {"table": "", "audio": "sound", "image": "image"}
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Window(JsonValue):
+    """Windows that recordings are cut into; exactly one of `num_samples` and `length_s`.
+
+    Attributes:
+        num_samples: Samples of a window, at least 2.
+        length_s: Length of a window in s, > 0; needs a sampling rate.
+        hop: From the start of a window to that of the next, in windows, in (0, 1]; 0.5 overlaps by
+            half.
+        positive_share: A window is positive if events cover at least this share of it, or if at
+            least this share of an event shorter than the window is in it, in (0, 1]. A window that
+            touches an event and is below both is undecided and left out.
+        num_stretches: Contiguous parts that each stream is cut into if there are too few streams to
+            split them by recording, at least 3; between two parts a gap of one window is dropped.
+    """
+
+    num_samples: Annotated[int, Field(ge=2)] | None = None
+    length_s: Annotated[float, Field(gt=0)] | None = None
+    hop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    positive_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    num_stretches: Annotated[int, Field(ge=3)] | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Window":
+        if (self.num_samples is None) == (self.length_s is None):
+            raise ValueError("needs exactly one of `num_samples` and `length_s`")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class Recordings(JsonValue):
+    """How raw files become a table with one row for each recording, or for each window of it.
+
+    The label comes from one source: `labels`, `label_from`, `label_pattern` or `events`. Without
+    any of them it is a column of the raw files: constant within a recording, or for `stream` a
+    value for each sample.
+
+    Attributes:
+        form: `files` has one file for each recording; `long` has tables with an id in each row;
+            `stream` has long recordings with events, cut into windows.
+        media: What the files hold: a `table` of samples, `audio`, or an `image`.
+        column: Column for the bytes of a sound or picture; by default `sound` or `image`.
+        labels: Table with one row for each recording: its label, and context columns. Relative to
+            the YAML's folder, or to the folder of a built-in data set.
+        id_column: Column that names the recording. In `labels` of form `files`: the file's name
+            with or without suffix, or its path below `data.path`. In a long table: the column of
+            ids; `labels` must have it too.
+        label_from: `folder` takes the name of the file's folder as the label.
+        label_pattern: Regular expression with one group, the label; searched in the file's name.
+        time_column: Column of the samples' times; without one, samples are equidistant.
+        channels: Columns of the samples; by default all numeric columns without another role.
+        window: Windows to cut recordings into; required for `stream`.
+        events: Table of events of a `stream` with the columns `recording`, `start`, `end` and, if
+            there are kinds, `kind`; relative to the same folder as `labels`.
+    """
+
+    form: Form
+    media: Media = "table"
+    column: str = ""
+    labels: str | None = None
+    id_column: Column | None = None
+    label_from: Literal["folder"] | None = None
+    label_pattern: str | None = None
+    time_column: Column | None = None
+    channels: tuple[Column, ...] = ()
+    window: Window | None = None
+    events: str | None = None
+
+    @field_validator("label_pattern")
+    @classmethod
+    def _one_group(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            num_groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"is not a regular expression: {error}") from error
+        if num_groups != 1:
+            raise ValueError(
+                f"must have one group, the label, such as _(ok|nok)_; has {num_groups}"
+            )
+        return pattern
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recordings":
+        self._check_label()
+        self._check_form()
+        self._check_media()
+        taken = [name for name in self.channels if name in (*OWN_COLUMNS, self.time_column)]
+        if taken:
+            raise ValueError(f"`channels` names `{taken[0]}`, which has another role; remove it")
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError("`channels` names a column twice")
+        return self
+
+    def _check_label(self) -> None:
+        sources = ("labels", "label_from", "label_pattern", "events")
+        given = [f"`{name}`" for name in sources if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"has several sources of the label, {' and '.join(given)}; keep one")
+
+    def _check_form(self) -> None:
+        wrong = {
+            "label_from": self.form != "files",
+            "label_pattern": self.form != "files",
+            "labels": self.form == "stream",
+            "events": self.form != "stream",
+        }
+        for name, is_wrong in wrong.items():
+            if is_wrong and getattr(self, name) is not None:
+                raise ValueError(f"`{name}` does not go with form `{self.form}`; remove it")
+        if self.form == "long" and self.id_column is None:
+            raise ValueError("form `long` needs `id_column`, the column that names the recording")
+        if self.form == "files" and self.labels is not None and self.id_column is None:
+            raise ValueError("`labels` needs `id_column`, its column with the files' names")
+        if self.form == "files" and self.id_column is not None and self.labels is None:
+            raise ValueError("`id_column` is a column of `labels`, which is not set")
+        if self.form == "stream" and self.window is None:
+            raise ValueError("form `stream` needs `window`, the windows that streams are cut into")
+        if self.events is not None and self.time_column is None:
+            raise ValueError("`events` needs `time_column`, which their starts and ends refer to")
+
+    def _check_media(self) -> None:
+        if self.media == "table":
+            if self.column:
+                raise ValueError("`column` is for media `audio` and `image` only")
+            return
+        if self.form != "files":
+            raise ValueError(f"media `{self.media}` needs form `files`, got `{self.form}`")
+        for name in ("time_column", "channels", "window"):
+            if getattr(self, name):
+                raise ValueError(f"`{name}` does not go with media `{self.media}`; remove it")
+        if self.has_label_column:
+            raise ValueError(
+                f"media `{self.media}` needs one of `labels`, `label_from` and `label_pattern`: "
+                "the files have no column for the label"
+            )
+
+    @property
+    def has_label_column(self) -> bool:
+        """Whether the label is a column of the raw files."""
+        return not (self.labels or self.label_from or self.label_pattern or self.events)
+
+    @property
+    def bytes_column(self) -> str:
+        """Column with the bytes of a sound or picture; empty for tables."""
+        return self.column or _BYTES_COLUMNS[self.media]
+
+
+def check_recordings(recordings: Recordings, label: str) -> None:
+    """Checks that the label's column has no other role.
+
+    Raises:
+        ValueError: It is one of the assembled table's own columns, a channel, or the id or time.
+    """
+    roles = {name: "is added by the assembly of recordings" for name in OWN_COLUMNS}
+    roles |= {name: "is one of data.recordings.channels" for name in recordings.channels}
+    for key in ("id_column", "time_column", "bytes_column"):
+        roles[getattr(recordings, key) or ""] = f"is data.recordings.{key}"
+    if label in roles:
+        raise ValueError(
+            f"label.column is `{label}`, which {roles[label]}; name the label's column"
+        )
