@@ -510,10 +510,6 @@ class Config:
                 "comes in several spans would be in train and in test. With data.window or "
                 "data.first_span use another strategy"
             )
-        if self.tuning is not None:
-            check_tuning(self.tuning, self.train)
-            if self.tuning.objective == "expected_cost" and self.cost is None:
-                raise ValueError("tuning.objective `expected_cost` needs the prices in `cost`")
         if self.data.recordings is not None:
             check_recordings(self.data.recordings, self.label.column)
         if self.sampling is not None:
@@ -529,6 +525,8 @@ class Config:
                 "correct; set `calibration` to `platt`, or remove hard_negatives"
             )
         _check_cross_fit(self)
+        if self.tuning is not None:
+            check_tuning(self.tuning, self.train)
         _check_prices(self)
         _check_troubles(self)
         if self.name.endswith(SHADOW_SUFFIX):
@@ -612,6 +610,8 @@ def _check_cross_fit(config: Config) -> None:
 
 
 def _check_prices(config: Config) -> None:
+    if config.tuning and config.tuning.objective == "expected_cost" and config.cost is None:
+        raise ValueError("tuning.objective `expected_cost` needs the prices in `cost`")
     asked = [config.gate.bars, *(part.bars for part in config.gate.slices)]
     if config.cost is None and any(bars.expected_cost is not None for bars in asked):
         raise ValueError("gate has a bar `expected_cost`, but `cost` is not set")

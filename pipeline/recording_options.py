@@ -177,8 +177,8 @@ def check_recordings(recordings: Recordings, label: str) -> None:
     Raises:
         ValueError: It is one of the assembled table's own columns, a channel, or the id or time.
     """
-    roles = {name: "is added by the assembly of recordings" for name in OWN_COLUMNS}
-    roles |= {name: "is one of data.recordings.channels" for name in recordings.channels}
+    roles = dict.fromkeys(OWN_COLUMNS, "is added by the assembly of recordings")
+    roles |= dict.fromkeys(recordings.channels, "is one of data.recordings.channels")
     for key in ("id_column", "time_column", "bytes_column"):
         roles[getattr(recordings, key) or ""] = f"is data.recordings.{key}"
     if label in roles:
