@@ -208,6 +208,10 @@ class Split:
         column: The group or time column; unused by `stratified`, not allowed by `blocks`.
         block_rows: Rows of a block, > 0; for `blocks` only. A run of equal labels up to this
             length is never cut.
+        eval_within_groups: For `group` with fewer groups than splits: `test` gets whole groups,
+            and `eval` some examples of the groups of `train`, stratified by the label. Examples
+            then count as independent, so that every interval describes the groups of `test` alone,
+            not new ones.
         train: Share of the train split, > 0.
         eval: Share of the eval split, > 0; the three shares sum to 1.
         test: Share of the test split, > 0.
@@ -216,6 +220,7 @@ class Split:
     strategy: Literal["stratified", "group", "time", "blocks"] = "stratified"
     column: str | None = None
     block_rows: Annotated[int, Field(gt=0)] | None = None
+    eval_within_groups: bool = False
     train: Annotated[float, Field(gt=0, lt=1)] = 0.75
     eval: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float, Field(gt=0, lt=1)] = 0.10
@@ -238,7 +243,17 @@ class Split:
                 f"`block_rows` is for strategy `blocks` only, got strategy `{self.strategy}`; "
                 "remove `block_rows` or change the strategy"
             )
+        if self.eval_within_groups and self.strategy != "group":
+            raise ValueError(
+                f"`eval_within_groups` is for strategy `group` only, got strategy "
+                f"`{self.strategy}`; remove `eval_within_groups` or change the strategy"
+            )
         return self
+
+    @property
+    def dependent_by(self) -> str | None:
+        """The column whose equal values mark dependent examples: the group or block."""
+        return None if self.eval_within_groups else group_column(self.strategy, self.column)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -563,8 +578,11 @@ class Config:
     def fold_rule(self) -> FoldRule:
         """How examples are dealt to folds: as the split deals them."""
         strategy, column = self.split.strategy, self.split.column
-        by = column if strategy == "time" else group_column(strategy, column)
-        return FoldRule(strategy=strategy, column=by)
+        if self.split.eval_within_groups:  # train may have a single group
+            return FoldRule(strategy="stratified", column=None)
+        return FoldRule(
+            strategy=strategy, column=column if strategy == "time" else self.split.dependent_by
+        )
 
     @property
     def threshold_rule(self) -> ThresholdRule:

@@ -94,10 +94,12 @@ def _label(run: Run) -> str:
 def _options(run: Run, *, prices: Any) -> dict[str, Any]:
     """Returns the measurement options of a run, with defaults for missing keys."""
     split = run.config.get("split", {})
+    by_rows = split.get("eval_within_groups", False)
+    group = None if by_rows else group_column(split.get("strategy"), split.get("column"))
     values = {
         "confidence": run.config.get("evaluation", {}).get("confidence"),
         "cost": prices,
-        "group": group_column(split.get("strategy"), split.get("column")),
+        "group": group,
     }
     return {key: value for key, value in values.items() if value is not None}
 

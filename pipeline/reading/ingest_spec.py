@@ -22,6 +22,7 @@ from models.features import (
     Numeric,
     Signal,
     Time,
+    media_names,
     of_kind,
     raw_feature_names,
 )
@@ -66,6 +67,7 @@ class IngestSpec(JsonValue):
         strategy: `stratified`, `group`, `time` or `blocks`.
         split_column: The group or time column.
         block_rows: Rows per block; 0 for the other strategies.
+        eval_within_groups: Whether only `test` gets whole groups.
         shares: Shares of train, eval and test.
         seed: Seed of the hash that assigns rows to splits.
         in_window: Whether the data are a span of a window, whose spans are split one by one.
@@ -73,6 +75,7 @@ class IngestSpec(JsonValue):
         times: Columns that must hold points in time.
         signals: Signal columns and their number of samples.
         lengths: What happens to recordings of another length, by signal column.
+        media: Columns that hold the bytes of files, which are read without any text treatment.
         required: Columns that must be present in the data.
         needed: Columns whose invalid values make a row bad: those that the model, the splits or
             the slices use. Of any other column an invalid value counts as missing.
@@ -93,6 +96,7 @@ class IngestSpec(JsonValue):
     strategy: Literal["stratified", "group", "time", "blocks"]
     split_column: str | None
     block_rows: int
+    eval_within_groups: bool = False
     shares: tuple[float, float, float]
     seed: int
     in_window: bool = False
@@ -101,6 +105,7 @@ class IngestSpec(JsonValue):
     label_values: tuple[str, ...] = ()
     signals: dict[str, int]
     lengths: dict[str, Lengths] = field(default_factory=dict)
+    media: tuple[str, ...] = ()
     required: tuple[str, ...]
     needed: tuple[str, ...]
     types: dict[str, SchemaType]
@@ -131,6 +136,7 @@ def reading_contract(spec: IngestSpec) -> IngestSpec:
         strategy="stratified",
         split_column=None,
         block_rows=0,
+        eval_within_groups=False,
         shares=(1.0, 0.0, 0.0),
         seed=0,
         in_window=False,
@@ -167,6 +173,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         strategy=split.strategy,
         split_column=split.column if split.strategy in {"group", "time"} else None,
         block_rows=split.block_rows or 0,
+        eval_within_groups=split.eval_within_groups,
         shares=(split.train, split.eval, split.test),
         seed=config.seed,
         in_window=config.data.has_window,
@@ -182,6 +189,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
             for name, feature in of_kind(config.features, Signal).items()
             if feature.lengths is not None
         },
+        media=tuple(media_names(config.features)),
         required=_required(config, signals),
         needed=_needed(config, signals),
         types=schema_types(config.schema_path),

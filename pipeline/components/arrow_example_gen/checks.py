@@ -68,6 +68,12 @@ def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec
             "needed, one for each of train, eval and test. Give more data."
         )
     groups = int((counts.counts[:, 1] > 0).sum())
+    if spec.eval_within_groups and groups < NUM_SPLITS - 1:
+        raise InputError(
+            f"Too few groups for the splits: {groups} of the {len(counts.keys)} values of "
+            f"`{spec.split_column}` have a positive row, at least 2 needed, one for test. Split by "
+            "another column, or by `stratified`."
+        )
     if spec.strategy == "blocks" and groups < NUM_SPLITS:
         raise InputError(
             f"Too few blocks for the splits: {groups} of the {len(counts.keys)} blocks of "
@@ -75,11 +81,12 @@ def check_classes(counts: KeyCounts, labels: Mapping[str, int], spec: IngestSpec
             "each of train, eval and test. Lower split.block_rows, or give data with more runs of "
             "positive rows."
         )
-    if spec.strategy == "group" and groups < NUM_SPLITS:
+    if spec.strategy == "group" and not spec.eval_within_groups and groups < NUM_SPLITS:
         raise InputError(
             f"Too few groups for the splits: {groups} of the {len(counts.keys)} values of "
             f"`{spec.split_column}` have a positive row, at least {NUM_SPLITS} needed, one for "
-            "each of train, eval and test. Split by another column, or by `stratified`."
+            "each of train, eval and test. Split by another column or by `stratified`, or set "
+            "split.eval_within_groups, which keeps only the groups of test apart."
         )
 
 
@@ -111,6 +118,15 @@ def check_plan(plan: TablePlan | None, spec: IngestSpec) -> TablePlan:
         f"split.strategy `{spec.strategy}` by `{spec.split_column}` cannot give each of train, "
         f"eval and test a positive and a negative row while {kept} stay on one side. Change the "
         "shares, split by another column, or by `stratified`."
+    )
+
+
+def describe_within_groups(num_test: int, num_groups: int, spec: IngestSpec) -> str:
+    """Returns a sentence on what the splits of `eval_within_groups` measure."""
+    return (
+        f"test has {num_test} of the {num_groups} values of `{spec.split_column}`; eval has "
+        "examples of the values in train, so eval does not measure new ones, and intervals on "
+        f"test describe {'that value' if num_test == 1 else 'those values'} alone"
     )
 
 

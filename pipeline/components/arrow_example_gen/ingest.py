@@ -306,9 +306,35 @@ def _make_plan(
     if spec.strategy == "time":
         units = time_units.refine_units(counts, spec.shares, functools.partial(_recount, passes))
         plan = checks.check_plan(time_units.plan_time(units, spec.shares), spec)
+    elif spec.eval_within_groups:
+        return _plan_within_groups(passes, spec, counts)
     else:
         plan = checks.check_plan(groups.plan_groups(counts, spec.shares), spec)
     return plan, checks.check_shares(plan.rows, spec)
+
+
+def _plan_within_groups(
+    passes: Passes, spec: IngestSpec, counts: splits.KeyCounts
+) -> tuple[steps.Plan, tuple[str, ...]]:
+    """Deals groups to test, and the rows of the other groups to train and eval."""
+    by_group = checks.check_plan(groups.plan_test_groups(counts, spec.shares), spec)
+    outside = functools.partial(steps.count_outside_test, groups=by_group, folder=passes.staged)
+    content = passes.run(outside, steps.merge_counts, "outside")
+    within = groups.shares_within(spec.shares)
+    dealt = np.vstack([splits.stratified_rows(content, within), by_group.rows[1:]])
+    remarks = checks.check_shares(dealt, spec)
+    cuts = splits.stratified_cuts(content, within)
+    rows = passes.run(
+        functools.partial(steps.rows_at_cuts, cuts=cuts, folder=passes.staged, groups=by_group),
+        splits.CutCounts.concatenate,
+        "cuts",
+    )
+    plan = splits.WithinGroupsPlan(
+        groups=by_group,
+        within=splits.StratifiedPlan(thresholds=tuple(splits.find_thresholds(cuts, rows))),
+    )
+    num_test = int((by_group.splits == 1).sum())
+    return plan, (checks.describe_within_groups(num_test, len(by_group.keys), spec), *remarks)
 
 
 def _recount(passes: Passes, ranges: Sequence[time_units.KeyRange]) -> splits.KeyCounts:

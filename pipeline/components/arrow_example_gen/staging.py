@@ -46,7 +46,7 @@ class RowKeys:
     def as_rows(self, piece: int) -> Rows:
         """Returns the rows in the form in which splits are dealt."""
         places = np.stack([np.full(len(self.numbers), piece, np.int64), self.numbers], axis=1)
-        return Rows(labels=self.labels, keys=self.keys, places=places)
+        return Rows(labels=self.labels, keys=self.keys, places=places, content=self.content)
 
 
 @dataclass(kw_only=True)

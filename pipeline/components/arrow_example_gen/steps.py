@@ -17,8 +17,10 @@ from pipeline.components.arrow_example_gen.splitting.splits import (
     Cut,
     CutCounts,
     KeyCounts,
+    Rows,
     StratifiedPlan,
     TablePlan,
+    WithinGroupsPlan,
     bucket_counts,
 )
 from pipeline.components.arrow_example_gen.splitting.time_units import KeyRange, in_ranges
@@ -41,7 +43,7 @@ from pipeline.reading.typing_rows import TypedBatch, type_batch, unwrap
 _MAX_DETAILS = 1_000
 _WRITE_ROWS = 8_192
 
-Plan = StratifiedPlan | TablePlan
+Plan = StratifiedPlan | TablePlan | WithinGroupsPlan
 Ints = npt.NDArray[np.int64]
 
 
@@ -280,15 +282,41 @@ def count_in_ranges(piece: Piece, ranges: Sequence[KeyRange], folder: str) -> Ke
     return counts
 
 
-def rows_at_cuts(piece: Piece, cuts: Sequence[Cut], folder: str) -> CutCounts:
-    """Counts the kept rows of a piece that lie in a bucket that a cut goes through."""
+def count_outside_test(piece: Piece, groups: TablePlan, folder: str) -> KeyCounts:
+    """Counts the kept rows of a piece whose group is not in test, by content and class."""
+    counts = bucket_counts()
+    rows = _rows_outside_test(piece, groups, folder)
+    counts.add(rows.keys, rows.labels)
+    return counts
+
+
+def rows_at_cuts(
+    piece: Piece, cuts: Sequence[Cut], folder: str, groups: TablePlan | None = None
+) -> CutCounts:
+    """Counts the kept rows of a piece that lie in a bucket that a cut goes through.
+
+    Args:
+        piece: The piece.
+        cuts: The cuts.
+        folder: The staging folder.
+        groups: The plan of the groups, if the cuts are through the content of rows outside test.
+    """
+    if groups is not None:
+        return _rows_outside_test(piece, groups, folder).at_cuts(cuts)
+    return _kept_rows(piece, folder).at_cuts(cuts)
+
+
+def _rows_outside_test(piece: Piece, groups: TablePlan, folder: str) -> Rows:
+    rows = _kept_rows(piece, folder)
+    return rows.only(groups.assign(rows) == 0).by_content()
+
+
+def _kept_rows(piece: Piece, folder: str) -> Rows:
     keys = staging.load_keys(folder, piece.index)
     if keys is None:
-        none = np.zeros(0, np.int64)
-        return CutCounts(
-            labels=none.astype(bool), keys=none.astype(np.uint64), pieces=none, counts=none
-        )
-    return keys.as_rows(piece.index).only(keys.kept(folder, piece.index)).at_cuts(cuts)
+        none = np.zeros(0, np.uint64)
+        return Rows(labels=none.astype(bool), keys=none, places=np.zeros((0, 2), np.int64))
+    return keys.as_rows(piece.index).only(keys.kept(folder, piece.index))
 
 
 def write_piece(

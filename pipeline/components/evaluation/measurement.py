@@ -10,7 +10,6 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from common.config_values import JsonValue
-from common.example_files import group_column
 from measuring.answers import Answers, in_order, num_units
 from measuring.bootstrap import (
     BRIER,
@@ -76,8 +75,11 @@ class MeasureOptions(JsonValue):
 
 def measure_options(config: Config) -> MeasureOptions:
     """Returns the options of a use case."""
-    group = group_column(config.split.strategy, config.split.column)
-    return MeasureOptions(confidence=config.evaluation.confidence, cost=config.cost, group=group)
+    return MeasureOptions(
+        confidence=config.evaluation.confidence,
+        cost=config.cost,
+        group=config.split.dependent_by,
+    )
 
 
 @dataclass(frozen=True)

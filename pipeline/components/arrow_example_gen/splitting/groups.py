@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.components.arrow_example_gen.splitting.splits import (
-    NUM_SPLITS,
     Ints,
     KeyCounts,
     SplitIds,
@@ -28,14 +27,31 @@ def plan_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
 
     Args:
         counts: Rows by the group's or block's hash; both classes occur.
-        shares: Shares of the splits.
+        shares: Shares of the splits, which may be any number.
     """
     units = counts.counts / counts.counts.sum(axis=0)
     wanted = np.asarray(shares, np.float64)[:, np.newaxis]
     splits = _deal(units, wanted)
     if len(units) <= _MAX_SWAPPED_UNITS:
         _swap(units, wanted, splits)
-    return TablePlan.of(counts.keys << np.uint64(counts.shift), splits, counts.counts)
+    keys = counts.keys << np.uint64(counts.shift)
+    return TablePlan.of(keys, splits, counts.counts, num_splits=len(shares))
+
+
+def plan_test_groups(counts: KeyCounts, shares: Sequence[float]) -> TablePlan | None:
+    """Returns the plan that gives whole groups to test; split 0 is the rest, split 1 is test.
+
+    Args:
+        counts: Rows by the group's hash; both classes occur.
+        shares: Shares of train, eval and test.
+    """
+    return plan_groups(counts, (shares[0] + shares[1], shares[2]))
+
+
+def shares_within(shares: Sequence[float]) -> tuple[float, float]:
+    """Returns the shares of train and eval among the rows that are not in test."""
+    rest = shares[0] + shares[1]
+    return shares[0] / rest, shares[1] / rest
 
 
 def _deal(units: Floats, wanted: Floats) -> SplitIds:
@@ -54,7 +70,7 @@ def _deal(units: Floats, wanted: Floats) -> SplitIds:
         serves unequal shares. Graham, Bounds on multiprocessing timing anomalies, SIAM Journal on
         Applied Mathematics 17, 1969: the largest first bounds the error of greedy dealing.
     """
-    dealt = np.zeros((NUM_SPLITS, units.shape[1]))
+    dealt = np.zeros((len(wanted), units.shape[1]))
     num_left = (units > 0).sum(axis=0)
     splits = np.zeros(len(units), np.int8)
     for unit in np.argsort(-units.sum(axis=1), kind="stable"):
@@ -77,17 +93,15 @@ def _swap(units: Floats, wanted: Floats, splits: SplitIds) -> None:
 
     The best swap comes first. No split loses its last unit of a class.
     """
+    pairs = tuple(itertools.combinations(range(len(wanted)), 2))
     while True:
-        swaps = [_best_swap(units, wanted, splits, pair) for pair in _PAIRS]
+        swaps = [_best_swap(units, wanted, splits, pair) for pair in pairs]
         place = int(np.argmin([gain for gain, _, _ in swaps]))
         gain, left, right = swaps[place]
         if gain >= -_NONE:
             return
-        first, second = _PAIRS[place]
+        first, second = pairs[place]
         splits[left], splits[right] = second, first
-
-
-_PAIRS = tuple(itertools.combinations(range(NUM_SPLITS), 2))
 
 
 def _best_swap(

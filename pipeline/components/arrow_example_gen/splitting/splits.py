@@ -8,7 +8,7 @@ keys does not depend on the order of rows or on their files, except for `blocks`
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -190,11 +190,13 @@ class Rows:
         labels: bool [rows].
         keys: uint64 [rows].
         places: int64 [rows, 2], piece of the data and row in its file.
+        content: uint64 [rows], the hash of the row's content; empty if nothing needs it.
     """
 
     labels: npt.NDArray[np.bool_]
     keys: Keys
     places: Ints
+    content: Keys = field(default_factory=lambda: np.zeros(0, np.uint64))
 
     def at_cuts(self, cuts: Sequence[Cut]) -> "CutCounts":
         """Counts the rows that lie in a bucket that a cut of their class goes through."""
@@ -220,7 +222,16 @@ class Rows:
 
     def only(self, wanted: npt.NDArray[np.bool_]) -> "Rows":
         """Returns the rows at which `wanted` is true."""
-        return Rows(labels=self.labels[wanted], keys=self.keys[wanted], places=self.places[wanted])
+        return Rows(
+            labels=self.labels[wanted],
+            keys=self.keys[wanted],
+            places=self.places[wanted],
+            content=self.content[wanted] if len(self.content) else self.content,
+        )
+
+    def by_content(self) -> "Rows":
+        """Returns the rows with the hash of their content as key."""
+        return replace(self, keys=self.content)
 
 
 @dataclass(kw_only=True)
@@ -333,20 +344,47 @@ class TablePlan:
     rows: Ints
 
     @classmethod
-    def of(cls, keys: Keys, splits: SplitIds, counts: Ints) -> "TablePlan | None":
+    def of(
+        cls, keys: Keys, splits: SplitIds, counts: Ints, *, num_splits: int = NUM_SPLITS
+    ) -> "TablePlan | None":
         """Returns the plan, or None where a split would miss a class.
 
         Args:
             keys: uint64 [units], the first key of each unit, ascending.
             splits: int8 [units].
             counts: int64 [units, classes], rows.
+            num_splits: Number of splits.
         """
-        rows = np.stack([counts[splits == split].sum(axis=0) for split in range(NUM_SPLITS)])
+        rows = np.stack([counts[splits == split].sum(axis=0) for split in range(num_splits)])
         return None if rows.min() == 0 else cls(keys=keys, splits=splits, rows=rows)
 
     def assign(self, rows: Rows) -> SplitIds:
         """Returns int8 [rows]: 0 train, 1 eval, 2 test."""
         return self.splits[np.searchsorted(self.keys, rows.keys, side="right") - 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithinGroupsPlan:
+    """Deals whole groups to test, and the rows of the other groups to train and eval.
+
+    Attributes:
+        groups: The group's split: 0 for train and eval, 1 for test.
+        within: Deals rows to train and eval by their content, stratified.
+    """
+
+    groups: TablePlan
+    within: StratifiedPlan
+
+    def assign(self, rows: Rows) -> SplitIds:
+        """Returns int8 [rows]: 0 train, 1 eval, 2 test.
+
+        Args:
+            rows: All rows of their pieces, with their content.
+        """
+        is_test = self.groups.assign(rows) == 1
+        splits = np.full(len(rows.keys), NUM_SPLITS - 1, np.int8)
+        splits[~is_test] = self.within.assign(rows.only(~is_test).by_content())
+        return splits
 
 
 def running_sums(values: Ints) -> Ints:

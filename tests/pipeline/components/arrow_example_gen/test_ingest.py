@@ -191,6 +191,44 @@ def test_groups_stay_on_one_side(tmp_path):
     assert len(set.union(*groups)) == sum(len(group) for group in groups)
 
 
+def two_speakers(tmp_path):
+    """180 rows of `ann` and 120 of `bob`, of which each tenth is positive."""
+    names = ["ann"] * 180 + ["bob"] * 120
+    rows = [f"{i},{int(i % 10 == 0)},{name}" for i, name in enumerate(names)]
+    return write_csv(tmp_path / "a.csv", rows, header="a,y,g")
+
+
+def test_of_two_groups_one_is_test_and_the_other_is_dealt_exactly_by_class(tmp_path):
+    summary = run(
+        tmp_path,
+        [two_speakers(tmp_path)],
+        strategy="group",
+        split_column="g",
+        eval_within_groups=True,
+    )
+    # Eval gets 0.15 / 0.9 of 180 rows, and of their 18 positives.
+    assert summary.rows == {"train": 150, "eval": 30, "test": 120}
+    assert summary.positives == {"train": 15, "eval": 3, "test": 12}
+    groups = {
+        split: {values_of(r, "g")[0] for r in read_split(tmp_path / "out", split)}
+        for split in SPLITS
+    }
+    assert groups == {"train": {b"ann"}, "eval": {b"ann"}, "test": {b"bob"}}
+    assert "test has 1 of the 2 values of `g`" in summary.remarks[0]
+
+
+def test_two_groups_need_the_option(tmp_path):
+    with pytest.raises(InputError, match="set split.eval_within_groups"):
+        run(tmp_path, [two_speakers(tmp_path)], strategy="group", split_column="g")
+
+
+def test_one_group_is_too_few_for_eval_within_groups(tmp_path):
+    rows = [f"{i},{int(i % 10 == 0)},ann" for i in range(100)]
+    file = write_csv(tmp_path / "a.csv", rows, header="a,y,g")
+    with pytest.raises(InputError, match="1 of the 1 values of `g`.*at least 2 needed"):
+        run(tmp_path, [file], strategy="group", split_column="g", eval_within_groups=True)
+
+
 def test_time_trains_on_the_past_alone(tmp_path):
     rows = [f"2026-01-{1 + i % 28:02d},{int(i % 2)}" for i in range(280)]
     run(
