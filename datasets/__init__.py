@@ -1,11 +1,14 @@
-"""Built-in data sets: simulated quench-heater signals, and the Chicago taxi trips of TFX."""
+"""Built-in data sets.
+
+Simulated: quench-heater signals, micrographs and machine sounds. Real: the Chicago taxi trips of TFX.
+"""
 
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-NAMES = ("signals", "taxi")
+NAMES = ("signals", "taxi", "micrographs", "sounds")
 _TAXI_FILE = "examples/chicago_taxi_pipeline/data/big_tipper_label/data.csv"
 
 
@@ -13,12 +16,14 @@ def materialise(name: str, folder: Path, options: Mapping[str, Any]) -> str:
     """Makes a built-in data set available and returns its location.
 
     Args:
-        name: `signals` or `taxi`.
+        name: One of `NAMES`.
         folder: Folder for simulated data; data that match the options are left untouched.
-        options: Fields of `datasets.options.SignalOptions` for signals; none for taxi.
+        options: Fields of `datasets.options.SignalOptions`, `datasets.micrographs.MicrographOptions`
+            or `datasets.sounds.SoundOptions`; none for taxi.
 
     Returns:
-        The input pattern; `{SPAN}` in it stands for the number of the span.
+        The input pattern; `{SPAN}` in it stands for the number of the span. For micrographs and
+        sounds: the folder of their files, a sub-folder of `folder`; `labels.csv` is in `folder`.
 
     Raises:
         ValueError: The name or an option is unknown, or an option's value is wrong.
@@ -32,6 +37,10 @@ def materialise(name: str, folder: Path, options: Mapping[str, Any]) -> str:
         if options:
             raise ValueError(f"taxi: takes no options, got {', '.join(map(str, options))}")
         return str(_find_taxi())
+    if name == "micrographs":
+        return _materialise_micrographs(folder, options)
+    if name == "sounds":
+        return _materialise_sounds(folder, options)
     raise ValueError(f"Unknown data set {name!r}. {suggest(name, NAMES)}")
 
 
@@ -42,6 +51,26 @@ def _materialise_signals(folder: Path, options: Mapping[str, Any]) -> str:
 
     write_spans(folder, SignalOptions.from_mapping(options), simulate_span)
     return str(folder / "span-{SPAN}" / "*.parquet")
+
+
+def _materialise_micrographs(folder: Path, options: Mapping[str, Any]) -> str:
+    from datasets import micrographs
+    from datasets.folders import write_folder
+
+    checked = micrographs.MicrographOptions.read("micrographs", options)
+    digest = checked.digest(micrographs.SIMULATOR_VERSION)
+    write_folder(folder, name="pictures", digest=digest, examples=micrographs.simulate(checked))
+    return str(folder / "pictures")
+
+
+def _materialise_sounds(folder: Path, options: Mapping[str, Any]) -> str:
+    from datasets import sounds
+    from datasets.folders import write_folder
+
+    checked = sounds.SoundOptions.read("sounds", options)
+    digest = checked.digest(sounds.SIMULATOR_VERSION)
+    write_folder(folder, name="recordings", digest=digest, examples=sounds.simulate(checked))
+    return str(folder / "recordings")
 
 
 def _find_taxi() -> Path:

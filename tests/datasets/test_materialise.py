@@ -95,7 +95,7 @@ def test_taxi_without_tfx_says_what_is_missing(tmp_path, monkeypatch):
     ("name", "options", "message"),
     [
         ("signal", {}, "Unknown data set 'signal'. Did you mean 'signals'"),
-        ("zzz", {}, "Known are: signals, taxi"),
+        ("zzz", {}, "Known are: micrographs, signals, sounds, taxi"),
         ("taxi", {"seed": 1}, "taxi: takes no options, got seed"),
         ("signals", {"sed": 1}, "unknown option 'sed'. Did you mean 'seed'"),
     ],
