@@ -7,7 +7,7 @@ Features are defined here only. Transform, the network, the exported signatures 
 from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
@@ -15,6 +15,8 @@ from common.config_values import STRICT_KEYS
 Lengths = Literal["cut", "pad", "resample"]
 Cycle = Literal["hour_of_day", "day_of_week", "day_of_year"]
 Monotone = Literal["up", "down"]
+
+_MIN_FRAME_SAMPLES = 16
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -150,6 +152,41 @@ class Audio:
     frame_ms: Annotated[float, Field(gt=0)] = 32.0
     hop_ms: Annotated[float, Field(gt=0)] = 16.0
 
+    @model_validator(mode="after")
+    def _some_frame(self) -> "Audio":
+        if self.frame_samples < _MIN_FRAME_SAMPLES or self.hop_samples < 1:
+            raise ValueError(
+                f"frame_ms {self.frame_ms:g} and hop_ms {self.hop_ms:g} are {self.frame_samples} "
+                f"and {self.hop_samples} samples at {self.sampling_rate_hz:g} Hz; a frame needs "
+                f"{_MIN_FRAME_SAMPLES}, a hop one"
+            )
+        if self.num_samples < self.frame_samples:
+            raise ValueError(
+                f"duration_s must be at least one frame, {self.frame_ms:g} ms, got "
+                f"{self.duration_s:g} s"
+            )
+        return self
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of the nominal duration."""
+        return round(self.duration_s * self.sampling_rate_hz)
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of a frame."""
+        return round(self.frame_ms * self.sampling_rate_hz / 1_000)
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from the start of a frame to that of the next."""
+        return round(self.hop_ms * self.sampling_rate_hz / 1_000)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the spectrogram; all of them end within the nominal duration."""
+        return 1 + (self.num_samples - self.frame_samples) // self.hop_samples
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Image:
@@ -212,3 +249,8 @@ def raw_feature_names(features: FeatureTable) -> list[str]:
 def of_kind(features: FeatureTable, kind: type[Kind]) -> dict[str, Kind]:
     """Returns the features that are of one `kind`, in table order."""
     return {name: feature for name, feature in features.items() if isinstance(feature, kind)}
+
+
+def media_names(features: FeatureTable) -> list[str]:
+    """Returns the names of the raw columns that hold the bytes of files, in table order."""
+    return [name for name, feature in features.items() if isinstance(feature, Media)]

@@ -10,11 +10,14 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 
 from common.errors import InputError
 from models.features import (
+    Audio,
     Bucketized,
     Categorical,
     Crossed,
     Feature,
     HeavyTailed,
+    Image,
+    Media,
     Numeric,
     Signal,
     Time,
@@ -32,6 +35,8 @@ _TYPES_OF_KINDS: dict[type, tuple[int, ...]] = {
     Categorical: (_BYTES, _INT, _FLOAT),
     Time: (_INT,),
     Signal: (_FLOAT, _INT),
+    Audio: (_BYTES,),
+    Image: (_BYTES,),
 }
 _FORMATS_OF_KINDS: dict[type, tuple[ValueType, ...]] = {
     Numeric: ("number", "code"),
@@ -104,6 +109,12 @@ def _format_problems(config: Config, places: _Places) -> Iterator[str]:
     for name, form in config.data.columns.items():
         feature = config.features.get(name)
         if feature is None or isinstance(feature, Crossed):
+            continue
+        if isinstance(feature, Media):
+            yield (
+                f"{places.yaml('features', name)} is {feature.kind}, the bytes of files, which no "
+                f"format describes; remove {places.yaml('data', 'columns', name)}."
+            )
             continue
         expected = _FORMATS_OF_KINDS[type(feature)]
         if form.type not in expected:

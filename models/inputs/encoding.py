@@ -5,16 +5,19 @@ Transform writes each feature under `encoded_name`; the network reads them throu
 
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from models.features import (
+    Audio,
     Bucketized,
     Categorical,
     Crossed,
     Feature,
     FeatureTable,
     HeavyTailed,
+    Image,
     Numeric,
     Signal,
     Time,
@@ -41,6 +44,8 @@ class Role(StrEnum):
     CATEGORY = "category"
     INDEX = "index"
     SIGNAL = "signal"
+    AUDIO = "audio"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -52,11 +57,13 @@ class Encoding:
         role: How the network takes it in.
         size: Width of a dense feature, number of indices of an index feature, samples of a signal;
             a category's indices are those of the shared vocabulary.
+        shape: Shape of a row of a sound `(frames, mels)` or a picture `(height, width, channels)`.
     """
 
     name: str
     role: Role
     size: int
+    shape: tuple[int, ...] = ()
 
 
 def encoded_name(name: str) -> str:
@@ -71,14 +78,15 @@ def encoded_name(name: str) -> str:
 
 
 def summary_name(name: str) -> str:
-    """Returns the name of the summaries of a signal in the transform graph."""
+    """Returns the name of the summaries of a signal, sound or picture in the transform graph."""
     return f"{encoded_name(name)}_summary"
 
 
 def encodings(table: FeatureTable) -> list[Encoding]:
     """Returns the transformed features of a table, in table order."""
     return [
-        Encoding(encoded_name(name), *_role_and_size(feature)) for name, feature in table.items()
+        Encoding(encoded_name(name), *_role_and_size(feature), _shape(feature))
+        for name, feature in table.items()
     ]
 
 
@@ -90,8 +98,8 @@ def number_names(table: FeatureTable) -> list[str]:
 def _role_and_size(feature: Feature) -> tuple[Role, int]:
     if isinstance(feature, Signal):
         return Role.SIGNAL, feature.num_samples
-    if isinstance(feature, Categorical):
-        return Role.CATEGORY, 0
+    if isinstance(feature, Audio | Image | Categorical):
+        return _ROLES_WITHOUT_SIZE[type(feature)], 0
     if isinstance(feature, Bucketized):
         return Role.INDEX, feature.num_buckets + 1
     if isinstance(feature, Crossed):
@@ -99,6 +107,21 @@ def _role_and_size(feature: Feature) -> tuple[Role, int]:
     if isinstance(feature, Time):
         return Role.DENSE, 2 * len(feature.cycles) + 1
     return Role.DENSE, 2
+
+
+_ROLES_WITHOUT_SIZE: Mapping[type, Role] = {
+    Audio: Role.AUDIO,
+    Image: Role.IMAGE,
+    Categorical: Role.CATEGORY,
+}
+
+
+def _shape(feature: Feature) -> tuple[int, ...]:
+    if isinstance(feature, Audio):
+        return feature.num_frames, feature.num_mels
+    if isinstance(feature, Image):
+        return feature.height, feature.width, feature.channels
+    return ()
 
 
 @dataclass(frozen=True)

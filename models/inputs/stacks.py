@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from models.features import FeatureTable, Signal, raw_feature_names
+from models.features import FeatureTable, Media, Signal, raw_feature_names
 
 # Name of each stacked column to the columns in it, in order.
 Stacks = Mapping[str, tuple[str, ...]]
@@ -51,6 +51,8 @@ def stack_columns(
 ) -> dict[str, tuple[str, ...]]:
     """Returns the stacks for the columns that a features table reads; signals are in none.
 
+    A column with files is a stack of its own, by its own name, and so is dense.
+
     Args:
         schema: The schema of the examples.
         table: The features table.
@@ -62,16 +64,18 @@ def stack_columns(
     check_columns(schema, table, label)
     types = {feature.name: feature.type for feature in schema.feature}
     names = raw_feature_names(table)
-    scalars = [name for name in names if not isinstance(table[name], Signal)]
+    scalars = [name for name in names if not isinstance(table[name], Signal | Media)]
     others = {label, *names} - set(scalars)
     if reserved := sorted(others & set(_STACK_NAMES.values())):
         raise ValueError(
-            f"A signal or label cannot be called `{reserved[0]}`. Rename the column in the data."
+            f"A signal, sound, picture or label cannot be called `{reserved[0]}`. Rename the "
+            "column in the data."
         )
     stacks = {
         name: tuple(scalar for scalar in scalars if types[scalar] == kind)
         for kind, name in _STACK_NAMES.items()
     }
+    stacks |= {name: (name,) for name in names if isinstance(table[name], Media)}
     return {name: columns for name, columns in stacks.items() if columns}
 
 
@@ -88,7 +92,7 @@ def stacked_schema(
     stacked = schema_pb2.Schema()
     types = {name: kind for kind, name in _STACK_NAMES.items()}
     for name, columns in stacks.items():
-        feature = stacked.feature.add(name=name, type=types[name])
+        feature = stacked.feature.add(name=name, type=types.get(name, schema_pb2.BYTES))
         feature.presence.min_fraction, feature.presence.min_count = 1, 1
         feature.shape.dim.add(size=len(columns))
     stacked.feature.extend(feature for feature in schema.feature if feature.name in others)

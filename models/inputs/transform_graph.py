@@ -110,8 +110,10 @@ def network_inputs(transformed: Mapping[str, tf.Tensor], space: IndexSpace) -> d
         space: What they are.
 
     Returns:
-        `dense` float32 `[batch, width]`, `index` int64 `[batch, num_index_features]` and
-        `signal_N` float32 `[batch, N, channels]` for each length N, as far as there are any.
+        `dense` float32 `[batch, width]`, `index` int64 `[batch, num_index_features]`, `signal_N`
+        float32 `[batch, N, channels]` for each length N, `audio_NAME` float32 `[batch, frames,
+        mels]` and `image_NAME` float32 `[batch, height, width, channels]` for each sound and
+        picture by its encoded name, as far as there are any.
     """
     packed: dict[str, tf.Tensor] = {}
     for key, group in input_groups(space.encoded).items():
@@ -138,6 +140,8 @@ def input_groups(encoded: tuple[Encoding, ...]) -> dict[str, list[Encoding]]:
 def _input_name(encoding: Encoding) -> str:
     if encoding.role is Role.SIGNAL:
         return f"signal_{encoding.size}"
+    if encoding.role in {Role.AUDIO, Role.IMAGE}:
+        return f"{encoding.role}_{encoding.name}"
     return "dense" if encoding.role is Role.DENSE else "index"
 
 

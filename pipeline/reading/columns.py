@@ -34,7 +34,16 @@ Kind = Literal[
     "none",
 ]
 Type = Literal[
-    "label", "int", "float", "bytes", "time", "int list", "float list", "bytes list", "empty"
+    "label",
+    "int",
+    "float",
+    "bytes",
+    "time",
+    "int list",
+    "float list",
+    "bytes list",
+    "media",
+    "empty",
 ]
 
 ARROW_TYPES: dict[Type, pa.DataType] = {
@@ -46,6 +55,7 @@ ARROW_TYPES: dict[Type, pa.DataType] = {
     "int list": pa.large_list(pa.int64()),
     "float list": pa.large_list(pa.float32()),
     "bytes list": pa.large_list(pa.binary()),
+    "media": pa.large_binary(),  # files: a batch may have more than the 2 GiB of the others
     "empty": pa.null(),
 }
 
@@ -128,6 +138,8 @@ class Profile:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             kind = kind_of(column.type, csv=csv)
             self.kinds.setdefault(name, set()).add(kind)
+            if name in spec.media:
+                continue
             if kind == "text" or (kind == "bytes" and name in spec.times):
                 text = self.texts.setdefault(name, TextProfile())
                 if name not in spec.columns and name != spec.label:
@@ -319,6 +331,8 @@ def _decide(name: str, kinds: set[Kind], text: TextProfile | None, spec: IngestS
         raise InputError(f"Column `{name}` has a type that a tf.Example cannot hold.")
     if name == spec.label:
         return Column(name=name, type="label")
+    if name in spec.media and non_empty:
+        return _media_column(name, non_empty)
     if any(kind.endswith("list") for kind in non_empty):
         return Column(name=name, type=_list_type(name, non_empty, spec), needed=needed)
     if name in spec.signals and non_empty:
@@ -331,6 +345,20 @@ def _decide(name: str, kinds: set[Kind], text: TextProfile | None, spec: IngestS
         _check_time_format(name, text, spec)
     form = None if column_type == "empty" else form_of(name, column_type, spec)
     return Column(name=name, type=column_type, form=form, needed=needed)
+
+
+def _media_column(name: str, non_empty: set[Kind]) -> Column:
+    if non_empty != {"bytes"}:
+        raise InputError(
+            f"`{name}` must hold the bytes of a file in each row, found "
+            f"{_listed_kinds(non_empty)}. Give Parquet with a binary column, or a folder of files "
+            "by data.recordings."
+        )
+    return Column(name=name, type="media")
+
+
+def _listed_kinds(kinds: set[Kind]) -> str:
+    return ", ".join(sorted(kinds))
 
 
 def form_of(name: str, column_type: Type, spec: IngestSpec) -> ColumnFormat:
@@ -423,5 +451,5 @@ def _list_type(name: str, non_empty: set[Kind], spec: IngestSpec) -> Type:
         return "float list"
     if elements == {"bytes"} and name not in spec.signals:
         return "bytes list"
-    kinds = ", ".join(sorted(non_empty))
+    kinds = _listed_kinds(non_empty)
     raise InputError(f"Column `{name}` must hold lists of numbers, found {kinds}.")

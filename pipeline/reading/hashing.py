@@ -40,7 +40,8 @@ def hash_rows(batch: pa.RecordBatch, seed: int) -> Hashes:
     """Returns uint64 [rows], the hash of each row's content.
 
     Args:
-        batch: Normalised columns: int64, float32, binary, or large lists of these.
+        batch: Normalised columns: int64, float32, binary, large lists of these, or files as
+            large binary.
         seed: Seed; another one gives other hashes.
     """
     total = np.zeros(batch.num_rows, np.uint64)
@@ -55,6 +56,8 @@ def hash_column(column: pa.Array) -> Hashes:
         return np.full(len(column), _MISSING)
     if pa.types.is_large_list(column.type):
         hashes = _hash_lists(column)
+    elif pa.types.is_large_binary(column.type):
+        hashes = _hash_files(column)
     elif pa.types.is_binary(column.type):
         hashes = _hash_texts(column)
     else:
@@ -78,6 +81,13 @@ def _hash_texts(column: pa.Array) -> Hashes:
     """Hashes each distinct text once, since columns repeat their texts."""
     encoded = column.fill_null(b"").dictionary_encode()
     return _hash_bytes(encoded.dictionary).take(np.asarray(encoded.indices))
+
+
+def _hash_files(column: pa.Array) -> Hashes:
+    digests = [
+        hashlib.blake2b(content.as_buffer() or b"", digest_size=8).digest() for content in column
+    ]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
 def _hash_bytes(texts: pa.Array) -> Hashes:

@@ -121,6 +121,8 @@ def _convert(
         return _label(raw, spec)
     if column.type == "empty":
         return pa.nulls(len(raw)), []
+    if column.type == "media":
+        return _files(raw), []
     if column.type.endswith("list"):
         return _fit_lists(_to_lists(raw, column.type), column.name, spec)
     array, mask = _read_scalar(raw, column, spec)
@@ -129,6 +131,13 @@ def _convert(
         missing = np.asarray(array.is_null()) & ~mask
         faults.append(Fault(column.name, missing, f"has no {spec.strategy}"))
     return array, faults
+
+
+def _files(raw: pa.Array) -> pa.Array:
+    """Returns the bytes of files as they are; an empty one is missing."""
+    contents = raw.cast(ARROW_TYPES["media"])
+    empty = pc.equal(pc.binary_length(contents), 0)
+    return pc.if_else(empty, None, contents) if pc.any(empty).as_py() else contents
 
 
 def _read_scalar(raw: pa.Array, column: Column, spec: IngestSpec) -> tuple[pa.Array, values.Mask]:

@@ -11,7 +11,13 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import ExampleStatistics, ExampleValidationMetrics
 
 from common.output_folder import OutputFolder
-from models.features import Feature, Time, features_to_json, raw_feature_names
+from models.features import (
+    Feature,
+    Time,
+    features_to_json,
+    media_names,
+    raw_feature_names,
+)
 from pipeline.components.anomaly_gate.component import AnomalyGate
 from pipeline.components.anomaly_gate.slice_names import slices_to_json
 from pipeline.components.arrow_example_gen.component import ArrowExampleGen
@@ -66,7 +72,11 @@ def wire_ingestion(config: Config, source: Source, folder: OutputFolder) -> Inge
         reports_dir=str(folder.reports),
     )
     examples = example_gen.outputs["examples"]
-    statistics_gen = StatisticsGen(examples=examples, code_digest=step_code("StatisticsGen"))
+    statistics_gen = StatisticsGen(
+        examples=examples,
+        code_digest=step_code("StatisticsGen"),
+        media=media_names(config.features),
+    )
     statistics = statistics_gen.outputs["statistics"]
     schema_gen = SchemaGen(statistics=statistics)
     curated = _curated_schema(config)

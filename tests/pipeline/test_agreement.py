@@ -91,3 +91,12 @@ def test_all_disagreements_are_named_at_once(tmp_path):
     with pytest.raises(InputError, match=r"features\.a") as error:
         check(tmp_path, CONFIG, schema)
     assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_column_of_files_takes_bytes_and_no_format(tmp_path):
+    audio = "{kind: audio, sampling_rate_hz: 8000, duration_s: 1}"
+    config = CONFIG.replace("at: {kind: time}", f"at: {audio}")
+    with pytest.raises(InputError, match=r"at is audio, the bytes of files, .* remove .*line 6"):
+        check(tmp_path, config.replace("schema: wells.pbtxt\n", ""), "")
+    with pytest.raises(InputError, match=r"features.at is audio; .*Make it BYTES"):
+        check(tmp_path, config, SCHEMA)

@@ -13,7 +13,7 @@ from measuring.drift import (
     share_distance,
     thousands_text,
 )
-from models.features import Categorical, Feature, Signal, Time, raw_feature_names
+from models.features import Categorical, Feature, Media, Signal, Time, raw_feature_names
 from pipeline.components.statistics_gen.profiles import (
     LEVEL,
     SPREAD,
@@ -106,7 +106,7 @@ def compare_profiles(
 ) -> DriftReport:
     """Returns how far the features and the label are from those of earlier data.
 
-    Points in time are not compared: they always move on.
+    Points in time are not compared: they always move on. Of files only the missing share is.
 
     Args:
         now: Profile of the data.
@@ -154,7 +154,7 @@ class _Pair:
 
     def distances(self, feature: Feature) -> Iterator[tuple[str, tuple[Distance, str]]]:
         a, b = self._columns
-        if isinstance(feature, Time):
+        if isinstance(feature, Time | Media):
             return
         if isinstance(feature, Categorical):
             distance = category_distance(a.counts, b.counts, floor=self.floor)

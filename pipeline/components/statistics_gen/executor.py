@@ -1,6 +1,7 @@
 """The Beam pipeline that computes the statistics of all splits."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -17,9 +18,10 @@ from common.example_files import UNLABELLED, read_batches, split_files, split_fo
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.statistics_gen.profiles import PROFILE_FILE, DataProfile
 from pipeline.components.statistics_gen.profiling import ProfileCombineFn
-from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
+from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, with_digests
 
 STATISTICS_FILE = "FeatureStats.pb"
+MEDIA_KEY = "media"
 
 
 class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type: ignore[misc]
@@ -38,7 +40,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         Args:
             input_dict: `examples`.
             output_dict: `statistics`.
-            exec_properties: Unused.
+            exec_properties: `media`, the columns with the bytes of files, as JSON.
 
         Raises:
             InputError: A split has no examples.
@@ -60,13 +62,14 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         files = [
             (outputs[split], file) for split in outputs for file in split_files(examples.uri, split)
         ]
+        media = json.loads(exec_properties.get(MEDIA_KEY) or "[]")
         with self._make_beam_pipeline() as pipeline:
             # The elements are paths: encoding a batch costs Beam more than its statistics. The
             # worker that combines a split also writes its result.
             _ = (
                 pipeline
                 | "Files" >> beam.Create(files)
-                | "Read" >> beam.FlatMapTuple(_keyed_batches)
+                | "Read" >> beam.FlatMapTuple(_keyed_batches, media=media)
                 | "Combine"
                 >> beam.CombinePerKey(
                     SingleInputTupleCombineFn(StatisticsCombineFn(), ProfileCombineFn())
@@ -76,10 +79,12 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         _check_written(outputs)
 
 
-def _keyed_batches(output: str, file: str) -> Iterator[tuple[str, pa.RecordBatch]]:
+def _keyed_batches(
+    output: str, file: str, media: Sequence[str]
+) -> Iterator[tuple[str, pa.RecordBatch]]:
     for batch in read_batches(file):
         count_rows(batch.num_rows, batch.nbytes)
-        yield output, batch
+        yield output, with_digests(batch, media)
 
 
 def _write(

@@ -65,8 +65,10 @@ class ProfileAccumulator:
         if counts is None or pa.types.is_floating(flat.type) or pa.types.is_null(flat.type):
             return
         for item in flat.value_counts().to_pylist():
-            value = item["values"]
-            text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+            text = _text(item["values"])
+            if text is None:
+                self._counts[name] = None
+                return
             counts[text] += item["counts"]
         if len(counts) > _MAX_CATEGORIES:
             self._counts[name] = None
@@ -118,6 +120,14 @@ class ProfileAccumulator:
             num_sampled={measure: len(values) for measure, values in samples.items()},
             counts=dict(sorted((self._counts[name] or {}).items())),
         )
+
+
+def _text(value: Any) -> str | None:
+    """Returns a category as text; None for bytes that are no UTF-8, which are no category."""
+    try:
+        return value.decode() if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError:
+        return None
 
 
 def _random_keys(batch: pa.RecordBatch) -> Floats:

@@ -1,7 +1,8 @@
 """TFDV's statistics as one Beam combiner of record batches."""
 
 import functools
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -19,6 +20,7 @@ from common.internals.tfdv import (
 
 # Below this number of distinct values in a column, top values and unique counts are exact.
 _SKETCH_SIZE = 16_384
+_NO_UTF8, _DIGEST_BYTES = b"\xff", 8
 
 Accumulators = list[Any]
 
@@ -99,6 +101,32 @@ def without_empty_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [_without_empty_lists(column) for column in batch.columns], schema=batch.schema
     )
+
+
+def with_digests(batch: pa.RecordBatch, media: Sequence[str]) -> pa.RecordBatch:
+    """Returns the batch with a digest for each file, so that statistics compare files as wholes.
+
+    A digest is no UTF-8, so that TFDV lists no values and infers no domain of known files.
+
+    Args:
+        batch: Columns of lists, as tfx_bsl decodes them.
+        media: The columns that hold the bytes of files; those that the batch has are replaced.
+    """
+    for name in media:
+        place = batch.schema.get_field_index(name)
+        if place >= 0 and not pa.types.is_null(batch.column(place).type):
+            batch = batch.set_column(place, name, _digests(batch.column(place)))
+    return batch
+
+
+def _digests(files: pa.Array) -> pa.Array:
+    digests = [
+        _NO_UTF8 + hashlib.blake2b(content.as_buffer() or b"", digest_size=_DIGEST_BYTES).digest()
+        for content in files.flatten()
+    ]
+    lengths = pc.fill_null(pc.list_value_length(files), 0)
+    offsets = pc.cumulative_sum(pa.concat_arrays([pa.array([0], lengths.type), lengths]))
+    return pa.LargeListArray.from_arrays(offsets.cast(pa.int64()), pa.array(digests, pa.binary()))
 
 
 def _without_empty_lists(column: pa.Array) -> pa.Array:

@@ -59,8 +59,10 @@ def _missing(kind: pa.DataType) -> pa.Scalar:
 
 def _stacked(columns: Sequence[pa.Array]) -> pa.Array:
     num_rows, num_columns = len(columns[0]), len(columns)
+    offsets = pa.array(np.arange(num_rows + 1) * num_columns, pa.int64())
+    if num_columns == 1:  # files are not copied
+        return pa.LargeListArray.from_arrays(offsets, columns[0])
     # From one column after the other to one row after the other.
     order = np.arange(num_rows * num_columns).reshape(num_columns, num_rows).T.ravel()
-    offsets = pa.array(np.arange(num_rows + 1) * num_columns, pa.int64())
     values = pa.concat_arrays(columns).take(pa.array(order))
     return pa.LargeListArray.from_arrays(offsets, values)

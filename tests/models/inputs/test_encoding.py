@@ -1,6 +1,15 @@
 import pytest
 
-from models.features import Bucketized, Categorical, Crossed, HeavyTailed, Signal, Time
+from models.features import (
+    Audio,
+    Bucketized,
+    Categorical,
+    Crossed,
+    HeavyTailed,
+    Image,
+    Signal,
+    Time,
+)
 from models.inputs.encoding import Encoding, IndexSpace, Role, encoded_name, encodings
 
 
@@ -22,6 +31,9 @@ def test_each_kind_has_its_width():
         "bucket": Bucketized(num_buckets=4),  # and one for missing
         "cross": Crossed(of=("a", "b"), num_buckets=9),
         "wave": Signal(num_samples=256),
+        # 8,000 samples: 1 + (8000 - 256) // 128 frames of 32 ms every 16 ms.
+        "noise": Audio(sampling_rate_hz=8_000, duration_s=1, num_mels=20),
+        "weld": Image(height=48, width=64, channels=3),
     }
     assert encodings(table) == [
         Encoding("number_xf", Role.DENSE, 2),
@@ -29,6 +41,8 @@ def test_each_kind_has_its_width():
         Encoding("bucket_xf", Role.INDEX, 5),
         Encoding("cross_xf", Role.INDEX, 9),
         Encoding("wave_xf", Role.SIGNAL, 256),
+        Encoding("noise_xf", Role.AUDIO, 0, (61, 20)),
+        Encoding("weld_xf", Role.IMAGE, 0, (48, 64, 3)),
     ]
 
 

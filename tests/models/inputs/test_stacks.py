@@ -2,7 +2,7 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from models.features import Categorical, Crossed, Numeric, Signal
+from models.features import Audio, Categorical, Crossed, Numeric, Signal
 from models.inputs.stacks import Stacking, read_stacking, stack_columns, stacked_schema
 
 SCHEMA = text_format.Parse(
@@ -78,3 +78,14 @@ def test_a_stacking_is_read_as_it_was_written(tmp_path):
 def test_a_graph_of_an_earlier_version_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"earlier version .* Run the pipeline again"):
         read_stacking(tmp_path)
+
+
+def test_a_column_with_files_is_a_dense_stack_of_its_own():
+    schema = schema_pb2.Schema()
+    schema.CopyFrom(SCHEMA)
+    schema.feature.add(name="noise", type=schema_pb2.BYTES)
+    table = TABLE | {"noise": Audio(sampling_rate_hz=8_000, duration_s=1)}
+    stacks = stack_columns(schema, table, "faulty")
+    assert stacks == STACKS | {"noise": ("noise",)}
+    [noise] = [f for f in stacked_schema(schema, stacks, set()).feature if f.name == "noise"]
+    assert (noise.type, noise.shape.dim[0].size) == (schema_pb2.BYTES, 1)

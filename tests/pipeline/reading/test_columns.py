@@ -152,3 +152,15 @@ def test_a_signal_of_single_values_is_an_error():
 def test_a_missing_column_is_named_with_what_was_found(changes, message):
     with pytest.raises(InputError, match=f"(?s){message}.*Columns found: `y`, `price`"):
         columns.check_names(["y", "price"], spec(**changes))
+
+
+def test_a_column_of_files_is_kept_as_bytes_whatever_the_schema_says():
+    files = pa.record_batch({"y": [0, 1], "sound": pa.array([b"1", b"2"], pa.binary())})
+    options = {"media": ("sound",), "types": {"sound": "bytes"}, "csv": False}
+    assert types_of(files, **options) == {"y": "label", "sound": "media"}
+
+
+def test_a_column_of_files_without_bytes_is_refused():
+    paths = text_batch(y=["0"], sound=["a.wav"])
+    with pytest.raises(InputError, match=r"`sound` must hold the bytes of a file .* found text"):
+        decide(paths, media=("sound",))

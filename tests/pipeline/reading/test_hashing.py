@@ -61,3 +61,10 @@ def test_the_seed_changes_the_hash():
 
 
 GOLDEN = [0xAE94B873EB84241F, 0x4748D83B874AC76C]
+
+
+def test_equal_files_have_equal_hashes_and_others_do_not():
+    files = pa.array([b"RIFF", b"RIFX", b"", None, b"RIFF"], pa.large_binary())
+    hashes = hashing.hash_column(files).tolist()
+    assert hashes[0] == hashes[4]
+    assert len(set(hashes)) == 4

@@ -41,6 +41,15 @@ def test_a_labels_spellings_are_one(text, expected):
     assert canonical_label(text) == expected
 
 
+def test_the_bytes_of_a_file_are_kept_as_they_are_and_an_empty_file_is_missing():
+    # Blanks at both ends, a missing mark, and bytes that are no UTF-8.
+    files = pa.array([b" \x00\xff\n", b"NA", b"", None], pa.binary())
+    column = Column(name="sound", type="media")
+    batch = typed([column, LABEL], {"sound": files, "y": [1, 0, 1, 0]}, missing_values=("NA",))
+    assert batch.bad_rows == []
+    assert batch.batch.column("sound").to_pylist() == [b" \x00\xff\n", b"NA", None, None]
+
+
 @pytest.mark.parametrize(
     "label",
     [

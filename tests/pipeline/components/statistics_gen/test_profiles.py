@@ -82,3 +82,9 @@ def test_the_moments_of_a_row_without_a_finite_number_are_unknown():
     means, deviations = row_moments(np.array([1.0, 3.0, np.nan]), np.array([2, 0, 1]))
     assert means == pytest.approx([2, np.nan, np.nan], nan_ok=True)
     assert deviations == pytest.approx([1, np.nan, np.nan], nan_ok=True)
+
+
+def test_bytes_that_are_no_text_are_no_categories():
+    profile = profile_of(pa.record_batch({"sound": pa.array([[b"\xffa"], [b"\xffb"], []])}))
+    assert profile.columns["sound"].counts == {}
+    assert profile.columns["sound"].num_missing == 1

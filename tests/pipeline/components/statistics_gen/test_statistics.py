@@ -2,9 +2,10 @@
 
 import pyarrow as pa
 import pytest
+import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from pipeline.components.statistics_gen.statistics import StatisticsCombineFn
+from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, with_digests
 
 # Two of three trips have a length; 1, 3 and 5 in one column, "a", "b", "a" in the other.
 BATCH = pa.record_batch(
@@ -69,3 +70,23 @@ def test_a_column_that_is_missing_in_every_row_keeps_its_type():
     _, features = statistics_of([batch])
     assert features["miles"].type == statistics_pb2.FeatureNameStatistics.FLOAT
     assert features["miles"].num_stats.common_stats.num_missing == 2
+
+
+def test_files_are_compared_by_digests_that_are_no_values():
+    files = pa.array([[b"RIFF1"], [b"RIFF2"], [], [b"RIFF1"]], pa.large_list(pa.large_binary()))
+    kinds = pa.array([["a"], ["b"], ["a"], ["a"]])
+    batch = with_digests(pa.record_batch({"sound": files, "kind": kinds}), ["sound", "absent"])
+    digests = batch.column("sound").to_pylist()
+    assert [len(row) for row in digests] == [1, 1, 0, 1]
+    assert digests[0] == digests[3] != digests[1]
+    _, columns = statistics_of([batch])
+    sound = columns["sound"].string_stats
+    assert (sound.unique, sound.common_stats.num_non_missing) == (2, 3)
+    assert "RIFF" not in str(sound)
+    inferred = tfdv.infer_schema(
+        statistics_pb2.DatasetFeatureStatisticsList(
+            datasets=[{"num_examples": 4, "features": list(columns.values())}]
+        )
+    )
+    [sound_column] = [f for f in inferred.feature if f.name == "sound"]
+    assert not sound_column.HasField("domain")
