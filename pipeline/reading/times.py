@@ -228,6 +228,13 @@ def read_elapsed(column: pa.Array, unit: TimeUnit) -> tuple[pa.Array, Mask]:
 
 def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[pa.Array, Mask]:
     """Returns int64 seconds since 1970 (UTC) of texts in one format; bool where unreadable."""
+    micros, bad = parse_micros(texts, time_format, zone)
+    seconds = np.floor_divide(np.asarray(micros.fill_null(0)), _MICROSECONDS)
+    return pa.array(seconds, mask=np.asarray(micros.is_null())), bad
+
+
+def parse_micros(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[pa.Array, Mask]:
+    """Returns int64 microseconds since 1970 (UTC) of texts; bool where unreadable."""
     import pandas as pd  # not with this module: a command without texts starts sooner
 
     present = np.asarray(texts.is_valid())
@@ -248,8 +255,8 @@ def parse_texts(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[p
     if absolute.any():
         parsed = parsed.where(~absolute, _parsed(strings.where(absolute), time_format) + days)
     unread = parsed.isna().to_numpy()
-    seconds = parsed.to_numpy().astype("datetime64[s]").astype(np.int64)
-    return pa.array(np.where(unread, 0, seconds), mask=unread), unread & present
+    micros = parsed.to_numpy().astype("datetime64[us]").astype(np.int64)
+    return pa.array(np.where(unread, 0, micros), mask=unread), unread & present
 
 
 def _shape_of(time_format: str) -> str:
