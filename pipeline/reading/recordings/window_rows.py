@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from common.errors import InputError
+from measuring.events.names import event_name
 from pipeline.config import Label
 from pipeline.reading.recordings.recording import Recording
 from pipeline.reading.recordings.windows import (
@@ -18,7 +19,6 @@ from pipeline.reading.recordings.windows import (
     WindowCounts,
     Windows,
     cut_windows,
-    event_name,
     events_of_samples,
     kept_windows,
 )

@@ -5,7 +5,6 @@ Positions are sample numbers, so that every length is exact; only an event's nam
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 POSITIVE, NEGATIVE, UNDECIDED = 1, 0, -1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -228,22 +226,6 @@ def check_event_recordings(named: Iterable[str], recordings: Iterable[str]) -> N
             f"is no such recording among {len(existing):,}, such as `{min(existing, default='')}`. "
             "Correct the names, or remove the rows."
         )
-
-
-def event_name(number: int, start_s: float, *, has_dates: bool) -> str:
-    """Returns the name of an event within its recording: its number and its start.
-
-    >>> event_name(0, 12.5, has_dates=False), event_name(1, 1.5e9, has_dates=True)
-    ('e1@12.5', 'e2@2017-07-14T02:40:00+00:00')
-
-    Args:
-        number: Its place in the recording, from 0.
-        start_s: Its start in seconds; since 1970 with dates, otherwise since any start.
-        has_dates: Whether the recording's times are dates.
-    """
-    if not has_dates:
-        return f"e{number + 1}@{start_s!r}"
-    return f"e{number + 1}@{(_EPOCH + timedelta(seconds=start_s)).isoformat()}"
 
 
 def cut_stretches(

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import InputError
+from measuring.events.names import event_name
 from pipeline.reading.recordings.windows import (
     NEGATIVE,
     POSITIVE,
@@ -14,7 +15,6 @@ from pipeline.reading.recordings.windows import (
     check_event_recordings,
     cut_stretches,
     cut_windows,
-    event_name,
     events_of_intervals,
     events_of_samples,
     kept_windows,
@@ -161,12 +161,6 @@ def test_an_event_in_no_window_is_reported_as_lost():
     _, counts = kept_windows(windows, np.ones(9, bool), ["e1@8.0"])
     assert counts.lost_events == ("e1@8.0",)
     assert counts.notes() == ["1 of 1 events are in no window: e1@8.0"]
-
-
-def test_an_event_is_named_by_its_number_and_start():
-    assert event_name(2, 0.1, has_dates=False) == "e3@0.1"
-    # 2020-01-01 is 1,577,836,800 s after 1970.
-    assert event_name(0, 1_577_836_800.25, has_dates=True) == "e1@2020-01-01T00:00:00.250000+00:00"
 
 
 @st.composite

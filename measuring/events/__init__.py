@@ -1,0 +1,1 @@
+"""Measurement of streams by event: recall, false alarms in time, detection delay."""

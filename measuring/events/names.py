@@ -1,0 +1,44 @@
+"""Names of events, which tell when they start."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def event_name(number: int, start_s: float, *, has_dates: bool) -> str:
+    """Returns the name of an event within its recording: its number and its start.
+
+    >>> event_name(0, 12.5, has_dates=False), event_name(1, 1.5e9, has_dates=True)
+    ('e1@12.5', 'e2@2017-07-14T02:40:00+00:00')
+
+    Args:
+        number: Its place in the recording, from 0.
+        start_s: Its start in seconds; since 1970 with dates, otherwise since any start.
+        has_dates: Whether the recording's times are dates.
+    """
+    if not has_dates:
+        return f"e{number + 1}@{start_s!r}"
+    return f"e{number + 1}@{(_EPOCH + timedelta(seconds=start_s)).isoformat()}"
+
+
+def event_start_s(name: str) -> float:
+    """Returns the start of an event in seconds, as `event_name` was given it.
+
+    >>> event_start_s("e1@12.5"), event_start_s("e2@2017-07-14T02:40:00+00:00")
+    (12.5, 1500000000.0)
+
+    Raises:
+        ValueError: The name tells no start.
+    """
+    start = name.partition("@")[2]
+    try:
+        return float(start)
+    except ValueError:
+        pass
+    try:
+        return (datetime.fromisoformat(start) - _EPOCH).total_seconds()
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"The column `event` holds {name!r}, but an event is named by its number and start, "
+            "such as e1@12.5 or e1@2026-10-18T02:40:00+00:00."
+        ) from None
