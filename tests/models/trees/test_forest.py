@@ -1,5 +1,6 @@
 """A forest gives XGBoost's own predictions, in NumPy and as TensorFlow core operations."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,14 @@ def booster_of(number: int) -> Any:
 @cache
 def forest_of(number: int) -> Forest:
     return Forest.from_booster(booster_of(number))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _free_boosters() -> Iterator[None]:
+    """Frees the boosters: one that lives until the interpreter ends outlives XGBoost's library."""
+    yield
+    booster_of.cache_clear()
+    forest_of.cache_clear()
 
 
 def assert_leaves_of_xgboost(booster: Any, forest: Forest, seed: int, num_rows: int) -> None:
