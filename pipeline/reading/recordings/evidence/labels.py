@@ -1,0 +1,182 @@
+"""Where the labels of files are: in a table beside them, in folders, or in their names."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from common.errors import InputError
+from pipeline.recording_options import OWN_COLUMNS
+
+# A table names the recordings if one of its columns has this share of their names.
+_MATCHED = 0.5
+_MAX_CLASSES = 30
+_NAMES = {
+    "label", "labels", "class", "target", "fault", "faulty", "failure", "failed", "anomaly",
+    "anomalous", "abnormal", "defect", "defective", "y", "outcome", "quality", "ok", "nok",
+    "condition", "verdict",
+}  # fmt: skip
+_CLASS_WORDS = {
+    "ok", "nok", "good", "bad", "normal", "abnormal", "anomaly", "anomalous", "healthy", "fault",
+    "faulty", "fail", "failed", "failure", "defect", "defective", "damaged", "broken", "nominal",
+    "pass", "passed", "pos", "neg", "positive", "negative", "leak", "crack", "intact", "error",
+}  # fmt: skip
+_PATTERNS = (
+    r"^([A-Za-z]+)(?:[^A-Za-z]|$)",
+    r"[^A-Za-z0-9]([A-Za-z]+)(?:\.[A-Za-z0-9]+)?$",
+    r"[^A-Za-z0-9]([A-Za-z]+)[0-9]*(?:\.[A-Za-z0-9]+)?$",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOfLabels:
+    """A table that names recordings.
+
+    Attributes:
+        path: Its file.
+        id_column: Its column with their names.
+        num_matched: Recordings that it names.
+    """
+
+    path: str
+    id_column: str
+    num_matched: int
+
+
+def match_table(
+    path: str, frame: pd.DataFrame, files: Sequence[str], base: str
+) -> TableOfLabels | None:
+    """Returns how a table names files, or None if it does not.
+
+    A name is the file's name, the name without suffix, or the path below the base.
+
+    Args:
+        path: The table's file.
+        frame: Its rows.
+        files: The files.
+        base: The folder that paths are relative to.
+    """
+    names = [{p.name, p.stem, _below(p, base)} for p in map(Path, files)]
+    best: TableOfLabels | None = None
+    for column in frame.columns:
+        values = set(frame[column].dropna().astype(str).str.strip())
+        number = sum(bool(own & values) for own in names)
+        if number >= _MATCHED * len(files) and (best is None or number > best.num_matched):
+            best = TableOfLabels(path=path, id_column=str(column), num_matched=number)
+    return best
+
+
+def match_ids(path: str, frame: pd.DataFrame, ids: set[str], column: str) -> TableOfLabels | None:
+    """Returns how a table names the ids of a long table, by the column of the same name."""
+    if column not in frame.columns:
+        return None
+    number = len(ids & set(frame[column].dropna().astype(str).str.strip()))
+    if number < _MATCHED * len(ids):
+        return None
+    return TableOfLabels(path=path, id_column=column, num_matched=number)
+
+
+def _below(path: Path, base: str) -> str:
+    return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.name
+
+
+def label_column(
+    frame: pd.DataFrame, *, wanted: str | None, not_label: Sequence[str], where: str
+) -> str:
+    """Returns the label's column of a table.
+
+    Args:
+        frame: The table.
+        wanted: The column that a person names.
+        not_label: Columns with another role.
+        where: The table's file, for messages.
+
+    Raises:
+        InputError: The named column does not exist, or none or several could be the label.
+    """
+    columns = [str(name) for name in frame.columns]
+    if wanted is not None:
+        if wanted in columns:
+            return wanted
+        near = difflib.get_close_matches(wanted, columns, n=1)
+        hint = f" Did you mean `{near[0]}`?" if near else ""
+        raise InputError(f"--label: {where} has no column `{wanted}`.{hint} {_listed(columns)}")
+    candidates = likely_labels(frame, not_label)
+    if len(candidates) == 1:
+        return candidates[0]
+    which = (
+        f"{' and '.join(f'`{name}`' for name in candidates)} may be" if candidates else "none is"
+    )
+    raise InputError(
+        f"{where}: which column is the label? By name and values, {which}. Name it with --label. "
+        f"{_listed(columns)}"
+    )
+
+
+def likely_labels(frame: pd.DataFrame, not_label: Sequence[str] = ()) -> list[str]:
+    """Returns the columns that are named as a label and have two to thirty values."""
+    return [
+        str(name)
+        for name in frame.columns
+        if name not in (*not_label, *OWN_COLUMNS)
+        and _is_named_as_label(str(name))
+        and 2 <= frame[name].nunique() <= _MAX_CLASSES
+    ]
+
+
+def _is_named_as_label(name: str) -> bool:
+    words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    return bool(words) and (words[0] in ("is", "has") or words[-1] in _NAMES)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in columns[:12])
+    more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
+    return f"Its columns: {shown}{more}."
+
+
+def folder_classes(files: Sequence[str], base: str) -> Counter[str]:
+    """Returns files by the name of their folder; empty if the folders cannot be classes.
+
+    Folders are classes if every file is in a sub-folder, and there are two to thirty names of
+    folders with files. A name such as `fault=1` is that of a column.
+    """
+    parents = [Path(file).parent for file in files]
+    if any(parent == Path(base) or "=" in parent.name for parent in parents):
+        return Counter()
+    classes = Counter(parent.name for parent in parents)
+    return classes if 2 <= len(classes) <= _MAX_CLASSES else Counter()
+
+
+def name_pattern(files: Sequence[str]) -> tuple[str, Counter[str]] | None:
+    """Returns a regular expression that finds the class in each file's name, and the classes.
+
+    One of the classes must be a word such as `ok` or `fault`: the names of machines or persons
+    also repeat.
+    """
+    names = [Path(file).name for file in files]
+    for pattern in _PATTERNS:
+        matches = [re.search(pattern, name) for name in names]
+        classes = Counter(match[1] for match in matches if match)
+        if classes.total() == len(names) and _are_classes(classes):
+            return pattern, classes
+    return None
+
+
+def _are_classes(classes: Counter[str]) -> bool:
+    lower = {name.lower() for name in classes}
+    return 2 <= len(classes) <= _MAX_CLASSES and bool(lower & _CLASS_WORDS)
+
+
+def no_label_error(what: str, base: str, example: str) -> InputError:
+    """Returns the error of recordings whose label is not found."""
+    return InputError(
+        f"{base} has {what}, such as {example}, but no label was found: no table beside them "
+        "names the files, they are not in sub-folders by class, and their names hold no word such "
+        "as `ok` or `fault`. Name a table of labels with --labels, or set "
+        "data.recordings.label_pattern in a config."
+    )

@@ -1,0 +1,148 @@
+"""The raw files at a path, by what their suffixes promise, and the tables among them."""
+
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from common.errors import InputError
+from pipeline.reading.files.csv_header import read_header
+from pipeline.reading.files.encodings import detect_encoding
+from pipeline.reading.files.listing import divide, list_files, matching_files
+from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.recording_options import Media
+
+# Rows of a table that are looked at.
+MAX_ROWS = 1_000_000
+_AUDIO = (".wav", ".flac", ".ogg")
+_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+_ARRAYS = (".npy", ".npz", ".h5", ".hdf5", ".mat")
+_TABLES = tuple(suffix for suffix, form in SUFFIXES.items() if form in ("csv", "parquet"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The files below a path.
+
+    Attributes:
+        base: The folder that names of files are relative to.
+        is_folder: Whether the path is a folder.
+        media: Files with sounds or pictures.
+        arrays: NumPy, HDF5 and MATLAB files.
+        tables: CSV and Parquet files.
+    """
+
+    base: str
+    is_folder: bool
+    media: dict[Media, tuple[str, ...]]
+    arrays: tuple[str, ...]
+    tables: tuple[str, ...]
+
+    @classmethod
+    def of(cls, path: str) -> "Listing":
+        """Lists a file, a folder with its sub-folders, or a glob."""
+        if Path(path).is_dir():
+            base, pattern = path, "**/*"
+        else:
+            base, pattern = divide(path)
+        files = matching_files(base, pattern, (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES))
+
+        def of_kind(suffixes: Collection[str]) -> tuple[str, ...]:
+            return tuple(file for file in files if suffix_of(file, suffixes))
+
+        return cls(
+            base=base or ".",
+            is_folder=Path(path).is_dir(),
+            media={"audio": of_kind(_AUDIO), "image": of_kind(_IMAGES)},
+            arrays=of_kind(_ARRAYS),
+            tables=of_kind(_TABLES),
+        )
+
+    def pattern_of(self, files: Sequence[str]) -> str:
+        """Returns the path or glob below the base that means exactly these files.
+
+        Raises:
+            InputError: No folder or glob means them alone.
+        """
+        folders = {str(Path(file).parent) for file in files}
+        suffixes = sorted({Path(file).suffix for file in files})
+        candidates = [files[0]] if len(files) == 1 else []
+        if len(folders) == 1:
+            candidates += [*folders, *(f"{next(iter(folders))}/*{s}" for s in suffixes)]
+        candidates += [self.base, *(f"{self.base}/**/*{suffix}" for suffix in suffixes)]
+        for candidate in candidates:
+            if _means(candidate, files):
+                return candidate
+        raise InputError(
+            f"{self.base} has recordings beside other files of the same suffix. Move the "
+            f"{len(files):,} recordings, such as {files[0]}, into a folder of their own."
+        )
+
+
+def _means(candidate: str, files: Sequence[str]) -> bool:
+    known = (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES)
+    try:
+        return set(list_files(candidate, known)) == set(files)
+    except InputError:
+        return False
+
+
+class UnreadableTableError(InputError):
+    """A file that cannot be read as a table."""
+
+
+@functools.lru_cache(maxsize=64)
+def read_frame(path: str) -> pd.DataFrame:
+    """Reads the first rows of a CSV or Parquet file; decimal commas become points.
+
+    Raises:
+        UnreadableTableError: The file cannot be read.
+    """
+    try:
+        if SUFFIXES.get(suffix_of(path) or "") == "parquet":
+            batches = pq.ParquetFile(path).iter_batches(batch_size=MAX_ROWS)
+            first: pa.RecordBatch | None = next(batches, None)
+            return pd.DataFrame() if first is None else first.to_pandas()
+        encoding = detect_encoding(path)
+        frame = pd.read_csv(
+            path,
+            sep=read_header(path).delimiter,
+            encoding=encoding,
+            nrows=MAX_ROWS,
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except (InputError, ValueError, pa.ArrowException, OSError) as error:
+        raise UnreadableTableError(f"{path} cannot be read as a table: {error}.") from error
+    frame.columns = [str(name).strip() for name in frame.columns]
+    return frame.apply(_with_decimal_points)
+
+
+def has_decimal_commas(path: str) -> bool:
+    """Tells whether numbers of a CSV file have a decimal comma."""
+    if SUFFIXES.get(suffix_of(path) or "") != "csv":
+        return False
+    frame = pd.read_csv(
+        path,
+        sep=read_header(path).delimiter,
+        encoding=detect_encoding(path),
+        nrows=1_000,
+        dtype=str,
+    )
+    return any(
+        frame[name].dropna().str.fullmatch(r"\s*[+-]?\d+,\d+\s*").any() for name in frame.columns
+    )
+
+
+def _with_decimal_points(column: pd.Series) -> pd.Series:
+    if column.dtype != object and not pd.api.types.is_string_dtype(column.dtype):
+        return column
+    texts = column.dropna().astype(str).str.strip()
+    if not len(texts) or not texts.head(100).str.fullmatch(r"[+-]?\d+(,\d+)?").all():
+        return column
+    numbers = pd.to_numeric(column.astype(str).str.replace(",", "."), errors="coerce")
+    return numbers if numbers.notna().sum() == len(texts) else column

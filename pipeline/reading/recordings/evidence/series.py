@@ -1,0 +1,337 @@
+"""How the samples of recordings follow each other: their times, ids, events and windows."""
+
+import math
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.reading.recordings.windows import POSITIVE, Cutting, Event, cut_windows
+from pipeline.recording_options import OWN_COLUMNS, Window
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+# Shares of steps, samples and texts that make a property certain.
+_REGULAR = 0.9
+_READABLE = 0.95
+# An event of the label lasts so many samples at least, on average.
+_MIN_RUN = 5.0
+MIN_IDS = 6
+MIN_SAMPLES = 8
+_MIN_STREAM_SAMPLES = 500
+_TIME_WORDS = {
+    "time", "timestamp", "datetime", "date", "ts", "t", "stamp", "zeit", "utc", "elapsed",
+    "seconds", "cycle", "cycles", "step", "tick", "sample",
+}  # fmt: skip
+_ID_WORDS = {"id", "recording", "unit", "run", "series", "trial", "experiment", "name", "file"}
+MIN_POSITIVE_WINDOWS = 30
+_MIN_WINDOW = 8
+MIN_STREAMS, MIN_POSITIVE_STREAMS = 6, 3
+_NUM_STRETCHES = 12
+# Round lengths of windows in s: seconds, minutes, hours and days.
+_ROUND_S = (
+    *(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0),
+    *(3_600.0, 7_200.0, 10_800.0, 14_400.0, 21_600.0, 28_800.0, 43_200.0, 86_400.0, 172_800.0),
+    *(259_200.0, 604_800.0, 1_209_600.0),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """The samples of one recording, as evidence.
+
+    Attributes:
+        times_s: float64 [samples], or None without times.
+        positive: bool [samples], or None without a label of each sample.
+        num_samples: Their number.
+    """
+
+    times_s: Floats | None
+    positive: Flags | None
+    num_samples: int
+
+    @property
+    def step_s(self) -> float | None:
+        """Median time between neighbouring samples, or None."""
+        if self.times_s is None or len(self.times_s) < 2:
+            return None
+        return float(np.median(np.diff(self.times_s)))
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Runs of positive samples."""
+        if self.positive is None:
+            return ()
+        steps = np.diff(self.positive.astype(np.int8), prepend=0, append=0)
+        bounds = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
+        return tuple(Event(first=int(a), stop=int(b), start_s=0.0) for a, b in bounds)
+
+
+def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None:
+    """Returns the column of the samples' times, or None.
+
+    Dates need no name; numbers do, such as `time` or `t_s`. Times must not go backwards within the
+    first recording, so this is asked of the rows of one file or id.
+    """
+    candidates = [str(name) for name in frame.columns if name not in not_time]
+    named = sorted(candidates, key=lambda name: not _is_named_as_time(name))
+    for name in named:
+        seconds = time_values(frame[name], is_named=_is_named_as_time(name))
+        if seconds is not None and _never_descends(seconds):
+            return name
+    return None
+
+
+def _is_named_as_time(name: str) -> bool:
+    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
+    return bool(_TIME_WORDS.intersection((words or [""])[:1] + words[-1:] + words[-2:-1]))
+
+
+def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
+    """Returns a column's points in time in s, float64 [samples], or None if it holds none."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return None
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return _seconds(column)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(np.float64, na_value=np.nan) if is_named else None
+    texts = column.dropna().astype(str)
+    head = texts.head(50)
+    if not len(head) or not head.str.contains(r"\d[-/.:T]\d").all():
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # texts of several formats
+        if pd.to_datetime(head, errors="coerce", utc=True).isna().mean() > 1 - _READABLE:
+            return None
+        parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)
+    return _seconds(parsed) if parsed.notna().mean() >= _READABLE else None
+
+
+def _seconds(column: pd.Series) -> Floats:
+    stamps = pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy("datetime64[ns]")
+    seconds = stamps.astype(np.int64) / 1e9
+    return np.where(np.isnat(stamps), np.nan, seconds)
+
+
+def _never_descends(seconds: Floats) -> bool:
+    present = seconds[np.isfinite(seconds)]
+    return len(present) > 1 and bool((np.diff(present) >= 0).all()) and present[-1] > present[0]
+
+
+def is_regular(seconds: Floats) -> bool:
+    """Tells whether nearly all samples have the same distance in time."""
+    steps = np.diff(seconds[np.isfinite(seconds)])
+    if not len(steps):
+        return False
+    typical = np.median(steps)
+    near = np.isclose(steps, typical, rtol=0.05, atol=0.0)
+    return bool(typical > 0 and near.mean() >= _REGULAR)
+
+
+def channels_of(frame: pd.DataFrame, not_channel: Sequence[str | None]) -> list[str]:
+    """Returns the numeric columns without another role."""
+    return [
+        str(name)
+        for name in frame.columns
+        if name not in (*not_channel, *OWN_COLUMNS)
+        and pd.api.types.is_numeric_dtype(frame[name].dtype)
+        and not pd.api.types.is_bool_dtype(frame[name].dtype)
+    ]
+
+
+def looks_like_stream(frame: pd.DataFrame, label: str, time: str | None) -> bool:
+    """Tells samples of an endless recording from rows that are examples of their own.
+
+    Samples follow each other at a regular step, all other columns are numbers, and the label comes
+    in runs.
+    """
+    if time is None or len(frame) < _MIN_STREAM_SAMPLES:
+        return False
+    seconds = time_values(frame[time])
+    if seconds is None or not is_regular(seconds):
+        return False
+    others = [name for name in frame.columns if name not in (label, time)]
+    numbers = channels_of(frame, (label, time))
+    if not numbers or set(others) - set(numbers) - set(OWN_COLUMNS):
+        return False
+    positive = positive_flags(frame[label])
+    if positive is None:
+        return False
+    runs = Series(times_s=None, positive=positive, num_samples=len(positive)).events
+    return not runs or float(positive.sum()) / len(runs) >= _MIN_RUN
+
+
+def positive_flags(column: pd.Series, positive: str | None = None) -> Flags | None:
+    """Returns bool [samples], whether a label is its positive value; None of another column.
+
+    Args:
+        column: The label, with one or two values.
+        positive: The positive value as text; by default the rarer one.
+    """
+    texts = column.map(label_text)
+    counts = texts.value_counts()
+    if positive is None:
+        positive = rarest(counts.to_dict())
+    return np.asarray(texts == positive) if 1 <= len(counts) <= 2 else None
+
+
+def label_text(value: object) -> str:
+    """Returns a label as text: `1.0` and true are `1`."""
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value).strip()
+
+
+def rarest(classes: Mapping[str, int]) -> str | None:
+    """Returns the rarest value; None if two are equally rare, and there are only these."""
+    ordered = sorted(classes.items(), key=lambda item: item[1])
+    if not ordered or (len(ordered) == 2 and ordered[0][1] == ordered[1][1]):
+        return None
+    return ordered[0][0]
+
+
+def id_column(frame: pd.DataFrame, wanted: str | None = None) -> str | None:
+    """Returns the column that names the recording of each row of a long table, or None.
+
+    Its values come in runs, one for each recording, of eight samples or more in the median, and a
+    time column runs from the start again in each.
+    """
+    for name in [wanted] if wanted else _id_candidates(frame):
+        sizes = _run_sizes(frame[name])
+        if sizes is None or len(sizes) < MIN_IDS or np.median(sizes) < MIN_SAMPLES:
+            continue
+        first = frame.iloc[: int(sizes[0])]
+        time = time_column(first, (name,))
+        if time is not None and _ascends_within(frame, name, time):
+            return name
+    return None
+
+
+def _id_candidates(frame: pd.DataFrame) -> list[str]:
+    names = [
+        str(name)
+        for name in frame.columns
+        if not pd.api.types.is_float_dtype(frame[name].dtype)
+        and not pd.api.types.is_datetime64_any_dtype(frame[name].dtype)
+    ]
+    return sorted(names, key=lambda name: not _ID_WORDS & set(re.split(r"[^a-z]+", name.lower())))
+
+
+def _run_sizes(column: pd.Series) -> NDArray[np.int64] | None:
+    """Sizes of the runs of equal values, or None if a value has several runs."""
+    codes = pd.factorize(column)[0]
+    starts = np.flatnonzero(np.diff(codes, prepend=-2))
+    if len(starts) != len(np.unique(codes)):
+        return None
+    return np.asarray(np.diff(np.append(starts, len(codes))), np.int64)
+
+
+def _ascends_within(frame: pd.DataFrame, name: str, time: str) -> bool:
+    seconds = time_values(frame[time])
+    if seconds is None:
+        return False
+    same = np.diff(pd.factorize(frame[name])[0]) == 0
+    steps = np.diff(seconds)
+    within = steps[same]
+    typical = np.median(within) if len(within) else 0.0
+    regular = np.isclose(within, typical, rtol=0.05, atol=0.0)
+    return bool(typical > 0 and (within >= 0).all() and regular.mean() >= _REGULAR)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowChoice:
+    """Proposed windows of streams, and why.
+
+    Attributes:
+        window: The options.
+        reason: In words.
+    """
+
+    window: Window
+    reason: str
+
+
+def choose_window(streams: Sequence[Series]) -> WindowChoice:
+    """Proposes windows: about as long as the median event, and shorter if they are too few.
+
+    The length is a round time where all streams have the same step, else a round number of
+    samples. It is halved until 30 windows are positive, and windows overlap by half if that is
+    still too few.
+    """
+    lengths = [event.stop - event.first for stream in streams for event in stream.events]
+    shortest = min(stream.num_samples for stream in streams)
+    median = float(np.median(lengths)) if lengths else shortest / 50
+    step = common_step(streams)
+    size = _round_size(min(median, shortest / 4), step)
+    num_positive = _num_positive(streams, size, 1.0)
+    while num_positive < MIN_POSITIVE_WINDOWS and size >= 2 * _MIN_WINDOW:
+        size = _round_size(size / 2, step)
+        num_positive = _num_positive(streams, size, 1.0)
+    hop = 1.0 if num_positive >= MIN_POSITIVE_WINDOWS else 0.5
+    num_positive = num_positive if hop == 1.0 else _num_positive(streams, size, hop)
+    window = Window(num_samples=size, hop=hop, num_stretches=_num_stretches(streams, size))
+    lasting = f" ({duration_words(size * step)})" if step else ""
+    reason = (
+        f"windows of {size:,} samples{lasting}: the median of {len(lengths):,} events is "
+        f"{median:,.0f} samples, and {num_positive:,} windows are positive"
+    )
+    if hop < 1:
+        reason += "; windows overlap by half, since they are few"
+    return WindowChoice(window=window, reason=reason)
+
+
+def common_step(streams: Sequence[Series]) -> float | None:
+    """Returns the step in s that all streams have, or None."""
+    steps = [stream.step_s for stream in streams]
+    known = [step for step in steps if step]
+    if len(known) < len(steps) or max(known) > 1.01 * min(known):
+        return None
+    return float(np.median(known))
+
+
+def _round_size(samples: float, step: float | None) -> int:
+    if step:
+        nearest = min(_ROUND_S, key=lambda s: abs(math.log(s / (samples * step))))
+        size = nearest / step
+        if samples / 1.5 <= size <= samples * 1.5 and abs(size - round(size)) < 1e-6:
+            return max(_MIN_WINDOW, round(size))
+    digits = 10 ** max(0, math.floor(math.log10(max(samples, 1))) - 1)
+    return max(_MIN_WINDOW, round(samples / digits) * digits)
+
+
+def _num_positive(streams: Sequence[Series], size: int, hop: float) -> int:
+    cutting = Cutting(size=size, hop=max(1, round(size * hop)))
+    return sum(
+        int((cut_windows(stream.num_samples, cutting, stream.events).labels == POSITIVE).sum())
+        for stream in streams
+        if stream.num_samples >= size
+    )
+
+
+def _num_stretches(streams: Sequence[Series], size: int) -> int | None:
+    """Stretches of each stream where there are too few streams to split by recording."""
+    num_positive = sum(bool(stream.events) for stream in streams)
+    if len(streams) >= MIN_STREAMS and num_positive >= MIN_POSITIVE_STREAMS:
+        return None
+    room = min(stream.num_samples for stream in streams) // (3 * size)
+    wanted = math.ceil(_NUM_STRETCHES / len(streams))
+    return max(3, min(wanted, room))
+
+
+def duration_words(seconds: float) -> str:
+    """Returns a duration in the largest unit that makes it at least 1.
+
+    >>> duration_words(300), duration_words(86_400), duration_words(0.02)
+    ('5 min', '1 d', '20 ms')
+    """
+    for unit, size in (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0), ("s", 1.0)):
+        if seconds >= size * 0.999:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e3:.3g} ms"

@@ -1,0 +1,225 @@
+"""What `init` concludes from folders, names and a few samples."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import InputError
+from pipeline.reading.recordings.discovery import discover
+
+
+def write(path, text="x"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def found(path, **options):
+    return discover(str(path), **{"labels": None, "label": None} | options)
+
+
+def samples(num, *, positive=(), start="2026-01-01", step="5min", **columns):
+    """A table of samples at a regular step; those at `positive` have label 1."""
+    frame = pd.DataFrame({"timestamp": pd.date_range(start, periods=num, freq=step)})
+    frame["value"] = np.sin(np.arange(num) / 7).round(3)
+    for name, value in columns.items():
+        frame[name] = value
+    frame["label"] = np.isin(np.arange(num), list(positive)).astype(int)
+    return frame
+
+
+def write_frame(path, frame):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False)
+    return path
+
+
+def test_streams_beside_an_index_without_labels_have_a_label_for_each_sample(tmp_path):
+    for name in "abcdef":
+        write_frame(tmp_path / "recordings" / f"{name}.csv", samples(800, positive=range(300, 400)))
+    write(tmp_path / "index.csv", "recording,rows\n" + "\n".join(f"{n},800" for n in "abcdef"))
+    discovery = found(tmp_path)
+    options = discovery.recordings
+    assert (options.form, options.time_column) == ("stream", "timestamp")
+    assert (discovery.path, discovery.label) == (str(tmp_path / "recordings"), "label")
+    assert discovery.positive == "1"
+    assert discovery.notes[0] == "6 recordings of 1 channel (`value`), 5 min apart, 4,800 samples"
+    # Six streams, all with an event: enough to split by recording.
+    assert options.window.num_stretches is None
+
+
+def test_windows_are_a_round_time_near_the_median_event(tmp_path):
+    # Events of 70 samples of 5 min are 350 min; 6 h are 72 samples. Each of the 60 events fills
+    # one window at least half, since its length is nearly the window's.
+    events = [place for start in range(100, 20_000, 330) for place in range(start, start + 70)]
+    write_frame(tmp_path / "stream.csv", samples(20_000, positive=events))
+    window = found(tmp_path / "stream.csv").recordings.window
+    assert window.num_samples == 72
+    assert window.num_stretches == 12
+
+
+def test_windows_shrink_until_thirty_are_positive(tmp_path):
+    # Two events of 240 samples: windows of 240 give two or four positives, of 15 about 32.
+    events = [*range(1_000, 1_240), *range(3_000, 3_240)]
+    write_frame(tmp_path / "stream.csv", samples(5_000, positive=events))
+    assert found(tmp_path / "stream.csv").recordings.window.num_samples <= 16
+
+
+def test_rows_with_labels_at_random_are_examples(tmp_path):
+    rng = np.random.default_rng(0)
+    positive = np.flatnonzero(rng.random(2_000) < 0.05)
+    write_frame(tmp_path / "rows.csv", samples(2_000, positive=positive))
+    assert found(tmp_path / "rows.csv", label="label") is None
+
+
+def test_rows_with_texts_are_examples(tmp_path):
+    frame = samples(2_000, positive=range(300, 400), operator="ann")
+    write_frame(tmp_path / "rows.csv", frame)
+    assert found(tmp_path / "rows.csv", label="label") is None
+
+
+def test_a_person_may_say_that_rows_are_examples(tmp_path):
+    write_frame(tmp_path / "rows.csv", samples(2_000, positive=range(300, 400)))
+    assert found(tmp_path / "rows.csv", label="label", rows="examples") is None
+    assert found(tmp_path / "rows.csv", label="label") is not None
+
+
+def test_sounds_beside_a_table_take_its_label_and_keep_its_other_columns(tmp_path):
+    rows = ["file,speaker,is_four"]
+    for number in range(12):
+        write(tmp_path / "sounds" / f"{number}.wav")
+        rows.append(f"{number}.wav,ann,{int(number == 4)}")
+    write(tmp_path / "labels.csv", "\n".join(rows))
+    discovery = found(tmp_path)
+    options = discovery.recordings
+    assert (options.form, options.media, options.id_column) == ("files", "audio", "file")
+    assert options.labels == str(tmp_path / "labels.csv")
+    assert (discovery.label, discovery.positive) == ("is_four", "1")
+    assert discovery.path == str(tmp_path / "sounds")
+    # The folder of the sounds, and the table itself, mean the same.
+    assert found(tmp_path / "sounds").recordings.id_column == "file"
+    assert found(tmp_path / "labels.csv").path == str(tmp_path / "sounds")
+
+
+def test_pictures_in_folders_by_class_take_the_folders_name(tmp_path):
+    for place, kind in enumerate(["ok", "ok", "ok", "crack"]):
+        write(tmp_path / "parts" / kind / f"{place}.PNG")
+    discovery = found(tmp_path / "parts")
+    assert (discovery.recordings.media, discovery.recordings.label_from) == ("image", "folder")
+    assert (discovery.label, discovery.positive) == ("label", "crack")
+    assert discovery.notes[1] == "the folder's name is the label: `crack` (1), `ok` (3)"
+
+
+def test_names_with_a_word_for_a_class_hold_the_label(tmp_path):
+    for number in range(4):
+        write(tmp_path / f"part{number}_{'nok' if number == 2 else 'ok'}.png")
+    discovery = found(tmp_path)
+    assert discovery.recordings.label_pattern is not None
+    assert discovery.positive == "nok"
+
+
+def test_names_of_persons_are_no_classes(tmp_path):
+    for name in ("ann_1", "ann_2", "bob_1"):
+        write(tmp_path / f"{name}.wav")
+    with pytest.raises(InputError, match=r"3 sounds.* no label was found.*--labels"):
+        found(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5", ".mat"])
+def test_arrays_are_recordings(tmp_path, suffix):
+    for number in range(4):
+        write(tmp_path / "runs" / f"{number}{suffix}")
+    write(tmp_path / "labels.csv", "id,fault\n0,1\n1,0\n2,0\n3,0\n")
+    options = found(tmp_path).recordings
+    assert (options.form, options.media, options.id_column) == ("files", "table", "id")
+
+
+def test_a_table_for_each_recording_takes_the_label_of_the_table_beside(tmp_path):
+    for number in range(4):
+        frame = samples(20).drop(columns="label")
+        write_frame(tmp_path / "runs" / f"r{number}.csv", frame)
+    table = "id,motor,failed\n" + "".join(f"r{n},m{n % 2},{int(n == 1)}\n" for n in range(4))
+    labels = write(tmp_path / "elsewhere" / "table.csv", table)
+    discovery = found(tmp_path / "runs", labels=str(labels), label="failed")
+    options = discovery.recordings
+    assert (options.form, options.id_column, options.time_column) == ("files", "id", "timestamp")
+    assert discovery.label == "failed"
+
+
+def test_a_table_of_labels_that_names_no_file_is_refused(tmp_path):
+    for number in range(4):
+        write_frame(tmp_path / "runs" / f"r{number}.csv", samples(20))
+    labels = write(tmp_path / "table.csv", "id,failed\nx,1\ny,0\n")
+    with pytest.raises(InputError, match=r"no column names the files, such as r0.csv"):
+        found(tmp_path / "runs", labels=str(labels), label="failed")
+
+
+def test_an_unknown_label_is_refused_with_a_suggestion(tmp_path):
+    for number in range(4):
+        write(tmp_path / "sounds" / f"{number}.wav")
+    write(tmp_path / "labels.csv", "file,faulty\n0,1\n1,0\n2,0\n3,0\n")
+    with pytest.raises(InputError, match=r"no column `fault`. Did you mean `faulty`"):
+        found(tmp_path, label="fault")
+
+
+def long_table(num_ids=8, *, constant=True):
+    parts = [
+        samples(20).assign(unit=number, label=int(number == 3) if constant else [0, 1] * 10)
+        for number in range(num_ids)
+    ]
+    return pd.concat(parts)
+
+
+def test_a_long_table_with_a_constant_label_has_a_recording_for_each_id(tmp_path):
+    file = write_frame(tmp_path / "long.csv", long_table())
+    options = found(file, label="label").recordings
+    assert (options.form, options.id_column, options.time_column) == ("long", "unit", "timestamp")
+
+
+def test_a_long_table_takes_labels_from_a_table_with_its_ids(tmp_path):
+    file = write_frame(tmp_path / "long.csv", long_table().drop(columns="label"))
+    labels = write(
+        tmp_path / "labels.csv", "unit,worn\n" + "".join(f"{n},{n % 2}\n" for n in range(8))
+    )
+    discovery = found(file, labels=str(labels), label="worn")
+    assert (discovery.recordings.form, discovery.recordings.labels) == ("long", str(labels))
+
+
+def test_a_label_that_changes_within_ids_makes_no_long_table(tmp_path):
+    file = write_frame(tmp_path / "long.csv", long_table(constant=False))
+    assert found(file, label="label") is None
+
+
+def test_a_table_with_start_and_end_lists_the_events_of_streams(tmp_path):
+    for name in ("a", "b"):
+        frame = samples(3_000).drop(columns="label")
+        write_frame(tmp_path / "streams" / f"{name}.csv", frame)
+    events = write(
+        tmp_path / "events.csv",
+        "recording,start,end\na,2026-01-02 00:00:00,2026-01-02 08:00:00\n",
+    )
+    discovery = found(tmp_path / "streams", labels=str(events))
+    options = discovery.recordings
+    assert (options.form, options.events) == ("stream", str(events))
+    assert (discovery.label, discovery.positive) == ("label", "1")
+    assert "1 event in" in discovery.notes[1]
+
+
+def test_decimal_commas_are_noticed(tmp_path):
+    for number in range(4):
+        rows = "".join(f"{i / 10:.1f};{i},5\n".replace(".", ",") for i in range(20))
+        write(tmp_path / ("ok" if number else "fault") / f"{number}.csv", f"time;u\n{rows}")
+    discovery = found(tmp_path)
+    assert discovery.data == {"decimal": ","}
+    assert discovery.recordings.time_column == "time"
+
+
+def test_folders_that_name_a_column_are_an_ordinary_table(tmp_path):
+    for value in (0, 1):
+        write(tmp_path / f"fault={value}" / "a.csv", "x,z\n1,2\n")
+        write(tmp_path / f"fault={value}" / "b.csv", "x,z\n1,2\n")
+    assert found(tmp_path, label="fault") is None
+
+
+def test_a_file_that_is_no_table_is_left_to_the_reader_of_tables(tmp_path):
+    assert found(write(tmp_path / "a.parquet", "no parquet"), label="y") is None
