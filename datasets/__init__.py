@@ -1,6 +1,6 @@
 """Built-in data sets.
 
-Simulated: quench-heater signals, micrographs and machine sounds. Real: the Chicago taxi trips of TFX.
+Simulated: quench-heater signals, micrographs, machine sounds. Real: the Chicago taxi trips of TFX.
 """
 
 import importlib.util
@@ -18,8 +18,8 @@ def materialise(name: str, folder: Path, options: Mapping[str, Any]) -> str:
     Args:
         name: One of `NAMES`.
         folder: Folder for simulated data; data that match the options are left untouched.
-        options: Fields of `datasets.options.SignalOptions`, `datasets.micrographs.MicrographOptions`
-            or `datasets.sounds.SoundOptions`; none for taxi.
+        options: Fields of `options.SignalOptions`, `micrographs.MicrographOptions` or
+            `sounds.SoundOptions` of this package; none for taxi.
 
     Returns:
         The input pattern; `{SPAN}` in it stands for the number of the span. For micrographs and

@@ -171,7 +171,7 @@ def _hear_room(rng: np.random.Generator, num: int, times_s: Floats) -> Floats:
     bangs = np.zeros((num, len(times_s)))
     for row in np.flatnonzero(rng.random(num) < 0.2):
         num_bangs = rng.integers(1, 4)
-        bangs[row, rng.integers(0, len(times_s), num_bangs)] = rng.uniform(20, 60, num_bangs)
+        bangs[row, rng.integers(0, len(times_s), num_bangs)] = rng.uniform(10, 35, num_bangs)
     return noise + hum + is_near * neighbour + _ring(rng, bangs, rng.uniform(400, 2000, num))
 
 
@@ -190,7 +190,7 @@ def _damage(rng: np.random.Generator, machines: Machines, times_s: Floats) -> Fl
     whine_hz = rng.uniform(1200, 2800, (len(rows), 1))
     warble = 3.0 * np.sin(2 * np.pi * rng.uniform(3, 8, (len(rows), 1)) * times_s)
     tone = np.sin(2 * np.pi * whine_hz * times_s + warble)
-    sound[rows] = (0.08 + 0.4 * machines.strength[rows, None]) * tone
+    sound[rows] = (0.15 + 0.7 * machines.strength[rows, None]) * tone
     return sound
 
 
