@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from models.exporting.saved_layer import tracked_models
 from models.inputs.encoding import IndexSpace
 from models.inputs.transform_graph import network_inputs
 from models.probabilities.correction import LogitCorrection
@@ -23,10 +24,10 @@ class Scorer(Protocol):
     """A trained model that gives one logit.
 
     Attributes:
-        variables: Variables that belong to an export.
+        variables: Variables, and saved models with theirs, that belong to an export.
     """
 
-    variables: list[tf.Variable]
+    variables: list[Any]
 
     def in_graph(self, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns the logits of transformed features, float64 `[batch, 1]`."""
@@ -43,6 +44,7 @@ class NetworkScorer:
         ("Could not find variable"), but the `tf.Variable` in each of them does.
         """
         self.variables = [variable.value for variable in network.variables]
+        self.variables += tracked_models(network)
         # A plain function: a tf.Module must not track the Keras model itself.
         self._network: Callable[..., tf.Tensor] = lambda inputs: network(inputs, training=False)
         self._space = space
@@ -57,7 +59,7 @@ class TreesScorer:
 
     def __init__(self, forest: Forest, inputs: TreeInputs) -> None:
         """Wraps grown trees and their inputs."""
-        self.variables: list[tf.Variable] = []
+        self.variables: list[Any] = []
         self._forest = forest
         self._inputs = inputs
 

@@ -1,18 +1,26 @@
 """Signals varied at random within physical ranges, on whole arrays at once."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import FeatureTable, Signal
+from models.features import Feature, FeatureTable, Image, Signal
 from models.train_options import Augmentation
 
 Floats = NDArray[np.float32]
 
 
+# The keys of each kind of feature that can be varied.
+_KEYS: Mapping[type, tuple[str, ...]] = {
+    Signal: ("shift_ms", "scale", "hide_share", "noise"),
+    Image: ("shift_px", "rotate_deg", "flip", "scale", "brightness", "hide_share", "noise"),
+}
+
+
 def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureTable) -> None:
-    """Checks that only signals are varied, and within limits.
+    """Checks that only signals and pictures are varied, and within limits.
 
     Raises:
         ValueError: Names the YAML key, the wrong value and the remedy.
@@ -20,23 +28,43 @@ def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureT
     for name, options in augmentation.items():
         key = f"train.augmentation.{name}"
         feature = table.get(name)
-        if not isinstance(feature, Signal):
+        if feature is None or type(feature) not in _KEYS:
             kind = "not a feature of this table" if feature is None else f"{feature.kind}"
             raise ValueError(
-                f"{key}: `{name}` is {kind}; only signals can be varied, because it is unknown how "
-                "much another feature can change without changing its meaning. Remove it"
+                f"{key}: `{name}` is {kind}; only signals and pictures can be varied, because it "
+                "is unknown how much another feature can change without changing its meaning. "
+                "Remove it"
             )
-        if not any((options.shift_ms, options.scale, options.hide_share, options.noise)):
+        _check_keys(key, options, feature)
+        if isinstance(feature, Signal):
+            sample_ms = 1_000 / feature.sampling_rate_hz
+            shift, unit = (options.shift_ms, sample_ms), "ms"
+            longest, what = sample_ms * feature.num_samples / 2, ("sample", "recording")
+        elif isinstance(feature, Image):
+            shift, unit = (options.shift_px, 1), "px"
+            longest, what = min(feature.height, feature.width) / 2, ("pixel", "shorter side")
+        if shift[0] and not shift[1] <= shift[0] <= longest:
             raise ValueError(
-                f"{key} varies nothing; give one of `shift_ms`, `scale`, `hide_share`, `noise`"
+                f"{key}.shift_{unit} must be from {shift[1]:g} {unit}, one {what[0]}, to "
+                f"{longest:g} {unit}, half of the {what[1]}, got {shift[0]:g}"
             )
-        sample_ms = 1_000 / feature.sampling_rate_hz
-        longest_ms = sample_ms * feature.num_samples / 2
-        if options.shift_ms and not sample_ms <= options.shift_ms <= longest_ms:
-            raise ValueError(
-                f"{key}.shift_ms must be from {sample_ms:g} ms, one sample, to {longest_ms:g} ms, "
-                f"half of the recording, got {options.shift_ms:g}"
-            )
+
+
+def _check_keys(key: str, options: Augmentation, feature: Feature) -> None:
+    """Checks that the options of a feature are of its kind, and that there are some.
+
+    Raises:
+        ValueError: They are not.
+    """
+    own = _KEYS[type(feature)]
+    given = [field.name for field in fields(options) if getattr(options, field.name)]
+    listed = ", ".join(f"`{name}`" for name in own)
+    if foreign := [name for name in given if name not in own]:
+        raise ValueError(
+            f"{key}.{foreign[0]} does not apply to the kind `{feature.kind}`, which takes {listed}"
+        )
+    if not given:
+        raise ValueError(f"{key} varies nothing; give one of {listed}")
 
 
 def augment(
@@ -50,7 +78,7 @@ def augment(
     Args:
         signals: float32 `[n, num_samples]`, non-finite where a sample is missing.
         table: The features table.
-        augmentation: The ranges of each varied signal.
+        augmentation: The ranges of each varied feature; those of other kinds are left out.
         rng: Source of all random draws.
     """
     num = len(next(iter(signals.values())))
@@ -58,6 +86,8 @@ def augment(
     moment, start, length = rng.uniform(-1, 1, num), rng.random(num), rng.random(num)
     varied = {}
     for name, options in augmentation.items():
+        if name not in table:
+            continue
         gain = 1 + options.scale * rng.uniform(-1, 1, (num, 1))
         noise = options.noise * rng.standard_normal(signals[name].shape)
         shift = np.rint(moment * options.shift_ms / 1_000 * table[name].sampling_rate_hz)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.features import Numeric, Signal
+from models.features import Image, Numeric, Signal
 from models.train_options import Augmentation
 from models.training.augmentation import augment, check_augmentation
 
@@ -79,16 +79,20 @@ def test_the_same_seed_gives_the_same_signals_as_float32():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("speed", Augmentation(noise=1), "`speed` is numeric; only signals can be varied"),
+        ("speed", Augmentation(noise=1), "`speed` is numeric; only signals and pictures"),
         ("volts", Augmentation(noise=1), "`volts` is not a feature of this table"),
         ("voltage", Augmentation(), "varies nothing; give one of `shift_ms`"),
         ("voltage", Augmentation(shift_ms=1), r"shift_ms must be from 2 ms, one sample, to 100"),
         ("voltage", Augmentation(shift_ms=101), r"to 100 ms, half of the recording, got 101"),
+        ("voltage", Augmentation(rotate_deg=5), r"rotate_deg does not apply to the kind `signal`"),
+        ("photo", Augmentation(shift_ms=5), r"shift_ms does not .* takes `shift_px`, `rotate_deg`"),
+        ("photo", Augmentation(shift_px=9), r"shift_px must be .* to 8 px, half of the shorter"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_key(name, options, message):
     with pytest.raises(ValueError, match=f"train.augmentation.{name}.*{message}"):
-        check_augmentation({name: options}, {**TABLE, "speed": Numeric()})
+        table = {**TABLE, "speed": Numeric(), "photo": Image(height=16, width=24)}
+        check_augmentation({name: options}, table)
 
 
 def test_any_range_within_the_recording_passes():

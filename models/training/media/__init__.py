@@ -1,0 +1,1 @@
+"""Branches of the network for pictures, and their random variation."""
