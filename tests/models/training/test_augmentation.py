@@ -90,8 +90,8 @@ def test_the_same_seed_gives_the_same_signals_as_float32():
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_key(name, options, message):
+    table = {**TABLE, "speed": Numeric(), "photo": Image(height=16, width=24)}
     with pytest.raises(ValueError, match=f"train.augmentation.{name}.*{message}"):
-        table = {**TABLE, "speed": Numeric(), "photo": Image(height=16, width=24)}
         check_augmentation({name: options}, table)
 
 
