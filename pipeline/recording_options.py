@@ -7,17 +7,18 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS, JsonValue
+from measuring.events import names
 
 Form = Literal["files", "long", "stream"]
 Media = Literal["table", "audio", "image"]
 Column = Annotated[str, Field(min_length=1)]
 
 # Columns of the assembled table, beside those of the channels, the label and the context.
-RECORDING = "recording"
+RECORDING = names.RECORDING
 RATE = "sampling_rate_hz"
-WINDOW_START, WINDOW_END = "window_start", "window_end"
-STRETCH, EVENT = "stretch", "event"
-OWN_COLUMNS = (RECORDING, RATE, WINDOW_START, WINDOW_END, STRETCH, EVENT)
+WINDOW_START, WINDOW_END, WINDOW = names.WINDOW_START, names.WINDOW_END, names.WINDOW
+STRETCH, EVENT = names.STRETCH, names.EVENT
+OWN_COLUMNS = (RECORDING, RATE, WINDOW_START, WINDOW_END, WINDOW, STRETCH, EVENT)
 
 _BYTES_COLUMNS: dict[Media, str] = {"table": "", "audio": "sound", "image": "image"}
 

@@ -1,6 +1,16 @@
-"""Names of events, which tell when they start."""
+"""Columns of windows, and names of events, which tell when these start."""
 
 from datetime import UTC, datetime, timedelta
+
+# The recording of a window, and the part of it that its split keeps together.
+RECORDING, STRETCH = "recording", "stretch"
+# Names of the events that a window touches, separated by spaces.
+EVENT = "event"
+# Start and end of a window for people: seconds since the recording's start, or dates.
+WINDOW_START, WINDOW_END = "window_start", "window_end"
+# Both in one text, `12.5/13.0` in seconds: examples hold dates as whole seconds and numbers as
+# float32, which are too coarse for short windows.
+WINDOW = "window"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -27,6 +27,7 @@ from pipeline.recording_options import (
     RATE,
     RECORDING,
     STRETCH,
+    WINDOW,
     WINDOW_END,
     WINDOW_START,
     Window,
@@ -47,8 +48,9 @@ def window_rows(
 
     Its columns are the channels as `list<float>`, `recording`, `sampling_rate_hz` where the rate is
     known, `window_start` and `window_end` (the time of the first sample and that after the last
-    one), `stretch` (`RECORDING/1`, or `RECORDING` if streams are not cut), `event` (names of the
-    events that the window touches, separated by spaces), the context and the label.
+    one), `window` (both in seconds, for the Evaluator), `stretch` (`RECORDING/1`, or `RECORDING` if
+    streams are not cut), `event` (names of the events that the window touches, separated by
+    spaces), the context and the label.
 
     Args:
         recording: The recording, with samples.
@@ -148,6 +150,8 @@ def _places(recording: Recording, windows: Windows, times_s: Floats) -> dict[str
             columns[name] = pa.array(micros).cast(pa.timestamp("us", tz="UTC"))
         else:
             columns[name] = pa.array(seconds)
+    limits = zip(starts_s.tolist(), ends_s.tolist(), strict=True)
+    columns[WINDOW] = pa.array([f"{start!r}/{end!r}" for start, end in limits], pa.string())
     return columns
 
 

@@ -28,6 +28,7 @@ def test_a_row_has_samples_times_events_and_label():
             "sampling_rate_hz": 2.0,
             "window_start": 0.0,
             "window_end": 2.0,  # the fifth sample's time
+            "window": "0.0/2.0",
             "stretch": "pump",
             "event": "",
             "site": "north",
@@ -39,6 +40,7 @@ def test_a_row_has_samples_times_events_and_label():
             "sampling_rate_hz": 2.0,
             "window_start": 2.0,
             "window_end": 4.0,
+            "window": "2.0/4.0",
             "stretch": "pump",
             "event": "e1@2.0",
             "site": "north",
