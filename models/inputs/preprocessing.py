@@ -17,12 +17,14 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models.features import (
+    Audio,
     Bucketized,
     Categorical,
     Crossed,
     Cycle,
     FeatureTable,
     HeavyTailed,
+    Image,
     Numeric,
     Signal,
     Time,
@@ -38,6 +40,14 @@ from models.inputs.encoding import (
     VOCABULARY_NAME,
     encoded_name,
     summary_name,
+)
+from models.inputs.pictures import decode_pictures, summarise_pictures
+from models.inputs.sound import (
+    band_totals,
+    decode_sounds,
+    spectrograms,
+    standardised,
+    summarise_sounds,
 )
 from models.inputs.stacks import MISSING_INT, stacks_from_json
 from models.inputs.summaries import UsualShape, summarise, unlikeness
@@ -63,8 +73,8 @@ def preprocessing_fn(
     """Returns the transformed features of a batch, by their encoded names.
 
     Args:
-        inputs: The stacks `[batch, num_columns]`, the label `[batch, 1]`, and signals `[batch,
-            num_samples]`, or sparse where they may be missing.
+        inputs: The stacks `[batch, num_columns]`, the label `[batch, 1]`, signals `[batch,
+            num_samples]`, or sparse where they may be missing, and files `[batch, 1]`.
         custom_config: `label` names the label; `features` holds the features table and `stacks` the
             columns of each stack as JSON; `summaries`, if it is there, says as JSON whether signals
             are summarised.
@@ -72,14 +82,19 @@ def preprocessing_fn(
     Returns:
         All numbers as one float32 `[batch, num_numbers, 2]` by the name `NUMBERS_NAME`, float32
         `[batch, size]` for other dense features, int64 `[batch, 1]` for index features, float32
-        `[batch, num_samples, 3]` for signals and `[batch, num_summaries]` for their summaries, NaN
-        where one is undefined, and the label as float32 `[batch, 1]`.
+        `[batch, num_samples, 3]` for signals, `[batch, frames, mels]` for sounds, `[batch, height,
+        width, channels]` for pictures and `[batch, num_summaries]` for the summaries of these
+        three, NaN where one is undefined, and the label as float32 `[batch, 1]`.
     """
     table = features_from_json(custom_config["features"])
     columns = StackedColumns(inputs, stacks_from_json(custom_config["stacks"]))
     numbers, outputs, usual = _standardised(inputs, columns, table)
     wants_summaries = json.loads(custom_config.get("summaries", "false"))
     summaries = _summaries(inputs, usual, table) if wants_summaries else {}
+    sounds, of_sounds = _sounds(inputs, table)
+    pictures, of_pictures = _pictures(inputs, table)
+    outputs |= sounds | pictures
+    summaries |= of_sounds | of_pictures if wants_summaries else {}
     outputs |= {name: _time(columns, name, time) for name, time in of_kind(table, Time).items()}
     outputs |= _categories(columns, table) | _buckets(columns, table)
     for name, crossed in of_kind(table, Crossed).items():
@@ -154,6 +169,46 @@ def _summaries(
     return summaries
 
 
+def _sounds(
+    inputs: Mapping[str, Column], table: FeatureTable
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Spectrograms by name, standardised by one analyzer, and the summaries by their names."""
+    features = of_kind(table, Audio)
+    if not features:
+        return {}, {}
+    sounds = {name: decode_sounds(name, inputs[name], audio) for name, audio in features.items()}
+    heard = {name: spectrograms(sounds[name], audio) for name, audio in features.items()}
+    sizes = [audio.num_mels for audio in features.values()]
+    totals = tft.sum(
+        tf.concat([band_totals(one) for one in heard.values()], axis=1), reduce_instance_dims=False
+    )
+    spectra = {}
+    for (name, one), of_bands in zip(
+        heard.items(), tf.split(totals, [3 * size for size in sizes]), strict=True
+    ):
+        spectra[name] = standardised(one, *_mean_and_deviation(*tf.split(of_bands, 3)))
+    summaries = {
+        summary_name(name): summarise_sounds(sounds[name], heard[name], audio)
+        for name, audio in features.items()
+    }
+    return spectra, summaries
+
+
+def _pictures(
+    inputs: Mapping[str, Column], table: FeatureTable
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Pictures by name, and their summaries by their names."""
+    features = of_kind(table, Image)
+    pictures = {
+        name: decode_pictures(name, inputs[name], image) for name, image in features.items()
+    }
+    summaries = {
+        summary_name(name): summarise_pictures(pictures[name], image)
+        for name, image in features.items()
+    }
+    return pictures, summaries
+
+
 def _all_numbers(columns: StackedColumns, table: FeatureTable) -> list[Pair]:
     """The numbers of a table in the order of `number_names`, or nothing if there are none."""
     numeric, heavy_tailed = of_kind(table, Numeric), of_kind(table, HeavyTailed)
@@ -201,13 +256,18 @@ def _moments(columns: list[Pair]) -> list[tuple[tf.Tensor, tf.Tensor]]:
     totals = tft.sum(
         tf.concat([present, values, tf.square(values)], axis=1), reduce_instance_dims=False
     )
-    count, total, squares = tf.split(totals, 3)
+    mean, deviation = _mean_and_deviation(*tf.split(totals, 3))
+    sizes = [value.shape[1] for value, _ in columns]
+    return list(zip(tf.split(mean, sizes), tf.split(deviation, sizes), strict=True))
+
+
+def _mean_and_deviation(
+    count: tf.Tensor, total: tf.Tensor, squares: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     mean = tf.math.divide_no_nan(total, count)
     variance = tf.maximum(tf.math.divide_no_nan(squares, count) - tf.square(mean), 0.0)
     # What is left of a constant's variance is rounding: below 1e-12 of its square it counts as 0.
-    deviation = tf.where(variance > 1e-12 * tf.square(mean), tf.sqrt(variance), 0.0)
-    sizes = [value.shape[1] for value, _ in columns]
-    return list(zip(tf.split(mean, sizes), tf.split(deviation, sizes), strict=True))
+    return mean, tf.where(variance > 1e-12 * tf.square(mean), tf.sqrt(variance), 0.0)
 
 
 def _floored(deviation: tf.Tensor) -> tf.Tensor:

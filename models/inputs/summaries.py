@@ -12,7 +12,9 @@ from itertools import pairwise
 import numpy as np
 import tensorflow as tf
 
-from models.features import Signal
+from models.features import Audio, Image, Signal
+from models.inputs.pictures import picture_summary_names
+from models.inputs.sound import sound_summary_units
 from models.inputs.summary_formulas import (
     QUANTILES,
     Floats,
@@ -122,11 +124,19 @@ def _unlikeness_names(signal: Signal) -> dict[str, str]:
     }
 
 
-def summary_units(signal: Signal) -> dict[str, str]:
+def summary_units(feature: Signal | Audio | Image) -> dict[str, str]:
     """Returns the unit of each summary by its name, in the order of the summaries.
 
-    A ratio has the empty unit, and so has a quantity of a signal that has no unit.
+    A ratio has the empty unit, and so have an intensity and a quantity of a signal without a unit.
     """
+    if isinstance(feature, Audio):
+        return sound_summary_units(feature)
+    if isinstance(feature, Image):
+        return dict.fromkeys(picture_summary_names(feature), "")
+    return _signal_summary_units(feature)
+
+
+def _signal_summary_units(signal: Signal) -> dict[str, str]:
     unit = signal.unit
     units = {"signal": unit, "signal/s": f"{unit or '1'}/s", "s": "s", "Hz": "Hz", "ratio": ""}
     quantities = {
@@ -136,9 +146,9 @@ def summary_units(signal: Signal) -> dict[str, str]:
     return {name: units[quantity] for name, quantity in quantities.items()}
 
 
-def summary_names(signal: Signal) -> list[str]:
-    """Returns the names of the summaries of a signal, in their order."""
-    return list(summary_units(signal))
+def summary_names(feature: Signal | Audio | Image) -> list[str]:
+    """Returns the names of the summaries of a signal, sound or picture, in their order."""
+    return list(summary_units(feature))
 
 
 def summarise(values: tf.Tensor, present: tf.Tensor, sampling_rate_hz: float) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The network: a tabular branch and a 1-D convolutional branch for each signal length, joined."""
+"""The network: a tabular branch, and convolutional ones of signals, sounds and pictures, joined."""
 
 import math
 
@@ -9,7 +9,7 @@ from models.inputs.encoding import SIGNAL_CHANNELS, IndexSpace
 from models.inputs.transform_graph import input_groups
 from models.train_options import TrainOptions
 
-_KERNEL = 5
+_KERNEL, _KERNEL_2D = 5, 3
 _MAX_EMBEDDING = 16
 
 
@@ -33,6 +33,9 @@ def build_network(space: IndexSpace, options: TrainOptions) -> keras.Model:
         elif key == "index":
             inputs[key] = keras.Input((len(group),), name=key, dtype="int64")
             tabular.append(_embedded(inputs[key], space))
+        elif key.startswith("audio_"):
+            inputs[key] = keras.Input(group[0].shape, name=key)
+            branches.append(_sound_branch(inputs[key], options))
         else:
             inputs[key] = keras.Input((group[0].size, SIGNAL_CHANNELS * len(group)), name=key)
             branches.append(_signal_branch(inputs[key], options))
@@ -70,6 +73,26 @@ def _tabular_branch(features: keras.KerasTensor, options: TrainOptions) -> keras
     for position, units in enumerate(options.hidden_units):
         features = layers.Dense(units, activation="relu", name=f"tabular_{position}")(features)
     return features
+
+
+def _sound_branch(sound: keras.KerasTensor, options: TrainOptions) -> keras.KerasTensor:
+    """2-D convolutions of a spectrogram, each halving the sides that are long enough, then pooling.
+
+    The maximum over time and frequency responds to a brief impact or a narrow tone, the mean to
+    what lasts.
+    """
+    name = sound.name
+    sound = layers.Reshape((*sound.shape[1:], 1), name=f"{name}_channel")(sound)
+    for position, filters in enumerate(options.filters):
+        sound = layers.Conv2D(
+            filters, _KERNEL_2D, padding="same", activation="relu", name=f"{name}_conv_{position}"
+        )(sound)
+        halves = tuple(2 if side >= 2 * _KERNEL_2D else 1 for side in sound.shape[1:3])
+        if max(halves) > 1:
+            sound = layers.MaxPooling2D(halves, name=f"{name}_pool_{position}")(sound)
+    return layers.Concatenate(name=f"{name}_summary")(
+        [layers.GlobalAveragePooling2D()(sound), layers.GlobalMaxPooling2D()(sound)]
+    )
 
 
 def _signal_branch(signal: keras.KerasTensor, options: TrainOptions) -> keras.KerasTensor:

@@ -14,6 +14,7 @@ from models.features import (
     Feature,
     FeatureTable,
     HeavyTailed,
+    Media,
     Monotone,
     Numeric,
     Signal,
@@ -63,8 +64,8 @@ class TreeInputs:
     Numbers are the standardised ones, whose order is that of the raw values. Buckets keep their
     order. A category is its place among the feature's own values, from the most frequent on; a
     value outside the vocabulary gets the next code, which no tree has met. A time is its phase in
-    each cycle. A signal is its summaries. Crossed features are left out: trees combine columns
-    themselves.
+    each cycle. A signal, sound or picture is its summaries. Crossed features are left out: trees
+    combine columns themselves.
 
     Attributes:
         columns: The columns, in order.
@@ -95,7 +96,7 @@ class TreeInputs:
         return tf.concat(parts, axis=1)
 
     def _part(self, name: str, feature: Feature, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        if isinstance(feature, Signal):
+        if isinstance(feature, Signal | Media):
             return transformed[summary_name(name)]
         tensor = transformed[encoded_name(name)]
         if isinstance(feature, Categorical):
@@ -123,7 +124,7 @@ def _unless(missing: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 
 def _columns(name: str, feature: Feature) -> list[TreeColumn]:
-    if isinstance(feature, Signal):
+    if isinstance(feature, Signal | Media):
         return [TreeColumn(feature=name, detail=detail) for detail in summary_names(feature)]
     if isinstance(feature, Time):
         return [TreeColumn(feature=name, detail=c.replace("_", " ")) for c in feature.cycles]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from models.exporting.export import MODEL_INFO_FILE
 from models.exporting.scorers import NetworkScorer
-from models.features import FeatureTable, Signal
+from models.features import FeatureTable, Media, Signal
 from models.inputs.summaries import summary_units
 from models.inputs.transform_graph import TransformGraph, raw_from_serving
 from models.model_spec import ModelSpec
@@ -215,11 +215,11 @@ def _tree_part(
     column: TreeColumn, part: float, value: np.float32, features: FeatureTable
 ) -> TreePart:
     feature = features[column.feature]
-    is_summary = isinstance(feature, Signal)
+    units = summary_units(feature) if isinstance(feature, Signal | Media) else None
     return TreePart(
         feature=column.feature,
         detail=column.detail,
         part=float(part),
-        value=float(value) if is_summary and np.isfinite(value) else None,
-        unit=summary_units(feature)[column.detail] if isinstance(feature, Signal) else "",
+        value=float(value) if units is not None and np.isfinite(value) else None,
+        unit="" if units is None else units[column.detail],
     )

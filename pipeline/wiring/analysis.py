@@ -10,7 +10,7 @@ from tfx.types.channel import BaseChannel, Channel
 from tfx.types.standard_artifacts import Examples, ExampleValidationMetrics, TransformCache
 from tfx.utils import json_utils
 
-from models.features import Signal, features_to_json, of_kind
+from models.features import Signal, features_to_json, media_names, of_kind
 from models.train_options import wants_trees
 from pipeline.components.span_window.component import SpanWindow
 from pipeline.components.span_window.resolvers import EarlierAnalysisStrategy, SpanWindowStrategy
@@ -89,7 +89,8 @@ def _custom_config(config: Config, *, has_cache: bool) -> dict[str, str]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     versions = {"cache_versions": f"tft {tft.__version__}, python {python}"} if has_cache else {}
     # The network takes the samples themselves, and does not pay for what it does not read.
-    summarised = wants_trees(config.train) and of_kind(config.features, Signal)
+    whole = (*of_kind(config.features, Signal), *media_names(config.features))
+    summarised = wants_trees(config.train) and whole
     summaries = {"summaries": "true"} if summarised else {}
     return {
         "label": config.label.column,
