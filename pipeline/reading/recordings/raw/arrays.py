@@ -1,0 +1,205 @@
+"""Raw recordings as arrays: NumPy, HDF5 and MATLAB files."""
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.reading.files.pieces import first_line
+from pipeline.reading.recordings.raw.clock import UnusableError
+
+Array = NDArray[Any]
+
+_MAX_CHANNELS = 64  # of an array without names; a wider one is more likely turned
+# Variables that MATLAB and toolboxes add.
+_HIDDEN = re.compile(r"^(__|#)")
+
+
+def read_arrays(path: str, columns: Collection[str] = ()) -> tuple[pa.RecordBatch, dict[str, Any]]:
+    """Reads one file of arrays.
+
+    An array with one dimension is a column. One with two has a column for each channel, numbered
+    from 1; its longer side has the samples. Single values, and the attributes of HDF5 files and
+    data sets, hold for the whole recording.
+
+    Args:
+        path: The file.
+        columns: Columns to read; by default all.
+
+    Returns:
+        The columns, by name; and the single values, by name.
+
+    Raises:
+        UnusableError: The file is damaged or of another format than its suffix says, or its arrays
+            differ in length.
+    """
+    suffix = Path(path).suffix.lower()
+    try:
+        arrays = dict(_READERS[suffix](path))
+    except UnusableError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UnusableError(f"it is not a readable {suffix} file ({first_line(error)})") from error
+    samples: dict[str, Array] = {}
+    singles: dict[str, Any] = {}
+    for name, array in _without_number(arrays, path).items():
+        if array.size == 1 or array.dtype.kind in "SUO":
+            singles |= _single(name, array)
+        else:
+            samples |= _columns(name, array)
+    if columns:
+        samples = {name: array for name, array in samples.items() if name in columns}
+    return _batch(samples), singles
+
+
+def _batch(columns: dict[str, Array]) -> pa.RecordBatch:
+    if not columns:
+        raise UnusableError("it has no array of numbers with at least two samples")
+    lengths = Counter(len(column) for column in columns.values())
+    if len(lengths) > 1:
+        usual = lengths.most_common(1)[0][0]
+        name = next(name for name, column in columns.items() if len(column) != usual)
+        raise UnusableError(
+            f"its arrays differ in length: `{name}` has {len(columns[name]):,} samples, others "
+            f"have {usual:,}"
+        )
+    arrays = [pa.array(_native(column)) for column in columns.values()]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _native(column: Array) -> Array:
+    if column.dtype.kind == "c":
+        raise UnusableError("it has complex numbers; save their real part or their size")
+    if column.dtype.itemsize > 8:  # long double
+        column = column.astype(np.float64)
+    return np.ascontiguousarray(column, column.dtype.newbyteorder("="))
+
+
+def _columns(name: str, array: Array) -> dict[str, Array]:
+    if array.dtype.names:  # records with named fields
+        flat = array.reshape(-1)
+        return {field: flat[field] for field in array.dtype.names}
+    if array.dtype.kind not in "biufcmM":
+        return {}
+    array = np.squeeze(array)
+    if array.ndim == 1:
+        return {name: array}
+    if array.ndim != 2:
+        raise UnusableError(
+            f"its array `{name}` has {array.ndim} dimensions {array.shape}; a recording has "
+            "samples, or samples by channels"
+        )
+    if array.shape[0] < array.shape[1]:
+        array = array.T
+    if array.shape[1] > _MAX_CHANNELS:
+        raise UnusableError(
+            f"its array `{name}` is {array.shape[0]:,} by {array.shape[1]:,}; expected at most "
+            f"{_MAX_CHANNELS} channels of one recording. If each line is a recording, save the "
+            "array as a table with a list column"
+        )
+    return {f"{name}_{place + 1}": array[:, place] for place in range(array.shape[1])}
+
+
+def _single(name: str, array: Array) -> dict[str, Any]:
+    """Returns a value that holds for the whole recording; nothing if it is of another kind."""
+    if array.size != 1:
+        return {}
+    value = array.reshape(-1)[0]
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return {name: value} if isinstance(value, str | int | float | bool) else {}
+
+
+def _without_number(arrays: dict[str, Array], path: str) -> dict[str, Array]:
+    """Removes the file's number from the names of its arrays, as in `X097_DE_time` of `97.mat`."""
+    numbers = {int(digits) for digits in re.findall(r"\d+", Path(path).stem)}
+    named = {}
+    for name, array in arrays.items():
+        match = re.fullmatch(r"[A-Za-z]?(\d+)_?([A-Za-z].*)", name)
+        named[match[2] if match and int(match[1]) in numbers else name] = array
+    return named if len(named) == len(arrays) else arrays
+
+
+def _read_npy(path: str) -> Iterator[tuple[str, Array]]:
+    with Path(path).open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise UnusableError("it is not a NumPy file: it does not begin as one")
+    yield "signal", np.load(path, allow_pickle=False)
+
+
+def _read_npz(path: str) -> Iterator[tuple[str, Array]]:
+    loaded = np.load(path, allow_pickle=False)
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise UnusableError("it holds one array without a name; rename it to .npy")
+    with loaded as file:
+        for name in file.files:
+            yield name, file[name]
+
+
+def _read_hdf5(path: str) -> Iterator[tuple[str, Array]]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        datasets: dict[str, Any] = {}
+        file.visititems(lambda name, item: _collect(name, item, datasets, h5py.Dataset))
+        last = Counter(name.rpartition("/")[2] for name in datasets)
+        yield from _attributes(file.attrs)
+        for name, dataset in datasets.items():
+            short = name.rpartition("/")[2]
+            yield short if last[short] == 1 else name.replace("/", "_"), np.asarray(dataset[()])
+            yield from _attributes(dataset.attrs)
+
+
+def _collect(name: str, item: Any, datasets: dict[str, Any], kind: type) -> None:
+    # MATLAB 7.3 keeps the contents of cells below `#refs#`.
+    if isinstance(item, kind) and not _HIDDEN.match(name):
+        datasets[name] = item
+
+
+def _attributes(attributes: Any) -> Iterator[tuple[str, Array]]:
+    for name, value in attributes.items():
+        array = np.asarray(value)
+        # MATLAB 7.3 and pandas describe their types in upper case.
+        if array.size == 1 and not name.isupper() and array.dtype.kind in "biufSUO":
+            yield name, array
+
+
+def _read_mat(path: str) -> Iterator[tuple[str, Array]]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        loaded = loadmat(path, squeeze_me=False, chars_as_strings=True)
+    except NotImplementedError:  # MATLAB 7.3 writes HDF5
+        yield from _read_hdf5(path)
+        return
+    except MatReadError as error:
+        raise UnusableError(f"it is not a readable .mat file ({first_line(error)})") from error
+    for name, value in loaded.items():
+        if not _HIDDEN.match(name):
+            yield from _unpacked(name, np.asarray(value))
+
+
+def _unpacked(name: str, array: Array) -> Iterator[tuple[str, Array]]:
+    """Yields the fields of a MATLAB structure, and the text of a row of characters."""
+    if array.dtype.names and array.size == 1:
+        for field in array.dtype.names:
+            yield from _unpacked(field, np.asarray(array[field].reshape(-1)[0]))
+    else:
+        yield name, array
+
+
+_READERS: dict[str, Callable[[str], Iterator[tuple[str, Array]]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".h5": _read_hdf5,
+    ".hdf5": _read_hdf5,
+    ".mat": _read_mat,
+}

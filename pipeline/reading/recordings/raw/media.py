@@ -1,0 +1,144 @@
+"""Raw sounds and pictures as the bytes that the served model takes.
+
+References:
+    Microsoft and IBM, Multimedia Programming Interface and Data Specifications 1.0, 1991 (WAV).
+    RFC 3533, The Ogg Encapsulation Format, 2003 (the flag of the last page).
+"""
+
+import io
+import struct
+from pathlib import Path
+
+from pipeline.reading.files.pieces import first_line
+from pipeline.reading.recordings.raw.clock import UnusableError
+
+_SOUND_FORMATS = {
+    ".wav": ("WAV", "WAVEX", "RF64"),
+    ".flac": ("FLAC",),
+    ".ogg": ("OGG",),
+}
+_PICTURE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+}
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a WAV file that was written to a pipe
+_LAST_PAGE = 4  # flag of an Ogg page
+
+
+def read_sound(path: str) -> tuple[bytes, float]:
+    """Returns a sound as a WAV file of 16-bit samples, with all its channels, and its rate in Hz.
+
+    16-bit samples stay exactly as they are. Others are rounded to 16 bit, and floats beyond -1 to 1
+    are clipped.
+
+    Raises:
+        UnusableError: The file is damaged, empty, or of another format than its suffix says.
+    """
+    import soundfile
+
+    content = Path(path).read_bytes()
+    suffix = Path(path).suffix.lower()
+    _check_not_empty(content)
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            _check_format(file.format, _SOUND_FORMATS[suffix], suffix)
+            samples = file.read(dtype="int16" if file.subtype == "PCM_16" else "float64")
+            rate, num_frames = file.samplerate, file.frames
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.strip().rstrip(".")
+        raise UnusableError(f"it is not a readable {suffix} file ({reason})") from error
+    if not len(samples):
+        raise UnusableError("it has no samples")
+    if len(samples) < num_frames:
+        raise UnusableError(
+            f"it is truncated: it has {len(samples):,} of {num_frames:,} samples; copy it again"
+        )
+    if suffix == ".wav":
+        _check_wav_header(content)
+    elif suffix == ".ogg":
+        _check_last_page(content)
+    canonical = io.BytesIO()
+    soundfile.write(canonical, samples, rate, format="WAV", subtype="PCM_16")
+    return canonical.getvalue(), float(rate)
+
+
+def _check_not_empty(content: bytes) -> None:
+    if not content:
+        raise UnusableError("it is empty")
+
+
+def _check_format(actual: str | None, expected: tuple[str, ...], suffix: str) -> None:
+    if actual not in expected:
+        raise UnusableError(
+            f"its suffix is {suffix}, but its content is {actual or 'of an unknown format'}; "
+            "correct the suffix"
+        )
+
+
+def _check_wav_header(content: bytes) -> None:
+    """Checks what the reader takes on trust: the sizes that the header states."""
+    place = 12
+    while place + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, place)
+        place += 8
+        if name == b"fmt " and size >= 16:
+            _check_wav_sizes(content, place)
+        if name == b"data":
+            available = len(content) - place
+            if size not in _UNKNOWN_SIZES and size > available:
+                raise UnusableError(
+                    f"it is truncated: its header states {size:,} bytes of samples, and "
+                    f"{available:,} follow; copy it again"
+                )
+            return
+        place += size + size % 2
+
+
+def _check_wav_sizes(content: bytes, place: int) -> None:
+    code, channels, rate, byte_rate, block, bits = struct.unpack_from("<HHIIHH", content, place)
+    is_pcm = code in (1, 3)
+    if is_pcm and (block != channels * ((bits + 7) // 8) or byte_rate != rate * block):
+        raise UnusableError(
+            f"its header contradicts itself: {channels} channels of {bits} bit at {rate:,} Hz are "
+            f"not {block} bytes a frame and {byte_rate:,} bytes a second"
+        )
+
+
+def _check_last_page(content: bytes) -> None:
+    place = content.rfind(b"OggS")
+    if place < 0 or len(content) < place + 6 or not content[place + 5] & _LAST_PAGE:
+        raise UnusableError("it is truncated: its last page is missing; copy it again")
+
+
+def read_picture(path: str) -> bytes:
+    """Returns a picture as its file is, once it is clear that the served model can decode it.
+
+    Raises:
+        UnusableError: The file is damaged, of another format than its suffix says, or of a kind
+            that the model's graph cannot decode.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    content = Path(path).read_bytes()
+    suffix = Path(path).suffix.lower()
+    _check_not_empty(content)
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            _check_format(picture.format, (_PICTURE_FORMATS[suffix],), suffix)
+            picture.load()
+            mode = picture.mode
+    except UnusableError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnusableError(f"its suffix is {suffix}, but its content is no picture") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnusableError(f"it is damaged or truncated ({first_line(error)})") from error
+    if mode in ("CMYK", "YCCK") or (suffix == ".bmp" and mode in ("1", "P")):
+        raise UnusableError(
+            f"its colours are stored as {'a palette' if mode in ('1', 'P') else mode}, which the "
+            "served model cannot decode; save it as RGB or grey"
+        )
+    return content
