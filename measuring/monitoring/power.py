@@ -1,6 +1,7 @@
 """Which changes a chunk can show, and how large a chunk must be for a wanted change."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import optimize, special, stats
@@ -89,6 +90,8 @@ def rows_for_shift(shift: float, p_value: float, *, power: float = 0.8) -> int:
     return math.ceil((1 + 1 / LEAST_REFERENCE) / _EFFICIENCY * (scores / moved) ** 2)
 
 
+# A monitor asks for the same size at each chunk; the search takes milliseconds.
+@lru_cache(maxsize=128)
 def positives_for_factor(factor: float, p_value: float, *, power: float = 0.8) -> float:
     """Returns how many events a chunk must expect to show a factor of their rate.
 

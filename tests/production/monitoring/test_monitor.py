@@ -453,6 +453,7 @@ class KilledError(Exception):
 
 
 def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
+    # These write all that is kept: between two of them, a kill finds the same files on disk.
     def scenario(folder, kill_at):
         folder.mkdir()
         pump, calls = Pump(folder), iter(range(10_000))
@@ -470,10 +471,7 @@ def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
             def call(*args, **options):
                 if next(calls) in kill_at:
                     raise KilledError
-                result = function(*args, **options)
-                if next(calls) in kill_at:
-                    raise KilledError
-                return result
+                return function(*args, **options)
 
             return call
 
@@ -493,7 +491,8 @@ def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
     # The alarm was raised, repeated, and closed after three quiet days.
     assert [alarm[1] for alarm in alarms] == [Kind.DRIFT]
     assert alarms[0][3]
-    for point in range(num_points - 1):
+    assert num_points > 10
+    for point in range(num_points):
         killed = scenario(tmp_path / str(point), {point})
         assert killed[:2] == (reports, alarms), point
 
