@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from measuring.events.timeline import Timeline, merge_timelines
 from measuring.intervals import effective_groups
 
 
@@ -23,6 +24,7 @@ class Answers:
         probabilities: float64 `[n, models]`, of the positive class.
         decisions: int8 `[n, models]` of 0 and 1, each model's own.
         groups: uint64 `[n]`, equal for dependent examples; None if all are independent.
+        timeline: Where the examples are in time, n, if they are windows of streams.
     """
 
     models: tuple[str, ...]
@@ -30,6 +32,7 @@ class Answers:
     probabilities: NDArray[np.float64]
     decisions: NDArray[np.int8]
     groups: NDArray[np.uint64] | None = None
+    timeline: Timeline | None = None
 
     def of(self, model: str) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
         """Returns one model's probabilities and decisions, `[n]` each."""
@@ -44,6 +47,7 @@ class Answers:
             probabilities=self.probabilities[chosen],
             decisions=self.decisions[chosen],
             groups=None if self.groups is None else self.groups[chosen],
+            timeline=None if self.timeline is None else self.timeline.rows(chosen),
         )
 
 
@@ -51,6 +55,7 @@ def make_answers(
     labels: NDArray[Any],
     answers: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
     groups: NDArray[np.uint64] | None = None,
+    timeline: Timeline | None = None,
 ) -> Answers:
     """Returns the answers to some examples.
 
@@ -58,6 +63,7 @@ def make_answers(
         labels: `[n]` of 0 and 1.
         answers: Model to its probabilities and decisions, `[n]` each.
         groups: `[n]`, or None where examples are independent.
+        timeline: Where they are in time, n, if they are windows of streams.
     """
     return Answers(
         models=tuple(answers),
@@ -65,6 +71,7 @@ def make_answers(
         probabilities=np.stack([p for p, _ in answers.values()], axis=1).astype(np.float64),
         decisions=np.stack([d for _, d in answers.values()], axis=1).astype(np.int8),
         groups=groups,
+        timeline=timeline,
     )
 
 
@@ -79,11 +86,18 @@ def merge_answers(parts: Sequence[Answers]) -> Answers:
         probabilities=np.concatenate([part.probabilities for part in parts]),
         decisions=np.concatenate([part.decisions for part in parts]),
         groups=None if first.groups is None else np.concatenate(_groups(parts)),
+        timeline=_timeline(parts),
     )
 
 
 def _groups(parts: Iterable[Answers]) -> list[NDArray[np.uint64]]:
     return [part.groups for part in parts if part.groups is not None]
+
+
+def _timeline(parts: Sequence[Answers]) -> Timeline | None:
+    """The windows of all parts; None if some of them are not windows."""
+    timelines = [part.timeline for part in parts if part.timeline is not None]
+    return merge_timelines(timelines) if len(timelines) == len(parts) else None
 
 
 def in_order(answers: Answers) -> Answers:

@@ -21,6 +21,7 @@ from measuring.answers import Answers, make_answers, merge_answers
 from measuring.detectors import Usual
 from models.exporting.export import Signature, load_in_session
 from models.features import Signal
+from models.timelines import timeline_of
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.evaluation.eval_config import (
     ANCHOR,
@@ -226,6 +227,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
                     for name, output in outputs.items()
                 },
                 None if self._group is None else group_ids(batch, self._group),
+                timeline_of(batch),
             )
             troubles = find_troubles(pa.Table.from_batches([batch]), self._slices.signals, usual)
             for key, chosen in rows_of_slices(batch, self._slices.slices, troubles).items():

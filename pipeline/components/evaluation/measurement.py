@@ -22,6 +22,7 @@ from measuring.bootstrap import (
     percentile_interval,
     resample,
 )
+from measuring.events.scores import event_scores
 from measuring.intervals import (
     UNKNOWN,
     Interval,
@@ -162,10 +163,22 @@ def _measure_model(
         decision[COST], exact = _expected_cost(answers, decision, limits, options.cost)
         by_group = UNKNOWN if answers.groups is None else _per_thousand(limits[COST])
         limits[COST] = widest(by_group, exact)
-    return {
+    estimates = {
         output: {name: Estimate(value, limits.get(name)) for name, value in values.items()}
         for output, values in ((PROBABILITY, probability), (DECISION, decision))
     }
+    estimates[DECISION] |= _by_event(answers, decisions, options.confidence)
+    return estimates
+
+
+def _by_event(
+    answers: Answers, decisions: NDArray[np.int8], confidence: float
+) -> dict[str, Estimate]:
+    """The metrics by event; none unless the examples are windows of streams."""
+    if answers.timeline is None:
+        return {}
+    scores = event_scores(answers.timeline, decisions, confidence)
+    return {name: Estimate(value, interval) for name, (value, interval) in scores.items()}
 
 
 def _brier_limits(answers: Answers, model: str, value: float, confidence: float) -> Interval:

@@ -15,6 +15,7 @@ from common.example_files import read_examples, split_files
 from measuring.answers import Answers, make_answers, merge_answers
 from measuring.detectors import Usual
 from models.exporting.export import OUT_OF_FOLD_FILE
+from models.timelines import timeline_of
 from pipeline.components.evaluation.eval_config import CANDIDATE
 from pipeline.components.evaluation.measurement import MeasureOptions
 from pipeline.components.evaluation.results import OUT_OF_FOLD_FOLDER
@@ -83,7 +84,7 @@ def write_procedure(
 
 def _candidate(answers: Answers) -> Answers:
     name = CANDIDATE if CANDIDATE in answers.models else ""
-    return make_answers(answers.labels, {"": answers.of(name)}, answers.groups)
+    return make_answers(answers.labels, {"": answers.of(name)}, answers.groups, answers.timeline)
 
 
 def answers_out_of_fold(
@@ -116,6 +117,9 @@ def answers_out_of_fold(
                 raise ValueError(f"{predictions} has predictions of other examples than {examples}")
             if group is not None:
                 answers = replace(answers, groups=group_ids(batch, group)[rows])
+            timeline = timeline_of(batch)
+            if timeline is not None:
+                answers = replace(answers, timeline=timeline.rows(rows))
             troubles = find_troubles(pa.Table.from_batches([batch]), slices.signals, usual)
             for key, chosen in rows_of_slices(batch, slices.slices, troubles).items():
                 inside = np.flatnonzero(np.isin(rows, chosen))

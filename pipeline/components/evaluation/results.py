@@ -7,6 +7,7 @@ from typing import Any
 
 from common.errors import InputError
 from measuring.bootstrap import COST
+from measuring.events import scores
 from measuring.intervals import Interval
 from pipeline.components.evaluation.eval_config import ANCHOR, BASELINE, CANDIDATE, METRICS
 from pipeline.components.evaluation.measurement import (
@@ -21,7 +22,7 @@ from pipeline.slicing import Slice
 OUT_OF_FOLD_FOLDER = "out_of_fold"
 # Every metric that the gate and the summary read.
 KNOWN = (
-    *(*METRICS, COST, *CHANGES),
+    *(*METRICS, *scores.METRICS, COST, *CHANGES),
     *(f"{name}{suffix}" for name in COMPARED for suffix in (FROM_BASELINE, FROM_ANCHOR)),
 )
 

@@ -5,8 +5,9 @@ import pytest
 from scipy.special import expit
 
 from measuring.answers import make_answers
+from measuring.events.timeline import Timeline
 from measuring.intervals import proportion_interval
-from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE
+from pipeline.components.evaluation.eval_config import BASELINE, CANDIDATE, DECISION
 from pipeline.components.evaluation.measurement import MeasureOptions, example_costs, measure
 from pipeline.config import Cost
 
@@ -20,6 +21,37 @@ def answers(**decisions):
     return make_answers(
         LABELS, {name: (random.random(100), np.array(given)) for name, given in decisions.items()}
     )
+
+
+def test_windows_are_also_measured_by_event():
+    timeline = Timeline(
+        streams=np.zeros(4, np.uint64),
+        starts_s=np.arange(4) * 3_600.0,
+        ends_s=np.arange(1, 5) * 3_600.0,
+        events=np.array(["e1@1800.0", "", "", "e2@10800.0"], object),
+    )
+    own, before = np.array([1, 0, 1, 0]), np.array([1, 0, 0, 1])
+    some = make_answers(
+        np.array([1, 0, 0, 1]),
+        {CANDIDATE: (np.zeros(4), own), BASELINE: (np.zeros(4), before)},
+        timeline=timeline,
+    )
+    measured = {
+        model: outputs[DECISION]
+        for model, outputs in measure(some, MeasureOptions()).models.items()
+    }
+    assert measured[CANDIDATE]["event_recall"].value == 0.5
+    # Two healthy hours, one false alarm.
+    assert measured[CANDIDATE]["false_alarms_per_hour"].value == 0.5
+    assert measured[CANDIDATE]["delay_s"].value == 1_800
+    assert measured[BASELINE]["event_recall"].value == 1
+    assert measured[BASELINE]["false_alarms_per_hour"].value == 0
+    assert measured[CANDIDATE]["num_events"].interval is None
+
+
+def test_other_examples_have_no_metrics_by_event():
+    measured = measure(answers(**{"": LABELS}), MeasureOptions()).models[""]
+    assert "event_recall" not in measured[DECISION]
 
 
 def test_what_each_answer_costs():

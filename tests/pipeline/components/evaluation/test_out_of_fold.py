@@ -83,6 +83,23 @@ def test_slices_and_groups_are_those_of_the_examples(examples, tmp_path):
     assert len(set(numbers.tolist())) == 2
 
 
+def test_windows_keep_their_places_in_time(tmp_path):
+    for split, labels in LABELS.items():
+        records = []
+        for row, label in enumerate(labels):
+            made = tf.train.Example.FromString(_example(label, b"a"))
+            texts = {"window": f"{row}.0/{row + 1}.0", "stretch": split, "event": "e1@0.5" * label}
+            for name, text in texts.items():
+                made.features.feature[name].bytes_list.value.append(text.encode())
+            records.append(made.SerializeToString())
+        write_split(tmp_path, split, records)
+    answers = answers_out_of_fold(_predictions(tmp_path), str(tmp_path), "y", SliceOptions(), None)
+    timeline = answers[OVERALL].timeline
+    # Row 0 of train has no prediction.
+    assert timeline.starts_s.tolist() == [1, 2, 3, 4, 5, 0, 1, 2]
+    assert timeline.events.tolist() == ["", "", "", "e1@0.5", "", "", "e1@0.5", ""]
+
+
 def test_predictions_of_other_examples_are_refused(examples, tmp_path):
     others = {"train": [1, 0, 0, 0, 0, 1], "eval": [0, 1, 0]}
     path = _predictions(tmp_path, labels=others)
