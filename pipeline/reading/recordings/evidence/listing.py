@@ -104,9 +104,12 @@ def read_frame(path: str) -> pd.DataFrame:
     """
     try:
         if SUFFIXES.get(suffix_of(path) or "") == "parquet":
-            batches = pq.ParquetFile(path).iter_batches(batch_size=MAX_ROWS)
+            file = pq.ParquetFile(path)
+            if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
+                raise UnreadableTableError(f"{path} has lists: its rows are recordings already.")
+            batches = file.iter_batches(batch_size=MAX_ROWS)
             first: pa.RecordBatch | None = next(batches, None)
-            return pd.DataFrame() if first is None else first.to_pandas()
+            return pd.DataFrame() if first is None else first.to_pandas().map(_as_text)
         encoding = detect_encoding(path)
         frame = pd.read_csv(
             path,
@@ -136,6 +139,10 @@ def has_decimal_commas(path: str) -> bool:
     return any(
         frame[name].dropna().str.fullmatch(r"\s*[+-]?\d+,\d+\s*").any() for name in frame.columns
     )
+
+
+def _as_text(value: object) -> object:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _with_decimal_points(column: pd.Series) -> pd.Series:

@@ -176,7 +176,7 @@ def positive_flags(column: pd.Series, positive: str | None = None) -> Flags | No
     texts = column.map(label_text)
     counts = texts.value_counts()
     if positive is None:
-        positive = rarest(counts.to_dict())
+        positive = rarest({str(name): int(number) for name, number in counts.items()})
     return np.asarray(texts == positive) if 1 <= len(counts) <= 2 else None
 
 
@@ -303,7 +303,7 @@ def _round_size(samples: float, step: float | None) -> int:
         if samples / 1.5 <= size <= samples * 1.5 and abs(size - round(size)) < 1e-6:
             return max(_MIN_WINDOW, round(size))
     digits = 10 ** max(0, math.floor(math.log10(max(samples, 1))) - 1)
-    return max(_MIN_WINDOW, round(samples / digits) * digits)
+    return int(max(_MIN_WINDOW, round(samples / digits) * digits))
 
 
 def _num_positive(streams: Sequence[Series], size: int, hop: float) -> int:
