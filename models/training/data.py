@@ -1,9 +1,9 @@
-"""The examples of a split in memory, as the model takes them."""
+"""The examples of a split, as the model takes them."""
 
 import glob
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +21,7 @@ from models.model_spec import FoldRule, ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.probabilities.probability import shift_in_graph
 from models.probabilities.sampling import SamplingShift
+from models.stored_rows import Rows, RowStore, StoredRows, pick_rows, rows_per_batch
 from models.threshold_rule import PromisedRate
 from models.train_options import Part, TrainOptions
 from models.training.hard_negatives import emphasis, score_examples
@@ -30,17 +31,19 @@ from models.trees.inputs import TreeInputs
 # Input of the trees, beside those of the network.
 TREES_KEY = "trees"
 _SHIFT_NAME, _KEY_NAME = "sampling_shift", "fold_key"
-_READ_BATCH = 4_096
+_READ_BATCH, _PROBED_ROWS = 4_096, 16
+_FACTS = (LABEL_NAME, _SHIFT_NAME, _KEY_NAME)
 _NUM_HASHES = 2**62
 _progress = logging.getLogger("faultline.progress")
 
 Arrays = dict[str, NDArray[Any]]
+Inputs = Mapping[str, Rows]
 Transform = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One split in memory.
+    """One split; its inputs are in memory or, where they are large, in files.
 
     Attributes:
         inputs: The inputs of the network and, under `TREES_KEY`, of the trees, each `[n, …]`.
@@ -53,7 +56,7 @@ class Dataset:
         keys: int64 `[n]`, by which examples are dealt to folds; `[0]` if they are not.
     """
 
-    inputs: Arrays
+    inputs: Inputs
     labels: NDArray[np.float32]
     shift: NDArray[np.float64] | float = 0.0
     weights: NDArray[np.float32] | None = None
@@ -62,14 +65,14 @@ class Dataset:
     keys: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
-    def network_inputs(self) -> Arrays:
+    def network_inputs(self) -> Inputs:
         """The inputs of the network."""
         return {name: values for name, values in self.inputs.items() if name != TREES_KEY}
 
     def rows(self, places: NDArray[np.int64]) -> "Dataset":
         """Returns the examples at `places`."""
         return Dataset(
-            inputs={name: values[places] for name, values in self.inputs.items()},
+            inputs={name: pick_rows(values, places) for name, values in self.inputs.items()},
             labels=self.labels[places],
             shift=self.shift[places] if isinstance(self.shift, np.ndarray) else self.shift,
             weights=None if self.weights is None else self.weights[places],
@@ -136,46 +139,82 @@ def _fold_key(folds: FoldRule, serialised: tf.Tensor, parsed: Mapping[str, Any])
     return tf.cast(dense_column(column), tf.int64)[:, 0]
 
 
-def read_split(patterns: Sequence[str], transform: Transform) -> Dataset:
-    """Reads tf.Examples, applies the transform graph and keeps the result in memory.
+def read_split(
+    patterns: Sequence[str], transform: Transform, *, store: RowStore | None = None
+) -> Dataset:
+    """Reads tf.Examples, applies the transform graph and keeps the result.
 
     Args:
         patterns: File patterns of gzip TFRecords.
         transform: The function that `make_transform` returned.
+        store: Where the inputs are kept; by default as `RowStore` decides.
 
     Raises:
         ValueError: No examples.
     """
-    records = example_dataset(*files_of(patterns), batch_rows=_READ_BATCH)
-    batches = [{k: v.numpy() for k, v in transform(batch).items()} for batch in records]
-    if not batches:
+    facts: list[Arrays] = []
+
+    def inputs() -> Iterator[Arrays]:
+        for batch in _transformed(patterns, transform):
+            facts.append({name: batch.pop(name) for name in _FACTS if name in batch})
+            yield batch
+
+    columns = (store or RowStore()).collect(inputs())
+    if not facts:
         raise ValueError(f"No examples in {list(patterns)}.")
-    # The pieces of a column are freed as soon as it is complete.
-    arrays = {key: np.concatenate([b.pop(key) for b in batches]) for key in list(batches[0])}
-    labels, shift = arrays.pop(LABEL_NAME)[:, 0], arrays.pop(_SHIFT_NAME)[:, 0]
-    keys = arrays.pop(_KEY_NAME, np.zeros(0, np.int64))
-    return Dataset(inputs=arrays, labels=labels, shift=shift, keys=keys)
+    arrays = {name: np.concatenate([part.pop(name) for part in facts]) for name in list(facts[0])}
+    return Dataset(
+        inputs=columns,
+        labels=arrays[LABEL_NAME][:, 0],
+        shift=arrays[_SHIFT_NAME][:, 0],
+        keys=arrays.get(_KEY_NAME, np.zeros(0, np.int64)),
+    )
 
 
-def read_eval(patterns: Sequence[str], transform: Transform, spec: ModelSpec) -> Dataset:
+def _transformed(patterns: Sequence[str], transform: Transform) -> Iterator[Arrays]:
+    """Batches of what the transform returns, each of a limited number of bytes."""
+    files = files_of(patterns)
+    batch_rows = _PROBED_ROWS
+    for serialised in example_dataset(*files, batch_rows=_PROBED_ROWS).take(1):
+        num_bytes = sum(len(record) for record in serialised.numpy())
+        num_bytes += sum(values.numpy().nbytes for values in transform(serialised).values())
+        batch_rows = rows_per_batch(num_bytes / len(serialised), _READ_BATCH)
+    for serialised in example_dataset(*files, batch_rows=batch_rows):
+        yield {name: values.numpy() for name, values in transform(serialised).items()}
+
+
+def read_eval(
+    patterns: Sequence[str],
+    transform: Transform,
+    spec: ModelSpec,
+    *,
+    store: RowStore | None = None,
+) -> Dataset:
     """Reads the eval split, with the groups of its examples if the threshold promises a rate.
 
     Args:
         patterns: File patterns of gzip TFRecords.
         transform: The function that `make_transform` returned.
         spec: The rule of the threshold and the column of the groups.
+        store: Where the inputs are kept; by default as `RowStore` decides.
 
     Raises:
         ValueError: No examples.
     """
-    evaluation = read_split(patterns, transform)
+    evaluation = read_split(patterns, transform, store=store)
+    _report_stored("eval", evaluation)
     if spec.folds.group is None or spec.threshold.kind not in get_args(PromisedRate):
         return evaluation
     return replace(evaluation, groups=read_groups(*files_of(patterns), column=spec.folds.group))
 
 
 def read_train(
-    patterns: Sequence[str], transform: Transform, graph: TransformGraph, spec: ModelSpec
+    patterns: Sequence[str],
+    transform: Transform,
+    graph: TransformGraph,
+    spec: ModelSpec,
+    *,
+    store: RowStore | None = None,
 ) -> Dataset:
     """Reads the train split, with the variation of its signals if the options set one.
 
@@ -184,14 +223,35 @@ def read_train(
         transform: The function that `make_transform` returned.
         graph: The transform graph.
         spec: The features, the options and the seed.
+        store: Where the inputs are kept; by default as `RowStore` decides.
 
     Raises:
         ValueError: No examples.
     """
-    train = read_split(patterns, transform)
+    train = read_split(patterns, transform, store=store)
+    _report_stored("train", train)
     if not spec.train.augmentation or spec.train.model == "trees":
         return train
-    return replace(train, variation=make_variation(files_of(patterns), graph, spec))
+    row_bytes = sum(values.nbytes for values in train.network_inputs.values()) / len(train.labels)
+    variation = make_variation(
+        files_of(patterns),
+        graph,
+        spec,
+        store=store,
+        batch_rows=rows_per_batch(row_bytes, _READ_BATCH),
+    )
+    return replace(train, variation=variation)
+
+
+def _report_stored(split: str, dataset: Dataset) -> None:
+    num_bytes = sum(v.nbytes for v in dataset.inputs.values() if isinstance(v, StoredRows))
+    if num_bytes:
+        _progress.info(
+            "%s streams from a file: %s examples, %.1f GB, more than is kept in memory",
+            split,
+            f"{dataset.labels.size:,}",
+            num_bytes / 1e9,
+        )
 
 
 def emphasised(

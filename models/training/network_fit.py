@@ -9,11 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
+from models.stored_rows import Rows, StoredRows, rows_per_batch
 from models.train_options import TrainOptions
-from models.training.data import Arrays, Dataset, check_both_classes, example_weights
+from models.training.data import Dataset, Inputs, check_both_classes, example_weights
 from models.training.losses import training_loss
 from models.training.variation import VariedBatches
 
@@ -152,6 +154,12 @@ def _batches(train: Dataset, options: TrainOptions) -> dict[str, Any]:
     if train.variation is not None:
         batches = VariedBatches(train.variation, train.labels, weights, options.batch_size)
         return {"x": batches, "shuffle": False}
+    if any(isinstance(values, StoredRows) for values in train.inputs.values()):
+        columns = (train.network_inputs, train.labels)
+        batches = streamed_batches(
+            columns if weights is None else (*columns, weights), options.batch_size
+        )
+        return {"x": batches}
     return {
         "x": train.network_inputs,
         "y": train.labels,
@@ -160,7 +168,42 @@ def _batches(train: Dataset, options: TrainOptions) -> dict[str, Any]:
     }
 
 
-def network_logits(network: keras.Model, inputs: Arrays) -> NDArray[np.float64]:
+def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Dataset:
+    """Returns the batches that Keras makes of arrays in memory, read from files as they are needed.
+
+    The order is that of Keras's own shuffling, so that the weights are the same bit for bit.
+
+    Args:
+        columns: Inputs by name, labels and perhaps weights: arrays or `StoredRows`, each `[n, …]`.
+        batch_size: Examples a batch; the last may have fewer.
+    """
+    arrays: list[Rows] = tf.nest.flatten(columns)
+    size = len(arrays[0])
+    row_bytes = sum(values.nbytes for values in arrays) / size
+    # Several batches are read at once: a call into Python takes longer than a small batch.
+    read_rows = batch_size * max(1, rows_per_batch(row_bytes, _READ_BATCH) // batch_size)
+
+    def shuffled(_: tf.Tensor) -> tf.Tensor:
+        return tf.random.shuffle(tf.range(size, dtype=tf.int64))
+
+    def read(places: tf.Tensor) -> tuple[Any, ...]:
+        parts = tf.numpy_function(
+            lambda own: [values[own] for values in arrays],
+            [places],
+            [values.dtype for values in arrays],
+        )
+        for part, values in zip(parts, arrays, strict=True):
+            part.set_shape((None, *values.shape[1:]))
+        return tf.nest.pack_sequence_as(columns, parts)  # type: ignore[no-any-return]
+
+    places = tf.data.Dataset.range(1).map(shuffled).prefetch(1)
+    places = places.flat_map(tf.data.Dataset.from_tensor_slices).batch(read_rows)
+    batches = places.map(read).rebatch(batch_size)
+    num_batches = tf.data.experimental.assert_cardinality(math.ceil(size / batch_size))
+    return batches.apply(num_batches).prefetch(tf.data.AUTOTUNE)
+
+
+def network_logits(network: keras.Model, inputs: Inputs) -> NDArray[np.float64]:
     """Returns the logits of a network, float64 `[n]`.
 
     Args:
@@ -168,8 +211,10 @@ def network_logits(network: keras.Model, inputs: Arrays) -> NDArray[np.float64]:
         inputs: Its inputs.
     """
     size = len(next(iter(inputs.values())))
+    row_bytes = sum(values.nbytes for values in inputs.values()) / max(1, size)
+    batch_rows = rows_per_batch(row_bytes, _READ_BATCH)
     parts = [
-        network.predict_on_batch({k: v[start : start + _READ_BATCH] for k, v in inputs.items()})
-        for start in range(0, size, _READ_BATCH)
+        network.predict_on_batch({k: v[start : start + batch_rows] for k, v in inputs.items()})
+        for start in range(0, size, batch_rows)
     ]
     return np.concatenate(parts)[:, 0].astype(np.float64)

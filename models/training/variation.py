@@ -5,7 +5,7 @@ shifted after it is no signal that a recorder could have given.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,8 @@ from models.features import Signal, of_kind
 from models.inputs.columns import dense_column
 from models.inputs.transform_graph import TransformGraph, network_inputs, raw_from_serving
 from models.model_spec import ModelSpec
+from models.stored_rows import Rows, RowStore, pick_rows
 from models.training.augmentation import augment
-
-_BATCH = 4_096
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -36,29 +35,38 @@ class Variation:
         seed: Seed of the order of the examples.
     """
 
-    inputs: Callable[[int], Arrays]
+    inputs: Callable[[int], dict[str, Rows]]
     seed: int
 
     def rows(self, places: NDArray[np.int64]) -> "Variation":
         """Returns the variation of the examples at `places`."""
 
-        def inputs(epoch: int) -> Arrays:
-            return {name: values[places] for name, values in self.inputs(epoch).items()}
+        def inputs(epoch: int) -> dict[str, Rows]:
+            return {name: pick_rows(values, places) for name, values in self.inputs(epoch).items()}
 
         return Variation(inputs=inputs, seed=self.seed)
 
 
-def make_variation(files: Sequence[str], graph: TransformGraph, spec: ModelSpec) -> Variation:
+def make_variation(
+    files: Sequence[str],
+    graph: TransformGraph,
+    spec: ModelSpec,
+    *,
+    store: RowStore | None = None,
+    batch_rows: int = 4_096,
+) -> Variation:
     """Returns the variation of a split that a spec asks for.
 
     Args:
         files: Gzip TFRecords of tf.Examples; the inputs come in their order.
         graph: The transform graph.
         spec: The features, what to vary, and the seed.
+        store: Where the inputs of an epoch are kept; by default as `RowStore` decides.
+        batch_rows: Examples that are varied at once; the draws depend on it.
     """
+    store = store or RowStore()
     signals = of_kind(spec.features, Signal)
-    columns = _read_columns(files, graph, {name: s.num_samples for name, s in signals.items()})
-    own = {name: columns[name] for name in spec.train.augmentation}
+    raw_batches = _raw_batches(files, graph, signals, batch_rows, store.limit_bytes)
 
     # Nothing to convert: see `models.training.trainer.make_transform`.
     @tf.function(reduce_retracing=True, autograph=False)
@@ -66,38 +74,49 @@ def make_variation(files: Sequence[str], graph: TransformGraph, spec: ModelSpec)
         transformed = graph(raw_from_serving(batch, graph.raw_spec))
         return network_inputs(transformed, graph.index_space)
 
-    def inputs(epoch: int) -> Arrays:
+    def varied(epoch: int) -> Iterator[Arrays]:
         rng = np.random.default_rng([spec.seed, epoch])
-        varied = columns | augment(own, signals, spec.train.augmentation, rng)
-        return _in_batches(transform, varied)
+        for raw in raw_batches():
+            own = {name: raw[name] for name in spec.train.augmentation}
+            columns = raw | augment(own, signals, spec.train.augmentation, rng)
+            outputs = transform({name: tf.constant(values) for name, values in columns.items()})
+            yield {name: values.numpy() for name, values in outputs.items()}
 
-    return Variation(inputs=inputs, seed=spec.seed)
-
-
-def _in_batches(transform: Callable[..., dict[str, tf.Tensor]], columns: Arrays) -> Arrays:
-    size = len(next(iter(columns.values())))
-    parts = [
-        transform({k: tf.constant(v[start : start + _BATCH]) for k, v in columns.items()})
-        for start in range(0, size, _BATCH)
-    ]
-    return {key: np.concatenate([part[key].numpy() for part in parts]) for key in parts[0]}
+    return Variation(inputs=lambda epoch: store.collect(varied(epoch)), seed=spec.seed)
 
 
-def _read_columns(
-    files: Sequence[str], graph: TransformGraph, num_samples: dict[str, int]
-) -> Arrays:
-    """Raw columns `[n, size]`, a missing value as `raw_from_serving` takes it."""
-    records = example_dataset(*files, batch_rows=_BATCH)
-    parts = []
-    for serialised in records:
-        parsed = tf.io.parse_example(serialised, dict(graph.raw_spec))
-        parts.append(
-            {
-                name: dense_column(column, num_samples.get(name, 1)).numpy()
+def _raw_batches(
+    files: Sequence[str],
+    graph: TransformGraph,
+    signals: Mapping[str, Signal],
+    batch_rows: int,
+    limit_bytes: int,
+) -> Callable[[], Iterable[Arrays]]:
+    """The raw columns for each epoch: kept in memory up to a limit, beyond it read each time."""
+
+    def read() -> Iterator[Arrays]:
+        for serialised in example_dataset(*files, batch_rows=batch_rows):
+            parsed = tf.io.parse_example(serialised, dict(graph.raw_spec))
+            # `[rows, size]`, a missing value as `raw_from_serving` takes it.
+            yield {
+                name: dense_column(
+                    column, signals[name].num_samples if name in signals else 1
+                ).numpy()
                 for name, column in parsed.items()
             }
-        )
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    kept: list[Arrays] = []
+    size = 0
+    for batch in read():
+        kept.append(batch)
+        size += sum(_num_bytes(values) for values in batch.values())
+        if size > limit_bytes:
+            return read
+    return lambda: kept
+
+
+def _num_bytes(values: NDArray[Any]) -> int:
+    return sum(map(len, values.flat)) if values.dtype == object else values.nbytes
 
 
 class VariedBatches(keras.utils.PyDataset):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Training of gradient-boosted trees by XGBoost, and the choice of their number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from models.folds import Fold
+from models.stored_rows import Rows, StoredRows, pick_rows, rows_per_batch
 from models.train_options import TreeOptions
 from models.trees.inputs import TreeColumn, feature_types
 
@@ -16,6 +17,7 @@ Floats = NDArray[np.float64]
 # Below this many values, threads wait for each other longer than they compute.
 _MIN_PARALLEL_VALUES = 5_000_000
 _MIN_LEAF_HESSIAN = 1e-3
+_MAX_BATCH_ROWS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +25,13 @@ class TreeData:
     """Examples for trees.
 
     Attributes:
-        features: float32 `[n, columns]`, NaN where missing.
+        features: float32 `[n, columns]`, NaN where missing; in memory or in a file.
         labels: float32 `[n]` of 0 and 1.
         weights: float32 `[n]`; None: all 1.
         columns: What the columns are.
     """
 
-    features: NDArray[np.float32]
+    features: Rows
     labels: NDArray[np.float32]
     weights: NDArray[np.float32] | None
     columns: Sequence[TreeColumn]
@@ -37,10 +39,19 @@ class TreeData:
     def rows(self, places: NDArray[np.int64]) -> "TreeData":
         """Returns the examples at `places`."""
         weights = None if self.weights is None else self.weights[places]
-        return TreeData(self.features[places], self.labels[places], weights, self.columns)
+        features = pick_rows(self.features, places)
+        return TreeData(features, self.labels[places], weights, self.columns)
 
     def matrix(self, threads: int, reference: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
-        """Returns the examples in XGBoost's form; a reference gives its bins."""
+        """Returns the examples in XGBoost's form; a reference gives its bins.
+
+        The bins of features in a file are merged from those of batches, so that they may differ a
+        little from the bins of the same features in memory where there are many examples.
+        """
+        if isinstance(self.features, StoredRows):
+            return xgboost.QuantileDMatrix(
+                _Batches(self), enable_categorical=True, nthread=threads, ref=reference
+            )
         return xgboost.QuantileDMatrix(
             self.features,
             self.labels,
@@ -50,6 +61,36 @@ class TreeData:
             nthread=threads,
             ref=reference,
         )
+
+
+class _Batches(xgboost.DataIter):
+    """Examples in a file, for XGBoost to read in batches; it reads them several times."""
+
+    def __init__(self, data: TreeData) -> None:
+        super().__init__()
+        self._data = data
+        self._batches = _slices(data.features)
+
+    def reset(self) -> None:
+        self._batches = _slices(self._data.features)
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        rows = next(self._batches, None)
+        if rows is None:
+            return False
+        data = self._data
+        input_data(
+            data=data.features[rows],
+            label=data.labels[rows],
+            weight=None if data.weights is None else data.weights[rows],
+            feature_types=feature_types(data.columns),
+        )
+        return True
+
+
+def _slices(features: Rows) -> Iterator[slice]:
+    batch_rows = rows_per_batch(features.nbytes / max(1, len(features)), _MAX_BATCH_ROWS)
+    return (slice(start, start + batch_rows) for start in range(0, len(features), batch_rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,4 +232,8 @@ def out_of_fold(
 
 def margins(booster: xgboost.Booster, data: TreeData) -> Floats:
     """Returns XGBoost's own logits, float64 `[n]`."""
-    return np.asarray(booster.inplace_predict(data.features, predict_type="margin"), np.float64)
+    parts = [
+        booster.inplace_predict(data.features[rows], predict_type="margin")
+        for rows in _slices(data.features)
+    ]
+    return np.concatenate(parts).astype(np.float64)

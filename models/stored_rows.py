@@ -1,0 +1,166 @@
+"""Columns of a split that may be larger than the memory: in memory, or row by row in a file."""
+
+import math
+import os
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+_BATCH_BYTES = 64 * 2**20
+
+
+class _RowFile:
+    """Rows one after the other in a file without a name; its space is freed with the object."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the finalizer closes it
+        weakref.finalize(self, self._file.close)
+
+    def append(self, rows: NDArray[Any]) -> None:
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._file.flush()
+
+    def read(self, places: Ints, row_bytes: int) -> bytes:
+        """Reads the rows at `places`, with one system call for each run of neighbours."""
+        number = self._file.fileno()
+        return b"".join(
+            [
+                os.pread(number, (end - start) * row_bytes, start * row_bytes)
+                for start, end in _runs(places)
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredRows:
+    """An array in a file, of which only the rows that are asked for are read.
+
+    Rows are read, not mapped: the pages of a mapped file count as memory of the process.
+
+    Attributes:
+        file: The rows.
+        dtype: Type of the values.
+        row_shape: Shape of one row.
+        places: int64 `[n]`, the rows of the file that are the rows of this array.
+    """
+
+    file: _RowFile
+    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    places: Ints
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape, `[n, …]`."""
+        return (len(self), *self.row_shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.places.size
+
+    def __getitem__(self, rows: slice | Ints) -> NDArray[Any]:
+        """Reads rows into memory."""
+        row_bytes = math.prod(self.row_shape) * self.dtype.itemsize
+        content = self.file.read(self.places[rows], row_bytes)
+        return np.frombuffer(content, self.dtype).reshape(-1, *self.row_shape)
+
+    def rows(self, places: Ints) -> "StoredRows":
+        """Returns the rows at `places`, which are not read yet."""
+        return StoredRows(
+            file=self.file,
+            dtype=self.dtype,
+            row_shape=self.row_shape,
+            places=self.places[places],
+        )
+
+
+Rows: TypeAlias = NDArray[Any] | StoredRows
+
+
+def _runs(places: Ints) -> Iterable[tuple[int, int]]:
+    """First place and the place after the last, of each run of ascending neighbours."""
+    is_first = np.diff(places, prepend=places[:1] - 2) != 1
+    is_last = np.diff(places, append=places[-1:] + 2) != 1
+    return zip(places[is_first].tolist(), (places[is_last] + 1).tolist(), strict=True)
+
+
+def pick_rows(values: Rows, places: Ints) -> Rows:
+    """Returns the rows of an array at `places`; those in a file are not read yet."""
+    return values.rows(places) if isinstance(values, StoredRows) else values[places]
+
+
+def rows_per_batch(row_bytes: float, most: int) -> int:
+    """Returns how many rows are worked on at once: at most `most`, and few where rows are large.
+
+    Args:
+        row_bytes: Bytes of one row.
+        most: The largest number.
+    """
+    return max(1, min(most, int(_BATCH_BYTES // max(1, row_bytes))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowStore:
+    """Collects the columns of a split in memory, or in files where they exceed a limit.
+
+    Attributes:
+        limit_bytes: Largest size of all columns that is kept in memory. It is a number, no share of
+            the machine's memory: the same examples give the same model on every machine.
+        folder: Folder for the files, which have no names there; None: the system's folder for
+            temporary files.
+    """
+
+    limit_bytes: int = 128 * 2**20
+    folder: Path | None = None
+
+    def collect(self, batches: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, Rows]:
+        """Returns the columns of all batches.
+
+        Args:
+            batches: Columns by name, each `[rows, …]`; all have the same names and types.
+        """
+        parts: list[dict[str, NDArray[Any]]] = []
+        size, rest = 0, iter(batches)
+        for batch in rest:
+            parts.append(dict(batch))
+            size += sum(values.nbytes for values in batch.values())
+            if size > self.limit_bytes:
+                return self._stored(chain(parts, rest))
+        names = list(parts[0]) if parts else []
+        # The pieces of a column are freed as soon as it is complete.
+        return {name: np.concatenate([part.pop(name) for part in parts]) for name in names}
+
+    def _stored(self, batches: Iterator[Mapping[str, NDArray[Any]]]) -> dict[str, Rows]:
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        first = next(batches)
+        files = {name: _RowFile(self.folder) for name in first}
+        num_rows = 0
+        for batch in chain([first], batches):
+            num_rows += len(next(iter(batch.values())))
+            for name, values in batch.items():
+                files[name].append(values)
+        places = np.arange(num_rows)
+        return {
+            name: StoredRows(
+                file=files[name], dtype=values.dtype, row_shape=values.shape[1:], places=places
+            )
+            for name, values in first.items()
+        }
