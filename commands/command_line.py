@@ -195,7 +195,15 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
 
 @main.command()
 @click.argument("data")
-@click.option("--label", required=True, help="Column that holds the label.")
+@click.option("--label", help="Column that holds the label; recordings may do without.")
+@click.option(
+    "--labels", help="Table of the labels of recordings, or of their events.  [default: found]"
+)
+@click.option(
+    "--rows",
+    type=click.Choice(["examples", "samples"]),
+    help="What the rows of tables are: examples, or samples of recordings.  [default: concluded]",
+)
 @click.option("--positive", help="Label value that marks a fault.  [default: inferred]")
 @click.option("--name", help="Name of the use case.  [default: the name of the data file]")
 @click.option(
@@ -218,9 +226,13 @@ def init(data: str, **options: Any) -> int:
 
     DATA is a CSV or Parquet file, a folder or a glob. Comments in the YAML explain each decision.
     The config runs without changes. The options --keep, --leave-out and --kind may be repeated;
-    the config names them as your decisions:
+    the config names them as your decisions. DATA may also be recordings (a file for each, a long
+    table, streams with events), sounds or pictures, with labels beside them, in a column, or in the
+    names of folders:
 
     \b
+    faultline init sounds/
+    faultline init streams/ --labels events.csv
     faultline init readings.csv --label failed --positive yes
     faultline init readings.csv --label failed --leave-out repaired --group machine --dry-run
     faultline run --config configs/readings.yaml

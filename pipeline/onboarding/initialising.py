@@ -1,7 +1,6 @@
 """`faultline init`: generates a runnable config and schema from a data file."""
 
 import contextlib
-import os
 import re
 import shlex
 import uuid
@@ -21,9 +20,12 @@ from pipeline.onboarding.profile.labels import choose_positive
 from pipeline.onboarding.profile.table import ReadOptions, read_table
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
+from pipeline.onboarding.recordings.origin import Origin
+from pipeline.onboarding.recordings.profiling import profile_recordings
 from pipeline.onboarding.schema_text import schema_text
-from pipeline.onboarding.yaml_text import yaml_text
+from pipeline.onboarding.yaml_text import relative_path, yaml_text
 from pipeline.reading.files.listing import PLACEHOLDERS, dated_pattern, placeholder_in
+from pipeline.reading.recordings.discovery import Discovery, Rows, discover
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12
@@ -56,7 +58,7 @@ class InitReport:
 def initialise(  # noqa: PLR0913 - what the command line takes
     data: str,
     *,
-    label: str,
+    label: str | None,
     positive: str | None,
     name: str | None,
     project_dir: Path,
@@ -64,12 +66,14 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     reading: ReadOptions | None = None,
     decisions: Decisions | None = None,
     dry_run: bool = False,
+    labels: str | None = None,
+    rows: Rows | None = None,
 ) -> InitReport:
     """Profiles the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or neither.
 
     Args:
-        data: A CSV or Parquet file, a folder or a glob of them.
-        label: Name of the label column.
+        data: A CSV or Parquet file, or recordings, sounds or pictures; a folder or a glob of them.
+        label: Name of the label column; recordings may do without.
         positive: Label value that marks a fault; inferred by default.
         name: Name of the use case; derived from the name of the data by default.
         project_dir: Folder that holds `configs` and `schema`.
@@ -77,6 +81,8 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         reading: What the person says about how the data are written.
         decisions: What the person decides instead of `init`.
         dry_run: Write nothing.
+        labels: Table of the labels of recordings, or of their events; found by default.
+        rows: Whether rows of tables are examples or samples of recordings; concluded by default.
 
     Raises:
         InputError: The data cannot be used, the name is invalid, a decision does not fit the data,
@@ -88,10 +94,17 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
     decisions = decisions or Decisions()
     reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out)
-    table = read_table(data, label, reading)
+    discovery = discover(data, labels=labels, label=label, rows=rows)
+    label = _label_of(discovery, label, data, labels)
+    if discovery is not None:
+        table, origin = profile_recordings(discovery, reading, positive)
+        data = discovery.path
+    else:
+        table, origin = read_table(data, label, reading), Origin()
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
-    proposal = propose(table, label, choose_positive(label, table.classes, positive), decisions)
+    choice = choose_positive(label, table.classes, positive)
+    proposal = propose(table, label, choice, decisions, origin)
     report = InitReport(
         proposal=proposal,
         config_path=config_path,
@@ -99,7 +112,8 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         config_text=yaml_text(
             proposal,
             name=use_case,
-            data_path=_relative(data, config_path.parent),
+            data_path=relative_path(data, config_path.parent),
+            folder=config_path.parent,
             schema_path=f"../schema/{use_case}.pbtxt",
         ),
         schema_text=schema_text(proposal),
@@ -110,6 +124,27 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         _check_free([config_path, schema_path], force=force)
         _write_all({schema_path: report.schema_text, config_path: report.config_text})
     return report
+
+
+def _label_of(discovery: Discovery | None, label: str | None, data: str, labels: str | None) -> str:
+    """Returns the label's column.
+
+    Raises:
+        InputError: An ordinary table comes without a label, or with a table of labels.
+    """
+    if discovery is not None:
+        return discovery.label
+    if labels is not None:
+        raise InputError(
+            f"--labels {labels}: {data} holds no recordings that it could name. Give the folder of "
+            "the recordings, or a table with an id and the times of its samples."
+        )
+    if label is None:
+        raise InputError(
+            f"{data} is a table with one example in each row, and its label is not known. Name its "
+            "column with --label."
+        )
+    return label
 
 
 def _check_no_placeholder(data: str) -> None:
@@ -153,15 +188,12 @@ def _check_free(paths: list[Path], *, force: bool) -> None:
 
 def _dated_path(proposal: Proposal, folder: Path) -> str:
     """Returns `data.path` with `{DATE}`, or an empty text if the files cannot be spans."""
+    if proposal.origin.is_recordings:
+        return ""
     if proposal.split.split.strategy == "group":  # a window refuses it: spans may share a group
         return ""
     pattern = dated_pattern(proposal.table.files)
-    return _relative(pattern, folder) if pattern else ""
-
-
-def _relative(data: str, folder: Path) -> str:
-    """Returns the data's path relative to `folder`; a URL is unchanged."""
-    return data if "://" in data else Path(os.path.relpath(data, folder)).as_posix()
+    return relative_path(pattern, folder) if pattern else ""
 
 
 def _write_all(texts: Mapping[Path, str]) -> None:
@@ -209,6 +241,8 @@ def _undo(before: Mapping[Path, bytes | None]) -> None:
 def print_report(report: InitReport) -> None:
     """Prints the decisions in human-readable form."""
     proposal, table, choice = report.proposal, report.proposal.table, report.proposal.choice
+    for found in proposal.origin.notes:
+        click.echo(f"Found: {found}.")
     click.echo(
         f"{count(table.num_rows, 'row')}, {count(len(table.columns) + 1, 'column')}. "
         f"{quoted(proposal.label)} = {choice.positive} in {count(choice.num_positive, 'row')} "
@@ -232,7 +266,8 @@ def print_report(report: InitReport) -> None:
             f"Without a label: {count(table.num_unlabelled, 'row')} ({share}) will be set aside."
         )
     if proposal.max_bad_rows:
-        click.echo(f"Bad rows: {count(proposal.max_bad_rows, 'row')} will go to quarantine.")
+        unit = "recording" if proposal.origin.is_recordings else "row"
+        click.echo(f"Bad rows: {count(proposal.max_bad_rows, unit)} will go to quarantine.")
     _print_dates(report)
     if proposal.decisions.flags:
         decided = ", ".join(quoted(flag) for flag in proposal.decisions.flags)

@@ -13,6 +13,7 @@ from pipeline.onboarding.findings.splits import SplitChoice
 from pipeline.onboarding.profile.labels import LabelChoice
 from pipeline.onboarding.profile.table import Table
 from pipeline.onboarding.profile.words import quoted
+from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.work import Work
 
 # Minimum number of rows, batch size, epochs, patience.
@@ -34,6 +35,7 @@ class Proposal:
         label: The label column.
         choice: The label's positive value.
         decisions: What the person decided.
+        origin: What the table was assembled from.
         features: Feature and reason by column name, in the order of the data.
         left_out: Reason for exclusion by column name.
         doubtful: What excluded columns would be, if they are known before the fault.
@@ -52,6 +54,7 @@ class Proposal:
     label: str
     choice: LabelChoice
     decisions: Decisions
+    origin: Origin = field(default_factory=Origin)
     features: dict[str, tuple[Feature, str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, Feature] = field(default_factory=dict)
@@ -73,6 +76,8 @@ class Proposal:
     @property
     def max_bad_rows(self) -> int:
         """Number of rows that ingestion will set aside."""
+        if self.origin.is_recordings:
+            return self.origin.num_bad
         missing = 0
         if self.split.split.column:
             missing = self.table.columns[self.split.split.column].num_missing
@@ -87,7 +92,11 @@ class Proposal:
 
 
 def propose(
-    table: Table, label: str, choice: LabelChoice, decisions: Decisions | None = None
+    table: Table,
+    label: str,
+    choice: LabelChoice,
+    decisions: Decisions | None = None,
+    origin: Origin | None = None,
 ) -> Proposal:
     """Returns what `init` proposes for the data.
 
@@ -96,11 +105,18 @@ def propose(
         label: The label column.
         choice: The label's positive value.
         decisions: What the person decided; nothing by default.
+        origin: What the table was assembled from; an ordinary table by default.
 
     Raises:
         InputError: A decision does not fit the data, or no usable feature column remains.
     """
-    work = Work(table=table, label=label, choice=choice, decisions=decisions or Decisions())
+    work = Work(
+        table=table,
+        label=label,
+        choice=choice,
+        decisions=decisions or Decisions(),
+        origin=origin or Origin(),
+    )
     work.leave_out_columns()
     work.take_signals()
     work.take_times_and_leaks()
@@ -126,8 +142,10 @@ def propose(
         label=label,
         choice=choice,
         decisions=work.decisions,
+        origin=work.origin,
         features={n: work.features[n] for n in work.in_order(work.features)},
-        left_out={n: work.left_out[n] for n in work.in_order(work.left_out)},
+        left_out=dict(work.origin.left_out)
+        | {n: work.left_out[n] for n in work.in_order(work.left_out)},
         doubtful=work.doubtful,
         wide_signals=work.wide_signals,
         samples=frozenset(work.samples),

@@ -35,6 +35,10 @@ def schema_text(proposal: Proposal) -> str:
     schema = schema_pb2.Schema(default_environment=["TRAINING", "SERVING"])
     for name in proposal.wide_signals:
         _add_signal(schema, name, proposal.features[name][0], always_there=True)
+    for name in proposal.origin.features:
+        entry = schema.feature.add(name=name, type=schema_pb2.BYTES)
+        entry.presence.min_fraction, entry.presence.min_count = 1.0, 1
+        entry.shape.dim.add(size=1)
     for name, column in proposal.table.columns.items():
         if name in proposal.samples or "none" in column.tally.kinds:
             continue  # samples belong to their signal; unsupported types are not in the examples

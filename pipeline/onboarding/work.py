@@ -32,7 +32,7 @@ from pipeline.onboarding.findings.siblings import (
     num_flagged,
     sibling_reason,
 )
-from pipeline.onboarding.findings.splits import SplitChoice, propose_split
+from pipeline.onboarding.findings.splits import SplitChoice, SplitRule, propose_split
 from pipeline.onboarding.findings.times import (
     TimeColumn,
     doubtful_serials,
@@ -43,6 +43,7 @@ from pipeline.onboarding.findings.times import (
 from pipeline.onboarding.profile.labels import LabelChoice
 from pipeline.onboarding.profile.table import Column, Table
 from pipeline.onboarding.profile.words import percent, quoted, unit_of
+from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.signals.lengths import choose_lengths
 from pipeline.onboarding.signals.rates import Rate, doubtful_rates, find_rate
 from pipeline.onboarding.signals.time_axes import TimeAxis, check_axis, find_axes, overlap_note
@@ -60,6 +61,7 @@ class Work:
     label: str
     choice: LabelChoice
     decisions: Decisions
+    origin: Origin = field(default_factory=Origin)
     features: dict[str, tuple[Feature, str]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, Feature] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Work:
 
     def __post_init__(self) -> None:
         self.open = dict(self.table.columns)
+        self.features |= self.origin.features
         place = list(self.table.classes).index(self.choice.positive)
         self.positive = self.table.label_codes[self.table.sampled] == place
 
@@ -424,7 +427,10 @@ class Work:
                 positive_code=list(self.table.classes).index(self.choice.positive),
                 file_rows=self.table.file_rows,
             ),
-            wanted=self.decisions.strategy,
+            rule=SplitRule(
+                wanted="group" if self.origin.is_windows else self.decisions.strategy,
+                within_groups=self.origin.is_recordings and not self.origin.is_windows,
+            ),
         )
         chosen = split.split.column if split.split.strategy == "group" else None
         others = [name for name in times if name != split.split.column]
@@ -444,7 +450,9 @@ class Work:
         decided = [name for name, _ in self._decided_out() if name not in self.times]
         candidates = self.in_order({*self.open, *decided} - {named})
         numeric = [name for name, c in self.open.items() if c.is_number and c.num_distinct > 2]
-        groups = find_groups(self.table.columns, candidates, numeric)
+        groups = find_groups(
+            self.table.columns, candidates, numeric, **self.origin.options_of_groups
+        )
         kept = [g for g in groups if g.name in self.decisions.kept]
         if self.decisions.strategy is None:
             self.notes += [notes.kept_group_note(group) for group in kept if not group.doubt]

@@ -3,12 +3,14 @@
 import dataclasses
 import json
 import math
+import os
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-from models.features import Feature, Signal
+from models.features import Feature, Image, Signal
 from models.probabilities.cost import Cost, trivial_costs
 from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
@@ -23,6 +25,7 @@ from pipeline.onboarding.few_positives import (
 from pipeline.onboarding.profile.table import Table
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal
+from pipeline.onboarding.recordings.origin import Origin
 
 _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
@@ -34,7 +37,9 @@ _EXAMPLE_COST: dict[str, Any] = {
 _NOT_TEXT = re.compile(r"(true|false|null|yes|no|on|off|y|n|inf|nan|~)", re.IGNORECASE)
 
 
-def yaml_text(proposal: Proposal, *, name: str, data_path: str, schema_path: str) -> str:
+def yaml_text(
+    proposal: Proposal, *, name: str, data_path: str, schema_path: str, folder: Path = Path()
+) -> str:
     """Returns the YAML of a use case.
 
     Args:
@@ -42,6 +47,7 @@ def yaml_text(proposal: Proposal, *, name: str, data_path: str, schema_path: str
         name: Name of the use case.
         data_path: The data, relative to the config's folder.
         schema_path: The schema, relative to the config's folder.
+        folder: The config's folder.
     """
     lines = [
         *_comment(_headline(proposal)),
@@ -51,7 +57,7 @@ def yaml_text(proposal: Proposal, *, name: str, data_path: str, schema_path: str
         "",
         *_label(proposal),
         "",
-        *_data(proposal, data_path),
+        *_data(proposal, data_path, folder),
         *_comment("Types, presence and known values of the columns. A run stops on data that"
                   " differ."),
         f"schema: {scalar(schema_path)}",
@@ -134,9 +140,10 @@ def positive_scalar(positive: str) -> str:
     return positive if re.fullmatch(r"-?\d{1,18}", positive) else _quoted_json(positive)
 
 
-def _data(proposal: Proposal, data_path: str) -> Iterator[str]:
+def _data(proposal: Proposal, data_path: str, folder: Path) -> Iterator[str]:
     table = proposal.table
     yield "data:"
+    yield from _recordings(proposal.origin, folder)
     yield from _comment("Relative to this file's folder.", "  ")
     yield f"  path: {scalar(data_path)}"
     if proposal.drop_duplicates:
@@ -153,8 +160,43 @@ def _data(proposal: Proposal, data_path: str) -> Iterator[str]:
     for name, wide in proposal.wide_signals.items():
         yield "  wide_signals:" if name == next(iter(proposal.wide_signals)) else ""
         yield f"    {scalar(name)}: {{first: {scalar(wide.first)}, last: {scalar(wide.last)}}}"
+    if proposal.origin.is_recordings:
+        yield from (f"  {key}: {_value(value)}" for key, value in proposal.origin.data.items())
+        return
     yield from _layout(table)
     yield from _columns(proposal)
+
+
+def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
+    """The block `recordings`, with what was found as a comment."""
+    if origin.recordings is None:
+        return
+    for note in origin.notes:
+        yield from _comment(f"- {note}.", "  ")
+    yield "  recordings:"
+    for field in dataclasses.fields(origin.recordings):
+        value = getattr(origin.recordings, field.name)
+        if field.name == "window" and value is not None:
+            yield f"    window: {flow_options(value)}"
+        elif field.name in ("labels", "events") and value is not None:
+            yield f"    {field.name}: {scalar(relative_path(value, folder))}"
+        elif field.name == "form" or value != field.default:
+            yield f"    {field.name}: {_value(value)}"
+
+
+def relative_path(data: str, folder: Path) -> str:
+    """Returns a path relative to `folder`; a URL is unchanged."""
+    return data if "://" in data else Path(os.path.relpath(data, folder)).as_posix()
+
+
+def flow_options(options: Any) -> str:
+    """Returns a dataclass in YAML's flow form, without defaults."""
+    parts = [
+        f"{field.name}: {_value(getattr(options, field.name))}"
+        for field in dataclasses.fields(options)
+        if getattr(options, field.name) != field.default
+    ]
+    return f"{{{', '.join(parts)}}}"
 
 
 def _layout(table: Table) -> Iterator[str]:
@@ -209,6 +251,8 @@ def flow_format(form: ColumnFormat) -> str:
 
 
 def _bad_rows(proposal: Proposal) -> str:
+    if proposal.origin.is_recordings:
+        return f"{count(proposal.max_bad_rows, 'recording')} that cannot be used"
     table = proposal.table
     parts = {
         "with a wrong number of fields or an open quote": table.num_ragged,
@@ -250,6 +294,7 @@ def flow(feature: Feature) -> str:
     for field in dataclasses.fields(feature):
         value = getattr(feature, field.name)
         needed = isinstance(feature, Signal) and field.name in ("num_samples", "sampling_rate_hz")
+        needed |= isinstance(feature, Image) and field.name == "channels"
         if field.name == "kind" or needed or value != field.default:
             parts.append(f"{field.name}: {_value(value)}")
     return f"{{{', '.join(parts)}}}"
@@ -279,6 +324,8 @@ def _split(proposal: Proposal) -> Iterator[str]:
         yield f"  column: {scalar(choice.split.column)}"
     if choice.split.block_rows:
         yield f"  block_rows: {choice.split.block_rows}"
+    if choice.split.eval_within_groups:
+        yield "  eval_within_groups: true"
     for name in ("train", "eval", "test"):
         yield f"  {name}: {getattr(choice.split, name):.2f}"
     if cross_fit_words(num_positives):

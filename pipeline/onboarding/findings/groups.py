@@ -19,6 +19,7 @@ _OWNERS = {
     "car", "truck", "customer", "user", "client", "subject", "person", "site", "station", "plant",
     "turbine", "recording", "session", "batch", "lot", "run", "experiment", "circuit", "building",
     "robot", "wafer", "account", "household", "aircraft", "flight", "trial", "specimen", "host",
+    "speaker", "stretch",
 }  # fmt: skip
 # Things that also give their names to readings (a battery of 80, cycle 15): whole numbers of such
 # a name must not be in an order that other columns follow.
@@ -65,7 +66,11 @@ class Group:
 
 
 def find_groups(
-    columns: Mapping[str, Column], candidates: Sequence[str], numeric: Sequence[str]
+    columns: Mapping[str, Column],
+    candidates: Sequence[str],
+    numeric: Sequence[str],
+    *,
+    min_groups: int = _MIN_GROUPS,
 ) -> list[Group]:
     """Returns the group columns among `candidates`, the preferred split column first.
 
@@ -76,6 +81,7 @@ def find_groups(
         columns: All columns.
         candidates: Possible group columns: texts and whole numbers.
         numeric: Measurements, which should be similar within a group.
+        min_groups: Fewest values of a group column.
     """
     groups = []
     for name in candidates:
@@ -84,7 +90,7 @@ def find_groups(
             for other in numeric[: _MAX_LIKENESS_COLUMNS + 1]
             if other != name
         }
-        group = _judge(columns[name], others)
+        group = _judge(columns[name], others, min_groups)
         if group is not None:
             groups.append(group)
     return sorted(
@@ -118,8 +124,8 @@ def lies_within(inner: Column, outer: Column) -> bool:
     return bool(pairs.shape[1] == len(np.unique(inner.codes[valid])))
 
 
-def _judge(column: Column, others: Mapping[str, Floats]) -> Group | None:
-    if not _may_group(column):
+def _judge(column: Column, others: Mapping[str, Floats], min_groups: int) -> Group | None:
+    if not _may_group(column, min_groups):
         return None
     groups, rows = column.num_distinct, column.num_sampled
     sizes = f"{count(groups, 'value')}, {rows / groups:.1f} rows each on average"
@@ -136,10 +142,10 @@ def _judge(column: Column, others: Mapping[str, Floats]) -> Group | None:
     return Group(name=column.name, num_groups=groups, reason=reason, doubt=doubt)
 
 
-def _may_group(column: Column) -> bool:
+def _may_group(column: Column, min_groups: int) -> bool:
     """Whether a column has enough repeated names, and not the name of a measurement."""
     groups, rows, words = column.num_distinct, column.num_sampled, words_of(column.name)
-    if groups < _MIN_GROUPS or rows < 2 * _MIN_GROUPS or groups > rows * UNIQUE_SHARE:
+    if groups < min_groups or rows < 2 * _MIN_GROUPS or groups > rows * UNIQUE_SHARE:
         return False
     if not words or column.missing_share > 0.05:
         return False

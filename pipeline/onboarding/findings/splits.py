@@ -46,6 +46,20 @@ class SplitChoice:
     warning: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SplitRule:
+    """What a split must be.
+
+    Attributes:
+        wanted: The person's strategy; the strictest by default.
+        within_groups: Whether `eval` may be drawn from the groups of train, where there are too
+            few groups for three splits.
+    """
+
+    wanted: Strategy | None = None
+    within_groups: bool = False
+
+
 def propose_split(
     positive: Bools,
     groups: Sequence[tuple[Group, npt.NDArray[np.int64]]],
@@ -53,7 +67,7 @@ def propose_split(
     *,
     scale: float,
     order: RowOrder,
-    wanted: Strategy | None = None,
+    rule: SplitRule,
 ) -> SplitChoice:
     """Returns the strictest strategy whose splits each get enough rows and positives.
 
@@ -63,16 +77,16 @@ def propose_split(
         times: Time columns.
         scale: Rows of the data per sampled row.
         order: The labels of all rows in the order of the data.
-        wanted: The person's strategy; the strictest by default.
+        rule: What the split must be.
 
     Raises:
         InputError: The data do not allow the wanted strategy.
     """
+    wanted = rule.wanted
     refused: list[str] = []
     shares = choose_shares(int(order.positive.sum()))
-    for trial, split, reason in _stricter(
-        positive, groups, times, _Judge(shares=shares, scale=scale)
-    ):
+    judge = _Judge(shares=shares, scale=scale, within_groups=rule.within_groups)
+    for trial, split, reason in _stricter(positive, groups, times, judge):
         if wanted not in (None, split.strategy):
             continue
         if trial.why_not is None:
@@ -200,6 +214,16 @@ def _stricter(
             f"{quoted(group.name)} marks rows that belong together: {group.reason}. A random "
             "split would put some of them in train and some in test",
         )
+        if judge.within_groups:
+            yield (
+                judge.try_within_groups(codes, positive),
+                _make_split(
+                    judge.shares, strategy="group", column=group.name, eval_within_groups=True
+                ),
+                f"{quoted(group.name)} marks rows that belong together: {group.reason}. These are "
+                "too few for three splits, so only test has groups of its own; eval has rows of "
+                "the groups in train and does not measure new ones",
+            )
     for name, time in times.items():
         yield (
             judge.try_times(time, positive),
@@ -229,15 +253,30 @@ class _Judge:
     Attributes:
         shares: Shares of the splits.
         scale: Rows of the data per row that is judged.
+        within_groups: Whether eval may be drawn from the groups of train.
     """
 
     shares: Shares
     scale: float
+    within_groups: bool = False
 
     def try_groups(self, codes: npt.NDArray[np.int64], positive: Bools) -> _Trial:
         valid = codes >= 0
         keys = hashing.mix(codes[valid].astype(np.uint64) + np.uint64(1))
         return self.try_keys(keys, positive[valid])
+
+    def try_within_groups(self, codes: npt.NDArray[np.int64], positive: Bools) -> _Trial:
+        valid = codes >= 0
+        keys = hashing.mix(codes[valid].astype(np.uint64) + np.uint64(1))
+        counts = _count_keys(keys, positive[valid])
+        plan = grouping.plan_test_groups(counts, self.shares)
+        if plan is None:
+            return _Trial(why_not="one group only has examples of both classes")
+        within = np.outer(grouping.shares_within(self.shares), plan.rows[0])
+        rows = np.vstack([within, plan.rows[1:]]) * self.scale
+        return _Trial(
+            why_not=rules.why_too_small(rows, self.shares), num_test_positives=round(rows[2, 1])
+        )
 
     def try_keys(self, keys: hashing.Hashes, positive: Bools) -> _Trial:
         counts = _count_keys(keys, positive)

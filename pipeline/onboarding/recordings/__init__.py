@@ -1,0 +1,1 @@
+"""Profiles of raw recordings: they are assembled as a run assembles them, and then profiled."""

@@ -1,0 +1,81 @@
+"""Proposed features of sounds and pictures, from a sample of the files."""
+
+import io
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import soundfile
+from PIL import Image as PillowImage
+
+from models.features import Audio, Feature, Image
+from pipeline.counting import count
+from pipeline.onboarding.profile.words import percent
+
+# Longest side of a proposed picture, of few and of many pictures.
+_LONGEST_SIDE = 96
+_LONGEST_SIDE_OF_MANY = 64
+_MANY_PICTURES = 5_000
+_SIDE_MULTIPLE = 8
+_MAX_DURATION_S = 30.0
+# Share of the sounds that is heard whole.
+_HEARD_WHOLE = 0.95
+_GREY_MODES = {"1", "L", "LA", "I", "I;16", "F"}
+
+
+def audio_feature(files: Sequence[bytes]) -> tuple[Feature, str]:
+    """Returns the feature of sounds and its reason.
+
+    The rate is the commonest of the files, the duration the 95th percentile, up to 30 s.
+
+    Args:
+        files: WAV files.
+    """
+    infos = [soundfile.info(io.BytesIO(content)) for content in files]
+    rates = Counter(int(info.samplerate) for info in infos)
+    rate, num_of_rate = rates.most_common(1)[0]
+    durations = [float(info.duration) for info in infos]
+    wanted = float(np.quantile(durations, _HEARD_WHOLE))
+    duration = min(_MAX_DURATION_S, max(0.1, math.ceil(10 * wanted - 1e-9) / 10))
+    whole = percent(float(np.mean(np.array(durations) <= duration + 1e-9)))
+    own = "all" if len(rates) == 1 else f"{percent(num_of_rate / len(infos))} of them"
+    reason = (
+        f"{count(len(infos), 'sound')} of {min(durations):.2g} to {max(durations):.2g} s, {own} at "
+        f"{rate:,} Hz; {whole} are heard whole, and shorter ones are padded with silence"
+    )
+    return Audio(sampling_rate_hz=float(rate), duration_s=duration), reason
+
+
+def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, str]:
+    """Returns the feature of pictures and its reason.
+
+    Their median size is scaled to a longest side of 96 pixels at most, of many pictures 64.
+
+    Args:
+        files: Some pictures.
+        num_pictures: Number of all pictures.
+    """
+    sizes, grey = [], 0
+    for content in files:
+        with PillowImage.open(io.BytesIO(content)) as picture:
+            sizes.append(picture.size)
+            grey += picture.mode in _GREY_MODES
+    width, height = (float(side) for side in np.median(np.array(sizes), axis=0))
+    most = _LONGEST_SIDE if num_pictures < _MANY_PICTURES else _LONGEST_SIDE_OF_MANY
+    scale = min(1.0, most / max(width, height))
+    feature = Image(
+        height=_round_side(height * scale),
+        width=_round_side(width * scale),
+        channels=1 if grey == len(files) else 3,
+    )
+    colours = "grey" if feature.channels == 1 else "in colour"
+    reason = (
+        f"{count(num_pictures, 'picture')} {colours}, of {width:g} x {height:g} pixels in the "
+        f"median; resized to {feature.width} x {feature.height}"
+    )
+    return feature, reason
+
+
+def _round_side(pixels: float) -> int:
+    return max(_SIDE_MULTIPLE, _SIDE_MULTIPLE * round(pixels / _SIDE_MULTIPLE))

@@ -1,0 +1,47 @@
+"""What a profiled table was assembled from: nothing, or raw recordings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.features import Feature
+from pipeline.recording_options import Recordings
+
+# Recordings of two machines or speakers are groups already: only what names them is one.
+_MIN_GROUPS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Raw recordings that a table was assembled from.
+
+    Attributes:
+        recordings: The options of the assembly; None for an ordinary table.
+        data: Further keys of `data`.
+        features: Features of sounds and pictures with their reasons, by column.
+        left_out: Columns of the assembly that are no features, with the reason.
+        notes: What was found, in words.
+        num_bad: Recordings that cannot be used.
+    """
+
+    recordings: Recordings | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, tuple[Feature, str]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    num_bad: int = 0
+
+    @property
+    def is_recordings(self) -> bool:
+        """Whether rows are recordings or windows of them."""
+        return self.recordings is not None
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether rows are windows, which are split by recording or stretch and no other way."""
+        return self.recordings is not None and self.recordings.window is not None
+
+    @property
+    def options_of_groups(self) -> dict[str, int]:
+        """How group columns are found, where it differs from ordinary tables."""
+        return {"min_groups": _MIN_GROUPS} if self.is_recordings else {}
