@@ -28,8 +28,11 @@ HEAVY_PACKAGES = frozenset(
     | {"tensorflow_model_analysis", "tensorflow_data_validation", "tensorflow_serving"}
 )
 _OTHER_MARKERS = {"tensorflow", "e2e", "engines", "simulation"}
-# A slow or busy machine is no failure.
-settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A slow or busy machine is no failure. Each run draws other examples, so that half of Hypothesis's
+# hundred for each property are enough.
+settings.register_profile(
+    "any speed", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any speed")
 
 

@@ -25,7 +25,7 @@ def external_packages(path: Path) -> frozenset[str]:
     return frozenset(packages)
 
 
-# Files as text: paths would be compared part by part, for hundreds of thousands of times.
+# Files as text: paths would be compared part by part, hundreds of thousands of times.
 @cache
 def _loaded_names(file: str) -> frozenset[str]:
     return frozenset(_names(ast.parse(Path(file).read_bytes())))
@@ -39,7 +39,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
                 yield from (alias.name for alias in names)
             case ast.ImportFrom(module=str(module), names=names):
                 yield from (f"{module}.{alias.name}" for alias in names)
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.expr():
                 continue
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 continue
@@ -50,6 +50,8 @@ def _names(tree: ast.AST) -> Iterator[str]:
 @cache
 def _project_files(name: str) -> frozenset[str]:
     """The project's files that importing a dotted name executes, its packages included."""
-    places = [PROJECT.joinpath(*name.split(".")[:depth]) for depth in range(1, name.count(".") + 2)]
-    files = {file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))}
-    return frozenset(str(file) for file in files if file.is_file())
+    package = name.rpartition(".")[0]
+    place = f"{PROJECT}/{name.replace('.', '/')}"
+    places = (f"{place}/__init__.py", f"{place}.py")
+    files = frozenset(file for file in places if Path(file).is_file())
+    return files | _project_files(package) if package else files

@@ -59,6 +59,7 @@ def test_interval_is_wider_if_windows_of_a_recording_share_their_fate():
     assert share_with_interval([0, 0], [0, 0]) == "-"
 
 
+@pytest.mark.simulation
 def test_monitor_sees_a_lasting_shift_and_not_a_single_spike():
     values = _noise()
     values[700] += 8

@@ -1,5 +1,6 @@
 from collections import Counter
 
+import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from datasets.signals import BLOCK_SIZE, simulate_span
 COUNTS = st.integers(0, 40)
 
 
+@pytest.mark.simulation
 @given(healthy=COUNTS, faulty=COUNTS, seed=st.integers(0, 2**32), span=st.integers(1, 99))
 # At the edges of a block, where counting could go wrong.
 @example(healthy=BLOCK_SIZE - 1, faulty=0, seed=1, span=2)

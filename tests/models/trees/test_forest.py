@@ -25,7 +25,7 @@ MODELS: list[tuple[int, int, dict[str, Any]]] = [
     (5, 20, {"max_cat_threshold": 200, "min_child_weight": 0}),
     (6, 300, {"scale_pos_weight": 20}),
     (7, 10, {"max_bin": 4, "num_parallel_tree": 3}),
-    (8, 500, {"min_child_weight": 0, "learning_rate": 0.02}),
+    (8, 200, {"min_child_weight": 0, "learning_rate": 0.05}),
     (8, 5, {"grow_policy": "lossguide", "max_leaves": 9}),
     (6, 3, {"gamma": 1e6}),  # no split is worth as much: every tree is a leaf
 ]

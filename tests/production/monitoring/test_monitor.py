@@ -452,6 +452,7 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
+@pytest.mark.simulation
 def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
     # These write all that is kept: between two of them, a kill finds the same files on disk.
     def scenario(folder, kill_at):

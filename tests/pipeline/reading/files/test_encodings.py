@@ -38,7 +38,7 @@ def read(path, **layout: object):
     return names, [[row[name] for name in names] for row in rows]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_table_survives_any_encoding_delimiter_and_quoting(data):
     encoding, codec, alphabet = data.draw(st.sampled_from(ENCODINGS))

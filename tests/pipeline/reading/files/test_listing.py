@@ -2,7 +2,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from common.errors import InputError
@@ -115,7 +115,6 @@ def test_a_folder_without_data_files_tells_what_it_has(tmp_path):
         list_files(str(tmp_path))
 
 
-@settings(max_examples=200, deadline=None)
 @given(folder=NAMES, name=NAMES, suffix=st.sampled_from([".csv", ".CSV", ".Csv.GZ", ".parquet"]))
 def test_any_real_path_is_taken_literally(folder, name, suffix):
     with tempfile.TemporaryDirectory() as root:
@@ -131,7 +130,6 @@ def test_any_real_path_is_taken_literally(folder, name, suffix):
         assert matching_files(base, pattern) == [str(path)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(names=st.sets(NAMES, max_size=6), stem=NAMES)
 def test_a_folder_lists_all_visible_files_and_no_other(names, stem):
     with tempfile.TemporaryDirectory() as root:

@@ -141,7 +141,7 @@ def plan_time(times, labels, limit=splits.MAX_UNITS):
     return time_units.plan_time(units, SHARES)
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)  # each counts up to 3,000 rows twice
 @given(
     st.lists(st.tuples(st.integers(0, 2**64 - 1), st.booleans()), min_size=100, max_size=300),
     st.integers(0, 2**63),
