@@ -1,0 +1,1 @@
+"""Pictures as files: decoding, recording troubles, duplicates and thumbnails."""

@@ -1,0 +1,124 @@
+"""A picture's file, read by Pillow for checks and pages; the model decodes it in its own graph."""
+
+import base64
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import imagehash
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+# The formats that the model's graph decodes.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF")
+# Longest side that is measured, in pixels: enough for blur and exposure.
+_MEASURED_PX = 512
+_HASH_SIZE = 16
+_THUMBNAIL_PX = 96
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PictureFile:
+    """A picture that Pillow could read to its end.
+
+    Attributes:
+        form: Format of the content: `PNG`, `JPEG`, `BMP` or `GIF`.
+        width: Pixels of a row.
+        height: Rows of pixels.
+        mode: Pillow's mode, such as `L` for 8-bit grey, `RGB` or `I;16`.
+        grey: float64 `[rows, columns]` from 0 to 1, its longest side at most 512 pixels.
+    """
+
+    form: str
+    width: int
+    height: int
+    mode: str
+    grey: Floats
+
+    @property
+    def perceptual_hash(self) -> NDArray[np.uint64]:
+        """256 bits as uint64 `[4]`, which hardly change with size, format and brightness.
+
+        References:
+            Zauner, C. (2010), "Implementation and benchmarking of perceptual image hash functions",
+            for the signs of the low frequencies of a cosine transform; ImageHash's `phash`.
+        """
+        picture = Pillow.fromarray(np.rint(255 * self.grey).astype(np.uint8))
+        bits = imagehash.phash(picture, hash_size=_HASH_SIZE).hash.reshape(-1)
+        return np.packbits(bits).view(np.uint64)
+
+    @property
+    def thumbnail(self) -> Pillow.Image:
+        """The picture in grey, its longest side 96 pixels."""
+        picture = Pillow.fromarray(np.rint(255 * self.grey).astype(np.uint8))
+        return to_thumbnail(picture)
+
+
+def read_picture(content: bytes) -> PictureFile:
+    """Returns a picture.
+
+    Raises:
+        ValueError: The content is empty, has another format, or is damaged; says which.
+    """
+    if not content:
+        raise ValueError("is empty")
+    try:
+        # A person's own picture may be larger than Pillow deems likely.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
+            picture = Pillow.open(io.BytesIO(content), formats=FORMATS)
+            form, (width, height), mode = str(picture.format), picture.size, picture.mode
+            picture.load()
+    except UnidentifiedImageError as error:
+        raise ValueError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ValueError(f"cannot be decoded: {error}") from error
+    return PictureFile(form=form, width=width, height=height, mode=mode, grey=_grey(picture))
+
+
+def _grey(picture: Pillow.Image) -> Floats:
+    """Intensities from 0 to 1, of a copy of limited size."""
+    if picture.mode.startswith("I"):
+        values = np.asarray(picture, np.float64) / 65_535
+        picture = Pillow.fromarray((255 * np.clip(values, 0, 1)).astype(np.float32))
+    else:
+        picture = picture.convert("L")
+    if max(picture.size) > _MEASURED_PX:
+        picture.thumbnail((_MEASURED_PX, _MEASURED_PX), Pillow.Resampling.BOX)
+    return np.asarray(picture, np.float64) / 255
+
+
+def to_thumbnail(picture: Pillow.Image) -> Pillow.Image:
+    """Returns a picture resized so that its longest side has 96 pixels."""
+    share = _THUMBNAIL_PX / max(picture.size)
+    size = [max(1, round(side * share)) for side in picture.size]
+    return picture.resize((size[0], size[1]), Pillow.Resampling.BILINEAR)
+
+
+def data_url(picture: Pillow.Image) -> str:
+    """Returns a small picture as the source of an `img` element: JPEG, a few kilobytes."""
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def picture_contents(table: pa.Table | pa.RecordBatch, column: str) -> Iterator[bytes]:
+    """Yields the content of each row's file, empty where it is missing.
+
+    Args:
+        table: Columns of lists, as tfx_bsl decodes them.
+        column: The column of the pictures.
+    """
+    if column not in table.schema.names or pa.types.is_null(table.schema.field(column).type):
+        yield from [b""] * table.num_rows
+        return
+    column_of_lists = table.column(column)
+    for value in column_of_lists:
+        yield bytes(value.values[0].as_py()) if value.is_valid and len(value.values) else b""

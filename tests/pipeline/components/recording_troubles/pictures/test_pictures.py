@@ -1,0 +1,110 @@
+"""Files of pictures: damage, blur, exposure and duplicates are noticed."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import ndimage
+
+from pipeline.components.recording_troubles.pictures.blur_and_exposure import (
+    UsualPicture,
+    find_picture_troubles,
+    measure_pictures,
+)
+from pipeline.components.recording_troubles.pictures.duplicates import (
+    Fingerprints,
+    Overlap,
+    find_overlaps,
+)
+from pipeline.components.recording_troubles.pictures.picture_file import (
+    data_url,
+    picture_contents,
+    read_picture,
+)
+from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
+
+
+def troubles_of(files):
+    measures = measure_pictures(files)
+    return find_picture_troubles(measures, UsualPicture.of(measures))
+
+
+def test_a_picture_is_read_with_its_form_size_and_mode():
+    picture = read_picture(encode(np.full((30, 40), 0.2), "JPEG"))
+    assert (picture.form, picture.width, picture.height, picture.mode) == ("JPEG", 40, 30, "L")
+    np.testing.assert_allclose(picture.grey, 0.2, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"healthy,0\n", "is no PNG, JPEG, BMP or GIF picture"),
+        (encode(scene(0))[:900], "cannot be decoded: "),
+        (encode(scene(0), "JPEG")[:700], "cannot be decoded: image file is truncated"),
+        (encode(scene(0), "TIFF"), "is no PNG, JPEG, BMP or GIF picture"),
+    ],
+)
+def test_what_is_no_whole_picture_is_refused_with_the_reason(content, reason):
+    with pytest.raises(ValueError, match=reason):
+        read_picture(content)
+
+
+def test_a_blurred_picture_is_found_among_noisy_ones():
+    rng = np.random.default_rng(0)
+    pictures = [scene(seed) + rng.normal(0, 0.02, (64, 64)) for seed in range(20)]
+    blurred = ndimage.gaussian_filter(scene(7), 2.5) + rng.normal(0, 0.02, (64, 64))
+    pictures[7] = blurred
+    flags = troubles_of([encode(picture) for picture in pictures])
+    assert np.flatnonzero(flags["blur"]).tolist() == [7]
+    assert not flags["overexposure"].any()
+
+
+def test_wrong_exposure_is_found_against_the_usual_share_of_black_and_white():
+    pictures = [scene(seed) for seed in range(20)]
+    pictures[3] = pictures[3] + 0.5
+    pictures[5] = pictures[5] - 0.5
+    flags = troubles_of([encode(picture) for picture in pictures])
+    assert np.flatnonzero(flags["overexposure"]).tolist() == [3]
+    assert np.flatnonzero(flags["underexposure"]).tolist() == [5]
+
+
+def test_missing_plain_and_tiny_pictures_have_no_blur():
+    files = [b"", encode(np.full((2, 2), 0.5)), *(encode(scene(seed)) for seed in range(5))]
+    assert not any(flags[:2].any() for flags in troubles_of(files).values())
+    assert troubles_of([b""])["blur"].tolist() == [False]
+
+
+def test_duplicates_across_splits_are_counted_exact_and_near():
+    train = [encode(scene(seed)) for seed in range(30)]
+    smaller = encode(ndimage.zoom(scene(4), 0.75), "JPEG", quality=70)
+    brighter = encode(scene(5) * 0.9 + 0.08)
+    test = [train[0], train[0], smaller, brighter, *(encode(scene(s)) for s in range(100, 110))]
+    splits = {
+        "train": Fingerprints.of(train),
+        "eval": Fingerprints.of([encode(scene(200)), b""]),
+        "test": Fingerprints.join([Fingerprints.of(test[:3]), Fingerprints.of(test[3:])]),
+    }
+    overlaps = find_overlaps(splits)
+    assert overlaps == {("test", "train"): Overlap(exact=2, near=2, compared=14)}
+
+
+def test_plain_and_missing_pictures_are_duplicates_only_of_equal_files():
+    plain = [encode(np.full((16, 16), level)) for level in (0.2, 0.8)]
+    splits = {"train": Fingerprints.of([plain[0], b""]), "test": Fingerprints.of([plain[1], b""])}
+    assert find_overlaps(splits) == {}
+    again = {"train": splits["train"], "test": Fingerprints.of([plain[0]])}
+    assert find_overlaps(again)["test", "train"].exact == 1
+
+
+def test_contents_of_a_column_are_empty_where_missing():
+    table = pa.table({"photo": pa.array([[b"a\0"], None, []], pa.list_(pa.binary()))})
+    assert list(picture_contents(table, "photo")) == [b"a\0", b"", b""]
+    assert list(picture_contents(table, "other")) == [b"", b"", b""]
+
+
+def test_a_thumbnail_keeps_the_proportions_and_is_small():
+    thumbnail = read_picture(encode(np.tile(scene(1), (1, 4)))).thumbnail
+    assert thumbnail.size == (96, 24)
+    url = data_url(thumbnail)
+    assert url.startswith("data:image/jpeg;base64,")
+    assert len(url) < 6_000
