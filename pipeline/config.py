@@ -292,6 +292,8 @@ class Threshold:
         recall_at_false_alarm_rate: The highest recall with at most this share of the healthy
             examples raising an alarm, in (0, 1).
         precision_at_recall: The highest precision with at least this recall, in (0, 1).
+        false_alarms_per_day: The lowest threshold with at most this many false alarms in a healthy
+            day, > 0; for windows of streams.
         confidence: Probability that new examples keep the rate or recall of the rule, in (0, 1).
             An `eval` too small for it stops the run.
     """
@@ -299,6 +301,7 @@ class Threshold:
     best_f1: Literal[True] | None = None
     recall_at_false_alarm_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
     precision_at_recall: Annotated[float, Field(gt=0, lt=1)] | None = None
+    false_alarms_per_day: Annotated[float, Field(gt=0)] | None = None
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
     @model_validator(mode="after")
@@ -339,6 +342,10 @@ class Bars:
         roc_auc: Minimum area under the ROC curve, in (0, 1).
         brier: Maximum Brier score, in (0, 1).
         expected_cost: Maximum cost per 1,000 examples; needs `cost`.
+        event_recall: Minimum share of the events found, in (0, 1). This bar and the next two are
+            for windows of streams, see docs/streams.md.
+        false_alarms_per_hour: Maximum number of false alarms in a healthy hour, > 0.
+        delay_s: Maximum of the median time from an event's start to its alarm, in s, > 0.
     """
 
     recall: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -347,6 +354,9 @@ class Bars:
     roc_auc: Annotated[float, Field(gt=0, lt=1)] | None = None
     brier: Annotated[float, Field(gt=0, lt=1)] | None = None
     expected_cost: Annotated[float, Field(gt=0)] | None = None
+    event_recall: Annotated[float, Field(gt=0, lt=1)] | None = None
+    false_alarms_per_hour: Annotated[float, Field(gt=0)] | None = None
+    delay_s: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def given(self) -> dict[str, float]:
@@ -543,6 +553,7 @@ class Config:
         if self.tuning is not None:
             check_tuning(self.tuning, self.train)
         _check_prices(self)
+        _check_events(self)
         _check_troubles(self)
         if self.name.endswith(SHADOW_SUFFIX):
             raise ValueError(
@@ -600,6 +611,12 @@ class Config:
                 value=asked.precision_at_recall,
                 confidence=asked.confidence,
             )
+        if asked.false_alarms_per_day is not None:
+            return ThresholdRule(
+                kind="false_alarms_per_day",
+                value=asked.false_alarms_per_day,
+                confidence=asked.confidence,
+            )
         if self.cost is not None and not asked.best_f1:
             return ThresholdRule(kind="given", value=self.cost.threshold)
         return ThresholdRule()
@@ -635,6 +652,22 @@ def _check_prices(config: Config) -> None:
         raise ValueError("gate has a bar `expected_cost`, but `cost` is not set")
     if config.cost is None and config.retraining.triggers.cost_per_day is not None:
         raise ValueError("retraining.triggers.cost_per_day is set, but `cost` is not set")
+
+
+def _check_events(config: Config) -> None:
+    if config.data.recordings is not None and config.data.recordings.form == "stream":
+        return
+    asked = [config.gate.bars, *(part.bars for part in config.gate.slices)]
+    by_event = ("event_recall", "false_alarms_per_hour", "delay_s")
+    given = {name for bars in asked for name in bars.given}
+    named = [f"gate has a bar `{name}`" for name in by_event if name in given]
+    if config.threshold.false_alarms_per_day is not None:
+        named.append("threshold.false_alarms_per_day is set")
+    if named:
+        raise ValueError(
+            f"{named[0]}, which counts events of streams, but data.recordings.form is not `stream`"
+            "; see docs/streams.md"
+        )
 
 
 def _check_troubles(config: Config) -> None:

@@ -9,16 +9,22 @@ from numpy.typing import NDArray
 
 from common.errors import InputError
 from measuring.clusters import rare_trials
+from measuring.events.timeline import Timeline, false_alarms_by_score, healthy_time
 from models.threshold_rule import PromisedRate, ThresholdRule
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int64]
 # With a lower confidence, the correction for few groups would be none.
 _MIN_CONFIDENCE = 0.6
+_DAY_S = 86_400
 
 
 def choose_threshold(
-    rule: ThresholdRule, probabilities: Floats, labels: Floats, groups: Groups | None = None
+    rule: ThresholdRule,
+    probabilities: Floats,
+    labels: Floats,
+    groups: Groups | None = None,
+    timeline: Timeline | None = None,
 ) -> float:
     """Returns the threshold; "faulty" means probability >= threshold.
 
@@ -29,12 +35,15 @@ def choose_threshold(
         probabilities: float64 `[n]`, calibrated.
         labels: float64 `[n]` of 0 and 1, both present.
         groups: `[n]` in 0, 1, …, equal for dependent examples; None if all are independent.
+        timeline: Where the examples are in time, if they are windows of streams.
 
     Raises:
         InputError: There are too few examples for what the rule promises.
     """
     if rule.kind == "given":
         return rule.value
+    if rule.kind == "false_alarms_per_day":
+        return _alarms_threshold(rule, probabilities, labels, timeline)
     if rule.kind == "best_f1":
         return best_f1_threshold(probabilities)
     num_positive = int(labels.sum())
@@ -51,6 +60,40 @@ def choose_threshold(
     # At equal precision, the one that finds more faults.
     order = np.lexsort((steps.found, np.where(enough, precision, -1.0)))
     return steps.threshold(int(order[-1]))
+
+
+def _alarms_threshold(
+    rule: ThresholdRule, probabilities: Floats, labels: Floats, timeline: Timeline | None
+) -> float:
+    """The lowest threshold that, as every higher one, keeps the rate of false alarms.
+
+    A threshold keeps it if the upper confidence limit of its rate on eval does. Lower thresholds
+    are not looked at after the first that does not: where the alarms of a whole day join to one,
+    their number falls, but nothing is gained.
+
+    References:
+        Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28.
+    """
+    from scipy.stats import chi2
+
+    if timeline is None:
+        raise InputError(
+            "threshold.false_alarms_per_day counts alarms in time, but the examples are not "
+            "windows of streams. Set data.recordings.window, or choose another rule."
+        )
+    days = healthy_time(timeline) / _DAY_S
+    least = -math.log(1 - rule.confidence) / rule.value
+    if days < least:
+        raise InputError(
+            f"threshold.false_alarms_per_day {rule.value:g} cannot be promised with a confidence "
+            f"of {rule.confidence:g}: that needs at least {least:,.3g} healthy days in eval, which "
+            f"has {days:,.3g}. Bring more data, give eval a larger share in `split`, or set a "
+            "higher number, a lower `threshold.confidence`, or another rule."
+        )
+    counts = false_alarms_by_score(timeline, probabilities)
+    exceeds = chi2.ppf(rule.confidence, 2 * counts + 2) / 2 > rule.value * days
+    step = int(np.argmax(exceeds)) - 1 if exceeds.any() else counts.size - 1
+    return _Steps.of(probabilities, labels).threshold(step)
 
 
 def check_threshold(rule: ThresholdRule, *, num_positive: int, num_negative: int) -> None:

@@ -13,6 +13,7 @@ import xgboost
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
+from measuring.events.timeline import Timeline
 from models.exporting.scorers import BlendPart, BlendScorer, NetworkScorer, Scorer, TreesScorer
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
@@ -47,6 +48,8 @@ class ModelData:
         train: The train split.
         evaluation: The eval split.
         tree_inputs: The inputs of the trees.
+        timeline: Where the examples that the threshold is chosen on are in time, if its rule needs
+            it: those of eval, or with cross-fitting those of `train`.
     """
 
     graph: TransformGraph
@@ -54,6 +57,7 @@ class ModelData:
     train: Dataset
     evaluation: Dataset
     tree_inputs: TreeInputs
+    timeline: Timeline | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from common.errors import InputError
+from measuring.events.timeline import Timeline
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import (
     MIN_ISOTONIC_POSITIVES,
@@ -31,6 +32,7 @@ class Held:
         labels: float64 `[n]` of 0 and 1.
         folds: int64 `[n]`, the number of their fold.
         groups: int64 `[n]` in 0, 1, …, equal for dependent examples; None if all are independent.
+        timeline: Where they are in time, n, if the rule of the threshold needs it.
     """
 
     places: Ints
@@ -38,9 +40,16 @@ class Held:
     labels: Floats
     folds: Ints
     groups: Ints | None
+    timeline: Timeline | None = None
 
     @classmethod
-    def of(cls, predictions: OutOfFold, examples: Dataset, spec: ModelSpec) -> "Held":
+    def of(
+        cls,
+        predictions: OutOfFold,
+        examples: Dataset,
+        spec: ModelSpec,
+        timeline: Timeline | None = None,
+    ) -> "Held":
         """Returns the examples of train and eval that a fold predicts."""
         places = np.flatnonzero(predictions.folds >= 0)
         groups = None
@@ -52,6 +61,7 @@ class Held:
             labels=examples.labels[places].astype(np.float64),
             folds=predictions.folds[places],
             groups=groups,
+            timeline=None if timeline is None else timeline.rows(places),
         )
 
     def rows(self, chosen: NDArray[np.bool_]) -> "Held":
@@ -65,6 +75,7 @@ class Held:
             labels=self.labels[chosen],
             folds=self.folds[chosen],
             groups=groups,
+            timeline=None if self.timeline is None else self.timeline.rows(chosen),
         )
 
 
@@ -93,7 +104,9 @@ def fit_rule(held: Held, spec: ModelSpec) -> Rule:
     """
     calibration = fit_calibration(spec.calibration, held.logits, held.labels)
     probabilities = calibration.probabilities(held.logits)
-    threshold = choose_threshold(spec.threshold, probabilities, held.labels, held.groups)
+    threshold = choose_threshold(
+        spec.threshold, probabilities, held.labels, held.groups, held.timeline
+    )
     return Rule(calibration=calibration, threshold=threshold)
 
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from measuring.intervals import UNKNOWN, Interval, holm_rejected
 from pipeline.components.evaluation.results import Evaluation, SliceKey
+from pipeline.components.model_gate.event_bars import BY_EVENT, missing_by_event
 from pipeline.components.model_gate.figures import figure
 from pipeline.components.model_gate.more_data import (
     ASSURANCE,
@@ -34,7 +35,7 @@ from pipeline.config import Bars, GateSlice
 from pipeline.counting import count
 from pipeline.slicing import Slice, make_slice
 
-_SHARES = frozenset({"recall", "precision"})
+_SHARES = frozenset({"recall", "precision", "event_recall"})
 _MANY = 1_000_000
 _NOTHING: Metrics = dict.fromkeys(
     ("true_positives", "false_negatives", "false_positives", "true_negatives"), 0.0
@@ -155,6 +156,8 @@ def _missing(
     metric: str, bar: float, metrics: Metrics, interval: Interval, confidence: float
 ) -> str:
     """Why the test split is inconclusive."""
+    if metric in BY_EVENT:
+        return missing_by_event(metric, bar, metrics, interval, confidence)
     faults = num_faults(metrics)
     least = _least_faults(metric, bar, metrics, confidence)
     if faults < least:

@@ -2,6 +2,14 @@
 
 import math
 
+# Metrics without a natural upper limit.
+_OPEN = frozenset(
+    {
+        *("expected_cost", "false_alarms_per_hour", "false_alarms_per_day"),
+        *("delay_s", "delay_p95_s", "healthy_hours"),
+    }
+)
+
 
 def figure(metric: str, value: float) -> str:
     """Formats a value with the digits that suit its metric.
@@ -11,6 +19,6 @@ def figure(metric: str, value: float) -> str:
     """
     if not math.isfinite(value):
         return "without a value"
-    if metric == "expected_cost":
+    if metric in _OPEN:
         return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return f"{value:.4f}" if metric == "brier" else f"{value:.3f}"

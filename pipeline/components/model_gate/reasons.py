@@ -22,8 +22,14 @@ WORDS = {
     "roc_auc": "ROC-AUC",
     "brier": "Brier score",
     "expected_cost": "cost per 1,000",
+    "event_recall": "event recall",
+    "false_alarms_per_hour": "false alarms an hour",
+    "false_alarms_per_day": "false alarms a day",
+    "delay_s": "median delay in s",
+    "delay_p95_s": "95 % delay in s",
 }
-LOWER_IS_BETTER = frozenset({"brier", "expected_cost"})
+_LOW_BY_EVENT = {"false_alarms_per_hour", "false_alarms_per_day", "delay_s", "delay_p95_s"}
+LOWER_IS_BETTER = frozenset({"brier", "expected_cost", *_LOW_BY_EVENT})
 
 
 @dataclass(frozen=True, kw_only=True)

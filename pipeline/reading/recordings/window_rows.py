@@ -48,9 +48,10 @@ def window_rows(
 
     Its columns are the channels as `list<float>`, `recording`, `sampling_rate_hz` where the rate is
     known, `window_start` and `window_end` (the time of the first sample and that after the last
-    one), `window` (both in seconds, for the Evaluator), `stretch` (`RECORDING/1`, or `RECORDING` if
-    streams are not cut), `event` (names of the events that the window touches, separated by
-    spaces), the context and the label.
+    one), `window` (both in seconds, by which the Evaluator measures by event; not where the
+    recording as a whole has the label), `stretch` (`RECORDING/1`, or `RECORDING` if streams are not
+    cut), `event` (names of the events that the window touches, separated by spaces), the context
+    and the label.
 
     Args:
         recording: The recording, with samples.
@@ -76,6 +77,8 @@ def window_rows(
     has_sample = ~np.all([np.isnan(samples) for samples in recording.channels.values()], axis=0)
     kept, counts = kept_windows(windows, has_sample, names)
     columns = _channels(recording, kept) | _places(recording, kept, times_s)
+    if label is not None and recording.label is None:
+        columns[WINDOW] = _limits(recording, kept, times_s)
     columns[STRETCH] = _stretches(recording.name, kept, window)
     columns[EVENT] = pa.array(
         [" ".join(names[i] for i in own) for own in kept.touched], pa.string()
@@ -142,17 +145,28 @@ def _places(recording: Recording, windows: Windows, times_s: Floats) -> dict[str
     columns = {RECORDING: pa.array([recording.name] * num_rows, pa.string())}
     if recording.rate_hz is not None:
         columns[RATE] = pa.array(np.full(num_rows, recording.rate_hz))
-    starts_s = times_s[windows.first]
-    ends_s = times_s[windows.first + windows.size - 1] + sample_period_s(recording)
-    for name, seconds in ((WINDOW_START, starts_s), (WINDOW_END, ends_s)):
+    limits = _starts_and_ends(recording, windows, times_s)
+    for name, seconds in zip((WINDOW_START, WINDOW_END), limits, strict=True):
         if recording.has_dates:
             micros = np.round(seconds * _MICROSECONDS).astype(np.int64)
             columns[name] = pa.array(micros).cast(pa.timestamp("us", tz="UTC"))
         else:
             columns[name] = pa.array(seconds)
-    limits = zip(starts_s.tolist(), ends_s.tolist(), strict=True)
-    columns[WINDOW] = pa.array([f"{start!r}/{end!r}" for start, end in limits], pa.string())
     return columns
+
+
+def _limits(recording: Recording, windows: Windows, times_s: Floats) -> pa.Array:
+    """Start and end of each window in seconds, exact, as one text."""
+    starts_s, ends_s = _starts_and_ends(recording, windows, times_s)
+    limits = zip(starts_s.tolist(), ends_s.tolist(), strict=True)
+    return pa.array([f"{start!r}/{end!r}" for start, end in limits], pa.string())
+
+
+def _starts_and_ends(
+    recording: Recording, windows: Windows, times_s: Floats
+) -> tuple[Floats, Floats]:
+    ends_s = times_s[windows.first + windows.size - 1] + sample_period_s(recording)
+    return times_s[windows.first], ends_s
 
 
 def _stretches(name: str, windows: Windows, window: Window) -> pa.Array:

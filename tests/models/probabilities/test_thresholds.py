@@ -3,6 +3,7 @@ import pytest
 from scipy.stats import binom
 
 from common.errors import InputError
+from measuring.events.timeline import Timeline
 from models.probabilities.thresholds import (
     Worth,
     best_f1_threshold,
@@ -168,3 +169,65 @@ def test_a_recall_that_so_few_faults_cannot_promise_is_refused_with_the_faults_i
 @pytest.mark.parametrize("kind", ["best_f1", "given"])
 def test_rules_without_a_promise_need_no_size(kind):
     check_threshold(ThresholdRule(kind=kind, value=0.5), num_positive=1, num_negative=1)
+
+
+def hours(num_windows, *, events=()):
+    """Windows of an hour, one after the other."""
+    starts = np.arange(num_windows) * 3_600.0
+    return Timeline(
+        streams=np.zeros(num_windows, np.uint64),
+        starts_s=starts,
+        ends_s=starts + 3_600,
+        events=np.array(["e1@0.0" if i in events else "" for i in range(num_windows)], object),
+    )
+
+
+def alarms_a_day(value, scores, timeline, confidence=0.9):
+    rule = ThresholdRule(kind="false_alarms_per_day", value=value, confidence=confidence)
+    labels = np.array([bool(names) for names in timeline.events], np.float64)
+    return choose_threshold(rule, scores, labels, None, timeline)
+
+
+def test_the_threshold_keeps_the_upper_limit_of_the_false_alarms_a_day():
+    # 240 healthy hours are 10 days. With k false alarms the upper limit is chi2(0.9, 2k + 2) / 20
+    # a day: 0.39 for 1, 0.53 for 2, 0.67 for 3.
+    scores = np.zeros(240)
+    scores[[20, 40, 60, 80]] = [0.9, 0.8, 0.7, 0.6]
+    assert alarms_a_day(0.6, scores, hours(240)) == pytest.approx(0.75)
+    assert alarms_a_day(0.5, scores, hours(240)) == pytest.approx(0.85)
+
+
+def test_alarms_at_events_and_their_neighbours_cost_nothing():
+    scores = np.zeros(241)
+    scores[[20, 40, 60, 100, 101]] = [0.9, 0.8, 0.2, 0.5, 0.4]
+    assert alarms_a_day(0.6, scores, hours(241, events=[100])) == pytest.approx(0.3)
+
+
+def test_thresholds_below_the_first_that_fails_are_not_taken():
+    # At 0 all windows alarm: one alarm that lasts ten days.
+    scores = np.tile([0.9, 0.0], 120)
+    assert alarms_a_day(0.6, scores, hours(240)) > 0.95
+
+
+def test_too_little_healthy_time_is_refused_with_what_is_needed():
+    # -ln(0.1) / 0.5 = 4.6 days.
+    message = "at least 4.61 healthy days in eval, which has 1:"
+    with pytest.raises(InputError, match="healthy days in eval") as error:
+        alarms_a_day(0.5, np.zeros(24), hours(24))
+    assert message[:-1] in str(error.value)
+
+
+def test_examples_that_are_no_windows_are_refused():
+    with pytest.raises(InputError, match="the examples are not windows of streams"):
+        chosen("false_alarms_per_day", 1.0)
+
+
+def test_the_promised_number_of_false_alarms_a_day_holds_as_often_as_promised():
+    rng, kept, num_sets = np.random.default_rng(0), 0, 400
+    timeline = hours(480)
+    for _ in range(num_sets):
+        threshold = alarms_a_day(1.0, rng.random(480), timeline)
+        alarm = 1 - threshold  # probability of an alarm in a window; runs start at a (1 - a)
+        kept += 24 * alarm * (1 - alarm) <= 1.0
+    # 90 % are promised; the standard error is 1.5 %.
+    assert 0.88 < kept / num_sets < 0.97

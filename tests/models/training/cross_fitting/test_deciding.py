@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
+from measuring.events.timeline import Timeline
 from models.features import Numeric
 from models.model_spec import FoldRule, ModelSpec
 from models.threshold_rule import ThresholdRule
@@ -72,6 +73,24 @@ def test_only_predicted_examples_count_and_groups_are_those_of_the_folds():
     assert held.groups is not None
     assert held.groups.tolist() == [1, 1, 0]
     assert Held.of(predictions, examples, SPEC).groups is None
+
+
+def test_windows_out_of_fold_keep_their_places_in_time():
+    examples = Dataset(inputs={}, labels=np.array([0, 1, 0], np.float32))
+    predictions = OutOfFold(logits=np.zeros(3), folds=np.array([-1, 0, 1]))
+    starts_s = np.array([0.0, 10.0, 20.0])
+    timeline = Timeline(
+        streams=np.zeros(3, np.uint64),
+        starts_s=starts_s,
+        ends_s=starts_s + 10,
+        events=np.array(["", "e1@12.0", ""], object),
+    )
+    held = Held.of(predictions, examples, SPEC, timeline)
+    assert held.timeline is not None
+    assert held.timeline.starts_s.tolist() == [10.0, 20.0]
+    others = held.rows(held.folds != 0)
+    assert others.timeline is not None
+    assert others.timeline.starts_s.tolist() == [20.0]
 
 
 def test_the_table_names_split_and_row_of_each_example():

@@ -63,6 +63,8 @@ def test_dates_are_timestamps_in_utc():
 def test_windows_of_a_labelled_recording_have_its_label():
     table, _ = window_rows(a_stream(label="worn"), Window(num_samples=4), label=_LABEL)
     assert table["fault"].to_pylist() == ["worn", "worn"]
+    # It has no events to measure by.
+    assert "window" not in table.column_names
 
 
 def test_the_label_takes_the_values_of_the_config():
