@@ -58,12 +58,14 @@ class Encoding:
         size: Width of a dense feature, number of indices of an index feature, samples of a signal;
             a category's indices are those of the shared vocabulary.
         shape: Shape of a row of a sound `(frames, mels)` or a picture `(height, width, channels)`.
+        backbone: Path of a saved model that makes the first layers for a picture, if there is one.
     """
 
     name: str
     role: Role
     size: int
     shape: tuple[int, ...] = ()
+    backbone: str | None = None
 
 
 def encoded_name(name: str) -> str:
@@ -85,7 +87,12 @@ def summary_name(name: str) -> str:
 def encodings(table: FeatureTable) -> list[Encoding]:
     """Returns the transformed features of a table, in table order."""
     return [
-        Encoding(encoded_name(name), *_role_and_size(feature), _shape(feature))
+        Encoding(
+            encoded_name(name),
+            *_role_and_size(feature),
+            _shape(feature),
+            feature.backbone if isinstance(feature, Image) else None,
+        )
         for name, feature in table.items()
     ]
 

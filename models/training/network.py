@@ -8,6 +8,7 @@ from keras import layers
 from models.inputs.encoding import SIGNAL_CHANNELS, IndexSpace
 from models.inputs.transform_graph import input_groups
 from models.train_options import TrainOptions
+from models.training.media.picture_branch import picture_branch
 
 _KERNEL, _KERNEL_2D = 5, 3
 _MAX_EMBEDDING = 16
@@ -36,6 +37,12 @@ def build_network(space: IndexSpace, options: TrainOptions) -> keras.Model:
         elif key.startswith("audio_"):
             inputs[key] = keras.Input(group[0].shape, name=key)
             branches.append(_sound_branch(inputs[key], options))
+        elif key.startswith("image_"):
+            [picture] = group
+            inputs[key] = keras.Input(picture.shape, name=key)
+            branches.append(
+                picture_branch(inputs[key], options.filters, name=key, backbone=picture.backbone)
+            )
         else:
             inputs[key] = keras.Input((group[0].size, SIGNAL_CHANNELS * len(group)), name=key)
             branches.append(_signal_branch(inputs[key], options))
