@@ -1,7 +1,7 @@
 """Training, calibration and export of the model; TFX's Trainer calls `run_fn`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from common.internals.tf import disable_op_determinism
+from measuring.events.timeline import Timeline
 from models.exporting.export import (
     EVAL_PREDICTIONS_FILE,
     OUT_OF_FOLD_FILE,
@@ -34,6 +35,8 @@ from models.probabilities.sampling import (
 )
 from models.probabilities.thresholds import choose_threshold
 from models.search_space import tuned_options
+from models.stored_rows import RowStore
+from models.timelines import read_timeline
 from models.train_options import wants_trees
 from models.training.cross_fitting.deciding import (
     Held,
@@ -45,6 +48,7 @@ from models.training.cross_fitting.fitting import cross_fit
 from models.training.data import (
     Dataset,
     emphasised,
+    files_of,
     first_records,
     make_transform,
     read_eval,
@@ -77,8 +81,8 @@ def run_fn(fn_args: Any) -> None:
 
 def _train_and_export(fn_args: Any, spec: ModelSpec) -> None:
     recorded = recorded_sampling(fn_args.custom_config)
-    data = read_data(fn_args, spec, sampling_shift(recorded))
     run_dir, folder = Path(fn_args.model_run_dir), Path(fn_args.serving_model_dir)
+    data = read_data(fn_args, spec, sampling_shift(recorded), store=RowStore(folder=run_dir))
     if spec.cross_fit is None:
         ready = _train(data, run_dir, sampling_shift(recorded))
     else:
@@ -120,7 +124,9 @@ def _train(data: ModelData, run_dir: Path, sampling: SamplingShift) -> _Ready:
     return _Ready(
         trained=trained,
         probability=probability,
-        threshold=choose_threshold(spec.threshold, probabilities, labels, evaluation.groups),
+        threshold=choose_threshold(
+            spec.threshold, probabilities, labels, evaluation.groups, data.timeline
+        ),
         eval_probabilities=probabilities,
     )
 
@@ -128,7 +134,7 @@ def _train(data: ModelData, run_dir: Path, sampling: SamplingShift) -> _Ready:
 def _cross_fit(data: ModelData, run_dir: Path) -> _Ready:
     """Trains on train and eval; calibrates and chooses the threshold out of fold."""
     trained, predictions = cross_fit(data, run_dir)
-    held = Held.of(predictions, data.train, data.spec)
+    held = Held.of(predictions, data.train, data.spec, data.timeline)
     rule = fit_rule(held, data.spec)
     probabilities, decisions = decide(held, data.spec, rule)
     num_train = data.train.labels.size - data.evaluation.labels.size
@@ -146,13 +152,16 @@ def _cross_fit(data: ModelData, run_dir: Path) -> _Ready:
     )
 
 
-def read_data(fn_args: Any, spec: ModelSpec, sampling: SamplingShift) -> ModelData:
+def read_data(
+    fn_args: Any, spec: ModelSpec, sampling: SamplingShift, *, store: RowStore
+) -> ModelData:
     """Reads what a model is trained on; with cross-fitting, that is train and eval together.
 
     Args:
         fn_args: TFX's `FnArgs`, as for `run_fn`.
         spec: The features and the options.
         sampling: Shift of the logits by the sampling of the train split.
+        store: Where the inputs of the model are kept.
     """
     graph = TransformGraph(fn_args.transform_graph_path, spec)
     tree_inputs = TreeInputs(spec.features, graph.vocabulary)
@@ -165,14 +174,21 @@ def read_data(fn_args: Any, spec: ModelSpec, sampling: SamplingShift) -> ModelDa
         network=spec.train.model != "trees",
         folds=spec.folds if with_trees or spec.cross_fit else None,
     )
-    train = read_train(trained_on, transform, graph, spec)
+    train = read_train(trained_on, transform, graph, spec, store=store)
     return ModelData(
         graph=graph,
         spec=spec,
         train=emphasised(train, trained_on, fn_args.base_model, spec.train),
-        evaluation=read_eval(fn_args.eval_files, transform, spec),
+        evaluation=read_eval(fn_args.eval_files, transform, spec, store=store),
         tree_inputs=tree_inputs,
+        timeline=_timeline(trained_on if spec.cross_fit else fn_args.eval_files, spec),
     )
+
+
+def _timeline(patterns: Sequence[str], spec: ModelSpec) -> Timeline | None:
+    """Where the examples that the threshold is chosen on are in time, if its rule needs it."""
+    is_needed = spec.threshold.kind == "false_alarms_per_day"
+    return read_timeline(*files_of(patterns)) if is_needed else None
 
 
 def recorded_sampling(custom_config: Mapping[str, str]) -> SamplingRecord | None:

@@ -21,6 +21,7 @@ from models.probabilities.cost import Cost, expected_cost
 from models.probabilities.sampling import SamplingShift, sampling_shift
 from models.probabilities.thresholds import check_threshold, choose_threshold
 from models.search_space import Dimension, Tuning, as_choice, is_whole, trial_options
+from models.stored_rows import RowStore
 from models.train_options import TrainOptions
 from models.training.fitting import ModelData, train_model
 from models.training.trainer import fit_probability, read_data, recorded_sampling, reproducible
@@ -132,8 +133,8 @@ def tuner_fn(fn_args: Any) -> "TunerFnResult":
     spec = ModelSpec.from_json(fn_args.custom_config["model_spec"])
     tuning = Tuning.from_json(fn_args.custom_config["tuning"])
     sampling = sampling_shift(recorded_sampling(fn_args.custom_config))
-    data = read_data(fn_args, spec, sampling)
     folder = Path(fn_args.working_dir)
+    data = read_data(fn_args, spec, sampling, store=RowStore(folder=folder))
     labels = data.evaluation.labels
     num_positive = int(labels.sum())
     check_threshold(
@@ -161,7 +162,9 @@ def _make_judge(
             return float(trained.facts["eval_pr_auc"])
         _, probabilities = fit_probability(trained, data.evaluation, spec=spec, sampling=sampling)
         labels = data.evaluation.labels.astype(np.float64)
-        threshold = choose_threshold(spec.threshold, probabilities, labels, data.evaluation.groups)
+        threshold = choose_threshold(
+            spec.threshold, probabilities, labels, data.evaluation.groups, data.timeline
+        )
         return expected_cost(probabilities, labels, threshold=threshold, cost=cost)
 
     return judge
