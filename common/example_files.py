@@ -4,7 +4,7 @@ TFX's other artifacts by split, statistics and anomalies, use the same folders. 
 imported when a function first needs it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
@@ -17,6 +17,9 @@ COMPRESSION = "GZIP"
 # independent. It is no column of the data: only readers that ask for it see it.
 BLOCK_COLUMN = "faultline_block"
 BATCH_ROWS = 4_096
+# A batch above the one size is cut to the other, which leaves wide tables as they are.
+_LARGE_BATCH_BYTES, _BATCH_BYTES = 2**27, 2**25
+_PROBED_ROWS = 16
 # Rows without a label are beside the splits, in a folder of this name, and in no split.
 UNLABELLED = "unlabelled"
 
@@ -67,8 +70,25 @@ def example_dataset(*files: str, batch_rows: int = BATCH_ROWS) -> Any:
 
 
 def read_serialised(*files: str, batch_rows: int = BATCH_ROWS) -> Iterator[Serialised]:
-    """Yields serialised tf.Examples in batches; arguments as for `example_dataset`."""
-    yield from example_dataset(*files, batch_rows=batch_rows).as_numpy_iterator()
+    """Yields serialised tf.Examples in batches; arguments as for `example_dataset`.
+
+    Where examples hold files, a batch has fewer rows, so that it fits in memory with what is made
+    of it.
+    """
+    rows = _fitting_rows(files, batch_rows)
+    yield from example_dataset(*files, batch_rows=rows).as_numpy_iterator()
+
+
+def _fitting_rows(files: Sequence[str], batch_rows: int) -> int:
+    """Rows of a batch, by the mean size of the first examples."""
+    if batch_rows <= _PROBED_ROWS or not files:
+        return batch_rows
+    probed = example_dataset(files[0], batch_rows=_PROBED_ROWS).take(1).as_numpy_iterator()
+    sizes = [len(example) for example in next(probed, ())]
+    num_bytes = sum(sizes) / max(1, len(sizes))
+    if num_bytes * batch_rows <= _LARGE_BATCH_BYTES:
+        return batch_rows
+    return max(_PROBED_ROWS, int(_BATCH_BYTES // num_bytes))
 
 
 def read_examples(
@@ -83,7 +103,7 @@ def read_examples(
         files: Gzip TFRecords, in order.
         schema: A serialised `Schema` that names the columns and their types; None for all columns,
             with the types of each batch.
-        batch_rows: Rows of a batch; the last one may have fewer.
+        batch_rows: Most rows of a batch; see `read_serialised`.
         with_block: Whether to read `BLOCK_COLUMN`, where the examples have it.
     """
     from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder

@@ -15,6 +15,8 @@ from models.inputs.raw_columns import columns_from_examples
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 # From a lone request to a full batch: TensorFlow plans its memory when it first meets a size.
 _BATCH_SIZES = (1, 8, 64)
+# Requests with files are written up to this size, in order that the model stays small.
+_MAX_BATCH_BYTES = 2**23
 
 
 def write_warmup(folder: Path, serialised: Sequence[bytes]) -> None:
@@ -22,13 +24,17 @@ def write_warmup(folder: Path, serialised: Sequence[bytes]) -> None:
 
     Args:
         folder: The SavedModel.
-        serialised: Some tf.Examples, at least one; repeated to fill the largest batch.
+        serialised: Some tf.Examples, at least one; repeated to fill the largest batch. Batches of
+            more than 8 MiB are left out.
     """
     signatures = read_signatures(folder)
     path = folder / WARMUP_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
+        num_bytes = sum(map(len, serialised)) / len(serialised)
         for size in _BATCH_SIZES:
+            if size > 1 and size * num_bytes > _MAX_BATCH_BYTES:
+                break
             batch = [serialised[row % len(serialised)] for row in range(size)]
             inputs = signatures[SERVING_DEFAULT].inputs
             writer.write(_log(SERVING_DEFAULT, columns_from_examples(batch, inputs)))

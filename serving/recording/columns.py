@@ -1,7 +1,8 @@
 """Columns of the records: those of every record, then the features of the model.
 
 Features have the names and types of the raw columns that the model was trained on. A missing value,
-which a request encodes as NaN, an empty text or -2**63, is null; a time is a timestamp.
+which a request encodes as NaN, an empty text or -2**63, is null; a time is a timestamp. Of a file
+only a hash is stored, by which it can be recognised.
 """
 
 import math
@@ -46,6 +47,7 @@ class FeatureColumn:
         dtype: Its NumPy type there; object for text.
         is_list: Whether a row has several values.
         is_time: Whether its values are points in time, in seconds since 1970.
+        is_file: Whether its values are the bytes of files.
         action: `hash` stores hashes; empty stores the values.
     """
 
@@ -53,6 +55,7 @@ class FeatureColumn:
     dtype: np.dtype[Any]
     is_list: bool = False
     is_time: bool = False
+    is_file: bool = False
     action: str = ""
 
     @property
@@ -85,6 +88,9 @@ class FeatureColumn:
         """
         if self.is_list:
             return self._lists(pieces)
+        if self.is_file:
+            files = np.concatenate([piece.reshape(-1) for piece in pieces])
+            return pa.array([file or None for file in files.tolist()], pa.large_binary())
         return _scalars(np.concatenate([piece.reshape(-1) for piece in pieces]), self.is_time)
 
     def _lists(self, pieces: Pieces) -> pa.Array:
@@ -112,6 +118,7 @@ def feature_columns(
     inputs: Mapping[str, tuple[np.dtype[Any] | None, int]],
     *,
     times: Collection[str] = (),
+    media: Collection[str] = (),
     redact: Mapping[str, str],
 ) -> tuple[FeatureColumn, ...]:
     """Returns the features that are recorded, in the order of their names.
@@ -120,6 +127,7 @@ def feature_columns(
         inputs: Type and rank of each raw column, the batch dimension included; no type where Arrow
             has none.
         times: Columns with points in time.
+        media: Columns with the bytes of files.
         redact: `drop` or `hash` by column.
     """
     return tuple(
@@ -128,7 +136,8 @@ def feature_columns(
             dtype=dtype,
             is_list=rank > 1,
             is_time=name in times and dtype == np.int64 and rank <= 1,
-            action=redact.get(name, ""),
+            is_file=name in media,
+            action=redact.get(name, "hash" if name in media else ""),
         )
         for name, (dtype, rank) in sorted(inputs.items())
         if dtype is not None and dtype.kind != "c" and redact.get(name) != "drop"

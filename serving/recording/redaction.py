@@ -54,5 +54,9 @@ def hash_column(column: pa.Array, salt: bytes) -> pa.Array:
 
 def _hashes(values: Iterable[object], salt: bytes) -> Iterable[str | None]:
     for value in values:
-        encoded = value if isinstance(value, str) else repr(value)
-        yield None if value is None else hash_text(encoded.encode(), salt)
+        if value is None:
+            yield None
+        elif isinstance(value, bytes):
+            yield hash_text(value, salt)
+        else:
+            yield hash_text((value if isinstance(value, str) else repr(value)).encode(), salt)

@@ -46,11 +46,13 @@ class ModelFacts:
     Attributes:
         inputs: Names of the raw columns; None if the model does not say.
         times: Raw columns with points in time.
+        media: Raw columns with the bytes of files.
         threshold: Threshold of the decision; None if the model does not say.
     """
 
     inputs: tuple[str, ...] | None = None
     times: frozenset[str] = frozenset()
+    media: frozenset[str] = frozenset()
     threshold: float | None = None
 
 
@@ -70,6 +72,7 @@ def parse_facts(content: bytes) -> ModelFacts:
         return ModelFacts(
             inputs=None if inputs is None else tuple(inputs),
             times=frozenset({*reading.get("times", ()), *declared} - elapsed),
+            media=frozenset(reading.get("media", ())),
             threshold=None if threshold is None else float(threshold),
         )
     except (AttributeError, TypeError) as error:
@@ -109,6 +112,7 @@ class VersionRecords:
         self._features = feature_columns(
             {name: (dtype, rank) for name, (_, dtype, rank) in raw.items()},
             times=facts.times,
+            media=facts.media,
             redact=redact,
         )
         self._tensors = {name: tensor for name, (tensor, _, _) in raw.items()}

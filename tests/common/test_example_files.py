@@ -76,3 +76,15 @@ def test_a_schema_chooses_the_columns(files):
 def test_the_module_imports_no_tensorflow():
     code = "import sys, common.example_files; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_batches_of_large_examples_have_fewer_rows(tmp_path):
+    import tensorflow as tf
+
+    large = tf.train.Example()
+    large.features.feature["file"].bytes_list.value.append(bytes(2**20))
+    write_split(tmp_path, "train", [large.SerializeToString()] * 70)
+    files = split_files(str(tmp_path), "train")
+    # 32 MiB hold 31 examples of a little more than 1 MiB; 70 of them are less than 128 MiB.
+    assert [len(batch) for batch in read_serialised(*files)] == [31, 31, 8]
+    assert [len(batch) for batch in read_serialised(*files, batch_rows=70)] == [70]

@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
 from common.example_files import BLOCK_COLUMN, split_files
-from models.features import Signal, features_from_json, of_kind
+from models.features import Signal, features_from_json, media_names, of_kind
 from pipeline.components.error_analyzer.analysis import (
     CommonFactor,
     expected_suspects,
@@ -72,7 +72,9 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     """
     files = split_files(examples.uri, "test")
     table, probability, decision = read_and_ask(
-        files, Path(path_utils.serving_model_path(model.uri))
+        files,
+        Path(path_utils.serving_model_path(model.uri)),
+        leave_out=media_names(features_from_json(features)),
     )
     signals = of_kind(features_from_json(features), Signal)
     troubles = find_troubles(table, signals)

@@ -1,6 +1,6 @@
 """Predictions for every example, and the ranking by loss."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from pipeline.components.error_analyzer.analysis import cross_entropy, suspect_l
 Floats = NDArray[np.float64]
 
 
-def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArray[np.int64]]:
+def read_and_ask(
+    files: list[str], model: Path, *, leave_out: Sequence[str] = ()
+) -> tuple[pa.Table, Floats, NDArray[np.int64]]:
     """Returns the examples as a table of lists, with the model's answers.
 
     Args:
         files: Gzip TFRecords of tf.Examples.
         model: The SavedModel.
+        leave_out: Columns that the table does not need, such as files.
 
     Returns:
         The table, with `BLOCK_COLUMN` if the split is by blocks; probabilities float64 `[n]`;
@@ -29,7 +32,8 @@ def read_and_ask(files: list[str], model: Path) -> tuple[pa.Table, Floats, NDArr
     ask = load_in_session(model, SERVE_EXAMPLES)
     batches, probabilities, decisions = [], [], []
     for serialised, batch in read_examples(*files, with_block=True):
-        batches.append(pa.Table.from_batches([batch]))
+        kept = [name for name in batch.schema.names if name not in leave_out]
+        batches.append(pa.Table.from_batches([batch.select(kept)]))
         answer = ask({"examples": serialised})
         probabilities.append(answer["probability"][:, 0])
         decisions.append(answer["decision"][:, 0])

@@ -80,7 +80,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
 
 
 def _keyed_batches(
-    output: str, file: str, media: Sequence[str]
+    output: str, file: str, media: Sequence[str] = ()
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
     for batch in read_batches(file):
         count_rows(batch.num_rows, batch.nbytes)

@@ -9,7 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.features import Categorical, Feature, FeatureTable, Signal, Time, raw_feature_names
+from models.features import (
+    Categorical,
+    Feature,
+    FeatureTable,
+    Media,
+    Signal,
+    Time,
+    raw_feature_names,
+)
 from production.monitoring.chunks.signals import describe_signal
 from serving.recording.columns import column_name
 
@@ -47,6 +55,8 @@ class Columns:
         categories: Feature to its categories.
         times: Feature to float64 `[n]`, seconds since 1970, NaN for no value. Later rows have later
             times, so that these are no channels of drift.
+        files: Feature to its files by their hashes, of recorded rows; no channels of drift, but
+            rows with equal files are equal.
         missing: Feature to bool `[n]`, which rows have no value.
         unreadable: Features without a readable column.
     """
@@ -55,6 +65,7 @@ class Columns:
     numbers: dict[str, Floats] = field(default_factory=dict)
     categories: dict[str, Categories] = field(default_factory=dict)
     times: dict[str, Floats] = field(default_factory=dict)
+    files: dict[str, Categories] = field(default_factory=dict)
     missing: dict[str, Flags] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
 
@@ -65,6 +76,7 @@ class Columns:
             numbers=_without(self.numbers, features),
             categories=_without(self.categories, features),
             times=_without(self.times, features),
+            files=_without(self.files, features),
             missing=_without(self.missing, features),
             unreadable=tuple(name for name in self.unreadable if name not in features),
         )
@@ -112,7 +124,7 @@ def _is_readable(kind: pa.DataType, feature: Feature) -> bool:
     if isinstance(feature, Signal):
         is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         return bool(is_list and _is_number(kind.value_type))
-    if isinstance(feature, Categorical):
+    if isinstance(feature, Categorical | Media):
         return not pa.types.is_nested(kind)
     return _is_number(kind) or (isinstance(feature, Time) and pa.types.is_timestamp(kind))
 
@@ -132,6 +144,11 @@ def _add(columns: Columns, name: str, feature: Feature, column: pa.ChunkedArray)
         categories = _categories(column)
         columns.categories[name] = categories
         columns.missing[name] = categories.codes < 0
+        return
+    if isinstance(feature, Media):
+        columns.missing[name] = np.asarray(column.is_null().to_numpy(), bool)
+        if pa.types.is_string(column.type):
+            columns.files[name] = _categories(column)
         return
     values = _times(column) if isinstance(feature, Time) else _numbers(column)
     (columns.times if isinstance(feature, Time) else columns.numbers)[name] = values

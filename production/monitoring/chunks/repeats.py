@@ -20,6 +20,7 @@ def row_hashes(columns: Columns) -> NDArray[np.uint64]:
         *((values + 0.0).view(np.uint64) for values in columns.numbers.values()),  # no -0
         *((values + 0.0).view(np.uint64) for values in columns.times.values()),
         *(_name_hashes(one.names)[one.codes] for one in columns.categories.values()),
+        *(_name_hashes(one.names)[one.codes] for one in columns.files.values()),
     ]
     for part in parts:
         hashes = _mixed(hashes * _MULTIPLIER ^ part)

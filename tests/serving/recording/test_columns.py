@@ -109,3 +109,12 @@ def test_only_whole_numbers_can_be_times():
     inputs = {"t": (np.dtype(np.int64), 1), "x": (np.dtype(np.float32), 1)}
     features = feature_columns(inputs, times={"t", "x"}, redact={})
     assert [(f.name, f.is_time) for f in features] == [("t", True), ("x", False)]
+
+
+def test_files_are_hashed_unless_they_are_left_out():
+    inputs = {"sound": (np.dtype(object), 1), "photo": (np.dtype(object), 1)}
+    [feature] = feature_columns(inputs, media={"sound", "photo"}, redact={"photo": "drop"})
+    assert (feature.name, feature.action, feature.arrow_type) == ("sound", "hash", pa.string())
+    # Bytes that are no UTF-8, an empty file, and zero bytes at the end.
+    files = feature.to_arrow([np.array([b"\xff\x00", b""], object), np.array([b"a"], object)])
+    assert files.to_pylist() == [b"\xff\x00", None, b"a"]

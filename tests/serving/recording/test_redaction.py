@@ -23,6 +23,15 @@ def test_equal_values_have_equal_hashes_and_missing_ones_have_none():
     assert hashes[3] not in {None, hashes[0]}
 
 
+def test_files_are_hashed_by_their_bytes():
+    salt = b"s" * 32
+    [file, missing] = hash_column(
+        pa.array([b"\xff\x00", None], pa.large_binary()), salt
+    ).to_pylist()
+    assert file == hmac.new(salt, b"\xff\x00", hashlib.sha256).hexdigest()
+    assert missing is None
+
+
 def test_numbers_and_lists_are_hashed_by_their_text():
     salt = b"s" * 32
     numbers = hash_column(pa.array([1, 2]), salt).to_pylist()

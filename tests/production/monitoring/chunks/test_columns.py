@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.features import Categorical, Crossed, Numeric, Signal, Time
+from models.features import Audio, Categorical, Crossed, Numeric, Signal, Time
 from production.monitoring.chunks.columns import read_columns
 from production.monitoring.chunks.repeats import find_repeats, row_hashes
 
@@ -81,3 +81,19 @@ def test_rows_that_differ_in_one_feature_have_other_hashes():
 )
 def test_a_column_of_another_kind_is_unreadable(name, column):
     assert read_columns(table(**{name: column}), FEATURES).unreadable == (name,)
+
+
+def test_recorded_hashes_of_files_tell_equal_rows_and_are_no_categories():
+    features = {"sound": Audio(sampling_rate_hz=8_000, duration_s=1)}
+    columns = read_columns(pa.table({"sound": ["0a", "0b", None, "0a"]}), features)
+    assert (columns.categories, columns.unreadable) == ({}, ())
+    assert columns.missing["sound"].tolist() == [False, False, True, False]
+    assert find_repeats(row_hashes(columns)).tolist() == [False, False, False, True]
+
+
+def test_the_files_of_training_rows_are_only_there_or_missing():
+    features = {"sound": Audio(sampling_rate_hz=8_000, duration_s=1)}
+    files = pa.table({"sound": pa.array([b"RIFF\xff", None], pa.binary())})
+    columns = read_columns(files, features)
+    assert columns.files == {}
+    assert columns.missing["sound"].tolist() == [False, True]
