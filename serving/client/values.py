@@ -2,13 +2,14 @@
 
 A missing value (None, NaN, pandas' NA and NaT) is sent as NaN in a float input, as -2**63 in an
 int64 input and as the empty string in a string input; a missing or empty list as a row of those.
-Other types have no missing value.
+Other types have no missing value. A `pathlib.Path` is sent as the bytes of its file.
 """
 
 import numbers
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,12 @@ def _to_bytes(value: Any) -> bytes:
         return bytes(value)
     if isinstance(value, bool | np.bool_):  # as Faultline's examples spell a truth value
         return b"true" if value else b"false"
-    raise _UnfitError("text or bytes")
+    if isinstance(value, Path):
+        try:
+            return value.read_bytes()
+        except OSError as error:
+            raise _UnfitError(f"a file that can be read ({error.strerror})") from None
+    raise _UnfitError("text or bytes, or the pathlib.Path of a file")
 
 
 def _to_float(value: Any) -> float:

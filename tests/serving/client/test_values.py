@@ -25,6 +25,17 @@ def test_a_missing_value_is_what_the_model_was_trained_to_read_as_missing(missin
     assert encode_values([missing, "a"], spec("object")).tolist() == [b"", b"a"]
 
 
+def test_the_path_of_a_file_stands_for_its_bytes(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"RIFF\0\xff\0")
+    array = encode_values([tmp_path / "a.wav", b"RIFF\0"], spec("object"))
+    assert array.tolist() == [b"RIFF\0\xff\0", b"RIFF\0"]
+
+
+def test_a_file_that_does_not_exist_is_named_by_row_and_column(tmp_path):
+    with pytest.raises(RowError, match=r"b\.wav.*expected a file that can be read .No such file"):
+        encode_values([b"", tmp_path / "b.wav"], spec("object"))
+
+
 @pytest.mark.parametrize("missing", [None, float("nan"), [], np.array([])])
 def test_a_missing_signal_is_a_row_of_missing_samples(missing):
     array = encode_values([[1.0, 2.0], missing], spec("float32", 2))
