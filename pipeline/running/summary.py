@@ -14,6 +14,7 @@ from common.guards.redaction import redact_text
 from common.guards.stopping import stop_words
 from common.paths import shown_path
 from pipeline.components.fact import Fact
+from pipeline.components.model_gate.figures import event_counts, figure
 from pipeline.components.names import (
     APPROVED,
     APPROVED_BY,
@@ -35,6 +36,13 @@ _METRIC_WORDS = {
     "f1": "F1",
     "brier": "Brier score",
     "expected_cost": "cost per 1,000",
+}
+# Metrics by event, which only windows of streams have.
+_EVENT_WORDS = {
+    "event_recall": "event recall",
+    "false_alarms_per_day": "false alarms a day",
+    "delay_s": "delay, median, s",
+    "delay_p95_s": "delay, 95 %, s",
 }
 _MARKS = {
     "BLESSED": "[green]✓[/green]",
@@ -188,6 +196,9 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     values = summary.to_json()
     console.print()
     console.print(_metrics_table(values))
+    events = event_counts(values["metrics"])
+    if events:
+        console.print(f"[dim]{events}[/dim]", highlight=False, soft_wrap=True)
     for reason in values["reasons"]:
         text = f"{_MARKS[reason['verdict']]} {escape(reason['text'])}"
         console.print(text, highlight=False, soft_wrap=True)
@@ -230,8 +241,8 @@ def _metrics_table(values: dict[str, Any]) -> Table:
         table.add_column("blessed before", justify="right")
     metrics, blessed = values["metrics"], values["baseline_metrics"]
     trivial = _trivial_metrics(metrics.get("prevalence"))
-    for name, words in _METRIC_WORDS.items():
-        if name == COST and name not in metrics:
+    for name, words in (_METRIC_WORDS | _EVENT_WORDS).items():
+        if name not in metrics and name in {COST, *_EVENT_WORDS}:
             continue
         limits = values["intervals"].get(name)
         interval = f"[{_figure(name, limits[0])}, {_figure(name, limits[1])}]" if limits else ""
@@ -249,6 +260,7 @@ def _trivial_metrics(prevalence: float | None) -> dict[str, float]:
         "pr_auc": prevalence,
         "roc_auc": 0.5,
         "recall": 0.0,
+        "event_recall": 0.0,
         "f1": 0.0,
         "brier": prevalence * (1 - prevalence),
     }
@@ -257,6 +269,8 @@ def _trivial_metrics(prevalence: float | None) -> dict[str, float]:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "-"
+    if name in {"false_alarms_per_day", "delay_s", "delay_p95_s"}:
+        return figure(name, value)
     return f"{value:,.0f}" if name == COST else f"{value:.3f}"
 
 

@@ -106,6 +106,14 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
             "gate: {bars: {expected_cost: 10}}\n",
             "gate has a bar `expected_cost`, but `cost` is not set",
         ),
+        (
+            "gate: {slices: [{columns: [site], bars: {delay_s: 60}}]}\n",
+            "gate has a bar `delay_s`, which counts events of streams, but data.recordings.form",
+        ),
+        (
+            "threshold: {false_alarms_per_day: 2}\n",
+            "threshold.false_alarms_per_day is set, which counts events of streams",
+        ),
         ("gate: {slices: [{columns: [site], bars: {}}]}\n", "`bars` sets no bar"),
         (
             "evaluation:\n  slices:\n    - [site]\n    - [{colum: site}]\n",

@@ -21,6 +21,7 @@ from pipeline.components.evaluation.results import (
     read_baseline_evaluation,
     read_evaluation,
 )
+from pipeline.components.model_gate.figures import event_counts
 from pipeline.components.model_report import figures
 from pipeline.components.pages.layout import render
 from pipeline.components.trainer.facts import trained_text
@@ -123,6 +124,7 @@ def render_page(  # noqa: PLR0913 - one argument per part of the page
         of_group="in one block" if options.group == BLOCK_COLUMN else f"with one {options.group}",
         group=options.group,
         metrics=figures.metric_rows(measured, before),
+        events=event_counts(measured.overall),
         has_baseline=before is not None,
         confusion=figures.confusion(answered),
         slices=slices,

@@ -82,6 +82,30 @@ def test_metrics_stand_beside_those_of_a_model_that_knows_nothing(tmp_path):
     assert line.split()[-2:] == ["0.040", "0.090"]
 
 
+def test_windows_of_streams_are_also_summed_up_by_event(tmp_path):
+    summary = _summary(tmp_path)
+    assert "event" not in _text(summary)
+    by_event = {
+        "event_recall": 0.75,
+        "false_alarms_per_day": 0.5,
+        "delay_s": 4_200.0,
+        "num_events": 4.0,
+        "events_found": 3.0,
+        "num_false_alarms": 1.0,
+        "healthy_hours": 48.0,
+    }
+    gate = dict(summary.facts["ModelGate"].values)
+    gate["metrics"] = json.dumps(json.loads(gate["metrics"]) | by_event)
+    gate["intervals"] = json.dumps({"event_recall": [0.194, 0.994]})
+    summary.add_step(_step("ModelGate"), Fact("", gate))
+    lines = _text(summary).splitlines()
+    [recall] = [line for line in lines if line.startswith("event recall")]
+    assert recall.split()[2:] == ["0.750", "[0.194,", "0.994]", "0.000"]
+    [delay] = [line for line in lines if line.startswith("delay, median, s")]
+    assert delay.split()[3:] == ["4,200", "-"]
+    assert "4 events, 3 found; 1 false alarm in 48 healthy hours" in lines
+
+
 def test_the_model_blessed_before_has_a_column_where_there_is_one(tmp_path):
     assert "blessed before" not in _text(_summary(tmp_path))
     text = _text(_summary(tmp_path, blessed_before=True))
