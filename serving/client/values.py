@@ -289,6 +289,8 @@ def _described(row_shape: tuple[int, ...]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, Path):
+        return f"the path {value}"
     text = repr(value)
     text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
     if isinstance(value, _TEXTS):
