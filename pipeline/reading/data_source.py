@@ -1,6 +1,7 @@
 """Resolution of a config's `data` block to existing files."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
@@ -9,19 +10,40 @@ from pipeline.reading.files.locations import Source, check_source, resolve_sourc
 
 
 def find_source(config: Config, folder: OutputFolder) -> Source:
-    """Returns the location of a use case's data; creates a built-in data set if needed.
+    """Returns the location of a use case's data.
+
+    Creates a built-in data set and assembles raw recordings if needed.
 
     Args:
         config: The use case.
-        folder: The output folder, in which simulated data are written.
+        folder: The output folder, in which simulated data and assembled recordings are written.
 
     Raises:
-        InputError: No data found, or an option of the built-in data set is invalid.
+        InputError: No data found, an option of the built-in data set is invalid, or recordings
+            cannot be assembled.
     """
     path = config.data.path or _materialise(config, folder)
+    if config.data.recordings is not None:
+        path = _assemble(config, folder, path)
     source = resolve_source(path, folder=config.folder, data=config.data)
     check_source(source, path=path)
     return replace(source, kept_digests=str(folder.kept_digests))
+
+
+def _assemble(config: Config, folder: OutputFolder, path: str) -> str:
+    # Not with this module: other use cases start without these libraries.
+    from pipeline.reading.ingest_spec import nominal_rates
+    from pipeline.reading.recordings.assembling import assemble
+
+    own: Path = folder.data / config.name
+    return assemble(
+        path,
+        config.data,
+        label=config.label,
+        folder=config.folder if config.data.path is not None else own,
+        target=own,
+        rates=nominal_rates(config),
+    ).pattern
 
 
 def _materialise(config: Config, folder: OutputFolder) -> str:

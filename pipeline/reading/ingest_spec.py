@@ -30,6 +30,7 @@ from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.config import Config
 from pipeline.reading.contract import truth_of
 from pipeline.reading.files.pieces import Format
+from pipeline.recording_options import Recordings
 
 SchemaType = Literal["int", "float", "bytes"]
 _SCHEMA_TYPES: dict[int, SchemaType] = {
@@ -80,6 +81,8 @@ class IngestSpec(JsonValue):
         needed: Columns whose invalid values make a row bad: those that the model, the splits or
             the slices use. Of any other column an invalid value counts as missing.
         types: Column types from the curated schema; empty without one.
+        recordings: How raw recordings become rows; None if the data are rows.
+        rates: Nominal rate in Hz by channel, to which recordings are resampled.
     """
 
     label: str
@@ -109,6 +112,8 @@ class IngestSpec(JsonValue):
     required: tuple[str, ...]
     needed: tuple[str, ...]
     types: dict[str, SchemaType]
+    recordings: Recordings | None = None
+    rates: dict[str, float] = field(default_factory=dict)
 
     @property
     def positive_truth(self) -> bytes | None:
@@ -116,12 +121,22 @@ class IngestSpec(JsonValue):
 
         A letter is one only where `label_values` says that all values are truth values.
         """
-        positive = truth_of(self.positive)
-        if not self.label_values:
-            is_letter = len(self.positive) == 1 and self.positive.isalpha()
-            return None if is_letter else positive
-        truths = [truth_of(value) for value in self.label_values]
-        return positive if None not in truths and truths.count(positive) == 1 else None
+        return positive_truth(self.positive, self.label_values)
+
+
+def positive_truth(positive: str, label_values: Sequence[str]) -> bytes | None:
+    """Returns which truth value is positive, or None for a label of other values.
+
+    Args:
+        positive: The positive value, in canonical text.
+        label_values: All values, in canonical text; empty if any other one is negative.
+    """
+    truth = truth_of(positive)
+    if not label_values:
+        is_letter = len(positive) == 1 and positive.isalpha()
+        return None if is_letter else truth
+    truths = [truth_of(value) for value in label_values]
+    return truth if None not in truths and truths.count(truth) == 1 else None
 
 
 def reading_contract(spec: IngestSpec) -> IngestSpec:
@@ -193,7 +208,25 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         required=_required(config, signals),
         needed=_needed(config, signals),
         types=schema_types(config.schema_path),
+        recordings=config.data.recordings,
+        rates=nominal_rates(config),
     )
+
+
+def nominal_rates(config: Config) -> dict[str, float]:
+    """Returns the rate in Hz to which each channel of recordings is resampled.
+
+    Windows of a number of samples keep their rate, whatever it is.
+    """
+    recordings = config.data.recordings
+    window = recordings.window if recordings is not None else None
+    if recordings is None or (window is not None and window.num_samples is not None):
+        return {}
+    return {
+        name: signal.sampling_rate_hz
+        for name, signal in of_kind(config.features, Signal).items()
+        if signal.rate_column is None and signal.lengths != "resample"
+    }
 
 
 def _units(config: Config) -> tuple[tuple[str, str], ...]:

@@ -1,12 +1,46 @@
 """Assembly of raw recordings to Parquet with one row for each recording or window."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+import logging
+import shutil
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from common.digests import FilesDigest
+import numpy as np
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from common.digests import FilesDigest, code_digest, digest_local_files
+from common.errors import InputError
 from pipeline.config import Data, Label
-from pipeline.reading.recordings.recording import BadRecording
+from pipeline.counting import count
+from pipeline.reading.recordings.beside import FileMatcher, Interval, read_events
+from pipeline.reading.recordings.raw.listing import list_raw_files, recording_names
+from pipeline.reading.recordings.reading import RecordingReader, Request
+from pipeline.reading.recordings.recording import BadRecording, Recording
+from pipeline.reading.recordings.window_rows import sample_period_s, sample_times, window_rows
+from pipeline.reading.recordings.windows import (
+    Event,
+    WindowCounts,
+    check_event_recordings,
+    events_of_intervals,
+)
+from pipeline.reading.recordings.writing import FILE_NAME, TableWriter, table_schema
+from pipeline.recording_options import Recordings
+
+RECORD = "_recordings.json"
+_KEPT_DIGESTS = "digests.json"
+_NUM_KEPT = 3  # assembled tables of a use case
+_NUM_SHOWN = 5
+_MAX_LACKING = 0.5  # share of the recordings that may lack a channel
+_REPORT_EVERY_S = 1.0
+_progress = logging.getLogger("faultline.progress")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,12 +49,13 @@ class Assembled:
 
     Attributes:
         folder: Folder of the Parquet files.
-        pattern: Glob of these files.
+        pattern: Path of these files, a glob.
         num_recordings: Recordings in the table.
         num_rows: Its rows: as many, or one for each window.
         bad: Recordings that were left out, with their reasons.
         notes: What was decided and counted, in words.
-        raw: Digest of the raw files.
+        raw: Digest of the raw files and of the tables of labels and events.
+        raw_path: The path of the raw files, as it was given.
     """
 
     folder: Path
@@ -30,6 +65,7 @@ class Assembled:
     bad: tuple[BadRecording, ...]
     notes: tuple[str, ...]
     raw: FilesDigest
+    raw_path: str
 
 
 def assemble(
@@ -41,7 +77,10 @@ def assemble(
     target: Path,
     rates: Mapping[str, float] | None = None,
 ) -> Assembled:
-    """Assembles raw recordings, unless the same files were assembled before.
+    """Assembles raw recordings, unless the same files were assembled in the same way before.
+
+    The numbers of a long table are held in memory, 4 bytes each, and 8 a row for its times; of
+    files, a few at a time.
 
     Args:
         path: The raw files: a file, a folder or a glob; relative to `folder`.
@@ -49,11 +88,289 @@ def assemble(
         label: The label; None for predictions, whose rows have no label column.
         folder: The folder of the YAML, to which `path`, `labels` and `events` are relative.
         target: Folder for the result, `recordings-DIGEST` in it.
-        rates: Nominal rate in Hz by channel, from the features: a recording of another rate is
-            resampled to it. Without one the recording keeps its rate.
+        rates: Nominal rate in Hz by channel, from the features: recordings of another rate are
+            resampled to it. Without one, a recording keeps its rate.
 
     Raises:
         InputError: There are no recordings, more than `max_bad_rows` of them are bad, or the
             options do not fit the files.
     """
-    raise NotImplementedError
+    options = data.recordings
+    if options is None:
+        raise InputError("data.recordings is not set, so there is nothing to assemble.")
+    beside = [folder / name for name in (options.labels, options.events) if name is not None]
+    base, files = list_raw_files(path, options.media, folder=folder, others=beside)
+    target.mkdir(parents=True, exist_ok=True)
+    digest = _digest([*files, *(str(p) for p in beside if p.is_file())], base, target)
+    request = Request(
+        files=files,
+        base=base,
+        data=data,
+        label=label,
+        folder=folder,
+        nominal_hz=_nominal_rate(rates or {}),
+    )
+    place = target / f"recordings-{_key(digest, request)[:16]}"
+    if not (place / RECORD).is_file():
+        with _draft(place) as draft:
+            assembled = _Assembly(request).write(draft)
+            _write_record(draft, replace(assembled, raw=digest, raw_path=path))
+        _remove_superseded(target)
+    assembled = read_record(place)
+    _check_bad(assembled, data.max_bad_rows)
+    return assembled
+
+
+def _digest(files: list[str], base: str, target: Path) -> FilesDigest:
+    _progress.info("looking for changes in %s of recordings", count(len(files), "file"))
+    return digest_local_files(files, base, kept_digests=str(target / _KEPT_DIGESTS))
+
+
+def _key(digest: FilesDigest, request: Request) -> str:
+    """Returns the digest of all that the assembled table depends on."""
+    data = replace(request.data, path="-", dataset=None, options={}, max_bad_rows=0)
+    parts = {
+        "files": digest.digest,
+        "data": TypeAdapter(Data).dump_python(data, mode="json"),
+        "label": TypeAdapter(Label | None).dump_python(request.label, mode="json"),
+        "rate": request.nominal_hz,
+        "code": code_digest([Path(__file__).parents[1]]),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _nominal_rate(rates: Mapping[str, float]) -> float | None:
+    """Returns the rate that all channels have."""
+    if len(set(rates.values())) > 1:
+        listed = ", ".join(f"`{name}` {rate:g} Hz" for name, rate in rates.items())
+        raise InputError(
+            f"The channels of a recording must have one sampling_rate_hz, got {listed}. Set one "
+            "rate in all of these features."
+        )
+    return next(iter(rates.values()), None)
+
+
+@contextmanager
+def _draft(place: Path) -> Iterator[Path]:
+    """Yields a folder that becomes `place` if nothing fails; an interruption leaves nothing."""
+    draft = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    draft.mkdir()
+    try:
+        yield draft
+        if not place.exists():  # another process may have been faster
+            draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_superseded(target: Path) -> None:
+    tables = sorted(target.glob("recordings-*"), key=lambda path: path.stat().st_mtime)
+    for old in tables[:-_NUM_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_record(folder: Path, assembled: Assembled) -> None:
+    entries = asdict(replace(assembled, folder=Path(), pattern="")) | {"folder": ""}
+    (folder / RECORD).write_text(json.dumps(entries, indent=1), encoding="utf-8")
+
+
+def read_record(folder: Path) -> Assembled:
+    """Returns what is recorded of an assembled table."""
+    entries = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    raw = entries["raw"] | {"names": tuple(entries["raw"]["names"])}
+    bad = tuple(BadRecording(**one) for one in entries["bad"])
+    return Assembled(
+        **entries
+        | {"folder": folder, "pattern": str(folder / FILE_NAME), "bad": bad}
+        | {"notes": tuple(entries["notes"]), "raw": FilesDigest(**raw)}
+    )
+
+
+def _check_bad(assembled: Assembled, max_bad: int) -> None:
+    num_bad = len(assembled.bad)
+    if num_bad <= max_bad and assembled.num_recordings:
+        return
+    shown = "\n".join(f"  {bad}" for bad in assembled.bad[:_NUM_SHOWN])
+    more = num_bad - _NUM_SHOWN
+    shown += f"\n  and {more:,} more" if more > 0 else ""
+    if not assembled.num_recordings:
+        raise InputError(f"No recording of {assembled.raw_path} can be used:\n{shown}")
+    raise InputError(
+        f"{count(num_bad, 'recording')} cannot be used, more than data.max_bad_rows = {max_bad}:\n"
+        f"{shown}\nAll of them are in {assembled.folder / RECORD}. Fix the data, or allow more "
+        "with data.max_bad_rows."
+    )
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What is counted while recordings are written."""
+
+    bad: list[BadRecording] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    lacking: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    windows: WindowCounts = field(default_factory=WindowCounts)
+    num_short: int = 0
+    has_dates: bool = False
+
+
+class _Assembly:
+    """One assembly of recordings."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._options: Recordings = request.options
+        self._label_column = request.label.column if request.label else None
+        self._reader = RecordingReader(request)
+        self._tally = _Tally()
+        self._last = time.monotonic()
+
+    def write(self, folder: Path) -> Assembled:
+        events = _Events.read(self._request)
+        tally, writer = self._tally, None
+        with ExitStack() as stack:
+            for recording in self._reader:
+                if isinstance(recording, BadRecording):
+                    tally.bad.append(recording)
+                    continue
+                if writer is None:  # whether times are dates is known only now
+                    tally.has_dates = recording.has_dates
+                    writer = stack.enter_context(TableWriter(folder, self._schema()))
+                self._write_one(writer, recording, events)
+                self._report(writer.num_rows)
+        events.check({recording.name for recording in tally.bad} | tally.names)
+        self._check_channels()
+        return Assembled(
+            folder=folder,
+            pattern="",
+            num_recordings=len(tally.names),
+            num_rows=writer.num_rows if writer else 0,
+            bad=tuple(tally.bad),
+            notes=tuple(self._notes()),
+            raw=FilesDigest(digest="", names=(), num_bytes=0),
+            raw_path="",
+        )
+
+    def _schema(self) -> pa.Schema:
+        is_table = self._options.media == "table"
+        window_type = pa.timestamp("us", tz="UTC") if self._tally.has_dates else pa.float64()
+        return table_schema(
+            channels=self._reader.roles.channels if is_table else (),
+            bytes_column=self._options.bytes_column,
+            context=self._reader.context_types,
+            has_rate=self._reader.has_rate,
+            window_type=window_type if self._options.window is not None else None,
+            label_column=self._label_column,
+        )
+
+    def _write_one(self, writer: TableWriter, recording: Recording, events: "_Events") -> None:
+        tally, options = self._tally, self._options
+        if recording.has_dates != tally.has_dates:
+            reason = "its times are dates, and those of others are not, or the other way round"
+            tally.bad.append(BadRecording(name=recording.name, path=recording.path, reason=reason))
+            return
+        tally.names.add(recording.name)
+        tally.changes += recording.counts
+        if options.media == "table":
+            recording = self._with_all_channels(recording)
+        if options.window is None:
+            writer.add_recording(recording, self._label_column)
+            return
+        # The windows of a recording without a label have none either.
+        is_labelled = options.form == "stream" or recording.label is not None
+        rows, counts = window_rows(
+            recording,
+            options.window,
+            label=self._request.label if is_labelled else None,
+            events=events.of(recording),
+        )
+        tally.windows += counts
+        tally.num_short += counts.cut == 0
+        writer.add_windows(rows)
+
+    def _with_all_channels(self, recording: Recording) -> Recording:
+        """Returns the recording with its channels in order; one that it lacks has no value."""
+        lacking = [n for n in self._reader.roles.channels if n not in recording.channels]
+        self._tally.lacking.update(lacking)
+        nothing = np.full(recording.num_samples, np.nan, np.float32)
+        channels = {n: recording.channels.get(n, nothing) for n in self._reader.roles.channels}
+        return replace(recording, channels=channels)
+
+    def _report(self, num_rows: int) -> None:
+        if time.monotonic() - self._last > _REPORT_EVERY_S:
+            self._last = time.monotonic()
+            done = count(len(self._tally.names), "recording")
+            _progress.info("%s assembled to %s", done, count(num_rows, "row"))
+
+    def _check_channels(self) -> None:
+        num = len(self._tally.names)
+        for name, lacking in self._tally.lacking.items():
+            if lacking >= _MAX_LACKING * num:
+                raise InputError(
+                    f"The channel `{name}` is absent in {lacking:,} of {num:,} recordings. Name "
+                    "the channels that most of them have in data.recordings.channels."
+                )
+
+    def _notes(self) -> Iterator[str]:
+        tally = self._tally
+        num = len(tally.names)
+        yield from self._reader.notes()
+        for name, lacking in sorted(tally.lacking.items()):
+            yield f"channel `{name}` is absent in {lacking:,} of {num:,} recordings"
+        yield from (
+            f"{number:,} {kind}" for kind, number in sorted(tally.changes.items()) if number
+        )
+        yield from tally.windows.notes()
+        if tally.num_short:
+            yield f"{tally.num_short:,} of {num:,} recordings are shorter than a window"
+        if tally.bad:
+            yield f"{count(len(tally.bad), 'recording')} left out: {tally.bad[0]}"
+
+
+class _Events:
+    """The events of a table, by recording.
+
+    Args:
+        by_name: The events of each recording that the table names.
+        is_given: Whether there is a table.
+    """
+
+    def __init__(self, by_name: Mapping[str, list[Interval]], *, is_given: bool) -> None:
+        self._by_name, self._is_given = by_name, is_given
+
+    @classmethod
+    def read(cls, request: Request) -> "_Events":
+        options = request.options
+        if options.events is None or options.time_column is None or request.label is None:
+            return cls({}, is_given=False)
+        names = recording_names(request.files, request.base)
+        table = read_events(
+            request.folder / options.events,
+            request.data,
+            recordings=tuple(names.values()),
+            time_column=options.time_column,
+        )
+        if request.is_grouped:
+            return cls(table, is_given=True)
+        files = {Path(file).relative_to(request.base).as_posix(): file for file in request.files}
+        matcher = FileMatcher(list(table), list(files))
+        ids = {names[file]: matcher.match(path) for path, file in files.items()}
+        matched = {name: table[id_] for name, id_ in ids.items() if id_ is not None}
+        others = {id_: own for id_, own in table.items() if id_ not in ids.values()}
+        return cls(matched | others, is_given=True)
+
+    def of(self, recording: Recording) -> tuple[Event, ...] | None:
+        """Returns the events of a recording; None if there is no table."""
+        if not self._is_given:
+            return None
+        return events_of_intervals(
+            self._by_name.get(recording.name, ()),
+            sample_times(recording),
+            recording=recording.name,
+            period_s=sample_period_s(recording),
+        )
+
+    def check(self, recordings: set[str]) -> None:
+        """Checks that the table names no recording that is not there."""
+        check_event_recordings(self._by_name, recordings)

@@ -1,20 +1,385 @@
-"""Reader of raw recordings."""
+"""Reader of raw recordings: every form and every medium as `Recording`s."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
-from pipeline.config import Data
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat
+from pipeline.config import Data, Label
+from pipeline.reading.contract import truth_of
+from pipeline.reading.ingest_spec import canonical_label, positive_truth
+from pipeline.reading.recordings.beside import CONTEXT_TYPES, Row, context_form, typed_text
+from pipeline.reading.recordings.labelling import Labeller
+from pipeline.reading.recordings.raw import media, tables
+from pipeline.reading.recordings.raw.clock import UnusableError, at_rate
+from pipeline.reading.recordings.raw.columns import (
+    Columns,
+    Roles,
+    decide_roles,
+    join_columns,
+    read_columns,
+)
+from pipeline.reading.recordings.raw.groups import (
+    Group,
+    groups_of,
+    is_rate_name,
+    sorted_by_id,
+    take_rate,
+    usable_samples,
+)
+from pipeline.reading.recordings.raw.listing import recording_names
 from pipeline.reading.recordings.recording import BadRecording, Recording
+from pipeline.recording_options import OWN_COLUMNS, Recordings
+
+_NUM_PROBES = 16
+VARYING = "recordings have several values in a column that is constant in others; it is missing"
 
 
-def read_recordings(
-    paths: Sequence[str], data: Data, *, base: str, label: str | None
-) -> Iterator[Recording | BadRecording]:
-    """Reads raw files, in the order of their names.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is read, and how.
+
+    Attributes:
+        files: The raw files.
+        base: Folder that the names of files are relative to.
+        data: The config's `data` block, with `recordings`.
+        label: The label; None for predictions.
+        folder: Folder that the tables beside are relative to.
+        nominal_hz: Rate that samples are brought to; None keeps their own.
+    """
+
+    files: Sequence[str]
+    base: str
+    data: Data
+    label: Label | None
+    folder: Path
+    nominal_hz: float | None = None
+
+    @property
+    def options(self) -> Recordings:
+        """How raw files become recordings."""
+        assert self.data.recordings is not None  # noqa: S101 - the caller checked it
+        return self.data.recordings
+
+    @property
+    def label_column(self) -> str | None:
+        """The label column of the raw files; None if the label comes from elsewhere."""
+        if self.label is None or not self.options.has_label_column:
+            return None
+        return self.label.column
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether the recordings of a table are told apart by an id."""
+        return self.options.form != "files" and self.options.id_column is not None
+
+
+def read_recordings(request: Request) -> Iterator[Recording | BadRecording]:
+    """Reads raw files, in the order of their names; a long table in that of its ids' first rows.
+
+    Raises:
+        InputError: The options do not fit the files.
+    """
+    yield from RecordingReader(request)
+
+
+class RecordingReader:
+    """Reads the recordings of a request.
 
     Args:
-        paths: The files.
-        data: The config's `data` block.
-        base: Folder that the files' names are relative to.
-        label: The label column if the files have it.
+        request: What is read.
+
+    Raises:
+        InputError: The options do not fit the files.
     """
-    raise NotImplementedError
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._names = recording_names(request.files, request.base)
+        self._labeller = Labeller(
+            request.data,
+            request.options,
+            label=request.label,
+            base=request.base,
+            files=request.files,
+            folder=request.folder,
+        )
+        self._num_bad_rows = 0
+
+    @cached_property
+    def roles(self) -> Roles:
+        """The roles of the columns of tables, from the first rows of some files."""
+        request = self._request
+        step = max(1, len(request.files) // _NUM_PROBES)
+        probes = [
+            batch
+            for file in request.files[::step][:_NUM_PROBES]
+            for batch in _first_batch(file, request.data)
+        ]
+        roles = decide_roles(probes, request.data, request.options, request.label_column)
+        _check_roles(roles, probes, request)
+        return roles
+
+    @cached_property
+    def _forms(self) -> dict[str, ColumnFormat]:
+        """How the context columns of the raw files are written."""
+        request = self._request
+        step = max(1, len(request.files) // _NUM_PROBES)
+        texts: dict[str, list[str]] = {}
+        for file in request.files[::step][:_NUM_PROBES]:
+            for batch in _first_batch(file, request.data):
+                for name, text in read_columns(batch, self.roles, request.data).texts.items():
+                    texts.setdefault(name, []).extend(text.unique().drop_null().to_pylist())
+        without = {request.label_column, request.options.id_column, *self._labeller.types}
+        return {
+            name: context_form(pa.array(values, pa.string()), name, request.data)
+            for name, values in texts.items()
+            if name not in without and not is_rate_name(name)
+        }
+
+    @property
+    def context_types(self) -> dict[str, pa.DataType]:
+        """Types of the context columns, by name."""
+        if self._request.options.media != "table":
+            return self._labeller.types
+        own = {name: CONTEXT_TYPES[form.type] for name, form in self._forms.items()}
+        return {n: kind for n, kind in (own | self._labeller.types).items() if n not in OWN_COLUMNS}
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether recordings may have a sampling rate."""
+        options = self._request.options
+        if options.media != "table":
+            return options.media == "audio"
+        given = [*self.roles.texts, *self._labeller.types]
+        return options.time_column is not None or any(map(is_rate_name, given))
+
+    def notes(self) -> list[str]:
+        """Returns what is remarkable of the columns and of the table of labels, in words."""
+        if self._request.options.media != "table" or not self.roles.left_out:
+            return self._labeller.notes()
+        listed = ", ".join(f"`{name}`" for name in self.roles.left_out)
+        return [
+            *self._labeller.notes(),
+            f"left out, since it is text that varies within a recording: {listed}",
+        ]
+
+    def __iter__(self) -> Iterator[Recording | BadRecording]:
+        """Yields the recordings, then the labels without one."""
+        request = self._request
+        if request.options.media != "table":
+            yield from tables.in_order(self._read_media, request.files)
+        elif request.is_grouped:
+            yield from self._read_long()
+        else:
+            # Before the threads, which would decide them twice.
+            _ = self.roles, self._forms
+            yield from tables.in_order(self._read_file, request.files)
+        yield from self._labeller.unused()
+
+    def _read_media(self, file: str) -> Recording | BadRecording:
+        name = self._names[file]
+        try:
+            row = self._labeller.of_file(file)
+            rate_hz = None
+            if self._request.options.media == "audio":
+                content, rate_hz = media.read_sound(file)
+            else:
+                content = media.read_picture(file)
+        except UnusableError as error:
+            return BadRecording(name=name, path=file, reason=str(error))
+        return Recording(
+            name=name,
+            path=file,
+            content=content,
+            rate_hz=rate_hz,
+            label=row.label,
+            context=row.context,
+        )
+
+    def _read_file(self, file: str) -> Recording | BadRecording:
+        name, request = self._names[file], self._request
+        try:
+            row = self._labeller.of_file(file)
+            wanted = (*request.options.channels, *self._time_and_label)
+            batches = tables.read_batches(
+                file, request.data, wanted if request.options.channels else ()
+            )
+            parts: list[Columns] = []
+            for batch in batches:
+                rows = sum(part.num_rows for part in parts)
+                parts.append(read_columns(batch, self.roles, request.data).shifted(rows))
+            columns = join_columns(parts) if parts else None
+            if columns is None or not columns.num_rows:
+                raise UnusableError("it has no rows")
+            [group] = groups_of(
+                self._without_label(columns),
+                np.zeros(1, np.int64),
+                [name],
+                sample_labels=self._sample_labels(columns),
+            )
+            return self._recording(group, row, path=file, has_dates=columns.has_dates)
+        except UnusableError as error:
+            return BadRecording(name=name, path=file, reason=str(error))
+
+    @property
+    def _time_and_label(self) -> tuple[str, ...]:
+        options = self._request.options
+        return tuple(n for n in (options.time_column, self._request.label_column) if n)
+
+    def _read_long(self) -> Iterator[Recording | BadRecording]:
+        request = self._request
+        parts, bad_rows = tables.read_long(request.files, request.data, self.roles)
+        path = request.files[0] if len(request.files) == 1 else request.base
+        for bad in bad_rows:
+            yield BadRecording(name=f"row {bad.row}", path=bad.path, reason=bad.reason)
+        columns = join_columns(parts)
+        parts.clear()
+        # Labels first: they are those of the rows in the order of the file.
+        id_column = request.options.id_column or ""
+        columns, starts, ids, num_without = sorted_by_id(columns, id_column)
+        if num_without:
+            reason = f"{num_without:,} rows have no id in `{id_column}`"
+            yield BadRecording(name="rows without an id", path=path, reason=reason)
+        flags = self._sample_labels(columns)
+        for group in groups_of(self._without_label(columns), starts, ids, sample_labels=flags):
+            try:
+                row = self._labeller.of_id(group.name)
+                yield self._recording(group, row, path=path, has_dates=columns.has_dates)
+            except UnusableError as error:
+                yield BadRecording(name=group.name, path=path, reason=str(error))
+
+    def _recording(self, group: Group, row: Row, *, path: str, has_dates: bool) -> Recording:
+        request, options = self._request, self._request.options
+        samples = usable_samples(group, is_stream=options.form == "stream")
+        constants, rate_hz = take_rate(group.constants | _rate_texts(row))
+        if samples.rate_hz is None:
+            samples = replace(samples, rate_hz=rate_hz)
+        samples = at_rate(samples, request.nominal_hz)
+        label, label_column = row.label, request.label_column
+        if label_column is not None and options.form != "stream":
+            if label_column in group.varying:
+                raise UnusableError(f"it has two labels: `{label_column}` differs between its rows")
+            label = constants.get(label_column)
+        counts = samples.counts.copy()
+        counts[VARYING] += bool(set(group.varying) & set(self._forms))
+        return Recording(
+            name=group.name,
+            path=path,
+            times_s=samples.times_s,
+            has_dates=has_dates and samples.times_s is not None,
+            channels=samples.channels,
+            rate_hz=samples.rate_hz,
+            label=label,
+            sample_labels=samples.labels,
+            context=self._typed(constants) | _without_rate(row),
+            counts=counts,
+        )
+
+    def _typed(self, constants: dict[str, str | None]) -> dict[str, Any]:
+        typed = {}
+        for name, form in self._forms.items():
+            text = constants.get(name)
+            try:
+                typed[name] = None if text is None else self._typed_text(text, form)
+            except ValueError as error:
+                raise UnusableError(f"column `{name}`: {error}, as it is elsewhere") from error
+        return typed
+
+    @cached_property
+    def _typed_text(self) -> Any:
+        data = self._request.data
+        return lru_cache(maxsize=4_096)(lambda text, form: typed_text(text, form, data))
+
+    def _without_label(self, columns: Columns) -> Columns:
+        """Leaves out the label of each sample, which is not constant."""
+        if self._request.options.form != "stream" or self._request.label_column is None:
+            return columns
+        texts = {n: t for n, t in columns.texts.items() if n != self._request.label_column}
+        return replace(columns, texts=texts)
+
+    def _sample_labels(self, columns: Columns) -> NDArray[np.bool_] | None:
+        request, column = self._request, self._request.label_column
+        if request.options.form != "stream" or column is None or request.label is None:
+            return None
+        if column not in columns.texts:
+            raise UnusableError(f"it has no column `{column}` with the label of each sample")
+        text = columns.texts[column]
+        is_positive = np.array(
+            [_is_positive(t, request.label) for t in text.dictionary.to_pylist()]
+        )
+        codes = np.asarray(text.indices.fill_null(-1), np.int64)
+        missing = (codes < 0) | np.array([t is None for t in text.dictionary.to_pylist()])[codes]
+        if missing.any():
+            raise UnusableError(
+                f"{int(missing.sum()):,} of its samples have no label, first row "
+                f"{int(np.argmax(missing)) + 1:,}"
+            )
+        return is_positive[codes]
+
+
+def _first_batch(file: str, data: Data) -> list[pa.RecordBatch]:
+    try:
+        return list(islice(tables.read_batches(file, data), 1))
+    except UnusableError:
+        return []  # reading it will say so
+
+
+def _check_roles(roles: Roles, probes: Sequence[pa.RecordBatch], request: Request) -> None:
+    if not probes:
+        return
+    names = list(dict.fromkeys(name for probe in probes for name in probe.schema.names))
+    wanted = {
+        "data.recordings.id_column": request.options.id_column if request.is_grouped else None,
+        "data.recordings.time_column": roles.time,
+        "label.column": request.label_column,
+    }
+    wanted |= {f"data.recordings.channels ({name})": name for name in roles.channels}
+    for key, name in wanted.items():
+        if name is not None and name not in names:
+            listed = ", ".join(f"`{column}`" for column in names[:30])
+            raise InputError(
+                f"{key} names the column `{name}`, which no raw file has. Columns of "
+                f"{request.files[0]}: {listed}."
+            )
+    if not roles.channels:
+        raise InputError(
+            f"No channels found in {request.files[0]}: none of its columns is numeric and varies "
+            f"within a recording. Its columns are {', '.join(f'`{name}`' for name in names[:30])}. "
+            "Name the channels in data.recordings.channels, or correct data.decimal or "
+            "data.columns."
+        )
+    taken = [name for name in roles.channels if name in OWN_COLUMNS]
+    if taken:
+        raise InputError(
+            f"The raw files have a column `{taken[0]}`, which the assembly of recordings adds "
+            "itself. Rename it, or list the channels without it in data.recordings.channels."
+        )
+
+
+def _rate_texts(row: Row) -> dict[str, str | None]:
+    """Returns what a table of labels says of the sampling rate."""
+    return {n: str(value) for n, value in row.context.items() if is_rate_name(n) and value}
+
+
+def _without_rate(row: Row) -> dict[str, Any]:
+    return {n: value for n, value in row.context.items() if not is_rate_name(n)}
+
+
+def _is_positive(text: str | None, label: Label) -> bool:
+    if text is None:
+        return False
+    positive = canonical_label(str(label.positive))
+    values = tuple(canonical_label(str(value)) for value in label.values)
+    meaning, truth = truth_of(text), positive_truth(positive, values)
+    if meaning is not None and truth is not None:
+        return meaning == truth
+    return canonical_label(text) == positive

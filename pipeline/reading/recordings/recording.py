@@ -1,5 +1,6 @@
 """A recording as it was read, and one that could not be used."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,7 @@ class Recording:
         label: The label as text; None if it has none, or one for each sample.
         sample_labels: bool [samples], whether each sample is positive.
         context: What is constant in the recording, by column.
+        counts: What was changed in it, by kind.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Recording:
     label: str | None = None
     sample_labels: NDArray[np.bool_] | None = None
     context: dict[str, Any] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_samples(self) -> int:

@@ -157,8 +157,8 @@ def _equidistant(samples: Samples) -> Samples:
     steps = np.diff(times_s)
     span_s = times_s[-1] - times_s[0]
     mean_s = span_s / len(steps)
-    if np.abs(steps - mean_s).max() <= max(RATE_TOLERANCE * mean_s, _resolution(times_s)):
-        return replace(samples, rate_hz=_rate(mean_s))
+    if np.abs(steps - mean_s).max() <= max(RATE_TOLERANCE * mean_s, resolution_s(times_s)):
+        return replace(samples, rate_hz=rate_of(mean_s))
     period_s = float(np.median(steps))
     _check_spread(steps, period_s)
     num_samples = int(np.floor(span_s / period_s + 0.5)) + 1
@@ -170,18 +170,18 @@ def _equidistant(samples: Samples) -> Samples:
     return _interpolated(samples, times_s, period_s, num_samples)
 
 
-def _resolution(times_s: Floats) -> float:
+def resolution_s(times_s: Floats) -> float:
     """Returns the rounding of times in s: theirs, and that of a float64 of this size."""
     return 4 * float(np.spacing(np.abs(times_s).max()))
 
 
-def _rate(period_s: float) -> float:
+def rate_of(period_s: float) -> float:
     """Returns the rate of a period: of both numbers, the one with fewer digits is exact.
 
     Times have 7 digits at most: 12000.0001 Hz are 12 kHz, and a sample every 300.00001 s is one
     every 5 minutes.
 
-    >>> _rate(1 / 12000.0001), _rate(300.00001)
+    >>> rate_of(1 / 12000.0001), rate_of(300.00001)
     (12000.0, 0.0033333333333333335)
     """
     rate, period = f"{1 / period_s:.7g}", f"{period_s:.7g}"
@@ -222,7 +222,7 @@ def _interpolated(samples: Samples, times_s: Floats, period_s: float, num_sample
         channels=channels,
         times_s=grid_s,
         labels=labels,
-        rate_hz=_rate(period_s),
+        rate_hz=rate_of(period_s),
     )
 
 

@@ -39,7 +39,7 @@ class Fault(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"column `{self.column}`, sample {self.place + 1:,}: `{self.text}` found, expected "
+            f"column `{self.column}`, row {self.place + 1:,}: `{self.text}` found, expected "
             f"{self.expected}"
         )
 
@@ -81,6 +81,13 @@ class Columns:
     times_s: NDArray[np.float64] | None = None
     has_dates: bool = False
     faults: tuple[Fault, ...] = ()
+
+    def shifted(self, num_rows: int) -> "Columns":
+        """Returns these rows behind `num_rows` others."""
+        if not self.faults:
+            return self
+        faults = tuple(fault._replace(place=fault.place + num_rows) for fault in self.faults)
+        return replace(self, faults=faults)
 
 
 def decide_roles(
@@ -129,7 +136,7 @@ def _is_numeric(probe: pa.RecordBatch, name: str, data: Data) -> bool:
         read, _ = contract.read_column(column, form, default_marks=data.missing_values)
         num_present = len(column) - column.null_count
         num_read = len(read) - read.null_count
-        return num_read > 0 and num_read >= _NUMBER_SHARE * num_present - _marks(column, data)
+        return bool(num_read and num_read >= _NUMBER_SHARE * (num_present - _marks(column, data)))
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     return bool(is_number or pa.types.is_boolean(kind))
 
@@ -164,14 +171,13 @@ def number_form(name: str, data: Data) -> ColumnFormat:
     )
 
 
-def read_columns(batch: pa.RecordBatch, roles: Roles, data: Data, *, first: int = 0) -> Columns:
+def read_columns(batch: pa.RecordBatch, roles: Roles, data: Data) -> Columns:
     """Returns the values of a batch of rows.
 
     Args:
         batch: Rows as stored; text of CSV is binary.
         roles: The roles of the columns; one that the batch lacks is left out.
         data: The config's `data` block.
-        first: Number of rows before the batch.
     """
     faults: list[Fault] = []
     channels: dict[str, NDArray[np.float32]] = {}
@@ -179,13 +185,13 @@ def read_columns(batch: pa.RecordBatch, roles: Roles, data: Data, *, first: int 
     for name in (name for name in roles.channels if name in names):
         form = replace(number_form(name, data), type="number")
         read, bad = contract.read_column(batch[name], form, default_marks=data.missing_values)
-        faults += _faults(batch, name, bad, first, "a number")
+        faults += _faults(batch, name, bad, "a number")
         channels[name] = np.asarray(read.cast(pa.float32()).fill_null(np.float32(np.nan)))
     times_s, has_dates = None, False
     if roles.time is not None and roles.time in names:
         stamps = read_stamps(batch[roles.time], data.columns.get(roles.time), decimal=data.decimal)
         times_s, has_dates, bad = stamps
-        faults += _faults(batch, roles.time, bad, first, _expected_time(roles.time, data))
+        faults += _faults(batch, roles.time, bad, _expected_time(roles.time, data))
     return Columns(
         num_rows=batch.num_rows,
         channels=channels,
@@ -204,14 +210,12 @@ def _expected_time(name: str, data: Data) -> str:
     )
 
 
-def _faults(
-    batch: pa.RecordBatch, name: str, bad: values.Mask, first: int, expected: str
-) -> list[Fault]:
+def _faults(batch: pa.RecordBatch, name: str, bad: values.Mask, expected: str) -> list[Fault]:
     if not bad.any():
         return []
     column = batch[name]
     return [
-        Fault(first + int(place), name, _shown(column[int(place)].as_py()), expected)
+        Fault(int(place), name, _shown(column[int(place)].as_py()), expected)
         for place in np.flatnonzero(bad)
     ]
 
@@ -230,8 +234,9 @@ def _as_text(column: pa.Array) -> pa.DictionaryArray:
         encoded.dictionary, ColumnFormat(type="text"), default_marks=()
     )
     texts = pc.if_else(pa.array(bad), None, read).cast(pa.string())
-    whole = texts.take(encoded.indices).dictionary_encode()
-    return whole
+    if texts.null_count == 0 and len(texts.unique()) == len(texts):
+        return pa.DictionaryArray.from_arrays(encoded.indices, texts)
+    return texts.take(encoded.indices).dictionary_encode()
 
 
 def join_columns(parts: Sequence[Columns]) -> Columns:

@@ -1,0 +1,315 @@
+"""Tables beside the recordings: one of labels and context, one of events."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat, CsvLayout
+from pipeline.config import Data
+from pipeline.reading import contract, values
+from pipeline.reading.files.encodings import detect_encoding
+from pipeline.reading.files.sources import common_format, plan_pieces, read_piece
+from pipeline.reading.recordings.raw.columns import number_form
+from pipeline.reading.recordings.raw.listing import stem
+from pipeline.reading.recordings.raw.stamps import read_stamps
+
+# What the context of a recording is stored as, by the type of its values.
+CONTEXT_TYPES: dict[str, pa.DataType] = {
+    "number": pa.float64(),
+    "code": pa.int64(),
+    "text": pa.string(),
+    "truth": pa.string(),
+    "time": pa.timestamp("us", tz="UTC"),
+}
+# Start and end of an event in seconds on the clock of its recording, and its kind.
+Interval = tuple[float, float, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a table of labels says of one recording.
+
+    Attributes:
+        label: Its label as text; None if it is empty.
+        context: The other columns.
+    """
+
+    label: str | None
+    context: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTable:
+    """A table with one row for each recording.
+
+    Attributes:
+        path: The file.
+        rows: The rows by id.
+        contradicted: Ids that several rows describe differently.
+        num_repeated: Rows that repeat another one.
+        types: Types of the context columns.
+    """
+
+    path: str
+    rows: dict[str, Row]
+    contradicted: frozenset[str] = frozenset()
+    num_repeated: int = 0
+    types: dict[str, pa.DataType] = field(default_factory=dict)
+
+
+def read_label_table(path: Path, data: Data, *, id_column: str, label: str | None) -> LabelTable:
+    """Reads a table of labels.
+
+    Args:
+        path: The file.
+        data: The config's `data` block; its `columns` say how values are written.
+        id_column: The column that names the recording.
+        label: The label column; None if only the context counts.
+
+    Raises:
+        InputError: The file cannot be read or lacks a column, or a value is not as declared.
+    """
+    table = read_table(path, key="labels")
+    ids = _texts(_column(table, id_column, path, key="id_column"))
+    labels: list[str | None] = [None] * len(ids)
+    if label is not None:
+        labels = _texts(_column(table, label, path, key="label.column"))
+    context, types = _context(table, data, {id_column, label}, path)
+    rows: dict[str, Row] = {}
+    contradicted: set[str] = set()
+    num_repeated = 0
+    for place, name in enumerate(ids):
+        if name is None:
+            raise InputError(f"{path}, row {place + 1}: the column `{id_column}` is empty.")
+        row = Row(label=labels[place], context={n: own[place] for n, own in context.items()})
+        other = rows.setdefault(normal_id(name), row)
+        if other is not row and other == row:
+            num_repeated += 1
+        elif other is not row:
+            contradicted.add(normal_id(name))
+    return LabelTable(
+        path=str(path),
+        rows=rows,
+        contradicted=frozenset(contradicted),
+        num_repeated=num_repeated,
+        types=types,
+    )
+
+
+def read_table(path: Path, *, key: str) -> pa.Table:
+    """Reads a whole small table; text of CSV is binary.
+
+    Args:
+        path: A file of any format that `data.path` may have.
+        key: The key below `data.recordings` that names it, for messages.
+
+    Raises:
+        InputError: It does not exist, is empty, or has a row that cannot be read.
+    """
+    if not path.is_file():
+        raise InputError(f"data.recordings.{key} names {path}, which is not a file.")
+    file_format = common_format([str(path)])
+    is_csv = file_format == "csv"
+    layout = CsvLayout(encoding=detect_encoding(str(path))) if is_csv else CsvLayout()
+    [piece] = plan_pieces([str(path)], file_format, layout=layout, whole_files=True)
+    batches = []
+    for raw in read_piece(replace(piece, partition=())):
+        if raw.bad_rows:
+            raise InputError(f"data.recordings.{key}: {raw.bad_rows[0]}.")
+        batches.append(raw.batch)
+    if not sum(batch.num_rows for batch in batches):
+        raise InputError(f"data.recordings.{key}: {path} has no rows.")
+    return pa.Table.from_batches(batches).combine_chunks()
+
+
+def _column(table: pa.Table, name: str, path: Path, *, key: str) -> pa.Array:
+    if name not in table.column_names:
+        listed = ", ".join(f"`{column}`" for column in table.column_names[:20])
+        raise InputError(f"{path} has no column `{name}`, which {key} names. It has {listed}.")
+    return table[name].combine_chunks()
+
+
+def _texts(column: pa.Array) -> list[str | None]:
+    read, _ = contract.read_column(column, ColumnFormat(type="text"), default_marks=())
+    return [None if text is None else text.decode() for text in read.to_pylist()]
+
+
+def _context(
+    table: pa.Table, data: Data, without: set[str | None], path: Path
+) -> tuple[dict[str, list[Any]], dict[str, pa.DataType]]:
+    context, types = {}, {}
+    for name in table.column_names:
+        if name in without:
+            continue
+        column = table[name].combine_chunks()
+        form = context_form(column, name, data)
+        typed, bad = typed_context(column, form, data)
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise InputError(
+                f"{path}, row {row + 1}, column `{name}`: {column[row].as_py()!r} does not fit "
+                f"data.columns.{name}. Correct the value, or the declaration."
+            )
+        context[name], types[name] = typed.to_pylist(), typed.type
+    return context, types
+
+
+def context_form(column: pa.Array, name: str, data: Data) -> ColumnFormat:
+    """Returns how the values of a context column are written: as declared, else by all of them."""
+    kind = column.type
+    declared = data.columns.get(name)
+    if declared is not None:
+        return declared if declared.type != "number" else number_form(name, data)
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        return ColumnFormat(type="time")
+    if pa.types.is_boolean(kind):
+        return ColumnFormat(type="truth")
+    for form in (ColumnFormat(type="code"), number_form(name, data)):
+        typed, bad = contract.read_column(column, form, default_marks=data.missing_values)
+        if not bad.any() and typed.null_count < len(typed):
+            return form
+    return ColumnFormat(type="text")
+
+
+def typed_context(column: pa.Array, form: ColumnFormat, data: Data) -> tuple[pa.Array, values.Mask]:
+    """Returns values of a context column as the assembled table has them, and which do not fit."""
+    kind = CONTEXT_TYPES[form.type]
+    if form.type == "time" and not form.elapsed:
+        seconds, _, bad = read_stamps(column, form, decimal=data.decimal)
+        is_missing = ~np.isfinite(seconds)
+        micros = np.where(is_missing, 0, np.round(seconds * 1e6)).astype(np.int64)
+        return pa.array(micros, mask=is_missing).cast(kind), bad
+    typed, bad = contract.read_column(column, form, default_marks=data.missing_values)
+    if form.type == "time":
+        return pc.divide(typed.cast(pa.float64()), 1e6), bad
+    return typed.cast(kind), bad
+
+
+def typed_text(text: str, form: ColumnFormat, data: Data) -> Any:
+    """Returns one value of a context column; None where its text means a missing one.
+
+    Raises:
+        ValueError: The text does not fit.
+    """
+    is_plain = form == ColumnFormat(type=form.type) or form == ColumnFormat(
+        type=form.type, decimal="."
+    )
+    if text not in data.missing_values and is_plain and form.type in ("number", "code"):
+        return float(text) if form.type == "number" else int(text)
+    typed, bad = typed_context(pa.array([text]), form, data)
+    if bad[0]:
+        raise ValueError(f"{text!r} is no {form.type}")
+    return typed[0].as_py()
+
+
+def normal_id(name: str) -> str:
+    r"""Returns an id with the separators of a path.
+
+    >>> normal_id(".\\night\\7.wav"), normal_id("7")
+    ('night/7.wav', '7')
+    """
+    return name.strip().replace("\\", "/").removeprefix("./")
+
+
+class FileMatcher:
+    """Finds what a table says of a file: by its path below the folder, or by its name.
+
+    Each is tried with suffix and without. An id with more folders than the path is tried without
+    the outer ones.
+
+    Args:
+        ids: The ids of the table.
+        names: Paths of all files below the folder.
+    """
+
+    def __init__(self, ids: Sequence[str], names: Sequence[str]) -> None:
+        self._ids = {id_: id_ for id_ in ids}
+        tails: dict[str, list[str]] = {}
+        for id_ in ids:
+            parts = id_.split("/")
+            for first in range(1, len(parts)):
+                tails.setdefault("/".join(parts[first:]), []).append(id_)
+        for tail, owners in tails.items():
+            if len(owners) == 1:
+                self._ids.setdefault(tail, owners[0])
+        self._num_files: dict[str, int] = {}
+        for name in names:
+            for key in dict.fromkeys(_keys(name)):
+                self._num_files[key] = self._num_files.get(key, 0) + 1
+
+    def match(self, name: str) -> str | None:
+        """Returns the id that means a file, or None; one that means several files is none.
+
+        Args:
+            name: The file's path below the folder.
+        """
+        return next((self._ids[key] for key in self._usable_keys(name)), None)
+
+    def ambiguous(self, name: str) -> str | None:
+        """Returns an id that means this file and another one, or None."""
+        shared = [key for key in _keys(name) if key in self._ids and self._num_files[key] > 1]
+        return self._ids[shared[0]] if shared else None
+
+    def _usable_keys(self, name: str) -> Iterator[str]:
+        return (key for key in _keys(name) if key in self._ids and self._num_files[key] == 1)
+
+
+def _keys(name: str) -> Iterator[str]:
+    path = PurePosixPath(name)
+    yield name
+    yield str(path.with_name(stem(name)))
+    yield path.name
+    yield stem(name)
+
+
+def read_events(
+    path: Path, data: Data, *, recordings: Sequence[str], time_column: str
+) -> dict[str, list[Interval]]:
+    """Reads a table of events.
+
+    Args:
+        path: The file, with the columns `recording`, `start`, `end` and perhaps `kind`. Without
+            `recording`, all events are of the only recording.
+        data: The config's `data` block; times are written as `data.columns` says for the column,
+            else as it says for `time_column`.
+        recordings: The recordings, for a table without their column.
+        time_column: The column of the samples' times.
+
+    Returns:
+        The events of each recording that the table names, by its text there.
+
+    Raises:
+        InputError: The file cannot be read or lacks a column, or a value is no time.
+    """
+    table = read_table(path, key="events")
+    if "recording" not in table.column_names and len(recordings) == 1:
+        names: list[str | None] = [recordings[0]] * table.num_rows
+    else:
+        names = _texts(_column(table, "recording", path, key="data.recordings.events"))
+    ends = []
+    for name in ("start", "end"):
+        column = _column(table, name, path, key="data.recordings.events")
+        form = data.columns.get(name) or data.columns.get(time_column)
+        seconds, _, bad = read_stamps(column, form, decimal=data.decimal)
+        wrong = np.flatnonzero(bad | ~np.isfinite(seconds))
+        if wrong.size:
+            text = column[int(wrong[0])].as_py()
+            raise InputError(
+                f"{path}, row {wrong[0] + 1}, column `{name}`: {text!r} is not a time like those "
+                f"of `{time_column}`; declare others in data.columns.{name}."
+            )
+        ends.append(seconds)
+    kinds: list[str | None] = [None] * table.num_rows
+    if "kind" in table.column_names:
+        kinds = _texts(table["kind"].combine_chunks())
+    events: dict[str, list[Interval]] = {}
+    for name, start, end, kind in zip(names, *ends, kinds, strict=True):
+        interval = (float(start), float(end), kind or "")
+        events.setdefault(normal_id(name or ""), []).append(interval)
+    return events

@@ -1,0 +1,154 @@
+"""The label and the context of a recording: from a table, a folder, or a pattern in its name."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.config import Data, Label
+from pipeline.counting import count
+from pipeline.reading.recordings.beside import FileMatcher, LabelTable, Row, read_label_table
+from pipeline.reading.recordings.raw.clock import UnusableError
+from pipeline.reading.recordings.recording import BadRecording
+from pipeline.recording_options import Recordings
+
+_NOTHING = Row(label=None, context={})
+
+
+class Labeller:
+    """Finds the label and the context of recordings.
+
+    Args:
+        data: The config's `data` block.
+        options: Its `recordings`.
+        label: The label; None for predictions, for which a table of labels only has context, and
+            may be absent or lack recordings.
+        base: Folder that the files' names are relative to.
+        files: The files.
+        folder: Folder that the table's path is relative to.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        options: Recordings,
+        *,
+        label: Label | None,
+        base: str,
+        files: Sequence[str],
+        folder: Path,
+    ) -> None:
+        self._options, self._label, self._base = options, label, base
+        self._table = self._read(data, folder)
+        ids = list(self._table.rows) if self._table else []
+        self._matcher = FileMatcher(ids, [self._name(file) for file in files])
+        self._used: set[str] = set()
+
+    def _read(self, data: Data, folder: Path) -> LabelTable | None:
+        if self._options.labels is None or self._options.id_column is None:
+            return None
+        path = folder / self._options.labels
+        if self._label is None and not path.is_file():
+            return None
+        column = self._label.column if self._label else None
+        return read_label_table(path, data, id_column=self._options.id_column, label=column)
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        """Types of the context columns of the table."""
+        return self._table.types if self._table else {}
+
+    def _name(self, file: str) -> str:
+        return Path(file).relative_to(self._base).as_posix()
+
+    def of_file(self, file: str) -> Row:
+        """Returns what is known of the recording in a file.
+
+        Raises:
+            UnusableError: It has no label where it must have one, or several.
+        """
+        if self._table is not None:
+            return self._of_row(self._match(file), Path(file).name)
+        if self._label is None:
+            return _NOTHING
+        if self._options.label_from == "folder":
+            return Row(label=self._folder_of(file), context={})
+        if self._options.label_pattern is not None:
+            return Row(label=self._in_name(file), context={})
+        return _NOTHING
+
+    def _match(self, file: str) -> str | None:
+        name = self._name(file)
+        id_ = self._matcher.match(name)
+        shared = self._matcher.ambiguous(name) if id_ is None else None
+        if shared is not None:
+            raise UnusableError(
+                f"`{shared}` in {self._where} means several files; write their paths below "
+                "data.path there"
+            )
+        return id_
+
+    def of_id(self, id_: str) -> Row:
+        """Returns what the table says of a recording of a long table.
+
+        Raises:
+            UnusableError: The table does not have it, or contradicts itself.
+        """
+        if self._table is None:
+            return _NOTHING
+        return self._of_row(id_ if id_ in self._table.rows else None, id_)
+
+    def _of_row(self, id_: str | None, name: str) -> Row:
+        assert self._table is not None  # noqa: S101 - the callers checked it
+        if id_ is None:
+            if self._label is None:
+                return _NOTHING
+            raise UnusableError(f"{self._where} has no row for `{name}`, so it has no label")
+        self._used.add(id_)
+        if id_ in self._table.contradicted:
+            raise UnusableError(f"{self._where} has several rows for `{id_}` that differ")
+        return self._table.rows[id_]
+
+    @property
+    def _where(self) -> str:
+        return f"data.recordings.labels ({Path(self._table.path).name})" if self._table else ""
+
+    def _folder_of(self, file: str) -> str:
+        folder = Path(self._name(file)).parent.name
+        if not folder:
+            raise UnusableError(
+                "it is in no sub-folder of data.path, so data.recordings.label_from: folder gives "
+                "it no label"
+            )
+        return folder
+
+    def _in_name(self, file: str) -> str:
+        pattern = self._options.label_pattern or ""
+        match = re.search(pattern, Path(file).name)
+        if match is None or match[1] is None:
+            raise UnusableError(
+                f"its name does not match data.recordings.label_pattern, {pattern!r}, so it has no "
+                "label"
+            )
+        return match[1]
+
+    def unused(self) -> list[BadRecording]:
+        """Returns the rows of the table for which there was no recording."""
+        if self._table is None or self._label is None:
+            return []
+        return [
+            BadRecording(
+                name=id_,
+                path=self._table.path,
+                reason=f"`{id_}` has a label, but there is no such recording",
+            )
+            for id_ in self._table.rows
+            if id_ not in self._used
+        ]
+
+    def notes(self) -> list[str]:
+        """Returns what is remarkable of the table, in words."""
+        if self._table is None or not self._table.num_repeated:
+            return []
+        return [f"{count(self._table.num_repeated, 'row')} of {self._where} repeat another one"]

@@ -1,0 +1,212 @@
+"""Rows of raw tables, divided into recordings.
+
+What can be computed for all recordings of a table at once is: a long table may have a million.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.reading.recordings.raw import clock
+from pipeline.reading.recordings.raw.clock import Samples, UnusableError
+from pipeline.reading.recordings.raw.columns import Columns, Fault
+from pipeline.recording_options import RATE
+
+Ints = NDArray[np.int64]
+
+# Names under which files and tables give the sampling rate.
+_RATE_NAMES = {RATE, "fs", "sr", "fs_hz", "rate_hz", "sampling_rate", "sample_rate", "samplerate",
+               "sampling_frequency"}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The rows of one recording.
+
+    Attributes:
+        name: The recording.
+        samples: Its samples, as read.
+        constants: What is the same in all rows, by column: a text, or None where it is missing.
+        varying: Columns that should be the same in all rows and are not.
+        faults: Values that cannot be read.
+        is_regular: The times ascend by equal periods.
+    """
+
+    name: str
+    samples: Samples
+    constants: dict[str, str | None]
+    varying: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    is_regular: bool = False
+
+
+def groups_of(
+    columns: Columns,
+    starts: Ints,
+    names: Sequence[str],
+    *,
+    sample_labels: NDArray[np.bool_] | None = None,
+) -> Iterator[Group]:
+    """Yields the recordings of a table whose rows are together.
+
+    Args:
+        columns: The rows.
+        starts: int64 [recordings], the first row of each.
+        names: The name of each.
+        sample_labels: bool [rows], whether each sample is positive.
+    """
+    stops = np.append(starts[1:], columns.num_rows)
+    constants = {name: _constants(text, starts) for name, text in columns.texts.items()}
+    rates = _regular_rates(columns.times_s, starts)
+    faults = _by_group(columns.faults, starts)
+    for place, (start, stop, name) in enumerate(zip(starts, stops, names, strict=True)):
+        rows = slice(int(start), int(stop))
+        period_s = float(rates[place])
+        times_s = columns.times_s
+        yield Group(
+            name=name,
+            samples=Samples(
+                channels={n: samples[rows] for n, samples in columns.channels.items()},
+                times_s=None if times_s is None else times_s[rows],
+                labels=None if sample_labels is None else sample_labels[rows],
+                rate_hz=clock.rate_of(period_s) if period_s > 0 else None,
+            ),
+            constants={n: found[0][place] for n, found in constants.items()},
+            varying=tuple(n for n, found in constants.items() if found[1][place]),
+            faults=faults.get(place, ()),
+            is_regular=period_s > 0,
+        )
+
+
+def _constants(
+    text: pa.DictionaryArray, starts: Ints
+) -> tuple[list[str | None], NDArray[np.bool_]]:
+    """Returns the text of each recording, and where there are several; a missing one is none."""
+    codes = np.asarray(text.indices.fill_null(-1), np.int64)
+    if text.dictionary.null_count:
+        is_null = np.append(np.asarray(text.dictionary.is_null()), True)
+        codes = np.where(is_null[codes], -1, codes)
+    high = np.maximum.reduceat(codes, starts)
+    low = np.minimum.reduceat(np.where(codes < 0, np.iinfo(np.int64).max, codes), starts)
+    varies = (high >= 0) & (low != high)
+    chosen = pa.array(np.where(high < 0, 0, high), mask=(high < 0) | varies)
+    return text.dictionary.take(chosen).to_pylist(), varies
+
+
+def _regular_rates(times_s: NDArray[np.float64] | None, starts: Ints) -> NDArray[np.float64]:
+    """Returns the period in s of each recording with equal periods, NaN for others."""
+    if times_s is None or len(times_s) < 2:
+        return np.full(len(starts), np.nan)
+    stops = np.append(starts[1:], len(times_s)) - 1
+    steps = np.append(np.diff(times_s), np.nan)
+    low, high = steps.copy(), steps
+    low[stops], high[stops] = np.inf, -np.inf  # from one recording to the next
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (times_s[stops] - times_s[starts]) / (stops - starts)
+        least, most = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
+        limit = np.maximum(clock.RATE_TOLERANCE * mean, clock.resolution_s(times_s))
+        is_regular = (least > 0) & (most - mean <= limit) & (mean - least <= limit)
+        return np.where(is_regular, mean, np.nan)
+
+
+def _by_group(faults: Sequence[Fault], starts: Ints) -> Mapping[int, tuple[Fault, ...]]:
+    if not faults:
+        return {}
+    places = np.searchsorted(starts, [fault.place for fault in faults], "right") - 1
+    return {
+        int(place): tuple(
+            fault._replace(place=fault.place - int(starts[place]))
+            for fault, own in zip(faults, places, strict=True)
+            if own == place
+        )
+        for place in np.unique(places)
+    }
+
+
+def usable_samples(group: Group, *, is_stream: bool) -> Samples:
+    """Returns the samples of a recording on a clock of equal periods.
+
+    Raises:
+        UnusableError: A value or the clock is at fault, or there is no value.
+    """
+    if group.faults:
+        more = f", and {len(group.faults) - 1:,} more" if len(group.faults) > 1 else ""
+        raise UnusableError(f"{group.faults[0]}{more}")
+    if not group.samples.channels:
+        raise UnusableError("it has none of the channels")
+    if all(np.isnan(values).all() for values in group.samples.channels.values()):
+        raise UnusableError("none of its channels has a value")
+    if group.is_regular:
+        return group.samples
+    return clock.on_clock(group.samples, is_stream=is_stream)
+
+
+def take_rate(constants: Mapping[str, str | None]) -> tuple[dict[str, str | None], float | None]:
+    """Returns the constants without the sampling rate, and that rate in Hz if it is there.
+
+    >>> take_rate({"fs": "12000", "load": "2"})
+    ({'load': '2'}, 12000.0)
+
+    Raises:
+        UnusableError: It is no positive number.
+    """
+    others = {n: value for n, value in constants.items() if not is_rate_name(n)}
+    texts = [value for n, value in constants.items() if is_rate_name(n) and value]
+    if not texts:
+        return others, None
+    try:
+        rate_hz = float(texts[0])
+    except ValueError:
+        rate_hz = float("nan")
+    if not 0 < rate_hz < float("inf"):
+        raise UnusableError(f"its sampling rate is {texts[0]!r}; expected a number of Hz above 0")
+    return others, rate_hz
+
+
+def is_rate_name(name: str) -> bool:
+    """Tells whether a column or a single value holds the sampling rate by its name."""
+    return name.lower() in _RATE_NAMES
+
+
+def sorted_by_id(columns: Columns, id_column: str) -> tuple[Columns, Ints, list[str], int]:
+    """Returns the rows of a long table with those of each recording together, in their order.
+
+    Args:
+        columns: The rows.
+        id_column: The column with the recording's id.
+
+    Returns:
+        The rows, the first row of each recording, the ids, and the number of rows without an id,
+        which are left out.
+    """
+    ids = columns.texts[id_column]
+    codes = np.asarray(ids.indices.fill_null(-1), np.int64)
+    is_known = codes >= 0
+    if not (np.diff(codes) >= 0).all() or not is_known.all():
+        order = np.argsort(codes, kind="stable")
+        order = order[int((~is_known).sum()) :]
+        columns = _take(columns, order)
+        codes = codes[order]
+    if not len(codes):
+        return columns, np.zeros(0, np.int64), [], int((~is_known).sum())
+    starts = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
+    names = ids.dictionary.take(pa.array(codes[starts])).to_pylist()
+    return columns, starts, names, int((~is_known).sum())
+
+
+def _take(columns: Columns, order: Ints) -> Columns:
+    positions = np.full(columns.num_rows, -1, np.int64)
+    positions[order] = np.arange(len(order))
+    faults = [fault._replace(place=int(positions[fault.place])) for fault in columns.faults]
+    times_s = columns.times_s
+    return replace(
+        columns,
+        num_rows=len(order),
+        channels={name: samples[order] for name, samples in columns.channels.items()},
+        texts={name: text.take(pa.array(order)) for name, text in columns.texts.items()},
+        times_s=None if times_s is None else times_s[order],
+        faults=tuple(sorted(fault for fault in faults if fault.place >= 0)),
+    )

@@ -1,0 +1,137 @@
+"""Raw files of tables and arrays in batches of rows, a long table on several threads."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from common.errors import InputError
+from pipeline.config import Data
+from pipeline.reading.files import csv_ranges
+from pipeline.reading.files.pieces import SUFFIXES, BadRow, Piece, suffix_of
+from pipeline.reading.files.sources import plan_pieces, read_piece
+from pipeline.reading.quarantine import locate
+from pipeline.reading.recordings.raw.arrays import read_arrays
+from pipeline.reading.recordings.raw.clock import UnusableError
+from pipeline.reading.recordings.raw.columns import Columns, Roles, read_columns
+from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_progress = logging.getLogger("faultline.progress")
+_WORKERS = min(8, os.cpu_count() or 1)
+_AHEAD = 2  # tasks that wait or are done, for each worker
+_RANGE_BYTES = 32 << 20
+_REPORT_EVERY_S = 1.0
+
+
+def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of a file of one recording; text of CSV is binary.
+
+    Single values of a file of arrays become columns that are constant.
+
+    Args:
+        path: The file.
+        data: The config's `data` block, for the layout of CSV files.
+        columns: Columns to read of a file of arrays; by default all.
+
+    Raises:
+        UnusableError: The file or a row of it cannot be read.
+    """
+    if Path(path).suffix.lower() in ARRAY_SUFFIXES:
+        batch, singles = read_arrays(path, columns)
+        for name, value in singles.items():
+            if name not in batch.schema.names:
+                batch = batch.append_column(name, _constant(value, batch.num_rows))
+        yield batch
+        return
+    try:
+        [piece] = plan_pieces([path], _format(path), layout=data.csv_layout, whole_files=True)
+        for raw in read_piece(piece):
+            if raw.bad_rows:
+                raise UnusableError(str(locate(piece, raw.bad_rows)[0]).removeprefix(f"{path}, "))
+            yield raw.batch
+    except InputError as error:
+        raise UnusableError(str(error).removeprefix(f"{path} ").rstrip(".")) from error
+
+
+def _format(path: str) -> Any:
+    return SUFFIXES[suffix_of(path) or ""]
+
+
+def _constant(value: Any, num_rows: int) -> pa.Array:
+    return pa.array([value]).take(pa.array(np.zeros(num_rows, np.int64)))
+
+
+def read_long(files: Sequence[str], data: Data, roles: Roles) -> tuple[list[Columns], list[BadRow]]:
+    """Reads long tables: the values of their rows, as numbers and codes, are held in memory.
+
+    Returns:
+        The rows of each batch in order; and the rows that could not be divided into fields.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    parts: list[Columns] = []
+    bad_rows: list[BadRow] = []
+    num_rows, last = 0, time.monotonic()
+
+    def read(piece: Piece) -> tuple[list[Columns], list[BadRow]]:
+        raws = list(read_piece(piece))
+        bad = [bad for raw in raws for bad in raw.bad_rows]
+        return [read_columns(raw.batch, roles, data) for raw in raws], locate(piece, bad)
+
+    for columns, bad in in_order(read, _pieces(files, data)):
+        for part in columns:
+            parts.append(part.shifted(num_rows))
+            num_rows += part.num_rows
+        bad_rows += bad
+        if time.monotonic() - last > _REPORT_EVERY_S:
+            _progress.info("%s rows of recordings so far", f"{num_rows:,}")
+            last = time.monotonic()
+    return parts, bad_rows
+
+
+def _pieces(files: Sequence[str], data: Data) -> list[Piece]:
+    pieces: list[Piece] = []
+    for place, file in enumerate(files):
+        if Path(file).suffix.lower() in ARRAY_SUFFIXES:
+            raise InputError(
+                f"{file} is no table. data.recordings.form `long` reads CSV, Parquet and sheets; "
+                "form `files` reads files of arrays."
+            )
+        planned = plan_pieces([file], _format(file), layout=data.csv_layout)
+        pieces += [replace(piece, file=place) for piece in planned]
+    proposed = csv_ranges.propose_pieces(pieces, _RANGE_BYTES)
+    ranges = [piece for piece in proposed if piece.byte_range is not None]
+    return csv_ranges.settle_pieces(proposed, list(in_order(csv_ranges.scan_range, ranges)))
+
+
+def in_order(function: Callable[[In], Out], items: Sequence[In]) -> Iterator[Out]:
+    """Applies a function to items on several threads; yields the results in order.
+
+    Few results wait at a time, so that they need not all fit into memory. What the function does
+    must release the interpreter's lock for this to be faster than one thread.
+    """
+    rest = iter(items)
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        waiting: list[Future[Out]] = [
+            pool.submit(function, item) for item in islice(rest, _AHEAD * _WORKERS)
+        ]
+        try:
+            while waiting:
+                result = waiting.pop(0).result()
+                waiting += [pool.submit(function, item) for item in islice(rest, 1)]
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
