@@ -11,7 +11,15 @@ import pyarrow.parquet as pq
 
 from common.errors import InputError
 from pipeline.reading.recordings.recording import Recording
-from pipeline.recording_options import EVENT, RATE, RECORDING, STRETCH, WINDOW_END, WINDOW_START
+from pipeline.recording_options import (
+    EVENT,
+    RATE,
+    RECORDING,
+    STRETCH,
+    WINDOW,
+    WINDOW_END,
+    WINDOW_START,
+)
 
 FILE_NAME = "recordings.parquet"
 _TARGET_BYTES = 64 << 20
@@ -107,7 +115,7 @@ def table_schema(
     fields += [pa.field(RATE, pa.float64())] if has_rate else []
     if window_type is not None:
         fields += [pa.field(WINDOW_START, window_type), pa.field(WINDOW_END, window_type)]
-        fields += [pa.field(STRETCH, pa.string()), pa.field(EVENT, pa.string())]
+        fields += [pa.field(name, pa.string()) for name in (WINDOW, STRETCH, EVENT)]
     fields += [pa.field(name, kind) for name, kind in context.items()]
     fields += [pa.field(label_column, pa.string())] if label_column is not None else []
     names = [field.name for field in fields]
