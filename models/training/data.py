@@ -237,6 +237,7 @@ def read_train(
         files_of(patterns),
         graph,
         spec,
+        inputs=train.network_inputs,
         store=store,
         batch_rows=rows_per_batch(row_bytes, _READ_BATCH),
     )

@@ -1,7 +1,8 @@
-"""The train split anew in every epoch: raw signals are varied, then transformed as always.
+"""The train split anew in every epoch.
 
 Signals are varied before the transform graph, which has a mean and a scale for each sample: what is
-shifted after it is no signal that a recorder could have given.
+shifted after it is no signal that a recorder could have given. Pictures are varied after it: it
+only decodes and resizes them, and need not do so in every epoch.
 """
 
 import math
@@ -21,8 +22,11 @@ from models.inputs.transform_graph import TransformGraph, network_inputs, raw_fr
 from models.model_spec import ModelSpec
 from models.stored_rows import Rows, RowStore, pick_rows
 from models.training.augmentation import augment
+from models.training.media.media_augmentation import augment_media
 
 Arrays = dict[str, NDArray[Any]]
+# From a source of random draws to the inputs of an epoch, in batches.
+Batches = Callable[[np.random.Generator], Iterator[Arrays]]
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def make_variation(
     graph: TransformGraph,
     spec: ModelSpec,
     *,
+    inputs: Mapping[str, Rows],
     store: RowStore | None = None,
     batch_rows: int = 4_096,
 ) -> Variation:
@@ -61,12 +66,49 @@ def make_variation(
         files: Gzip TFRecords of tf.Examples; the inputs come in their order.
         graph: The transform graph.
         spec: The features, what to vary, and the seed.
+        inputs: The inputs of the network without variation, in the order of the files.
         store: Where the inputs of an epoch are kept; by default as `RowStore` decides.
         batch_rows: Examples that are varied at once; the draws depend on it.
     """
     store = store or RowStore()
+    varied_signals = of_kind(
+        {name: spec.features[name] for name in spec.train.augmentation}, Signal
+    )
+    if varied_signals:
+        batches = _signal_batches(files, graph, spec, batch_rows, store.limit_bytes)
+    else:
+        batches = _plain_batches(inputs, batch_rows)
+
+    def varied(epoch: int) -> Iterator[Arrays]:
+        rng = np.random.default_rng([spec.seed, epoch])
+        for batch in batches(rng):
+            yield batch | augment_media(batch, spec.features, spec.train.augmentation, rng)
+
+    return Variation(inputs=lambda epoch: store.collect(varied(epoch)), seed=spec.seed)
+
+
+def _plain_batches(inputs: Mapping[str, Rows], batch_rows: int) -> Batches:
+    """The inputs of the network as they are."""
+    num_rows = len(next(iter(inputs.values())))
+
+    def batches(_: np.random.Generator) -> Iterator[Arrays]:
+        for start in range(0, num_rows, batch_rows):
+            rows = slice(start, start + batch_rows)
+            yield {name: values[rows] for name, values in inputs.items()}
+
+    return batches
+
+
+def _signal_batches(
+    files: Sequence[str],
+    graph: TransformGraph,
+    spec: ModelSpec,
+    batch_rows: int,
+    limit_bytes: int,
+) -> Batches:
+    """The inputs of the network with varied signals."""
     signals = of_kind(spec.features, Signal)
-    raw_batches = _raw_batches(files, graph, signals, batch_rows, store.limit_bytes)
+    raw_batches = _raw_batches(files, graph, signals, batch_rows, limit_bytes)
 
     # Nothing to convert: see `models.training.trainer.make_transform`.
     @tf.function(reduce_retracing=True, autograph=False)
@@ -74,15 +116,13 @@ def make_variation(
         transformed = graph(raw_from_serving(batch, graph.raw_spec))
         return network_inputs(transformed, graph.index_space)
 
-    def varied(epoch: int) -> Iterator[Arrays]:
-        rng = np.random.default_rng([spec.seed, epoch])
+    def batches(rng: np.random.Generator) -> Iterator[Arrays]:
         for raw in raw_batches():
-            own = {name: raw[name] for name in spec.train.augmentation}
-            columns = raw | augment(own, signals, spec.train.augmentation, rng)
+            columns = raw | augment(raw, signals, spec.train.augmentation, rng)
             outputs = transform({name: tf.constant(values) for name, values in columns.items()})
             yield {name: values.numpy() for name, values in outputs.items()}
 
-    return Variation(inputs=lambda epoch: store.collect(varied(epoch)), seed=spec.seed)
+    return batches
 
 
 def _raw_batches(

@@ -8,6 +8,7 @@ import pytest
 
 from models.inputs.transform_graph import TransformGraph
 from models.model_spec import ModelSpec
+from models.stored_rows import RowStore, StoredRows
 from models.train_options import Augmentation
 from models.training.data import Dataset, make_transform, read_split, read_train
 from models.training.network_fit import train_network
@@ -44,14 +45,14 @@ def _same(left: dict, right: dict) -> bool:
 
 def test_what_is_not_varied_is_what_the_trainer_reads_anyway(files, graph):
     # A gain of exactly 1: nothing changes, whatever the way through the columns.
-    inputs = make_variation(files, graph, _spec(pulse=Augmentation())).inputs(0)
+    inputs = make_variation(files, graph, _spec(pulse=Augmentation()), inputs={}).inputs(0)
     assert _same(inputs, read_split(files, make_transform(graph)).inputs)
 
 
 def test_signals_change_with_the_epoch_and_nothing_else_does(files, graph):
     # One signal is stored at a fixed length, the other with missing values left out.
     noise = Augmentation(noise=0.5)
-    variation = make_variation(files, graph, _spec(pulse=noise, echo=noise))
+    variation = make_variation(files, graph, _spec(pulse=noise, echo=noise), inputs={})
     first, again, second = (variation.inputs(epoch) for epoch in (0, 0, 1))
     assert _same(first, again)
     plain = read_split(files, make_transform(graph)).inputs
@@ -61,8 +62,21 @@ def test_signals_change_with_the_epoch_and_nothing_else_does(files, graph):
         assert np.array_equal(first[key], second[key]) != is_signal
 
 
+def test_signals_are_varied_alike_in_files_and_in_memory(files, graph):
+    spec = _spec(pulse=Augmentation(noise=0.5), echo=Augmentation(shift_ms=1.0, hide_share=0.5))
+    for batch_rows in (2, 5):
+        in_memory = make_variation(files, graph, spec, inputs={}, batch_rows=batch_rows)
+        store = RowStore(limit_bytes=0)
+        in_files = make_variation(files, graph, spec, inputs={}, store=store, batch_rows=batch_rows)
+        for epoch in range(2):
+            stored = in_files.inputs(epoch)
+            assert all(isinstance(values, StoredRows) for values in stored.values())
+            read = {name: values[:] for name, values in stored.items()}
+            assert _same(read, in_memory.inputs(epoch))
+
+
 def test_hidden_samples_are_marked_as_missing(files, graph):
-    variation = make_variation(files, graph, _spec(echo=Augmentation(hide_share=0.5)))
+    variation = make_variation(files, graph, _spec(echo=Augmentation(hide_share=0.5)), inputs={})
     plain = read_split(files, make_transform(graph)).inputs["signal_3"]
     # Channels of two signals: value, step and missing of each; `echo` is the second.
     hidden = variation.inputs(0)["signal_3"]
