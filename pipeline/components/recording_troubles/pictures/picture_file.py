@@ -3,13 +3,11 @@
 import base64
 import io
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import imagehash
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
@@ -19,6 +17,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 # Longest side that is measured, in pixels: enough for blur and exposure.
 _MEASURED_PX = 512
 _HASH_SIZE = 16
+_GREY_MODES = ("1", "L", "LA", "F")
 _THUMBNAIL_PX = 96
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -41,6 +40,11 @@ class PictureFile:
     height: int
     mode: str
     grey: Floats
+
+    @property
+    def is_coloured(self) -> bool:
+        """Whether it has other channels than grey and alpha."""
+        return self.mode not in _GREY_MODES and not self.mode.startswith("I")
 
     @property
     def perceptual_hash(self) -> NDArray[np.uint64]:
@@ -107,18 +111,3 @@ def data_url(picture: Pillow.Image) -> str:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def picture_contents(table: pa.Table | pa.RecordBatch, column: str) -> Iterator[bytes]:
-    """Yields the content of each row's file, empty where it is missing.
-
-    Args:
-        table: Columns of lists, as tfx_bsl decodes them.
-        column: The column of the pictures.
-    """
-    if column not in table.schema.names or pa.types.is_null(table.schema.field(column).type):
-        yield from [b""] * table.num_rows
-        return
-    column_of_lists = table.column(column)
-    for value in column_of_lists:
-        yield bytes(value.values[0].as_py()) if value.is_valid and len(value.values) else b""

@@ -1,7 +1,6 @@
 """Files of pictures: damage, blur, exposure and duplicates are noticed."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy import ndimage
 
@@ -17,7 +16,6 @@ from pipeline.components.recording_troubles.pictures.duplicates import (
 )
 from pipeline.components.recording_troubles.pictures.picture_file import (
     data_url,
-    picture_contents,
     read_picture,
 )
 from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
@@ -94,12 +92,6 @@ def test_plain_and_missing_pictures_are_duplicates_only_of_equal_files():
     assert find_overlaps(splits) == {}
     again = {"train": splits["train"], "test": Fingerprints.of([plain[0]])}
     assert find_overlaps(again)["test", "train"].exact == 1
-
-
-def test_contents_of_a_column_are_empty_where_missing():
-    table = pa.table({"photo": pa.array([[b"a\0"], None, []], pa.list_(pa.binary()))})
-    assert list(picture_contents(table, "photo")) == [b"a\0", b"", b""]
-    assert list(picture_contents(table, "other")) == [b"", b"", b""]
 
 
 def test_a_thumbnail_keeps_the_proportions_and_is_small():
