@@ -153,13 +153,24 @@ def propose(
         drop_duplicates=work.has_key and table.num_duplicates > 0,
         split=split,
         validation=Validation(
-            max_gap_share=_allowed(work.gap_share, Validation().max_gap_share),
+            max_gap_share=_allowed_gaps(work, split),
             max_wrong_rate_share=_allowed(work.wrong_rate_share, Validation().max_wrong_rate_share),
         ),
         train=propose_training(table.num_rows),
         notes=work.notes,
         other_faults=work.other_faults(),
     )
+
+
+def _allowed_gaps(work: Work, split: SplitChoice) -> float:
+    """Returns the allowed share of rows with gaps.
+
+    Windows of one recording have its gaps in common, so the smallest split may have all of them.
+    """
+    if not work.origin.is_windows:
+        return _allowed(work.gap_share, Validation().max_gap_share)
+    smallest = min(split.split.train, split.split.eval, split.split.test)
+    return max(Validation().max_gap_share, min(1.0, round(work.gap_share / smallest + 0.005, 2)))
 
 
 def _allowed(share: float, default: float) -> float:

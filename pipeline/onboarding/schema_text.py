@@ -51,6 +51,10 @@ def schema_text(proposal: Proposal) -> str:
             _add_range(entry, column)
         if _is_closed(column, feature):
             _add_domain(schema, entry, column)
+    for name, column in proposal.origin.unused.items():
+        form = column.written.form
+        entry = schema.feature.add(name=name, type=_TYPES[form.type if form else "text"])
+        entry.value_count.min, entry.value_count.max = 0, 1
     _add_label(schema, proposal.label)
     text: str = text_format.MessageToString(schema, as_utf8=True)
     return (

@@ -430,6 +430,7 @@ class Work:
             rule=SplitRule(
                 wanted="group" if self.origin.is_windows else self.decisions.strategy,
                 within_groups=self.origin.is_recordings and not self.origin.is_windows,
+                are_windows=self.origin.is_windows,
             ),
         )
         chosen = split.split.column if split.split.strategy == "group" else None

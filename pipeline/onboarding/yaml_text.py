@@ -26,6 +26,7 @@ from pipeline.onboarding.profile.table import Table
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal
 from pipeline.onboarding.recordings.origin import Origin
+from pipeline.recording_options import RATE
 
 _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
@@ -66,7 +67,7 @@ def yaml_text(
         "",
         *_split(proposal),
         "",
-        *_validation(proposal.validation),
+        *_validation(proposal.validation, proposal.origin),
         *_bars(proposal),
         *_train(*proposal.train),
         "",
@@ -270,7 +271,8 @@ def _features(proposal: Proposal) -> Iterator[str]:
     yield "features:"
     for name, (feature, reason) in proposal.features.items():
         yield from _comment(f"{reason}.", "  ")
-        if isinstance(feature, Signal) and _lacks_rate(feature):
+        rates_differ = RATE in proposal.origin.left_out
+        if isinstance(feature, Signal) and _lacks_rate(feature) and not rates_differ:
             yield from _comment(
                 "Enter the true rate in Hz as sampling_rate_hz; no column is named as such.", "  "
             )
@@ -334,12 +336,15 @@ def _split(proposal: Proposal) -> Iterator[str]:
         yield from (f"# {line}" for line in cross_fit_yaml())
 
 
-def _validation(validation: Validation) -> Iterator[str]:
+def _validation(validation: Validation, origin: Origin) -> Iterator[str]:
     if validation == Validation():
         return
     yield from _comment(
-        "Twice the share of recordings with gaps or a wrong rate in this data; a run stops above "
-        "these limits."
+        "Windows of one recording have its gaps in common, so one split may have all windows with "
+        "gaps; a run stops above these limits."
+        if origin.is_windows
+        else "Twice the share of recordings with gaps or a wrong rate in this data; a run stops "
+        "above these limits."
     )
     yield "validation:"
     for name in ("max_gap_share", "max_wrong_rate_share"):

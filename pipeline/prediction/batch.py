@@ -18,10 +18,13 @@ from pipeline.prediction.by_server import SIGNATURE, count_decisions, make_read_
 from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
+from pipeline.prediction.files.alarms import find_alarms, note_alarms
+from pipeline.prediction.files.raw_recordings import Rows, rows_of
 from pipeline.prediction.files.results import SUFFIXES
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.skew import note_skews, read_reference
 from pipeline.reading.files.pieces import suffix_of
+from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 _DEFAULT_OUTPUT = Path("predictions")
@@ -33,18 +36,28 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
     Raises:
         InputError: The input is invalid or no model was pushed; no output is written.
     """
-    files = input_files.find_input_files(options.data)
     output = options.output_file or _DEFAULT_OUTPUT
     _check_new_folder(output)
     name = options.model or config.name
     model = latest_model(OutputFolder(options.output.absolute()), name)
     # Importing TensorFlow and Beam takes seconds, so all other checks come first.
     spec = reading_spec(config, model)
+    with rows_of(options.data, spec, config.folder) as rows:
+        return _predict_rows(rows, spec, options, model, console)
+
+
+def _predict_rows(
+    rows: Rows, spec: IngestSpec, options: PredictOptions, model: Path, console: Console
+) -> PredictSummary:
+    output, name = options.output_file or _DEFAULT_OUTPUT, model.parent.name
+    files = input_files.find_input_files(rows.data)
     pieces = input_files.plan_pieces(files, spec.layout)
     with console.status("Importing TensorFlow and Beam"):
         from pipeline.prediction import beam_inference
     signature = beam_inference.read_signature(model, SIGNATURE)
-    plan = make_read_plan(spec, pieces, signature.inputs, id_column=options.id_column)
+    plan = make_read_plan(
+        spec, pieces, signature.inputs, id_column=options.id_column, keys=rows.keys
+    )
     incoming = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     job = beam_inference.Job(
         pieces=tuple(pieces),
@@ -56,6 +69,7 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
     )
     summary = PredictSummary(model=name, source=str(model), output=str(output))
     summary.versions = [int(model.name)]
+    summary.notes = list(rows.notes)
     incoming.mkdir()
     try:
         with console.status("Predicting"):
@@ -68,6 +82,9 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
         incoming.rename(output)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
+    if plan.keys:
+        shards = [pq.read_table(shard) for shard in sorted(output.glob("*.parquet"))]
+        note_alarms(find_alarms(shards), output, summary)
     summary.num_left_out = len(bad_rows)
     if bad_rows:
         summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output, plan.spec.layout))

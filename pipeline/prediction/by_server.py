@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from rich.console import Console
 
 from common.errors import InputError, StepFailedError
@@ -14,6 +15,8 @@ from pipeline.config import Config
 from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
+from pipeline.prediction.files.alarms import find_alarms, note_alarms
+from pipeline.prediction.files.raw_recordings import Rows, rows_of
 from pipeline.prediction.files.reading import PredictionRows, ReadPlan, check_id_column, read_rows
 from pipeline.prediction.files.results import ResultFile, result_table
 from pipeline.prediction.model_columns import decide_columns
@@ -56,6 +59,7 @@ class _Prediction:
         self._summary = summary
         self._decisions: Counter[str] = Counter()
         self._bad_rows: list[BadRow] = []
+        self._answers: list[pa.Table] = []
 
     def run(self, pieces: Sequence[Piece], progress: RowProgress) -> list[BadRow]:
         """Predicts all rows and returns those that were skipped.
@@ -81,6 +85,11 @@ class _Prediction:
         self._summary.decisions = dict(self._decisions)
         return self._bad_rows
 
+    @property
+    def alarms(self) -> pa.Table | None:
+        """The alarms of streams; None of other rows."""
+        return find_alarms(self._answers)
+
     def _ask(self, rows: PredictionRows, start: int) -> int:
         features = rows.features.slice(start, _BATCH_ROWS)
         num_rows = int(features.num_rows)
@@ -92,7 +101,10 @@ class _Prediction:
                 f"{error.problem}"
             ) from error
         outputs, version = predictions.outputs, predictions.version
-        self._results.write(result_table(rows.keys.slice(start, _BATCH_ROWS), outputs, version))
+        answers = result_table(rows.keys.slice(start, _BATCH_ROWS), outputs, version)
+        self._results.write(answers)
+        if self._plan.keys:
+            self._answers.append(answers)
         self._summary.num_rows += num_rows
         if version is not None and version not in self._summary.versions:
             self._summary.versions.append(version)
@@ -115,17 +127,25 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         InputError: The input is invalid; no output is written.
         StepFailedError: The server cannot be reached or failed; no output is written.
     """
-    files = input_files.find_input_files(options.data)
-    model = options.model or config.name
-    local_model = _local_model(options, model)
-    reference = read_reference(local_model)
-    skew = SkewCounter(reference) if reference is not None else None
+    local_model = _local_model(options, options.model or config.name)
     spec = reading_spec(config, local_model)
+    with rows_of(options.data, spec, config.folder) as rows:
+        return _predict_rows(rows, spec, options, config, console)
+
+
+def _predict_rows(
+    rows: Rows, spec: IngestSpec, options: PredictOptions, config: Config, console: Console
+) -> PredictSummary:
+    files = input_files.find_input_files(rows.data)
+    model = options.model or config.name
+    reference = read_reference(_local_model(options, model))
+    skew = SkewCounter(reference) if reference is not None else None
     pieces = input_files.plan_pieces(files, spec.layout)
     output = options.output_file or _DEFAULT_OUTPUT
     if output.resolve() in {Path(path).resolve() for path in files.paths}:
         raise InputError(f"--output-file {output} is the input data itself. Choose another file.")
     summary = PredictSummary(model=model, source=options.server, output=str(output))
+    summary.notes = list(rows.notes)
     try:
         with (
             _open_client(options.server, model) as client,
@@ -133,13 +153,15 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
             RowProgress(console, total=_count_rows(files, pieces)) as progress,
         ):
             inputs = plain_inputs(client.metadata())
-            plan = make_read_plan(spec, pieces, inputs, id_column=options.id_column)
-            bad_rows = _Prediction(client, plan, results, summary, skew).run(pieces, progress)
+            plan = make_read_plan(spec, pieces, inputs, id_column=options.id_column, keys=rows.keys)
+            prediction = _Prediction(client, plan, results, summary, skew)
+            bad_rows = prediction.run(pieces, progress)
             note_skews(skew, summary, strict=options.strict)
     except InputMismatchError as error:
         raise InputError(str(error)) from error
     except ServingClientError as error:
         raise _translate_error(error, options.server, model) from error
+    note_alarms(prediction.alarms, output, summary)
     summary.num_left_out = len(bad_rows)
     if bad_rows:
         summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output, plan.spec.layout))
@@ -173,6 +195,7 @@ def make_read_plan(
     inputs: Mapping[str, TensorSpec],
     *,
     id_column: str | None,
+    keys: tuple[str, ...] = (),
 ) -> ReadPlan:
     """Returns the plan for reading the data for a model.
 
@@ -183,6 +206,7 @@ def make_read_plan(
         columns=decide_columns(inputs, pieces, spec),
         spec=spec,
         id_column=id_column,
+        keys=keys if id_column is None else (),
         name_files=len({piece.path for piece in pieces}) > 1,
     )
     check_id_column(plan, pieces)

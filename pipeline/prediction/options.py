@@ -52,6 +52,9 @@ class PredictSummary:
         num_left_out: Number of unreadable rows.
         left_out: File that lists the unreadable rows; None if there are none.
         decisions: Number of rows per decision, if the model has an output `decision`.
+        notes: What the assembly of raw recordings counted, in words.
+        alarms: File with the alarms of streams; None if rows are no windows.
+        num_alarms: Number of alarms.
         skews: What differs from the data of training; see `pipeline.prediction.skew.Skew`.
         compared_with: What the rows were compared with; empty if there was no reference.
         duration_s: Duration in seconds.
@@ -65,6 +68,9 @@ class PredictSummary:
     num_left_out: int = 0
     left_out: str | None = None
     decisions: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    alarms: str | None = None
+    num_alarms: int = 0
     skews: list[Skew] = field(default_factory=list)
     compared_with: str = ""
     duration_s: float = 0.0

@@ -110,6 +110,14 @@ def _print_summary(summary: PredictSummary, console: Console) -> None:
     if summary.decisions:
         counts = ", ".join(f"{value}: {n:,}" for value, n in sorted(summary.decisions.items()))
         console.print(f"  decision  {counts}", highlight=False)
+    if summary.alarms is not None:
+        console.print(
+            f"  {count(summary.num_alarms, 'alarm')}, with start and end: {escape(summary.alarms)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for note in summary.notes:
+        console.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
     _print_skews(summary, console)
     if summary.num_left_out:
         skipped = count(summary.num_left_out, "unreadable row")

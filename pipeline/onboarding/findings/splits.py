@@ -22,6 +22,7 @@ from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.reading import hashing
 
 _MIN_TIMES = 10
+_MAX_SHARE = 0.2  # of eval and of test, for windows
 
 Bools = npt.NDArray[np.bool_]
 Shares = tuple[float, float, float]
@@ -54,10 +55,13 @@ class SplitRule:
         wanted: The person's strategy; the strictest by default.
         within_groups: Whether `eval` may be drawn from the groups of train, where there are too
             few groups for three splits.
+        are_windows: Whether rows are windows: then eval and test need enough recordings with a
+            positive, not only enough positives.
     """
 
     wanted: Strategy | None = None
     within_groups: bool = False
+    are_windows: bool = False
 
 
 def propose_split(
@@ -85,11 +89,15 @@ def propose_split(
     wanted = rule.wanted
     refused: list[str] = []
     shares = choose_shares(int(order.positive.sum()))
+    if rule.are_windows and groups:
+        shares = _shares_of_windows(len(np.unique(groups[0][1][positive])))
     judge = _Judge(shares=shares, scale=scale, within_groups=rule.within_groups)
     for trial, split, reason in _stricter(positive, groups, times, judge):
         if wanted not in (None, split.strategy):
             continue
         if trial.why_not is None:
+            if split.eval_within_groups:  # the reason says why whole groups are not possible
+                refused.pop()
             return SplitChoice(
                 split=split,
                 reason=reason,
@@ -126,6 +134,19 @@ def choose_shares(num_positives: int) -> Shares:
     """
     least = math.ceil(100 * rules.MIN_POSITIVES / num_positives) / 100
     num_eval, num_test = max(Split().eval, least), max(Split().test, least)
+    return round(1 - num_eval - num_test, 2), num_eval, num_test
+
+
+def _shares_of_windows(num_groups: int) -> Shares:
+    """Returns shares with five recordings with a positive in eval and test, at most a fifth each.
+
+    >>> _shares_of_windows(31)
+    (0.66, 0.17, 0.17)
+    """
+    least = math.ceil(100 * rules.MIN_POSITIVES / max(1, num_groups)) / 100
+    num_eval, num_test = (
+        min(_MAX_SHARE, max(share, least)) for share in (Split().eval, Split().test)
+    )
     return round(1 - num_eval - num_test, 2), num_eval, num_test
 
 

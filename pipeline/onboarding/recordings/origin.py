@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.features import Feature
+from pipeline.onboarding.profile.table import Column
 from pipeline.recording_options import Recordings
 
 # Recordings of two machines or speakers are groups already: only what names them is one.
@@ -20,6 +21,7 @@ class Origin:
         data: Further keys of `data`.
         features: Features of sounds and pictures with their reasons, by column.
         left_out: Columns of the assembly that are no features, with the reason.
+        unused: These columns.
         notes: What was found, in words.
         num_bad: Recordings that cannot be used.
     """
@@ -28,6 +30,7 @@ class Origin:
     data: Mapping[str, Any] = field(default_factory=dict)
     features: Mapping[str, tuple[Feature, str]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    unused: Mapping[str, Column] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     num_bad: int = 0
 

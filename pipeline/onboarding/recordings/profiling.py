@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from common.errors import InputError
 from models.features import Feature
 from pipeline.config import Data, Label
-from pipeline.counting import count
 from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.origin import Origin
@@ -61,7 +60,8 @@ def profile_recordings(
         data=discovery.data,
         features=features,
         left_out=left_out,
-        notes=(*discovery.notes, *assembled.notes, *_bad_notes(assembled)),
+        unused={name: table.columns[name] for name in left_out},
+        notes=(*discovery.notes, *assembled.notes),
         num_bad=len(assembled.bad),
     )
     return replace(table, columns=columns), origin
@@ -83,14 +83,6 @@ def _assemble(discovery: Discovery, positive: str | None, folder: Path) -> Assem
             f"cannot be used: {_reasons(assembled)}."
         )
     return assembled
-
-
-def _bad_notes(assembled: Assembled) -> Iterator[str]:
-    if assembled.bad:
-        yield (
-            f"{count(len(assembled.bad), 'recording')} cannot be used and will be left out: "
-            f"{_reasons(assembled)}"
-        )
 
 
 def _reasons(assembled: Assembled) -> str:

@@ -25,12 +25,14 @@ class ReadPlan:
         columns: The model's columns.
         spec: The ingestion settings.
         id_column: Column that identifies a row; None to use the row number.
+        keys: Columns that identify a row where there is no id column, if rows are recordings.
         name_files: Whether the keys include the file name.
     """
 
     columns: tuple[Column, ...]
     spec: IngestSpec
     id_column: str | None = None
+    keys: tuple[str, ...] = ()
     name_files: bool = False
 
 
@@ -91,6 +93,9 @@ def _keys(raw: RawBatch, good: pa.Array, plan: ReadPlan, path: str) -> pa.Record
     if plan.id_column is not None:
         ids = raw.batch.column(plan.id_column).filter(good)
         return pa.RecordBatch.from_arrays([_readable(ids)], names=[plan.id_column])
+    if plan.keys:
+        keys = [raw.batch.column(name).filter(good) for name in plan.keys]
+        return pa.RecordBatch.from_arrays(keys, names=list(plan.keys))
     numbers = pa.array(raw.rows, pa.int64()).filter(good)
     if not plan.name_files:
         return pa.RecordBatch.from_arrays([numbers], names=[ROW])
