@@ -60,7 +60,7 @@ class SoundOptions(FolderOptions, frozen=True):
     """
 
     num_healthy: Annotated[int, Field(ge=0)] = 1200
-    num_faulty: Annotated[int, Field(ge=0)] = 90
+    num_faulty: Annotated[int, Field(ge=0)] = 120
     duration_s: Annotated[float, Field(ge=1.0, le=60.0)] = 1.2
 
 
@@ -183,14 +183,14 @@ def _damage(rng: np.random.Generator, machines: Machines, times_s: Floats) -> Fl
         hits = np.zeros((len(rows), len(times_s)))
         for hit, row in zip(hits, rows, strict=True):
             _strike(rng, hit, kind, float(machines.shaft_hz[row]))
-        size = (2.5 + 9.0 * machines.strength[rows, None]) * machines.load[rows, None] ** 0.5
+        size = (3.5 + 10.0 * machines.strength[rows, None]) * machines.load[rows, None] ** 0.5
         sound[rows] = size * _ring(rng, hits, rng.uniform(2600, 3400, len(rows)))
     rows = np.flatnonzero(machines.fault_kind == "whine")
     # A dry cage whines at a frequency that is no harmonic of the shaft, and warbles.
     whine_hz = rng.uniform(1200, 2800, (len(rows), 1))
     warble = 3.0 * np.sin(2 * np.pi * rng.uniform(3, 8, (len(rows), 1)) * times_s)
     tone = np.sin(2 * np.pi * whine_hz * times_s + warble)
-    sound[rows] = (0.15 + 0.7 * machines.strength[rows, None]) * tone
+    sound[rows] = (0.3 + 0.9 * machines.strength[rows, None]) * tone
     return sound
 
 
