@@ -31,7 +31,7 @@ from pipeline.production_options.retraining import RetrainingOptions
 from pipeline.production_options.rollout import RolloutOptions
 from pipeline.recording_options import Recordings, check_recordings
 from pipeline.sampling_options import Sampling, check_sampling
-from pipeline.slicing import Slice, SliceEntry, make_slice
+from pipeline.slicing import TROUBLE_KINDS, Slice, SliceEntry, make_slice
 
 # Suffix of the use case's name for models that are pushed beside the served one.
 SHADOW_SUFFIX = "_shadow"
@@ -672,18 +672,20 @@ def _check_events(config: Config) -> None:
 
 def _check_troubles(config: Config) -> None:
     signals = features_lib.of_kind(config.features, features_lib.Signal).values()
+    kinds = {feature.kind for feature in config.features.values()}
     for key, parts in config.slices.items():
-        troubles = {part.trouble for part in parts} - {None}
-        if troubles and not signals:
-            raise ValueError(
-                f"{key} names the recording trouble `{troubles.pop()}`, which only signals "
-                "have, but `features` has no signal; name a column instead"
-            )
-        if "wrong sampling" in troubles and all(signal.rate_column is None for signal in signals):
-            raise ValueError(
-                f"{key} names the recording trouble `wrong sampling`, but no signal in "
-                "`features` has a `rate_column`, the column of the true rate"
-            )
+        for trouble in {part.trouble for part in parts if part.trouble is not None}:
+            kind = TROUBLE_KINDS[trouble]
+            if kind not in kinds:
+                raise ValueError(
+                    f"{key} names the recording trouble `{trouble}`, which only the kind `{kind}` "
+                    f"has, but `features` has no {kind}; name a column instead"
+                )
+            if trouble == "wrong sampling" and all(s.rate_column is None for s in signals):
+                raise ValueError(
+                    f"{key} names the recording trouble `wrong sampling`, but no signal in "
+                    "`features` has a `rate_column`, the column of the true rate"
+                )
 
 
 def _check_cross(name: str, cross: features_lib.Crossed, table: features_lib.FeatureTable) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -12,7 +12,17 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
 
-Trouble = Literal["noise", "gap", "bias", "wrong sampling"]
+Trouble = Literal["noise", "gap", "bias", "wrong sampling", "blur", "underexposure", "overexposure"]
+# The kind of feature that can have each trouble.
+TROUBLE_KINDS: Mapping[Trouble, str] = {
+    "noise": "signal",
+    "gap": "signal",
+    "bias": "signal",
+    "wrong sampling": "signal",
+    "blur": "image",
+    "underexposure": "image",
+    "overexposure": "image",
+}
 # Names of slice keys that are no columns have a space, which hardly any column has.
 _TROUBLE = "recording trouble"
 COLUMN_TAG, PART_TAG = "a column", "a part"
@@ -30,8 +40,9 @@ class SlicePart:
         at_least: The smallest number of the column that belongs to the slice.
         below: Upper end of the range; this number does not belong to the slice.
         missing: `true` for the rows without a value in the column.
-        trouble: Instead of a column, the trouble that a detector finds in any signal: `noise`,
-            `gap`, `bias` or `wrong sampling`.
+        trouble: Instead of a column, the trouble that a detector finds in any recording: of a
+            signal `noise`, `gap`, `bias` or `wrong sampling`; of a picture `blur`, `underexposure`
+            or `overexposure`.
     """
 
     column: Annotated[str, Field(min_length=1)] | None = None

@@ -121,12 +121,13 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "gate:\n  slices:\n    - {columns: [{trouble: wrong_sampling}], bars: {recall: 0.9}}\n",
-            "line 10: gate.slices.0.columns.0.trouble must be 'noise', 'gap', 'bias' or 'wrong "
-            'sampling\', got "wrong_sampling"; did you mean `wrong sampling`?',
+            "line 10: gate.slices.0.columns.0.trouble must be 'noise', 'gap', 'bias', 'wrong "
+            "sampling', 'blur', 'underexposure' or 'overexposure', got \"wrong_sampling\"; did you "
+            "mean `wrong sampling`?",
         ),
         (
             "evaluation: {slices: [[{trouble: noise}]]}\n",
-            "evaluation.slices.0 names the recording trouble `noise`, which only signals have",
+            "evaluation.slices.0 names the recording trouble `noise`, which only the kind `signal`",
         ),
         (
             "  v: {kind: signal, num_samples: 8}\n"
@@ -194,7 +195,7 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "train: {augmentation: {speed: {noise: 1}}}\n",
-            "train.augmentation.speed: `speed` is numeric; only signals can be varied",
+            "train.augmentation.speed: `speed` is numeric; only signals and pictures",
         ),
         (
             "train:\n  augmentation:\n    speed:\n      nois: 1\n",

@@ -18,9 +18,7 @@ from tfx.utils import json_utils, path_utils, proto_utils
 from common.errors import InputError
 from common.example_files import read_batches, read_examples, read_serialised, split_files
 from measuring.answers import Answers, make_answers, merge_answers
-from measuring.detectors import Usual
 from models.exporting.export import Signature, load_in_session
-from models.features import Signal
 from models.timelines import timeline_of
 from pipeline.components.beam_progress import ReportingExecutor, count_rows
 from pipeline.components.evaluation.eval_config import (
@@ -42,8 +40,11 @@ from pipeline.components.evaluation.tfma_files import write_config, write_metric
 from pipeline.components.names import EVALUATED_IN
 from pipeline.components.recording_troubles.finding import (
     Levels,
+    Recorded,
+    UsualLevels,
     find_troubles,
     measure_levels,
+    recorded_features,
     usual_levels,
 )
 
@@ -91,7 +92,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             paths = pipeline | "Files" >> beam.Create(files)
             _ = (
                 paths
-                | "Score" >> beam.ParDo(score, *_usual(paths, slices.signals))
+                | "Score" >> beam.ParDo(score, *_usual(paths, recorded_features(slices.recorded)))
                 | "Combine" >> beam.CombinePerKey(MergeAnswersFn())
                 | "Together" >> beam.combiners.ToList()
                 | "Write" >> beam.Map(_write, folder, options, config, crossed)
@@ -145,31 +146,25 @@ def _model_path(input_dict: Mapping[str, list[Artifact]], spec: config_pb2.Model
     return str(path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[key])))
 
 
-def _usual(paths: Any, signals: Mapping[str, Signal]) -> list[Any]:
-    """Usual values of the recordings of all files, as a side input; nothing without signals."""
-    if not signals:
+def _usual(paths: Any, recorded: Mapping[str, Recorded]) -> list[Any]:
+    """Usual values of the recordings of all files, as a side input; nothing without recordings."""
+    if not recorded:
         return []
     return [
         beam.pvalue.AsSingleton(
             paths
-            | "Levels" >> beam.Map(_file_levels, dict(signals))
+            | "Levels" >> beam.Map(_file_levels, dict(recorded))
             | "All levels" >> beam.combiners.ToList()
-            | "Usual" >> beam.Map(usual_levels)
+            | "Usual" >> beam.Map(usual_levels, dict(recorded))
         )
     ]
 
 
-def _file_levels(file: str, signals: Mapping[str, Signal]) -> Levels:
+def _file_levels(file: str, recorded: Mapping[str, Recorded]) -> Levels:
     parts = [
-        measure_levels(pa.Table.from_batches([batch]), signals) for batch in read_batches(file)
+        measure_levels(pa.Table.from_batches([batch]), recorded) for batch in read_batches(file)
     ]
-    return {
-        name: (
-            np.concatenate([p[name][0] for p in parts]),
-            np.concatenate([p[name][1] for p in parts]),
-        )
-        for name in signals
-    }
+    return {name: np.concatenate([part[name] for part in parts]) for name in recorded}
 
 
 def _columns(files: Iterable[str]) -> list[str]:
@@ -197,6 +192,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
         self._label = label
         self._group = group
         self._slices = slices
+        self._recorded = recorded_features(slices.recorded)
         self._signatures: dict[str, Signature] = {}
 
     def setup(self) -> None:
@@ -206,13 +202,13 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
         }
 
     def process(
-        self, file: str, usual: Mapping[str, Usual] | None = None
+        self, file: str, usual: UsualLevels | None = None
     ) -> Iterator[tuple[SliceKey, Answers]]:
         """Yields each slice with the answers to its examples of a batch.
 
         Args:
             file: The file.
-            usual: Usual values of each signal; needed if a slice asks for a trouble.
+            usual: Usual values of each feature; needed if a slice asks for a trouble.
         """
         for serialised, batch in read_examples(file, with_block=True):
             count_rows(batch.num_rows, batch.nbytes)
@@ -229,7 +225,7 @@ class ScoreFn(beam.DoFn):  # type: ignore[misc]
                 None if self._group is None else group_ids(batch, self._group),
                 timeline_of(batch),
             )
-            troubles = find_troubles(pa.Table.from_batches([batch]), self._slices.signals, usual)
+            troubles = find_troubles(pa.Table.from_batches([batch]), self._recorded, usual)
             for key, chosen in rows_of_slices(batch, self._slices.slices, troubles).items():
                 yield key, answers.rows(chosen)
 

@@ -13,7 +13,6 @@ from tensorflow_model_analysis.proto import config_pb2
 
 from common.example_files import read_examples, split_files
 from measuring.answers import Answers, make_answers, merge_answers
-from measuring.detectors import Usual
 from models.exporting.export import OUT_OF_FOLD_FILE
 from models.timelines import timeline_of
 from pipeline.components.evaluation.eval_config import CANDIDATE
@@ -27,8 +26,11 @@ from pipeline.components.evaluation.slices import (
 )
 from pipeline.components.evaluation.tfma_files import write_config, write_metrics
 from pipeline.components.recording_troubles.finding import (
+    Recorded,
+    UsualLevels,
     find_troubles,
     measure_levels,
+    recorded_features,
     usual_levels,
 )
 
@@ -103,7 +105,8 @@ def answers_out_of_fold(
         ValueError: The predictions are of other examples.
     """
     table = pq.read_table(predictions)
-    usual = _usual(examples, slices)
+    recorded = recorded_features(slices.recorded)
+    usual = _usual(examples, recorded)
     parts: dict[SliceKey, list[Answers]] = {}
     for split in _SPLITS:
         own = table.filter(np.equal(table["split"].to_numpy(zero_copy_only=False), split))
@@ -120,7 +123,7 @@ def answers_out_of_fold(
             timeline = timeline_of(batch)
             if timeline is not None:
                 answers = replace(answers, timeline=timeline.rows(rows))
-            troubles = find_troubles(pa.Table.from_batches([batch]), slices.signals, usual)
+            troubles = find_troubles(pa.Table.from_batches([batch]), recorded, usual)
             for key, chosen in rows_of_slices(batch, slices.slices, troubles).items():
                 inside = np.flatnonzero(np.isin(rows, chosen))
                 if inside.size:
@@ -140,12 +143,13 @@ def _answers(table: pa.Table) -> Answers:
     return make_answers(columns["label"], {"": (columns["probability"], columns["decision"])})
 
 
-def _usual(examples: str, slices: SliceOptions) -> dict[str, Usual] | None:
-    """Usual values of the recordings; nothing without signals."""
-    if not slices.signals:
+def _usual(examples: str, recorded: Mapping[str, Recorded]) -> UsualLevels | None:
+    """Usual values of the recordings; nothing without recordings."""
+    if not recorded:
         return None
     files = [file for split in _SPLITS for file in split_files(examples, split)]
-    return usual_levels(
-        measure_levels(pa.Table.from_batches([batch]), slices.signals)
+    parts = (
+        measure_levels(pa.Table.from_batches([batch]), recorded)
         for _, batch in read_examples(*files)
     )
+    return usual_levels(parts, recorded)

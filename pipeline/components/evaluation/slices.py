@@ -13,7 +13,8 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import JsonValue
 from common.errors import InputError
-from models.features import Signal, of_kind
+from models.features import Feature
+from pipeline.components.recording_troubles.finding import recorded_features
 from pipeline.config import Config
 from pipeline.slicing import Slice, SlicePart
 
@@ -29,19 +30,19 @@ class SliceOptions(JsonValue):
 
     Attributes:
         slices: The slices; the whole split is always measured.
-        signals: Signals to check for recording troubles; none if no slice asks for them.
+        recorded: Features to check for recording troubles; none if no slice asks for them.
     """
 
     slices: tuple[Slice, ...] = ()
-    signals: dict[str, Signal] = field(default_factory=dict)
+    recorded: dict[str, Feature] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Config) -> "SliceOptions":
         """Returns the slices of a use case, reported or watched by the gate, without duplicates."""
         slices = tuple(dict.fromkeys(config.slices.values()))
         troubles = any(part.trouble is not None for parts in slices for part in parts)
-        signals = of_kind(config.features, Signal) if troubles else {}
-        return cls(slices=slices, signals=signals)
+        recorded = recorded_features(config.features) if troubles else {}
+        return cls(slices=slices, recorded={**recorded})
 
 
 def rows_by_slice(

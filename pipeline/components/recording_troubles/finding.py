@@ -1,7 +1,7 @@
 """Detection of recording troubles in Arrow tables of examples."""
 
 from collections.abc import Iterable, Mapping
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +17,36 @@ from measuring.detectors import (
     noise_level,
     resting_level,
 )
-from models.features import Signal
-from pipeline.slicing import Trouble
+from models.features import FeatureTable, Image, Signal
+from pipeline.components.recording_troubles.files import file_contents
+from pipeline.components.recording_troubles.pictures.blur_and_exposure import (
+    UsualPicture,
+    find_picture_troubles,
+    measure_pictures,
+)
+from pipeline.slicing import TROUBLE_KINDS, Trouble
 
 TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-# Of each signal the noise and the resting level, float64 `[n]` each.
-Levels = Mapping[str, tuple[Floats, Floats]]
+# A feature whose examples are recordings.
+Recorded: TypeAlias = Signal | Image
+# Measures of each recording, float64 `[n, k]`: of a signal the noise and the resting level, of a
+# picture those of `measure_pictures`.
+Levels = Mapping[str, Floats]
+UsualLevels = Mapping[str, Usual | UsualPicture]
+
+
+def recorded_features(table: FeatureTable) -> dict[str, Recorded]:
+    """Returns the features whose examples are recordings, in table order."""
+    return {name: feature for name, feature in table.items() if isinstance(feature, Recorded)}
+
+
+def troubles_of(recorded: Mapping[str, Recorded]) -> tuple[Trouble, ...]:
+    """Returns the troubles that recordings of these features can have."""
+    kinds = {feature.kind for feature in recorded.values()}
+    return tuple(trouble for trouble in TROUBLES if TROUBLE_KINDS[trouble] in kinds)
 
 
 def signal_values(table: pa.Table, column: str, num_samples: int) -> Floats:
@@ -59,50 +80,88 @@ def sampling_rates(table: pa.Table, signal: Signal) -> Floats:
     return np.where(np.isfinite(own) & (own > 0), own, nominal)
 
 
-def measure_levels(table: pa.Table, signals: Mapping[str, Signal]) -> Levels:
-    """Returns the noise and resting levels of recordings, for the comparison with others.
+def measure_levels(table: pa.Table, recorded: Mapping[str, Recorded]) -> dict[str, Floats]:
+    """Returns measures of recordings, for the comparison with others.
 
     Args:
         table: The examples as columns of lists.
-        signals: The signals.
+        recorded: The features with recordings.
     """
-    values = {name: signal_values(table, name, s.num_samples) for name, s in signals.items()}
-    return {
-        name: (noise_level(samples), resting_level(samples)) for name, samples in values.items()
-    }
+    return {name: _measure(table, name, feature) for name, feature in recorded.items()}
 
 
-def usual_levels(parts: Iterable[Levels]) -> dict[str, Usual]:
-    """Returns the usual values of each signal over all parts, in any order."""
+def _measure(table: pa.Table, name: str, feature: Recorded) -> Floats:
+    if isinstance(feature, Image):
+        return measure_pictures(file_contents(table, name))
+    samples = signal_values(table, name, feature.num_samples)
+    return np.stack([noise_level(samples), resting_level(samples)], axis=1)
+
+
+def usual_levels(
+    parts: Iterable[Levels], recorded: Mapping[str, Recorded]
+) -> dict[str, Usual | UsualPicture]:
+    """Returns the usual values of each feature's recordings over all parts, in any order.
+
+    Args:
+        parts: What `measure_levels` returned for each part.
+        recorded: The features with recordings.
+    """
     listed = list(parts)
-    names = listed[0] if listed else ()
-    return {
-        name: Usual.of(*(np.concatenate([part[name][i] for part in listed]) for i in (0, 1)))
-        for name in names
-    }
+    usual: dict[str, Usual | UsualPicture] = {}
+    for name, feature in recorded.items() if listed else ():
+        levels = np.concatenate([part[name] for part in listed])
+        usual[name] = UsualPicture.of(levels) if isinstance(feature, Image) else Usual.of(*levels.T)
+    return usual
 
 
 def find_troubles(
-    table: pa.Table, signals: Mapping[str, Signal], usual: Mapping[str, Usual] | None = None
+    table: pa.Table, recorded: Mapping[str, Recorded], usual: UsualLevels | None = None
 ) -> dict[str, Flags]:
-    """Returns which examples have a recording trouble in any signal, by trouble.
+    """Returns which examples have a recording trouble in any feature, by trouble.
 
     Args:
         table: The examples as columns of lists.
-        signals: The signals; without any there are no troubles.
-        usual: Usual values of each signal; by default those of these examples.
+        recorded: The features with recordings; without any there are no troubles.
+        usual: Usual values of each feature; by default those of these examples.
     """
-    if not signals:
+    if not recorded:
         return {}
-    levels = measure_levels(table, signals)
-    usual = usual_levels([levels]) if usual is None else usual
-    found: dict[str, Flags] = {name: np.zeros(table.num_rows, bool) for name in TROUBLES}
-    for column, signal in signals.items():
-        noise, rest = levels[column]
-        found["noise"] |= find_noise(noise, usual[column])
-        found["gap"] |= find_gaps(signal_values(table, column, signal.num_samples))
-        found["bias"] |= find_bias(rest, usual[column])
-        if signal.rate_column is not None:
-            rate = signal_values(table, signal.rate_column, 1)[:, 0]
-            found["wrong sampling"] |= find_wrong_rate(rate, signal.sampling_rate_hz)
-    return found
+    levels = measure_levels(table, recorded)
+    usual = usual_levels([levels], recorded) if usual is None else usual
+    flags: dict[str, Flags] = {
+        name: np.zeros(table.num_rows, bool) for name in troubles_of(recorded)
+    }
+    for column, feature in recorded.items():
+        for trouble, own in _find(table, column, feature, levels[column], usual[column]).items():
+            flags[trouble] |= own
+    return flags
+
+
+def _find(
+    table: pa.Table,
+    column: str,
+    feature: Recorded,
+    levels: Floats,
+    usual: Usual | UsualPicture,
+) -> Mapping[str, Flags]:
+    """The troubles of one feature."""
+    if isinstance(feature, Image) and isinstance(usual, UsualPicture):
+        return find_picture_troubles(levels, usual)
+    if isinstance(feature, Signal) and isinstance(usual, Usual):
+        return _find_signal_troubles(table, column, feature, levels, usual)
+    raise TypeError(f"{column}: {usual} are no usual values of the kind {feature.kind}.")
+
+
+def _find_signal_troubles(
+    table: pa.Table, column: str, signal: Signal, levels: Floats, usual: Usual
+) -> dict[str, Flags]:
+    noise, rest = levels.T
+    flags = {
+        "noise": find_noise(noise, usual),
+        "gap": find_gaps(signal_values(table, column, signal.num_samples)),
+        "bias": find_bias(rest, usual),
+    }
+    if signal.rate_column is not None:
+        rate = signal_values(table, signal.rate_column, 1)[:, 0]
+        flags["wrong sampling"] = find_wrong_rate(rate, signal.sampling_rate_hz)
+    return flags

@@ -111,6 +111,6 @@ def test_signals_are_read_only_where_a_trouble_is_asked_for(part, signals):
     )
     options = SliceOptions.of(config)
 
-    assert set(options.signals) == signals
+    assert set(options.recorded) == signals
     assert options.slices == tuple(dict.fromkeys((make_slice(["x"]), make_slice([part]))))
     assert SliceOptions.from_json(options.to_json()) == options

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from models.features import Signal
+from models.features import Image, Signal
 from pipeline.components.recording_troubles.finding import (
     find_troubles,
     measure_levels,
@@ -9,6 +9,7 @@ from pipeline.components.recording_troubles.finding import (
     signal_values,
     usual_levels,
 )
+from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
 
 
 def test_short_missing_and_absent_recordings_have_missing_samples():
@@ -50,12 +51,35 @@ def test_what_is_usual_is_told_of_all_parts_and_not_of_each():
     signals = {"v": Signal(num_samples=64)}
     parts = [table.slice(0, 10), table.slice(10, 30)]
 
-    usual = usual_levels(measure_levels(part, signals) for part in reversed(parts))
+    usual = usual_levels([measure_levels(part, signals) for part in reversed(parts)], signals)
     found = [find_troubles(part, signals, usual)["noise"] for part in parts]
 
     # Among themselves the ten noisy ones are nothing unusual.
     assert not find_troubles(parts[0], signals)["noise"].any()
     assert np.flatnonzero(np.concatenate(found)).tolist() == list(range(10))
+
+
+def test_troubles_of_pictures_are_found_beside_those_of_signals():
+    pictures = [scene(seed) for seed in range(12)]
+    pictures[2] = pictures[2] + 0.5
+    smooth = np.random.default_rng(0).normal(size=(12, 64))
+    table = pa.table(
+        {
+            "photo": pa.array([[encode(one)] for one in pictures], pa.list_(pa.binary())),
+            "v": pa.array(list(smooth), pa.list_(pa.float64())),
+        }
+    )
+    photo = Image(height=32, width=32)
+
+    troubles = find_troubles(table, {"photo": photo, "v": Signal(num_samples=64)})
+
+    assert np.flatnonzero(troubles["overexposure"]).tolist() == [2]
+    assert not troubles["noise"].any()
+    assert set(find_troubles(table, {"photo": photo})) == {
+        "blur",
+        "underexposure",
+        "overexposure",
+    }
 
 
 def test_a_column_that_is_empty_in_a_whole_part_is_a_gap():
