@@ -148,7 +148,9 @@ def _read_header(file: tf.Tensor) -> _Header:
     tag = tf.where(is_extended, _number(file, fmt + _FMT_BYTES - 2, 2), tag)
     num_channels, rate = _number(file, fmt + 2, 2), _number(file, fmt + 4, 4)
     bits = _number(file, fmt + 14, 2)
-    num_bytes = _number(file, data - 4, 4)
+    stated = _number(file, data - 4, 4)
+    # A file that was written to a pipe states 0 or the largest size, which is read as -1.
+    num_bytes = tf.where((stated == 0) | (stated == -1), size - data, stated)
     frame = tf.maximum(num_channels * (bits // 8), 1)
     has_data = (data > 0) & (num_bytes >= frame) & (num_bytes <= size - data)
     is_format = tf.reduce_any(

@@ -1,9 +1,10 @@
 """The AnomalyGate component."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
@@ -18,7 +19,7 @@ from tfx.utils import io_utils
 
 from common.errors import InputError
 from common.example_files import UNLABELLED, read_batches, split_files, split_folder
-from models.features import Signal, features_from_json, of_kind
+from models.features import Audio, Image, Signal, features_from_json, of_kind
 from pipeline.components.anomaly_gate.findings import (
     Finding,
     describe_warnings,
@@ -29,8 +30,14 @@ from pipeline.components.anomaly_gate.findings import (
     tolerate_unused,
     unlabelled_findings,
 )
+from pipeline.components.anomaly_gate.pictures import (
+    count_pictures,
+    judge_duplicates,
+    judge_pictures,
+)
 from pipeline.components.anomaly_gate.signals import count_signals, judge_signals
 from pipeline.components.anomaly_gate.slice_names import check_slices
+from pipeline.components.anomaly_gate.sounds import count_sounds, judge_sounds
 from pipeline.components.example_validator.drift import DRIFT_FILE, DriftReport
 from pipeline.components.example_validator.earlier_span import read_span
 from pipeline.components.example_validator.properties import (
@@ -101,6 +108,8 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         *_signal_findings(
             examples, of_kind(features_from_json(features), Signal), limits, inferred
         ),
+        *_sound_findings(examples, of_kind(features_from_json(features), Audio), limits),
+        *_picture_findings(examples, of_kind(features_from_json(features), Image)),
         *schema_differences(inferred, curated),
     ]
     drift = _note_comparison(report, anomalies, examples)
@@ -189,3 +198,32 @@ def _signal_findings(
         batches = read_batches(*files, schema=there.SerializeToString(), batch_rows=_BATCH_ROWS)
         counts = count_signals(batches, signals)
         yield from judge_signals(counts, signals, limits, split)
+
+
+def _sound_findings(
+    examples: Examples, sounds: Mapping[str, Audio], limits: Validation
+) -> Iterator[Finding]:
+    if not sounds:
+        return
+    for split in SPLITS:
+        batches = _file_batches(examples, split, sounds)
+        yield from judge_sounds(count_sounds(batches, sounds), sounds, limits, split)
+
+
+def _picture_findings(examples: Examples, pictures: Mapping[str, Image]) -> Iterator[Finding]:
+    if not pictures:
+        return
+    counts = {
+        split: count_pictures(_file_batches(examples, split, pictures), pictures)
+        for split in SPLITS
+    }
+    for split, of_split in counts.items():
+        yield from judge_pictures(of_split, pictures, split)
+    yield from judge_duplicates(counts)
+
+
+def _file_batches(examples: Examples, split: str, names: Iterable[str]) -> Iterator[pa.RecordBatch]:
+    """The columns with files, in batches."""
+    columns = [schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in names]
+    schema = schema_pb2.Schema(feature=columns).SerializeToString()
+    return read_batches(*split_files(examples.uri, split), schema=schema, batch_rows=_BATCH_ROWS)

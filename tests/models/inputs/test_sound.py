@@ -88,6 +88,12 @@ def test_chunks_before_the_samples_are_skipped():
     assert (decoded(noted).samples == decoded(plain).samples).numpy().all()
 
 
+def test_a_file_that_was_written_to_a_pipe_ends_with_its_bytes():
+    for unknown in (bytes(4), b"\xff" * 4):
+        sounds = decoded(WAV[:40] + unknown + WAV[44:])
+        assert sounds.samples.numpy()[0] == pytest.approx(TONE, abs=1e-4)
+
+
 WAV = wav(TONE)
 
 
@@ -99,7 +105,7 @@ WAV = wav(TONE)
         WAV[:30],
         WAV[:44],
         WAV[:-2],  # cut by a sample
-        WAV[:40] + b"\xff\xff\xff\xff" + WAV[44:],  # a size that lies
+        WAV[:40] + b"\xff\xff\xff\x00" + WAV[44:],  # a size that lies
         WAV[:22] + b"\x00\x00" + WAV[24:],  # no channels
         WAV[:24] + bytes(4) + WAV[28:],  # no rate
         WAV[:16] + b"\xff\xff\xff\x7f" + WAV[20:],  # a chunk beyond the end
