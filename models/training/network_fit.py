@@ -159,7 +159,7 @@ def _batches(train: Dataset, options: TrainOptions) -> dict[str, Any]:
         batches = streamed_batches(
             columns if weights is None else (*columns, weights), options.batch_size
         )
-        return {"x": batches}
+        return {"x": batches, "shuffle": False}
     return {
         "x": train.network_inputs,
         "y": train.labels,

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 # Below this many values, threads wait for each other longer than they compute.
 _MIN_PARALLEL_VALUES = 5_000_000
 _MIN_LEAF_HESSIAN = 1e-3
-_MAX_BATCH_ROWS = 2**20
+_MAX_BATCH_ROWS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
