@@ -318,9 +318,9 @@ class _Assembly:
         yield from self._reader.notes()
         for name, lacking in sorted(tally.lacking.items()):
             yield f"channel `{name}` is absent in {lacking:,} of {num:,} recordings"
-        yield from (
-            f"{number:,} {kind}" for kind, number in sorted(tally.changes.items()) if number
-        )
+        for kind, number in sorted(tally.changes.items()):
+            noun, _, fate = kind.partition(" ")
+            yield f"{count(number, noun)} {fate}"
         yield from tally.windows.notes()
         if tally.num_short:
             yield f"{tally.num_short:,} of {num:,} recordings are shorter than a window"
@@ -356,8 +356,9 @@ class _Events:
         files = {Path(file).relative_to(request.base).as_posix(): file for file in request.files}
         matcher = FileMatcher(list(table), list(files))
         ids = {names[file]: matcher.match(path) for path, file in files.items()}
-        matched = {name: table[id_] for name, id_ in ids.items() if id_ is not None}
-        others = {id_: own for id_, own in table.items() if id_ not in ids.values()}
+        matched = {name: [one for id_ in own for one in table[id_]] for name, own in ids.items()}
+        used = {id_ for own in ids.values() for id_ in own}
+        others = {id_: own for id_, own in table.items() if id_ not in used}
         return cls(matched | others, is_given=True)
 
     def of(self, recording: Recording) -> tuple[Event, ...] | None:

@@ -243,13 +243,13 @@ class FileMatcher:
             for key in dict.fromkeys(_keys(name)):
                 self._num_files[key] = self._num_files.get(key, 0) + 1
 
-    def match(self, name: str) -> str | None:
-        """Returns the id that means a file, or None; one that means several files is none.
+    def match(self, name: str) -> list[str]:
+        """Returns the ids that mean a file, without those that mean several files.
 
         Args:
             name: The file's path below the folder.
         """
-        return next((self._ids[key] for key in self._usable_keys(name)), None)
+        return list(dict.fromkeys(self._ids[key] for key in self._usable_keys(name)))
 
     def ambiguous(self, name: str) -> str | None:
         """Returns an id that means this file and another one, or None."""

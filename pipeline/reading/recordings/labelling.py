@@ -69,7 +69,7 @@ class Labeller:
             UnusableError: It has no label where it must have one, or several.
         """
         if self._table is not None:
-            return self._of_row(self._match(file), Path(file).name)
+            return self._of_rows(self._match(file), Path(file).name)
         if self._label is None:
             return _NOTHING
         if self._options.label_from == "folder":
@@ -78,16 +78,16 @@ class Labeller:
             return Row(label=self._in_name(file), context={})
         return _NOTHING
 
-    def _match(self, file: str) -> str | None:
+    def _match(self, file: str) -> list[str]:
         name = self._name(file)
-        id_ = self._matcher.match(name)
-        shared = self._matcher.ambiguous(name) if id_ is None else None
+        ids = self._matcher.match(name)
+        shared = None if ids else self._matcher.ambiguous(name)
         if shared is not None:
             raise UnusableError(
                 f"`{shared}` in {self._where} means several files; write their paths below "
                 "data.path there"
             )
-        return id_
+        return ids
 
     def of_id(self, id_: str) -> Row:
         """Returns what the table says of a recording of a long table.
@@ -97,18 +97,19 @@ class Labeller:
         """
         if self._table is None:
             return _NOTHING
-        return self._of_row(id_ if id_ in self._table.rows else None, id_)
+        return self._of_rows([id_] if id_ in self._table.rows else [], id_)
 
-    def _of_row(self, id_: str | None, name: str) -> Row:
+    def _of_rows(self, ids: Sequence[str], name: str) -> Row:
         assert self._table is not None  # noqa: S101 - the callers checked it
-        if id_ is None:
+        if not ids:
             if self._label is None:
                 return _NOTHING
             raise UnusableError(f"{self._where} has no row for `{name}`, so it has no label")
-        self._used.add(id_)
-        if id_ in self._table.contradicted:
-            raise UnusableError(f"{self._where} has several rows for `{id_}` that differ")
-        return self._table.rows[id_]
+        self._used.update(ids)
+        rows = [self._table.rows[id_] for id_ in ids]
+        if self._table.contradicted.intersection(ids) or any(row != rows[0] for row in rows):
+            raise UnusableError(f"{self._where} has several rows for `{name}` that differ")
+        return rows[0]
 
     @property
     def _where(self) -> str:

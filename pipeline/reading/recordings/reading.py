@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data, Label
+from pipeline.counting import count
 from pipeline.reading.contract import truth_of
 from pipeline.reading.ingest_spec import canonical_label, positive_truth
 from pipeline.reading.recordings.beside import CONTEXT_TYPES, Row, context_form, typed_text
@@ -40,7 +41,7 @@ from pipeline.reading.recordings.recording import BadRecording, Recording
 from pipeline.recording_options import OWN_COLUMNS, Recordings
 
 _NUM_PROBES = 16
-VARYING = "recordings have several values in a column that is constant in others; it is missing"
+VARYING = "recording with several values in a column that is constant in others; missing there"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +221,7 @@ class RecordingReader:
             columns = join_columns(parts) if parts else None
             if columns is None or not columns.num_rows:
                 raise UnusableError("it has no rows")
+            _check_columns(columns, request)
             [group] = groups_of(
                 self._without_label(columns),
                 np.zeros(1, np.int64),
@@ -247,7 +249,7 @@ class RecordingReader:
         id_column = request.options.id_column or ""
         columns, starts, ids, num_without = sorted_by_id(columns, id_column)
         if num_without:
-            reason = f"{num_without:,} rows have no id in `{id_column}`"
+            reason = f"{count(num_without, 'row')} without an id in `{id_column}`"
             yield BadRecording(name="rows without an id", path=path, reason=reason)
         flags = self._sample_labels(columns)
         for group in groups_of(self._without_label(columns), starts, ids, sample_labels=flags):
@@ -310,8 +312,6 @@ class RecordingReader:
         request, column = self._request, self._request.label_column
         if request.options.form != "stream" or column is None or request.label is None:
             return None
-        if column not in columns.texts:
-            raise UnusableError(f"it has no column `{column}` with the label of each sample")
         text = columns.texts[column]
         is_positive = np.array(
             [_is_positive(t, request.label) for t in text.dictionary.to_pylist()]
@@ -320,10 +320,18 @@ class RecordingReader:
         missing = (codes < 0) | np.array([t is None for t in text.dictionary.to_pylist()])[codes]
         if missing.any():
             raise UnusableError(
-                f"{int(missing.sum()):,} of its samples have no label, first row "
+                f"{count(int(missing.sum()), 'sample')} without a label, first row "
                 f"{int(np.argmax(missing)) + 1:,}"
             )
         return is_positive[codes]
+
+
+def _check_columns(columns: Columns, request: Request) -> None:
+    time_column, label_column = request.options.time_column, request.label_column
+    if time_column is not None and columns.times_s is None:
+        raise UnusableError(f"it has no column `{time_column}` with the times")
+    if label_column is not None and label_column not in columns.texts:
+        raise UnusableError(f"it has no column `{label_column}` with the label")
 
 
 def _first_batch(file: str, data: Data) -> list[pa.RecordBatch]:

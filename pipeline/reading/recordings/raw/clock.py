@@ -13,16 +13,18 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.counting import count
+
 Floats = NDArray[np.float64]
 Channels = dict[str, NDArray[np.float32]]
 
-# Kinds of changes that are counted.
-REPEATED = "rows that repeat the time and the values of another were dropped"
-CONTRADICTED = "samples are missing because two rows give different values for one time"
-BACKWARD = "rows were dropped because their time is before that of an earlier row"
-INTERPOLATED = "recordings with irregular times were interpolated to equal periods"
-FILLED = "samples in gaps of the times are missing"
-RESAMPLED = "recordings were resampled to the nominal rate"
+# Kinds of changes that are counted: what is counted, then what became of it.
+REPEATED = "row left out: equal to another one in time and values"
+CONTRADICTED = "sample missing: several rows give different values for one time"
+BACKWARD = "row left out: earlier in time than a row before"
+INTERPOLATED = "recording interpolated to equal periods"
+FILLED = "sample missing in gaps of the times"
+RESAMPLED = "recording resampled to the nominal rate"
 
 RATE_TOLERANCE = 0.01  # the same as in AnomalyGate
 _MAX_FAULTS = 0.01  # share of a stream's rows whose times may be wrong
@@ -95,7 +97,9 @@ def on_clock(samples: Samples, *, is_stream: bool) -> Samples:
 def _check_present(times_s: Floats) -> None:
     missing = np.flatnonzero(~np.isfinite(times_s))
     if missing.size:
-        raise UnusableError(f"{missing.size:,} samples have no time, first sample {missing[0] + 1}")
+        raise UnusableError(
+            f"{count(missing.size, 'sample')} without a time, first sample {missing[0] + 1:,}"
+        )
 
 
 def _ascending(samples: Samples, *, is_stream: bool) -> Samples:
@@ -112,8 +116,8 @@ def _ascending(samples: Samples, *, is_stream: bool) -> Samples:
         return samples.take(~is_late).counted(BACKWARD, int(is_late.sum()))
     place = int(np.argmax(steps < 0))
     raise UnusableError(
-        f"its times go backwards {int((steps < 0).sum()):,} times, first by {-steps[place]:g} s at "
-        f"sample {place + 2:,}; sort its rows, or correct the times"
+        f"its times go backwards at {count(int((steps < 0).sum()), 'place')}, first by "
+        f"{-steps[place]:g} s at sample {place + 2:,}; sort its rows, or correct the times"
     )
 
 
@@ -133,7 +137,7 @@ def _distinct(samples: Samples, *, is_stream: bool) -> Samples:
     if contradicted.size and not (is_stream and contradicted.size <= _MAX_FAULTS * len(times_s)):
         place = int(repeats[differs][0])
         raise UnusableError(
-            f"{contradicted.size:,} of its times have several rows with different values, first "
+            f"several rows with different values for {count(contradicted.size, 'time')}, first "
             f"sample {place + 1:,}; correct the times, or remove `time_column` if they are coarser "
             "than the samples"
         )

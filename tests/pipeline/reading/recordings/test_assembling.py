@@ -1,0 +1,372 @@
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import scipy.io
+import soundfile
+from PIL import Image
+
+from common.errors import InputError
+from pipeline.config import Label
+from tests.pipeline.reading.recordings.raw_files import (
+    assembled,
+    rows,
+    sine,
+    table,
+    write_csv,
+    write_signals,
+)
+
+
+def test_files_with_a_table_of_labels_become_one_row_each_with_its_context(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["m1.csv", "m2.csv"])
+    write_csv(
+        tmp_path / "labels.csv",
+        ["file,state,load,site,since", "m1.csv,ok,1.5,north,2026-01-31", "m2.csv,bad,2,,"],
+    )
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="files",
+        time_column="t",
+        labels="labels.csv",
+        id_column="file",
+        data={"columns": {"since": {"type": "time"}}},
+    )
+    whole = table(result)
+    assert whole.schema.field("acc").type == pa.list_(pa.float32())
+    assert whole.schema.field("since").type == pa.timestamp("us", tz="UTC")
+    first, second = rows(result)
+    # Four samples in 0.3 s are three periods: 10 Hz.
+    assert first["acc"] == [0, 1, 2, 3]
+    assert (first["recording"], first["sampling_rate_hz"], first["state"]) == ("m1", 10, "ok")
+    assert (first["load"], first["site"], first["since"].isoformat()) == (
+        1.5,
+        "north",
+        "2026-01-31T00:00:00+00:00",
+    )
+    assert (second["acc"], second["state"], second["load"]) == ([1, 2, 3, 4], "bad", 2)
+    assert (second["site"], second["since"]) == (None, None)
+
+
+@pytest.mark.parametrize("ids", [("a/7.csv", "b/7.csv"), ("a/7", "b/7"), ("x/a/7", "x/b/7.csv")])
+def test_ids_of_files_may_have_folders_and_a_suffix(tmp_path: Path, ids: tuple[str, str]):
+    write_signals(tmp_path / "raw", ["a/7.csv", "b/7.csv"])
+    write_csv(tmp_path / "labels.csv", ["id,state", f"{ids[0]},ok", f"{ids[1]},bad"])
+    result = assembled(tmp_path, "raw", form="files", labels="labels.csv", id_column="id")
+    assert [(row["recording"], row["state"]) for row in rows(result)] == [
+        ("a/7", "ok"),
+        ("b/7", "bad"),
+    ]
+
+
+def test_the_name_of_the_folder_is_the_label(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["ok/1.csv", "bad/1.csv", "bad/2.csv"])
+    result = assembled(tmp_path, "raw", form="files", label_from="folder", time_column="t")
+    assert [(row["recording"], row["state"]) for row in rows(result)] == [
+        ("bad/1", "bad"),
+        ("2", "bad"),
+        ("ok/1", "ok"),
+    ]
+
+
+def test_a_pattern_finds_the_label_in_the_name(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["m1_ok.csv", "m1_bad.csv"])
+    result = assembled(tmp_path, "raw", form="files", label_pattern=r"_(ok|bad)\.")
+    assert [row["state"] for row in rows(result)] == ["bad", "ok"]
+
+
+def test_what_is_constant_within_each_file_is_its_label_and_context(tmp_path: Path):
+    for name, state, load in (("1", "ok", 2), ("2", "bad", 3)):
+        samples = [f"{value},{state},{load},{value}x" for value in (1, 2)]
+        write_csv(tmp_path / f"raw/{name}.csv", ["acc,state,load,note", *samples])
+    result = assembled(tmp_path, "raw", form="files")
+    assert rows(result) == [
+        {"recording": "1", "acc": [1, 2], "load": 2, "state": "ok"},
+        {"recording": "2", "acc": [1, 2], "load": 3, "state": "bad"},
+    ]
+    assert result.notes == ("left out, since it is text that varies within a recording: `note`",)
+
+
+def _write_arrays(folder: Path, suffix: str, number: int) -> None:
+    samples = np.arange(5, dtype=np.float32) + number
+    path = folder / f"{number}{suffix}"
+    if suffix == ".npy":
+        np.save(path, samples)
+    elif suffix == ".npz":
+        np.savez(path, signal=samples, fs=50.0)
+    elif suffix == ".mat":
+        scipy.io.savemat(path, {"signal": samples[:, None], "fs": np.array([[50.0]])})
+    elif suffix == ".parquet":
+        pq.write_table(pa.table({"signal": samples, "fs": [50.0] * 5}), path)
+    else:
+        with h5py.File(path, "w") as file:
+            file.create_dataset("run/signal", data=samples)
+            file.attrs["fs"] = 50.0
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5", ".mat", ".parquet"])
+def test_files_of_arrays_are_read_with_the_rate_that_they_give(tmp_path: Path, suffix: str):
+    for number, state in ((1, "ok"), (2, "bad")):
+        (tmp_path / "raw" / state).mkdir(parents=True)
+        _write_arrays(tmp_path / "raw" / state, suffix, number)
+    result = assembled(tmp_path, "raw", form="files", label_from="folder")
+    [bad, ok] = rows(result)
+    assert (bad["recording"], bad["signal"], bad["state"]) == ("2", [2, 3, 4, 5, 6], "bad")
+    assert ok["signal"] == [1, 2, 3, 4, 5]
+    assert [row.get("sampling_rate_hz") for row in (bad, ok)] == (
+        [None, None] if suffix == ".npy" else [50, 50]
+    )
+
+
+def test_a_long_table_becomes_one_row_for_each_id_wherever_its_rows_are(tmp_path: Path):
+    write_csv(
+        tmp_path / "long.csv",
+        [
+            "motor,t,acc,rpm,state,plant",
+            *("b,0.0,1,10,bad,west", "a,0.0,5,20,ok,east", "b,0.5,2,11,bad,west"),
+            *("a,0.5,6,21,ok,east", "b,1.0,3,12,bad,west"),
+        ],
+    )
+    result = assembled(tmp_path, "long.csv", form="long", id_column="motor", time_column="t")
+    assert rows(result) == [
+        {"recording": "b", "acc": [1, 2, 3], "rpm": [10, 11, 12], "sampling_rate_hz": 2,
+         "plant": "west", "state": "bad"},
+        {"recording": "a", "acc": [5, 6], "rpm": [20, 21], "sampling_rate_hz": 2,
+         "plant": "east", "state": "ok"},
+    ]  # fmt: skip
+
+
+def test_the_labels_of_a_long_table_may_be_in_a_table_beside_it(tmp_path: Path):
+    write_csv(tmp_path / "long.csv", ["id,acc", "007,1", "007,2", "8,3", "8,4"])
+    write_csv(tmp_path / "labels.csv", ["id,state,load", "8,bad,1", "007,ok,2"])
+    result = assembled(tmp_path, "long.csv", form="long", id_column="id", labels="labels.csv")
+    assert rows(result) == [
+        {"recording": "007", "acc": [1, 2], "load": 2, "state": "ok"},
+        {"recording": "8", "acc": [3, 4], "load": 1, "state": "bad"},
+    ]
+
+
+def test_a_long_table_of_many_ranges_equals_one_of_one_range(tmp_path: Path, monkeypatch):
+    samples = [f"{number // 50},{number}" for number in range(1_000)]
+    write_csv(tmp_path / "long.csv", ["id,acc", *samples])
+    whole = table(assembled(tmp_path, "long.csv", label=None, form="long", id_column="id"))
+    monkeypatch.setattr("pipeline.reading.recordings.raw.tables._RANGE_BYTES", 500)
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "long.csv").rename(other / "long.csv")
+    parts = table(assembled(other, "long.csv", label=None, form="long", id_column="id"))
+    assert whole.num_rows == 20
+    assert parts.equals(whole)
+
+
+def test_numbers_and_times_are_read_by_the_contract_of_the_data(tmp_path: Path):
+    for state in ("ok", "bad"):
+        write_csv(
+            tmp_path / f"raw/{state}.csv",
+            [
+                "zeit;acc",
+                "31.01.2026 10:00:00,5;1,25",
+                "31.01.2026 10:00:01,0;-",
+                "31.01.2026 10:00:01,5;3,5",
+            ],
+        )
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="files",
+        time_column="zeit",
+        label_pattern="(.*).csv",
+        data={
+            "decimal": ",",
+            "missing_values": ("-",),
+            "columns": {"zeit": {"type": "time", "format": "%d.%m.%Y %H:%M:%S.%f"}},
+        },
+    )
+    [bad, _] = rows(result)
+    assert bad["sampling_rate_hz"] == 2
+    np.testing.assert_array_equal(bad["acc"], [1.25, np.nan, 3.5])
+
+
+def test_predictions_need_no_labels_and_have_no_label_column(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1.csv"])
+    result = assembled(
+        tmp_path, "raw", label=None, form="files", labels="absent.csv", id_column="file"
+    )
+    assert list(rows(result)[0]) == ["recording", "t", "acc"]
+
+
+def test_a_recording_with_an_empty_label_is_kept_without_one(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1.csv", "2.csv"], num_samples=4)
+    write_csv(tmp_path / "labels.csv", ["id,state", "1,bad", "2,"])
+    for window in (None, {"num_samples": 4}):
+        result = assembled(
+            tmp_path, "raw", form="files", labels="labels.csv", id_column="id", window=window
+        )
+        assert [row["state"] for row in rows(result)] == ["bad", None]
+
+
+def test_recordings_of_another_rate_are_resampled_without_aliases(tmp_path: Path):
+    for name, rate_hz in (("slow", 1_000), ("fast", 3_000)):
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        # 1,200 Hz is above half of the nominal rate: taking every third sample would show it as
+        # 200 Hz.
+        noise = sine(rate_hz, rate_hz, 1_200) if name == "fast" else 0
+        np.savez(tmp_path / f"raw/{name}.npz", x=sine(rate_hz, rate_hz, 50) + noise, fs=rate_hz)
+    result = assembled(
+        tmp_path, "raw", form="files", label_pattern="(slow|fast)", rates={"x": 1_000.0}
+    )
+    fast, slow = rows(result)
+    assert (len(fast["x"]), fast["sampling_rate_hz"]) == (1_000, 1_000)
+    # The filter's ends are less exact.
+    difference = np.abs(np.subtract(fast["x"], slow["x"]))[100:-100]
+    assert difference.max() < 0.01
+    assert "1 recording resampled to the nominal rate" in result.notes
+
+
+def test_a_channel_that_few_recordings_lack_is_missing_there(tmp_path: Path):
+    for name in ("1", "2", "3"):
+        write_csv(tmp_path / f"raw/{name}_ok.csv", ["a,b", "1,2", "2,3"])
+    write_csv(tmp_path / "raw/4_ok.csv", ["a", "1", "2"])
+    result = assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
+    assert np.isnan(rows(result)[3]["b"]).all()
+    assert result.notes == ("channel `b` is absent in 1 of 4 recordings",)
+
+
+def test_sounds_become_wav_files_of_16_bit(tmp_path: Path):
+    folder = tmp_path / "raw/ok"
+    folder.mkdir(parents=True)
+    samples = np.array([0, 1, -1, 32767, -32768], np.int16)
+    soundfile.write(folder / "a.wav", samples, 8_000, subtype="PCM_16")
+    soundfile.write(folder / "b.flac", samples, 44_100, subtype="PCM_16")
+    result = assembled(tmp_path, "raw", form="files", media="audio", label_from="folder")
+    for row, rate in zip(rows(result), (8_000, 44_100), strict=True):
+        assert row["sampling_rate_hz"] == rate
+        # The canonical header has 44 bytes and says PCM, then the samples follow as they were.
+        assert row["sound"][20:22] == b"\x01\x00"
+        assert row["sound"][44:] == samples.tobytes()
+
+
+def test_pictures_are_kept_as_they_are(tmp_path: Path):
+    folder = tmp_path / "raw/bad"
+    folder.mkdir(parents=True)
+    for name in ("a.png", "b.jpg", "c.bmp", "d.gif"):
+        Image.new("RGB", (9, 7), (200, 10, 10)).save(folder / name)
+    result = assembled(tmp_path, "raw", form="files", media="image", label_from="folder")
+    assert [row["image"] for row in rows(result)] == [
+        file.read_bytes() for file in sorted(folder.iterdir())
+    ]
+
+
+def test_windows_of_labelled_recordings_have_their_label(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_bad.csv"], num_samples=5)
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="files",
+        time_column="t",
+        label_pattern="_(ok|bad)",
+        window={"num_samples": 2},
+    )
+    # Five samples are two windows of two.
+    assert [(r["recording"], r["acc"], r["window_start"], r["state"]) for r in rows(result)] == [
+        ("1_ok", [0, 1], 0, "ok"),
+        ("1_ok", [2, 3], 0.2, "ok"),
+        ("2_bad", [1, 2], 0, "bad"),
+        ("2_bad", [3, 4], 0.2, "bad"),
+    ]
+
+
+def test_a_stream_has_windows_labelled_by_their_samples(tmp_path: Path):
+    samples = [f"{place},{place},{int(place in (4, 5))}" for place in range(8)]
+    write_csv(tmp_path / "raw/pump.csv", ["t,acc,fault", *samples])
+    result = assembled(
+        tmp_path,
+        "raw",
+        label=Label(column="fault"),
+        form="stream",
+        time_column="t",
+        window={"num_samples": 2},
+    )
+    assert [row["fault"] for row in rows(result)] == ["0", "0", "1", "0"]
+
+
+@pytest.mark.parametrize("name", ["pump", "pump.csv"])
+def test_a_stream_has_windows_labelled_by_a_table_of_events(tmp_path: Path, name: str):
+    times = [f"2026-01-31 10:00:0{place},{place}" for place in range(8)]
+    write_csv(tmp_path / "raw/pump.csv", ["t,acc", *times])
+    write_csv(
+        tmp_path / "events.csv",
+        ["recording,start,end,kind", f"{name},2026-01-31 10:00:04,2026-01-31 10:00:05,leak"],
+    )
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="stream",
+        time_column="t",
+        events="events.csv",
+        window={"length_s": 2},
+    )
+    # The events' label has no values but the positive one.
+    assert [row["state"] == "bad" for row in rows(result)] == [False, False, True, False]
+    assert rows(result)[2]["window_start"].isoformat() == "2026-01-31T10:00:04+00:00"
+
+
+def test_unchanged_files_are_not_assembled_again(tmp_path: Path, monkeypatch):
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_bad.csv"])
+    options = {"form": "files", "label_pattern": "_(ok|bad)"}
+    first = assembled(tmp_path, "raw", **options)
+    written = Path(first.pattern).stat().st_mtime_ns
+    again = assembled(tmp_path, "raw", **options)
+    assert again == first
+    assert Path(again.pattern).stat().st_mtime_ns == written
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_bad.csv"], num_samples=5)
+    changed = assembled(tmp_path, "raw", **options)
+    assert changed.folder != first.folder
+    assert len(rows(changed)[0]["acc"]) == 5
+    other_options = assembled(tmp_path, "raw", **options, time_column="t")
+    assert other_options.folder not in (first.folder, changed.folder)
+
+
+def test_an_interruption_leaves_nothing_behind(tmp_path: Path, monkeypatch):
+    write_signals(tmp_path / "raw", ["1_ok.csv"])
+
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.reading.recordings.writing.TableWriter.add_recording", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
+    assert [path.name for path in (tmp_path / "output").iterdir()] == []
+
+
+def test_the_record_names_the_raw_files_and_what_was_left_out(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_ok.csv", "3_what.csv"])
+    result = assembled(
+        tmp_path, "raw", form="files", label_pattern="_(ok|bad)", data={"max_bad_rows": 1}
+    )
+    record = json.loads((result.folder / "_recordings.json").read_text())
+    assert record["raw"]["names"] == ["1_ok.csv", "2_ok.csv", "3_what.csv"]
+    assert record["raw_path"] == "raw"
+    [bad] = result.bad
+    assert (bad.name, bad.path) == ("3_what", str(tmp_path / "raw/3_what.csv"))
+    assert "does not match data.recordings.label_pattern" in bad.reason
+    with pytest.raises(
+        InputError, match=r"1 recording cannot be used, more than data.max_bad_rows"
+    ):
+        assembled(tmp_path, "raw", form="files", label_pattern="_(ok|bad)")
+
+
+def test_only_the_latest_tables_of_a_use_case_are_kept(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1_ok.csv"], num_samples=8)
+    for size in (2, 3, 4, 5):
+        result = assembled(
+            tmp_path, "raw", form="files", label_pattern="_(ok)", window={"num_samples": size}
+        )
+    kept = list((tmp_path / "output").glob("recordings-*"))
+    assert len(kept) == 3
+    assert result.folder in kept
