@@ -19,7 +19,7 @@ from tfx.types.standard_artifacts import (
 )
 
 from common.example_files import read_batches, split_files, split_folder
-from models.features import FeatureTable, Signal, features_from_json, of_kind
+from models.features import FeatureTable, features_from_json
 from pipeline.components.anomaly_gate.component import REPORT_FILE
 from pipeline.components.data_report.alerts import find_alerts
 from pipeline.components.data_report.correlations import Floats
@@ -137,7 +137,7 @@ def read_figures(
         label,
         [column.name for column in numbers if not column.is_time][:_MAX_CORRELATED],
         _edges([column for column in numbers if column.name != label]),
-        of_kind(features, Signal),
+        features,
         [c.name for c in numbers if c.name in features and not c.is_time],
     )
     folder = split_folder(sources.anomalies, "train")

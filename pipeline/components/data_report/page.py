@@ -79,6 +79,7 @@ def render_page(name: str, figures: DataFigures, features: FeatureTable) -> str:
         histograms={c.name: _histogram(train.histograms.get(c.name)) for c in columns},
         times=[c.name for c in columns if c.is_time],
         signals=train.recordings.plots(),
+        pictures=train.pictures.thumbnails(),
         plots=True,
     )
 

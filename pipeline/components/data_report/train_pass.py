@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from models.features import Signal
+from models.features import FeatureTable, Image, Signal, of_kind
 from pipeline.components.data_report.correlations import Correlations, Floats, column_numbers
 from pipeline.components.data_report.histograms import ClassHistogram
+from pipeline.components.data_report.media.pictures import PictureSample
 from pipeline.components.data_report.recordings import RecordingSample
 from pipeline.components.data_report.separations import ClassSample
 
@@ -22,6 +23,7 @@ class TrainFigures:
         correlations: Pearson's r of each pair, `[k, k]`.
         histograms: By column.
         recordings: A sample of the recordings of each class.
+        pictures: A sample of the pictures of each class.
         separations: ROC-AUC of the features that separate the classes almost alone.
     """
 
@@ -29,6 +31,7 @@ class TrainFigures:
     correlations: Floats
     histograms: Mapping[str, ClassHistogram]
     recordings: RecordingSample
+    pictures: PictureSample
     separations: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -37,7 +40,7 @@ def read_train(
     label: str,
     correlated: Sequence[str],
     edges: Mapping[str, Floats],
-    signals: Mapping[str, Signal],
+    features: FeatureTable,
     separating: Sequence[str] = (),
 ) -> TrainFigures:
     """Reads the examples once.
@@ -47,11 +50,12 @@ def read_train(
         label: The label column, 0 and 1.
         correlated: Columns of at most one number a row.
         edges: Such a column to the edges of its histogram.
-        signals: The signals.
+        features: The features table, for signals and pictures.
         separating: Features of one number a row that may separate the classes.
     """
     sample = ClassSample(separating)
-    correlations, recordings = Correlations(correlated), RecordingSample(signals)
+    correlations, recordings = Correlations(correlated), RecordingSample(of_kind(features, Signal))
+    pictures = PictureSample(of_kind(features, Image))
     histograms = {name: ClassHistogram.over(bins) for name, bins in edges.items()}
     for batch in batches:
         names = dict.fromkeys([*correlated, *histograms, *separating])
@@ -64,6 +68,12 @@ def read_train(
         if separating:
             sample.add(np.stack([values[name] for name in separating], axis=1), labels)
         recordings.add(batch, labels)
+        pictures.add(batch, labels)
     return TrainFigures(
-        correlated, correlations.values(), histograms, recordings, sample.separations()
+        correlated,
+        correlations.values(),
+        histograms,
+        recordings,
+        pictures,
+        sample.separations(),
     )

@@ -18,7 +18,8 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 _MEASURED_PX = 512
 _HASH_SIZE = 16
 _GREY_MODES = ("1", "L", "LA", "F")
-_THUMBNAIL_PX = 96
+# Longest side of a thumbnail, in pixels.
+THUMBNAIL_PX = 96
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -58,12 +59,6 @@ class PictureFile:
         bits = imagehash.phash(picture, hash_size=_HASH_SIZE).hash.reshape(-1)
         return np.packbits(bits).view(np.uint64)
 
-    @property
-    def thumbnail(self) -> Pillow.Image:
-        """The picture in grey, its longest side 96 pixels."""
-        picture = Pillow.fromarray(np.rint(255 * self.grey).astype(np.uint8))
-        return to_thumbnail(picture)
-
 
 def read_picture(content: bytes) -> PictureFile:
     """Returns a picture.
@@ -99,11 +94,28 @@ def _grey(picture: Pillow.Image) -> Floats:
     return np.asarray(picture, np.float64) / 255
 
 
-def to_thumbnail(picture: Pillow.Image) -> Pillow.Image:
-    """Returns a picture resized so that its longest side has 96 pixels."""
-    share = _THUMBNAIL_PX / max(picture.size)
-    size = [max(1, round(side * share)) for side in picture.size]
-    return picture.resize((size[0], size[1]), Pillow.Resampling.BILINEAR)
+def make_thumbnail(content: bytes) -> Pillow.Image | None:
+    """Returns a picture in grey or colour, its longest side 96 pixels; None if it is damaged."""
+    try:
+        picture = read_picture(content)
+    except ValueError:
+        return None
+    if picture.is_coloured:
+        shown = Pillow.open(io.BytesIO(content), formats=FORMATS).convert("RGB")
+    else:
+        shown = Pillow.fromarray(np.rint(255 * picture.grey).astype(np.uint8))
+    share = THUMBNAIL_PX / max(picture.width, picture.height)
+    size = [max(1, round(side * share)) for side in (picture.width, picture.height)]
+    return shown.resize((size[0], size[1]), Pillow.Resampling.BILINEAR)
+
+
+def read_header(content: bytes) -> tuple[str, int, int] | None:
+    """Returns format and mode, width and height of a picture, without decoding it; None if none."""
+    try:
+        picture = Pillow.open(io.BytesIO(content), formats=FORMATS)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return f"{picture.format} {picture.mode}", picture.width, picture.height
 
 
 def data_url(picture: Pillow.Image) -> str:

@@ -16,6 +16,8 @@ from pipeline.components.recording_troubles.pictures.duplicates import (
 )
 from pipeline.components.recording_troubles.pictures.picture_file import (
     data_url,
+    make_thumbnail,
+    read_header,
     read_picture,
 )
 from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
@@ -94,9 +96,20 @@ def test_plain_and_missing_pictures_are_duplicates_only_of_equal_files():
     assert find_overlaps(again)["test", "train"].exact == 1
 
 
-def test_a_thumbnail_keeps_the_proportions_and_is_small():
-    thumbnail = read_picture(encode(np.tile(scene(1), (1, 4)))).thumbnail
-    assert thumbnail.size == (96, 24)
+def test_a_thumbnail_keeps_colour_and_proportions_and_is_small():
+    thumbnail = make_thumbnail(encode(np.tile(scene(1), (1, 4))))
+    assert (thumbnail.size, thumbnail.mode) == ((96, 24), "L")
     url = data_url(thumbnail)
     assert url.startswith("data:image/jpeg;base64,")
     assert len(url) < 6_000
+    red = np.zeros((8, 8, 3))
+    red[..., 0] = 1
+    assert make_thumbnail(encode(red)).getpixel((5, 5)) == (255, 0, 0)
+    assert make_thumbnail(b"text") is None
+
+
+def test_a_header_is_read_without_the_pixels():
+    whole = encode(np.tile(scene(1), (1, 2)))
+    assert read_header(whole) == ("PNG L", 128, 64)
+    assert read_header(whole[:200]) == ("PNG L", 128, 64)
+    assert read_header(b"") is None

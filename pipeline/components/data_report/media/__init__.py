@@ -1,0 +1,1 @@
+"""Examples of files in columns, for the page."""
