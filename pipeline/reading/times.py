@@ -76,7 +76,7 @@ TEXT_FORMATS = (
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\u5e74%m\u6708%d\u65e5 %H:%M"),  # Chinese and Japanese
     "%Y\u5e74%m\u6708%d\u65e5 %H:%M:%S",
 )
-_MARK = re.compile(r"[/.:,-]")  # what a text must have as often as its format
+_MARK = re.compile("[/.:,\u5e74\u6708\u65e5-]")  # what a text must have as often as its format
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
 _DIGITS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2, "j": 3}
@@ -357,4 +357,9 @@ def formats_that_read(texts: pa.Array, counts: npt.NDArray[np.int64]) -> dict[st
 
 
 def _reads_any(texts: pa.Array, time_format: str) -> bool:
-    return bool(np.asarray(parse_texts(texts, time_format)[0].is_valid()).any())
+    # Texts are parsed only if their digits and letters allow it: that is much faster.
+    has_shape = pc.match_substring_regex(texts, _shape_of(time_format))
+    if any(part in time_format for part in ("%b", "%a", "%p")):
+        has_shape = pc.and_(has_shape, pc.match_substring_regex(texts, r"\p{L}"))
+    texts = texts.filter(has_shape)
+    return len(texts) > 0 and bool(np.asarray(parse_texts(texts, time_format)[0].is_valid()).any())
