@@ -675,13 +675,15 @@ def _check_troubles(config: Config) -> None:
     kinds = {feature.kind for feature in config.features.values()}
     for key, parts in config.slices.items():
         for trouble in {part.trouble for part in parts if part.trouble is not None}:
-            kind = TROUBLE_KINDS[trouble]
-            if kind not in kinds:
+            own = TROUBLE_KINDS[trouble]
+            if kinds.isdisjoint(own):
                 raise ValueError(
-                    f"{key} names the recording trouble `{trouble}`, which only the kind `{kind}` "
-                    f"has, but `features` has no {kind}; name a column instead"
+                    f"{key} names the recording trouble `{trouble}`, which only the kind "
+                    f"{' or '.join(f'`{kind}`' for kind in own)} has, but `features` has no "
+                    f"{' and no '.join(own)}; name a column instead"
                 )
-            if trouble == "wrong sampling" and all(s.rate_column is None for s in signals):
+            is_given = "audio" in kinds or any(s.rate_column is not None for s in signals)
+            if trouble == "wrong sampling" and not is_given:
                 raise ValueError(
                     f"{key} names the recording trouble `wrong sampling`, but no signal in "
                     "`features` has a `rate_column`, the column of the true rate"

@@ -12,16 +12,26 @@ from pydantic.dataclasses import dataclass
 
 from common.config_values import STRICT_KEYS
 
-Trouble = Literal["noise", "gap", "bias", "wrong sampling", "blur", "underexposure", "overexposure"]
-# The kind of feature that can have each trouble.
-TROUBLE_KINDS: Mapping[Trouble, str] = {
-    "noise": "signal",
-    "gap": "signal",
-    "bias": "signal",
-    "wrong sampling": "signal",
-    "blur": "image",
-    "underexposure": "image",
-    "overexposure": "image",
+Trouble = Literal[
+    "noise",
+    "gap",
+    "bias",
+    "wrong sampling",
+    "clipping",
+    "blur",
+    "underexposure",
+    "overexposure",
+]
+# The kinds of feature that can have each trouble.
+TROUBLE_KINDS: Mapping[Trouble, tuple[str, ...]] = {
+    "noise": ("signal",),
+    "gap": ("signal", "audio"),
+    "bias": ("signal", "audio"),
+    "wrong sampling": ("signal", "audio"),
+    "clipping": ("audio",),
+    "blur": ("image",),
+    "underexposure": ("image",),
+    "overexposure": ("image",),
 }
 # Names of slice keys that are no columns have a space, which hardly any column has.
 _TROUBLE = "recording trouble"

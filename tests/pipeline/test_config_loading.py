@@ -122,8 +122,8 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         (
             "gate:\n  slices:\n    - {columns: [{trouble: wrong_sampling}], bars: {recall: 0.9}}\n",
             "line 10: gate.slices.0.columns.0.trouble must be 'noise', 'gap', 'bias', 'wrong "
-            "sampling', 'blur', 'underexposure' or 'overexposure', got \"wrong_sampling\"; did you "
-            "mean `wrong sampling`?",
+            "sampling', 'clipping', 'blur', 'underexposure' or 'overexposure', got "
+            '"wrong_sampling"; did you mean `wrong sampling`?',
         ),
         (
             "evaluation: {slices: [[{trouble: noise}]]}\n",

@@ -17,12 +17,16 @@ from measuring.detectors import (
     noise_level,
     resting_level,
 )
-from models.features import FeatureTable, Image, Signal
+from models.features import Audio, FeatureTable, Image, Signal
 from pipeline.components.recording_troubles.files import file_contents
 from pipeline.components.recording_troubles.pictures.blur_and_exposure import (
     UsualPicture,
     find_picture_troubles,
     measure_pictures,
+)
+from pipeline.components.recording_troubles.sounds.measures import (
+    SoundMeasures,
+    measure_sounds,
 )
 from pipeline.slicing import TROUBLE_KINDS, Trouble
 
@@ -31,9 +35,9 @@ TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 # A feature whose examples are recordings.
-Recorded: TypeAlias = Signal | Image
+Recorded: TypeAlias = Signal | Audio | Image
 # Measures of each recording, float64 `[n, k]`: of a signal the noise and the resting level, of a
-# picture those of `measure_pictures`.
+# sound or a picture those of `measure_sounds` or `measure_pictures`.
 Levels = Mapping[str, Floats]
 UsualLevels = Mapping[str, Usual | UsualPicture]
 
@@ -46,7 +50,7 @@ def recorded_features(table: FeatureTable) -> dict[str, Recorded]:
 def troubles_of(recorded: Mapping[str, Recorded]) -> tuple[Trouble, ...]:
     """Returns the troubles that recordings of these features can have."""
     kinds = {feature.kind for feature in recorded.values()}
-    return tuple(trouble for trouble in TROUBLES if TROUBLE_KINDS[trouble] in kinds)
+    return tuple(trouble for trouble in TROUBLES if not kinds.isdisjoint(TROUBLE_KINDS[trouble]))
 
 
 def signal_values(table: pa.Table, column: str, num_samples: int) -> Floats:
@@ -93,6 +97,8 @@ def measure_levels(table: pa.Table, recorded: Mapping[str, Recorded]) -> dict[st
 def _measure(table: pa.Table, name: str, feature: Recorded) -> Floats:
     if isinstance(feature, Image):
         return measure_pictures(file_contents(table, name))
+    if isinstance(feature, Audio):
+        return measure_sounds(file_contents(table, name))[0].to_table()
     samples = signal_values(table, name, feature.num_samples)
     return np.stack([noise_level(samples), resting_level(samples)], axis=1)
 
@@ -102,6 +108,8 @@ def usual_levels(
 ) -> dict[str, Usual | UsualPicture]:
     """Returns the usual values of each feature's recordings over all parts, in any order.
 
+    Sounds have none: their troubles show without a comparison.
+
     Args:
         parts: What `measure_levels` returned for each part.
         recorded: The features with recordings.
@@ -109,6 +117,8 @@ def usual_levels(
     listed = list(parts)
     usual: dict[str, Usual | UsualPicture] = {}
     for name, feature in recorded.items() if listed else ():
+        if isinstance(feature, Audio):
+            continue
         levels = np.concatenate([part[name] for part in listed])
         usual[name] = UsualPicture.of(levels) if isinstance(feature, Image) else Usual.of(*levels.T)
     return usual
@@ -132,7 +142,9 @@ def find_troubles(
         name: np.zeros(table.num_rows, bool) for name in troubles_of(recorded)
     }
     for column, feature in recorded.items():
-        for trouble, own in _find(table, column, feature, levels[column], usual[column]).items():
+        for trouble, own in _find(
+            table, column, feature, levels[column], usual.get(column)
+        ).items():
             flags[trouble] |= own
     return flags
 
@@ -142,14 +154,25 @@ def _find(
     column: str,
     feature: Recorded,
     levels: Floats,
-    usual: Usual | UsualPicture,
+    usual: Usual | UsualPicture | None,
 ) -> Mapping[str, Flags]:
     """The troubles of one feature."""
+    if isinstance(feature, Audio):
+        return _find_sound_troubles(SoundMeasures.of_table(levels), feature)
     if isinstance(feature, Image) and isinstance(usual, UsualPicture):
         return find_picture_troubles(levels, usual)
     if isinstance(feature, Signal) and isinstance(usual, Usual):
         return _find_signal_troubles(table, column, feature, levels, usual)
     raise TypeError(f"{column}: {usual} are no usual values of the kind {feature.kind}.")
+
+
+def _find_sound_troubles(measures: SoundMeasures, audio: Audio) -> dict[str, Flags]:
+    return {
+        "gap": measures.is_silent,
+        "bias": measures.has_offset,
+        "wrong sampling": measures.is_slower(audio.sampling_rate_hz),
+        "clipping": measures.is_clipped,
+    }
 
 
 def _find_signal_troubles(

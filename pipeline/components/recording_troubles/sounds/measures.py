@@ -47,6 +47,15 @@ class SoundMeasures:
     clipped_share: Floats
     dropout_s: Floats
 
+    @classmethod
+    def of_table(cls, table: Floats) -> "SoundMeasures":
+        """Returns the measures of `to_table`."""
+        return cls(**dict(zip(_NAMES, table.T, strict=True)))
+
+    def to_table(self) -> Floats:
+        """Returns float64 `[n, num_measures]`."""
+        return np.stack([getattr(self, name) for name in _NAMES], axis=1)
+
     @property
     def is_silent(self) -> Flags:
         """Whether nothing was recorded, or for a while."""
@@ -68,24 +77,25 @@ class SoundMeasures:
         return self.rate_hz < (1 - _RATE_TOLERANCE) * nominal_hz
 
 
+_NAMES = tuple(field.name for field in fields(SoundMeasures))
+
+
 def measure_sounds(contents: Iterable[bytes]) -> tuple[SoundMeasures, list[str]]:
     """Returns the measures of files, and of each why it cannot be read, empty if it can.
 
     Args:
         contents: Files; empty ones are missing and no error.
     """
-    names = [field.name for field in fields(SoundMeasures)]
     rows, reasons = [], []
     for content in contents:
-        reason, row = "", [np.nan] * len(names)
+        reason, row = "", [np.nan] * len(_NAMES)
         try:
             row = _measure(read_sound(content)) if content else row
         except ValueError as error:
             reason = str(error)
         rows.append(row)
         reasons.append(reason)
-    columns = np.array(rows, np.float64).reshape(-1, len(names)).T
-    return SoundMeasures(**dict(zip(names, columns, strict=True))), reasons
+    return SoundMeasures.of_table(np.array(rows, np.float64).reshape(-1, len(_NAMES))), reasons
 
 
 def _measure(sound: SoundFile) -> list[float]:

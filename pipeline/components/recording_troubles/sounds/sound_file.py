@@ -123,4 +123,4 @@ def _scaled(numbers: NDArray[Any], bits: int) -> Floats:
         values = (low + 2**8 * middle + 2**16 * high - 2**24 * (high >= 2**7)) / 2**23
     else:
         values = numbers / 2.0 ** (bits - 1)
-    return values.astype(np.float32)
+    return np.asarray(values, np.float32)

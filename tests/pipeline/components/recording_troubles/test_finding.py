@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from models.features import Image, Signal
+from models.features import Audio, Image, Signal
 from pipeline.components.recording_troubles.finding import (
     find_troubles,
     measure_levels,
@@ -10,6 +10,7 @@ from pipeline.components.recording_troubles.finding import (
     usual_levels,
 )
 from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
+from tests.pipeline.components.recording_troubles.sounds.test_sounds import RATE, TONE, WAV, wav
 
 
 def test_short_missing_and_absent_recordings_have_missing_samples():
@@ -79,6 +80,19 @@ def test_troubles_of_pictures_are_found_beside_those_of_signals():
         "blur",
         "underexposure",
         "overexposure",
+    }
+
+
+def test_troubles_of_sounds_need_no_comparison():
+    slow, silent = wav(TONE, rate=4_000), wav(0 * TONE)
+    files = [WAV, slow, silent, wav(TONE + 0.1), wav(np.clip(1.5 * TONE, -0.6, 0.6)), b""]
+    table = pa.table({"hum": pa.array([[one] if one else [] for one in files])})
+    troubles = find_troubles(table, {"hum": Audio(sampling_rate_hz=RATE, duration_s=1)})
+    assert {name: np.flatnonzero(flags).tolist() for name, flags in troubles.items()} == {
+        "gap": [2],
+        "bias": [3],
+        "wrong sampling": [1],
+        "clipping": [4],
     }
 
 
