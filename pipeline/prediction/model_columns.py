@@ -57,6 +57,8 @@ def _decide(tensor: TensorSpec, spec: IngestSpec, pieces: Sequence[Piece]) -> Co
             _check_width(tensor, parts, wide.first, wide.last)
             form = form_of(tensor.name, "float", spec)
             return Column(name=tensor.name, type="float list", parts=parts, form=form)
+    if tensor.name in spec.media:
+        return Column(name=tensor.name, type="media")
     kind = tensor.dtype.kind if tensor.dtype is not None else ""
     is_list = tensor.shape is not None and len(tensor.shape) == 2
     types = _LISTS if is_list else _SINGLE
