@@ -198,7 +198,8 @@ def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Datas
 
     places = tf.data.Dataset.range(1).map(shuffled).prefetch(1)
     places = places.flat_map(tf.data.Dataset.from_tensor_slices).batch(read_rows)
-    batches = places.map(read).rebatch(batch_size)
+    # Where all batches are full, Keras fixes their size in the graph, which changes the last bits.
+    batches = places.map(read).rebatch(batch_size, drop_remainder=size % batch_size == 0)
     num_batches = tf.data.experimental.assert_cardinality(math.ceil(size / batch_size))
     return batches.apply(num_batches).prefetch(tf.data.AUTOTUNE)
 

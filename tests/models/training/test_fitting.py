@@ -19,7 +19,8 @@ from models.exporting.export import (
 from models.inputs.raw_columns import columns_from_examples
 from models.probabilities.calibration import PlattScaling
 from models.probabilities.sampling import SamplingShift
-from models.train_options import TrainOptions, TreeOptions
+from models.stored_rows import RowStore
+from models.train_options import Augmentation, TrainOptions, TreeOptions
 from models.training.data import TREES_KEY
 from models.training.fitting import train_model, train_network_part
 from models.training.trainer import read_data, reproducible, run_fn
@@ -160,7 +161,8 @@ def test_the_served_logit_of_a_blend_is_the_weighted_mean_of_its_parts(trained, 
         pytest.skip("has one part")
     spec = dataclasses.replace(SPEC, train=dataclasses.replace(TRAIN, model="blend"))
     with reproducible(spec.seed):
-        read = read_data(_fn_args(data, tmp_path, model="blend"), spec, SamplingShift())
+        arguments = _fn_args(data, tmp_path, model="blend")
+        read = read_data(arguments, spec, SamplingShift(), store=RowStore())
         weight = train_model(read, tmp_path).facts["weights"]["network"]
         network = train_network_part(read, tmp_path)
     booster, _ = read_trees(folder / "model")
@@ -180,3 +182,26 @@ def test_the_number_of_trees_may_be_chosen_on_eval_or_given(data, tmp_path, stop
     run_fn(_fn_args(data, tmp_path, model="trees", trees=trees))
     rounds = json.loads((tmp_path / "run" / "eval_metrics.json").read_text())["rounds"]
     assert rounds == 40 if stopping == "none" else 1 <= rounds < 40
+
+
+@pytest.mark.parametrize(
+    ("model", "augmentation"), [("blend", {}), ("network", {"echo": Augmentation(noise=0.1)})]
+)
+def test_a_model_from_files_answers_with_the_bits_of_one_from_memory(
+    data, tmp_path, caplog, model, augmentation
+):
+    options = dataclasses.replace(TRAIN, model=model, augmentation=augmentation)
+    spec = dataclasses.replace(SPEC, train=options)
+    logits = {}
+    for limit_bytes in (10**6, 0):
+        with reproducible(spec.seed), caplog.at_level("INFO", logger="faultline.progress"):
+            store = RowStore(limit_bytes=limit_bytes)
+            arguments = _fn_args(data, tmp_path, model=model, augmentation=augmentation)
+            read = read_data(arguments, spec, SamplingShift(), store=store)
+            messages = [line for line in caplog.messages if "from a file" in line]
+            logits[limit_bytes] = train_model(read, tmp_path).eval_logits
+    assert logits[0].tobytes() == logits[10**6].tobytes()
+    assert [line.partition(",")[0] for line in messages] == [
+        "train streams from a file: 300 examples",
+        "eval streams from a file: 120 examples",
+    ]

@@ -20,7 +20,7 @@ FILES = RowStore(limit_bytes=0)
 
 
 def _arrays(seed: int, num: int = 70) -> Dataset:
-    """70 examples: 4 batches of 16 and one of 6."""
+    """70 examples are 4 batches of 16 and one of 6; 64 are 4 full ones."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(num) % 4 == 0).astype(np.float32)
     dense = rng.normal(size=(num, 3)).astype(np.float32) + labels[:, None]
@@ -60,15 +60,15 @@ def _weights(train: Dataset, evaluation: Dataset, log_dir, **options) -> bytes:
     return b"".join(weight.tobytes() for weight in network.get_weights())
 
 
-@pytest.mark.parametrize("class_weight", ["balanced", "none"])
-def test_the_weights_from_files_are_those_from_memory_bit_for_bit(tmp_path, class_weight):
-    train, evaluation = _arrays(1), _arrays(2)
+@pytest.mark.parametrize(("num", "class_weight"), [(70, "balanced"), (64, "none")])
+def test_the_weights_from_files_are_those_from_memory_bit_for_bit(tmp_path, num, class_weight):
+    train, evaluation = _arrays(1, num), _arrays(2)
     in_memory = _weights(train, evaluation, tmp_path, class_weight=class_weight)
     streamed = _weights(
         _in_files(train), _in_files(evaluation), tmp_path, class_weight=class_weight
     )
     assert streamed == in_memory
-    other_order = _arrays(1).rows(np.arange(70)[::-1])
+    other_order = train.rows(np.arange(num)[::-1])
     assert _weights(other_order, evaluation, tmp_path, class_weight=class_weight) != in_memory
 
 
