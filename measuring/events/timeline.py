@@ -78,99 +78,127 @@ class Alarms:
 def match_alarms(timeline: Timeline, decisions: NDArray[Any]) -> Alarms:
     """Returns the alarms of a model, matched with the events.
 
-    An alarm is a run of windows of one stream whose decision is 1, without a gap in time. It is
-    false if none of them touches an event. What windows overlap is counted once as healthy time.
+    An alarm is a run of windows of one stream whose decision is 1, without a gap in time. One that
+    lasts longer than half of the events do counts as several of this length, so that a permanent
+    alarm is not a single one; without events, as several of one window's length. An alarm is false
+    if none of its windows touches an event. Time in which windows overlap counts once as healthy.
 
     Args:
         timeline: The windows.
         decisions: `[n]` of 0 and 1.
+
+    References:
+        Dan et al. (2025), SzCORE: Seizure Community Open-Source Research Evaluation framework,
+        Epilepsia 66: detections longer than the longest plausible event are split.
     """
-    order, joined = _in_time(timeline)
-    timeline, alarm = timeline.rows(order), decisions[order] == 1
-    touches = timeline.touches
-    begins = alarm & ~(joined & np.concatenate([[False], alarm[:-1]]))
-    runs = np.cumsum(begins) - 1
-    streams, places = np.unique(timeline.streams, return_inverse=True)
-    is_false = np.ones(int(begins.sum()), bool)
-    is_false[runs[alarm & touches]] = False
+    stream = _Streams.of(timeline)
+    alarm = decisions[stream.order] == 1
     return Alarms(
-        delays_s=_delays(timeline, alarm, touches),
-        false_alarms=np.bincount(places[begins][is_false], minlength=streams.size),
-        healthy_s=_healthy(timeline, touches, places, streams.size),
+        delays_s=stream.delays(alarm),
+        false_alarms=stream.false_alarms(alarm),
+        healthy_s=stream.healthy(),
     )
 
 
 def healthy_time(timeline: Timeline) -> float:
     """Returns the time in windows that touch no event, in s; overlaps count once."""
-    return float(match_alarms(timeline, np.zeros(timeline.streams.size, np.int8)).healthy_s.sum())
+    return float(_Streams.of(timeline).healthy().sum())
 
 
-def false_alarms_by_score(timeline: Timeline, scores: Floats) -> Ints:
-    """Returns the number of false alarms after each distinct score, from the highest on.
+def false_alarms_above(timeline: Timeline, scores: Floats, thresholds: Floats) -> Ints:
+    """Returns the number of false alarms at each threshold, int64 `[thresholds]`.
 
     Args:
         timeline: The windows, n.
-        scores: float64 `[n]`.
-
-    Returns:
-        int64 `[distinct scores + 1]`: without any alarm, with an alarm for the highest score, for
-        the highest two, and so on. The number may fall where a lower score joins two alarms.
+        scores: float64 `[n]`; a window at a threshold raises an alarm.
+        thresholds: float64 `[thresholds]`.
     """
-    order, joined = _in_time(timeline)
-    touches = timeline.touches[order].tolist()
-    levels = np.unique(-scores[order], return_inverse=True)[1]
-    joins_next = [*joined[1:].tolist(), False]
-    # Of each run of windows: at its first place the last one, and at the last place the first.
-    other_end: dict[int, int] = {}
-    is_false: dict[int, bool] = {}
-    counts, num_false = np.zeros(int(levels.max(initial=-1)) + 2, np.int64), 0
-    for place in np.argsort(levels, kind="stable").tolist():
-        first = last = place
-        is_fault_free = not touches[place]
-        if joined[place] and place - 1 in other_end:
-            first = other_end[place - 1]
-            num_false -= is_false[first]
-            is_fault_free &= is_false[first]
-        if joins_next[place] and place + 1 in other_end:
-            last = other_end[place + 1]
-            num_false -= is_false[place + 1]
-            is_fault_free &= is_false[place + 1]
-        other_end[place] = place  # inside a run, never read again
-        other_end[first], other_end[last] = last, first
-        is_false[first] = is_fault_free
-        num_false += is_fault_free
-        counts[levels[place] + 1] = num_false
-    return counts
+    stream = _Streams.of(timeline)
+    ordered = scores[stream.order]
+    return np.array([stream.false_alarms(ordered >= t).sum() for t in thresholds], np.int64)
 
 
-def _in_time(timeline: Timeline) -> tuple[Ints, Flags]:
-    """The order by stream and time, and whether each window joins the one before it."""
-    order = np.lexsort((timeline.starts_s, timeline.streams))
-    streams, starts = timeline.streams[order], timeline.starts_s[order]
-    ends = timeline.ends_s[order]
-    joined = np.zeros(order.size, bool)
-    joined[1:] = (streams[1:] == streams[:-1]) & (starts[1:] <= ends[:-1] + _TOUCH_S)
-    return order, joined
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Streams:
+    """Windows in order of stream and time.
+
+    Attributes:
+        order: int64 `[n]`, their places in the timeline.
+        timeline: The windows in this order.
+        joined: bool `[n]`, whether each joins the one before it.
+        touches: bool `[n]`, whether each touches an event.
+        places: int64 `[n]`, number of the stream of each.
+        longest_s: How long one alarm may last, in s.
+    """
+
+    order: Ints
+    timeline: Timeline
+    joined: Flags
+    touches: Flags
+    places: Ints
+    longest_s: float
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> "_Streams":
+        order = np.lexsort((timeline.starts_s, timeline.streams))
+        ordered = timeline.rows(order)
+        streams, starts, ends = ordered.streams, ordered.starts_s, ordered.ends_s
+        joined = np.zeros(order.size, bool)
+        joined[1:] = (streams[1:] == streams[:-1]) & (starts[1:] <= ends[:-1] + _TOUCH_S)
+        return cls(
+            order=order,
+            timeline=ordered,
+            joined=joined,
+            touches=ordered.touches,
+            places=np.unique(streams, return_inverse=True)[1],
+            longest_s=_usual_length(ordered),
+        )
+
+    def false_alarms(self, alarm: Flags) -> Ints:
+        """False alarms of each stream, where bool `[n]` tells whether each window alarms."""
+        rows = np.flatnonzero(alarm)
+        continues = self.joined[rows] & np.isin(rows - 1, rows, assume_unique=True)
+        starts = self.timeline.starts_s[rows]
+        runs = np.cumsum(~continues) - 1
+        since = starts - starts[~continues][runs] if rows.size else starts
+        parts = np.floor((since + _TOUCH_S) / self.longest_s)
+        begins = ~continues
+        begins[1:] |= parts[1:] != parts[:-1]
+        numbers = np.cumsum(begins) - 1
+        is_false = np.ones(int(begins.sum()), bool)
+        is_false[numbers[self.touches[rows]]] = False
+        num_streams = int(self.places.max(initial=-1)) + 1
+        return np.bincount(self.places[rows][begins][is_false], minlength=num_streams)
+
+    def delays(self, alarm: Flags) -> Floats:
+        """The delay of each event; NaN where it is missed."""
+        found_at: dict[tuple[int, str], float] = {}
+        for place in np.flatnonzero(self.touches).tolist():
+            for name in self.timeline.events[place].split():
+                event = (int(self.places[place]), name)
+                found_at.setdefault(event, np.nan)
+                if alarm[place] and np.isnan(found_at[event]):
+                    found_at[event] = float(self.timeline.ends_s[place]) - event_start_s(name)
+        return np.array(list(found_at.values()), np.float64)
+
+    def healthy(self) -> Floats:
+        """Time in windows without an event, of each stream in s."""
+        rows = np.flatnonzero(~self.touches)
+        starts, ends = self.timeline.starts_s[rows], self.timeline.ends_s[rows]
+        streams = self.places[rows]
+        before = np.full(rows.size, -np.inf)
+        before[1:] = np.where(streams[1:] == streams[:-1], ends[:-1], -np.inf)
+        lengths = np.maximum(ends - np.maximum(starts, before), 0.0)
+        num_streams = int(self.places.max(initial=-1)) + 1
+        return np.bincount(streams, weights=lengths, minlength=num_streams).astype(np.float64)
 
 
-def _delays(timeline: Timeline, alarm: Flags, touches: Flags) -> Floats:
-    """The delay of each event, by the windows in order of time."""
-    found_at: dict[tuple[int, str], float] = {}
-    for place in np.flatnonzero(touches).tolist():
+def _usual_length(timeline: Timeline) -> float:
+    """The median time from an event's start to the end of its last window, in s."""
+    ends: dict[tuple[int, str], float] = {}
+    for place in np.flatnonzero(timeline.touches).tolist():
         for name in timeline.events[place].split():
-            event = (int(timeline.streams[place]), name)
-            found_at.setdefault(event, np.nan)
-            if alarm[place] and np.isnan(found_at[event]):
-                found_at[event] = float(timeline.ends_s[place]) - event_start_s(name)
-    return np.array(list(found_at.values()), np.float64)
-
-
-def _healthy(timeline: Timeline, touches: Flags, places: Ints, num_streams: int) -> Floats:
-    """Time in windows without an event, by stream; the windows are in order of time."""
-    rows = np.flatnonzero(~touches)
-    starts, ends, streams = timeline.starts_s[rows], timeline.ends_s[rows], places[rows]
-    before = np.full(rows.size, -np.inf)
-    same = streams[1:] == streams[:-1]
-    before[1:] = np.where(same, ends[:-1], -np.inf)
-    lengths = np.maximum(ends - np.maximum(starts, before), 0.0)
-    return np.bincount(streams, weights=lengths, minlength=num_streams).astype(np.float64)
+            ends[int(timeline.streams[place]), name] = float(timeline.ends_s[place])
+    lengths = [end - event_start_s(name) for (_, name), end in ends.items()]
+    shortest = float(np.min(timeline.ends_s - timeline.starts_s, initial=np.inf))
+    return max(float(np.median(lengths)), _TOUCH_S) if lengths else shortest

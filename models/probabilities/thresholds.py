@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from common.errors import InputError
 from measuring.clusters import rare_trials
-from measuring.events.timeline import Timeline, false_alarms_by_score, healthy_time
+from measuring.events.timeline import Timeline, false_alarms_above, healthy_time
 from models.threshold_rule import PromisedRate, ThresholdRule
 
 Floats = NDArray[np.float64]
@@ -17,6 +17,8 @@ Groups = NDArray[np.int64]
 # With a lower confidence, the correction for few groups would be none.
 _MIN_CONFIDENCE = 0.6
 _DAY_S = 86_400
+# Of more distinct scores, this many are tried, closest together at the highest.
+_NUM_TRIED = 1_000
 
 
 def choose_threshold(
@@ -68,8 +70,8 @@ def _alarms_threshold(
     """The lowest threshold that, as every higher one, keeps the rate of false alarms.
 
     A threshold keeps it if the upper confidence limit of its rate on eval does. Lower thresholds
-    are not looked at after the first that does not: where the alarms of a whole day join to one,
-    their number falls, but nothing is gained.
+    are not looked at after the first that does not: where alarms join, their number falls, but
+    nothing is gained.
 
     References:
         Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28.
@@ -90,10 +92,12 @@ def _alarms_threshold(
             f"has {days:,.3g}. Bring more data, give eval a larger share in `split`, or set a "
             "higher number, a lower `threshold.confidence`, or another rule."
         )
-    counts = false_alarms_by_score(timeline, probabilities)
+    steps = _Steps.of(probabilities, labels)
+    tried = np.unique(np.geomspace(1, steps.scores.size, _NUM_TRIED).astype(int))
+    counts = false_alarms_above(timeline, probabilities, steps.scores[tried - 1])
     exceeds = chi2.ppf(rule.confidence, 2 * counts + 2) / 2 > rule.value * days
-    step = int(np.argmax(exceeds)) - 1 if exceeds.any() else counts.size - 1
-    return _Steps.of(probabilities, labels).threshold(step)
+    num_kept = int(np.argmax(exceeds)) if exceeds.any() else tried.size
+    return steps.threshold(int(tried[num_kept - 1]) if num_kept else 0)
 
 
 def check_threshold(rule: ThresholdRule, *, num_positive: int, num_negative: int) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from measuring.events.timeline import (
     Timeline,
-    false_alarms_by_score,
+    false_alarms_above,
     healthy_time,
     match_alarms,
     merge_timelines,
@@ -23,23 +23,55 @@ def windows(events, *, length=1.0, hop=1.0, stream=0, start=0.0):
     )
 
 
+def false_alarms(timeline, decisions):
+    return match_alarms(timeline, np.array(decisions)).false_alarms.tolist()
+
+
+# An event of 50 s in another stream, so that alarms up to this length are one.
+LONG = Timeline(
+    streams=np.array([9], np.uint64),
+    starts_s=np.array([0.0]),
+    ends_s=np.array([50.0]),
+    events=np.array(["e1@0.0"], object),
+)
+
+
 def test_a_run_of_alarms_is_one_alarm():
-    alarms = match_alarms(windows([""] * 6), np.array([1, 1, 0, 1, 1, 1]))
-    assert alarms.false_alarms.tolist() == [2]
+    timeline = merge_timelines([windows([""] * 6), LONG])
+    assert false_alarms(timeline, [1, 1, 0, 1, 1, 1, 0]) == [2, 0]
+
+
+def test_an_alarm_that_lasts_longer_than_half_of_the_events_is_several():
+    # The events last 1, 2 and 4 s: alarms of 6 s count as three of 2 s, those of 5 s too.
+    events = ["e1@0.0", "", "e2@2.0", "e2@2.0", "", *["e3@5.0"] * 4]
+    timeline = merge_timelines([windows([""] * 12, stream=1), windows(events, stream=2)])
+    silent = [0] * len(events)
+    assert false_alarms(timeline, [1] * 6 + [0] + [1] * 5 + silent) == [6, 0]
+    assert false_alarms(timeline, [1, 1, 0, 1, 1] + [0] * 7 + silent) == [2, 0]
+
+
+def test_a_permanent_alarm_is_false_where_its_part_touches_no_event():
+    # Parts of 2 s: the event lasts from 4 to 6 s.
+    timeline = windows(["", "", "", "", "e1@4.0", "e1@4.0", "", ""])
+    assert false_alarms(timeline, [1] * 8) == [3]
+
+
+def test_without_events_an_alarm_lasts_one_window():
+    assert false_alarms(windows([""] * 4), [1, 1, 0, 1]) == [3]
 
 
 def test_a_run_that_touches_an_event_is_not_false():
-    timeline = windows(["", "", "e1@2.5", "", ""])
-    assert match_alarms(timeline, np.array([0, 1, 1, 1, 0])).false_alarms.tolist() == [0]
+    timeline = merge_timelines([windows(["", "", "e1@2.5", "", ""]), LONG, LONG])
+    assert false_alarms(timeline, [0, 1, 1, 1, 0, 0, 0]) == [0, 0]
     # The run before the event ends before it.
-    assert match_alarms(timeline, np.array([1, 0, 1, 0, 0])).false_alarms.tolist() == [1]
+    assert false_alarms(timeline, [1, 0, 1, 0, 0, 0, 0]) == [1, 0]
 
 
 def test_a_gap_in_time_and_another_stream_end_a_run():
     timeline = merge_timelines(
-        [windows([""]), windows([""], start=1.5), windows([""], stream=7, start=2.5)]
+        [windows([""]), windows([""], start=1.5), windows([""], stream=7, start=2.5), LONG]
     )
-    assert match_alarms(timeline, np.ones(3)).false_alarms.tolist() == [2, 1]
+    assert false_alarms(timeline, [1, 1, 1, 0]) == [2, 1, 0]
 
 
 def test_the_delay_is_from_the_start_of_the_event_to_the_end_of_the_first_alarming_window():
@@ -71,14 +103,12 @@ def test_healthy_time_is_by_stream():
     assert match_alarms(timeline, np.zeros(4)).healthy_s.tolist() == [2.0, 1.0]
 
 
-def test_the_number_of_false_alarms_falls_where_two_join():
-    counts = false_alarms_by_score(windows([""] * 3), np.array([0.9, 0.1, 0.8]))
+def test_false_alarms_are_counted_at_each_threshold():
+    timeline = merge_timelines([windows([""] * 3), LONG])
+    scores = np.array([0.9, 0.1, 0.8, 0.0])
+    # At 0.1 the two alarms join.
+    counts = false_alarms_above(timeline, scores, np.array([0.95, 0.9, 0.8, 0.1]))
     assert counts.tolist() == [0, 1, 2, 1]
-
-
-def test_equal_scores_raise_their_alarms_together():
-    counts = false_alarms_by_score(windows([""] * 3), np.array([0.5, 0.1, 0.5]))
-    assert counts.tolist() == [0, 2, 1]
 
 
 @st.composite
@@ -96,14 +126,38 @@ def scored_timelines(draw):
     return timeline.rows(order), np.array(scores, np.float64)
 
 
+def counted_one_by_one(timeline, alarms):
+    """False alarms, by walking through the windows of each stream."""
+    ends = {}
+    for stream, end, name in zip(timeline.streams, timeline.ends_s, timeline.events, strict=True):
+        if name:
+            ends[stream] = max(end, ends.get(stream, 0.0))
+    lengths = [end - 0.5 for end in ends.values()]
+    longest = np.median(lengths or [(timeline.ends_s - timeline.starts_s).min(initial=9)])
+    num_false, run = 0, None  # a run: its stream, start and end, and whether its part is not false
+    rows = sorted(range(len(alarms)), key=lambda i: (timeline.streams[i], timeline.starts_s[i]))
+    for i in rows:
+        stream, start, end = timeline.streams[i], timeline.starts_s[i], timeline.ends_s[i]
+        if run is not None and not (alarms[i] and run[0] == stream and start <= run[2]):
+            num_false += not run[3]
+            run = None
+        if alarms[i] and run is None:
+            run = [stream, start, end, False, 0]
+        if not alarms[i]:
+            continue
+        part = int((start - run[1]) / longest + 1e-9)
+        if part != run[4]:
+            num_false += not run[3]
+            run[3], run[4] = False, part
+        run[2], run[3] = end, run[3] or bool(timeline.events[i])
+    return num_false + (run is not None and not run[3])
+
+
 @given(scored_timelines())
-def test_counts_by_score_are_those_of_the_decisions_at_each_score(scored):
+def test_false_alarms_are_those_counted_one_by_one(scored):
     timeline, scores = scored
-    levels = np.unique(scores)[::-1]
-    expected = [0] + [
-        int(match_alarms(timeline, scores >= level).false_alarms.sum()) for level in levels
-    ]
-    assert false_alarms_by_score(timeline, scores).tolist() == expected
+    expected = [counted_one_by_one(timeline, scores >= level) for level in range(7)]
+    assert false_alarms_above(timeline, scores, np.arange(7.0)).tolist() == expected
 
 
 @given(scored_timelines())

@@ -204,9 +204,10 @@ def test_alarms_at_events_and_their_neighbours_cost_nothing():
 
 
 def test_thresholds_below_the_first_that_fails_are_not_taken():
-    # At 0 all windows alarm: one alarm that lasts ten days.
-    scores = np.tile([0.9, 0.0], 120)
-    assert alarms_a_day(0.6, scores, hours(240)) > 0.95
+    # The event is at the first and the last hour. At 0 one alarm lasts from the first to the last
+    # hour, as long as the event does, and is not false.
+    scores = np.tile([0.0, 0.9], 120)
+    assert alarms_a_day(0.6, scores, hours(240, events=[0, 239])) > 0.95
 
 
 def test_too_little_healthy_time_is_refused_with_what_is_needed():
@@ -227,7 +228,7 @@ def test_the_promised_number_of_false_alarms_a_day_holds_as_often_as_promised():
     timeline = hours(480)
     for _ in range(num_sets):
         threshold = alarms_a_day(1.0, rng.random(480), timeline)
-        alarm = 1 - threshold  # probability of an alarm in a window; runs start at a (1 - a)
-        kept += 24 * alarm * (1 - alarm) <= 1.0
+        # Without events, each window above the threshold is an alarm.
+        kept += 24 * (1 - threshold) <= 1.0
     # 90 % are promised; the standard error is 1.5 %.
     assert 0.88 < kept / num_sets < 0.97
