@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from models.exporting.explained_logit import ExplainedLogit
 from models.exporting.scorers import Scorer
+from models.features import media_names
 from models.inputs.transform_graph import TransformGraph, raw_from_serving
 from models.probabilities.probability import ProbabilityMap
 from models.probabilities.sampling import SamplingRecord, check_shift
@@ -40,6 +42,9 @@ class ServedModel(tf.Module):  # type: ignore[misc]
         self._logit = scorer.in_graph
         self._probability = probability
         self._threshold = threshold
+        # Trees alone have no gradient.
+        has_gradient = bool(media_names(graph.features)) and bool(scorer.variables)
+        self.explained = ExplainedLogit(scorer, graph) if has_gradient else None
 
     def answer(self, raw: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Returns `probability` float32 and `decision` int64, both `[batch, 1]`."""

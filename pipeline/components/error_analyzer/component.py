@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
 from common.example_files import BLOCK_COLUMN, split_files
-from models.features import Signal, features_from_json, media_names, of_kind
+from models.features import Image, Signal, features_from_json, media_names, of_kind
 from pipeline.components.error_analyzer.analysis import (
     CommonFactor,
     expected_suspects,
@@ -24,12 +24,15 @@ from pipeline.components.error_analyzer.analysis import (
     worst,
 )
 from pipeline.components.error_analyzer.causes import find_causes
+from pipeline.components.error_analyzer.file_troubles import find_file_troubles
 from pipeline.components.error_analyzer.page import NUM_PLOTS, Findings, SignalValues, render_page
+from pipeline.components.error_analyzer.pictures import draw_pictures
 from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
 from pipeline.components.error_analyzer.watching import watch_yaml
 from pipeline.components.evaluation.slices import group_ids
 from pipeline.components.recording_troubles.finding import (
     find_troubles,
+    recorded_features,
     sampling_rates,
     signal_values,
 )
@@ -70,14 +73,14 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         group: Column whose equal values are not independent examples; empty without one.
         code_digest: Digest of the code that decides the result.
     """
-    files = split_files(examples.uri, "test")
-    table, probability, decision = read_and_ask(
-        files,
-        Path(path_utils.serving_model_path(model.uri)),
-        leave_out=media_names(features_from_json(features)),
+    files, columns = split_files(examples.uri, "test"), features_from_json(features)
+    served = Path(path_utils.serving_model_path(model.uri))
+    media = media_names(columns)
+    table, probability, decision = read_and_ask(files, served, leave_out=media)
+    signals = of_kind(columns, Signal)
+    troubles = find_troubles(table, signals) | find_file_troubles(
+        files, {name: one for name, one in recorded_features(columns).items() if name in media}
     )
-    signals = of_kind(features_from_json(features), Signal)
-    troubles = find_troubles(table, signals)
     scalars = scalar_columns(table)
     ranked = rank_errors(scalars, label, probability, decision, troubles)
     errors = worst(*losses_in_order(ranked))
@@ -111,7 +114,10 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
             group="block" if group == BLOCK_COLUMN else group,
         ),
         _worst_signals(table, signals, ranked["row"].to_numpy()[:NUM_PLOTS]),
-        features=features_from_json(features),
+        pictures=draw_pictures(
+            files, ranked["row"].to_numpy()[:NUM_PLOTS], of_kind(columns, Image), served
+        ),
+        features=columns,
     )
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
     analysis.set_int_custom_property("num_errors", int(errors.sum()))

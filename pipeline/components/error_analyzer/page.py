@@ -12,7 +12,7 @@ from common.example_files import BLOCK_COLUMN
 from models.features import FeatureTable
 from pipeline.components.error_analyzer.analysis import CommonFactor
 from pipeline.components.pages.layout import render, seconds, titled, value_text, with_unit
-from pipeline.components.recording_troubles.finding import TROUBLES
+from pipeline.components.recording_troubles.finding import recorded_features, troubles_of
 
 NUM_PLOTS = 50
 _NUM_LISTED = 300
@@ -59,6 +59,7 @@ def render_page(
     findings: Findings,
     signals: Mapping[str, SignalValues],
     *,
+    pictures: Sequence[Mapping[str, Sequence[str]]] = (),
     features: FeatureTable,
 ) -> str:
     """Returns the HTML.
@@ -68,8 +69,11 @@ def render_page(
         ranked: What `rank_errors` returned.
         findings: What the errors have in common.
         signals: The signals of the worst examples, by name.
+        pictures: Of each of the worst examples in the order of rank, the sources of the images of
+            each column with pictures.
         features: The features table, for units and times.
     """
+    trouble_names = troubles_of(recorded_features(features))
     listed = ranked.slice(0, _NUM_LISTED).to_pylist()
     own = {"rank", "row", "label", "probability", "decision", "loss", "suspected_label", "troubles"}
     own.add(BLOCK_COLUMN)
@@ -101,11 +105,12 @@ def render_page(
         findings=findings,
         examples=examples,
         shown_columns={c: titled(c, features.get(c)) for c in columns[:_NUM_COLUMNS]},
-        trouble_names=TROUBLES if signals else (),
-        analyst_columns=[*(TROUBLES if signals else ()), "wrong label", "unusual"],
+        trouble_names=trouble_names,
+        analyst_columns=[*trouble_names, "wrong label", "unusual"],
         num_plots=NUM_PLOTS,
         has_signals=bool(signals),
         signals=_traces(examples, signals),
+        pictures=list(zip(examples, pictures, strict=False)) if any(pictures) else [],
         plots=bool(signals),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from models.features import Numeric
+from models.features import Image, Numeric, Signal
 from pipeline.components.error_analyzer.analysis import CommonFactor
 from pipeline.components.error_analyzer.page import Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.ranking import rank_errors
@@ -28,6 +28,7 @@ SIGNALS = {
     )
 }
 FEATURES = {"pressure": Numeric(unit="bar")}
+PICTURE = "data:image/jpeg;base64,AAAA"
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,20 @@ def test_columns_have_their_units():
 @pytest.mark.parametrize(("signals", "shown"), [(SIGNALS, True), ({}, False)])
 def test_troubles_are_a_column_and_a_filter_where_there_are_signals(signals, shown):
     ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
-    page = render_page("wells", ranked, NOTHING, signals, features=FEATURES)
+    recorded = {name: Signal(num_samples=3) for name in signals}
+    page = render_page("wells", ranked, NOTHING, signals, features=FEATURES | recorded)
 
     assert ("<th>troubles</th>" in page) == shown
     assert ('<label hidden>trouble <select id="trouble">' in page) != shown
+
+
+def test_pictures_of_the_worst_are_shown_with_what_decided():
+    ranked = rank_errors(SCALARS, "faulty", PROBABILITY, DECISION, {})
+    pictures = [{"photo": [PICTURE, PICTURE]}, {"photo": [PICTURE]}, {}]
+    features = FEATURES | {"photo": Image(height=8, width=8)}
+    page = render_page("wells", ranked, NOTHING, {}, pictures=pictures, features=features)
+    assert page.count(PICTURE) == 3
+    assert page.count(", what decided") == 1
+    assert "<option>overexposure</option>" in page
+    assert "Pictures of the worst 3" in page
+    assert "Pictures" not in render_page("wells", ranked, NOTHING, {}, features=FEATURES)
