@@ -86,13 +86,18 @@ def _data_text(node: LineageNode) -> str:
         count(examples["num_rows"], "row") if "num_rows" in examples else "",
         names,
         span_text(data),
-        f"digest {_short(data['data_digest'])}" if data.get("data_digest") else "",
+        f"digest {_short(digest)}" if (digest := _data_digest(data)) else "",
     ]
     return ", ".join(filter(None, parts))
 
 
 def _file_names(data: Mapping[str, Any]) -> list[Any]:
-    return list(data.get("source_files") or data.get("files") or [])
+    return list(data.get("raw_files") or data.get("source_files") or data.get("files") or [])
+
+
+def _data_digest(data: Mapping[str, Any]) -> str:
+    """Returns the digest of the files that a person has, before recordings were assembled."""
+    return str(data.get("raw_digest") or data.get("data_digest") or "")
 
 
 def _configuration_text(node: LineageNode) -> str:

@@ -1,5 +1,6 @@
 """The executor of ArrowExampleGen: from execution properties to an Examples artifact."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.config import SPLITS
 from pipeline.reading.files.locations import Source, source_files
 from pipeline.reading.ingest_spec import IngestSpec
+from pipeline.reading.recordings.assembling import raw_recordings
 
 INGEST_SPEC_KEY = "ingest_spec"
 CODE_DIGEST_KEY = "code_digest"
@@ -60,14 +62,15 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             reports_dir=exec_properties[REPORTS_DIR_KEY],
             make_pipeline=self._make_beam_pipeline,
         )
-        _describe(examples, summary)
+        raw = raw_recordings(input_base)
+        _describe(examples, summary, notes=raw.notes if raw else ())
         if "://" in input_base:
             digest = digest_files(files, input_base, digest_file=_remote_digest)
         else:
             kept = exec_properties.get(KEPT_DIGESTS_KEY) or ""
             digest = digest_local_files(files, input_base, kept_digests=kept)
         _check_unchanged(digest.digest, exec_properties, input_base)
-        for key, value in digest.properties().items():
+        for key, value in (digest.properties() | (raw.properties() if raw else {})).items():
             if isinstance(value, int):
                 examples.set_int_custom_property(key, value)
             else:
@@ -115,7 +118,7 @@ def _check_unchanged(digest: str, exec_properties: dict[str, Any], input_base: s
         )
 
 
-def _describe(examples: types.Artifact, summary: Summary) -> None:
+def _describe(examples: types.Artifact, summary: Summary, *, notes: Sequence[str]) -> None:
     """Notes on the artifact what readers and people want to know of it."""
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
@@ -127,8 +130,8 @@ def _describe(examples: types.Artifact, summary: Summary) -> None:
     examples.set_int_custom_property("num_unlabelled", summary.num_unlabelled)
     examples.set_int_custom_property("num_duplicates", summary.num_duplicates)
     examples.set_int_custom_property("num_positives_read", summary.num_positives_read)
-    if summary.remarks:
-        examples.set_string_custom_property("remarks", "; ".join(summary.remarks))
+    if remarks := (*notes, *summary.remarks):
+        examples.set_string_custom_property("remarks", "; ".join(remarks))
     for name in SPLITS:
         examples.set_int_custom_property(f"num_rows_{name}", summary.rows[name])
         examples.set_int_custom_property(f"num_positives_{name}", summary.positives[name])

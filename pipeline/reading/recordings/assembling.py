@@ -67,6 +67,16 @@ class Assembled:
     raw: FilesDigest
     raw_path: str
 
+    def properties(self) -> dict[str, str | int]:
+        """Returns what to note of the raw files on an `Examples` artifact, for lineage to show."""
+        properties = self.raw.properties()
+        return {
+            "raw_path": self.raw_path,
+            "raw_digest": properties["data_digest"],
+            "num_raw_files": properties["num_files"],
+            "raw_files": properties["source_files"],
+        }
+
 
 def assemble(
     path: str,
@@ -184,6 +194,11 @@ def read_record(folder: Path) -> Assembled:
         | {"folder": folder, "pattern": str(folder / FILE_NAME), "bad": bad}
         | {"notes": tuple(entries["notes"]), "raw": FilesDigest(**raw)}
     )
+
+
+def raw_recordings(folder: str) -> Assembled | None:
+    """Returns what is recorded of the table in a folder; None if it was not assembled."""
+    return read_record(Path(folder)) if (Path(folder) / RECORD).is_file() else None
 
 
 def _check_bad(assembled: Assembled, max_bad: int) -> None:

@@ -389,7 +389,7 @@ class _Request:
         notes = [
             *_stream_notes(streams, channels),
             f"a label for each sample, with {count(num_events, 'event')}",
-            choice.reason,
+            *choice.reasons,
             *notes[1:],
         ]
         recordings = Recordings(form="stream", time_column=time, window=choice.window)
@@ -418,7 +418,7 @@ class _Request:
         notes = [
             *_stream_notes(streams, series.channels_of(frames[0], (time,))),
             f"{count(len(intervals), 'event')} in {events}",
-            choice.reason,
+            *choice.reasons,
         ]
         label = self.label or _DEFAULT_LABEL
         return replace(self._found(files, recordings, label, {}, notes), positive="1")

@@ -119,26 +119,25 @@ class RecordingReader:
     def roles(self) -> Roles:
         """The roles of the columns of tables, from the first rows of some files."""
         request = self._request
-        step = max(1, len(request.files) // _NUM_PROBES)
-        probes = [
-            batch
-            for file in request.files[::step][:_NUM_PROBES]
-            for batch in _first_batch(file, request.data)
-        ]
-        roles = decide_roles(probes, request.data, request.options, request.label_column)
-        _check_roles(roles, probes, request)
+        roles = decide_roles(self._probes, request.data, request.options, request.label_column)
+        _check_roles(roles, self._probes, request)
         return roles
+
+    @cached_property
+    def _probes(self) -> list[pa.RecordBatch]:
+        files, data = self._request.files, self._request.data
+        step = max(1, len(files) // _NUM_PROBES)
+        return [batch for file in files[::step][:_NUM_PROBES] for batch in _first_batch(file, data)]
 
     @cached_property
     def _forms(self) -> dict[str, ColumnFormat]:
         """How the context columns of the raw files are written."""
         request = self._request
-        step = max(1, len(request.files) // _NUM_PROBES)
         texts: dict[str, list[str]] = {}
-        for file in request.files[::step][:_NUM_PROBES]:
-            for batch in _first_batch(file, request.data):
-                for name, text in read_columns(batch, self.roles, request.data).texts.items():
-                    texts.setdefault(name, []).extend(text.unique().drop_null().to_pylist())
+        roles = replace(self.roles, channels=(), time=None)
+        for batch in self._probes:
+            for name, text in read_columns(batch, roles, request.data).texts.items():
+                texts.setdefault(name, []).extend(text.unique().drop_null().to_pylist())
         without = {request.label_column, request.options.id_column, *self._labeller.types}
         return {
             name: context_form(pa.array(values, pa.string()), name, request.data)
@@ -178,13 +177,18 @@ class RecordingReader:
         request = self._request
         if request.options.media != "table":
             yield from tables.in_order(self._read_media, request.files)
-        elif request.is_grouped:
+        else:
+            yield from self._read_tables()
+        yield from self._labeller.unused()
+
+    def _read_tables(self) -> Iterator[Recording | BadRecording]:
+        # Before the threads, which would decide them twice; then their memory is free.
+        _ = self.roles, self._forms
+        del self._probes
+        if self._request.is_grouped:
             yield from self._read_long()
         else:
-            # Before the threads, which would decide them twice.
-            _ = self.roles, self._forms
-            yield from tables.in_order(self._read_file, request.files)
-        yield from self._labeller.unused()
+            yield from tables.in_order(self._read_file, self._request.files)
 
     def _read_media(self, file: str) -> Recording | BadRecording:
         name = self._names[file]

@@ -31,8 +31,10 @@ _TIME_WORDS = {
 _ID_WORDS = {"id", "recording", "unit", "run", "series", "trial", "experiment", "name", "file"}
 MIN_POSITIVE_WINDOWS = 30
 _MIN_WINDOW = 8
-MIN_STREAMS, MIN_POSITIVE_STREAMS = 6, 3
-_NUM_STRETCHES = 12
+# Fewer streams are no basis for a verdict on new ones: three splits would have a few each.
+_MIN_STREAMS, _MIN_POSITIVE_STREAMS = 20, 15
+_NUM_STRETCHES = 60
+_MIN_WINDOWS_A_STRETCH = 10  # a gap of one window between stretches costs a tenth of them at most
 # Round lengths of windows in s: seconds, minutes, hours and days.
 _ROUND_S = (
     *(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0),
@@ -251,11 +253,11 @@ class WindowChoice:
 
     Attributes:
         window: The options.
-        reason: In words.
+        reasons: In words.
     """
 
     window: Window
-    reason: str
+    reasons: tuple[str, ...]
 
 
 def choose_window(streams: Sequence[Series]) -> WindowChoice:
@@ -284,7 +286,10 @@ def choose_window(streams: Sequence[Series]) -> WindowChoice:
     )
     if hop < 1:
         reason += "; windows overlap by half, since they are few"
-    return WindowChoice(window=window, reason=reason)
+    reasons = [reason]
+    if window.num_stretches is not None:
+        reasons.append(_stretches_reason(streams, window.num_stretches))
+    return WindowChoice(window=window, reasons=tuple(reasons))
 
 
 def common_step(streams: Sequence[Series]) -> float | None:
@@ -318,11 +323,19 @@ def _num_positive(streams: Sequence[Series], size: int, hop: float) -> int:
 def _num_stretches(streams: Sequence[Series], size: int) -> int | None:
     """Stretches of each stream where there are too few streams to split by recording."""
     num_positive = sum(bool(stream.events) for stream in streams)
-    if len(streams) >= MIN_STREAMS and num_positive >= MIN_POSITIVE_STREAMS:
+    if len(streams) >= _MIN_STREAMS and num_positive >= _MIN_POSITIVE_STREAMS:
         return None
-    room = min(stream.num_samples for stream in streams) // (3 * size)
+    room = min(stream.num_samples for stream in streams) // (_MIN_WINDOWS_A_STRETCH * size)
     wanted = math.ceil(_NUM_STRETCHES / len(streams))
     return max(3, min(wanted, room))
+
+
+def _stretches_reason(streams: Sequence[Series], num_stretches: int) -> str:
+    number = "1 recording is" if len(streams) == 1 else f"{len(streams):,} recordings are"
+    return (
+        f"{number} too few to split by recording: each is cut into {num_stretches} stretches with "
+        "a gap of one window between them, so test measures other times, not other recordings"
+    )
 
 
 def duration_words(seconds: float) -> str:

@@ -135,12 +135,13 @@ def _read_npy(path: str) -> Iterator[tuple[str, Array]]:
 
 
 def _read_npz(path: str) -> Iterator[tuple[str, Array]]:
-    loaded = np.load(path, allow_pickle=False)
-    if not isinstance(loaded, np.lib.npyio.NpzFile):
-        raise UnusableError("it holds one array without a name; rename it to .npy")
-    with loaded as file:
-        for name in file.files:
-            yield name, file[name]
+    # Opened here: NumPy does not close a file that is no archive.
+    with Path(path).open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise UnusableError("it holds one array without a name; rename it to .npy")
+        for name in loaded.files:
+            yield name, loaded[name]
 
 
 def _read_hdf5(path: str) -> Iterator[tuple[str, Array]]:
