@@ -23,21 +23,25 @@ class HardNegatives:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Augmentation:
-    """Random variation of a signal or a picture of the train split, drawn anew in every epoch.
+    """Random variation of a signal, sound or picture of the train split, anew in every epoch.
 
     Each key is for a difference between recordings that is known to be irrelevant: an inexact
     trigger, an inexact gain, a gap, sensor noise; the position of a part, or the light.
 
     Attributes:
-        shift_ms: Of a signal, the largest shift to the left or right, in ms at the nominal rate,
-            >= 0; the same for all signals of a recording. The outermost sample fills the freed
-            positions.
+        shift_ms: Of a signal or sound, the largest shift to the left or right, in ms at the nominal
+            rate, >= 0; the same for all signals of a recording. The outermost sample fills the
+            freed positions, or the mean of its band those of a sound.
         scale: Largest relative change of the amplitude, or of a picture's intensities, in [0, 1).
-        hide_share: Largest share of the samples that becomes one gap, in [0, 0.5]; at the same
-            place in all signals of a recording. Of a picture, the largest share of its area that
-            becomes a rectangle of its mean intensity.
-        noise: Standard deviation of the noise added to each sample, in the signal's unit, or to
-            each intensity of a picture, which is from 0 to 1; >= 0.
+        hide_share: Largest share of the samples that becomes one gap, or of the frames of a sound,
+            in [0, 0.5]; at the same place in all signals of a recording. Of a picture, the largest
+            share of its area that becomes a rectangle of its mean intensity.
+        noise: Standard deviation of the noise added to each sample, in the signal's unit; to each
+            level of a sound's spectrogram, in dB; or to each intensity of a picture, which is from
+            0 to 1; >= 0.
+        gain_db: Of a sound, the largest change of all levels, in dB, >= 0.
+        hide_bands: Of a sound, the largest share of neighbouring bands that are hidden, in [0,
+            0.5].
         shift_px: Of a picture, the largest shift in each direction, in pixels of its resized form,
             >= 0. Its mirror image fills the freed pixels.
         rotate_deg: Of a picture, the largest rotation in either direction, in degrees, in [0, 180].
@@ -49,6 +53,8 @@ class Augmentation:
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
     hide_share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     noise: Annotated[float, Field(ge=0)] = 0.0
+    gain_db: Annotated[float, Field(ge=0)] = 0.0
+    hide_bands: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     shift_px: Annotated[float, Field(ge=0)] = 0.0
     rotate_deg: Annotated[float, Field(ge=0, le=180)] = 0.0
     flip: Literal["horizontal", "vertical", "both"] | None = None
@@ -113,8 +119,9 @@ class TrainOptions:
         hard_negatives: Gives a larger weight to the negatives that the last blessed model scored
             highest, against recurring false alarms; needs a calibration. By default all negatives
             have the same weight.
-        augmentation: Signals and pictures that are varied during training, each with its ranges,
-            for faults so few that the network would memorise them. Other features are not varied.
+        augmentation: Signals, sounds and pictures that are varied during training, each with its
+            ranges, for faults so few that the network would memorise them. Other features are not
+            varied.
         hidden_units: Width of each dense layer of the tabular branch and of the head.
         filters: Filters of each convolution of a signal branch.
         dropout: Share of units dropped in the head while training, in [0, 1).
@@ -160,7 +167,7 @@ def check_model(options: TrainOptions) -> None:
         )
     if options.model == "trees" and options.augmentation:
         raise ValueError(
-            "train.augmentation varies signals and pictures in every epoch of the network; "
+            "train.augmentation varies signals, sounds and pictures in each epoch of the network; "
             "train.model is `trees`, which see the summaries of each once. Remove "
             "`augmentation`, or set `model: network`"
         )

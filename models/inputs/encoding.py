@@ -84,6 +84,11 @@ def summary_name(name: str) -> str:
     return f"{encoded_name(name)}_summary"
 
 
+def deviation_name(name: str) -> str:
+    """Returns the name of what a sound's levels are divided by, in dB, in the transform graph."""
+    return f"{encoded_name(name)}_deviation"
+
+
 def encodings(table: FeatureTable) -> list[Encoding]:
     """Returns the transformed features of a table, in table order."""
     return [

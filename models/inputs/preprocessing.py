@@ -38,6 +38,7 @@ from models.inputs.encoding import (
     NUMBERS_NAME,
     OUT_OF_VOCABULARY,
     VOCABULARY_NAME,
+    deviation_name,
     encoded_name,
     summary_name,
 )
@@ -45,6 +46,7 @@ from models.inputs.pictures import decode_pictures, summarise_pictures
 from models.inputs.sound import (
     band_totals,
     decode_sounds,
+    floored,
     spectrograms,
     standardised,
     summarise_sounds,
@@ -84,14 +86,15 @@ def preprocessing_fn(
         `[batch, size]` for other dense features, int64 `[batch, 1]` for index features, float32
         `[batch, num_samples, 3]` for signals, `[batch, frames, mels]` for sounds, `[batch, height,
         width, channels]` for pictures and `[batch, num_summaries]` for the summaries of these
-        three, NaN where one is undefined, and the label as float32 `[batch, 1]`.
+        three, NaN where one is undefined, what levels of sounds are divided by as float32 `[batch,
+        mels]`, and the label as float32 `[batch, 1]`.
     """
     table = features_from_json(custom_config["features"])
     columns = StackedColumns(inputs, stacks_from_json(custom_config["stacks"]))
     numbers, outputs, usual = _standardised(inputs, columns, table)
     wants_summaries = json.loads(custom_config.get("summaries", "false"))
     summaries = _summaries(inputs, usual, table) if wants_summaries else {}
-    sounds, of_sounds = _sounds(inputs, table)
+    sounds, of_sounds, deviations = _sounds(inputs, table)
     pictures, of_pictures = _pictures(inputs, table)
     outputs |= sounds | pictures
     summaries |= of_sounds | of_pictures if wants_summaries else {}
@@ -101,7 +104,7 @@ def preprocessing_fn(
         outputs[name] = _cross([outputs[part] for part in crossed.of], crossed)
     encoded = {encoded_name(name): value for name, value in outputs.items()}
     label = tf.cast(dense_column(inputs[custom_config["label"]]), tf.float32)
-    return numbers | encoded | summaries | {LABEL_NAME: label}
+    return numbers | encoded | summaries | deviations | {LABEL_NAME: label}
 
 
 def _standardised(
@@ -171,27 +174,34 @@ def _summaries(
 
 def _sounds(
     inputs: Mapping[str, Column], table: FeatureTable
-) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """Spectrograms by name, standardised by one analyzer, and the summaries by their names."""
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Spectrograms by name, standardised by one analyzer; summaries and deviations by their names.
+
+    Augmentation needs the deviations, to change levels by dB.
+    """
     features = of_kind(table, Audio)
     if not features:
-        return {}, {}
+        return {}, {}, {}
     sounds = {name: decode_sounds(name, inputs[name], audio) for name, audio in features.items()}
     heard = {name: spectrograms(sounds[name], audio) for name, audio in features.items()}
     sizes = [audio.num_mels for audio in features.values()]
     totals = tft.sum(
         tf.concat([band_totals(one) for one in heard.values()], axis=1), reduce_instance_dims=False
     )
-    spectra = {}
+    spectra, deviations = {}, {}
     for (name, one), of_bands in zip(
         heard.items(), tf.split(totals, [3 * size for size in sizes]), strict=True
     ):
-        spectra[name] = standardised(one, *_mean_and_deviation(*tf.split(of_bands, 3)))
+        mean, deviation = _mean_and_deviation(*tf.split(of_bands, 3))
+        deviation = floored(deviation)
+        spectra[name] = standardised(one, mean, deviation)
+        shape = [tf.shape(one.levels)[0], features[name].num_mels]
+        deviations[deviation_name(name)] = tf.broadcast_to(tf.cast(deviation, tf.float32), shape)
     summaries = {
         summary_name(name): summarise_sounds(sounds[name], heard[name], audio)
         for name, audio in features.items()
     }
-    return spectra, summaries
+    return spectra, summaries, deviations
 
 
 def _pictures(

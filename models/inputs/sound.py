@@ -28,8 +28,8 @@ _RAW_TYPES = {
     (_FLOAT, 64): tf.float64,
 }
 _MAX_CHANNELS = 64
-# A band that varies less, such as one without a frequency, is not blown up.
-MIN_DEVIATION_DB = 0.5
+# A band without a frequency of its own does not vary at all.
+_MIN_DEVIATION_DB = 0.5
 # A variance below this is what rounding leaves of a constant.
 _ROUNDING = 1e-14
 
@@ -320,15 +320,20 @@ def standardised(heard: Spectrograms, mean: tf.Tensor, deviation: tf.Tensor) -> 
     Args:
         heard: The spectrograms.
         mean: float64 `[mels]`.
-        deviation: float64 `[mels]`.
+        deviation: float64 `[mels]`, from `floored`.
 
     Returns:
         float32 `[batch, frames, mels]`; zero, the mean, after the end of a sound and where it is
         missing.
     """
-    scaled = (tf.cast(heard.levels, tf.float64) - mean) / tf.maximum(deviation, MIN_DEVIATION_DB)
+    scaled = (tf.cast(heard.levels, tf.float64) - mean) / deviation
     known = tf.where(heard.present[:, :, tf.newaxis], scaled, 0.0)
     return tf.cast(known, tf.float32)
+
+
+def floored(deviation: tf.Tensor) -> tf.Tensor:
+    """Returns what the levels are divided by: a band that hardly varies is not blown up."""
+    return tf.maximum(deviation, tf.constant(_MIN_DEVIATION_DB, deviation.dtype))
 
 
 def sound_summary_units(audio: Audio) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from models.features import Feature, FeatureTable, Image, Signal
+from models.features import Audio, Feature, FeatureTable, Image, Signal
 from models.train_options import Augmentation
 
 Floats = NDArray[np.float32]
@@ -15,12 +15,13 @@ Floats = NDArray[np.float32]
 # The keys of each kind of feature that can be varied.
 _KEYS: Mapping[type, tuple[str, ...]] = {
     Signal: ("shift_ms", "scale", "hide_share", "noise"),
+    Audio: ("shift_ms", "gain_db", "noise", "hide_share", "hide_bands"),
     Image: ("shift_px", "rotate_deg", "flip", "scale", "brightness", "hide_share", "noise"),
 }
 
 
 def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureTable) -> None:
-    """Checks that only signals and pictures are varied, and within limits.
+    """Checks that only signals, sounds and pictures are varied, and within limits.
 
     Raises:
         ValueError: Names the YAML key, the wrong value and the remedy.
@@ -31,15 +32,18 @@ def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureT
         if feature is None or type(feature) not in _KEYS:
             kind = "not a feature of this table" if feature is None else f"{feature.kind}"
             raise ValueError(
-                f"{key}: `{name}` is {kind}; only signals and pictures can be varied, because it "
-                "is unknown how much another feature can change without changing its meaning. "
-                "Remove it"
+                f"{key}: `{name}` is {kind}; only signals, sounds and pictures can be varied, "
+                "because it is unknown how much another feature can change without changing its "
+                "meaning. Remove it"
             )
         _check_keys(key, options, feature)
         if isinstance(feature, Signal):
             sample_ms = 1_000 / feature.sampling_rate_hz
             shift, unit = (options.shift_ms, sample_ms), "ms"
             longest, what = sample_ms * feature.num_samples / 2, ("sample", "recording")
+        elif isinstance(feature, Audio):
+            shift, unit = (options.shift_ms, feature.hop_ms), "ms"
+            longest, what = 1_000 * feature.duration_s / 2, ("hop", "duration")
         elif isinstance(feature, Image):
             shift, unit = (options.shift_px, 1), "px"
             longest, what = min(feature.height, feature.width) / 2, ("pixel", "shorter side")

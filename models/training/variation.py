@@ -1,8 +1,8 @@
 """The train split anew in every epoch.
 
 Signals are varied before the transform graph, which has a mean and a scale for each sample: what is
-shifted after it is no signal that a recorder could have given. Pictures are varied after it: it
-only decodes and resizes them, and need not do so in every epoch.
+shifted after it is no signal that a recorder could have given. Sounds and pictures are varied after
+it, as spectrograms and as pixels: it need not decode them in every epoch.
 """
 
 import math
@@ -16,8 +16,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from common.example_files import example_dataset
-from models.features import Signal, of_kind
+from models.features import Audio, Signal, of_kind
 from models.inputs.columns import dense_column
+from models.inputs.encoding import deviation_name
 from models.inputs.transform_graph import TransformGraph, network_inputs, raw_from_serving
 from models.model_spec import ModelSpec
 from models.stored_rows import Rows, RowStore, pick_rows
@@ -79,12 +80,28 @@ def make_variation(
     else:
         batches = _plain_batches(inputs, batch_rows)
 
+    deviations_db = _band_deviations(files, graph, spec)
+
     def varied(epoch: int) -> Iterator[Arrays]:
         rng = np.random.default_rng([spec.seed, epoch])
         for batch in batches(rng):
-            yield batch | augment_media(batch, spec.features, spec.train.augmentation, rng)
+            yield batch | augment_media(
+                batch, spec.features, spec.train.augmentation, deviations_db, rng
+            )
 
     return Variation(inputs=lambda epoch: store.collect(varied(epoch)), seed=spec.seed)
+
+
+def _band_deviations(
+    files: Sequence[str], graph: TransformGraph, spec: ModelSpec
+) -> dict[str, NDArray[np.float32]]:
+    """By varied sound, float32 `[mels]`: what the graph divides its levels in dB by."""
+    sounds = of_kind({name: spec.features[name] for name in spec.train.augmentation}, Audio)
+    if not sounds:
+        return {}
+    first = next(iter(example_dataset(*files, batch_rows=1)))
+    transformed = graph(tf.io.parse_example(first, dict(graph.raw_spec)))
+    return {name: transformed[deviation_name(name)].numpy()[0] for name in sounds}
 
 
 def _plain_batches(inputs: Mapping[str, Rows], batch_rows: int) -> Batches:

@@ -195,7 +195,8 @@ def test_the_positive_value_keeps_its_type(tmp_path, value):
         ),
         (
             "train: {augmentation: {speed: {noise: 1}}}\n",
-            "train.augmentation.speed: `speed` is numeric; only signals and pictures",
+            "train.augmentation.speed: `speed` is numeric; only signals, sounds and "
+            "pictures can be varied",
         ),
         (
             "train:\n  augmentation:\n    speed:\n      nois: 1\n",

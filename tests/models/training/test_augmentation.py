@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_signals_as_float32():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("speed", Augmentation(noise=1), "`speed` is numeric; only signals and pictures"),
+        ("speed", Augmentation(noise=1), "`speed` is numeric; only signals, sounds and pictures"),
         ("volts", Augmentation(noise=1), "`volts` is not a feature of this table"),
         ("voltage", Augmentation(), "varies nothing; give one of `shift_ms`"),
         ("voltage", Augmentation(shift_ms=1), r"shift_ms must be from 2 ms, one sample, to 100"),
