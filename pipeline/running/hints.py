@@ -7,6 +7,7 @@ from models.features import raw_feature_names
 from pipeline.components.fact import Fact
 from pipeline.components.names import SEPARATING
 from pipeline.config import Config
+from pipeline.recording_options import OWN_COLUMNS
 from pipeline.running.summary import RunSummary
 
 # With fewer faults than this, chance decides over bars and training.
@@ -72,10 +73,12 @@ def _excluded_columns(config: Config) -> list[str]:
     if path is None or not path.is_file():
         return []
     schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    own = OWN_COLUMNS if config.data.recordings is not None else ()
     numbers = [
         entry.name
         for entry in schema.feature
-        if entry.type in (schema_pb2.INT, schema_pb2.FLOAT) and entry.name != config.label.column
+        if entry.type in (schema_pb2.INT, schema_pb2.FLOAT)
+        and entry.name not in (config.label.column, *own)
     ]
     unused = sorted(set(numbers) - set(raw_feature_names(config.features)))
     if len(unused) <= len(numbers) / 2:

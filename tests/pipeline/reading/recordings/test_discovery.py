@@ -44,8 +44,9 @@ def test_streams_beside_an_index_without_labels_have_a_label_for_each_sample(tmp
     assert (discovery.path, discovery.label) == (str(tmp_path / "recordings"), "label")
     assert discovery.positive == "1"
     assert discovery.notes[0] == "6 recordings of 1 channel (`value`), 5 min apart, 4,800 samples"
-    # Six streams, all with an event: enough to split by recording.
-    assert options.window.num_stretches is None
+    # Sixty stretches are wanted, ten of each stream; 800 samples have room for fewer than three of
+    # ten windows, and three are the least.
+    assert options.window.num_stretches == 3
 
 
 def test_windows_are_a_round_time_near_the_median_event(tmp_path):
@@ -55,7 +56,14 @@ def test_windows_are_a_round_time_near_the_median_event(tmp_path):
     write_frame(tmp_path / "stream.csv", samples(20_000, positive=events))
     window = found(tmp_path / "stream.csv").recordings.window
     assert window.num_samples == 72
-    assert window.num_stretches == 12
+    assert window.num_stretches == 27  # of ten windows of 72 samples
+
+
+def test_twenty_streams_with_events_are_enough_to_split_by_recording(tmp_path):
+    for number in range(20):
+        frame = samples(600, positive=range(300, 340))
+        write_frame(tmp_path / "recordings" / f"r{number}.csv", frame)
+    assert found(tmp_path).recordings.window.num_stretches is None
 
 
 def test_windows_shrink_until_thirty_are_positive(tmp_path):
