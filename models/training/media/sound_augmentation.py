@@ -7,7 +7,6 @@ from models.features import Audio
 from models.train_options import Augmentation
 
 Floats = NDArray[np.float32]
-Draws = NDArray[np.float64]
 
 
 def augment_sounds(
@@ -36,8 +35,8 @@ def augment_sounds(
     num, num_frames, num_bands = spectrograms.shape
     gains = rng.uniform(-1, 1, num) * options.gain_db
     shifts = np.rint(rng.uniform(-1, 1, num) * options.shift_ms / audio.hop_ms).astype(np.int64)
-    in_time = _gaps(rng.random((2, num)), options.hide_share, num_frames)
-    in_bands = _gaps(rng.random((2, num)), options.hide_bands, num_bands)
+    in_time = _gaps(rng, num, options.hide_share, num_frames)
+    in_bands = _gaps(rng, num, options.hide_bands, num_bands)
     varied = spectrograms + (gains[:, None, None] / deviations_db).astype(np.float32)
     if options.noise:
         noise = rng.standard_normal(spectrograms.shape, np.float32)
@@ -48,12 +47,12 @@ def augment_sounds(
     return varied
 
 
-def _gaps(draws: Draws, share: float, num: int) -> NDArray[np.bool_]:
-    """Bool `[n, num]`: one gap of up to a share of the places, at a random place."""
-    lengths = np.rint(draws[0] * share * num)
-    first = np.rint(draws[1] * (num - lengths))
-    places = np.arange(num)
-    return (places >= first[:, None]) & (places < (first + lengths)[:, None])
+def _gaps(rng: np.random.Generator, num: int, share: float, size: int) -> NDArray[np.bool_]:
+    """One gap of up to a share of the places, at a random place: bool `[num, size]`."""
+    lengths = np.rint(rng.random((num, 1)) * share * size)
+    first = np.rint(rng.random((num, 1)) * (size - lengths))
+    places = np.arange(size)
+    return np.asarray((places >= first) & (places < first + lengths), np.bool_)
 
 
 def _shifted(spectrograms: Floats, shifts: NDArray[np.int64]) -> Floats:
