@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
-from models.features import Categorical, FeatureTable
+from models.features import Categorical, FeatureTable, Media
 from pipeline.components.data_report.correlations import Floats
 
 # |r| from which two columns are near-duplicates.
@@ -73,6 +73,11 @@ def _text_alerts(
     name: str, text: statistics_pb2.StringStatistics, features: FeatureTable
 ) -> Iterator[Alert]:
     total = text.common_stats.tot_num_values
+    feature = features.get(name)
+    if isinstance(feature, Media):
+        if text.unique < total:
+            yield Alert(name, f"has only {text.unique:,} different files in {total:,} rows.")
+        return
     if text.unique == 1:
         yield Alert(name, f"is constant: every value is {text.top_values[0].value}.")
         return
@@ -85,7 +90,6 @@ def _text_alerts(
             f"contains numbers stored as text ({numbers / listed:.1%} of the most frequent "
             "values). Store them as numbers unless they are codes.",
         )
-    feature = features.get(name)
     if isinstance(feature, Categorical) and text.unique > feature.max_vocabulary_size:
         yield Alert(
             name,

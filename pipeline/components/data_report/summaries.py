@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from models.features import FeatureTable, Time
+from models.features import Audio, Feature, FeatureTable, Image, Time
 from pipeline.components.example_validator.drift import DriftReport
 from pipeline.components.pages.layout import date_text
 
@@ -34,10 +34,10 @@ class ColumnSummary:
 
     Attributes:
         name: The column.
-        kind: `number`, `time`, `text` or `signal`, by what a row holds.
+        kind: `number`, `time`, `text`, `signal`, `sound` or `picture`, by what a row holds.
         missing: Share of rows without a value in train.
         facts: Words to values, of train.
-        distributions: By split; none for signals, nor for texts that are all different.
+        distributions: By split; none for signals and files, nor for texts that are all different.
         is_whole: Whether its numbers are whole.
     """
 
@@ -91,7 +91,7 @@ def summarise_columns(splits: Splits, features: FeatureTable) -> list[ColumnSumm
 
     Args:
         splits: TFDV's statistics by split, `train` among them.
-        features: The features table, for times.
+        features: The features table, for times, sounds and pictures.
     """
     by_split = {
         split: {feature.path.step[0]: feature for feature in dataset.features}
@@ -99,7 +99,7 @@ def summarise_columns(splits: Splits, features: FeatureTable) -> list[ColumnSumm
     }
     summaries = []
     for name, feature in sorted(by_split["train"].items()):
-        kind, facts = _describe(feature, is_time=isinstance(features.get(name), Time))
+        kind, facts = _describe(feature, features.get(name))
         found = {split: features.get(name) for split, features in by_split.items()}
         values = _most_frequent(feature) if kind == "text" else []
         distributions = {
@@ -127,18 +127,21 @@ def _missing(feature: statistics_pb2.FeatureNameStatistics, num_rows: int) -> fl
 
 
 def _describe(
-    feature: statistics_pb2.FeatureNameStatistics, *, is_time: bool
+    feature: statistics_pb2.FeatureNameStatistics, use: Feature | None
 ) -> tuple[str, dict[str, str]]:
     common = _common(feature)
     if feature.WhichOneof("stats") == "string_stats":
         text = feature.string_stats
+        if isinstance(use, Audio | Image):
+            kind = "sound" if isinstance(use, Audio) else "picture"
+            return kind, {"distinct files": f"{text.unique:,}"}
         facts = {"distinct values": f"{text.unique:,}"}
         if text.top_values:
             top = text.top_values[0]
             facts["most frequent"] = f"{top.value} ({top.frequency:,.0f})"
         return "text", facts
     numbers = feature.num_stats
-    if is_time:
+    if isinstance(use, Time):
         parts = {"first": numbers.min, "median": numbers.median, "last": numbers.max}
         return "time", {words: date_text(value) for words, value in parts.items()}
     facts = {

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import tensorflow_data_validation as tfdv
 
-from models.features import Categorical
+from models.features import Categorical, Image
 from pipeline.components.data_report.alerts import find_alerts
 
 NAN = float("nan")
@@ -50,6 +50,13 @@ def test_constant_columns_numbers_as_text_and_identifiers_are_found(train):
     # Five makers in a hundred rows are few, and half of the last column is words.
     assert not {"maker"} & set(texts)
     assert "numbers" not in str(texts.get("half"))
+
+
+def test_files_are_no_identifiers_and_equal_ones_are_counted(train):
+    photo = Image(height=8, width=8)
+    texts = alerts(train, NO_PAIRS, {"serial": photo, "maker": photo})
+    assert "serial" not in texts
+    assert texts["maker"] == ["has only 5 different files in 100 rows."]
 
 
 def test_a_feature_that_separates_the_classes_is_found_with_its_side(train):

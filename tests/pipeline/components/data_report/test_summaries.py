@@ -4,7 +4,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2, statistics_pb2
 
-from models.features import Numeric, Time
+from models.features import Audio, Image, Numeric, Time
 from pipeline.components.data_report.summaries import class_balance, drifts, summarise_columns
 from pipeline.components.example_validator.drift import Comparison, DriftReport
 
@@ -52,6 +52,17 @@ def test_each_column_has_its_kind_missing_share_and_distributions(splits):
             assert distribution.x == sorted(distribution.x)
             assert distribution.share == sorted(distribution.share)
             assert (distribution.share[0], distribution.share[-1]) == (0, pytest.approx(1))
+
+
+def test_files_are_counted_and_have_no_distribution(splits):
+    for kind, feature in {
+        "picture": Image(height=8, width=8),
+        "sound": Audio(sampling_rate_hz=8_000, duration_s=1),
+    }.items():
+        columns = {column.name: column for column in summarise_columns(splits, {"maker": feature})}
+        assert columns["maker"].kind == kind
+        assert columns["maker"].facts == {"distinct files": "2"}
+        assert columns["maker"].distributions == {}
 
 
 def test_splits_show_the_same_values_and_identifiers_none():
