@@ -1,10 +1,16 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
-from models.features import Numeric
+from models.features import Numeric, Signal
 from pipeline.config import Config, Data, Label
 from pipeline.reading.data_source import find_source
+from pipeline.reading.files.locations import source_files
 
 
 def _config(tmp_path, **data: object) -> Config:
@@ -40,3 +46,44 @@ def test_a_wrong_option_of_a_built_in_data_set_names_the_key(tmp_path):
     config = _config(tmp_path, dataset="signals", options={"num_faulti": 6})
     with pytest.raises(InputError, match=r"data\.dataset, data\.options: .*num_faulty"):
         find_source(config, OutputFolder(tmp_path / "out"))
+
+
+def test_recordings_are_assembled_below_the_output_folder(tmp_path):
+    for name in ("1_ok.csv", "2_bad.csv"):
+        (tmp_path / "raw").mkdir(exist_ok=True)
+        (tmp_path / "raw" / name).write_text("t,acc\n0,1\n0.5,2\n1,3\n")
+    recordings = {"form": "files", "time_column": "t", "label_pattern": "_(ok|bad)"}
+    config = _config(tmp_path, path="raw", recordings=recordings)
+    source = find_source(config, OutputFolder(tmp_path / "out"))
+    folder = Path(source.base)
+    assert folder.parent == tmp_path / "out" / "data" / "pumps"
+    assert folder.name.startswith("recordings-")
+    assert pq.read_table(source_files(source)[0])["acc"].to_pylist() == [[1, 2, 3], [1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("signal", "num_samples"), [({"sampling_rate_hz": 1_000.0}, 500), ({}, 1_000)]
+)
+def test_recordings_are_resampled_to_the_rate_of_their_feature_if_it_is_set(
+    tmp_path, signal, num_samples
+):
+    (tmp_path / "raw").mkdir()
+    np.savez(tmp_path / "raw/1_ok.npz", acc=np.arange(1_000.0), fs=2_000.0)
+    config = replace(
+        _config(tmp_path, path="raw", recordings={"form": "files", "label_pattern": "_(ok)"}),
+        features={"acc": Signal(num_samples=500, **signal)},
+    )
+    [file] = source_files(find_source(config, OutputFolder(tmp_path / "out")))
+    assert len(pq.read_table(file)["acc"][0]) == num_samples
+
+
+def test_the_labels_of_a_built_in_data_set_are_beside_its_files(tmp_path):
+    config = _config(
+        tmp_path,
+        dataset="micrographs",
+        options={"num_healthy": 3, "num_faulty": 1, "size_px": 64},
+        recordings={"form": "files", "media": "image", "labels": "labels.csv", "id_column": "file"},
+    )
+    config = replace(config, label=Label(column="is_faulty"))
+    [file] = source_files(find_source(config, OutputFolder(tmp_path / "out")))
+    assert sorted(pq.read_table(file)["is_faulty"].to_pylist()) == ["0", "0", "0", "1"]
