@@ -152,23 +152,29 @@ def _from_arrow(column: pa.Array, zone: str) -> tuple[pa.Array, Mask]:
 
 
 def _from_numbers(column: pa.Array, unit: TimeUnit | None) -> tuple[pa.Array, Mask]:
-    """Reads numbers in one unit; without a declared unit, seconds of the years 1980 to 2100."""
+    """Reads numbers in one unit; without a declared unit, seconds of the years 1980 to 2100.
+
+    Seconds in a column of microseconds would be times of January 1970: they are bad.
+    """
     if unit == "excel":
         return _from_serials(column)
     per_second = PER_SECOND[unit or "s"]
     if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
         missing = np.asarray(column.is_null())
         # Integers stay integers: a float64 would round nanoseconds.
-        whole = np.floor_divide(np.asarray(column.cast(pa.int64()).fill_null(0)), per_second)
-        seconds = whole.astype(np.float64)
+        ticks = np.asarray(column.cast(pa.int64()).fill_null(0))
     else:
         numbers = column.cast(pa.float64(), safe=False)
         missing = np.asarray(pc.is_null(numbers, nan_is_null=True))
-        seconds = np.floor(np.asarray(numbers.fill_null(0.0)) / per_second)
+        ticks = np.asarray(numbers.fill_null(0.0))
     # Without a declared unit, a number outside 1980 to 2100 is more likely of another unit.
     first, last = (FIRST_S, LAST_S) if unit is None else (_MIN_EPOCH_S, _MAX_EPOCH_S)
     with np.errstate(invalid="ignore"):
-        bad = ~missing & ~((seconds >= first) & (seconds <= last))
+        seconds = np.floor_divide(ticks, per_second).astype(np.float64)
+        bad = ~((seconds >= first) & (seconds <= last))
+        for larger in (one for one in PER_SECOND.values() if one < per_second):
+            bad |= (ticks >= FIRST_S * larger) & (ticks <= LAST_S * larger)
+    bad &= ~missing
     whole_seconds = np.where(missing | bad, 0, seconds).astype(np.int64)
     return pa.array(whole_seconds, mask=missing | bad), bad
 

@@ -4,7 +4,13 @@ import pytest
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
-from pipeline.reading.times import TEXT_FORMATS, formats_that_read, parse_texts
+from pipeline.reading.times import (
+    PER_SECOND,
+    TEXT_FORMATS,
+    formats_that_read,
+    parse_texts,
+    read_times,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +110,19 @@ def test_numbers_with_nothing_between_need_all_their_digits(whole, broken, time_
     times, _ = parse_texts(pa.array([whole, *broken]), time_format)
     midnight = 0 if time_format == "%Y%m%d" else 21_600
     assert times.to_pylist() == [_SIX - 21_600 + midnight, *[None] * len(broken)]
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string()])
+@pytest.mark.parametrize("written", PER_SECOND)
+@pytest.mark.parametrize("declared", PER_SECOND)
+def test_a_time_in_another_unit_than_the_declared_one_is_bad_and_never_a_time_of_1970(
+    declared, written, kind
+):
+    # 1980-06-01, 2024-03-01 and 2099-01-01; 0 is the start of 1970 in any unit.
+    seconds = [328_665_600, 1_709_251_200, 4_070_908_800, 0]
+    column = pa.array([one * PER_SECOND[written] for one in seconds], pa.int64()).cast(kind, safe=False)
+    read, bad = read_times(column, ColumnFormat(type="time", unit=declared))
+    if written == declared:
+        assert (read.to_pylist(), bad.any()) == (seconds, False)
+    else:
+        assert (read.to_pylist(), bad.tolist()) == ([None, None, None, 0], [True] * 3 + [False])
