@@ -333,6 +333,42 @@ def test_examples_of_one_group_are_no_independent_witnesses(tmp_path, inputs):
         evaluate(Executor, tmp_path / "absent", use_case(), options=options, **models)
 
 
+def test_windows_of_streams_are_measured_by_event_for_each_model(tmp_path, inputs):
+    # Both models raise an alarm above log(0.6 / 0.4) / slope: 0.27 and 2.03. Hours 2 and 3 of each
+    # of two streams are an event; the other hours are healthy.
+    hours = {b"a": [0.1, 0.1, 0.5, 2.5, 0.1, 1.0], b"b": [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]}
+    records = []
+    for stream, values in hours.items():
+        for hour, x in enumerate(values):
+            record = tf.train.Example.FromString(example(hour, int(hour in {2, 3}), x))
+            start = 3_600.0 * hour
+            texts = {
+                "window": f"{start}/{start + 3_600}".encode(),
+                "stretch": stream,
+                "event": b"e1@7200.0" if hour in {2, 3} else b"",
+            }
+            for name, text in texts.items():
+                record.features.feature[name].bytes_list.value.append(text)
+            records.append(record.SerializeToString())
+    examples = standard_artifacts.Examples()
+    examples.copy_from(inputs["examples"])
+    examples.uri = str(tmp_path / "examples")
+    for shard in range(2):
+        own = records[shard::2]
+        write_split(tmp_path / "examples", "test", own, shard=shard, num_shards=2)
+    found = evaluate(Executor, tmp_path, use_case(), **inputs | {"examples": examples})
+    measured, before = read_evaluation(found), read_baseline_evaluation(found)
+    # The candidate finds the event of `a` in its first hour, and has a false alarm in each stream.
+    expected = {"event_recall": 0.5, "delay_s": 3_600, "num_false_alarms": 2, "healthy_hours": 8}
+    assert expected.items() <= measured.overall.items()
+    # The baseline finds it in its second hour.
+    expected = {"event_recall": 0.5, "delay_s": 7_200, "num_false_alarms": 0, "healthy_hours": 8}
+    assert expected.items() <= before.overall.items()
+    assert measured.intervals[()]["event_recall"] == pytest.approx((0.0126, 0.9874), abs=1e-4)
+    # A single delay has no upper limit.
+    assert measured.intervals[()]["delay_s"] == (0, np.inf)
+
+
 def test_one_model_alone_reads_as_the_candidate(tmp_path, inputs):
     models = {key: inputs[key] for key in ("examples", "model")}
     uri = evaluate(Executor, tmp_path / "alone", use_case(("hour",)), **models)
