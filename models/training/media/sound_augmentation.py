@@ -33,11 +33,11 @@ def augment_sounds(
         rng: Source of all random draws.
     """
     num, num_frames, num_bands = spectrograms.shape
-    gains = rng.uniform(-1, 1, num) * options.gain_db
+    gains_db = rng.uniform(-1, 1, (num, 1, 1)) * options.gain_db
     shifts = np.rint(rng.uniform(-1, 1, num) * options.shift_ms / audio.hop_ms).astype(np.int64)
     in_time = _gaps(rng, num, options.hide_share, num_frames)
     in_bands = _gaps(rng, num, options.hide_bands, num_bands)
-    varied = spectrograms + (gains[:, None, None] / deviations_db).astype(np.float32)
+    varied = spectrograms + (gains_db / deviations_db).astype(np.float32)
     if options.noise:
         noise = rng.standard_normal(spectrograms.shape, np.float32)
         varied += noise * np.float32(options.noise) / deviations_db

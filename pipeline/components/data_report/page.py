@@ -80,6 +80,7 @@ def render_page(name: str, figures: DataFigures, features: FeatureTable) -> str:
         times=[c.name for c in columns if c.is_time],
         signals=train.recordings.plots(),
         pictures=train.pictures.thumbnails(),
+        sounds=train.sounds.spectrograms(),
         plots=True,
     )
 

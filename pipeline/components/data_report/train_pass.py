@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from models.features import FeatureTable, Image, Signal, of_kind
+from models.features import Audio, FeatureTable, Image, Signal, of_kind
 from pipeline.components.data_report.correlations import Correlations, Floats, column_numbers
 from pipeline.components.data_report.histograms import ClassHistogram
 from pipeline.components.data_report.media.pictures import PictureSample
+from pipeline.components.data_report.media.sounds import SoundSample
 from pipeline.components.data_report.recordings import RecordingSample
 from pipeline.components.data_report.separations import ClassSample
 
@@ -24,6 +25,7 @@ class TrainFigures:
         histograms: By column.
         recordings: A sample of the recordings of each class.
         pictures: A sample of the pictures of each class.
+        sounds: A sample of the sounds of each class.
         separations: ROC-AUC of the features that separate the classes almost alone.
     """
 
@@ -32,6 +34,7 @@ class TrainFigures:
     histograms: Mapping[str, ClassHistogram]
     recordings: RecordingSample
     pictures: PictureSample
+    sounds: SoundSample
     separations: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -50,12 +53,13 @@ def read_train(
         label: The label column, 0 and 1.
         correlated: Columns of at most one number a row.
         edges: Such a column to the edges of its histogram.
-        features: The features table, for signals and pictures.
+        features: The features table, for signals, sounds and pictures.
         separating: Features of one number a row that may separate the classes.
     """
     sample = ClassSample(separating)
     correlations, recordings = Correlations(correlated), RecordingSample(of_kind(features, Signal))
     pictures = PictureSample(of_kind(features, Image))
+    sounds = SoundSample(of_kind(features, Audio))
     histograms = {name: ClassHistogram.over(bins) for name, bins in edges.items()}
     for batch in batches:
         names = dict.fromkeys([*correlated, *histograms, *separating])
@@ -69,11 +73,13 @@ def read_train(
             sample.add(np.stack([values[name] for name in separating], axis=1), labels)
         recordings.add(batch, labels)
         pictures.add(batch, labels)
+        sounds.add(batch, labels)
     return TrainFigures(
         correlated,
         correlations.values(),
         histograms,
         recordings,
         pictures,
+        sounds,
         sample.separations(),
     )

@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
 from common.example_files import BLOCK_COLUMN, split_files
-from models.features import Image, Signal, features_from_json, media_names, of_kind
+from models.features import Media, Signal, features_from_json, media_names, of_kind
 from pipeline.components.error_analyzer.analysis import (
     CommonFactor,
     expected_suspects,
@@ -24,7 +24,7 @@ from pipeline.components.error_analyzer.analysis import (
     worst,
 )
 from pipeline.components.error_analyzer.causes import find_causes
-from pipeline.components.error_analyzer.file_troubles import find_file_troubles
+from pipeline.components.error_analyzer.file_troubles import either_trouble, find_file_troubles
 from pipeline.components.error_analyzer.page import NUM_PLOTS, Findings, SignalValues, render_page
 from pipeline.components.error_analyzer.pictures import draw_pictures
 from pipeline.components.error_analyzer.ranking import losses_in_order, rank_errors, read_and_ask
@@ -78,9 +78,8 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     media = media_names(columns)
     table, probability, decision = read_and_ask(files, served, leave_out=media)
     signals = of_kind(columns, Signal)
-    troubles = find_troubles(table, signals) | find_file_troubles(
-        files, {name: one for name, one in recorded_features(columns).items() if name in media}
-    )
+    of_files = {name: one for name, one in recorded_features(columns).items() if name in media}
+    troubles = either_trouble(find_troubles(table, signals), find_file_troubles(files, of_files))
     scalars = scalar_columns(table)
     ranked = rank_errors(scalars, label, probability, decision, troubles)
     errors = worst(*losses_in_order(ranked))
@@ -115,7 +114,10 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
         ),
         _worst_signals(table, signals, ranked["row"].to_numpy()[:NUM_PLOTS]),
         pictures=draw_pictures(
-            files, ranked["row"].to_numpy()[:NUM_PLOTS], of_kind(columns, Image), served
+            files,
+            ranked["row"].to_numpy()[:NUM_PLOTS],
+            {name: one for name, one in columns.items() if isinstance(one, Media)},
+            served,
         ),
         features=columns,
     )

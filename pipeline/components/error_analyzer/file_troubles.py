@@ -36,3 +36,11 @@ def _tables(files: Sequence[str], names: Mapping[str, Recorded]) -> Iterator[pa.
     schema = schema_pb2.Schema(feature=columns).SerializeToString()
     for batch in read_batches(*files, schema=schema):
         yield pa.Table.from_batches([batch])
+
+
+def either_trouble(one: Mapping[str, Flags], other: Mapping[str, Flags]) -> dict[str, Flags]:
+    """Returns which examples have a trouble by either of two results, by trouble."""
+    joined = dict(one)
+    for trouble, flags in other.items():
+        joined[trouble] = joined[trouble] | flags if trouble in joined else flags
+    return joined

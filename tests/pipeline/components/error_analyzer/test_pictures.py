@@ -130,3 +130,34 @@ def test_rows_are_drawn_in_the_order_asked_for(tmp_path):
     assert levels == [255, 0]
     assert drawn[1] == {}
     assert draw_pictures([path], np.array([2]), {}, tmp_path / "none") == [{}]
+
+
+def test_the_levels_of_a_sound_are_explained_from_the_mean_of_each_band():
+    import tensorflow as tf
+
+    from models.features import Audio
+    from pipeline.components.error_analyzer.pictures import explain_pictures
+
+    levels = np.array([[[1.0, -2.0], [0.0, 3.0], [0.5, 0.5]]], np.float32)
+    weights = np.array([[1.0, 0.0], [0.0, -2.0], [0.0, 0.0]], np.float32)
+    explained = SimpleNamespace(
+        transform=lambda _: {"hum_xf": tf.constant(levels)},
+        logit=lambda transformed: tf.reduce_sum(transformed["hum_xf"] * weights, [1, 2])[:, None],
+    )
+    sounds = {"hum": Audio(sampling_rate_hz=8_000, duration_s=1, num_mels=2)}
+    parts = explain_pictures(explained, np.array([b""], object), sounds)
+    # A linear logit has the weight times the level, whose mean over train is 0.
+    np.testing.assert_allclose(parts["hum"], weights * levels[0], atol=1e-6)
+
+
+def test_a_trouble_of_a_signal_or_of_a_sound_is_one_of_the_example():
+    from pipeline.components.error_analyzer.file_troubles import either_trouble
+
+    signals = {"gap": np.array([True, False, False]), "noise": np.array([False, False, True])}
+    sounds = {"gap": np.array([False, True, False]), "clipping": np.array([True, False, False])}
+    joined = {name: flags.tolist() for name, flags in either_trouble(signals, sounds).items()}
+    assert joined == {
+        "gap": [True, True, False],
+        "noise": [False, False, True],
+        "clipping": [True, False, False],
+    }
