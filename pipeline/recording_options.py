@@ -69,11 +69,15 @@ class Recordings(JsonValue):
             the YAML's folder, or to the folder of a built-in data set.
         id_column: Column that names the recording. In `labels` of form `files`: the file's name
             with or without suffix, or its path below `data.path`. In a long table: the column of
-            ids; `labels` must have it too.
+            ids; `labels` must have it too. For `stream`: the column of ids of a table with several
+            streams; without it, each file is a stream.
         label_from: `folder` takes the name of the file's folder as the label.
         label_pattern: Regular expression with one group, the label; searched in the file's name.
-        time_column: Column of the samples' times; without one, samples are equidistant.
-        channels: Columns of the samples; by default all numeric columns without another role.
+        time_column: Column of the samples' times; without one, samples are equidistant. Irregular
+            times are interpolated to their median period; in gaps of more than three samples the
+            signal is missing.
+        channels: Columns of the samples; by default the numeric columns without another role that
+            vary within a recording, and for `stream` all of them.
         window: Windows to cut recordings into; required for `stream`.
         events: Table of events of a `stream` with the columns `recording`, `start`, `end` and, if
             there are kinds, `kind`; relative to the same folder as `labels`.
