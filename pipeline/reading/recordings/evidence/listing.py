@@ -107,6 +107,7 @@ def read_frame(path: str) -> pd.DataFrame:
             file = pq.ParquetFile(path)
             if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
                 raise UnreadableTableError(f"{path} has lists: its rows are recordings already.")
+            _check_names(path, file.schema_arrow.names)
             batches = file.iter_batches(batch_size=MAX_ROWS)
             first: pa.RecordBatch | None = next(batches, None)
             return pd.DataFrame() if first is None else first.to_pandas().map(_as_text)
@@ -122,7 +123,13 @@ def read_frame(path: str) -> pd.DataFrame:
     except (InputError, ValueError, pa.ArrowException, OSError) as error:
         raise UnreadableTableError(f"{path} cannot be read as a table: {error}.") from error
     frame.columns = [str(name).strip() for name in frame.columns]
+    _check_names(path, list(frame.columns))
     return frame.apply(_with_decimal_points)
+
+
+def _check_names(path: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise UnreadableTableError(f"{path} has two columns of one name.")
 
 
 def has_decimal_commas(path: str) -> bool:

@@ -107,7 +107,7 @@ def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
     if not len(head) or not head.str.contains(r"\d[-/.:T]\d").all():
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # texts of several formats
+        warnings.simplefilter("ignore")  # texts of several formats, or with the name of a zone
         if pd.to_datetime(head, errors="coerce", utc=True).isna().mean() > 1 - _READABLE:
             return None
         parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)

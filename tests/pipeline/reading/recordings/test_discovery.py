@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from common.errors import InputError
@@ -231,3 +233,18 @@ def test_folders_that_name_a_column_are_an_ordinary_table(tmp_path):
 
 def test_a_file_that_is_no_table_is_left_to_the_reader_of_tables(tmp_path):
     assert found(write(tmp_path / "a.parquet", "no parquet"), label="y") is None
+
+
+def test_two_columns_of_one_name_are_left_to_the_reader_of_tables(tmp_path):
+    values = pa.array([0.5, 1.5])
+    doubled = pa.Table.from_arrays([values, values, values], names=["v", "label", "v"])
+    pq.write_table(doubled, tmp_path / "t.parquet")
+    assert found(tmp_path / "t.parquet", label="label") is None
+    # Blanks around names do not count.
+    assert found(write(tmp_path / "t.csv", "v,label, v\n1,0,2\n"), label="label") is None
+
+
+def test_a_time_with_the_name_of_a_zone_causes_no_warning(tmp_path):
+    frame = samples(20)
+    frame["timestamp"] = frame["timestamp"].astype(str) + " CET"
+    assert found(write_frame(tmp_path / "t.csv", frame), label="label") is None
