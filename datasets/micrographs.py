@@ -41,7 +41,7 @@ class MicrographOptions(FolderOptions, frozen=True):
 
     num_healthy: Annotated[int, Field(ge=0)] = 1500
     num_faulty: Annotated[int, Field(ge=0)] = 100
-    size_px: Annotated[int, Field(ge=32, le=512)] = 96
+    size_px: Annotated[int, Field(ge=32, le=512)] = 64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,13 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from models.features import (
+    Audio,
     Bucketized,
     Categorical,
     Crossed,
     FeatureTable,
     HeavyTailed,
+    Image,
     Numeric,
     Signal,
     Time,
@@ -29,6 +31,8 @@ TYPES = {
     Categorical: {schema_pb2.INT, schema_pb2.BYTES},
     Time: {schema_pb2.INT},
     Signal: {schema_pb2.FLOAT},
+    Audio: {schema_pb2.BYTES},
+    Image: {schema_pb2.BYTES},
 }
 
 
@@ -49,7 +53,7 @@ def raw(table: FeatureTable) -> FeatureTable:
 
 
 def test_every_config_comes_with_a_schema_of_its_name():
-    assert [path.stem for path in CONFIGS] == ["signals", "taxi"]
+    assert [path.stem for path in CONFIGS] == ["micrographs", "signals", "sounds", "taxi"]
     assert all((PROJECT / "schema" / f"{path.stem}.pbtxt").is_file() for path in CONFIGS)
 
 
