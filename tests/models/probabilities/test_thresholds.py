@@ -223,6 +223,7 @@ def test_examples_that_are_no_windows_are_refused():
         chosen("false_alarms_per_day", 1.0)
 
 
+@pytest.mark.simulation
 def test_the_promised_number_of_false_alarms_a_day_holds_as_often_as_promised():
     rng, kept, num_sets = np.random.default_rng(0), 0, 400
     timeline = hours(480)
