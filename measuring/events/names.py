@@ -1,5 +1,6 @@
 """Columns of windows, and names of events, which tell when these start."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 
 # The recording of a window, and the part of it that its split keeps together.
@@ -52,3 +53,17 @@ def event_start_s(name: str) -> float:
             f"The column `event` holds {name!r}, but an event is named by its number and start, "
             "such as e1@12.5 or e1@2026-10-18T02:40:00+00:00."
         ) from None
+
+
+def telling_columns(columns: Collection[str]) -> tuple[str, ...]:
+    """Returns the columns of windows that tell their label or their place in time.
+
+    What errors have in common, or what separates the classes, must not be sought in them. Tables
+    that are not windows of streams have none, whatever their columns are called.
+
+    Args:
+        columns: All columns of the table.
+    """
+    own = (WINDOW, EVENT, WINDOW_START, WINDOW_END)
+    is_of_windows = {WINDOW, STRETCH, WINDOW_START, WINDOW_END} <= set(columns)
+    return tuple(name for name in own if name in columns) if is_of_windows else ()

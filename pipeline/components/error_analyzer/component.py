@@ -15,6 +15,7 @@ from tfx.types.standard_artifacts import Examples, Model
 from tfx.utils import path_utils
 
 from common.example_files import BLOCK_COLUMN, split_files
+from measuring.events.names import telling_columns
 from models.features import Media, Signal, features_from_json, media_names, of_kind
 from pipeline.components.error_analyzer.analysis import (
     CommonFactor,
@@ -84,15 +85,16 @@ def ErrorAnalyzer(  # noqa: N802, PLR0913, PLR0917 - a noun; TFX wires each chan
     ranked = rank_errors(scalars, label, probability, decision, troubles)
     errors = worst(*losses_in_order(ranked))
     labels = scalars.column(label).to_numpy().astype(np.int64)
+    skip = (label, BLOCK_COLUMN, *telling_columns(scalars.column_names))
     causes = find_causes(
         scalars,
         troubles,
         labels,
         probability,
-        skip=(label, BLOCK_COLUMN, group),
+        skip=(*skip, group),
         dependent=_group_codes(table, group),
     )
-    clusters = find_clusters(scalars, troubles, errors, skip=(label, BLOCK_COLUMN))
+    clusters = find_clusters(scalars, troubles, errors, skip=skip)
     num_by_chance = expected_suspects(probability)
     folder = Path(analysis.uri)
     folder.mkdir(parents=True, exist_ok=True)

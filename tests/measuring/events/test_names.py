@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from measuring.events.names import event_name, event_start_s
+from measuring.events.names import event_name, event_start_s, telling_columns
 
 
 def test_an_event_is_named_by_its_number_and_start():
@@ -22,3 +22,10 @@ def test_the_name_tells_the_start(number, start_s, has_dates):
 def test_a_name_without_a_start_is_refused(name):
     with pytest.raises(ValueError, match=f"holds '{name}', but an event is named by"):
         event_start_s(name)
+
+
+def test_columns_that_tell_events_are_those_of_windows_only():
+    windows = ["value", "window", "stretch", "window_start", "window_end"]
+    assert telling_columns(windows) == ("window", "window_start", "window_end")
+    assert telling_columns([*windows, "event"])[1] == "event"
+    assert telling_columns(["event", "window", "window_start"]) == ()
