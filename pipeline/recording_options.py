@@ -1,6 +1,8 @@
 """What a config says of raw recordings: files, long tables, endless streams, sounds, pictures."""
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -174,6 +176,16 @@ class Recordings(JsonValue):
     def bytes_column(self) -> str:
         """Column with the bytes of a sound or picture; empty for tables."""
         return self.column or _BYTES_COLUMNS[self.media]
+
+
+def with_channels(recordings: Recordings, signals: Collection[str]) -> Recordings:
+    """Returns the options with the signals of the features as channels, unless some are named.
+
+    Otherwise a channel would be taken for context where a few recordings hold it constant.
+    """
+    if recordings.channels or recordings.media != "table" or not signals:
+        return recordings
+    return replace(recordings, channels=tuple(signals))
 
 
 def check_recordings(recordings: Recordings, label: str) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
+from models.features import Signal, of_kind
 from pipeline.config import Config
 from pipeline.reading.files.locations import Source, check_source, resolve_source
+from pipeline.recording_options import with_channels
 
 
 def find_source(config: Config, folder: OutputFolder) -> Source:
@@ -36,9 +38,11 @@ def _assemble(config: Config, folder: OutputFolder, path: str) -> str:
     from pipeline.reading.recordings.assembling import assemble
 
     own: Path = folder.data / config.name
+    assert config.data.recordings is not None  # noqa: S101 - the caller checked it
+    recordings = with_channels(config.data.recordings, of_kind(config.features, Signal))
     return assemble(
         path,
-        config.data,
+        replace(config.data, recordings=recordings),
         label=config.label,
         folder=config.folder if config.data.path is not None else own,
         target=own,

@@ -13,7 +13,13 @@ from pipeline.prediction.files.json_lines import is_json_lines
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.recordings.assembling import assemble
-from pipeline.recording_options import RECORDING, WINDOW_END, WINDOW_START, Recordings
+from pipeline.recording_options import (
+    RECORDING,
+    WINDOW_END,
+    WINDOW_START,
+    Recordings,
+    with_channels,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,7 @@ def _are_rows(data: str, recordings: Recordings) -> bool:
 
 def _options(data: str, spec: IngestSpec, recordings: Recordings) -> Data:
     """Returns the `data` block of the assembly: all windows of a stream, not of its stretches."""
+    recordings = with_channels(recordings, spec.signals)
     window = recordings.window
     if window is not None:
         recordings = replace(recordings, window=replace(window, num_stretches=None))

@@ -169,7 +169,7 @@ class RecordingReader:
         listed = ", ".join(f"`{name}`" for name in self.roles.left_out)
         return [
             *self._labeller.notes(),
-            f"left out, since it is text that varies within a recording: {listed}",
+            f"left out, since no channel and not constant within a recording: {listed}",
         ]
 
     def __iter__(self) -> Iterator[Recording | BadRecording]:
@@ -247,14 +247,17 @@ class RecordingReader:
         path = request.files[0] if len(request.files) == 1 else request.base
         for bad in bad_rows:
             yield BadRecording(name=f"row {bad.row}", path=bad.path, reason=bad.reason)
+        if not parts:
+            return
         columns = join_columns(parts)
         parts.clear()
-        # Labels first: they are those of the rows in the order of the file.
         id_column = request.options.id_column or ""
         columns, starts, ids, num_without = sorted_by_id(columns, id_column)
         if num_without:
             reason = f"{count(num_without, 'row')} without an id in `{id_column}`"
             yield BadRecording(name="rows without an id", path=path, reason=reason)
+        if not ids:
+            return
         flags = self._sample_labels(columns)
         for group in groups_of(self._without_label(columns), starts, ids, sample_labels=flags):
             try:

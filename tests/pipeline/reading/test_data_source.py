@@ -87,3 +87,14 @@ def test_the_labels_of_a_built_in_data_set_are_beside_its_files(tmp_path):
     config = replace(config, label=Label(column="is_faulty"))
     [file] = source_files(find_source(config, OutputFolder(tmp_path / "out")))
     assert sorted(pq.read_table(file)["is_faulty"].to_pylist()) == ["0", "0", "0", "1"]
+
+
+def test_a_signal_is_a_channel_even_where_all_recordings_hold_it_constant(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "1_ok.csv").write_text("acc,rpm\n1,5\n2,5\n")
+    config = replace(
+        _config(tmp_path, path="raw", recordings={"form": "files", "label_pattern": "_(ok)"}),
+        features={"rpm": Signal(num_samples=2)},
+    )
+    [file] = source_files(find_source(config, OutputFolder(tmp_path / "out")))
+    assert pq.read_table(file)["rpm"].to_pylist() == [[5, 5]]

@@ -53,7 +53,7 @@ class Roles:
         texts: Columns that are read as text: the id, the label, and what is constant in a
             recording.
         time: The column of times, if there is one.
-        left_out: Columns without a role: text that varies within a recording.
+        left_out: Columns without a role, which vary within a recording.
     """
 
     channels: tuple[str, ...]

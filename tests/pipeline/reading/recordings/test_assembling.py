@@ -89,7 +89,9 @@ def test_what_is_constant_within_each_file_is_its_label_and_context(tmp_path: Pa
         {"recording": "1", "acc": [1, 2], "load": 2, "state": "ok"},
         {"recording": "2", "acc": [1, 2], "load": 3, "state": "bad"},
     ]
-    assert result.notes == ("left out, since it is text that varies within a recording: `note`",)
+    assert result.notes == (
+        "left out, since no channel and not constant within a recording: `note`",
+    )
 
 
 def _write_arrays(folder: Path, suffix: str, number: int) -> None:

@@ -323,3 +323,12 @@ def test_text_without_numbers_has_no_channels(tmp_path: Path):
     write_csv(tmp_path / "raw/ok/1.csv", ["a,b", "x,1", "y,1"])
     with pytest.raises(InputError, match=r"No channels found in .*Its columns are `a`, `b`"):
         assembled(tmp_path, "raw", **_FOLDER)
+
+
+@pytest.mark.parametrize("rows_of_table", [[], [",1,ok", ",2,ok"]])
+def test_a_long_table_without_recordings_is_refused(tmp_path: Path, rows_of_table: list[str]):
+    write_csv(tmp_path / "long.csv", ["id,x,state", *rows_of_table])
+    with pytest.raises(
+        InputError, match=r"No recording of long\.csv can be used|No channels found"
+    ):
+        assembled(tmp_path, "long.csv", form="long", id_column="id")
