@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -576,7 +576,7 @@ class Config:
         """The part of this config that Transform and Trainer need."""
         return ModelSpec(
             label=self.label.column,
-            features=self.features,
+            features=self._features_of_network,
             train=self.train,
             calibration=self.calibration,
             threshold=self.threshold_rule,
@@ -584,6 +584,16 @@ class Config:
             folds=self.fold_rule,
             cross_fit=self.evaluation.cross_fit,
         )
+
+    @property
+    def _features_of_network(self) -> dict[str, Feature]:
+        """The features table with the whole paths of saved models."""
+        return {
+            name: replace(feature, backbone=str(tidy_path(self.folder / feature.backbone)))
+            if isinstance(feature, features_lib.Image) and feature.backbone is not None
+            else feature
+            for name, feature in self.features.items()
+        }
 
     @property
     def fold_rule(self) -> FoldRule:

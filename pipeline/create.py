@@ -39,6 +39,7 @@ from pipeline.config import Config
 from pipeline.reading.files.locations import Source
 from pipeline.reading.ingest_spec import make_ingest_spec, reading_contract
 from pipeline.wiring.analysis import wire_analysis
+from pipeline.wiring.backbones import backbone_digests
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 from pipeline.wiring.ingestion import page_features, wire_ingestion
 from pipeline.wiring.step_code import step_code
@@ -81,6 +82,7 @@ def create_pipeline(
             "reading": reading_contract(make_ingest_spec(config)).to_json(),
             "reference": True,
             "code_digest": step_code("Trainer"),
+            **_backbones(config),
         },
     )
     model = trainer.outputs["model"]
@@ -231,8 +233,14 @@ def _tuner(
         transform_graph=transform_graph,
         base_model=latest_model.outputs["model"] if latest_model else None,
         tuner_fn="models.tuning.tuning.tuner_fn",
-        custom_config=settings | {"model_spec": spec.to_json()},
+        custom_config=settings | {"model_spec": spec.to_json(), **_backbones(config)},
     )
+
+
+def _backbones(config: Config) -> dict[str, str]:
+    """What a cached model depends on besides: the content of saved models."""
+    digests = backbone_digests(config)
+    return {"backbones": json.dumps(digests)} if digests else {}
 
 
 def _case_control(config: Config, examples: BaseChannel, gate: BaseNode) -> BaseNode | None:

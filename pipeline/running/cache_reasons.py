@@ -130,6 +130,7 @@ _WORDS = {
     "end_span_number": "span",
     "splits": "files",
     "model_spec": "features or training options",
+    "backbones": "backbone",
 }
 
 
