@@ -74,7 +74,9 @@ def recalibrate(labels: NDArray[np.int64], probability: Floats) -> Floats:
         [(logits - logits.mean()) / spread] if spread > _SMALLEST_SPREAD else []
     )
     design = np.stack(columns, axis=1)
-    return np.asarray(special.expit(design @ fit_firth(design, labels.astype(float))))
+    fitted = special.expit(design @ fit_firth(design, labels.astype(float)))
+    # Classes that the model separates would have probabilities of exactly 0 and 1.
+    return np.clip(np.asarray(fitted, np.float64), SMALLEST, 1 - SMALLEST)
 
 
 def compare_with_labels(

@@ -132,3 +132,13 @@ def test_planted_causes_are_found_in_groups_too():
     drawn = [design.draw(rng) for _ in range(20)]
     found = sum("maker = v0" in causes_in_groups(one, is_grouped=True) for one in drawn)
     assert found >= 10
+
+
+def test_a_model_that_separates_the_classes_has_no_cause_in_groups():
+    # 131 healthy examples share one probability, and the fit takes the positives to exactly 1.
+    probability = np.array([0.0035] * 131 + [0.0046, 0.0082, 0.011, 0.0379, 0.95] + [0.955] * 3)
+    labels = (np.arange(139) >= 133).astype(np.int64)
+    table = pa.table({"machine": [f"m{number % 4}" for number in range(139)]})
+    dependent = np.arange(139) // 10
+    assert recalibrate(labels, probability).max() < 1
+    assert find_causes(table, {}, labels, probability, skip=(), dependent=dependent) == []
