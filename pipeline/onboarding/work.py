@@ -206,7 +206,8 @@ class Work:
         choice = choose_lengths(counts, rate_varies=rate_varies)
         if choice is None:
             lists = f"lists of {min(counts, default=0)} to {max(counts, default=0)} numbers"
-            self._leave_list_out(column, f"{lists}; a signal needs a fixed length")
+            entry = "kind: signal, `num_samples` and `lengths`: cut, pad or resample"
+            self._leave_list_out(column, f"{lists}; to use it, enter it with {entry}")
             return
         self.open.pop(name)
         num_samples, lengths = choice.num_samples, choice.lengths

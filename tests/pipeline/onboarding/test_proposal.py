@@ -262,6 +262,7 @@ def test_a_list_column_that_is_most_of_the_data_is_not_left_out_silently(base, p
     base["wave"] = _recordings([4 if n else 4_000 for n in range(ROWS)])
     proposal = propose_for(base, kind="parquet")
     assert "lists of 4 to 4000 numbers" in proposal.left_out["wave"]
+    assert "`lengths`: cut, pad or resample" in proposal.left_out["wave"]
     # 3,996 + 4,000 samples beside 1,000 values of `x`.
     assert "WARNING: `wave` HOLDS 89 % OF THE DATA AND IS LEFT OUT" in proposal.notes[0]
 
