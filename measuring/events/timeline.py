@@ -100,13 +100,13 @@ def match_alarms(timeline: Timeline, decisions: NDArray[Any]) -> Alarms:
     )
 
 
-def healthy_time(timeline: Timeline) -> float:
-    """Returns the time in windows that touch no event, in s; overlaps count once."""
-    return float(_Streams.of(timeline).healthy().sum())
+def healthy_times(timeline: Timeline) -> Floats:
+    """Returns the time in windows that touch no event, float64 `[streams]`, in s."""
+    return _Streams.of(timeline).healthy()
 
 
 def false_alarms_above(timeline: Timeline, scores: Floats, thresholds: Floats) -> Ints:
-    """Returns the number of false alarms at each threshold, int64 `[thresholds]`.
+    """Returns the number of false alarms at each threshold, int64 `[thresholds, streams]`.
 
     Args:
         timeline: The windows, n.
@@ -115,7 +115,7 @@ def false_alarms_above(timeline: Timeline, scores: Floats, thresholds: Floats) -
     """
     stream = _Streams.of(timeline)
     ordered = scores[stream.order]
-    return np.array([stream.false_alarms(ordered >= t).sum() for t in thresholds], np.int64)
+    return np.array([stream.false_alarms(ordered >= t) for t in thresholds], np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

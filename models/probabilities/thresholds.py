@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from common.errors import InputError
 from measuring.clusters import rare_trials
-from measuring.events.timeline import Timeline, false_alarms_above, healthy_time
+from measuring.events.scores import dispersion
+from measuring.events.timeline import Timeline, false_alarms_above, healthy_times
 from models.threshold_rule import PromisedRate, ThresholdRule
 
 Floats = NDArray[np.float64]
@@ -71,10 +72,11 @@ def _alarms_threshold(
 
     A threshold keeps it if the upper confidence limit of its rate on eval does. Lower thresholds
     are not looked at after the first that does not: where alarms join, their number falls, but
-    nothing is gained.
+    nothing is gained. False alarms that cluster in some streams count as fewer, in less time.
 
     References:
-        Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28.
+        Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28; for clusters,
+        see `measuring.events.scores.dispersion`.
     """
     from scipy.stats import chi2
 
@@ -83,7 +85,8 @@ def _alarms_threshold(
             "threshold.false_alarms_per_day counts alarms in time, but the examples are not "
             "windows of streams. Set data.recordings.window, or choose another rule."
         )
-    days = healthy_time(timeline) / _DAY_S
+    healthy_s = healthy_times(timeline)
+    days = float(healthy_s.sum()) / _DAY_S
     least = -math.log(1 - rule.confidence) / rule.value
     if days < least:
         raise InputError(
@@ -95,7 +98,9 @@ def _alarms_threshold(
     steps = _Steps.of(probabilities, labels)
     tried = np.unique(np.geomspace(1, steps.scores.size, _NUM_TRIED).astype(int))
     counts = false_alarms_above(timeline, probabilities, steps.scores[tried - 1])
-    exceeds = chi2.ppf(rule.confidence, 2 * counts + 2) / 2 > rule.value * days
+    spread = np.array([dispersion(of_streams, healthy_s) for of_streams in counts])
+    limits = spread / 2 * chi2.ppf(rule.confidence, 2 * counts.sum(axis=1) / spread + 2)
+    exceeds = limits > rule.value * days
     num_kept = int(np.argmax(exceeds)) if exceeds.any() else tried.size
     return steps.threshold(int(tried[num_kept - 1]) if num_kept else 0)
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -208,6 +210,19 @@ def test_thresholds_below_the_first_that_fails_are_not_taken():
     # hour, as long as the event does, and is not false.
     scores = np.tile([0.0, 0.9], 120)
     assert alarms_a_day(0.6, scores, hours(240, events=[0, 239])) > 0.95
+
+
+def test_false_alarms_that_cluster_in_one_stream_count_as_fewer_in_less_time():
+    # In one of two streams, k alarms have the dispersion k and are worth one alarm. Their limit is
+    # k chi2(0.9, 4) / 2 in 10 days: 1.17 a day for 3 of them, 1.56 for 4. If both streams have two,
+    # the limit of 4 is chi2(0.9, 10) / 20 = 0.80 a day.
+    timeline, scores = hours(240), np.zeros(240)
+    timeline = replace(timeline, streams=np.repeat(np.array([1, 2], np.uint64), 120))
+    scores[[20, 40, 60, 80]] = [0.9, 0.8, 0.7, 0.6]
+    assert alarms_a_day(1.2, scores, timeline) == pytest.approx(0.65)
+    assert alarms_a_day(1.6, scores, timeline) == pytest.approx(0.3)
+    scores[[20, 40, 60, 80]], scores[[20, 140, 60, 180]] = 0.0, [0.9, 0.8, 0.7, 0.6]
+    assert alarms_a_day(0.81, scores, timeline) == pytest.approx(0.3)
 
 
 def test_too_little_healthy_time_is_refused_with_what_is_needed():
