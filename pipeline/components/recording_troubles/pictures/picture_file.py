@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -79,7 +80,26 @@ def read_picture(content: bytes) -> PictureFile:
         raise ValueError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ValueError(f"cannot be decoded: {error}") from error
+    if form == "BMP":
+        _check_bmp(content, mode)
     return PictureFile(form=form, width=width, height=height, mode=mode, grey=_grey(picture))
+
+
+def _check_bmp(content: bytes, mode: str) -> None:
+    """Checks that the model's graph decodes a BMP file as Pillow does.
+
+    The graph takes 8 bits as an intensity, whatever the palette.
+
+    Raises:
+        ValueError: It does not.
+    """
+    num_bits, compression = struct.unpack_from("<HI", content, 28)
+    is_plain = num_bits in {24, 32} or (num_bits == 8 and mode == "L")
+    if not is_plain or compression not in {0, 3}:
+        raise ValueError(
+            f"is a BMP of {num_bits} bits, mode {mode}, compression {compression}; convert it to "
+            "PNG, or to 24 bits without compression"
+        )
 
 
 def _grey(picture: Pillow.Image) -> Floats:

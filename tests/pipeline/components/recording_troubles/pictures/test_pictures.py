@@ -1,7 +1,10 @@
 """Files of pictures: damage, blur, exposure and duplicates are noticed."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from scipy import ndimage
 
 from pipeline.components.recording_troubles.pictures.blur_and_exposure import (
@@ -47,6 +50,18 @@ def test_a_picture_is_read_with_its_form_size_and_mode():
 def test_what_is_no_whole_picture_is_refused_with_the_reason(content, reason):
     with pytest.raises(ValueError, match=reason):
         read_picture(content)
+
+
+@pytest.mark.parametrize(("mode", "is_read"), [("L", True), ("RGB", True), ("P", False)])
+def test_a_bmp_with_a_palette_of_colours_is_refused(mode, is_read):
+    pixels = np.random.default_rng(0).random((8, 8, 3))
+    file = io.BytesIO()
+    Pillow.open(io.BytesIO(encode(pixels))).convert(mode).save(file, "BMP")
+    if is_read:
+        assert read_picture(file.getvalue()).form == "BMP"
+    else:
+        with pytest.raises(ValueError, match="is a BMP of 8 bits, mode P"):
+            read_picture(file.getvalue())
 
 
 def test_a_blurred_picture_is_found_among_noisy_ones():
