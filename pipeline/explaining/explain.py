@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from common.example_files import split_files
 from models.exporting.export import SERVING_DEFAULT, read_signatures
-from models.features import Feature, FeatureTable, Signal, Time, of_kind
+from models.features import Feature, FeatureTable, Media, Signal, Time, of_kind
 from models.inputs.raw_columns import columns_from_examples
 from models.inputs.stacks import MISSING_INT
 from models.model_spec import ModelSpec
@@ -355,6 +355,8 @@ def _unit(features: FeatureTable, name: str) -> str:
 
 def _value_text(value: Any, feature: Feature | None) -> str:
     """A value in words; empty for a missing one."""
+    if isinstance(feature, Media):
+        return f"a file of {len(value):,} bytes" if value else ""
     if isinstance(value, bytes):
         return shown_value(value)
     if np.ndim(value):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from models.features import Categorical, Numeric, Signal, Time
+from models.features import Audio, Categorical, Numeric, Signal, Time
 from pipeline.explaining.explain import _rate_hz, _value_text
 from pipeline.explaining.rows import Row
 
+SOUND = Audio(sampling_rate_hz=8_000, duration_s=1)
 SIGNAL = Signal(num_samples=2, sampling_rate_hz=500.0, rate_column="rate")
 
 
@@ -21,6 +22,8 @@ SIGNAL = Signal(num_samples=2, sampling_rate_hz=500.0, rate_column="rate")
         (b"", Categorical(), ""),
         # The first second of 2020.
         (np.int64(1_577_836_800), Time(), "2020-01-01T00:00:00Z"),
+        (b"RIFF\xff" * 300, SOUND, "a file of 1,500 bytes"),
+        (b"", SOUND, ""),
         (np.array([1.0, 2.0]), SIGNAL, "2 samples"),
         (np.array([1.0, np.nan]), SIGNAL, "2 samples, 1 missing"),
     ],
