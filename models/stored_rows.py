@@ -21,6 +21,7 @@ class _RowFile:
     """Rows one after the other in a file without a name; its space is freed with the object."""
 
     def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the finalizer closes it
         weakref.finalize(self, self._file.close)
 
@@ -48,19 +49,19 @@ class StoredRows:
     Attributes:
         file: The rows.
         dtype: Type of the values.
-        row_shape: Shape of one row.
-        places: int64 `[n]`, the rows of the file that are the rows of this array.
+        shape: Shape, `[n, …]`.
+        places: int64 `[n]`, the rows of the file that are the rows of this array; None: all rows.
     """
 
     file: _RowFile
     dtype: np.dtype[Any]
-    row_shape: tuple[int, ...]
-    places: Ints
+    shape: tuple[int, ...]
+    places: Ints | None = None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape, `[n, …]`."""
-        return (len(self), *self.row_shape)
+    def folder(self) -> Path | None:
+        """Folder of the file; None: the system's folder for temporary files."""
+        return self.file.folder
 
     @property
     def size(self) -> int:
@@ -73,21 +74,24 @@ class StoredRows:
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
-        return self.places.size
+        return self.shape[0]
 
     def __getitem__(self, rows: slice | Ints) -> NDArray[Any]:
-        """Reads rows into memory."""
-        row_bytes = math.prod(self.row_shape) * self.dtype.itemsize
-        content = self.file.read(self.places[rows], row_bytes)
-        return np.frombuffer(content, self.dtype).reshape(-1, *self.row_shape)
+        """Reads rows into memory; places of single rows are from 0 on."""
+        places = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
+        if self.places is not None:
+            places = self.places[places]
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        content = self.file.read(places, row_bytes)
+        return np.frombuffer(content, self.dtype).reshape(-1, *self.shape[1:])
 
     def rows(self, places: Ints) -> "StoredRows":
         """Returns the rows at `places`, which are not read yet."""
         return StoredRows(
             file=self.file,
             dtype=self.dtype,
-            row_shape=self.row_shape,
-            places=self.places[places],
+            shape=(places.size, *self.shape[1:]),
+            places=places if self.places is None else self.places[places],
         )
 
 
@@ -127,7 +131,7 @@ class RowStore:
             temporary files.
     """
 
-    limit_bytes: int = 128 * 2**20
+    limit_bytes: int = 32 * 2**20
     folder: Path | None = None
 
     def collect(self, batches: Iterable[Mapping[str, NDArray[Any]]]) -> dict[str, Rows]:
@@ -157,10 +161,9 @@ class RowStore:
             num_rows += len(next(iter(batch.values())))
             for name, values in batch.items():
                 files[name].append(values)
-        places = np.arange(num_rows)
         return {
             name: StoredRows(
-                file=files[name], dtype=values.dtype, row_shape=values.shape[1:], places=places
+                file=files[name], dtype=values.dtype, shape=(num_rows, *values.shape[1:])
             )
             for name, values in first.items()
         }

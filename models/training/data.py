@@ -163,10 +163,11 @@ def read_split(
     if not facts:
         raise ValueError(f"No examples in {list(patterns)}.")
     arrays = {name: np.concatenate([part.pop(name) for part in facts]) for name in list(facts[0])}
+    shift = arrays[_SHIFT_NAME][:, 0]
     return Dataset(
         inputs=columns,
         labels=arrays[LABEL_NAME][:, 0],
-        shift=arrays[_SHIFT_NAME][:, 0],
+        shift=shift if shift.any() else 0.0,
         keys=arrays.get(_KEY_NAME, np.zeros(0, np.int64)),
     )
 

@@ -201,7 +201,7 @@ def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Datas
     # Where all batches are full, Keras fixes their size in the graph, which changes the last bits.
     batches = places.map(read).rebatch(batch_size, drop_remainder=size % batch_size == 0)
     num_batches = tf.data.experimental.assert_cardinality(math.ceil(size / batch_size))
-    return batches.apply(num_batches).prefetch(tf.data.AUTOTUNE)
+    return batches.apply(num_batches).prefetch(2)
 
 
 def network_logits(network: keras.Model, inputs: Inputs) -> NDArray[np.float64]:

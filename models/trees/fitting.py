@@ -1,5 +1,8 @@
 """Training of gradient-boosted trees by XGBoost, and the choice of their number."""
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,13 +48,12 @@ class TreeData:
     def matrix(self, threads: int, reference: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
         """Returns the examples in XGBoost's form; a reference gives its bins.
 
-        The bins of features in a file are merged from those of batches, so that they may differ a
-        little from the bins of the same features in memory where there are many examples.
+        The bins of features in a file are in files too. They are merged from those of batches, so
+        that they may differ a little from the bins of the same features in memory where there are
+        many examples.
         """
         if isinstance(self.features, StoredRows):
-            return xgboost.QuantileDMatrix(
-                _Batches(self), enable_categorical=True, nthread=threads, ref=reference
-            )
+            return self._matrix_in_files(self.features, threads, reference)
         return xgboost.QuantileDMatrix(
             self.features,
             self.labels,
@@ -62,12 +64,25 @@ class TreeData:
             ref=reference,
         )
 
+    def _matrix_in_files(
+        self, features: StoredRows, threads: int, reference: xgboost.DMatrix | None
+    ) -> xgboost.DMatrix:
+        folder = tempfile.mkdtemp(dir=features.folder)
+        matrix = xgboost.ExtMemQuantileDMatrix(
+            _Batches(self, f"{folder}/bins"),
+            enable_categorical=True,
+            nthread=threads,
+            ref=reference,
+        )
+        weakref.finalize(matrix, shutil.rmtree, folder, ignore_errors=True)
+        return matrix
+
 
 class _Batches(xgboost.DataIter):
     """Examples in a file, for XGBoost to read in batches; it reads them several times."""
 
-    def __init__(self, data: TreeData) -> None:
-        super().__init__()
+    def __init__(self, data: TreeData, cache_prefix: str) -> None:
+        super().__init__(cache_prefix)
         self._data = data
         self._batches = _slices(data.features)
 

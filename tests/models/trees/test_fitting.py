@@ -1,6 +1,7 @@
 """Growing of trees: weights, constraints, folds and repeatability."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,19 +102,27 @@ def test_an_example_that_no_fold_holds_out_has_no_prediction():
     assert set(np.flatnonzero(np.isnan(logits))) == set(folds[0].held_out)
 
 
-def _in_a_file(data: TreeData) -> TreeData:
-    store = RowStore(limit_bytes=0)
+def _in_a_file(data: TreeData, folder: Path | None = None) -> TreeData:
+    store = RowStore(limit_bytes=0, folder=folder)
     return dataclasses.replace(data, features=store.collect([{"x": data.features}])["x"])
 
 
-def test_one_batch_from_a_file_gives_the_bits_of_the_same_features_in_memory():
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_one_batch_from_a_file_gives_the_bits_of_the_same_features_in_memory(share):
+    options = dataclasses.replace(OPTIONS, subsample=share, column_share=share)
     data = _data(weights=np.linspace(1, 2, NUM, dtype=np.float32))
     folds = deal_folds(FoldRule(), np.arange(NUM), data.labels, 3)
     in_memory, in_file = (
-        out_of_fold(own, folds, OPTIONS, seed=1) for own in (data, _in_a_file(data))
+        out_of_fold(own, folds, options, seed=1) for own in (data, _in_a_file(data))
     )
     assert in_file.logits.tobytes() == in_memory.logits.tobytes()
     assert in_file.rounds == in_memory.rounds
+
+
+def test_trees_from_a_file_leave_nothing_in_its_folder(tmp_path):
+    stored = _in_a_file(_data(), tmp_path)
+    margins(_grow(stored, watched=stored), stored)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_batches_from_a_file_give_bins_that_differ_little():

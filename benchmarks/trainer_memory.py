@@ -1,0 +1,101 @@
+"""The Trainer's peak memory as the examples grow, on the same files many times over.
+
+    faultline run --config configs/taxi.yaml --output OUTPUT
+    python -m benchmarks.trainer_memory configs/taxi.yaml OUTPUT --rows 100000 1000000
+
+Each size is a process of its own, which reads the train and the eval files of the run repeatedly,
+and trains for one epoch or 30 trees. `--in-memory` keeps the inputs in memory as a reference. A
+line of JSON for each size goes to standard output.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from models.model_spec import ModelSpec
+from models.stored_rows import RowStore
+from pipeline.config_loading import load_config
+
+PROJECT = Path(__file__).resolve().parent.parent
+_SPLITS = ("train", "eval")
+
+
+def _arguments(options: argparse.Namespace, rows: int) -> tuple[Any, ModelSpec, int]:
+    """TFX's `FnArgs` as far as the Trainer reads them, its options, and the train rows."""
+    from common.example_files import read_serialised, split_files
+
+    config = load_config(options.config)
+    artifacts = options.output / "artifacts" / config.name
+    examples = max((artifacts / "ArrowExampleGen" / "examples").iterdir())
+    files = {split: split_files(str(examples), split) for split in _SPLITS}
+    sizes = {split: sum(map(len, read_serialised(*files[split]))) for split in _SPLITS}
+    times = math.ceil(rows / sum(sizes.values()))
+    spec = config.model_spec
+    trees = replace(spec.train.trees, rounds=30, stopping="none")
+    spec = replace(spec, train=replace(spec.train, model=options.model, epochs=1, trees=trees))
+    arguments = SimpleNamespace(
+        train_files=files["train"] * times,
+        eval_files=files["eval"] * times,
+        transform_graph_path=str(max((artifacts / "Transform" / "transform_graph").iterdir())),
+        base_model=None,
+    )
+    return arguments, spec, times * sizes["train"]
+
+
+def _train(options: argparse.Namespace, rows: int) -> dict[str, Any]:
+    from models.probabilities.sampling import SamplingShift
+    from models.training.fitting import train_model
+    from models.training.trainer import read_data, reproducible
+
+    arguments, spec, num_train = _arguments(options, rows)
+    with tempfile.TemporaryDirectory() as name, reproducible(spec.seed):
+        folder = Path(name)
+        store = RowStore(folder=folder)
+        if options.in_memory:
+            store = replace(store, limit_bytes=sys.maxsize)
+        started, cpu = time.perf_counter(), time.process_time()
+        data = read_data(arguments, spec, SamplingShift(), store=store)
+        train_model(data, folder)
+        return {
+            "model": options.model,
+            "in_memory": options.in_memory,
+            "train_rows": num_train,
+            "seconds": round(time.perf_counter() - started, 1),
+            "cpu_seconds": round(time.process_time() - cpu, 1),
+            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+
+
+def main() -> None:
+    """Reads the command line and trains on each size in a process of its own."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path)
+    parser.add_argument("output", type=Path, help="output folder of a run of the use case")
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--model", choices=["network", "trees", "auto"], default="network")
+    parser.add_argument("--in-memory", action="store_true")
+    options = parser.parse_args()
+    if len(options.rows) == 1:
+        print(json.dumps(_train(options, options.rows[0])))
+        return
+    for rows in sorted(options.rows):
+        common = [sys.argv[1], sys.argv[2], "--model", options.model, "--rows", str(rows)]
+        flags = ["--in-memory"] if options.in_memory else []
+        command = [sys.executable, "-m", "benchmarks.trainer_memory", *common, *flags]
+        done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+        print(done.stdout.strip().splitlines()[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
