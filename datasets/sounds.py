@@ -61,7 +61,7 @@ class SoundOptions(FolderOptions, frozen=True):
 
     num_healthy: Annotated[int, Field(ge=0)] = 1200
     num_faulty: Annotated[int, Field(ge=0)] = 120
-    duration_s: Annotated[float, Field(ge=1.0, le=60.0)] = 1.2
+    duration_s: Annotated[float, Field(ge=1.0, le=60.0)] = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
