@@ -1,0 +1,136 @@
+"""`init` of recordings and sounds: from raw files to a config that the loader accepts."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image as PillowImage
+
+from common.errors import InputError
+from models.features import Audio, Image, Signal
+from pipeline.config_loading import load_config
+from pipeline.onboarding import initialise
+from pipeline.onboarding.recordings.media import audio_feature, image_feature
+
+
+def init(folder, data, **options):
+    defaults = {"label": None, "positive": None, "name": "case", "force": False}
+    return initialise(str(data), project_dir=folder, **(defaults | options))
+
+
+def write_streams(folder, num=3, *, num_samples=6_000):
+    """Streams of one channel with ten events of 50 samples each."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(num):
+        fault = (np.arange(num_samples) % 600 >= 300) & (np.arange(num_samples) % 600 < 350)
+        pd.DataFrame({
+            "time": pd.date_range("2026-01-01", periods=num_samples, freq="1s"),
+            "speed": rng.normal(size=num_samples).round(3) + 2 * fault,
+            "fault": fault.astype(int),
+        }).to_csv(folder / f"s{number}.csv", index=False)  # fmt: skip
+    return folder
+
+
+def write_sounds(folder):
+    """Sounds of 0.5 s of two speakers, each tenth of them positive, beside a table of labels."""
+    rng = np.random.default_rng(0)
+    (folder / "sounds").mkdir(parents=True)
+    rows = ["file,speaker,faulty"]
+    for number in range(200):
+        name = f"{number}.wav"
+        soundfile.write(folder / "sounds" / name, 0.1 * rng.normal(size=2_000), 4_000)
+        rows.append(f"{name},{'ann' if number % 2 else 'bob'},{int(number // 2 % 10 == 0)}")
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_streams_become_windows_that_are_split_by_stretch(tmp_path):
+    report = init(tmp_path, write_streams(tmp_path / "streams"))
+    config = load_config(report.config_path)
+    assert config.data.recordings.form == "stream"
+    assert config.data.recordings.window.num_samples == 60  # a minute, near 50 samples
+    assert (config.split.strategy, config.split.column) == ("group", "stretch")
+    assert isinstance(config.features["speed"], Signal)
+    assert set(config.features) == {"speed"}
+    # Windows with gaps are no surprise, but nothing is known of an event before it is over.
+    assert "it leaks the label" in report.proposal.left_out["event"]
+
+
+def test_the_schema_of_windows_has_the_columns_that_are_no_features(tmp_path):
+    report = init(tmp_path, write_streams(tmp_path / "streams"))
+    for name in ("window_start", "window_end", "event", "recording", "stretch"):
+        assert f'name: "{name}"' in report.schema_text
+
+
+def test_two_speakers_are_kept_apart_in_test(tmp_path):
+    report = init(tmp_path, write_sounds(tmp_path / "case"))
+    config = load_config(report.config_path)
+    assert config.data.recordings.labels == "../case/labels.csv"
+    assert config.label.column == "faulty"
+    sound = config.features["sound"]
+    assert isinstance(sound, Audio)
+    assert (sound.sampling_rate_hz, sound.duration_s) == (4_000.0, 0.5)
+    assert (config.split.column, config.split.eval_within_groups) == ("speaker", True)
+    assert set(config.features) == {"sound"}
+    assert report.proposal.split.num_test_positives == 10
+
+
+def test_a_dry_run_of_sounds_writes_nothing(tmp_path):
+    init(tmp_path, write_sounds(tmp_path / "case"), dry_run=True)
+    assert not (tmp_path / "configs").exists()
+
+
+def test_a_table_without_recordings_needs_a_label(tmp_path):
+    (tmp_path / "a.csv").write_text("x,z\n" + "1,0\n2,1\n" * 20)
+    with pytest.raises(InputError, match=r"its label is not known. Name its column with --label"):
+        init(tmp_path, tmp_path / "a.csv")
+
+
+def test_a_table_of_labels_needs_recordings(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "1,0\n2,1\n" * 20)
+    (tmp_path / "b.csv").write_text("x,y\n1,0\n")
+    with pytest.raises(InputError, match="holds no recordings that it could name"):
+        init(tmp_path, tmp_path / "a.csv", labels=str(tmp_path / "b.csv"), label="y")
+
+
+def test_many_broken_sounds_are_refused_with_the_reason(tmp_path):
+    folder = write_sounds(tmp_path / "case")
+    for number in range(20):
+        (folder / "sounds" / f"{number}.wav").write_bytes(b"no sound")
+    with pytest.raises(InputError, match="20 of 200 recordings cannot be used"):
+        init(tmp_path, folder)
+
+
+def sound(duration_s, rate=8_000):
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(round(duration_s * rate)), rate, format="WAV")
+    return buffer.getvalue()
+
+
+def test_sounds_are_heard_whole_in_all_but_one_of_twenty():
+    feature, reason = audio_feature([sound(0.32)] * 39 + [sound(3.0)])
+    assert feature == Audio(sampling_rate_hz=8_000.0, duration_s=0.4)
+    assert reason.startswith("40 sounds of 0.32 to 3 s, all at 8,000 Hz; 98 % are heard whole")
+
+
+def picture(width, height, mode="RGB"):
+    buffer = io.BytesIO()
+    PillowImage.new(mode, (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "expected"),
+    [
+        # The longest side becomes 96; 480 / 640 of it are 72.
+        ("RGB", (640, 480), Image(height=72, width=96, channels=3)),
+        ("L", (64, 64), Image(height=64, width=64, channels=1)),
+        ("RGB", (1_000, 10), Image(height=8, width=96, channels=3)),
+    ],
+)
+def test_pictures_keep_their_shape_and_colours(mode, size, expected):
+    feature, _ = image_feature([picture(*size, mode)] * 3, 3)
+    assert feature == expected
