@@ -355,10 +355,9 @@ def _unit(features: FeatureTable, name: str) -> str:
 
 def _value_text(value: Any, feature: Feature | None) -> str:
     """A value in words; empty for a missing one."""
-    if isinstance(feature, Media):
-        return f"a file of {len(value):,} bytes" if value else ""
     if isinstance(value, bytes):
-        return shown_value(value)
+        is_file = isinstance(feature, Media) and value
+        return f"a file of {len(value):,} bytes" if is_file else shown_value(value)
     if np.ndim(value):
         missing = int((~np.isfinite(value)).sum())
         return f"{len(value)} samples" + (f", {missing} missing" if missing else "")

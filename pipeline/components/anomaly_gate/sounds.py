@@ -113,7 +113,13 @@ def _troubles(
         "WAV files of PCM or float samples",
         "Convert them, leave such rows out, or give the folder of files by data.recordings.",
     )
-    yield (count.missing, 1.0, "are missing", "a file in every row", "")
+    yield (
+        count.missing,
+        1.0,
+        "are missing",
+        "a file in every row",
+        "Leave such rows out, unless requests may lack the sound too.",
+    )
     yield (
         count.slower,
         limits.max_wrong_rate_share,
@@ -140,4 +146,10 @@ def _troubles(
     usual, num_usual = next(iter(count.num_channels.most_common(1)), (1, 0))
     others = count.num_channels.total() - num_usual
     channels = "channel" if usual == 1 else "channels"
-    yield others, 1.0, "have another number of channels", f"{usual} {channels}", ""
+    yield (
+        others,
+        1.0,
+        "have another number of channels",
+        f"{usual} {channels}",
+        "Check that they were recorded alike: the model takes the mean of the channels.",
+    )

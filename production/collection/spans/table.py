@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from common.errors import InputError
+from models.features import Media
 from pipeline.column_format import TimeUnit
 from pipeline.config import Config
 from pipeline.counting import count
@@ -92,6 +93,8 @@ def find_sources(collected: Path, labels: pa.Table, config: Config, spec: Ingest
             continue
         if name in redacted:
             lacking.append(f"  `{name}`: collection.redact says `{redacted[name]}`")
+        elif isinstance(config.features.get(name), Media):
+            lacking.append(f"  `{name}`: only hashes of files are recorded")
         elif column_name(name) in stored and name in config.features:
             recorded[name] = column_name(name)
         elif name == spec.split_column and spec.strategy == "time" and not _is_elapsed(name, spec):

@@ -53,9 +53,10 @@ class _Heard:
     @property
     def words(self) -> str:
         """The number of sounds, their encodings, durations and levels."""
-        codecs = "; ".join(f"{num:,} of {codec}" for codec, num in self.codecs.most_common())
-        if len(self.codecs) > _NUM_CODECS:
-            codecs = f"{len(self.codecs)} encodings"
+        most = self.codecs.most_common(_NUM_CODECS)
+        codecs = "; ".join(f"{num:,} of {codec}" for codec, num in most)
+        if others := self.codecs.total() - sum(num for _, num in most):
+            codecs += f"; {others:,} others"
         low, median, high = np.quantile(self.levels_db, [0, 0.5, 1])
         return (
             f"{codecs}; {min(self.durations_s):.3g} to {max(self.durations_s):.3g} s; level "

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
+from models.features import Audio
 from pipeline.config_loading import load_config
 from pipeline.reading.files import sources
 from pipeline.reading.files.locations import resolve_source, source_files
@@ -246,6 +248,16 @@ def test_columns_that_are_not_recorded_are_named(tmp_path):
     with pytest.raises(InputError, match=r"`maker`: collection.redact says `hash`"):
         write_span(config, folder)
     assert not (tmp_path / "span-2").exists()
+
+
+def test_files_of_requests_cannot_become_training_data(tmp_path):
+    config, folder = _use_case(tmp_path, data="")
+    sound = Audio(sampling_rate_hz=8_000, duration_s=1)
+    config = replace(config, features={**config.features, "maker": sound})
+    _serve(folder, [1], features=FEATURES | {"maker": pa.string()})
+    _label(folder, [1])
+    with pytest.raises(InputError, match="`maker`: only hashes of files are recorded"):
+        write_span(config, folder)
 
 
 def test_a_column_of_the_labels_fills_what_requests_lack(tmp_path):

@@ -34,6 +34,12 @@ def test_a_random_sample_of_each_class_is_shown_with_encodings_durations_and_lev
     assert len({*healthy["images"], *faulty["images"]}) == 11
 
 
+def test_rare_encodings_are_counted_together():
+    files = [WAV] * 5 + [wav(TONE, rate) for rate in (4_000, 4_000, 5_000, 5_000, 6_000, 7_000)]
+    [shown] = sample_of(files, [0] * 11).spectrograms()
+    assert "2 of 16-bit PCM at 5,000 Hz, 1 channel; 2 others; 1 to 2 s" in shown["words"]
+
+
 def test_missing_and_damaged_sounds_are_not_shown():
     assert sample_of([b"", WAV[:100]], [0, 1]).spectrograms() == []
 
