@@ -10,8 +10,10 @@ import scipy.io
 import soundfile
 from PIL import Image
 
+from common.digests import digest_files
 from common.errors import InputError
 from pipeline.config import Label
+from pipeline.reading.recordings.assembling import raw_recordings
 from tests.pipeline.reading.recordings.raw_files import (
     assembled,
     rows,
@@ -361,6 +363,22 @@ def test_the_record_names_the_raw_files_and_what_was_left_out(tmp_path: Path):
         InputError, match=r"1 recording cannot be used, more than data.max_bad_rows"
     ):
         assembled(tmp_path, "raw", form="files", label_pattern="_(ok|bad)")
+
+
+def test_lineage_gets_the_raw_files_not_the_table(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_ok.csv"])
+    result = assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
+    recorded = raw_recordings(str(result.folder))
+    assert recorded == result
+    assert recorded.properties() == {
+        "raw_path": "raw",
+        "raw_digest": digest_files(
+            [str(tmp_path / "raw/1_ok.csv"), str(tmp_path / "raw/2_ok.csv")], str(tmp_path / "raw")
+        ).digest,
+        "num_raw_files": 2,
+        "raw_files": '["1_ok.csv", "2_ok.csv"]',
+    }
+    assert raw_recordings(str(tmp_path)) is None
 
 
 def test_only_the_latest_tables_of_a_use_case_are_kept(tmp_path: Path):
