@@ -29,7 +29,7 @@ def _load(tmp_path, text):
         (FREE + "train: {model: blend, loss: focal}\n", "train.model is `blend`. Remove `loss`"),
         (
             FREE + "train: {model: trees, augmentation: {wave: {noise: 1}}}\n",
-            "train.augmentation varies the samples of signals in every epoch of the network",
+            "train.augmentation varies signals, sounds and pictures in each epoch of the network",
         ),
         (TABLE, "features.speed.monotone is kept by trees only, and train.model is `network`"),
         (TABLE + "train: {model: blend}\n", "and train.model is `blend`. Set `model: trees`"),

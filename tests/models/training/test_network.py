@@ -2,7 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from models.features import Bucketized, Categorical, FeatureTable, Numeric, Signal
+from models.features import (
+    Audio,
+    Bucketized,
+    Categorical,
+    FeatureTable,
+    Image,
+    Numeric,
+    Signal,
+)
 from models.inputs.encoding import IndexSpace, encodings
 from models.train_options import TrainOptions
 from models.training.network import build_network, embedding_width
@@ -32,6 +40,24 @@ def _build(table: FeatureTable, options: TrainOptions = OPTIONS):
             {"a": Signal(num_samples=64), "b": Signal(num_samples=8), "c": Numeric()},
             {"signal_64": (None, 64, 3), "signal_8": (None, 8, 3), "dense": (None, 2)},
             id="both branches",
+        ),
+        pytest.param(
+            {
+                "a": Image(height=8, width=12, channels=1),
+                "b": Image(height=32, width=8),
+                "c": Audio(sampling_rate_hz=1_000, duration_s=0.1, num_mels=4),
+                "d": Signal(num_samples=8),
+                "e": Numeric(),
+            },
+            {
+                "image_a_xf": (None, 8, 12, 1),
+                "image_b_xf": (None, 32, 8, 3),
+                # Frames of 32 samples every 16: 1 + (100 - 32) // 16.
+                "audio_c_xf": (None, 5, 4),
+                "signal_8": (None, 8, 3),
+                "dense": (None, 2),
+            },
+            id="pictures, a sound, a signal and a number",
         ),
     ],
 )
