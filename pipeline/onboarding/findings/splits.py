@@ -23,6 +23,7 @@ from pipeline.reading import hashing
 
 _MIN_TIMES = 10
 _MAX_SHARE = 0.2  # of eval and of test, for windows
+_MAX_SHARE_WITHIN = 0.3  # of eval, where it is drawn from the groups of train
 
 Bools = npt.NDArray[np.bool_]
 Shares = tuple[float, float, float]
@@ -150,6 +151,16 @@ def _shares_of_windows(num_groups: int) -> Shares:
     return round(1 - num_eval - num_test, 2), num_eval, num_test
 
 
+def _shares_within_groups(shares: Shares) -> Shares:
+    """Returns shares with more for eval, since test takes up to half of the positives.
+
+    >>> _shares_within_groups((0.72, 0.15, 0.13))
+    (0.57, 0.3, 0.13)
+    """
+    num_eval = round(min(2 * shares[1], _MAX_SHARE_WITHIN), 2)
+    return round(1 - num_eval - shares[2], 2), num_eval, shares[2]
+
+
 def _make_split(shares: Shares, **options: Any) -> Split:
     return Split(**options, train=shares[0], eval=shares[1], test=shares[2])
 
@@ -236,10 +247,11 @@ def _stricter(
             "split would put some of them in train and some in test",
         )
         if judge.within_groups:
+            within = replace(judge, shares=_shares_within_groups(judge.shares))
             yield (
-                judge.try_within_groups(codes, positive),
+                within.try_within_groups(codes, positive),
                 _make_split(
-                    judge.shares, strategy="group", column=group.name, eval_within_groups=True
+                    within.shares, strategy="group", column=group.name, eval_within_groups=True
                 ),
                 f"{quoted(group.name)} marks rows that belong together: {group.reason}. These are "
                 "too few for three splits, so only test has groups of its own; eval has rows of "
