@@ -36,6 +36,8 @@ from tests.production.monitoring.pump_months import (
     write_day,
 )
 
+pytestmark = pytest.mark.simulation  # days of a pump, in each test
+
 ROWS = 400
 
 
@@ -452,7 +454,6 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-@pytest.mark.simulation
 def test_a_kill_at_any_point_changes_no_figure(tmp_path, monkeypatch):
     # These write all that is kept: between two of them, a kill finds the same files on disk.
     def scenario(folder, kill_at):
