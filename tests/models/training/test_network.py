@@ -15,7 +15,8 @@ from models.inputs.encoding import IndexSpace, encodings
 from models.train_options import TrainOptions
 from models.training.network import build_network, embedding_width
 
-OPTIONS = TrainOptions(hidden_units=(4,), filters=(3, 3, 3))
+# Wide enough that not all units of the head are off for every input.
+OPTIONS = TrainOptions(hidden_units=(16,), filters=(3, 3, 3))
 
 
 def _build(table: FeatureTable, options: TrainOptions = OPTIONS):
