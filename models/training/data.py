@@ -249,10 +249,10 @@ def _report_stored(split: str, dataset: Dataset) -> None:
     num_bytes = sum(v.nbytes for v in dataset.inputs.values() if isinstance(v, StoredRows))
     if num_bytes:
         _progress.info(
-            "%s streams from a file: %s examples, %.1f GB, more than is kept in memory",
+            "%s streams from a file: %s examples, %s MB, more than is kept in memory",
             split,
             f"{dataset.labels.size:,}",
-            num_bytes / 1e9,
+            f"{num_bytes / 1e6:,.0f}",
         )
 
 
