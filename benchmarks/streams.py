@@ -2,7 +2,7 @@
 
     python -m benchmarks.streams --splits output/artifacts/ArrowExampleGen/examples/1 \
         --model-run output/artifacts/Trainer/model_run/5 \
-        --evaluation output/artifacts/Evaluator/evaluation/8 --false-alarms-per-day 1
+        --evaluation output/artifacts/Evaluator/evaluation/8 --false-alarms-per-day 0.1
 
 The run must have cross-fitting. Models, thresholds and figures are those of its folds: a window is
 scored by models of the other folds, and its threshold is chosen on their scores out of fold; `test`
@@ -218,7 +218,7 @@ def _cell(metric: str, figures: Figures) -> str:
 @click.option("--evaluation", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--channel", default="value", show_default=True)
 @click.option("--label", default="label", show_default=True)
-@click.option("--false-alarms-per-day", type=float, default=1.0, show_default=True)
+@click.option("--false-alarms-per-day", type=float, default=0.1, show_default=True)
 def main(**options: Any) -> None:
     """Compares a run's model with the references on the run's own folds."""
     windows = read_windows(
