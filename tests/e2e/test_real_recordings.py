@@ -47,7 +47,7 @@ def test_init_finds_streams_with_a_label_for_each_sample(streams):
     _, printed, _ = streams
     assert f"Found: {_NUM_STREAMS} recordings of 1 channel (`value`)" in printed
     assert "a label for each sample" in printed
-    assert "Split: group; `recording` marks rows that belong together" in printed
+    assert "Split: group; `stretch` marks rows that belong together" in printed
 
 
 def test_streams_are_measured_by_event(streams):
