@@ -131,7 +131,7 @@ def test_the_examples_in_the_help_are_commands_with_options_that_exist():
     [
         (("rum",), "No such command 'rum'"),
         (("run", "--confg", "x.yaml"), "No such option"),
-        (("init", "data.csv"), "Missing option '--label'"),
+        (("init", "data.csv"), "No data found at data.csv"),
         (("run", "--config", "absent.yaml"), "absent.yaml: no such file"),
         (("runs", "--output", "nowhere"), "No runs yet"),
         (("runs", "--output", "nowhere", "tensorboard"), "No runs yet: nowhere"),

@@ -24,7 +24,12 @@ from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.recordings.profiling import profile_recordings
 from pipeline.onboarding.schema_text import schema_text
 from pipeline.onboarding.yaml_text import relative_path, yaml_text
-from pipeline.reading.files.listing import PLACEHOLDERS, dated_pattern, placeholder_in
+from pipeline.reading.files.listing import (
+    PLACEHOLDERS,
+    dated_pattern,
+    list_files,
+    placeholder_in,
+)
 from pipeline.reading.recordings.discovery import Discovery, Rows, discover
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -130,7 +135,8 @@ def _label_of(discovery: Discovery | None, label: str | None, data: str, labels:
     """Returns the label's column.
 
     Raises:
-        InputError: An ordinary table comes without a label, or with a table of labels.
+        InputError: An ordinary table comes without a label, or with a table of labels; or there
+            are no data.
     """
     if discovery is not None:
         return discovery.label
@@ -140,6 +146,8 @@ def _label_of(discovery: Discovery | None, label: str | None, data: str, labels:
             "the recordings, or a table with an id and the times of its samples."
         )
     if label is None:
+        if "://" not in data:
+            list_files(data)  # a path without data is the first thing to say
         raise InputError(
             f"{data} is a table with one example in each row, and its label is not known. Name its "
             "column with --label."
