@@ -218,14 +218,14 @@ def test_of_two_groups_one_is_test_and_the_other_is_dealt_exactly_by_class(tmp_p
 
 
 def test_two_groups_need_the_option(tmp_path):
-    with pytest.raises(InputError, match="set split.eval_within_groups"):
+    with pytest.raises(InputError, match=r"set split.eval_within_groups"):
         run(tmp_path, [two_speakers(tmp_path)], strategy="group", split_column="g")
 
 
 def test_one_group_is_too_few_for_eval_within_groups(tmp_path):
     rows = [f"{i},{int(i % 10 == 0)},ann" for i in range(100)]
     file = write_csv(tmp_path / "a.csv", rows, header="a,y,g")
-    with pytest.raises(InputError, match="1 of the 1 values of `g`.*at least 2 needed"):
+    with pytest.raises(InputError, match=r"1 of the 1 values of `g`.*at least 2 needed"):
         run(tmp_path, [file], strategy="group", split_column="g", eval_within_groups=True)
 
 
