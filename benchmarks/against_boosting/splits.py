@@ -118,7 +118,7 @@ class Prepared:
 def _summaries(
     files: list[str], transform: Any, inputs: TreeInputs, signals: set[str]
 ) -> pd.DataFrame:
-    values = read_split(files, transform).inputs[TREES_KEY]
+    values = read_split(files, transform).inputs[TREES_KEY][:]
     places = [i for i, column in enumerate(inputs.columns) if column.feature in signals]
     return pd.DataFrame(values[:, places], columns=[inputs.columns[i].name for i in places])
 

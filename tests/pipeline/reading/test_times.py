@@ -120,7 +120,9 @@ def test_a_time_in_another_unit_than_the_declared_one_is_bad_and_never_a_time_of
 ):
     # 1980-06-01, 2024-03-01 and 2099-01-01; 0 is the start of 1970 in any unit.
     seconds = [328_665_600, 1_709_251_200, 4_070_908_800, 0]
-    column = pa.array([one * PER_SECOND[written] for one in seconds], pa.int64()).cast(kind, safe=False)
+    column = pa.array([one * PER_SECOND[written] for one in seconds], pa.int64()).cast(
+        kind, safe=False
+    )
     read, bad = read_times(column, ColumnFormat(type="time", unit=declared))
     if written == declared:
         assert (read.to_pylist(), bad.any()) == (seconds, False)
