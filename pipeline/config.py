@@ -29,7 +29,7 @@ from pipeline.production_options.gateway import GatewayOptions
 from pipeline.production_options.monitoring import MonitoringOptions
 from pipeline.production_options.retraining import RetrainingOptions
 from pipeline.production_options.rollout import RolloutOptions
-from pipeline.recording_options import Recordings, check_recordings
+from pipeline.recording_options import Recordings, check_recordings, check_windows
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import TROUBLE_KINDS, Slice, SliceEntry, make_slice
 
@@ -537,6 +537,7 @@ class Config:
             )
         if self.data.recordings is not None:
             check_recordings(self.data.recordings, self.label.column)
+            check_windows(self.data.recordings, eval_within_groups=self.split.eval_within_groups)
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         if self.collection is not None:

@@ -202,3 +202,18 @@ def check_recordings(recordings: Recordings, label: str) -> None:
         raise ValueError(
             f"label.column is `{label}`, which {roles[label]}; name the label's column"
         )
+
+
+def check_windows(recordings: Recordings, *, eval_within_groups: bool) -> None:
+    """Checks that windows of one recording are not in two splits.
+
+    Raises:
+        ValueError: `eval` would get windows of the recordings in `train`.
+    """
+    if recordings.window is not None and eval_within_groups:
+        raise ValueError(
+            "split.eval_within_groups does not go with data.recordings.window: train and eval "
+            "would have windows of the same recording that overlap or follow each other, so eval "
+            "would measure memory. With too few recordings for three splits, set "
+            "data.recordings.window.num_stretches and split by `stretch`"
+        )

@@ -48,6 +48,15 @@ def test_lists_become_tuples_and_numbers_of_signals_stay(tmp_path):
     assert config.features["v"] == Signal(num_samples=8, sampling_rate_hz=500.0)
 
 
+def test_eval_gets_no_windows_of_the_recordings_in_train(tmp_path):
+    recordings = "  recordings: {form: stream, window: {num_samples: 8}}\n"
+    text = MINIMAL.replace("  path: pumps.csv\n", f"  path: pumps.csv\n{recordings}")
+    text += "split: {strategy: group, column: recording}\n"
+    assert config_loading.load_config(write(tmp_path, text)).split.column == "recording"
+    message = error_of(tmp_path, text.replace("recording}", "recording, eval_within_groups: true}"))
+    assert "split.eval_within_groups does not go with data.recordings.window" in message
+
+
 @pytest.mark.parametrize("value", ["yes", "2.5", "3", "true", '"3"'])
 def test_the_positive_value_keeps_its_type(tmp_path, value):
     text = MINIMAL.replace("column: failed", f"column: failed\n  positive: {value}")
