@@ -5,7 +5,6 @@ import json
 import logging
 import shutil
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from filelock import FileLock
 from pydantic import TypeAdapter
 
 from common.digests import FilesDigest, code_digest, digest_local_files
 from common.errors import InputError
+from common.output_folder import is_held
 from pipeline.config import Data, Label
 from pipeline.counting import count
 from pipeline.reading.recordings.beside import FileMatcher, Interval, read_events
@@ -36,6 +37,7 @@ from pipeline.recording_options import Recordings
 
 RECORD = "_recordings.json"
 _KEPT_DIGESTS = "digests.json"
+_LOCK = ".lock"
 _NUM_KEPT = 3  # assembled tables of a use case
 _NUM_SHOWN = 5
 _MAX_LACKING = 0.5  # share of the recordings that may lack a channel
@@ -121,11 +123,14 @@ def assemble(
         nominal_hz=_nominal_rate(rates or {}),
     )
     place = target / f"recordings-{_key(digest, request)[:16]}"
+    _remove_abandoned(target)
     if not (place / RECORD).is_file():
-        with _draft(place) as draft:
-            assembled = _Assembly(request).write(draft)
-            _write_record(draft, replace(assembled, raw=digest, raw_path=path))
-        _remove_superseded(target)
+        with FileLock(target / _LOCK):  # another process may be at it
+            if not (place / RECORD).is_file():
+                with _draft(place) as draft:
+                    assembled = _Assembly(request).write(draft)
+                    _write_record(draft, replace(assembled, raw=digest, raw_path=path))
+                _remove_superseded(target)
     assembled = read_record(place)
     _check_bad(assembled, data.max_bad_rows)
     return assembled
@@ -163,14 +168,23 @@ def _nominal_rate(rates: Mapping[str, float]) -> float | None:
 @contextmanager
 def _draft(place: Path) -> Iterator[Path]:
     """Yields a folder that becomes `place` if nothing fails; an interruption leaves nothing."""
-    draft = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
+    draft = place.with_name(f".{place.name}")
+    for remains in (draft, place):  # of a process that was killed
+        shutil.rmtree(remains, ignore_errors=True)
     draft.mkdir()
     try:
         yield draft
-        if not place.exists():  # another process may have been faster
-            draft.rename(place)
+        draft.rename(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Removes the drafts of processes that were killed: whoever writes a draft holds the lock."""
+    drafts = list(target.glob(".recordings-*"))
+    if drafts and not is_held(target / _LOCK):
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _remove_superseded(target: Path) -> None:

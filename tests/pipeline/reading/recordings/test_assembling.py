@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.io
 import soundfile
+from filelock import FileLock
 from PIL import Image
 
 from common.digests import digest_files
@@ -345,7 +347,42 @@ def test_an_interruption_leaves_nothing_behind(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("pipeline.reading.recordings.writing.TableWriter.add_recording", interrupt)
     with pytest.raises(KeyboardInterrupt):
         assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
-    assert [path.name for path in (tmp_path / "output").iterdir()] == []
+    assert [path.name for path in (tmp_path / "output").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("is_unchanged", [True, False])
+def test_the_draft_of_a_killed_process_is_removed(tmp_path: Path, is_unchanged: bool):
+    write_signals(tmp_path / "raw", ["1_ok.csv"])
+    options = {"form": "files", "label_pattern": "_(ok)"}
+    draft = tmp_path / "output" / ".recordings-0123456789abcdef"
+    if is_unchanged:
+        assembled(tmp_path, "raw", **options)
+    write_csv(draft / "recordings.parquet", ["half a file"])
+    assembled(tmp_path, "raw", **options)
+    assert not draft.exists()
+
+
+def test_a_draft_that_is_being_written_is_kept_and_waited_for(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1_ok.csv"])
+    draft = tmp_path / "output" / ".recordings-0123456789abcdef"
+    write_csv(draft / "recordings.parquet", ["half a file"])
+    options = {"form": "files", "label_pattern": "_(ok)"}
+    with ThreadPoolExecutor() as pool:
+        with FileLock(tmp_path / "output/.lock"):
+            waiting = pool.submit(assembled, tmp_path, "raw", **options)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+            assert draft.exists()
+        assert waiting.result(timeout=30).num_recordings == 1
+
+
+def test_a_table_that_was_only_half_removed_is_assembled_again(tmp_path: Path):
+    write_signals(tmp_path / "raw", ["1_ok.csv"])
+    options = {"form": "files", "label_pattern": "_(ok)"}
+    first = assembled(tmp_path, "raw", **options)
+    (first.folder / "_recordings.json").unlink()
+    again = assembled(tmp_path, "raw", **options)
+    assert again == first
 
 
 def test_the_record_names_the_raw_files_and_what_was_left_out(tmp_path: Path):
