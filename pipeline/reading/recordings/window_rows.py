@@ -165,8 +165,9 @@ def _limits(recording: Recording, windows: Windows, times_s: Floats) -> pa.Array
 def _starts_and_ends(
     recording: Recording, windows: Windows, times_s: Floats
 ) -> tuple[Floats, Floats]:
-    ends_s = times_s[windows.first + windows.size - 1] + sample_period_s(recording)
-    return times_s[windows.first], ends_s
+    # The end of a window is exactly the start of the next one: runs of windows depend on it.
+    limits_s = np.append(times_s, times_s[-1] + sample_period_s(recording))
+    return limits_s[windows.first], limits_s[windows.first + windows.size]
 
 
 def _stretches(name: str, windows: Windows, window: Window) -> pa.Array:

@@ -60,6 +60,14 @@ def test_dates_are_timestamps_in_utc():
     assert table["event"].to_pylist() == ["e1@2020-01-01T00:00:00+00:00"]
 
 
+def test_a_window_ends_exactly_where_the_next_one_starts():
+    # 0.7 + 0.1 < 0.8 as float64; the second recording's periods vary by less than 1 %.
+    jittered = np.arange(16) / 7 + np.tile([0.0, 0.001], 8)
+    for recording in (a_stream(16, rate_hz=10.0), a_stream(16, rate_hz=7.0, times_s=jittered)):
+        table, _ = window_rows(recording, Window(num_samples=4), label=None)
+        assert table["window_end"].to_pylist()[:-1] == table["window_start"].to_pylist()[1:]
+
+
 def test_windows_of_a_labelled_recording_have_its_label():
     table, _ = window_rows(a_stream(label="worn"), Window(num_samples=4), label=_LABEL)
     assert table["fault"].to_pylist() == ["worn", "worn"]
