@@ -1,6 +1,6 @@
 """Tables beside the recordings: one of labels and context, one of events."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -221,7 +221,7 @@ class FileMatcher:
     """Finds what a table says of a file: by its path below the folder, or by its name.
 
     Each is tried with suffix and without. An id with more folders than the path is tried without
-    the outer ones.
+    the outer ones, against the whole path only: `b/7.wav` is not the file `a/7.wav`.
 
     Args:
         ids: The ids of the table.
@@ -235,12 +235,11 @@ class FileMatcher:
             parts = id_.split("/")
             for first in range(1, len(parts)):
                 tails.setdefault("/".join(parts[first:]), []).append(id_)
-        for tail, owners in tails.items():
-            if len(owners) == 1:
-                self._ids.setdefault(tail, owners[0])
+        unique = {tail: owners[0] for tail, owners in tails.items() if len(owners) == 1}
+        self._ids_of_paths = unique | self._ids
         self._num_files: dict[str, int] = {}
         for name in names:
-            for key in dict.fromkeys(_keys(name)):
+            for key in dict.fromkeys((*_paths(name), *_file_names(name))):
                 self._num_files[key] = self._num_files.get(key, 0) + 1
 
     def match(self, name: str) -> list[str]:
@@ -249,23 +248,26 @@ class FileMatcher:
         Args:
             name: The file's path below the folder.
         """
-        return list(dict.fromkeys(self._ids[key] for key in self._usable_keys(name)))
+        keys = self._ids_by_key(name).items()
+        return list(dict.fromkeys(id_ for key, id_ in keys if self._num_files[key] == 1))
 
     def ambiguous(self, name: str) -> str | None:
         """Returns an id that means this file and another one, or None."""
-        shared = [key for key in _keys(name) if key in self._ids and self._num_files[key] > 1]
-        return self._ids[shared[0]] if shared else None
+        keys = self._ids_by_key(name).items()
+        return next((id_ for key, id_ in keys if self._num_files[key] > 1), None)
 
-    def _usable_keys(self, name: str) -> Iterator[str]:
-        return (key for key in _keys(name) if key in self._ids and self._num_files[key] == 1)
+    def _ids_by_key(self, name: str) -> dict[str, str]:
+        by_name = {key: self._ids[key] for key in _file_names(name) if key in self._ids}
+        paths = (key for key in _paths(name) if key in self._ids_of_paths)
+        return {key: self._ids_of_paths[key] for key in paths} | by_name
 
 
-def _keys(name: str) -> Iterator[str]:
-    path = PurePosixPath(name)
-    yield name
-    yield str(path.with_name(stem(name)))
-    yield path.name
-    yield stem(name)
+def _paths(name: str) -> tuple[str, str]:
+    return name, str(PurePosixPath(name).with_name(stem(name)))
+
+
+def _file_names(name: str) -> tuple[str, str]:
+    return PurePosixPath(name).name, stem(name)
 
 
 def read_events(
