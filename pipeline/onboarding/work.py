@@ -427,6 +427,7 @@ class Work:
                 label_codes=self.table.label_codes,
                 positive_code=list(self.table.classes).index(self.choice.positive),
                 file_rows=self.table.file_rows,
+                is_sorted_by_label=self.origin.is_sorted_by_label,
             ),
             rule=SplitRule(
                 wanted="group" if self.origin.is_windows else self.decisions.strategy,

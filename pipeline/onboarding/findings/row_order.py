@@ -29,11 +29,14 @@ class RowOrder:
         label_codes: int64 [rows], the class of each row; negative is missing.
         positive_code: The positive class.
         file_rows: Number of rows of each file; sums to `rows`.
+        is_sorted_by_label: Whether rows are sorted by label: then runs of equal labels say nothing
+            about the time of recording.
     """
 
     label_codes: Ints
     positive_code: int
     file_rows: Sequence[int]
+    is_sorted_by_label: bool = False
 
     @cached_property
     def known(self) -> Bools:
@@ -67,6 +70,8 @@ class RowOrder:
     @property
     def is_ordered(self) -> bool:
         """Whether equal labels cluster much more than in shuffled rows."""
+        if self.is_sorted_by_label:
+            return False
         expected = self.num_expected_runs
         return expected >= _MIN_EXPECTED_RUNS and self.num_runs < _ORDERED_SHARE * expected
 

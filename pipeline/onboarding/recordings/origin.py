@@ -45,6 +45,14 @@ class Origin:
         return self.recordings is not None and self.recordings.window is not None
 
     @property
+    def is_sorted_by_label(self) -> bool:
+        """Whether rows are sorted by label, because names of folders or files begin with it."""
+        if self.recordings is None or self.is_windows:
+            return False
+        is_first = (self.recordings.label_pattern or "").startswith("^(")
+        return self.recordings.label_from == "folder" or is_first
+
+    @property
     def options_of_groups(self) -> dict[str, int]:
         """How group columns are found, where it differs from ordinary tables."""
         return {"min_groups": _MIN_GROUPS} if self.is_recordings else {}

@@ -105,6 +105,33 @@ def test_many_broken_sounds_are_refused_with_the_reason(tmp_path):
         init(tmp_path, folder)
 
 
+def write_pictures(folder, names):
+    """Different grey pictures."""
+    for number, name in enumerate(names):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(60, 48, "L", shade=number))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["{label}/{number:03d}.png", "{label}_{number:03d}.png"])
+def test_names_that_begin_with_the_label_are_no_order_of_recording(tmp_path, name):
+    labels = ["ok"] * 100 + ["bad"] * 40
+    names = [name.format(label=label, number=n) for n, label in enumerate(labels)]
+    report = init(tmp_path, write_pictures(tmp_path / "tiles", names))
+    assert report.proposal.split.split.strategy == "stratified"
+    assert report.proposal.split.warning == ""
+
+
+def test_the_order_of_recordings_in_a_table_of_labels_is_judged(tmp_path):
+    names = [f"{n:03d}.png" for n in range(140)]
+    write_pictures(tmp_path / "tiles", names)
+    rows = [f"{name},{int(20 <= n < 60)}" for n, name in enumerate(names)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,faulty", *rows]))
+    report = init(tmp_path, tmp_path / "tiles")
+    assert "the rows form 3 runs of equal labels" in report.proposal.split.warning
+
+
 def sound(duration_s, rate=8_000):
     buffer = io.BytesIO()
     soundfile.write(buffer, np.zeros(round(duration_s * rate)), rate, format="WAV")
@@ -117,9 +144,10 @@ def test_sounds_are_heard_whole_in_all_but_one_of_twenty():
     assert reason.startswith("40 sounds of 0.32 to 3 s, all at 8,000 Hz; 98 % are heard whole")
 
 
-def picture(width, height, mode="RGB"):
+def picture(width, height, mode="RGB", shade=0):
     buffer = io.BytesIO()
-    PillowImage.new(mode, (width, height)).save(buffer, "PNG")
+    color = shade if mode == "L" else (shade,) * 3
+    PillowImage.new(mode, (width, height), color).save(buffer, "PNG")
     return buffer.getvalue()
 
 
