@@ -19,6 +19,8 @@ from pipeline.components.recording_troubles.pictures.picture_file import Picture
 _NUM_REASONS = 2
 # Proportions that differ by less are not distorted visibly.
 _MAX_DISTORTION = 1.1
+# A few small pictures are no reason for a smaller size of all.
+_MAX_ENLARGED = 0.1
 _UNDECODED = "cannot be used"
 
 
@@ -120,9 +122,9 @@ def _troubles(name: str, count: PictureCounts, image: Image) -> Iterator[tuple[i
     )
     yield count.missing, "are missing", "a file in every row", ""
     yield (
-        count.smaller,
+        count.smaller if count.smaller > _MAX_ENLARGED * count.rows else 0,
         f"have fewer than {size} pixels and are enlarged",
-        f"at least {size} pixels",
+        f"at least {size} pixels in {1 - _MAX_ENLARGED:.0%} of the pictures",
         f"Lower features.{name}.height and width: an enlarged picture shows no more.",
     )
     yield (

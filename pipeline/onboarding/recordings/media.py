@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from models.features import Audio, Feature, Image
@@ -17,7 +18,9 @@ from pipeline.onboarding.profile.words import percent
 _LONGEST_SIDE = 96
 _LONGEST_SIDE_OF_MANY = 64
 _MANY_PICTURES = 5_000
-_SIDE_MULTIPLE = 8
+_SHORTEST_SIDE = 8
+# Share of the pictures that may be smaller than proposed. AnomalyGate warns of five times as many.
+_MAX_ENLARGED = 0.02
 _MAX_DURATION_S = 30.0
 # Share of the sounds that is heard whole.
 _HEARD_WHOLE = 0.95
@@ -50,7 +53,8 @@ def audio_feature(files: Sequence[bytes]) -> tuple[Feature, str]:
 def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, str]:
     """Returns the feature of pictures and its reason.
 
-    Their median size is scaled to a longest side of 96 pixels at most, of many pictures 64.
+    Their median size is scaled to a longest side of 96 pixels at most, of many pictures 64, and
+    further until all but 2 % have as many pixels in both directions.
 
     Args:
         files: Some pictures.
@@ -61,21 +65,30 @@ def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, s
         with PillowImage.open(io.BytesIO(content)) as picture:
             sizes.append(picture.size)
             grey += picture.mode in _GREY_MODES
-    width, height = (float(side) for side in np.median(np.array(sizes), axis=0))
     most = _LONGEST_SIDE if num_pictures < _MANY_PICTURES else _LONGEST_SIDE_OF_MANY
-    scale = min(1.0, most / max(width, height))
-    feature = Image(
-        height=_round_side(height * scale),
-        width=_round_side(width * scale),
-        channels=1 if grey == len(files) else 3,
-    )
+    median = np.median(np.array(sizes), axis=0)
+    width, height = _proposed_size(np.array(sizes), median, most)
+    feature = Image(height=height, width=width, channels=1 if grey == len(files) else 3)
     colours = "grey" if feature.channels == 1 else "in colour"
     reason = (
-        f"{count(num_pictures, 'picture')} {colours}, of {width:g} x {height:g} pixels in the "
-        f"median; resized to {feature.width} x {feature.height}"
+        f"{count(num_pictures, 'picture')} {colours}, of {median[0]:g} x {median[1]:g} pixels in "
+        f"the median; resized to {feature.width} x {feature.height}"
     )
     return feature, reason
 
 
-def _round_side(pixels: float) -> int:
-    return max(_SIDE_MULTIPLE, _SIDE_MULTIPLE * round(pixels / _SIDE_MULTIPLE))
+def _proposed_size(
+    sizes: NDArray[np.int64], median: NDArray[np.float64], longest_side: int
+) -> tuple[int, int]:
+    """Returns width and height with the proportions of the median size.
+
+    Args:
+        sizes: `[n, 2]`, width and height of each picture.
+        median: `[2]`, the median width and height.
+        longest_side: Largest side that is wanted; an elongated picture may need more, because its
+            other side has at least 8 pixels.
+    """
+    fitting = np.quantile((sizes / median).min(axis=1), _MAX_ENLARGED, method="lower")
+    wanted = max(longest_side / median.max(), _SHORTEST_SIDE / median.min())
+    width, height = np.floor(median * min(wanted, float(fitting)) + 1e-9).astype(int).tolist()
+    return max(_SHORTEST_SIDE, width), max(_SHORTEST_SIDE, height)

@@ -4,12 +4,14 @@ import io
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import soundfile
 from PIL import Image as PillowImage
 
 from common.errors import InputError
 from models.features import Audio, Image, Signal
+from pipeline.components.anomaly_gate.pictures import count_pictures, judge_pictures
 from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
@@ -157,9 +159,34 @@ def picture(width, height, mode="RGB", shade=0):
         # The longest side becomes 96; 480 / 640 of it are 72.
         ("RGB", (640, 480), Image(height=72, width=96, channels=3)),
         ("L", (64, 64), Image(height=64, width=64, channels=1)),
-        ("RGB", (1_000, 10), Image(height=8, width=96, channels=3)),
+        # The shorter side keeps 8 of its 10 pixels.
+        ("RGB", (1_000, 10), Image(height=8, width=800, channels=3)),
+        ("L", (60, 48), Image(height=48, width=60, channels=1)),
     ],
 )
 def test_pictures_keep_their_shape_and_colours(mode, size, expected):
     feature, _ = image_feature([picture(*size, mode)] * 3, 3)
     assert feature == expected
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(60, 48)] * 20,
+        [(20, 12)] * 20,
+        [(97, 31)] * 20,
+        [(640, 480)] * 18 + [(500, 375)] * 22,
+        [(75, 57)] * 10 + [(50, 38)] * 10,
+    ],
+)
+def test_the_gate_does_not_warn_of_a_proposed_size(sizes):
+    files = [picture(*size) for size in sizes]
+    feature, _ = image_feature(files, len(files))
+    rows = pa.array([[file] for file in files], pa.list_(pa.binary()))
+    counts = count_pictures([pa.record_batch({"image": rows})], {"image": feature})
+    assert list(judge_pictures(counts, {"image": feature}, "train")) == []
+
+
+def test_a_single_thumbnail_does_not_make_all_pictures_small():
+    feature, _ = image_feature([picture(100, 75)] * 99 + [picture(10, 9)], 100)
+    assert (feature.width, feature.height) == (96, 72)

@@ -52,6 +52,13 @@ def test_size_proportions_colour_and_format_are_warnings():
     assert all(finding.found.startswith("1 of 7 pictures") for finding in listed)
 
 
+def test_a_tenth_of_smaller_pictures_is_no_reason_for_a_warning():
+    plain = [encode(scene(seed)) for seed in range(9)]
+    assert findings(*plain, encode(scene(9, 16))) == []
+    [finding] = findings(*plain[:8], encode(scene(9, 16)))
+    assert finding.found.startswith("1 of 9 pictures (11.1%) have fewer than 32 x 32 pixels")
+
+
 def test_a_picture_in_two_splits_is_a_warning_that_names_both():
     pictures = [encode(scene(seed)) for seed in range(6)]
     again = encode(scene(1), "JPEG", quality=60)
