@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common.errors import InputError
+from pipeline.column_format import ColumnFormat
 from pipeline.config import Data
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.json_lines import is_json_lines
@@ -88,18 +89,25 @@ def _are_rows(data: str, recordings: Recordings) -> bool:
 
 
 def _options(data: str, spec: IngestSpec, recordings: Recordings) -> Data:
-    """Returns the `data` block of the assembly: all windows of a stream, not of its stretches."""
+    """Returns the `data` block of the assembly: all windows of a stream, not of its stretches.
+
+    What is text in the schema is text here: the codes of few recordings may all look like numbers,
+    and `07` would become 7.
+    """
     recordings = with_channels(recordings, spec.signals)
     window = recordings.window
     if window is not None:
         recordings = replace(recordings, window=replace(window, num_stretches=None))
+    texts = {
+        name: ColumnFormat(type="text") for name, kind in spec.types.items() if kind == "bytes"
+    }
     layout = spec.layout
     return Data(
         path=data,
         recordings=recordings,
         max_bad_rows=spec.max_bad_rows,
         missing_values=spec.missing_values,
-        columns=spec.columns,
+        columns=texts | dict(spec.columns),
         decimal=spec.decimal,
         thousands=spec.thousands,
         encoding=layout.encoding,
