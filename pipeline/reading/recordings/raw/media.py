@@ -8,6 +8,10 @@ References:
 import io
 import struct
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.reading.files.pieces import first_line
 from pipeline.reading.recordings.raw.clock import UnusableError
@@ -24,15 +28,16 @@ _PICTURE_FORMATS = {
     ".bmp": "BMP",
     ".gif": "GIF",
 }
+_FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a WAV file that was written to a pipe
 _LAST_PAGE = 4  # flag of an Ogg page
 
 
 def read_sound(path: str) -> tuple[bytes, float]:
-    """Returns a sound as a WAV file of 16-bit samples, with all its channels, and its rate in Hz.
+    """Returns a sound as a WAV file with all its channels, and its rate in Hz.
 
-    16-bit samples stay exactly as they are. Others are rounded to 16 bit, and floats beyond -1 to 1
-    are clipped.
+    16-bit samples stay exactly as they are, and other integers are rounded to 16 bit. Floats become
+    32-bit floats, since they may be beyond -1 to 1, and the served model hears them unclipped.
 
     Raises:
         UnusableError: The file is damaged, empty, or of another format than its suffix says.
@@ -46,7 +51,7 @@ def read_sound(path: str) -> tuple[bytes, float]:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             _check_format(file.format, _SOUND_FORMATS[suffix], suffix)
             samples = file.read(dtype="int16" if file.subtype == "PCM_16" else "float64")
-            rate, num_frames = file.samplerate, file.frames
+            rate, num_frames, subtype = file.samplerate, file.frames, file.subtype
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip().rstrip(".")
         raise UnusableError(f"it is not a readable {suffix} file ({reason})") from error
@@ -60,9 +65,19 @@ def read_sound(path: str) -> tuple[bytes, float]:
         _check_wav_header(content)
     elif suffix == ".ogg":
         _check_last_page(content)
+    return _to_wav(samples, rate, is_float=subtype in _FLOAT_SUBTYPES), float(rate)
+
+
+def _to_wav(samples: NDArray[Any], rate: int, *, is_float: bool) -> bytes:
+    import soundfile
+    from scipy.io import wavfile
+
     canonical = io.BytesIO()
-    soundfile.write(canonical, samples, rate, format="WAV", subtype="PCM_16")
-    return canonical.getvalue(), float(rate)
+    if is_float:  # soundfile would add the time of writing, so that no two files are equal
+        wavfile.write(canonical, rate, samples.astype(np.float32))
+    else:
+        soundfile.write(canonical, samples, rate, format="WAV", subtype="PCM_16")
+    return canonical.getvalue()
 
 
 def _check_not_empty(content: bytes) -> None:
