@@ -79,7 +79,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 stopped_by_signals(stop, options.grace),
                 _running(options, log_of_reader(folder.root / "serve.log"), stop) as server,
             ):
-                print_addresses(server, options.host, names, Path(scratch))
+                print_addresses(server, folder, options.host, names, Path(scratch))
                 _print_notes(options, folder, names)
                 follows = options.model_config_file_poll_wait_seconds > 0
                 if follows and options.model_config_file == str(models_file):
@@ -236,11 +236,14 @@ def _start(options: "ServerOptions", log: Path) -> "ModelServer":
     return server
 
 
-def print_addresses(server: "ModelServer", host: str, names: Sequence[str], scratch: Path) -> None:
+def print_addresses(
+    server: "ModelServer", folder: OutputFolder, host: str, names: Sequence[str], scratch: Path
+) -> None:
     """Prints where a server listens, and lines to paste.
 
     Args:
         server: The server, which is running.
+        folder: The output folder with the served models.
         host: Its host as in its flags.
         names: Names of the served models.
         scratch: Folder for long bodies of requests.
@@ -254,7 +257,7 @@ def print_addresses(server: "ModelServer", host: str, names: Sequence[str], scra
     say(console, "New versions are served as they are pushed. Ctrl-C stops.")
     if server.rest_port:
         for name in names:
-            print_examples(console, name, rest, Curl(rest, scratch))
+            print_examples(console, name, rest, Curl(rest, scratch), folder.serving(name))
 
 
 def _print_notes(options: "ServerOptions", folder: OutputFolder, names: Sequence[str]) -> None:

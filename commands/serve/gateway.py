@@ -197,7 +197,8 @@ def _print_gateway(gateway: Gateway, spec: GatewaySpec, traffic: Traffic, scratc
         flags += f"--cacert {shlex.quote(options.tls.certificate)} "
     url = f"{'https' if options.tls else 'http'}://{host}:{ports.rest}"
     server = f"http://127.0.0.1:{ports.stable.rest}"
-    print_examples(console, spec.model, server, Curl(url, scratch, flags))
+    base = spec.folder.serving(spec.model)
+    print_examples(console, spec.model, server, Curl(url, scratch, flags), base)
 
 
 def traffic_words(traffic: Traffic) -> str:

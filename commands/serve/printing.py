@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def say(console: Console, markup: str) -> None:
     console.print(markup, highlight=False, soft_wrap=True)
 
 
-def print_examples(console: Console, name: str, server: str, curl: "Curl") -> None:
+def print_examples(console: Console, name: str, server: str, curl: "Curl", base: Path) -> None:
     """Prints lines to paste.
 
     Args:
@@ -35,6 +35,7 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl") -> No
         name: Name of the model.
         server: URL of a server that has the model.
         curl: Makes the lines.
+        base: Folder of the model's versions, whose contracts name the columns with files.
     """
     if are_json():
         return
@@ -47,8 +48,8 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl") -> No
     say(console, escape(curl.status(name)))
     signature = metadata.signatures.get("serving_default")
     if signature is not None:
-        body = json.dumps({"instances": [sample_row(signature.inputs)]})
-        say(console, escape(curl.predict(name, body)))
+        media = media_columns(base / str(metadata.version))
+        say(console, escape(curl.predict(name, sample_row(signature.inputs), media)))
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,47 @@ class Curl:
         """Returns the line that asks for the versions of a model."""
         return f"curl {self.options}{self.rest}/v1/models/{name}"
 
-    def predict(self, name: str, body: str) -> str:
-        """Returns the line that sends a request; a long body is in a file."""
-        data = shlex.quote(body)
-        if len(body) > _LONGEST_BODY:
-            path = self.scratch / f"{name}.json"
-            path.write_text(body + "\n", encoding="utf-8")
-            data = shlex.quote(f"@{path}")
-        return f"curl {self.options}-d {data} {self.rest}/v1/models/{name}:predict"
+    def predict(self, name: str, row: Mapping[str, Any], media: Collection[str] = ()) -> str:
+        """Returns the line that sends a request; a long body is in a file.
+
+        Args:
+            name: Name of the model.
+            row: The row to send.
+            media: Its columns that hold sounds or pictures. The line reads them from `FILE`.
+        """
+        url = f"{self.rest}/v1/models/{name}:predict"
+        files = {column: {"b64": ""} for column in row if column in media}
+        body = json.dumps({"instances": [{**row, **files}]})
+        if files:
+            # Through a pipe: a file is too long for an argument of a command.
+            form = body.replace("\\", "\\\\").replace("%", "%%")
+            form = form.replace('{"b64": ""}', '{"b64": "%s"}')
+            data = f'"$(cat {self._written(name, form)})"' if _is_long(form) else shlex.quote(form)
+            contents = " ".join(['"$(base64 -w0 FILE)"'] * len(files))
+            return f"printf {data} {contents} | curl {self.options}-d @- {url}"
+        data = f"@{self._written(name, body)}" if _is_long(body) else shlex.quote(body)
+        return f"curl {self.options}-d {data} {url}"
+
+    def _written(self, name: str, body: str) -> str:
+        path = self.scratch / f"{name}.json"
+        path.write_text(body + "\n", encoding="utf-8")
+        return shlex.quote(str(path))
+
+
+def _is_long(body: str) -> bool:
+    return len(body) > _LONGEST_BODY
+
+
+def media_columns(version: Path) -> frozenset[str]:
+    """Returns the columns of a model that hold the bytes of files, by the contract in it.
+
+    Args:
+        version: The model's folder; one without a contract has none.
+    """
+    from serving.recording.version_records import MODEL_INFO, parse_facts
+
+    path = version / MODEL_INFO
+    return parse_facts(path.read_bytes()).media if path.is_file() else frozenset()
 
 
 def sample_row(inputs: Mapping[str, TensorSpec]) -> dict[str, Any]:

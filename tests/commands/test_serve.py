@@ -1,5 +1,7 @@
 """`faultline serve` in a process of its own, and what it prints."""
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -22,7 +24,7 @@ from commands.serve.alone import (
     pushed_models,
 )
 from commands.serve.gateway import serve_gateway, traffic_words
-from commands.serve.printing import sample_row
+from commands.serve.printing import Curl, media_columns, sample_row
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from production.gateway.traffic import Pin, Traffic
@@ -37,6 +39,38 @@ def spec(name, dtype, *shape) -> TensorSpec:
 def test_a_sample_row_has_what_each_input_takes():
     inputs = [spec("a", "float32", -1), spec("b", "object", -1), spec("c", "int64", -1, 2)]
     assert sample_row({each.name: each for each in inputs}) == {"a": 0.0, "b": "", "c": [0, 0]}
+
+
+@pytest.mark.parametrize("num_samples", [2, 500])
+def test_the_line_for_a_model_of_pictures_sends_a_file_of_any_size(tmp_path, num_samples):
+    # 300 kB are more than a single argument may have.
+    content = bytes(range(256)) * 1_200
+    (tmp_path / "FILE").write_bytes(content)
+    row = {'5 % "wet"': 0.0, "image": "", "v": [0.0] * num_samples, "site's": ""}
+    line = Curl("http://host:1", tmp_path, "-k ").predict("parts", row, {"image"})
+    body, send = line.split(" | ")
+    assert send == "curl -k -d @- http://host:1/v1/models/parts:predict"
+    assert len(line) < 600
+    sent = subprocess.run(
+        ["bash", "-c", body], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    picture = {"b64": base64.b64encode(content).decode()}
+    assert json.loads(sent) == {"instances": [row | {"image": picture}]}
+
+
+def test_the_documents_show_the_line_that_is_printed(project, tmp_path):
+    line = Curl("http://127.0.0.1:8501", tmp_path).predict(
+        "spoken_digits", {"sound": ""}, ["sound"]
+    )
+    text = (project / "docs/recordings.md").read_text().replace("|\n  curl -s", "| curl")
+    assert line.replace("FILE", "four.wav") in text
+
+
+def test_columns_with_files_are_those_of_the_contract(tmp_path):
+    assert media_columns(tmp_path) == frozenset()
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra/model_info.json").write_text('{"reading": {"media": ["image"]}}')
+    assert media_columns(tmp_path) == {"image"}
 
 
 def test_only_use_cases_with_a_version_are_served(tmp_path):
@@ -70,7 +104,7 @@ def test_it_warns_if_rollouts_chose_another_version(tmp_path):
 
 def test_an_address_in_brackets_is_printed_as_it_is(tmp_path, capsys):
     server = SimpleNamespace(grpc_port=8500, rest_port=0)
-    print_addresses(server, "[fd00::1]", ["wells"], tmp_path)
+    print_addresses(server, OutputFolder(tmp_path), "[fd00::1]", ["wells"], tmp_path)
     assert capsys.readouterr().out.startswith("Serving wells: gRPC on [fd00::1]:8500\n")
 
 
