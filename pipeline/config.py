@@ -537,7 +537,11 @@ class Config:
             )
         if self.data.recordings is not None:
             check_recordings(self.data.recordings, self.label.column)
-            check_windows(self.data.recordings, eval_within_groups=self.split.eval_within_groups)
+            check_windows(
+                self.data.recordings,
+                self.split.strategy,
+                eval_within_groups=self.split.eval_within_groups,
+            )
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         if self.collection is not None:

@@ -204,16 +204,32 @@ def check_recordings(recordings: Recordings, label: str) -> None:
         )
 
 
-def check_windows(recordings: Recordings, *, eval_within_groups: bool) -> None:
-    """Checks that windows of one recording are not in two splits.
+def check_windows(recordings: Recordings, strategy: str, *, eval_within_groups: bool) -> None:
+    """Checks that a split does not deal windows of one recording at random, or shared samples.
+
+    Args:
+        recordings: How raw files become rows.
+        strategy: The strategy of the split.
+        eval_within_groups: Whether only `test` gets whole groups.
 
     Raises:
-        ValueError: `eval` would get windows of the recordings in `train`.
+        ValueError: `eval` or `test` would get windows that follow or overlap those in `train`.
     """
-    if recordings.window is not None and eval_within_groups:
+    if recordings.window is None:
+        return
+    remedy = (
+        "Split by `group` and the column `recording`; with too few recordings for three splits, "
+        "set data.recordings.window.num_stretches and split by `stretch`"
+    )
+    if eval_within_groups:
         raise ValueError(
             "split.eval_within_groups does not go with data.recordings.window: train and eval "
             "would have windows of the same recording that overlap or follow each other, so eval "
-            "would measure memory. With too few recordings for three splits, set "
-            "data.recordings.window.num_stretches and split by `stretch`"
+            f"would measure memory. {remedy}"
+        )
+    if strategy == "stratified" or (strategy != "group" and recordings.window.hop < 1):
+        shared = "that share samples" if recordings.window.hop < 1 else "that follow each other"
+        raise ValueError(
+            f"split.strategy `{strategy}` does not go with data.recordings.window: train and test "
+            f"would have windows {shared}, so test would measure memory. {remedy}"
         )

@@ -57,6 +57,27 @@ def test_eval_gets_no_windows_of_the_recordings_in_train(tmp_path):
     assert "split.eval_within_groups does not go with data.recordings.window" in message
 
 
+@pytest.mark.parametrize(
+    ("hop", "split", "shared"),
+    [
+        (1, "{strategy: stratified}", "that follow each other"),
+        (0.5, "{strategy: stratified}", "that share samples"),
+        (0.5, "{strategy: time, column: window_start}", "that share samples"),
+        (0.5, "{strategy: blocks, block_rows: 10}", "that share samples"),
+        (1, "{strategy: time, column: window_start}", ""),
+        (0.5, "{strategy: group, column: stretch}", ""),
+    ],
+)
+def test_windows_of_one_recording_are_not_dealt_at_random(tmp_path, hop, split, shared):
+    recordings = f"  recordings: {{form: stream, window: {{num_samples: 8, hop: {hop}}}}}\n"
+    text = MINIMAL.replace("  path: pumps.csv\n", f"  path: pumps.csv\n{recordings}")
+    text += f"split: {split}\n"
+    if not shared:
+        assert config_loading.load_config(write(tmp_path, text)).data.recordings is not None
+        return
+    assert f"train and test would have windows {shared}" in error_of(tmp_path, text)
+
+
 @pytest.mark.parametrize("value", ["yes", "2.5", "3", "true", '"3"'])
 def test_the_positive_value_keeps_its_type(tmp_path, value):
     text = MINIMAL.replace("column: failed", f"column: failed\n  positive: {value}")
