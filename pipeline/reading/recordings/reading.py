@@ -258,7 +258,10 @@ class RecordingReader:
             yield BadRecording(name="rows without an id", path=path, reason=reason)
         if not ids:
             return
-        flags = self._sample_labels(columns)
+        try:
+            flags = self._sample_labels(columns)
+        except UnusableError as error:
+            raise InputError(f"{path}: {error}. Label each sample, or remove its row.") from error
         for group in groups_of(self._without_label(columns), starts, ids, sample_labels=flags):
             try:
                 row = self._labeller.of_id(group.name)
@@ -320,16 +323,13 @@ class RecordingReader:
         if request.options.form != "stream" or column is None or request.label is None:
             return None
         text = columns.texts[column]
-        is_positive = np.array(
-            [_is_positive(t, request.label) for t in text.dictionary.to_pylist()]
-        )
-        codes = np.asarray(text.indices.fill_null(-1), np.int64)
-        missing = (codes < 0) | np.array([t is None for t in text.dictionary.to_pylist()])[codes]
-        if missing.any():
-            raise UnusableError(
-                f"{count(int(missing.sum()), 'sample')} without a label, first row "
-                f"{int(np.argmax(missing)) + 1:,}"
-            )
+        labels = [*text.dictionary.to_pylist(), None]  # the last one is of rows without any
+        codes = np.asarray(text.indices.fill_null(len(labels) - 1), np.int64)
+        missing = np.array([one is None for one in labels])[codes]
+        if num := int(missing.sum()):
+            row = int(np.argmax(missing)) + 1
+            raise UnusableError(f"{count(num, 'sample')} without a label, first row {row:,}")
+        is_positive = np.array([_is_positive(one, request.label) for one in labels])
         return is_positive[codes]
 
 

@@ -255,6 +255,18 @@ def _a_sample_without_a_label(folder: Path) -> dict[str, Any]:
     return {"form": "stream", "window": {"num_samples": 2}}
 
 
+def _a_stream_without_any_label(folder: Path) -> dict[str, Any]:
+    write_csv(folder / "raw/1.csv", ["x,state", "1,", "2,"])
+    write_csv(folder / "raw/2.csv", ["x,state", "1,ok", "2,bad"])
+    return {"form": "stream", "window": {"num_samples": 2}}
+
+
+def _a_sample_of_several_streams_without_a_label(folder: Path) -> dict[str, Any]:
+    write_csv(folder / "raw/1.csv", ["id,x,state", "a,1,ok", "a,2,", "b,1,ok", "b,2,bad"])
+    (folder / "raw/2.csv").unlink()
+    return {"form": "stream", "id_column": "id", "window": {"num_samples": 2}}
+
+
 @pytest.mark.parametrize(
     ("prepare", "reason"),
     [
@@ -266,6 +278,8 @@ def _a_sample_without_a_label(folder: Path) -> dict[str, Any]:
         (_two_labels_within_an_id, "it has two labels: `state` differs between its rows"),
         (_rows_without_an_id, "1 row without an id in `id`"),
         (_a_sample_without_a_label, "1 sample without a label, first row 2"),
+        (_a_stream_without_any_label, "2 samples without a label, first row 1"),
+        (_a_sample_of_several_streams_without_a_label, "1 sample without a label, first row 2"),
     ],
 )
 def test_a_missing_or_contradictory_label_is_refused(
