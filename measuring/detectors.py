@@ -55,13 +55,18 @@ def _median(values: Floats) -> float:
     return float(np.median(present)) if present.size else np.nan
 
 
-def find_gaps(signal: Floats) -> Flags:
+def find_gaps(signal: Floats, *, is_padded: bool = False) -> Flags:
     """Returns which recordings have a sample that is not a finite number.
 
     Args:
         signal: `[n, samples]`.
+        is_padded: What follows the last finite sample is padding and no gap.
     """
-    return np.asarray(~np.isfinite(signal).all(axis=1))
+    finite = np.isfinite(signal)
+    if not is_padded:
+        return np.asarray(~finite.all(axis=1))
+    has_later = np.logical_or.accumulate(finite[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray((~finite & has_later).any(axis=1) | ~finite.any(axis=1))
 
 
 def noise_level(signal: Floats) -> Floats:

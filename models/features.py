@@ -104,8 +104,8 @@ class Signal:
         rate_column: Column with a recording's true rate in Hz, if the data has one.
         unit: Physical unit of a sample, for people.
         lengths: What happens to recordings of another length: `cut` keeps the first `num_samples`
-            samples, `pad` appends gaps, `resample` interpolates linearly over the whole recording.
-            By default they are refused.
+            samples, `pad` appends missing samples, which are no gap, `resample` interpolates
+            linearly over the whole recording. By default they are refused.
     """
 
     kind: Literal["signal"] = "signal"

@@ -213,8 +213,7 @@ class Work:
         num_samples, lengths = choice.num_samples, choice.lengths
         feature = Signal(num_samples=num_samples, unit=unit_of(name), lengths=lengths)
         self.features[name] = (feature, choice.reason)
-        num_gapped = min(column.num_rows, column.tally.num_gapped + choice.num_padded)
-        self.gap_share = max(self.gap_share, num_gapped / column.num_rows)
+        self.gap_share = max(self.gap_share, column.tally.num_gapped / column.num_rows)
         if lengths is not None:
             self.notes.append(
                 f"{quoted(name)}: {choice.reason}. To change it, set `lengths` to cut, pad or "

@@ -17,8 +17,8 @@ def fit_lengths(
     Args:
         lists: Recordings as lists of float32, without nulls.
         num_samples: Samples of the signal, at least 2.
-        lengths: `cut` keeps the first samples, `pad` appends NaN, which counts as a gap, and
-            `resample` interpolates linearly between the first and the last sample.
+        lengths: `cut` keeps the first samples, `pad` appends NaN, and `resample`
+            interpolates linearly between the first and the last sample.
 
     Returns:
         The recordings, and a mask of those that are too short to cut or resample, or too long to

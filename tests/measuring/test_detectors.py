@@ -64,6 +64,14 @@ def test_the_noise_level_is_the_standard_deviation_of_white_noise_on_a_smooth_co
     assert level == pytest.approx([2.0, 0.5], rel=0.05)
 
 
+def test_padding_is_no_gap_and_a_missing_sample_before_it_is():
+    nan = np.nan
+    signal = np.array([[1, 2, nan, nan], [1, nan, 3, nan], [nan, 2, 3, 4], [nan] * 4])
+
+    assert find_gaps(signal).tolist() == [True, True, True, True]
+    assert find_gaps(signal, is_padded=True).tolist() == [False, True, True, True]
+
+
 def test_recordings_without_any_sample_are_gaps_and_nothing_else():
     nothing = np.full((2, 10), np.nan)
 

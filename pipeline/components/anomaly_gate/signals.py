@@ -22,7 +22,8 @@ class SignalCounts:
     Attributes:
         recordings: Rows seen.
         missing: Rows without a recording, or without a number in it.
-        with_gaps: Recordings with a missing or non-finite sample.
+        with_gaps: Recordings with a missing or non-finite sample, except at the end of one that
+            may be padded.
         wrong_length: Recordings with another number of samples than declared.
         wrong_rate: Recordings whose rate is off by more than 1 %, or is not given as one positive
             number.
@@ -55,12 +56,22 @@ def count_signals(
 def _add(counts: SignalCounts, batch: pa.RecordBatch, name: str, signal: Signal) -> None:
     counts.recordings += batch.num_rows
     lengths, samples = _read_lists(batch, name)
-    rows = np.repeat(np.arange(batch.num_rows), lengths)
     counts.missing += int(np.count_nonzero(lengths == 0))
-    counts.with_gaps += len(np.unique(rows[~np.isfinite(samples)]))
+    counts.with_gaps += _count_gapped(lengths, samples, is_padded=signal.lengths == "pad")
     counts.wrong_length += int(np.count_nonzero((lengths != 0) & (lengths != signal.num_samples)))
     if signal.rate_column is not None:
         counts.wrong_rate += batch.num_rows - _count_right_rates(batch, signal)
+
+
+def _count_gapped(
+    lengths: NDArray[np.int64], samples: NDArray[np.float64], *, is_padded: bool
+) -> int:
+    rows, places = np.repeat(np.arange(len(lengths)), lengths), np.arange(len(samples))
+    finite = np.isfinite(samples)
+    ends = np.full(len(lengths), len(samples))  # also of a recording without a finite sample
+    if is_padded:
+        ends[rows[finite]] = places[finite]  # the last of each row remains
+    return len(np.unique(rows[~finite & (places < ends[rows])]))
 
 
 def _count_right_rates(batch: pa.RecordBatch, signal: Signal) -> int:

@@ -179,9 +179,10 @@ def _find_signal_troubles(
     table: pa.Table, column: str, signal: Signal, levels: Floats, usual: Usual
 ) -> dict[str, Flags]:
     noise, rest = levels.T
+    samples = signal_values(table, column, signal.num_samples)
     flags = {
         "noise": find_noise(noise, usual),
-        "gap": find_gaps(signal_values(table, column, signal.num_samples)),
+        "gap": find_gaps(samples, is_padded=signal.lengths == "pad"),
         "bias": find_bias(rest, usual),
     }
     if signal.rate_column is not None:

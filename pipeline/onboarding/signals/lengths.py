@@ -10,7 +10,7 @@ from pipeline.onboarding.profile.words import percent
 
 _MIN_SAMPLES = 8  # of half of the recordings; shorter lists of unequal length are no recordings
 _MAX_CUT = 0.2  # of the median length
-_MAX_PADDED = 4  # median lengths; beyond, most of the samples would be gaps
+_MAX_PADDED = 4  # median lengths; beyond, most of the samples would be padding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +21,11 @@ class LengthChoice:
         num_samples: Samples of each recording.
         lengths: What happens to recordings of another length; None if there are none.
         reason: What decided, for a comment.
-        num_padded: Recordings that get gaps.
     """
 
     num_samples: int
     lengths: Lengths | None = None
     reason: str
-    num_padded: int = 0
 
 
 def choose_lengths(counts: Counter[int], *, rate_varies: bool) -> LengthChoice | None:
@@ -54,6 +52,5 @@ def choose_lengths(counts: Counter[int], *, rate_varies: bool) -> LengthChoice |
         return LengthChoice(num_samples=low, lengths="cut", reason=reason)
     if high > _MAX_PADDED * median:
         return None
-    reason = f"{lists}: padded with gaps to the longest"
-    num_padded = sum(counts.values()) - counts[high]
-    return LengthChoice(num_samples=high, lengths="pad", reason=reason, num_padded=num_padded)
+    reason = f"{lists}: padded to the longest"
+    return LengthChoice(num_samples=high, lengths="pad", reason=reason)

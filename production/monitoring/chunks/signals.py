@@ -22,6 +22,7 @@ SUMMARIES = (
 )
 NOISE, REST, CLIPPED, FLAT = "noise level", "resting level", "clipped share", "flat share"
 TROUBLES = (NOISE, REST, CLIPPED, FLAT)
+MISSING, GAPS = SUMMARIES[-1], "gap share"
 
 _BATCH_VALUES = 1 << 22
 _ROUNDING = 1e-18
@@ -32,13 +33,14 @@ def describe_signal(lists: pa.ChunkedArray, signal: Signal) -> dict[str, Floats]
 
     `SUMMARIES` are those of the training. The noise level and the resting level are those of
     `measuring.detectors`. The clipped share is that of the samples at the recording's own extremes
-    beyond one of each; the flat share is that of neighbours that are equal.
+    beyond one of each; the flat share is that of neighbours that are equal. A signal that is padded
+    has a gap share too, the share of missing samples before the last one that is there.
 
     Args:
         lists: The samples of each recording, null for a missing one.
         signal: The signal.
     """
-    names = (*SUMMARIES, *TROUBLES)
+    names = (*SUMMARIES, *TROUBLES, *([GAPS] if signal.lengths == "pad" else []))
     parts = [_describe(values, signal) for values in _batches(lists, signal.num_samples)]
     if not parts:
         return {name: np.empty(0) for name in names}
@@ -94,6 +96,9 @@ def _describe(values: Floats, signal: Signal) -> Floats:
             / count,
             np.nanmean(np.where(np.isnan(steps), np.nan, steps == 0), axis=1),
         ]
+        if signal.lengths == "pad":
+            padding = np.where(count > 0, present[:, ::-1].argmax(axis=1), 0)
+            columns.append(1 - count / (values.shape[1] - padding))
     return np.column_stack(columns)
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from production.monitoring.chunks.columns import Categories
+from production.monitoring.chunks.signals import GAPS, MISSING
 from production.monitoring.troubles.case import BROKEN_SHARE, Case, Flags, percent
 from production.monitoring.troubles.trouble import Trouble, TroubleKind
 
@@ -50,7 +51,8 @@ def find_missing(case: Case) -> Iterator[Trouble]:
     for channel, values in case.columns.numbers.items():
         name, _, number = channel.partition(": ")
         then = case.reference.columns.numbers.get(channel)
-        if number == "missing share" and then is not None:
+        is_padded = f"{name}: {GAPS}" in case.columns.numbers
+        if number == (GAPS if is_padded else MISSING) and then is not None:
             gaps = (values > 0) & ~case.columns.missing[name]
             gaps_then = (then > 0) & ~case.reference.columns.missing[name]
             yield from _missing(case, name, "has gaps", gaps, gaps_then)

@@ -233,7 +233,7 @@ def _recordings(lengths):
     [
         # 40 to 42 samples: the shortest loses 1 - 40/42 = 4.8 % of the longest.
         ([40, 41, 42], Signal(num_samples=40, lengths="cut"), "drops at most 4.8 %"),
-        ([20, 30, 40], Signal(num_samples=40, lengths="pad"), "padded with gaps to the longest"),
+        ([20, 30, 40], Signal(num_samples=40, lengths="pad"), "padded to the longest"),
     ],
 )
 def test_recordings_of_unequal_length_are_cut_or_padded(base, propose_for, lengths, signal, words):
@@ -243,8 +243,7 @@ def test_recordings_of_unequal_length_are_cut_or_padded(base, propose_for, lengt
     assert feature == signal
     assert words in reason
     assert proposal.notes[0].startswith(f"`wave`: lists of {lengths[0]} to {lengths[-1]} numbers")
-    if signal.lengths == "pad":  # all but those of 40 samples have gaps
-        assert proposal.validation.max_gap_share == 1.0
+    assert proposal.validation.max_gap_share == 0.05  # padding is no gap
 
 
 def test_recordings_at_different_rates_are_resampled(base, propose_for):

@@ -30,6 +30,16 @@ def test_a_recording_counts_once_however_many_samples_are_missing():
     assert counts.with_gaps == 4  # two recordings in each of the two batches
 
 
+@pytest.mark.parametrize(("lengths", "with_gaps"), [("pad", 3), (None, 4)])
+def test_padding_is_no_gap(lengths, with_gaps):
+    nan = math.nan
+    # Padded, with a gap, with a gap and padded, without a sample.
+    rows = [[1, 2, nan], [nan, 2, 3], [1, 2, 3], [nan, 2, nan], [nan, nan, nan]]
+    batch = pa.record_batch({"v": pa.array(rows, pa.large_list(pa.float32()))})
+    signals = {"v": Signal(num_samples=3, lengths=lengths)}
+    assert count_signals([batch], signals)["v"].with_gaps == with_gaps
+
+
 def test_a_recording_of_another_duration_is_counted():
     assert _counts([[1, 2], [1, 2, 3], [1, 2, 3, 4]], [500] * 3).wrong_length == 4
 

@@ -44,6 +44,19 @@ def test_a_trouble_of_any_signal_counts_and_rates_are_read_of_their_column():
     assert find_troubles(table, {}) == {}
 
 
+def test_the_padding_of_a_recording_is_no_gap():
+    values = np.random.default_rng(0).normal(size=(3, 64))
+    values[0, 40:] = np.nan
+    values[1, 20:30] = np.nan
+    table = pa.table({"v": pa.array(list(values), pa.list_(pa.float64()))})
+
+    def gaps(lengths):
+        return find_troubles(table, {"v": Signal(num_samples=64, lengths=lengths)})["gap"].tolist()
+
+    assert gaps("pad") == [False, True, False]
+    assert gaps(None) == [True, True, False]
+
+
 def test_what_is_usual_is_told_of_all_parts_and_not_of_each():
     rng = np.random.default_rng(1)
     values = rng.normal(size=(40, 64))

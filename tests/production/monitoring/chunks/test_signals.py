@@ -1,11 +1,13 @@
 """Numbers that describe recordings are those of the training, without TensorFlow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from models.features import Signal
-from production.monitoring.chunks.signals import CLIPPED, FLAT, SUMMARIES, describe_signal
+from production.monitoring.chunks.signals import CLIPPED, FLAT, GAPS, SUMMARIES, describe_signal
 
 SIGNAL = Signal(num_samples=8, sampling_rate_hz=4.0)
 
@@ -39,6 +41,15 @@ def test_missing_samples_do_not_count():
     assert described["mean"][0] == 2.0
     assert described["missing share"].tolist() == [0.25, 1.0]
     assert np.isnan(described["mean"][1])
+
+
+def test_the_gap_share_of_a_padded_signal_is_that_of_the_recorded_part():
+    nan = np.nan
+    rows = [[1, 2, 3, 4, nan, nan, nan, nan], [1, nan, 3, 4, nan, nan, nan, nan], [nan] * 8]
+    described = describe_signal(lists(rows), replace(SIGNAL, lengths="pad"))
+    assert described["missing share"].tolist() == [0.5, 0.625, 1.0]
+    assert described[GAPS].tolist() == [0.0, 0.25, 1.0]
+    assert GAPS not in describe_signal(lists(rows), SIGNAL)
 
 
 def test_a_signal_without_recordings_has_no_numbers():

@@ -362,6 +362,25 @@ def test_troubles_of_signals_are_found(spoil, kind, words):
     assert (trouble.kind, trouble.feature) == (kind, "trace")
 
 
+def test_gaps_of_padded_signals_are_found_beside_their_padding():
+    features = {**FEATURES, "trace": Signal(num_samples=32, lengths="pad")}
+
+    def padded(rows, seed):
+        samples = signals(rows.num_rows, seed)
+        samples[::2, 20:] = np.nan
+        return rows, samples
+
+    def with_trace(rows, samples):
+        return rows.append_column("trace", pa.array(list(samples), pa.list_(pa.float64())))
+
+    reference = reference_of(with_trace(*padded(PUMPS.rows(1_000, 1), 1)), features)
+    rows, samples = padded(PUMPS.rows(200, 2), 2)
+    assert find(with_trace(rows, samples), reference) == []
+    samples[:, 4] = np.nan
+    troubles = find(with_trace(rows, samples), reference)
+    assert [one.words.partition(" of the")[0] for one in troubles] == ["`trace` has gaps in 100 %"]
+
+
 def test_exchanged_signals_are_found():
     features = {**FEATURES, "volts": Signal(num_samples=32), "amperes": Signal(num_samples=32)}
 
