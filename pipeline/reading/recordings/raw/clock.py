@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,15 +213,16 @@ def _interpolated(samples: Samples, times_s: Floats, period_s: float, num_sample
     is_gap = ~is_exact & (gap_s > (_MAX_BRIDGED + 1.5) * period_s)
     channels: Channels = {}
     for name, values in samples.channels.items():
-        between = np.interp(grid_s, times_s, values.astype(np.float64))
-        known = np.where(is_exact, values[nearest], between)
+        interpolated = np.interp(grid_s, times_s, values.astype(np.float64))
+        known = np.where(is_exact, values[nearest], interpolated)
         channels[name] = np.where(is_gap, np.nan, known).astype(np.float32)
     counted = samples.counted(FILLED, int(is_gap.sum()))
     if (~is_exact & ~is_gap).any():
         counted = counted.counted(INTERPOLATED, 1)
     labels = samples.labels
     if labels is not None:  # a gap is in an event if both of its ends are
-        labels = np.where(is_gap, labels[after - 1] & labels[after], labels[nearest])
+        between = np.where(is_gap, labels[after - 1] & labels[after], labels[nearest])
+        labels = _with_positives(between, labels, (times_s - times_s[0]) / period_s)
     return replace(
         counted,
         channels=channels,
@@ -253,14 +255,32 @@ def at_rate(samples: Samples, nominal_hz: float | None) -> Samples:
     num_samples = len(next(iter(channels.values())))
     # The time of each new sample among the old ones.
     places = np.minimum(np.arange(num_samples) / float(factor), samples_of(samples) - 1)
-    times_s = samples.times_s
+    times_s, labels = samples.times_s, samples.labels
+    if labels is not None:
+        nearest = labels[np.rint(places).astype(int)]
+        labels = _with_positives(nearest, labels, np.arange(len(labels)) * float(factor))
     return replace(
         samples.counted(RESAMPLED, 1),
         channels=channels,
         times_s=None if times_s is None else times_s[0] + np.arange(num_samples) / nominal_hz,
-        labels=None if samples.labels is None else samples.labels[np.rint(places).astype(int)],
+        labels=labels,
         rate_hz=nominal_hz,
     )
+
+
+def _with_positives(
+    labels: NDArray[np.bool_], former: NDArray[np.bool_], places: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Returns labels with every former positive at the nearest sample, so that none is lost.
+
+    Args:
+        labels: bool [samples], the new labels.
+        former: bool [former samples], those before.
+        places: float64 [former samples], where each former sample is among the new ones.
+    """
+    nearest = np.rint(places[former]).astype(int)
+    labels[np.minimum(nearest, len(labels) - 1)] = True
+    return labels
 
 
 def samples_of(samples: Samples) -> int:

@@ -116,6 +116,20 @@ def test_half_the_rate_has_half_of_the_samples_and_their_labels():
     assert (halved.rate_hz, halved.counts) == (5, {RESAMPLED: 1})
 
 
+def test_an_event_between_two_samples_of_the_lower_rate_is_not_lost():
+    flags = np.zeros(100, bool)
+    flags[53:55] = True  # between the new samples 5 and 6, which are the old ones 50 and 60
+    samples = on_clock(samples_at(np.arange(100) / 100, labels=flags), is_stream=True)
+    assert np.flatnonzero(at_rate(samples, 10).labels).tolist() == [5]
+
+
+def test_an_event_between_two_equal_periods_is_not_lost():
+    times_s = [0, 1, 2, 2.4, 3, 4, 5]
+    labels = [0, 0, 0, 1, 0, 0, 0]
+    regular = on_clock(samples_at(times_s, labels=labels), is_stream=True)
+    assert np.flatnonzero(regular.labels).tolist() == [2]
+
+
 def test_missing_samples_are_missing_at_another_rate():
     values = np.ones(100)
     values[40:60] = _NAN
