@@ -535,13 +535,7 @@ class Config:
                 "comes in several spans would be in train and in test. With data.window or "
                 "data.first_span use another strategy"
             )
-        if self.data.recordings is not None:
-            check_recordings(self.data.recordings, self.label.column)
-            check_windows(
-                self.data.recordings,
-                self.split.strategy,
-                eval_within_groups=self.split.eval_within_groups,
-            )
+        _check_recordings(self)
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         if self.collection is not None:
@@ -657,6 +651,13 @@ def _check_cross_fit(config: Config) -> None:
             "evaluation.cross_fit chooses the number of trees on its folds, but "
             f"train.trees.stopping is `{stopping}`. Remove `stopping`, or `cross_fit`"
         )
+
+
+def _check_recordings(config: Config) -> None:
+    recordings, split = config.data.recordings, config.split
+    if recordings is not None:
+        check_recordings(recordings, config.label.column)
+        check_windows(recordings, split.strategy, eval_within_groups=split.eval_within_groups)
 
 
 def _check_prices(config: Config) -> None:
