@@ -1,8 +1,10 @@
 """Tables beside the recordings: one of labels and context, one of events."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -220,8 +222,10 @@ def normal_id(name: str) -> str:
 class FileMatcher:
     """Finds what a table says of a file: by its path below the folder, or by its name.
 
-    Each is tried with suffix and without. An id with more folders than the path is tried without
-    the outer ones, against the whole path only: `b/7.wav` is not the file `a/7.wav`.
+    Each is tried with suffix and without, and the path also without its outer folders. An id with
+    more folders than the path is tried without the outer ones, against the whole path only:
+    `b/7.wav` is not the file `a/7.wav`. An id that means no file as written is compared regardless
+    of upper and lower case.
 
     Args:
         ids: The ids of the table.
@@ -229,18 +233,8 @@ class FileMatcher:
     """
 
     def __init__(self, ids: Sequence[str], names: Sequence[str]) -> None:
-        self._ids = {id_: id_ for id_ in ids}
-        tails: dict[str, list[str]] = {}
-        for id_ in ids:
-            parts = id_.split("/")
-            for first in range(1, len(parts)):
-                tails.setdefault("/".join(parts[first:]), []).append(id_)
-        unique = {tail: owners[0] for tail, owners in tails.items() if len(owners) == 1}
-        self._ids_of_paths = unique | self._ids
-        self._num_files: dict[str, int] = {}
-        for name in names:
-            for key in dict.fromkeys((*_paths(name), *_file_names(name))):
-                self._num_files[key] = self._num_files.get(key, 0) + 1
+        self._exact = _Index(ids, names, composed)
+        self._folded = _Index(ids, names, folded)
 
     def match(self, name: str) -> list[str]:
         """Returns the ids that mean a file, without those that mean several files.
@@ -248,26 +242,75 @@ class FileMatcher:
         Args:
             name: The file's path below the folder.
         """
+        return self._exact.match(name) or self._folded.match(name)
+
+    def ambiguous(self, name: str) -> str | None:
+        """Returns an id that means this file and another one, or None."""
+        return self._exact.ambiguous(name) or self._folded.ambiguous(name)
+
+
+def composed(name: str) -> str:
+    """Returns a name with one code point for a letter and its accent; macOS stores two."""
+    return unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """Returns a name without the difference between upper and lower case."""
+    return composed(name).casefold()
+
+
+class _Index:
+    """Ids by what they may be called, in one form of writing."""
+
+    def __init__(
+        self, ids: Sequence[str], names: Sequence[str], form: Callable[[str], str]
+    ) -> None:
+        self._form = form
+        whole: dict[str, list[str]] = {}
+        tails: dict[str, list[str]] = {}
+        for id_ in ids:
+            parts = form(id_).split("/")
+            whole.setdefault("/".join(parts), []).append(id_)
+            for first in range(1, len(parts)):
+                tails.setdefault("/".join(parts[first:]), []).append(id_)
+        self._ids = _unique(whole)
+        self._ids_of_paths = _unique(tails | whole)
+        self._num_files = Counter(
+            key
+            for name in names
+            for key in dict.fromkeys((*_paths(form(name)), *_tails(form(name))))
+        )
+
+    def match(self, name: str) -> list[str]:
         keys = self._ids_by_key(name).items()
         return list(dict.fromkeys(id_ for key, id_ in keys if self._num_files[key] == 1))
 
     def ambiguous(self, name: str) -> str | None:
-        """Returns an id that means this file and another one, or None."""
         keys = self._ids_by_key(name).items()
         return next((id_ for key, id_ in keys if self._num_files[key] > 1), None)
 
     def _ids_by_key(self, name: str) -> dict[str, str]:
-        by_name = {key: self._ids[key] for key in _file_names(name) if key in self._ids}
+        name = self._form(name)
+        by_tail = {key: self._ids[key] for key in _tails(name) if key in self._ids}
         paths = (key for key in _paths(name) if key in self._ids_of_paths)
-        return {key: self._ids_of_paths[key] for key in paths} | by_name
+        return {key: self._ids_of_paths[key] for key in paths} | by_tail
+
+
+def _unique(owners: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {key: own[0] for key, own in owners.items() if len(own) == 1}
 
 
 def _paths(name: str) -> tuple[str, str]:
-    return name, str(PurePosixPath(name).with_name(stem(name)))
+    folder, slash, end = name.rpartition("/")
+    return name, f"{folder}{slash}{stem(end)}"
 
 
-def _file_names(name: str) -> tuple[str, str]:
-    return PurePosixPath(name).name, stem(name)
+def _tails(name: str) -> Iterator[str]:
+    """Yields a path without its outer folders, with and without suffix; last the name alone."""
+    for path in _paths(name):
+        parts = path.split("/")
+        yield from ("/".join(parts[first:]) for first in range(1, len(parts)))
+    yield from _paths(name.rpartition("/")[2])
 
 
 def read_events(

@@ -6,6 +6,7 @@ folders or names give their classes, or if their rows follow each other as sampl
 else is an ordinary table, one example in each row.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from common.errors import InputError
 from pipeline.counting import count
+from pipeline.reading.recordings.beside import FileMatcher, normal_id
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.labels import TableOfLabels
@@ -26,6 +29,7 @@ from pipeline.reading.recordings.evidence.listing import (
     has_decimal_commas,
     read_frame,
 )
+from pipeline.reading.recordings.evidence.masks import check_no_masks
 from pipeline.recording_options import Media, Recordings
 
 _DEFAULT_LABEL = "label"
@@ -35,6 +39,7 @@ _WORDS: Mapping[Media, tuple[str, str]] = {
     "image": ("picture", "pictures"),
     "table": ("recording", "recordings"),
 }
+Flags = NDArray[np.bool_]
 # What a person says the rows of tables are.
 Rows = Literal["examples", "samples"]
 
@@ -101,7 +106,18 @@ def _discover(
         return request.of_files(media, listing.media[media])
     if listing.arrays:
         return request.of_files("table", listing.arrays)
+    if listing.foreign and len(listing.tables) < _MANY_FILES and listing.is_folder:
+        raise _foreign_error(listing)
     return request.of_tables() if listing.tables else None
+
+
+def _foreign_error(listing: Listing) -> InputError:
+    suffixes = sorted({Path(file).suffix.lower() for file in listing.foreign})
+    return InputError(
+        f"{listing.base} has {count(len(listing.foreign), 'file')} such as {listing.foreign[0]}, "
+        f"and {', '.join(suffixes)} is not read. Convert sounds to WAV or FLAC, and pictures to "
+        "PNG or JPEG."
+    )
 
 
 def _names_media(table: str) -> str | None:
@@ -126,10 +142,24 @@ class _Request:
     def of_files(self, media: Media, files: Sequence[str]) -> Discovery:
         """Discovers recordings with a file for each, which are no tables of samples."""
         notes = [f"{_number(len(files), media)} below {self.listing.base}"]
+        if media == "image":
+            check_no_masks(files, self.listing.base)
         table = self._table_of_labels(files)
+        notes += self._rest(files)
         if table is not None:
             return self._by_table(media, files, table, notes)
         return self._by_name(media, files, notes)
+
+    def _rest(self, files: Sequence[str]) -> Iterator[str]:
+        """Says which other files could be recordings too, and are not used."""
+        listing = self.listing
+        tables = listing.tables if len(listing.tables) >= _MANY_FILES else ()
+        others = [*listing.arrays, *listing.foreign, *tables]
+        others += [file for kind in listing.media.values() for file in kind]
+        suffixes = Counter(Path(file).suffix.lower() for file in {*others} - {*files})
+        if suffixes:
+            listed = ", ".join(f"{number:,} {suffix}" for suffix, number in suffixes.most_common())
+            yield f"not used: {count(suffixes.total(), 'file')} of other kinds ({listed})"
 
     def _table_of_labels(self, files: Sequence[str]) -> TableOfLabels | None:
         """Returns the table that names the files: the given one, else the best beside them.
@@ -223,7 +253,11 @@ class _Request:
         is_table = files[0] in self.listing.tables
         decimal = {"decimal": ","} if is_table and has_decimal_commas(files[0]) else {}
         return Discovery(
-            path=self.listing.pattern_of(files),
+            path=self.listing.pattern_of(
+                files,
+                recordings.media,
+                [path for path in (recordings.labels, recordings.events) if path],
+            ),
             recordings=recordings,
             label=label,
             positive=series.rarest(classes),
@@ -406,10 +440,10 @@ class _Request:
                 "column `time` or `timestamp`."
             )
         intervals = read_frame(events)
-        names = _event_names(intervals)
+        own = _rows_of_files(intervals, files)
         streams = [
-            _event_series(frame, time, intervals, names, Path(file).stem)
-            for frame, file in zip(frames, files, strict=True)
+            _event_series(frame, time, intervals[rows])
+            for frame, rows in zip(frames, own, strict=True)
         ]
         choice = series.choose_window(streams)
         recordings = Recordings(
@@ -441,13 +475,8 @@ def _is_beside_alike(path: str, others: Sequence[str]) -> bool:
     return set(read_frame(path).columns) == set(read_frame(others[0]).columns)
 
 
-def _event_names(frame: pd.DataFrame) -> Mapping[str, str]:
-    """Returns the columns of a table of events by their role: exactly these names are read."""
-    return {name: name for name in ("recording", "start", "end") if name in frame.columns}
-
-
 def _has_events(path: str) -> bool:
-    return {"start", "end"} <= set(_event_names(read_frame(path)))
+    return {"start", "end"} <= set(read_frame(path).columns)
 
 
 def _series(
@@ -460,22 +489,25 @@ def _series(
     )
 
 
-def _event_series(
-    frame: pd.DataFrame,
-    time: str,
-    intervals: pd.DataFrame,
-    names: Mapping[str, str],
-    recording: str,
-) -> series.Series:
+def _rows_of_files(events: pd.DataFrame, files: Sequence[str]) -> list[Flags]:
+    """Returns for each file which events are its own, bool [events]."""
+    if "recording" not in events.columns:
+        return [np.ones(len(events), bool) for _ in files]
+    ids = events["recording"].astype(str).map(normal_id)
+    base = os.path.commonpath([Path(file).parent for file in files])
+    names = [Path(file).relative_to(base).as_posix() for file in files]
+    matcher = FileMatcher(list(ids.unique()), names)
+    return [np.asarray(ids.isin(matcher.match(name))) for name in names]
+
+
+def _event_series(frame: pd.DataFrame, time: str, events: pd.DataFrame) -> series.Series:
     seconds = series.time_values(frame[time])
-    starts, ends = (series.time_values(intervals[names[role]]) for role in ("start", "end"))
     inside = np.zeros(len(frame), bool)
-    if seconds is not None and starts is not None and ends is not None:
-        own = np.ones(len(intervals), bool)
-        if "recording" in names:
-            own = np.asarray(intervals["recording"].astype(str).str.strip() == recording)
-        for start, end in zip(starts[own], ends[own], strict=True):
-            inside |= (seconds >= start) & (seconds <= end)
+    if seconds is not None and len(events):
+        starts, ends = (series.time_values(events[name]) for name in ("start", "end"))
+        if starts is not None and ends is not None:
+            for start, end in zip(starts, ends, strict=True):
+                inside |= (seconds >= start) & (seconds <= end)
     return series.Series(times_s=seconds, positive=inside, num_samples=len(frame))
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import InputError
+from pipeline.reading.recordings.beside import FileMatcher, folded, normal_id
+from pipeline.reading.recordings.raw.listing import stem
 from pipeline.recording_options import OWN_COLUMNS
 
 # A table names the recordings if one of its columns has this share of their names.
@@ -52,7 +54,7 @@ def match_table(
 ) -> TableOfLabels | None:
     """Returns how a table names files, or None if it does not.
 
-    A name is the file's name, the name without suffix, or the path below the base.
+    Names are compared as `FileMatcher` does for the reader.
 
     Args:
         path: The table's file.
@@ -60,11 +62,19 @@ def match_table(
         files: The files.
         base: The folder that paths are relative to.
     """
-    names = [{p.name, p.stem, _below(p, base)} for p in map(Path, files)]
+    folders = {Path(file).parent for file in files}
+    base = str(folders.pop()) if len(folders) == 1 else base
+    names = [_below(Path(file), base) for file in files]
+    ends = [{folded(Path(name).name), folded(stem(name))} for name in names]
     best: TableOfLabels | None = None
     for column in frame.columns:
-        values = set(frame[column].dropna().astype(str).str.strip())
-        number = sum(bool(own & values) for own in names)
+        ids = {normal_id(text) for text in frame[column].dropna().astype(str).unique()}
+        # Comparing the last parts is fast, and rules most columns out.
+        id_ends = {folded(id_).rpartition("/")[2] for id_ in ids}
+        if sum(bool(own & id_ends) for own in ends) < _MATCHED * len(files):
+            continue
+        matcher = FileMatcher(sorted(ids), names)
+        number = sum(bool(matcher.match(name) or matcher.ambiguous(name)) for name in names)
         if number >= _MATCHED * len(files) and (best is None or number > best.num_matched):
             best = TableOfLabels(path=path, id_column=str(column), num_matched=number)
     return best

@@ -1,6 +1,7 @@
 """The raw files at a path, by what their suffixes promise, and the tables among them."""
 
 import functools
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ import pyarrow.parquet as pq
 from common.errors import InputError
 from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.encodings import detect_encoding
-from pipeline.reading.files.listing import divide, list_files, matching_files
+from pipeline.reading.files.listing import divide, matching_files
 from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.recordings.raw.listing import list_raw_files
 from pipeline.recording_options import Media
 
 # Rows of a table that are looked at.
@@ -21,6 +23,11 @@ MAX_ROWS = 1_000_000
 _AUDIO = (".wav", ".flac", ".ogg")
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 _ARRAYS = (".npy", ".npz", ".h5", ".hdf5", ".mat")
+# Sounds and pictures that the served model cannot decode.
+_FOREIGN = (
+    *(".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".opus", ".amr"),
+    *(".tif", ".tiff", ".webp", ".heic", ".jp2", ".dng"),
+)
 _TABLES = tuple(suffix for suffix, form in SUFFIXES.items() if form in ("csv", "parquet"))
 
 
@@ -34,6 +41,7 @@ class Listing:
         media: Files with sounds or pictures.
         arrays: NumPy, HDF5 and MATLAB files.
         tables: CSV and Parquet files.
+        foreign: Sounds and pictures of kinds that are not read.
     """
 
     base: str
@@ -41,6 +49,7 @@ class Listing:
     media: dict[Media, tuple[str, ...]]
     arrays: tuple[str, ...]
     tables: tuple[str, ...]
+    foreign: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, path: str) -> "Listing":
@@ -49,7 +58,7 @@ class Listing:
             base, pattern = path, "**/*"
         else:
             base, pattern = divide(path)
-        files = matching_files(base, pattern, (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES))
+        files = matching_files(base, pattern, (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES, *_FOREIGN))
 
         def of_kind(suffixes: Collection[str]) -> tuple[str, ...]:
             return tuple(file for file in files if suffix_of(file, suffixes))
@@ -60,10 +69,16 @@ class Listing:
             media={"audio": of_kind(_AUDIO), "image": of_kind(_IMAGES)},
             arrays=of_kind(_ARRAYS),
             tables=of_kind(_TABLES),
+            foreign=of_kind(_FOREIGN),
         )
 
-    def pattern_of(self, files: Sequence[str]) -> str:
+    def pattern_of(self, files: Sequence[str], media: Media, beside: Sequence[str] = ()) -> str:
         """Returns the path or glob below the base that means exactly these files.
+
+        Args:
+            files: The recordings.
+            media: What they hold.
+            beside: Tables of labels and of events, which the reader leaves out.
 
         Raises:
             InputError: No folder or glob means them alone.
@@ -73,9 +88,11 @@ class Listing:
         candidates = [files[0]] if len(files) == 1 else []
         if len(folders) == 1:
             candidates += [*folders, *(f"{next(iter(folders))}/*{s}" for s in suffixes)]
-        candidates += [self.base, *(f"{self.base}/**/*{suffix}" for suffix in suffixes)]
+        shared = os.path.commonpath(folders)
+        for folder in dict.fromkeys((self.base, shared)):
+            candidates += [folder, *(f"{folder}/**/*{suffix}" for suffix in suffixes)]
         for candidate in candidates:
-            if _means(candidate, files):
+            if _means(candidate, files, media, beside):
                 return candidate
         raise InputError(
             f"{self.base} has recordings beside other files of the same suffix. Move the "
@@ -83,12 +100,14 @@ class Listing:
         )
 
 
-def _means(candidate: str, files: Sequence[str]) -> bool:
-    known = (*_AUDIO, *_IMAGES, *_ARRAYS, *SUFFIXES)
+def _means(candidate: str, files: Sequence[str], media: Media, beside: Sequence[str]) -> bool:
     try:
-        return set(list_files(candidate, known)) == set(files)
+        _, listed = list_raw_files(
+            candidate, media, folder=Path(), others=[Path(path) for path in beside]
+        )
     except InputError:
         return False
+    return set(map(os.path.abspath, listed)) == set(map(os.path.abspath, files))
 
 
 class UnreadableTableError(InputError):

@@ -78,13 +78,14 @@ def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None
     """Returns the column of the samples' times, or None.
 
     Dates need no name; numbers do, such as `time` or `t_s`. Times must not go backwards within the
-    first recording, so this is asked of the rows of one file or id.
+    first recording, so this is asked of the rows of one file or id. Rows from the last time to the
+    first have times too, which the reader refuses with a remedy.
     """
     candidates = [str(name) for name in frame.columns if name not in not_time]
     named = sorted(candidates, key=lambda name: not _is_named_as_time(name))
     for name in named:
         seconds = time_values(frame[name], is_named=_is_named_as_time(name))
-        if seconds is not None and _never_descends(seconds):
+        if seconds is not None and (_never_descends(seconds) or is_regular(-seconds)):
             return name
     return None
 
@@ -155,7 +156,7 @@ def looks_like_stream(frame: pd.DataFrame, label: str, time: str | None) -> bool
     if time is None or len(frame) < _MIN_STREAM_SAMPLES:
         return False
     seconds = time_values(frame[time])
-    if seconds is None or not is_regular(seconds):
+    if seconds is None or not (is_regular(seconds) or is_regular(-seconds)):
         return False
     others = [name for name in frame.columns if name not in (label, time)]
     numbers = channels_of(frame, (label, time))

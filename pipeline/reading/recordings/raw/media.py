@@ -87,9 +87,13 @@ def _check_not_empty(content: bytes) -> None:
 
 def _check_format(actual: str | None, expected: tuple[str, ...], suffix: str) -> None:
     if actual not in expected:
+        is_read = actual in _PICTURE_FORMATS.values() or any(
+            actual in formats for formats in _SOUND_FORMATS.values()
+        )
+        remedy = "correct the suffix" if is_read else "convert it"
         raise UnusableError(
             f"its suffix is {suffix}, but its content is {actual or 'of an unknown format'}; "
-            "correct the suffix"
+            f"{remedy}"
         )
 
 

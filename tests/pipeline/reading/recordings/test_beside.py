@@ -20,3 +20,26 @@ def test_a_name_that_two_files_share_means_neither():
     matcher = FileMatcher(["7.wav"], ["a/7.wav", "b/7.wav"])
     assert matcher.match("a/7.wav") == []
     assert matcher.ambiguous("a/7.wav") == "7.wav"
+
+
+@pytest.mark.parametrize(
+    ("id_", "file"),
+    [
+        ("rec_7.csv", "REC_7.CSV"),
+        ("Pr\u00fcfung_7.csv", "Pru\u0308fung_7.csv"),  # as macOS stores it
+        ("a/rec.csv", "data/a/rec.csv"),
+        ("C:/Users/me/data/a/rec.csv", "data/a/rec.csv"),
+    ],
+)
+def test_an_id_is_matched_however_its_letters_and_folders_are_written(id_: str, file: str):
+    assert FileMatcher([id_], [file, "data/b/rec.csv"]).match(file) == [id_]
+
+
+def test_case_counts_where_it_tells_files_or_ids_apart():
+    matcher = FileMatcher(["rec_a", "rec_A"], ["rec_a.csv", "rec_A.csv"])
+    assert [matcher.match(file) for file in ("rec_a.csv", "rec_A.csv")] == [["rec_a"], ["rec_A"]]
+    assert FileMatcher(["REC_A", "rec_A"], ["rec_a.csv"]).match("rec_a.csv") == []
+
+
+def test_an_id_with_other_outer_folders_is_not_the_end_of_a_path():
+    assert FileMatcher(["night/b/7.wav"], ["day/b/7.wav"]).match("day/b/7.wav") == []

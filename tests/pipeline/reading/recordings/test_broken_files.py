@@ -34,7 +34,7 @@ def _picture(kind: str, mode: str = "RGB") -> bytes:
 def _sound(kind: str, num_samples: int = 4_000) -> bytes:
     content = io.BytesIO()
     samples = np.random.default_rng(0).normal(size=num_samples) / 10
-    subtype = "VORBIS" if kind == "OGG" else "PCM_16"
+    subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(kind, "PCM_16")
     soundfile.write(content, samples, 8_000, format=kind, subtype=subtype)
     return content.getvalue()
 
@@ -150,7 +150,11 @@ _SOUNDS: dict[str, tuple[str, bytes, bytes, str]] = {
     ),
     "text named .wav": ("b.wav", b"no sound at all " * 9, _WAV, "it is not a readable .wav file"),
     "FLAC named .wav": (
-        "b.wav", _sound("FLAC"), _WAV, "its suffix is .wav, but its content is FLAC",
+        "b.wav", _sound("FLAC"), _WAV,
+        "its suffix is .wav, but its content is FLAC; correct the suffix",
+    ),
+    "MP3 named .wav": (
+        "b.wav", _sound("MP3"), _WAV, "its suffix is .wav, but its content is MP3; convert it",
     ),
     "no samples": ("b.wav", _sound("WAV", 0), _WAV, "it has no samples"),
     "an empty file": ("b.wav", b"", _WAV, "it is empty"),

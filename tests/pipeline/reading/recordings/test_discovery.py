@@ -248,3 +248,86 @@ def test_a_time_with_the_name_of_a_zone_causes_no_warning(tmp_path):
     frame = samples(20)
     frame["timestamp"] = frame["timestamp"].astype(str) + " CET"
     assert found(write_frame(tmp_path / "t.csv", frame), label="label") is None
+
+
+def test_names_of_files_in_a_table_may_differ_in_case(tmp_path):
+    for number in range(4):
+        write(tmp_path / "sounds" / f"REC{number}.WAV")
+    rows = [f"rec{number}.wav,{int(number == 1)}" for number in range(4)]
+    write(tmp_path / "labels.csv", "\n".join(["file,fault", *rows]))
+    assert found(tmp_path).recordings.id_column == "file"
+
+
+@pytest.mark.parametrize("suffixes", [(".png", ".jpg"), (".csv", ".csv")])
+def test_a_table_of_labels_in_the_folder_of_the_recordings_is_none_of_them(tmp_path, suffixes):
+    rows = ["file,fault"]
+    for number in range(6):
+        name = f"part{number}{suffixes[number % 2]}"
+        write_frame(tmp_path / "parts" / name, samples(20).drop(columns="label"))
+        rows.append(f"{name},{int(number == 1)}")
+    labels = write(tmp_path / "parts" / "labels.csv", "\n".join(rows))
+    discovery = found(tmp_path / "parts")
+    assert discovery.path == str(tmp_path / "parts")
+    assert discovery.recordings.labels == str(labels)
+
+
+def test_a_table_may_name_files_by_their_paths_on_another_machine(tmp_path):
+    rows = ["file,fault"]
+    for number in range(4):
+        frame = samples(20).drop(columns="label")
+        write_frame(tmp_path / "data" / f"day{number}" / "rec.csv", frame)
+        rows.append(f"C:\\machine\\data\\day{number}\\rec.csv,{int(number == 1)}")
+    write(tmp_path / "labels.csv", "\n".join(rows))
+    assert found(tmp_path).recordings.id_column == "file"
+
+
+@pytest.mark.parametrize("mask", ["ground_truth/crack/3.png", "masks/3.png", "crack/3_mask.png"])
+def test_masks_beside_pictures_are_refused(tmp_path, mask):
+    for place, kind in enumerate(["ok", "ok", "ok", "crack"]):
+        write(tmp_path / kind / f"{place}.png")
+    write(tmp_path / mask)
+    with pytest.raises(InputError, match=rf"1 mask among 5 pictures, such as .*{mask}"):
+        found(tmp_path)
+
+
+def test_a_class_of_the_name_mask_is_no_mask(tmp_path):
+    for name in ("mask/1.png", "mask/2.png", "no_mask/3.png", "no_mask/4_mask.png"):
+        write(tmp_path / name)
+    assert found(tmp_path).recordings.label_from == "folder"
+
+
+def test_files_of_other_kinds_beside_recordings_are_counted(tmp_path):
+    for number in range(4):
+        write(tmp_path / ("ok" if number else "crack") / f"{number}.png")
+        write(tmp_path / "ok" / f"{number}.webp")
+    write(tmp_path / "ok" / "sound.wav")
+    expected = "not used: 5 files of other kinds (4 .webp, 1 .wav)"
+    assert expected in found(tmp_path).notes
+
+
+def test_kinds_that_are_not_read_are_refused_with_those_that_are(tmp_path):
+    for number in range(4):
+        write(tmp_path / ("ok" if number else "crack") / f"{number}.TIF")
+    with pytest.raises(InputError, match=r"4 files such as .*\.TIF, and \.tif is not read\..*PNG"):
+        found(tmp_path)
+
+
+def test_events_name_their_recordings_with_suffix(tmp_path):
+    rows = ["recording,start,end"]
+    for name in ("a", "b"):
+        write_frame(tmp_path / "streams" / f"{name}.csv", samples(3_000).drop(columns="label"))
+        rows += [f"{name}.csv,2026-01-0{day} 00:00:00,2026-01-0{day} 08:00:00" for day in (2, 5)]
+    events = write(tmp_path / "events.csv", "\n".join(rows))
+    notes = found(tmp_path / "streams", labels=str(events)).notes
+    # From 0:00 to 8:00 every 5 min: 97 samples.
+    assert any("the median of 4 events is 97 samples" in note for note in notes)
+
+
+def test_times_from_the_last_to_the_first_are_times_and_no_channel(tmp_path):
+    rows = ["file,fault"]
+    for number in range(4):
+        frame = pd.DataFrame({"time": np.arange(20)[::-1] / 10, "value": np.arange(20)})
+        write_frame(tmp_path / "runs" / f"r{number}.csv", frame)
+        rows.append(f"r{number},{int(number == 1)}")
+    write(tmp_path / "labels.csv", "\n".join(rows))
+    assert found(tmp_path).recordings.time_column == "time"
