@@ -1,4 +1,4 @@
-"""Columns of windows, and names of events, which tell when these start."""
+"""Columns of windows, and names of events with their start."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ def event_start_s(name: str) -> float:
     (12.5, 1500000000.0)
 
     Raises:
-        ValueError: The name tells no start.
+        ValueError: The name has no start.
     """
     start = name.partition("@")[2]
     try:
@@ -56,7 +56,7 @@ def event_start_s(name: str) -> float:
 
 
 def telling_columns(columns: Collection[str]) -> tuple[str, ...]:
-    """Returns the columns of windows that tell their label or their place in time.
+    """Returns the columns of windows that give away their label or their place in time.
 
     What errors have in common, or what separates the classes, must not be sought in them. Tables
     that are not windows of streams have none, whatever their columns are called.

@@ -38,11 +38,11 @@ def event_scores(
         confidence: Two-sided confidence of the intervals.
     """
     alarms = match_alarms(timeline, decisions)
-    found = np.isfinite(alarms.delays_s)
-    num_events, num_found = found.size, int(found.sum())
+    is_found = np.isfinite(alarms.delays_s)
+    num_events, num_found = is_found.size, int(is_found.sum())
     num_false, hours = int(alarms.false_alarms.sum()), float(alarms.healthy_s.sum()) / _HOUR_S
     rate, limits = num_false / hours if hours else math.nan, _rate_limits(alarms, confidence)
-    delays = alarms.delays_s[found]
+    delays = alarms.delays_s[is_found]
     return {
         EVENT_RECALL: (
             num_found / num_events if num_events else math.nan,

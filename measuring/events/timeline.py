@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-# Windows that touch have equal limits, but for the rounding of seconds since 1970.
+# Windows that touch have equal limits, except for the rounding of seconds since 1970.
 _TOUCH_S = 1e-5
 
 

@@ -1,4 +1,4 @@
-"""What a bar by event needs for an answer: more events, or more healthy time."""
+"""Reasons for an inconclusive bar by event: too few events, or too little healthy time."""
 
 import math
 
@@ -50,9 +50,9 @@ def missing_by_event(
                 "it"
             )
         return _more(need_of_share(value, interval, bar, confidence), events, "events")
-    found, least = int(metrics.get(NUM_FOUND, 0)), _fewest_delays(confidence)
-    if found < least:
-        return f"too small, {count(found, 'event')} found; the median's interval needs {least}"
+    num_found, least = int(metrics.get(NUM_FOUND, 0)), _fewest_delays(confidence)
+    if num_found < least:
+        return f"too small, {count(num_found, 'event')} found; the median's interval needs {least}"
     need = need_of_mean(value, interval, bar, confidence, lower_is_better=True)
     return _more(need, events, "events")
 

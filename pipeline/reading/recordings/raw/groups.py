@@ -1,6 +1,6 @@
 """Rows of raw tables, divided into recordings.
 
-What can be computed for all recordings of a table at once is: a long table may have a million.
+Computations are over all recordings of a table at once: a long table may have a million of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,8 +74,8 @@ def groups_of(
                 labels=None if sample_labels is None else sample_labels[rows],
                 rate_hz=clock.rate_of(period_s) if period_s > 0 else None,
             ),
-            constants={n: found[0][place] for n, found in constants.items()},
-            varying=tuple(n for n, found in constants.items() if found[1][place]),
+            constants={n: texts[place] for n, (texts, _) in constants.items()},
+            varying=tuple(n for n, (_, varies) in constants.items() if varies[place]),
             faults=faults.get(place, ()),
             is_regular=period_s > 0,
         )
