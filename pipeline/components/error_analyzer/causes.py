@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy import signal, special
+from scipy import signal, special, stats
 
 from measuring.clusters import grouped_score_p_value
 from models.probabilities.firth import fit_firth
@@ -19,6 +19,7 @@ from pipeline.components.error_analyzer.analysis import (
 )
 
 _SMALLEST_SPREAD = 1e-9
+_MAX_CHANCE = 1e-6
 
 
 def find_causes(
@@ -35,7 +36,7 @@ def find_causes(
     The model's logits are first recalibrated on these examples, so that an error of all its
     probabilities is not reported as one of a group. A model with the true probabilities has any
     cause in at most 5 % of test splits. Dependent examples must also differ more than whole groups
-    of them do from each other.
+    of them do from each other. A column that says the label in other words is no cause.
 
     Args:
         table: The examples' scalar columns.
@@ -47,7 +48,8 @@ def find_causes(
     """
     if len(np.unique(labels)) < 2:
         return []
-    candidates = list(candidate_groups(table, troubles, skip))
+    copies = [name for name in table.column_names if says_label(table.column(name), labels)]
+    candidates = list(candidate_groups(table, troubles, (*skip, *copies)))
     expected = recalibrate(labels, probability)
     causes = []
     for part, members in candidates:
@@ -59,6 +61,27 @@ def find_causes(
             faults, size = int(labels[members].sum()), int(members.sum())
             causes.append(CommonFactor(part, faults, size, mean, p_value, members))
     return sorted(causes, key=lambda cause: cause.p_value)
+
+
+def says_label(column: pa.ChunkedArray, labels: NDArray[np.int64]) -> bool:
+    """Whether a column says the label in other words, as the kind of a fault does.
+
+    Then all its values but one occur in faults only, or faults have one value that no other example
+    has. A missing value counts as one. More examples must have values of faults than by chance.
+
+    Args:
+        column: `[n]` scalars.
+        labels: `[n]` of 0 and 1.
+    """
+    codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices.to_numpy()
+    rows, faults = np.bincount(codes), np.bincount(codes, labels)
+    of_faults = faults == rows
+    size, num_values = int(rows[of_faults].sum()), int(of_faults.sum())
+    chance = stats.hypergeom.sf(size - 1, len(labels), int(labels.sum()), size)
+    if chance > _MAX_CHANCE:
+        return False
+    is_only_value = num_values == 1 and not faults[~of_faults].any()
+    return num_values >= len(rows) - 1 or is_only_value
 
 
 def recalibrate(labels: NDArray[np.int64], probability: Floats) -> Floats:

@@ -9,6 +9,7 @@ from pipeline.components.error_analyzer.causes import (
     find_causes,
     poisson_binomial,
     recalibrate,
+    says_label,
 )
 from pipeline.slicing import SlicePart
 
@@ -69,6 +70,37 @@ def test_a_value_with_more_faults_than_expected_is_a_cause_with_its_counts():
     assert (cause.observed, cause.size) == (labels[maker == "b"].sum(), (maker == "b").sum())
     # All probabilities are equal, so the 113 faults are expected in proportion to the rows.
     assert cause.expected == pytest.approx(labels.sum() * cause.size / 800)
+
+
+LABELS = np.array([0] * 80 + [1] * 20)
+# 20 of 100 examples are faults: that 12 examples are all faults has a probability of 1e-10.
+SAYS_LABEL = {
+    "a kind of fault": ["none"] * 80 + ["scratch"] * 8 + ["pit"] * 12,
+    "its strength": [0.0] * 80 + [0.1 * n for n in range(1, 21)],
+    "a date of repair": [None] * 80 + ["Monday"] * 12 + ["Friday"] * 8,
+    "a copy": [1] * 80 + [2] * 20,
+    "a verdict": ["fine"] * 40 + ["good"] * 40 + ["faulty"] * 20,
+    "some kinds": ["none"] * 88 + ["scratch"] * 6 + ["pit"] * 6,
+}
+NO_COPIES = {
+    "a site with all faults": ["a"] * 40 + ["b"] * 20 + ["c"] * 40,
+    "a site with few parts": ["a"] * 97 + ["b"] * 3,
+    "a measurement": [0.1 * n for n in range(100)],
+    "a constant": ["a"] * 100,
+}
+
+
+@pytest.mark.parametrize("name", SAYS_LABEL)
+def test_a_column_that_says_the_label_in_other_words_is_no_cause(name):
+    column = pa.chunked_array([pa.array(SAYS_LABEL[name])])
+    assert says_label(column, LABELS)
+    table, probability = pa.table({name: column}), np.full(100, 0.2)
+    assert find_causes(table, {}, LABELS, probability, skip=()) == []
+
+
+@pytest.mark.parametrize("name", NO_COPIES)
+def test_other_columns_may_be_causes(name):
+    assert not says_label(pa.chunked_array([pa.array(NO_COPIES[name])]), LABELS)
 
 
 def test_with_one_class_there_is_no_cause():
