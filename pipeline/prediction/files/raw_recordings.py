@@ -1,20 +1,26 @@
 """Raw recordings to predict, assembled as those that the model was trained on."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from common.errors import InputError
+from models.features import Signal, of_kind
 from pipeline.column_format import ColumnFormat
-from pipeline.config import Data
+from pipeline.config import Config, Data
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.json_lines import is_json_lines
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.recordings.assembling import assemble
+from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
 from pipeline.recording_options import (
+    RATE,
     RECORDING,
     WINDOW_END,
     WINDOW_START,
@@ -39,7 +45,7 @@ class Rows:
 
 
 @contextmanager
-def rows_of(data: str, spec: IngestSpec, folder: Path) -> Iterator[Rows]:
+def rows_of(data: str, spec: IngestSpec, config: Config) -> Iterator[Rows]:
     """Yields the rows to predict; raw recordings are assembled in a temporary folder.
 
     Data with one row for each recording or window, as JSON lines or Parquet, are taken as they are.
@@ -47,7 +53,8 @@ def rows_of(data: str, spec: IngestSpec, folder: Path) -> Iterator[Rows]:
     Args:
         data: A file, a folder or a glob.
         spec: How the model's rows are read.
-        folder: The folder of the YAML, to which the table of labels is relative.
+        config: The use case: its folder, to which the table of labels is relative, and the rates
+            of its signals.
 
     Raises:
         InputError: The recordings cannot be used.
@@ -60,7 +67,7 @@ def rows_of(data: str, spec: IngestSpec, folder: Path) -> Iterator[Rows]:
             str(Path(data).absolute()),
             _options(data, spec, spec.recordings),
             label=None,
-            folder=folder,
+            folder=config.folder,
             target=Path(target),
             rates=dict(spec.rates),
         )
@@ -70,7 +77,8 @@ def rows_of(data: str, spec: IngestSpec, folder: Path) -> Iterator[Rows]:
         is_windows = spec.recordings.window is not None
         keys = (RECORDING, WINDOW_START, WINDOW_END) if is_windows else (RECORDING,)
         bad = tuple(f"left out: {bad}" for bad in assembled.bad)
-        yield Rows(data=assembled.pattern, keys=keys, notes=(*assembled.notes, *bad))
+        rates = _rate_notes(assembled.pattern, spec, of_kind(config.features, Signal).values())
+        yield Rows(data=assembled.pattern, keys=keys, notes=(*assembled.notes, *rates, *bad))
 
 
 def _are_rows(data: str, recordings: Recordings) -> bool:
@@ -86,6 +94,21 @@ def _are_rows(data: str, recordings: Recordings) -> bool:
     names = open_parquet(files.paths[0]).schema_arrow.names
     own = recordings.bytes_column or RECORDING
     return own in names and own not in (recordings.id_column, *recordings.channels)
+
+
+def _rate_notes(table: str, spec: IngestSpec, signals: Collection[Signal]) -> Iterator[str]:
+    """Says how many rows have another sampling rate than the signals, unless they are resampled."""
+    nominal_hz = {signal.sampling_rate_hz for signal in signals} - {Signal.sampling_rate_hz}
+    if spec.rates or len(nominal_hz) != 1 or RATE not in pq.read_schema(table).names:
+        return
+    [rate_hz] = nominal_hz
+    own_hz = pq.read_table(table, columns=[RATE])[RATE].drop_null()
+    num = pc.sum(pc.greater(pc.abs(pc.subtract(own_hz, rate_hz)), RATE_TOLERANCE * rate_hz)).as_py()
+    if num:
+        yield (
+            f"{num:,} of {len(own_hz):,} rows were not sampled at {rate_hz:g} Hz, the nominal rate "
+            "of the model's signals, and are not resampled; expect worse predictions"
+        )
 
 
 def _options(data: str, spec: IngestSpec, recordings: Recordings) -> Data:

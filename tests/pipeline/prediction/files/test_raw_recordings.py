@@ -15,18 +15,23 @@ FILES = Recordings(form="files", labels="labels.csv", id_column="file")
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> IngestSpec:
-    """How a model of one signal and the text `machine` reads recordings."""
+def config(tmp_path: Path) -> Config:
+    """A use case of one signal and the text `machine`."""
     schema = tmp_path / "machines.pbtxt"
     schema.write_text('feature { name: "machine" type: BYTES }\n', encoding="utf-8")
-    config = Config(
+    return Config(
         name="machines",
         folder=tmp_path,
         data=Data(path="raw", recordings=FILES),
         label=Label(column="fault"),
         schema=schema.name,
-        features={"x": Signal(num_samples=3), "machine": Categorical()},
+        features={"x": Signal(num_samples=3, sampling_rate_hz=10.0), "machine": Categorical()},
     )
+
+
+@pytest.fixture
+def spec(config: Config) -> IngestSpec:
+    """How its model reads recordings."""
     return make_ingest_spec(config)
 
 
@@ -35,32 +40,47 @@ def write_recording(path: Path, samples=(0.5, 1.5, 2.5)) -> None:
     path.write_text("machine,x\n" + "".join(f"07,{x}\n" for x in samples), encoding="utf-8")
 
 
-def test_what_is_text_in_the_schema_is_text_in_each_prediction(spec: IngestSpec, tmp_path: Path):
+def test_what_is_text_in_the_schema_is_text_in_each_prediction(spec, config, tmp_path: Path):
     write_recording(tmp_path / "new" / "1.csv")
-    with rows_of(str(tmp_path / "new"), spec, tmp_path) as rows:
+    with rows_of(str(tmp_path / "new"), spec, config) as rows:
         [row] = pq.read_table(rows.data).to_pylist()
     assert row == {"recording": "1", "x": [0.5, 1.5, 2.5], "machine": "07"}
     assert rows.keys == ("recording",)
 
 
-def test_windows_of_predictions_are_not_cut_into_stretches(spec: IngestSpec, tmp_path: Path):
+def test_windows_of_predictions_are_not_cut_into_stretches(spec, config, tmp_path: Path):
     write_recording(tmp_path / "new" / "1.csv", samples=[float(x % 7) for x in range(24)])
     window = Window(num_samples=4, num_stretches=3)
     streams = replace(spec, recordings=Recordings(form="stream", window=window))
-    with rows_of(str(tmp_path / "new"), streams, tmp_path) as rows:
+    with rows_of(str(tmp_path / "new"), streams, config) as rows:
         starts = pq.read_table(rows.data)["window_start"].to_pylist()
     assert starts == [0, 4, 8, 12, 16, 20]
     assert rows.keys == ("recording", "window_start", "window_end")
 
 
-def test_rows_that_a_client_could_send_are_taken_as_they_are(spec: IngestSpec, tmp_path: Path):
+def test_rows_that_a_client_could_send_are_taken_as_they_are(spec, config, tmp_path: Path):
     data = tmp_path / "rows.jsonl"
     data.write_text('{"x": [1, 2, 3], "machine": "07"}\n', encoding="utf-8")
-    with rows_of(str(data), spec, tmp_path) as rows:
+    with rows_of(str(data), spec, config) as rows:
         assert (rows.data, rows.keys) == (str(data), ())
 
 
-def test_recordings_that_are_all_bad_are_refused_with_the_reason(spec: IngestSpec, tmp_path: Path):
+def test_recordings_that_are_all_bad_are_refused_with_the_reason(spec, config, tmp_path: Path):
     write_recording(tmp_path / "new" / "1.csv", samples=("a", "b", "c"))
-    with pytest.raises(InputError, match="column `x`"), rows_of(str(tmp_path), spec, tmp_path):
+    with pytest.raises(InputError, match="column `x`"), rows_of(str(tmp_path), spec, config):
         pass
+
+
+@pytest.mark.parametrize(
+    ("step_s", "note"), [(0.1, ()), (0.05, ("1 of 1 rows were not sampled at 10 Hz",))]
+)
+def test_windows_of_another_rate_than_that_of_training_are_noted(
+    spec, config, tmp_path: Path, step_s: float, note: tuple[str, ...]
+):
+    path = tmp_path / "new" / "1.csv"
+    path.parent.mkdir()
+    path.write_text("t,x\n" + "".join(f"{place * step_s},{place}\n" for place in range(4)))
+    stream = Recordings(form="stream", time_column="t", window=Window(num_samples=4))
+    of_windows = replace(spec, recordings=stream, rates={})
+    with rows_of(str(path), of_windows, config) as rows:
+        assert [text.partition(", the")[0] for text in rows.notes] == list(note)
