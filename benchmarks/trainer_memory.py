@@ -29,13 +29,18 @@ PROJECT = Path(__file__).resolve().parent.parent
 _SPLITS = ("train", "eval")
 
 
+def latest_artifact(folder: Path) -> Path:
+    """Returns the sub-folder of the last execution, by number: 10 comes after 9."""
+    return max(folder.iterdir(), key=lambda path: int(path.name))
+
+
 def _arguments(options: argparse.Namespace, rows: int) -> tuple[Any, ModelSpec, int]:
     """TFX's `FnArgs` as far as the Trainer reads them, its options, and the train rows."""
     from common.example_files import read_serialised, split_files
 
     config = load_config(options.config)
     artifacts = options.output / "artifacts" / config.name
-    examples = max((artifacts / "ArrowExampleGen" / "examples").iterdir())
+    examples = latest_artifact(artifacts / "ArrowExampleGen" / "examples")
     files = {split: split_files(str(examples), split) for split in _SPLITS}
     sizes = {split: sum(map(len, read_serialised(*files[split]))) for split in _SPLITS}
     times = math.ceil(rows / sum(sizes.values()))
@@ -45,7 +50,7 @@ def _arguments(options: argparse.Namespace, rows: int) -> tuple[Any, ModelSpec, 
     arguments = SimpleNamespace(
         train_files=files["train"] * times,
         eval_files=files["eval"] * times,
-        transform_graph_path=str(max((artifacts / "Transform" / "transform_graph").iterdir())),
+        transform_graph_path=str(latest_artifact(artifacts / "Transform" / "transform_graph")),
         base_model=None,
     )
     return arguments, spec, times * sizes["train"]
@@ -90,9 +95,10 @@ def main() -> None:
         print(json.dumps(_train(options, options.rows[0])))
         return
     for rows in sorted(options.rows):
-        common = [sys.argv[1], sys.argv[2], "--model", options.model, "--rows", str(rows)]
+        common = [str(options.config), str(options.output), "--model", options.model]
         flags = ["--in-memory"] if options.in_memory else []
-        command = [sys.executable, "-m", "benchmarks.trainer_memory", *common, *flags]
+        program = [sys.executable, "-m", "benchmarks.trainer_memory"]
+        command = [*program, *common, "--rows", str(rows), *flags]
         done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
         print(done.stdout.strip().splitlines()[-1], flush=True)
 
