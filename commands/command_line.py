@@ -861,6 +861,11 @@ def serve(
 @click.option(
     "--strict", is_flag=True, help="Write nothing if the rows differ from the data of training."
 )
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Table with the context of recordings; no label is needed.  [default: that of training]",
+)
 @output_option
 @json_option
 @exits_cleanly
@@ -876,6 +881,7 @@ def predict(**options: Any) -> int:
     faultline predict new.parquet --id recording_id
     faultline predict new.csv --server http://127.0.0.1:8501 --output-file new.jsonl
     faultline predict archive/ --batch --output-file predictions/
+    faultline predict recordings/ --labels machines.csv
     """  # noqa: D301 - as above
     _quiet_libraries()
     from pipeline.prediction.options import PredictOptions

@@ -42,7 +42,7 @@ def predict_batch(options: PredictOptions, config: Config, console: Console) -> 
     model = latest_model(OutputFolder(options.output.absolute()), name)
     # Importing TensorFlow and Beam takes seconds, so all other checks come first.
     spec = reading_spec(config, model)
-    with rows_of(options.data, spec, config) as rows:
+    with rows_of(options.data, spec, config, labels=options.labels) as rows:
         return _predict_rows(rows, spec, options, model, console)
 
 

@@ -129,7 +129,7 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
     """
     local_model = _local_model(options, options.model or config.name)
     spec = reading_spec(config, local_model)
-    with rows_of(options.data, spec, config) as rows:
+    with rows_of(options.data, spec, config, labels=options.labels) as rows:
         return _predict_rows(rows, spec, options, config, console)
 
 

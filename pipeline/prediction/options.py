@@ -25,6 +25,7 @@ class PredictOptions:
         output: The output folder, from which `batch` takes the pushed model.
         as_json: Print the summary as JSON on standard output.
         strict: Write nothing if the rows differ from those of training.
+        labels: Table with the context of recordings, in place of `data.recordings.labels`.
     """
 
     data: str
@@ -37,6 +38,7 @@ class PredictOptions:
     output: Path = Path("output")
     as_json: bool = False
     strict: bool = False
+    labels: Path | None = None
 
 
 @dataclass(kw_only=True)

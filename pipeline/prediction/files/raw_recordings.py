@@ -13,11 +13,12 @@ from common.errors import InputError
 from models.features import Signal, of_kind
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Config, Data
+from pipeline.counting import count
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.json_lines import is_json_lines
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
-from pipeline.reading.recordings.assembling import assemble
+from pipeline.reading.recordings.assembling import Assembled, assemble
 from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
 from pipeline.recording_options import (
     RATE,
@@ -45,7 +46,9 @@ class Rows:
 
 
 @contextmanager
-def rows_of(data: str, spec: IngestSpec, config: Config) -> Iterator[Rows]:
+def rows_of(
+    data: str, spec: IngestSpec, config: Config, *, labels: Path | None = None
+) -> Iterator[Rows]:
     """Yields the rows to predict; raw recordings are assembled in a temporary folder.
 
     Data with one row for each recording or window, as JSON lines or Parquet, are taken as they are.
@@ -55,10 +58,13 @@ def rows_of(data: str, spec: IngestSpec, config: Config) -> Iterator[Rows]:
         spec: How the model's rows are read.
         config: The use case: its folder, to which the table of labels is relative, and the rates
             of its signals.
+        labels: The table with the context of these recordings, in place of the config's.
 
     Raises:
-        InputError: The recordings cannot be used.
+        InputError: The recordings cannot be used, or need no table of labels.
     """
+    if labels is not None:
+        spec = _with_labels(spec, labels, data)
     if spec.recordings is None or _are_rows(data, spec.recordings):
         yield Rows(data=data)
         return
@@ -76,9 +82,50 @@ def rows_of(data: str, spec: IngestSpec, config: Config) -> Iterator[Rows]:
             raise InputError(f"{data} has no recording to predict. {reasons}".strip())
         is_windows = spec.recordings.window is not None
         keys = (RECORDING, WINDOW_START, WINDOW_END) if is_windows else (RECORDING,)
+        unnamed = [] if labels is None else _unnamed_notes(assembled, spec.recordings, labels)
         bad = tuple(f"left out: {bad}" for bad in assembled.bad)
         rates = _rate_notes(assembled.pattern, spec, of_kind(config.features, Signal).values())
-        yield Rows(data=assembled.pattern, keys=keys, notes=(*assembled.notes, *rates, *bad))
+        yield Rows(
+            data=assembled.pattern, keys=keys, notes=(*assembled.notes, *unnamed, *rates, *bad)
+        )
+
+
+def _with_labels(spec: IngestSpec, labels: Path, data: str) -> IngestSpec:
+    """Returns how rows are read with another table of labels.
+
+    Raises:
+        InputError: The model was not trained with such a table, or it is not a file.
+    """
+    recordings = spec.recordings
+    if recordings is None or _are_rows(data, recordings):
+        raise InputError(
+            f"--labels: {data} has one row for each example, so the rows have all columns. Remove "
+            "the option."
+        )
+    if recordings.labels is None:
+        raise InputError(
+            "--labels: the model was trained without data.recordings.labels, so it uses no column "
+            "of such a table. Remove the option."
+        )
+    if not labels.is_file():
+        raise InputError(f"--labels {labels} is not a file.")
+    return replace(spec, recordings=replace(recordings, labels=str(labels.absolute())))
+
+
+def _unnamed_notes(assembled: Assembled, recordings: Recordings, labels: Path) -> list[str]:
+    """Returns how many recordings the table does not name, in words.
+
+    Raises:
+        InputError: It names none of them.
+    """
+    number = assembled.num_unnamed
+    if number and number == assembled.num_recordings:
+        raise InputError(
+            f"--labels {labels}: its column `{recordings.id_column}` names none of the recordings "
+            "in DATA. It must hold their names, as in training."
+        )
+    unnamed = count(number, "recording")
+    return [f"no row in {labels} for {unnamed}: the context is missing"] if number else []
 
 
 def _are_rows(data: str, recordings: Recordings) -> bool:
@@ -115,7 +162,7 @@ def _options(data: str, spec: IngestSpec, recordings: Recordings) -> Data:
     """Returns the `data` block of the assembly: all windows of a stream, not of its stretches.
 
     What is text in the schema is text here: the codes of few recordings may all look like numbers,
-    and `07` would become 7.
+    and `07` would become 7. The label counts for nothing here, however it is written.
     """
     recordings = with_channels(recordings, spec.signals)
     window = recordings.window
@@ -130,7 +177,7 @@ def _options(data: str, spec: IngestSpec, recordings: Recordings) -> Data:
         recordings=recordings,
         max_bad_rows=spec.max_bad_rows,
         missing_values=spec.missing_values,
-        columns=texts | dict(spec.columns),
+        columns={n: form for n, form in (texts | spec.columns).items() if n != spec.label},
         decimal=spec.decimal,
         thousands=spec.thousands,
         encoding=layout.encoding,

@@ -58,6 +58,7 @@ class Assembled:
         notes: What was decided and counted, in words.
         raw: Digest of the raw files and of the tables of labels and events.
         raw_path: The path of the raw files, as it was given.
+        num_unnamed: Recordings to predict that the table of labels does not name.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class Assembled:
     notes: tuple[str, ...]
     raw: FilesDigest
     raw_path: str
+    num_unnamed: int = 0
 
     def properties(self) -> dict[str, str | int]:
         """Returns what to note of the raw files on an `Examples` artifact, for lineage to show."""
@@ -279,6 +281,7 @@ class _Assembly:
             notes=tuple(self._notes()),
             raw=FilesDigest(digest="", names=(), num_bytes=0),
             raw_path="",
+            num_unnamed=self._reader.num_unnamed,
         )
 
     def _schema(self) -> pa.Schema:

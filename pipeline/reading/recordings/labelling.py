@@ -44,6 +44,7 @@ class Labeller:
         ids = list(self._table.rows) if self._table else []
         self._matcher = FileMatcher(ids, [self._name(file) for file in files])
         self._used: set[str] = set()
+        self._unnamed: set[str] = set()
 
     def _read(self, data: Data, folder: Path) -> LabelTable | None:
         if self._options.labels is None or self._options.id_column is None:
@@ -103,6 +104,7 @@ class Labeller:
         assert self._table is not None  # noqa: S101 - the callers checked it
         if not ids:
             if self._label is None:
+                self._unnamed.add(name)
                 return _NOTHING
             raise UnusableError(f"{self._where} has no row for `{name}`, so it has no label")
         self._used.update(ids)
@@ -147,6 +149,11 @@ class Labeller:
             for id_ in self._table.rows
             if id_ not in self._used
         ]
+
+    @property
+    def num_unnamed(self) -> int:
+        """Number of recordings to predict that the table does not name."""
+        return len(self._unnamed)
 
     def notes(self) -> list[str]:
         """Returns what is remarkable of the table, in words."""

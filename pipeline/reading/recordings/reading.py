@@ -162,6 +162,11 @@ class RecordingReader:
         given = [*self.roles.texts, *self._labeller.types]
         return options.time_column is not None or any(map(is_rate_name, given))
 
+    @property
+    def num_unnamed(self) -> int:
+        """Number of recordings to predict that the table of labels does not name."""
+        return self._labeller.num_unnamed
+
     def notes(self) -> list[str]:
         """Returns what is remarkable of the columns and of the table of labels, in words."""
         if self._request.options.media != "table" or not self.roles.left_out:

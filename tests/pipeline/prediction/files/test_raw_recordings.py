@@ -6,6 +6,7 @@ import pytest
 
 from common.errors import InputError
 from models.features import Categorical, Signal
+from pipeline.column_format import ColumnFormat
 from pipeline.config import Config, Data, Label
 from pipeline.prediction.files.raw_recordings import rows_of
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
@@ -84,3 +85,62 @@ def test_windows_of_another_rate_than_that_of_training_are_noted(
     of_windows = replace(spec, recordings=stream, rates={})
     with rows_of(str(path), of_windows, config) as rows:
         assert [text.partition(", the")[0] for text in rows.notes] == list(note)
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> str:
+    """Two recordings without context, beside the table of labels of training."""
+    (tmp_path / "labels.csv").write_text("file,fault,machine\n1.csv,no,01\n", encoding="utf-8")
+    for name in ("1", "2"):
+        path = tmp_path / "new" / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x\n0.5\n1.5\n2.5\n", encoding="utf-8")
+    return str(tmp_path / "new")
+
+
+def write_labels(folder: Path, text: str) -> Path:
+    path = folder / "machines.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text", ["file,machine\n1.csv,07\n2.csv,08", "file,fault,machine\n1.csv,?,07\n2.csv,,08"]
+)
+def test_context_comes_from_another_table_without_a_label(spec, config, new, tmp_path, text):
+    labels = write_labels(tmp_path, text)
+    spec = replace(spec, columns={"fault": ColumnFormat(type="number")})
+    with rows_of(new, spec, config, labels=labels) as rows:
+        machines = pq.read_table(rows.data)["machine"].to_pylist()
+    assert machines == ["07", "08"]
+    assert rows.notes == ()
+
+
+def test_recordings_without_context_are_counted(spec, config, new, tmp_path):
+    labels = write_labels(tmp_path, "file,machine\n2.csv,08\n")
+    with rows_of(new, spec, config, labels=labels) as rows:
+        machines = pq.read_table(rows.data)["machine"].to_pylist()
+    assert machines == [None, "08"]
+    assert rows.notes == (f"no row in {labels} for 1 recording: the context is missing",)
+
+
+def test_a_table_that_names_no_recording_is_refused(spec, config, new, tmp_path):
+    labels = write_labels(tmp_path, "file,machine\n9.csv,08\n")
+    with (
+        pytest.raises(InputError, match="its column `file` names none of the recordings"),
+        rows_of(new, spec, config, labels=labels),
+    ):
+        pass
+
+
+def test_a_table_that_the_model_cannot_use_is_refused(spec, config, new, tmp_path):
+    labels = write_labels(tmp_path, "file,machine\n1.csv,08\n")
+    by_folder = replace(spec, recordings=Recordings(form="files", label_from="folder"))
+    refused = {
+        "was trained without data.recordings.labels": (by_folder, labels),
+        "has one row for each example": (replace(spec, recordings=None), labels),
+        "absent.csv is not a file": (spec, tmp_path / "absent.csv"),
+    }
+    for message, (own, path) in refused.items():
+        with pytest.raises(InputError, match=message), rows_of(new, own, config, labels=path):
+            pass
