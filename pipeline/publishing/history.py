@@ -128,7 +128,7 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     step = None if examples is None else graph.producer(examples.id)
     if examples is None or step is None:
         return []
-    facts = data_facts(examples, step)
+    facts = _of_raw_files(data_facts(examples, step))
     shown = [count(facts["num_files"], "file")] if "num_files" in facts else []
     shown += [count(facts["num_bytes"], "byte")] if "num_bytes" in facts else []
     shown += [count(int(n), "row")] if (n := examples.properties.get("num_rows")) else []
@@ -139,8 +139,16 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     return rows + [(key, text) for key, text in (("spans", spans), ("files", listed)) if text]
 
 
+def _of_raw_files(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the facts about the files that recordings were assembled from, if there are any."""
+    if "raw_digest" not in facts:
+        return facts
+    return {"num_files": facts["num_raw_files"], "data_digest": facts["raw_digest"]}
+
+
 def _files(examples: Artifact) -> str:
-    names = examples.properties.get("source_files", [])
+    properties = examples.properties
+    names = properties.get("raw_files") or properties.get("source_files", [])
     return ", ".join(map(str, names)) if isinstance(names, list) else str(names)
 
 

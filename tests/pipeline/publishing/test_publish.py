@@ -188,6 +188,22 @@ def test_the_lineage_names_data_code_and_environment(store, tmp_path):
     assert rows["packages"] == "numpy 2.4.0"
 
 
+def test_the_lineage_of_recordings_names_their_files_not_the_assembled_table(store, tmp_path):
+    add_run(store, tmp_path, "r1")
+    [examples] = store.get_artifacts_by_type("Examples")
+    examples.custom_properties["source_files"].string_value = '["recordings.parquet"]'
+    examples.custom_properties["raw_files"].string_value = '["1.wav", "2.wav"]'
+    examples.custom_properties["raw_digest"].string_value = "raw-digest"
+    examples.custom_properties["num_raw_files"].int_value = 2
+    store.put_artifacts([examples])
+    graph = read_graph(store)
+
+    rows = dict(lineage_rows(graph, graph.runs["r1"]))
+
+    assert rows["data"] == "2 files, 200 rows"
+    assert (rows["data digest"], rows["files"]) == ("raw-digest", "1.wav, 2.wav")
+
+
 def test_the_lineage_of_a_window_names_its_spans_and_their_files(store):
     steps = record_window(store, "r1", path="r-{DATE}.csv")
     record_model_steps(Recorder(store, "r1"), steps, serving=None)
