@@ -78,7 +78,7 @@ def read_picture(content: bytes) -> PictureFile:
             picture.load()
     except UnidentifiedImageError as error:
         raise ValueError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError) as error:
         raise ValueError(f"cannot be decoded: {error}") from error
     if form == "BMP":
         _check_bmp(content, mode)

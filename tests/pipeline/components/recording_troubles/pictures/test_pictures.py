@@ -52,6 +52,13 @@ def test_what_is_no_whole_picture_is_refused_with_the_reason(content, reason):
         read_picture(content)
 
 
+def test_a_picture_of_too_many_pixels_is_refused_with_the_reason(monkeypatch):
+    content = encode(np.full((30, 40), 0.2))
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 500)  # of 1,200; an error beyond the double
+    with pytest.raises(ValueError, match=r"cannot be decoded: Image size \(1200 pixels\)"):
+        read_picture(content)
+
+
 @pytest.mark.parametrize(("mode", "is_read"), [("L", True), ("RGB", True), ("P", False)])
 def test_a_bmp_with_a_palette_of_colours_is_refused(mode, is_read):
     pixels = np.random.default_rng(0).random((8, 8, 3))
