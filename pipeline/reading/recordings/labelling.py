@@ -1,16 +1,21 @@
-"""The label and the context of a recording: from a table, a folder, or a pattern in its name."""
+"""The label of a recording or of its samples, and its context: from a table, a folder, a name."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.config import Data, Label
 from pipeline.counting import count
+from pipeline.reading.contract import truth_of
+from pipeline.reading.ingest_spec import canonical_label, positive_truth
 from pipeline.reading.recordings.beside import FileMatcher, LabelTable, Row, read_label_table
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.recording import BadRecording
+from pipeline.reading.typing_rows import label_texts
 from pipeline.recording_options import Recordings
 
 _NOTHING = Row(label=None, context={})
@@ -160,3 +165,45 @@ class Labeller:
         if self._table is None or not self._table.num_repeated:
             return []
         return [f"{count(self._table.num_repeated, 'row')} of {self._where} repeat another one"]
+
+
+def positive_samples(text: pa.DictionaryArray, label: Label, data: Data) -> NDArray[np.bool_]:
+    """Returns whether each sample of a stream is positive, bool [samples].
+
+    Args:
+        text: The label of each sample.
+        label: The positive value, and all values if they are declared.
+        data: The config's `data` block, for the texts that mean a missing value.
+
+    Raises:
+        UnusableError: A sample has no label, or one that `label.values` does not have.
+    """
+    texts, is_missing, _ = label_texts(text.dictionary, data.missing_values)
+    meanings = [_is_positive(one, label) for one in texts.to_pylist()]
+    # The last place is that of samples without any text.
+    codes = np.asarray(text.indices.fill_null(len(meanings)), np.int64)
+    missing = np.append(is_missing, True)[codes]
+    if num := int(missing.sum()):
+        row = int(np.argmax(missing)) + 1
+        raise UnusableError(f"{count(num, 'sample')} without a label, first row {row:,}")
+    unknown = np.array([one is None for one in (*meanings, None)])[codes]
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        listed = ", ".join(f"`{value}`" for value in label.values)
+        raise UnusableError(
+            f"the label of row {row + 1:,} is `{texts[codes[row]].as_py()}`; expected one of "
+            f"label.values: {listed}"
+        )
+    return np.array([bool(one) for one in (*meanings, None)])[codes]
+
+
+def _is_positive(text: str | None, label: Label) -> bool | None:
+    """Tells whether a canonical label is positive; None if `label.values` does not have it."""
+    if text is None:
+        return None
+    positive = canonical_label(str(label.positive))
+    values = tuple(canonical_label(str(value)) for value in label.values)
+    meaning, truth = truth_of(text), positive_truth(positive, values)
+    if meaning is not None and truth is not None:
+        return meaning == truth
+    return None if values and text not in values else text == positive

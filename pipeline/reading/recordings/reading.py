@@ -15,10 +15,8 @@ from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Data, Label
 from pipeline.counting import count
-from pipeline.reading.contract import truth_of
-from pipeline.reading.ingest_spec import canonical_label, positive_truth
 from pipeline.reading.recordings.beside import CONTEXT_TYPES, Row, context_form, typed_text
-from pipeline.reading.recordings.labelling import Labeller
+from pipeline.reading.recordings.labelling import Labeller, positive_samples
 from pipeline.reading.recordings.raw import media, tables
 from pipeline.reading.recordings.raw.clock import UnusableError, at_rate
 from pipeline.reading.recordings.raw.columns import (
@@ -327,15 +325,7 @@ class RecordingReader:
         request, column = self._request, self._request.label_column
         if request.options.form != "stream" or column is None or request.label is None:
             return None
-        text = columns.texts[column]
-        labels = [*text.dictionary.to_pylist(), None]  # the last one is of rows without any
-        codes = np.asarray(text.indices.fill_null(len(labels) - 1), np.int64)
-        missing = np.array([one is None for one in labels])[codes]
-        if num := int(missing.sum()):
-            row = int(np.argmax(missing)) + 1
-            raise UnusableError(f"{count(num, 'sample')} without a label, first row {row:,}")
-        is_positive = np.array([_is_positive(one, request.label) for one in labels])
-        return is_positive[codes]
+        return positive_samples(columns.texts[column], request.label, request.data)
 
 
 def _check_columns(columns: Columns, request: Request) -> None:
@@ -392,14 +382,3 @@ def _rate_texts(row: Row) -> dict[str, str | None]:
 
 def _without_rate(row: Row) -> dict[str, Any]:
     return {n: value for n, value in row.context.items() if not is_rate_name(n)}
-
-
-def _is_positive(text: str | None, label: Label) -> bool:
-    if text is None:
-        return False
-    positive = canonical_label(str(label.positive))
-    values = tuple(canonical_label(str(value)) for value in label.values)
-    meaning, truth = truth_of(text), positive_truth(positive, values)
-    if meaning is not None and truth is not None:
-        return meaning == truth
-    return canonical_label(text) == positive
