@@ -35,6 +35,14 @@ from pipeline.reading.recordings.windows import (
 from pipeline.reading.recordings.writing import FILE_NAME, TableWriter, table_schema
 from pipeline.recording_options import Recordings
 
+_PROJECT = Path(__file__).resolve().parents[3]
+# The code that decides the content of the assembled table.
+CODE = (
+    _PROJECT / "pipeline/reading",
+    _PROJECT / "pipeline/column_format.py",
+    _PROJECT / "pipeline/recording_options.py",
+    _PROJECT / "measuring/events/names.py",
+)
 RECORD = "_recordings.json"
 _KEPT_DIGESTS = "digests.json"
 _LOCK = ".lock"
@@ -151,7 +159,7 @@ def _key(digest: FilesDigest, request: Request) -> str:
         "data": TypeAdapter(Data).dump_python(data, mode="json"),
         "label": TypeAdapter(Label | None).dump_python(request.label, mode="json"),
         "rate": request.nominal_hz,
-        "code": code_digest([Path(__file__).parents[1]]),
+        "code": code_digest(CODE),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

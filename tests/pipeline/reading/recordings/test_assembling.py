@@ -15,6 +15,7 @@ from PIL import Image
 from common.digests import digest_files
 from common.errors import InputError
 from pipeline.config import Label
+from pipeline.reading.recordings import assembling
 from pipeline.reading.recordings.assembling import raw_recordings
 from tests.pipeline.reading.recordings.raw_files import (
     assembled,
@@ -336,6 +337,17 @@ def test_unchanged_files_are_not_assembled_again(tmp_path: Path, monkeypatch):
     assert len(rows(changed)[0]["acc"]) == 5
     other_options = assembled(tmp_path, "raw", **options, time_column="t")
     assert other_options.folder not in (first.folder, changed.folder)
+
+
+def test_a_change_of_the_code_assembles_again(tmp_path: Path, monkeypatch):
+    write_signals(tmp_path / "raw", ["1_ok.csv"])
+    code = tmp_path / "code.py"
+    monkeypatch.setattr(assembling, "CODE", (code,))
+    folders = []
+    for text in ("a = 1", "a = 2"):
+        code.write_text(text, encoding="utf-8")
+        folders.append(assembled(tmp_path, "raw", form="files", label_pattern="_(ok)").folder)
+    assert folders[0] != folders[1]
 
 
 def test_an_interruption_leaves_nothing_behind(tmp_path: Path, monkeypatch):
