@@ -162,7 +162,7 @@ def _data(proposal: Proposal, data_path: str, folder: Path) -> Iterator[str]:
         yield "  wide_signals:" if name == next(iter(proposal.wide_signals)) else ""
         yield f"    {scalar(name)}: {{first: {scalar(wide.first)}, last: {scalar(wide.last)}}}"
     if proposal.origin.is_recordings:
-        yield from (f"  {key}: {_value(value)}" for key, value in proposal.origin.data.items())
+        yield from _raw_tables(proposal.origin)
         return
     yield from _layout(table)
     yield from _columns(proposal)
@@ -183,6 +183,16 @@ def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
             yield f"    {field.name}: {scalar(relative_path(value, folder))}"
         elif field.name == "form" or value != field.default:
             yield f"    {field.name}: {_value(value)}"
+
+
+def _raw_tables(origin: Origin) -> Iterator[str]:
+    """How the raw tables of recordings are written."""
+    for key, value in origin.data.items():
+        if key != "columns":
+            yield f"  {key}: {_value(value)}"
+            continue
+        yield "  columns:"
+        yield from (f"    {scalar(name)}: {flow_format(form)}" for name, form in value.items())
 
 
 def relative_path(data: str, folder: Path) -> str:

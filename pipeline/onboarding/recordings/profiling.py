@@ -15,6 +15,7 @@ from pipeline.config import Data, Label
 from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.origin import Origin
+from pipeline.onboarding.recordings.raw_formats import find_raw_formats
 from pipeline.reading.recordings.assembling import Assembled, assemble
 from pipeline.reading.recordings.discovery import Discovery
 from pipeline.recording_options import (
@@ -45,6 +46,12 @@ def profile_recordings(
     Raises:
         InputError: The recordings cannot be used.
     """
+    formats = find_raw_formats(discovery, reading)
+    discovery = replace(
+        discovery,
+        data={**discovery.data, **formats.data},
+        notes=(*discovery.notes, *formats.notes),
+    )
     options = discovery.recordings
     with tempfile.TemporaryDirectory(prefix="faultline-") as folder:
         assembled = _assemble(discovery, positive, Path(folder))

@@ -27,6 +27,7 @@ from pipeline.reading.recordings.evidence.listing import (
     Listing,
     UnreadableTableError,
     has_decimal_commas,
+    has_rows,
     read_frame,
 )
 from pipeline.reading.recordings.evidence.masks import check_no_masks
@@ -85,11 +86,18 @@ def discover(
     try:
         return _discover(path, labels, label, rows)
     except UnreadableTableError:
-        if labels is not None:
+        if labels is not None or _is_mixed(path):
             raise
         return None  # the reader of ordinary tables says what is wrong
     finally:
         read_frame.cache_clear()
+
+
+def _is_mixed(path: str) -> bool:
+    """Whether a folder has a table, and its sub-folders have several: no ordinary data."""
+    listing = Listing.of(path)
+    tables = [Path(file).parent == Path(path) for file in (*listing.tables, *listing.sheets)]
+    return listing.is_folder and any(tables) and tables.count(False) >= _MANY_FILES
 
 
 def _discover(
@@ -100,15 +108,35 @@ def _discover(
         labels = _names_media(listing.tables[0])
         if labels is not None:
             listing = Listing.of(str(Path(labels).parent))
-    request = _Request(listing=listing, labels=labels, label=label, rows=rows)
+    damaged = tuple(table for table in listing.tables if not has_rows(table))
+    if damaged and len(listing.tables) - len(damaged) >= _MANY_FILES:
+        listing = replace(listing, tables=tuple(t for t in listing.tables if t not in damaged))
+    else:
+        damaged = ()
+    request = _Request(listing=listing, labels=labels, label=label, rows=rows, damaged=damaged)
     media = max(listing.media, key=lambda kind: len(listing.media[kind]))
-    if listing.media[media]:
+    # One or two pictures beside many tables are drawings of them.
+    enough = _MANY_FILES if len(listing.tables) > _MANY_FILES else 1
+    if len(listing.media[media]) >= enough:
         return request.of_files(media, listing.media[media])
     if listing.arrays:
         return request.of_files("table", listing.arrays)
     if listing.foreign and len(listing.tables) < _MANY_FILES and listing.is_folder:
         raise _foreign_error(listing)
-    return request.of_tables() if listing.tables else None
+    found = request.of_tables() if listing.tables else None
+    if found is None and _is_mixed(path):
+        raise _nameless_error(listing)
+    return found
+
+
+def _nameless_error(listing: Listing) -> InputError:
+    beside = [f for f in (*listing.tables, *listing.sheets) if Path(f).parent == Path(listing.base)]
+    below = next(file for file in listing.tables if Path(file).parent != Path(listing.base))
+    return InputError(
+        f"{listing.base} has tables in sub-folders, such as {below}, and {beside[0]}, of which no "
+        "column names them. If they are recordings, write the name of each file into a column of "
+        "that table. If each row is an example, give the folder or a glob of these files alone."
+    )
 
 
 def _foreign_error(listing: Listing) -> InputError:
@@ -138,6 +166,7 @@ class _Request:
     labels: str | None
     label: str | None
     rows: Rows | None
+    damaged: tuple[str, ...] = ()
 
     def of_files(self, media: Media, files: Sequence[str]) -> Discovery:
         """Discovers recordings with a file for each, which are no tables of samples."""
@@ -186,9 +215,11 @@ class _Request:
 
     def _tables_beside(self, files: Sequence[str]) -> list[str]:
         """Tables that are none of the files: below the path, and in the folder above it."""
-        above = Listing.of(f"{Path(self.listing.base).absolute().parent}/*").tables
+        parent = Listing.of(f"{Path(self.listing.base).absolute().parent}/*")
+        above = (*parent.tables, *parent.sheets)
         relative = [str(Path(self.listing.base).parent / Path(path).name) for path in above]
-        beside = [*self.listing.tables, *(relative if self.listing.is_folder else ())]
+        beside = [*self.listing.tables, *self.listing.sheets]
+        beside += relative if self.listing.is_folder else ()
         return [path for path in dict.fromkeys(beside) if path not in files]
 
     def _by_table(
@@ -252,12 +283,11 @@ class _Request:
     ) -> Discovery:
         is_table = files[0] in self.listing.tables
         decimal = {"decimal": ","} if is_table and has_decimal_commas(files[0]) else {}
+        beside = [path for path in (recordings.labels, recordings.events) if path]
+        # Tables without rows are recordings too: bad ones, which the reader counts.
+        raw_files = sorted({*files, *self.damaged}) if is_table else files
         return Discovery(
-            path=self.listing.pattern_of(
-                files,
-                recordings.media,
-                [path for path in (recordings.labels, recordings.events) if path],
-            ),
+            path=self.listing.pattern_of(raw_files, recordings.media, beside),
             recordings=recordings,
             label=label,
             positive=series.rarest(classes),

@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from common.errors import InputError
+from pipeline.column_format import CsvLayout
 from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.encodings import detect_encoding
 from pipeline.reading.files.listing import divide, matching_files
 from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.files.sources import plan_pieces, read_piece
+from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.raw.listing import list_raw_files
 from pipeline.recording_options import Media
 
@@ -29,6 +32,7 @@ _FOREIGN = (
     *(".tif", ".tiff", ".webp", ".heic", ".jp2", ".dng"),
 )
 _TABLES = tuple(suffix for suffix, form in SUFFIXES.items() if form in ("csv", "parquet"))
+_SHEETS = tuple(suffix for suffix, form in SUFFIXES.items() if form == "sheet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,7 @@ class Listing:
         media: Files with sounds or pictures.
         arrays: NumPy, HDF5 and MATLAB files.
         tables: CSV and Parquet files.
+        sheets: Spreadsheets, which may hold labels.
         foreign: Sounds and pictures of kinds that are not read.
     """
 
@@ -49,6 +54,7 @@ class Listing:
     media: dict[Media, tuple[str, ...]]
     arrays: tuple[str, ...]
     tables: tuple[str, ...]
+    sheets: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
 
     @classmethod
@@ -69,6 +75,7 @@ class Listing:
             media={"audio": of_kind(_AUDIO), "image": of_kind(_IMAGES)},
             arrays=of_kind(_ARRAYS),
             tables=of_kind(_TABLES),
+            sheets=of_kind(_SHEETS),
             foreign=of_kind(_FOREIGN),
         )
 
@@ -110,13 +117,26 @@ def _means(candidate: str, files: Sequence[str], media: Media, beside: Sequence[
     return set(map(os.path.abspath, listed)) == set(map(os.path.abspath, files))
 
 
+def has_rows(path: str) -> bool:
+    """Tells whether a CSV or Parquet file has a header and a row below it."""
+    try:
+        if SUFFIXES.get(suffix_of(path) or "") == "parquet":
+            return bool(pq.ParquetFile(path).metadata.num_rows)
+        layout = CsvLayout(encoding=detect_encoding(path))
+        read_header(path, layout)
+        piece = plan_pieces([path], "csv", layout=layout, whole_files=True)
+        return any(raw.batch.num_rows or raw.bad_rows for raw in read_piece(piece[0]))
+    except (InputError, ValueError, pa.ArrowException, OSError):
+        return False
+
+
 class UnreadableTableError(InputError):
     """A file that cannot be read as a table."""
 
 
 @functools.lru_cache(maxsize=64)
 def read_frame(path: str) -> pd.DataFrame:
-    """Reads the first rows of a CSV or Parquet file; decimal commas become points.
+    """Reads the first rows of a table; decimal commas become points.
 
     Raises:
         UnreadableTableError: The file cannot be read.
@@ -130,10 +150,13 @@ def read_frame(path: str) -> pd.DataFrame:
             batches = file.iter_batches(batch_size=MAX_ROWS)
             first: pa.RecordBatch | None = next(batches, None)
             return pd.DataFrame() if first is None else first.to_pandas().map(_as_text)
+        if suffix_of(path, _SHEETS):
+            sheet: pd.DataFrame = read_table(Path(path), key="labels").to_pandas()
+            return sheet.map(_as_text).apply(_as_numbers)
         encoding = detect_encoding(path)
         frame = pd.read_csv(
             path,
-            sep=read_header(path).delimiter,
+            sep=read_header(path, CsvLayout(encoding=encoding)).delimiter,
             encoding=encoding,
             nrows=MAX_ROWS,
             skipinitialspace=True,
@@ -143,7 +166,19 @@ def read_frame(path: str) -> pd.DataFrame:
         raise UnreadableTableError(f"{path} cannot be read as a table: {error}.") from error
     frame.columns = [str(name).strip() for name in frame.columns]
     _check_names(path, list(frame.columns))
-    return frame.apply(_with_decimal_points)
+    return _without_units(frame.apply(_with_decimal_points))
+
+
+def _without_units(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leaves out a row of units after the header: it has no digit, and numbers follow below it."""
+    if len(frame) < 2 or frame.iloc[0].astype(str).str.contains(r"\d").any():
+        return frame
+    rest = frame.iloc[1:].reset_index(drop=True).infer_objects().apply(_with_decimal_points)
+    texts = [name for name in rest.columns if rest[name].dtype == object]
+    numbers = {name: pd.to_numeric(rest[name], errors="coerce") for name in texts}
+    read = {name: values for name, values in numbers.items() if values.notna().all()}
+    changed = any(rest[name].dtype != frame[name].dtype for name in frame.columns)
+    return rest.assign(**read) if read or changed else frame
 
 
 def _check_names(path: str, names: Sequence[str]) -> None:
@@ -155,16 +190,22 @@ def has_decimal_commas(path: str) -> bool:
     """Tells whether numbers of a CSV file have a decimal comma."""
     if SUFFIXES.get(suffix_of(path) or "") != "csv":
         return False
+    encoding = detect_encoding(path)
     frame = pd.read_csv(
         path,
-        sep=read_header(path).delimiter,
-        encoding=detect_encoding(path),
+        sep=read_header(path, CsvLayout(encoding=encoding)).delimiter,
+        encoding=encoding,
         nrows=1_000,
         dtype=str,
     )
     return any(
         frame[name].dropna().str.fullmatch(r"\s*[+-]?\d+,\d+\s*").any() for name in frame.columns
     )
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if numbers.notna().sum() == column.notna().sum() else column
 
 
 def _as_text(value: object) -> object:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.column_format import TimeUnit
+from pipeline.reading import times
 from pipeline.reading.recordings.windows import POSITIVE, Cutting, Event, cut_windows
 from pipeline.recording_options import OWN_COLUMNS, Window
 
@@ -27,6 +29,10 @@ _MIN_STREAM_SAMPLES = 500
 _TIME_WORDS = {
     "time", "timestamp", "datetime", "date", "ts", "t", "stamp", "zeit", "utc", "elapsed",
     "seconds", "cycle", "cycles", "step", "tick", "sample",
+}  # fmt: skip
+_UNITS: Mapping[str, TimeUnit] = {
+    "ms": "ms", "msec": "ms", "millis": "ms", "milliseconds": "ms",
+    "us": "us", "usec": "us", "µs": "us", "micros": "us", "microseconds": "us", "ns": "ns",
 }  # fmt: skip
 _ID_WORDS = {"id", "recording", "unit", "run", "series", "trial", "experiment", "name", "file"}
 MIN_POSITIVE_WINDOWS = 30
@@ -102,7 +108,7 @@ def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return _seconds(column)
     if pd.api.types.is_numeric_dtype(column.dtype):
-        return column.to_numpy(np.float64, na_value=np.nan) if is_named else None
+        return _number_seconds(column) if is_named else None
     texts = column.dropna().astype(str)
     head = texts.head(50)
     if not len(head) or not head.str.contains(r"\d[-/.:T]\d").all():
@@ -113,6 +119,29 @@ def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
             return None
         parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)
     return _seconds(parsed) if parsed.notna().mean() >= _READABLE else None
+
+
+def time_unit(name: str, low: float, high: float) -> tuple[TimeUnit, bool]:
+    """Returns the unit of numbers that are times, and whether they count from 1970.
+
+    Args:
+        name: Their column; `t_ms` gives the unit of times that count from a start of their own.
+        low: The smallest number.
+        high: The largest number.
+    """
+    for unit, per_second in times.PER_SECOND.items():
+        if times.FIRST_S * per_second <= low and high <= times.LAST_S * per_second:
+            return unit, True
+    words = re.split(r"[^a-zµ]+", name.lower())
+    return next((_UNITS[word] for word in reversed(words) if word in _UNITS), "s"), False
+
+
+def _number_seconds(column: pd.Series) -> Floats:
+    numbers = column.to_numpy(np.float64, na_value=np.nan)
+    if not np.isfinite(numbers).any():
+        return numbers
+    unit, _ = time_unit(str(column.name), float(np.nanmin(numbers)), float(np.nanmax(numbers)))
+    return numbers / times.PER_SECOND[unit]
 
 
 def _seconds(column: pd.Series) -> Floats:

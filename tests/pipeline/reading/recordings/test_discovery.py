@@ -8,6 +8,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.reading.recordings.discovery import discover
+from tests.pipeline.spreadsheets import write_sheet
 
 
 def write(path, text="x"):
@@ -331,3 +332,83 @@ def test_times_from_the_last_to_the_first_are_times_and_no_channel(tmp_path):
         rows.append(f"r{number},{int(number == 1)}")
     write(tmp_path / "labels.csv", "\n".join(rows))
     assert found(tmp_path).recordings.time_column == "time"
+
+
+def write_labelled_runs(folder, frame, *, num_files=4, table="labels.csv", **options):
+    """Writes one table for each recording below `runs`, and a table of their labels."""
+    rows = ["file,fault"]
+    for number in range(num_files):
+        path = folder / "runs" / f"r{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(path, index=False, **options)
+        rows.append(f"r{number},{int(number == 1)}")
+    return write(folder / table, "\n".join(rows))
+
+
+def test_tables_without_rows_are_recordings_that_the_reader_counts(tmp_path):
+    write_labelled_runs(tmp_path, samples(20).drop(columns="label"), num_files=6)
+    write(tmp_path / "runs" / "r4.csv", "")
+    write(tmp_path / "runs" / "r5.csv", "timestamp,value\n")
+    discovery = found(tmp_path)
+    assert discovery.recordings.id_column == "file"
+    assert discovery.path == str(tmp_path / "runs")
+
+
+def test_a_table_that_names_none_of_the_tables_below_is_refused(tmp_path):
+    write_labelled_runs(tmp_path, samples(20).drop(columns="label"))
+    write(tmp_path / "labels.csv", "file,fault\nx,1\ny,0\n")
+    with pytest.raises(InputError, match=r"r0\.csv, and .*labels\.csv, of which no column names"):
+        found(tmp_path)
+
+
+def test_lines_before_the_header_are_refused_with_the_file(tmp_path):
+    write_labelled_runs(tmp_path, samples(20).drop(columns="label"))
+    for path in (tmp_path / "runs").iterdir():
+        path.write_text("Device: 7\nOperator: ann\n\n" + path.read_text())
+    with pytest.raises(InputError, match=r"r0\.csv cannot be read as a table"):
+        found(tmp_path)
+
+
+def test_a_drawing_beside_tables_makes_them_no_pictures(tmp_path):
+    write_labelled_runs(tmp_path, samples(20).drop(columns="label"))
+    write(tmp_path / "plot.png")
+    assert found(tmp_path).recordings.media == "table"
+
+
+def test_units_below_the_header_are_no_samples(tmp_path):
+    numbers = {"time": ["s", *[f"{n / 10:.1f}" for n in range(20)]], "value": ["mm", *range(20)]}
+    write_labelled_runs(tmp_path, pd.DataFrame(numbers).astype(str))
+    assert found(tmp_path).recordings.time_column == "time"
+
+
+def test_a_header_may_have_letters_of_an_old_encoding(tmp_path):
+    frame = samples(20).drop(columns="label").rename(columns={"value": "Öl"})
+    write_labelled_runs(tmp_path, frame, encoding="cp1252")
+    assert found(tmp_path).recordings.time_column == "timestamp"
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "step", "words"),
+    [
+        ("timestamp", 1_700_000_000_000, 60_000, "1 min"),
+        ("t_ms", 0, 10, "10 ms"),
+        ("t", 0, 10, "10 s"),
+    ],
+)
+def test_numbers_are_times_in_the_unit_of_their_size_or_name(tmp_path, name, first, step, words):
+    frame = samples(2_000, positive=range(500, 600))
+    frame["timestamp"] = first + step * np.arange(2_000)
+    write_frame(tmp_path / "stream.csv", frame.rename(columns={"timestamp": name}))
+    notes = found(tmp_path / "stream.csv", rows="samples").notes
+    assert notes[0] == f"1 recording of 1 channel (`value`), {words} apart, 2,000 samples"
+
+
+def test_labels_may_be_in_a_spreadsheet(tmp_path):
+    names = [f"r{number}" for number in range(4)]
+    for name in names:
+        write_frame(tmp_path / "runs" / f"{name}.csv", samples(20).drop(columns="label"))
+    rows = [["file", "fault"], *([name, int(name == "r1")] for name in names)]
+    write_sheet(tmp_path / "labels.xlsx", *rows)
+    discovery = found(tmp_path)
+    assert discovery.recordings.labels == str(tmp_path / "labels.xlsx")
+    assert (discovery.label, discovery.positive) == ("fault", "1")

@@ -1,0 +1,223 @@
+"""How the raw tables of recordings are written: their encoding, units, times and numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat, CsvLayout
+from pipeline.config import Data
+from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
+from pipeline.onboarding.profile.layout import find_layout
+from pipeline.onboarding.profile.table import ReadOptions
+from pipeline.onboarding.profile.text_facts import TextFacts
+from pipeline.onboarding.profile.words import quoted
+from pipeline.reading import times
+from pipeline.reading.files import csv_header, encodings, sources
+from pipeline.reading.files.pieces import SUFFIXES, suffix_of
+from pipeline.reading.recordings.beside import read_table
+from pipeline.reading.recordings.discovery import Discovery
+from pipeline.reading.recordings.evidence.listing import has_rows
+from pipeline.reading.recordings.evidence.series import time_unit
+from pipeline.reading.recordings.raw.listing import list_raw_files
+
+_NUM_PROBES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFormats:
+    """How raw tables are written, where it is not the default.
+
+    Attributes:
+        data: Keys of the config's `data` block.
+        notes: What was found, in words.
+    """
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
+    """Returns how the raw tables of recordings are written.
+
+    A part of the rows decides; if it leaves the order of day and month open, all rows do.
+
+    Args:
+        discovery: What the files are.
+        reading: What the person says about how data are written.
+
+    Raises:
+        InputError: The files have no header, or times can be read in two ways.
+    """
+    files = _tables(discovery)
+    if not files:
+        return RawFormats()
+    step = max(1, len(files) // _NUM_PROBES)
+    probes = files[::step][:_NUM_PROBES]
+    layout = _layout(probes)
+    try:
+        columns = _columns(discovery, probes, layout, reading, num_batches=1)
+    except InputError:
+        columns = _columns(discovery, files, layout, reading, num_batches=None)
+    columns |= _columns_of_events(discovery, columns, reading)
+    notes = [f"{quoted(name)} is written as {_words(form)}" for name, form in columns.items()]
+    data: dict[str, Any] = {"encoding": layout.encoding} if layout.encoding != "utf-8" else {}
+    if layout.units_row:
+        data["units_row"] = True
+        notes.append("the row after the header holds units")
+    if columns:
+        data["columns"] = columns
+    return RawFormats(data=data, notes=tuple(notes))
+
+
+def _tables(discovery: Discovery) -> list[str]:
+    """The CSV and Parquet files of recordings that have rows."""
+    options = discovery.recordings
+    if options.media != "table":
+        return []
+    beside = [Path(path) for path in (options.labels, options.events) if path]
+    _, files = list_raw_files(discovery.path, "table", folder=Path(), others=beside)
+    tables = [file for file in files if SUFFIXES.get(suffix_of(file) or "") in ("csv", "parquet")]
+    return [file for file in tables if has_rows(file)]
+
+
+def _format(file: str) -> Any:
+    return SUFFIXES[suffix_of(file) or ""]
+
+
+def _layout(files: Sequence[str]) -> CsvLayout:
+    """Returns encoding and row of units of CSV files; a file's delimiter is its own.
+
+    Raises:
+        InputError: They have no header.
+    """
+    tables = [file for file in files if _format(file) == "csv"]
+    if not tables:
+        return CsvLayout()
+    encoding = CsvLayout(encoding=encodings.detect_common_encoding(tables))
+    headers = {tuple(csv_header.first_cells(file, encoding)): file for file in tables}
+    if len(headers) > 1 and all(map(csv_header.looks_like_data, headers)):
+        shown = ", ".join(next(iter(headers))[:5])
+        raise InputError(
+            f"The first line of {tables[0]} looks like data, not like column names: {shown}. Write "
+            "a line with the names of the columns at the beginning of each file."
+        )
+    names = next(iter(headers))
+    found = find_layout(tables[:1], header=None if not csv_header.looks_like_data(names) else names)
+    return CsvLayout(encoding=encoding.encoding, units_row=found.layout.units_row)
+
+
+def _columns(
+    discovery: Discovery,
+    files: Sequence[str],
+    layout: CsvLayout,
+    reading: ReadOptions,
+    *,
+    num_batches: int | None,
+) -> dict[str, ColumnFormat]:
+    """Returns the formats of times and channels that are not plain."""
+    options = discovery.recordings
+    others = {discovery.label, options.id_column if options.form == "long" else None}
+    facts: dict[str, TextFacts] = {}
+    for batch, is_csv in _batches(files, layout, num_batches):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name not in others:
+                one = facts.setdefault(name, TextFacts())
+                one.add(column, csv=is_csv, default_marks=reading.default_marks)
+    delimiter = _delimiter(files[0], layout)
+    written, decimal = _decide(facts, delimiter, reading)
+    base = Data(path="-", **discovery.data).decimal
+    columns = {}
+    for name, own in written.items():
+        form = (
+            _time_form(name, own, facts[name])
+            if name == options.time_column
+            else _number_form(own, decimal if decimal != base else None)
+        )
+        if form is not None:
+            columns[name] = form
+    return columns
+
+
+def _batches(
+    files: Sequence[str], layout: CsvLayout, num_batches: int | None
+) -> Iterator[tuple[pa.RecordBatch, bool]]:
+    for file in files:
+        [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
+        for raw in islice(sources.read_piece(piece), num_batches):
+            yield raw.batch, piece.format == "csv"
+
+
+def _delimiter(file: str, layout: CsvLayout) -> str:
+    if _format(file) != "csv":
+        return ""
+    return csv_header.read_header(file, layout).delimiter or ""
+
+
+def _decide(
+    facts: Mapping[str, TextFacts], delimiter: str, reading: ReadOptions
+) -> tuple[dict[str, Written], str]:
+    table = TableFacts(
+        default_marks=reading.default_marks,
+        delimiter=delimiter,
+        dates=reading.dates,
+        leave_out=reading.leave_out,
+    )
+    written, decimal = decide_formats(facts, table)
+    return written, decimal
+
+
+def _time_form(name: str, written: Written, facts: TextFacts) -> ColumnFormat | None:
+    """Returns the format of times that are neither ISO 8601 nor seconds."""
+    form = written.form
+    if form is not None and form.type == "time" and form.format not in (None, times.ISO):
+        return ColumnFormat(type="time", format=form.format)
+    if form is None or form.type == "text" or facts.limits is None:
+        return None
+    unit, is_epoch = time_unit(name, *facts.limits)
+    return None if unit == "s" else ColumnFormat(type="time", unit=unit, elapsed=not is_epoch)
+
+
+def _number_form(written: Written, decimal: Any) -> ColumnFormat | None:
+    """Returns the format of numbers with a mark between thousands or a unit."""
+    form = written.form
+    if form is None or form.type != "number" or not (form.thousands or form.suffix):
+        return None
+    return replace(form, decimal=form.decimal or decimal, missing=None)
+
+
+def _columns_of_events(
+    discovery: Discovery, columns: Mapping[str, ColumnFormat], reading: ReadOptions
+) -> dict[str, ColumnFormat]:
+    """Returns the formats of the events' times that differ from those of the samples."""
+    options = discovery.recordings
+    if options.events is None:
+        return {}
+    table = read_table(Path(options.events), key="events")
+    is_csv = SUFFIXES.get(suffix_of(options.events) or "") == "csv"
+    facts = {name: TextFacts() for name in ("start", "end") if name in table.column_names}
+    for name, one in facts.items():
+        one.add(table[name].combine_chunks(), csv=is_csv, default_marks=reading.default_marks)
+    written, _ = _decide(facts, "", reading)
+    of_samples = columns.get(options.time_column or "")
+    forms = {}
+    for name, own in written.items():
+        is_iso = own.form is not None and own.form.type == "time"
+        plain = ColumnFormat(type="time", format=times.ISO) if is_iso and of_samples else None
+        form = _time_form(name, own, facts[name]) or plain
+        if form is not None and form != of_samples:
+            forms[name] = form
+    return forms
+
+
+def _words(form: ColumnFormat) -> str:
+    if form.type == "time":
+        since = "since the start" if form.elapsed else "since 1970"
+        return f"`{form.format}`" if form.format else f"{form.unit} {since}"
+    parts = [f"`{form.thousands}` between thousands"] if form.thousands else []
+    parts += [f"`{form.suffix}` after the number"] if form.suffix else []
+    return f"numbers with {' and '.join(parts)}"

@@ -1,0 +1,113 @@
+"""How raw tables of recordings are written, as `init` finds it."""
+
+import pytest
+
+from common.errors import InputError
+from pipeline.column_format import ColumnFormat
+from pipeline.onboarding.profile.table import ReadOptions
+from pipeline.onboarding.recordings.raw_formats import find_raw_formats
+from pipeline.reading.recordings.discovery import Discovery
+from pipeline.recording_options import Recordings, Window
+
+TIME = "t"
+
+
+def formats(folder, *files, dates=None, data=None, encoding="utf-8", **options):
+    """Writes each text as a file `NN.csv` below `runs`; returns the formats that are found."""
+    (folder / "runs").mkdir()
+    for number, text in enumerate(files):
+        (folder / "runs" / f"{number:02}.csv").write_text(text, encoding=encoding)
+    discovery = Discovery(
+        path=str(folder / "runs"),
+        recordings=Recordings(**{"form": "files", "time_column": TIME} | options),
+        label="fault",
+        data=data or {},
+    )
+    return find_raw_formats(discovery, ReadOptions(dates=dates))
+
+
+def table(times, values=None, *, header="t,value", sep=","):
+    values = values or range(len(times))
+    rows = [f"{time}{sep}{value}" for time, value in zip(times, values, strict=True)]
+    return "\n".join([header, *rows, ""])
+
+
+def test_plain_tables_need_no_declaration(tmp_path):
+    text = table(["0.00", "0.01", "0.02"], ["1.234", "2.345", "3.456"])
+    assert formats(tmp_path, text, text).data == {}
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (["31/01/2026 08:00", "31/01/2026 08:01", "31/01/2026 08:02"],
+         ColumnFormat(type="time", format="%d/%m/%Y %H:%M")),
+        (["1700000000000", "1700000000010", "1700000000020"],
+         ColumnFormat(type="time", unit="ms")),
+    ],
+)  # fmt: skip
+def test_times_that_are_neither_seconds_nor_iso_are_declared(tmp_path, times, expected):
+    assert formats(tmp_path, table(times)).data == {"columns": {"t": expected}}
+
+
+def test_another_file_decides_the_order_of_day_and_month(tmp_path):
+    # The first 16 of 18 files are probed: only file 17 has a day above 12.
+    files = [table([f"0{n % 9 + 1}/03/2026 08:0{k}" for k in range(3)]) for n in range(17)]
+    files.append(table([f"20/03/2026 08:0{k}" for k in range(3)]))
+    [form] = formats(tmp_path, *files).data["columns"].values()
+    assert form.format == "%d/%m/%Y %H:%M"
+
+
+def test_the_person_says_the_order_of_day_and_month_where_no_file_decides(tmp_path):
+    text = table([f"04/03/2026 08:0{k}" for k in range(3)])
+    with pytest.raises(InputError, match=r"--dates day-first or --dates month-first"):
+        formats(tmp_path, text)
+    (tmp_path / "runs" / "00.csv").unlink()
+    (tmp_path / "runs").rmdir()
+    [form] = formats(tmp_path, text, dates="month-first").data["columns"].values()
+    assert form.format == "%m/%d/%Y %H:%M"
+
+
+def test_a_unit_in_the_name_is_that_of_times_since_the_start(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "0.csv").write_text(table([0, 10, 20], header="t_ms,value"))
+    options = Recordings(form="files", time_column="t_ms")
+    discovery = Discovery(path=str(tmp_path / "runs"), recordings=options, label="fault")
+    forms = find_raw_formats(discovery, ReadOptions()).data["columns"]
+    assert forms == {"t_ms": ColumnFormat(type="time", unit="ms", elapsed=True)}
+
+
+def test_marks_between_thousands_and_units_are_declared(tmp_path):
+    values = ["1.234,50", "-2.345,60", "12,00", "950,25"]
+    text = table(["0,0", "0,1", "0,2", "0,3"], values, header="t;value", sep=";")
+    result = formats(tmp_path, text, data={"decimal": ","})
+    form = result.data["columns"]["value"]
+    assert (form.thousands, form.decimal) == (".", ",")
+    assert result.notes == ("`value` is written as numbers with `.` between thousands",)
+
+
+def test_a_row_of_units_and_an_old_encoding_are_declared(tmp_path):
+    text = table(["s", "0.0", "0.1", "0.2"], ["°C", "1.5", "2.5", "3.5"])
+    result = formats(tmp_path, text, encoding="cp1252")
+    assert result.data == {"encoding": "cp1252", "units_row": True}
+
+
+def test_files_without_a_header_are_refused(tmp_path):
+    files = ["0.0,1.5\n0.1,2.5\n", "0.0,3.5\n0.1,4.5\n"]
+    with pytest.raises(InputError, match=r"looks like data, not like column names: 0\.0, 1\.5"):
+        formats(tmp_path, *files)
+
+
+def test_channels_may_be_called_by_numbers(tmp_path):
+    text = table([0.0, 0.1, 0.2], header="1,2")
+    assert formats(tmp_path, text, text).data == {}
+
+
+def test_times_of_events_are_declared_where_they_differ(tmp_path):
+    events = tmp_path / "events.csv"
+    events.write_text("recording,start,end\n" + "0,31.01.2026 08:00,31.01.2026 09:00\n" * 3)
+    text = table([f"2026-01-31 08:0{k}:00" for k in range(3)])
+    options = {"form": "stream", "window": Window(num_samples=8), "events": str(events)}
+    columns = formats(tmp_path, text, **options).data["columns"]
+    day_first = ColumnFormat(type="time", format="%d.%m.%Y %H:%M")
+    assert columns == {"start": day_first, "end": day_first}
