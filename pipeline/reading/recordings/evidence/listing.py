@@ -18,14 +18,13 @@ from pipeline.reading.files.listing import divide, matching_files
 from pipeline.reading.files.pieces import SUFFIXES, suffix_of
 from pipeline.reading.files.sources import plan_pieces, read_piece
 from pipeline.reading.recordings.beside import read_table
-from pipeline.reading.recordings.raw.listing import list_raw_files
+from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES, list_raw_files
+from pipeline.reading.recordings.raw.listing import SUFFIXES as RAW_SUFFIXES
 from pipeline.recording_options import Media
 
 # Rows of a table that are looked at.
 MAX_ROWS = 1_000_000
-_AUDIO = (".wav", ".flac", ".ogg")
-_IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-_ARRAYS = (".npy", ".npz", ".h5", ".hdf5", ".mat")
+_AUDIO, _IMAGES, _ARRAYS = RAW_SUFFIXES["audio"], RAW_SUFFIXES["image"], ARRAY_SUFFIXES
 # Sounds and pictures that the served model cannot decode.
 _FOREIGN = (
     *(".mp3", ".m4a", ".aac", ".wma", ".aif", ".aiff", ".opus", ".amr"),

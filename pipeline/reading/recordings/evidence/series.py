@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from pipeline.column_format import TimeUnit
 from pipeline.reading import times
-from pipeline.reading.recordings.windows import POSITIVE, Cutting, Event, cut_windows
+from pipeline.reading.recordings.windows import (
+    POSITIVE,
+    Cutting,
+    Event,
+    cut_windows,
+    events_of_samples,
+)
 from pipeline.recording_options import OWN_COLUMNS, Window
 
 Floats = NDArray[np.float64]
@@ -75,9 +81,7 @@ class Series:
         """Runs of positive samples."""
         if self.positive is None:
             return ()
-        steps = np.diff(self.positive.astype(np.int8), prepend=0, append=0)
-        bounds = zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True)
-        return tuple(Event(first=int(a), stop=int(b), start_s=0.0) for a, b in bounds)
+        return events_of_samples(self.positive, np.arange(self.num_samples, dtype=np.float64))
 
 
 def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None:
