@@ -408,10 +408,10 @@ class _Request:
         shared = None if beside is None else next(
             (str(name) for name in beside.columns if name in frame.columns and name != own), None
         )  # fmt: skip
-        name = series.id_column(frame, shared)
-        if name is None:
+        axes = series.long_axes(frame, shared, own)
+        if axes is None:
             return None
-        time = series.time_column(frame[frame[name] == frame[name].iloc[0]], (name, own or ""))
+        name, time = axes
         notes = [f"a long table: `{name}` names {frame[name].nunique():,} recordings, `{time}` is "
                  "the time of each sample"]  # fmt: skip
         if beside is not None and self.labels is not None:

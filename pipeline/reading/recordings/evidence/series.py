@@ -88,14 +88,18 @@ def time_column(frame: pd.DataFrame, not_time: Sequence[str] = ()) -> str | None
     """Returns the column of the samples' times, or None.
 
     Dates need no name; numbers do, such as `time` or `t_s`. Times must not go backwards within the
-    first recording, so this is asked of the rows of one file or id. Rows from the last time to the
-    first have times too, which the reader refuses with a remedy.
+    first recording, so this is asked of the rows of one file or id. Dates that go back at a few
+    places, as at the end of summer time, and rows from the last time to the first are times too:
+    the reader refuses them with a remedy.
     """
     candidates = [str(name) for name in frame.columns if name not in not_time]
     named = sorted(candidates, key=lambda name: not _is_named_as_time(name))
     for name in named:
         seconds = time_values(frame[name], is_named=_is_named_as_time(name))
-        if seconds is not None and (_never_descends(seconds) or is_regular(-seconds)):
+        if seconds is None:
+            continue
+        is_date = not pd.api.types.is_numeric_dtype(frame[name].dtype)
+        if _never_descends(seconds) or is_regular(-seconds) or (is_date and is_regular(seconds)):
             return name
     return None
 
@@ -233,19 +237,44 @@ def rarest(classes: Mapping[str, int]) -> str | None:
     return ordered[0][0]
 
 
-def id_column(frame: pd.DataFrame, wanted: str | None = None) -> str | None:
-    """Returns the column that names the recording of each row of a long table, or None.
+def long_axes(
+    frame: pd.DataFrame, wanted: str | None = None, label: str | None = None
+) -> tuple[str, str] | None:
+    """Returns the columns with the recording and the time of each row of a long table, or None.
 
-    Its values come in runs, one for each recording, of eight samples or more in the median, and a
-    time column runs from the start again in each.
+    There are six recordings or more, of eight samples or more in the median, and in each the times
+    follow each other at a regular step. The rows may be in any order; the reader refuses
+    recordings whose times go backwards.
+
+    Args:
+        frame: The rows.
+        wanted: The column of recordings, if it is known.
+        label: The label's column, which is neither.
     """
+    seconds: dict[str, Floats | None] = {}
     for name in [wanted] if wanted else _id_candidates(frame):
-        sizes = _run_sizes(frame[name])
-        if sizes is None or len(sizes) < MIN_IDS or np.median(sizes) < MIN_SAMPLES:
+        codes = pd.factorize(frame[name])[0]
+        sizes = np.bincount(codes[codes >= 0])
+        if len(sizes) < MIN_IDS or np.median(sizes) < MIN_SAMPLES:
             continue
-        first = frame.iloc[: int(sizes[0])]
-        time = time_column(first, (name,))
-        if time is not None and _ascends_within(frame, name, time):
+        time = _time_of_any_order(frame[codes == 0], (name, label or ""))
+        if time is None:
+            continue
+        if time not in seconds:
+            seconds[time] = time_values(frame[time])
+        if _is_regular_within(codes, seconds[time]):
+            return name, time
+    return None
+
+
+def _time_of_any_order(frame: pd.DataFrame, not_time: Sequence[str]) -> str | None:
+    in_order = time_column(frame, not_time)
+    if in_order is not None:
+        return in_order
+    named = [str(n) for n in frame.columns if n not in not_time and _is_named_as_time(str(n))]
+    for name in named:
+        seconds = time_values(frame[name])
+        if seconds is not None and is_regular(np.sort(seconds)):
             return name
     return None
 
@@ -260,25 +289,15 @@ def _id_candidates(frame: pd.DataFrame) -> list[str]:
     return sorted(names, key=lambda name: not _ID_WORDS & set(re.split(r"[^a-z]+", name.lower())))
 
 
-def _run_sizes(column: pd.Series) -> NDArray[np.int64] | None:
-    """Sizes of the runs of equal values, or None if a value has several runs."""
-    codes = pd.factorize(column)[0]
-    starts = np.flatnonzero(np.diff(codes, prepend=-2))
-    if len(starts) != len(np.unique(codes)):
-        return None
-    return np.asarray(np.diff(np.append(starts, len(codes))), np.int64)
-
-
-def _ascends_within(frame: pd.DataFrame, name: str, time: str) -> bool:
-    seconds = time_values(frame[time])
+def _is_regular_within(codes: NDArray[np.int64], seconds: Floats | None) -> bool:
+    """Tells whether the times of each recording, once sorted, have the step of all of them."""
     if seconds is None:
         return False
-    same = np.diff(pd.factorize(frame[name])[0]) == 0
-    steps = np.diff(seconds)
-    within = steps[same]
+    order = np.lexsort((seconds, codes))
+    within = np.diff(seconds[order])[np.diff(codes[order]) == 0]
     typical = np.median(within) if len(within) else 0.0
     regular = np.isclose(within, typical, rtol=0.05, atol=0.0)
-    return bool(typical > 0 and (within >= 0).all() and regular.mean() >= _REGULAR)
+    return bool(typical > 0 and regular.mean() >= _REGULAR)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -412,3 +412,32 @@ def test_labels_may_be_in_a_spreadsheet(tmp_path):
     discovery = found(tmp_path)
     assert discovery.recordings.labels == str(tmp_path / "labels.xlsx")
     assert (discovery.label, discovery.positive) == ("fault", "1")
+
+
+@pytest.mark.parametrize("order", ["interleaved", "shuffled"])
+def test_a_long_table_may_have_its_rows_in_any_order(tmp_path, order):
+    frame = pd.concat(
+        [
+            samples(20).assign(run=f"run {run}", label=int(run == 2)).drop(columns="value")
+            for run in range(8)
+        ]
+    )
+    frame["value"] = np.arange(len(frame)) / 7
+    by_time = frame.sort_values("timestamp", kind="stable")
+    write_frame(
+        tmp_path / "all.csv",
+        by_time if order == "interleaved" else by_time.sample(frac=1, random_state=0),
+    )
+    options = found(tmp_path / "all.csv").recordings
+    assert (options.form, options.id_column) == ("long", "run")
+    assert options.time_column == "timestamp"
+
+
+def test_dates_that_go_back_at_the_end_of_summer_time_are_times(tmp_path):
+    frame = samples(800, positive=range(300, 400))
+    zone = "Europe/Berlin"
+    local = pd.date_range("2026-10-24", periods=800, freq="5min", tz="UTC").tz_convert(zone)
+    frame["timestamp"] = local.strftime("%Y-%m-%d %H:%M")
+    write_frame(tmp_path / "stream.csv", frame)
+    options = found(tmp_path / "stream.csv").recordings
+    assert (options.form, options.time_column) == ("stream", "timestamp")
