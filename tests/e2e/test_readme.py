@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from common.output_folder import OutputFolder
 from serving.client import Client
@@ -45,7 +47,40 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Faultline:
         shutil.copytree(PROJECT / name, folder / name)
     readings = wells_csv(800).replace("faulty", "failed", 1)
     (folder / "readings.csv").write_text(readings)
+    _write_sounds(folder / "sounds")
+    _write_streams(folder)
     return Faultline(source=folder, cwd=folder)
+
+
+def _write_sounds(folder: Path) -> None:
+    """Writes 90 sounds of a quarter of a second, 18 of them with a tone, and their labels."""
+    rng = np.random.default_rng(3)
+    folder.mkdir()
+    lines = ["file,failed"]
+    for number in range(90):
+        failed = number % 5 == 0
+        tone = failed * np.sin(np.arange(2_000) * 0.7)
+        samples = 0.05 * rng.normal(size=2_000) + 0.2 * tone
+        soundfile.write(folder / f"{number}.wav", samples, 8_000)
+        lines.append(f"{number}.wav,{int(failed)}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
+def _write_streams(folder: Path) -> None:
+    """Writes two recordings of 12,000 samples in `streams`, and 30 events in `events.csv`."""
+    rng = np.random.default_rng(4)
+    (folder / "streams").mkdir()
+    times = np.datetime64("2026-03-01T00:00:00") + np.arange(12_061).astype("timedelta64[s]")
+    events = ["recording,start,end"]
+    for name in ("pump_a", "pump_b"):
+        flow = rng.normal(50, 1, 12_000)
+        for start in range(400, 12_000, 800):
+            flow[start : start + 60] -= 8
+            events.append(f"{name},{times[start]},{times[start + 60]}")
+        rows = [f"{time},{value:.2f}" for time, value in zip(times, flow, strict=False)]
+        text = "\n".join(["time,flow", *rows]) + "\n"
+        (folder / "streams" / f"{name}.csv").write_text(text)
+    (folder / "events.csv").write_text("\n".join(events) + "\n")
 
 
 def _run(checkout: Faultline, command: str) -> Done:
