@@ -231,7 +231,7 @@ def init(data: str, **options: Any) -> int:
     names of folders:
 
     \b
-    faultline init sounds/
+    faultline init clips/
     faultline init streams/ --labels events.csv
     faultline init readings.csv --label failed --positive yes
     faultline init readings.csv --label failed --leave-out repaired --group machine --dry-run

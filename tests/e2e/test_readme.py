@@ -47,7 +47,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Faultline:
         shutil.copytree(PROJECT / name, folder / name)
     readings = wells_csv(800).replace("faulty", "failed", 1)
     (folder / "readings.csv").write_text(readings)
-    _write_sounds(folder / "sounds")
+    _write_sounds(folder / "clips")
     _write_streams(folder)
     return Faultline(source=folder, cwd=folder)
 
