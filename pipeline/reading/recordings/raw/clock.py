@@ -21,7 +21,7 @@ Channels = dict[str, NDArray[np.float32]]
 
 # Kinds of changes that are counted: what is counted, then what became of it.
 REPEATED = "row left out: equal to another one in time and values"
-CONTRADICTED = "sample missing: several rows give different values for one time"
+CONTRADICTED = "sample missing: several rows give different values or labels for one time"
 BACKWARD = "row left out: earlier in time than a row before"
 INTERPOLATED = "recording interpolated to equal periods"
 FILLED = "sample missing in gaps of the times"
@@ -123,28 +123,28 @@ def _ascending(samples: Samples, *, is_stream: bool) -> Samples:
 
 
 def _distinct(samples: Samples, *, is_stream: bool) -> Samples:
-    """Keeps one of several rows of one time."""
+    """Keeps one of several rows of one time; it is positive if one of them is."""
     times_s = samples.times_s
     if times_s is None or len(times_s) < 2:
         return samples
     repeats = np.flatnonzero(np.diff(times_s) == 0) + 1
     if not repeats.size:
         return samples
-    differs = np.zeros(repeats.size, bool)
-    for values in samples.channels.values():
-        now, before = values[repeats], values[repeats - 1]
-        differs |= (now != before) & ~(np.isnan(now) & np.isnan(before))
+    differs = _differences(samples, repeats)
     contradicted = np.unique(times_s[repeats[differs]])
     if contradicted.size and not (is_stream and contradicted.size <= _MAX_FAULTS * len(times_s)):
         place = int(repeats[differs][0])
         raise UnusableError(
-            f"several rows with different values for {count(contradicted.size, 'time')}, first "
-            f"sample {place + 1:,}; correct the times, or remove `time_column` if they are coarser "
-            "than the samples"
+            f"several rows with different values or labels for {count(contradicted.size, 'time')}, "
+            f"first sample {place + 1:,}; correct the times, or remove `time_column` if they are "
+            "coarser than the samples"
         )
     kept = np.ones(len(times_s), bool)
     kept[repeats] = False
     distinct = samples.take(kept).counted(REPEATED, int((~differs).sum()))
+    if samples.labels is not None:
+        any_positive = np.logical_or.reduceat(samples.labels, np.flatnonzero(kept))
+        distinct = replace(distinct, labels=any_positive)
     if not contradicted.size:
         return distinct
     is_unknown = np.isin(times_s[kept], contradicted)
@@ -152,6 +152,17 @@ def _distinct(samples: Samples, *, is_stream: bool) -> Samples:
         n: np.where(is_unknown, np.float32(np.nan), v) for n, v in distinct.channels.items()
     }
     return replace(distinct, channels=channels).counted(CONTRADICTED, contradicted.size)
+
+
+def _differences(samples: Samples, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tells which rows have other values, or another label, than the row before."""
+    differs = np.zeros(rows.size, bool)
+    for values in samples.channels.values():
+        now, before = values[rows], values[rows - 1]
+        differs |= (now != before) & ~(np.isnan(now) & np.isnan(before))
+    if samples.labels is not None:
+        differs |= samples.labels[rows] != samples.labels[rows - 1]
+    return differs
 
 
 def _equidistant(samples: Samples) -> Samples:

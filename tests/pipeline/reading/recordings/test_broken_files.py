@@ -78,7 +78,7 @@ _TABLES: dict[str, tuple[str, bytes, bytes, str]] = {
     ),
     "one time with two values": (
         "b.csv", _csv("t,x", "0,1", "0.1,2", "0.1,3", "0.2,4"), _GOOD_CSV,
-        "several rows with different values for 1 time, first sample 3",
+        "several rows with different values or labels for 1 time, first sample 3",
     ),
     "irregular times": (
         "b.csv", _csv("t,x", "0,1", "1,2", "1.1,3", "7,3", "7.1,5", "20,3"), _GOOD_CSV,

@@ -55,10 +55,18 @@ def test_rows_that_repeat_another_are_left_out():
 
 def test_rows_that_contradict_each_other_are_a_missing_sample_of_a_stream_only():
     times, values = [*range(100), 99], [*range(100), 7]
-    with pytest.raises(UnusableError, match="several rows with different values for 1 time"):
+    with pytest.raises(UnusableError, match="different values or labels for 1 time"):
         on_clock(samples_at(times, values), is_stream=False)
     regular = on_clock(samples_at(times, values), is_stream=True)
     assert np.isnan(regular.channels["x"]).tolist() == [False] * 99 + [True]
+    assert regular.counts == {CONTRADICTED: 1}
+
+
+def test_rows_of_one_time_with_different_labels_are_a_missing_sample_that_is_positive():
+    times, labels = [*range(100), 99], [False] * 100 + [True]
+    regular = on_clock(samples_at(times, [*times], labels=labels), is_stream=True)
+    assert np.isnan(regular.channels["x"]).tolist() == [False] * 99 + [True]
+    assert regular.labels.tolist() == [False] * 99 + [True]
     assert regular.counts == {CONTRADICTED: 1}
 
 
