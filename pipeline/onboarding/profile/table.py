@@ -223,7 +223,7 @@ def _find_layout(files: Sequence[str], file_format: Format, options: ReadOptions
 def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> dict[str, TextFacts]:
     facts: dict[str, TextFacts] = {}
     names_by_file = {piece.path: sources.read_schema(piece).names for piece in pieces}
-    _check_spellings(names_by_file)
+    check_spellings_of_names(names_by_file)
     for piece in pieces:
         if label not in names_by_file[piece.path]:
             raise missing_label_error(label, names_by_file[piece.path], piece)
@@ -235,8 +235,15 @@ def _find_facts(pieces: Sequence[Piece], label: str, options: ReadOptions) -> di
     return facts
 
 
-def _check_spellings(names_by_file: Mapping[str, Sequence[str]]) -> None:
-    """Checks that no column has another spelling of its name in some of the files."""
+def check_spellings_of_names(names_by_file: Mapping[str, Sequence[str]]) -> None:
+    """Checks that no column has another spelling of its name in some of the files.
+
+    Args:
+        names_by_file: The columns of each file.
+
+    Raises:
+        InputError: One has.
+    """
     names = {path: set(own) for path, own in names_by_file.items()}
     in_every_file = set[str].intersection(*names.values())
     for name in set[str]().union(*names.values()) - in_every_file:

@@ -13,7 +13,7 @@ from pipeline.column_format import ColumnFormat, CsvLayout
 from pipeline.config import Data
 from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
 from pipeline.onboarding.profile.layout import find_layout
-from pipeline.onboarding.profile.table import ReadOptions
+from pipeline.onboarding.profile.table import ReadOptions, check_spellings_of_names
 from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import quoted
 from pipeline.reading import times
@@ -22,8 +22,8 @@ from pipeline.reading.files.pieces import SUFFIXES, suffix_of
 from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.discovery import Discovery
 from pipeline.reading.recordings.evidence.listing import has_rows
-from pipeline.reading.recordings.evidence.series import time_unit
 from pipeline.reading.recordings.raw.listing import list_raw_files
+from pipeline.reading.recordings.raw.stamps import time_unit
 
 _NUM_PROBES = 16
 
@@ -51,7 +51,8 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
         reading: What the person says about how data are written.
 
     Raises:
-        InputError: The files have no header, or times can be read in two ways.
+        InputError: The files have no header, or spell the name of a column in two ways, or times
+            can be read in two ways.
     """
     files = _tables(discovery)
     if not files:
@@ -59,6 +60,7 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     step = max(1, len(files) // _NUM_PROBES)
     probes = files[::step][:_NUM_PROBES]
     layout = _layout(probes)
+    check_spellings_of_names({file: _names(file, layout) for file in probes})
     try:
         columns = _columns(discovery, probes, layout, reading, num_batches=1)
     except InputError:
@@ -150,6 +152,11 @@ def _batches(
         [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
         for raw in islice(sources.read_piece(piece), num_batches):
             yield raw.batch, piece.format == "csv"
+
+
+def _names(file: str, layout: CsvLayout) -> list[str]:
+    [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
+    return list(sources.read_schema(piece).names)
 
 
 def _delimiter(file: str, layout: CsvLayout) -> str:

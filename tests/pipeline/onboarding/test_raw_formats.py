@@ -111,3 +111,8 @@ def test_times_of_events_are_declared_where_they_differ(tmp_path):
     columns = formats(tmp_path, text, **options).data["columns"]
     day_first = ColumnFormat(type="time", format="%d.%m.%Y %H:%M")
     assert columns == {"start": day_first, "end": day_first}
+
+
+def test_another_spelling_of_a_channel_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"has the column `.alue` instead of `.alue`"):
+        formats(tmp_path, table([0, 1, 2]), table([0, 1, 2], header="t,Value"))

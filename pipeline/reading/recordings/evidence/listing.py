@@ -15,8 +15,7 @@ from pipeline.column_format import CsvLayout
 from pipeline.reading.files.csv_header import read_header
 from pipeline.reading.files.encodings import detect_encoding
 from pipeline.reading.files.listing import divide, matching_files
-from pipeline.reading.files.pieces import SUFFIXES, suffix_of
-from pipeline.reading.files.sources import plan_pieces, read_piece
+from pipeline.reading.files.pieces import SUFFIXES, open_stream, suffix_of
 from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES, list_raw_files
 from pipeline.reading.recordings.raw.listing import SUFFIXES as RAW_SUFFIXES
@@ -24,6 +23,7 @@ from pipeline.recording_options import Media
 
 # Rows of a table that are looked at.
 MAX_ROWS = 1_000_000
+_HEAD_BYTES = 1 << 16
 _AUDIO, _IMAGES, _ARRAYS = RAW_SUFFIXES["audio"], RAW_SUFFIXES["image"], ARRAY_SUFFIXES
 # Sounds and pictures that the served model cannot decode.
 _FOREIGN = (
@@ -117,16 +117,15 @@ def _means(candidate: str, files: Sequence[str], media: Media, beside: Sequence[
 
 
 def has_rows(path: str) -> bool:
-    """Tells whether a CSV or Parquet file has a header and a row below it."""
+    """Tells whether a CSV or Parquet file has a row below its header; only its head is read."""
     try:
         if SUFFIXES.get(suffix_of(path) or "") == "parquet":
             return bool(pq.ParquetFile(path).metadata.num_rows)
-        layout = CsvLayout(encoding=detect_encoding(path))
-        read_header(path, layout)
-        piece = plan_pieces([path], "csv", layout=layout, whole_files=True)
-        return any(raw.batch.num_rows or raw.bad_rows for raw in read_piece(piece[0]))
-    except (InputError, ValueError, pa.ArrowException, OSError):
+        with open_stream(path) as stream:
+            head = stream.read(_HEAD_BYTES)
+    except (pa.ArrowException, OSError, EOFError):
         return False
+    return len(head) == _HEAD_BYTES or sum(bool(line.strip()) for line in head.splitlines()) > 1
 
 
 class UnreadableTableError(InputError):
