@@ -60,7 +60,8 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     step = max(1, len(files) // _NUM_PROBES)
     probes = files[::step][:_NUM_PROBES]
     layout = _layout(probes)
-    check_spellings_of_names({file: _names(file, layout) for file in probes})
+    names = {file: _names(file, layout) for file in files}
+    check_spellings_of_names({file: own for file, own in names.items() if own})
     try:
         columns = _columns(discovery, probes, layout, reading, num_batches=1)
     except InputError:
@@ -155,8 +156,12 @@ def _batches(
 
 
 def _names(file: str, layout: CsvLayout) -> list[str]:
-    [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
-    return list(sources.read_schema(piece).names)
+    """Returns the columns of a file; none of one that cannot be read, which the reader counts."""
+    try:
+        [piece] = sources.plan_pieces([file], _format(file), layout=layout, whole_files=True)
+        return list(sources.read_schema(piece).names)
+    except InputError:
+        return []
 
 
 def _delimiter(file: str, layout: CsvLayout) -> str:
