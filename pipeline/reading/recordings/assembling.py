@@ -266,7 +266,7 @@ class _Assembly:
         self._last = time.monotonic()
 
     def write(self, folder: Path) -> Assembled:
-        events = _Events.read(self._request)
+        events = _Events.read(self._request, self._reader)
         tally, writer = self._tally, None
         with ExitStack() as stack:
             for recording in self._reader:
@@ -380,7 +380,7 @@ class _Events:
         self._by_name, self._is_given = by_name, is_given
 
     @classmethod
-    def read(cls, request: Request) -> "_Events":
+    def read(cls, request: Request, reader: RecordingReader) -> "_Events":
         options = request.options
         if options.events is None or options.time_column is None or request.label is None:
             return cls({}, is_given=False)
@@ -390,6 +390,7 @@ class _Events:
             request.data,
             recordings=tuple(names.values()),
             time_column=options.time_column,
+            offsets=reader.offsets,
         )
         if request.is_grouped:
             return cls(table, is_given=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat, CsvLayout
@@ -19,7 +20,7 @@ from pipeline.reading.files.encodings import detect_encoding
 from pipeline.reading.files.sources import common_format, plan_pieces, read_piece
 from pipeline.reading.recordings.raw.columns import number_form
 from pipeline.reading.recordings.raw.listing import stem
-from pipeline.reading.recordings.raw.stamps import read_stamps
+from pipeline.reading.recordings.raw.stamps import Offsets, offsets_of, read_stamps
 
 # What the context of a recording is stored as, by the type of its values.
 CONTEXT_TYPES: dict[str, pa.DataType] = {
@@ -314,7 +315,7 @@ def _tails(name: str) -> Iterator[str]:
 
 
 def read_events(
-    path: Path, data: Data, *, recordings: Sequence[str], time_column: str
+    path: Path, data: Data, *, recordings: Sequence[str], time_column: str, offsets: Offsets
 ) -> dict[str, list[Interval]]:
     """Reads a table of events.
 
@@ -325,31 +326,24 @@ def read_events(
             else as it says for `time_column`.
         recordings: The recordings, for a table without their column.
         time_column: The column of the samples' times.
+        offsets: How the samples' times differ from UTC.
 
     Returns:
         The events of each recording that the table names, by its text there.
 
     Raises:
-        InputError: The file cannot be read or lacks a column, or a value is no time.
+        InputError: The file cannot be read or lacks a column, a value is no time, or only the
+            events or only the samples have offsets from UTC.
     """
     table = read_table(path, key="events")
     if "recording" not in table.column_names and len(recordings) == 1:
         names: list[str | None] = [recordings[0]] * table.num_rows
     else:
         names = _texts(_column(table, "recording", path, key="data.recordings.events"))
-    ends = []
-    for name in ("start", "end"):
-        column = _column(table, name, path, key="data.recordings.events")
-        form = data.columns.get(name) or data.columns.get(time_column)
-        seconds, _, bad = read_stamps(column, form, decimal=data.decimal)
-        wrong = np.flatnonzero(bad | ~np.isfinite(seconds))
-        if wrong.size:
-            text = column[int(wrong[0])].as_py()
-            raise InputError(
-                f"{path}, row {wrong[0] + 1}, column `{name}`: {text!r} is not a time like those "
-                f"of `{time_column}`; declare others in data.columns.{name}."
-            )
-        ends.append(seconds)
+    ends = [
+        _times_of_events(table, name, path, data, time_column=time_column, offsets=offsets)
+        for name in ("start", "end")
+    ]
     kinds: list[str | None] = [None] * table.num_rows
     if "kind" in table.column_names:
         kinds = _texts(table["kind"].combine_chunks())
@@ -358,3 +352,28 @@ def read_events(
         interval = (float(start), float(end), kind or "")
         events.setdefault(normal_id(name or ""), []).append(interval)
     return events
+
+
+def _times_of_events(
+    table: pa.Table, name: str, path: Path, data: Data, *, time_column: str, offsets: Offsets
+) -> NDArray[np.float64]:
+    column = _column(table, name, path, key="data.recordings.events")
+    form = data.columns.get(name) or data.columns.get(time_column)
+    if offsets_of(column, form).contradicts(offsets):
+        have, lack = f"`{name}` in {path}", f"`{time_column}`"
+        if offsets.is_shifted:
+            have, lack = lack, have
+        raise InputError(
+            f"The times in {have} have offsets from UTC, and those in {lack} have none, so they "
+            "might be hours apart. Write the offsets in both, or declare the IANA zone of times "
+            f"without one in data.columns.{name}.zone and data.columns.{time_column}.zone."
+        )
+    seconds, _, bad = read_stamps(column, form, decimal=data.decimal)
+    wrong = np.flatnonzero(bad | ~np.isfinite(seconds))
+    if wrong.size:
+        text = column[int(wrong[0])].as_py()
+        raise InputError(
+            f"{path}, row {wrong[0] + 1}, column `{name}`: {text!r} is not a time like those "
+            f"of `{time_column}`; declare others in data.columns.{name}."
+        )
+    return seconds

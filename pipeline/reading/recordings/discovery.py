@@ -534,7 +534,8 @@ def _event_series(frame: pd.DataFrame, time: str, events: pd.DataFrame) -> serie
     seconds = series.time_values(frame[time])
     inside = np.zeros(len(frame), bool)
     if seconds is not None and len(events):
-        starts, ends = (series.time_values(events[name]) for name in ("start", "end"))
+        # Numbers are in the unit of the samples' times.
+        starts, ends = (series.time_values(events[name].rename(time)) for name in ("start", "end"))
         if starts is not None and ends is not None:
             for start, end in zip(starts, ends, strict=True):
                 inside |= (seconds >= start) & (seconds <= end)

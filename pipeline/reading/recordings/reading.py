@@ -35,6 +35,7 @@ from pipeline.reading.recordings.raw.groups import (
     usable_samples,
 )
 from pipeline.reading.recordings.raw.listing import recording_names
+from pipeline.reading.recordings.raw.stamps import Offsets, offsets_of, undeclared_unit
 from pipeline.reading.recordings.recording import BadRecording, Recording
 from pipeline.recording_options import OWN_COLUMNS, Recordings
 
@@ -119,6 +120,7 @@ class RecordingReader:
         request = self._request
         roles = decide_roles(self._probes, request.data, request.options, request.label_column)
         _check_roles(roles, self._probes, request)
+        _check_unit(roles.time, self._probes, request.data)
         return roles
 
     @cached_property
@@ -159,6 +161,17 @@ class RecordingReader:
             return options.media == "audio"
         given = [*self.roles.texts, *self._labeller.types]
         return options.time_column is not None or any(map(is_rate_name, given))
+
+    @property
+    def offsets(self) -> Offsets:
+        """How the samples' times differ from UTC, by the first rows of some files."""
+        name, columns = self.roles.time, self._request.data.columns
+        of_probes = [
+            offsets_of(probe[name], columns.get(name))
+            for probe in self._probes
+            if name is not None and name in probe.schema.names
+        ]
+        return Offsets(any(o.is_naive for o in of_probes), any(o.is_shifted for o in of_probes))
 
     @property
     def num_unnamed(self) -> int:
@@ -373,6 +386,21 @@ def _check_roles(roles: Roles, probes: Sequence[pa.RecordBatch], request: Reques
             f"The raw files have a column `{taken[0]}`, which the assembly of recordings adds "
             "itself. Rename it, or list the channels without it in data.recordings.channels."
         )
+
+
+def _check_unit(name: str | None, probes: Sequence[pa.RecordBatch], data: Data) -> None:
+    """Checks that numeric times are no seconds by mistake."""
+    form = data.columns.get(name or "")
+    for probe in probes:
+        if name is None or name not in probe.schema.names:
+            continue
+        unit = undeclared_unit(probe[name], name, form, decimal=data.decimal)
+        if unit is not None:
+            raise InputError(
+                f"The times in `{name}` are numbers, which are read as seconds, but they seem to "
+                f"be in {unit}. Declare the unit: set data.columns.{name} to {{type: time, unit: "
+                f"{unit}, elapsed: true}}, with `elapsed: false` if the times count from 1970."
+            )
 
 
 def _rate_texts(row: Row) -> dict[str, str | None]:

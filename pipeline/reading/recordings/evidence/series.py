@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.column_format import TimeUnit
 from pipeline.reading import times
+from pipeline.reading.recordings.raw.stamps import time_unit
 from pipeline.reading.recordings.windows import (
     POSITIVE,
     Cutting,
@@ -35,10 +35,6 @@ _MIN_STREAM_SAMPLES = 500
 _TIME_WORDS = {
     "time", "timestamp", "datetime", "date", "ts", "t", "stamp", "zeit", "utc", "elapsed",
     "seconds", "cycle", "cycles", "step", "tick", "sample",
-}  # fmt: skip
-_UNITS: Mapping[str, TimeUnit] = {
-    "ms": "ms", "msec": "ms", "millis": "ms", "milliseconds": "ms",
-    "us": "us", "usec": "us", "µs": "us", "micros": "us", "microseconds": "us", "ns": "ns",
 }  # fmt: skip
 _ID_WORDS = {"id", "recording", "unit", "run", "series", "trial", "experiment", "name", "file"}
 MIN_POSITIVE_WINDOWS = 30
@@ -127,21 +123,6 @@ def time_values(column: pd.Series, *, is_named: bool = True) -> Floats | None:
             return None
         parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)
     return _seconds(parsed) if parsed.notna().mean() >= _READABLE else None
-
-
-def time_unit(name: str, low: float, high: float) -> tuple[TimeUnit, bool]:
-    """Returns the unit of numbers that are times, and whether they count from 1970.
-
-    Args:
-        name: Their column; `t_ms` gives the unit of times that count from a start of their own.
-        low: The smallest number.
-        high: The largest number.
-    """
-    for unit, per_second in times.PER_SECOND.items():
-        if times.FIRST_S * per_second <= low and high <= times.LAST_S * per_second:
-            return unit, True
-    words = re.split(r"[^a-zµ]+", name.lower())
-    return next((_UNITS[word] for word in reversed(words) if word in _UNITS), "s"), False
 
 
 def _number_seconds(column: pd.Series) -> Floats:

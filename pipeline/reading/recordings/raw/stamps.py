@@ -1,16 +1,108 @@
 """Time stamps of samples: a column of times as seconds, with their fractions."""
 
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.column_format import ColumnFormat
+from pipeline.column_format import ColumnFormat, TimeUnit
 from pipeline.reading import contract, times, values
 from pipeline.reading.values import Mask
 
 _MICROSECONDS = 10**6
 _ISO_BEGIN = r"^\s*\d{4}-\d{2}-\d{2}"
+# Ends of a time of day with an offset from UTC, and with that of UTC itself.
+_OFFSET = r":\d{2}([.,]\d+)?\s*(Z|[+-]\d{2}:?\d{2})\s*$"
+_NO_SHIFT = r"(Z|[+-]00:?00)\s*$"
+_TIME_OF_DAY = r"\d:\d{2}"
+_UTC = ("UTC", "Etc/UTC", "Z", "+00:00")
+_UNITS: Mapping[str, TimeUnit] = {
+    "ms": "ms", "msec": "ms", "millis": "ms", "milliseconds": "ms",
+    "us": "us", "usec": "us", "µs": "us", "micros": "us", "microseconds": "us", "ns": "ns",
+}  # fmt: skip
+
+
+def time_unit(name: str, low: float, high: float) -> tuple[TimeUnit, bool]:
+    """Returns the unit of numbers that are times, and whether they count from 1970.
+
+    Args:
+        name: Their column; `t_ms` gives the unit of times that count from a start of their own.
+        low: The smallest number.
+        high: The largest number.
+    """
+    for unit, per_second in times.PER_SECOND.items():
+        if times.FIRST_S * per_second <= low and high <= times.LAST_S * per_second:
+            return unit, True
+    words = re.split(r"[^a-zµ]+", name.lower())
+    return next((_UNITS[word] for word in reversed(words) if word in _UNITS), "s"), False
+
+
+def undeclared_unit(
+    column: pa.Array, name: str, form: ColumnFormat | None, *, decimal: str = "."
+) -> TimeUnit | None:
+    """Returns the unit of numeric times that would be read as seconds by mistake, or None.
+
+    Args:
+        column: As stored.
+        name: The column; its name gives the unit.
+        form: What `data.columns` declares of it.
+        decimal: Decimal mark of numbers in texts.
+    """
+    is_declared = form is not None and (form.unit or form.elapsed or form.format)
+    if is_declared or pa.types.is_temporal(column.type):
+        return None
+    seconds, has_dates, bad = read_stamps(column, form, decimal=decimal)
+    present = seconds[np.isfinite(seconds) & ~bad]
+    if has_dates or not present.size:
+        return None
+    unit, _ = time_unit(name, float(present.min()), float(present.max()))
+    return None if unit == "s" else unit
+
+
+class Offsets(NamedTuple):
+    """How times differ from UTC.
+
+    Attributes:
+        is_naive: Some have no offset from UTC, and no zone is declared.
+        is_shifted: Some have an offset that is not zero.
+    """
+
+    is_naive: bool
+    is_shifted: bool
+
+    def contradicts(self, other: "Offsets") -> bool:
+        """Tells whether one has offsets that the other lacks, so that UTC would be a guess."""
+        return (self.is_naive and other.is_shifted) or (self.is_shifted and other.is_naive)
+
+
+def offsets_of(column: pa.Array, form: ColumnFormat | None) -> Offsets:
+    """Returns how times differ from UTC; numbers do not.
+
+    Args:
+        column: As stored.
+        form: What `data.columns` declares of it.
+    """
+    is_naive, is_shifted = _offsets(column)
+    return Offsets(is_naive and (form is None or form.zone == "UTC"), is_shifted)
+
+
+def _offsets(column: pa.Array) -> tuple[bool, bool]:
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return kind.tz is None, kind.tz not in (None, *_UTC)
+    if pa.types.is_dictionary(kind):
+        return _offsets(column.dictionary)
+    if not values.is_text(kind):
+        return False, False
+    texts = column.cast(pa.string()).drop_null()
+    texts = texts.filter(pc.match_substring_regex(texts, _TIME_OF_DAY))
+    has_offset = pc.match_substring_regex(texts, _OFFSET)
+    shifts = pc.and_not(has_offset, pc.match_substring_regex(texts, _NO_SHIFT))
+    return bool(pc.any(pc.invert(has_offset)).as_py()), bool(pc.any(shifts).as_py())
 
 
 def read_stamps(

@@ -14,6 +14,7 @@ from PIL import Image
 
 from common.digests import digest_files
 from common.errors import InputError
+from pipeline.column_format import ColumnFormat
 from pipeline.config import Label
 from pipeline.reading.recordings import assembling
 from pipeline.reading.recordings.assembling import raw_recordings
@@ -321,6 +322,69 @@ def test_a_stream_has_windows_labelled_by_a_table_of_events(tmp_path: Path, name
     # The events' label has no values but the positive one.
     assert [row["state"] == "bad" for row in rows(result)] == [False, False, True, False]
     assert rows(result)[2]["window_start"].isoformat() == "2026-01-31T10:00:04+00:00"
+
+
+@pytest.mark.parametrize(("name", "unit"), [("t_ms", "ms"), ("time_us", "us"), ("zeit_ms", "ms")])
+def test_numeric_times_whose_name_has_a_unit_need_its_declaration(
+    tmp_path: Path, name: str, unit: str
+):
+    for file in ("1_ok.csv", "2_bad.csv"):
+        write_csv(tmp_path / "raw" / file, [f"{name},acc", *(f"{20 * i},{i}" for i in range(4))])
+    options = {"form": "files", "time_column": name, "label_pattern": "_(ok|bad)"}
+    with pytest.raises(InputError, match=f"`{name}` are numbers.*in {unit}. Declare the unit"):
+        assembled(tmp_path, "raw", **options)
+    form = {"type": "time", "unit": unit, "elapsed": True}
+    result = assembled(tmp_path, "raw", data={"columns": {name: ColumnFormat(**form)}}, **options)
+    # A sample every 20 ms or us.
+    assert rows(result)[0]["sampling_rate_hz"] == {"ms": 50, "us": 50_000}[unit]
+
+
+def test_times_whose_name_has_a_unit_may_be_dates(tmp_path: Path):
+    seconds = [f"{1_700_000_000 + i},{i}" for i in range(4)]
+    write_csv(tmp_path / "raw/1_bad.csv", ["t_ms,acc", *seconds])
+    options = {"form": "files", "time_column": "t_ms", "label_pattern": "_(ok|bad)"}
+    assert rows(assembled(tmp_path, "raw", **options))[0]["sampling_rate_hz"] == 1
+
+
+def _with_offsets(tmp_path: Path, sample: str, event: str, **columns: ColumnFormat) -> list[bool]:
+    """Assembles samples of 10:00:00 to 10:00:07 and an event from 10:00:04 to 10:00:05."""
+    samples = [f"2026-01-31 10:00:0{place}{sample},{place}" for place in range(8)]
+    write_csv(tmp_path / "raw/pump.csv", ["t,acc", *samples])
+    ends = ",".join(f"2026-01-31 10:00:0{place}{event}" for place in (4, 5))
+    write_csv(tmp_path / "events.csv", ["recording,start,end", f"pump,{ends}"])
+    result = assembled(
+        tmp_path,
+        "raw",
+        form="stream",
+        time_column="t",
+        events="events.csv",
+        window={"num_samples": 2},
+        data={"columns": columns},
+    )
+    return [row["state"] == "bad" for row in rows(result)]
+
+
+@pytest.mark.parametrize(
+    ("sample", "event", "have"), [("+02:00", "", "`t`"), ("", "-0530", "`start` in ")]
+)
+def test_offsets_of_only_the_samples_or_only_the_events_are_refused(
+    tmp_path: Path, sample: str, event: str, have: str
+):
+    with pytest.raises(InputError, match=f"The times in {have}.* have offsets from UTC.*zone"):
+        _with_offsets(tmp_path, sample, event)
+
+
+@pytest.mark.parametrize(
+    ("sample", "event"), [("+02:00", "+02:00"), ("Z", ""), ("+00:00", ""), ("", "Z")]
+)
+def test_offsets_of_both_or_of_zero_are_taken(tmp_path: Path, sample: str, event: str):
+    assert _with_offsets(tmp_path, sample, event) == [False, False, True, False]
+
+
+def test_a_declared_zone_is_that_of_events_without_an_offset(tmp_path: Path):
+    form = ColumnFormat(type="time", zone="Europe/Berlin")  # +01:00 in January
+    positive = _with_offsets(tmp_path, "+01:00", "", start=form, end=form)
+    assert positive == [False, False, True, False]
 
 
 def test_unchanged_files_are_not_assembled_again(tmp_path: Path, monkeypatch):

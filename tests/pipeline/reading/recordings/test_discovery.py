@@ -313,6 +313,16 @@ def test_kinds_that_are_not_read_are_refused_with_those_that_are(tmp_path):
         found(tmp_path)
 
 
+def test_numeric_events_are_in_the_unit_of_the_samples_times(tmp_path):
+    frame = samples(3_000).drop(columns=["label", "timestamp"])
+    frame.insert(0, "t_ms", np.arange(3_000) * 20)
+    write_frame(tmp_path / "streams" / "a.csv", frame)
+    # From 10 s to 12 s every 20 ms: 101 samples.
+    events = write(tmp_path / "events.csv", "recording,start,end\na,10000,12000\n")
+    notes = found(tmp_path / "streams", labels=str(events)).notes
+    assert any("the median of 1 events is 101 samples" in note for note in notes)
+
+
 def test_events_name_their_recordings_with_suffix(tmp_path):
     rows = ["recording,start,end"]
     for name in ("a", "b"):
