@@ -255,6 +255,13 @@ class _Request:
         axes = self._axes(media, files, label)
         if by_folder:
             notes.append(f"the folder's name is the label: {_listed(by_folder)}")
+            unused = label_evidence.unused_folders(files, self.listing.base)
+            if unused:
+                named = ", ".join(f"`{name}`" for name in unused[:5])
+                notes.append(
+                    f"the folders above ({named}) are not the label; if they are, move the files "
+                    "up into them"
+                )
             recordings = Recordings(form="files", media=media, label_from="folder", **axes)
             return self._found(files, recordings, label, by_folder, notes)
         by_name = label_evidence.name_pattern(files)

@@ -27,6 +27,7 @@ _CLASS_WORDS = {
     "faulty", "fail", "failed", "failure", "defect", "defective", "damaged", "broken", "nominal",
     "pass", "passed", "pos", "neg", "positive", "negative", "leak", "crack", "intact", "error",
 }  # fmt: skip
+_SPLIT_WORDS = {"train", "training", "test", "testing", "val", "valid", "validation", "eval", "dev"}
 _PATTERNS = (
     r"^([A-Za-z]+)(?:[^A-Za-z]|$)",
     r"[^A-Za-z0-9]([A-Za-z]+)(?:\.[A-Za-z0-9]+)?$",
@@ -160,6 +161,21 @@ def folder_classes(files: Sequence[str], base: str) -> Counter[str]:
         return Counter()
     classes = Counter(parent.name for parent in parents)
     return classes if 2 <= len(classes) <= _MAX_CLASSES else Counter()
+
+
+def unused_folders(files: Sequence[str], base: str) -> list[str]:
+    """Returns the folders above the classes, if they might be the classes instead.
+
+    They might if no class is a word such as `ok`, if no folder above is named as a split, and if a
+    class is below several of them.
+    """
+    parents = [Path(file).parent for file in files]
+    inner = {parent.name.lower() for parent in parents}
+    outer = {parent.parent.name for parent in parents if parent.parent != Path(base)}
+    is_crossed = len({*parents}) > len(inner)
+    if not is_crossed or inner & _CLASS_WORDS or {name.lower() for name in outer} & _SPLIT_WORDS:
+        return []
+    return sorted(outer)
 
 
 def name_pattern(files: Sequence[str]) -> tuple[str, Counter[str]] | None:

@@ -451,3 +451,20 @@ def test_dates_that_go_back_at_the_end_of_summer_time_are_times(tmp_path):
     write_frame(tmp_path / "stream.csv", frame)
     options = found(tmp_path / "stream.csv").recordings
     assert (options.form, options.time_column) == ("stream", "timestamp")
+
+
+@pytest.mark.parametrize(
+    ("names", "is_noted"),
+    [
+        (["broken/day1", "broken/day2", "intact parts/day1", "intact parts/day2"], True),
+        (["train/ok", "train/crack", "test/ok", "test/crack"], False),
+        (["motor 1/ok", "motor 1/worn", "motor 2/ok", "motor 2/worn"], False),
+        (["train/whole", "train/torn", "test/whole", "test/torn"], False),
+    ],
+)
+def test_folders_above_those_of_days_are_named_as_unused(tmp_path, names, is_noted):
+    for number, name in enumerate(names):
+        write(tmp_path / name / f"{number}.wav")
+    notes = found(tmp_path).notes
+    assert ("(`broken`, `intact parts`) are not the label" in "; ".join(notes)) is is_noted
+    assert any("the folders above" in note for note in notes) is is_noted
