@@ -307,12 +307,29 @@ class _Request:
         if self.labels is not None and _has_events(self.labels):
             return self._of_events(self.labels)
         files = [path for path in self.listing.tables if not _same_file(path, self.labels)]
+        labels = self._labels_of_ids(files) if self.labels is None else None
+        if labels is not None:
+            return replace(self, labels=labels).of_tables()
         if len(files) == 1 or (self.labels is None and self._is_one_table(files)):
             return self._of_rows(files)
         events = [path for path in files if self.labels is None and _has_events(path)]
         if len(events) == 1:
             return self._of_events(events[0])
         return self._of_several(files)
+
+    def _labels_of_ids(self, files: Sequence[str]) -> str | None:
+        """Returns which of two tables has one row for each id of the other, with its label."""
+        if len(files) != 2:
+            return None
+        for path, long in (files, files[::-1]):
+            table, frame = read_frame(path), read_frame(long)
+            for name in table.columns.intersection(frame.columns):
+                is_label = self.label in table.columns or label_evidence.likely_labels(
+                    table, (name,)
+                )
+                if is_label and series.names_runs(table[name], frame[name]):
+                    return path
+        return None
 
     def _is_one_table(self, files: Sequence[str]) -> bool:
         """Whether all files have the same columns and are in one folder, with none beside."""

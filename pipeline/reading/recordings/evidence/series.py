@@ -248,6 +248,17 @@ def long_axes(
     return None
 
 
+def names_runs(names: pd.Series, ids: pd.Series) -> bool:
+    """Tells whether a column has each id of a long table once, and the table has it many times."""
+    sizes = ids.value_counts()
+    return bool(
+        names.is_unique
+        and len(sizes) >= MIN_IDS
+        and sizes.median() >= MIN_SAMPLES
+        and sizes.index.isin(names).mean() >= _REGULAR
+    )
+
+
 def _time_of_any_order(frame: pd.DataFrame, not_time: Sequence[str]) -> str | None:
     in_order = time_column(frame, not_time)
     if in_order is not None:

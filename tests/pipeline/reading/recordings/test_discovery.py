@@ -468,3 +468,15 @@ def test_folders_above_those_of_days_are_named_as_unused(tmp_path, names, is_not
     notes = found(tmp_path).notes
     assert ("(`broken`, `intact parts`) are not the label" in "; ".join(notes)) is is_noted
     assert any("the folders above" in note for note in notes) is is_noted
+
+
+def test_a_table_of_ids_beside_a_long_table_has_the_labels(tmp_path):
+    runs = [samples(20).assign(run=run).drop(columns="label") for run in range(8)]
+    write_frame(tmp_path / "samples.csv", pd.concat(runs))
+    labels = pd.DataFrame({"run": range(8), "fault": [0, 0, 1, 0, 0, 0, 1, 0]})
+    write_frame(tmp_path / "labels.csv", labels)
+    discovery = found(tmp_path)
+    assert discovery.path == str(tmp_path / "samples.csv")
+    assert discovery.recordings.labels == str(tmp_path / "labels.csv")
+    assert (discovery.recordings.form, discovery.recordings.id_column) == ("long", "run")
+    assert (discovery.label, discovery.positive) == ("fault", "1")
