@@ -100,7 +100,8 @@ class Signal:
 
     Attributes:
         num_samples: Samples per recording, at least 2.
-        sampling_rate_hz: Nominal sampling rate in Hz, > 0.
+        sampling_rate_hz: Nominal sampling rate in Hz, > 0. Without one, a sample counts as a
+            second, and recordings are not resampled.
         rate_column: Column with a recording's true rate in Hz, if the data has one.
         unit: Physical unit of a sample, for people.
         lengths: What happens to recordings of another length: `cut` keeps the first `num_samples`
@@ -110,10 +111,15 @@ class Signal:
 
     kind: Literal["signal"] = "signal"
     num_samples: Annotated[int, Field(ge=2)]
-    sampling_rate_hz: Annotated[float, Field(gt=0)] = 1.0
+    sampling_rate_hz: Annotated[float, Field(gt=0)] | None = None
     rate_column: str | None = None
     unit: str = ""
     lengths: Lengths | None = None
+
+    @property
+    def rate_hz(self) -> float:
+        """The nominal sampling rate in Hz, or 1 without one."""
+        return self.sampling_rate_hz or 1.0
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)

@@ -149,7 +149,7 @@ def _summaries(
     """The summaries of each signal; those of one length and rate are computed as one batch."""
     groups: dict[tuple[int, float], list[str]] = {}
     for name, signal in of_kind(table, Signal).items():
-        groups.setdefault((signal.num_samples, signal.sampling_rate_hz), []).append(name)
+        groups.setdefault((signal.num_samples, signal.rate_hz), []).append(name)
     summaries: dict[str, tf.Tensor] = {}
     for (num_samples, rate_hz), names in groups.items():
         levels = [present_numbers(dense_column(inputs[name], num_samples)) for name in names]

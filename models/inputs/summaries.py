@@ -58,7 +58,7 @@ class Group:
 
 
 def _segment_names(signal: Signal) -> dict[str, str]:
-    stretches = _stretches(segment_edges(signal.num_samples) / signal.sampling_rate_hz, "s")
+    stretches = _stretches(segment_edges(signal.num_samples) / signal.rate_hz, "s")
     return (
         {"mean of the first tenth": "signal", "mean of the last tenth": "signal"}
         | {f"mean {stretch}": "signal" for stretch in stretches}
@@ -67,7 +67,7 @@ def _segment_names(signal: Signal) -> dict[str, str]:
 
 
 def _spectrum_names(signal: Signal) -> dict[str, str]:
-    resolution_hz = signal.sampling_rate_hz / signal.num_samples
+    resolution_hz = signal.rate_hz / signal.num_samples
     stretches = _stretches(band_edges(signal.num_samples) * resolution_hz, "Hz")
     return {f"rms {stretch}": "signal" for stretch in stretches} | {"spectral centroid": "Hz"}
 

@@ -38,7 +38,7 @@ def check_augmentation(augmentation: Mapping[str, Augmentation], table: FeatureT
             )
         _check_keys(key, options, feature)
         if isinstance(feature, Signal):
-            sample_ms = 1_000 / feature.sampling_rate_hz
+            sample_ms = 1_000 / feature.rate_hz
             shift, unit = (options.shift_ms, sample_ms), "ms"
             longest, what = sample_ms * feature.num_samples / 2, ("sample", "recording")
         elif isinstance(feature, Audio):
@@ -94,7 +94,7 @@ def augment(
             continue
         gain = 1 + options.scale * rng.uniform(-1, 1, (num, 1))
         noise = options.noise * rng.standard_normal(signals[name].shape)
-        shift = np.rint(moment * options.shift_ms / 1_000 * table[name].sampling_rate_hz)
+        shift = np.rint(moment * options.shift_ms / 1_000 * table[name].rate_hz)
         moved = _shifted(signals[name], shift.astype(np.int64))
         changed = (moved * gain + noise).astype(np.float32)
         varied[name] = _hidden(changed, start, length * options.hide_share)

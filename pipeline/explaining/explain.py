@@ -400,8 +400,8 @@ def _rate_hz(signal: Signal, row: Row) -> float:
     try:
         rate = float(text)
     except ValueError:
-        return signal.sampling_rate_hz
-    return rate if rate > 0 else signal.sampling_rate_hz
+        return signal.rate_hz
+    return rate if rate > 0 else signal.rate_hz
 
 
 def _importances(probability: Probability, split: TestSplit) -> list[Importance]:

@@ -271,7 +271,7 @@ class Work:
         """Notes recordings that last longer than the time to the next one."""
         signals = [feature for feature, _ in self.features.values() if isinstance(feature, Signal)]
         is_sparse = len(self.table.sampled) < self.table.num_rows
-        if not signals or is_sparse or signals[0].sampling_rate_hz == Signal.sampling_rate_hz:
+        if not signals or is_sparse or signals[0].sampling_rate_hz is None:
             return
         duration_s = signals[0].num_samples / signals[0].sampling_rate_hz
         for name, time in self.times.items():

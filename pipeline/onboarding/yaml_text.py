@@ -297,7 +297,7 @@ def _features(proposal: Proposal) -> Iterator[str]:
 
 def _lacks_rate(feature: Signal) -> bool:
     # Resampled recordings have a rate, but no column that gives it.
-    return feature.rate_column is None and feature.lengths != "resample"
+    return feature.sampling_rate_hz is None and feature.lengths != "resample"
 
 
 def flow(feature: Feature) -> str:
@@ -305,7 +305,7 @@ def flow(feature: Feature) -> str:
     parts = []
     for field in dataclasses.fields(feature):
         value = getattr(feature, field.name)
-        needed = isinstance(feature, Signal) and field.name in ("num_samples", "sampling_rate_hz")
+        needed = isinstance(feature, Signal) and field.name == "num_samples"
         needed |= isinstance(feature, Image) and field.name == "channels"
         if field.name == "kind" or needed or value != field.default:
             parts.append(f"{field.name}: {_value(value)}")

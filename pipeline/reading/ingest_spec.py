@@ -32,7 +32,6 @@ from pipeline.reading.contract import truth_of
 from pipeline.reading.files.pieces import Format
 from pipeline.recording_options import Recordings
 
-_DEFAULT_RATE_HZ = 1.0  # of `Signal`
 SchemaType = Literal["int", "float", "bytes"]
 _SCHEMA_TYPES: dict[int, SchemaType] = {
     schema_pb2.INT: "int",
@@ -217,8 +216,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
 def nominal_rates(config: Config) -> dict[str, float]:
     """Returns the rate in Hz to which each channel of recordings is resampled.
 
-    Windows of a number of samples keep their rate, whatever it is. So do channels of the default
-    rate, 1 Hz, which says nothing of them.
+    Windows of a number of samples keep their rate, whatever it is. So do channels without one.
     """
     recordings = config.data.recordings
     window = recordings.window if recordings is not None else None
@@ -229,7 +227,7 @@ def nominal_rates(config: Config) -> dict[str, float]:
         for name, signal in of_kind(config.features, Signal).items()
         if signal.rate_column is None
         and signal.lengths != "resample"
-        and signal.sampling_rate_hz != _DEFAULT_RATE_HZ
+        and signal.sampling_rate_hz is not None
     }
 
 

@@ -78,7 +78,7 @@ def _count_right_rates(batch: pa.RecordBatch, signal: Signal) -> int:
     lengths, rates = _read_lists(batch, str(signal.rate_column))
     of_single_value = np.repeat(lengths == 1, lengths)
     # False for NaN and infinity as well, and for zero and negative rates.
-    right = np.abs(rates / signal.sampling_rate_hz - 1) <= _RATE_TOLERANCE
+    right = np.abs(rates / signal.rate_hz - 1) <= _RATE_TOLERANCE
     return int(np.count_nonzero(right & of_single_value))
 
 
@@ -111,7 +111,7 @@ def judge_signals(
     """
     for name, count in counts.items():
         signal, total = signals[name], max(count.recordings, 1)
-        duration = signal.num_samples / signal.sampling_rate_hz
+        duration = signal.num_samples / signal.rate_hz
         yield from _finding(
             name,
             split,
@@ -148,7 +148,7 @@ def judge_signals(
             count.wrong_rate,
             total,
             limits.max_wrong_rate_share,
-            what=f"were not sampled at {signal.sampling_rate_hz:g} Hz, by `{signal.rate_column}`",
+            what=f"were not sampled at {signal.rate_hz:g} Hz, by `{signal.rate_column}`",
             expected=f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
             advice=(
                 f"Resample them to the nominal rate, correct `{signal.rate_column}` where it is "

@@ -94,7 +94,7 @@ class RecordingSample:
                 "unit": signal.unit,
                 "bands": [
                     {"class": CLASSES[label], "count": len(sample.keys)}
-                    | _band(sample.values[name], signal.sampling_rate_hz)
+                    | _band(sample.values[name], signal.rate_hz)
                     for label, sample in sorted(self._samples.items())
                 ],
                 "examples": [

@@ -77,7 +77,7 @@ def sampling_rates(table: pa.Table, signal: Signal) -> Floats:
         table: The examples as columns of lists.
         signal: The signal.
     """
-    nominal = np.full(table.num_rows, signal.sampling_rate_hz)
+    nominal = np.full(table.num_rows, signal.rate_hz)
     if signal.rate_column is None:
         return nominal
     own = signal_values(table, signal.rate_column, 1)[:, 0]
@@ -187,5 +187,5 @@ def _find_signal_troubles(
     }
     if signal.rate_column is not None:
         rate = signal_values(table, signal.rate_column, 1)[:, 0]
-        flags["wrong sampling"] = find_wrong_rate(rate, signal.sampling_rate_hz)
+        flags["wrong sampling"] = find_wrong_rate(rate, signal.rate_hz)
     return flags

@@ -145,7 +145,7 @@ def _are_rows(data: str, recordings: Recordings) -> bool:
 
 def _rate_notes(table: str, spec: IngestSpec, signals: Collection[Signal]) -> Iterator[str]:
     """Says how many rows have another sampling rate than the signals, unless they are resampled."""
-    nominal_hz = {signal.sampling_rate_hz for signal in signals} - {Signal.sampling_rate_hz}
+    nominal_hz = {rate_hz for signal in signals if (rate_hz := signal.sampling_rate_hz)}
     if spec.rates or len(nominal_hz) != 1 or RATE not in pq.read_schema(table).names:
         return
     [rate_hz] = nominal_hz

@@ -85,10 +85,10 @@ def _describe(values: Floats, signal: Signal) -> Floats:
         products = (centred[:, 1:] * centred[:, :-1]).sum(axis=1) / count
         columns = [
             *(mean, np.sqrt(variance), low, middle, high),
-            slope * signal.sampling_rate_hz,
+            slope * signal.rate_hz,
             np.sqrt(np.nanmean(steps**2, axis=1)),
             products / np.where(variance > 0, variance, np.nan),
-            _centroid(residuals, count, mean) * signal.sampling_rate_hz / values.shape[1],
+            _centroid(residuals, count, mean) * signal.rate_hz / values.shape[1],
             1 - count / values.shape[1],
             noise_level(values),
             resting_level(values),

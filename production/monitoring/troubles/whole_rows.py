@@ -95,8 +95,8 @@ def find_wrong_rates(case: Case) -> Iterator[Trouble]:
         before = case.reference.columns.numbers.get(column)
         if now is None or before is None:
             continue
-        flags = find_wrong_rate(now, signal.sampling_rate_hz)
-        then = int(find_wrong_rate(before, signal.sampling_rate_hz).sum())
+        flags = find_wrong_rate(now, signal.rate_hz)
+        then = int(find_wrong_rate(before, signal.rate_hz).sum())
         if not case.exceeds(flags, then, len(before)):
             continue
         share = float(flags.mean())
@@ -106,7 +106,7 @@ def find_wrong_rates(case: Case) -> Iterator[Trouble]:
             feature=name,
             share=share,
             words=f"`{name}` was sampled at {rate:.4g} Hz instead of "
-            f"{signal.sampling_rate_hz:.4g} Hz in {percent(share)} of the rows, in "
+            f"{signal.rate_hz:.4g} Hz in {percent(share)} of the rows, in "
             f"{percent(then / len(before))} of the training data. Set the rate of the recorder.",
             is_broken=share >= BROKEN_SHARE,
         )

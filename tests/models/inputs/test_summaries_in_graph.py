@@ -74,7 +74,7 @@ def trained(graphs):
 def test_each_signal_has_its_own_summaries(trained):
     for name, num in SIGNALS.items():
         samples = np.array([row[name] or [NAN] * num for row in _rows()], np.float32)
-        rate_hz = SPEC.features[name].sampling_rate_hz
+        rate_hz = SPEC.features[name].rate_hz
         raw = summarise(tf.constant(samples), tf.constant(np.isfinite(samples)), rate_hz)
         present = np.isfinite(samples)
         mean, scale = _usual_shape(samples, present)

@@ -23,7 +23,7 @@ def test_any_text_reads_back_as_it_was_as_key_and_value(text):
         (Numeric(unit="m/s, [x]"), '{kind: numeric, unit: "m/s, [x]"}'),
         (Categorical(max_vocabulary_size=12), "{kind: categorical, max_vocabulary_size: 12}"),
         (Time(cycles=("day_of_week",)), "{kind: time, cycles: [day_of_week]}"),
-        (Signal(num_samples=8), "{kind: signal, num_samples: 8, sampling_rate_hz: 1.0}"),
+        (Signal(num_samples=8), "{kind: signal, num_samples: 8}"),
     ],
 )
 def test_a_feature_stands_on_one_line_without_its_defaults(feature, expected):

@@ -62,13 +62,14 @@ def test_recordings_are_assembled_below_the_output_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("signal", "num_samples"), [({"sampling_rate_hz": 1_000.0}, 500), ({}, 1_000)]
+    ("signal", "num_samples"),
+    [({"sampling_rate_hz": 2.0}, 500), ({"sampling_rate_hz": 1.0}, 250), ({}, 1_000)],
 )
 def test_recordings_are_resampled_to_the_rate_of_their_feature_if_it_is_set(
     tmp_path, signal, num_samples
 ):
     (tmp_path / "raw").mkdir()
-    np.savez(tmp_path / "raw/1_ok.npz", acc=np.arange(1_000.0), fs=2_000.0)
+    np.savez(tmp_path / "raw/1_ok.npz", acc=np.arange(1_000.0), fs=4.0)
     config = replace(
         _config(tmp_path, path="raw", recordings={"form": "files", "label_pattern": "_(ok)"}),
         features={"acc": Signal(num_samples=500, **signal)},
