@@ -172,8 +172,9 @@ class Work:
         if rate is not None and self.features:
             self._take_rate(rate)
             return
-        if axis_hz is not None:
-            self._set_rate(axis_hz, None)
+        nominal_hz = axis_hz if axis_hz is not None else self.origin.rate_hz
+        if nominal_hz is not None:
+            self._set_rate(nominal_hz, None)
             return
         for doubtful in doubtful_rates(self.open, [*self.wide_signals, *lists]):
             self.notes.append(

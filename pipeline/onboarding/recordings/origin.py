@@ -24,6 +24,7 @@ class Origin:
         unused: These columns.
         notes: What was found, in words.
         num_bad: Recordings that cannot be used.
+        rate_hz: Rate that recordings of several rates were resampled to.
     """
 
     recordings: Recordings | None = None
@@ -33,6 +34,7 @@ class Origin:
     unused: Mapping[str, Column] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     num_bad: int = 0
+    rate_hz: float | None = None
 
     @property
     def is_recordings(self) -> bool:

@@ -70,6 +70,7 @@ def profile_recordings(
         unused={name: table.columns[name] for name in left_out},
         notes=(*discovery.notes, *assembled.notes),
         num_bad=len(assembled.bad),
+        rate_hz=discovery.rate_hz,
     )
     return replace(table, columns=columns), origin
 
@@ -82,7 +83,10 @@ def _assemble(discovery: Discovery, positive: str | None, folder: Path) -> Assem
         **discovery.data,
     )
     label = Label(column=discovery.label, positive=positive or discovery.positive or 1)
-    assembled = assemble(discovery.path, data, label=label, folder=Path(), target=folder)
+    rates = {} if discovery.rate_hz is None else {"all channels": discovery.rate_hz}
+    assembled = assemble(
+        discovery.path, data, label=label, folder=Path(), target=folder, rates=rates
+    )
     num_bad = len(assembled.bad)
     if num_bad > _MAX_BAD_SHARE * (assembled.num_recordings + num_bad):
         raise InputError(
@@ -146,6 +150,8 @@ def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
         f"`{STRETCH if by_stretch else RECORDING}`",
     }
     rate = table.columns.get(RATE)
-    if window.num_samples is not None and rate is not None and rate.num_distinct > 1:
+    if discovery.rate_hz is not None:
+        reasons[RATE] = f"all recordings are resampled to {discovery.rate_hz:g} Hz"
+    elif window.num_samples is not None and rate is not None and rate.num_distinct > 1:
         reasons[RATE] = "windows have the same number of samples at any rate"
     return {name: reason for name, reason in reasons.items() if name in table.columns}

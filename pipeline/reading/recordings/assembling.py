@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import shutil
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from common.output_folder import is_held
 from pipeline.config import Data, Label
 from pipeline.counting import count
 from pipeline.reading.recordings.beside import FileMatcher, Interval, read_events
+from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
 from pipeline.reading.recordings.raw.listing import list_raw_files, recording_names
 from pipeline.reading.recordings.reading import RecordingReader, Request
 from pipeline.reading.recordings.recording import BadRecording, Recording
@@ -251,6 +253,7 @@ class _Tally:
     changes: Counter[str] = field(default_factory=Counter)
     windows: WindowCounts = field(default_factory=WindowCounts)
     num_short: int = 0
+    rates_hz: tuple[float, float] = (math.inf, 0.0)
     has_dates: bool = False
 
 
@@ -312,6 +315,9 @@ class _Assembly:
             return
         tally.names.add(recording.name)
         tally.changes += recording.counts
+        if recording.rate_hz is not None:
+            low, high = tally.rates_hz
+            tally.rates_hz = (min(low, recording.rate_hz), max(high, recording.rate_hz))
         if options.media == "table":
             recording = self._with_all_channels(recording)
         if options.window is None:
@@ -361,6 +367,14 @@ class _Assembly:
         for kind, number in sorted(tally.changes.items()):
             noun, _, fate = kind.partition(" ")
             yield f"{count(number, noun)} {fate}"
+        low, high = tally.rates_hz
+        is_table = self._options.media == "table"
+        if is_table and self._request.nominal_hz is None and high > (1 + RATE_TOLERANCE) * low:
+            yield (
+                f"recordings of {low:g} to {high:g} Hz are not resampled, so as many samples are "
+                "another duration; resampling needs sampling_rate_hz of the signals without "
+                "rate_column, and windows of a length_s"
+            )
         yield from tally.windows.notes()
         if tally.num_short:
             yield f"{tally.num_short:,} of {num:,} recordings are shorter than a window"

@@ -57,6 +57,7 @@ class Discovery:
         positive: The rarest value of the label, as text; None if it is not known.
         data: Further keys of `data`, such as `decimal`.
         notes: What was concluded and from what, in words.
+        rate_hz: Rate to resample streams of several rates to.
     """
 
     path: str
@@ -65,6 +66,7 @@ class Discovery:
     positive: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    rate_hz: float | None = None
 
 
 def discover(
@@ -481,7 +483,8 @@ class _Request:
             *notes[1:],
         ]
         recordings = Recordings(form="stream", time_column=time, window=choice.window)
-        return self._found(files, recordings, label, classes, notes)
+        discovery = self._found(files, recordings, label, classes, notes)
+        return replace(discovery, rate_hz=choice.rate_hz)
 
     def _of_events(self, events: str) -> Discovery:
         """Discovers streams with a table of events."""
@@ -509,7 +512,8 @@ class _Request:
             *choice.reasons,
         ]
         label = self.label or _DEFAULT_LABEL
-        return replace(self._found(files, recordings, label, {}, notes), positive="1")
+        discovery = self._found(files, recordings, label, {}, notes)
+        return replace(discovery, positive="1", rate_hz=choice.rate_hz)
 
 
 def _number(number: int, media: Media) -> str:

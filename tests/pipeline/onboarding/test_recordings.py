@@ -15,6 +15,7 @@ from pipeline.components.anomaly_gate.pictures import count_pictures, judge_pict
 from pipeline.config_loading import load_config
 from pipeline.onboarding import initialise
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
+from pipeline.reading.ingest_spec import nominal_rates
 
 
 def init(folder, data, **options):
@@ -22,14 +23,15 @@ def init(folder, data, **options):
     return initialise(str(data), project_dir=folder, **(defaults | options))
 
 
-def write_streams(folder, num=3, *, num_samples=6_000):
+def write_streams(folder, num=3, *, num_samples=6_000, steps=("1s",)):
     """Streams of one channel with ten events of 50 samples each."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     for number in range(num):
         fault = (np.arange(num_samples) % 600 >= 300) & (np.arange(num_samples) % 600 < 350)
+        step = steps[number % len(steps)]
         pd.DataFrame({
-            "time": pd.date_range("2026-01-01", periods=num_samples, freq="1s"),
+            "time": pd.date_range("2026-01-01", periods=num_samples, freq=step),
             "speed": rng.normal(size=num_samples).round(3) + 2 * fault,
             "fault": fault.astype(int),
         }).to_csv(folder / f"s{number}.csv", index=False)  # fmt: skip
@@ -59,6 +61,15 @@ def test_streams_become_windows_that_are_split_by_stretch(tmp_path):
     assert set(config.features) == {"speed"}
     # Windows with gaps are no surprise, but nothing is known of an event before it is over.
     assert "it leaks the label" in report.proposal.left_out["event"]
+
+
+def test_streams_of_several_rates_are_resampled_by_the_config(tmp_path):
+    streams = write_streams(tmp_path / "streams", steps=("1s", "1s", "2s"))
+    config = load_config(init(tmp_path, streams).config_path)
+    assert config.data.recordings.window.length_s == 60
+    speed = config.features["speed"]
+    assert (speed.num_samples, speed.sampling_rate_hz, speed.rate_column) == (60, 1.0, None)
+    assert nominal_rates(config) == {"speed": 1.0}
 
 
 def test_the_schema_of_windows_has_the_columns_that_are_no_features(tmp_path):

@@ -4,13 +4,14 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.reading import times
+from pipeline.reading.recordings.raw.clock import rate_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 from pipeline.reading.recordings.windows import (
     POSITIVE,
@@ -43,6 +44,7 @@ _MIN_WINDOW = 8
 _MIN_STREAMS, _MIN_POSITIVE_STREAMS = 20, 15
 _NUM_STRETCHES = 60
 _MIN_WINDOWS_A_STRETCH = 10  # a gap of one window between stretches costs a tenth of them at most
+_MAX_STEPS_APART = 1_000  # what the reader resamples
 # Round lengths of windows in s: seconds, minutes, hours and days.
 _ROUND_S = (
     *(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_200.0, 1_800.0),
@@ -299,23 +301,69 @@ class WindowChoice:
     Attributes:
         window: The options.
         reasons: In words.
+        rate_hz: Rate to resample the streams to; None if they have one rate, or an unknown one.
     """
 
     window: Window
     reasons: tuple[str, ...]
+    rate_hz: float | None = None
 
 
 def choose_window(streams: Sequence[Series]) -> WindowChoice:
     """Proposes windows: about as long as the median event, and shorter if they are too few.
 
-    The length is a round time where all streams have the same step, else a round number of
+    The length is a round time where the steps of all streams are known, else a round number of
     samples. It is halved until 30 windows are positive, and windows overlap by half if that is
-    still too few.
+    still too few. Where steps differ, windows have one duration, and the streams are resampled to
+    the median step.
     """
+    step = common_step(streams)
+    nominal_s = None if step else _nominal_step(streams)
+    if nominal_s is not None:
+        choice = _window_of([_at_step(stream, nominal_s) for stream in streams], nominal_s)
+        length_s = float(f"{(choice.window.num_samples or 0) * nominal_s:.9g}")
+        reason = (
+            f"steps of {' to '.join(_extreme_steps(streams))}: all are resampled to "
+            f"{duration_words(nominal_s)}, the median, so that a window has one duration"
+        )
+        return WindowChoice(
+            window=replace(choice.window, num_samples=None, length_s=length_s),
+            reasons=(*choice.reasons, reason),
+            rate_hz=rate_of(nominal_s),
+        )
+    return _window_of(streams, step)
+
+
+def _nominal_step(streams: Sequence[Series]) -> float | None:
+    """Returns the median step in s; None if one is unknown, or they are too far apart."""
+    steps = sorted(stream.step_s or 0.0 for stream in streams)
+    if steps[0] <= 0 or steps[-1] > _MAX_STEPS_APART * steps[0]:
+        return None
+    return steps[len(steps) // 2]
+
+
+def _extreme_steps(streams: Sequence[Series]) -> tuple[str, str]:
+    steps = sorted(stream.step_s or 0.0 for stream in streams)
+    return duration_words(steps[0]), duration_words(steps[-1])
+
+
+def _at_step(stream: Series, step_s: float) -> Series:
+    """Returns a stream as it will be at another step."""
+    factor = (stream.step_s or step_s) / step_s
+    size = max(1, round(stream.num_samples * factor))
+    places = np.minimum((np.arange(size) / factor).astype(int), stream.num_samples - 1)
+    return Series(
+        times_s=None,
+        positive=None if stream.positive is None else stream.positive[places],
+        num_samples=size,
+    )
+
+
+def _window_of(streams: Sequence[Series], step: float | None) -> WindowChoice:
+    """Proposes windows of streams of one step in s, if it is known."""
     lengths = [event.stop - event.first for stream in streams for event in stream.events]
     shortest = min(stream.num_samples for stream in streams)
     median = float(np.median(lengths)) if lengths else shortest / 50
-    step = common_step(streams)
     size = _round_size(min(median, shortest / 4), step)
     num_positive = _num_positive(streams, size, 1.0)
     while num_positive < MIN_POSITIVE_WINDOWS and size >= 2 * _MIN_WINDOW:

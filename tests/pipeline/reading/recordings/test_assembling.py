@@ -236,6 +236,18 @@ def test_recordings_of_another_rate_are_resampled_without_aliases(tmp_path: Path
     assert "1 recording resampled to the nominal rate" in result.notes
 
 
+@pytest.mark.parametrize(("rates", "has_note"), [({}, True), ({"acc": 10.0}, False)])
+def test_recordings_of_several_rates_that_are_not_resampled_are_named(
+    tmp_path: Path, rates: dict[str, float], has_note: bool
+):
+    for name, step in (("1_ok.csv", 0.1), ("2_bad.csv", 0.05)):
+        samples = [f"{place * step:g},{place}" for place in range(8)]
+        write_csv(tmp_path / "raw" / name, ["t,acc", *samples])
+    options = {"form": "files", "time_column": "t", "label_pattern": "_(ok|bad)"}
+    notes = assembled(tmp_path, "raw", rates=rates, **options).notes
+    assert any("recordings of 10 to 20 Hz are not resampled" in n for n in notes) == has_note
+
+
 def test_a_channel_that_few_recordings_lack_is_missing_there(tmp_path: Path):
     for name in ("1", "2", "3"):
         write_csv(tmp_path / f"raw/{name}_ok.csv", ["a,b", "1,2", "2,3"])

@@ -62,6 +62,19 @@ def test_windows_are_a_round_time_near_the_median_event(tmp_path):
     assert window.num_stretches == 27  # of ten windows of 72 samples
 
 
+def test_streams_of_several_rates_get_windows_of_one_duration_at_the_median_rate(tmp_path):
+    for name, step in (("a", "5min"), ("b", "5min"), ("c", "10min")):
+        events = [place for start in range(100, 5_000, 330) for place in range(start, start + 70)]
+        frame = samples(5_000, positive=events, step=step)
+        write_frame(tmp_path / "streams" / f"{name}.csv", frame)
+    discovery = found(tmp_path / "streams")
+    # The median event has 70 samples of 5 min, 350 min; 6 h is the nearest round time.
+    window = discovery.recordings.window
+    assert (window.num_samples, window.length_s) == (None, 21_600)
+    assert discovery.rate_hz == 1 / 300
+    assert any("steps of 5 min to 10 min: all are resampled to 5 min" in n for n in discovery.notes)
+
+
 def test_twenty_streams_with_events_are_enough_to_split_by_recording(tmp_path):
     for number in range(20):
         frame = samples(600, positive=range(300, 340))
