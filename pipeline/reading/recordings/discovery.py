@@ -176,18 +176,18 @@ class _Request:
         if media == "image":
             check_no_masks(files, self.listing.base)
         table = self._table_of_labels(files)
-        notes += self._rest(files)
+        notes += self._rest([*files, *([table.path] if table else ())])
         if table is not None:
             return self._by_table(media, files, table, notes)
         return self._by_name(media, files, notes)
 
-    def _rest(self, files: Sequence[str]) -> Iterator[str]:
+    def _rest(self, used: Sequence[str]) -> Iterator[str]:
         """Says which other files could be recordings too, and are not used."""
         listing = self.listing
         tables = listing.tables if len(listing.tables) >= _MANY_FILES else ()
         others = [*listing.arrays, *listing.foreign, *tables]
         others += [file for kind in listing.media.values() for file in kind]
-        suffixes = Counter(Path(file).suffix.lower() for file in {*others} - {*files})
+        suffixes = Counter(Path(file).suffix.lower() for file in {*others} - {*used})
         if suffixes:
             listed = ", ".join(f"{number:,} {suffix}" for suffix, number in suffixes.most_common())
             yield f"not used: {count(suffixes.total(), 'file')} of other kinds ({listed})"

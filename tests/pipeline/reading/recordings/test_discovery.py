@@ -319,6 +319,16 @@ def test_files_of_other_kinds_beside_recordings_are_counted(tmp_path):
     assert expected in found(tmp_path).notes
 
 
+def test_the_table_of_labels_is_no_unused_file(tmp_path):
+    rows = ["file,fault"]
+    for number in range(4):
+        write(tmp_path / f"r{number}.npy")
+        write_frame(tmp_path / f"r{number}.csv", samples(20))
+        rows.append(f"r{number}.npy,{int(number == 1)}")
+    write(tmp_path / "labels.csv", "\n".join(rows))
+    assert "not used: 4 files of other kinds (4 .csv)" in found(tmp_path).notes
+
+
 def test_kinds_that_are_not_read_are_refused_with_those_that_are(tmp_path):
     for number in range(4):
         write(tmp_path / ("ok" if number else "crack") / f"{number}.TIF")
