@@ -110,8 +110,9 @@ def _layout(files: Sequence[str]) -> CsvLayout:
             "a line with the names of the columns at the beginning of each file."
         )
     names = next(iter(headers))
-    found = find_layout(tables[:1], header=None if not csv_header.looks_like_data(names) else names)
-    return CsvLayout(encoding=encoding.encoding, units_row=found.layout.units_row)
+    header = names if csv_header.looks_like_data(names) else None
+    first = find_layout(tables[:1], header=header)
+    return CsvLayout(encoding=encoding.encoding, units_row=first.layout.units_row)
 
 
 def _columns(

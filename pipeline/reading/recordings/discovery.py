@@ -125,10 +125,10 @@ def _discover(
         return request.of_files("table", listing.arrays)
     if listing.foreign and len(listing.tables) < _MANY_FILES and listing.is_folder:
         raise _foreign_error(listing)
-    found = request.of_tables() if listing.tables else None
-    if found is None and _is_mixed(path):
+    discovery = request.of_tables() if listing.tables else None
+    if discovery is None and _is_mixed(path):
         raise _nameless_error(listing)
-    return found
+    return discovery
 
 
 def _nameless_error(listing: Listing) -> InputError:
@@ -554,7 +554,7 @@ def _rows_of_files(events: pd.DataFrame, files: Sequence[str]) -> list[Flags]:
     ids = events["recording"].astype(str).map(normal_id)
     base = os.path.commonpath([Path(file).parent for file in files])
     names = [Path(file).relative_to(base).as_posix() for file in files]
-    matcher = FileMatcher(list(ids.unique()), names)
+    matcher = FileMatcher(list(ids.unique()), names, base=base)
     return [np.asarray(ids.isin(matcher.match(name))) for name in names]
 
 
