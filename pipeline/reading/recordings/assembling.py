@@ -409,7 +409,7 @@ class _Events:
         if request.is_grouped:
             return cls(table, is_given=True)
         files = {Path(file).relative_to(request.base).as_posix(): file for file in request.files}
-        matcher = FileMatcher(list(table), list(files))
+        matcher = FileMatcher(list(table), list(files), base=request.base)
         ids = {names[file]: matcher.match(path) for path, file in files.items()}
         matched = {name: [one for id_ in own for one in table[id_]] for name, own in ids.items()}
         used = {id_ for own in ids.values() for id_ in own}

@@ -224,18 +224,21 @@ class FileMatcher:
     """Finds what a table says of a file: by its path below the folder, or by its name.
 
     Each is tried with suffix and without, and the path also without its outer folders. An id with
-    more folders than the path is tried without the outer ones, against the whole path only:
-    `b/7.wav` is not the file `a/7.wav`. An id that means no file as written is compared regardless
-    of upper and lower case.
+    more folders than the path must be the end of the absolute path: `b/7.wav` is not the file
+    `a/7.wav`, even if `a` is the folder. An absolute id may be from another computer, so its last
+    folder decides. An id that means no file as written is compared regardless of upper and lower
+    case.
 
     Args:
         ids: The ids of the table.
         names: Paths of all files below the folder.
+        base: The folder.
     """
 
-    def __init__(self, ids: Sequence[str], names: Sequence[str]) -> None:
-        self._exact = _Index(ids, names, composed)
-        self._folded = _Index(ids, names, folded)
+    def __init__(self, ids: Sequence[str], names: Sequence[str], *, base: str) -> None:
+        folder = Path(base).absolute().as_posix()
+        self._exact = _Index(ids, names, folder, composed)
+        self._folded = _Index(ids, names, folder, folded)
 
     def match(self, name: str) -> list[str]:
         """Returns the ids that mean a file, without those that mean several files.
@@ -264,15 +267,16 @@ class _Index:
     """Ids by what they may be called, in one form of writing."""
 
     def __init__(
-        self, ids: Sequence[str], names: Sequence[str], form: Callable[[str], str]
+        self, ids: Sequence[str], names: Sequence[str], base: str, form: Callable[[str], str]
     ) -> None:
         self._form = form
+        folders = form(base).split("/")
         whole: dict[str, list[str]] = {}
         tails: dict[str, list[str]] = {}
         for id_ in ids:
             parts = form(id_).split("/")
             whole.setdefault("/".join(parts), []).append(id_)
-            for first in range(1, len(parts)):
+            for first in (n for n in range(1, len(parts)) if _is_below(parts, n, folders)):
                 tails.setdefault("/".join(parts[first:]), []).append(id_)
         self._ids = _unique(whole)
         self._ids_of_paths = _unique(tails | whole)
@@ -295,6 +299,15 @@ class _Index:
         by_tail = {key: self._ids[key] for key in _tails(name) if key in self._ids}
         paths = (key for key in _paths(name) if key in self._ids_of_paths)
         return {key: self._ids_of_paths[key] for key in paths} | by_tail
+
+
+def _is_below(parts: Sequence[str], first: int, folders: Sequence[str]) -> bool:
+    """Tells whether an id's parts from `first` on may be a path below a folder."""
+    outer = parts[:first]
+    if outer == folders[-first:]:
+        return True
+    is_absolute = not parts[0] or parts[0].endswith(":")
+    return is_absolute and (first < len(parts) - 1 or outer[-1] == folders[-1])
 
 
 def _unique(owners: Mapping[str, Sequence[str]]) -> dict[str, str]:

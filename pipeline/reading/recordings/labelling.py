@@ -47,7 +47,7 @@ class Labeller:
         self._options, self._label, self._base = options, label, base
         self._table = self._read(data, folder)
         ids = list(self._table.rows) if self._table else []
-        self._matcher = FileMatcher(ids, [self._name(file) for file in files])
+        self._matcher = FileMatcher(ids, [self._name(file) for file in files], base=base)
         self._used: set[str] = set()
         self._unnamed: set[str] = set()
 

@@ -74,7 +74,7 @@ def match_table(
         id_ends = {folded(id_).rpartition("/")[2] for id_ in ids}
         if sum(bool(own & id_ends) for own in ends) < _MATCHED * len(files):
             continue
-        matcher = FileMatcher(sorted(ids), names)
+        matcher = FileMatcher(sorted(ids), names, base=base)
         number = sum(bool(matcher.match(name) or matcher.ambiguous(name)) for name in names)
         if number >= _MATCHED * len(files) and (best is None or number > best.num_matched):
             best = TableOfLabels(path=path, id_column=str(column), num_matched=number)

@@ -59,7 +59,9 @@ def test_files_with_a_table_of_labels_become_one_row_each_with_its_context(tmp_p
     assert (second["site"], second["since"]) == (None, None)
 
 
-@pytest.mark.parametrize("ids", [("a/7.csv", "b/7.csv"), ("a/7", "b/7"), ("x/a/7", "x/b/7.csv")])
+@pytest.mark.parametrize(
+    "ids", [("a/7.csv", "b/7.csv"), ("a/7", "b/7"), ("raw/a/7", "raw/b/7.csv")]
+)
 def test_ids_of_files_may_have_folders_and_a_suffix(tmp_path: Path, ids: tuple[str, str]):
     write_signals(tmp_path / "raw", ["a/7.csv", "b/7.csv"])
     write_csv(tmp_path / "labels.csv", ["id,state", f"{ids[0]},ok", f"{ids[1]},bad"])
