@@ -2,8 +2,6 @@
 
 import base64
 import io
-import struct
-import warnings
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,10 +9,9 @@ import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
-# The formats that the model's graph decodes.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF")
+from pipeline.reading.recordings.raw.pictures import FORMATS, decode_picture
+
 # Longest side that is measured, in pixels: enough for blur and exposure.
 _MEASURED_PX = 512
 _HASH_SIZE = 16
@@ -67,39 +64,15 @@ def read_picture(content: bytes) -> PictureFile:
     Raises:
         ValueError: The content is empty, has another format, or is damaged; says which.
     """
-    if not content:
-        raise ValueError("is empty")
-    try:
-        # A person's own picture may be larger than Pillow deems likely.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
-            picture = Pillow.open(io.BytesIO(content), formats=FORMATS)
-            form, (width, height), mode = str(picture.format), picture.size, picture.mode
-            picture.load()
-    except UnidentifiedImageError as error:
-        raise ValueError(f"is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Pillow.DecompressionBombError) as error:
-        raise ValueError(f"cannot be decoded: {error}") from error
-    if form == "BMP":
-        _check_bmp(content, mode)
-    return PictureFile(form=form, width=width, height=height, mode=mode, grey=_grey(picture))
-
-
-def _check_bmp(content: bytes, mode: str) -> None:
-    """Checks that the model's graph decodes a BMP file as Pillow does.
-
-    The graph takes 8 bits as an intensity, whatever the palette.
-
-    Raises:
-        ValueError: It does not.
-    """
-    num_bits, compression = struct.unpack_from("<HI", content, 28)
-    is_plain = num_bits in {24, 32} or (num_bits == 8 and mode == "L")
-    if not is_plain or compression not in {0, 3}:
-        raise ValueError(
-            f"is a BMP of {num_bits} bits, mode {mode}, compression {compression}; convert it to "
-            "PNG, or to 24 bits without compression"
-        )
+    picture = decode_picture(content)
+    width, height = picture.size
+    return PictureFile(
+        form=str(picture.format),
+        width=width,
+        height=height,
+        mode=picture.mode,
+        grey=_grey(picture),
+    )
 
 
 def _grey(picture: Pillow.Image) -> Floats:

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.reading.recordings.raw.wav import find_chunks
+
 Floats: TypeAlias = NDArray[np.float32]
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -22,7 +24,6 @@ _TYPES = {
     (_FLOAT, 64): "<f8",
 }
 _MAX_CHANNELS = 64
-_UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a file that was written to a pipe
 _OTHERS = {b"fLaC": "FLAC", b"OggS": "OGG", b"ID3": "MP3", b"\xff\xfb": "MP3", b"FORM": "AIFF"}
 
 
@@ -63,7 +64,7 @@ def read_sound(content: bytes) -> SoundFile:
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         other = next((name for start, name in _OTHERS.items() if content.startswith(start)), "")
         raise ValueError(f"is {other}, not WAV" if other else "is no WAV file")
-    fmt, data = _find_chunks(content)
+    fmt, data = find_chunks(content)
     code, num_channels, rate_hz, bits = _read_format(fmt)
     width = bits // 8 * num_channels
     if len(data) < width:
@@ -74,25 +75,6 @@ def read_sound(content: bytes) -> SoundFile:
         codec=f"{bits}-bit {'float' if code == _FLOAT else 'PCM'}",
         samples=_scaled(numbers, bits).reshape(-1, num_channels),
     )
-
-
-def _find_chunks(content: bytes) -> tuple[bytes, bytes]:
-    """The content of `fmt ` and of `data`."""
-    place, fmt = 12, b""
-    while place + 8 <= len(content):
-        name, size = struct.unpack_from("<4sI", content, place)
-        place += 8
-        if name == b"data":
-            available = len(content) - place
-            if size in _UNKNOWN_SIZES:
-                size = available
-            if size > available:
-                raise ValueError(f"is truncated: {available:,} of {size:,} bytes of samples")
-            return fmt, content[place : place + size]
-        if name == b"fmt ":
-            fmt = content[place : place + size]
-        place += size + size % 2
-    raise ValueError("is truncated: it has no samples")
 
 
 def _read_format(fmt: bytes) -> tuple[int, int, int, int]:

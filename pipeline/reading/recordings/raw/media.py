@@ -1,7 +1,6 @@
 """Raw sounds and pictures as the bytes that the served model takes.
 
 References:
-    Microsoft and IBM, Multimedia Programming Interface and Data Specifications 1.0, 1991 (WAV).
     RFC 3533, The Ogg Encapsulation Format, 2003 (the flag of the last page).
 """
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.reading.files.pieces import first_line
 from pipeline.reading.recordings.raw.clock import UnusableError
+from pipeline.reading.recordings.raw.wav import find_chunks
 
 _SOUND_FORMATS = {
     ".wav": ("WAV", "WAVEX", "RF64"),
@@ -29,7 +29,6 @@ _PICTURE_FORMATS = {
     ".gif": "GIF",
 }
 _FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
-_UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of a WAV file that was written to a pipe
 _LAST_PAGE = 4  # flag of an Ogg page
 
 
@@ -99,25 +98,13 @@ def _check_format(actual: str | None, expected: tuple[str, ...], suffix: str) ->
 
 def _check_wav_header(content: bytes) -> None:
     """Checks what the reader takes on trust: the sizes that the header states."""
-    place = 12
-    while place + 8 <= len(content):
-        name, size = struct.unpack_from("<4sI", content, place)
-        place += 8
-        if name == b"fmt " and size >= 16:
-            _check_wav_sizes(content, place)
-        if name == b"data":
-            available = len(content) - place
-            if size not in _UNKNOWN_SIZES and size > available:
-                raise UnusableError(
-                    f"it is truncated: its header states {size:,} bytes of samples, and "
-                    f"{available:,} follow; copy it again"
-                )
-            return
-        place += size + size % 2
-
-
-def _check_wav_sizes(content: bytes, place: int) -> None:
-    code, channels, rate, byte_rate, block, bits = struct.unpack_from("<HHIIHH", content, place)
+    try:
+        fmt, _ = find_chunks(content)
+    except ValueError as error:
+        raise UnusableError(f"it {error}; copy it again") from error
+    if len(fmt) < 16:
+        return
+    code, channels, rate, byte_rate, block, bits = struct.unpack_from("<HHIIHH", fmt)
     is_pcm = code in (1, 3)
     if is_pcm and (block != channels * ((bits + 7) // 8) or byte_rate != rate * block):
         raise UnusableError(
@@ -141,23 +128,26 @@ def read_picture(path: str) -> bytes:
     """
     from PIL import Image, UnidentifiedImageError
 
+    from pipeline.reading.recordings.raw.pictures import decode_picture
+
     content = Path(path).read_bytes()
     suffix = Path(path).suffix.lower()
     _check_not_empty(content)
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            _check_format(picture.format, (_PICTURE_FORMATS[suffix],), suffix)
-            picture.load()
-            mode = picture.mode
+        with Image.open(io.BytesIO(content)) as header:
+            _check_format(header.format, (_PICTURE_FORMATS[suffix],), suffix)
+        picture = decode_picture(content)
     except UnusableError:
         raise
     except UnidentifiedImageError as error:
         raise UnusableError(f"its suffix is {suffix}, but its content is no picture") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnusableError(f"it is damaged or truncated ({first_line(error)})") from error
-    if mode in ("CMYK", "YCCK") or (suffix == ".bmp" and mode in ("1", "P")):
+    except ValueError as error:
+        raise UnusableError(f"it {error}") from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UnusableError(f"it cannot be decoded: {first_line(error)}") from error
+    if picture.mode in ("CMYK", "YCCK"):
         raise UnusableError(
-            f"its colours are stored as {'a palette' if mode in ('1', 'P') else mode}, which the "
-            "served model cannot decode; save it as RGB or grey"
+            f"its colours are stored as {picture.mode}, which the served model cannot decode; save "
+            "it as RGB or grey"
         )
     return content

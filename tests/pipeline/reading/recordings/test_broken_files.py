@@ -163,11 +163,17 @@ _SOUNDS: dict[str, tuple[str, bytes, bytes, str]] = {
     ),
     "truncated OGG": ("b.ogg", _sound("OGG", 80_000)[:9_000], _WAV, "it is truncated"),
 }  # fmt: skip
+# One black pixel of 5 bits a colour, in a line of 4 bytes.
+_BMP_OF_16_BITS = (
+    struct.pack("<2sIHHI", b"BM", 58, 0, 0, 54)
+    + struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 16, 0, 4, 0, 0, 0, 0)
+    + bytes(4)
+)
 _PICTURES: dict[str, tuple[str, bytes, bytes, str]] = {
     **{
         f"truncated {kind}": (
             f"b.{kind.lower()}", _picture(kind)[:-200], _picture("PNG"),
-            "it is damaged or truncated",
+            "it cannot be decoded: ",
         )
         for kind in ("PNG", "JPEG", "BMP", "GIF")
     },
@@ -179,7 +185,10 @@ _PICTURES: dict[str, tuple[str, bytes, bytes, str]] = {
         "b.jpg", _picture("JPEG", "CMYK"), _picture("PNG"), "its colours are stored as CMYK",
     ),
     "a palette": (
-        "b.bmp", _picture("BMP", "P"), _picture("PNG"), "its colours are stored as a palette",
+        "b.bmp", _picture("BMP", "P"), _picture("PNG"), "it is a BMP of 8 bits, mode P",
+    ),
+    "a BMP of 16 bits": (
+        "b.bmp", _BMP_OF_16_BITS, _picture("PNG"), "it is a BMP of 16 bits, mode RGB",
     ),
 }  # fmt: skip
 _ALL = [
