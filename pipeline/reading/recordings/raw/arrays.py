@@ -3,7 +3,7 @@
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ def read_arrays(path: str, columns: Collection[str] = ()) -> tuple[pa.RecordBatc
 
     An array with one dimension is a column. One with two has a column for each channel, numbered
     from 1; its longer side has the samples. Single values, and the attributes of HDF5 files and
-    data sets, hold for the whole recording.
+    data sets, hold for the whole recording. Attributes that differ between data sets have their
+    data set's name before their own.
 
     Args:
         path: The file.
@@ -151,11 +152,31 @@ def _read_hdf5(path: str) -> Iterator[tuple[str, Array]]:
         datasets: dict[str, Any] = {}
         file.visititems(lambda name, item: _collect(name, item, datasets, h5py.Dataset))
         last = Counter(name.rpartition("/")[2] for name in datasets)
-        yield from _attributes(file.attrs)
+        short = {
+            name: own if last[own := name.rpartition("/")[2]] == 1 else name.replace("/", "_")
+            for name in datasets
+        }
+        owners = {"": file} | {short[name]: dataset for name, dataset in datasets.items()}
+        attributes = {name: dict(_attributes(owner.attrs)) for name, owner in owners.items()}
+        yield from _distinct(attributes)
         for name, dataset in datasets.items():
-            short = name.rpartition("/")[2]
-            yield short if last[short] == 1 else name.replace("/", "_"), np.asarray(dataset[()])
-            yield from _attributes(dataset.attrs)
+            yield short[name], np.asarray(dataset[()])
+
+
+def _distinct(attributes: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:
+    """Yields attributes; one whose values differ has the name of its data set before its own.
+
+    Args:
+        attributes: By data set, then by name; those of the file have an empty name.
+    """
+    values: dict[str, list[Any]] = {}
+    for own in attributes.values():
+        for name, array in own.items():
+            values.setdefault(name, []).append(array.reshape(-1)[0])
+    for owner, own in attributes.items():
+        for name, array in own.items():
+            differs = any(value != values[name][0] for value in values[name])
+            yield f"{owner}_{name}" if owner and differs else name, array
 
 
 def _collect(name: str, item: Any, datasets: dict[str, Any], kind: type) -> None:

@@ -133,6 +133,17 @@ def test_files_of_arrays_are_read_with_the_rate_that_they_give(tmp_path: Path, s
     )
 
 
+def test_attributes_that_differ_between_data_sets_have_their_names(tmp_path: Path):
+    (tmp_path / "raw").mkdir()
+    with h5py.File(tmp_path / "raw/1_bad.h5", "w") as file:
+        for name, gain in (("acc", 2), ("mic", 5)):
+            dataset = file.create_dataset(f"run/{name}", data=np.arange(4.0))
+            dataset.attrs.update({"gain": gain, "bits": 16})
+    [row] = rows(assembled(tmp_path, "raw", form="files", label_pattern="_(bad)"))
+    assert (row["acc_gain"], row["mic_gain"], row["bits"]) == (2, 5, 16)
+    assert "gain" not in row
+
+
 def test_a_long_table_becomes_one_row_for_each_id_wherever_its_rows_are(tmp_path: Path):
     write_csv(
         tmp_path / "long.csv",
