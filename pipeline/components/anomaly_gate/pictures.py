@@ -10,6 +10,7 @@ from models.features import Image
 from pipeline.components.anomaly_gate.findings import Finding
 from pipeline.components.recording_troubles.files import file_contents
 from pipeline.components.recording_troubles.pictures.duplicates import (
+    MAX_COMPARED,
     Fingerprints,
     Overlap,
     find_overlaps,
@@ -64,7 +65,9 @@ def count_pictures(
             contents = list(file_contents(batch, name))
             for content in contents:
                 _add(counts[name], content, image)
-            counts[name].fingerprints.append(Fingerprints.of(contents))
+            parts = counts[name].fingerprints
+            num_hashed = sum(len(part.hashes) for part in parts)
+            parts.append(Fingerprints.of(contents, max_hashes=MAX_COMPARED - num_hashed))
     return counts
 
 

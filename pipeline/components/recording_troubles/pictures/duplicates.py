@@ -33,14 +33,19 @@ class Fingerprints:
     hashes: Ints
 
     @classmethod
-    def of(cls, contents: Iterable[bytes]) -> "Fingerprints":
-        """Returns the fingerprints of files; an empty one is a missing picture."""
+    def of(cls, contents: Iterable[bytes], *, max_hashes: int = MAX_COMPARED) -> "Fingerprints":
+        """Returns the fingerprints of files.
+
+        Args:
+            contents: The files; an empty one is a missing picture.
+            max_hashes: How many of them get a perceptual hash.
+        """
         digests: list[int] = []
         hashes: list[Ints] = []
         for content in contents:
             digest = hashlib.blake2b(content, digest_size=8).digest() if content else bytes(8)
             digests.append(int.from_bytes(digest))
-            if len(hashes) < MAX_COMPARED:
+            if len(hashes) < max_hashes:
                 hashes.append(_hash(content))
         return cls(np.array(digests, np.uint64), np.array(hashes, np.uint64).reshape(-1, 4))
 

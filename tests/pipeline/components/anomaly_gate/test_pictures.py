@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.features import Image
+from pipeline.components.anomaly_gate import pictures
 from pipeline.components.anomaly_gate.pictures import (
     count_pictures,
     judge_duplicates,
@@ -26,6 +27,14 @@ def findings(*files: bytes):
 
 def test_good_pictures_give_no_findings():
     assert findings(*(encode(scene(seed)) for seed in range(3))) == []
+
+
+def test_only_as_many_pictures_of_a_split_are_hashed_as_are_compared(monkeypatch):
+    monkeypatch.setattr(pictures, "MAX_COMPARED", 2)
+    parts = count(*(encode(scene(seed)) for seed in range(3)))["photo"].fingerprints
+    # Batches of one and of two pictures.
+    assert [len(part.hashes) for part in parts] == [1, 1]
+    assert [len(part.digests) for part in parts] == [1, 2]
 
 
 def test_files_that_cannot_be_decoded_stop_the_run_and_say_why():
