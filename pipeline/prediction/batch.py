@@ -20,10 +20,11 @@ from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.alarms import find_alarms, note_alarms
 from pipeline.prediction.files.raw_recordings import Rows, rows_of
+from pipeline.prediction.files.reading import ReadPlan
 from pipeline.prediction.files.results import SUFFIXES
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.skew import note_skews, read_reference
-from pipeline.reading.files.pieces import suffix_of
+from pipeline.reading.files.pieces import BadRow, suffix_of
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
@@ -58,6 +59,9 @@ def _predict_rows(
     plan = make_read_plan(
         spec, pieces, signature.inputs, id_column=options.id_column, keys=rows.keys
     )
+    summary = PredictSummary(model=name, source=str(model), output=str(output))
+    summary.versions = [int(model.name)]
+    summary.notes = list(rows.notes)
     incoming = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     job = beam_inference.Job(
         pieces=tuple(pieces),
@@ -67,9 +71,6 @@ def _predict_rows(
         folder=str(incoming.absolute()),
         reference=read_reference(model),
     )
-    summary = PredictSummary(model=name, source=str(model), output=str(output))
-    summary.versions = [int(model.name)]
-    summary.notes = list(rows.notes)
     incoming.mkdir()
     try:
         with console.status("Predicting"):
@@ -82,13 +83,20 @@ def _predict_rows(
         incoming.rename(output)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
+    _write_beside(output, plan, bad_rows, summary)
+    return summary
+
+
+def _write_beside(
+    output: Path, plan: ReadPlan, bad_rows: Sequence[BadRow], summary: PredictSummary
+) -> None:
+    """Writes alarms and bad rows beside the predictions."""
     if plan.keys:
         shards = [pq.read_table(shard) for shard in sorted(output.glob("*.parquet"))]
         note_alarms(find_alarms(shards), output, summary)
     summary.num_left_out = len(bad_rows)
     if bad_rows:
         summary.left_out = str(bad_rows_lib.write_aside(bad_rows, output, plan.spec.layout))
-    return summary
 
 
 def latest_model(folder: OutputFolder, name: str) -> Path:

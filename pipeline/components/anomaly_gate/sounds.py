@@ -104,7 +104,14 @@ def _troubles(
     name: str, count: SoundCounts, audio: Audio, limits: Validation
 ) -> Iterator[tuple[int, float, str, str, str]]:
     """Number, largest share, what it is, what was expected, and the advice."""
-    rate_hz, duration_s = audio.sampling_rate_hz, audio.duration_s
+    yield from _decided_by_limits(name, count, audio, limits)
+    yield from _remarkable(name, count, audio)
+
+
+def _decided_by_limits(
+    name: str, count: SoundCounts, audio: Audio, limits: Validation
+) -> Iterator[tuple[int, float, str, str, str]]:
+    """Missing files, those that cannot be decoded, and troubles with a limit."""
     common = "; ".join(reason for reason, _ in count.reasons.most_common(_NUM_REASONS))
     yield (
         count.reasons.total(),
@@ -123,7 +130,7 @@ def _troubles(
     yield (
         count.slower,
         limits.max_wrong_rate_share,
-        f"were sampled at less than {rate_hz:g} Hz and lack the high frequencies",
+        f"were sampled at less than {audio.sampling_rate_hz:g} Hz and lack the high frequencies",
         f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
         f"Lower features.{name}.sampling_rate_hz, or leave such rows out.",
     )
@@ -134,20 +141,25 @@ def _troubles(
         f"at most {limits.max_gap_share:.1%} (validation.max_gap_share)",
         "Mend the acquisition, or raise the limit if the model may learn from gaps.",
     )
+
+
+def _remarkable(
+    name: str, count: SoundCounts, audio: Audio
+) -> Iterator[tuple[int, float, str, str, str]]:
+    """Troubles that are warnings whatever their share."""
     yield (
         count.longer,
         1.0,
-        f"are longer than {duration_s:g} s and are cut",
-        f"at most {duration_s:g} s",
+        f"are longer than {audio.duration_s:g} s and are cut",
+        f"at most {audio.duration_s:g} s",
         f"Raise features.{name}.duration_s if what follows matters.",
     )
     yield count.clipped, 1.0, "are clipped", "no clipping", "Lower the gain of the recorder."
     yield count.offset, 1.0, "have a DC offset", "a mean of 0", "Check the recorder's input."
     usual, num_usual = next(iter(count.num_channels.most_common(1)), (1, 0))
-    others = count.num_channels.total() - num_usual
     channels = "channel" if usual == 1 else "channels"
     yield (
-        others,
+        count.num_channels.total() - num_usual,
         1.0,
         "have another number of channels",
         f"{usual} {channels}",
