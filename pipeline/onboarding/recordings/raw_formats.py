@@ -78,14 +78,26 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
 
 
 def _tables(discovery: Discovery) -> list[str]:
-    """The CSV and Parquet files of recordings that have rows."""
+    """The CSV and Parquet files and the sheets of recordings that have rows."""
     options = discovery.recordings
     if options.media != "table":
         return []
     beside = [Path(path) for path in (options.labels, options.events) if path]
     _, files = list_raw_files(discovery.path, "table", folder=Path(), others=beside)
-    tables = [file for file in files if SUFFIXES.get(suffix_of(file) or "") in ("csv", "parquet")]
-    return [file for file in tables if has_rows(file)]
+    kinds = {file: SUFFIXES.get(suffix_of(file) or "") for file in files}
+    return [
+        file
+        for file, kind in kinds.items()
+        if (kind in ("csv", "parquet") and has_rows(file))
+        or (kind == "sheet" and _is_readable_sheet(file))
+    ]
+
+
+def _is_readable_sheet(file: str) -> bool:
+    try:
+        return any(batch.num_rows for batch, _ in _batches([file], CsvLayout(), 1))
+    except InputError:
+        return False  # the reader counts it as bad
 
 
 def _format(file: str) -> Any:

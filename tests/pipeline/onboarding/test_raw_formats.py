@@ -8,6 +8,7 @@ from pipeline.onboarding.profile.table import ReadOptions
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
 from pipeline.reading.recordings.discovery import Discovery
 from pipeline.recording_options import Recordings, Window
+from tests.pipeline.spreadsheets import write_sheet
 
 TIME = "t"
 
@@ -71,6 +72,16 @@ def test_the_person_says_the_order_of_day_and_month_where_no_file_decides(tmp_pa
 def test_a_unit_in_the_name_is_that_of_times_since_the_start(tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "0.csv").write_text(table([0, 10, 20], header="t_ms,value"))
+    options = Recordings(form="files", time_column="t_ms")
+    discovery = Discovery(path=str(tmp_path / "runs"), recordings=options, label="fault")
+    forms = find_raw_formats(discovery, ReadOptions()).data["columns"]
+    assert forms == {"t_ms": ColumnFormat(type="time", unit="ms", elapsed=True)}
+
+
+def test_a_unit_in_the_name_is_declared_of_sheets_too_and_a_damaged_one_is_passed_over(tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "0.xlsx").write_bytes(b"PK damaged")
+    write_sheet(tmp_path / "runs" / "1.xlsx", ["t_ms", "value"], [0, 1.5], [10, 2.5], [20, 0.5])
     options = Recordings(form="files", time_column="t_ms")
     discovery = Discovery(path=str(tmp_path / "runs"), recordings=options, label="fault")
     forms = find_raw_formats(discovery, ReadOptions()).data["columns"]
