@@ -38,10 +38,15 @@ def web() -> Iterator[LocalServer]:
 
 @pytest.fixture
 def make(book: AlarmBook, web: LocalServer, tmp_path: Path) -> Make:
-    def make(port: int | None = None, superior: int | None = None, **values: Any) -> Deliverer:
+    def make(
+        port: int | None = None,
+        superior: int | None = None,
+        timeout_s: float = 10.0,
+        **values: Any,
+    ) -> Deliverer:
         escalate_to = None if superior is None else Receivers(webhook=_url(superior))
         webhook = _url(web.port if port is None else port)
-        deliver = Delivery(webhook=webhook, escalate_to=escalate_to, timeout_s=0.5)
+        deliver = Delivery(webhook=webhook, escalate_to=escalate_to, timeout_s=timeout_s)
         options = MonitoringOptions(deliver=deliver, **values)
         return Deliverer(book, options, environ={}, folder=tmp_path)
 
@@ -100,7 +105,7 @@ def test_a_dead_receiver_costs_one_time_out_a_call(book, web, make):
     for kind in Kind:
         book.raise_alarm(finding(kind=kind))
     web.pause_s = 2.0
-    assert [attempt.problem for attempt in make().tick()] == ["no answer within 0.5 s"]
+    assert [attempt.problem for attempt in make(timeout_s=0.5).tick()] == ["no answer within 0.5 s"]
 
 
 def test_a_refused_connection_is_delivered_once_the_receiver_is_well(book, make, clock):
