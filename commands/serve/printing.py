@@ -14,6 +14,7 @@ from rich.text import Text
 from common.errors import StepFailedError
 from common.logs import are_json, log_event
 from serving.client import Client, ServingClientError, TensorSpec
+from serving.inference.model_facts import MODEL_INFO, parse_facts
 
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
@@ -107,8 +108,6 @@ def media_columns(version: Path) -> frozenset[str]:
     Args:
         version: The model's folder; one without a contract has none.
     """
-    from serving.recording.version_records import MODEL_INFO, parse_facts
-
     path = version / MODEL_INFO
     return parse_facts(path.read_bytes()).media if path.is_file() else frozenset()
 

@@ -15,17 +15,15 @@ import grpc
 import pyarrow as pa
 
 from serving.errors import ServingError
+from serving.inference.model_facts import MODEL_INFO, ModelFacts, parse_facts
 from serving.recording.exchanges import Exchange
 from serving.recording.files import LiveStream, delete_oldest, hour_of, recover, trim
 from serving.recording.options import RecordingOptions, in_sample
 from serving.recording.prediction_logs import PredictionLogs
 from serving.recording.redaction import read_salt
 from serving.recording.version_records import (
-    MODEL_INFO,
     Content,
-    ModelFacts,
     VersionRecords,
-    parse_facts,
 )
 from serving.runtime.tf_records import read_file
 

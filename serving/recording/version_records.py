@@ -1,9 +1,7 @@
 """The records of one version of a model: from exchanges to a record batch."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework.types_pb2 import DT_STRING
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
+from serving.inference.model_facts import ModelFacts
 from serving.inference.predict import DEFAULT_SIGNATURE
 from serving.recording.columns import RECORD_SCHEMA, FeatureColumn, feature_columns
 from serving.recording.examples import decode_examples
@@ -22,7 +21,6 @@ from serving.runtime.tensor_protos import NUMPY_TYPES
 
 logger = logging.getLogger(__name__)
 
-MODEL_INFO = "assets.extra/model_info.json"
 KEY = "key"
 _OUTPUTS = ("probability", "decision")
 # A signature without names of raw columns beside it takes tf.Examples if it has this one input.
@@ -37,46 +35,6 @@ class Content(Enum):
     RAW = auto()
     EXAMPLES = auto()
     NOTHING = auto()  # it failed
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelFacts:
-    """What a model's `model_info.json` says that matters to its records.
-
-    Attributes:
-        inputs: Names of the raw columns; None if the model does not say.
-        times: Raw columns with points in time.
-        media: Raw columns with the bytes of files.
-        threshold: Threshold of the decision; None if the model does not say.
-    """
-
-    inputs: tuple[str, ...] | None = None
-    times: frozenset[str] = frozenset()
-    media: frozenset[str] = frozenset()
-    threshold: float | None = None
-
-
-def parse_facts(content: bytes) -> ModelFacts:
-    """Returns the facts in a `model_info.json`.
-
-    Raises:
-        ValueError: It is not a JSON object with these facts.
-    """
-    try:
-        info = json.loads(content)
-        reading = info.get("reading") or {}
-        forms = reading.get("columns") or {}
-        declared = {name for name, form in forms.items() if form.get("type") == "time"}
-        elapsed = {name for name, form in forms.items() if form.get("elapsed")}
-        inputs, threshold = info.get("inputs"), info.get("threshold")
-        return ModelFacts(
-            inputs=None if inputs is None else tuple(inputs),
-            times=frozenset({*reading.get("times", ()), *declared} - elapsed),
-            media=frozenset(reading.get("media", ())),
-            threshold=None if threshold is None else float(threshold),
-        )
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"{MODEL_INFO} has an unknown form: {error}") from error
 
 
 class VersionRecords:

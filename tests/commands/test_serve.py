@@ -66,7 +66,6 @@ def test_the_documents_show_the_line_that_is_printed(project, tmp_path):
     assert line.replace("FILE", "four.wav") in text
 
 
-@pytest.mark.tensorflow
 def test_columns_with_files_are_those_of_the_contract(tmp_path):
     assert media_columns(tmp_path) == frozenset()
     (tmp_path / "assets.extra").mkdir()

@@ -12,8 +12,8 @@ from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from common.errors import InputError
+from serving.inference.model_facts import ModelFacts
 from serving.recording.columns import FeatureColumn, feature_columns
-from serving.recording.version_records import ModelFacts
 from serving.runtime.tensor_protos import NUMPY_TYPES
 
 _HASH = "^[0-9a-f]{64}$"
