@@ -127,5 +127,5 @@ def test_pictures_of_the_worst_are_shown_with_what_decided():
     assert page.count(PICTURE) == 3
     assert page.count(", what decided") == 1
     assert "<option>overexposure</option>" in page
-    assert "Pictures of the worst 3" in page
+    assert "Sounds and pictures of the worst 3" in page
     assert "Pictures" not in render_page("wells", ranked, NOTHING, {}, features=FEATURES)
