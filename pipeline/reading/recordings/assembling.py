@@ -69,6 +69,7 @@ class Assembled:
         raw: Digest of the raw files and of the tables of labels and events.
         raw_path: The path of the raw files, as it was given.
         num_unnamed: Recordings to predict that the table of labels does not name.
+        table: Digest of the table itself; one that was damaged or changed since is not used.
     """
 
     folder: Path
@@ -80,6 +81,7 @@ class Assembled:
     raw: FilesDigest
     raw_path: str
     num_unnamed: int = 0
+    table: str = ""
 
     def properties(self) -> dict[str, str | int]:
         """Returns what to note of the raw files on an `Examples` artifact, for lineage to show."""
@@ -136,16 +138,36 @@ def assemble(
     )
     place = target / f"recordings-{_key(digest, request)[:16]}"
     _remove_abandoned(target)
-    if not (place / RECORD).is_file():
+    if (assembled := _intact(place)) is None:
         with FileLock(target / _LOCK):  # another process may be at it
-            if not (place / RECORD).is_file():
+            if (assembled := _intact(place)) is None:
                 with _draft(place) as draft:
-                    assembled = _Assembly(request).write(draft)
-                    _write_record(draft, replace(assembled, raw=digest, raw_path=path))
+                    written = _Assembly(request).write(draft)
+                    _write_record(draft, replace(written, raw=digest, raw_path=path))
                 _remove_superseded(target)
-    assembled = read_record(place)
+                assembled = read_record(place)
     _check_bad(assembled, data.max_bad_rows)
     return assembled
+
+
+def _intact(place: Path) -> Assembled | None:
+    """Returns an earlier assembly; None if there is none, or if its files are not as it wrote them.
+
+    A table that was cut short or edited would else be read as the recordings that it names.
+    """
+    try:
+        assembled = read_record(place)
+        return assembled if assembled.table == _digest_table(place) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest_table(folder: Path) -> str:
+    """Returns the digest of a table if it has any rows; it is read only if it has changed."""
+    if not (folder / FILE_NAME).is_file():
+        return ""
+    kept = str(folder.parent / _KEPT_DIGESTS)
+    return digest_local_files([str(folder / FILE_NAME)], str(folder), kept_digests=kept).digest
 
 
 def _digest(files: list[str], base: str, target: Path) -> FilesDigest:
@@ -206,7 +228,8 @@ def _remove_superseded(target: Path) -> None:
 
 
 def _write_record(folder: Path, assembled: Assembled) -> None:
-    entries = asdict(replace(assembled, folder=Path(), pattern="")) | {"folder": ""}
+    assembled = replace(assembled, folder=Path(), pattern="", table=_digest_table(folder))
+    entries = asdict(assembled) | {"folder": ""}
     (folder / RECORD).write_text(json.dumps(entries, indent=1), encoding="utf-8")
 
 

@@ -486,6 +486,29 @@ def test_a_table_that_was_only_half_removed_is_assembled_again(tmp_path: Path):
     assert again == first
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "recordings.parquet").write_bytes(b"PAR1"),
+        lambda folder: (folder / "recordings.parquet").unlink(),
+        lambda folder: pq.write_table(
+            pq.read_table(folder / "recordings.parquet").slice(1), folder / "recordings.parquet"
+        ),
+        lambda folder: (folder / "_recordings.json").write_text(""),
+        lambda folder: (folder / "_recordings.json").write_text('{"raw": []}'),
+    ],
+    ids=["cut short", "removed", "rows removed", "empty record", "record of another release"],
+)
+def test_a_table_that_is_not_as_it_was_written_is_assembled_again(tmp_path: Path, damage):
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_ok.csv"])
+    options = {"form": "files", "label_pattern": "_(ok)"}
+    first = assembled(tmp_path, "raw", **options)
+    damage(first.folder)
+    again = assembled(tmp_path, "raw", **options)
+    assert again == first
+    assert [row["recording"] for row in rows(again)] == ["1_ok", "2_ok"]
+
+
 def test_the_record_names_the_raw_files_and_what_was_left_out(tmp_path: Path):
     write_signals(tmp_path / "raw", ["1_ok.csv", "2_ok.csv", "3_what.csv"])
     result = assembled(
