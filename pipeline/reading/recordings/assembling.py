@@ -68,7 +68,7 @@ class Assembled:
         notes: What was decided and counted, in words.
         raw: Digest of the raw files and of the tables of labels and events.
         raw_path: The path of the raw files, as it was given.
-        num_unnamed: Recordings to predict that the table of labels does not name.
+        num_unnamed: Recordings of the table, to predict, that the table of labels does not name.
         table: Digest of the table itself; one that was damaged or changed since is not used.
     """
 
@@ -315,7 +315,7 @@ class _Assembly:
             notes=tuple(self._notes()),
             raw=FilesDigest(digest="", names=(), num_bytes=0),
             raw_path="",
-            num_unnamed=self._reader.num_unnamed,
+            num_unnamed=len(tally.names & self._reader.unnamed),
         )
 
     def _schema(self) -> pa.Schema:

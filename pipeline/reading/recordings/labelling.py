@@ -75,7 +75,7 @@ class Labeller:
             UnusableError: It has no label where it must have one, or several.
         """
         if self._table is not None:
-            return self._of_rows(self._match(file), Path(file).name)
+            return self._of_rows(self._match(file), Path(file).name, key=file)
         if self._label is None:
             return _NOTHING
         if self._options.label_from == "folder":
@@ -103,13 +103,13 @@ class Labeller:
         """
         if self._table is None:
             return _NOTHING
-        return self._of_rows([id_] if id_ in self._table.rows else [], id_)
+        return self._of_rows([id_] if id_ in self._table.rows else [], id_, key=id_)
 
-    def _of_rows(self, ids: Sequence[str], name: str) -> Row:
+    def _of_rows(self, ids: Sequence[str], name: str, *, key: str) -> Row:
         assert self._table is not None  # noqa: S101 - the callers checked it
         if not ids:
             if self._label is None:
-                self._unnamed.add(name)
+                self._unnamed.add(key)
                 return _NOTHING
             raise UnusableError(f"{self._where} has no row for `{name}`, so it has no label")
         self._used.update(ids)
@@ -156,9 +156,9 @@ class Labeller:
         ]
 
     @property
-    def num_unnamed(self) -> int:
-        """Number of recordings to predict that the table does not name."""
-        return len(self._unnamed)
+    def unnamed(self) -> frozenset[str]:
+        """Files, or ids of a long table, to predict that the table does not name."""
+        return frozenset(self._unnamed)
 
     def notes(self) -> list[str]:
         """Returns what is remarkable of the table, in words."""

@@ -174,9 +174,9 @@ class RecordingReader:
         return Offsets(any(o.is_naive for o in of_probes), any(o.is_shifted for o in of_probes))
 
     @property
-    def num_unnamed(self) -> int:
-        """Number of recordings to predict that the table of labels does not name."""
-        return self._labeller.num_unnamed
+    def unnamed(self) -> set[str]:
+        """Names of the recordings to predict that the table of labels does not name."""
+        return {self._names.get(key, key) for key in self._labeller.unnamed}
 
     def notes(self) -> list[str]:
         """Returns what is remarkable of the columns and of the table of labels, in words."""

@@ -133,6 +133,25 @@ def test_a_table_that_names_no_recording_is_refused(spec, config, new, tmp_path)
         pass
 
 
+def test_recordings_of_one_file_name_are_counted_each(spec, config, tmp_path):
+    for name in ("a/7.csv", "b/7.csv", "b/8.csv"):
+        write_recording(tmp_path / "new" / name)
+    labels = write_labels(tmp_path, "file,machine\n8.csv,08\n")
+    with rows_of(str(tmp_path / "new"), spec, config, labels=labels) as rows:
+        pass
+    assert f"no row in {labels} for 2 recordings: the context is missing" in rows.notes
+
+
+def test_a_bad_recording_does_not_hide_a_table_that_names_none(spec, config, new, tmp_path):
+    (Path(new) / "3.csv").write_text("x\n", encoding="utf-8")
+    labels = write_labels(tmp_path, "file,machine\n9.csv,08\n")
+    with (
+        pytest.raises(InputError, match="its column `file` names none of the recordings"),
+        rows_of(new, replace(spec, max_bad_rows=1), config, labels=labels),
+    ):
+        pass
+
+
 def test_a_table_that_the_model_cannot_use_is_refused(spec, config, new, tmp_path):
     labels = write_labels(tmp_path, "file,machine\n1.csv,08\n")
     by_folder = replace(spec, recordings=Recordings(form="files", label_from="folder"))
