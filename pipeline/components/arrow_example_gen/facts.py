@@ -22,11 +22,13 @@ def describe(artifacts: list[Artifact]) -> Fact:
 
 def _put_aside(values: Mapping[str, Any]) -> str:
     bad, unlabelled = values.get("num_bad_rows", 0), values.get("num_unlabelled", 0)
-    parts = [f"{bad:,} in quarantine"] if bad else []
+    text = f"{bad + unlabelled:,} in quarantine" if bad + unlabelled else ""
     if unlabelled:
         share = unlabelled / (values["num_rows"] + bad + unlabelled)
-        parts.append(f"{unlabelled:,} without a label ({share:.1%} of all rows), in no split")
-    return "; ".join(parts)
+        kinds = [f"{bad:,} bad"] if bad else []
+        kinds.append(f"{unlabelled:,} without a label ({share:.1%} of all rows), in no split")
+        text += f": {', '.join(kinds)}"
+    return text
 
 
 def _dropped(values: Mapping[str, Any], positives: int) -> str:

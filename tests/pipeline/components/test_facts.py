@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import properties
@@ -24,12 +25,18 @@ def test_ingestion_tells_rows_positives_and_quarantine():
     assert _fact("ArrowExampleGen", artifact) == "1,200 rows, 12 positive; 3 in quarantine"
 
 
-def test_ingestion_tells_the_share_of_rows_without_a_label():
+@pytest.mark.parametrize(
+    ("num_rows", "num_bad", "text"),
+    [
+        (90, 0, "10 in quarantine: 10 without a label (10.0% of all rows), in no split"),
+        (85, 5, "15 in quarantine: 5 bad, 10 without a label (10.0% of all rows), in no split"),
+    ],
+)
+def test_ingestion_counts_rows_without_a_label_apart_from_bad_ones(num_rows, num_bad, text):
     counts = {f"num_positives_{split}": 4 for split in ("train", "eval", "test")}
-    artifact = _artifact("Examples", num_rows=90, num_unlabelled=10, **counts)
-    assert _fact("ArrowExampleGen", artifact) == (
-        "90 rows, 12 positive; 10 without a label (10.0% of all rows), in no split"
-    )
+    values = {"num_rows": num_rows, "num_bad_rows": num_bad, "num_unlabelled": 10}
+    artifact = _artifact("Examples", **values, **counts)
+    assert _fact("ArrowExampleGen", artifact) == f"{num_rows} rows, 12 positive; {text}"
 
 
 def test_ingestion_tells_the_prevalence_before_and_after_duplicates_were_dropped():
