@@ -1,6 +1,5 @@
 """Writes recorded requests and their labels as the next span of the training data."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from common.errors import InputError
+from common.guards.durable_files import sync
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.production_options.collection import recorded_share
@@ -176,18 +176,13 @@ def _write(
     incoming = path.with_name(f".{path.name}")  # a hidden file is no data
     try:
         write_rows(rows.raw, incoming, config, spec, like=target.model_file)
-        _to_disk(incoming)
+        sync(incoming)
         check_read_back(incoming, target.format, rows.columns, rows.typed, spec)
         pending = _note(rows.keys, target, collected)
         incoming.rename(path)
         pending.rename(pending.with_suffix(_DONE))
     finally:
         incoming.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _note(keys: list[RowKey], target: Target, collected: Path) -> Path:
