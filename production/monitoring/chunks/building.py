@@ -1,6 +1,7 @@
 """Rows and failures of one version."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from production.monitoring.chunks.chunk import Chunk
+from serving.recording.columns import RECORD_SCHEMA
+
+NO_ROWS = RECORD_SCHEMA.empty_table()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def count_failures(failures: pa.Table, version: int, *, with_unknown: bool) -> int:

@@ -2,25 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from production.monitoring.chunks.building import count_failures, each_row_once
+from production.monitoring.chunks.building import EPOCH, NO_ROWS, count_failures, each_row_once
 from production.monitoring.chunks.by_time import end_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Placed, Position, RowKey, Window
 from production.monitoring.chunks.reading import Recorded, Stretch, joined, row_key, times_of
-from serving.recording.columns import RECORD_SCHEMA
 
 _STRETCH = timedelta(hours=1)
 _MICROSECOND = timedelta(microseconds=1)
-_NO_ROWS = RECORD_SCHEMA.empty_table()
 # What a failure has instead of a request id and a row: it comes before the rows of its moment.
 _FAILURE = ("", -1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def chunks_by_rows(
@@ -93,7 +90,7 @@ class _Waiting:
         """Yields the chunks that the rows before `end` fill, in the order of their ends."""
         while full := self._full():
             version = min(full, key=lambda one: (full[one].time, one))
-            rows, last = self._rows.get(version, _NO_ROWS), full[version]
+            rows, last = self._rows.get(version, NO_ROWS), full[version]
             if rows.num_rows:
                 first = rows["time"][0].as_py()
                 for other in self._ended(version, first, last.time):
@@ -138,7 +135,7 @@ class _Waiting:
         )
 
     def _take(self, version: int, last: RowKey, end: datetime) -> Placed:
-        waiting = self._rows.pop(version, _NO_ROWS)
+        waiting = self._rows.pop(version, NO_ROWS)
         rest = _behind(waiting, last)
         rows = waiting.slice(0, waiting.num_rows - rest.num_rows)
         if rest.num_rows:
@@ -244,7 +241,7 @@ def _behind(rows: pa.Table, last: RowKey | None) -> pa.Table:
 
 
 def _num_before(rows: pa.Table, time: datetime) -> int:
-    micros = (time - _EPOCH) // _MICROSECOND
+    micros = (time - EPOCH) // _MICROSECOND
     return int(np.searchsorted(times_of(rows), micros))
 
 

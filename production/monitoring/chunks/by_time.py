@@ -2,21 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from production.monitoring.chunks.building import count_failures, each_row_once
+from production.monitoring.chunks.building import EPOCH, NO_ROWS, count_failures, each_row_once
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Placed, Position, Window
 from production.monitoring.chunks.reading import Recorded, Stretch
-from serving.recording.columns import RECORD_SCHEMA
 
 # Servers write at least once a second, and close the file of an hour 5 s after it.
 GRACE = timedelta(seconds=10)
 # A server that hangs holds its file for ever: its rows are late after this.
 _LONGEST_WAIT = timedelta(minutes=5)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NO_ROWS = RECORD_SCHEMA.empty_table()
 
 
 def chunks_by_time(
@@ -74,7 +71,7 @@ def end_of(time: datetime, length: timedelta) -> datetime:
         time: The time.
         length: Length of a chunk; chunks start at multiples of it since 1970.
     """
-    return _EPOCH + ((time - _EPOCH) // length + 1) * length
+    return EPOCH + ((time - EPOCH) // length + 1) * length
 
 
 def _is_over(recorded: Recorded, until: datetime, now: datetime) -> bool:
@@ -98,7 +95,7 @@ def _of_stretch(
             since=since,
             until=until,
             version=version,
-            records=stretch.rows.get(version, _NO_ROWS),
+            records=stretch.rows.get(version, NO_ROWS),
             num_failed=count_failures(stretch.failures, version, with_unknown=is_last),
         )
         position = Position(

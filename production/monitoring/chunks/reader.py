@@ -11,6 +11,7 @@ from production.monitoring.chunks.by_time import GRACE, chunks_by_time, end_of
 from production.monitoring.chunks.chunk import Chunk
 from production.monitoring.chunks.position import Position
 from production.monitoring.chunks.reading import Recorded
+from production.monitoring.report import minute_words
 
 
 def _now() -> datetime:
@@ -66,7 +67,7 @@ class ChunkReader:
             num_rows = count_waiting(self._recorded, self._position, size, until)
             return f"{num_rows:,} of {size:,} rows so far."
         end = end_of(self._now(), timedelta(hours=length))
-        return f"The present chunk ends at {end:%Y-%m-%d %H:%M} UTC."
+        return f"The present chunk ends at {minute_words(end)} UTC."
 
     def finished(self) -> Iterator[Chunk]:
         """Yields the chunks that are finished now, oldest first."""
