@@ -14,7 +14,7 @@ from rich.text import Text
 from common.errors import StepFailedError
 from common.logs import are_json, log_event
 from serving.client import Client, ServingClientError, TensorSpec
-from serving.inference.model_facts import MODEL_INFO, parse_facts
+from serving.inference.model_facts import read_facts
 
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
@@ -49,7 +49,7 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl", base:
     say(console, escape(curl.status(name)))
     signature = metadata.signatures.get("serving_default")
     if signature is not None:
-        media = media_columns(base / str(metadata.version))
+        media = read_facts(base / str(metadata.version)).media
         say(console, escape(curl.predict(name, sample_row(signature.inputs), media)))
 
 
@@ -100,16 +100,6 @@ class Curl:
 
 def _is_long(body: str) -> bool:
     return len(body) > _LONGEST_BODY
-
-
-def media_columns(version: Path) -> frozenset[str]:
-    """Returns the columns of a model that hold the bytes of files, by the contract in it.
-
-    Args:
-        version: The model's folder; one without a contract has none.
-    """
-    path = version / MODEL_INFO
-    return parse_facts(path.read_bytes()).media if path.is_file() else frozenset()
 
 
 def sample_row(inputs: Mapping[str, TensorSpec]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pipeline.components.names import WITHDRAWN_AT
 from pipeline.components.pusher.version_folder import withdrawn_folder
 from pipeline.counting import count
 from pipeline.lineage.graph import Artifact, Graph, Run, Step
+from serving.inference.model_facts import MODEL_INFO
 
-_MODEL_INFO = Path("Format-Serving") / "assets.extra" / "model_info.json"
 # Property of the `Examples` of a window: its spans.
 _SPANS = "spans"
 # Properties of `Examples` that describe the input files, not the examples.
@@ -54,7 +54,7 @@ def trained_facts(model: Artifact) -> dict[str, Any]:
     Args:
         model: An artifact of the type `Model`; without its files there are no facts.
     """
-    path = Path(model.uri) / _MODEL_INFO
+    path = Path(model.uri) / "Format-Serving" / MODEL_INFO
     if not path.is_file():
         return {}
     noted = json.loads(path.read_text(encoding="utf-8")).get("model", {})

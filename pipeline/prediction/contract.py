@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec, reading_contract
-
-_MODEL_INFO = Path("assets.extra") / "model_info.json"
+from serving.inference.model_facts import MODEL_INFO
 
 
 def reading_spec(config: Config, model: Path | None) -> IngestSpec:
@@ -39,7 +38,7 @@ def time_columns(model: Path) -> frozenset[str]:
 
 
 def _contract_of(model: Path) -> IngestSpec | None:
-    path = model / _MODEL_INFO
+    path = model / MODEL_INFO
     if not path.is_file():
         return None
     reading = json.loads(path.read_text(encoding="utf-8")).get("reading")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 MODEL_INFO = "assets.extra/model_info.json"
 
@@ -21,6 +22,19 @@ class ModelFacts:
     times: frozenset[str] = frozenset()
     media: frozenset[str] = frozenset()
     threshold: float | None = None
+
+
+def read_facts(model: Path) -> ModelFacts:
+    """Returns the facts of a model; none if it has no `model_info.json`.
+
+    Args:
+        model: The model's folder.
+
+    Raises:
+        ValueError: The file is not a JSON object with these facts.
+    """
+    path = model / MODEL_INFO
+    return parse_facts(path.read_bytes()) if path.is_file() else ModelFacts()
 
 
 def parse_facts(content: bytes) -> ModelFacts:

@@ -24,7 +24,7 @@ from commands.serve.alone import (
     pushed_models,
 )
 from commands.serve.gateway import serve_gateway, traffic_words
-from commands.serve.printing import Curl, media_columns, sample_row
+from commands.serve.printing import Curl, sample_row
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from production.gateway.traffic import Pin, Traffic
@@ -64,13 +64,6 @@ def test_the_documents_show_the_line_that_is_printed(project, tmp_path):
     )
     text = (project / "docs/recordings.md").read_text().replace("|\n  curl -s", "| curl")
     assert line.replace("FILE", "four.wav") in text
-
-
-def test_columns_with_files_are_those_of_the_contract(tmp_path):
-    assert media_columns(tmp_path) == frozenset()
-    (tmp_path / "assets.extra").mkdir()
-    (tmp_path / "assets.extra/model_info.json").write_text('{"reading": {"media": ["image"]}}')
-    assert media_columns(tmp_path) == {"image"}
 
 
 def test_only_use_cases_with_a_version_are_served(tmp_path):

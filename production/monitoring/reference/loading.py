@@ -28,11 +28,11 @@ from production.monitoring.reference.stored import (
     save_reference,
 )
 from production.monitoring.report import Figure
+from serving.inference.model_facts import read_facts
 
 # Values of the sample: 1,000,000 rows of 20 features, 160 MB.
 MOST_VALUES = 20_000_000
 _ERRORS_FILE = "errors.parquet"
-_MODEL_INFO = Path("assets.extra") / "model_info.json"
 
 
 def say_nothing(_: str) -> None:
@@ -110,7 +110,7 @@ def _make_reference(config: Config, folder: OutputFolder, model: str, version: i
         recordings=rows.groups,
         num_repeated=int(find_repeats(row_hashes(rows.columns)).sum()),
         held_out=_held_out(sources.errors),
-        threshold=_threshold(sources.model),
+        threshold=read_facts(sources.model).threshold,
         measured=measured_figures(sources.judged),
         confidence=float(sources.judged.get("confidence", 0.95)),
     )
@@ -174,14 +174,6 @@ def _held_out(errors: Path) -> HeldOut:
         decisions=np.asarray(table["decision"].to_numpy(), np.int64),
         labels=np.asarray(table["label"].to_numpy(), np.int64),
     )
-
-
-def _threshold(model: Path) -> float | None:
-    path = model / _MODEL_INFO
-    if not path.is_file():
-        return None
-    threshold = json.loads(path.read_text(encoding="utf-8")).get("threshold")
-    return None if threshold is None else float(threshold)
 
 
 def measured_figures(judged: Mapping[str, Any]) -> dict[str, Figure]:
