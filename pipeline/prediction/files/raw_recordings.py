@@ -77,9 +77,6 @@ def rows_of(
             target=Path(target),
             rates=dict(spec.rates),
         )
-        if not assembled.num_rows:
-            reasons = "; ".join(str(bad) for bad in assembled.bad[:3])
-            raise InputError(f"{data} has no recording to predict. {reasons}".strip())
         is_windows = spec.recordings.window is not None
         keys = (RECORDING, WINDOW_START, WINDOW_END) if is_windows else (RECORDING,)
         unnamed = [] if labels is None else _unnamed_notes(assembled, spec.recordings, labels)

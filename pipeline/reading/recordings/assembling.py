@@ -118,8 +118,8 @@ def assemble(
             resampled to it. Without one, a recording keeps its rate.
 
     Raises:
-        InputError: There are no recordings, more than `max_bad_rows` of them are bad, or the
-            options do not fit the files.
+        InputError: There are no recordings or no windows of them, more than `max_bad_rows` of them
+            are bad, or the options do not fit the files.
     """
     options = data.recordings
     if options is None:
@@ -146,7 +146,7 @@ def assemble(
                     _write_record(draft, replace(written, raw=digest, raw_path=path))
                 _remove_superseded(target)
                 assembled = read_record(place)
-    _check_bad(assembled, data.max_bad_rows)
+    _check_usable(assembled, data.max_bad_rows)
     return assembled
 
 
@@ -250,15 +250,21 @@ def raw_recordings(folder: str) -> Assembled | None:
     return read_record(Path(folder)) if (Path(folder) / RECORD).is_file() else None
 
 
-def _check_bad(assembled: Assembled, max_bad: int) -> None:
+def _check_usable(assembled: Assembled, max_bad: int) -> None:
     num_bad = len(assembled.bad)
-    if num_bad <= max_bad and assembled.num_recordings:
+    if num_bad <= max_bad and assembled.num_rows:
         return
     shown = "\n".join(f"  {bad}" for bad in assembled.bad[:_NUM_SHOWN])
     more = num_bad - _NUM_SHOWN
     shown += f"\n  and {more:,} more" if more > 0 else ""
     if not assembled.num_recordings:
         raise InputError(f"No recording of {assembled.raw_path} can be used:\n{shown}")
+    if num_bad <= max_bad:
+        reasons = "\n".join(f"  {note}" for note in assembled.notes)
+        raise InputError(
+            f"The recordings of {assembled.raw_path} give no window:\n{reasons}\nChange the length "
+            "of data.recordings.window, or give longer recordings."
+        )
     raise InputError(
         f"{count(num_bad, 'recording')} cannot be used, more than data.max_bad_rows = {max_bad}:\n"
         f"{shown}\nAll of them are in {assembled.folder / RECORD}. Fix the data, or allow more "

@@ -328,6 +328,20 @@ def test_a_stream_has_windows_labelled_by_their_samples(tmp_path: Path):
     assert [row["fault"] for row in rows(result)] == ["0", "0", "1", "0"]
 
 
+def test_streams_that_are_shorter_than_a_window_are_refused_with_the_reason(tmp_path: Path):
+    write_csv(tmp_path / "raw/pump.csv", ["t,acc,fault", "0,1,0", "1,2,1", "2,3,0"])
+    message = r"of raw give no window:\n.*\n  1 of 1 recordings are shorter than a window\n"
+    with pytest.raises(InputError, match=message):
+        assembled(
+            tmp_path,
+            "raw",
+            label=Label(column="fault"),
+            form="stream",
+            time_column="t",
+            window={"num_samples": 4},
+        )
+
+
 @pytest.mark.parametrize("name", ["pump", "pump.csv"])
 def test_a_stream_has_windows_labelled_by_a_table_of_events(tmp_path: Path, name: str):
     times = [f"2026-01-31 10:00:0{place},{place}" for place in range(8)]
