@@ -79,8 +79,8 @@ def render_page(name: str, figures: DataFigures, features: FeatureTable) -> str:
         histograms={c.name: _histogram(train.histograms.get(c.name)) for c in columns},
         times=[c.name for c in columns if c.is_time],
         signals=train.recordings.plots(),
-        pictures=train.pictures.thumbnails(),
-        sounds=train.sounds.spectrograms(),
+        pictures=train.pictures.images(),
+        sounds=train.sounds.images(),
         plots=True,
     )
 

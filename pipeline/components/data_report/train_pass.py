@@ -9,8 +9,9 @@ import pyarrow as pa
 from models.features import Audio, FeatureTable, Image, Signal, of_kind
 from pipeline.components.data_report.correlations import Correlations, Floats, column_numbers
 from pipeline.components.data_report.histograms import ClassHistogram
-from pipeline.components.data_report.media.pictures import PictureSample
-from pipeline.components.data_report.media.sounds import SoundSample
+from pipeline.components.data_report.media.pictures import sample_pictures
+from pipeline.components.data_report.media.sampling import FileSample
+from pipeline.components.data_report.media.sounds import sample_sounds
 from pipeline.components.data_report.recordings import RecordingSample
 from pipeline.components.data_report.separations import ClassSample
 
@@ -33,8 +34,8 @@ class TrainFigures:
     correlations: Floats
     histograms: Mapping[str, ClassHistogram]
     recordings: RecordingSample
-    pictures: PictureSample
-    sounds: SoundSample
+    pictures: FileSample
+    sounds: FileSample
     separations: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -58,8 +59,8 @@ def read_train(
     """
     sample = ClassSample(separating)
     correlations, recordings = Correlations(correlated), RecordingSample(of_kind(features, Signal))
-    pictures = PictureSample(of_kind(features, Image))
-    sounds = SoundSample(of_kind(features, Audio))
+    pictures = sample_pictures(of_kind(features, Image))
+    sounds = sample_sounds(of_kind(features, Audio))
     histograms = {name: ClassHistogram.over(bins) for name, bins in edges.items()}
     for batch in batches:
         names = dict.fromkeys([*correlated, *histograms, *separating])

@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 
 from models.features import Image
-from pipeline.components.data_report.media.pictures import PictureSample
+from pipeline.components.data_report.media.pictures import sample_pictures
 from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
 
 
 def sample_of(files, labels, batch_rows=7):
-    sample = PictureSample({"photo": Image(height=8, width=8)})
+    sample = sample_pictures({"photo": Image(height=8, width=8)})
     rows = pa.array([[file] if file else [] for file in files], pa.list_(pa.binary()))
     table = pa.table({"photo": rows})
     for start in range(0, len(files), batch_rows):
@@ -22,16 +22,16 @@ def test_a_random_sample_of_each_class_is_shown_with_formats_and_sizes():
     files = [encode(scene(seed, 16)) for seed in range(40)]
     files[3] = encode(scene(3, 24), "JPEG")
     labels = [int(seed % 8 == 0) for seed in range(40)]
-    [shown] = sample_of(files, labels).thumbnails()
+    [shown] = sample_of(files, labels).images()
     assert shown["words"] == "39 PNG L, 1 JPEG L; 16 to 24 x 16 to 24 pixels"
     healthy, faulty = shown["classes"]
     assert (healthy["class"], len(healthy["images"])) == ("healthy", 16)
     assert (faulty["class"], len(faulty["images"])) == ("faulty", 5)
     assert len({*healthy["images"], *faulty["images"]}) == 21
-    assert sample_of(files, labels, batch_rows=40).thumbnails() == [shown]
+    assert sample_of(files, labels, batch_rows=40).images() == [shown]
 
 
 def test_missing_and_damaged_pictures_are_not_shown():
-    assert sample_of([b"", b"text"], [0, 1]).thumbnails() == []
-    [shown] = sample_of([b"", encode(scene(0))[:400], encode(scene(1))], [0, 0, 1]).thumbnails()
+    assert sample_of([b"", b"text"], [0, 1]).images() == []
+    [shown] = sample_of([b"", encode(scene(0))[:400], encode(scene(1))], [0, 0, 1]).images()
     assert [len(part["images"]) for part in shown["classes"]] == [0, 1]
