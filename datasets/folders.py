@@ -5,19 +5,24 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from datasets.options import suggest
 
 MANIFEST = "manifest.json"
 LABELS = "labels.csv"
+NO_FAULT = "none"
 
 # A file's name, its content, and its row in the table of labels.
 Example = tuple[str, bytes, Mapping[str, Any]]
+# A dataclass of arrays of shape [n], one of them `fault_kind`.
+Drawn = TypeVar("Drawn")
 
 
 class FolderOptions(BaseModel, frozen=True, extra="forbid", strict=True):
@@ -59,6 +64,42 @@ class FolderOptions(BaseModel, frozen=True, extra="forbid", strict=True):
         """SHA-256 of the options and of the simulator's version."""
         content = json.dumps([version, self.model_dump()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
+
+
+def draw_fault_kinds(
+    rng: np.random.Generator, options: FolderOptions, mix: Mapping[str, float]
+) -> NDArray[np.str_]:
+    """Draws the fault of every example, [n]: exact counts, and one of each kind first.
+
+    Args:
+        rng: Random numbers.
+        options: The numbers of healthy and faulty examples.
+        mix: Share of each kind among the faulty.
+    """
+    kinds = np.array(list(mix))
+    sure = kinds[: options.num_faulty]
+    rest = rng.choice(kinds, options.num_faulty - len(sure), p=list(mix.values()))
+    healthy = np.full(options.num_healthy, NO_FAULT)
+    return rng.permutation(np.concatenate([healthy, sure, rest]))
+
+
+def take_rows(drawn: Drawn, rows: slice) -> Drawn:
+    """Returns some rows of every array."""
+    return type(drawn)(**{name: values[rows] for name, values in vars(drawn).items()})
+
+
+def describe_row(drawn: object, row: int, *, leave_out: Collection[str] = ()) -> dict[str, Any]:
+    """Returns a row of the table of labels, with `is_faulty` as its last column.
+
+    Args:
+        drawn: A dataclass of arrays of shape [n], one of them `fault_kind`.
+        row: The row.
+        leave_out: Fields that the file itself tells.
+    """
+    values = {name: column[row].item() for name, column in vars(drawn).items()}
+    is_faulty = int(values["fault_kind"] != NO_FAULT)
+    kept = {name: value for name, value in values.items() if name not in leave_out}
+    return {**kept, "is_faulty": is_faulty}
 
 
 def write_folder(folder: Path, *, name: str, digest: str, examples: Iterator[Example]) -> bool:

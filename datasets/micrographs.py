@@ -6,7 +6,7 @@ The pictures are simulated: fit for trying out the pipeline, not for judging a r
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,19 @@ from PIL import Image
 from pydantic import Field
 from scipy import ndimage, spatial
 
-from datasets.folders import Example, FolderOptions
+from datasets.folders import (
+    NO_FAULT,
+    Example,
+    FolderOptions,
+    describe_row,
+    draw_fault_kinds,
+    take_rows,
+)
 
 # Part of the digest: raise it whenever the pictures change for equal options.
 SIMULATOR_VERSION = 1
 # Pictures that are simulated at once; bounds memory.
 BLOCK_SIZE = 64
-NO_FAULT = "none"
 # Share of each kind among the faulty.
 FAULT_MIX = {"crack": 0.4, "pores": 0.35, "scratch": 0.25}
 # Objectives: micrometres per pixel, and the share of pictures with each.
@@ -67,21 +73,17 @@ def simulate(options: MicrographOptions) -> Iterator[Example]:
     """Simulates all pictures as 8-bit grey PNG files, healthy and faulty mixed."""
     specimens = draw_specimens(options)
     for start in range(0, len(specimens.fault_kind), BLOCK_SIZE):
-        block = _take(specimens, slice(start, start + BLOCK_SIZE))
+        block = take_rows(specimens, slice(start, start + BLOCK_SIZE))
         pictures = render(block, size_px=options.size_px, seed=(options.seed, start))
         for offset, picture in enumerate(pictures):
-            yield f"m{start + offset:05d}.png", _encode(picture), _describe(block, offset)
+            yield f"m{start + offset:05d}.png", _encode(picture), describe_row(block, offset)
 
 
 def draw_specimens(options: MicrographOptions) -> Specimens:
     """Draws what every picture shows: exact counts, every kind of fault from three faults on."""
     rng = np.random.default_rng([options.seed])
     num = options.num_healthy + options.num_faulty
-    kinds = np.array(list(FAULT_MIX))
-    sure = kinds[: options.num_faulty]
-    rest = rng.choice(kinds, options.num_faulty - len(sure), p=list(FAULT_MIX.values()))
-    healthy = np.full(options.num_healthy, NO_FAULT)
-    fault_kind = rng.permutation(np.concatenate([healthy, sure, rest]))
+    fault_kind = draw_fault_kinds(rng, options, FAULT_MIX)
     return Specimens(
         um_per_px=rng.choice(list(SCALES_UM_PER_PX), num, p=list(SCALES_UM_PER_PX.values())),
         grain_um=np.round(rng.uniform(*GRAIN_UM, num), 1),
@@ -265,23 +267,6 @@ def _photograph(rng: np.random.Generator, grey: Floats, specimens: Specimens) ->
     noise = rng.uniform(0.01, 0.025, (num, 1, 1)) * rng.standard_normal(grey.shape, np.float32)
     values: NDArray[np.uint8] = np.clip(255 * (blurred * light + noise), 0, 255).astype(np.uint8)
     return values
-
-
-def _take(specimens: Specimens, rows: slice) -> Specimens:
-    return Specimens(**{name: values[rows] for name, values in vars(specimens).items()})
-
-
-def _describe(specimens: Specimens, row: int) -> dict[str, Any]:
-    """A row of the table of labels."""
-    kind = str(specimens.fault_kind[row])
-    return {
-        "um_per_px": float(specimens.um_per_px[row]),
-        "grain_um": float(specimens.grain_um[row]),
-        "trouble": str(specimens.trouble[row]),
-        "fault_kind": kind,
-        "strength": float(specimens.strength[row]),
-        "is_faulty": int(kind != NO_FAULT),
-    }
 
 
 def _encode(picture: NDArray[np.uint8]) -> bytes:

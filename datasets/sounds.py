@@ -7,20 +7,26 @@ import io
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy import signal
 
-from datasets.folders import Example, FolderOptions
+from datasets.folders import (
+    NO_FAULT,
+    Example,
+    FolderOptions,
+    describe_row,
+    draw_fault_kinds,
+    take_rows,
+)
 
 # Part of the digest: raise it whenever the sounds change for equal options.
 SIMULATOR_VERSION = 1
 # Sounds that are simulated at once; bounds memory.
 BLOCK_SIZE = 64
-NO_FAULT = "none"
 # Share of each kind among the faulty.
 FAULT_MIX = {"outer_race": 0.3, "inner_race": 0.25, "ball": 0.15, "whine": 0.3}
 # Impacts per turn of the shaft in a deep-groove bearing with nine balls of 7.94 mm on a pitch
@@ -48,6 +54,8 @@ TROUBLES = {NO_FAULT: 0.94, "clipping": 0.03, "offset": 0.03}
 MIN_DURATION_S = 0.95
 # Root mean square of a healthy machine, relative to full scale.
 LEVEL = 0.06
+# Fields of `Machines` that the header of a file gives.
+_IN_FILE = ("rate_hz", "duration_s")
 
 Floats = NDArray[np.float64]
 
@@ -93,22 +101,22 @@ def simulate(options: SoundOptions) -> Iterator[Example]:
     """Simulates all sounds as 16-bit mono WAV files, healthy and faulty mixed."""
     machines = draw_machines(options)
     for start in range(0, len(machines.fault_kind), BLOCK_SIZE):
-        block = _take(machines, slice(start, start + BLOCK_SIZE))
+        block = take_rows(machines, slice(start, start + BLOCK_SIZE))
         sounds = render(block, duration_s=options.duration_s, seed=(options.seed, start))
         for offset, sound in enumerate(sounds):
             content = _encode(sound, int(block.rate_hz[offset]))
-            yield f"s{start + offset:05d}.wav", content, _describe(block, offset)
+            yield (
+                f"s{start + offset:05d}.wav",
+                content,
+                describe_row(block, offset, leave_out=_IN_FILE),
+            )
 
 
 def draw_machines(options: SoundOptions) -> Machines:
     """Draws what every sound is of: exact counts, every kind of fault from four faults on."""
     rng = np.random.default_rng([options.seed])
     num = options.num_healthy + options.num_faulty
-    kinds = np.array(list(FAULT_MIX))
-    sure = kinds[: options.num_faulty]
-    rest = rng.choice(kinds, options.num_faulty - len(sure), p=list(FAULT_MIX.values()))
-    healthy = np.full(options.num_healthy, NO_FAULT)
-    fault_kind = rng.permutation(np.concatenate([healthy, sure, rest]))
+    fault_kind = draw_fault_kinds(rng, options, FAULT_MIX)
     return Machines(
         shaft_hz=np.round(rng.uniform(*SHAFT_HZ, num), 2),
         load=np.round(rng.uniform(0.4, 1.0, num), 2),
@@ -248,24 +256,6 @@ def _record(
         samples = slow_rows.get(row, whole)[:num_samples]
         sounds.append(np.round(np.clip(samples, -1, 1) * 32_767).astype(np.int16))
     return sounds
-
-
-def _take(machines: Machines, rows: slice) -> Machines:
-    return Machines(**{name: values[rows] for name, values in vars(machines).items()})
-
-
-def _describe(machines: Machines, row: int) -> dict[str, Any]:
-    """A row of the table of labels."""
-    kind = str(machines.fault_kind[row])
-    return {
-        "shaft_hz": float(machines.shaft_hz[row]),
-        "load": float(machines.load[row]),
-        "microphone": str(machines.microphone[row]),
-        "trouble": str(machines.trouble[row]),
-        "fault_kind": kind,
-        "strength": float(machines.strength[row]),
-        "is_faulty": int(kind != NO_FAULT),
-    }
 
 
 def _encode(samples: NDArray[np.int16], rate_hz: int) -> bytes:
