@@ -22,10 +22,8 @@ from pipeline.reading.files.pieces import SUFFIXES, suffix_of
 from pipeline.reading.recordings.beside import read_table
 from pipeline.reading.recordings.discovery import Discovery
 from pipeline.reading.recordings.evidence.listing import has_rows
-from pipeline.reading.recordings.raw.listing import list_raw_files
+from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
-
-_NUM_PROBES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +55,7 @@ def find_raw_formats(discovery: Discovery, reading: ReadOptions) -> RawFormats:
     files = _tables(discovery)
     if not files:
         return RawFormats()
-    step = max(1, len(files) // _NUM_PROBES)
-    probes = files[::step][:_NUM_PROBES]
+    probes = probes_of(files)
     layout = _layout(probes)
     names = {file: _names(file, layout) for file in files}
     check_spellings_of_names({file: own for file, own in names.items() if own})

@@ -34,12 +34,11 @@ from pipeline.reading.recordings.raw.groups import (
     take_rate,
     usable_samples,
 )
-from pipeline.reading.recordings.raw.listing import recording_names
+from pipeline.reading.recordings.raw.listing import probes_of, recording_names
 from pipeline.reading.recordings.raw.stamps import Offsets, offsets_of, undeclared_unit
 from pipeline.reading.recordings.recording import BadRecording, Recording
 from pipeline.recording_options import OWN_COLUMNS, Recordings
 
-_NUM_PROBES = 16
 VARYING = "recording with several values in a column that is constant in others; missing there"
 
 
@@ -126,8 +125,7 @@ class RecordingReader:
     @cached_property
     def _probes(self) -> list[pa.RecordBatch]:
         files, data = self._request.files, self._request.data
-        step = max(1, len(files) // _NUM_PROBES)
-        return [batch for file in files[::step][:_NUM_PROBES] for batch in _first_batch(file, data)]
+        return [batch for file in probes_of(files) for batch in _first_batch(file, data)]
 
     @cached_property
     def _forms(self) -> dict[str, ColumnFormat]:

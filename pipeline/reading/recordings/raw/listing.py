@@ -16,6 +16,7 @@ SUFFIXES: dict[Media, tuple[str, ...]] = {
     "audio": (".wav", ".flac", ".ogg"),
     "image": (".png", ".jpg", ".jpeg", ".bmp", ".gif"),
 }
+_NUM_PROBES = 16
 
 
 def list_raw_files(
@@ -66,6 +67,11 @@ def _nothing_at(path: str, matches: Sequence[str], media: Media) -> str:
         f"No recordings found at {path}: expected files of media `{media}` with one of the "
         f"suffixes {', '.join(SUFFIXES[media])}, found {seen or 'no files'}.{advice}"
     )
+
+
+def probes_of(files: Sequence[str]) -> Sequence[str]:
+    """Returns up to 16 files, evenly apart, that stand for all of them."""
+    return files[:: max(1, len(files) // _NUM_PROBES)][:_NUM_PROBES]
 
 
 def recording_names(files: Sequence[str], base: str) -> dict[str, str]:
