@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from models.features import Image
 from pipeline.components.anomaly_gate.findings import Finding
+from pipeline.components.anomaly_gate.troubles import Trouble, trouble_findings
 from pipeline.components.recording_troubles.files import file_contents
 from pipeline.components.recording_troubles.pictures.duplicates import (
     MAX_COMPARED,
@@ -22,7 +23,6 @@ _NUM_REASONS = 2
 _MAX_DISTORTION = 1.1
 # A few small pictures are no reason for a smaller size of all.
 _MAX_ENLARGED = 0.1
-_UNDECODED = "cannot be used"
 
 
 @dataclass
@@ -101,49 +101,43 @@ def judge_pictures(
     warning.
     """
     for name, count in counts.items():
-        for num, what, expected, advice in _troubles(name, count, pictures[name]):
-            if num:
-                yield Finding(
-                    column=name,
-                    split=split,
-                    found=f"{num:,} of {count.rows:,} pictures ({num / count.rows:.1%}) {what}",
-                    expected=expected,
-                    advice=advice,
-                    stops=what.startswith(_UNDECODED),
-                )
+        troubles = _troubles(name, count, pictures[name])
+        yield from trouble_findings(
+            troubles, column=name, split=split, total=count.rows, noun="pictures"
+        )
 
 
-def _troubles(name: str, count: PictureCounts, image: Image) -> Iterator[tuple[int, str, str, str]]:
-    """Number, what it is, what was expected, and the advice."""
+def _troubles(name: str, count: PictureCounts, image: Image) -> Iterator[Trouble]:
     common = "; ".join(reason for reason, _ in count.reasons.most_common(_NUM_REASONS))
     size = f"{image.width} x {image.height}"
-    yield (
+    yield Trouble(
         count.reasons.total(),
-        f"{_UNDECODED}: {common}",
+        f"cannot be used: {common}",
         "complete PNG, JPEG, BMP or GIF files",
         "Convert them, leave such rows out, or give the folder of files by data.recordings.",
+        limit=0.0,
     )
-    yield count.missing, "are missing", "a file in every row", ""
-    yield (
+    yield Trouble(count.missing, "are missing", "a file in every row", "")
+    yield Trouble(
         count.smaller if count.smaller > _MAX_ENLARGED * count.rows else 0,
         f"have fewer than {size} pixels and are enlarged",
         f"at least {size} pixels in {1 - _MAX_ENLARGED:.0%} of the pictures",
         f"Lower features.{name}.height and width: an enlarged picture shows no more.",
     )
-    yield (
+    yield Trouble(
         count.distorted,
         f"have other proportions than {size} and are distorted",
         f"proportions within {_MAX_DISTORTION - 1:.0%}",
         f"Correct features.{name}.height and width, or crop the pictures.",
     )
-    yield (
+    yield Trouble(
         count.coloured,
         "have colours, of which only the grey is used",
         "grey pictures",
         f"Set features.{name}.channels to 3 if colours matter.",
     )
     usual, num_usual = next(iter(count.forms.most_common(1)), ("", 0))
-    yield (
+    yield Trouble(
         count.forms.total() - num_usual,
         f"have another format or mode than {usual}",
         usual,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.features import Signal
 from pipeline.components.anomaly_gate.findings import Finding
+from pipeline.components.anomaly_gate.troubles import Trouble, trouble_findings
 from pipeline.config import Validation
 
 # A clock error below this does not affect a comparison of shapes.
@@ -110,71 +111,47 @@ def judge_signals(
     process them.
     """
     for name, count in counts.items():
-        signal, total = signals[name], max(count.recordings, 1)
-        duration = signal.num_samples / signal.rate_hz
-        yield from _finding(
-            name,
-            split,
-            count.missing,
-            total,
-            0.0,
-            what="are missing or hold no numbers",
-            expected=f"{signal.num_samples} samples in every row",
-            advice="Bring the column back, leave such rows out, or remove it from `features`.",
-        )
-        yield from _finding(
-            name,
-            split,
-            count.wrong_length,
-            total,
-            0.0,
-            what="have another duration",
-            expected=f"{signal.num_samples} samples, {duration:g} s",
-            advice=f"Cut or resample them, or set features.{name}.num_samples.",
-        )
-        yield from _finding(
-            name,
-            split,
-            count.with_gaps,
-            total,
-            limits.max_gap_share,
-            what="have missing or non-finite samples",
-            expected=f"at most {limits.max_gap_share:.1%} (validation.max_gap_share)",
-            advice="Mend the acquisition, or raise the limit if the model may learn from gaps.",
-        )
-        yield from _finding(
-            name,
-            split,
-            count.wrong_rate,
-            total,
-            limits.max_wrong_rate_share,
-            what=f"were not sampled at {signal.rate_hz:g} Hz, by `{signal.rate_column}`",
-            expected=f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
-            advice=(
-                f"Resample them to the nominal rate, correct `{signal.rate_column}` where it is "
-                f"not one positive number, or correct features.{name}.sampling_rate_hz."
-            ),
-        )
-
-
-def _finding(  # noqa: PLR0913 - one sentence, seven parts
-    name: str,
-    split: str,
-    count: int,
-    total: int,
-    limit: float,
-    *,
-    what: str,
-    expected: str,
-    advice: str,
-) -> Iterator[Finding]:
-    if count:
-        share = count / total
-        yield Finding(
+        yield from trouble_findings(
+            _troubles(name, count, signals[name], limits),
             column=name,
             split=split,
-            found=f"{count:,} of {total:,} recordings ({share:.1%}) {what}",
-            expected=expected,
-            advice=advice,
-            stops=share > limit,
+            total=count.recordings,
+            noun="recordings",
         )
+
+
+def _troubles(
+    name: str, count: SignalCounts, signal: Signal, limits: Validation
+) -> Iterator[Trouble]:
+    duration = signal.num_samples / signal.rate_hz
+    yield Trouble(
+        count.missing,
+        what="are missing or hold no numbers",
+        expected=f"{signal.num_samples} samples in every row",
+        advice="Bring the column back, leave such rows out, or remove it from `features`.",
+        limit=0.0,
+    )
+    yield Trouble(
+        count.wrong_length,
+        what="have another duration",
+        expected=f"{signal.num_samples} samples, {duration:g} s",
+        advice=f"Cut or resample them, or set features.{name}.num_samples.",
+        limit=0.0,
+    )
+    yield Trouble(
+        count.with_gaps,
+        what="have missing or non-finite samples",
+        expected=f"at most {limits.max_gap_share:.1%} (validation.max_gap_share)",
+        advice="Mend the acquisition, or raise the limit if the model may learn from gaps.",
+        limit=limits.max_gap_share,
+    )
+    yield Trouble(
+        count.wrong_rate,
+        what=f"were not sampled at {signal.rate_hz:g} Hz, by `{signal.rate_column}`",
+        expected=f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
+        advice=(
+            f"Resample them to the nominal rate, correct `{signal.rate_column}` where it is "
+            f"not one positive number, or correct features.{name}.sampling_rate_hz."
+        ),
+        limit=limits.max_wrong_rate_share,
+    )

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from models.features import Audio
 from pipeline.components.anomaly_gate.findings import Finding
+from pipeline.components.anomaly_gate.troubles import Trouble, trouble_findings
 from pipeline.components.recording_troubles.files import file_contents
 from pipeline.components.recording_troubles.sounds.measures import measure_sounds
 from pipeline.config import Validation
@@ -88,79 +89,63 @@ def judge_sounds(
     A file that cannot be decoded always stops the run, because the graph would fail on it.
     """
     for name, count in counts.items():
-        for num, limit, what, expected, advice in _troubles(name, count, sounds[name], limits):
-            if num:
-                yield Finding(
-                    column=name,
-                    split=split,
-                    found=f"{num:,} of {count.rows:,} sounds ({num / count.rows:.1%}) {what}",
-                    expected=expected,
-                    advice=advice,
-                    stops=num / count.rows > limit,
-                )
-
-
-def _troubles(
-    name: str, count: SoundCounts, audio: Audio, limits: Validation
-) -> Iterator[tuple[int, float, str, str, str]]:
-    """Number, largest share, what it is, what was expected, and the advice."""
-    yield from _decided_by_limits(name, count, audio, limits)
-    yield from _remarkable(name, count, audio)
+        troubles = (
+            *_decided_by_limits(name, count, sounds[name], limits),
+            *_remarkable(name, count, sounds[name]),
+        )
+        yield from trouble_findings(
+            troubles, column=name, split=split, total=count.rows, noun="sounds"
+        )
 
 
 def _decided_by_limits(
     name: str, count: SoundCounts, audio: Audio, limits: Validation
-) -> Iterator[tuple[int, float, str, str, str]]:
+) -> Iterator[Trouble]:
     """Missing files, those that cannot be decoded, and troubles with a limit."""
     common = "; ".join(reason for reason, _ in count.reasons.most_common(_NUM_REASONS))
-    yield (
+    yield Trouble(
         count.reasons.total(),
-        0.0,
         f"cannot be decoded: {common}",
         "WAV files of PCM or float samples",
         "Convert them, leave such rows out, or give the folder of files by data.recordings.",
+        limit=0.0,
     )
-    yield (
+    yield Trouble(
         count.missing,
-        1.0,
         "are missing",
         "a file in every row",
         "Leave such rows out, unless requests may lack the sound too.",
     )
-    yield (
+    yield Trouble(
         count.slower,
-        limits.max_wrong_rate_share,
         f"were sampled at less than {audio.sampling_rate_hz:g} Hz and lack the high frequencies",
         f"at most {limits.max_wrong_rate_share:.1%} (validation.max_wrong_rate_share)",
         f"Lower features.{name}.sampling_rate_hz, or leave such rows out.",
+        limit=limits.max_wrong_rate_share,
     )
-    yield (
+    yield Trouble(
         count.silent,
-        limits.max_gap_share,
         "are silent or have a dropout",
         f"at most {limits.max_gap_share:.1%} (validation.max_gap_share)",
         "Mend the acquisition, or raise the limit if the model may learn from gaps.",
+        limit=limits.max_gap_share,
     )
 
 
-def _remarkable(
-    name: str, count: SoundCounts, audio: Audio
-) -> Iterator[tuple[int, float, str, str, str]]:
+def _remarkable(name: str, count: SoundCounts, audio: Audio) -> Iterator[Trouble]:
     """Troubles that are warnings whatever their share."""
-    yield (
+    yield Trouble(
         count.longer,
-        1.0,
         f"are longer than {audio.duration_s:g} s and are cut",
         f"at most {audio.duration_s:g} s",
         f"Raise features.{name}.duration_s if what follows matters.",
     )
-    yield count.clipped, 1.0, "are clipped", "no clipping", "Lower the gain of the recorder."
-    yield count.offset, 1.0, "have a DC offset", "a mean of 0", "Check the recorder's input."
+    yield Trouble(count.clipped, "are clipped", "no clipping", "Lower the gain of the recorder.")
+    yield Trouble(count.offset, "have a DC offset", "a mean of 0", "Check the recorder's input.")
     usual, num_usual = next(iter(count.num_channels.most_common(1)), (1, 0))
     channels = "channel" if usual == 1 else "channels"
-    yield (
+    yield Trouble(
         count.num_channels.total() - num_usual,
-        1.0,
         "have another number of channels",
         f"{usual} {channels}",
         "Check that they were recorded alike: the model takes the mean of the channels.",
