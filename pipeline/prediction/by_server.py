@@ -127,19 +127,24 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         InputError: The input is invalid; no output is written.
         StepFailedError: The server cannot be reached or failed; no output is written.
     """
-    local_model = _local_model(options, options.model or config.name)
+    model = options.model or config.name
+    local_model = _local_model(options, model)
     spec = reading_spec(config, local_model)
+    reference = read_reference(local_model)
+    skew = SkewCounter(reference) if reference is not None else None
     with rows_of(options.data, spec, config, labels=options.labels) as rows:
-        return _predict_rows(rows, spec, options, config, console)
+        return _predict_rows(rows, spec, options, model, skew, console)
 
 
 def _predict_rows(
-    rows: Rows, spec: IngestSpec, options: PredictOptions, config: Config, console: Console
+    rows: Rows,
+    spec: IngestSpec,
+    options: PredictOptions,
+    model: str,
+    skew: SkewCounter | None,
+    console: Console,
 ) -> PredictSummary:
     files = input_files.find_input_files(rows.data)
-    model = options.model or config.name
-    reference = read_reference(_local_model(options, model))
-    skew = SkewCounter(reference) if reference is not None else None
     pieces = input_files.plan_pieces(files, spec.layout)
     output = options.output_file or _DEFAULT_OUTPUT
     if output.resolve() in {Path(path).resolve() for path in files.paths}:
