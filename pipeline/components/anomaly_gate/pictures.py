@@ -62,29 +62,32 @@ def count_pictures(
     counts = {name: PictureCounts() for name in pictures}
     for batch in batches:
         for name, image in pictures.items():
-            contents = list(file_contents(batch, name))
-            for content in contents:
-                _add(counts[name], content, image)
-            parts = counts[name].fingerprints
-            num_hashed = sum(len(part.hashes) for part in parts)
-            parts.append(Fingerprints.of(contents, max_hashes=MAX_COMPARED - num_hashed))
+            count = counts[name]
+            num_hashed = sum(len(part.hashes) for part in count.fingerprints)
+            files = (
+                (content, _read_and_count(count, content, image))
+                for content in file_contents(batch, name)
+            )
+            part = Fingerprints.of(files, max_hashes=MAX_COMPARED - num_hashed)
+            count.fingerprints.append(part)
     return counts
 
 
-def _add(counts: PictureCounts, content: bytes, image: Image) -> None:
+def _read_and_count(counts: PictureCounts, content: bytes, image: Image) -> PictureFile | None:
     counts.rows += 1
     if not content:
         counts.missing += 1
-        return
+        return None
     try:
         picture = read_picture(content)
     except ValueError as error:
         counts.reasons[str(error)] += 1
-        return
+        return None
     counts.smaller += picture.height < image.height or picture.width < image.width
     counts.distorted += _distortion(picture, image) > _MAX_DISTORTION
     counts.coloured += image.channels == 1 and picture.is_coloured
     counts.forms[f"{picture.form} {picture.mode}"] += 1
+    return picture
 
 
 def _distortion(picture: PictureFile, image: Image) -> float:

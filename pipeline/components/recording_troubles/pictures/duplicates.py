@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.components.recording_troubles.pictures.picture_file import read_picture
+from pipeline.components.recording_troubles.pictures.picture_file import PictureFile
 
 # Of 256 bits; unrelated pictures differ in about 128, a JPEG of another quality in up to 10.
 _NEAR_BITS = 12
@@ -33,20 +33,26 @@ class Fingerprints:
     hashes: Ints
 
     @classmethod
-    def of(cls, contents: Iterable[bytes], *, max_hashes: int = MAX_COMPARED) -> "Fingerprints":
+    def of(
+        cls,
+        files: Iterable[tuple[bytes, PictureFile | None]],
+        *,
+        max_hashes: int = MAX_COMPARED,
+    ) -> "Fingerprints":
         """Returns the fingerprints of files.
 
         Args:
-            contents: The files; an empty one is a missing picture.
+            files: The content of each file, empty where a picture is missing, and its picture, None
+                where it cannot be read.
             max_hashes: How many of them get a perceptual hash.
         """
         digests: list[int] = []
         hashes: list[Ints] = []
-        for content in contents:
+        for content, picture in files:
             digest = hashlib.blake2b(content, digest_size=8).digest() if content else bytes(8)
             digests.append(int.from_bytes(digest))
             if len(hashes) < max_hashes:
-                hashes.append(_hash(content))
+                hashes.append(_hash(picture))
         return cls(np.array(digests, np.uint64), np.array(hashes, np.uint64).reshape(-1, 4))
 
     @classmethod
@@ -59,13 +65,11 @@ class Fingerprints:
         )
 
 
-def _hash(content: bytes) -> Ints:
-    try:
-        picture = read_picture(content)
-    except ValueError:
-        return np.zeros(4, np.uint64)
+def _hash(picture: PictureFile | None) -> Ints:
     # The bits of a plain picture are those of its noise.
-    return picture.perceptual_hash if np.ptp(picture.grey) > 0 else np.zeros(4, np.uint64)
+    if picture is None or np.ptp(picture.grey) == 0:
+        return np.zeros(4, np.uint64)
+    return picture.perceptual_hash
 
 
 @dataclass(frozen=True)

@@ -96,15 +96,19 @@ def test_missing_plain_and_tiny_pictures_have_no_blur():
     assert troubles_of([b""])["blur"].tolist() == [False]
 
 
+def fingerprints(files):
+    return Fingerprints.of((file, read_picture(file) if file else None) for file in files)
+
+
 def test_duplicates_across_splits_are_counted_exact_and_near():
     train = [encode(scene(seed)) for seed in range(30)]
     smaller = encode(ndimage.zoom(scene(4), 0.75), "JPEG", quality=70)
     brighter = encode(scene(5) * 0.9 + 0.08)
     test = [train[0], train[0], smaller, brighter, *(encode(scene(s)) for s in range(100, 110))]
     splits = {
-        "train": Fingerprints.of(train),
-        "eval": Fingerprints.of([encode(scene(200)), b""]),
-        "test": Fingerprints.join([Fingerprints.of(test[:3]), Fingerprints.of(test[3:])]),
+        "train": fingerprints(train),
+        "eval": fingerprints([encode(scene(200)), b""]),
+        "test": Fingerprints.join([fingerprints(test[:3]), fingerprints(test[3:])]),
     }
     overlaps = find_overlaps(splits)
     assert overlaps == {("test", "train"): Overlap(exact=2, near=2, compared=14)}
@@ -112,9 +116,9 @@ def test_duplicates_across_splits_are_counted_exact_and_near():
 
 def test_plain_and_missing_pictures_are_duplicates_only_of_equal_files():
     plain = [encode(np.full((16, 16), level)) for level in (0.2, 0.8)]
-    splits = {"train": Fingerprints.of([plain[0], b""]), "test": Fingerprints.of([plain[1], b""])}
+    splits = {"train": fingerprints([plain[0], b""]), "test": fingerprints([plain[1], b""])}
     assert find_overlaps(splits) == {}
-    again = {"train": splits["train"], "test": Fingerprints.of([plain[0]])}
+    again = {"train": splits["train"], "test": fingerprints([plain[0]])}
     assert find_overlaps(again)["test", "train"].exact == 1
 
 
