@@ -94,7 +94,7 @@ def describe_row(drawn: object, row: int, *, leave_out: Collection[str] = ()) ->
     Args:
         drawn: A dataclass of arrays of shape [n], one of them `fault_kind`.
         row: The row.
-        leave_out: Fields that the file itself tells.
+        leave_out: Fields that are not in the table.
     """
     values = {name: column[row].item() for name, column in vars(drawn).items()}
     is_faulty = int(values["fault_kind"] != NO_FAULT)
