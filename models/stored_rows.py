@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -110,14 +110,35 @@ def pick_rows(values: Rows, places: Ints) -> Rows:
     return values.rows(places) if isinstance(values, StoredRows) else values[places]
 
 
-def rows_per_batch(row_bytes: float, most: int) -> int:
+def row_bytes(columns: Collection[Rows]) -> float:
+    """Returns the bytes of one row of all columns; 0 if there is none.
+
+    Args:
+        columns: Arrays, each `[n, …]`.
+    """
+    return sum(values.nbytes for values in columns) / max(1, len(next(iter(columns))))
+
+
+def row_slices(columns: Collection[Rows], most: int) -> Iterator[slice]:
+    """Yields the batches in which all rows are worked on, in order.
+
+    Args:
+        columns: Arrays, each `[n, …]`.
+        most: The largest number of rows of a batch.
+    """
+    batch_rows = rows_per_batch(row_bytes(columns), most)
+    for start in range(0, len(next(iter(columns))), batch_rows):
+        yield slice(start, start + batch_rows)
+
+
+def rows_per_batch(num_bytes: float, most: int) -> int:
     """Returns how many rows are worked on at once: at most `most`, and few where rows are large.
 
     Args:
-        row_bytes: Bytes of one row.
+        num_bytes: Bytes of one row.
         most: The largest number.
     """
-    return max(1, min(most, int(_BATCH_BYTES // max(1, row_bytes))))
+    return max(1, min(most, int(_BATCH_BYTES // max(1, num_bytes))))
 
 
 @dataclass(frozen=True, kw_only=True)

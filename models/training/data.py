@@ -21,7 +21,7 @@ from models.model_spec import FoldRule, ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.probabilities.probability import shift_in_graph
 from models.probabilities.sampling import SamplingShift
-from models.stored_rows import Rows, RowStore, StoredRows, pick_rows, rows_per_batch
+from models.stored_rows import Rows, RowStore, StoredRows, pick_rows, row_bytes, rows_per_batch
 from models.threshold_rule import PromisedRate
 from models.train_options import Part, TrainOptions
 from models.training.hard_negatives import emphasis, score_examples
@@ -233,14 +233,14 @@ def read_train(
     _report_stored("train", train)
     if not spec.train.augmentation or spec.train.model == "trees":
         return train
-    row_bytes = sum(values.nbytes for values in train.network_inputs.values()) / len(train.labels)
+    inputs = train.network_inputs
     variation = make_variation(
         files_of(patterns),
         graph,
         spec,
-        inputs=train.network_inputs,
+        inputs=inputs,
         store=store,
-        batch_rows=rows_per_batch(row_bytes, _READ_BATCH),
+        batch_rows=rows_per_batch(row_bytes(inputs.values()), _READ_BATCH),
     )
     return replace(train, variation=variation)
 

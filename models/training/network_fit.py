@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
-from models.stored_rows import Rows, StoredRows, rows_per_batch
+from models.stored_rows import Rows, StoredRows, row_bytes, row_slices, rows_per_batch
 from models.train_options import TrainOptions
 from models.training.data import Dataset, Inputs, check_both_classes, example_weights
 from models.training.losses import training_loss
@@ -179,9 +179,8 @@ def streamed_batches(columns: tuple[Any, ...], batch_size: int) -> tf.data.Datas
     """
     arrays: list[Rows] = tf.nest.flatten(columns)
     size = len(arrays[0])
-    row_bytes = sum(values.nbytes for values in arrays) / size
     # Several batches are read at once: a call into Python takes longer than a small batch.
-    read_rows = batch_size * max(1, rows_per_batch(row_bytes, _READ_BATCH) // batch_size)
+    read_rows = batch_size * max(1, rows_per_batch(row_bytes(arrays), _READ_BATCH) // batch_size)
 
     def shuffled(_: tf.Tensor) -> tf.Tensor:
         return tf.random.shuffle(tf.range(size, dtype=tf.int64))
@@ -211,11 +210,8 @@ def network_logits(network: keras.Model, inputs: Inputs) -> NDArray[np.float64]:
         network: A network.
         inputs: Its inputs.
     """
-    size = len(next(iter(inputs.values())))
-    row_bytes = sum(values.nbytes for values in inputs.values()) / max(1, size)
-    batch_rows = rows_per_batch(row_bytes, _READ_BATCH)
     parts = [
-        network.predict_on_batch({k: v[start : start + batch_rows] for k, v in inputs.items()})
-        for start in range(0, size, batch_rows)
+        network.predict_on_batch({name: values[rows] for name, values in inputs.items()})
+        for rows in row_slices(inputs.values(), _READ_BATCH)
     ]
     return np.concatenate(parts)[:, 0].astype(np.float64)

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from models.folds import Fold
-from models.stored_rows import Rows, StoredRows, pick_rows, rows_per_batch
+from models.stored_rows import Rows, StoredRows, pick_rows, row_slices
 from models.train_options import TreeOptions
 from models.trees.inputs import TreeColumn, feature_types
 
@@ -84,10 +84,10 @@ class _Batches(xgboost.DataIter):
     def __init__(self, data: TreeData, cache_prefix: str) -> None:
         super().__init__(cache_prefix)
         self._data = data
-        self._batches = _slices(data.features)
+        self.reset()
 
     def reset(self) -> None:
-        self._batches = _slices(self._data.features)
+        self._batches = row_slices([self._data.features], _MAX_BATCH_ROWS)
 
     def next(self, input_data: Callable[..., None]) -> bool:
         rows = next(self._batches, None)
@@ -101,11 +101,6 @@ class _Batches(xgboost.DataIter):
             feature_types=feature_types(data.columns),
         )
         return True
-
-
-def _slices(features: Rows) -> Iterator[slice]:
-    batch_rows = rows_per_batch(features.nbytes / max(1, len(features)), _MAX_BATCH_ROWS)
-    return (slice(start, start + batch_rows) for start in range(0, len(features), batch_rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +244,6 @@ def margins(booster: xgboost.Booster, data: TreeData) -> Floats:
     """Returns XGBoost's own logits, float64 `[n]`."""
     parts = [
         booster.inplace_predict(data.features[rows], predict_type="margin")
-        for rows in _slices(data.features)
+        for rows in row_slices([data.features], _MAX_BATCH_ROWS)
     ]
     return np.concatenate(parts).astype(np.float64)

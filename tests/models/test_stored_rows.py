@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.stored_rows import RowStore, StoredRows, pick_rows, rows_per_batch
+from models.stored_rows import RowStore, StoredRows, pick_rows, row_slices, rows_per_batch
 
 PICTURES = np.arange(5 * 2 * 3 * 1, dtype=np.float32).reshape(5, 2, 3, 1)
 CODES = np.array([[7], [1], [4], [9], [2]], np.int64)
@@ -80,3 +80,11 @@ def test_large_rows_come_in_small_batches():
     assert rows_per_batch(2**20, 4_096) == 64
     assert rows_per_batch(100, 4_096) == 4_096
     assert rows_per_batch(2**30, 4_096) == 1
+
+
+def test_slices_cover_all_rows_and_count_the_bytes_of_all_columns():
+    # 2**21 and 2**22 float64 a row are 48 MiB, so that 64 MiB hold one row.
+    wide = [np.empty((2, 2**21)), np.empty((2, 2**22))]
+    assert list(row_slices(wide, 4_096)) == [slice(0, 1), slice(1, 2)]
+    assert list(row_slices([np.empty((5, 1))], 2)) == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    assert list(row_slices([np.empty((0, 1))], 2)) == []
