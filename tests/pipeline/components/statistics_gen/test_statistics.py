@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import statistics_pb2
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from pipeline.components.statistics_gen.statistics import StatisticsCombineFn, with_digests
 
@@ -63,6 +64,23 @@ def test_a_feature_without_values_is_missing():
     common = features["miles"].num_stats.common_stats
     assert (common.num_non_missing, common.num_missing) == (4, 2)
     assert (common.min_num_values, common.max_num_values) == (1, 1)
+
+
+@pytest.mark.parametrize(("num_present", "is_anomalous"), [(3, True), (90, False)])
+def test_a_column_with_fewer_values_than_the_schema_demands_is_an_anomaly(
+    num_present, is_anomalous
+):
+    rows = [[1.0]] * num_present + [[]] * (100 - num_present)
+    batch = pa.record_batch({"miles": pa.array(rows, pa.list_(pa.float32()))})
+    combine = StatisticsCombineFn()
+    combine.setup()
+    accumulator = combine.add_input(combine.create_accumulator(), batch)
+    schema = text_format.Parse(
+        "feature { name: 'miles' type: FLOAT presence { min_fraction: 0.45 } }",
+        schema_pb2.Schema(),
+    )
+    anomalies = tfdv.validate_statistics(combine.extract_output(accumulator), schema)
+    assert ("miles" in anomalies.anomaly_info) == is_anomalous
 
 
 def test_a_column_that_is_missing_in_every_row_keeps_its_type():
