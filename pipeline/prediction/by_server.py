@@ -147,7 +147,7 @@ def _predict_rows(
     files = input_files.find_input_files(rows.data)
     pieces = input_files.plan_pieces(files, spec.layout)
     output = options.output_file or _DEFAULT_OUTPUT
-    if output.resolve() in {Path(path).resolve() for path in files.paths}:
+    if output.resolve() in {Path(path).resolve() for path in (*files.paths, *rows.sources)}:
         raise InputError(f"--output-file {output} is the input data itself. Choose another file.")
     summary = PredictSummary(model=model, source=options.server, output=str(output))
     summary.notes = list(rows.notes)

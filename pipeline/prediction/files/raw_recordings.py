@@ -20,6 +20,7 @@ from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.recordings.assembling import Assembled, assemble
 from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
+from pipeline.reading.recordings.raw.listing import list_raw_files
 from pipeline.recording_options import (
     RATE,
     RECORDING,
@@ -37,11 +38,13 @@ class Rows:
     Attributes:
         data: Its path.
         keys: Columns that identify a row; empty for the number of the row.
+        sources: The raw files that it was assembled from, and the table of labels.
         notes: What the assembly counted, in words.
     """
 
     data: str
     keys: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -83,8 +86,17 @@ def rows_of(
         bad = tuple(f"left out: {bad}" for bad in assembled.bad)
         rates = _rate_notes(assembled.pattern, spec, of_kind(config.features, Signal).values())
         yield Rows(
-            data=assembled.pattern, keys=keys, notes=(*assembled.notes, *unnamed, *rates, *bad)
+            data=assembled.pattern,
+            keys=keys,
+            sources=_sources(data, spec.recordings, config.folder),
+            notes=(*assembled.notes, *unnamed, *rates, *bad),
         )
+
+
+def _sources(data: str, recordings: Recordings, folder: Path) -> tuple[str, ...]:
+    _, files = list_raw_files(str(Path(data).absolute()), recordings.media, folder=folder)
+    beside = [str(folder / recordings.labels)] if recordings.labels is not None else []
+    return (*files, *beside)
 
 
 def _with_labels(spec: IngestSpec, labels: Path, data: str) -> IngestSpec:

@@ -3,12 +3,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from common.errors import InputError
 from models.features import Categorical, Signal
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Config, Data, Label
+from pipeline.prediction.by_server import predict_by_server
 from pipeline.prediction.files.raw_recordings import rows_of
+from pipeline.prediction.options import PredictOptions
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from pipeline.recording_options import Recordings, Window
 
@@ -47,6 +50,23 @@ def test_what_is_text_in_the_schema_is_text_in_each_prediction(spec, config, tmp
         [row] = pq.read_table(rows.data).to_pylist()
     assert row == {"recording": "1", "x": [0.5, 1.5, 2.5], "machine": "07"}
     assert rows.keys == ("recording",)
+
+
+@pytest.mark.parametrize("output", ["new/1.csv", "labels.csv"])
+def test_recordings_and_their_labels_are_never_replaced_by_predictions(config, tmp_path, output):
+    write_recording(tmp_path / "new/1.csv")
+    (tmp_path / "labels.csv").write_text("file,fault\n1,0\n", encoding="utf-8")
+    before = (tmp_path / output).read_bytes()
+    options = PredictOptions(
+        data=str(tmp_path / "new"),
+        config_path=None,
+        output=tmp_path / "output",
+        output_file=tmp_path / output,
+        server="grpc://127.0.0.1:1",
+    )
+    with pytest.raises(InputError, match="is the input data itself"):
+        predict_by_server(options, config, Console())
+    assert (tmp_path / output).read_bytes() == before
 
 
 def test_windows_of_predictions_are_not_cut_into_stretches(spec, config, tmp_path: Path):
