@@ -49,6 +49,7 @@ from pipeline.components.example_validator.properties import (
     HAS_SPANS_KEY,
     STATISTICS_ID_KEY,
 )
+from pipeline.components.recording_troubles.files import read_file_columns
 from pipeline.config import SPLITS, Validation
 
 REPORT_FILE = "anomalies.md"
@@ -97,7 +98,7 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
     """
     curated, inferred = _read_schema(schema), _read_schema(inferred_schema)
     check_slices(slices, inferred)
-    limits = Validation.from_json(validation)
+    limits, table = Validation.from_json(validation), features_from_json(features)
     drift_stops = limits.drift == "stop"
     findings = [
         *tolerate_unused(
@@ -105,11 +106,9 @@ def AnomalyGate(  # noqa: N802, PLR0913, PLR0917 - a component is a noun; its in
         ),
         *drift_findings(_read_drift(anomalies, "train"), stops=drift_stops),
         *unlabelled_findings(_read_drift(anomalies, UNLABELLED)),
-        *_signal_findings(
-            examples, of_kind(features_from_json(features), Signal), limits, inferred
-        ),
-        *_sound_findings(examples, of_kind(features_from_json(features), Audio), limits),
-        *_picture_findings(examples, of_kind(features_from_json(features), Image)),
+        *_signal_findings(examples, of_kind(table, Signal), limits, inferred),
+        *_sound_findings(examples, of_kind(table, Audio), limits),
+        *_picture_findings(examples, of_kind(table, Image)),
         *schema_differences(inferred, curated),
     ]
     drift = _note_comparison(report, anomalies, examples)
@@ -223,7 +222,5 @@ def _picture_findings(examples: Examples, pictures: Mapping[str, Image]) -> Iter
 
 
 def _file_batches(examples: Examples, split: str, names: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    """The columns with files, in batches."""
-    columns = [schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in names]
-    schema = schema_pb2.Schema(feature=columns).SerializeToString()
-    return read_batches(*split_files(examples.uri, split), schema=schema, batch_rows=_BATCH_ROWS)
+    files = split_files(examples.uri, split)
+    return read_file_columns(files, names, batch_rows=_BATCH_ROWS)

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-from tensorflow_metadata.proto.v0 import schema_pb2
 
-from common.example_files import read_batches
+from pipeline.components.recording_troubles.files import read_file_columns
 from pipeline.components.recording_troubles.finding import (
     Flags,
     Recorded,
@@ -32,9 +31,7 @@ def find_file_troubles(files: Sequence[str], recorded: Mapping[str, Recorded]) -
 
 
 def _tables(files: Sequence[str], names: Mapping[str, Recorded]) -> Iterator[pa.Table]:
-    columns = [schema_pb2.Feature(name=name, type=schema_pb2.BYTES) for name in names]
-    schema = schema_pb2.Schema(feature=columns).SerializeToString()
-    for batch in read_batches(*files, schema=schema):
+    for batch in read_file_columns(files, names):
         yield pa.Table.from_batches([batch])
 
 
