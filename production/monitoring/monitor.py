@@ -24,7 +24,7 @@ from production.monitoring.performance.late_labels import LateLabels
 from production.monitoring.performance.measuring import Labels, is_considerable
 from production.monitoring.reference.loading import load_reference, say_nothing
 from production.monitoring.reference.reference import MissingReferenceError, Reference
-from production.monitoring.report import CHUNKS, ChunkReport, read_reports, write_report
+from production.monitoring.report import CHUNKS, LOCK, ChunkReport, read_reports, write_report
 from production.monitoring.settling import Restart, close_ended, heed_people, retire, settle
 from production.monitoring.state import (
     MeasuredChunk,
@@ -137,7 +137,7 @@ def held(place: Path) -> Iterator[None]:
         InputError: Another monitor holds it.
     """
     refusal = f"Another monitor works on {place}. Wait for it to end, or stop it."
-    with hold(place / "lock", refusal):
+    with hold(place / LOCK, refusal):
         yield
 
 

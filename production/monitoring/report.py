@@ -11,6 +11,8 @@ from common.errors import InputError
 from production.monitoring.json_lines import append_line, read_sound_lines
 
 CHUNKS = "chunks.jsonl"
+# Held by the process that monitors the model.
+LOCK = "lock"
 
 # value, lower limit, upper limit; null where unknown
 Figure = tuple[float | None, float | None, float | None]

@@ -10,7 +10,7 @@ from common.output_folder import OutputFolder, is_held
 from production.monitoring.alarms.book import ALARMS, AlarmBook, AlarmState
 from production.monitoring.exposition.kept import Kept
 from production.monitoring.exposition.metrics import Metric, Part, Sample
-from production.monitoring.report import CHUNKS, ChunkReport, Figure, read_sound_reports
+from production.monitoring.report import CHUNKS, LOCK, ChunkReport, Figure, read_sound_reports
 
 # Of the metrics that are shares, and of the others: name in a report to words.
 _SHARES = {
@@ -111,7 +111,7 @@ def _read(folder: OutputFolder, model: str) -> Iterator[Sample]:
     if not place.is_dir():
         return
     labels = {"model": model}
-    yield Sample("faultline_monitor_running", labels, float(is_held(place / "lock")))
+    yield Sample("faultline_monitor_running", labels, float(is_held(place / LOCK)))
     chunks = _CHUNKS.of(place)
     yield from _totals(chunks, labels)
     if chunks.last is not None:
