@@ -337,10 +337,9 @@ class _Request:
         """Whether all files have the same columns and are in one folder, with none beside."""
         folders = {Path(file).parent for file in files}
         headers = {tuple(read_frame(file).columns) for file in files}
-        return len(headers) == 1 and len(folders) == 1 and not self._names_files(files)
-
-    def _names_files(self, files: Sequence[str]) -> bool:
-        return self._table_of_labels(files) is not None
+        if len(headers) > 1 or len(folders) > 1:
+            return False
+        return self._table_of_labels(files) is None
 
     def _of_several(self, files: Sequence[str]) -> Discovery | None:
         """Discovers a table for each recording, with or without a table that names them."""
@@ -365,7 +364,7 @@ class _Request:
         """Divides tables into those of samples and the one that names them."""
         for path in [*files, *self._tables_beside(files)]:
             others = [file for file in files if file != path]
-            if len(others) < _MANY_FILES or _is_beside_alike(path, others):
+            if len(others) < _MANY_FILES or _has_same_columns(path, others[0]):
                 continue
             match = label_evidence.match_table(path, read_frame(path), others, self.listing.base)
             if match is not None:
@@ -528,9 +527,8 @@ def _same_file(path: str, other: str | None) -> bool:
     return other is not None and Path(path).absolute() == Path(other).absolute()
 
 
-def _is_beside_alike(path: str, others: Sequence[str]) -> bool:
-    """Whether a table is in the folder of the others and has the same columns as they have."""
-    return set(read_frame(path).columns) == set(read_frame(others[0]).columns)
+def _has_same_columns(path: str, other: str) -> bool:
+    return set(read_frame(path).columns) == set(read_frame(other).columns)
 
 
 def _has_events(path: str) -> bool:

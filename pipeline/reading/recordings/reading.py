@@ -81,17 +81,10 @@ class Request:
         return self.options.form != "files" and self.options.id_column is not None
 
 
-def read_recordings(request: Request) -> Iterator[Recording | BadRecording]:
-    """Reads raw files, in the order of their names; a long table in that of its ids' first rows.
-
-    Raises:
-        InputError: The options do not fit the files.
-    """
-    yield from RecordingReader(request)
-
-
 class RecordingReader:
     """Reads the recordings of a request.
+
+    They are in the order of the files' names; those of a long table in that of its ids' first rows.
 
     Args:
         request: What is read.
