@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from common.errors import InputError
 from pipeline.column_format import ColumnFormat
-from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
+from pipeline.onboarding.profile.formats import DateOrder, TableFacts, Written, decide_formats
 from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.reading.contract import read_column
 
@@ -22,11 +22,17 @@ def binary(texts: Sequence[str]) -> pa.Array:
     return pa.array([text.encode() for text in texts], pa.binary())
 
 
-def decide(texts: Sequence[str], *, others: Sequence[str] = (), delimiter: str = ";") -> Written:
+def decide(
+    texts: Sequence[str],
+    *,
+    others: Sequence[str] = (),
+    delimiter: str = ";",
+    dates: DateOrder | None = None,
+) -> Written:
     facts = {"x": TextFacts(), "other": TextFacts()}
     facts["x"].add(binary(texts), csv=True, default_marks=MARKS)
     facts["other"].add(binary(others), csv=True, default_marks=MARKS)
-    table = TableFacts(default_marks=MARKS, delimiter=delimiter)
+    table = TableFacts(default_marks=MARKS, delimiter=delimiter, dates=dates)
     return decide_formats(facts, table)[0]["x"]
 
 
@@ -171,6 +177,35 @@ def test_a_placeholder_far_from_all_dates_is_a_missing_mark(mark):
     values, bad = read_column(binary([mark, DAYS[0]]), written.given(MARKS), default_marks=MARKS)
     assert values.is_null().to_pylist() == [True, False]
     assert not bad.any()
+
+
+AMBIGUOUS = [f"{a:02d}/{b:02d}/2024" for a in range(1, 13) for b in range(1, 13)]
+
+
+def test_dates_that_may_be_day_first_or_month_first_are_asked_about():
+    with pytest.raises(InputError, match="--dates day-first or --dates month-first"):
+        decide(AMBIGUOUS)
+    # One day above 12 in the last of 145 rows decides for all of them.
+    assert decided([*AMBIGUOUS, "13/01/2024"]).format == "%d/%m/%Y"
+    assert decided([*AMBIGUOUS, "01/13/2024"]).format == "%m/%d/%Y"
+
+
+@pytest.mark.parametrize(
+    ("dates", "seconds"),
+    # 3 April and 4 March 2024.
+    [("day-first", 1_712_102_400), ("month-first", 1_709_510_400)],
+)
+def test_the_order_of_day_and_month_that_the_person_gives_holds_for_later_files(dates, seconds):
+    form = decided(AMBIGUOUS, dates=dates)
+    assert read(["03/04/2024"], form) == ([seconds], [False])
+
+
+def test_whole_numbers_with_leading_zeros_are_names():
+    texts = [f"{n:05d}" for n in range(300)]
+    written = decide(texts)
+    assert written.form == ColumnFormat(type="text")
+    assert "leading zeros" in written.reason
+    assert read(["00042"], decided(texts)) == ([b"00042"], [False])
 
 
 def test_a_date_of_1970_among_others_of_its_time_is_a_date():
