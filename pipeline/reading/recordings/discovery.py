@@ -6,20 +6,16 @@ folders or names give their classes, or if their rows follow each other as sampl
 else is an ordinary table, one example in each row.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from common.errors import InputError
 from pipeline.counting import count
-from pipeline.reading.recordings.beside import FileMatcher, normal_id
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence import series
 from pipeline.reading.recordings.evidence.labels import TableOfLabels
@@ -31,6 +27,12 @@ from pipeline.reading.recordings.evidence.listing import (
     read_frame,
 )
 from pipeline.reading.recordings.evidence.masks import check_no_masks
+from pipeline.reading.recordings.evidence.streams import (
+    rows_of_files,
+    series_of_events,
+    series_of_labels,
+    stream_note,
+)
 from pipeline.recording_options import Media, Recordings
 
 _DEFAULT_LABEL = "label"
@@ -40,7 +42,6 @@ _WORDS: Mapping[Media, tuple[str, str]] = {
     "image": ("picture", "pictures"),
     "table": ("recording", "recordings"),
 }
-Flags = NDArray[np.bool_]
 # What a person says the rows of tables are.
 Rows = Literal["examples", "samples"]
 
@@ -472,11 +473,11 @@ class _Request:
         )
         positive = series.rarest(classes)
         channels = series.channels_of(frames[0], (label, time))
-        streams = [_series(frame, label, time, positive) for frame in frames]
+        streams = [series_of_labels(frame, label, time, positive) for frame in frames]
         choice = series.choose_window(streams)
         num_events = sum(len(stream.events) for stream in streams)
         notes = [
-            *_stream_notes(streams, channels),
+            stream_note(streams, channels),
             f"a label for each sample, with {count(num_events, 'event')}",
             *choice.reasons,
             *notes[1:],
@@ -496,9 +497,9 @@ class _Request:
                 "column `time` or `timestamp`."
             )
         intervals = read_frame(events)
-        own = _rows_of_files(intervals, files)
+        own = rows_of_files(intervals, files)
         streams = [
-            _event_series(frame, time, intervals[rows])
+            series_of_events(frame, time, intervals[rows])
             for frame, rows in zip(frames, own, strict=True)
         ]
         choice = series.choose_window(streams)
@@ -506,7 +507,7 @@ class _Request:
             form="stream", time_column=time, events=events, window=choice.window
         )
         notes = [
-            *_stream_notes(streams, series.channels_of(frames[0], (time,))),
+            stream_note(streams, series.channels_of(frames[0], (time,))),
             f"{count(len(intervals), 'event')} in {events}",
             *choice.reasons,
         ]
@@ -533,54 +534,3 @@ def _has_same_columns(path: str, other: str) -> bool:
 
 def _has_events(path: str) -> bool:
     return {"start", "end"} <= set(read_frame(path).columns)
-
-
-def _series(
-    frame: pd.DataFrame, label: str, time: str | None, positive: str | None
-) -> series.Series:
-    return series.Series(
-        times_s=series.time_values(frame[time]) if time else None,
-        positive=np.asarray(frame[label].map(series.label_text) == positive),
-        num_samples=len(frame),
-    )
-
-
-def _rows_of_files(events: pd.DataFrame, files: Sequence[str]) -> list[Flags]:
-    """Returns for each file which events are its own, bool [events]."""
-    if "recording" not in events.columns:
-        return [np.ones(len(events), bool) for _ in files]
-    ids = events["recording"].astype(str).map(normal_id)
-    base = os.path.commonpath([Path(file).parent for file in files])
-    names = [Path(file).relative_to(base).as_posix() for file in files]
-    matcher = FileMatcher(list(ids.unique()), names, base=base)
-    return [np.asarray(ids.isin(matcher.match(name))) for name in names]
-
-
-def _event_series(frame: pd.DataFrame, time: str, events: pd.DataFrame) -> series.Series:
-    seconds = series.time_values(frame[time])
-    inside = np.zeros(len(frame), bool)
-    if seconds is not None and len(events):
-        # Numbers are in the unit of the samples' times.
-        starts, ends = (series.time_values(events[name].rename(time)) for name in ("start", "end"))
-        if starts is not None and ends is not None:
-            for start, end in zip(starts, ends, strict=True):
-                inside |= (seconds >= start) & (seconds <= end)
-    return series.Series(times_s=seconds, positive=inside, num_samples=len(frame))
-
-
-def _stream_notes(streams: Sequence[series.Series], channels: Sequence[str]) -> Iterator[str]:
-    """What streams are: their number, channels, steps and samples."""
-    total = sum(stream.num_samples for stream in streams)
-    steps = sorted({step for stream in streams if (step := stream.step_s)})
-    apart = ""
-    if steps:
-        apart = f", {series.duration_words(steps[0])}"
-        if steps[-1] > 1.01 * steps[0]:
-            apart += f" to {series.duration_words(steps[-1])}"
-        apart += " apart"
-    named = ", ".join(f"`{name}`" for name in channels[:5])
-    more = ", …" if len(channels) > 5 else ""
-    yield (
-        f"{count(len(streams), 'recording')} of {count(len(channels), 'channel')} "
-        f"({named}{more}){apart}, {total:,} samples"
-    )
