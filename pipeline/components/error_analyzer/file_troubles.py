@@ -26,7 +26,10 @@ def find_file_troubles(files: Sequence[str], recorded: Mapping[str, Recorded]) -
         return {}
     levels = [measure_levels(table, recorded) for table in _tables(files, recorded)]
     usual = usual_levels(levels, recorded)
-    parts = [find_troubles(table, recorded, usual) for table in _tables(files, recorded)]
+    parts = [
+        find_troubles(table, recorded, usual, levels=of_table)
+        for table, of_table in zip(_tables(files, recorded), levels, strict=True)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

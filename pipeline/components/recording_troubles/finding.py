@@ -125,7 +125,11 @@ def usual_levels(
 
 
 def find_troubles(
-    table: pa.Table, recorded: Mapping[str, Recorded], usual: UsualLevels | None = None
+    table: pa.Table,
+    recorded: Mapping[str, Recorded],
+    usual: UsualLevels | None = None,
+    *,
+    levels: Levels | None = None,
 ) -> dict[str, Flags]:
     """Returns which examples have a recording trouble in any feature, by trouble.
 
@@ -133,10 +137,11 @@ def find_troubles(
         table: The examples as columns of lists.
         recorded: The features with recordings; without any there are no troubles.
         usual: Usual values of each feature; by default those of these examples.
+        levels: What `measure_levels` returned for the table, if that has been called.
     """
     if not recorded:
         return {}
-    levels = measure_levels(table, recorded)
+    levels = measure_levels(table, recorded) if levels is None else levels
     usual = usual_levels([levels], recorded) if usual is None else usual
     flags: dict[str, Flags] = {
         name: np.zeros(table.num_rows, bool) for name in troubles_of(recorded)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from models.features import Image
+from tests.example_files import write_split
 from tests.pipeline.components.recording_troubles.pictures.picture_files import encode, scene
 
 pytestmark = pytest.mark.tensorflow
@@ -148,6 +149,23 @@ def test_the_levels_of_a_sound_are_explained_from_the_mean_of_each_band():
     parts = explain_pictures(explained, np.array([b""], object), sounds)
     # A linear logit has the weight times the level, whose mean over train is 0.
     np.testing.assert_allclose(parts["hum"], weights * levels[0], atol=1e-6)
+
+
+def test_troubles_of_pictures_in_files_are_those_of_all_pictures_at_once(tmp_path):
+    from pipeline.components.error_analyzer.file_troubles import find_file_troubles
+
+    pictures = [scene(seed) for seed in range(12)]
+    pictures[2] = pictures[2] + 0.5
+    records = [example_of(encode(picture)) for picture in pictures]
+    paths = [
+        str(write_split(tmp_path, "test", records[:5])),
+        str(write_split(tmp_path, "test", records[5:], shard=1)),
+    ]
+    troubles = find_file_troubles(paths, PICTURES)
+    assert set(troubles) == {"blur", "underexposure", "overexposure"}
+    assert np.flatnonzero(troubles["overexposure"]).tolist() == [2]
+    assert not troubles["underexposure"].any()
+    assert find_file_troubles(paths, {}) == {}
 
 
 def test_a_trouble_of_a_signal_or_of_a_sound_is_one_of_the_example():
