@@ -64,11 +64,16 @@ def read_model(artifacts: Path, label: str, fresh: Recordings) -> dict[str, Spli
         fresh: Recordings that the run has not seen.
     """
     from common.example_files import read_examples, split_files
-    from models.exporting.export import SERVE_EXAMPLES, SERVING_DEFAULT, load_in_session
+    from models.exporting.export import (
+        MODEL_INFO_FILE,
+        SERVE_EXAMPLES,
+        SERVING_DEFAULT,
+        load_in_session,
+    )
 
     model = latest(artifacts / "Trainer" / "model") / "Format-Serving"
     examples = latest(artifacts / "ArrowExampleGen" / "examples")
-    info = json.loads((model / "assets.extra/model_info.json").read_text("utf-8"))
+    info = json.loads((model / MODEL_INFO_FILE).read_text("utf-8"))
     line = PlattScaling(**info["calibration"])
     ask = load_in_session(model, SERVE_EXAMPLES)
     splits = {}
