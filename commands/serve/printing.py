@@ -14,7 +14,7 @@ from rich.text import Text
 from common.errors import StepFailedError
 from common.logs import are_json, log_event
 from serving.client import Client, ServingClientError, TensorSpec
-from serving.inference.model_facts import read_facts
+from serving.inference.model_facts import read_local_facts
 
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
@@ -49,7 +49,7 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl", base:
     say(console, escape(curl.status(name)))
     signature = metadata.signatures.get("serving_default")
     if signature is not None:
-        media = read_facts(base / str(metadata.version)).media
+        media = read_local_facts(base / str(metadata.version)).media
         say(console, escape(curl.predict(name, sample_row(signature.inputs), media)))
 
 

@@ -24,11 +24,11 @@ class ModelFacts:
     threshold: float | None = None
 
 
-def read_facts(model: Path) -> ModelFacts:
+def read_local_facts(model: Path) -> ModelFacts:
     """Returns the facts of a model; none if it has no `model_info.json`.
 
     Args:
-        model: The model's folder.
+        model: The model's folder, on this machine.
 
     Raises:
         ValueError: The file is not a JSON object with these facts.

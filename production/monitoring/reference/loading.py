@@ -28,7 +28,7 @@ from production.monitoring.reference.stored import (
     save_reference,
 )
 from production.monitoring.report import Figure
-from serving.inference.model_facts import read_facts
+from serving.inference.model_facts import read_local_facts
 
 # Values of the sample: 1,000,000 rows of 20 features, 160 MB.
 MOST_VALUES = 20_000_000
@@ -110,7 +110,7 @@ def _make_reference(config: Config, folder: OutputFolder, model: str, version: i
         recordings=rows.groups,
         num_repeated=int(find_repeats(row_hashes(rows.columns)).sum()),
         held_out=_held_out(sources.errors),
-        threshold=read_facts(sources.model).threshold,
+        threshold=read_local_facts(sources.model).threshold,
         measured=measured_figures(sources.judged),
         confidence=float(sources.judged.get("confidence", 0.95)),
     )
