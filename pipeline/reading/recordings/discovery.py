@@ -489,6 +489,11 @@ class _Request:
     def _of_events(self, events: str) -> Discovery:
         """Discovers streams with a table of events."""
         files = [path for path in self.listing.tables if not _same_file(path, events)]
+        if not files:
+            raise InputError(
+                f"{events} is a table of events, and there is no table of samples beside it. Give "
+                "the files of the recordings, and this table by --labels."
+            )
         frames = [read_frame(file) for file in files]
         time = series.time_column(frames[0])
         if time is None:

@@ -503,3 +503,9 @@ def test_a_table_of_ids_beside_a_long_table_has_the_labels(tmp_path):
     assert discovery.recordings.labels == str(tmp_path / "labels.csv")
     assert (discovery.recordings.form, discovery.recordings.id_column) == ("long", "run")
     assert (discovery.label, discovery.positive) == ("fault", "1")
+
+
+def test_a_table_of_events_without_samples_is_refused(tmp_path):
+    path = write(tmp_path / "events.csv", "start,end\n1,2\n")
+    with pytest.raises(InputError, match="no table of samples beside it"):
+        found(path, labels=str(path))
