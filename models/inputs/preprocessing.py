@@ -94,10 +94,10 @@ def preprocessing_fn(
     numbers, outputs, usual = _standardised(inputs, columns, table)
     wants_summaries = json.loads(custom_config.get("summaries", "false"))
     summaries = _summaries(inputs, usual, table) if wants_summaries else {}
-    sounds, of_sounds, deviations = _sounds(inputs, table)
-    pictures, of_pictures = _pictures(inputs, table)
+    sounds, of_sounds, deviations = _sounds(inputs, table, wants_summaries=wants_summaries)
+    pictures, of_pictures = _pictures(inputs, table, wants_summaries=wants_summaries)
     outputs |= sounds | pictures
-    summaries |= of_sounds | of_pictures if wants_summaries else {}
+    summaries |= of_sounds | of_pictures
     outputs |= {name: _time(columns, name, time) for name, time in of_kind(table, Time).items()}
     outputs |= _categories(columns, table) | _buckets(columns, table)
     for name, crossed in of_kind(table, Crossed).items():
@@ -173,7 +173,7 @@ def _summaries(
 
 
 def _sounds(
-    inputs: Mapping[str, Column], table: FeatureTable
+    inputs: Mapping[str, Column], table: FeatureTable, *, wants_summaries: bool
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Spectrograms by name, standardised by one analyzer; summaries and deviations by their names.
 
@@ -200,12 +200,13 @@ def _sounds(
     summaries = {
         summary_name(name): summarise_sounds(sounds[name], heard[name], audio)
         for name, audio in features.items()
+        if wants_summaries
     }
     return spectra, summaries, deviations
 
 
 def _pictures(
-    inputs: Mapping[str, Column], table: FeatureTable
+    inputs: Mapping[str, Column], table: FeatureTable, *, wants_summaries: bool
 ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
     """Pictures by name, and their summaries by their names."""
     features = of_kind(table, Image)
@@ -215,6 +216,7 @@ def _pictures(
     summaries = {
         summary_name(name): summarise_pictures(pictures[name], image)
         for name, image in features.items()
+        if wants_summaries
     }
     return pictures, summaries
 
