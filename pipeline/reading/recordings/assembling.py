@@ -142,8 +142,7 @@ def assemble(
         with FileLock(target / _LOCK):  # another process may be at it
             if (assembled := _intact(place)) is None:
                 with _draft(place) as draft:
-                    written = _Assembly(request).write(draft)
-                    _write_record(draft, replace(written, raw=digest, raw_path=path))
+                    _write_record(draft, _Assembly(request).write(draft, digest, path))
                 _remove_superseded(target)
                 assembled = read_record(place)
     _check_usable(assembled, data.max_bad_rows)
@@ -297,7 +296,7 @@ class _Assembly:
         self._tally = _Tally()
         self._last = time.monotonic()
 
-    def write(self, folder: Path) -> Assembled:
+    def write(self, folder: Path, raw: FilesDigest, raw_path: str) -> Assembled:
         events = _Events.read(self._request, self._reader)
         tally, writer = self._tally, None
         with ExitStack() as stack:
@@ -319,8 +318,8 @@ class _Assembly:
             num_rows=writer.num_rows if writer else 0,
             bad=tuple(tally.bad),
             notes=tuple(self._notes()),
-            raw=FilesDigest(digest="", names=(), num_bytes=0),
-            raw_path="",
+            raw=raw,
+            raw_path=raw_path,
             num_unnamed=len(tally.names & self._reader.unnamed),
         )
 
