@@ -14,7 +14,7 @@ from rich.text import Text
 from common.errors import StepFailedError
 from common.logs import are_json, log_event
 from serving.client import Client, ServingClientError, TensorSpec
-from serving.inference.model_facts import read_local_facts
+from serving.inference.model_facts import MODEL_INFO, read_local_facts
 
 _LONGEST_BODY = 500  # characters of a request that still fits into a line to paste
 
@@ -49,8 +49,24 @@ def print_examples(console: Console, name: str, server: str, curl: "Curl", base:
     say(console, escape(curl.status(name)))
     signature = metadata.signatures.get("serving_default")
     if signature is not None:
-        media = read_local_facts(base / str(metadata.version)).media
-        say(console, escape(curl.predict(name, sample_row(signature.inputs), media)))
+        line = example_line(curl, name, base / str(metadata.version), signature.inputs)
+        say(console, escape(line))
+
+
+def example_line(curl: "Curl", name: str, version: Path, inputs: Mapping[str, TensorSpec]) -> str:
+    """Returns a line that asks a model; a comment if its `model_info.json` cannot be read.
+
+    Args:
+        curl: Makes the line.
+        name: The model's name.
+        version: Folder of the version.
+        inputs: What its signature takes.
+    """
+    try:
+        media = read_local_facts(version).media
+    except (OSError, ValueError) as error:
+        return f"# no example, since {version / MODEL_INFO} cannot be read: {error}"
+    return curl.predict(name, sample_row(inputs), media)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from commands.serve.alone import (
     pushed_models,
 )
 from commands.serve.gateway import serve_gateway, traffic_words
-from commands.serve.printing import Curl, sample_row
+from commands.serve.printing import Curl, example_line, sample_row
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from production.gateway.traffic import Pin, Traffic
@@ -64,6 +64,15 @@ def test_the_documents_show_the_line_that_is_printed(project, tmp_path):
     )
     text = (project / "docs/recordings.md").read_text().replace("|\n  curl -s", "| curl")
     assert line.replace("FILE", "four.wav") in text
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"inputs": 3}', b"\xff"])
+def test_a_damaged_description_of_a_model_costs_only_the_example(tmp_path, content):
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra/model_info.json").write_bytes(content)
+    line = example_line(Curl("http://127.0.0.1:8501", tmp_path), "wells", tmp_path, {})
+    assert line.startswith("# no example, since ")
+    assert "model_info.json cannot be read" in line
 
 
 def test_only_use_cases_with_a_version_are_served(tmp_path):
