@@ -201,15 +201,32 @@ def _as_truth(facts: TextFacts) -> Written | None:
 
 
 def _as_compact_time(facts: TextFacts) -> Written | None:
-    """Whole numbers such as 20240131, all of which are dates."""
-    if facts.num_texts or not facts.all_whole or len(facts.numbers) < 5:
+    """Whole numbers such as 20240131, nearly all of which are dates."""
+    if not facts.all_whole or len(facts.numbers) < 5:
         return None
     for time_format in COMPACT:
-        if facts.time_hits[time_format] == facts.num_present:
-            return Written(
-                form=ColumnFormat(type="time", format=time_format),
-                reason=f"each value is a date of 1980 to 2100 written {time_format}",
-            )
+        num_unfit = facts.num_present - facts.time_hits[time_format]
+        if num_unfit > facts.num_present * (1 - _MIN_TIME_SHARE):
+            continue
+        texts = [*facts.texts, *(f"{number:.0f}" for number in facts.numbers)]
+        seconds, unread = times.parse_texts(pa.array(texts, pa.string()), time_format)
+        marks = placeholders.lone_texts(texts, seconds)
+        num_unfit -= sum(facts.numbers[float(mark)] for mark in marks)
+        reason = f"each value is a date of 1980 to 2100 written {time_format}"
+        if num_unfit or marks:
+            reason = f"times written {time_format}"
+        if marks:
+            shown = " and ".join(map(quoted, marks))
+            reason += f"; {shown} is no measured time and means missing"
+        if num_unfit:
+            reason += f"; {count(num_unfit, 'value')} of no year from 1980 to 2100"
+        return Written(
+            form=ColumnFormat(type="time", format=time_format),
+            reason=reason,
+            marks=marks,
+            num_unfit=num_unfit,
+            unfit=tuple(t for t, is_unread in zip(texts, unread, strict=True) if is_unread)[:3],
+        )
     return None
 
 

@@ -41,6 +41,7 @@ GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three 
 _SUFFIXED = re.compile(r"^([+-]?\d[\d.,]*)\s*([^\d\s.,+-][^\d]{0,11})$")
 _LEADING_ZERO = r"^[+-]?0\d+$"
 COMPACT = ("%Y%m%d", "%Y%m%d%H%M%S")
+_COMPACT_DATE = r"^(?:19|20|21)\d{6}(?:\d{6})?$"
 
 
 @dataclass(kw_only=True)
@@ -209,8 +210,9 @@ class TextFacts:
         self.leading_zeros += int(counts[zeros].sum())
         self._count_points(texts, numbers, counts)
         self._note_numbers(np.asarray(numbers), counts)
-        if not self.many_numbers and self.all_whole:
-            self._count_compact(texts, counts)
+        if self.all_whole:
+            compact = pc.match_substring_regex(texts, _COMPACT_DATE)
+            self._count_compact(texts.filter(compact), counts[np.asarray(compact)])
 
     def _count_points(
         self, texts: pa.Array, numbers: pa.Array, counts: npt.NDArray[np.int64]

@@ -200,6 +200,32 @@ def test_the_order_of_day_and_month_that_the_person_gives_holds_for_later_files(
     assert read(["03/04/2024"], form) == ([seconds], [False])
 
 
+COMPACT_DAYS = [f"2024{month:02d}{day:02d}" for month in range(1, 13) for day in range(1, 28)]
+
+
+@pytest.mark.parametrize("bad", ["0", "00000000", "99999999", "20241345", "-"])
+def test_one_bad_date_leaves_a_column_of_compact_dates_a_time(bad):
+    written = decide([*COMPACT_DAYS, bad])
+    assert written.form == ColumnFormat(type="time", format="%Y%m%d")
+    assert written.num_unfit == 1
+    assert read([bad], written.given(MARKS))[1] == [True]
+
+
+def test_a_compact_placeholder_is_a_missing_mark():
+    written = decide([*COMPACT_DAYS, "19000101"])
+    assert (written.marks, written.num_unfit) == (("19000101",), 0)
+
+
+def test_more_compact_times_than_distinct_numbers_are_kept_are_times():
+    stamps = np.datetime64("2024-01-01T00:00:00") + np.arange(6_000) * np.timedelta64(10, "m")
+    texts = ["".join(c for c in str(stamp) if c.isdigit()) for stamp in stamps]
+    assert decided(texts) == ColumnFormat(type="time", format="%Y%m%d%H%M%S")
+
+
+def test_whole_numbers_of_which_only_some_look_like_dates_are_numbers():
+    assert decided([*COMPACT_DAYS, *(str(n * 377_123) for n in range(60))]).type == "number"
+
+
 def test_whole_numbers_with_leading_zeros_are_names():
     texts = [f"{n:05d}" for n in range(300)]
     written = decide(texts)
