@@ -27,7 +27,7 @@ _COMMANDS = dict(_subcommands(main))
 # what that cost with the start of the interpreter, and what was imported.
 _PROBE = """
 import contextlib, io, json, os, sys, time
-from faultline import main
+from commands.command_line import main
 for command in json.loads(sys.argv[1]):
     before = time.process_time()
     if os.fork():

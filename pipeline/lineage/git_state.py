@@ -1,11 +1,13 @@
 """Git commit of the code of a run."""
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 UNKNOWN = "unknown"
+BUILT_FROM = "built_from.json"  # written by setup.py
 _GIT_TIMEOUT_S = 20
 
 
@@ -22,6 +24,18 @@ class GitState:
     commit: str = UNKNOWN
     dirty: bool = False
     note: str = ""
+
+
+def read_own_git(project: Path) -> GitState:
+    """Returns the commit of Faultline's own sources; a wheel holds that of its build.
+
+    Args:
+        project: Folder of the sources.
+    """
+    record = project / BUILT_FROM
+    if record.is_file():
+        return GitState(**json.loads(record.read_text(encoding="utf-8")))
+    return read_git(project)
 
 
 def read_git(folder: Path, *, whole_repository: bool = False) -> GitState:

@@ -22,7 +22,7 @@ from common.errors import InputError
 from common.guards.redaction import redact_config
 from pipeline.config import Config
 from pipeline.config_loading import config_digest, config_to_record
-from pipeline.lineage.git_state import UNKNOWN, GitState, read_git
+from pipeline.lineage.git_state import UNKNOWN, GitState, read_git, read_own_git
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
@@ -97,7 +97,7 @@ def collect_provenance(config: Config, config_path: Path, project_dir: Path) -> 
     Raises:
         InputError: The curated schema named in the configuration cannot be read.
     """
-    git = read_git(project_dir)
+    git = read_own_git(project_dir)
     if git.note:
         _log.warning("The commit of this run is unknown: %s", git.note)
     lock = project_dir / "requirements.lock"

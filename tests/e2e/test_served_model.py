@@ -29,7 +29,7 @@ _EXPLAIN_EACH = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from click.testing import CliRunner
-from faultline import main
+from commands.command_line import main
 results = [CliRunner().invoke(main, ["explain", *row]) for row in json.loads(sys.argv[2])]
 print(json.dumps([[result.exit_code, result.stderr] for result in results]))
 """

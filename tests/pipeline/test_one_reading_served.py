@@ -12,8 +12,8 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 from click.testing import CliRunner
 
+from commands.command_line import main
 from common.example_files import read_batches, split_files
-from faultline import main
 from pipeline.components.arrow_example_gen.ingest import ingest
 from pipeline.config import SPLITS, Config
 from pipeline.config_loading import load_config

@@ -1,9 +1,11 @@
+import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from pipeline.lineage.git_state import GitState, read_git
+from pipeline.lineage.git_state import BUILT_FROM, GitState, read_git, read_own_git
 
 
 def _git(folder: Path, *arguments: str) -> None:
@@ -80,3 +82,10 @@ def test_the_whole_repository_counts_when_asked_from_one_of_its_folders(reposito
     assert read_git(configs, whole_repository=True) == GitState(commit=commit, dirty=False)
     (repository / "models" / "code.py").write_text("NAME = 'edited'\n")
     assert read_git(configs, whole_repository=True) == GitState(commit=commit, dirty=True)
+
+
+def test_sources_of_a_wheel_have_the_commit_that_they_were_built_from(repository):
+    built = GitState(commit="c0ffee", dirty=True)
+    assert read_own_git(repository) == read_git(repository)
+    (repository / BUILT_FROM).write_text(json.dumps(asdict(built)))
+    assert read_own_git(repository) == built

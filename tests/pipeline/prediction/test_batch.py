@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from faultline import main
+from commands.command_line import main
 from pipeline.components.statistics_gen.profiles import ColumnProfile
 from pipeline.components.trainer.reference import REFERENCE_FILE, Reference
 from tests.pipeline.prediction.readings import (

@@ -20,7 +20,7 @@ features:
 """
 # A parent that ignores SIGINT, as a shell's background job does, hands that on.
 _RUN = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-_RUN += "from faultline import main; main(sys.argv[1:])"
+_RUN += "from commands.command_line import main; main(sys.argv[1:])"
 
 
 @pytest.mark.e2e

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from faultline import main
+from commands.command_line import main
 from pipeline.prediction.by_server import count_decisions
 from tests.pipeline.prediction.readings import (
     CONFIG,
