@@ -34,7 +34,7 @@ def spark() -> Iterator[list[str]]:
         yield portable_args(endpoint)
 
 
-@pytest.fixture(scope="session", params=["signals", "taxi"])
+@pytest.fixture(scope="session", params=list(WRITE))
 def in_memory_run(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[UseCaseRun, Path]:
