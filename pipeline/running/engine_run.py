@@ -14,7 +14,8 @@ from pipeline.config_loading import load_config
 from pipeline.remote.checks import check_endpoint, find_problems
 from pipeline.remote.engines import EngineOptions, combine_options
 from pipeline.remote.package import build_wheel
-from pipeline.running.run import PROJECT_DIR, run_use_case
+from pipeline.running.run import run_use_case
+from pipeline.running.stages.place import PROJECT_DIR
 
 
 def run_on_engine(

@@ -1,0 +1,1 @@
+"""What precedes and follows the steps of a run, whether they share a process or not."""

@@ -1,0 +1,72 @@
+"""What follows the steps of a run: the export to trackers, the pages, and the summary."""
+
+import os
+import sys
+import time
+import traceback
+
+from rich.markup import escape
+
+from common.guards.redaction import redact_text
+from common.metadata import connection_config, open_store
+from pipeline.lineage.graph import read_graph
+from pipeline.running.console import RunConsole
+from pipeline.running.stages.place import RunPlace
+from pipeline.running.steps import StepResult
+from pipeline.running.summary import RunSummary
+from pipeline.tracking.tracking import track_run
+
+
+def close_run(place: RunPlace, shown: RunConsole, summary: RunSummary, started: float) -> None:
+    """Exports, publishes and records a run that has ended.
+
+    Args:
+        place: Inputs and output locations of the run.
+        shown: Where problems are told.
+        summary: The run with its steps; its duration, pages and tracking are filled in here.
+        started: Monotonic time of its start.
+    """
+    summary.duration_s = time.monotonic() - started
+    summary.tracking = _track(place, shown)
+    summary.pages = _publish(place, shown) if summary.steps or summary.spans else []
+    summary.write()
+
+
+def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
+    """Exports the run to the configured trackers; the result of the run is unaffected."""
+    exports = track_run(place.run_id, place.config, place.folder)
+    for failure in exports.failures:
+        log_traceback(failure.error)
+        shown.say(
+            f"[yellow]![/yellow] Tracking by {failure.title} failed: {escape(failure.reason)}. "
+            "The run is unaffected."
+        )
+    return exports.to_json()
+
+
+def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
+    """Publishes the run's pages and returns their paths; the result of the run is unaffected."""
+    from pipeline.publishing.publish import publish_run
+
+    try:
+        connection = connection_config(place.config.metadata, place.folder.root, os.environ)
+        graph = read_graph(open_store(connection))
+        pages = publish_run(graph, graph.runs[place.run_id], place.folder.reports)
+    except Exception as error:  # noqa: BLE001 - told to people; the log has it
+        log_traceback(error)
+        shown.say(f"[yellow]![/yellow] The reports were not written: {escape(str(error))}")
+        return []
+    return [str(page) for page in pages]
+
+
+def log_traceback(error: BaseException) -> None:
+    """Writes a traceback to standard error, which during a run is its log."""
+    sys.stderr.write(redact_text("".join(traceback.format_exception(error))))
+
+
+def link_tensorboard(place: RunPlace, step: StepResult) -> None:
+    """Links the Trainer's TensorBoard logs, new or cached, into the run's folder."""
+    for artifact in step.outputs.get("model_run", []):
+        link = place.run_folder / "tensorboard"
+        link.unlink(missing_ok=True)  # of an attempt that was killed
+        link.symlink_to(os.path.relpath(artifact.uri, place.run_folder))

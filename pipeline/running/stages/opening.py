@@ -1,0 +1,138 @@
+"""What precedes the steps of a run: the data, the metadata store, earlier spans, and the stamp."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ml_metadata.metadata_store import MetadataStore
+from rich.markup import escape
+
+from common.metadata import ConnectionConfig, close_abandoned, connection_config, open_store
+from common.run_ids import span_run_id
+from pipeline.components.pusher.superseded import forget_superseded
+from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
+from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
+from pipeline.config import SHADOW_SUFFIX
+from pipeline.lineage.provenance import Provenance, stamp_config, stamp_run
+from pipeline.reading.data_source import find_source
+from pipeline.reading.files.locations import Source
+from pipeline.running.console import RunConsole
+from pipeline.running.launching.history import check_history
+from pipeline.running.stages.place import RunPlace
+from pipeline.running.summary import RunSummary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a run starts with.
+
+    Attributes:
+        place: Its inputs and output locations.
+        provenance: Its provenance.
+        source: Location of its data.
+        connection: Connection to ML Metadata.
+        store: The metadata store.
+        withdrawn: What the Pusher must not push.
+        is_first_run: Whether the store knows no earlier run of the use case.
+    """
+
+    place: RunPlace
+    provenance: Provenance
+    source: Source
+    connection: ConnectionConfig
+    store: MetadataStore
+    withdrawn: dict[str, Any]
+    is_first_run: bool
+
+
+def set_up_process(place: RunPlace) -> None:
+    """Sets the environment variables of the libraries, before they are imported."""
+    # Otherwise Keras reads a config file in the home folder, which affects training, or writes one.
+    os.environ["KERAS_HOME"] = str(place.run_folder)
+    # Otherwise each of Beam's argument parsers, of which there are thousands, looks for files with
+    # translations of its messages; there are none.
+    os.environ["LANGUAGE"] = "C"
+
+
+def open_run(place: RunPlace, provenance: Provenance, shown: RunConsole) -> Opening:
+    """Finds the data and reconciles the record with the folders, which the caller has locked.
+
+    Raises:
+        InputError: There are no data, no metadata store, or the store does not know the results in
+            the folders.
+    """
+    source = find_source(place.config, place.folder)
+    connection = connection_config(place.config.metadata, place.folder.root, os.environ)
+    store = open_store(connection)
+    return Opening(
+        place=place,
+        provenance=provenance,
+        source=source,
+        connection=connection,
+        store=store,
+        withdrawn=_settle(store, place, shown),
+        is_first_run=store.get_context_by_type_and_name("pipeline", place.config.name) is None,
+    )
+
+
+def stamp_opening(opening: Opening, shown: RunConsole) -> None:
+    """Records the run with its code and configuration, and says which code it is."""
+    place = opening.place
+    stamp_run(opening.store, place.run_id, opening.provenance)
+    stamp_config(opening.store, place.run_id, place.config)
+    shown.say_code(opening.provenance.git_label, is_first_run=opening.is_first_run)
+
+
+def _settle(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[str, Any]:
+    """Reconciles the record with the folders and says what differs.
+
+    Returns:
+        What the Pusher must not push.
+
+    Raises:
+        InputError: The record does not know the results in the folders.
+    """
+    # On a shared server only this folder's runs are certainly dead, because we hold its lock.
+    own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
+    close_abandoned(store, run_ids=own_runs)
+    check_history(store, place.folder.artifacts / place.config.name)
+    return _settle_pushes(store, place, shown)
+
+
+def _settle_pushes(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[str, Any]:
+    names = (place.config.name, place.config.name + SHADOW_SUFFIX)
+    bases = [place.folder.serving(name) for name in names]
+    for base in bases:
+        settle_versions(store, base)
+        damaged = find_damaged_versions(base, kept_digests=place.folder.kept_digests)
+        for version, change in damaged.items():
+            is_newest = version == served_versions(base)[-1]
+            remedy = "This run pushes its model again." if is_newest else "Do not serve it."
+            shown.say(
+                f"[yellow]![/yellow] The pushed version {base.name}/{version} is damaged: "
+                f"{escape(change)}. {remedy}"
+            )
+        forget_superseded(store, base, damaged=damaged)
+    return withdrawn_notes(store, bases)
+
+
+def read_earlier_spans(opening: Opening, shown: RunConsole, summary: RunSummary) -> None:
+    """Reads the missing spans of the window; the pipeline itself reads the newest one."""
+    from pipeline.running.span_runs import SpanPlace, read_span, spans_to_read
+
+    place = opening.place
+    spans = SpanPlace(
+        config=place.config,
+        source=opening.source,
+        folder=place.folder,
+        connection=opening.connection,
+        run_id=place.run_id,
+        beam_args=place.beam_args,
+    )
+    for span in spans_to_read(opening.store, spans):
+        part_id = span_run_id(place.run_id, span)
+        stamp_run(opening.store, part_id, opening.provenance)
+        stamp_config(opening.store, part_id, place.config)
+        for result in read_span(spans, span, on_start=shown.step_started):
+            shown.step_ended(result.step, result.text)
+            summary.spans.append(dict(result.values) | {"duration_s": result.step.duration_s})
