@@ -1,0 +1,1 @@
+"""Reading tables and queries of PostgreSQL, MariaDB, MySQL and SQLite as Arrow batches."""
