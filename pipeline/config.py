@@ -29,6 +29,7 @@ from pipeline.production_options.gateway import GatewayOptions
 from pipeline.production_options.monitoring import MonitoringOptions
 from pipeline.production_options.retraining import RetrainingOptions
 from pipeline.production_options.rollout import RolloutOptions
+from pipeline.production_options.signing import SigningOptions
 from pipeline.recording_options import Recordings, check_recordings, check_windows
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import TROUBLE_KINDS, Slice, SliceEntry, make_slice
@@ -412,15 +413,17 @@ class Gate:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class MlflowTracking:
-    """Export of runs to a local MLflow store.
+    """Export of runs to a local MLflow store, and of pushed versions to its model registry.
 
     Attributes:
         store: A folder, or `sqlite:///FILE`; relative paths are relative to the output folder.
         experiment: Name of MLflow's experiment; by default the use case's.
+        registry: Whether pushed versions are registered as versions of a model.
     """
 
     store: Annotated[str, Field(min_length=1)] = "mlflow"
     experiment: Annotated[str, Field(min_length=1)] | None = None
+    registry: bool = True
 
     @field_validator("store")
     @classmethod
@@ -431,14 +434,30 @@ class MlflowTracking:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class WandbTracking:
+    """Export of runs to files of Weights & Biases in the output folder, without a network.
+
+    Attributes:
+        project: Name of the project in W&B; by default the use case's.
+    """
+
+    project: Annotated[str, Field(pattern=r"^[^/\\#?%:]{1,128}$")] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Tracking:
-    """Export of runs besides ML Metadata.
+    """Export of runs besides ML Metadata. A tracker that fails does not fail the run.
 
     Attributes:
         mlflow: Export to MLflow; by default there is none.
+        wandb: Export to Weights & Biases; by default there is none.
+        tensorboard: Whether each run writes TensorBoard's log folder of all runs again, as
+            `faultline runs tensorboard` does.
     """
 
     mlflow: MlflowTracking | None = None
+    wandb: WandbTracking | None = None
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
@@ -492,6 +511,7 @@ class Config:
             gateway record, with the defaults.
         monitoring: How `faultline monitor` watches the served model.
         retraining: When `faultline loop` trains a new model.
+        signing: Keys of signed models; by default models are not signed.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
     """
@@ -520,6 +540,7 @@ class Config:
     collection: Collection | None = None
     monitoring: MonitoringOptions = Field(default_factory=MonitoringOptions)
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
+    signing: SigningOptions | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()
 

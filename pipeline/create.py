@@ -31,8 +31,9 @@ from pipeline.components.infra_validator.component import InfraValidator
 from pipeline.components.model_gate.component import ModelGate
 from pipeline.components.model_gate.verdict import Terms
 from pipeline.components.model_report.component import ModelReport
-from pipeline.components.names import WITHDRAWN
+from pipeline.components.names import SIGNING, WITHDRAWN
 from pipeline.components.pusher.component import Pusher
+from pipeline.components.pusher.signing import check_signing
 from pipeline.components.trainer.component import Trainer
 from pipeline.components.tuner.component import Tuner
 from pipeline.config import Config
@@ -134,7 +135,11 @@ def create_pipeline(
                 base_directory=str(folder.serving(config.name))
             )
         ),
-        custom_config={"code_digest": step_code("Pusher"), WITHDRAWN: withdrawn or {}},
+        custom_config={
+            "code_digest": step_code("Pusher"),
+            WITHDRAWN: withdrawn or {},
+            **_signing(config),
+        },
     )
     error_analyzer = ErrorAnalyzer(
         model=model,
@@ -241,6 +246,12 @@ def _backbones(config: Config) -> dict[str, str]:
     """What a cached model depends on besides: the content of saved models."""
     digests = backbone_digests(config)
     return {"backbones": json.dumps(digests)} if digests else {}
+
+
+def _signing(config: Config) -> dict[str, dict[str, str]]:
+    """What the Pusher signs with; nothing for use cases that sign nothing."""
+    note = check_signing(config)
+    return {SIGNING: note} if note else {}
 
 
 def _case_control(config: Config, examples: BaseChannel, gate: BaseNode) -> BaseNode | None:

@@ -32,3 +32,7 @@ WITHDRAWN_VERSION = "withdrawn_version"
 SEPARATING = "separating_features"
 # How the files of an artifact differ from those that its step published.
 DAMAGE = "damage"
+# Under this key the Pusher gets the key to sign with. On what it pushed it notes the fingerprint of
+# that key, and the SHA-256 of the signature's file.
+SIGNING = "signing"
+SIGNER, SIGNATURE_DIGEST = "signer", "signature_digest"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.components.names import APPROVED_BY, APPROVED_WHY, ROLLOUT
+from pipeline.components.names import APPROVED_BY, APPROVED_WHY, ROLLOUT, SIGNATURE_DIGEST, SIGNER
 from pipeline.components.pusher.withdrawn import withdrawal_of
 from pipeline.components.trainer.facts import trained_text
 from pipeline.counting import count
@@ -22,6 +22,7 @@ def short_lineage(node: LineageNode) -> dict[str, str]:
     """
     lines = {
         "model": _model_text(node),
+        "signature": _signature_text(node),
         "withdrawn": _withdrawn_text(node),
         "rollout": str(_facts(node, "pushed model").get(ROLLOUT, "")),
         "data": _data_text(node),
@@ -65,6 +66,14 @@ def _model_text(node: LineageNode) -> str:
     in_place = pushed is not None and pushed.facts.get("in_place")
     place = "in service" if in_place else "not in service"
     return ", ".join(filter(None, [name, place if pushed else "", trained, kind]))
+
+
+def _signature_text(node: LineageNode) -> str:
+    facts = _facts(node, "pushed model")
+    if not facts.get(SIGNER):
+        return ""
+    digest = _short(facts.get(SIGNATURE_DIGEST, ""))
+    return f"key {_short(facts[SIGNER])}, signature {digest}"
 
 
 def _withdrawn_text(node: LineageNode) -> str:

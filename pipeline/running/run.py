@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 
-from common.errors import InputError, StepFailedError
+from common.errors import InputError
 from common.guards.redaction import learn_secrets
 from common.guards.stopping import as_stop
 from common.output_folder import captured_output, exclusive, open_output
 from common.paths import shown_path
 from pipeline.agreement import check_agreement
 from pipeline.components.facts import describe_step
+from pipeline.components.pusher.signing import check_signing
 from pipeline.config_loading import load_config
 from pipeline.lineage.provenance import Provenance, collect_provenance
 from pipeline.running.console import RunConsole
 from pipeline.running.hints import find_hints
 from pipeline.running.replaying.replay import find_unchanged_run
 from pipeline.running.replaying.run_key import run_key
-from pipeline.running.stages.closing import close_run, link_tensorboard, log_traceback
+from pipeline.running.stages.closing import (
+    close_run,
+    error_to_raise,
+    link_tensorboard,
+    log_traceback,
+)
 from pipeline.running.stages.opening import (
     Opening,
     open_run,
@@ -69,6 +75,7 @@ def run_use_case(
     learn_secrets([*beam_args, *(f"{name}={text}" for name, text in config.beam.options.items())])
     check_agreement(config, config_path)
     check_tracking(config.tracking)
+    check_signing(config)
     folder = open_output(output)
     with exclusive(folder):
         place = RunPlace(
@@ -120,10 +127,8 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             if isinstance(error, InputError) and summary.pages:
                 page = shown_path(summary.pages[0])
                 raise InputError(f"{error}\nThe page of the data: {page}") from error
-            if isinstance(error, InputError | KeyboardInterrupt):
-                raise error from None
-            log = place.run_folder / "run.log"
-            raise StepFailedError(f"{error}\nTraceback and library log: {log}") from error
+            told = error_to_raise(error, place.run_folder / "run.log")
+            raise told from (None if told is error else error)
         close_run(place, shown, summary, started)
     render_summary(summary, console)
     return summary

@@ -13,8 +13,18 @@ from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
+from common.digests import file_digest
 from common.guards.manifests import Manifest, read_manifest
-from pipeline.components.names import ON_INCONCLUSIVE, SHADOW, WITHDRAWN
+from common.signing.signatures import SIGNATURE_FILE
+from pipeline.components.names import (
+    ON_INCONCLUSIVE,
+    SHADOW,
+    SIGNATURE_DIGEST,
+    SIGNER,
+    SIGNING,
+    WITHDRAWN,
+)
+from pipeline.components.pusher.signing import signing_key
 from pipeline.components.pusher.version_folder import (
     model_digest,
     newest_if_same,
@@ -43,10 +53,12 @@ class Executor(executor.Executor):  # type: ignore[misc]
             input_dict: `model`, and `model_blessing` or `infra_blessing` or both.
             output_dict: `pushed_model`.
             exec_properties: `push_destination`, a folder of this machine; `custom_config` with the
-                withdrawn versions under `withdrawn`, see `pipeline.components.pusher.withdrawn`.
+                withdrawn versions under `withdrawn`, see `pipeline.components.pusher.withdrawn`,
+                and with the key under `signing`, see `pipeline.components.pusher.signing`.
 
         Raises:
             ValueError: The destination is not a folder of this machine.
+            InputError: The key to sign with can no longer be used; nothing is pushed.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(
@@ -66,10 +78,15 @@ class Executor(executor.Executor):  # type: ignore[misc]
                 pushed.set_string_custom_property(key, value)
             self._MarkNotPushed(pushed)
             return
+        key = signing_key(_custom_config(exec_properties).get(SIGNING))
         # The archive first: once the version is in place, as little as possible can go wrong.
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
         published = _published_files(input_dict, model)
-        version = push_version(model, base, now_s=int(time.time()), published=published)
+        version = push_version(model, base, now_s=int(time.time()), published=published, key=key)
+        if key is not None:
+            pushed.set_string_custom_property(SIGNER, key.fingerprint)
+            digest = file_digest(version / SIGNATURE_FILE)
+            pushed.set_string_custom_property(SIGNATURE_DIGEST, digest)
         if shadow:
             pushed.set_int_custom_property(SHADOW, 1)
         self._MarkPushed(pushed, pushed_destination=str(version), pushed_version=version.name)
@@ -95,12 +112,16 @@ def _withdrawn_before(
 
     The newest version may have the files of a withdrawn one: an older model that was pushed again.
     """
-    text = exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "null"
-    by_digest = (json.loads(text) or {}).get(WITHDRAWN, {}).get(base.name)
+    by_digest = _custom_config(exec_properties).get(WITHDRAWN, {}).get(base.name)
     if not by_digest or newest_if_same(model, base) is not None:
         return None
     notes: dict[str, str] | None = by_digest.get(model_digest(model))
     return notes
+
+
+def _custom_config(exec_properties: dict[str, Any]) -> dict[str, Any]:
+    text = exec_properties.get(standard_component_specs.CUSTOM_CONFIG_KEY) or "null"
+    return json.loads(text) or {}
 
 
 def _published_files(input_dict: dict[str, list[Artifact]], model: Path) -> Manifest | None:

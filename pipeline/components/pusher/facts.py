@@ -3,7 +3,7 @@
 from ml_metadata.proto.metadata_store_pb2 import Artifact
 
 from pipeline.components.fact import Fact, properties
-from pipeline.components.names import SHADOW, WITHDRAWN_VERSION
+from pipeline.components.names import SHADOW, SIGNER, WITHDRAWN_VERSION
 
 
 def describe(artifacts: list[Artifact]) -> Fact:
@@ -15,4 +15,5 @@ def describe(artifacts: list[Artifact]) -> Fact:
     if not values.get("pushed"):
         return Fact("not pushed; the served model is unchanged", values)
     beside = ", beside the served model" if values.get(SHADOW) else ""
-    return Fact(f"version {values['pushed_version']}{beside}", values)
+    signed = f", signed by key {str(values[SIGNER])[:12]}" if values.get(SIGNER) else ""
+    return Fact(f"version {values['pushed_version']}{beside}{signed}", values)

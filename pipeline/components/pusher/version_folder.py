@@ -2,6 +2,7 @@
 
 import filecmp
 import shutil
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from common.errors import StepFailedError
 from common.guards.durable_files import sync
 from common.guards.manifests import DigestFile, Manifest, find_change, make_manifest
 from common.guards.stopping import check_not_stopped
+from common.signing.keys import PrivateKey
+from common.signing.signatures import SIGNATURE_FILE, sign_folder, subject_of
+from common.signing.verification import SignatureError, Verifier
 
 # TensorFlow Serving looks at folders whose names are numbers; this one it never sees.
 _INCOMING = ".incoming-"
@@ -19,12 +23,20 @@ _WITHDRAWN = ".withdrawn"
 _MANIFESTS = ".manifests"
 
 
-def push_version(model: Path, base: Path, *, now_s: int, published: Manifest | None = None) -> Path:
+def push_version(
+    model: Path,
+    base: Path,
+    *,
+    now_s: int,
+    published: Manifest | None = None,
+    key: PrivateKey | None = None,
+) -> Path:
     """Copies a model into a new version folder, which appears with all its files at once.
 
     What a killed push left behind is removed. Where the newest version already holds the same
     files, byte for byte, that version is the answer: a push that was killed after the model was in
-    place, but before it was recorded, does not serve the model twice.
+    place, but before it was recorded, does not serve the model twice. With a key, the newest
+    version must have its signature too; else the model is pushed again, signed.
 
     Args:
         model: Folder of a SavedModel.
@@ -32,6 +44,7 @@ def push_version(model: Path, base: Path, *, now_s: int, published: Manifest | N
         now_s: Seconds since the Unix epoch: the new version, unless one is as high already.
         published: The model's files as the Trainer published them and the gate judged them; None
             to take them as they are.
+        key: Signs the version; None to push without a signature.
 
     Returns:
         The version's folder.
@@ -47,23 +60,40 @@ def push_version(model: Path, base: Path, *, now_s: int, published: Manifest | N
     for leftover in base.glob(f"{_INCOMING}*"):
         shutil.rmtree(leftover)
     newest = newest_if_same(model, base)
-    if newest is not None:
+    if newest is not None and (key is None or _is_signed_by(newest, key)):
         _check_published(newest, published)
         _write_manifest(base, int(newest.name), make_manifest(newest))
         return newest
-    incoming = base / f"{_INCOMING}{uuid.uuid4().hex}"
-    shutil.copytree(model, incoming)
-    _sync_tree(incoming)
-    # The copy is checked: the model may have changed while it was copied.
-    _check_published(incoming, published)
     # The number of a withdrawn version is not given again: it names one model for ever.
     last = max(served_versions(base) + withdrawn_versions(base), default=-1)
     version = base / str(max(now_s, last + 1))
+    holder = base / f"{_INCOMING}{uuid.uuid4().hex}"
+    holder.mkdir()
+    # A signature names the folder that it signs.
+    incoming = holder / subject_of(base.name, int(version.name))
+    shutil.copytree(model, incoming)
+    if key is not None:
+        sign_folder(incoming, key)
+    _sync_tree(incoming)
+    # The copy is checked: the model may have changed while it was copied.
+    _check_published(incoming, published)
     _write_manifest(base, int(version.name), make_manifest(incoming))
     check_not_stopped()
     incoming.rename(version)
+    holder.rmdir()
     sync(base)
     return version
+
+
+def _is_signed_by(version: Path, key: PrivateKey) -> bool:
+    with tempfile.TemporaryDirectory(prefix="faultline-key-") as scratch:
+        public = Path(scratch) / "key.pub"
+        public.write_bytes(key.public_pem)
+        try:
+            Verifier([public]).verify(version)
+        except SignatureError:
+            return False
+    return True
 
 
 def find_damaged_versions(base: Path, *, kept_digests: Path | None = None) -> dict[int, str]:
@@ -106,6 +136,11 @@ def find_version_damage(base: Path, version: int, *, digest_file: DigestFile = l
 
 
 def _check_published(folder: Path, published: Manifest | None) -> None:
+    signature = folder / SIGNATURE_FILE
+    if published is not None and signature.is_file():
+        # The signature is of the push alone; whether it fits shows where it is verified.
+        entry = (signature.stat().st_size, "")
+        published = Manifest({**published.files, SIGNATURE_FILE: entry})
     change = "" if published is None else find_change(folder, published)
     if change:
         raise StepFailedError(
@@ -137,7 +172,10 @@ def served_versions(base: Path) -> list[int]:
 
 
 def newest_if_same(model: Path, base: Path) -> Path | None:
-    """Returns the newest version below a base path if it holds the same files, else None."""
+    """Returns the newest version below a base path if it holds the same files, else None.
+
+    A signature does not count: that of each version is its own.
+    """
     served = served_versions(base)
     if served and _same_files(model, base / str(served[-1])):
         return base / str(served[-1])
@@ -145,7 +183,7 @@ def newest_if_same(model: Path, base: Path) -> Path | None:
 
 
 def model_digest(folder: Path) -> str:
-    """Returns the SHA-256 of the names and content of a model's files."""
+    """Returns the SHA-256 of the names and content of a model's files, without a signature."""
     return digest_files(map(str, (folder / name for name in _files(folder))), str(folder)).digest
 
 
@@ -185,7 +223,8 @@ def _same_files(one: Path, other: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(file for file in files if file != Path(SIGNATURE_FILE))
 
 
 def _sync_tree(folder: Path) -> None:

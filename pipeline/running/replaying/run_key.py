@@ -9,6 +9,7 @@ from typing import Any
 
 from common.digests import code_digest, digest_local_files, file_digest
 from common.output_folder import OutputFolder
+from pipeline.components.pusher.signing import check_signing
 from pipeline.config import Config
 from pipeline.lineage.provenance import CODE_FOLDERS, Provenance
 from pipeline.reading.files.locations import Source, fill_span, source_files
@@ -53,6 +54,7 @@ def run_key(
         "data": _data(source),
         "folder": str(folder.root),
         "withdrawn": withdrawn,
+        "signing": check_signing(config),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -1,0 +1,1 @@
+"""Signatures of model folders, in OpenSSF's format: keys, signing, verification."""
