@@ -1,4 +1,4 @@
-"""Optional export of runs to a local MLflow store.
+"""Optional export of runs to a local MLflow store, and of pushed versions to its registry.
 
 MLflow is an optional extra. Nothing leaves the machine: the store is a folder or an SQLite file,
 and MLflow's telemetry is disabled before it is imported.
@@ -6,13 +6,17 @@ and MLflow's telemetry is disabled before it is imported.
 
 import importlib.util
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.output_folder import OutputFolder
 from pipeline.config import MlflowTracking
+from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.runs import RunState
-from pipeline.tracking.run_record import RunRecord
+from pipeline.tracking.run_record import RunRecord, run_record, run_tags
+from pipeline.tracking.tracker import INSTALL
 
 _SQLITE_PREFIX = "sqlite:///"
 _STATUS = {RunState.COMPLETE: "FINISHED", RunState.INTERRUPTED: "KILLED"}
@@ -23,8 +27,49 @@ _ENVIRONMENT = {
     "MLFLOW_ALLOW_FILE_STORE": "true",
 }
 
-# Installs the locked version of a package, or one compatible with the lock.
-_INSTALL = ".venv/bin/uv pip install -c requirements.lock"
+
+@dataclass(frozen=True)
+class MlflowTracker:
+    """A local MLflow store.
+
+    Attributes:
+        options: The store and the experiment.
+    """
+
+    options: MlflowTracking
+    key = "mlflow"
+    title = "MLflow"
+
+    def check_installed(self) -> None:
+        """Checks before a run that MLflow, and SQLAlchemy for a database, are installed.
+
+        Raises:
+            InputError: Names the missing package and how to install it.
+        """
+        check_installed(self.options)
+
+    def export(self, graph: Graph, run: Run, folder: OutputFolder) -> dict[str, str]:
+        """Writes the run; registers the version that it pushed, if it is new.
+
+        Raises:
+            RuntimeError: The run is in the store; its version could not be registered.
+        """
+        record = run_record(graph, run)
+        run_id = log_run(record, self.options, folder.root)
+        written = {"mlflow_run": run_id, "mlflow_store": store_uri(self.options, folder.root)}
+        if not self.options.registry or not record.row.version:
+            return written
+        from pipeline.tracking.mlflow_registry import register_version
+
+        try:
+            client = _client(store_uri(self.options, folder.root))
+            name = register_version(client, graph, run, record, run_id, folder)
+        except Exception as error:
+            raise RuntimeError(
+                f"run {run_id} is in the store, but its version {record.row.version} was not "
+                f"registered: {error}"
+            ) from error
+        return written | {"mlflow_model": name}
 
 
 def check_installed(options: MlflowTracking) -> None:
@@ -36,12 +81,12 @@ def check_installed(options: MlflowTracking) -> None:
     if importlib.util.find_spec("mlflow") is None:
         raise InputError(
             "tracking.mlflow needs MLflow, which is not installed. In the checkout, run "
-            f"`{_INSTALL} mlflow-skinny`, or remove `tracking.mlflow` from the config."
+            f"`{INSTALL} mlflow-skinny`, or remove `tracking.mlflow` from the config."
         )
     if _is_database(options) and importlib.util.find_spec("sqlalchemy") is None:
         raise InputError(
             f"tracking.mlflow.store is {options.store}: for SQLite, MLflow needs SQLAlchemy and "
-            f"Alembic, which are not installed. In the checkout, run `{_INSTALL} sqlalchemy "
+            f"Alembic, which are not installed. In the checkout, run `{INSTALL} sqlalchemy "
             "alembic`, or set a folder instead."
         )
 
@@ -87,8 +132,7 @@ def _client(uri: str) -> Any:
     os.environ.update(_ENVIRONMENT)
     from mlflow import MlflowClient
 
-    # The registry is unused; the skinny package has none for databases and must not look for one.
-    return MlflowClient(tracking_uri=uri, registry_uri="file:")
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _experiment_id(client: Any, name: str, output: Path) -> str:
@@ -100,18 +144,5 @@ def _experiment_id(client: Any, name: str, output: Path) -> str:
 
 
 def _tags(record: RunRecord) -> dict[str, str]:
-    row = record.row
-    tags = {
-        "mlflow.source.git.commit": row.commit,
-        "faultline.run_id": row.run_id,
-        "faultline.use_case": row.use_case,
-        "faultline.state": row.state.value,
-        "faultline.stopped_at": row.stopped_at,
-        "faultline.verdict": row.verdict,
-        "faultline.version": row.version,
-        "faultline.dirty": str(row.dirty).lower(),
-        "faultline.data_digest": str(row.data.get("data_digest", "")),
-        "faultline.model": record.model_uri,
-        "faultline.training_logs": record.log_dir,
-    }
-    return {key: value for key, value in tags.items() if value}
+    tags = {f"faultline.{key}": value for key, value in run_tags(record).items()}
+    return tags | {"mlflow.source.git.commit": record.row.commit}

@@ -99,6 +99,25 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", "none" if value is None else json.dumps(value)
 
 
+def run_tags(record: RunRecord) -> dict[str, str]:
+    """Returns the lineage of a run as text by name, without empty values."""
+    row = record.row
+    tags = {
+        "run_id": row.run_id,
+        "use_case": row.use_case,
+        "state": row.state.value,
+        "stopped_at": row.stopped_at,
+        "verdict": row.verdict,
+        "version": row.version,
+        "commit": row.commit,
+        "dirty": str(row.dirty).lower(),
+        "data_digest": str(row.data.get("data_digest", "")),
+        "model": record.model_uri,
+        "training_logs": record.log_dir,
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
 def _uri(graph: Graph, step: Step | None, type_name: str) -> str:
     artifacts = graph.find(step.outputs, type_name) if step else []
     return artifacts[0].uri if artifacts else ""

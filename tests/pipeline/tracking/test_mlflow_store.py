@@ -40,7 +40,7 @@ log_run(record, options, folder)
 log_run(dataclasses.replace(record, row=failed, hyperparameters={}), options, folder)
 
 from mlflow import MlflowClient
-client = MlflowClient(tracking_uri=store_uri(options, folder), registry_uri="file:")
+client = MlflowClient(tracking_uri=store_uri(options, folder))
 [experiment] = [e for e in client.search_experiments() if e.name == "wells"]
 runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
 print(json.dumps({run.info.run_name: {
