@@ -39,6 +39,9 @@ class Window(JsonValue):
             touches an event and is below both is undecided and left out.
         num_stretches: Contiguous parts that each stream is cut into if there are too few streams to
             split them by recording, at least 3; between two parts a gap of one window is dropped.
+        history: Compares each window with this many windows before it, at least 1: adds three
+            columns for each channel, `CHANNEL_past_distance`, `CHANNEL_past_shift` and
+            `CHANNEL_past_spread`.
     """
 
     num_samples: Annotated[int, Field(ge=2)] | None = None
@@ -46,6 +49,7 @@ class Window(JsonValue):
     hop: Annotated[float, Field(gt=0, le=1)] = 1.0
     positive_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     num_stretches: Annotated[int, Field(ge=3)] | None = None
+    history: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _one_length(self) -> "Window":

@@ -27,7 +27,12 @@ from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
 from pipeline.reading.recordings.raw.listing import list_raw_files, recording_names
 from pipeline.reading.recordings.reading import RecordingReader, Request
 from pipeline.reading.recordings.recording import BadRecording, Recording
-from pipeline.reading.recordings.window_rows import sample_period_s, sample_times, window_rows
+from pipeline.reading.recordings.window_rows import (
+    sample_period_s,
+    sample_times,
+    window_rows,
+    window_types,
+)
 from pipeline.reading.recordings.windows import (
     Event,
     WindowCounts,
@@ -325,13 +330,13 @@ class _Assembly:
 
     def _schema(self) -> pa.Schema:
         is_table = self._options.media == "table"
-        window_type = pa.timestamp("us", tz="UTC") if self._tally.has_dates else pa.float64()
+        window, channels = self._options.window, self._reader.roles.channels if is_table else ()
         return table_schema(
-            channels=self._reader.roles.channels if is_table else (),
+            channels=channels,
             bytes_column=self._options.bytes_column,
             context=self._reader.context_types,
             has_rate=self._reader.has_rate,
-            window_type=window_type if self._options.window is not None else None,
+            added=window_types(window, channels, has_dates=self._tally.has_dates) if window else {},
             label_column=self._label_column,
         )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from common.errors import InputError
 from measuring.events.names import event_name
 from pipeline.config import Label
+from pipeline.reading.recordings.history import history_columns, history_names
 from pipeline.reading.recordings.recording import Recording
 from pipeline.reading.recordings.windows import (
     POSITIVE,
@@ -50,8 +51,8 @@ def window_rows(
     known, `window_start` and `window_end` (the time of the first sample and that after the last
     one), `window` (both in seconds, by which the Evaluator measures by event; not where the
     recording as a whole has the label), `stretch` (`RECORDING/1`, or `RECORDING` if streams are not
-    cut), `event` (names of the events that the window touches, separated by spaces), the context
-    and the label.
+    cut), `event` (names of the events that the window touches, separated by spaces), what
+    `window.history` adds, the context and the label.
 
     Args:
         recording: The recording, with samples.
@@ -77,6 +78,8 @@ def window_rows(
     has_sample = ~np.all([np.isnan(samples) for samples in recording.channels.values()], axis=0)
     kept, counts = kept_windows(windows, has_sample, names)
     columns = _channels(recording, kept) | _places(recording, kept, times_s)
+    if window.history is not None:
+        columns |= history_columns(recording.channels, windows, kept, window.history)
     if label is not None and recording.label is None:
         columns[WINDOW] = _limits(recording, kept, times_s)
     columns[STRETCH] = _stretches(recording.name, kept, window)
@@ -88,6 +91,18 @@ def window_rows(
     if label is not None:
         columns[label.column] = _labels(recording, kept, label)
     return pa.table(columns), counts
+
+
+def window_types(
+    window: Window, channels: Sequence[str], *, has_dates: bool
+) -> dict[str, pa.DataType]:
+    """Returns the types of the columns that cutting adds to the channels, by name."""
+    time = pa.timestamp("us", tz="UTC") if has_dates else pa.float64()
+    types = {WINDOW_START: time, WINDOW_END: time}
+    types |= {name: pa.string() for name in (WINDOW, STRETCH, EVENT)}
+    if window.history is not None:
+        types |= {name: pa.float64() for channel in channels for name in history_names(channel)}
+    return types
 
 
 def sample_times(recording: Recording) -> Floats:

@@ -11,15 +11,7 @@ import pyarrow.parquet as pq
 
 from common.errors import InputError
 from pipeline.reading.recordings.recording import Recording
-from pipeline.recording_options import (
-    EVENT,
-    RATE,
-    RECORDING,
-    STRETCH,
-    WINDOW,
-    WINDOW_END,
-    WINDOW_START,
-)
+from pipeline.recording_options import RATE, RECORDING
 
 FILE_NAME = "recordings.parquet"
 _TARGET_BYTES = 64 << 20
@@ -93,7 +85,7 @@ def table_schema(
     bytes_column: str,
     context: Mapping[str, pa.DataType],
     has_rate: bool,
-    window_type: pa.DataType | None,
+    added: Mapping[str, pa.DataType],
     label_column: str | None,
 ) -> pa.Schema:
     """Returns the columns of the assembled table.
@@ -103,7 +95,7 @@ def table_schema(
         bytes_column: Column of a sound or picture; empty for tables.
         context: Types of the context columns.
         has_rate: Whether recordings may have a sampling rate.
-        window_type: Type of the start and end of windows; None for whole recordings.
+        added: Types of the columns that cutting into windows adds.
         label_column: The label column; None for predictions.
 
     Raises:
@@ -113,10 +105,7 @@ def table_schema(
     fields += [pa.field(name, _SAMPLES) for name in channels]
     fields += [pa.field(bytes_column, pa.binary())] if bytes_column else []
     fields += [pa.field(RATE, pa.float64())] if has_rate else []
-    if window_type is not None:
-        fields += [pa.field(WINDOW_START, window_type), pa.field(WINDOW_END, window_type)]
-        fields += [pa.field(name, pa.string()) for name in (WINDOW, STRETCH, EVENT)]
-    fields += [pa.field(name, kind) for name, kind in context.items()]
+    fields += [pa.field(name, kind) for name, kind in (*added.items(), *context.items())]
     fields += [pa.field(label_column, pa.string())] if label_column is not None else []
     names = [field.name for field in fields]
     repeated = [name for name in names if names.count(name) > 1]

@@ -58,7 +58,9 @@ def test_streams_become_windows_that_are_split_by_stretch(tmp_path):
     assert config.data.recordings.window.num_samples == 60  # a minute, near 50 samples
     assert (config.split.strategy, config.split.column) == ("group", "stretch")
     assert isinstance(config.features["speed"], Signal)
-    assert set(config.features) == {"speed"}
+    assert config.data.recordings.window.history == 12
+    history = {f"speed_past_{what}" for what in ("distance", "shift", "spread")}
+    assert set(config.features) == {"speed"} | history
     # Windows with gaps are no surprise, but nothing is known of an event before it is over.
     assert "it leaks the label" in report.proposal.left_out["event"]
 

@@ -44,6 +44,8 @@ _MIN_WINDOW = 8
 _MIN_STREAMS, _MIN_POSITIVE_STREAMS = 20, 15
 _NUM_STRETCHES = 60
 _MIN_WINDOWS_A_STRETCH = 10  # a gap of one window between stretches costs a tenth of them at most
+# Past of a window, in windows; with fewer in a stretch, most windows would have little of it.
+_HISTORY, _MIN_WINDOWS_FOR_HISTORY = 12, 6
 _MAX_STEPS_APART = 1_000  # what the reader resamples
 # Round lengths of windows in s: seconds, minutes, hours and days.
 _ROUND_S = (
@@ -371,7 +373,14 @@ def _window_of(streams: Sequence[Series], step: float | None) -> WindowChoice:
         num_positive = _num_positive(streams, size, 1.0)
     hop = 1.0 if num_positive >= MIN_POSITIVE_WINDOWS else 0.5
     num_positive = num_positive if hop == 1.0 else _num_positive(streams, size, hop)
-    window = Window(num_samples=size, hop=hop, num_stretches=_num_stretches(streams, size))
+    num_stretches = _num_stretches(streams, size)
+    has_past = shortest // (num_stretches or 1) >= _MIN_WINDOWS_FOR_HISTORY * size
+    window = Window(
+        num_samples=size,
+        hop=hop,
+        num_stretches=num_stretches,
+        history=_HISTORY if has_past else None,
+    )
     lasting = f" ({duration_words(size * step)})" if step else ""
     reason = (
         f"windows of {size:,} samples{lasting}: the median of {len(lengths):,} events is "
@@ -382,6 +391,11 @@ def _window_of(streams: Sequence[Series], step: float | None) -> WindowChoice:
     reasons = [reason]
     if window.num_stretches is not None:
         reasons.append(_stretches_reason(streams, window.num_stretches))
+    if window.history is not None:
+        reasons.append(
+            f"`history` compares each window with the {window.history} before it: a change may "
+            "tell more than a level"
+        )
     return WindowChoice(window=window, reasons=tuple(reasons))
 
 
