@@ -9,6 +9,7 @@ leaves the sources where they are.
 import json
 import runpy
 import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def commit() -> dict[str, object]:
     """Returns the commit of the sources; a source distribution has recorded it."""
     if Path(BUILT_FROM).is_file():
         return dict(json.loads(Path(BUILT_FROM).read_text(encoding="utf-8")))
+    sys.path.insert(0, str(Path().resolve()))  # that of a build has no working directory
     git_state = runpy.run_path("pipeline/lineage/git_state.py")
     return asdict(git_state["read_git"](Path()))
 

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+BUILT_FROM = "built_from.json"
+"""File beside the sources of a wheel, with their commit; setup.py writes it."""
+
 
 def tidy_path(path: Path) -> Path:
     """Returns the path without `x/..` and `.` parts where it still means the same file.

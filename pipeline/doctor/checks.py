@@ -6,12 +6,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.output_folder import OutputFolder
+from common.paths import BUILT_FROM
 from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
 from pipeline.doctor.loading import MODULES, load_modules
 from pipeline.doctor.lock_file import Pin, read_lock, runtime_pins
@@ -26,7 +27,9 @@ VENV_GIB = 4.1  # measured: du of .venv after set-up, its cache included
 BEAM_RUNNER = "FnApiRunner, in_memory"
 _BEAM_OPTIONS = "pipeline/wiring/beam_options.py"
 _ABSENT = "not installed"
+_TESTED_WITH = "tested with "
 _SET_UP = "Run `make setup` in the project's folder."
+_INSTALL_AGAIN = "Install the wheel in a new environment, with the versions of requirements.lock (docs/package.md)."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +68,25 @@ def run_checks(output_dir: Path, lock_path: Path) -> list[Check]:
         lock_path: The project's requirements.lock.
     """
     loaded = load_modules(MODULES.values())
-    return [
+    is_wheel = (lock_path.parent / BUILT_FROM).is_file()
+    installation = [
         check_python(sys.version_info[:2]),
         check_glibc(_glibc_version()),
-        *check_packages(lock_path, _installed_version),
+        *check_packages(lock_path, _installed_version, is_wheel=is_wheel),
         *check_modules(loaded),
+    ]
+    return [
+        *(map(_without_make, installation) if is_wheel else installation),
         check_beam_runner(loaded),
         check_free_disk(output_dir, _free_bytes),
         check_output_folder(output_dir),
         *check_pushed_versions(output_dir),
     ]
+
+
+def _without_make(check: Check) -> Check:
+    """Returns a check whose hint needs no checkout."""
+    return replace(check, hint=_INSTALL_AGAIN) if "make setup" in check.hint else check
 
 
 def check_python(version: tuple[int, int]) -> Check:
@@ -108,12 +120,16 @@ def _glibc_version() -> str | None:
     return name.removeprefix("glibc ") if name else None
 
 
-def check_packages(lock_path: Path, installed_version: Callable[[str], str | None]) -> list[Check]:
+def check_packages(
+    lock_path: Path, installed_version: Callable[[str], str | None], *, is_wheel: bool = False
+) -> list[Check]:
     """Checks the version of every package that the lock file pins for this machine.
 
     Args:
         lock_path: The lock file.
         installed_version: Returns a package's installed version, or None where there is none.
+        is_wheel: Whether an installer has chosen the versions, within the ranges of the wheel: then
+            they may differ from the lock file.
     """
     from packaging.markers import Marker
 
@@ -133,14 +149,21 @@ def check_packages(lock_path: Path, installed_version: Callable[[str], str | Non
     runtime = {pin.name for pin in runtime_pins(pins)}
     here = [pin for pin in pins if not pin.marker or Marker(pin.marker).evaluate()]
     checks = [
-        _check_package(pin, installed_version(pin.name), optional=pin.name not in runtime)
+        _check_package(
+            pin,
+            installed_version(pin.name),
+            optional=pin.name not in runtime,
+            any_version=is_wheel,
+        )
         for pin in here
     ]
     wrong = sum(not check.ok for check in checks)
     absent = sum(check.ok and check.found == _ABSENT for check in checks)
+    others = sum(check.ok and check.expected.startswith(_TESTED_WITH) for check in checks)
     summary = Check(
         name="requirements.lock",
-        found=f"{len(checks) - wrong - absent} of {len(checks)} packages as pinned"
+        found=f"{len(checks) - wrong - absent - others} of {len(checks)} packages as pinned"
+        + (f", {others} in another version" if others else "")
         + (f", {absent} for development left out" if absent else ""),
         expected="all that a run needs",
         ok=not wrong,
@@ -149,13 +172,15 @@ def check_packages(lock_path: Path, installed_version: Callable[[str], str | Non
     return [summary, *checks]
 
 
-def _check_package(pin: Pin, installed: str | None, *, optional: bool) -> Check:
+def _check_package(pin: Pin, installed: str | None, *, optional: bool, any_version: bool) -> Check:
     """Checks one package; development packages may be missing, as in the image."""
-    ok = installed == pin.version or (optional and installed is None)
+    differs = installed not in (None, pin.version)
+    ok = installed == pin.version or (differs and any_version) or (optional and installed is None)
+    tested = _TESTED_WITH if differs and any_version else ""
     return Check(
         name=pin.name,
         found=installed or _ABSENT,
-        expected=pin.version + (" for development" if optional else ""),
+        expected=tested + pin.version + (" for development" if optional else ""),
         ok=ok,
         hint="" if ok else _SET_UP,
         in_table=pin.is_direct,

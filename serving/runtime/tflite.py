@@ -1,6 +1,6 @@
 """A TFLite model, run by LiteRT: `model.tflite` in the folder of a version.
 
-LiteRT is optional (`pip install faultline[tflite]`). It cannot end a run at a deadline.
+LiteRT is optional (`pip install 'ai-edge-litert>=2.3'`). It cannot end a run at a deadline.
 """
 
 import os

