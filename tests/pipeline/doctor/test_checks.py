@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from common.paths import BUILT_FROM
 from pipeline.components.pusher.version_folder import push_version
 from pipeline.doctor import checks as doctor
 from pipeline.doctor import loading as doctor_loading
@@ -298,3 +299,17 @@ def test_this_machine_can_run_the_pipeline(tmp_path: Path) -> None:
     assert [check for check in checks if not check.ok] == []
     assert {"TensorFlow", "tfx", "Beam runner", "Output folder"} <= {check.name for check in checks}
     assert sys.version.startswith(checks[0].found)
+
+
+def test_hints_in_a_wheel_need_no_checkout(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "load_modules", lambda names: {})
+    (lock.parent / BUILT_FROM).write_text("{}")
+
+    checks = doctor.run_checks(tmp_path / "output", lock)
+
+    hints = {check.name: check.hint for check in checks if check.hint}
+    assert "docs/package.md" in hints["alpha"]  # which is not installed here
+    assert "docs/package.md" in hints["TensorFlow"]
+    assert "make setup" not in " ".join(hints.values())
