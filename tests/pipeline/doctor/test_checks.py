@@ -304,7 +304,7 @@ def test_this_machine_can_run_the_pipeline(tmp_path: Path) -> None:
 def test_hints_in_a_wheel_need_no_checkout(
     lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "load_modules", lambda names: {})
+    monkeypatch.setattr(doctor, "load_modules", lambda _: {})
     (lock.parent / BUILT_FROM).write_text("{}")
 
     checks = doctor.run_checks(tmp_path / "output", lock)
