@@ -12,6 +12,7 @@ from commands.rollout import Outcome, follow, record
 from common.errors import StepFailedError
 from common.output_folder import OutputFolder, exclusive, open_output
 from pipeline.config import SHADOW_SUFFIX
+from pipeline.config_loading import load_config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,8 +59,10 @@ def _carry_out(
     *,
     as_json: bool,
 ) -> int:
+    from pipeline.components.pusher.signing import check_trusted
     from production import rollback
     from production.rollout.actions import follow_change, open_journal
+    from production.rollout.gateway_config import gateway_config
     from production.rollout.state import label
 
     store = open_runs(config_path, output)
@@ -68,6 +71,10 @@ def _carry_out(
     outcomes: list[Outcome] = []
 
     def move_traffic(change: rollback.Change) -> None:
+        model = change.name.removesuffix(SHADOW_SUFFIX)
+        config = load_config(config_path) if config_path else gateway_config(folder, model)
+        if config is not None and change_versions is rollback.roll_back:
+            check_trusted(folder.serving(change.name), change.after, config)
         is_rollback = change_versions is rollback.roll_back
         entry = follow_change(folder, change, decision, is_rollback=is_rollback)
         if entry is None:

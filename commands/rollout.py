@@ -57,6 +57,7 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
         StepFailedError: The gateway could not load the version.
     """
     from measuring.sequential import expected_requests
+    from pipeline.components.pusher.signing import check_trusted
     from production.automation.automation import margins_of
     from production.automation.rendering import expectation_words
     from production.rollout.actions import check_idle, newest_candidate, start
@@ -70,6 +71,9 @@ def start_rollout(order: Order, strategy: StrategyName | None) -> int:
     check_idle(folder, model)
     candidate = judge(store, folder, pin or newest_candidate(folder, model))
     of_gateway = gateway_config(folder, model)
+    trusting = load_config(order.config_path) if order.config_path else of_gateway
+    if trusting is not None:
+        check_trusted(folder.serving(candidate.pin.base), candidate.pin.version, trusting)
     config = (
         load_config(order.config_path)
         if order.config_path

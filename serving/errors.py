@@ -17,6 +17,10 @@ class ServingError(Exception):
         self.message = message
 
 
+class FinalError(ServingError):
+    """A version that did not load, and that no retry will load: its files must change first."""
+
+
 def invalid_argument(message: str) -> ServingError:
     """Returns the error for a malformed request."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)

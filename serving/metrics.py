@@ -224,6 +224,12 @@ class Metrics:
         self._warm_up_records = _Family(
             "model_warmup_records_read", ("model_path",), "Warm-up requests that were replayed."
         )
+        self._signatures = _Family(
+            "model_signature_checks_total",
+            ("model_name", "result"),
+            "Checks of signatures: OK, or why a version was refused.",
+            prefix="faultline_",
+        )
         self._batching = _batching_families()
         self._recorded = _Family(
             "request_log_count",
@@ -288,6 +294,16 @@ class Metrics:
             self._warm_up.add((path, status), seconds * 1e6)
             self._warm_up_records.add((path,), num_records)
 
+    def observe_signature(self, model: str, result: str) -> None:
+        """Counts a check of a version's signature.
+
+        Args:
+            model: Name of the model.
+            result: `OK`, or why the version was refused; see `common.signing.verification.Problem`.
+        """
+        with self._lock:
+            self._signatures.add((model, result), 1)
+
     def observe_recorded(self, model: str, status: str, count: int) -> None:
         """Counts requests that were recorded or dropped.
 
@@ -346,6 +362,7 @@ class Metrics:
             self._example_total,
             self._warm_up,
             self._warm_up_records,
+            self._signatures,
             *self._batching.values(),
             self._recorded,
             self._unused,

@@ -97,6 +97,16 @@ class ServerOptions:
         own=True,
     )
     collect_arm: str = _flag(
+    require_signed_models: bool = _flag(
+        default=False,
+        text="Load only versions with a valid signature of a key of --model_public_key.",
+        own=True,
+    )
+    model_public_key: str = _flag(
+        "",
+        "PEM files of the trusted public keys, separated by commas; for --require_signed_models.",
+        own=True,
+    )
         "stable",
         "Arm of a rollout that this server is: stable or candidate; for --collect_dir.",
         own=True,
@@ -193,11 +203,26 @@ class ServerOptions:
         """Channel arguments of gRPC; a value that is an integer is given as int."""
         arguments: list[tuple[str, int | str]] = []
         for text in filter(None, self.grpc_channel_arguments.split(",")):
+        if self.require_signed_models != bool(self.public_keys):
+            raise FlagError(
+                "--require_signed_models and --model_public_key need each other: the one says that "
+                "signatures are checked, the other by which keys"
+            )
             key, equals, value = text.partition("=")
             if not key or not equals:
                 raise FlagError(f"--grpc_channel_arguments: {text!r} is not of the form key=value")
             arguments.append((key, int(value) if value.lstrip("-").isdecimal() else value))
         return arguments
+
+    @property
+    def grpc_host(self) -> str:
+        """Address that gRPC itself listens on."""
+        return "127.0.0.1" if self.single_port else self.host
+
+    @property
+    def public_keys(self) -> list[str]:
+        """Files of the keys that may have signed a model."""
+        return [path.strip() for path in self.model_public_key.split(",") if path.strip()]
 
     @property
     def session_threads(self) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import grpc
 
+from common.errors import InputError
 from common.logs import LogFormat, hold_logs, log_requests, set_up_logs
 from serving.errors import ServingError, invalid_argument
 from serving.flags import FlagError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
     from serving.health import Health
+    from serving.lifecycle.signed_models import SignedModels
     from serving.lifecycle.version_manager import VersionManager
     from serving.metrics import Metrics
     from serving.recording.recorder import Recorder
@@ -391,6 +393,7 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
         )
     )
     return VersionManager(
+            signed=_signed_models(options, metrics),
         loader.load,
         ManagerOptions(
             poll_wait_s=options.file_system_poll_wait_seconds,
@@ -407,6 +410,19 @@ def _start_recorder(
 ) -> "Recorder | None":
     if not options.collect_dir:
         return None
+def _signed_models(options: ServerOptions, metrics: "Metrics") -> "SignedModels | None":
+    if not options.require_signed_models:
+        return None
+    from common.signing.verification import Verifier
+    from serving.lifecycle.signed_models import SignedModels
+
+    try:
+        verifier = Verifier([Path(path) for path in options.public_keys])
+    except InputError as error:
+        raise invalid_argument(f"--model_public_key: {error}") from error
+    return SignedModels(verifier=verifier, on_check=metrics.observe_signature)
+
+
     from serving.recording.options import read_options
     from serving.recording.recorder import Models, Recorder
 

@@ -20,6 +20,8 @@ from common.guards.stopping import Stopped
 from common.logs import LogFormat, are_json, set_up_logs
 from common.output_folder import OutputFolder, captured_output, log_of_reader, replace_file
 from common.processes import check_ports
+from common.signing.verification import Verifier
+from pipeline.components.pusher.signing import make_verifier
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
@@ -67,6 +69,7 @@ def serve(config_path: Path | None, output: Path, flags: Sequence[str]) -> int:
                 f"--model_config_file_poll_wait_seconds={_POLL_S}",
                 f"--rest_api_port={_REST_PORT}",
                 *_recording_flags(folder, config, Path(scratch)),
+                *signing_flags(config),
                 *flags,
             ]
         )
@@ -148,6 +151,24 @@ def _recording_flags(folder: OutputFolder, config: Config | None, scratch: Path)
     ]
 
 
+def signing_flags(config: Config | None) -> list[str]:
+    """Returns the flags by which a server loads the versions that a config trusts.
+
+    Raises:
+        InputError: A public key of the config cannot be used.
+    """
+    verifier = make_verifier(config) if config is not None else None
+    if verifier is None:
+        return []
+    paths = [str(path) for path in verifier.keys.values()]
+    if any("," in path for path in paths):
+        raise InputError(
+            f"signing.public_keys: {', '.join(paths)} has a comma in a path, which separates paths "
+            "in --model_public_key. Move the keys to a folder without commas."
+        )
+    return ["--require_signed_models", f"--model_public_key={','.join(paths)}"]
+
+
 def _check_pushed(folder: OutputFolder, names: Sequence[str], use_case: str | None) -> None:
     if not names or (use_case is not None and use_case not in names):
         what = f"of `{use_case}` " if use_case else ""
@@ -179,14 +200,17 @@ def parse_flags(flags: Sequence[str]) -> "ServerOptions":
     """Returns the server's options.
 
     Raises:
-        InputError: A flag is wrong.
+        InputError: A flag is wrong, or a key that it names cannot be used.
         SystemExit: The flags ask for help, which is printed.
     """
     from serving.flags import FlagError
     from serving.options import HelpRequested, parse_options
 
     try:
-        return parse_options(flags)
+        options = parse_options(flags)
+        if options.require_signed_models:
+            Verifier([Path(path) for path in options.public_keys])
+        return options
     except HelpRequested as asked:
         sys.stdout.write(str(asked))
         raise SystemExit(0) from None

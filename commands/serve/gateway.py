@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from commands.queries import open_runs
-from commands.serve.alone import follow_log_flags, parse_flags
+from commands.serve.alone import follow_log_flags, parse_flags, signing_flags
 from commands.serve.printing import Curl, print_examples, say
 from common.errors import InputError
 from common.guards.stopping import Stopped
@@ -121,12 +121,18 @@ def _config(folder: OutputFolder, config_path: Path | None) -> Config | None:
     name = resolve_model(folder, None)
     version = served_versions(folder.serving(name))[-1]
     config = recorded_config(open_runs(None, folder.root), Pin(base=name, version=version))
-    if config is not None and (config.gateway.tls or config.gateway.clients):
+    if config is not None and (
+        config.gateway.tls or config.gateway.clients or _trusts_keys(config)
+    ):
         raise InputError(
-            f"The config of {name} names a certificate or a file of clients for the gateway. Say "
-            "where it is: faultline serve --gateway --config configs/NAME.yaml"
+            f"The config of {name} names a certificate, a file of clients or public keys for the "
+            "gateway. Say where it is: faultline serve --gateway --config configs/NAME.yaml"
         )
     return config
+
+
+def _trusts_keys(config: Config) -> bool:
+    return config.signing is not None and bool(config.signing.public_keys)
 
 
 def _gateway_spec(
@@ -136,6 +142,7 @@ def _gateway_spec(
     for name, why in _REFUSED.items():
         if name in given:
             raise InputError(f"--{name} cannot be used with --gateway: {why}.")
+    flags = (*signing_flags(config), *flags)
     server = parse_flags([f"--model_name={model}", *flags])
     follow_log_flags(server)
     rollout = config.rollout if config else RolloutOptions()

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
+from pipeline.components.pusher.signing import trusted_model
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
 from pipeline.prediction.by_server import SIGNATURE, count_decisions, make_read_plan
@@ -31,26 +33,44 @@ from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 _DEFAULT_OUTPUT = Path("predictions")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pushed:
+    """The model that predicts.
+
+    Attributes:
+        name: Its name.
+        version: Folder of its version.
+        model: Folder to load it from: the version itself, or a copy whose signature was checked.
+    """
+
+    name: str
+    version: Path
+    model: Path
+
+
 def predict_batch(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
     """Predicts a data set with the pushed model and writes a folder of Parquet files.
 
     Raises:
-        InputError: The input is invalid or no model was pushed; no output is written.
+        InputError: The input is invalid, no model was pushed, or the config does not trust it; no
+            output is written.
     """
     output = options.output_file or _DEFAULT_OUTPUT
     _check_new_folder(output)
     name = options.model or config.name
-    model = latest_model(OutputFolder(options.output.absolute()), name)
+    version = latest_model(OutputFolder(options.output.absolute()), name)
     # Importing TensorFlow and Beam takes seconds, so all other checks come first.
-    spec = reading_spec(config, model)
-    with rows_of(options.data, spec, config, labels=options.labels) as rows:
-        return _predict_rows(rows, spec, options, model, console)
+    with trusted_model(version, config) as model:
+        spec = reading_spec(config, model)
+        pushed = _Pushed(name=name, version=version, model=model)
+        with rows_of(options.data, spec, config, labels=options.labels) as rows:
+            return _predict_rows(rows, spec, options, pushed, console)
 
 
 def _predict_rows(
-    rows: Rows, spec: IngestSpec, options: PredictOptions, model: Path, console: Console
+    rows: Rows, spec: IngestSpec, options: PredictOptions, pushed: _Pushed, console: Console
 ) -> PredictSummary:
-    output, name = options.output_file or _DEFAULT_OUTPUT, model.parent.name
+    output, model = options.output_file or _DEFAULT_OUTPUT, pushed.model
     files = input_files.find_input_files(rows.data)
     pieces = input_files.plan_pieces(files, spec.layout)
     with console.status("Importing TensorFlow and Beam"):
@@ -59,8 +79,8 @@ def _predict_rows(
     plan = make_read_plan(
         spec, pieces, signature.inputs, id_column=options.id_column, keys=rows.keys
     )
-    summary = PredictSummary(model=name, source=str(model), output=str(output))
-    summary.versions = [int(model.name)]
+    summary = PredictSummary(model=pushed.name, source=str(pushed.version), output=str(output))
+    summary.versions = [int(pushed.version.name)]
     summary.notes = list(rows.notes)
     incoming = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     job = beam_inference.Job(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
+from pipeline.components.pusher.signing import trusted_model
 from pipeline.components.pusher.version_folder import served_versions
 from pipeline.config import Config
 from pipeline.prediction.contract import reading_spec
@@ -124,13 +126,15 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
     """Sends the data to a server and writes its responses.
 
     Raises:
-        InputError: The input is invalid; no output is written.
+        InputError: The input is invalid, or the config does not trust the version on this machine
+            that says how rows are read; no output is written.
         StepFailedError: The server cannot be reached or failed; no output is written.
     """
     model = options.model or config.name
-    local_model = _local_model(options, model)
-    spec = reading_spec(config, local_model)
-    reference = read_reference(local_model)
+    version = _local_model(options, model)
+    with trusted_model(version, config) if version else nullcontext() as local_model:
+        spec = reading_spec(config, local_model)
+        reference = read_reference(local_model)
     skew = SkewCounter(reference) if reference is not None else None
     with rows_of(options.data, spec, config, labels=options.labels) as rows:
         return _predict_rows(rows, spec, options, model, skew, console)

@@ -1,5 +1,7 @@
 """The config that a model's gateway works with, for commands that are given none."""
 
+from dataclasses import replace
+
 from common.errors import InputError
 from common.output_folder import OutputFolder, replace_file
 from pipeline.config import Config
@@ -9,18 +11,23 @@ _FILE = "config.json"
 
 
 def keep_gateway_config(folder: OutputFolder, model: str, config: Config | None) -> None:
-    """Keeps the config of a gateway that starts, without secrets; None for the defaults."""
+    """Keeps the config of a gateway that starts, without secrets; None for the defaults.
+
+    The paths of its keys are absolute: `faultline rollout` checks signatures by them.
+    """
     path = folder.rollouts(model) / _FILE
     if config is None:
         path.unlink(missing_ok=True)
         return
+    if config.signing is not None:
+        config = replace(config, signing=config.signing.located(config.folder))
     replace_file(path, (config_to_record(config) + "\n").encode(), mode=0o600)
 
 
 def gateway_config(folder: OutputFolder, model: str) -> Config | None:
     """Returns the config of the gateway that runs or ran last; None if it had none.
 
-    Its relative paths are not those of the file that it was read from.
+    Its relative paths, except those of keys, are not those of the file that it was read from.
 
     Raises:
         InputError: Another version of the project wrote it, or it cannot be read.

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from serving.errors import ServingError
+from serving.lifecycle.signed_models import SignedModels
 from serving.lifecycle.warmup import warm_up
 from serving.runtime.batching import (
     BatchingOptions,
@@ -35,6 +36,7 @@ class LoaderOptions:
         num_warm_up_iterations: How often each warm-up request is replayed; 0 skips the warm-up.
         checks_method_names: Whether a call refuses signatures of another method name.
         batches_per_model: Whether a version batches only if its folder has batching settings.
+        signed: Loads signed versions only; None loads any.
         on_warm_up: Called after each warm-up with the folder, the status, the seconds taken and
             the number of requests.
         on_batch: Called for each batch; see `BatchingRunner`.
@@ -46,6 +48,7 @@ class LoaderOptions:
     num_warm_up_iterations: int = 1
     checks_method_names: bool = False
     batches_per_model: bool = False
+    signed: SignedModels | None = None
     on_warm_up: Callable[[str, str, float, int], None] = lambda *_: None
     on_batch: ObserveBatch = lambda *_: None
 
@@ -60,8 +63,17 @@ class ModelLoader:
         """Returns the version in a folder, loaded and warmed up.
 
         Raises:
-            ServingError: It does not load, or one of its warm-up requests fails.
+            ServingError: It does not load, one of its warm-up requests fails, or only signed
+                versions are loaded and it has no valid signature.
         """
+        signed = self._options.signed
+        if signed is None:
+            return self._load(name, version, folder)
+        with signed.verified(name, folder) as copy:
+            return self._load(name, version, copy, shown=folder)
+
+    def _load(self, name: str, version: int, folder: str, *, shown: str = "") -> LoadedModel:
+        """Loads from a folder; metrics name the folder that is `shown`."""
         session = self._open(folder)
         try:
             model = LoadedModel(
@@ -72,7 +84,7 @@ class ModelLoader:
                 checks_method_names=self._options.checks_method_names,
             )
             if self._options.num_warm_up_iterations:
-                self._warm_up(model, folder)
+                self._warm_up(model, folder, shown=shown or folder)
         except BaseException:
             session.close()
             raise
@@ -107,7 +119,7 @@ class ModelLoader:
             thread_pool_name=batching.thread_pool_name,
         )
 
-    def _warm_up(self, model: LoadedModel, folder: str) -> None:
+    def _warm_up(self, model: LoadedModel, folder: str, *, shown: str) -> None:
         started, status, count = time.monotonic(), "OK", None
         try:
             count = warm_up(model, folder, num_iterations=self._options.num_warm_up_iterations)
@@ -117,4 +129,4 @@ class ModelLoader:
         finally:
             if count != 0:  # there is a file
                 took_s = time.monotonic() - started
-                self._options.on_warm_up(folder, status, took_s, count or 0)
+                self._options.on_warm_up(shown, status, took_s, count or 0)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import grpc
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
-from serving.errors import ServingError
+from serving.errors import FinalError, ServingError
 from serving.lifecycle.version_records import ClosableServable, Lease, Phase, Version, describe
 from serving.lifecycle.version_registry import VersionRegistry
 
@@ -172,7 +172,8 @@ class VersionLoader:
                 num_attempts,
                 describe(version.error),
             )
-            if attempt == num_attempts or self._is_given_up(version):
+            is_final = attempt == num_attempts or isinstance(version.error, FinalError)
+            if is_final or self._is_given_up(version):
                 return None
         return None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from common.errors import InputError
 from common.signing.keys import PrivateKey, read_passphrase, read_private_key
 from common.signing.verification import SignatureError, Verifier
+from pipeline.components.pusher.version_folder import withdrawn_folder
 from pipeline.config import Config
 
 _PATH, _VARIABLE, _FINGERPRINT = "private_key", "passphrase", "fingerprint"
@@ -95,6 +96,30 @@ def trusted_model(version: Path, config: Config) -> Iterator[Path]:
     try:
         with verifier.verified_copy(version) as copy:
             yield copy
+    except SignatureError as error:
+        raise InputError(refusal(error)) from error
+
+
+def check_trusted(base: Path, version: int, config: Config) -> None:
+    """Checks that a config trusts a pushed version, in service or withdrawn.
+
+    What is loaded later may have changed since; the server that loads it checks it again.
+
+    Args:
+        base: Base path of the served model.
+        version: Its version.
+        config: The use case; one that trusts no keys takes any version.
+
+    Raises:
+        InputError: The signature is missing or does not fit.
+    """
+    verifier = make_verifier(config)
+    if verifier is None:
+        return
+    withdrawn = withdrawn_folder(base, version)
+    folder = withdrawn if withdrawn.is_dir() else base / str(version)
+    try:
+        verifier.verify(folder, name=base.name)
     except SignatureError as error:
         raise InputError(refusal(error)) from error
 
