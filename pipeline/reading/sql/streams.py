@@ -9,6 +9,7 @@ from common.errors import InputError
 from pipeline.reading.sql.connections import words_of
 from pipeline.reading.sql.database import Database
 from pipeline.reading.sql.passwords import find_password
+from pipeline.reading.sql.statements import literal
 
 BATCH_ROWS = 20_000
 _POSTGRESQL_SETUP = (
@@ -71,7 +72,7 @@ def stream_batches(
         yield from reader
     except InputError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the driver raises RuntimeError and Arrow errors
         raise InputError(
             f"{database} failed while the rows were read: {words_of(error)}. Nothing was kept; run "
             "again when the server answers."
@@ -84,17 +85,6 @@ def stream_batches(
             f"{database}: a value cannot be read: {words_of(error)}. Cast its column in data.sql."
             "query, or leave it out."
         ) from None
-
-
-def literal(text: str) -> str:
-    """Returns an SQL string literal of a text of known origin.
-
-    >>> literal("2026-01-01")
-    "'2026-01-01'"
-    """
-    if "\\" in text or "\0" in text:
-        raise ValueError(f"{text!r} cannot be written as a literal of every database.")
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _driver_url(database: Database, password: str | None) -> str:
