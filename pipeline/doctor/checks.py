@@ -29,7 +29,7 @@ _BEAM_OPTIONS = "pipeline/wiring/beam_options.py"
 _ABSENT = "not installed"
 _TESTED_WITH = "tested with "
 _SET_UP = "Run `make setup` in the project's folder."
-_INSTALL_AGAIN = "Install the wheel again, with the versions of requirements.lock (docs/package.md)."
+_INSTALL_AGAIN = "Install the wheel with the versions of requirements.lock (docs/package.md)."
 
 
 @dataclass(frozen=True, kw_only=True)
