@@ -147,6 +147,7 @@ def main(log_format: str) -> None:
     faultline run                          run the default use case, signals
     faultline init data.csv --label fault  write a config and a schema for your data
     faultline run --config configs/data.yaml
+    faultline step Trainer --run ID        run one step in a process of its own
     faultline new wells                    make a project folder of your own
     faultline serve                        serve pushed models over gRPC and REST
     faultline predict new.csv              get predictions from the served model
@@ -191,6 +192,40 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
     from pipeline.running.run import run_use_case
 
     return run_use_case(config_path, output, as_json=as_json)
+
+
+@main.command()
+@click.argument("step_id", metavar="STEP")
+@click.option("--run", "run_id", required=True, help="Id of the run, of your choice.")
+@output_option
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML file of the use case; for `begin`.",
+)
+@click.option("--metadata-url", help="Replaces `metadata.url` of the config; for `begin`.")
+@click.option("--window", type=int, help="Replaces `data.window` of the config; for `begin`.")
+@click.option("--span", type=int, help="Replaces `data.last_span` of the config; for `begin`.")
+@click.option("--seed", type=int, help="Replaces `seed` of the config; for `begin`.")
+@click.option("--steps", help="Digest of the steps that will be started; for `begin`.")
+@exits_cleanly
+def step(step_id: str, run_id: str, output: Path, **options: Any) -> int:
+    """Run one step of a run in a process of its own.
+
+    STEP is `begin`, then the id of each step, such as Trainer, then `end`, which prints the summary
+    that `faultline run` prints. The steps share the output folder and the metadata store. A step
+    waits for no other: it refuses to start before those that it depends on have ended. Steps that
+    do not depend on each other may run at the same time. Each may be repeated.
+
+    \b
+    faultline step begin --run trial-1 --config configs/taxi.yaml
+    faultline step ArrowExampleGen --run trial-1
+    faultline step end --run trial-1
+    """  # noqa: D301 - as above
+    from commands.step import run_part
+
+    return run_part(step_id, run_id, output, options)
 
 
 @main.command()

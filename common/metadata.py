@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -231,13 +231,17 @@ def close_abandoned(store: MetadataStore, *, run_ids: Collection[str] | None = N
         if execution.last_known_state in {Execution.NEW, Execution.RUNNING}
         and (run_ids is None or _run_ids(store, execution) & set(run_ids))
     ]
-    if not abandoned:
-        return 0
-    for execution in abandoned:
-        execution.last_known_state = Execution.CANCELED
-    store.put_executions(abandoned)
-    _abandon_outputs(store, [execution.id for execution in abandoned])
+    if abandoned:
+        cancel_executions(store, abandoned)
     return len(abandoned)
+
+
+def cancel_executions(store: MetadataStore, executions: Sequence[Execution]) -> None:
+    """Cancels executions of processes that are dead, and takes their outputs out of use."""
+    for execution in executions:
+        execution.last_known_state = Execution.CANCELED
+    store.put_executions(executions)
+    _abandon_outputs(store, [execution.id for execution in executions])
 
 
 def _run_ids(store: MetadataStore, execution: Execution) -> set[str]:

@@ -45,6 +45,11 @@ class OutputFolder:
         return self.root / "data"
 
     @property
+    def data_versions(self) -> Path:
+        """Data of earlier revisions, fetched by `faultline run --data-rev`."""
+        return self.root / "data_versions"
+
+    @property
     def tensorboard(self) -> Path:
         """Log folder of all runs, written by `faultline runs tensorboard`."""
         return self.root / "tensorboard"
@@ -131,6 +136,32 @@ def exclusive(folder: OutputFolder) -> Iterator[None]:
     )
     with hold(folder.root / _LOCK, refusal):
         yield
+
+
+@contextmanager
+def shared(folder: OutputFolder) -> Iterator[None]:
+    """Holds the output folder together with other steps of the same run, and keeps runs out.
+
+    Raises:
+        InputError: A run holds it alone.
+    """
+    lock = folder.root / _LOCK
+    descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"Another run is writing to {folder.root}. Start this step again when it has ended."
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"The file system of {folder.root} has no locks ({error.strerror}), so that steps "
+                "and runs could write at the same time. Use a volume that has them, such as NFS 4."
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

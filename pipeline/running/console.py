@@ -36,11 +36,14 @@ class RunConsole(logging.Handler):
     Long steps report through the logger `faultline.progress`; the live line shows the latest
     message. Without a terminal, only one line per finished step is printed. A reason that many
     steps share is printed once per run.
+
+    Attributes:
+        console: Where it prints.
     """
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.INFO)
-        self._console = console
+        self.console = console
         self._live: Live | None = None
         self._spinner = Spinner("dots")
         self._step = ""
@@ -73,10 +76,10 @@ class RunConsole(logging.Handler):
         """Shows that a step has started."""
         self._clear()
         self._step, self._message, self._started = name, "", time.monotonic()
-        if self._console.is_terminal:
+        if self.console.is_terminal:
             # Library output belongs in the log, not above the live line.
             self._live = Live(
-                console=self._console,
+                console=self.console,
                 get_renderable=self._live_line,
                 refresh_per_second=8,
                 transient=True,
@@ -96,7 +99,7 @@ class RunConsole(logging.Handler):
         reason = "" if result.reason in self._printed_reasons else result.reason
         if reason in {FIRST_TIME, UNCHANGED}:
             self._printed_reasons.add(reason)
-        self._console.print(
+        self.console.print(
             f"{_MARKS[result.state]} {result.name:<19} {result.state.value:<11} "
             f"{format_duration(result.duration_s):>8}  {escape(fact)}"
             + (f" [dim]({escape(reason)})[/dim]" if reason else ""),
@@ -113,7 +116,7 @@ class RunConsole(logging.Handler):
 
     def say(self, text: str) -> None:
         """Prints a line of rich markup."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
     def _live_line(self) -> Spinner:
         elapsed = format_duration(time.monotonic() - self._started)

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 
-from common.errors import InputError
 from common.guards.redaction import learn_secrets
 from common.guards.stopping import as_stop
 from common.output_folder import captured_output, exclusive, open_output
-from common.paths import shown_path
 from pipeline.agreement import check_agreement
 from pipeline.components.facts import describe_step
 from pipeline.components.pusher.signing import check_signing
@@ -124,10 +122,7 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             summary.write()  # at once: a second signal may not wait for what follows
             log_traceback(error)
             close_run(place, shown, summary, started)
-            if isinstance(error, InputError) and summary.pages:
-                page = shown_path(summary.pages[0])
-                raise InputError(f"{error}\nThe page of the data: {page}") from error
-            told = error_to_raise(error, place.run_folder / "run.log")
+            told = error_to_raise(error, place.run_folder / "run.log", summary.pages)
             raise told from (None if told is error else error)
         close_run(place, shown, summary, started)
     render_summary(summary, console)

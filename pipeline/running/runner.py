@@ -74,11 +74,37 @@ def run_steps(
         InputError: A step rejected its input.
         StepFailedError: A step failed for another reason.
     """
-    remember_specs()
-    deployment = runner_utils.extract_local_deployment_config(compiled)
-    place = _Place(compiled, deployment, connection, ArtifactChecks(kept_digests), Turn())
+    place = _place(compiled, connection, kept_digests, Turn())
     nodes = [entry.pipeline_node for entry in compiled.nodes]
     yield from _run_nodes(nodes, place, on_start=on_start, beside=beside)
+    place.checks.save()
+
+
+def run_step(
+    compiled: pipeline_pb2.Pipeline,
+    name: str,
+    connection: metadata_store_pb2.ConnectionConfig,
+    *,
+    kept_digests: Path,
+    turn: Turn,
+) -> Iterator[StepResult]:
+    """Runs one node, whose upstream nodes have ended in this run, and yields its result.
+
+    Args:
+        compiled: The output of `compile_pipeline`.
+        name: The node's id.
+        connection: Connection to ML Metadata.
+        kept_digests: File in which digests of unchanged files are kept between runs.
+        turn: The right to use ML Metadata, which other processes of the run share.
+
+    Raises:
+        InputError: The step rejected its input.
+        StepFailedError: It failed for another reason.
+    """
+    place = _place(compiled, connection, kept_digests, turn)
+    nodes = [entry.pipeline_node for entry in compiled.nodes]
+    own = [node for node in nodes if node.node_info.id == name]
+    yield from _run_nodes(own, place, on_start=lambda _: None, beside=())
     place.checks.save()
 
 
@@ -90,7 +116,8 @@ def _run_nodes(
     beside: Collection[str],
 ) -> Iterator[StepResult]:
     """Launches nodes in order and yields their results; waits for all, whatever happens."""
-    store = MetadataStore(place.connection)
+    with place.turn:
+        store = MetadataStore(place.connection)
     launches: list[Launch] = []  # whose results have not been yielded
     try:
         for node in nodes:
@@ -105,6 +132,17 @@ def _run_nodes(
         yield from _ended(place, store, launches)
     finally:
         _wait_for(launches)
+
+
+def _place(
+    compiled: pipeline_pb2.Pipeline,
+    connection: metadata_store_pb2.ConnectionConfig,
+    kept_digests: Path | None,
+    turn: Turn,
+) -> "_Place":
+    remember_specs()
+    deployment = runner_utils.extract_local_deployment_config(compiled)
+    return _Place(compiled, deployment, connection, ArtifactChecks(kept_digests), turn)
 
 
 def _wait_for(launches: Iterable[Launch]) -> None:

@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
 
 from common.guards.stopping import as_stop, check_not_stopped
 
@@ -18,27 +21,47 @@ ALONE = frozenset({"Trainer", "Tuner"})
 
 
 class Turn:
-    """The right to use ML Metadata and TFX's state; a step gives it up while its executor runs."""
+    """The right to use ML Metadata and TFX's state; a step gives it up while its executor runs.
 
-    def __init__(self) -> None:
+    Args:
+        shared: File whose lock is part of the right, where steps are processes of their own; the
+            lock goes with the process, however it ends.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
         self._lock = threading.Lock()
+        self._shared = FileLock(shared, thread_local=False) if shared else None
 
     def __enter__(self) -> None:
         """Waits for the turn."""
-        self._lock.acquire()
+        self._acquire()
 
     def __exit__(self, *_: object) -> None:
         """Ends the turn."""
+        self._release()
+
+    def _acquire(self) -> None:
+        self._lock.acquire()
+        try:
+            if self._shared is not None:
+                self._shared.acquire()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _release(self) -> None:
+        if self._shared is not None:
+            self._shared.release()
         self._lock.release()
 
     @contextmanager
     def given_up(self) -> Iterator[None]:
         """Lets other steps have their turn while the context is open."""
-        self._lock.release()
+        self._release()
         try:
             yield
         finally:
-            self._lock.acquire()
+            self._acquire()
 
 
 class Launch:

@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.io import fileio
-from tfx.orchestration.portable import inputs_utils, launcher
+from tfx.orchestration.portable import data_types, inputs_utils, launcher
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.types.artifact import Artifact
 from tfx.types.value_artifact import ValueArtifact
 
@@ -28,7 +29,7 @@ class StepLauncher(launcher.Launcher):  # type: ignore[misc]
 
     * Its output folders are absent or empty.
     * A cached result whose files changed since it was published is not used: the step runs again.
-    * A resolver does not choose a damaged artifact.
+    * A resolver does not choose a damaged artifact, and chooses once in a run.
     * A step that runs reads undamaged artifacts only.
     * What it publishes carries a manifest of its files.
 
@@ -64,12 +65,26 @@ class StepLauncher(launcher.Launcher):  # type: ignore[misc]
         """Runs the step; returns its execution as TFX's launcher does."""
         with self._turn:
             if self._system_node_handler:
+                before = self._resolved_before()
+                if before is not None:
+                    return before
                 self._settle_candidates()
             return super().launch()
 
     def _prepare_execution(self) -> Any:
         with cached_outputs_by(self._intact):
             return super()._prepare_execution()
+
+    def _resolved_before(self) -> Any:
+        """Returns what a resolver has chosen earlier in this run, or None.
+
+        The steps after it would find the choices of both attempts.
+        """
+        with self._mlmd_connection as handle:
+            contexts = context_lib.prepare_contexts(handle, self._pipeline_node.contexts)
+            executions = execution_lib.get_executions_associated_with_all_contexts(handle, contexts)
+        done = [one.id for one in executions if execution_lib.is_execution_successful(one)]
+        return data_types.ExecutionInfo(execution_id=done[0]) if done else None
 
     def _settle_candidates(self) -> None:
         """Gives up damaged artifacts until a resolver chooses intact ones."""

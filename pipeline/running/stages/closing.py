@@ -4,11 +4,15 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.markup import escape
 
+from common.errors import InputError, StepFailedError
 from common.guards.redaction import redact_text
 from common.metadata import connection_config, open_store
+from common.paths import shown_path
 from pipeline.lineage.graph import read_graph
 from pipeline.running.console import RunConsole
 from pipeline.running.stages.place import RunPlace
@@ -62,6 +66,21 @@ def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
 def log_traceback(error: BaseException) -> None:
     """Writes a traceback to standard error, which during a run is its log."""
     sys.stderr.write(redact_text("".join(traceback.format_exception(error))))
+
+
+def error_to_raise(error: BaseException, log: Path, pages: Sequence[str] = ()) -> BaseException:
+    """Returns a run's error as its command raises it: with the page of the data, or the log.
+
+    Args:
+        error: What stopped the run.
+        log: The log of its libraries.
+        pages: The run's pages, that of the data first.
+    """
+    if isinstance(error, InputError) and pages:
+        return InputError(f"{error}\nThe page of the data: {shown_path(pages[0])}")
+    if isinstance(error, InputError | KeyboardInterrupt):
+        return error
+    return StepFailedError(f"{error}\nTraceback and library log: {log}")
 
 
 def link_tensorboard(place: RunPlace, step: StepResult) -> None:

@@ -92,8 +92,9 @@ def _settle(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[st
     Raises:
         InputError: The record does not know the results in the folders.
     """
-    # On a shared server only this folder's runs are certainly dead, because we hold its lock.
-    own_runs = {path.name for path in place.run_folder.parent.iterdir()} - {place.run_id}
+    # On a shared server only this folder's runs are certainly dead, because we hold its lock; so is
+    # an earlier attempt at this one.
+    own_runs = {path.name for path in place.run_folder.parent.iterdir()}
     close_abandoned(store, run_ids=own_runs)
     check_history(store, place.folder.artifacts / place.config.name)
     return _settle_pushes(store, place, shown)

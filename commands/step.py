@@ -1,0 +1,47 @@
+"""`faultline step`: one step of a run in a process of its own."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common.errors import InputError
+from pipeline.running.stepping.begin import Wish, begin_run
+from pipeline.running.stepping.end import end_run
+from pipeline.running.stepping.files import BEGIN, END
+from pipeline.running.stepping.overrides import Overrides, check_run_id
+from pipeline.running.stepping.step import run_one_step
+
+
+def run_part(step: str, run_id: str, output: Path, options: Mapping[str, Any]) -> int:
+    """Runs `begin`, a step, or `end`, and returns the exit code.
+
+    Args:
+        step: `begin`, `end`, or the id of a step.
+        run_id: The run.
+        output: The output folder.
+        options: The options of `begin` by name; None where they are not given.
+
+    Raises:
+        InputError: An option is missing or has no effect, or as the step says.
+        StepFailedError: As the step says.
+    """
+    check_run_id(run_id)
+    if step == BEGIN:
+        return begin_run(_wish(run_id, options), output)
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        names = ", ".join(f"--{name.removesuffix('_path').replace('_', '-')}" for name in given)
+        raise InputError(f"{names}: only for `begin`, whose values all steps of the run take.")
+    return end_run(run_id, output) if step == END else run_one_step(step, run_id, output)
+
+
+def _wish(run_id: str, options: Mapping[str, Any]) -> Wish:
+    if options["config_path"] is None:
+        raise InputError("`begin` needs --config, the YAML file of the use case.")
+    names = ("window", "span", "seed", "metadata_url")
+    return Wish(
+        config_path=options["config_path"],
+        run_id=run_id,
+        overrides=Overrides(**{name: options[name] for name in names}),
+        steps=options["steps"] or "",
+    )
