@@ -33,6 +33,7 @@ from pipeline.production_options.signing import SigningOptions
 from pipeline.recording_options import Recordings, check_recordings, check_windows
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import TROUBLE_KINDS, Slice, SliceEntry, make_slice
+from pipeline.sql_options import Sql
 
 # Suffix of the use case's name for models that are pushed beside the served one.
 SHADOW_SUFFIX = "_shadow"
@@ -98,12 +99,13 @@ class WideSignal:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Data:
-    """Where the examples come from; exactly one of `path` and `dataset`.
+    """Where the examples come from; exactly one of `path`, `sql` and `dataset`.
 
     Attributes:
         path: A file, a folder or a glob, relative to the YAML's folder. May hold TFX's `{SPAN}` (a
             whole number), `{DATE}` (YYYY-MM-DD, such as 2026-10-18; for other orders `{YYYY}`,
             `{MM}`, `{DD}`), `{VERSION}`. See docs/spans.md.
+        sql: A table or a query of a database. See docs/databases.md.
         dataset: Name of a built-in data set, see `datasets/`.
         options: Options of the built-in data set.
         format: `csv`, `parquet` or `tfrecord`; by default from the suffix of the files.
@@ -129,6 +131,7 @@ class Data:
     """
 
     path: str | None = None
+    sql: Sql | None = None
     dataset: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     format: Literal["csv", "parquet", "tfrecord"] | None = None
@@ -163,16 +166,23 @@ class Data:
 
     @model_validator(mode="after")
     def _one_source(self) -> "Data":
-        if (self.path is None) == (self.dataset is None):
-            raise ValueError("needs exactly one of `path` and `dataset`")
+        if [self.path, self.sql, self.dataset].count(None) != 2:
+            raise ValueError("needs exactly one of `path`, `sql` and `dataset`")
         if self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         first, last = self.first_span, self.last_span
         if first is not None and last is not None and first > last:
             raise ValueError(f"first_span must be <= last_span, got {first} and {last}")
+        if self.sql is not None:
+            self._check_sql()
         if self.recordings is not None:
             self._check_recordings()
         return self
+
+    def _check_sql(self) -> None:
+        for name in ("format", "recordings", "header", "units_row", "delimiter"):
+            if getattr(self, name):
+                raise ValueError(f"`{name}` describes files and does not go with `sql`; remove it")
 
     def _check_recordings(self) -> None:
         for name in ("format", "window", "first_span", "last_span", "wide_signals"):

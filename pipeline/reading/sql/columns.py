@@ -180,9 +180,7 @@ def _of_sqlite(
 
 def _sqlite_column(name: str, storage: str) -> SqlColumn:
     column = f"q.{quote_name(name, 'sqlite')}"
-    if storage == "real":
-        return SqlColumn(name=name, expression=f"CAST({column} AS REAL)", sentinel="0.0")
-    sentinel = {"integer": "0", "blob": "x''"}.get(storage, "''")
+    sentinel = {"integer": "0", "real": "0.0", "blob": "x''"}.get(storage, "''")
     form: Form = "text" if storage == "text" else "value"
     return SqlColumn(name=name, expression=column, form=form, sentinel=sentinel)
 

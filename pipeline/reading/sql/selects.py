@@ -32,13 +32,22 @@ def select_exactly(
     if kind != "sqlite":
         return f"SELECT {chosen} FROM {subquery(query)} {order}"  # noqa: S608
     # The driver takes the types of SQLite's columns from the first row; this one has them all.
-    names = ", ".join(f"r.{quote_name(c.name, kind)}" for c in columns)
+    # A cast has no declared type, by which it would read dates and truth values in its own way.
+    names = ", ".join(_cast(c, kind) for c in columns)
     first = ", ".join(f"{c.sentinel} AS {quote_name(c.name, kind)}" for c in columns)
     marker = quote_name(_marker(columns), kind)
     order = ordering(order_by, kind, alias="r").replace("ORDER BY ", ", ") if order_by else ""
     rows = f"SELECT 1, {chosen} FROM {subquery(query)}"  # noqa: S608
     union = subquery(f"SELECT 0 AS {marker}, {first} UNION ALL {rows}", alias="r")
     return f"SELECT {names} FROM {union} ORDER BY r.{marker}{order}"  # noqa: S608
+
+
+_STORAGE = {"0": "INTEGER", "0.0": "REAL", "''": "TEXT", "x''": "BLOB"}
+
+
+def _cast(column: SqlColumn, kind: Kind) -> str:
+    name = quote_name(column.name, kind)
+    return f"CAST(r.{name} AS {_STORAGE[column.sentinel]}) AS {name}"
 
 
 def _marker(columns: Sequence[SqlColumn]) -> str:

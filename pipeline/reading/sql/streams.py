@@ -1,6 +1,12 @@
 """Rows of a query as a stream of Arrow record batches, by connectorx."""
 
+import os
+import re
+import sys
+import tempfile
+import threading
 from collections.abc import Iterator, Mapping
+from typing import IO
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -61,30 +67,88 @@ def stream_batches(
     if snapshot is not None:
         commands.append(f"SET TRANSACTION SNAPSHOT {literal(snapshot)}")
     try:
-        reader = connectorx.read_sql(
-            _driver_url(database, find_password(database, environ)),
-            query,
-            return_type="arrow_stream",
-            protocol="binary",
-            pre_execution_query=commands or None,
-            batch_size=batch_rows,
-        )
-        yield from reader
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the driver raises RuntimeError and Arrow errors
-        raise InputError(
-            f"{database} failed while the rows were read: {words_of(error)}. Nothing was kept; run "
-            "again when the server answers."
-        ) from None
+        with _QUIET:
+            reader = connectorx.read_sql(
+                _driver_url(database, find_password(database, environ)),
+                query,
+                return_type="arrow_stream",
+                protocol="binary",
+                pre_execution_query=commands or None,
+                batch_size=batch_rows,
+            )
+        while (batch := _next_batch(reader)) is not None:
+            yield batch
     except BaseException as error:
-        # A panic of the Rust driver is no `Exception`.
-        if type(error).__name__ != "PanicException":
+        # A failure in the midst of a read comes as a panic of the Rust driver, no `Exception`.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise InputError(
-            f"{database}: a value cannot be read: {words_of(error)}. Cast its column in data.sql."
-            "query, or leave it out."
-        ) from None
+        raise _explain(database, error) from None
+
+
+_LOST = re.compile(r"kind: (Io|Closed)|CodecError|IO error|IoError|connection closed|server closed")
+_MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"|MySqlError \{ (.*?) \}', re.DOTALL)
+
+
+def _explain(database: Database, error: BaseException) -> InputError:
+    """Returns what went wrong, in the server's words where the driver passes them on."""
+    said = words_of(error)
+    match = _MESSAGE.search(said)
+    words = (match[1] or match[2]) if match else said
+    if _LOST.search(said):
+        return InputError(
+            f"The connection to {database} was lost while rows were read: {words}. Nothing was "
+            "kept; run again when the server answers."
+        )
+    if "ConversionFailure" in said or "InvalidColumnType" in said or "FromSql" in said:
+        return InputError(
+            f"{database}: a value cannot be read: {words}. The table may have changed in the "
+            "meantime: run again. Else cast the column in data.sql.query, or leave it out."
+        )
+    return InputError(f"The query of {database} failed: {words}. Nothing was kept.")
+
+
+def _next_batch(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    with _QUIET:
+        return next(reader, None)
+
+
+class _Quiet:
+    """Context manager that keeps the driver from writing to standard error.
+
+    It prints attempts to connect, and the backtrace of a failure that it also raises. Threads may
+    be inside at the same time; what others write in the meantime is passed on at the end.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._stderr = -1
+        self._aside: IO[bytes] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                sys.stderr.flush()
+                self._aside = tempfile.TemporaryFile()
+                self._stderr = os.dup(2)
+                os.dup2(self._aside.fileno(), 2)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth or self._aside is None:
+                return
+            sys.stderr.flush()
+            os.dup2(self._stderr, 2)
+            os.close(self._stderr)
+            self._aside.seek(0)
+            if kind is None:
+                os.write(2, self._aside.read())
+            self._aside.close()
+
+
+_QUIET = _Quiet()
 
 
 def _driver_url(database: Database, password: str | None) -> str:
