@@ -207,6 +207,17 @@ def test_a_wrong_value_is_named(flags, message):
         parse_options(flags)
 
 
+@pytest.mark.parametrize("flag", ["--require_signed_models", "--model_public_key=key.pub"])
+def test_signed_models_need_both_flags(flag):
+    with pytest.raises(FlagError, match="--require_signed_models and --model_public_key need each"):
+        parse_options([flag, "--model_base_path=/models/half"])
+
+
+def test_public_keys_are_separated_by_commas():
+    flags = ["--require_signed_models", "--model_public_key=a.pub, b.pub,"]
+    assert parse_options(flags).public_keys == ["a.pub", "b.pub"]
+
+
 def test_channel_arguments_that_look_like_integers_are_integers():
     options = ServerOptions(grpc_channel_arguments="grpc.max_age_ms=-2,grpc.name=half")
     assert options.grpc_arguments == [("grpc.max_age_ms", -2), ("grpc.name", "half")]

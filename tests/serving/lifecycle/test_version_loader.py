@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import grpc
 import pytest
 
+from serving.errors import FinalError
 from serving.lifecycle.version_loader import VersionLoader
 from serving.lifecycle.version_registry import VersionRegistry
 from tests.serving.lifecycle.fakes import Loader, SteppedCondition, push, states, wait_for
@@ -154,3 +156,17 @@ def test_the_loader_gets_name_version_and_folder(registry, folders):
     wait_until_idle(versions)
     assert calls == [("half", 3, Path(folders[3]))]
     assert registry.failures("half") == {3: "UNKNOWN: OSError: disk"}
+
+
+def test_a_final_error_is_not_retried(registry, folders):
+    calls: list[int] = []
+
+    def load(name: str, version: int, folder: str):
+        calls.append(version)
+        raise FinalError(grpc.StatusCode.FAILED_PRECONDITION, "not signed")
+
+    versions = version_loader(registry, load, max_num_retries=5)
+    versions.want("half", {3: folders[3]})
+    wait_until_idle(versions)
+    assert calls == [3]
+    assert registry.failures("half") == {3: "FAILED_PRECONDITION: not signed"}
