@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxproce
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test gateway simulate check ecosystem ecosystem-tools test-engines engines-table lock config-docs image-check clean
+.PHONY: help setup run unit test gateway simulate check ecosystem ecosystem-tools site test-engines engines-table lock config-docs image-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ ecosystem-tools: setup gateway ## Install papermill, W&B, kfp, MkDocs and pre-co
 
 ecosystem: ecosystem-tools ## Test databases, DVC, Kubeflow, notebooks, trackers, packages and the site with the real programs
 	@$(PYTEST) -m ecosystem tests/ecosystem --dist=loadfile --no-loadscope-reorder
+
+site: ecosystem-tools ## Build the documentation site in build/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 simulate: setup gateway ## Fly all scenarios of the flight simulator: takes half an hour
 	@$(BIN)/faultline simulate all

@@ -5,7 +5,7 @@ asynchronously (`AsyncClient`). It reads names and types of the columns from the
 and imports no TensorFlow.
 """
 
-from serving.client.client import AsyncClient, Client
+from serving.client.client import AsyncClient, Client, ClientOptions
 from serving.client.errors import InputMismatchError, RowError, ServingClientError
 from serving.client.predictions import Predictions
 from serving.client.signatures import ModelMetadata, ModelSignature, TensorSpec, VersionStatus
@@ -13,6 +13,7 @@ from serving.client.signatures import ModelMetadata, ModelSignature, TensorSpec,
 __all__ = [
     "AsyncClient",
     "Client",
+    "ClientOptions",
     "InputMismatchError",
     "ModelMetadata",
     "ModelSignature",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 from serving.client.errors import ServingClientError
@@ -91,6 +91,25 @@ def parse_address(server: str) -> tuple[str, str]:
     return "http", f"{parts.scheme}://{parts.netloc}"
 
 
+class ClientOptions(TypedDict, total=False):
+    """Options of both clients, by keyword.
+
+    Attributes:
+        batch_size: Maximum number of rows per request, > 0; requests beyond 64 MiB are split
+            further.
+        timeout_s: Default timeout of a request in seconds, retries included, > 0.
+        attempts: How often a request is sent at most, > 0, while the server is UNAVAILABLE: it
+            refuses or drops the connection, or answers so. The waits are random and grow up to
+            2 s.
+        key_header: Header in which `key` is sent; `rollout.key_header` of the server's config.
+    """
+
+    batch_size: int
+    timeout_s: float
+    attempts: int
+    key_header: str
+
+
 class _BaseClient:
     """The common part of both clients: options, signature cache, plans.
 
@@ -173,16 +192,10 @@ class Client(_BaseClient):
         server: `grpc://HOST:PORT` or `http://HOST:PORT`; with TLS `grpcs://HOST:PORT` or
             `https://HOST:PORT`.
         model: Name of the model.
-        batch_size: Maximum number of rows per request, > 0; requests beyond 64 MiB are split
-            further.
-        timeout_s: Default timeout of a request in seconds, retries included, > 0.
-        attempts: How often a request is sent at most, > 0, while the server is UNAVAILABLE: it
-            refuses or drops the connection, or answers so. The waits are random and grow up to
-            2 s.
-        key_header: Header in which `key` is sent; `rollout.key_header` of the server's config.
         token: Bearer token for a gateway with `clients`; only with TLS, or to a server on loopback.
         ca_file: PEM file of the authorities that may have signed the server's certificate; by
             default those of the system.
+        **options: Sizes of requests, timeouts and retries, as `ClientOptions`.
     """
 
     def __init__(
@@ -192,7 +205,7 @@ class Client(_BaseClient):
         model: str,
         token: str | None = None,
         ca_file: str | None = None,
-        **options: Any,
+        **options: Unpack[ClientOptions],
     ) -> None:
         super().__init__(server, model=model, **options)
         access = Access(token=token, ca_file=ca_file)
@@ -328,7 +341,7 @@ class AsyncClient(_BaseClient):
         model: str,
         token: str | None = None,
         ca_file: str | None = None,
-        **options: Any,
+        **options: Unpack[ClientOptions],
     ) -> None:
         super().__init__(server, model=model, **options)
         access = Access(token=token, ca_file=ca_file)
