@@ -74,10 +74,10 @@ def begin_run(wish: Wish, output: Path) -> int:
             run_id=wish.run_id,
         )
         files = StepFiles(place.run_folder)
-        provenance = collect_provenance(config, wish.config_path, PROJECT_DIR)
-        beginning = _beginning(place, provenance, wish.overrides)
-        _check_same(files.read_beginning(), beginning, wish.run_id)
         with step_console(files.log(BEGIN)) as shown:
+            provenance = collect_provenance(config, wish.config_path, PROJECT_DIR)
+            beginning = _beginning(place, provenance, wish.overrides)
+            _check_same(files.read_beginning(), beginning, wish.run_id)
             shown.say(f"[bold]{config.name}[/bold]  run {wish.run_id}")
             if files.pipeline.is_file():
                 shown.say("This run has already begun.")

@@ -70,6 +70,7 @@ def _new_summary(store: MetadataStore, run: StepRun) -> RunSummary:
         run_folder=run.place.run_folder,
         provenance=provenance.to_json() if provenance else {},
         spans=begin.spans if begin else [],
+        log=run.files.root.name,
     )
 
 
