@@ -14,8 +14,10 @@ from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Validation
 from pipeline.config_loading import load_config
+from pipeline.production_options.signing import SigningOptions
 from pipeline.reading.data_source import find_source
 from tests.e2e.harness import CONFIG, wells_csv, write_wells
+from tests.signed_versions import make_pair
 
 pytestmark = pytest.mark.tensorflow
 
@@ -138,3 +140,21 @@ def test_the_data_page_knows_times_that_are_no_features(create, config):
     features = features_from_json(report.exec_properties["features"])
     assert list(of_kind(features, Time)) == ["started"]
     assert features["pressure"].unit == "bar"
+
+
+def test_only_the_pusher_gets_the_key_and_only_where_there_is_one(create, config, tmp_path):
+    pair = make_pair(tmp_path / "keys")
+    private, public = str(pair.private), str(pair.public)
+    trusting = dataclasses.replace(config, signing=SigningOptions(public_keys=(public,)))
+    signing = dataclasses.replace(config, signing=SigningOptions(private_key=private))
+    plain, trusted, signed = (
+        {name: component.exec_properties for name, component in create(one).items()}
+        for one in (config, trusting, signing)
+    )
+    # A use case that signs nothing has the same parameters as before: nothing runs again.
+    assert trusted == plain
+    changed = [name for name in plain if signed[name] != plain[name]]
+    assert changed == ["Pusher"]
+    told = json.loads(signed["Pusher"]["custom_config"])
+    assert told.pop("signing")["fingerprint"] == pair.read().fingerprint
+    assert told == json.loads(plain["Pusher"]["custom_config"])

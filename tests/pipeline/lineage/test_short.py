@@ -51,6 +51,17 @@ def test_a_withdrawn_version_says_by_whom_and_why(store, serving):
     assert lines["withdrawn"] == "by Ada at 2026-11-23: alarms"
 
 
+def test_a_signed_version_names_key_and_signature(store, serving):
+    made = record_run(store, "run-1", serving=serving, version="7")
+    [artifact] = store.get_artifacts_by_id([made["pushed_model"]])
+    for key, value in {"signer": "a" * 64, "signature_digest": "b" * 64}.items():
+        artifact.custom_properties[key].string_value = value
+    store.put_artifacts([artifact])
+    node = lineage_of(store, "wells/7")
+    assert short_lineage(node)["signature"] == f"key {'a' * 12}, signature {'b' * 12}"
+    assert node.facts["signer"] == "a" * 64
+
+
 def test_of_a_refused_model_the_verdict_is_there(store):
     record_run(store, "run-1", serving=None)
     assert short_lineage(lineage_of(store, "run-1"))["verdict"] == "REJECTED, PR-AUC 0.210"

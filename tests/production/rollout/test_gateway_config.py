@@ -41,6 +41,13 @@ def test_a_config_is_kept_for_its_owner_only(folder, tmp_path):
     assert gateway_config(folder, "wells") is None
 
 
+def test_the_keys_of_a_kept_config_are_found_from_any_folder(folder, tmp_path):
+    (tmp_path / "wells.yaml").write_text(CONFIG + "signing: {public_keys: [keys/model-key.pub]}")
+    keep_gateway_config(folder, "wells", load_config(tmp_path / "wells.yaml"))
+    kept = gateway_config(folder, "wells")
+    assert kept.signing.public_keys == (str(tmp_path / "keys" / "model-key.pub"),)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b'{"later": 1}'])
 def test_a_config_that_cannot_be_read_is_named(folder, content):
     path = folder.rollouts("wells") / "config.json"

@@ -7,8 +7,13 @@ from tfx.types import channel_utils
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 from tfx.utils import proto_utils
 
+from common.digests import file_digest
+from common.errors import InputError
+from common.signing.verification import Verifier
 from pipeline.components.pusher.component import Executor, Pusher
+from pipeline.components.pusher.facts import describe
 from pipeline.components.pusher.version_folder import model_digest
+from tests.signed_versions import make_pair
 
 
 def _push(
@@ -19,6 +24,7 @@ def _push(
     choice: str = "",
     answers: bool = True,
     withdrawn: dict | None = None,
+    signing: dict | None = None,
 ) -> PushedModel:
     model = Model()
     model.uri = str(folder / "model")
@@ -42,7 +48,7 @@ def _push(
         {"pushed_model": [pushed]},
         {
             "push_destination": proto_utils.proto_to_json(where),
-            "custom_config": json.dumps({"withdrawn": withdrawn or {}}),
+            "custom_config": json.dumps({"withdrawn": withdrawn or {}} | (signing or {})),
         },
     )
     return pushed
@@ -140,3 +146,37 @@ def test_the_component_runs_this_executor_under_tfxs_name():
     )
     assert pusher.id == "Pusher"
     assert pusher.executor_spec.executor_class is Executor
+
+
+def _signing(pair):
+    note = {"private_key": str(pair.private), "passphrase": ""}
+    return {"signing": note | {"fingerprint": pair.read().fingerprint}}
+
+
+def test_a_signed_push_records_the_key_and_the_signature(tmp_path):
+    pair = make_pair(tmp_path / "keys")
+    pushed = _push(tmp_path, blessed=True, signing=_signing(pair))
+    [version] = (tmp_path / "serving").iterdir()
+    assert pushed.get_string_custom_property("signer") == pair.read().fingerprint
+    digest = file_digest(version / "model.sig")
+    assert pushed.get_string_custom_property("signature_digest") == digest
+    Verifier([pair.public]).verify(version)
+    key = pair.read().fingerprint[:12]
+    assert describe([pushed.mlmd_artifact]).text == f"version {version.name}, signed by key {key}"
+    assert not (tmp_path / "pushed" / "model.sig").exists()
+
+
+def test_a_shadow_is_signed_under_its_own_name(tmp_path):
+    pair = make_pair(tmp_path / "keys")
+    _push(tmp_path, blessed=False, choice="shadow", signing=_signing(pair))
+    [version] = (tmp_path / "serving_shadow").iterdir()
+    assert Verifier([pair.public]).verify(version).subject == f"serving_shadow@{version.name}"
+
+
+def test_a_key_that_is_gone_at_the_push_pushes_nothing(tmp_path):
+    pair = make_pair(tmp_path / "keys")
+    signing = _signing(pair)
+    pair.private.unlink()
+    with pytest.raises(InputError, match="cannot be read"):
+        _push(tmp_path, blessed=True, signing=signing)
+    assert not (tmp_path / "serving").exists()
