@@ -1,5 +1,6 @@
 """Resolution of a config's `data` block to existing files."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,22 +15,36 @@ from pipeline.recording_options import with_channels
 def find_source(config: Config, folder: OutputFolder) -> Source:
     """Returns the location of a use case's data.
 
-    Creates a built-in data set and assembles raw recordings if needed.
+    Creates a built-in data set, assembles raw recordings and reads a database if needed.
 
     Args:
         config: The use case.
-        folder: The output folder, in which simulated data and assembled recordings are written.
+        folder: The output folder, in which simulated data, assembled recordings and the rows of
+            databases are written.
 
     Raises:
-        InputError: No data found, an option of the built-in data set is invalid, or recordings
-            cannot be assembled.
+        InputError: No data found, an option of the built-in data set is invalid, recordings cannot
+            be assembled, or a database cannot be read.
     """
-    path = config.data.path or _materialise(config, folder)
+    notes: tuple[str, ...] = ()
+    if config.data.sql is not None:
+        path, notes = _extract(config, folder)
+    else:
+        path = config.data.path or _materialise(config, folder)
     if config.data.recordings is not None:
         path = _assemble(config, folder, path)
     source = resolve_source(path, folder=config.folder, data=config.data)
     check_source(source, path=path)
-    return replace(source, kept_digests=str(folder.kept_digests))
+    return replace(source, kept_digests=str(folder.kept_digests), notes=notes)
+
+
+def _extract(config: Config, folder: OutputFolder) -> tuple[str, tuple[str, ...]]:
+    # Not with this module: other use cases start without the drivers.
+    from pipeline.reading.sql.extraction.extract import extract_rows
+
+    own: Path = folder.data / config.name
+    extract = extract_rows(config.data, folder=config.folder, target=own, environ=os.environ)
+    return extract.path, extract.notes
 
 
 def _assemble(config: Config, folder: OutputFolder, path: str) -> str:

@@ -1,7 +1,7 @@
 """The executor of ArrowExampleGen: from execution properties to an Examples artifact."""
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from google.protobuf import json_format
@@ -22,6 +22,7 @@ from pipeline.config import SPLITS
 from pipeline.reading.files.locations import Source, source_files
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.recordings.assembling import raw_recordings
+from pipeline.reading.sql.extraction.record import read_record
 
 INGEST_SPEC_KEY = "ingest_spec"
 CODE_DIGEST_KEY = "code_digest"
@@ -70,11 +71,19 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
             kept = exec_properties.get(KEPT_DIGESTS_KEY) or ""
             digest = digest_local_files(files, input_base, kept_digests=kept)
         _check_unchanged(digest.digest, exec_properties, input_base)
-        for key, value in (digest.properties() | (raw.properties() if raw else {})).items():
+        origin = raw.properties() if raw else _database_properties(files)
+        for key, value in (digest.properties() | origin).items():
             if isinstance(value, int):
                 examples.set_int_custom_property(key, value)
             else:
                 examples.set_string_custom_property(key, value)
+
+
+def _database_properties(files: Sequence[str]) -> dict[str, str | int]:
+    """Returns what is recorded of files that were read from a database; nothing of others."""
+    folder = PurePosixPath(files[0]).parent
+    record = None if "://" in files[0] else read_record(Path(folder))
+    return record.properties([PurePosixPath(file).name for file in files]) if record else {}
 
 
 def _remote_digest(path: str) -> tuple[str, int]:

@@ -35,6 +35,7 @@ class Source:
         window: All spans to train on, ascending, ending with `span`; empty if only `span` is
             used.
         kept_digests: File in which the digests of unchanged files are kept; empty for none.
+        notes: What a run says of its data: what was read from a database.
     """
 
     base: str
@@ -42,6 +43,7 @@ class Source:
     span: int | None = None
     window: tuple[int, ...] = ()
     kept_digests: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
