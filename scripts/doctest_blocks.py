@@ -8,7 +8,7 @@ from typing import Any
 import griffe
 
 
-class DoctestBlocks(griffe.Extension):  # type: ignore[misc] - an optional tool
+class DoctestBlocks(griffe.Extension):  # type: ignore[misc]
     """Puts fences around the examples of each docstring."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
