@@ -153,6 +153,7 @@ def main(log_format: str) -> None:
     faultline predict new.csv              get predictions from the served model
     faultline runs                         list all runs
     faultline lineage latest               trace a pushed model to its data and code
+    faultline notebook explore             look at the data in a notebook
     faultline labels x.csv --id i --label y  keep labels of recorded requests
     faultline span                         make new training data of them
     faultline clean --keep 5               remove what older runs left
@@ -362,6 +363,63 @@ def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> i
     from commands.queries import print_tensorboard
 
     return print_tensorboard(config_path, output, as_json=as_json)
+
+
+@main.group()
+def notebook() -> None:
+    """Execute a notebook on a use case into a page of the reports.
+
+    \b
+    faultline notebook explore --config configs/signals.yaml
+    faultline notebook errors --config configs/signals.yaml
+
+    Needs the extra `notebooks`. The notebooks are in the folder notebooks/.
+    """  # noqa: D301 - as above
+
+
+def _execute_notebook(
+    name: str, config_path: Path, output: Path, as_json: bool, **parameters: Any
+) -> int:
+    from rich.markup import escape
+
+    from commands.queries import print_answer
+    from common.paths import shown_path
+    from pipeline.notebooks.execution import Order, execute_notebook
+
+    order = Order(name=name, config_path=config_path, output=output, parameters=parameters)
+    executed = execute_notebook(order)
+    print_answer(
+        executed.to_json(), lambda: f"Page: {escape(shown_path(executed.page))}", as_json=as_json
+    )
+    return 0
+
+
+@notebook.command("explore")
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="Read at most this many rows.",
+)
+@config_option
+@output_option
+@json_option
+@exits_cleanly
+def notebook_explore(max_rows: int, config_path: Path, output: Path, as_json: bool) -> int:
+    """Show the data as a run would read them: classes, columns, distributions, recordings."""
+    return _execute_notebook("explore", config_path, output, as_json, max_rows=max_rows)
+
+
+@notebook.command("errors")
+@click.option("--run", default="", help="A run's id or a pushed version.  [default: the latest]")
+@config_option
+@output_option
+@json_option
+@exits_cleanly
+def notebook_errors(run: str, config_path: Path, output: Path, as_json: bool) -> int:
+    """Show the errors of a run's model on its test split."""
+    return _execute_notebook("errors", config_path, output, as_json, run=run)
 
 
 @main.command()

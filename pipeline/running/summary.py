@@ -66,9 +66,11 @@ class RunSummary:
         spans: Findings for each span that was read before the newest.
         duration_s: Wall time of the whole command in seconds; `steps_s` is the part in steps.
         provenance: Code, data and environment; see `pipeline.lineage.provenance`.
+        data_versions: The data under DVC that the run read, each a JSON object.
         tracking: Where the run was exported to, or why it was not.
         pages: Paths of the run's reports, the index last.
         hints: Why the model may have been refused, or what no bar has checked.
+        log: Name of the log in the run's folder, or of the folder of logs.
     """
 
     run_id: str
@@ -81,9 +83,11 @@ class RunSummary:
     spans: list[dict[str, Any]] = field(default_factory=list)
     duration_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
+    data_versions: list[dict[str, str]] = field(default_factory=list)
     tracking: dict[str, str] = field(default_factory=dict)
     pages: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    log: str = "run.log"
 
     @property
     def blessed(self) -> bool:
@@ -173,12 +177,13 @@ class RunSummary:
             "withdrawn": self.withdrawn,
             "duration_s": round(self.duration_s, 3),
             "steps_s": round(self.steps_s, 3),
-            "log": str(self.run_folder / "run.log"),
+            "log": str(self.run_folder / self.log),
             "pages": self.pages,
             "hints": self.hints,
             "spans": self.spans,
             "steps": self.steps,
             "provenance": self.provenance,
+            "data_versions": self.data_versions,
             "tracking": self.tracking,
         }
 

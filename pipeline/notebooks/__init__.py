@@ -1,0 +1,1 @@
+"""Notebooks: what their cells call, and their execution without a browser."""

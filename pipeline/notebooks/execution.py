@@ -1,0 +1,180 @@
+"""`faultline notebook`: executes a notebook by papermill and publishes it as a page."""
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.errors import InputError, StepFailedError
+from common.output_folder import open_output
+from pipeline.config_loading import load_config
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+_PACKAGES = ("papermill", "scrapbook", "six", "ipykernel", "nbconvert")
+_INSTALL = (
+    ".venv/bin/uv pip install -c requirements.lock papermill scrapbook six ipykernel nbconvert"
+)
+_KERNEL = "faultline"
+# A Unix socket's path has at most 107 characters; the kernel's are this long in their folder.
+_MAX_SOCKET_FOLDER = 107 - len("/runtime/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A notebook to execute.
+
+    Attributes:
+        name: `explore` or `errors`.
+        config_path: The use case's YAML.
+        output: The output folder.
+        parameters: Parameters of the notebook besides `config` and `output`.
+    """
+
+    name: str
+    config_path: Path
+    output: Path
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """A notebook that was executed.
+
+    Attributes:
+        page: The page, in the folder of reports.
+        notebook: The notebook with its outputs and recorded figures.
+    """
+
+    page: Path
+    notebook: Path
+
+    def to_json(self) -> dict[str, str]:
+        """Returns the paths as JSON values."""
+        return {"page": str(self.page), "notebook": str(self.notebook)}
+
+
+def execute_notebook(order: Order) -> Executed:
+    """Executes a notebook in a kernel of its own; nothing is written if a cell fails.
+
+    Raises:
+        InputError: A package is missing, the config cannot be read, or a cell raised an InputError.
+        StepFailedError: A cell failed for another reason, or the kernel died.
+    """
+    check_installed()
+    name = load_config(order.config_path).name
+    folder = open_output(order.output)
+    source = NOTEBOOKS / f"{order.name}.ipynb"
+    parameters = {
+        **order.parameters,
+        "config": str(order.config_path.absolute()),
+        "output": str(folder.root),
+    }
+    executed = Executed(
+        page=folder.reports / f"notebook-{order.name}-{name}.html",
+        notebook=folder.root / "notebooks" / f"{order.name}-{name}.ipynb",
+    )
+    from pipeline.notebooks.page import publish_notebook
+
+    with tempfile.TemporaryDirectory(prefix="faultline-") as scratch:
+        draft = Path(scratch) / source.name
+        with _environment(_kernel_environment(Path(scratch))):
+            _execute(source, draft, parameters, Path(scratch))
+            executed.notebook.parent.mkdir(exist_ok=True)
+            publish_notebook(draft, executed.page, f"{name}: {order.name}")
+        content = draft.read_bytes()
+        executed.notebook.write_bytes(content)
+    return executed
+
+
+def check_installed() -> None:
+    """Checks that the packages of the extra `notebooks` are installed.
+
+    Raises:
+        InputError: Names those that are missing and how to install them.
+    """
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"`faultline notebook` needs {', '.join(missing)}, which the extra `notebooks` "
+            f"installs. In the checkout, run `make ecosystem-tools` or `{_INSTALL}`."
+        )
+
+
+def _execute(source: Path, draft: Path, parameters: Mapping[str, Any], scratch: Path) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    is_short = len(str(scratch)) <= _MAX_SOCKET_FOLDER
+    # Not TCP where it can be avoided: any account of the machine could connect to its ports.
+    transport = {"KernelManager": {"transport": "ipc"}} if is_short else {}
+    try:
+        papermill.execute_notebook(
+            source,
+            draft,
+            parameters,
+            kernel_name=_KERNEL,
+            cwd=source.parent,
+            progress_bar=False,
+            config=Config(transport),
+        )
+    except PapermillExecutionError as error:
+        raise _failure(source, error) from error
+    except DeadKernelError as error:
+        raise StepFailedError(
+            f"The kernel of {source.name} died. It may have run out of memory: give fewer rows."
+        ) from error
+
+
+def _failure(source: Path, error: Any) -> Exception:
+    """Returns the error of a cell as one of ours."""
+    if error.ename == InputError.__name__:
+        return InputError(error.evalue)
+    cell = error.source.strip().splitlines()[0] if error.source.strip() else ""
+    return StepFailedError(
+        f"{source.name} failed in cell {error.cell_index + 1} (`{cell}`): {error.ename}: "
+        f"{error.evalue}"
+    )
+
+
+def _kernel_environment(scratch: Path) -> dict[str, str]:
+    """Makes a kernel of this interpreter in a scratch folder; returns the environment variables.
+
+    A kernel of that name in the home folder could belong to another interpreter, and Jupyter and
+    IPython would write files there.
+    """
+    folder = scratch / "kernels" / _KERNEL
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": command, "display_name": "Faultline", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    known = os.environ.get("PYTHONPATH")
+    return {
+        "JUPYTER_PATH": str(scratch),
+        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
+        "JUPYTER_NO_CONFIG": "1",
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "PLOTLY_RENDERER": "plotly_mimetype",
+        "PYTHONPATH": os.pathsep.join([str(NOTEBOOKS.parent), *filter(None, [known])]),
+    }
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
