@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from commands.command_line import main
+from common.guards.manifests import make_manifest
 from common.output_folder import OutputFolder
+from common.signing.signatures import sign_folder
+from pipeline.components.pusher.version_folder import _write_manifest
 from pipeline.config_loading import load_config
 from pipeline.production_options.rollout import CanaryStep
 from production.rollout.actions import open_journal
@@ -17,8 +20,15 @@ from production.rollout.metadata import EXECUTION_TYPE
 from production.rollout.state import Phase
 from tests.production.controller.fakes import FakeGateway, make_rig, running
 from tests.production.rollout.pushes import new_store, push
+from tests.signed_versions import make_pair
 
 PROJECT = Path(__file__).resolve().parents[2]
+CONFIG = """
+name: wells
+label: {column: failed}
+data: {path: data.csv}
+features: {pressure: {kind: numeric}}
+"""
 WHY = ("--why", "trained on May", "--by", "Ada")
 
 
@@ -237,3 +247,50 @@ def test_a_rollback_goes_the_way_of_the_gateway(folder, faultline):
 def test_a_rollback_without_a_gateway_or_rollouts_writes_no_journal(folder, faultline):
     assert faultline("rollback", "wells", *WHY).exit_code == 0
     assert not folder.rollouts("wells").exists()
+
+
+def _trust(folder, tmp_path):
+    """Lets the gateway's config trust one key; returns that key."""
+    pair = make_pair(tmp_path / "keys")
+    path = tmp_path / "wells.yaml"
+    path.write_text(CONFIG + f"signing: {{public_keys: [{pair.public}]}}")
+    keep_gateway_config(folder, "wells", load_config(path))
+    return pair.read()
+
+
+def _sign(folder, version, key):
+    """Signs a version as its push would have, in the record of its files too."""
+    base = folder.serving("wells")
+    draft = (base / str(version)).rename(base / f"wells@{version}")
+    sign_folder(draft, key)
+    _write_manifest(base, version, make_manifest(draft))
+    draft.rename(base / str(version))
+
+
+def test_a_rollout_of_a_version_that_the_config_does_not_trust_is_refused(
+    folder, faultline, tmp_path
+):
+    folder.rollouts("wells").mkdir(parents=True)
+    key = _trust(folder, tmp_path)
+    done = faultline("rollout", "start", "wells/200", *WHY)
+    assert done.exit_code == 2
+    assert "trusts signed models only" in done.output
+    assert "wells/200 has no signature" in done.output
+    assert _state(folder) is None
+    _sign(folder, 200, key)
+    done = faultline("rollout", "start", "wells/200", *WHY)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_rollback_to_a_version_that_the_config_does_not_trust_moves_no_file(
+    folder, faultline, tmp_path
+):
+    folder.rollouts("wells").mkdir(parents=True)
+    key = _trust(folder, tmp_path)
+    done = faultline("rollback", "wells", *WHY)
+    assert done.exit_code == 2
+    assert "wells/100 has no signature" in done.output
+    assert (folder.serving("wells") / "200").is_dir()
+    _sign(folder, 100, key)
+    assert faultline("rollback", "wells", *WHY).exit_code == 0
+    assert not (folder.serving("wells") / "200").exists()

@@ -22,14 +22,19 @@ from commands.serve.alone import (
     models_config,
     print_addresses,
     pushed_models,
+    serve,
+    signing_flags,
 )
 from commands.serve.gateway import serve_gateway, traffic_words
 from commands.serve.printing import Curl, example_line, sample_row
 from common.errors import InputError
 from common.output_folder import OutputFolder
+from pipeline.config_loading import load_config
 from production.gateway.traffic import Pin, Traffic
 from production.rollout.actions import begin
 from serving.client import Client, ServingClientError, TensorSpec
+from tests.pipeline.prediction.readings import CONFIG, write_config
+from tests.signed_versions import make_pair
 
 
 def spec(name, dtype, *shape) -> TensorSpec:
@@ -345,6 +350,26 @@ def test_flags_that_do_not_suit_a_gateway_are_refused(flags, words, two_versions
     with pytest.raises(InputError, match=re.escape(words)):
         serve_gateway(None, two_versions, flags)
     assert not (two_versions / "gateway").exists()
+
+
+def test_a_config_that_trusts_keys_makes_the_server_require_signatures(two_versions, tmp_path):
+    pair = make_pair(tmp_path / "keys")
+    path = write_config(tmp_path, CONFIG + "signing: {public_keys: [keys/model-key.pub]}")
+    flags = ["--require_signed_models", f"--model_public_key={pair.public}"]
+    assert signing_flags(load_config(path)) == flags
+    assert signing_flags(load_config(write_config(tmp_path))) == signing_flags(None) == []
+    pair.public.unlink()
+    path = write_config(tmp_path, CONFIG + "signing: {public_keys: [keys/model-key.pub]}")
+    with pytest.raises(InputError, match=r"public key .* cannot be read"):
+        serve(path, two_versions, ())
+    with pytest.raises(InputError, match=r"public key .* cannot be read"):
+        serve_gateway(path, two_versions, ())
+
+
+def test_a_key_in_a_flag_is_read_before_the_server_starts(two_versions, tmp_path):
+    flags = ("--require_signed_models", f"--model_public_key={tmp_path / 'none.pub'}")
+    with pytest.raises(InputError, match=r"public key .* cannot be read"):
+        serve(None, two_versions, flags)
 
 
 def test_a_gateway_of_several_models_needs_a_config(tmp_path):
