@@ -179,10 +179,15 @@ def main(log_format: str) -> None:
 
 @main.command()
 @config_option
+@click.option(
+    "--data-rev",
+    metavar="REV",
+    help="Run on data of this git revision, which `dvc` fetches; the working copy is untouched.",
+)
 @output_option
 @json_option
 @exits_cleanly
-def run(config_path: Path, output: Path, as_json: bool) -> int:
+def run(config_path: Path, data_rev: str | None, output: Path, as_json: bool) -> int:
     """Run a use case from raw data to a blessed, pushed model.
 
     Steps whose inputs, parameters and code are unchanged come from the cache. A model without
@@ -192,7 +197,7 @@ def run(config_path: Path, output: Path, as_json: bool) -> int:
     """
     from pipeline.running.run import run_use_case
 
-    return run_use_case(config_path, output, as_json=as_json)
+    return run_use_case(config_path, output, as_json=as_json, data_revision=data_rev)
 
 
 @main.command()

@@ -125,7 +125,7 @@ def print_lineage(
         short: The few lines that come before the tree, without the tree.
         as_json: JSON on standard output instead of a tree.
     """
-    from pipeline.lineage import lineage_of, render_short, render_tree, short_lineage
+    from pipeline.lineage import Commands, lineage_of, render_short, render_tree, short_lineage
 
     node = lineage_of(open_runs(config_path, output), reference)
     lines = short_lineage(node)
@@ -134,6 +134,8 @@ def print_lineage(
     else:
         whole = Group(render_short(lines), "", render_tree(node))
         print_answer(node.to_json(), lambda: whole, as_json=as_json)
+        # Apart, for their long lines would make the tree as wide.
+        _print_unbroken(Commands(node), _console(stderr=as_json))
     return 0
 
 

@@ -104,18 +104,36 @@ class KeptDigests:
         """Returns the SHA-256 and the size of a file; reads the file only if it has changed."""
         path = str(Path(path).absolute())
         status = Path(path).stat()
-        identity = " ".join(
-            str(part)
-            for part in (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        )
-        kept_identity, digest = self._new.get(path) or self._kept.get(path) or ("", "")
-        if kept_identity == identity:
-            return digest, status.st_size
-        is_settled = time.time() - status.st_ctime > _MIN_AGE_S
+        kept = self._entry(path, status)
+        if kept:
+            return kept[1], status.st_size
+        is_settled = _is_settled(status)
         digest, size = local_digest(path)
         if is_settled:
-            self._new[path] = [identity, digest]
+            self._new[path] = [_identity(status), digest]
         return digest, size
+
+    def md5(self, path: str) -> str:
+        """Returns the MD5 of a file, by which DVC knows it; one pass over it gives both digests."""
+        path = str(Path(path).absolute())
+        status = Path(path).stat()
+        kept = self._entry(path, status)
+        if len(kept) > 2:
+            return kept[2]
+        is_settled = _is_settled(status)
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        with Path(path).open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                sha256.update(chunk)
+                md5.update(chunk)
+        if is_settled:
+            self._new[path] = [_identity(status), sha256.hexdigest(), md5.hexdigest()]
+        return md5.hexdigest()
+
+    def _entry(self, path: str, status: os.stat_result) -> list[str]:
+        """Returns what is kept of a file: identity, SHA-256, perhaps MD5; empty if it changed."""
+        kept = self._new.get(path) or self._kept.get(path) or [""]
+        return kept if kept[0] == _identity(status) else []
 
     def save(self) -> None:
         """Writes the new digests beside those of the other files that still exist."""
@@ -127,13 +145,24 @@ class KeptDigests:
         draft.replace(self._path)
 
 
+def _identity(status: os.stat_result) -> str:
+    parts = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return " ".join(map(str, parts))
+
+
+def _is_settled(status: os.stat_result) -> bool:
+    return time.time() - status.st_ctime > _MIN_AGE_S
+
+
 def _load(path: Path) -> dict[str, list[str]]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     entries = kept.items() if isinstance(kept, dict) else ()
-    return {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 2}
+    return {
+        path: entry for path, entry in entries if isinstance(entry, list) and len(entry) in {2, 3}
+    }
 
 
 def content_digest(file: IO[bytes]) -> tuple[str, int]:

@@ -1,14 +1,14 @@
 """Git commit of the code of a run."""
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.git.calls import TIMEOUT_S, run_git
+from common.paths import BUILT_FROM
+
 UNKNOWN = "unknown"
-BUILT_FROM = "built_from.json"  # written by setup.py
-_GIT_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,25 +55,14 @@ def read_git(folder: Path, *, whole_repository: bool = False) -> GitState:
     except FileNotFoundError:
         return GitState(note="git is not installed")
     except subprocess.TimeoutExpired:
-        return GitState(note=f"git did not answer within {_GIT_TIMEOUT_S} s")
+        return GitState(note=f"git did not answer within {TIMEOUT_S} s")
     except subprocess.CalledProcessError as error:
-        return GitState(note=_git_reason(error.stderr))
+        return GitState(note=_git_reason(error.stderr.decode(errors="replace")))
     return GitState(commit=commit, dirty=bool(changes))
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        # A run only reads: git must not refresh the index during a concurrent commit.
-        ["git", "--no-optional-locks", *arguments],
-        cwd=folder,
-        # A git hook sets variables that point to its own repository.
-        env={key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=_GIT_TIMEOUT_S,
-    )
-    return done.stdout.strip()
+    return run_git(folder, *arguments).decode(errors="surrogateescape").strip()
 
 
 def _git_reason(stderr: str) -> str:

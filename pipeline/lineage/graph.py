@@ -15,6 +15,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from common.run_ids import whole_run_id
 from pipeline.lineage.provenance import Provenance, config_of, provenance_of, retraining_of
+from pipeline.lineage.restoring.data_versions import VersionedData, data_versions_of
+from pipeline.lineage.restoring.origins import Origins, origins_of
 
 Values: TypeAlias = Mapping[str, Any]
 Edges: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -89,6 +91,8 @@ class Run:
         steps: Its steps in the order in which they started.
         config: Its configuration; empty if it was not recorded.
         retraining: What it says of the retraining that it was part of; empty without one.
+        data_versions: The data under DVC that it read.
+        origins: Where its code and configuration were under version control.
     """
 
     id: str
@@ -98,6 +102,8 @@ class Run:
     steps: Sequence[Step]
     config: Values = field(default_factory=dict)
     retraining: Values = field(default_factory=dict)
+    data_versions: Sequence[VersionedData] = ()
+    origins: Origins = field(default_factory=Origins)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +174,8 @@ def read_graph(store: MetadataStore) -> Graph:
                 steps=steps,
                 config=config_of(context),
                 retraining=retraining_of(context),
+                data_versions=data_versions_of(context),
+                origins=origins_of(context),
             )
         )
     runs.sort(key=lambda run: (run.created, run.id))

@@ -7,12 +7,14 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from pipeline.components.names import INCONCLUSIVE
 from pipeline.counting import count
 from pipeline.lineage.facts import span_text
 from pipeline.lineage.git_state import UNKNOWN
+from pipeline.lineage.restoring.bringing_back import NOTES
 from pipeline.lineage.runs import RunRow, RunState
 from pipeline.lineage.tree import LineageNode
 
@@ -29,7 +31,7 @@ _STYLES = {
 _HIDDEN = {
     *("made_by", "run", "made_at", "dirty", "python"),
     *("state", "file_format", "payload_format", "split_names"),
-    *("pushed", "pushed_version", "blessed", "current_model", "current_model_id"),
+    *("in_words", "pushed", "pushed_version", "blessed", "current_model", "current_model_id"),
 }
 _VERDICT_STYLES = {
     "BLESSED": "[green]blessed[/green]",
@@ -54,6 +56,28 @@ def render_short(lines: Mapping[str, str]) -> Table:
     for subject, text in lines.items():
         table.add_row(subject, escape(text))
     return table
+
+
+class Commands:
+    """The commands of `bring_back` and its notes, each in one line, however narrow the terminal."""
+
+    def __init__(self, node: LineageNode) -> None:
+        commands = {name: text for name, text in node.commands.items() if name != NOTES}
+        width = max(map(len, commands), default=0)
+        lines = [f"  {name:<{width}}  {command}" for name, command in commands.items()]
+        if lines:
+            lines.insert(0, "To bring it back in an empty folder and train it again:")
+        self._lines = ["", *lines, *node.commands.get(NOTES, [])] if node.commands else []
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yields the lines, without markup and without line breaks."""
+        for line in self._lines:
+            yield Text(line, no_wrap=True, overflow="ignore")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Returns the length of the longest line."""
+        width = max(map(len, self._lines), default=0)
+        return Measurement(width, width)
 
 
 def _grow(tree: Tree, node: LineageNode) -> None:

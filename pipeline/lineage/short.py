@@ -11,6 +11,7 @@ from pipeline.lineage.facts import span_text
 from pipeline.lineage.tree import LineageNode
 
 _DIGEST_CHARS = 12
+_NUM_VERSIONS = 3
 _METRICS = {"pr_auc": "PR-AUC", "recall": "recall", "precision": "precision"}
 
 
@@ -26,6 +27,7 @@ def short_lineage(node: LineageNode) -> dict[str, str]:
         "withdrawn": _withdrawn_text(node),
         "rollout": str(_facts(node, "pushed model").get(ROLLOUT, "")),
         "data": _data_text(node),
+        "versioned data": _versions_text(node),
         "code": _name(node, "code"),
         "configuration": _configuration_text(node),
         "environment": _environment_text(node),
@@ -98,6 +100,17 @@ def _data_text(node: LineageNode) -> str:
         f"digest {_short(digest)}" if (digest := _data_digest(data)) else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def _versions_text(node: LineageNode) -> str:
+    """Returns the data under DVC of the newest run of the tree that read such data."""
+    runs = [one for one in _nodes(node, "run") if _find(one, "versioned data")]
+    texts = [
+        str(one.facts.get("in_words", ""))
+        for one in (_nodes(runs[0], "versioned data") if runs else ())
+    ]
+    more = f" and {len(texts) - _NUM_VERSIONS} more" if texts[_NUM_VERSIONS:] else ""
+    return "; ".join(texts[:_NUM_VERSIONS]) + more
 
 
 def _file_names(data: Mapping[str, Any]) -> list[Any]:

@@ -1,7 +1,7 @@
 """Lineage tree from a pushed model down to data, code, configuration and environment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
@@ -10,6 +10,8 @@ from pipeline.lineage.facts import artifact_facts, data_facts, run_facts, span_d
 from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
 from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.references import pushed_name, resolve
+from pipeline.lineage.restoring.bringing_back import bring_back
+from pipeline.lineage.restoring.data_versions import data_node_facts
 from pipeline.lineage.runs import examples_of
 
 # Display names; inputs of a step are listed in this order.
@@ -38,12 +40,14 @@ class LineageNode:
         name: A version, an artifact's number or a run's id.
         facts: Facts about it.
         children: The nodes it was made from.
+        commands: What `bring_back` says of the run that trained the model; only of the root.
     """
 
     kind: str
     name: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     children: tuple["LineageNode", ...] = ()
+    commands: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the tree as a JSON object."""
@@ -52,7 +56,7 @@ class LineageNode:
             "name": self.name,
             **self.facts,
             "children": [child.to_json() for child in self.children],
-        }
+        } | ({"commands": dict(self.commands)} if self.commands else {})
 
 
 def lineage_of(store: MetadataStore, reference: str) -> LineageNode:
@@ -67,7 +71,17 @@ def lineage_of(store: MetadataStore, reference: str) -> LineageNode:
     """
     graph = read_graph(store)
     target = resolve(graph, reference)
-    return _run_tree(graph, target) if isinstance(target, Run) else _artifact_tree(graph, target)
+    if isinstance(target, Run):
+        return replace(_run_tree(graph, target), commands=bring_back(target))
+    run = _training_run(graph, target)
+    return replace(_artifact_tree(graph, target), commands=bring_back(run) if run else {})
+
+
+def _training_run(graph: Graph, target: Artifact) -> Run | None:
+    """Returns the run that trained a model, or the model of a pushed version."""
+    models = [i for i in _sources(graph, target) if graph.artifacts[i].type == "Model"]
+    step = graph.producer(models[0]) if models else None
+    return graph.runs[step.run_id] if step else None
 
 
 def _run_tree(graph: Graph, run: Run) -> LineageNode:
@@ -84,7 +98,7 @@ def _run_tree(graph: Graph, run: Run) -> LineageNode:
         LineageNode(kind="step", name=step.node, facts={"state": step.state}) for step in run.steps
     )
     results = (_artifact_tree(graph, outputs[0], parent_run=run.id),) if outputs else ()
-    children = _retraining_nodes(run) + _stamp_nodes(run.provenance) + steps + results
+    children = _stamped_nodes(run) + steps + results
     return LineageNode(kind="run", name=run.id, facts=run_facts(run), children=children)
 
 
@@ -187,8 +201,19 @@ def _run_node(graph: Graph, run_id: str, chain: Sequence[int]) -> LineageNode:
     steps = {step.id: step.node for i in chain if (step := graph.producer(i))}
     made = [step.node for step in run.steps if step.id in steps]
     facts = {"ran": made} | run_facts(run)
-    children = _retraining_nodes(run) + _stamp_nodes(run.provenance)
-    return LineageNode(kind="run", name=run.id, facts=facts, children=children)
+    return LineageNode(kind="run", name=run.id, facts=facts, children=_stamped_nodes(run))
+
+
+def _stamped_nodes(run: Run) -> tuple[LineageNode, ...]:
+    """Returns what is noted on a run itself: its reason, its data under DVC, its provenance."""
+    return _retraining_nodes(run) + _data_nodes(run) + _stamp_nodes(run.provenance)
+
+
+def _data_nodes(run: Run) -> tuple[LineageNode, ...]:
+    return tuple(
+        LineageNode(kind="versioned data", name=one.path, facts=data_node_facts(one))
+        for one in run.data_versions
+    )
 
 
 def _retraining_nodes(run: Run) -> tuple[LineageNode, ...]:

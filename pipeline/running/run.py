@@ -32,6 +32,7 @@ from pipeline.running.stages.closing import (
 )
 from pipeline.running.stages.opening import (
     Opening,
+    check_data,
     open_run,
     read_earlier_spans,
     set_up_process,
@@ -46,6 +47,8 @@ from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 if TYPE_CHECKING:
     from pipeline.running.replaying.plan import Plan
 
+_READER = "ArrowExampleGen"  # the step that reads the data
+
 
 def run_use_case(
     config_path: Path,
@@ -53,6 +56,7 @@ def run_use_case(
     *,
     as_json: bool,
     beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS,
+    data_revision: str | None = None,
 ) -> int:
     """Runs a use case and prints its progress.
 
@@ -61,6 +65,7 @@ def run_use_case(
         output: Folder for all output of runs.
         as_json: Print the summary as JSON on standard output and text on standard error.
         beam_args: Beam options for the data-parallel steps.
+        data_revision: Revision of data under DVC to run on; None for the working copy.
 
     Returns:
         The exit code: 0 if a model was pushed, even if only to the shadow folder; else 3.
@@ -82,6 +87,7 @@ def run_use_case(
             folder=folder,
             run_id=new_run_id(folder, config.name),
             beam_args=beam_args,
+            data_revision=data_revision,
         )
         with _streams(place, as_json=as_json) as (text, data):
             summary = _run(place, Console(file=text))
@@ -148,6 +154,8 @@ def _run_steps(
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         link_tensorboard(place, step)
+        if step.name == _READER:
+            summary.data_versions = [one.to_json() for one in check_data(opening, shown)]
 
 
 def _key(opening: Opening) -> str | None:

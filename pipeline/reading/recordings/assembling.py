@@ -51,7 +51,7 @@ CODE = (
     _PROJECT / "measuring/events/names.py",
 )
 RECORD = "_recordings.json"
-_KEPT_DIGESTS = "digests.json"
+KEPT_DIGESTS = "digests.json"
 _LOCK = ".lock"
 _NUM_KEPT = 3  # assembled tables of a use case
 _NUM_SHOWN = 5
@@ -170,13 +170,13 @@ def _digest_table(folder: Path) -> str:
     """Returns the digest of a table if it has any rows; it is read only if it has changed."""
     if not (folder / FILE_NAME).is_file():
         return ""
-    kept = str(folder.parent / _KEPT_DIGESTS)
+    kept = str(folder.parent / KEPT_DIGESTS)
     return digest_local_files([str(folder / FILE_NAME)], str(folder), kept_digests=kept).digest
 
 
 def _digest(files: list[str], base: str, target: Path) -> FilesDigest:
     _progress.info("looking for changes in %s of recordings", count(len(files), "file"))
-    return digest_local_files(files, base, kept_digests=str(target / _KEPT_DIGESTS))
+    return digest_local_files(files, base, kept_digests=str(target / KEPT_DIGESTS))
 
 
 def _key(digest: FilesDigest, request: Request) -> str:

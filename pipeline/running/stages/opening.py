@@ -1,6 +1,7 @@
 """What precedes the steps of a run: the data, the metadata store, earlier spans, and the stamp."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +14,18 @@ from pipeline.components.pusher.superseded import forget_superseded
 from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
 from pipeline.components.pusher.withdrawn import settle_versions, withdrawn_notes
 from pipeline.config import SHADOW_SUFFIX
+from pipeline.data_versions.opening import OpenedData, open_data
 from pipeline.lineage.provenance import Provenance, stamp_config, stamp_run
+from pipeline.lineage.restoring.data_versions import DataState, VersionedData, stamp_data
+from pipeline.lineage.restoring.origins import collect_origins, stamp_origins
 from pipeline.reading.data_source import find_source
 from pipeline.reading.files.locations import Source
 from pipeline.running.console import RunConsole
 from pipeline.running.launching.history import check_history
-from pipeline.running.stages.place import RunPlace
+from pipeline.running.stages.place import PROJECT_DIR, RunPlace
 from pipeline.running.summary import RunSummary
+
+_NUM_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,7 @@ class Opening:
     Attributes:
         place: Its inputs and output locations.
         provenance: Its provenance.
+        data: Its data, with those under DVC.
         source: Location of its data.
         connection: Connection to ML Metadata.
         store: The metadata store.
@@ -38,6 +45,7 @@ class Opening:
 
     place: RunPlace
     provenance: Provenance
+    data: OpenedData
     source: Source
     connection: ConnectionConfig
     store: MetadataStore
@@ -58,15 +66,17 @@ def open_run(place: RunPlace, provenance: Provenance, shown: RunConsole) -> Open
     """Finds the data and reconciles the record with the folders, which the caller has locked.
 
     Raises:
-        InputError: There are no data, no metadata store, or the store does not know the results in
-            the folders.
+        InputError: There are no data, or not of the revision that was asked for; there is no
+            metadata store, or it does not know the results in the folders.
     """
-    source = find_source(place.config, place.folder)
+    data = open_data(place.config, place.folder, place.data_revision)
+    source = find_source(data.config, place.folder)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
     return Opening(
         place=place,
         provenance=provenance,
+        data=data,
         source=source,
         connection=connection,
         store=store,
@@ -76,11 +86,38 @@ def open_run(place: RunPlace, provenance: Provenance, shown: RunConsole) -> Open
 
 
 def stamp_opening(opening: Opening, shown: RunConsole) -> None:
-    """Records the run with its code and configuration, and says which code it is."""
+    """Records the run with its code, configuration and data, and says which code and data."""
     place = opening.place
     stamp_run(opening.store, place.run_id, opening.provenance)
     stamp_config(opening.store, place.run_id, place.config)
+    origins = collect_origins(place.config, place.config_path, PROJECT_DIR)
+    stamp_origins(opening.store, place.run_id, origins)
+    stamp_data(opening.store, place.run_id, opening.data.versions)
     shown.say_code(opening.provenance.git_label, is_first_run=opening.is_first_run)
+    for version in opening.data.versions[:_NUM_SHOWN]:
+        shown.say(_data_line(version))
+    if more := len(opening.data.versions[_NUM_SHOWN:]):
+        shown.say(f"[dim]data and {more} more under DVC[/dim]")
+
+
+def check_data(opening: Opening, shown: RunConsole) -> Sequence[VersionedData]:
+    """Records data under DVC as modified if they were changed while the run read them.
+
+    Returns:
+        The data under DVC as they are now recorded.
+    """
+    versions = opening.data.read_again()
+    changed = [now for now, old in zip(versions, opening.data.versions, strict=True) if now != old]
+    if changed:
+        stamp_data(opening.store, opening.place.run_id, versions)
+        shown.say(_data_line(changed[0]))
+    return versions
+
+
+def _data_line(version: VersionedData) -> str:
+    text = escape(version.text())
+    is_clean = version.state is DataState.RECORDED
+    return f"[dim]data {text}[/dim]" if is_clean else f"[yellow]![/yellow] data {text}"
 
 
 def _settle(store: MetadataStore, place: RunPlace, shown: RunConsole) -> dict[str, Any]:

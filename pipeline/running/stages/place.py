@@ -21,6 +21,7 @@ class RunPlace:
         folder: The output folder.
         run_id: The run's id: its start time and the use case's name.
         beam_args: Beam options for the data-parallel steps.
+        data_revision: Revision of data under DVC to run on; None for the working copy.
     """
 
     config: Config
@@ -28,6 +29,7 @@ class RunPlace:
     folder: OutputFolder
     run_id: str
     beam_args: tuple[str, ...] = LOCAL_BEAM_ARGS
+    data_revision: str | None = None
 
     @property
     def run_folder(self) -> Path:
