@@ -67,7 +67,6 @@ class RunSummary:
         duration_s: Wall time of the whole command in seconds; `steps_s` is the part in steps.
         provenance: Code, data and environment; see `pipeline.lineage.provenance`.
         data_versions: The data under DVC that the run read, each a JSON object.
-        data_versions: The data under DVC that the run read, each a JSON object.
         tracking: Where the run was exported to, or why it was not.
         pages: Paths of the run's reports, the index last.
         hints: Why the model may have been refused, or what no bar has checked.
@@ -84,7 +83,6 @@ class RunSummary:
     spans: list[dict[str, Any]] = field(default_factory=list)
     duration_s: float = 0.0
     provenance: dict[str, Any] = field(default_factory=dict)
-    data_versions: list[dict[str, str]] = field(default_factory=list)
     data_versions: list[dict[str, str]] = field(default_factory=list)
     tracking: dict[str, str] = field(default_factory=dict)
     pages: list[str] = field(default_factory=list)
@@ -185,7 +183,6 @@ class RunSummary:
             "spans": self.spans,
             "steps": self.steps,
             "provenance": self.provenance,
-            "data_versions": self.data_versions,
             "data_versions": self.data_versions,
             "tracking": self.tracking,
         }
