@@ -31,6 +31,7 @@ from pipeline.reading.files.listing import (
     placeholder_in,
 )
 from pipeline.reading.recordings.discovery import Discovery, Rows, discover
+from pipeline.sql_options import Sql
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12
@@ -73,6 +74,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     dry_run: bool = False,
     labels: str | None = None,
     rows: Rows | None = None,
+    sql: Sql | None = None,
 ) -> InitReport:
     """Profiles the data and writes `configs/NAME.yaml` and `schema/NAME.pbtxt`, both or neither.
 
@@ -88,6 +90,7 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         dry_run: Write nothing.
         labels: Table of the labels of recordings, or of their events; found by default.
         rows: Whether rows of tables are examples or samples of recordings; concluded by default.
+        sql: The database that `data` are the rows of, for the config.
 
     Raises:
         InputError: The data cannot be used, the name is invalid, a decision does not fit the data,
@@ -118,12 +121,13 @@ def initialise(  # noqa: PLR0913 - what the command line takes
             proposal,
             name=use_case,
             data_path=relative_path(data, config_path.parent),
+            sql=sql,
             folder=config_path.parent,
             schema_path=f"../schema/{use_case}.pbtxt",
         ),
         schema_text=schema_text(proposal),
         is_dry_run=dry_run,
-        dated_path=_dated_path(proposal, config_path.parent),
+        dated_path="" if sql else _dated_path(proposal, config_path.parent),
     )
     if not dry_run:
         _check_free([config_path, schema_path], force=force)

@@ -130,6 +130,12 @@ def _texts(array: pa.Array, column: SqlColumn, num_before: int) -> pa.Array:
     raise InputError(f"Column `{column.name}` came as {array.type} in place of text.")
 
 
+def is_json_lists(texts: pa.Array) -> bool:
+    """Whether there are texts and all of them are JSON lists of numbers."""
+    present = texts.drop_null()
+    return bool(len(present)) and _parse_lists(present) is not None
+
+
 def _lists(texts: pa.Array, column: SqlColumn, num_before: int) -> pa.Array:
     """Parses JSON lists of numbers, all at once; a missing text is a missing signal."""
     present = texts.drop_null()
