@@ -264,12 +264,16 @@ def step(step_id: str, run_id: str, output: Path, **options: Any) -> int:
 @exits_cleanly
 def init(data: str, **options: Any) -> int:
     """Write a config and a schema for your data.
+@click.option("--table", help="Table or view, if DATA is the URL of a database.")
+@click.option("--query", help="SELECT in place of --table.")
+@click.option("--order-by", help="Columns that order its rows.  [default: the primary key]")
 
-    DATA is a CSV or Parquet file, a folder or a glob. Comments in the YAML explain each decision.
-    The config runs without changes. The options --keep, --leave-out and --kind may be repeated;
-    the config names them as your decisions. DATA may also be recordings (a file for each, a long
-    table, streams with events), sounds or pictures, with labels beside them, in a column, or in the
-    names of folders:
+    DATA is a CSV or Parquet file, a folder or a glob, or the URL of a database, whose password
+    comes from FAULTLINE_DATABASE_PASSWORD, ~/.pgpass or ~/.my.cnf. Comments in the YAML explain
+    each decision. The config runs without changes. The options --keep, --leave-out and --kind may
+    be repeated; the config names them as your decisions. DATA may also be recordings (a file for
+    each, a long table, streams with events), sounds or pictures, with labels beside them, in a
+    column, or in the names of folders:
 
     \b
     faultline init clips/
@@ -280,12 +284,25 @@ def init(data: str, **options: Any) -> int:
     """  # noqa: D301 - as above
     from pipeline.onboarding import ReadOptions, initialise, make_decisions, print_report
 
+    faultline init postgresql://user@host/plant --table readings --label failed
     header, dates = options.pop("header"), options.pop("dates")
     names = tuple(name.strip() for name in header.split(",")) if header else None
+    from common.errors import InputError
     reading = ReadOptions(dates=dates, header=names)
+    from pipeline.reading.sql.database import is_database_url
     flags = ("keep", "leave_out", "kind", "group", "time", "split")
     decisions = make_decisions(**{flag: options.pop(flag) for flag in flags})
-    report = initialise(data, project_dir=Path(), reading=reading, decisions=decisions, **options)
+    options |= {"project_dir": Path(), "reading": reading, "decisions": decisions}
+    rows = {key: options.pop(key) for key in ("table", "query", "order_by")}
+    if is_database_url(data):
+        from pipeline.onboarding.databases import DatabaseTable, initialise_database
+
+        report = initialise_database(data, DatabaseTable(**rows), environ=os.environ, **options)
+    elif any(rows.values()):
+        given = ", ".join(f"--{key.replace('_', '-')}" for key, value in rows.items() if value)
+        raise InputError(f"{given}: {data} is no URL of a database, such as sqlite:///readings.db.")
+    else:
+        report = initialise(data, **options)
     print_report(report)
     return 0
 
