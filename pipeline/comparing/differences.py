@@ -17,6 +17,7 @@ NOT_THERE = "-"
 _DATA_KEYS = (
     *("data_digest", "num_files", "source_files", "span", "spans", "version"),
     *("raw_path", "raw_digest", "num_raw_files"),
+    *("database", "query", "order_by", "snapshot_at", "rows_digest"),
     *("num_bad_rows", "num_duplicates", "num_rows", "num_rows_train", "num_rows_eval"),
     *("num_rows_test", "num_positives_train", "num_positives_eval", "num_positives_test"),
 )

@@ -14,6 +14,11 @@ from serving.inference.model_facts import MODEL_INFO
 
 # Property of the `Examples` of a window: its spans.
 _SPANS = "spans"
+# Properties of `Examples` whose rows were read from a database.
+DATABASE_KEYS = (
+    *("database", "query", "order_by"),
+    *("snapshot_at", "num_rows_of_query", "rows_digest"),
+)
 # Properties of `Examples` that describe the input files, not the examples.
 _DATA_KEYS = (
     "source_files",
@@ -24,6 +29,7 @@ _DATA_KEYS = (
     "raw_digest",
     "num_raw_files",
     "raw_files",
+    *DATABASE_KEYS,
     "input_fingerprint",
     "span",
     "version",
@@ -86,7 +92,8 @@ def span_dates(examples: Artifact, run: Run) -> dict[str, Any]:
         examples: The examples of a span or of a window.
         run: The run that read or combined them.
     """
-    path = str(run.config.get("data", {}).get("path", ""))
+    data = run.config.get("data", {})
+    path = str(data.get("path") or (data.get("sql") or {}).get("query", ""))
     spans = examples.properties.get(_SPANS) or [examples.properties.get("span")]
     if not any(spec in path for spec in ("{DATE}", "{YYYY}")) or None in spans:
         return {}

@@ -93,6 +93,8 @@ def _data_text(node: LineageNode) -> str:
     data = window or next(iter(read), {})
     files = [name for facts in read[: None if window else 1] for name in _file_names(facts)]
     names = ", ".join(map(str, files[:3])) + (f" and {len(files) - 3} more" if files[3:] else "")
+    if "database" in data:
+        names = f"{data['database']} at {data['snapshot_at']}"
     parts = [
         count(examples["num_rows"], "row") if "num_rows" in examples else "",
         names,

@@ -136,6 +136,7 @@ def _data_rows(graph: Graph, run: Run) -> list[tuple[str, str]]:
     parts = ingested_examples(graph, examples)
     listed = ", ".join(filter(None, map(_files, parts)))
     rows = [("data", ", ".join(shown)), ("data digest", str(facts.get("data_digest", "unknown")))]
+    rows += [(key, str(facts[key])) for key in ("database", "query", "snapshot_at") if key in facts]
     return rows + [(key, text) for key, text in (("spans", spans), ("files", listed)) if text]
 
 

@@ -94,6 +94,8 @@ def stamp_opening(opening: Opening, shown: RunConsole) -> None:
     stamp_origins(opening.store, place.run_id, origins)
     stamp_data(opening.store, place.run_id, opening.data.versions)
     shown.say_code(opening.provenance.git_label, is_first_run=opening.is_first_run)
+    for note in opening.source.notes[-_NUM_SHOWN:]:
+        shown.say(escape(note))
     for version in opening.data.versions[:_NUM_SHOWN]:
         shown.say(_data_line(version))
     if more := len(opening.data.versions[_NUM_SHOWN:]):
