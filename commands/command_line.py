@@ -211,8 +211,12 @@ def run(config_path: Path, data_rev: str | None, output: Path, as_json: bool) ->
     help="YAML file of the use case; for `begin`.",
 )
 @click.option("--metadata-url", help="Replaces `metadata.url` of the config; for `begin`.")
-@click.option("--window", type=int, help="Replaces `data.window` of the config; for `begin`.")
-@click.option("--span", type=int, help="Replaces `data.last_span` of the config; for `begin`.")
+@click.option(
+    "--window", type=int, help="Replaces `data.window` of the config; -1 does not. For `begin`."
+)
+@click.option(
+    "--span", type=int, help="Replaces `data.last_span` of the config; -1 does not. For `begin`."
+)
 @click.option("--seed", type=int, help="Replaces `seed` of the config; for `begin`.")
 @click.option("--steps", help="Digest of the steps that will be started; for `begin`.")
 @exits_cleanly
@@ -260,13 +264,13 @@ def step(step_id: str, run_id: str, output: Path, **options: Any) -> int:
 @_decision("--group", metavar="COLUMN", help="Keep rows with the same COLUMN in one split.")
 @_decision("--time", metavar="COLUMN", help="Split by COLUMN, which holds the time.")
 @_decision("--split", metavar="STRATEGY", help="Split: stratified, group, time or blocks.")
+@click.option("--table", help="Table or view, if DATA is the URL of a database.")
+@click.option("--query", help="SELECT in place of --table.")
+@click.option("--order-by", help="Columns that order its rows.  [default: the primary key]")
 @click.option("--dry-run", is_flag=True, help="Print what would be written, and write nothing.")
 @exits_cleanly
 def init(data: str, **options: Any) -> int:
     """Write a config and a schema for your data.
-@click.option("--table", help="Table or view, if DATA is the URL of a database.")
-@click.option("--query", help="SELECT in place of --table.")
-@click.option("--order-by", help="Columns that order its rows.  [default: the primary key]")
 
     DATA is a CSV or Parquet file, a folder or a glob, or the URL of a database, whose password
     comes from FAULTLINE_DATABASE_PASSWORD, ~/.pgpass or ~/.my.cnf. Comments in the YAML explain
@@ -280,16 +284,16 @@ def init(data: str, **options: Any) -> int:
     faultline init streams/ --labels events.csv
     faultline init readings.csv --label failed --positive yes
     faultline init readings.csv --label failed --leave-out repaired --group machine --dry-run
+    faultline init postgresql://user@host/plant --table readings --label failed
     faultline run --config configs/readings.yaml
     """  # noqa: D301 - as above
+    from common.errors import InputError
     from pipeline.onboarding import ReadOptions, initialise, make_decisions, print_report
+    from pipeline.reading.sql.database import is_database_url
 
-    faultline init postgresql://user@host/plant --table readings --label failed
     header, dates = options.pop("header"), options.pop("dates")
     names = tuple(name.strip() for name in header.split(",")) if header else None
-    from common.errors import InputError
     reading = ReadOptions(dates=dates, header=names)
-    from pipeline.reading.sql.database import is_database_url
     flags = ("keep", "leave_out", "kind", "group", "time", "split")
     decisions = make_decisions(**{flag: options.pop(flag) for flag in flags})
     options |= {"project_dir": Path(), "reading": reading, "decisions": decisions}
@@ -981,22 +985,50 @@ def serve(
     type=click.Path(path_type=Path),
     help="Table with the context of recordings; no label is needed.  [default: that of training]",
 )
+@click.option("--table", help="Table to read, if DATA is a database.")
+@click.option("--query", help="SELECT to read, if DATA is a database.")
+@click.option(
+    "--partition-column",
+    help="Column in whose ranges several readers read a database, over one snapshot.",
+)
+@click.option(
+    "--into",
+    metavar="TABLE",
+    help="Write the predictions into this table, upserted by --id, in place of a file.",
+)
+@click.option("--into-url", metavar="URL", help="Database of that table.  [default: DATA]")
+@click.option(
+    "--password-env",
+    default="FAULTLINE_DATABASE_PASSWORD",
+    show_default=True,
+    help="Environment variable with the password of a database.",
+)
 @output_option
 @json_option
 @exits_cleanly
 def predict(**options: Any) -> int:
     """Write predictions for the rows of DATA.
 
-    DATA is a CSV, Parquet or JSON-lines file, a folder or a glob. Rows are read as in training: the
-    config defines wide signals, times and missing values. The label is not needed. A table says
-    where the rows differ from the data of training: missing, unseen and out-of-range values,
-    distributions, and the share of alarms.
+    DATA is a CSV, Parquet or JSON-lines file, a folder, a glob, or the URL of a database. Rows are
+    read as in training: the config defines wide signals, times and missing values. The label is not
+    needed. A table says where the rows differ from the data of training: missing, unseen and
+    out-of-range values, distributions, and the share of alarms.
 
     \b
     faultline predict new.parquet --id recording_id
     faultline predict new.csv --server http://127.0.0.1:8501 --output-file new.jsonl
     faultline predict archive/ --batch --output-file predictions/
     faultline predict recordings/ --labels machines.csv
+
+    With --into, predictions go into a table with the columns id, probability, decision,
+    model_version, run_id and predicted_at, which is created if it is not there. Rows are upserted
+    by --id in transactions of 5,000. After a kill, the same command continues where it stopped:
+
+    \b
+    faultline predict postgresql://me@host/plant --table readings --id id --into predictions
+    faultline predict mysql://me@host/plant --query "SELECT * FROM readings WHERE line = 3" \\
+      --id id --into predictions --batch
+    faultline predict sqlite:///plant.db --table readings --id id --output-file predictions.csv
     """  # noqa: D301 - as above
     _quiet_libraries()
     from pipeline.prediction.options import PredictOptions
@@ -1261,6 +1293,28 @@ def doctor(output: Path, as_json: bool) -> int:
     from commands.queries import print_doctor
 
     return print_doctor(output, PROJECT_DIR / "requirements.lock", as_json=as_json)
+
+
+@main.command()
+@click.option(
+    "--output-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; by default the bill is printed.",
+)
+@exits_cleanly
+def sbom(output_file: Path | None) -> int:
+    """Write the software bill of materials of what runs need, as CycloneDX JSON.
+
+    It lists each package of requirements.lock that runs need on this platform: version, hashes,
+    dependencies, and the licence that the installed package declares. Each model carries the bill
+    of the environment that it was trained in, in assets.extra/sbom.cdx.json.
+
+    \b
+    faultline sbom --output-file faultline.cdx.json
+    """  # noqa: D301 - as above
+    from commands.sbom import print_bill
+
+    return print_bill(PROJECT_DIR / "requirements.lock", output_file)
 
 
 @main.command()

@@ -131,7 +131,7 @@ def predict_by_server(options: PredictOptions, config: Config, console: Console)
         StepFailedError: The server cannot be reached or failed; no output is written.
     """
     model = options.model or config.name
-    version = _local_model(options, model)
+    version = find_local_model(options, model)
     with trusted_model(version, config) if version else nullcontext() as local_model:
         spec = reading_spec(config, local_model)
         reference = read_reference(local_model)
@@ -177,8 +177,8 @@ def _predict_rows(
     return summary
 
 
-def _local_model(options: PredictOptions, name: str) -> Path | None:
-    """The latest version below the output folder, whose contract the server's model has too."""
+def find_local_model(options: PredictOptions, name: str) -> Path | None:
+    """Returns the latest version below the output folder; the server's has the same contract."""
     base = OutputFolder(options.output.absolute()).serving(name)
     versions = served_versions(base) if base.is_dir() else []
     return base / str(versions[-1]) if versions else None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.prediction.skew import Skew
+from pipeline.reading.sql.database import PASSWORD_ENV
 
 DEFAULT_SERVER = "grpc://127.0.0.1:8500"
 
@@ -26,6 +27,12 @@ class PredictOptions:
         as_json: Print the summary as JSON on standard output.
         strict: Write nothing if the rows differ from those of training.
         labels: Table with the context of recordings, in place of `data.recordings.labels`.
+        table: The table to read, if `data` is a database.
+        query: The SELECT to read, if `data` is a database.
+        password_env: Environment variable with the password of a database.
+        partition_column: Column in whose ranges several readers read a database.
+        into: The table that takes the predictions, in place of a file.
+        into_url: The database of that table; None for the database of `data`.
     """
 
     data: str
@@ -39,6 +46,12 @@ class PredictOptions:
     as_json: bool = False
     strict: bool = False
     labels: Path | None = None
+    table: str | None = None
+    query: str | None = None
+    password_env: str = PASSWORD_ENV
+    partition_column: str | None = None
+    into: str | None = None
+    into_url: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -49,7 +62,8 @@ class PredictSummary:
         model: Name of the model.
         versions: The versions that answered, if the protocol reports them.
         source: The server, or the model's folder.
-        output: Path of the predictions.
+        output: Path of the predictions, or their table and its database.
+        run_id: The id of this prediction, which each row of a table has; None of a file.
         num_rows: Number of predicted rows.
         num_left_out: Number of unreadable rows.
         left_out: File that lists the unreadable rows; None if there are none.
@@ -65,6 +79,7 @@ class PredictSummary:
     model: str
     source: str
     output: str
+    run_id: str | None = None
     versions: list[int] = field(default_factory=list)
     num_rows: int = 0
     num_left_out: int = 0

@@ -18,6 +18,7 @@ from pipeline.counting import count
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.served_config import default_config
 from pipeline.prediction.skew import describe_totals
+from pipeline.reading.sql.database import is_database_url
 from pipeline.running.console import format_duration
 
 
@@ -35,17 +36,40 @@ def predict(options: PredictOptions) -> int:
     console = Console(file=sys.stderr if options.as_json else sys.stdout)
     folder = OutputFolder(options.output.absolute())
     config = load_config(options.config_path or default_config(folder))
-    if options.batch:
-        summary = _predict_quietly(options, config)
-    else:
-        from pipeline.prediction.by_server import predict_by_server
-
-        summary = predict_by_server(options, config, console)
+    summary = _predict(options, config, console)
     summary.duration_s = time.monotonic() - started
     _print_summary(summary, console)
     if options.as_json:
         sys.stdout.write(json.dumps(summary.to_json(), indent=2) + "\n")
     return 0
+
+
+def _predict(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
+    """Predicts rows of files or of a database, into a file or a table."""
+    names_database = options.table or options.query or options.partition_column
+    if not is_database_url(options.data) and options.into is None and not names_database:
+        return _predict_files(options, config, console)
+    # Files need none of the drivers.
+    from pipeline.prediction.tables.database_rows import predict_database_rows
+    from pipeline.prediction.tables.into_table import predict_into_table
+    from pipeline.prediction.tables.source import find_source
+
+    def predict_files(inner: PredictOptions, config: Config) -> PredictSummary:
+        return _predict_files(inner, config, console)
+
+    source = find_source(options)
+    if options.into is not None:
+        return predict_into_table(options, config, source, predict_files, console)
+    assert source is not None  # noqa: S101 - `find_source` refuses the other options
+    return predict_database_rows(options, config, source, predict_files)
+
+
+def _predict_files(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
+    if options.batch:
+        return _predict_quietly(options, config)
+    from pipeline.prediction.by_server import predict_by_server
+
+    return predict_by_server(options, config, console)
 
 
 def _predict_quietly(options: PredictOptions, config: Config) -> PredictSummary:

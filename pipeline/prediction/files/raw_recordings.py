@@ -68,7 +68,7 @@ def rows_of(
     """
     if labels is not None:
         spec = _with_labels(spec, labels, data)
-    if spec.recordings is None or _are_rows(data, spec.recordings):
+    if spec.recordings is None or are_rows(data, spec.recordings):
         yield Rows(data=data)
         return
     with tempfile.TemporaryDirectory(prefix="faultline-") as target:
@@ -106,7 +106,7 @@ def _with_labels(spec: IngestSpec, labels: Path, data: str) -> IngestSpec:
         InputError: The model was not trained with such a table, or it is not a file.
     """
     recordings = spec.recordings
-    if recordings is None or _are_rows(data, recordings):
+    if recordings is None or are_rows(data, recordings):
         raise InputError(
             f"--labels: {data} has one row for each example, so the rows have all columns. Remove "
             "the option."
@@ -137,7 +137,7 @@ def _unnamed_notes(assembled: Assembled, recordings: Recordings, labels: Path) -
     return [f"no row in {labels} for {unnamed}: the context is missing"] if number else []
 
 
-def _are_rows(data: str, recordings: Recordings) -> bool:
+def are_rows(data: str, recordings: Recordings) -> bool:
     """Tells rows that a client could send from raw recordings, by their columns."""
     try:
         files = input_files.find_input_files(data)

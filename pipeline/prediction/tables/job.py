@@ -18,7 +18,8 @@ from typing import Any
 
 from common.output_folder import OutputFolder, hold, replace_file
 
-_JOB, _WRITTEN, _OUTCOME, _SUMMARY = "job.json", "written.json", "outcome.json", "summary.json"
+_JOB, _READ, _OUTCOME = "job.json", "read.json", "outcome.json"
+_WRITTEN, _SUMMARY = "written.json", "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +62,21 @@ class Job:
         return self.folder / "rows"
 
     @property
-    def predictions(self) -> Path:
-        """Folder of the predictions, as Parquet files."""
+    def batch_folder(self) -> Path:
+        """Folder of the predictions of Beam."""
         return self.folder / "predictions"
+
+    @property
+    def server_file(self) -> Path:
+        """File of the predictions of a server."""
+        return self.folder / "predictions.parquet"
+
+    @property
+    def prediction_files(self) -> list[Path]:
+        """The files of the predictions, in a fixed order."""
+        if self.server_file.exists():
+            return [self.server_file]
+        return sorted(self.batch_folder.glob("*.parquet"))
 
     @contextmanager
     def incoming(self, target: Path) -> Iterator[Path]:
@@ -87,6 +100,16 @@ class Job:
         self._write(_WRITTEN, {"num_rows": num_rows})
 
     @property
+    def read_facts(self) -> dict[str, Any]:
+        """How the rows were read."""
+        facts: dict[str, Any] = self._read(_READ, {})
+        return facts
+
+    def note_read(self, facts: dict[str, Any]) -> None:
+        """Notes how the rows were read, before they appear as a whole."""
+        self._write(_READ, facts)
+
+    @property
     def outcome(self) -> dict[str, Any] | None:
         """The summary of the prediction; None until all rows are predicted."""
         outcome: dict[str, Any] | None = self._read(_OUTCOME, None)
@@ -99,8 +122,13 @@ class Job:
     def finish(self, summary: dict[str, Any]) -> None:
         """Keeps the summary and the rows that were left out; the rest is in the table."""
         self._write(_SUMMARY, summary)
-        for path in (self.rows, self.predictions):
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.rows, ignore_errors=True)
+        self.remove_predictions()
+
+    def remove_predictions(self) -> None:
+        """Removes predictions."""
+        shutil.rmtree(self.batch_folder, ignore_errors=True)
+        self.server_file.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Removes a job of which nothing is in the table."""

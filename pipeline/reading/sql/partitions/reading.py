@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.counting import count
+from pipeline.reading.sql.extraction.writing import write_rows
 from pipeline.reading.sql.partitions.ranges import KeyRange
 from pipeline.reading.sql.partitions.snapshots import (
     PartitionedSelect,
@@ -97,15 +97,7 @@ class _Digests:
 def _store(batches: Iterable[pa.RecordBatch], target: Path) -> int:
     """Writes batches to a file, which appears as a whole; no file without rows."""
     incoming = target.with_name(f".{target.name}.incoming")
-    num_rows, writer = 0, None
-    try:
-        for batch in batches:
-            writer = writer or pq.ParquetWriter(incoming, batch.schema)
-            writer.write_batch(batch)
-            num_rows += batch.num_rows
-    finally:
-        if writer is not None:
-            writer.close()
+    num_rows = write_rows(incoming, batches)
     if num_rows:
         incoming.replace(target)
     return num_rows

@@ -120,7 +120,7 @@ class Snapshot:
     def _is_same(self, part: KeyRange, fact: RangeFacts, digest: SqlColumn) -> bool:
         plan = self.partitioning
         query = conditions.select_digest(plan.rows(part), digest)
-        [[num_rows, num_digests, total]] = ask(self._connection, plan.database, query)
+        [[num_rows, num_digests, total]] = _ask(self._connection, plan.database, query)
         # A row beyond the size of a packet has no digest, so a change of it would go unseen.
         is_complete = num_digests == num_rows and fact.digest is not None
         return is_complete and (num_rows, int(total or 0) % 2**64) == (fact.num_rows, fact.digest)
@@ -150,18 +150,25 @@ def open_snapshot(select: PartitionedSelect, *, environ: Mapping[str, str]) -> I
         connection.close()
 
 
-def ask(connection: Connection, database: Database, query: str) -> list[Any]:
-    """Returns the rows of a question.
+@contextmanager
+def server_words(database: Database) -> Iterator[None]:
+    """Turns what a server refuses into an error that quotes its words.
 
     Raises:
-        InputError: The server refuses it, with its words.
+        InputError: The server refuses a question, or the connection is lost.
     """
-    cursor = connection.cursor()
+    refusals: tuple[type[Exception], ...] = (*driver_errors(database), OSError)
     try:
+        yield
+    except refusals as error:
+        raise InputError(f"{database} refused: {words_of(error)}.") from None
+
+
+def _ask(connection: Connection, database: Database, query: str) -> list[Any]:
+    cursor = connection.cursor()
+    with server_words(database):
         cursor.execute(query)
         return list(cursor.fetchall())
-    except (*driver_errors(database), OSError) as error:
-        raise InputError(f"{database} refused a question: {words_of(error)}.") from None
 
 
 def _divide(connection: Connection, select: PartitionedSelect) -> Partitioning:
@@ -180,9 +187,9 @@ def _divide(connection: Connection, select: PartitionedSelect) -> Partitioning:
             f"{listed}."
         )
     lowest = conditions.select_lowest_keys(query, column, select.num_ranges, kind)
-    keys = [check_key(row[0], column) for row in ask(connection, database, lowest)]
+    keys = [check_key(row[0], column) for row in _ask(connection, database, lowest)]
     bounds = conditions.select_bounds(query, column, kind)
-    [[num_rows, num_keys, last]] = ask(connection, database, bounds)
+    [[num_rows, num_keys, last]] = _ask(connection, database, bounds)
     # Only a bound keeps out rows that are added above it; an exported snapshot does so by itself.
     ranges = make_ranges(keys, last=None if snapshot else last, has_nulls=num_keys < num_rows)
     return Partitioning(
@@ -199,7 +206,7 @@ def _divide(connection: Connection, select: PartitionedSelect) -> Partitioning:
 def _begin(connection: Connection, database: Database) -> tuple[datetime, str | None]:
     """Begins the transaction of the snapshot; returns its time, and its name if it has one."""
     cursor = connection.cursor()
-    try:
+    with server_words(database):
         if database.kind == "postgresql":
             # An idle transaction may have a limit, and this one is idle while the readers work.
             cursor.execute("SET idle_in_transaction_session_timeout = 0")
@@ -208,16 +215,12 @@ def _begin(connection: Connection, database: Database) -> tuple[datetime, str | 
             cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             cursor.execute("SELECT UTC_TIMESTAMP(6), NULL")
         taken_at, snapshot = cursor.fetchone()
-    except (*driver_errors(database), OSError) as error:
-        raise InputError(f"{database} gives no snapshot: {words_of(error)}.") from None
     return taken_at.replace(tzinfo=UTC), snapshot
 
 
 def _type_codes(connection: Connection, database: Database, query: str) -> dict[str, Any]:
     """Returns the query's columns with the driver's codes of their types."""
     cursor = connection.cursor()
-    try:
+    with server_words(database):
         cursor.execute(f"SELECT * FROM {subquery(query)} LIMIT 0")  # noqa: S608 - the user's query
-    except (*driver_errors(database), OSError) as error:
-        raise InputError(f"{database} refused the query: {words_of(error)}.") from None
     return {column[0]: column[1] for column in cursor.description}
