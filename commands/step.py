@@ -8,7 +8,7 @@ from common.errors import InputError
 from pipeline.running.stepping.begin import Wish, begin_run
 from pipeline.running.stepping.end import end_run
 from pipeline.running.stepping.files import BEGIN, END
-from pipeline.running.stepping.overrides import Overrides, check_run_id
+from pipeline.running.stepping.overrides import AS_IN_CONFIG, Overrides, check_run_id
 from pipeline.running.stepping.step import run_one_step
 
 
@@ -42,6 +42,8 @@ def _wish(run_id: str, options: Mapping[str, Any]) -> Wish:
     return Wish(
         config_path=options["config_path"],
         run_id=run_id,
-        overrides=Overrides(**{name: options[name] for name in names}),
+        overrides=Overrides(
+            **{name: options[name] for name in names if options[name] != AS_IN_CONFIG}
+        ),
         steps=options["steps"] or "",
     )

@@ -26,6 +26,7 @@ from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.collection import Collection, check_collection
 from pipeline.production_options.gateway import GatewayOptions
+from pipeline.production_options.kubeflow import KubeflowOptions
 from pipeline.production_options.monitoring import MonitoringOptions
 from pipeline.production_options.retraining import RetrainingOptions
 from pipeline.production_options.rollout import RolloutOptions
@@ -514,6 +515,7 @@ class Config:
         metadata: The ML Metadata database.
         tracking: Export of runs besides it.
         beam: The engine of `beam_runner.py`.
+        kubeflow: Resources and retries of the tasks of `kubeflow_runner.py`.
         automation: How much is decided without a person.
         gateway: The gateway of `faultline serve --gateway`.
         rollout: How a pushed model takes over from the served one.
@@ -544,6 +546,7 @@ class Config:
     metadata: Metadata = Field(default_factory=Metadata)
     tracking: Tracking = Field(default_factory=Tracking)
     beam: Beam = Field(default_factory=Beam)
+    kubeflow: KubeflowOptions = Field(default_factory=KubeflowOptions)
     automation: AutomationOptions = Field(default_factory=AutomationOptions)
     gateway: GatewayOptions = Field(default_factory=GatewayOptions)
     rollout: RolloutOptions = Field(default_factory=RolloutOptions)

@@ -12,7 +12,7 @@ _PACKAGES = (
     *("pipeline", "production", "commands", "engines"),
 )
 _MAX_MODULES = 10
-_RUNNERS = ("faultline.py", "local_runner.py", "beam_runner.py")
+_RUNNERS = ("faultline.py", "local_runner.py", "beam_runner.py", "kubeflow_runner.py")
 _RUNNERS_IMPORT = ("commands", "common", "pipeline.running")
 
 

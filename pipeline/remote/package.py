@@ -20,7 +20,7 @@ PACKAGES = (
     "commands",
 )
 _FILES = (
-    *("faultline.py", "local_runner.py", "beam_runner.py"),
+    *("faultline.py", "local_runner.py", "beam_runner.py", "kubeflow_runner.py"),
     *("pyproject.toml", "README.md", "LICENSE"),
 )
 _BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from common.errors import InputError
 from pipeline.config import Config
 
+# Kubeflow's parameters always have a value.
+AS_IN_CONFIG = -1
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
