@@ -1,5 +1,6 @@
 # The pipeline: `docker run IMAGE doctor`, `docker run -v "$PWD/output:/work/output" IMAGE run`.
 # A Beam SDK worker: `docker build --target worker .` (the entry point is Beam's boot program).
+# The embedded server alone: `docker build --target serving .` (see docs/serverless.md).
 #
 # Behind a proxy with its own certificate authority, mount the CA bundle during the build and pass
 # --build-arg PIP_CERT=FILE --build-arg SSL_CERT_FILE=FILE.
@@ -51,6 +52,45 @@ COPY --from=beam /opt/apache/beam /opt/apache/beam
 ENV RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1
 ENTRYPOINT ["/opt/apache/beam/boot"]
 CMD []
+
+# The server's packages. Of TensorFlow, only its C library, without symbols for debuggers, its protocol
+# buffers and its licences remain.
+FROM base AS serving-build
+ARG PIP_CERT=
+ARG SSL_CERT_FILE=
+RUN apt-get update -qq \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends binutils >/dev/null
+WORKDIR /app
+COPY scripts/bootstrap.txt scripts/
+RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
+    python3 -m venv --without-pip /opt/serving && python3 -m venv /opt/tools \
+    && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
+COPY requirements.lock pipeline/doctor/lock_file.py serving/deploy/packages.txt ./
+RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
+    python3 lock_file.py requirements.lock packages.txt >/tmp/serving.lock \
+    && /opt/tools/bin/uv pip install -q --no-cache --python /opt/serving/bin/python \
+    --no-deps --require-hashes -r /tmp/serving.lock
+RUN packages=$(echo /opt/serving/lib/python3.*/site-packages) \
+    && find "$packages/tensorflow" -type f ! -name '*_pb2.py' ! -name '*.so.2' ! -name '*NOTICES*' -delete \
+    && strip --strip-unneeded "$packages"/tensorflow/*.so.2 \
+    && find "$packages" -type d -name tests -prune -exec rm -r {} + \
+    && find "$packages" -type d -empty -delete \
+    && /opt/serving/bin/python -m compileall -q "$packages"
+COPY common common
+COPY serving serving
+RUN rm -r serving/client serving/deploy requirements.lock lock_file.py packages.txt scripts \
+    && /opt/serving/bin/python -m compileall -q .
+
+# No pip, no compiler, no TFX. Nothing is written at run time: the root may be read-only.
+FROM base AS serving
+COPY --from=serving-build /opt/serving /opt/serving
+COPY --from=serving-build /app /app
+COPY LICENSE /app/
+RUN useradd --no-create-home --uid 10001 faultline && install -d /models
+ENV PATH=/opt/serving/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "serving.container"]
 
 # The default target.
 FROM runtime AS faultline

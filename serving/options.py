@@ -55,6 +55,12 @@ class ServerOptions:
     )
     port: int = _flag(8500, "Port of gRPC; 0 picks a free one and logs it at start-up.")
     rest_api_port: int = _flag(0, "Port of REST; 0 disables REST, -1 picks a free one.")
+    single_port: bool = _flag(
+        default=False,
+        text="Answer gRPC on the REST port too, by HTTP/2 without TLS (h2c); --port is then on "
+        "loopback only.",
+        own=True,
+    )
     grpc_socket_path: str = _flag("", "UNIX socket that gRPC listens on as well.")
     grpc_channel_arguments: str = _flag("", "gRPC channel arguments: key=value,key=value.")
     grpc_max_threads: int = _flag(
@@ -91,12 +97,6 @@ class ServerOptions:
         "Folder that must hold the base paths of a HandleReloadConfigRequest; empty allows all.",
         own=True,
     )
-    collect_dir: str = _flag(
-        "",
-        "Folder in which requests and answers are recorded, a folder a model; empty records none.",
-        own=True,
-    )
-    collect_arm: str = _flag(
     require_signed_models: bool = _flag(
         default=False,
         text="Load only versions with a valid signature of a key of --model_public_key.",
@@ -107,6 +107,12 @@ class ServerOptions:
         "PEM files of the trusted public keys, separated by commas; for --require_signed_models.",
         own=True,
     )
+    collect_dir: str = _flag(
+        "",
+        "Folder in which requests and answers are recorded, a folder a model; empty records none.",
+        own=True,
+    )
+    collect_arm: str = _flag(
         "stable",
         "Arm of a rollout that this server is: stable or candidate; for --collect_dir.",
         own=True,
@@ -149,8 +155,7 @@ class ServerOptions:
     saved_model_tags: str = _flag("serve", "Tags of the graph to load, separated by commas.")
     prefer_tflite_model: bool = _flag(
         default=False,
-        text="Serve model.tflite instead of saved_model.pb where a version has it; needs "
-        "faultline[tflite].",
+        text="Serve model.tflite instead of saved_model.pb where a version has it; needs LiteRT.",
     )
     num_tflite_pools: int = _flag(0, "Pools of interpreters of a TFLite model; 0 is one per CPU.")
     num_tflite_interpreters_per_pool: int = _flag(
@@ -175,6 +180,12 @@ class ServerOptions:
         _check_range("rest_api_port", self.rest_api_port, -1, 65_535)
         if self.rest_api_port > 0 and self.rest_api_port == self.port:
             raise FlagError(f"--rest_api_port and --port are both {self.port}; they must differ")
+        if self.single_port and not self.rest_api_port:
+            raise FlagError("--single_port needs --rest_api_port, the port that gRPC shares")
+        if self.single_port and self.ssl_config_file:
+            raise FlagError(
+                "--single_port has no TLS: --ssl_config_file would protect nothing. Set one of them"
+            )
         _check_range("max_num_load_retries", self.max_num_load_retries, 0, 2**31 - 1)
         _check_range("grpc_max_threads", self.grpc_max_threads, 0, 2**31 - 1)
         _check_range("num_tflite_pools", self.num_tflite_pools, 0, 1000)
@@ -192,27 +203,16 @@ class ServerOptions:
             )
         if self.collect_config and not self.collect_dir:
             raise FlagError("--collect_config needs --collect_dir, the folder to record in")
-        if "" in (self.host, self.saved_model_tags):
-            raise FlagError("--host and --saved_model_tags must not be empty")
-        if not self.model_name and not self.model_config_file:
-            raise FlagError("--model_name must not be empty without --model_config_file")
-        _ = self.grpc_arguments
-
-    @property
-    def grpc_arguments(self) -> list[tuple[str, int | str]]:
-        """Channel arguments of gRPC; a value that is an integer is given as int."""
-        arguments: list[tuple[str, int | str]] = []
-        for text in filter(None, self.grpc_channel_arguments.split(",")):
         if self.require_signed_models != bool(self.public_keys):
             raise FlagError(
                 "--require_signed_models and --model_public_key need each other: the one says that "
                 "signatures are checked, the other by which keys"
             )
-            key, equals, value = text.partition("=")
-            if not key or not equals:
-                raise FlagError(f"--grpc_channel_arguments: {text!r} is not of the form key=value")
-            arguments.append((key, int(value) if value.lstrip("-").isdecimal() else value))
-        return arguments
+        if "" in (self.host, self.saved_model_tags):
+            raise FlagError("--host and --saved_model_tags must not be empty")
+        if not self.model_name and not self.model_config_file:
+            raise FlagError("--model_name must not be empty without --model_config_file")
+        _ = self.grpc_arguments
 
     @property
     def grpc_host(self) -> str:
@@ -223,6 +223,17 @@ class ServerOptions:
     def public_keys(self) -> list[str]:
         """Files of the keys that may have signed a model."""
         return [path.strip() for path in self.model_public_key.split(",") if path.strip()]
+
+    @property
+    def grpc_arguments(self) -> list[tuple[str, int | str]]:
+        """Channel arguments of gRPC; a value that is an integer is given as int."""
+        arguments: list[tuple[str, int | str]] = []
+        for text in filter(None, self.grpc_channel_arguments.split(",")):
+            key, equals, value = text.partition("=")
+            if not key or not equals:
+                raise FlagError(f"--grpc_channel_arguments: {text!r} is not of the form key=value")
+            arguments.append((key, int(value) if value.lstrip("-").isdecimal() else value))
+        return arguments
 
     @property
     def session_threads(self) -> tuple[int, int]:

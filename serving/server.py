@@ -51,7 +51,7 @@ _MAX_MESSAGE_BYTES = 2**31 - 1
 # The time to unload the models, at the end of the grace at the latest, and to end the gRPC server.
 _UNLOADING_S = 1.0
 _LAST_ANSWERS_S = 0.2
-_EXIT_FAILURE = 255
+EXIT_FAILURE = 255
 _SWITCH_INTERVAL_S = 0.001
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # A request creates hundreds of objects and no cycles; with Python's default thresholds, each
@@ -139,11 +139,17 @@ class ModelServer:
     def _finish_requests(self, end_s: float) -> bool:
         # The gRPC server still answers meanwhile: health with NOT_SERVING, and refusals.
         is_idle = self._admission is None or self._admission.wait_until_idle(_left(end_s))
+        if self._options.single_port:  # the REST server passes on the last answers of gRPC
+            self._stop_grpc(end_s)
         if self._rest is not None:
             is_idle &= self._rest.stop(_left(end_s))
+        self._stop_grpc(end_s)
+        return is_idle
+
+    def _stop_grpc(self, end_s: float) -> None:
         if self._grpc is not None:
             self._grpc.stop(min(_LAST_ANSWERS_S, _left(end_s))).wait(_LAST_ANSWERS_S)
-        return is_idle
+            self._grpc = None
 
     def _start(self) -> None:
         from serving.credentials import read_credentials
@@ -166,7 +172,7 @@ class ModelServer:
         self._start_rest(manager, metrics, metrics_path)
         logger.info(
             "Running gRPC ModelServer at %s:%d, %s",
-            self._options.host,
+            self._options.grpc_host,
             self.grpc_port,
             f"exporting HTTP/REST API at http://{self._options.host}:{self.rest_port}"
             if self.rest_port
@@ -204,7 +210,7 @@ class ModelServer:
         if options.enable_grpc_healthcheck_service:
             add_health(server, health)
         try:
-            self.grpc_port = _add_port(server, f"{options.host}:{options.port}", credentials)
+            self.grpc_port = _add_port(server, f"{options.grpc_host}:{options.port}", credentials)
             if options.grpc_socket_path:
                 _add_port(server, f"unix:{options.grpc_socket_path}", credentials)
         except RuntimeError as error:
@@ -236,6 +242,7 @@ class ModelServer:
                 shares_runs=options.enable_batching
                 and not options.enable_per_model_batching_parameters,
                 is_lenient=options.rest_lenient,
+                grpc_port=self.grpc_port if options.single_port else None,
             ),
             self._recorder,
         )
@@ -280,7 +287,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except FlagError as error:
         sys.stderr.write(f"{error}\nSee --help.\n")
-        return _EXIT_FAILURE
+        return EXIT_FAILURE
     set_up_logs(LogFormat(options.log_format))
     os.environ.setdefault(
         "TF_CPP_MIN_LOG_LEVEL", "1"
@@ -299,7 +306,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ServingError as error:
         text = f"Failed to start server. Error: {error.code.name}: {error.message}\n"
         sys.stderr.write(text)
-        return _EXIT_FAILURE
+        return EXIT_FAILURE
     return 0
 
 
@@ -355,7 +362,7 @@ def _tflite_options(options: ServerOptions) -> "TfliteOptions | None":
         return None
     if importlib.util.find_spec("ai_edge_litert") is None:
         raise invalid_argument(
-            "--prefer_tflite_model needs LiteRT: pip install 'faultline[tflite]'"
+            "--prefer_tflite_model needs LiteRT: pip install 'ai-edge-litert>=2.3'"
         )
     return TfliteOptions(
         num_pools=options.num_tflite_pools,
@@ -388,12 +395,12 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
             else 0,
             checks_method_names=options.enable_signature_method_name_check,
             batches_per_model=options.enable_per_model_batching_parameters,
+            signed=_signed_models(options, metrics),
             on_warm_up=metrics.observe_warm_up,
             on_batch=metrics.observe_batch,
         )
     )
     return VersionManager(
-            signed=_signed_models(options, metrics),
         loader.load,
         ManagerOptions(
             poll_wait_s=options.file_system_poll_wait_seconds,
@@ -405,11 +412,6 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
     )
 
 
-def _start_recorder(
-    options: ServerOptions, manager: "VersionManager", metrics: "Metrics"
-) -> "Recorder | None":
-    if not options.collect_dir:
-        return None
 def _signed_models(options: ServerOptions, metrics: "Metrics") -> "SignedModels | None":
     if not options.require_signed_models:
         return None
@@ -423,6 +425,11 @@ def _signed_models(options: ServerOptions, metrics: "Metrics") -> "SignedModels 
     return SignedModels(verifier=verifier, on_check=metrics.observe_signature)
 
 
+def _start_recorder(
+    options: ServerOptions, manager: "VersionManager", metrics: "Metrics"
+) -> "Recorder | None":
+    if not options.collect_dir:
+        return None
     from serving.recording.options import read_options
     from serving.recording.recorder import Models, Recorder
 

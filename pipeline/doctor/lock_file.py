@@ -1,7 +1,8 @@
 """Reads `requirements.lock`: all pins, and those that runs need.
 
-`python -m pipeline.doctor.lock_file requirements.lock` prints the latter, for the container image.
-It needs only the standard library, because it runs before anything is installed.
+`python -m pipeline.doctor.lock_file requirements.lock` prints the latter, for the container image;
+with `serving/deploy/packages.txt` as a second argument, the packages that this file names, for the
+serving image. It needs only the standard library, because it runs before anything is installed.
 """
 
 import re
@@ -100,9 +101,41 @@ def _packages(pin: Pin) -> set[str]:
     return {asker for asker in pin.required_by if not _PROJECT_GROUP.fullmatch(asker)}
 
 
+def named_pins(pins: Iterable[Pin], names: Iterable[str]) -> list[Pin]:
+    """Returns the packages of some names, without their dependencies.
+
+    Raises:
+        ValueError: The lock file does not pin one of them.
+    """
+    by_name = {pin.name: pin for pin in pins}
+    names = list(names)
+    if missing := [name for name in names if name not in by_name]:
+        raise ValueError(
+            f"The lock file does not pin {', '.join(missing)}. Correct the names, or write the lock "
+            "file with `make lock`."
+        )
+    return [by_name[name] for name in names]
+
+
+def read_names(path: Path) -> list[str]:
+    """Returns the names in a file with one package a line and comments.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    lines = (line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines())
+    return [line for line in lines if line]
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Prints the part of the lock file `arguments[0]` that a run needs."""
-    pins = runtime_pins(read_lock(Path(arguments[0])))
+    """Prints the part of the lock file `arguments[0]` that a run needs.
+
+    Args:
+        arguments: The lock file and, optionally, a file with the names of the packages to print.
+    """
+    lock, *names = map(Path, arguments)
+    pins = read_lock(lock)
+    pins = named_pins(pins, read_names(names[0])) if names else runtime_pins(pins)
     sys.stdout.write("\n".join(pin.text for pin in pins) + "\n")
 
 

@@ -18,6 +18,8 @@ class RestOptions:
         serves: Returns whether there is a model of a name.
         shares_runs: Whether the models batch, so that a request does not wait in a thread.
         is_lenient: Whether null and left-out keys are missing values.
+        grpc_port: Port of the gRPC server on the loopback interface, to which connections that
+            begin with HTTP/2 are passed on; None passes none on.
         max_body_bytes: Limit of a body as it is sent, > 0; larger ones get a 413.
         max_unpacked_bytes: Limit of a compressed body once it is unpacked, > 0; TensorFlow
             Serving's.
@@ -32,6 +34,7 @@ class RestOptions:
     serves: Callable[[str], bool] = lambda _name: True
     shares_runs: bool = False
     is_lenient: bool = False
+    grpc_port: int | None = None
     max_body_bytes: int = 2**28
     max_unpacked_bytes: int = 100 * 2**20
 

@@ -45,6 +45,13 @@ class RestProtocol(HttpToolsProtocol):
             self._watch.cancel()
         super().connection_lost(exc)
 
+    def leave(self) -> None:
+        """Gives up the connection without closing it; another protocol takes it over."""
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
+        if self._watch is not None:
+            self._watch.cancel()
+
     def data_received(self, data: bytes) -> None:
         """Parses the data; closes the connection at a request head beyond the limit."""
         self._heard_at = self.loop.time()

@@ -1,15 +1,17 @@
 """The REST server: uvicorn in its own thread."""
 
 import asyncio
+import functools
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from serving.metrics import Metrics
 from serving.rest.actions import Actions
 from serving.rest.app import Executors, RestApp
+from serving.rest.grpc_tunnel import SharedPortProtocol
 from serving.rest.options import RestOptions
 from serving.rest.protocol import RestProtocol
 from serving.servable import ModelManager, Servables
@@ -116,12 +118,15 @@ class _Server(uvicorn.Server):
 
 
 def _uvicorn_config(app: RestApp, options: RestOptions) -> uvicorn.Config:
+    protocol: Any = RestProtocol
+    if options.grpc_port is not None:
+        protocol = functools.partial(SharedPortProtocol, grpc_port=options.grpc_port)
     return uvicorn.Config(
         app,
         host=options.host,
         port=options.port,
         loop="uvloop",
-        http=RestProtocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         access_log=False,

@@ -33,8 +33,8 @@ class ServerProcess:
         rest_port: Port of REST.
     """
 
-    def __init__(self, *flags: str) -> None:
-        command = [sys.executable, "-m", "serving.server", "--port=0", "--rest_api_port=-1", *flags]
+    def __init__(self, *flags: str, module: str = "serving.server") -> None:
+        command = [sys.executable, "-m", module, "--port=0", "--rest_api_port=-1", *flags]
         self.process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
         assert self.process.stderr is not None
@@ -122,9 +122,9 @@ class ServerProcess:
 
 
 @contextmanager
-def running(*flags: str) -> Iterator[ServerProcess]:
+def running(*flags: str, module: str = "serving.server") -> Iterator[ServerProcess]:
     """A server for the context, killed at its end."""
-    server = ServerProcess(*flags)
+    server = ServerProcess(*flags, module=module)
     try:
         yield server
     finally:

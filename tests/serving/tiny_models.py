@@ -243,6 +243,31 @@ def slow(path: Path, *, num_rounds: int = 2_000_000) -> Path:
     return write(path, build)
 
 
+def gated(path: Path) -> Path:
+    """`serving_default`: x string [-1] -> y string [-1], as sent, once the test allows it.
+
+    The first text of x is the path of a gate: the run creates the file `GATE.reached`, and ends
+    once the files `GATE.open0` to `GATE.open9` exist.
+    """
+
+    def build() -> dict[str, Any]:
+        x = tf1.placeholder(tf.string, [None], "x")
+        gate = x[0]
+        reached = tf1.io.write_file(gate + ".reached", "")
+
+        def is_closed(i: Any) -> Any:  # the name depends on i: TensorFlow would look only once
+            file = gate + ".open" + tf.strings.as_string(i % 10)
+            return tf.equal(tf.size(tf1.matching_files(file)), 0)
+
+        with tf.control_dependencies([reached]):
+            start = tf.identity(tf.constant(0))
+        looks = tf1.while_loop(is_closed, lambda i: i + 1, [start])
+        with tf.control_dependencies([looks]):
+            return {SERVING: signature({"x": x}, {"y": tf.identity(x, name="y")})}
+
+    return write(path, build)
+
+
 def broken(path: Path) -> Path:
     """A version whose `saved_model.pb` cannot be parsed."""
     path.mkdir(parents=True)

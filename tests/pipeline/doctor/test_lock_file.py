@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.doctor.lock_file import main, read_lock, runtime_pins
+from pipeline.doctor.lock_file import main, named_pins, read_lock, runtime_pins
 
 LOCK = """\
 alpha==1.2.3 \\
@@ -69,6 +69,24 @@ def test_the_printed_part_keeps_the_hashes(lock: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert printed.startswith("alpha==1.2.3 \\\n    --hash=sha256:aa \\\n    --hash=sha256:ab\n")
     assert "delta" not in printed
+
+
+def test_a_list_of_names_is_printed_without_dependencies(
+    lock: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = tmp_path / "packages.txt"
+    names.write_text("# a comment\ndelta\nalpha  # and why\n")
+
+    main([str(lock), str(names)])
+
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if "==" in line] == ["delta==4 \\", "alpha==1.2.3 \\"]
+    assert "    --hash=sha256:ab" in printed
+
+
+def test_a_name_that_is_not_pinned_is_an_error(lock: Path) -> None:
+    with pytest.raises(ValueError, match=r"does not pin eta\. Correct the names"):
+        named_pins(read_lock(lock), ["alpha", "eta"])
 
 
 def test_an_empty_lock_file_pins_nothing(tmp_path: Path) -> None:

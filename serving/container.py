@@ -1,0 +1,107 @@
+"""The embedded server as the only process of a container: `python -m serving.container`.
+
+The platform sets `PORT`, on which REST and gRPC answer. The models are in `MODEL_BASE_PATH`
+(`/models`), baked into the image or mounted, and found in this order:
+
+1. `--model_config_file` or `--model_base_path` on the command line;
+2. `models.config` in that folder;
+3. the model that `MODEL_NAME` names;
+4. the only model in that folder.
+
+Further arguments are flags of `python -m serving.server` and win over these.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from serving.flags import FlagError
+from serving.server import EXIT_FAILURE, import_lightly, main
+
+PORT, MODEL_NAME, MODEL_BASE_PATH = "PORT", "MODEL_NAME", "MODEL_BASE_PATH"
+_DEFAULT_PORT = "8080"
+_DEFAULT_BASE_PATH = "/models"
+_MODELS_CONFIG = "models.config"
+# Platforms kill a container ten seconds after SIGTERM.
+_GRACE_S = 9
+_MODEL_FLAGS = ("--model_config_file", "--model_base_path")
+
+
+def server_flags(environment: Mapping[str, str], arguments: Sequence[str]) -> list[str]:
+    """Returns the flags of the server.
+
+    Args:
+        environment: The environment variables.
+        arguments: Flags on the command line, which win.
+
+    Raises:
+        FlagError: PORT is no port, or there is no model, or there are several and none is named.
+    """
+    port = environment.get(PORT) or _DEFAULT_PORT
+    if not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        raise FlagError(f"{PORT} must be a port between 1 and 65535, got {port!r}")
+    names = {argument.partition("=")[0].replace("--", "-", 1) for argument in arguments}
+    is_given = any(flag.replace("--", "-", 1) in names for flag in _MODEL_FLAGS)
+    models = [] if is_given else model_flags(environment)
+    return [
+        "--host=0.0.0.0",
+        f"--rest_api_port={port}",
+        "--port=0",
+        "--single_port",
+        f"--grace={_GRACE_S}",
+        *models,
+        *arguments,
+    ]
+
+
+def model_flags(environment: Mapping[str, str]) -> list[str]:
+    """Returns the flags that name the models in `MODEL_BASE_PATH`.
+
+    Raises:
+        FlagError: There is no model, or there are several and `MODEL_NAME` names none.
+    """
+    folder = Path(environment.get(MODEL_BASE_PATH) or _DEFAULT_BASE_PATH).absolute()
+    if (folder / _MODELS_CONFIG).is_file():
+        return [f"--model_config_file={folder / _MODELS_CONFIG}"]
+    name = environment.get(MODEL_NAME) or _only_model(folder)
+    if not (folder / name).is_dir():
+        raise FlagError(
+            f"{MODEL_NAME} is {name}, but there is no folder {folder / name}. Mount the folder of "
+            f"the models on {folder}, or correct the name."
+        )
+    return [f"--model_name={name}", f"--model_base_path={folder / name}"]
+
+
+def _only_model(folder: Path) -> str:
+    models = sorted(
+        base.name
+        for base in (folder.iterdir() if folder.is_dir() else ())
+        if base.is_dir() and any(version.name.isdecimal() for version in base.iterdir())
+    )
+    if not models:
+        raise FlagError(
+            f"No model in {folder}: expected {folder}/NAME/VERSION/saved_model.pb. Bake one in by "
+            f"`faultline package NAME/VERSION`, or mount a folder such as output/serving there."
+        )
+    if len(models) > 1:
+        raise FlagError(
+            f"Several models in {folder}: {', '.join(models)}. Set {MODEL_NAME} to one of them, or "
+            f"name all of them in {folder / _MODELS_CONFIG}."
+        )
+    return models[0]
+
+
+def run(environment: Mapping[str, str], arguments: Sequence[str]) -> int:
+    """Serves until a signal stops the process; returns the exit code."""
+    try:
+        flags = server_flags(environment, arguments)
+    except FlagError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_FAILURE
+    return main(flags)
+
+
+if __name__ == "__main__":
+    import_lightly()
+    sys.exit(run(os.environ, sys.argv[1:]))
