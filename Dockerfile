@@ -24,7 +24,7 @@ RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_C
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
 # Dependencies before sources, so that editing code does not reinstall them.
 COPY requirements.lock ./
-COPY pipeline/doctor/lock_file.py ./
+COPY common/software/lock_file.py ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 lock_file.py requirements.lock >/tmp/runtime.lock \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
@@ -65,7 +65,7 @@ COPY scripts/bootstrap.txt scripts/
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 -m venv --without-pip /opt/serving && python3 -m venv /opt/tools \
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
-COPY requirements.lock pipeline/doctor/lock_file.py serving/deploy/packages.txt ./
+COPY requirements.lock common/software/lock_file.py serving/deploy/packages.txt ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 lock_file.py requirements.lock packages.txt >/tmp/serving.lock \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/serving/bin/python \

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.doctor.lock_file import read_lock, runtime_pins
+from common.software.lock_file import read_lock, runtime_pins
 
 PROJECT = Path(__file__).resolve().parents[1]
 PINS = read_lock(PROJECT / "requirements.lock")

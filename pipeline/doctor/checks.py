@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from common.output_folder import OutputFolder
 from common.paths import BUILT_FROM
+from common.software.lock_file import Pin, read_lock, runtime_pins
 from pipeline.components.pusher.version_folder import find_damaged_versions, served_versions
 from pipeline.doctor.loading import MODULES, load_modules
-from pipeline.doctor.lock_file import Pin, read_lock, runtime_pins
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,6 +12,7 @@ from tfx.types.artifact import Artifact
 from tfx.utils import json_utils, path_utils
 
 from common.errors import InputError
+from common.software.bill_of_materials import write_bill
 from models.model_spec import ModelSpec
 from models.probabilities.calibration import MIN_ISOTONIC_POSITIVES, too_few_for_isotonic
 from models.probabilities.sampling import SAMPLING_KEY, SamplingRecord, SamplingShift, check_shift
@@ -61,6 +62,7 @@ class Executor(GenericExecutor):  # type: ignore[misc]
             note_reference(exported, examples.uri, spec, is_sampled=bool(recorded))
         if READING_KEY in config:
             note_reading(exported, config[READING_KEY])
+        write_bill(Path(exported))
 
 
 def told_of_sampling(

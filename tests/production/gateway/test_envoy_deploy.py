@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.doctor.lock_file import read_lock
+from common.software.lock_file import read_lock
 from pipeline.production_options.gateway import GatewayOptions, RateLimit, Tls
 from production.gateway.envoy.access_log import make_access_log
 from production.gateway.envoy_files import (

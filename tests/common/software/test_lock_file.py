@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.doctor.lock_file import main, named_pins, read_lock, runtime_pins
+from common.software.lock_file import main, named_pins, read_lock, runtime_pins
 
 LOCK = """\
 alpha==1.2.3 \\

@@ -1,6 +1,6 @@
 """Reads `requirements.lock`: all pins, and those that runs need.
 
-`python -m pipeline.doctor.lock_file requirements.lock` prints the latter, for the container image;
+`python -m common.software.lock_file requirements.lock` prints the latter, for the container image;
 with `serving/deploy/packages.txt` as a second argument, the packages that this file names, for the
 serving image. It needs only the standard library, because it runs before anything is installed.
 """
@@ -111,8 +111,8 @@ def named_pins(pins: Iterable[Pin], names: Iterable[str]) -> list[Pin]:
     names = list(names)
     if missing := [name for name in names if name not in by_name]:
         raise ValueError(
-            f"The lock file does not pin {', '.join(missing)}. Correct the names, or write the lock "
-            "file with `make lock`."
+            f"The lock file does not pin {', '.join(missing)}. Correct the names, or write the "
+            "lock file with `make lock`."
         )
     return [by_name[name] for name in names]
 

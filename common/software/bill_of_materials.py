@@ -1,0 +1,180 @@
+"""A software bill of materials of the packages that runs need, in CycloneDX's JSON.
+
+It says what the lock file pins: equal lock files and environments give equal bytes. There is no
+time and no random number in it, and no address of a package index.
+
+References: CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/; Package URL, type `pypi`.
+"""
+
+import hashlib
+import importlib.metadata
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.markers import Marker
+from packaging.utils import canonicalize_name
+
+from common.errors import InputError
+from common.software.lock_file import Pin, read_lock, runtime_pins
+
+if TYPE_CHECKING:
+    from cyclonedx.model.bom import Bom
+    from cyclonedx.model.component import Component
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+LOCK_FILE = PROJECT_DIR / "requirements.lock"
+# Where a model carries it.
+BILL_FILE = "assets.extra/sbom.cdx.json"
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_CLASSIFIER = "License :: "
+# A longer `License` is the text of the licence, not its name.
+_MAX_LICENCE_CHARS = 100
+
+
+def make_bill(lock: Path = LOCK_FILE) -> str:
+    """Returns the bill of materials of a lock file's runtime part, as JSON.
+
+    Packages for other platforms or versions of Python are left out. Licences are those that the
+    installed packages declare.
+
+    Args:
+        lock: The lock file.
+
+    Raises:
+        InputError: There is no lock file, or it cannot be read.
+    """
+    try:
+        pins = [pin for pin in runtime_pins(read_lock(lock)) if _is_for_this_python(pin)]
+    except OSError as error:
+        raise InputError(
+            f"The lock file {lock} cannot be read: {error.strerror}. A bill of materials needs the "
+            "lock file of the checkout; a wheel has none."
+        ) from error
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    bill = _bill(pins)
+    # The serial number names the content: it comes from the text that it is then part of.
+    digest = hashlib.sha256(_to_json(bill).encode()).hexdigest()
+    bill.serial_number = uuid.uuid5(uuid.NAMESPACE_OID, digest)
+    return _to_json(bill)
+
+
+def write_bill(model: Path, lock: Path = LOCK_FILE) -> bool:
+    """Writes the bill of materials into a model, if the project has a lock file.
+
+    Args:
+        model: Folder of a SavedModel.
+        lock: The lock file; an installed wheel has none, and its models carry no bill.
+
+    Returns:
+        Whether it was written.
+    """
+    if not lock.is_file():
+        return False
+    path = model / BILL_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(make_bill(lock), encoding="utf-8")
+    return True
+
+
+def _bill(pins: Sequence[Pin]) -> "Bom":
+    from cyclonedx.model import Property
+    from cyclonedx.model.bom import Bom, BomMetaData
+    from cyclonedx.model.component import Component, ComponentType
+
+    project = Component(
+        name="faultline",
+        version=importlib.metadata.version("faultline"),
+        type=ComponentType.APPLICATION,
+        bom_ref="faultline",
+    )
+    note = Property(
+        name="faultline:hashes",
+        value="The SHA-256 of each distribution file of the version that the lock file accepts.",
+    )
+    metadata = BomMetaData(component=project, properties=[note])
+    metadata.timestamp = None  # type: ignore[assignment]  # the library's default is the present
+    components = {canonicalize_name(pin.name): _component(pin) for pin in pins}
+    bill = Bom(serial_number=uuid.UUID(int=0), metadata=metadata, components=components.values())
+    for name, needs in _dependencies(pins).items():
+        bill.register_dependency(
+            project if name is None else components[name],
+            [components[need] for need in sorted(needs)],
+        )
+    return bill
+
+
+def _component(pin: Pin) -> "Component":
+    from cyclonedx.model import HashAlgorithm, HashType
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    name = canonicalize_name(pin.name)
+    purl = PackageURL(type="pypi", name=name, version=pin.version)
+    return Component(
+        name=pin.name,
+        version=pin.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=str(purl),
+        purl=purl,
+        hashes=[
+            HashType(alg=HashAlgorithm.SHA_256, content=content)
+            for content in _HASH.findall(pin.text)
+        ],
+        licenses=_licences(pin),
+    )
+
+
+def _licences(pin: Pin) -> list[Any]:
+    """Returns the licences that the installed package declares; none if another is installed."""
+    from cyclonedx.contrib.license.factories import LicenseFactory
+
+    try:
+        installed = importlib.metadata.distribution(pin.name)
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    if installed.version != pin.version:
+        return []
+    factory = LicenseFactory()
+    return [factory.make_from_string(text) for text in _declared(installed.metadata)]
+
+
+def _declared(metadata: Any) -> list[str]:
+    """Returns the names of the licences in a package's metadata, the most exact source first."""
+    expression = metadata.get("License-Expression")
+    if expression:
+        return [expression]
+    name = (metadata.get("License") or "").strip()
+    if name and name.upper() != "UNKNOWN" and "\n" not in name and len(name) <= _MAX_LICENCE_CHARS:
+        return [name]
+    classifiers = metadata.get_all("Classifier") or []
+    names = {c.rpartition(" :: ")[2] for c in classifiers if c.startswith(_CLASSIFIER)}
+    return sorted(names - {"OSI Approved"})
+
+
+def _dependencies(pins: Iterable[Pin]) -> dict[str | None, set[str]]:
+    """Returns the names of the packages that each one needs; those of the project under None."""
+    pins = list(pins)
+    names = {canonicalize_name(pin.name) for pin in pins}
+    needs: dict[str | None, set[str]] = {None: set()}
+    for pin in pins:
+        name = canonicalize_name(pin.name)
+        if pin.is_direct:
+            needs[None].add(name)
+        for asker in map(canonicalize_name, pin.required_by):
+            if asker in names:
+                needs.setdefault(asker, set()).add(name)
+    return needs
+
+
+def _is_for_this_python(pin: Pin) -> bool:
+    return not pin.marker or Marker(pin.marker).evaluate()
+
+
+def _to_json(bill: "Bom") -> str:
+    from cyclonedx.output.json import JsonV1Dot6
+
+    return str(JsonV1Dot6(bill).output_as_string()) + "\n"
