@@ -1312,7 +1312,7 @@ def sbom(output_file: Path | None) -> int:
     \b
     faultline sbom --output-file faultline.cdx.json
     """  # noqa: D301 - as above
-    from commands.sbom import print_bill
+    from commands.queries import print_bill
 
     return print_bill(PROJECT_DIR / "requirements.lock", output_file)
 

@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from common.errors import InputError
 from common.guards.terminal import escape_lines
 from common.logs import are_json, log_event
 from common.metadata_options import Metadata
-from common.output_folder import OutputFolder, exclusive, is_locked, open_output
+from common.output_folder import OutputFolder, exclusive, is_locked, open_output, replace_file
+from common.paths import shown_path
 from pipeline.config import SHADOW_SUFFIX, Config
 from pipeline.config_loading import load_config
 from pipeline.counting import count
@@ -154,6 +156,33 @@ def print_doctor(output: Path, lock_path: Path, *, as_json: bool) -> int:
         [check.to_json() for check in checks], lambda: render_checks(checks), as_json=as_json
     )
     return 0 if all(check.ok for check in checks) else 1
+
+
+def print_bill(lock: Path, output_file: Path | None) -> int:
+    """Prints the bill of materials, or writes it to a file; returns the exit code, 0.
+
+    Args:
+        lock: The lock file.
+        output_file: The file to write; None prints to standard output.
+
+    Raises:
+        InputError: The lock file cannot be read, or the file cannot be written.
+    """
+    from common.software.bill_of_materials import make_bill
+
+    bill = make_bill(lock)
+    if output_file is None:
+        sys.stdout.write(bill)
+        return 0
+    try:
+        replace_file(output_file, bill.encode())
+    except OSError as error:
+        raise InputError(
+            f"--output-file {output_file} cannot be written: {error.strerror}. Name a file in an "
+            "existing folder."
+        ) from error
+    sys.stdout.write(f"Bill of materials: {shown_path(output_file)}\n")
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
