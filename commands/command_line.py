@@ -166,6 +166,7 @@ def main(log_format: str) -> None:
     faultline loop --serve                 monitor, retrain and roll out by itself
     faultline simulate list                months of production in minutes, with faults
     faultline metrics                      serve metrics for Prometheus
+    faultline package signals -t IMAGE     put a pushed model into an image that serves it
 
     Exit codes: 0 success, 2 bad input or anomalous data, 3 model rejected or verdict inconclusive
     (0 if the model was pushed to the shadow folder), 130 stopped by Ctrl-C (by SIGTERM 143, `serve`
@@ -907,6 +908,52 @@ def explain(**options: Any) -> int:
     from commands.explain import ExplainOptions, print_explanation
 
     return print_explanation(ExplainOptions(**options))
+
+
+@main.command("package")
+@click.argument("reference", metavar="NAME[/VERSION]")
+@click.option("-t", "image", metavar="IMAGE", help="Build an image of this name.")
+@click.option(
+    "-o",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the build context to DIR, a new or empty folder.",
+)
+@click.option(
+    "--base",
+    "base_image",
+    metavar="IMAGE",
+    default="faultline-serving",
+    show_default=True,
+    help="The image of the server, from `docker build --target serving`.",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    help="YAML that names a metadata server, or the public keys that may have signed the model.",
+)
+@output_option
+@json_option
+@exits_cleanly
+def package(*, as_json: bool, **options: Any) -> int:
+    """Put a pushed version into a container image that serves it.
+
+    The image answers REST and gRPC on the port in $PORT, as serverless platforms ask. A version
+    that is neither BLESSED nor approved by a person is refused, and so is one that was withdrawn
+    or damaged. NAME alone is the version that is served.
+
+    \b
+    docker build --target serving -t faultline-serving .
+    faultline package signals -t signals-image
+    faultline package signals/1795765575 -o context/
+    """  # noqa: D301 - as above
+    _quiet_libraries()
+    from commands.package import Order
+    from commands.package import package as package_model
+
+    return package_model(Order(**options), as_json=as_json)
 
 
 @main.command()
