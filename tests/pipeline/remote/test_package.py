@@ -72,7 +72,7 @@ def test_a_wheel_is_built_once_for_one_code(wheel):
 
 
 def test_nothing_is_left_in_the_project(wheel):
-    assert not (PROJECT / "build").exists()
+    assert not (PROJECT / "build" / "lib").exists()
 
 
 @pytest.fixture
