@@ -126,9 +126,14 @@ class Job:
         self.remove_predictions()
 
     def remove_predictions(self) -> None:
-        """Removes predictions."""
-        shutil.rmtree(self.batch_folder, ignore_errors=True)
-        self.server_file.unlink(missing_ok=True)
+        """Removes predictions, and what a kill left of half-written ones."""
+        for path in (*self.folder.glob("predictions*"), *self.folder.glob(".predictions*")):
+            if path.name.endswith(".left_out"):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def discard(self) -> None:
         """Removes a job of which nothing is in the table."""

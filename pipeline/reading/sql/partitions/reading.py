@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.counting import count
+from pipeline.reading.sql.connections import connect
 from pipeline.reading.sql.extraction.writing import write_rows
 from pipeline.reading.sql.partitions.ranges import KeyRange
 from pipeline.reading.sql.partitions.snapshots import (
@@ -56,6 +57,8 @@ def read_range(
     Raises:
         InputError: The query fails, or the snapshot is gone.
     """
+    # Fails at once, where the driver of the stream repeats its attempts for half a minute.
+    connect(plan.database, environ).close()
     columns = (*plan.columns, plan.digest) if plan.digest is not None else plan.columns
     kind = plan.database.kind
     query = select_exactly(plan.rows(part), columns, _order(plan), kind)
