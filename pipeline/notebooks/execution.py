@@ -21,8 +21,9 @@ _INSTALL = (
     ".venv/bin/uv pip install -c requirements.lock papermill scrapbook six ipykernel nbconvert"
 )
 _KERNEL = "faultline"
+_TMP = Path("/tmp")  # noqa: S108 - for a private folder in it
 # A Unix socket's path has at most 107 characters; the kernel's are this long in their folder.
-_MAX_SOCKET_FOLDER = 107 - len("/runtime/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
+_MAX_SOCKET_FOLDER = 107 - len("/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +82,13 @@ def execute_notebook(order: Order) -> Executed:
     )
     from pipeline.notebooks.page import publish_notebook
 
-    with tempfile.TemporaryDirectory(prefix="faultline-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="faultline-") as scratch,
+        tempfile.TemporaryDirectory(prefix="faultline-", dir=_short_folder()) as sockets,
+    ):
         draft = Path(scratch) / source.name
-        with _environment(_kernel_environment(Path(scratch))):
-            _execute(source, draft, parameters, Path(scratch))
+        with _environment(_kernel_environment(Path(scratch), sockets)):
+            _execute(source, draft, parameters, has_sockets=len(sockets) <= _MAX_SOCKET_FOLDER)
             executed.notebook.parent.mkdir(exist_ok=True)
             publish_notebook(draft, executed.page, f"{name}: {order.name}")
         content = draft.read_bytes()
@@ -106,15 +110,23 @@ def check_installed() -> None:
         )
 
 
-def _execute(source: Path, draft: Path, parameters: Mapping[str, Any], scratch: Path) -> None:
+def _short_folder() -> Path:
+    """Returns the folder for temporary files, or /tmp where its path is too long for sockets."""
+    folder = Path(tempfile.gettempdir())
+    is_short = len(str(folder / "faultline-01234567")) <= _MAX_SOCKET_FOLDER
+    return folder if is_short or not os.access(_TMP, os.W_OK) else _TMP
+
+
+def _execute(
+    source: Path, draft: Path, parameters: Mapping[str, Any], *, has_sockets: bool
+) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    is_short = len(str(scratch)) <= _MAX_SOCKET_FOLDER
     # Not TCP where it can be avoided: any account of the machine could connect to its ports.
-    transport = {"KernelManager": {"transport": "ipc"}} if is_short else {}
+    transport = {"KernelManager": {"transport": "ipc"}} if has_sockets else {}
     try:
         papermill.execute_notebook(
             source,
@@ -138,29 +150,28 @@ def _failure(source: Path, error: Any) -> Exception:
     if error.ename == InputError.__name__:
         return InputError(error.evalue)
     cell = error.source.strip().splitlines()[0] if error.source.strip() else ""
-    return StepFailedError(
-        f"{source.name} failed in cell {error.cell_index + 1} (`{cell}`): {error.ename}: "
-        f"{error.evalue}"
-    )
+    return StepFailedError(f"{source.name} failed at `{cell}`: {error.ename}: {error.evalue}")
 
 
-def _kernel_environment(scratch: Path) -> dict[str, str]:
+def _kernel_environment(scratch: Path, sockets: str) -> dict[str, str]:
     """Makes a kernel of this interpreter in a scratch folder; returns the environment variables.
 
-    A kernel of that name in the home folder could belong to another interpreter, and Jupyter and
-    IPython would write files there.
+    A kernel of that name in the home folder could belong to another interpreter, and Jupyter,
+    IPython and Keras would write files there.
     """
     folder = scratch / "kernels" / _KERNEL
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command += ["--IPKernelApp.log_level=50"]  # errors of cells come by the protocol
     spec = {"argv": command, "display_name": "Faultline", "language": "python"}
     (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     known = os.environ.get("PYTHONPATH")
     return {
         "JUPYTER_PATH": str(scratch),
-        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
+        "JUPYTER_RUNTIME_DIR": sockets,
         "JUPYTER_NO_CONFIG": "1",
         "IPYTHONDIR": str(scratch / "ipython"),
+        "KERAS_HOME": str(scratch),
         "PLOTLY_RENDERER": "plotly_mimetype",
         "PYTHONPATH": os.pathsep.join([str(NOTEBOOKS.parent), *filter(None, [known])]),
     }
