@@ -154,7 +154,8 @@ def _of_sqlite(
     connection: sqlite3.Connection, query: str, order_by: tuple[str, ...]
 ) -> list[SqlColumn]:
     table = subquery(query)
-    names = [d[0] for d in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]  # noqa: S608
+    # As a table of another query, SQLite would rename the second of two equal names.
+    names = [column[0] for column in connection.execute(query).description]
     counts = []
     for name in names:
         column = f"q.{quote_name(name, 'sqlite')}"
@@ -168,7 +169,7 @@ def _of_sqlite(
     for place, name in enumerate(names):
         *by_class, half = found[5 * place : 5 * place + 5]
         present = {one for one, n in zip(_CLASSES, by_class, strict=True) if n}
-        if present == {"integer", "real"} and (half or 0) <= _EXACT / 2:
+        if present == {"integer", "real"} and (half or 0) < _EXACT / 2:
             present = {"real"}
         if len(present) > 1:
             _refuse_mixture(

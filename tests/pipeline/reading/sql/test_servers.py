@@ -1,0 +1,215 @@
+"""Reading real PostgreSQL and MariaDB: snapshots, failures, changes, passwords."""
+
+import logging
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from common.errors import InputError
+from pipeline.config import Data
+from pipeline.reading.sql.connections import connect
+from pipeline.reading.sql.database import PASSWORD_ENV, parse_url
+from pipeline.reading.sql.extraction import extract
+from pipeline.reading.sql.extraction.extract import Extract, extract_rows
+from pipeline.reading.sql.extraction.writing import write_rows
+from pipeline.reading.sql.streams import stream_batches
+from pipeline.sql_options import Sql
+from tests.pipeline.reading.sql.servers import DatabaseServer
+
+pytestmark = pytest.mark.e2e
+
+MANY_ROWS = {
+    "postgresql": "SELECT i AS id, repeat('x', 300) AS t FROM generate_series(1, 1000000) AS i",
+    "mariadb": "SELECT seq AS id, repeat('x', 300) AS t FROM seq_1_to_1000000",
+}
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server(request) -> DatabaseServer:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def table(server: DatabaseServer) -> DatabaseServer:
+    """A server with a table `readings` of 50 rows."""
+    server.execute(
+        "DROP TABLE IF EXISTS readings",
+        "CREATE TABLE readings (id int PRIMARY KEY, pressure decimal(8, 3), maker varchar(9))",
+    )
+    server.insert("readings", [(i, i / 4, "abc"[i % 3]) for i in range(50)])
+    return server
+
+
+def read(server: DatabaseServer, folder: Path, *, last: int | None = None, **options) -> Extract:
+    data = Data(sql=Sql(url=server.url, **options), last_span=last)
+    return extract_rows(data, folder=Path(), target=folder, environ=server.environ)
+
+
+def test_a_query_sees_no_change_that_is_made_while_it_is_read(table, tmp_path):
+    # A thousand times the rows, so that most of them are still to be sent at the change.
+    big = "SELECT r.id + 50 * n.i AS id, r.pressure, r.maker FROM readings r CROSS JOIN ({}) n"
+    numbers = {
+        "postgresql": "SELECT generate_series(0, 4999) AS i",
+        "mariadb": "SELECT seq AS i FROM seq_0_to_4999",
+    }[table.database.kind]
+    connect(table.database, table.environ).close()
+    stream = stream_batches(
+        table.database, big.format(numbers), environ=table.environ, batch_rows=5_000
+    )
+    first = next(stream)
+    table.execute("UPDATE readings SET maker = 'z'", "DELETE FROM readings WHERE id < 25")
+    rest = list(stream)
+    assert first.num_rows + sum(batch.num_rows for batch in rest) == 250_000
+    assert {text for batch in rest for text in batch.column(2).unique().to_pylist()} == set("abc")
+
+
+def test_a_connection_that_is_lost_while_rows_are_read_leaves_nothing(
+    server, tmp_path, monkeypatch
+):
+    def write_after_kill(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
+        first = next(batches)
+        kill_readers(server)
+        return write_rows(path, chain([first], batches))
+
+    monkeypatch.setattr(extract, "write_rows", write_after_kill)
+    query = MANY_ROWS[server.database.kind]
+    with pytest.raises(InputError, match=r"was lost while rows were read: .*Nothing was kept"):
+        read(server, tmp_path, query=query, order_by=("id",))
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
+
+
+def kill_readers(server: DatabaseServer) -> None:
+    """Kills the connection that is sending the rows; 300 MB do not fit into its buffers."""
+    find, kill = {
+        "postgresql": (
+            "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY%'",
+            "SELECT pg_terminate_backend({})",
+        ),
+        "mariadb": (
+            "SELECT id FROM information_schema.processlist WHERE command = 'Execute'",
+            "KILL {}",
+        ),
+    }[server.database.kind]
+    [(number,)] = server.execute(find)
+    server.execute(kill.format(number))
+
+
+def test_a_query_that_fails_in_the_midst_says_the_servers_words(postgresql, tmp_path):
+    query = "SELECT i AS id, 1 / (i - 90000) AS d FROM generate_series(1, 100000) AS i"
+    with pytest.raises(InputError, match=r"failed: division by zero\. Nothing was kept"):
+        read(postgresql, tmp_path, query=query, order_by=("id",))
+
+
+def test_a_failing_query_says_the_servers_words(table, tmp_path):
+    with pytest.raises(InputError, match=r"The query of .* failed: .*presure"):
+        read(table, tmp_path, query="SELECT presure FROM readings", order_by=("presure",))
+
+
+def test_an_unknown_table_suggests_near_names(table, tmp_path):
+    with pytest.raises(InputError, match=r"has no table `reading` .*Did you mean `readings`"):
+        read(table, tmp_path, table="reading")
+
+
+def test_a_wrong_password_is_refused_and_not_shown(server):
+    with pytest.raises(InputError, match=f"the password in {PASSWORD_ENV}") as caught:
+        connect(server.database, {PASSWORD_ENV: "wrong-password"})
+    assert "wrong-password" not in str(caught.value)
+
+
+def test_no_password_says_where_to_put_one(server, tmp_path):
+    with pytest.raises(InputError, match=f"Set {PASSWORD_ENV}, or put it into"):
+        connect(server.database, {"HOME": str(tmp_path)})
+
+
+def test_the_password_file_of_the_servers_own_programs_is_read(server, tmp_path):
+    database = server.database
+    own = {
+        "postgresql": (".pgpass", f"*:{database.port}:*:faultline:{server.password}\n"),
+        "mariadb": (".my.cnf", f"[client]\nuser = other\npassword = '{server.password}'\n"),
+    }
+    name, text = own[database.kind]
+    (tmp_path / name).touch(mode=0o600)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    connect(database, {"HOME": str(tmp_path)}).close()
+
+
+def test_a_server_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"Cannot connect to postgresql://me@127\.0\.0\.1:9/plant"):
+        connect(parse_url("postgresql://me@127.0.0.1:9/plant"), {PASSWORD_ENV: "x"})
+
+
+def test_a_read_only_connection_cannot_write(table):
+    connection = connect(table.database, table.environ)
+    with pytest.raises(Exception, match=r"(?i)read.only transaction"):
+        connection.cursor().execute("DELETE FROM readings")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda server: server.execute("INSERT INTO readings VALUES (50, 1, 'a')"),
+        lambda server: server.execute("DELETE FROM readings WHERE id = 49"),
+        lambda server: server.execute("UPDATE readings SET maker = 'z' WHERE id = 3"),
+    ],
+    ids=["insert", "delete", "update"],
+)
+def test_a_change_gives_another_file(change: Callable[[DatabaseServer], object], table, tmp_path):
+    first = read(table, tmp_path, table="readings")
+    assert read(table, tmp_path, table="readings").path == first.path
+    change(table)
+    assert read(table, tmp_path, table="readings").path != first.path
+
+
+def test_statistics_of_postgresql_notice_an_update(postgresql, tmp_path):
+    postgresql.execute(
+        "DROP TABLE IF EXISTS s", "CREATE TABLE s (id int PRIMARY KEY, v int)",
+        "INSERT INTO s SELECT i, i FROM generate_series(1, 9) AS i",
+    )  # fmt: skip
+    options = {"table": "s", "changed_by": "statistics"}
+    first = read(postgresql, tmp_path, **options)
+    same = read(postgresql, tmp_path, **options)
+    assert same.notes[0].endswith("9 rows unchanged by the table's statistics, not read again")
+    # A backend reports its counts when it ends.
+    postgresql.execute("UPDATE s SET v = 0 WHERE id = 1")
+    changed = _until_another(lambda: read(postgresql, tmp_path, **options), first.path)
+    assert pq.read_table(changed.path)["v"].to_pylist() == [0, *range(2, 10)]
+
+
+def _until_another(again: Callable[[], Extract], path: str) -> Extract:
+    for _ in range(200):
+        if (found := again()).path != path:
+            return found
+    raise AssertionError("The change was not noticed.")
+
+
+def test_spans_are_read_by_day(table, tmp_path):
+    table.execute(
+        "DROP TABLE IF EXISTS days", "CREATE TABLE days (id int PRIMARY KEY, day date)",
+        "INSERT INTO days VALUES (1, '2026-05-01'), (2, '2026-05-02'), (3, '2026-05-02')",
+    )  # fmt: skip
+    found = read(
+        table, tmp_path, query="SELECT * FROM days WHERE day = {DATE}", order_by=("id",),
+        spans="SELECT DISTINCT day FROM days",
+    )  # fmt: skip
+    assert found.path.endswith("day-{DATE}.parquet")
+    [newest] = tmp_path.rglob("day-*.parquet")
+    assert newest.name == "day-2026-05-02.parquet"
+    assert pq.read_table(newest)["id"].to_pylist() == [2, 3]
+
+
+def test_the_password_is_in_no_file_log_or_message(table, tmp_path, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    read(table, tmp_path, table="readings")
+    query = f"SELECT '{table.password}' FROM nowhere"  # noqa: S608
+    with pytest.raises(InputError) as caught:
+        read(table, tmp_path, query=query, order_by=("a",))
+    output = capfd.readouterr()
+    texts = [str(caught.value), caplog.text, output.out, output.err]
+    texts += [path.read_bytes().decode("latin1") for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(texts) > 5
+    assert [text for text in texts if table.password in text] == []
