@@ -13,6 +13,8 @@ FROM python:${PYTHON_VERSION}-slim-trixie AS base
 FROM base AS build
 ARG PIP_CERT=
 ARG SSL_CERT_FILE=
+# yes: also what signs models and checks signatures.
+ARG SIGNING=no
 # pyfarmhash, a dependency, is published as C++ source only.
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends g++ >/dev/null
@@ -24,17 +26,21 @@ RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_C
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
 # Dependencies before sources, so that editing code does not reinstall them.
 COPY requirements.lock ./
-COPY common/software/lock_file.py ./
+COPY common/software/lock_file.py serving/deploy/signing.txt ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 lock_file.py requirements.lock >/tmp/runtime.lock \
+    && if [ "$SIGNING" = yes ]; then python3 lock_file.py requirements.lock signing.txt >>/tmp/runtime.lock; fi \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
     --require-hashes --build-constraints requirements.lock --compile-bytecode -r /tmp/runtime.lock
 COPY . .
 RUN /opt/tools/bin/uv pip install -q --no-cache --python /opt/faultline/bin/python \
     --no-deps --no-build-isolation --editable . \
-    && /opt/faultline/bin/python -m compileall -q .
+    && /opt/faultline/bin/python -m compileall -q . \
+    && /opt/faultline/bin/faultline sbom --lock /tmp/runtime.lock --output-file sbom.cdx.json
 
 FROM base AS runtime
+# The software bill of materials of this image's Python packages, in CycloneDX's JSON.
+LABEL io.faultline.sbom=/app/sbom.cdx.json
 COPY --from=build /opt/faultline /opt/faultline
 COPY --from=build /app /app
 RUN useradd --create-home --uid 10001 faultline && install -d -o faultline -g faultline /work
@@ -58,6 +64,7 @@ CMD []
 FROM base AS serving-build
 ARG PIP_CERT=
 ARG SSL_CERT_FILE=
+ARG SIGNING=no
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends binutils >/dev/null
 WORKDIR /app
@@ -65,9 +72,10 @@ COPY scripts/bootstrap.txt scripts/
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 -m venv --without-pip /opt/serving && python3 -m venv /opt/tools \
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
-COPY requirements.lock common/software/lock_file.py serving/deploy/packages.txt ./
+COPY requirements.lock common/software/lock_file.py serving/deploy/packages.txt serving/deploy/signing.txt ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 lock_file.py requirements.lock packages.txt >/tmp/serving.lock \
+    && if [ "$SIGNING" = yes ]; then python3 lock_file.py requirements.lock signing.txt >>/tmp/serving.lock; fi \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/serving/bin/python \
     --no-deps --require-hashes -r /tmp/serving.lock
 RUN packages=$(echo /opt/serving/lib/python3.*/site-packages) \
@@ -78,7 +86,7 @@ RUN packages=$(echo /opt/serving/lib/python3.*/site-packages) \
     && /opt/serving/bin/python -m compileall -q "$packages"
 COPY common common
 COPY serving serving
-RUN rm -r serving/client serving/deploy requirements.lock lock_file.py packages.txt scripts \
+RUN rm -r serving/client serving/deploy requirements.lock lock_file.py packages.txt signing.txt scripts \
     && /opt/serving/bin/python -m compileall -q .
 
 # No pip, no compiler, no TFX. Nothing is written at run time: the root may be read-only.

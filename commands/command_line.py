@@ -1348,8 +1348,13 @@ def doctor(output: Path, as_json: bool) -> int:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write; by default the bill is printed.",
 )
+@click.option(
+    "--lock",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Lock file whose packages are all listed, such as that of an image.",
+)
 @exits_cleanly
-def sbom(output_file: Path | None) -> int:
+def sbom(output_file: Path | None, lock: Path | None) -> int:
     """Write the software bill of materials of what runs need, as CycloneDX JSON.
 
     It lists each package of requirements.lock that runs need on this platform: version, hashes,
@@ -1361,7 +1366,9 @@ def sbom(output_file: Path | None) -> int:
     """  # noqa: D301 - as above
     from commands.queries import print_bill
 
-    return print_bill(PROJECT_DIR / "requirements.lock", output_file)
+    return print_bill(
+        lock or PROJECT_DIR / "requirements.lock", output_file, whole=lock is not None
+    )
 
 
 @main.command()

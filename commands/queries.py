@@ -158,11 +158,12 @@ def print_doctor(output: Path, lock_path: Path, *, as_json: bool) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
-def print_bill(lock: Path, output_file: Path | None) -> int:
+def print_bill(lock: Path, output_file: Path | None, *, whole: bool) -> int:
     """Prints the bill of materials, or writes it to a file; returns the exit code, 0.
 
     Args:
         lock: The lock file.
+        whole: All packages of the lock file, not those alone that runs need.
         output_file: The file to write; None prints to standard output.
 
     Raises:
@@ -170,7 +171,7 @@ def print_bill(lock: Path, output_file: Path | None) -> int:
     """
     from common.software.bill_of_materials import make_bill
 
-    bill = make_bill(lock)
+    bill = make_bill(lock, whole=whole)
     if output_file is None:
         sys.stdout.write(bill)
         return 0

@@ -34,7 +34,7 @@ _CLASSIFIER = "License :: "
 _MAX_LICENCE_CHARS = 100
 
 
-def make_bill(lock: Path = LOCK_FILE) -> str:
+def make_bill(lock: Path = LOCK_FILE, *, whole: bool = False) -> str:
     """Returns the bill of materials of a lock file's runtime part, as JSON.
 
     Packages for other platforms or versions of Python are left out. Licences are those that the
@@ -42,12 +42,16 @@ def make_bill(lock: Path = LOCK_FILE) -> str:
 
     Args:
         lock: The lock file.
+        whole: All packages of the lock file instead, such as those of an image.
 
     Raises:
         InputError: There is no lock file, or it cannot be read.
     """
     try:
-        pins = [pin for pin in runtime_pins(read_lock(lock)) if _is_for_this_python(pin)]
+        # An image's list may name a package twice.
+        listed = {pin.name: pin for pin in read_lock(lock)}.values()
+        needed = listed if whole else runtime_pins(listed)
+        pins = [pin for pin in needed if _is_for_this_python(pin)]
     except OSError as error:
         raise InputError(
             f"The lock file {lock} cannot be read: {error.strerror}. A bill of materials needs the "

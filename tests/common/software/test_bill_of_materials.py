@@ -11,7 +11,7 @@ from commands.command_line import main
 from common.errors import InputError
 from common.software import bill_of_materials
 from common.software.bill_of_materials import BILL_FILE, LOCK_FILE, make_bill, write_bill
-from common.software.lock_file import read_lock, runtime_pins
+from common.software.lock_file import read_lock, read_names, runtime_pins
 
 ONE, TWO = "1" * 64, "2" * 64
 LOCK = f"""\
@@ -134,6 +134,22 @@ def test_no_address_of_an_index_is_in_it(whole):
 def _urls(bill: str) -> str:
     """The bill without the address of its schema."""
     return bill.replace("http://cyclonedx.org/schema/bom-1.6.schema.json", "")
+
+
+def test_of_the_lock_file_of_an_image_all_packages_are_listed_once(lock):
+    assert _parts(make_bill(lock, whole=True)).keys() == {"click", "h11", "only-tests"}
+    lock.write_text(LOCK + LOCK)
+    assert _parts(make_bill(lock, whole=True)).keys() == {"click", "h11", "only-tests"}
+
+
+def test_what_an_image_installs_for_signatures_is_all_that_they_need():
+    """model-signing and pyopenssl, and what the lock file says that they need."""
+    pins = {pin.name: pin for pin in read_lock(LOCK_FILE)}
+    needed = {"model-signing", "pyopenssl"}
+    while more := {n for n, pin in pins.items() if pin.required_by & needed} - needed:
+        needed |= more
+    here = {name for name in needed if bill_of_materials._is_for_this_python(pins[name])}
+    assert set(read_names(LOCK_FILE.parent / "serving" / "deploy" / "signing.txt")) == here
 
 
 def test_a_model_carries_the_bill(lock, tmp_path):
