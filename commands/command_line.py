@@ -1355,7 +1355,7 @@ def doctor(output: Path, as_json: bool) -> int:
 )
 @exits_cleanly
 def sbom(output_file: Path | None, lock: Path | None) -> int:
-    """Write the software bill of materials of what runs need, as CycloneDX JSON.
+    """Write a software bill of materials, as CycloneDX JSON.
 
     It lists each package of requirements.lock that runs need on this platform: version, hashes,
     dependencies, and the licence that the installed package declares. Each model carries the bill
