@@ -76,6 +76,8 @@ TEXT_FORMATS = (
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\u5e74%m\u6708%d\u65e5 %H:%M"),  # Chinese and Japanese
     "%Y\u5e74%m\u6708%d\u65e5 %H:%M:%S",
 )
+# Dates that are whole numbers too. With two digits of the year, only a name tells.
+COMPACT_FORMATS = ("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%y%m%d")
 _MARK = re.compile("[/.:,\u5e74\u6708\u65e5-]")  # what a text must have as often as its format
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
@@ -100,8 +102,19 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
         return _from_number_texts(column, form)
     if not _is_number(column.type):
         return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
+    if form.format in COMPACT_FORMATS and pa.types.is_integer(column.type):
+        return _from_compact(column, form)
     # Stored numbers in a column of texts are seconds, as the served model takes them.
     return _from_numbers(column, form.unit)
+
+
+def _from_compact(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    """Reads whole numbers such as 20240131 by their digits; one of another length is in seconds."""
+    texts = column.cast(pa.string())
+    is_date = pc.match_substring_regex(texts, f"^{_shape_of(form.format or ISO)}$")
+    dates, no_date = parse_texts(pc.if_else(is_date, texts, None), form.format or ISO, form.zone)
+    seconds, bad = _from_numbers(pc.if_else(is_date, None, column), form.unit)
+    return pc.coalesce(dates, seconds), no_date | bad
 
 
 def _from_number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:

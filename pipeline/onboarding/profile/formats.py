@@ -33,7 +33,6 @@ from pipeline.onboarding.profile.sentinels import (
     sentinel_words,
 )
 from pipeline.onboarding.profile.text_facts import (
-    COMPACT,
     GROUPED,
     MIN_MEASURED,
     NUMBER_FORMATS,
@@ -52,6 +51,7 @@ _NOT_WORDS = tuple(mark for mark in Data(path="-").missing_values if mark not in
 _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
+_DATE_WORDS = frozenset({"date", "datum", "day", "tag", "fecha", "jour", "yymmdd"})
 _VERSION_WORDS = {"version", "ver", "firmware", "fw", "software", "sw", "revision"}
 
 
@@ -151,10 +151,10 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
     if kinds == {"time"}:
         return _decide_stamps(facts)
     if not kinds & {"text", "bytes"}:
-        return _decide_stored(facts, kinds)
+        return _decide_stored(name, facts, kinds)
     return (
         _as_truth(facts)
-        or _as_compact_time(facts)
+        or _as_compact_time(name, facts)
         or _as_time(name, facts, table)
         or _as_version(name, facts)
         or _as_number(name, facts, table, decimal)
@@ -162,8 +162,10 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
     )
 
 
-def _decide_stored(facts: TextFacts, kinds: set[Kind]) -> Written:
+def _decide_stored(name: str, facts: TextFacts, kinds: set[Kind]) -> Written:
     """Columns whose files declare numbers or truth values."""
+    if kinds == {"int"} and (time := _as_compact_time(name, facts)):
+        return time
     if kinds == {"truth"}:
         return Written(form=ColumnFormat(type="truth"), reason="truth values")
     if kinds <= {"int", "truth"} and facts.too_long:
@@ -200,11 +202,14 @@ def _as_truth(facts: TextFacts) -> Written | None:
     return Written(form=ColumnFormat(type="truth"), reason=f"truth values, written {shown}")
 
 
-def _as_compact_time(facts: TextFacts) -> Written | None:
+def _as_compact_time(name: str, facts: TextFacts) -> Written | None:
     """Whole numbers such as 20240131, nearly all of which are dates."""
     if not facts.all_whole or len(facts.numbers) < 5:
         return None
-    for time_format in COMPACT:
+    is_named = not _DATE_WORDS.isdisjoint(words_of(name))
+    for time_format in times.COMPACT_FORMATS:
+        if "%y" in time_format and not is_named:
+            continue  # 240131 may be any number
         num_unfit = facts.num_present - facts.time_hits[time_format]
         if num_unfit > facts.num_present * (1 - _MIN_TIME_SHARE):
             continue
@@ -231,7 +236,7 @@ def _as_compact_time(facts: TextFacts) -> Written | None:
 
 
 def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
-    hits = Counter({f: n for f, n in facts.time_hits.items() if f not in COMPACT})
+    hits = Counter({f: n for f, n in facts.time_hits.items() if f not in times.COMPACT_FORMATS})
     if not hits or facts.num_plain > facts.num_present * (1 - _MIN_TIME_SHARE):
         return None
     best = max(hits.values())

@@ -40,8 +40,7 @@ _POINT_GROUPED = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three decimals
 _SUFFIXED = re.compile(r"^([+-]?\d[\d.,]*)\s*([^\d\s.,+-][^\d]{0,11})$")
 _LEADING_ZERO = r"^[+-]?0\d+$"
-COMPACT = ("%Y%m%d", "%Y%m%d%H%M%S")
-_COMPACT_DATE = r"^(?:19|20|21)\d{6}(?:\d{6})?$"
+_COMPACT_DATE = r"^(?:19|20|21)\d{6}(?:\d{2}|\d{4}|\d{6})?$|^\d{6}$"
 
 
 @dataclass(kw_only=True)
@@ -158,7 +157,12 @@ class TextFacts:
         counted = numbers.drop_null().value_counts()
         counts = np.asarray(counted.field("counts"), np.int64)
         self.num_present += int(counts.sum())
-        self._note_numbers(np.asarray(counted.field("values")), counts)
+        read = np.asarray(counted.field("values"))
+        self._note_numbers(read, counts)
+        if pa.types.is_integer(kind):
+            short = (read >= 1e5) & (read < 1e14)  # six to 14 digits, which float64 keeps
+            texts = pa.array(read[short].astype(np.int64)).cast(pa.string())
+            self._count_compact(texts, counts[short])
 
     def _add_stamps(self, column: pa.Array) -> None:
         counted = times.read_times(column, ColumnFormat(type="time"))[0].drop_null().value_counts()
@@ -211,8 +215,7 @@ class TextFacts:
         self._count_points(texts, numbers, counts)
         self._note_numbers(np.asarray(numbers), counts)
         if self.all_whole:
-            compact = pc.match_substring_regex(texts, _COMPACT_DATE)
-            self._count_compact(texts.filter(compact), counts[np.asarray(compact)])
+            self._count_compact(texts, counts)
 
     def _count_points(
         self, texts: pa.Array, numbers: pa.Array, counts: npt.NDArray[np.int64]
@@ -230,7 +233,9 @@ class TextFacts:
 
     def _count_compact(self, texts: pa.Array, counts: npt.NDArray[np.int64]) -> None:
         """Counts whole numbers that read as dates of 1980 to 2100, such as 20240131."""
-        for time_format in COMPACT:
+        is_compact = pc.match_substring_regex(texts, _COMPACT_DATE)
+        texts, counts = texts.filter(is_compact), counts[np.asarray(is_compact)]
+        for time_format in times.COMPACT_FORMATS if len(texts) else ():
             seconds, _ = times.parse_texts(texts, time_format)
             numbers = np.asarray(seconds.fill_null(-1))
             read = (numbers >= times.FIRST_S) & (numbers <= times.LAST_S)

@@ -128,3 +128,21 @@ def test_a_time_in_another_unit_than_the_declared_one_is_bad_and_never_a_time_of
         assert (read.to_pylist(), bad.any()) == (seconds, False)
     else:
         assert (read.to_pylist(), bad.tolist()) == ([None, None, None, 0], [True] * 3 + [False])
+
+
+def test_whole_numbers_are_read_by_the_digits_of_a_compact_format():
+    # 2024-01-31 14:00 UTC; the hour 25 does not exist, and as seconds 2024013125 is of 2034.
+    seconds, bad = read_times(
+        pa.array([2024013114, None, 2024013125, 7]), ColumnFormat(type="time", format="%Y%m%d%H")
+    )
+    assert seconds.to_pylist()[:2] == [1706709600, None]
+    assert bad.tolist() == [False, False, True, True]
+
+
+def test_seconds_stay_seconds_in_a_column_of_compact_dates():
+    # A client of the served model sends seconds: 2024-01-31 14:00 UTC.
+    seconds, bad = read_times(
+        pa.array([1706709600, 20240131]), ColumnFormat(type="time", format="%Y%m%d")
+    )
+    assert seconds.to_pylist() == [1706709600, 1706659200]
+    assert not bad.any()

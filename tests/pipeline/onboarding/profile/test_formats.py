@@ -211,6 +211,42 @@ def test_one_bad_date_leaves_a_column_of_compact_dates_a_time(bad):
     assert read([bad], written.given(MARKS))[1] == [True]
 
 
+def stored(numbers: Sequence[int], name: str) -> ColumnFormat | None:
+    """How whole numbers of a Parquet file are written."""
+    facts = TextFacts()
+    facts.add(pa.array(numbers, pa.int64()), csv=False, default_marks=MARKS)
+    return decide_formats({name: facts}, TableFacts(default_marks=MARKS))[0][name].form
+
+
+@pytest.mark.parametrize(
+    ("clock", "time_format"),
+    [
+        ("", "%Y%m%d"),
+        ("14", "%Y%m%d%H"),  # as seconds since 1970, an hour of 2034
+        ("1430", "%Y%m%d%H%M"),
+        ("143059", "%Y%m%d%H%M%S"),
+    ],
+)
+def test_whole_numbers_that_are_dates_are_times_in_any_file(clock, time_format):
+    texts = [f"202401{day}{clock}" for day in range(10, 30)]
+    expected = ColumnFormat(type="time", format=time_format)
+    assert decided(texts) == expected
+    assert stored([int(text) for text in texts], "x") == expected
+
+
+def test_two_digits_of_a_year_are_a_date_in_a_column_that_is_named_so():
+    numbers = [240110 + day for day in range(20)]
+    assert stored(numbers, "test_date") == ColumnFormat(type="time", format="%y%m%d")
+    assert stored(numbers, "part") == ColumnFormat(type="number")
+    assert stored([*numbers[:15], *range(777777, 777782)], "date") == ColumnFormat(type="number")
+
+
+def test_seconds_since_1970_are_no_compact_dates():
+    assert stored([1_706_000_000 + 3_600 * hour for hour in range(50)], "time") == ColumnFormat(
+        type="number"
+    )
+
+
 def test_a_compact_placeholder_is_a_missing_mark():
     written = decide([*COMPACT_DAYS, "19000101"])
     assert (written.marks, written.num_unfit) == (("19000101",), 0)
