@@ -151,6 +151,6 @@ LABEL faultline.version="{context.version}" \\
       faultline.verdict="{context.verdict}" \\
       faultline.digest="sha256:{context.digest}"
 COPY models /models
-# The models of an image do not change: they are looked for once.
-CMD ["--file_system_poll_wait_seconds=0"]
+# The model of an image does not change: it is looked for once, and loads or never will.
+CMD ["--file_system_poll_wait_seconds=0", "--max_num_load_retries=0"]
 """

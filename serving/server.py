@@ -412,6 +412,21 @@ def _make_manager(options: ServerOptions, metrics: "Metrics") -> "VersionManager
     )
 
 
+def load_models(options: ServerOptions, metrics: "Metrics") -> "VersionManager":
+    """Returns the models that the options name, loaded, for a process that opens no port.
+
+    Raises:
+        ServingError: A file or flag is wrong, or a model did not load.
+    """
+    manager = _make_manager(options, metrics)
+    try:
+        manager.reload(_read_config(options))
+    except BaseException:
+        manager.stop()
+        raise
+    return manager
+
+
 def _signed_models(options: ServerOptions, metrics: "Metrics") -> "SignedModels | None":
     if not options.require_signed_models:
         return None
