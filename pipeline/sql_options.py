@@ -36,6 +36,9 @@ class Sql(JsonValue):
             `column` compares the number of rows and the largest `change_column`; `statistics`
             compares what the server counts of the table, or the times of an SQLite file.
         change_column: Column that every insert and update raises, such as `updated_at`.
+        num_readers: Connections that read at a time, each a range of the first column of
+            `order_by`, over one snapshot; on a Beam engine, those of its workers. PostgreSQL and
+            MariaDB only.
     """
 
     url: str
@@ -49,6 +52,7 @@ class Sql(JsonValue):
     lists: tuple[Column, ...] = ()
     changed_by: Literal["content", "column", "statistics"] = "content"
     change_column: Column | None = None
+    num_readers: Annotated[int, Field(ge=1, le=64)] = 1
 
     @field_validator("url")
     @classmethod

@@ -1,8 +1,10 @@
 """Resolution of a config's `data` block to existing files."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common.errors import InputError
 from common.output_folder import OutputFolder
@@ -11,8 +13,13 @@ from pipeline.config import Config
 from pipeline.reading.files.locations import Source, check_source, resolve_source
 from pipeline.recording_options import with_channels
 
+if TYPE_CHECKING:
+    from pipeline.reading.sql.partitions.reading import Reader
 
-def find_source(config: Config, folder: OutputFolder) -> Source:
+
+def find_source(
+    config: Config, folder: OutputFolder, *, beam_args: Sequence[str] | None = None
+) -> Source:
     """Returns the location of a use case's data.
 
     Creates a built-in data set, assembles raw recordings and reads a database if needed.
@@ -21,6 +28,7 @@ def find_source(config: Config, folder: OutputFolder) -> Source:
         config: The use case.
         folder: The output folder, in which simulated data, assembled recordings and the rows of
             databases are written.
+        beam_args: Beam options of an engine whose workers read a database; None for this process.
 
     Raises:
         InputError: No data found, an option of the built-in data set is invalid, recordings cannot
@@ -28,7 +36,7 @@ def find_source(config: Config, folder: OutputFolder) -> Source:
     """
     notes: tuple[str, ...] = ()
     if config.data.sql is not None:
-        path, notes = _extract(config, folder)
+        path, notes = _extract(config, folder, beam_args)
     else:
         path = config.data.path or _materialise(config, folder)
     if config.data.recordings is not None:
@@ -38,12 +46,21 @@ def find_source(config: Config, folder: OutputFolder) -> Source:
     return replace(source, kept_digests=str(folder.kept_digests), notes=notes)
 
 
-def _extract(config: Config, folder: OutputFolder) -> tuple[str, tuple[str, ...]]:
+def _extract(
+    config: Config, folder: OutputFolder, beam_args: Sequence[str] | None
+) -> tuple[str, tuple[str, ...]]:
     # Not with this module: other use cases start without the drivers.
     from pipeline.reading.sql.extraction.extract import extract_rows
 
+    reader: Reader | None = None
+    if beam_args is not None and config.data.sql is not None and config.data.sql.num_readers > 1:
+        from pipeline.reading.sql.partitions.beam_reading import BeamReader
+
+        reader = BeamReader(beam_args)
     own: Path = folder.data / config.name
-    extract = extract_rows(config.data, folder=config.folder, target=own, environ=os.environ)
+    extract = extract_rows(
+        config.data, folder=config.folder, target=own, environ=os.environ, reader=reader
+    )
     return extract.path, extract.notes
 
 

@@ -1,7 +1,6 @@
 """Rows of a database as Parquet files, which are predicted as any other files are."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +15,8 @@ from pipeline.reading.sql.connections import connect
 from pipeline.reading.sql.database import Database, is_database_url, parse_url
 from pipeline.reading.sql.extraction.writing import write_rows
 from pipeline.reading.sql.ordering import check_table
-from pipeline.reading.sql.partitions.ranges import KeyRange
-from pipeline.reading.sql.partitions.reading import read_partitions, read_range
-from pipeline.reading.sql.partitions.snapshots import (
-    PartitionedSelect,
-    Partitioning,
-    RangeFacts,
-    server_words,
-)
+from pipeline.reading.sql.partitions.reading import ThreadReader, read_partitions
+from pipeline.reading.sql.partitions.snapshots import PartitionedSelect, server_words
 from pipeline.reading.sql.selects import select_exactly, typed_batches
 from pipeline.reading.sql.statements import check_query, quote_table
 from pipeline.reading.sql.streams import stream_batches
@@ -151,25 +144,12 @@ def read_source(
             num_ranges=_NUM_RANGES,
             lists=tuple(lists),
         )
-        rows = read_partitions(select, folder, reader=_Threads(environ), environ=environ)
+        reader = ThreadReader(environ, num_threads=_NUM_READERS)
+        rows = read_partitions(select, folder, reader=reader, environ=environ)
         facts = ReadFacts(num_rows=rows.num_rows, taken_at=rows.taken_at, note=rows.note)
     if not facts.num_rows:
         raise InputError(f"{source.name} has no rows, so there is nothing to predict.")
     return facts
-
-
-class _Threads:
-    """Reads ranges by threads: the driver of Arrow streams lets others work while it waits."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def __call__(self, plan: Partitioning, folder: str) -> list[RangeFacts]:
-        def read(part: KeyRange) -> RangeFacts:
-            return read_range(plan, part, folder, self._environ)
-
-        with ThreadPoolExecutor(_NUM_READERS) as pool:
-            return list(pool.map(read, plan.ranges))
 
 
 def _read_alone(

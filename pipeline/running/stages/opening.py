@@ -20,6 +20,7 @@ from pipeline.lineage.restoring.data_versions import DataState, VersionedData, s
 from pipeline.lineage.restoring.origins import collect_origins, stamp_origins
 from pipeline.reading.data_source import find_source
 from pipeline.reading.files.locations import Source
+from pipeline.remote.engines import EngineOptions
 from pipeline.running.console import RunConsole
 from pipeline.running.launching.history import check_history
 from pipeline.running.stages.place import PROJECT_DIR, RunPlace
@@ -70,7 +71,8 @@ def open_run(place: RunPlace, provenance: Provenance, shown: RunConsole) -> Open
             metadata store, or it does not know the results in the folders.
     """
     data = open_data(place.config, place.folder, place.data_revision)
-    source = find_source(data.config, place.folder)
+    is_local = EngineOptions(place.beam_args).is_local
+    source = find_source(data.config, place.folder, beam_args=None if is_local else place.beam_args)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
     return Opening(

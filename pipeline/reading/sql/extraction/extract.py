@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
@@ -31,6 +33,8 @@ from pipeline.reading.sql.ordering import (
     checked_order,
     primary_key,
 )
+from pipeline.reading.sql.partitions.reading import Reader, ThreadReader, read_partitions
+from pipeline.reading.sql.partitions.snapshots import PartitionedSelect
 from pipeline.reading.sql.selects import select_exactly, typed_batches
 from pipeline.reading.sql.statements import (
     check_query,
@@ -61,7 +65,13 @@ class Extract:
 
 
 def extract_rows(
-    data: Data, *, folder: Path, target: Path, environ: Mapping[str, str], key: str = "data.sql"
+    data: Data,
+    *,
+    folder: Path,
+    target: Path,
+    environ: Mapping[str, str],
+    key: str = "data.sql",
+    reader: Reader | None = None,
 ) -> Extract:
     """Reads the rows that a config asks for, unless unchanged ones are there, as Parquet.
 
@@ -71,6 +81,7 @@ def extract_rows(
         target: Folder for the result, `sql-DIGEST` in it.
         environ: Environment variables, for the password.
         key: Where the options were given, for messages.
+        reader: What reads ranges, if `num_readers` is above 1; by default threads.
 
     Raises:
         InputError: The database, its table or query cannot be read; there are no rows; or their
@@ -87,7 +98,16 @@ def extract_rows(
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / _LOCK):
             notes: list[str] = []
-            extraction = _Extraction(connection, database, sql, order_by, place, environ, notes)
+            extraction = _Extraction(
+                connection,
+                database,
+                sql,
+                order_by,
+                place,
+                environ,
+                notes,
+                reader or ThreadReader(environ, num_threads=sql.num_readers),
+            )
             placeholder = placeholder_of(query, key=f"{key}.query")
             if placeholder is None:
                 path = place / extraction.read(query, None)
@@ -139,6 +159,7 @@ class _Extraction:
     place: Path
     environ: Mapping[str, str]
     notes: list[str]
+    reader: Reader
 
     def read(self, query: str, span: Span | None) -> str:
         """Returns the name of the file with a query's rows, which is written if they are new."""
@@ -209,6 +230,8 @@ class _Extraction:
         names = [column.name for column in columns]
         check_order_columns(self.order_by, names)
         _check_lists(self.sql.lists, names)
+        if self.sql.num_readers > 1:
+            return self._write_ranges(draft, query)
         kind = self.database.kind
         stream = stream_batches(
             self.database,
@@ -217,7 +240,27 @@ class _Extraction:
             snapshot=snapshot,
         )
         batches = checked_order(typed_batches(stream, columns, kind), self.order_by)
-        num_rows = write_rows(draft, batches)
+        return self._read_rows(draft, query, snapshot_at, write_rows(draft, batches))
+
+    def _write_ranges(self, draft: Path, query: str) -> ReadRows:
+        """Writes the rows that several readers read, in the order of one reader."""
+        select = PartitionedSelect(
+            database=self.database,
+            query=query,
+            column=self.order_by[0],
+            num_ranges=self.sql.num_readers,
+            order_by=self.order_by,
+            lists=self.sql.lists,
+        )
+        for leftover in self.place.glob(".ranges-*"):  # of a reading that was killed
+            rmtree(leftover)
+        with TemporaryDirectory(dir=self.place, prefix=".ranges-") as folder:
+            rows = read_partitions(select, Path(folder), reader=self.reader, environ=self.environ)
+            self.notes.append(rows.note)
+            num_rows = write_rows(draft, checked_order(rows.batches(), self.order_by))
+        return self._read_rows(draft, query, rows.taken_at.isoformat(), num_rows)
+
+    def _read_rows(self, draft: Path, query: str, snapshot_at: str, num_rows: int) -> ReadRows:
         if not num_rows:
             raise InputError(
                 f"{self.database} gives no rows for: {' '.join(query.split())[:200]}. Check the "

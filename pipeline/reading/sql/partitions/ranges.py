@@ -1,7 +1,7 @@
 """Ranges of a key that together cover every row of a query exactly once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from common.errors import InputError
@@ -14,7 +14,7 @@ class KeyRange:
     """Rows whose key is in a half-open interval, or that have no key.
 
     Attributes:
-        index: Its place among all ranges, in the order of the keys; rows without a key are last.
+        index: Its place among all ranges, in the order of the keys.
         low: The lowest key; None for all below `high`.
         high: The key above the highest; None for all from `low` on.
         last: The highest key, if the range has an end that belongs to it.
@@ -39,7 +39,11 @@ class KeyRange:
 
 
 def make_ranges(
-    lowest_keys: Sequence[Key], *, last: Key | None = None, has_nulls: bool = True
+    lowest_keys: Sequence[Key],
+    *,
+    last: Key | None = None,
+    has_nulls: bool = True,
+    nulls_first: bool = False,
 ) -> list[KeyRange]:
     """Returns ranges between the lowest keys of groups of rows.
 
@@ -51,23 +55,20 @@ def make_ranges(
             groups have about as many rows each.
         last: The highest key to read; None for all keys. Rows above it are in no range.
         has_nulls: Whether rows may be without a key; they are a range of their own.
+        nulls_first: Whether that range is the first, in place of the last.
     """
     starts = list(dict.fromkeys(lowest_keys))
-    ranges: list[KeyRange] = []
-    # Without an upper bound the first range has none below either: it takes what sorts first.
-    for place in range(len(starts)):
-        is_last = place == len(starts) - 1
-        ranges.append(
-            KeyRange(
-                index=place,
-                low=starts[place] if place else None,
-                high=None if is_last else starts[place + 1],
-                last=last if is_last else None,
-            )
-        )
+    # The first range has no lowest key: it takes whatever the database sorts first.
+    lows = [None, *starts[1:]] if starts else []
+    highs = [*starts[1:], None] if starts else []
+    lasts = [None] * (len(starts) - 1) + [last] if starts else []
+    ranges = [
+        KeyRange(index=0, low=low, high=high, last=end)
+        for low, high, end in zip(lows, highs, lasts, strict=True)
+    ]
     if has_nulls or not ranges:
-        ranges.append(KeyRange(index=len(ranges), is_null=True))
-    return ranges
+        ranges.insert(0 if nulls_first else len(ranges), KeyRange(index=0, is_null=True))
+    return [replace(part, index=index) for index, part in enumerate(ranges)]
 
 
 def check_key(key: object, column: str) -> Key:

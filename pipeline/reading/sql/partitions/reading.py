@@ -1,12 +1,14 @@
 """Reading the ranges of a query into Parquet files, by Beam workers or in this process."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.counting import count
 from pipeline.reading.sql.connections import connect
@@ -19,11 +21,13 @@ from pipeline.reading.sql.partitions.snapshots import (
     open_snapshot,
 )
 from pipeline.reading.sql.selects import select_exactly, typed_batches
-from pipeline.reading.sql.statements import ordering, quote_name
 from pipeline.reading.sql.streams import stream_batches
 
 # Reads ranges in parallel: the plan, the folder; returns the facts of each range, in any order.
 Reader = Callable[[Partitioning, str], Iterable[RangeFacts]]
+
+
+_BATCH_ROWS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,46 @@ class PartitionedRows:
     num_rows: int
     taken_at: datetime
     note: str
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields the rows in batches of one size, as a single reader does, except the last."""
+        held: list[pa.RecordBatch] = []
+        num_held = 0
+        for file in self.files:
+            with pq.ParquetFile(file) as stored:
+                for batch in stored.iter_batches(batch_size=_BATCH_ROWS):
+                    held.append(batch)
+                    num_held += batch.num_rows
+                    if num_held >= _BATCH_ROWS:
+                        table = pa.Table.from_batches(held).combine_chunks()
+                        yield table.slice(0, _BATCH_ROWS).to_batches()[0]
+                        held = table.slice(_BATCH_ROWS).to_batches()
+                        num_held -= _BATCH_ROWS
+        if num_held:
+            yield pa.Table.from_batches(held).combine_chunks().to_batches()[0]
+
+
+class ThreadReader:
+    """Reads ranges by threads: the driver of the streams lets others work while it waits."""
+
+    def __init__(self, environ: Mapping[str, str], *, num_threads: int) -> None:
+        """Makes a reader.
+
+        Args:
+            environ: Environment variables, for the password.
+            num_threads: Ranges to read at a time.
+        """
+        self._environ = environ
+        self._num_threads = num_threads
+
+    def __call__(self, plan: Partitioning, folder: str) -> list[RangeFacts]:
+        """Reads all ranges into files of a folder."""
+
+        def read(part: KeyRange) -> RangeFacts:
+            return read_range(plan, part, folder, self._environ)
+
+        with ThreadPoolExecutor(self._num_threads) as pool:
+            return list(pool.map(read, plan.ranges))
 
 
 def read_range(
@@ -141,11 +185,8 @@ def _read_alone(
     for path in folder.glob("rows-*.parquet"):
         path.unlink()
     taken_at = datetime.now(tz=UTC)
-    # Rows without a key last, as where ranges are read.
     kind = plan.database.kind
-    key = f"q.{quote_name(plan.column, kind)}"
-    order = ordering(_order(plan), kind).replace("ORDER BY ", f"ORDER BY {key} IS NULL, ")
-    query = select_exactly(plan.query, plan.columns, (), kind) + order
+    query = select_exactly(plan.query, plan.columns, _order(plan), kind)
     stream = stream_batches(plan.database, query, environ=environ)
     batches = typed_batches(stream, plan.columns, kind)
     target = folder / "rows-00000.parquet"

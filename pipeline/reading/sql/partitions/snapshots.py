@@ -29,7 +29,7 @@ class PartitionedSelect:
         database: PostgreSQL, MariaDB or MySQL.
         query: One SELECT with literals only.
         column: A column of the query, of whole numbers, dates, times or text.
-        num_ranges: Ranges with about as many rows each; rows without a key are one more.
+        num_ranges: Ranges with about as many rows each; rows without a key are one more range.
         order_by: Further columns, by which rows with one key are ordered.
         lists: Columns of texts that are JSON lists of numbers.
     """
@@ -141,7 +141,7 @@ def open_snapshot(select: PartitionedSelect, *, environ: Mapping[str, str]) -> I
     if database.kind == "sqlite":
         raise InputError(
             f"{database} is a file, and only a server's snapshot can be shared by several readers. "
-            "Leave out the partition column: one reader is enough for a file."
+            "Leave out --partition-column or data.sql.num_readers: one reader is enough for a file."
         )
     connection = connect(database, environ)
     try:
@@ -191,7 +191,12 @@ def _divide(connection: Connection, select: PartitionedSelect) -> Partitioning:
     bounds = conditions.select_bounds(query, column, kind)
     [[num_rows, num_keys, last]] = _ask(connection, database, bounds)
     # Only a bound keeps out rows that are added above it; an exported snapshot does so by itself.
-    ranges = make_ranges(keys, last=None if snapshot else last, has_nulls=num_keys < num_rows)
+    ranges = make_ranges(
+        keys,
+        last=None if snapshot else last,
+        has_nulls=num_keys < num_rows,
+        nulls_first=kind == "mariadb",  # as its ORDER BY has them
+    )
     return Partitioning(
         **{field.name: getattr(select, field.name) for field in fields(select)},
         ranges=tuple(ranges),

@@ -41,6 +41,12 @@ def test_a_key_that_fills_several_groups_is_in_one_range():
     assert ranges[-1].is_null
 
 
+def test_rows_without_a_key_may_be_first():
+    ranges = make_ranges([1, 5], nulls_first=True)
+    assert [part.is_null for part in ranges] == [True, False, False]
+    assert [part.index for part in ranges] == [0, 1, 2]
+
+
 def test_no_keys_leave_the_rows_without_a_key():
     [part] = make_ranges([], has_nulls=False)
     assert part.is_null

@@ -69,9 +69,10 @@ def test_ranges_have_every_row_once_in_the_order_of_the_key(column, server, tmp_
     assert sorted(table["id"].to_pylist()) == list(range(NUM_ROWS))
     assert table.column_names == ["id", "name", "day", "volts"]
     if column == "name":
-        # The key `many` fills two of four groups, and rows without a name are last.
+        # The key `many` fills two of four groups. Rows without a name are where ORDER BY has them.
         assert len(rows.files) in (4, 5)
-        assert table["name"].to_pylist()[-72:] == [None] * 72
+        is_last = server.database.kind == "postgresql"
+        assert table["name"].to_pylist()[slice(-72, None) if is_last else slice(72)] == [None] * 72
 
 
 ADDITION = "INSERT INTO parts SELECT id + 1000, name, day, volts FROM parts"
