@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+from common.digests import code_digest
 from common.output_folder import OutputFolder
 from pipeline.config import Config
+from pipeline.lineage.provenance import CODE_FOLDERS
 from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
@@ -35,6 +38,12 @@ class RunPlace:
     def run_folder(self) -> Path:
         """The run's own folder."""
         return self.folder.run(self.run_id)
+
+
+@cache
+def sources_digest() -> str:
+    """Returns the digest of the sources of this process, as a run's provenance has it."""
+    return code_digest(PROJECT_DIR / name for name in CODE_FOLDERS)
 
 
 def new_run_id(folder: OutputFolder, name: str) -> str:

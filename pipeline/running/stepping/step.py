@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.digests import code_digest
 from common.errors import InputError
 from common.guards.stopping import as_stop
 from common.metadata import ConnectionConfig, connection_config, open_store
@@ -16,12 +15,11 @@ from common.output_folder import OutputFolder, hold, open_output, shared
 from pipeline.components.facts import describe_step
 from pipeline.config import Config
 from pipeline.config_loading import config_digest, load_config
-from pipeline.lineage.provenance import CODE_FOLDERS
 from pipeline.running.console import RunConsole
 from pipeline.running.launching.launches import Turn
 from pipeline.running.stages.closing import link_tensorboard
 from pipeline.running.stages.opening import set_up_process
-from pipeline.running.stages.place import PROJECT_DIR, RunPlace
+from pipeline.running.stages.place import RunPlace, sources_digest
 from pipeline.running.stepping.executions import (
     cancel_abandoned,
     check_newest,
@@ -96,10 +94,9 @@ def open_step_run(folder: OutputFolder, run_id: str) -> StepRun:
 
 
 def _check_same(beginning: Beginning, config: Config, run_id: str) -> None:
-    code = code_digest(PROJECT_DIR / name for name in CODE_FOLDERS)
     changes = {
         beginning.config: config_digest(config) != beginning.config_digest,
-        "Faultline's sources": code != beginning.code_digest,
+        "Faultline's sources": sources_digest() != beginning.code_digest,
     }
     changed = [name for name, is_changed in changes.items() if is_changed]
     if changed:
