@@ -41,10 +41,10 @@ class BuildHome(build_py):
         if self.editable_mode:
             super().run()
             return
+        record = commit()  # before there are new files
         shutil.rmtree(self.top, ignore_errors=True)
         super().run()
-        home = self.top / HOME
-        copy_files(home)
+        copy_files(self.top / HOME, record)
         shutil.copy2(PROGRAM, self.top / PROGRAM)
 
 
@@ -60,13 +60,18 @@ class TopLevelNames(egg_info):
 class SourceDistribution(sdist):
     """Adds what a wheel is built from, and the commit."""
 
+    def run(self) -> None:
+        """Reads the commit before there are new files, which would count as changes."""
+        self.record = commit()
+        super().run()
+
     def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         """Copies the files of the distribution, and those of `FILES`."""
         super().make_release_tree(base_dir, files)
-        copy_files(Path(base_dir))
+        copy_files(Path(base_dir), self.record)
 
 
-def copy_files(target: Path) -> None:
+def copy_files(target: Path, record: dict[str, object]) -> None:
     """Copies `FILES` as far as they exist, and writes the commit that they are from."""
     for name in FILES:
         if Path(name).is_dir():
@@ -74,8 +79,7 @@ def copy_files(target: Path) -> None:
             shutil.copytree(name, target / name, ignore=ignored, dirs_exist_ok=True)
         elif Path(name).is_file():
             shutil.copy2(name, target / name)
-    record = json.dumps(commit(), indent=2) + "\n"
-    (target / BUILT_FROM).write_text(record, encoding="utf-8")
+    (target / BUILT_FROM).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def commit() -> dict[str, object]:
