@@ -174,7 +174,7 @@ def _list_files(folder: Path) -> frozenset[str]:
     Raises:
         SignatureError: There is a symbolic link.
     """
-    names = set()
+    names: set[str] = set()
     for place, folders, files in os.walk(folder, onerror=_raise):
         for name in (*folders, *files):
             path = Path(place, name)

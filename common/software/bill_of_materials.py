@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from common.errors import InputError
 from common.software.lock_file import Pin, read_lock, runtime_pins
@@ -159,11 +159,11 @@ def _declared(metadata: Any) -> list[str]:
     return sorted(names - {"OSI Approved"})
 
 
-def _dependencies(pins: Iterable[Pin]) -> dict[str | None, set[str]]:
+def _dependencies(pins: Iterable[Pin]) -> dict[NormalizedName | None, set[NormalizedName]]:
     """Returns the names of the packages that each one needs; those of the project under None."""
     pins = list(pins)
     names = {canonicalize_name(pin.name) for pin in pins}
-    needs: dict[str | None, set[str]] = {None: set()}
+    needs: dict[NormalizedName | None, set[NormalizedName]] = {None: set()}
     for pin in pins:
         name = canonicalize_name(pin.name)
         if pin.is_direct:

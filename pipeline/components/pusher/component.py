@@ -78,13 +78,13 @@ class Executor(executor.Executor):  # type: ignore[misc]
                 pushed.set_string_custom_property(key, value)
             self._MarkNotPushed(pushed)
             return
-        key = signing_key(_custom_config(exec_properties).get(SIGNING))
+        signer = signing_key(_custom_config(exec_properties).get(SIGNING))
         # The archive first: once the version is in place, as little as possible can go wrong.
         shutil.copytree(model, pushed.uri, dirs_exist_ok=True)
         published = _published_files(input_dict, model)
-        version = push_version(model, base, now_s=int(time.time()), published=published, key=key)
-        if key is not None:
-            pushed.set_string_custom_property(SIGNER, key.fingerprint)
+        version = push_version(model, base, now_s=int(time.time()), published=published, key=signer)
+        if signer is not None:
+            pushed.set_string_custom_property(SIGNER, signer.fingerprint)
             digest = file_digest(version / SIGNATURE_FILE)
             pushed.set_string_custom_property(SIGNATURE_DIGEST, digest)
         if shadow:
