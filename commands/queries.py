@@ -127,7 +127,7 @@ def print_lineage(
         short: The few lines that come before the tree, without the tree.
         as_json: JSON on standard output instead of a tree.
     """
-    from pipeline.lineage import Commands, lineage_of, render_short, render_tree, short_lineage
+    from pipeline.lineage import command_lines, lineage_of, render_short, render_tree, short_lineage
 
     node = lineage_of(open_runs(config_path, output), reference)
     lines = short_lineage(node)
@@ -136,8 +136,9 @@ def print_lineage(
     else:
         whole = Group(render_short(lines), "", render_tree(node))
         print_answer(node.to_json(), lambda: whole, as_json=as_json)
-        # Apart, for their long lines would make the tree as wide.
-        _print_unbroken(Commands(node), _console(stderr=as_json))
+        # A command is one line, whatever the terminal's width; in the tree it would be broken.
+        for line in command_lines(node):
+            print_line(line, to_errors=as_json)
     return 0
 
 

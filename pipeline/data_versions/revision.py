@@ -1,6 +1,5 @@
 """Data of an earlier revision, fetched into the output folder."""
 
-import logging
 import os
 import re
 import shutil
@@ -14,10 +13,9 @@ from common.digests import KeptDigests
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
-from pipeline.data_versions.content import find_difference
+from pipeline.data_versions.fetching import fetch_outputs
 from pipeline.data_versions.inputs import digests_file, input_files, named_paths
 from pipeline.data_versions.outputs import TrackedOutput, is_tracking_file
-from pipeline.data_versions.program import DvcFailedError, find_dvc, get_data
 from pipeline.data_versions.recording import Checkout, place_of, record_files
 from pipeline.data_versions.repository import (
     Repository,
@@ -26,11 +24,9 @@ from pipeline.data_versions.repository import (
     outputs_in,
     with_pipelines,
 )
-from pipeline.data_versions.settings import read_settings
 from pipeline.lineage.restoring.data_versions import DataState, VersionedData
 
 _PLACEHOLDER = re.compile(r"\{[^}]*\}")
-_progress = logging.getLogger("faultline.progress")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +84,7 @@ def fetch_revision(config: Config, revision: str, folder: OutputFolder) -> Fetch
     wanted = _wanted(checkout, map(repository.name_of, paths))
     if not wanted:
         raise InputError(_untracked(checkout, config, revision))
-    _fetch(checkout, wanted, revision, KeptDigests(folder.kept_digests))
+    fetch_outputs(checkout, wanted, revision, KeptDigests(folder.kept_digests))
     return FetchedData(config=_moved(config, checkout), checkout=checkout, original=config)
 
 
@@ -166,73 +162,6 @@ def may_match(path: str, pattern: str, *, is_folder: bool) -> bool:
         if part != one and not fnmatchcase(part.lower(), one.lower()):
             return False
     return len(parts) == len(globs) or (is_folder and len(parts) < len(globs))
-
-
-def _fetch(
-    checkout: Checkout, wanted: Iterable[TrackedOutput], revision: str, kept: KeptDigests
-) -> None:
-    """Fetches the outputs that are not there, or not as they were recorded."""
-    cache = read_settings(checkout.repository.dvc_root).cache
-
-    def differs(output: TrackedOutput, place: Path) -> str:
-        if not place.exists():
-            return "it is not there"
-        files = [file for file in place.rglob("*") if file.is_file()] if place.is_dir() else []
-        return find_difference(output, place, files, cache=cache, kept=kept)
-
-    missing = [one for one in wanted if differs(one, checkout.folder / one.path)]
-    if missing:
-        dvc = find_dvc()
-    for number, output in enumerate(missing, start=1):
-        _progress.info("fetching %s at %s (%d of %d)", output.path, revision, number, len(missing))
-        place = checkout.folder / output.path
-        draft = _draft_beside(place, checkout.folder)
-        try:
-            _get(dvc, checkout, output, revision, draft)
-            difference = differs(output, draft)
-            if difference:
-                raise InputError(
-                    f"--data-rev {revision}: what DVC fetched for {output.path} is damaged: "
-                    f"{difference}. Check the remote with `dvc status --cloud`."
-                )
-            _remove(place)
-            draft.rename(place)
-        finally:
-            _remove(draft)
-    kept.save()
-
-
-def _draft_beside(place: Path, folder: Path) -> Path:
-    """Returns the path of a draft; its folder exists, and is no link to a folder elsewhere."""
-    real = Path(os.path.realpath(place.parent))
-    if not real.is_relative_to(os.path.realpath(folder)):
-        raise InputError(
-            f"--data-rev: {place.parent} is a link to {real}, outside the fetched revision. Data "
-            "below a link cannot be fetched without touching that folder."
-        )
-    real.mkdir(parents=True, exist_ok=True)
-    return real / f".incoming-{uuid.uuid4().hex}"
-
-
-def _remove(place: Path) -> None:
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    else:
-        place.unlink(missing_ok=True)
-
-
-def _get(dvc: str, checkout: Checkout, output: TrackedOutput, revision: str, target: Path) -> None:
-    repository = checkout.repository
-    try:
-        get_data(dvc, repository.root, output.path, commit=checkout.commit, target=target)
-    except DvcFailedError as error:
-        name, url = read_settings(repository.dvc_root).remote(output.remote)
-        remote = f"the remote {name} ({url})" if name else "a remote, for none is set,"
-        raise InputError(
-            f"--data-rev {revision}: DVC could not fetch {output.path} with MD5 {output.md5}: "
-            f"{error}. Neither {remote} nor DVC's cache of {repository.root} may hold it: run `dvc "
-            "push` where the data are, then repeat this command."
-        ) from error
 
 
 def _untracked(checkout: Checkout, config: Config, revision: str) -> str:

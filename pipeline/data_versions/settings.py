@@ -57,8 +57,9 @@ def read_settings(dvc_root: Path, environ: Mapping[str, str] = os.environ) -> Se
             if match and (url := _value(parser, section, "url")):
                 urls[match["name"]] = _place(url, file.parent)
     # A remote may be a folder of another one: `remote://NAME/folder`.
-    shown = {name: show_url(_followed(url, urls)) for name, url in urls.items()}
-    return Settings(default_remote=default, urls=shown, cache=cache)
+    shown = {name: show_url(url) for name, url in urls.items()}
+    followed = {name: _followed(url, shown) for name, url in shown.items()}
+    return Settings(default_remote=default, urls=followed, cache=cache)
 
 
 def _shared_files(environ: Mapping[str, str]) -> tuple[Path, Path]:

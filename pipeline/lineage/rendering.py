@@ -7,7 +7,6 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 from rich.tree import Tree
 
 from pipeline.components.names import INCONCLUSIVE
@@ -58,26 +57,15 @@ def render_short(lines: Mapping[str, str]) -> Table:
     return table
 
 
-class Commands:
-    """The commands of `bring_back` and its notes, each in one line, however narrow the terminal."""
-
-    def __init__(self, node: LineageNode) -> None:
-        commands = {name: text for name, text in node.commands.items() if name != NOTES}
-        width = max(map(len, commands), default=0)
-        lines = [f"  {name:<{width}}  {command}" for name, command in commands.items()]
-        if lines:
-            lines.insert(0, "To bring it back in an empty folder and train it again:")
-        self._lines = ["", *lines, *node.commands.get(NOTES, [])] if node.commands else []
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yields the lines, without markup and without line breaks."""
-        for line in self._lines:
-            yield Text(line, no_wrap=True, overflow="ignore")
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Returns the length of the longest line."""
-        width = max(map(len, self._lines), default=0)
-        return Measurement(width, width)
+def command_lines(node: LineageNode) -> list[str]:
+    """Returns the commands of `bring_back` and its notes, one to a line, however long it is."""
+    if not node.commands:
+        return []
+    commands = {name: text for name, text in node.commands.items() if name != NOTES}
+    width = max(map(len, commands), default=0)
+    lines = [f"  {name:<{width}}  {command}" for name, command in commands.items()]
+    title = ["To bring it back in an empty folder and train it again:"] if lines else []
+    return ["", *title, *lines, *node.commands[NOTES]]
 
 
 def _grow(tree: Tree, node: LineageNode) -> None:

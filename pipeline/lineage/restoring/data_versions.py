@@ -96,5 +96,8 @@ def data_versions_of(context: "metadata_store_pb2.Context") -> tuple[VersionedDa
 
 def data_node_facts(version: VersionedData) -> Mapping[str, Any]:
     """Returns what lineage shows of data under DVC."""
-    facts = {key: text for key, text in version.to_json().items() if text and key != "path"}
-    return facts | {"in_words": version.text()}
+    facts = version.to_json()
+    state = facts.pop("state")
+    hidden = {"path"}  # it is the name of the node
+    shown = {key: text for key, text in facts.items() if text and key not in hidden}
+    return {"read": state} | shown | {"in_words": version.text()}
