@@ -1073,8 +1073,7 @@ def predict(**options: Any) -> int:
 
     \b
     faultline predict postgresql://me@host/plant --table readings --id id --into predictions
-    faultline predict mysql://me@host/plant --query "SELECT * FROM readings WHERE line = 3" \\
-      --id id --into predictions --batch
+    faultline predict mysql://me@host/plant --query "SELECT * FROM new" --id id --into done --batch
     faultline predict sqlite:///plant.db --table readings --id id --output-file predictions.csv
     """  # noqa: D301 - as above
     _quiet_libraries()

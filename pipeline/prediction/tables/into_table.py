@@ -21,19 +21,19 @@ from pipeline.prediction.progress import RowProgress
 from pipeline.prediction.skew import Skew
 from pipeline.prediction.tables import writing
 from pipeline.prediction.tables.database_rows import Predict, predict_files, read_rows
-from pipeline.prediction.tables.dialect import Dialect
+from pipeline.prediction.tables.dialects.dialect import Dialect
+from pipeline.prediction.tables.dialects.mariadb import MariaDB
+from pipeline.prediction.tables.dialects.postgresql import PostgreSQL
+from pipeline.prediction.tables.dialects.sqlite import SQLite
 from pipeline.prediction.tables.ids import check_ids
 from pipeline.prediction.tables.job import Job, Order, open_job
 from pipeline.prediction.tables.layout import Kind, Layout, check_id_name, parse_table_name
-from pipeline.prediction.tables.mariadb import MariaDB
-from pipeline.prediction.tables.postgresql import PostgreSQL
 from pipeline.prediction.tables.source import (
     DatabaseSource,
     ReadFacts,
     check_source,
     read_ids,
 )
-from pipeline.prediction.tables.sqlite import SQLite
 from pipeline.reading.sql.connections import Connection, connect, driver_errors, words_of
 from pipeline.reading.sql.database import Database, is_database_url, parse_url
 

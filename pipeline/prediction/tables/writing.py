@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from common.errors import InputError
 from pipeline.prediction.files.results import VERSION
-from pipeline.prediction.tables.dialect import (
+from pipeline.prediction.tables.dialects.dialect import (
     Chunk,
     Dialect,
     count_statement,

@@ -3,8 +3,8 @@
 import pytest
 
 from common.errors import InputError
+from pipeline.prediction.tables.dialects.sqlite import SQLite
 from pipeline.prediction.tables.layout import check_existing, check_id_name, parse_table_name
-from pipeline.prediction.tables.sqlite import SQLite
 from tests.pipeline.prediction.tables.answers import LAYOUT, open_sqlite
 
 

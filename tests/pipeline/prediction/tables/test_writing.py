@@ -12,8 +12,8 @@ import pytest
 
 from common.errors import InputError
 from pipeline.prediction.tables import writing
+from pipeline.prediction.tables.dialects.sqlite import SQLite
 from pipeline.prediction.tables.job import Order, open_job
-from pipeline.prediction.tables.sqlite import SQLite
 from tests.pipeline.prediction.tables.answers import LAYOUT, Notes, open_sqlite, write_answers
 
 DIALECT = SQLite()

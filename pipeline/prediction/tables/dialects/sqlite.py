@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
-from pipeline.prediction.tables.dialect import Chunk, quoted_table
+from pipeline.prediction.tables.dialects.dialect import Chunk, quoted_table
 from pipeline.prediction.tables.layout import ExistingColumn, ExistingTable, Kind, Layout
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.prediction.tables.dialect import Chunk, quoted_table
+from pipeline.prediction.tables.dialects.dialect import Chunk, quoted_table
 from pipeline.prediction.tables.layout import ExistingColumn, ExistingTable, Kind, Layout
 
 _KINDS: dict[str, frozenset[Kind]] = {

@@ -1,0 +1,1 @@
+"""The statements that write predictions, for each kind of database."""
