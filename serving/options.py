@@ -307,10 +307,13 @@ def _define(name: str, default: Any, text: str, defined: flags.FlagValues) -> No
 
 
 def _versions() -> str:
-    version = importlib.metadata.version
+    try:
+        own = importlib.metadata.version("faultline")
+    except importlib.metadata.PackageNotFoundError:
+        own = "(not installed as a package)"  # the serving image has its sources only
     return (
-        f"TensorFlow ModelServer: embedded server of Faultline {version('faultline')}\n"
-        f"TensorFlow Library: {version('tensorflow')}\n"
+        f"TensorFlow ModelServer: embedded server of Faultline {own}\n"
+        f"TensorFlow Library: {importlib.metadata.version('tensorflow')}\n"
     )
 
 

@@ -445,6 +445,10 @@ def _start_recorder(
 ) -> "Recorder | None":
     if not options.collect_dir:
         return None
+    if importlib.util.find_spec("pyarrow") is None:
+        raise invalid_argument(
+            "--collect_dir needs pyarrow, which is not installed: the serving image records nothing"
+        )
     from serving.recording.options import read_options
     from serving.recording.recorder import Models, Recorder
 
