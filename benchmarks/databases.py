@@ -23,9 +23,9 @@ from typing import Any
 import datasets
 from benchmarks.ingest_speed import PROJECT
 from pipeline.config import Data
+from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import connect
 from pipeline.reading.sql.database import PASSWORD_ENV, parse_url
-from pipeline.sql_options import Sql
 from tests.common.metadata_servers import postgres_server
 
 SOURCES = ("csv", "postgresql")

@@ -23,6 +23,7 @@ from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
+from pipeline.data_options.sql import Sql
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.collection import Collection, check_collection
 from pipeline.production_options.gateway import GatewayOptions
@@ -34,7 +35,6 @@ from pipeline.production_options.signing import SigningOptions
 from pipeline.recording_options import Recordings, check_recordings, check_windows
 from pipeline.sampling_options import Sampling, check_sampling
 from pipeline.slicing import TROUBLE_KINDS, Slice, SliceEntry, make_slice
-from pipeline.sql_options import Sql
 
 # Suffix of the use case's name for models that are pushed beside the served one.
 SHADOW_SUFFIX = "_shadow"

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from common.errors import InputError
 from pipeline.config import Data
+from pipeline.data_options.sql import Sql
 from pipeline.onboarding.initialising import InitReport, initialise
 from pipeline.reading.sql.database import Database, parse_url
 from pipeline.reading.sql.extraction.extract import extract_rows
 from pipeline.reading.sql.selects import is_json_lists
-from pipeline.sql_options import Sql
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from common.errors import InputError
 from pipeline.agreement import check_agreement
 from pipeline.config_loading import load_config
 from pipeline.counting import count
+from pipeline.data_options.sql import Sql
 from pipeline.onboarding.decisions import Decisions
 from pipeline.onboarding.few_positives import CROSS_FIT_KEY, cross_fit_words, verdict_warning
 from pipeline.onboarding.profile.labels import choose_positive
@@ -31,7 +32,6 @@ from pipeline.reading.files.listing import (
     placeholder_in,
 )
 from pipeline.reading.recordings.discovery import Discovery, Rows, discover
-from pipeline.sql_options import Sql
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12

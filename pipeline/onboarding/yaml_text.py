@@ -16,6 +16,7 @@ from models.train_options import TrainOptions
 from pipeline.column_format import ColumnFormat
 from pipeline.config import Validation
 from pipeline.counting import count
+from pipeline.data_options.sql import Sql
 from pipeline.onboarding.few_positives import (
     cross_fit_words,
     cross_fit_yaml,
@@ -27,7 +28,6 @@ from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal
 from pipeline.onboarding.recordings.origin import Origin
 from pipeline.recording_options import RATE
-from pipeline.sql_options import Sql
 
 _WIDTH = 96
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")

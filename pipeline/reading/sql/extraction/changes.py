@@ -5,10 +5,10 @@ from datetime import date
 from pathlib import Path
 
 from common.errors import InputError
+from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import Connection
 from pipeline.reading.sql.database import Database
 from pipeline.reading.sql.statements import quote_name, quote_table, subquery
-from pipeline.sql_options import Sql
 
 _SETTLED_S = 3.0
 _STATISTICS = (

@@ -19,6 +19,7 @@ from common.errors import InputError
 from common.guards.redaction import redact_text
 from pipeline.config import Data
 from pipeline.counting import count
+from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.columns import describe
 from pipeline.reading.sql.connections import Connection, connect, driver_errors, words_of
 from pipeline.reading.sql.database import Database, parse_url
@@ -43,7 +44,6 @@ from pipeline.reading.sql.statements import (
     quote_table,
 )
 from pipeline.reading.sql.streams import stream_batches
-from pipeline.sql_options import Sql
 
 _FORMAT = 1  # of the files; another number reads everything again
 _LOCK = ".lock"

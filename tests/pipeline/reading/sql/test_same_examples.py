@@ -15,12 +15,12 @@ import pytest
 from pipeline.column_format import ColumnFormat
 from pipeline.components.arrow_example_gen.steps import merge_profiles, profile_piece
 from pipeline.config import Data
+from pipeline.data_options.sql import Sql
 from pipeline.reading.columns import decide_columns
 from pipeline.reading.files import sources
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.sql.extraction.extract import extract_rows
 from pipeline.reading.typing_rows import type_batch
-from pipeline.sql_options import Sql
 from tests.pipeline.reading.specs import spec
 from tests.pipeline.reading.sql.servers import DatabaseServer, sqlite_database
 

@@ -11,13 +11,13 @@ import pytest
 
 from common.errors import InputError
 from pipeline.config import Data
+from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import connect
 from pipeline.reading.sql.database import PASSWORD_ENV, parse_url
 from pipeline.reading.sql.extraction import extract
 from pipeline.reading.sql.extraction.extract import Extract, extract_rows
 from pipeline.reading.sql.extraction.writing import write_rows
 from pipeline.reading.sql.streams import stream_batches
-from pipeline.sql_options import Sql
 from tests.pipeline.reading.sql.servers import DatabaseServer
 
 pytestmark = pytest.mark.e2e

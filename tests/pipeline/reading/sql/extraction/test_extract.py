@@ -9,9 +9,9 @@ import pytest
 
 from common.errors import InputError
 from pipeline.config import Data
+from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.extraction.extract import Extract, extract_rows
 from pipeline.reading.sql.extraction.record import read_record
-from pipeline.sql_options import Sql
 from tests.pipeline.reading.sql.servers import DatabaseServer, sqlite_database
 
 LONG_AGO = 1_700_000_000

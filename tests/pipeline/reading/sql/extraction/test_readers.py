@@ -6,8 +6,8 @@ import pytest
 
 from common.errors import InputError
 from pipeline.config import Data
+from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.extraction.extract import Extract, extract_rows
-from pipeline.sql_options import Sql
 from tests.pipeline.reading.sql.servers import DatabaseServer, sqlite_database
 
 pytestmark = pytest.mark.e2e

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config import Data
-from pipeline.sql_options import Sql
+from pipeline.data_options.sql import Sql
 
 URL = "postgresql://ada@db/plant"
 DAYS = "SELECT DISTINCT day FROM t"

@@ -1,0 +1,1 @@
+"""Sources of data other than files, as a config names them."""
