@@ -57,6 +57,7 @@ def measure(port: int, model: str, command: Sequence[str]) -> dict[str, Any]:
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
     return {
         "first_answer_s": round(first_s, 2),
         "stop_s": round(time.monotonic() - stopped_s, 2),
