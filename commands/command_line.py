@@ -950,8 +950,8 @@ def package(*, as_json: bool, **options: Any) -> int:
     faultline package signals/1795765575 -o context/
     """  # noqa: D301 - as above
     _quiet_libraries()
-    from commands.package import Order
-    from commands.package import package as package_model
+    from commands.serve.packaging import Order
+    from commands.serve.packaging import package as package_model
 
     return package_model(Order(**options), as_json=as_json)
 

@@ -77,7 +77,7 @@ def test_functions_framework_answers_by_the_function(model_folder, tmp_path):
     [port] = free_ports(1)
     log = tmp_path / "log"
     command = (
-        *(sys.executable, "-m", "functions_framework", "--source", "serving/function.py"),
+        *(sys.executable, "-m", "functions_framework", "--source", "serving/function/handlers.py"),
         *("--target", "on_request", "--host", "127.0.0.1", "--port", str(port)),
     )
     with process(log, *command, MODEL_BASE_PATH=str(model_folder), PYTHONPATH=str(PROJECT)):

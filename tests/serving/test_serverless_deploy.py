@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from common.software.lock_file import named_pins, read_lock, read_names
-from serving.container import server_flags
+from serving.container.flags import server_flags
 from serving.options import parse_options
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ def imports_of(path: Path) -> set[str]:
 
 def modules_of_the_server() -> set[str]:
     """Returns the top-level modules, without those of Python, that the server may import."""
-    pending, visited, modules = {"serving.container", "serving.function"}, set(), set()
+    pending, visited, modules = {"serving.container.__main__", "serving.function"}, set(), set()
     while pending:
         name = pending.pop()
         visited.add(name)

@@ -1,23 +1,9 @@
-"""The embedded server as the only process of a container: `python -m serving.container`.
+"""The server's flags by the environment variables of a container."""
 
-The platform sets `PORT`, on which REST and gRPC answer. The models are in `MODEL_BASE_PATH`
-(`/models`), baked into the image or mounted, and found in this order:
-
-1. `--model_config_file` or `--model_base_path` on the command line;
-2. `models.config` in that folder;
-3. the model that `MODEL_NAME` names;
-4. the only model in that folder.
-
-Further arguments are flags of `python -m serving.server` and win over these.
-"""
-
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from serving.flags import FlagError
-from serving.server import EXIT_FAILURE, import_lightly, main
 
 PORT, MODEL_NAME, MODEL_BASE_PATH = "PORT", "MODEL_NAME", "MODEL_BASE_PATH"
 _DEFAULT_PORT = "8080"
@@ -90,18 +76,3 @@ def _only_model(folder: Path) -> str:
             f"name all of them in {folder / _MODELS_CONFIG}."
         )
     return models[0]
-
-
-def run(environment: Mapping[str, str], arguments: Sequence[str]) -> int:
-    """Serves until a signal stops the process; returns the exit code."""
-    try:
-        flags = server_flags(environment, arguments)
-    except FlagError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_FAILURE
-    return main(flags)
-
-
-if __name__ == "__main__":
-    import_lightly()
-    sys.exit(run(os.environ, sys.argv[1:]))

@@ -1,18 +1,4 @@
-"""The REST API as a function: one event in, one answer out, the model loaded once.
-
-For platforms that call a function instead of connecting to a port:
-
-* `serving.function.on_event`: handlers of AWS Lambda, `(event, context)`;
-* `serving.function.on_request`: HTTP functions that get a request of Flask (functions-framework);
-* `serving.function.application`: any WSGI server.
-
-The model is found as in `serving.container`: in `MODEL_BASE_PATH`, by `MODEL_NAME` if there are
-several. It is loaded at the first event. `load()` loads it before, in the time that a platform
-gives to the start of an instance.
-
-`POST /` is the predict call of the model, and so is an event that is no HTTP request: its answer
-is the document itself, and a failure is an `EventError`. All other paths are those of REST.
-"""
+"""Loads the models once and answers events; see `serving.function`."""
 
 import asyncio
 import functools
@@ -25,9 +11,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from serving.container import model_flags
+from serving.container.flags import model_flags
 from serving.errors import ServingError
-from serving.events import (
+from serving.function.events import (
     Answer,
     Event,
     Request,

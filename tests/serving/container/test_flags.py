@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import container
-from serving.container import server_flags
+from serving.container.__main__ import run
+from serving.container.flags import server_flags
 from serving.flags import FlagError
 from serving.options import parse_options
 
@@ -82,6 +82,6 @@ def test_flags_of_the_command_line_win(tmp_path, flag):
 
 
 def test_the_process_ends_with_the_error_alone(tmp_path, capsys):
-    code = container.run({"MODEL_BASE_PATH": str(tmp_path)}, [])
+    code = run({"MODEL_BASE_PATH": str(tmp_path)}, [])
     assert code == 255
     assert capsys.readouterr().err.startswith(f"No model in {tmp_path}: expected ")

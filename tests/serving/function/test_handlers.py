@@ -14,9 +14,9 @@ from werkzeug.test import Client
 
 from serving import function
 from serving.errors import ServingError
-from serving.events import EventError
 from serving.flags import FlagError
-from serving.function import Function
+from serving.function import EventError, Function
+from serving.function.handlers import _only_function
 
 pytestmark = pytest.mark.tensorflow
 
@@ -143,7 +143,7 @@ def test_the_function_of_the_process_loads_its_model_once(models, monkeypatch):
     assert function.on_event({"instances": [2]}) == {"predictions": [4.0]}
     [only] = loaded
     only.close()
-    function._only_function.cache_clear()
+    _only_function.cache_clear()
 
 
 def test_a_model_that_does_not_load_is_an_error_at_once(models, tmp_path):

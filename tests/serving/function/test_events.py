@@ -5,7 +5,7 @@ import io
 import pytest
 
 from serving.errors import ServingError
-from serving.events import (
+from serving.function.events import (
     Answer,
     EventError,
     document,
