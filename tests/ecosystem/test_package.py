@@ -221,7 +221,7 @@ def test_the_built_in_configs_and_the_other_runners_are_found(environment, folde
     dry_run = ("-m", "beam_runner", "--engine", "local", "--dry_run")
     done = environment.run("faultline-python", *dry_run, cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "signals" in done.stdout
+    assert "\nTrainer              this process" in done.stdout
 
 
 @pytest.mark.usefixtures("followed")
