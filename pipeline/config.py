@@ -25,6 +25,7 @@ from models.training.augmentation import check_augmentation
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.data_options.sql import Sql
 from pipeline.production_options.automation import AutomationOptions
+from pipeline.production_options.card import CardOptions
 from pipeline.production_options.collection import Collection, check_collection
 from pipeline.production_options.gateway import GatewayOptions
 from pipeline.production_options.kubeflow import KubeflowOptions
@@ -523,6 +524,7 @@ class Config:
             gateway record, with the defaults.
         monitoring: How `faultline monitor` watches the served model.
         retraining: When `faultline loop` trains a new model.
+        card: Statements on the model card.
         signing: Keys of signed models; by default models are not signed.
         seed: Seed of splits, initial weights and batches.
         folder: The YAML's folder; set by the loader.
@@ -553,6 +555,7 @@ class Config:
     collection: Collection | None = None
     monitoring: MonitoringOptions = Field(default_factory=MonitoringOptions)
     retraining: RetrainingOptions = Field(default_factory=RetrainingOptions)
+    card: CardOptions = Field(default_factory=CardOptions)
     signing: SigningOptions | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     folder: Path = Path()

@@ -10,7 +10,7 @@ from pipeline.publishing.stamp import PACKAGE, STAMP_FILE, Stamp, read_stamp
 
 INDEX_FILE = "index.html"
 # Names of pages in the order of reading; others follow.
-_ORDER = ("data", "model", "errors", "monitor")
+_ORDER = ("data", "model", "errors", "card", "monitor")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.runs import run_output
 from pipeline.publishing.history import render_history
 from pipeline.publishing.index import INDEX_FILE, write_index
+from pipeline.publishing.model_card.artifact import PAGE_FILE as CARD_FILE
 from pipeline.publishing.stamp import Stamp, make_stamp
 
 # The pages that steps make: name, type of the artifact and file in it.
@@ -21,7 +22,7 @@ _GATE = "AnomalyGate"
 _PLOTLY_FILE = "assets/plotly.min.js"
 
 
-def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
+def publish_run(graph: Graph, run: Run, reports: Path, *, card: Path | None = None) -> list[Path]:
     """Publishes the pages that a run made or took from the cache.
 
     A run that AnomalyGate stopped gets its data page here.
@@ -33,20 +34,23 @@ def publish_run(graph: Graph, run: Run, reports: Path) -> list[Path]:
         graph: Everything that ML Metadata holds.
         run: The run, complete or stopped.
         reports: The folder of reports.
+        card: Folder of the card of the version that the run pushed; None without one.
 
     Returns:
         The pages `PAGE-NAME.html` and then the index; empty if the run made no page.
     """
     stamp = make_stamp(graph, run)
+    pages = {name: _page_of_step(graph, run, kind, file) for name, kind, file in _PAGES}
+    if pages["data"] is None:
+        pages["data"] = _page_of_refused_data(graph, run, reports)
+    if card is not None:
+        pages["card"] = (card / CARD_FILE).read_text(encoding="utf-8")
     latest = []
-    for name, type_name, file_name in _PAGES:
-        html = _page_of_step(graph, run, type_name, file_name)
-        if html is None and name == "data":
-            html = _page_of_refused_data(graph, run, reports)
-        if html is None:
+    for name, page in pages.items():
+        if page is None:
             continue
-        if HISTORY_MARK in html:
-            html = html.replace(HISTORY_MARK, render_history(graph, run))
+        has_history = HISTORY_MARK in page
+        html = page.replace(HISTORY_MARK, render_history(graph, run)) if has_history else page
         publish_page(html, name, stamp, reports)
         path = reports / f"{name}-{run.use_case}.html"
         replace_file(path, _filled(html, stamp, root=""))

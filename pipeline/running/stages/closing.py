@@ -50,12 +50,15 @@ def _track(place: RunPlace, shown: RunConsole) -> dict[str, str]:
 
 def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
     """Publishes the run's pages and returns their paths; the result of the run is unaffected."""
+    from pipeline.publishing.model_card.artifact import make_card
     from pipeline.publishing.publish import publish_run
 
     try:
-        connection = connection_config(place.config.metadata, place.folder.root, os.environ)
-        graph = read_graph(open_store(connection))
-        pages = publish_run(graph, graph.runs[place.run_id], place.folder.reports)
+        store = open_store(connection_config(place.config.metadata, place.folder.root, os.environ))
+        graph = read_graph(store)
+        run = graph.runs[place.run_id]
+        card = make_card(store, graph, run, place.folder.artifacts)
+        pages = publish_run(graph, run, place.folder.reports, card=card)
     except Exception as error:  # noqa: BLE001 - told to people; the log has it
         log_traceback(error)
         shown.say(f"[yellow]![/yellow] The reports were not written: {escape(str(error))}")

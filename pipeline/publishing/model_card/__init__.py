@@ -1,0 +1,1 @@
+"""Model card of a pushed version: what it is for, what it was measured on, and what it is not."""
