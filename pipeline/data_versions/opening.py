@@ -58,6 +58,19 @@ def open_data(config: Config, folder: OutputFolder, revision: str | None) -> Ope
     return OpenedData(config=read_by, versions=versions, _folder=folder, _fetched=fetched)
 
 
+def opened_before(
+    config: Config, folder: OutputFolder, versions: Sequence[VersionedData]
+) -> OpenedData:
+    """Returns the data that a run read as its record has them, such as to read them again.
+
+    Args:
+        config: The config to find them by.
+        folder: The output folder.
+        versions: The record of those under DVC.
+    """
+    return OpenedData(config=config, versions=versions, _folder=folder)
+
+
 def _versions(
     config: Config, fetched: FetchedData | None, folder: OutputFolder
 ) -> list[VersionedData]:

@@ -31,6 +31,7 @@ from pipeline.running.stages.closing import (
     log_traceback,
 )
 from pipeline.running.stages.opening import (
+    READER,
     Opening,
     check_data,
     open_run,
@@ -46,8 +47,6 @@ from pipeline.wiring.beam_options import LOCAL_BEAM_ARGS
 
 if TYPE_CHECKING:
     from pipeline.running.replaying.plan import Plan
-
-_READER = "ArrowExampleGen"  # the step that reads the data
 
 
 def run_use_case(
@@ -154,8 +153,9 @@ def _run_steps(
         shown.step_ended(step, fact.text)
         summary.add_step(step, fact)
         link_tensorboard(place, step)
-        if step.name == _READER:
-            summary.data_versions = [one.to_json() for one in check_data(opening, shown)]
+        if step.name == READER:
+            versions = check_data(opening.data, opening.store, place.run_id, shown)
+            summary.data_versions = [version.to_json() for version in versions]
 
 
 def _key(opening: Opening) -> str | None:

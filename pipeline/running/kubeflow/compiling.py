@@ -89,6 +89,11 @@ def _settings(config_path: Path, config: Config, target: Target) -> Settings:
             "two tasks at once. Give --metadata-url mysql://USER@HOST:PORT/DATABASE or "
             "postgresql://…, or set metadata.url in the config."
         )
+    if config.beam.artifacts is not None:
+        raise InputError(
+            f"beam.artifacts is {config.beam.artifacts}, but tasks on Kubeflow keep artifacts in "
+            "--artifacts. Remove beam.artifacts from the config."
+        )
     secrets = tuple(Secret.parse(text) for text in target.secrets)
     variable = config.metadata.password_env
     if variable not in {secret.variable for secret in secrets}:

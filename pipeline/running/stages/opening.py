@@ -26,6 +26,7 @@ from pipeline.running.launching.history import check_history
 from pipeline.running.stages.place import PROJECT_DIR, RunPlace
 from pipeline.running.summary import RunSummary
 
+READER = "ArrowExampleGen"  # the step that reads the data
 _NUM_SHOWN = 3
 
 
@@ -104,16 +105,24 @@ def stamp_opening(opening: Opening, shown: RunConsole) -> None:
         shown.say(f"[dim]data and {more} more under DVC[/dim]")
 
 
-def check_data(opening: Opening, shown: RunConsole) -> Sequence[VersionedData]:
+def check_data(
+    data: OpenedData, store: MetadataStore, run_id: str, shown: RunConsole
+) -> Sequence[VersionedData]:
     """Records data under DVC as modified if they were changed while the run read them.
+
+    Args:
+        data: The data as the run opened them.
+        store: The metadata store.
+        run_id: The run.
+        shown: Where a change is told.
 
     Returns:
         The data under DVC as they are now recorded.
     """
-    versions = opening.data.read_again()
-    changed = [now for now, old in zip(versions, opening.data.versions, strict=True) if now != old]
+    versions = data.read_again()
+    changed = [now for now, old in zip(versions, data.versions, strict=True) if now != old]
     if changed:
-        stamp_data(opening.store, opening.place.run_id, versions)
+        stamp_data(store, run_id, versions)
         shown.say(_data_line(changed[0]))
     return versions
 

@@ -13,6 +13,7 @@ from common.metadata import open_store
 from common.output_folder import exclusive, open_output
 from pipeline.components.facts import describe_step
 from pipeline.lineage.provenance import provenance_of
+from pipeline.lineage.restoring.data_versions import data_versions_of
 from pipeline.running.console import RunConsole
 from pipeline.running.hints import find_hints
 from pipeline.running.launching.step_results import finished_step
@@ -69,6 +70,7 @@ def _new_summary(store: MetadataStore, run: StepRun) -> RunSummary:
         use_case=run.place.config.name,
         run_folder=run.place.run_folder,
         provenance=provenance.to_json() if provenance else {},
+        data_versions=[one.to_json() for one in data_versions_of(context)] if context else [],
         spans=begin.spans if begin else [],
         log=run.files.root.name,
     )

@@ -14,7 +14,8 @@ _SPAN = re.compile(r"\{(SPAN|DATE|YYYY)")
 
 def has_spans(config: Config) -> bool:
     """Whether the data of a use case come in spans, numbered or dated."""
-    return bool(_SPAN.search(config.data.path or ""))
+    sql = config.data.sql
+    return bool(_SPAN.search(config.data.path or (sql.query if sql is not None else None) or ""))
 
 
 def preview_graph(config: Config) -> StepGraph:

@@ -15,10 +15,12 @@ from common.output_folder import OutputFolder, hold, open_output, shared
 from pipeline.components.facts import describe_step
 from pipeline.config import Config
 from pipeline.config_loading import config_digest, load_config
+from pipeline.data_versions.opening import opened_before
+from pipeline.lineage.restoring.data_versions import data_versions_of
 from pipeline.running.console import RunConsole
 from pipeline.running.launching.launches import Turn
 from pipeline.running.stages.closing import link_tensorboard
-from pipeline.running.stages.opening import set_up_process
+from pipeline.running.stages.opening import READER, check_data, set_up_process
 from pipeline.running.stages.place import RunPlace, sources_digest
 from pipeline.running.stepping.executions import (
     cancel_abandoned,
@@ -129,6 +131,8 @@ def run_one_step(step: str, run_id: str, output: Path) -> int:
         started = time.monotonic()
         try:
             result = _launch(step, run, turn, shown)
+            if step == READER:
+                _check_data(run, turn, shown)
         except (Exception, KeyboardInterrupt) as caught:  # noqa: BLE001 - recorded, raised again
             error = as_stop(caught)
             ending = Ending.of_error(error, time.monotonic() - started, [])
@@ -168,6 +172,16 @@ def _has_ended(step: str, run: StepRun, turn: Turn) -> bool:
             )
         cancel_abandoned(store, executions.get(step))
     return False
+
+
+def _check_data(run: StepRun, turn: Turn, shown: RunConsole) -> None:
+    """Records whether data under DVC were changed while they were read."""
+    place = run.place
+    with turn:
+        store = open_store(run.connection)
+        context = store.get_context_by_type_and_name("pipeline_run", place.run_id)
+        before = opened_before(place.config, place.folder, data_versions_of(context))
+        check_data(before, store, place.run_id, shown)
 
 
 def _launch(step: str, run: StepRun, turn: Turn, shown: RunConsole) -> StepResult:
