@@ -80,7 +80,7 @@ def test_gitlab_gets_a_note_on_the_merge_request(server, post):
 def test_github_gets_a_comment_on_the_pull_request(server, post):
     url, requests = server
     job = {"PULL_REQUEST": "7", "GITHUB_API_URL": url, "GITHUB_REPOSITORY": "team/fork"}
-    done = post(**job, **{"GITHUB_TOKEN": "PLANTED"})
+    done = post(**job | {"GITHUB_TOKEN": "PLANTED"})
     assert done.returncode == 0, done.stderr
     [(path, headers, body)] = requests
     assert path == "/repos/team/fork/issues/7/comments"
