@@ -15,7 +15,7 @@ from pipeline.components.trainer.facts import trained_text
 from pipeline.lineage.facts import data_facts, ingested_examples, time_text
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import examples_of, run_output, run_row
-from pipeline.publishing.model_card.limits import limits_of
+from pipeline.publishing.model_card.limits import limits_of, reason_verdict
 from serving.inference.model_facts import MODEL_INFO
 
 if TYPE_CHECKING:  # it imports TensorFlow
@@ -193,7 +193,7 @@ def _gate(blessing: Artifact) -> Json:
         "approved_by": str(values.get(APPROVED_BY, "")),
         "confidence": float(values.get("confidence", 0.95)),
         "reasons": [
-            {"verdict": one["verdict"], "text": one["text"], "slice": one.get("slice", "")}
+            {"verdict": reason_verdict(one), "text": one["text"], "slice": one.get("slice", "")}
             for one in values.get("reasons", [])
         ],
     }

@@ -85,8 +85,13 @@ def _of_split(split: Mapping[str, Any]) -> str:
 def _of_gate(graph: Graph, run: Run) -> Iterator[str]:
     blessing = run_output(graph, run, "ModelBlessing")
     for reason in blessing.properties.get("reasons", []) if blessing else []:
-        if reason["verdict"] != "BLESSED":
+        if reason_verdict(reason) != "BLESSED":
             yield f"Not shown at the gate: {reason['text']}."
+
+
+def reason_verdict(reason: Mapping[str, Any]) -> str:
+    """Returns the verdict of one of the gate's reasons; the first records had only `passed`."""
+    return str(reason.get("verdict") or ("BLESSED" if reason.get("passed") else "REJECTED"))
 
 
 def _of_data(graph: Graph, run: Run) -> Iterator[str]:
