@@ -234,7 +234,7 @@ def step(step_id: str, run_id: str, output: Path, **options: Any) -> int:
     faultline step ArrowExampleGen --run trial-1
     faultline step end --run trial-1
     """  # noqa: D301 - as above
-    from commands.step import run_part
+    from commands.running.step import run_part
 
     return run_part(step_id, run_id, output, options)
 
