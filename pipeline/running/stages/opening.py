@@ -72,7 +72,9 @@ def open_run(place: RunPlace, provenance: Provenance, shown: RunConsole) -> Open
             metadata store, or it does not know the results in the folders.
     """
     data = open_data(place.config, place.folder, place.data_revision)
-    is_local = EngineOptions(place.beam_args).is_local
+    engine = EngineOptions(place.beam_args)
+    # Workers elsewhere could not write the rows into the output folder.
+    is_local = engine.is_local or not engine.shares_files
     source = find_source(data.config, place.folder, beam_args=None if is_local else place.beam_args)
     connection = connection_config(place.config.metadata, place.folder.root, os.environ)
     store = open_store(connection)
