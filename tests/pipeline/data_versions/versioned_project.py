@@ -93,7 +93,7 @@ class VersionedProject:
 
 
 def make_project(folder: Path) -> VersionedProject:
-    """Makes a repository with DVC; git ignores its cache and what is in `data/`, as DVC asks."""
+    """Makes a repository with DVC; git ignores its cache and the data, as DVC asks."""
     root = folder / "project"
     root.mkdir()
     git(root, "init", "--quiet")
@@ -103,5 +103,5 @@ def make_project(folder: Path) -> VersionedProject:
     project.write(
         ".dvc/config", "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../store\n"
     )
-    project.write(".gitignore", "data/*\n!data/*.dvc\n!data/labels.csv\n")
+    project.write(".gitignore", "/data/x.csv\n/data/days\n")
     return project
