@@ -10,12 +10,13 @@ from pipeline.cleaning.needs import Needs, place_of
 from pipeline.lineage.graph import Graph
 from pipeline.publishing.stamp import STAMP_FILE
 
-RUNS, REPORTS, ARTIFACTS, HALF_WRITTEN, SCRATCH = (
+RUNS, REPORTS, ARTIFACTS, HALF_WRITTEN, SCRATCH, REVISIONS = (
     "folders of runs",
     "reports of runs",
     "artifacts",
     "half-written artifacts",
     "scratch folders of steps",
+    "fetched revisions of data",
 )
 # TFX's own folder beside a step's outputs.
 _SYSTEM = ".system"
@@ -65,6 +66,7 @@ def find_leftovers(graph: Graph, folder: OutputFolder, needs: Needs) -> list[Lef
         ),
         *_old_artifacts(folder, needs, places),
         *(_leftover(SCRATCH, path) for path in _old_scratch(folder, needs)),
+        *(_leftover(REVISIONS, path) for path in _old_revisions(graph, folder, needs)),
     ]
 
 
@@ -95,6 +97,16 @@ def _old_scratch(folder: OutputFolder, needs: Needs) -> list[Path]:
         path
         for path in sorted(folder.artifacts.glob(f"*/*/{_SYSTEM}/{_EXECUTIONS}/*"))
         if path.is_dir() and not (path.name.isdecimal() and int(path.name) in needs.steps)
+    ]
+
+
+def _old_revisions(graph: Graph, folder: OutputFolder, needs: Needs) -> list[Path]:
+    """Folders of data under DVC at revisions that no kept run has read, and drafts of them."""
+    kept = {one.revision for run_id in needs.runs for one in graph.runs[run_id].data_versions}
+    return [
+        path
+        for path in sorted(folder.data_versions.glob("*"))
+        if path.is_dir() and path.name not in kept
     ]
 
 

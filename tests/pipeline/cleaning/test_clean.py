@@ -1,5 +1,7 @@
 """What a clean-up removes and leaves, on folders and records as runs leave them."""
 
+from dataclasses import replace
+
 import pytest
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
@@ -9,7 +11,9 @@ from common.output_folder import OutputFolder
 from pipeline.cleaning.clean import clean, format_size
 from pipeline.components.pusher.version_folder import withdraw_version, withdrawn_folder
 from pipeline.lineage.graph import read_graph
+from pipeline.lineage.restoring.data_versions import stamp_data
 from pipeline.publishing.stamp import make_stamp
+from tests.pipeline.lineage.restoring.test_records import DATA
 from tests.pipeline.records import Recorder, provenance, record_run
 
 Artifact = metadata_store_pb2.Artifact
@@ -287,3 +291,14 @@ def test_links_are_removed_and_not_what_they_point_to(store, folder):
 )
 def test_sizes_have_units(num_bytes, text):
     assert format_size(num_bytes) == text
+
+
+def test_fetched_revisions_of_data_stay_as_long_as_a_run_that_read_them(store, folder):
+    for run_id, revision in (("run-1", "c0ffee"), ("run-2", "decade")):
+        add_run(store, folder, run_id)
+        stamp_data(store, run_id, [replace(DATA, revision=revision)])
+        _write(folder.data_versions / revision / "x.csv")
+    _write(folder.data_versions / ".incoming-1" / "x.csv")
+    cleaned = clean(store, folder, keep=1, dry_run=False)
+    assert cleaned.kept == ("run-2",)
+    assert [path.name for path in folder.data_versions.iterdir()] == ["decade"]
