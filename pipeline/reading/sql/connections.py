@@ -33,6 +33,7 @@ def connect(
     Raises:
         InputError: The server does not answer or refuses; with its words, without the password.
     """
+    failures = (*driver_errors(database), OSError)
     try:
         if database.kind == "sqlite":
             return _connect_sqlite(database, read_only=read_only)
@@ -40,9 +41,7 @@ def connect(
         if database.kind == "postgresql":
             return _connect_postgresql(database, password, read_only=read_only)
         return _connect_mariadb(database, password, read_only=read_only)
-    except InputError:
-        raise
-    except (*driver_errors(database), OSError) as error:
+    except failures as error:
         hint = _advice(database, error, has_password=_has_password(database, environ))
         raise InputError(f"Cannot connect to {database}: {words_of(error)}. {hint}") from None
 
@@ -129,7 +128,7 @@ def _connect_mariadb(database: Database, password: str | None, *, read_only: boo
         tls = _accepting_context()
     connection = pymysql.connect(
         user=database.user,
-        password=password or "",
+        password=(password or "").encode(),  # as text, the driver would take Latin-1
         host=database.host,
         port=database.port,
         database=database.name,

@@ -1,3 +1,4 @@
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from common.errors import InputError
 from common.output_folder import OutputFolder
 from models.features import Numeric, Signal
 from pipeline.config import Config, Data, Label
+from pipeline.data_options.sql import Sql
 from pipeline.reading.data_source import find_source
 from pipeline.reading.files.locations import source_files
 
@@ -99,3 +101,24 @@ def test_a_signal_is_a_channel_even_where_all_recordings_hold_it_constant(tmp_pa
     )
     [file] = source_files(find_source(config, OutputFolder(tmp_path / "out")))
     assert pq.read_table(file)["rpm"].to_pylist() == [[5, 5]]
+
+
+def test_the_spans_of_a_database_are_read_below_the_output_folder(tmp_path):
+    connection = sqlite3.connect(tmp_path / "plant.db")
+    connection.execute("CREATE TABLE t (x INTEGER PRIMARY KEY, day TEXT, failed INTEGER)")
+    days = ["2026-05-01", "2026-05-02", "2026-05-03"]
+    connection.executemany("INSERT INTO t VALUES (?, ?, 0)", list(enumerate(days)))
+    connection.commit()
+    connection.close()
+    sql = Sql(
+        url="sqlite:///plant.db",
+        query="SELECT * FROM t WHERE day = {DATE}",
+        spans="SELECT day FROM t",
+        order_by=("x",),
+    )
+    source = find_source(_config(tmp_path, sql=sql, window=2), OutputFolder(tmp_path / "out"))
+    # The number of a day is its days since 1970-01-01.
+    assert source.window == (20_575, 20_576)
+    assert [Path(file).name for file in source_files(source)] == ["day-2026-05-03.parquet"]
+    assert len(source.notes) == 2
+    assert source.notes[1].endswith("1 row of span 2026-05-03 read")

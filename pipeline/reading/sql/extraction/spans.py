@@ -32,7 +32,7 @@ def find_spans(connection: Connection, spans_query: str, placeholder: str) -> li
     if len(rows[0]) != 1:
         raise InputError(f"data.sql.spans must give one column, got {len(rows[0])}.")
     read = _whole_number if placeholder == "{SPAN}" else _day
-    return sorted({read(row[0]) for row in rows})  # type: ignore[type-var]
+    return sorted({read(row[0]) for row in rows})
 
 
 def _whole_number(value: object) -> Span:

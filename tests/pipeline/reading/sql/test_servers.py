@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -213,3 +214,47 @@ def test_the_password_is_in_no_file_log_or_message(table, tmp_path, caplog, capf
     texts += [path.read_bytes().decode("latin1") for path in tmp_path.rglob("*") if path.is_file()]
     assert len(texts) > 5
     assert [text for text in texts if table.password in text] == []
+
+
+def test_a_password_may_have_any_characters(server):
+    odd = 'p@s:/w%2F r?d#&=+\u00e9"'
+    change = {
+        "postgresql": "ALTER ROLE faultline PASSWORD '{}'",
+        "mariadb": "SET PASSWORD = PASSWORD('{}')",
+    }[server.database.kind]
+    server.execute(change.format(odd))
+    changed = replace(server, environ={PASSWORD_ENV: odd}, password=odd)
+    try:
+        connect(server.database, changed.environ).close()
+        [batch] = stream_batches(server.database, "SELECT 1 AS a", environ=changed.environ)
+        assert batch.num_rows == 1
+    finally:
+        changed.execute(change.format(server.password))
+
+
+def test_a_date_that_is_none_is_a_text_that_no_time_is(mariadb, tmp_path):
+    mariadb.execute(
+        "DROP TABLE IF EXISTS zero", "SET SESSION sql_mode = ''",
+        "CREATE TABLE zero (id int PRIMARY KEY, day date, at datetime)",
+        "INSERT INTO zero VALUES (1, '0000-00-00', '0000-00-00')",
+    )  # fmt: skip
+    rows = pq.read_table(read(mariadb, tmp_path, table="zero").path)
+    assert rows["day"].to_pylist() == ["0000-00-00"]
+    assert rows["at"].to_pylist() == ["0000-00-00 00:00:00"]
+
+
+def test_wide_and_special_numbers_of_postgresql_keep_their_values(postgresql, tmp_path):
+    query = (
+        "SELECT 1 AS id, 12345678901234567890.123456789::numeric AS n, 'NaN'::numeric AS nan, "
+        "'infinity'::timestamptz AS t, '-infinity'::float8 AS f, (-32768)::int2 AS i"
+    )
+    rows = pq.read_table(read(postgresql, tmp_path, query=query, order_by=("id",)).path)
+    [row] = rows.to_pylist()
+    assert row.pop("f") == float("-inf")
+    assert row == {
+        "id": 1,
+        "n": "12345678901234567890.123456789",
+        "nan": "NaN",
+        "t": "infinity",
+        "i": -32768,
+    }
