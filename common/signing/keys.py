@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import InputError
+from common.guards.redaction import learn_secrets
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -159,6 +160,8 @@ def _public_pem(path: Path, key: "EllipticCurvePublicKey | Any") -> bytes:
 def read_passphrase(variable: str | None) -> bytes | None:
     """Returns the pass phrase in an environment variable; None where none is named.
 
+    From then on, logs and messages hide it.
+
     Args:
         variable: Name of the environment variable.
 
@@ -173,4 +176,5 @@ def read_passphrase(variable: str | None) -> bytes | None:
             f"signing.passphrase names the environment variable {variable}, which is not set. Set "
             "it to the pass phrase of signing.private_key."
         )
+    learn_secrets([f"passphrase={value}"])
     return value.encode()

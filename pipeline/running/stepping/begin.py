@@ -8,6 +8,7 @@ from common.errors import InputError
 from common.guards.stopping import as_stop
 from common.output_folder import exclusive, open_output, replace_file
 from pipeline.agreement import check_agreement
+from pipeline.components.pusher.signing import check_signing
 from pipeline.config_loading import load_config
 from pipeline.lineage.provenance import Provenance, collect_provenance
 from pipeline.running.console import RunConsole
@@ -65,6 +66,7 @@ def begin_run(wish: Wish, output: Path) -> int:
     config = wish.overrides.apply(load_config(wish.config_path))
     check_agreement(config, wish.config_path)
     check_tracking(config.tracking)
+    check_signing(config)
     folder = open_output(output)
     with exclusive(folder):
         place = RunPlace(

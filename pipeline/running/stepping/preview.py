@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from common.output_folder import OutputFolder
@@ -25,6 +26,8 @@ def preview_graph(config: Config) -> StepGraph:
     from pipeline.create import create_pipeline
     from pipeline.running.runner import compile_pipeline
 
+    # The key to sign with is where the run begins and where it pushes, perhaps not here.
+    config = replace(config, signing=None)
     with tempfile.TemporaryDirectory(prefix="faultline-preview-") as name:
         folder = OutputFolder(Path(name))
         source = _stand_in(config, folder.root)

@@ -7,6 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from common.errors import InputError
+from common.guards import redaction
+from common.guards.redaction import redact_text
 from common.signing import keys
 from common.signing.keys import read_passphrase, read_private_key, read_public_key
 from tests.signed_versions import make_pair
@@ -105,9 +107,11 @@ def test_a_private_key_where_the_public_one_belongs_is_refused(tmp_path):
         read_public_key(pair.private)
 
 
-def test_the_pass_phrase_is_in_the_environment_variable(monkeypatch):
+def test_the_pass_phrase_is_in_the_environment_variable_and_hidden_in_messages(monkeypatch):
+    monkeypatch.setattr(redaction, "_known", set())
     monkeypatch.setenv("PHRASE", "correct horse")
     assert read_passphrase("PHRASE") == b"correct horse"
+    assert redact_text("the correct horse is shown") == "the … is shown"
     assert read_passphrase(None) is None
     monkeypatch.setenv("PHRASE", "")
     with pytest.raises(InputError, match="variable PHRASE, which is not set"):
