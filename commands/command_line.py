@@ -394,7 +394,7 @@ def runs_tensorboard(config_path: Path | None, output: Path, as_json: bool) -> i
 
 @main.group()
 def notebook() -> None:
-    """Execute a notebook on a use case into a page of the reports.
+    """Execute a notebook into a page of the reports.
 
     \b
     faultline notebook explore --config configs/signals.yaml

@@ -18,7 +18,7 @@ from pipeline.reading.columns import ARROW_TYPES, Column, decide_columns
 from pipeline.reading.data_source import find_source
 from pipeline.reading.files import sources
 from pipeline.reading.files.locations import source_files
-from pipeline.reading.files.pieces import BadRow, Piece
+from pipeline.reading.files.pieces import BadRow, Piece, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec, make_ingest_spec
 from pipeline.reading.typing_rows import type_batch, unwrap
 
@@ -149,7 +149,7 @@ class _Reading:
         return table.slice(0, max_rows)
 
 
-def _raw_batches(pieces: Sequence[Piece]) -> Iterator[tuple[str, sources.RawBatch]]:
+def _raw_batches(pieces: Sequence[Piece]) -> Iterator[tuple[str, RawBatch]]:
     for piece in pieces:
         for raw in sources.read_piece(piece):
             if piece.format == "tfrecord":

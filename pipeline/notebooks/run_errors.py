@@ -107,7 +107,7 @@ def _read_graph(config: Config, output: Path) -> Graph:
 
 
 def _latest(graph: Graph, name: str) -> Run:
-    for run in reversed(graph.runs.values()):
+    for run in reversed(list(graph.runs.values())):
         if run.use_case == name and run_output(graph, run, _ANALYSIS) is not None:
             return run
     raise InputError(

@@ -7,7 +7,6 @@ is switched off: commands may hold secrets, and ML Metadata has the rest.
 
 import importlib.util
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +111,6 @@ def _settings() -> Any:
     )
 
 
-def _summary(record: RunRecord) -> Mapping[str, Any]:
+def _summary(record: RunRecord) -> dict[str, Any]:
     row = record.row
     return {**row.metrics, "duration_s": row.duration_s, "state": row.state.value}
