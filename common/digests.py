@@ -140,6 +140,7 @@ class KeptDigests:
         if not self._new:
             return
         kept = {path: entry for path, entry in _load(self._path).items() if Path(path).exists()}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(f".{self._path.name}.{uuid.uuid4().hex}")
         draft.write_text(json.dumps(kept | self._new), encoding="utf-8")
         draft.replace(self._path)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common.errors import InputError
+from common.git.urls import show_urls
 from common.guards.redaction import redact_text
 
 VARIABLE = "FAULTLINE_DVC"
@@ -61,5 +62,6 @@ def get_data(dvc: str, repository: Path, path: str, *, commit: str, target: Path
     if done.returncode:
         lines = done.stderr.decode(errors="replace").splitlines()
         errors = [line for line in lines if line.startswith(_ERROR)] or lines
-        text = redact_text(" ".join(line.removeprefix(_ERROR).strip() for line in errors))
+        words = " ".join(line.removeprefix(_ERROR).strip() for line in errors)
+        text = show_urls(redact_text(words))
         raise DvcFailedError(text or f"dvc ended with code {done.returncode}")

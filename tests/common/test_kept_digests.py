@@ -79,3 +79,15 @@ def test_a_damaged_file_of_digests_counts_as_empty(tmp_path, settled, content):
     (tmp_path / "digests.json").write_text(content)
     kept = KeptDigests(tmp_path / "digests.json")
     assert kept.digest(str(settled))[1] == 4
+
+
+def test_the_md5_of_an_unchanged_file_is_kept_beside_its_digest(tmp_path, settled, reads):
+    kept = KeptDigests(tmp_path / "new" / "digests.json")
+    # The MD5 of "y\n0\n".
+    assert kept.md5(str(settled)) == "311a332f3c18e61cbd8ab03120f5fbad"
+    kept.save()
+    again = KeptDigests(tmp_path / "new" / "digests.json")
+    assert again.digest(str(settled)) == digests.content_digest(settled.open("rb"))
+    assert reads == []
+    settled.write_text("y\n1\n")
+    assert again.md5(str(settled)) != "311a332f3c18e61cbd8ab03120f5fbad"

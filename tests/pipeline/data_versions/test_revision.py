@@ -116,6 +116,18 @@ def test_data_that_the_remote_lacks_are_named_with_the_remote(project, remote, t
     assert [path.name for path in project.output.data_versions.rglob(".incoming*")] == []
 
 
+def test_what_dvc_says_is_told_without_credentials(project, remote, tmp_path):
+    (tmp_path / "dvc").write_text(
+        "#!/bin/sh\n"
+        "echo 'note' >&2\n"
+        "echo 'ERROR: no https://token@host/x?sig=secret' >&2\n"
+        "exit 255\n"
+    )
+    with pytest.raises(InputError, match=r": no https://host/x\. Neither") as caught:
+        _open(project)
+    assert "token" not in str(caught.value)
+
+
 def test_other_data_than_the_recorded_ones_are_refused(project, remote):
     (remote.folder / "data" / "x.csv").write_text("a,y\n")
     with pytest.raises(InputError, match=r"what DVC fetched for data/x.csv is damaged"):
