@@ -11,6 +11,7 @@ _DEFAULT_BASE_PATH = "/models"
 _MODELS_CONFIG = "models.config"
 # Platforms kill a container ten seconds after SIGTERM.
 _GRACE_S = 9
+_SESSION_CONFIG = Path(__file__).with_name("session.config")
 _MODEL_FLAGS = ("--model_config_file", "--model_base_path")
 
 
@@ -36,6 +37,7 @@ def server_flags(environment: Mapping[str, str], arguments: Sequence[str]) -> li
         "--port=0",
         "--single_port",
         f"--grace={_GRACE_S}",
+        f"--tensorflow_session_config_file={_SESSION_CONFIG}",
         *models,
         *arguments,
     ]

@@ -266,3 +266,21 @@ def test_a_wrong_flag_is_reported_before_tensorflow_is_imported(project):
     assert done.stdout == "255 False\n"
     assert "Unknown command line flag 'prot'" in done.stderr
     assert "See --help." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--single_port"], "--single_port needs --rest_api_port"),
+        (
+            ["--single_port", "--rest_api_port=80", "--ssl_config_file=/tls"],
+            "--single_port has no TLS: --ssl_config_file would protect nothing",
+        ),
+    ],
+)
+def test_a_single_port_is_that_of_rest_without_tls(flags, message):
+    with pytest.raises(FlagError, match=message):
+        parse_options(flags)
+    assert parse_options(["--host=::1"]).grpc_host == "::1"
+    single = parse_options(["--host=::1", "--single_port", "--rest_api_port=80"])
+    assert single.grpc_host == "127.0.0.1"

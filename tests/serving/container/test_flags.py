@@ -35,6 +35,20 @@ def test_without_a_port_it_is_8080(tmp_path):
     assert parse_options(flags_in(tmp_path)).rest_api_port == 8080
 
 
+@pytest.mark.tensorflow
+def test_the_session_of_a_container_optimises_graphs_once(tmp_path):
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+    from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
+
+    from serving.protos.text_files import read_text_proto
+
+    make_version(tmp_path, "pump")
+    file = parse_options(flags_in(tmp_path)).tensorflow_session_config_file
+    config = read_text_proto(file, ConfigProto)
+    rewriting = config.graph_options.rewrite_options
+    assert rewriting.meta_optimizer_iterations == RewriterConfig.ONE
+
+
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "80.5"])
 def test_a_wrong_port_is_an_error(tmp_path, port):
     make_version(tmp_path, "pump")
