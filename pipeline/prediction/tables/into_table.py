@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from common.errors import InputError
+from common.guards.redaction import redact_text
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.counting import count
@@ -143,7 +144,7 @@ def predict_into_table(
 def _order(options: PredictOptions, target: Target, model: str) -> Order:
     is_database = is_database_url(options.data)
     source = (
-        f"{parse_url(options.data, key='DATA')} {options.table or options.query}"
+        f"{parse_url(options.data, key='DATA')} {options.table or redact_text(str(options.query))}"
         if is_database
         else str(Path(options.data).absolute())
     )

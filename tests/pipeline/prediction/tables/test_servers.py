@@ -49,7 +49,7 @@ def write(database: DatabaseServer, dialect, layout: Layout, files: list[Path], 
 
 
 def test_ids_that_differ_in_case_or_blanks_are_different_rows(database, dialect, tmp_path):
-    ids = ["a", "A", "a ", "á", "日本", "it's \\ 50%"]
+    ids = ["a", "A", "a ", "á", "日本", "it's \\ 50%", "", "NULL", '"q"', "{a,b}", "x\ny", "%s"]
     files = [write_answers(tmp_path / "a", ids)]
     write(database, dialect, TEXTS, files, Notes())
     write(database, dialect, TEXTS, files, Notes(run_id="run-2"))
