@@ -4,8 +4,8 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from common.digests import KeptDigests
 from common.errors import InputError
@@ -15,6 +15,8 @@ from pipeline.data_versions.program import DvcFailedError, find_dvc, get_data
 from pipeline.data_versions.recording import Checkout
 from pipeline.data_versions.settings import read_settings
 
+# A start of `dvc` takes one to three seconds, so it fetches many outputs of a folder at once.
+_MIN_BATCH = 4
 _progress = logging.getLogger("faultline.progress")
 
 
@@ -43,23 +45,43 @@ def fetch_outputs(
     missing = [one for one in wanted if differs(one, checkout.folder / one.path)]
     if missing:
         dvc = find_dvc()
-    for number, output in enumerate(missing, start=1):
-        _progress.info("fetching %s at %s (%d of %d)", output.path, revision, number, len(missing))
-        place = checkout.folder / output.path
-        draft = _draft_beside(place, checkout.folder)
+    for path, outputs in _batches(missing, checkout):
+        _progress.info("fetching %s at %s", path, revision)
+        draft = _draft_beside(checkout.folder / path, checkout.folder)
         try:
-            _get(dvc, checkout, output, revision, draft)
-            difference = differs(output, draft)
-            if difference:
-                raise InputError(
-                    f"--data-rev {revision}: what DVC fetched for {output.path} is damaged: "
-                    f"{difference}. Check the remote with `dvc status --cloud`."
-                )
-            _remove(place)
-            draft.rename(place)
+            _get(dvc, checkout, path, revision, draft)
+            for output in outputs:
+                part = draft / PurePosixPath(output.path).relative_to(path)
+                if difference := differs(output, part):
+                    raise InputError(
+                        f"--data-rev {revision}: what DVC fetched for {output.path} is damaged: "
+                        f"{difference}. Check the remote with `dvc status --cloud`."
+                    )
+                _move(part, checkout.folder / output.path)
         finally:
             _remove(draft)
     kept.save()
+
+
+def _batches(
+    missing: Sequence[TrackedOutput], checkout: Checkout
+) -> Iterator[tuple[str, list[TrackedOutput]]]:
+    """Yields what one call of `dvc` fetches: an output, or a folder with many that are needed."""
+    by_folder: dict[str, list[TrackedOutput]] = {}
+    for output in missing:
+        by_folder.setdefault(str(PurePosixPath(output.path).parent), []).append(output)
+    for folder, outputs in by_folder.items():
+        num_below = sum(path.startswith(f"{folder}/") for path in checkout.outputs)
+        if len(outputs) >= _MIN_BATCH and 2 * len(outputs) >= num_below > 0:
+            yield folder, outputs
+        else:
+            yield from ((output.path, [output]) for output in outputs)
+
+
+def _move(part: Path, place: Path) -> None:
+    _remove(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part.rename(place)
 
 
 def _draft_beside(place: Path, folder: Path) -> Path:
@@ -81,15 +103,17 @@ def _remove(place: Path) -> None:
         place.unlink(missing_ok=True)
 
 
-def _get(dvc: str, checkout: Checkout, output: TrackedOutput, revision: str, target: Path) -> None:
+def _get(dvc: str, checkout: Checkout, path: str, revision: str, target: Path) -> None:
     repository = checkout.repository
     try:
-        get_data(dvc, repository.root, output.path, commit=checkout.commit, target=target)
+        get_data(dvc, repository.root, path, commit=checkout.commit, target=target)
     except DvcFailedError as error:
-        name, url = read_settings(repository.dvc_root).remote(output.remote)
+        output = checkout.outputs.get(path)
+        name, url = read_settings(repository.dvc_root).remote(output.remote if output else "")
+        what = f"{path} with MD5 {output.md5}" if output else f"the files of {path}"
         remote = f"the remote {name} ({url})" if name else "a remote, for none is set,"
         raise InputError(
-            f"--data-rev {revision}: DVC could not fetch {output.path} with MD5 {output.md5}: "
+            f"--data-rev {revision}: DVC could not fetch {what}: "
             f"{error}. Neither {remote} nor DVC's cache of {repository.root} may hold it: run `dvc "
             "push` where the data are, then repeat this command."
         ) from error

@@ -90,6 +90,26 @@ def test_data_that_were_changed_in_the_output_folder_are_fetched_again(project, 
     assert Path(path).read_text() == ROWS
 
 
+@pytest.mark.parametrize(
+    ("num_others", "fetched"),
+    [
+        (4, ["data/parts"]),  # half of the outputs below are needed
+        (5, [f"data/parts/{number}.csv" for number in range(4)]),
+    ],
+)
+def test_many_outputs_of_a_folder_are_fetched_at_once(project, remote, num_others, fetched):
+    (remote.folder / "data" / "parts").mkdir()
+    for number in range(4):
+        project.track(f"data/parts/{number}.csv", md5(ROWS))
+        (remote.folder / "data" / "parts" / f"{number}.csv").write_text(ROWS)
+    for number in range(num_others):
+        project.track(f"data/parts/{number}.txt", md5(ROWS))
+    project.commit()
+    opened = _open(project, "HEAD", "../data/parts/*.csv")
+    assert len(opened.versions) == 4
+    assert remote.fetched() == fetched
+
+
 @pytest.mark.parametrize("missing", ["v2", "--all", "HEAD:data"])
 def test_an_unknown_revision_is_named(project, missing):
     with pytest.raises(InputError, match=f"git knows no revision {missing} in "):
