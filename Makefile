@@ -10,7 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxproce
 UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run unit test gateway simulate check ecosystem ecosystem-tools site test-engines engines-table lock config-docs image-check clean
+.PHONY: help setup run unit test gateway simulate check ecosystem ecosystem-tools site test-engines engines-table lock config-docs image-check serving-check clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,9 @@ config-docs: setup ## Write docs/config.md, the config schema, the flags in docs
 
 image-check: ## Build the container image without a container engine and run faultline in it (root)
 	@sh scripts/image_check.sh
+
+serving-check: ## Build the serving image, put the model NAME of output/ into it, and time its start (root)
+	@sh scripts/serving_image_check.sh output $(NAME)
 
 clean: ## Remove .venv, build/ and caches; keep output/
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage ./*.egg-info

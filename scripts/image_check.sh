@@ -1,11 +1,13 @@
 #!/bin/sh
-# Builds both container images without a container engine or registry. Runs faultline in the first
-# and, if Go is installed, Beam's worker pool in the second.
+# Builds the container images without a container engine or registry. Runs faultline in the first, the
+# server in the second (scripts/serving_image_check.sh also serves a model by it) and, if Go is
+# installed, Beam's worker pool in the third.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/image_tools.sh
 
 IMAGE=localhost/faultline
+SERVING=localhost/faultline-serving
 WORKER=localhost/faultline-worker
 
 run_in_image() {
@@ -14,6 +16,17 @@ run_in_image() {
         echo "faultline $arguments"
         in_store run "$container" -- faultline "$arguments"
     done
+    echo "Runs as user $(in_store run "$container" -- id -u), $(in_store run "$container" -- du -shx / 2>/dev/null | cut -f1) on disk"
+}
+
+run_server() {
+    container=$(in_store from "$SERVING")
+    in_store run "$container" -- python -m serving.container --version
+    message=$(in_store run "$container" -- python -m serving.container 2>&1) || true
+    case $message in
+        *"No model in /models: expected "*) ;;
+        *) fail "the server without a model said: $message" ;;
+    esac
     echo "Runs as user $(in_store run "$container" -- id -u), $(in_store run "$container" -- du -shx / 2>/dev/null | cut -f1) on disk"
 }
 
@@ -54,6 +67,9 @@ make_base
 echo "Building the image"
 build_image -t "$IMAGE"
 run_in_image
+echo "Building the serving image"
+build_image --target serving -t "$SERVING"
+run_server
 if command -v go >/dev/null; then
     echo "Building the worker image"
     build_worker

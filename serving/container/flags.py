@@ -12,7 +12,8 @@ _MODELS_CONFIG = "models.config"
 # Platforms kill a container ten seconds after SIGTERM.
 _GRACE_S = 9
 _SESSION_CONFIG = Path(__file__).with_name("session.config")
-_MODEL_FLAGS = ("--model_config_file", "--model_base_path")
+# With these, no model is looked for: it is named, or no server is asked for.
+_MODEL_FLAGS = ("--model_config_file", "--model_base_path", "--help", "--version")
 
 
 def server_flags(environment: Mapping[str, str], arguments: Sequence[str]) -> list[str]:

@@ -88,6 +88,12 @@ def test_a_config_file_beside_the_models_wins_over_their_names(tmp_path):
     assert f"--model_config_file={file}" in flags_in(tmp_path, MODEL_NAME="pump")
 
 
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_needs_no_model(tmp_path, flag, capsys):
+    assert run({"MODEL_BASE_PATH": str(tmp_path)}, [flag]) == 0
+    assert "TensorFlow" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("flag", ["--model_base_path=/a/b", "-model_config_file=/a"])
 def test_flags_of_the_command_line_win(tmp_path, flag):
     flags = flags_in(tmp_path / "none", flag, "--grace=3")
