@@ -19,7 +19,7 @@ from pipeline.running.stages.opening import (
     set_up_process,
     stamp_opening,
 )
-from pipeline.running.stages.place import PROJECT_DIR, RunPlace
+from pipeline.running.stages.place import PROJECT_DIR, RunPlace, sources_digest
 from pipeline.running.stepping.executions import check_newest
 from pipeline.running.stepping.files import (
     BEGIN,
@@ -95,7 +95,7 @@ def _beginning(place: RunPlace, provenance: Provenance, overrides: Overrides) ->
         config=str(place.config_path),
         config_digest=provenance.config_digest,
         overrides=asdict(overrides),
-        code_digest=provenance.code_digest,
+        code_digest=sources_digest(),
         began_at=time.time(),
     )
 

@@ -44,6 +44,8 @@ def cancel_abandoned(store: MetadataStore, execution: Execution | None) -> None:
 def check_newest(store: MetadataStore, folder: OutputFolder, run_id: str, use_case: str) -> None:
     """Checks that no other run of the use case began in the output folder after this one.
 
+    A run that is not recorded yet is the newest.
+
     Raises:
         InputError: One did: a step of this run might undo what it did.
     """
@@ -51,7 +53,8 @@ def check_newest(store: MetadataStore, folder: OutputFolder, run_id: str, use_ca
     runs = [] if context is None else store.get_children_contexts_by_context(context.id)
     # Runs of other output folders on the same server are none of ours.
     own = [run for run in runs if folder.run(whole_run_id(run.name)).is_dir()]
-    newest = whole_run_id(max(own, key=lambda run: int(run.id)).name) if own else run_id
+    names = [whole_run_id(run.name) for run in sorted(own, key=lambda run: int(run.id))]
+    newest = names[-1] if run_id in names else run_id
     if newest != run_id:
         raise InputError(
             f"Run {newest} began in {folder.root} after run {run_id}, whose remaining steps are "

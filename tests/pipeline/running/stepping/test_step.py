@@ -1,100 +1,26 @@
 """Single steps of a small pipeline, on a real metadata store."""
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
 from common.errors import InputError, StepFailedError
-from common.metadata import open_store, sqlite_connection
 from common.output_folder import OutputFolder, exclusive, hold
-from pipeline.config_loading import config_digest, load_config
-from pipeline.lineage.provenance import stamp_run
-from pipeline.running.stages.place import sources_digest
-from pipeline.running.stepping.executions import executions_of
-from pipeline.running.stepping.files import BEGIN, DONE, Beginning, Ending, StepFiles
-from pipeline.running.stepping.graph import StepGraph
-from pipeline.running.stepping.overrides import Overrides
+from pipeline.running.stepping.files import Beginning
 from pipeline.running.stepping.step import open_step_run, run_one_step
 from tests.e2e.harness import write_wells
 from tests.pipeline.records import Execution, Recorder, provenance
+from tests.pipeline.running.stepping.tiny_runs import begin_tiny
 
 pytestmark = pytest.mark.tensorflow
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A run of two or three tiny components that has begun.
-
-    Attributes:
-        output: The output folder.
-        run_id: The run.
-    """
-
-    output: Path
-    run_id: str
-
-    @property
-    def files(self):
-        return StepFiles(OutputFolder(self.output).run(self.run_id))
-
-    @property
-    def store(self):
-        return open_store(sqlite_connection(self.output / "metadata.db"))
-
-    def step(self, name):
-        return run_one_step(name, self.run_id, self.output)
-
-    def executions(self):
-        return executions_of(self.store, self.run_id, "wells")
 
 
 @pytest.fixture
 def begin(tmp_path):
     """Begins a run; `how` adds a component that fails."""
     config_path = write_wells(tmp_path, "")
-    output = tmp_path / "output"
-
-    def begun(run_id, how=""):
-        run = Begun(output, run_id)
-        run.files.write_beginning(
-            Beginning(
-                config=str(config_path),
-                config_digest=config_digest(load_config(config_path)),
-                overrides=asdict(Overrides()),
-                code_digest=sources_digest(),
-                began_at=0.0,
-            )
-        )
-        stamp_run(run.store, run_id, provenance())
-        compiled = _compiled(output, run_id, how)
-        run.files.graph.write_text(StepGraph.of(compiled).to_json())
-        run.files.pipeline.write_bytes(compiled.SerializeToString())
-        run.files.write_ending(BEGIN, Ending(state=DONE, duration_s=1.0))
-        return run
-
-    return begun
-
-
-def _compiled(output, run_id, how):
-    from ml_metadata.proto import metadata_store_pb2
-    from tfx.orchestration.pipeline import Pipeline
-
-    from pipeline.running.runner import compile_pipeline
-    from tests.pipeline.tiny_components import Copy, Fail, Write
-
-    write = Write(value="a")
-    copy = Copy(text=write.outputs["text"])
-    last = [Fail(text=copy.outputs["copy"], how=how)] if how else []
-    tiny = Pipeline(
-        pipeline_name="wells",
-        pipeline_root=str(output / "artifacts"),
-        metadata_connection_config=metadata_store_pb2.ConnectionConfig(),
-        components=[write, copy, *last],
-        enable_cache=True,
-    )
-    return compile_pipeline(tiny, run_id)
+    return lambda run_id, how="": begin_tiny(config_path, tmp_path / "output", run_id, how)
 
 
 def test_steps_run_one_by_one_and_the_next_run_takes_them_from_the_cache(begin, capfd):
