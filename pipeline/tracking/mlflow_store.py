@@ -17,8 +17,10 @@ from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.runs import RunState
 from pipeline.tracking.run_record import RunRecord, run_record, run_tags
 from pipeline.tracking.tracker import INSTALL
+from pipeline.tracking.training_curves import Curves, read_curves
 
 _SQLITE_PREFIX = "sqlite:///"
+_BATCH = 1_000  # the most metrics that MLflow takes in one call
 _STATUS = {RunState.COMPLETE: "FINISHED", RunState.INTERRUPTED: "KILLED"}
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -124,8 +126,21 @@ def log_run(record: RunRecord, options: MlflowTracking, output: Path) -> str:
     end_ms = start_ms + round(1_000 * record.row.duration_s)
     for name, metric in record.row.metrics.items():
         client.log_metric(run_id, name, metric, timestamp=end_ms)
+    _log_curves(client, run_id, read_curves(record.log_dir), time_ms=end_ms)
     client.set_terminated(run_id, _STATUS.get(record.row.state, "FAILED"), end_time=end_ms)
     return run_id
+
+
+def _log_curves(client: Any, run_id: str, curves: Curves, *, time_ms: int) -> None:
+    from mlflow.entities import Metric
+
+    points = [
+        Metric(name, value, time_ms, step)
+        for name, curve in curves.items()
+        for step, value in curve
+    ]
+    for start in range(0, len(points), _BATCH):
+        client.log_batch(run_id, metrics=points[start : start + _BATCH])
 
 
 def _client(uri: str) -> Any:

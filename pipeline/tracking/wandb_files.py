@@ -18,6 +18,7 @@ from pipeline.lineage.graph import Graph, Run
 from pipeline.lineage.runs import RunState
 from pipeline.tracking.run_record import RunRecord, run_record, run_tags
 from pipeline.tracking.tracker import INSTALL
+from pipeline.tracking.training_curves import by_step, read_curves
 
 _SWITCHES = {
     "WANDB_MODE": "offline",
@@ -87,6 +88,8 @@ def log_run(record: RunRecord, options: WandbTracking, output: Path) -> Path:
             settings=_settings(),
         )
         folder = Path(run.settings.sync_dir)
+        for step, values in by_step(read_curves(record.log_dir)):
+            run.log(values, step=step)
         run.summary.update(_summary(record))
         run.finish(exit_code=0 if row.state == RunState.COMPLETE else 1)
     finally:

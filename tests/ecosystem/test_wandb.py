@@ -11,6 +11,7 @@ from pipeline.config import WandbTracking
 from pipeline.tracking.run_record import RunRecord
 from pipeline.tracking.wandb_files import log_run
 from tests.ecosystem.wandb_records import read_records
+from tests.pipeline.tracking.event_files import write_events
 from tests.pipeline.tracking.test_hparams import ROW
 
 pytestmark = pytest.mark.ecosystem
@@ -41,7 +42,9 @@ from pipeline.tracking.run_record import RunRecord
 from pipeline.tracking.wandb_files import log_run
 from tests.pipeline.tracking.test_hparams import OPTIONS, ROW
 
-record = RunRecord(row=ROW, hyperparameters=OPTIONS, model_uri="/somewhere/model", log_dir="")
+record = RunRecord(
+    row=ROW, hyperparameters=OPTIONS, model_uri="/somewhere/model", log_dir=sys.argv[2]
+)
 failed = dataclasses.replace(ROW, run_id="run-2", state=RunState.FAILED, metrics={}, verdict="")
 output = Path(sys.argv[1])
 folders = [
@@ -61,8 +64,10 @@ def home(tmp_path_factory):
 def answer(project, home, tmp_path_factory):
     output = tmp_path_factory.mktemp("wandb") / "output"
     output.mkdir()
+    logs = tmp_path_factory.mktemp("model_run")
+    write_events(logs / "train", [(0, "epoch_loss", 0.5), (1, "epoch_loss", 0.25)])
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(output), "--password=PLANTED"],
+        [sys.executable, "-c", _PROGRAM, str(output), str(logs), "--password=PLANTED"],
         cwd=project,
         env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -104,6 +109,15 @@ def test_the_metrics_on_the_test_split_are_the_summary(runs):
     assert summary["pr_auc"] == 0.75
     assert summary["recall"] == 0.5
     assert summary["state"] == "complete"
+
+
+def test_the_training_curves_are_the_history(runs):
+    points = [
+        {".".join(item.nested_key) or item.key: json.loads(item.value_json) for item in part.item}
+        for part in runs[0]["history"]
+    ]
+    curve = [(point["_step"], point["train/epoch_loss"]) for point in points]
+    assert curve == [(0, 0.5), (1, 0.25)]
 
 
 def test_a_failed_run_is_there_too_in_the_project_of_its_use_case(runs):

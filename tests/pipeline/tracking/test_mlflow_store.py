@@ -10,6 +10,7 @@ from common.errors import InputError
 from pipeline.config import MlflowTracking, Tracking
 from pipeline.tracking import mlflow_store
 from pipeline.tracking.tracking import check_tracking
+from tests.pipeline.tracking.event_files import write_events
 
 # Logs two runs and prints what MLflow has of them; every way out of the machine is closed first.
 _PROGRAM = """
@@ -32,29 +33,36 @@ from tests.pipeline.tracking.test_hparams import OPTIONS, ROW
 
 folder, options = Path(sys.argv[1]), MlflowTracking(store=sys.argv[2])
 record = RunRecord(
-    row=ROW, hyperparameters=OPTIONS, model_uri="/somewhere/model", log_dir="/somewhere/run"
+    row=ROW, hyperparameters=OPTIONS, model_uri="/somewhere/model", log_dir=sys.argv[3]
 )
 failed = dataclasses.replace(ROW, run_id="run-2", state=RunState.FAILED, stopped_at="Trainer",
     metrics={}, verdict="", version="")
-log_run(record, options, folder)
-log_run(dataclasses.replace(record, row=failed, hyperparameters={}), options, folder)
+first = log_run(record, options, folder)
+log_run(
+    dataclasses.replace(record, row=failed, hyperparameters={}, log_dir=""), options, folder
+)
 
 from mlflow import MlflowClient
 client = MlflowClient(tracking_uri=store_uri(options, folder))
 [experiment] = [e for e in client.search_experiments() if e.name == "wells"]
+curve = [
+    [point.step, point.value] for point in client.get_metric_history(first, "train/epoch_loss")
+]
 runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
 print(json.dumps({run.info.run_name: {
     "status": run.info.status, "start": run.info.start_time, "end": run.info.end_time,
     "params": run.data.params, "metrics": run.data.metrics, "tags": run.data.tags,
-} for run in runs} | {"connections": tried}))
+} for run in runs} | {"connections": tried, "curve": curve}))
 """
 
 
 @pytest.fixture(scope="module")
 def runs(project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mlflow") / "output"
+    logs = tmp_path_factory.mktemp("model_run")
+    write_events(logs / "train", [(0, "epoch_loss", 0.5), (1, "epoch_loss", 0.25)])
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(folder), "mlflow"],
+        [sys.executable, "-c", _PROGRAM, str(folder), "mlflow", str(logs)],
         cwd=project,
         capture_output=True,
         text=True,
@@ -63,7 +71,7 @@ def runs(project, tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     assert {path.name for path in folder.iterdir()} == {"mlflow"}
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1]) | {"logs": str(logs)}
 
 
 @pytest.mark.e2e
@@ -74,7 +82,7 @@ def test_a_run_its_options_and_metrics_are_in_the_store_without_a_network(runs):
         "batch_size": "32",
         "hidden_units": "[16]",
     }
-    assert run["metrics"] == {"pr_auc": 0.75, "recall": 0.5}
+    assert run["metrics"] == {"pr_auc": 0.75, "recall": 0.5, "train/epoch_loss": 0.25}
     # 2026-11-23 10:15:00 UTC is 1,795,428,900 s after the epoch; the run took 12.5 s.
     assert (run["start"], run["end"]) == (1795428900000, 1795428912500)
     assert run["status"] == "FINISHED"
@@ -85,9 +93,14 @@ def test_a_run_its_options_and_metrics_are_in_the_store_without_a_network(runs):
 def test_the_store_links_to_the_model_the_code_and_the_verdict(runs):
     tags = runs["run-1"]["tags"]
     assert tags["faultline.model"] == "/somewhere/model"
-    assert tags["faultline.training_logs"] == "/somewhere/run"
+    assert tags["faultline.training_logs"] == runs["logs"]
     assert tags["mlflow.source.git.commit"] == "c0ffee"
     assert (tags["faultline.verdict"], tags["faultline.version"]) == ("BLESSED", "1764000000")
+
+
+@pytest.mark.e2e
+def test_the_training_curves_are_the_metrics_history(runs):
+    assert runs["curve"] == [[0, 0.5], [1, 0.25]]
 
 
 @pytest.mark.e2e
