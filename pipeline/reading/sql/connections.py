@@ -33,7 +33,7 @@ def connect(
     Raises:
         InputError: The server does not answer or refuses; with its words, without the password.
     """
-    failures = (*driver_errors(database), OSError)
+    failures: tuple[type[Exception], ...] = (*driver_errors(database), OSError)
     try:
         if database.kind == "sqlite":
             return _connect_sqlite(database, read_only=read_only)
