@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -59,7 +59,7 @@ class EventError(Exception):
         self.status = status
 
 
-def request_of_event(event: Event) -> Request | None:
+def request_of_event(event: Any) -> Request | None:
     """Returns the HTTP request in an event of AWS's gateways, function URLs and load balancers.
 
     Returns:
@@ -68,6 +68,8 @@ def request_of_event(event: Event) -> Request | None:
     Raises:
         ServingError: INVALID_ARGUMENT if the body is not what the event says.
     """
+    if not isinstance(event, Mapping):
+        return None
     http = _mapping(_mapping(event.get("requestContext")).get("http"))
     if "rawPath" in event and "method" in http:  # format 2.0
         query = event.get("rawQueryString") or ""
@@ -157,6 +159,6 @@ def request_of_environ(environ: Mapping[str, Any]) -> Request:
     )
 
 
-def received_headers(headers: MutableMapping[str, str]) -> dict[str, str]:
+def received_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Returns headers without those of the connection, which the platform sends."""
     return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}

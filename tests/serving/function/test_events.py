@@ -72,7 +72,7 @@ def test_a_body_that_is_not_what_the_event_says_is_an_error(changes, message):
 
 
 @pytest.mark.parametrize(
-    "event", [{"instances": [1]}, {}, {"requestContext": None, "rawPath": "/"}]
+    "event", [{"instances": [1]}, {}, {"requestContext": None, "rawPath": "/"}, [1], None]
 )
 def test_any_other_event_is_no_request(event):
     assert request_of_event(event) is None

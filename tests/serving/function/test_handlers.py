@@ -69,6 +69,7 @@ def test_a_direct_event_is_a_predict_call(half):
     ("body", "message"),
     [
         ({"rows": [1]}, "Missing 'inputs' or 'instances' key"),
+        ([], "JSON Value: [] Is not object"),
         (
             {"instances": ["x"]},
             "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: JSON "
