@@ -3,7 +3,8 @@
 # measures size, start and stop: scripts/serving_image_check.sh OUTPUT NAME
 #
 # OUTPUT is the output folder of a run, NAME its model, PYTHON the Python of .venv. The image runs in a
-# chroot as its own user, with a root that is mounted read-only, without a temporary folder.
+# chroot as its own user, with a root that is mounted read-only, without a temporary folder. On a busy
+# machine, PRIORITY="chrt -f 10" gives the server the CPUs that it would have alone.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/image_tools.sh
@@ -43,7 +44,8 @@ if sh scripts/read_only_root.sh "$root" sh -c ': >/app/written' 2>/dev/null; the
 fi
 echo "Runs as user $(sh scripts/read_only_root.sh "$root" id -u)"
 for _ in 1 2 3; do
-    "$python" scripts/first_answer.py "$PORT" "$name" sh scripts/read_only_root.sh "$root" \
+    # shellcheck disable=SC2086
+    ${PRIORITY:-} "$python" scripts/first_answer.py "$PORT" "$name" sh scripts/read_only_root.sh "$root" \
         python -m serving.container --file_system_poll_wait_seconds=0 --max_num_load_retries=0 2>"$WORK/serving.log" ||
         fail "the server did not answer; see $WORK/serving.log"
 done
