@@ -229,8 +229,9 @@ def log_of_reader(path: Path) -> Path:
 
 
 def is_locked(folder: OutputFolder) -> bool:
-    """Whether a run is in progress; needs no right to write."""
-    return is_held(folder.root / _LOCK)
+    """Whether a run or a single step is in progress; needs no right to write."""
+    steps = folder.root.glob("runs/*/steps/*.lock")
+    return is_held(folder.root / _LOCK) or any(map(is_held, steps))
 
 
 def is_held(lock: Path) -> bool:

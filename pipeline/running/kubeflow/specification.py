@@ -3,28 +3,33 @@
 import importlib.util
 import inspect
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
+from common.output_folder import replace_file
 from pipeline.running.kubeflow.settings import Settings
 from pipeline.running.kubeflow.tasks import Task, TaskPlan
 
 _RUN = "run"  # the parameter of each task with the id of Kubeflow's run
 _BACKOFF = "30s"
-_MAX_PYTHON = (3, 12)
+_FIRST_WITHOUT = (3, 12)  # no release of the SDK that fits TFX installs there
 
 
-def check_sdk() -> None:
+def check_sdk(python: tuple[int, int] = sys.version_info[:2]) -> None:
     """Checks that Kubeflow's SDK is there.
+
+    Args:
+        python: Version of the interpreter.
 
     Raises:
         InputError: It is not installed, or this Python is too new for the releases that fit TFX.
     """
-    if sys.version_info >= _MAX_PYTHON:
+    if python >= _FIRST_WITHOUT:
         raise InputError(
-            f"This is Python {sys.version_info.major}.{sys.version_info.minor}. The releases of "
+            f"This is Python {python[0]}.{python[1]}. The releases of "
             "Kubeflow's SDK that fit TFX 1.21 need Python 3.11. Compile the specification there; "
             "the containers that it starts may have any Python from 3.11 to 3.13."
         )
@@ -53,15 +58,15 @@ def write_specification(plan: TaskPlan, settings: Settings, path: Path) -> None:
         name=plan.use_case.replace("_", "-"),
         description=f"The use case {plan.use_case}: a task for each step of `faultline run`.",
     )(_wiring(plan, settings))
-    incoming = path.with_name(f".{path.stem}.incoming.yaml")
+    with tempfile.TemporaryDirectory(prefix="faultline-kubeflow-") as folder:
+        draft = Path(folder) / "pipeline.yaml"
+        compiler.Compiler().compile(pipeline, package_path=str(draft))
+        content = draft.read_bytes()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        compiler.Compiler().compile(pipeline, package_path=str(incoming))
-        incoming.replace(path)
+        replace_file(path, content)
     except OSError as error:
         raise InputError(f"Cannot write {path}: {error.strerror}.") from error
-    finally:
-        incoming.unlink(missing_ok=True)
 
 
 def _wiring(plan: TaskPlan, settings: Settings) -> Callable[..., None]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InputError, StepFailedError
-from common.output_folder import OutputFolder, exclusive, hold
+from common.output_folder import OutputFolder, exclusive, hold, is_locked, shared
 from pipeline.running.stepping.files import Beginning
 from pipeline.running.stepping.step import open_step_run, run_one_step
 from tests.e2e.harness import write_wells
@@ -88,6 +88,14 @@ def test_one_process_at_a_time_runs_a_step(begin):
         pytest.raises(InputError, match="Write of run first is running in another process"),
     ):
         run.step("Write")
+
+
+def test_a_step_in_progress_is_seen_from_outside(begin):
+    run = begin("first")
+    folder = OutputFolder(run.output)
+    with shared(folder), hold(run.files.lock("Write"), "unused"):
+        assert is_locked(folder)
+    assert not is_locked(folder)
 
 
 def test_a_run_in_one_process_and_steps_exclude_each_other(begin):
