@@ -3,13 +3,14 @@
 import hashlib
 import json
 import logging
+import os
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import rmtree
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
@@ -17,6 +18,7 @@ from filelock import FileLock
 from common.digests import file_digest
 from common.errors import InputError
 from common.guards.redaction import redact_text
+from common.output_folder import is_held
 from pipeline.config import Data
 from pipeline.counting import count
 from pipeline.data_options.sql import Sql
@@ -47,7 +49,7 @@ from pipeline.reading.sql.streams import stream_batches
 
 _FORMAT = 1  # of the files; another number reads everything again
 _LOCK = ".lock"
-_NUM_KEPT = 3  # files of rows without spans; another run may still read an earlier one
+_NUM_KEPT = 3  # files of rows without spans, and folders; another run may still read an earlier one
 _progress = logging.getLogger("faultline.progress")
 
 
@@ -97,7 +99,6 @@ def extract_rows(
         place = target / f"sql-{_key(database, sql, order_by)[:16]}"
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / _LOCK):
-            notes: list[str] = []
             extraction = _Extraction(
                 connection,
                 database,
@@ -105,19 +106,22 @@ def extract_rows(
                 order_by,
                 place,
                 environ,
-                notes,
+                [],
                 reader or ThreadReader(environ, num_threads=sql.num_readers),
             )
-            placeholder = placeholder_of(query, key=f"{key}.query")
-            if placeholder is None:
-                path = place / extraction.read(query, None)
-                return Extract(path=str(path), notes=tuple(notes))
-            found = spans.find_spans(connection, str(sql.spans), placeholder)
-            for span in spans.wanted_spans(found, data):
-                extraction.read(fill_query(query, span, database.kind), span)
-            extraction.keep_only(found)
-            path = place / spans.file_pattern(placeholder)
-            return Extract(path=str(path), notes=tuple(notes))
+            extraction.remove_leftovers()
+            path = extraction.read_all(query, data, key)
+        _remove_unused(target, place)
+        return Extract(path=str(path), notes=tuple(extraction.notes))
+
+
+def _remove_unused(target: Path, place: Path) -> None:
+    """Removes the rows of earlier databases, tables and queries of the use case, except a few."""
+    os.utime(place)
+    folders = sorted(target.glob("sql-*"), key=lambda path: path.stat().st_mtime)
+    for old in folders[:-_NUM_KEPT]:
+        if not is_held(old / _LOCK):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -160,6 +164,24 @@ class _Extraction:
     environ: Mapping[str, str]
     notes: list[str]
     reader: Reader
+
+    def remove_leftovers(self) -> None:
+        """Removes what a reading that was killed has left."""
+        for draft in self.place.glob(".*.parquet"):
+            draft.unlink(missing_ok=True)
+        for ranges in self.place.glob(".ranges-*"):
+            shutil.rmtree(ranges, ignore_errors=True)
+
+    def read_all(self, query: str, data: Data, key: str) -> Path:
+        """Returns the path of the file, or with spans the pattern of the files."""
+        placeholder = placeholder_of(query, key=f"{key}.query")
+        if placeholder is None:
+            return self.place / self.read(query, None)
+        found = spans.find_spans(self.connection, str(self.sql.spans), placeholder)
+        for span in spans.wanted_spans(found, data):
+            self.read(fill_query(query, span, self.database.kind), span)
+        self.keep_only(found)
+        return self.place / spans.file_pattern(placeholder)
 
     def read(self, query: str, span: Span | None) -> str:
         """Returns the name of the file with a query's rows, which is written if they are new."""
@@ -252,8 +274,6 @@ class _Extraction:
             order_by=self.order_by,
             lists=self.sql.lists,
         )
-        for leftover in self.place.glob(".ranges-*"):  # of a reading that was killed
-            rmtree(leftover)
         with TemporaryDirectory(dir=self.place, prefix=".ranges-") as folder:
             rows = read_partitions(select, Path(folder), reader=self.reader, environ=self.environ)
             self.notes.append(rows.note)

@@ -204,4 +204,4 @@ def test_the_examples_are_those_that_were_written(rows, lite):
     assert lite["price"][8].as_py() == pytest.approx(float(rows[8]["price"]), rel=1e-7)
     assert lite["note"].to_pylist().count(None) == 1 + sum(r["note"] == "NA" for r in rows)
     assert lite["picture"][8].as_py() == rows[8]["picture"]
-    assert not lite["wave"][240].is_valid
+    assert lite["wave"][240].as_py() == []  # as in any file

@@ -147,3 +147,19 @@ def test_reading_does_not_write_to_the_file(plant, tmp_path):
     read(plant, tmp_path / "out", table="t")
     assert Path(plant.database.name).stat().st_mtime == LONG_AGO
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "plant.db"]
+
+
+def test_what_a_killed_reading_has_left_is_removed(plant, tmp_path):
+    path = Path(read(plant, tmp_path / "out", table="t").path)
+    (path.parent / ".0123.parquet").write_bytes(b"half")
+    read(plant, tmp_path / "out", table="t")
+    assert sorted(p.name for p in path.parent.iterdir()) == [".lock", "_database.json", path.name]
+
+
+def test_the_rows_of_earlier_queries_are_removed_except_the_latest(plant, tmp_path):
+    for number in range(5):
+        query = f"SELECT * FROM t WHERE {number} >= 0"  # noqa: S608
+        read(plant, tmp_path / "out", query=query, order_by=("id",))
+    folders = list((tmp_path / "out").iterdir())
+    queries = sorted(r.query[-6:] for f in folders for r in read_record(f).files.values())
+    assert queries == ["2 >= 0", "3 >= 0", "4 >= 0"]
