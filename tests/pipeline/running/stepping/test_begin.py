@@ -9,7 +9,7 @@ from pipeline.running.stepping.begin import Wish, begin_run
 from pipeline.running.stepping.files import StepFiles
 from pipeline.running.stepping.graph import StepGraph
 from pipeline.running.stepping.overrides import Overrides
-from tests.e2e.harness import wells_csv, write_wells
+from tests.e2e.harness import CONFIG, wells_csv, write_wells
 
 pytestmark = pytest.mark.tensorflow
 
@@ -60,3 +60,23 @@ def test_a_specification_with_other_steps_is_refused_and_the_refusal_recorded(be
 def test_the_expected_steps_are_those_that_the_run_has(begin):
     digest = StepGraph.read(begin("first").graph).digest
     assert begin("second", steps=digest).pipeline.is_file()
+
+
+def test_the_beginning_reads_earlier_spans_once_and_keeps_the_window(tmp_path):
+    text = CONFIG.replace("path: wells.csv", "path: span-{SPAN}.csv\n  window: 2")
+    config_path = write_wells(tmp_path, "", text)
+    for span in (1, 2, 3):
+        (tmp_path / f"span-{span}.csv").write_text(wells_csv(60, seed=span))
+    output = tmp_path / "output"
+    wish = Wish(config_path=config_path, run_id="first", overrides=Overrides(span=2))
+    files = StepFiles(output / "runs" / "first")
+
+    assert begin_run(wish, output) == 0
+    ending = files.read_ending("begin")
+    assert [span["span"] for span in ending.spans] == [1]
+    assert "SpanWindow" in StepGraph.read(files.graph).upstream
+    # As if it had been killed last of all: span 1 has been accepted.
+    files.pipeline.unlink()
+    assert begin_run(wish, output) == 0
+    assert files.read_ending("begin").spans == []
+    assert b"span-3" not in files.pipeline.read_bytes()
