@@ -29,6 +29,7 @@ def test_a_packed_model_answers_in_its_image_and_ends_on_sigterm(tmp_path, proje
     from tests.serving import tiny_models
 
     folder = OutputFolder(tmp_path / "output")
+    folder.root.mkdir()
     store = new_store(folder)
     tiny_models.half_plus_two(folder.serving("wells") / "100")
     record(store, folder, 100)
