@@ -11,6 +11,7 @@ from pipeline.lineage.graph import Artifact, Graph, Run, read_graph
 from pipeline.lineage.provenance import Provenance
 from pipeline.lineage.references import pushed_name, resolve
 from pipeline.lineage.restoring.bringing_back import bring_back
+from pipeline.lineage.restoring.choice import most_repeatable
 from pipeline.lineage.restoring.data_versions import data_node_facts
 from pipeline.lineage.runs import examples_of
 
@@ -73,15 +74,15 @@ def lineage_of(store: MetadataStore, reference: str) -> LineageNode:
     target = resolve(graph, reference)
     if isinstance(target, Run):
         return replace(_run_tree(graph, target), commands=bring_back(target))
-    run = _training_run(graph, target)
-    return replace(_artifact_tree(graph, target), commands=bring_back(run) if run else {})
+    return replace(_artifact_tree(graph, target), commands=_commands(graph, target))
 
 
-def _training_run(graph: Graph, target: Artifact) -> Run | None:
-    """Returns the run that trained a model, or the model of a pushed version."""
+def _commands(graph: Graph, target: Artifact) -> Mapping[str, Any]:
+    """Returns the commands that bring back a model, or the model of a pushed version."""
     models = [i for i in _sources(graph, target) if graph.artifacts[i].type == "Model"]
-    step = graph.producer(models[0]) if models else None
-    return graph.runs[step.run_id] if step else None
+    run = most_repeatable(graph, models[0]) if models else None
+    trainer = graph.producer(models[0]) if models else None
+    return bring_back(run, trained_in=trainer.run_id) if run and trainer else {}
 
 
 def _run_tree(graph: Graph, run: Run) -> LineageNode:

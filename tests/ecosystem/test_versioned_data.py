@@ -197,6 +197,7 @@ def test_the_printed_commands_bring_back_an_earlier_revision_to_the_same_weights
 
     told = world.faultline("lineage", "latest", "--json")
     commands = json.loads(told.out)["commands"]
+    assert not any("uncommitted" in note for note in commands["notes"]), commands["notes"]
     empty = tmp_path / "empty"
     empty.mkdir()
     _shell(commands["code"], empty)

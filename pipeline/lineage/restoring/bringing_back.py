@@ -14,13 +14,17 @@ CODE, DATA, ENVIRONMENT, RUN, NOTES = "code", "data", "environment", "run", "not
 _CODE_FOLDER, _PROJECT_FOLDER, _OUTPUT = "faultline", "project", "output"
 
 
-def bring_back(run: Run) -> dict[str, str | list[str]]:
+def bring_back(run: Run, *, trained_in: str = "") -> dict[str, str | list[str]]:
     """Returns a shell command each for code, data and environment, one that runs, and notes.
 
     The commands are for an empty folder. What they cannot bring back has no command but a note.
 
     Args:
-        run: The run that trained the model; empty if it has no stamp.
+        run: The run that trained the model, or one with the same code, config, data and model.
+        trained_in: The id of the run that trained the model, if that is another one.
+
+    Returns:
+        The commands by subject, and `notes`; empty if the run has no stamp.
     """
     stamp = run.provenance
     if stamp is None:
@@ -46,7 +50,12 @@ def bring_back(run: Run) -> dict[str, str | list[str]]:
             f"cd {_CODE_FOLDER} && .venv/bin/python local_runner.py "
             f"--config {shlex.quote(_from_code(place))} --output ../{_OUTPUT}"
         )
-    notes = [*_code_notes(run), *_data_notes(run, config_folder), *_environment_notes(run)]
+    notes = [
+        *_run_notes(run, trained_in),
+        *_code_notes(run),
+        *_data_notes(run, config_folder),
+        *_environment_notes(run),
+    ]
     return commands | {NOTES: notes}
 
 
@@ -83,6 +92,14 @@ def _target(version: VersionedData, config_folder: str) -> str:
     """Returns where the config looks for data; empty if it is outside the new folder."""
     target = posixpath.normpath(posixpath.join(config_folder, version.place))
     return "" if PurePosixPath(target).parts[:1] in {("..",), ("/",)} else target
+
+
+def _run_notes(run: Run, trained_in: str) -> Iterator[str]:
+    if trained_in not in {"", run.id}:
+        yield (
+            f"The commands are those of run {run.id}: it took the model of {trained_in} from the "
+            "cache, with the same code, config and environment, and more of it is committed."
+        )
 
 
 def _code_notes(run: Run) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What is recorded of versioned data and origins, and how lineage shows it."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline.lineage import command_lines, lineage_of, short_lineage
 from pipeline.lineage.restoring.data_versions import DataState, VersionedData, stamp_data
 from pipeline.lineage.restoring.origins import Origin, Origins, collect_origins, stamp_origins
 from tests.pipeline.data_versions.versioned_project import make_project
-from tests.pipeline.records import record_run
+from tests.pipeline.records import Recorder, provenance, record_run
 
 DATA = VersionedData(
     path="data/x.csv",
@@ -69,6 +70,22 @@ def test_the_commands_are_part_of_the_lineage_each_in_one_line(node):
         f"  environment  {node.commands['environment']}",
         f"  run          {node.commands['run']}",
     ]
+
+
+@pytest.mark.parametrize(("lock", "chosen"), [("lock-digest", "run-2"), ("newer", "run-1")])
+def test_a_later_run_that_is_committed_and_the_same_brings_the_model_back(
+    store, tmp_path, lock, chosen
+):
+    serving = tmp_path / "serving" / "wells"
+    dirty = provenance(dirty=True)
+    made = record_run(store, "run-1", serving=serving, version="1764000000", stamp=dirty)
+    later = Recorder(store, "run-2", replace(provenance(), lock_digest=lock))
+    later.cached("Trainer", {key: made[key] for key in ("model", "model_run")})
+    stamp_data(store, "run-2", [DATA])
+    notes = lineage_of(store, "1764000000").commands["notes"]
+    is_later = any("The commands are those of run run-2" in note for note in notes)
+    assert is_later is (chosen == "run-2")
+    assert any("uncommitted changes" in note for note in notes) is (chosen == "run-1")
 
 
 def test_a_record_of_nothing_leaves_no_trace(store, tmp_path):
