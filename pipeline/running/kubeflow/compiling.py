@@ -61,8 +61,8 @@ def compile_use_case(config_path: Path, target: Target, path: Path) -> int:
         raise InputError(f"-o must name a file that ends in .yaml, got {path}.")
     config = load_config(config_path)
     check_agreement(config, config_path)
-    config = _with_metadata(config, target.metadata_url)
-    settings = _settings(config_path, config, target)
+    config = with_metadata(config, target.metadata_url)
+    settings = make_settings(config_path, config, target)
     with captured_output(Path("/dev/null")):
         graph = preview_graph(config)
         plan = plan_tasks(config, graph, settings)
@@ -71,7 +71,12 @@ def compile_use_case(config_path: Path, target: Target, path: Path) -> int:
     return 0
 
 
-def _with_metadata(config: Config, url: str | None) -> Config:
+def with_metadata(config: Config, url: str | None) -> Config:
+    """Returns the config with the location of ML Metadata, if it is given.
+
+    Raises:
+        InputError: It is no such location, or holds a password.
+    """
     if url is None:
         return config
     try:
@@ -81,7 +86,12 @@ def _with_metadata(config: Config, url: str | None) -> Config:
         raise InputError(f"--metadata-url {reason}.") from None
 
 
-def _settings(config_path: Path, config: Config, target: Target) -> Settings:
+def make_settings(config_path: Path, config: Config, target: Target) -> Settings:
+    """Returns what the tasks need to know of the cluster.
+
+    Raises:
+        InputError: An option or the config does not fit a cluster.
+    """
     volumes = tuple(Volume.parse(text) for text in target.volumes)
     if config.metadata.url is None:
         raise InputError(
@@ -98,8 +108,8 @@ def _settings(config_path: Path, config: Config, target: Target) -> Settings:
     variable = config.metadata.password_env
     if variable not in {secret.variable for secret in secrets}:
         raise InputError(
-            f"Each task needs the metadata server's password in {variable}. Keep it in a "
-            f"Kubernetes secret and give --secret {variable}=NAME:KEY."
+            f"Each task needs the metadata server's password in the variable {variable}. Keep it "
+            "in a Kubernetes secret and give --secret VARIABLE=NAME:KEY with that variable."
         )
     return Settings(
         image=target.image,

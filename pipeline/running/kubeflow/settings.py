@@ -70,10 +70,9 @@ class Secret:
         name, _, key = place.partition(":")
         if not (_VARIABLE.fullmatch(variable) and _NAME.fullmatch(name) and _KEY.fullmatch(key)):
             raise InputError(
-                "--secret must be VARIABLE=NAME:KEY, such as "
-                "FAULTLINE_METADATA_PASSWORD=metadata:password: an environment variable, and a "
-                "Kubernetes secret with the key that holds its value. The value itself is never "
-                "part of a specification."
+                "--secret must be VARIABLE=NAME:KEY: an environment variable, and a Kubernetes "
+                "secret with the key that holds its value. The value itself is never part of a "
+                "specification."
             )
         return cls(variable=variable, name=name, key=key)
 

@@ -10,7 +10,7 @@ from ml_metadata.proto.metadata_store_pb2 import Execution
 
 from common.errors import StepFailedError
 from common.metadata import open_store
-from common.output_folder import exclusive, open_output
+from common.output_folder import OutputFolder, exclusive
 from pipeline.components.facts import describe_step
 from pipeline.lineage.provenance import provenance_of
 from pipeline.lineage.restoring.data_versions import data_versions_of
@@ -42,7 +42,7 @@ def end_run(run_id: str, output: Path) -> int:
         InputError: A step rejected its input, or is still running.
         StepFailedError: A step failed for another reason, or did not run.
     """
-    run = open_step_run(open_output(output), run_id)
+    run = open_step_run(OutputFolder(output.absolute()), run_id)
     with exclusive(run.place.folder), step_console(run.files.log(END)) as shown:
         store = open_store(run.connection)
         check_newest(store, run.place.folder, run_id, run.place.config.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from common.errors import InputError
 from common.guards.stopping import as_stop
 from common.metadata import ConnectionConfig, connection_config, open_store
-from common.output_folder import OutputFolder, hold, open_output, shared
+from common.output_folder import OutputFolder, hold, shared
 from pipeline.components.facts import describe_step
 from pipeline.config import Config
 from pipeline.config_loading import config_digest, load_config
@@ -115,7 +115,7 @@ def run_one_step(step: str, run_id: str, output: Path) -> int:
         InputError: The step is unknown, is running, or waits for others, or it rejected its input.
         StepFailedError: It failed for another reason.
     """
-    run = open_step_run(open_output(output), run_id)
+    run = open_step_run(OutputFolder(output.absolute()), run_id)
     _check_known(step, list(run.graph.upstream), run_id)
     refusal = f"{step} of run {run_id} is running in another process. Wait for it to end."
     with (

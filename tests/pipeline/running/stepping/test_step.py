@@ -115,6 +115,7 @@ def test_an_unknown_step_is_named_with_a_near_one(begin):
 def test_a_run_that_has_not_begun_has_no_steps(tmp_path):
     with pytest.raises(InputError, match=r"Run other has not begun .*faultline step begin"):
         run_one_step("Write", "other", tmp_path / "output")
+    assert not (tmp_path / "output").exists()
 
 
 def test_a_later_run_stops_the_steps_of_an_earlier_one(begin):
