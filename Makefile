@@ -81,4 +81,4 @@ serving-check: ## Build the serving image, put the model NAME of output/ into it
 	@sh scripts/serving_image_check.sh output $(NAME)
 
 clean: ## Remove .venv, build/ and caches; keep output/
-	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage ./*.egg-info
+	@rm -rf .venv build clients/python/build clients/python/src .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage ./*.egg-info
