@@ -929,6 +929,11 @@ def explain(**options: Any) -> int:
     help="The image of the server, from `docker build --target serving`.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["docker", "podman", "buildah"]),
+    help="The program that builds the image.  [default: the first of these on the path]",
+)
+@click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),

@@ -14,7 +14,7 @@ from common.errors import InputError, StepFailedError
 from common.output_folder import OutputFolder
 from pipeline.config_loading import load_config
 
-_ENGINES = ("docker", "podman", "buildah")
+ENGINES = ("docker", "podman", "buildah")
 _MAX_LINES = 20
 
 
@@ -27,6 +27,7 @@ class Order:
         folder: Where the build context goes; None for a temporary folder.
         image: Name of the image to build; None to build none.
         base_image: The image of the Dockerfile's target `serving`.
+        engine: The program that builds images; None for the first one on the path.
         config_path: The YAML whose `signing.public_keys` the version's signature must fit; None
             for the default metadata store and no check of the signature.
         output: The output folder.
@@ -36,6 +37,7 @@ class Order:
     folder: Path | None
     image: str | None
     base_image: str
+    engine: str | None
     config_path: Path | None
     output: Path
 
@@ -63,7 +65,7 @@ def package(order: Order, *, as_json: bool) -> int:
     engine = None
     if order.image is not None:
         check_image_name(order.image)
-        engine = find_engine()
+        engine = find_engine(order.engine)
     if order.folder is not None:
         check_target(order.folder)
     output = OutputFolder(order.output.absolute())
@@ -103,17 +105,21 @@ def _check_signature(order: Order, output: OutputFolder, base: str, version: int
         check_trusted(output.serving(base), version, load_config(order.config_path))
 
 
-def find_engine() -> str:
+def find_engine(name: str | None) -> str:
     """Returns the program that builds images.
 
+    Args:
+        name: Its name; None for the first one on the path.
+
     Raises:
-        InputError: There is none.
+        InputError: It is not on the path, or none is.
     """
-    for engine in _ENGINES:
+    names = ENGINES if name is None else (name,)
+    for engine in names:
         if shutil.which(engine):
             return engine
     raise InputError(
-        f"No container engine is on the path: {', '.join(_ENGINES)}. Install one, or write the "
+        f"No container engine is on the path: {', '.join(names)}. Install one, or write the "
         "build context with -o DIR and build it elsewhere."
     )
 

@@ -119,6 +119,19 @@ def test_an_engine_that_fails_is_an_error_with_its_words(faultline, engine):
     assert "docker build failed with exit code 3:\npulling the base image" in done.output
 
 
+def test_the_engine_may_be_chosen(faultline, tmp_path, engine):
+    engine("docker", code=3)
+    buildah = tmp_path / "programs" / "buildah"
+    buildah.write_text(ENGINE.format(code=0))
+    buildah.chmod(0o755)
+    done = faultline("wells/100", "-t", "wells", "--engine", "buildah")
+    assert done.exit_code == 0, done.output
+    assert "Image: wells, built by buildah" in done.output
+    done = faultline("wells/100", "-t", "wells", "--engine", "podman")
+    assert done.exit_code == 2
+    assert "No container engine is on the path: podman." in done.output
+
+
 def test_without_an_engine_a_context_is_offered(faultline, engine, tmp_path):
     engine("nothing")
     done = faultline("wells/100", "-t", "wells", "-o", str(tmp_path / "context"))
