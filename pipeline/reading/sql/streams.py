@@ -82,14 +82,18 @@ def stream_batches(
         # A failure in the midst of a read comes as a panic of the Rust driver, no `Exception`.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _explain(database, error) from None
+        raise explain_failure(database, error) from None
 
 
-_LOST = re.compile(r"kind: (Io|Closed)|CodecError|IO error|IoError|connection closed|server closed")
+# PostgreSQL's 57P01 to 57P03 and MariaDB's 1053 and 1927: the server ends the connection itself.
+_LOST = re.compile(
+    r"kind: (Io|Closed)|CodecError|IO error|IoError|connection closed|server closed|"
+    r"SqlState\(E57P0[123]\)|ERROR (1053|1927) "
+)
 _MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"|MySqlError \{ (.*?) \}', re.DOTALL)
 
 
-def _explain(database: Database, error: BaseException) -> InputError:
+def explain_failure(database: Database, error: BaseException) -> InputError:
     """Returns what went wrong, in the server's words where the driver passes them on."""
     said = words_of(error)
     match = _MESSAGE.search(said)

@@ -15,7 +15,7 @@ from pipeline.config import Data
 from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import connect
 from pipeline.reading.sql.database import PASSWORD_ENV, parse_url
-from pipeline.reading.sql.extraction import extract
+from pipeline.reading.sql.extraction import rows as reading
 from pipeline.reading.sql.extraction.extract import Extract, extract_rows
 from pipeline.reading.sql.extraction.writing import write_rows
 from pipeline.reading.sql.streams import stream_batches
@@ -76,7 +76,7 @@ def test_a_connection_that_is_lost_while_rows_are_read_leaves_nothing(
         kill_readers(server)
         return write_rows(path, chain([first], batches))
 
-    monkeypatch.setattr(extract, "write_rows", write_after_kill)
+    monkeypatch.setattr(reading, "write_rows", write_after_kill)
     query = MANY_ROWS[server.database.kind]
     with pytest.raises(InputError, match=r"was lost while rows were read: .*Nothing was kept"):
         read(server, tmp_path, query=query, order_by=("id",))
