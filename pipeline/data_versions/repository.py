@@ -79,8 +79,7 @@ class Repository:
         Raises:
             InputError: git knows no such revision.
         """
-        # git would take a leading dash for an option.
-        name = "" if revision.startswith("-") else f"{revision}^{{commit}}"
+        name = f"{revision}^{{commit}}"  # no option of git ends so
         try:
             found = run_git(self.root, "rev-parse", "--verify", "--quiet", name)
         except _GIT_ERRORS as error:
