@@ -25,12 +25,14 @@ from commands.serve.alone import (
     serve,
     signing_flags,
 )
-from commands.serve.gateway import serve_gateway, traffic_words
+from commands.serve.gateway import _gateway_spec, serve_gateway, traffic_words
 from commands.serve.printing import Curl, example_line, sample_row
 from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config_loading import load_config
-from production.gateway.traffic import Pin, Traffic
+from production.gateway.envoy_files import ServerAddress
+from production.gateway.members import server_command
+from production.gateway.traffic import Arm, Pin, Traffic
 from production.rollout.actions import begin
 from serving.client import Client, ServingClientError, TensorSpec
 from tests.pipeline.prediction.readings import CONFIG, write_config
@@ -364,6 +366,18 @@ def test_a_config_that_trusts_keys_makes_the_server_require_signatures(two_versi
         serve(path, two_versions, ())
     with pytest.raises(InputError, match=r"public key .* cannot be read"):
         serve_gateway(path, two_versions, ())
+
+
+def test_both_servers_behind_a_gateway_require_signatures(two_versions, tmp_path):
+    make_pair(tmp_path / "keys")
+    path = write_config(tmp_path, CONFIG + "signing: {public_keys: [keys/model-key.pub]}")
+    config = load_config(path)
+    spec = _gateway_spec(OutputFolder(two_versions), "readings", config, ("--enable_batching",))
+    assert spec.server_flags == (*signing_flags(config), "--enable_batching")
+    for arm in Arm:
+        address = ServerAddress(host="127.0.0.1", grpc=1, rest=2)
+        command = server_command(spec, arm, address, tmp_path / "models.config")
+        assert "--require_signed_models" in command.arguments
 
 
 def test_a_key_in_a_flag_is_read_before_the_server_starts(two_versions, tmp_path):
