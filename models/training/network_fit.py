@@ -20,6 +20,7 @@ from models.training.losses import training_loss
 from models.training.variation import VariedBatches
 
 _READ_BATCH = 4_096
+_ACTIVATION_BYTES = 2**27
 _progress = logging.getLogger("faultline.progress")
 
 
@@ -210,8 +211,20 @@ def network_logits(network: keras.Model, inputs: Inputs) -> NDArray[np.float64]:
         network: A network.
         inputs: Its inputs.
     """
+    most = max(1, min(_READ_BATCH, int(_ACTIVATION_BYTES // _activation_bytes(network))))
     parts = [
         network.predict_on_batch({name: values[rows] for name, values in inputs.items()})
-        for rows in row_slices(inputs.values(), _READ_BATCH)
+        for rows in row_slices(inputs.values(), most)
     ]
     return np.concatenate(parts)[:, 0].astype(np.float64)
+
+
+def _activation_bytes(network: keras.Model) -> float:
+    """Bytes of what all layers make of one example: of a picture, hundreds of times its own."""
+    shapes = [
+        tensor.shape
+        for layer in network.layers
+        for tensor in tf.nest.flatten(layer.output)
+        if None not in tensor.shape[1:]
+    ]
+    return max(1.0, 4.0 * sum(math.prod(shape[1:]) for shape in shapes))
