@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError, StepFailedError
-from common.output_folder import open_output
+from common.output_folder import open_output, replace_file
 from pipeline.config_loading import load_config
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -71,6 +71,8 @@ def execute_notebook(order: Order) -> Executed:
     name = load_config(order.config_path).name
     folder = open_output(order.output)
     source = NOTEBOOKS / f"{order.name}.ipynb"
+    if not source.is_file():
+        raise InputError(f"{source} is not there. Take the folder notebooks/ of the checkout.")
     parameters = {
         **order.parameters,
         "config": str(order.config_path.absolute()),
@@ -91,8 +93,7 @@ def execute_notebook(order: Order) -> Executed:
             _execute(source, draft, parameters, has_sockets=len(sockets) <= _MAX_SOCKET_FOLDER)
             executed.notebook.parent.mkdir(exist_ok=True)
             publish_notebook(draft, executed.page, f"{name}: {order.name}")
-        content = draft.read_bytes()
-        executed.notebook.write_bytes(content)
+        replace_file(executed.notebook, draft.read_bytes())
     return executed
 
 

@@ -8,6 +8,7 @@ import pytest
 from common.errors import InputError
 from pipeline.notebooks import execution
 from pipeline.notebooks.execution import NOTEBOOKS, Order, execute_notebook
+from tests.e2e.harness import CONFIG
 
 _NAMES = ("explore", "errors")
 
@@ -20,6 +21,20 @@ def test_missing_packages_are_named_before_anything_is_read(tmp_path, monkeypatc
     with pytest.raises(InputError, match=r"needs papermill, .* extra `notebooks`"):
         execute_notebook(order)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_folder_of_notebooks_the_error_names_it(tmp_path, monkeypatch):
+    (tmp_path / "wells.yaml").write_text(CONFIG, encoding="utf-8")
+    monkeypatch.setattr(execution, "check_installed", lambda: None)
+    monkeypatch.setattr(execution, "NOTEBOOKS", tmp_path / "notebooks")
+    order = Order(
+        name="errors",
+        config_path=tmp_path / "wells.yaml",
+        output=tmp_path / "output",
+        parameters={},
+    )
+    with pytest.raises(InputError, match=r"notebooks/errors\.ipynb is not there"):
+        execute_notebook(order)
 
 
 @pytest.mark.parametrize("name", _NAMES)

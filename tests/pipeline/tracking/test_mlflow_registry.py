@@ -29,9 +29,9 @@ from pipeline.lineage.graph import read_graph
 from pipeline.tracking.mlflow_store import MlflowTracker
 from tests.pipeline.records import EXAMPLES, REFUSAL, VERDICT, Recorder, provenance
 
-output, store_name, registry = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "True"
+output, store_name = Path(sys.argv[1]), sys.argv[2]
 version = output / "serving" / "readings" / "7"
-store = open_store(sqlite_connection(output / f"{store_name}-{registry}.db"))
+store = open_store(sqlite_connection(output / "runs.db"))
 push = {"pushed": 1, "pushed_version": "7", "pushed_destination": str(version)}
 for run_id, verdict, pushed in (
     ("run-1", VERDICT, push), ("run-2", VERDICT, push), ("run-3", REFUSAL, {"pushed": 0})
@@ -41,7 +41,7 @@ for run_id, verdict, pushed in (
     run.step("ModelGate", outputs={"blessing": ("ModelBlessing", verdict)})
     run.step("Pusher", outputs={"pushed_model": ("PushedModel", pushed)})
 graph = read_graph(store)
-tracker = MlflowTracker(MlflowTracking(store=store_name, registry=registry))
+tracker = MlflowTracker(MlflowTracking(store=store_name))
 written = [tracker.export(graph, run, OutputFolder(output)) for run in graph.runs.values()]
 
 import mlflow
@@ -64,9 +64,10 @@ print(json.dumps({"written": written, "models": models, "tried": tried}))
 """
 
 
-def _run(project, output, store="mlflow", registry=True):
+def export_and_read(project, output, store):
+    """Runs the program on an output folder with a pushed version; its last line is JSON."""
     return subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(output), store, str(registry)],
+        [sys.executable, "-c", _PROGRAM, str(output), store],
         cwd=project,
         capture_output=True,
         text=True,
@@ -77,7 +78,7 @@ def _run(project, output, store="mlflow", registry=True):
 
 @pytest.fixture(scope="module")
 def answer(project, pushed):
-    done = _run(project, pushed)
+    done = export_and_read(project, pushed, "mlflow")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
