@@ -1,12 +1,13 @@
 """Runs of tiny components in separate steps."""
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ml_metadata.metadata_store import MetadataStore
 
-from common.metadata import open_store, sqlite_connection
+from common.metadata import connection_config, open_store
 from common.output_folder import OutputFolder
 from pipeline.config_loading import config_digest, load_config
 from pipeline.lineage.provenance import stamp_run
@@ -26,10 +27,12 @@ class TinyRun:
     Attributes:
         output: The output folder.
         run_id: The run.
+        config_path: The config file.
     """
 
     output: Path
     run_id: str
+    config_path: Path
 
     @property
     def files(self) -> StepFiles:
@@ -37,7 +40,8 @@ class TinyRun:
 
     @property
     def store(self) -> MetadataStore:
-        return open_store(sqlite_connection(self.output / "metadata.db"))
+        options = load_config(self.config_path).metadata
+        return open_store(connection_config(options, self.output, os.environ))
 
     def step(self, name: str) -> int:
         return run_one_step(name, self.run_id, self.output)
@@ -48,7 +52,7 @@ class TinyRun:
 
 def begin_tiny(config_path: Path, output: Path, run_id: str, how: str = "") -> TinyRun:
     """Begins a run; `how` adds a component that fails."""
-    run = TinyRun(output, run_id)
+    run = TinyRun(output, run_id, config_path)
     run.files.write_beginning(
         Beginning(
             config=str(config_path),
