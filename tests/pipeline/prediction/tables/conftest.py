@@ -8,6 +8,6 @@ from tests.pipeline.reading.sql.servers import DatabaseServer, database_server
 
 
 @pytest.fixture(scope="session", params=["postgresql", "mariadb"])
-def database(request) -> Iterator[DatabaseServer]:
+def database(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
     with database_server(request.param) as running:
         yield running

@@ -89,6 +89,17 @@ def test_a_table_gets_the_scores_that_a_csv_file_gets(plant, config, output, ser
     assert runs[1] == runs[2] != runs[0]
 
 
+def test_a_csv_file_goes_into_a_table_of_another_place(plant, output, tmp_path):
+    csv = write_csv(tmp_path / "data.csv")
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(CONFIG, encoding="utf-8")
+    done = predict(csv, wide, output, "--batch", "--into", "results", "--into-url",
+                   f"sqlite:///{plant}")  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert [row[0] for row in rows_of(plant)] == ["a", "b", "c"]
+    assert [row[1] for row in rows_of(plant)] == pytest.approx(PROBABILITIES, abs=1e-6)
+
+
 def test_a_file_of_predictions_from_a_database(plant, config, output, tmp_path):
     target = tmp_path / "batch"
     done = predict(f"sqlite:///{plant}", config, output, "--table", "readings", "--batch",
