@@ -127,6 +127,7 @@ def predict_into_table(
         _check_table(connection, target)
     with open_job(OutputFolder(options.output.absolute()), _order(options, target, model)) as job:
         _say_continued(job, target, console)
+        has_earlier_rows = job.rows.exists()
         try:
             summary = _predicted(job, options, config, source, predict)
             id_kind = _check_answers(job, target, source)
@@ -136,6 +137,10 @@ def predict_into_table(
             raise
         num_rows = _write(job, target.layout(id_kind), target.database, console)
         summary.output, summary.run_id = str(target), job.run_id
+        if has_earlier_rows:
+            summary.notes.append(
+                "the interrupted command had read these rows: repeat it for those that came since"
+            )
         summary.notes.append(f"{count(num_rows, 'row')} inserted or updated by run {job.run_id}")
         job.finish(summary.to_json())
     return summary

@@ -83,6 +83,10 @@ def test_killed_after_the_rows_were_read_it_goes_on_with_these_rows(plant, tmp_p
     assert "its rows were read at 20" in printed
     assert results(plant) == [(1, 0.5), (2, 0.25)]
     assert f"2 rows inserted or updated by run {summary.run_id}" in summary.notes
+    assert "the interrupted command had read these rows" in summary.notes[-2]
+    again, _ = run(plant, tmp_path)
+    assert results(plant) == [(1, 1.0), (2, 1.0)]
+    assert not any("interrupted" in note for note in again.notes)
 
 
 def test_killed_after_the_rows_were_predicted_it_does_not_predict_again(
