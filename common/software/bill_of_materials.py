@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +38,12 @@ def make_bill(lock: Path = LOCK_FILE, *, whole: bool = False) -> str:
     """Returns the bill of materials of a lock file's runtime part, as JSON.
 
     Packages for other platforms or versions of Python are left out. Licences are those that the
-    installed packages declare.
+    installed packages declare. Where another version is installed than the lock file pins, the bill
+    has the installed one, without hashes, and says so.
 
     Args:
         lock: The lock file.
-        whole: All packages of the lock file instead, such as those of an image.
+        whole: All packages of the lock file instead, as it pins them, such as those of an image.
 
     Raises:
         InputError: There is no lock file, or it cannot be read.
@@ -54,12 +55,12 @@ def make_bill(lock: Path = LOCK_FILE, *, whole: bool = False) -> str:
         pins = [pin for pin in needed if _is_for_this_python(pin)]
     except OSError as error:
         raise InputError(
-            f"The lock file {lock} cannot be read: {error.strerror}. A bill of materials needs the "
-            "lock file of the checkout; a wheel has none."
+            f"The lock file {lock} cannot be read: {error.strerror}. A bill of materials needs a "
+            "lock file, as `make lock` writes it."
         ) from error
     except ValueError as error:
         raise InputError(str(error)) from error
-    bill = _bill(pins)
+    bill = _bill({pin: pin.version if whole else _installed_version(pin) for pin in pins})
     # The serial number names the content: it comes from the text that it is then part of.
     digest = hashlib.sha256(_to_json(bill).encode()).hexdigest()
     bill.serial_number = uuid.uuid5(uuid.NAMESPACE_OID, digest)
@@ -71,7 +72,7 @@ def write_bill(model: Path, lock: Path = LOCK_FILE) -> bool:
 
     Args:
         model: Folder of a SavedModel.
-        lock: The lock file; an installed wheel has none, and its models carry no bill.
+        lock: The lock file; without one, the model carries no bill.
 
     Returns:
         Whether it was written.
@@ -84,7 +85,7 @@ def write_bill(model: Path, lock: Path = LOCK_FILE) -> bool:
     return True
 
 
-def _bill(pins: Sequence[Pin]) -> "Bom":
+def _bill(versions: Mapping[Pin, str]) -> "Bom":
     from cyclonedx.model import Property
     from cyclonedx.model.bom import Bom, BomMetaData
     from cyclonedx.model.component import Component, ComponentType
@@ -101,9 +102,11 @@ def _bill(pins: Sequence[Pin]) -> "Bom":
     )
     metadata = BomMetaData(component=project, properties=[note])
     metadata.timestamp = None  # type: ignore[assignment]  # the library's default is the present
-    components = {canonicalize_name(pin.name): _component(pin) for pin in pins}
+    components = {
+        canonicalize_name(pin.name): _component(pin, version) for pin, version in versions.items()
+    }
     bill = Bom(serial_number=uuid.UUID(int=0), metadata=metadata, components=components.values())
-    for name, needs in _dependencies(pins).items():
+    for name, needs in _dependencies(versions).items():
         bill.register_dependency(
             project if name is None else components[name],
             [components[need] for need in sorted(needs)],
@@ -111,36 +114,47 @@ def _bill(pins: Sequence[Pin]) -> "Bom":
     return bill
 
 
-def _component(pin: Pin) -> "Component":
-    from cyclonedx.model import HashAlgorithm, HashType
+def _component(pin: Pin, version: str) -> "Component":
+    from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
     name = canonicalize_name(pin.name)
-    purl = PackageURL(type="pypi", name=name, version=pin.version)
+    purl = PackageURL(type="pypi", name=name, version=version)
+    is_pinned = version == pin.version
+    note = Property(name="faultline:lock_file", value=f"The lock file pins {pin.version}.")
     return Component(
         name=pin.name,
-        version=pin.version,
+        version=version,
         type=ComponentType.LIBRARY,
         bom_ref=str(purl),
         purl=purl,
         hashes=[
             HashType(alg=HashAlgorithm.SHA_256, content=content)
-            for content in _HASH.findall(pin.text)
+            for content in (_HASH.findall(pin.text) if is_pinned else ())
         ],
-        licenses=_licences(pin),
+        licenses=_licences(pin.name, version),
+        properties=[] if is_pinned else [note],
     )
 
 
-def _licences(pin: Pin) -> list[Any]:
-    """Returns the licences that the installed package declares; none if another is installed."""
+def _installed_version(pin: Pin) -> str:
+    """Returns the version that is installed here; that of the lock file if none is."""
+    try:
+        return importlib.metadata.version(pin.name)
+    except importlib.metadata.PackageNotFoundError:
+        return pin.version
+
+
+def _licences(name: str, version: str) -> list[Any]:
+    """Returns the licences that a package declares; none if this version is not installed."""
     from cyclonedx.contrib.license.factories import LicenseFactory
 
     try:
-        installed = importlib.metadata.distribution(pin.name)
+        installed = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         return []
-    if installed.version != pin.version:
+    if installed.version != version:
         return []
     factory = LicenseFactory()
     return [factory.make_from_string(text) for text in _declared(installed.metadata)]

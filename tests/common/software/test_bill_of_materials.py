@@ -61,10 +61,22 @@ def test_each_package_that_runs_need_here_has_version_hashes_and_purl(lock):
     ]
 
 
-def test_the_licence_is_that_of_the_installed_version_alone(lock):
+def test_a_version_that_the_lock_file_does_not_pin_is_told_as_it_is_installed(lock):
     parts = _parts(make_bill(lock))
     assert parts["click"]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
-    assert "licenses" not in parts["h11"]  # another version is installed than 0.0.1
+    assert parts["h11"]["version"] == version("h11")
+    assert parts["h11"]["purl"] == f"pkg:pypi/h11@{version('h11')}"
+    assert parts["h11"]["licenses"] == [{"license": {"id": "MIT"}}]
+    note = {"name": "faultline:lock_file", "value": "The lock file pins 0.0.1."}
+    assert parts["h11"]["properties"] == [note]
+    assert "hashes" not in parts["h11"]  # those of the lock file are of 0.0.1
+
+
+def test_of_the_lock_file_of_an_image_the_pins_are_told(lock):
+    part = _parts(make_bill(lock, whole=True))["h11"]
+    assert part["version"] == "0.0.1"
+    assert part["hashes"] == [{"alg": "SHA-256", "content": ONE}]
+    assert "licenses" not in part  # of another version than the installed one
 
 
 def test_dependencies_are_those_of_the_lock_file(lock):
@@ -72,7 +84,7 @@ def test_dependencies_are_those_of_the_lock_file(lock):
         entry["ref"]: entry.get("dependsOn", [])
         for entry in json.loads(make_bill(lock))["dependencies"]
     }
-    click, h11 = f"pkg:pypi/click@{version('click')}", "pkg:pypi/h11@0.0.1"
+    click, h11 = (f"pkg:pypi/{name}@{version(name)}" for name in ("click", "h11"))
     assert needs == {"faultline": [click], click: [h11], h11: []}
 
 
@@ -82,7 +94,7 @@ def test_equal_lock_files_give_equal_bytes_and_others_another_serial_number(lock
     copy = tmp_path / "copy.lock"
     copy.write_text(LOCK)
     assert make_bill(copy) == first
-    copy.write_text(LOCK.replace("h11==0.0.1", "h11==0.0.2"))
+    copy.write_text(LOCK.replace(TWO, "3" * 64))
     serials = {json.loads(bill)["serialNumber"] for bill in (first, make_bill(copy))}
     assert len(serials) == 2
     assert "timestamp" not in first
@@ -161,7 +173,7 @@ def test_without_a_lock_file_a_model_carries_none_and_the_command_says_why(tmp_p
     missing = tmp_path / "requirements.lock"
     assert not write_bill(tmp_path / "model", missing)
     assert not (tmp_path / "model").exists()
-    with pytest.raises(InputError, match=r"cannot be read: No such file.*a wheel has none"):
+    with pytest.raises(InputError, match=r"cannot be read: No such file.*make lock"):
         make_bill(missing)
 
 
