@@ -457,18 +457,39 @@ class WandbTracking:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
+class OpenLineageTracking:
+    """Export of runs as OpenLineage events, to a file or to a server.
+
+    Attributes:
+        file: File that gets an event a line, relative to the output folder; not with `url`.
+        url: A server, such as `http://localhost:5000`; events go to its `/api/v1/lineage`.
+        namespace: Namespace of the jobs.
+        api_key_env: Environment variable with the server's API key; without it, none is sent.
+    """
+
+    file: Annotated[str, Field(min_length=1)] = "openlineage.jsonl"
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")] | None = None
+    namespace: Annotated[str, Field(min_length=1)] = "faultline"
+    api_key_env: Annotated[str, Field(min_length=1)] = "OPENLINEAGE_API_KEY"
+
+    _no_password = field_validator("url")(check_no_password)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT_KEYS)
 class Tracking:
     """Export of runs besides ML Metadata. A tracker that fails does not fail the run.
 
     Attributes:
         mlflow: Export to MLflow; by default there is none.
         wandb: Export to Weights & Biases; by default there is none.
+        openlineage: Export as OpenLineage events; by default there is none.
         tensorboard: Whether each run writes TensorBoard's log folder of all runs again, as
             `faultline runs tensorboard` does.
     """
 
     mlflow: MlflowTracking | None = None
     wandb: WandbTracking | None = None
+    openlineage: OpenLineageTracking | None = None
     tensorboard: bool = False
 
 

@@ -9,6 +9,7 @@ from common.output_folder import OutputFolder
 from pipeline.config import Config, Tracking
 from pipeline.lineage.graph import Graph, read_graph
 from pipeline.tracking.mlflow_store import MlflowTracker
+from pipeline.tracking.openlineage.tracker import OpenLineageTracker
 from pipeline.tracking.tensorboard import TensorBoardTracker
 from pipeline.tracking.tracker import Failure, Tracker
 from pipeline.tracking.wandb_files import WandbTracker
@@ -38,6 +39,8 @@ def make_trackers(options: Tracking) -> tuple[Tracker, ...]:
         trackers.append(MlflowTracker(options.mlflow))
     if options.wandb is not None:
         trackers.append(WandbTracker(options.wandb))
+    if options.openlineage is not None:
+        trackers.append(OpenLineageTracker(options.openlineage))
     if options.tensorboard:
         trackers.append(TensorBoardTracker())
     return tuple(trackers)
