@@ -227,4 +227,4 @@ def _activation_bytes(network: keras.Model) -> float:
         for tensor in tf.nest.flatten(layer.output)
         if None not in tensor.shape[1:]
     ]
-    return max(1.0, 4.0 * sum(math.prod(shape[1:]) for shape in shapes))
+    return max(1.0, 4.0 * sum(float(math.prod(shape[1:])) for shape in shapes))
