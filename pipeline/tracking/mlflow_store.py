@@ -144,7 +144,8 @@ def _log_curves(client: Any, run_id: str, curves: Curves, *, time_ms: int) -> No
 
 
 def _client(uri: str) -> Any:
-    os.environ.update(_ENVIRONMENT)
+    # Parts of MLflow that get no client ask the default store, a file in the working directory.
+    os.environ.update(_ENVIRONMENT | {"MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri})
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri, registry_uri=uri)

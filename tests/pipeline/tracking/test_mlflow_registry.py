@@ -3,6 +3,7 @@ its store.
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -65,22 +66,26 @@ print(json.dumps({"written": written, "models": models, "tried": tried}))
 
 
 def export_and_read(project, output, store):
-    """Runs the program on an output folder with a pushed version; its last line is JSON."""
-    return subprocess.run(
+    """Runs the program on an output folder with a pushed version, in an empty working directory."""
+    empty = output / "empty"
+    empty.mkdir()
+    done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(output), store],
-        cwd=project,
+        cwd=empty,
+        env=os.environ | {"PYTHONPATH": str(project)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return answer | {"strays": [path.name for path in empty.iterdir()]}
 
 
 @pytest.fixture(scope="module")
 def answer(project, pushed):
-    done = export_and_read(project, pushed, "mlflow")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return export_and_read(project, pushed, "mlflow")
 
 
 @pytest.mark.e2e
@@ -91,6 +96,7 @@ def test_a_pushed_version_is_registered_once_without_a_network(answer):
     assert "mlflow_model" not in refused
     assert answer["models"]["readings/1"]["run"] == first["mlflow_run"] != again["mlflow_run"]
     assert answer["tried"] == []
+    assert answer["strays"] == []  # such as MLflow's default store
 
 
 @pytest.mark.e2e
