@@ -9,7 +9,6 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from common.digests import file_digest
-from pipeline.components.model_gate.reasons import WORDS
 from pipeline.components.pages.layout import render
 from pipeline.lineage.graph import Artifact, Graph, Run
 from pipeline.lineage.runs import run_output
@@ -78,6 +77,9 @@ def make_card(store: MetadataStore, graph: Graph, run: Run, artifacts: Path) -> 
 
 def write_card(content: dict[str, Any], folder: Path) -> None:
     """Writes both files of a card; the folder appears only when both are complete."""
+    # It imports SciPy, which a run from the cache does not need.
+    from pipeline.components.model_gate.reasons import WORDS
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".card-") as name:
         written = Path(name) / "card"
