@@ -9,7 +9,8 @@ import click
 from common.errors import InputError
 
 _FOLDERS = ("configs", "schema", "data")
-_GITIGNORE = "/data/\n/output/\n"
+# Data stay out of git; what DVC writes about them belongs in it.
+_GITIGNORE = "/data/**\n!/data/**/\n!/data/**/*.dvc\n!/data/**/.gitignore\n/output/\n"
 _MAKEFILE = """\
 # The config to run; without CONFIG=... the first one in configs/.
 CONFIG ?= $(firstword $(wildcard configs/*.yaml))
@@ -41,7 +42,7 @@ make serve    # serve the pushed models over gRPC and REST
 |---|---|
 | `configs/` | one YAML per use case |
 | `schema/` | one curated schema per use case |
-| `data/` | the data; not under version control |
+| `data/` | the data; not under version control, except the `.dvc` files of DVC |
 | `output/` | all run output; not under version control |
 
 Each run records the commit of this repository and whether files differed from it.

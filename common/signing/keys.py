@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import shlex
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,8 +104,8 @@ def read_public_key(path: Path) -> str:
     if b"PRIVATE KEY" in content:
         raise InputError(
             f"{path} holds a private key, where the public one is needed: whoever checks models "
-            f"must not be able to sign them. Extract it: openssl pkey -in {path} -pubout -out "
-            f"{path.with_suffix('.pub')}"
+            f"must not be able to sign them. Extract it: openssl pkey -in {_quoted(path)} "
+            f"-pubout -out {_quoted(path.with_suffix('.pub'))}"
         )
     try:
         key: Any = load_pem_public_key(content)
@@ -122,13 +123,17 @@ def _read(path: Path, kind: str) -> bytes:
         ) from error
 
 
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
 def _check_mode(path: Path) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise InputError(
             f"The private key {path} has mode {mode:04o}, so that others than its owner can use "
-            f"it; expected 0600. Run `chmod 600 {path}`, and make a new pair if others may have "
-            "read it."
+            f"it; expected 0600. Run `chmod 600 {_quoted(path)}`, and make a new pair if others "
+            "may have read it."
         )
 
 

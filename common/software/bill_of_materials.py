@@ -46,7 +46,7 @@ def make_bill(lock: Path = LOCK_FILE, *, whole: bool = False) -> str:
         whole: All packages of the lock file instead, as it pins them, such as those of an image.
 
     Raises:
-        InputError: There is no lock file, or it cannot be read.
+        InputError: There is no lock file, it cannot be read, or it names no package.
     """
     try:
         # An image's list may name a package twice.
@@ -58,8 +58,17 @@ def make_bill(lock: Path = LOCK_FILE, *, whole: bool = False) -> str:
             f"The lock file {lock} cannot be read: {error.strerror}. A bill of materials needs a "
             "lock file, as `make lock` writes it."
         ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The lock file {lock} is not text in UTF-8. Write the lock file with `make lock`."
+        ) from error
     except ValueError as error:
         raise InputError(str(error)) from error
+    if not listed:
+        raise InputError(
+            f"The lock file {lock} names no package, so that the bill would be empty. "
+            "Write the lock file with `make lock`."
+        )
     bill = _bill({pin: pin.version if whole else _installed_version(pin) for pin in pins})
     # The serial number names the content: it comes from the text that it is then part of.
     digest = hashlib.sha256(_to_json(bill).encode()).hexdigest()

@@ -66,6 +66,11 @@ def _pin(block: Sequence[str], path: Path) -> Pin:
             f"{path}: cannot read {block[0]!r}, expected NAME==VERSION and hashes. "
             "Write the lock file with `make lock`."
         )
+    if next(line for line in reversed(block) if not line.startswith("    #")).endswith("\\"):
+        raise ValueError(
+            f"{path}: the hashes of {head['name']} end in the middle; the file is cut off. "
+            "Write the lock file with `make lock`."
+        )
     notes = (line.strip().removeprefix("#").strip() for line in block if line.startswith("    #"))
     askers = (note.removeprefix("via").strip() for note in notes)
     return Pin(

@@ -34,12 +34,26 @@ def test_a_new_folder_gets_a_project_and_the_next_two_commands_are_printed(tmp_p
     assert sorted(path.name for path in folder.iterdir()) == [
         *(".gitignore", "Makefile", "README.md", "configs", "data", "schema"),
     ]
-    assert (folder / ".gitignore").read_text() == "/data/\n/output/\n"
     assert (folder / "README.md").read_text().startswith("# wells\n")
     assert done.output.splitlines()[1:] == [
         f"  cd {folder} && {FAULTLINE} init data/FILE --label COLUMN",
         "  make run",
     ]
+
+
+def test_git_ignores_data_and_output_but_not_the_files_of_dvc(tmp_path):
+    new(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    ignored = ["data/a.csv", "data/days/b.csv", "output/metadata.db"]
+    kept = ["data/a.csv.dvc", "data/days/b.csv.dvc", "data/days/.gitignore"]
+    done = subprocess.run(
+        ["git", "check-ignore", *ignored, *kept],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ignored
 
 
 def test_an_empty_folder_that_exists_is_taken(tmp_path):

@@ -52,9 +52,11 @@ def test_a_wrong_pass_phrase_is_an_error_that_does_not_tell_it(
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
 def test_a_private_key_that_others_can_use_is_refused(tmp_path, mode):
-    pair = make_pair(tmp_path)
+    folder = tmp_path / "my keys"
+    folder.mkdir()
+    pair = make_pair(folder)
     pair.private.chmod(mode)
-    with pytest.raises(InputError, match=rf"has mode {mode:04o}.*expected 0600.*chmod 600"):
+    with pytest.raises(InputError, match=rf"has mode {mode:04o}.*expected 0600.*chmod 600 '/.*'`"):
         pair.read()
 
 

@@ -183,6 +183,20 @@ def test_a_lock_file_that_cannot_be_understood_is_an_error(lock):
         make_bill(lock)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "names no package"),
+        (b"# written by hand\n", "names no package"),
+        (b"\xff\xfe", "is not text in UTF-8"),
+    ],
+)
+def test_a_lock_file_without_packages_or_text_makes_no_bill(lock, content, message):
+    lock.write_bytes(content)
+    with pytest.raises(InputError, match=rf"requirements\.lock {message}.*make lock"):
+        make_bill(lock, whole=True)
+
+
 def test_the_command_writes_a_file(tmp_path, whole):
     path = tmp_path / "sbom.json"
     done = CliRunner().invoke(main, ["sbom", "--output-file", str(path)])

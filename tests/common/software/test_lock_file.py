@@ -105,6 +105,14 @@ def test_lines_without_version_and_hash_are_errors(tmp_path: Path, line: str) ->
         read_lock(path)
 
 
+def test_a_lock_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.lock"
+    path.write_text("alpha==1 \\\n    --hash=sha256:aa \\\n")
+
+    with pytest.raises(ValueError, match=r"hashes of alpha end in the middle.*make lock"):
+        read_lock(path)
+
+
 def test_a_package_that_nobody_asked_for_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "requirements.lock"
     path.write_text("alpha==1 \\\n    --hash=sha256:aa\n")
