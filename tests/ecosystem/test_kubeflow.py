@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.ecosystem, pytest.mark.timeout(1_200)]
 
 VARIABLE = "FAULTLINE_METADATA_PASSWORD"
 RUN = "7d3c1b1e-0f6a-4a53-9d0e-2f4f3f0c6a11"
+REFUSED_RUN = "c2f0a1d4-51b7-4c1e-8f0e-6a7b1d9e4f33"
 NEXT_RUN = "9a1f6f5e-66a2-4a6e-8a5a-0f1f8a1f7b22"
 # The only files of a model that differ between two runs of the same data, config and code: the
 # order of the graph's functions is TensorFlow's.
@@ -250,3 +251,20 @@ def test_the_next_run_takes_unchanged_steps_from_the_cache_and_an_old_run_goes_n
     refused = finished.cluster.run(end)
     assert refused.code == 2
     assert f"Run {NEXT_RUN} began" in refused.err
+
+
+def test_data_that_the_gate_refuses_stop_the_run_and_the_exit_task_tells_why(finished):
+    data = finished.volume / "wells" / "wells.csv"
+    header, *rows = data.read_text().splitlines()
+    shifted = [f"{float(row.split(',')[0]) + 100:.3f},{row.partition(',')[2]}" for row in rows]
+    data.write_text("\n".join([header, *shifted, ""]))
+    tasks, end = finished.tasks(REFUSED_RUN)
+    failed = finished.cluster.run_all(tasks, done := set())
+    assert {name: ended.code for name, ended in failed.items()} == {"anomaly-gate": 2}
+    assert not {"transform", "trainer", "pusher"} & done
+    told = finished.cluster.run(end)
+    assert told.code == 2
+    for error in (failed["anomaly-gate"].err, told.err):
+        assert "`pressure` in train: drift of the distribution" in error
+    assert f"The page of the data: {finished.output}/reports/data-wells.html" in told.err
+    assert len(list((finished.output / "serving" / "wells").iterdir())) == 1
