@@ -1,6 +1,7 @@
 """Repositories with DVC: their files in the working copy and at a commit."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -84,9 +85,9 @@ class Repository:
             found = run_git(self.root, "rev-parse", "--verify", "--quiet", name)
         except _GIT_ERRORS as error:
             raise InputError(
-                f"--data-rev: git knows no revision {revision} in {self.root}. Give a commit, a "
-                f"tag or a branch that `git -C {self.root} log --all` shows; `git fetch` gets new "
-                "ones."
+                f"--data-rev: git knows no revision {revision or repr(revision)} in {self.root}. "
+                f"Give a commit, a tag or a branch that `git -C {shlex.quote(str(self.root))} "
+                "log --all` shows; `git fetch` gets new ones."
             ) from error
         return found.decode().strip()
 

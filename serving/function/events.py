@@ -70,10 +70,11 @@ def request_of_event(event: Any) -> Request | None:
     """
     if not isinstance(event, Mapping):
         return None
-    http = _mapping(_mapping(event.get("requestContext")).get("http"))
+    context = _mapping(event.get("requestContext"))
+    http = _mapping(context.get("http"))
     if "rawPath" in event and "method" in http:  # format 2.0
         query = event.get("rawQueryString") or ""
-        method, path = http["method"], event["rawPath"]
+        method, path = http["method"], _without_stage(str(event["rawPath"]), context.get("stage"))
     elif "httpMethod" in event and "path" in event:  # format 1.0
         fields = event.get("multiValueQueryStringParameters") or {
             name: [value] for name, value in _mapping(event.get("queryStringParameters")).items()
@@ -82,13 +83,25 @@ def request_of_event(event: Any) -> Request | None:
         method, path = event["httpMethod"], event["path"]
     else:
         return None
-    headers = _mapping(event.get("headers"))
+    headers = _mapping(event.get("headers")) or {
+        name: ", ".join(values) for name, values in _mapping(event.get("multiValueHeaders")).items()
+    }
     return Request(
         method=str(method).upper(),
         target=f"{path}?{query}" if query else str(path),
         headers={str(name).lower(): str(value) for name, value in headers.items()},
         body=_body(event),
     )
+
+
+def _without_stage(path: str, stage: Any) -> str:
+    """Returns the path without the stage of an HTTP API, which AWS puts before it if it has a name.
+
+    A stage may be called `v1`, as the first part of REST's own paths.
+    """
+    if path.startswith(f"/{stage}/") and not path.startswith("/v1/models/"):
+        return path.removeprefix(f"/{stage}")
+    return path
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

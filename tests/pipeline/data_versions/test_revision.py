@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from common.errors import InputError
 from pipeline.data_versions.opening import open_data
 from pipeline.data_versions.program import find_dvc
+from pipeline.data_versions.repository import Repository
 from pipeline.data_versions.revision import may_match
 from pipeline.lineage.restoring.data_versions import DataState
 from tests.pipeline.data_versions.versioned_project import OTHER_ROWS, ROWS, git, make_project, md5
@@ -114,6 +116,14 @@ def test_many_outputs_of_a_folder_are_fetched_at_once(project, remote, num_other
 def test_an_unknown_revision_is_named(project, missing):
     with pytest.raises(InputError, match=f"git knows no revision {missing} in "):
         _open(project, missing)
+
+
+def test_the_command_that_lists_revisions_works_in_a_folder_with_a_space(tmp_path):
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    with pytest.raises(InputError, match=r"no revision '' in .*`git -C '/.*two words' log"):
+        Repository(root=folder, dvc_root=folder).commit_of("")
 
 
 def test_data_that_were_not_tracked_at_the_revision_are_named(project):

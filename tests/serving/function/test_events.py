@@ -46,6 +46,29 @@ def test_an_event_of_format_1_is_a_request():
     assert request.headers == {"x-request-id": "7"}
 
 
+@pytest.mark.parametrize(
+    ("stage", "path", "target"),
+    [
+        ("prod", "/prod/v1/models/pump:predict", "/v1/models/pump:predict"),
+        ("prod", "/prod/", "/"),
+        ("v1", "/v1/v1/models/pump", "/v1/models/pump"),
+        ("v1", "/v1/models/pump", "/v1/models/pump"),
+        ("prod", "/production/v1/models/pump", "/production/v1/models/pump"),
+        ("$default", "/v1/models/pump", "/v1/models/pump"),
+    ],
+)
+def test_a_named_stage_of_an_http_api_is_no_part_of_the_target(stage, path, target):
+    context = {"stage": stage, "http": {"method": "POST", "path": path}}
+    event = {**VERSION_2, "rawPath": path, "requestContext": context}
+    assert request_of_event(event).target == target
+
+
+def test_a_load_balancer_may_send_each_header_as_a_list():
+    lists = {"Content-Encoding": ["gzip"], "Accept": ["a", "b"]}
+    event = {**VERSION_1, "headers": None, "multiValueHeaders": lists}
+    assert request_of_event(event).headers == {"content-encoding": "gzip", "accept": "a, b"}
+
+
 def test_queries_are_part_of_the_target():
     assert request_of_event({**VERSION_2, "rawQueryString": "a=1&b"}).target.endswith("?a=1&b")
     single = {**VERSION_1, "queryStringParameters": {"a": "1 2"}}
