@@ -89,8 +89,9 @@ def to_float(column: pa.Array) -> tuple[pa.Array, Mask]:
     if is_text(column.type):
         values, bad = _parse(column, pa.float64(), _float_or_none)
     else:
-        wide = column.cast(pa.float32() if pa.types.is_float16(column.type) else pa.float64())
-        values, bad = wide.cast(pa.float64()), _none_bad(column)
+        wide = column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+        # Not safe: whole numbers beyond 2**53 are rounded, as those of a text are.
+        values, bad = wide.cast(pa.float64(), safe=False), _none_bad(column)
     missing = np.asarray(pc.is_null(values, nan_is_null=True))
     numbers = np.asarray(values.fill_null(0.0))
     # A number beyond float32 becomes infinite, as it does in a tf.Example.

@@ -90,7 +90,7 @@ def _read_lists(batch: pa.RecordBatch, name: str) -> tuple[NDArray[np.int64], ND
     if column is None or not _holds_numbers(column.type):
         return np.zeros(batch.num_rows, np.int64), np.empty(0)
     lengths = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    values = column.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values = column.flatten().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return lengths.astype(np.int64), values
 
 

@@ -170,7 +170,8 @@ def _groups(name: str, column: pa.Array) -> Iterator[tuple[SlicePart, Flags]]:
             part = SlicePart(column=name, value=_shortest(value))
             yield part, members.to_numpy(zero_copy_only=False)
     elif len(values) > _MAX_VALUES and _is_number(column.type):
-        numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        # Not safe: whole numbers beyond 2**53, such as long ids, are rounded.
+        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         for low, high in itertools.pairwise([None, *_quarter_edges(numbers), None]):
             part = SlicePart(column=name, at_least=low, below=high)
             yield part, part.in_range(numbers)

@@ -38,6 +38,13 @@ def test_numbers_beyond_float32_become_infinite():
     assert values.to_float(pa.array([1e300]))[0].to_pylist() == [float("inf")]
 
 
+def test_whole_numbers_beyond_2_to_the_53_are_rounded():
+    # 2**53 + 1 is the first whole number that no float64 holds.
+    floats, bad = values.to_float(pa.array([2**53 + 1, None, -(2**62)]))
+    assert floats.to_pylist() == [float(2**53), None, -float(2**62)]
+    assert not bad.any()
+
+
 def test_texts_that_are_not_utf8_are_bad():
     column, mask = values.to_text(pa.array([b"ok", b"\xff", None]))
     assert column.to_pylist() == [b"ok", None, None]

@@ -53,6 +53,11 @@ def _count_columns(**columns: pa.Array) -> SignalCounts:
     return count_signals([pa.record_batch(columns)], SIGNALS)["v"]
 
 
+def test_samples_beyond_2_to_the_53_are_no_gaps():
+    counts = _count_columns(v=pa.array([[2**53 + 1, 2, 3]]), rate=pa.array([[500]]))
+    assert counts == SignalCounts(recordings=1)
+
+
 RATES = pa.array([[500.0], [500.0]])
 SAMPLES = pa.array([[1.0, 2.0, 3.0]] * 2)
 

@@ -91,6 +91,15 @@ def test_quarters_of_numbers_missing_values_and_troubles_are_candidates():
     assert {"recording trouble: noise", "number below 100", "other is missing"} <= names
 
 
+def test_ids_beyond_2_to_the_53_are_candidates():
+    number = np.arange(400) + 2**60  # no float64 holds most of them
+    errors = np.arange(400) < 100
+
+    (cluster,) = find_clusters(pa.table({"id": number}), {}, errors, skip=())
+
+    assert cluster.part.column == "id"
+
+
 def test_what_is_by_chance_is_not_named():
     rng = np.random.default_rng(3)
     named = 0
