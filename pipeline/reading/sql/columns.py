@@ -7,7 +7,7 @@ that file is.
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from common.errors import InputError
@@ -29,12 +29,14 @@ class SqlColumn:
             `hex` digits; a `list` of numbers as JSON.
         sentinel: For SQLite, a literal of the column's type; that driver takes types from the first
             row.
+        is_collated: Whether the server may take different texts for equal when it orders rows.
     """
 
     name: str
     expression: str
     form: Form = "value"
     sentinel: str = "''"
+    is_collated: bool = False
 
 
 def describe(
@@ -75,9 +77,7 @@ def describe(
 def _as_list(column: SqlColumn, lists: tuple[str, ...]) -> SqlColumn:
     if column.name not in lists or column.form == "value":
         return column
-    return SqlColumn(
-        name=column.name, expression=column.expression, form="list", sentinel=column.sentinel
-    )
+    return replace(column, form="list")
 
 
 # PostgreSQL's numbers of its types.
@@ -143,7 +143,12 @@ def _mariadb_column(name: str, code: int, *, is_binary: bool) -> SqlColumn:
             f"Column `{name}` holds geometry, which examples cannot. Select its parts in "
             "data.sql.query, such as ST_X(place) AS x, or leave it out."
         )
-    return SqlColumn(name=name, expression=f"CAST({column} AS CHAR)", form="text")
+    return SqlColumn(
+        name=name,
+        expression=f"CAST({column} AS CHAR)",
+        form="text",
+        is_collated=code in texts,
+    )
 
 
 _CLASSES = ("integer", "real", "text", "blob")

@@ -110,6 +110,7 @@ def _connect_postgresql(database: Database, password: str | None, *, read_only: 
         connection._usock.settimeout(None)  # a long question is no failure
     cursor = connection.cursor()
     cursor.execute("SET TIME ZONE 'UTC'")
+    cursor.execute("SET datestyle TO ISO, YMD")  # an account may have a style of its own
     if read_only:
         cursor.execute(
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -29,6 +29,9 @@ def select_exactly(
     """
     chosen = ", ".join(f"{c.expression} AS {quote_name(c.name, kind)}" for c in columns)
     order = ordering(order_by, kind) if order_by else ""
+    # `a` and `A` are equal to most collations of MariaDB: without their bytes, either may be first.
+    collated = [c.name for c in columns if c.is_collated and c.name in order_by]
+    order += "".join(f", BINARY q.{quote_name(name, kind)}" for name in collated)
     if kind != "sqlite":
         return f"SELECT {chosen} FROM {subquery(query)} {order}"  # noqa: S608
     # The driver takes the types of SQLite's columns from the first row; this one has them all.

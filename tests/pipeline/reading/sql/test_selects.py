@@ -47,6 +47,16 @@ def test_a_text_that_is_not_utf8_is_named_with_its_row():
         typed(pa.array([b"a", b"\xff"], pa.binary()), "text")
 
 
+def test_texts_that_a_collation_takes_for_equal_are_ordered_by_their_bytes():
+    columns = [
+        SqlColumn(name="id", expression="q.`id`"),
+        SqlColumn(name="name", expression="CAST(q.`name` AS CHAR)", is_collated=True),
+        SqlColumn(name="other", expression="CAST(q.`other` AS CHAR)", is_collated=True),
+    ]
+    select = select_exactly("SELECT * FROM t", columns, ("name", "id"), "mariadb")
+    assert select.endswith("ORDER BY q.`name`, q.`id`, BINARY q.`name`")
+
+
 def test_the_rows_are_ordered_by_the_columns_and_not_by_their_texts():
     column = SqlColumn(name="n", expression='q."n"::text', form="text")
     select = select_exactly("SELECT n FROM t", [column], ["n"], "postgresql")

@@ -203,6 +203,34 @@ def test_spans_are_read_by_day(table, tmp_path):
     assert pq.read_table(newest)["id"].to_pylist() == [2, 3]
 
 
+def test_spans_are_days_whatever_the_style_of_dates(postgresql, tmp_path):
+    postgresql.execute("ALTER ROLE CURRENT_USER SET datestyle TO 'German, DMY'")
+    try:
+        extract = read(
+            postgresql,
+            tmp_path,
+            query="SELECT 1 AS id, {DATE} AS day",
+            spans="SELECT DATE '2026-04-05'",
+            order_by=("id",),
+        )
+    finally:
+        postgresql.execute("ALTER ROLE CURRENT_USER RESET datestyle")
+    [path] = tmp_path.rglob("*.parquet")
+    assert "{DATE}" in extract.path
+    assert pq.read_table(path)["day"].to_pylist() == ["2026-04-05"]
+
+
+def test_rows_that_the_collation_cannot_order_are_ordered_by_their_bytes(mariadb, tmp_path):
+    mariadb.execute(
+        "DROP TABLE IF EXISTS ties",
+        "CREATE TABLE ties (name varchar(9) COLLATE utf8mb4_general_ci, number int)",
+        "INSERT INTO ties VALUES ('b', 1), ('a', 2), ('A', 3)",
+    )
+    first = read(mariadb, tmp_path, table="ties", order_by=("name",))
+    # "A" is byte 65 and "a" byte 97, in whatever order the rows were inserted.
+    assert pq.read_table(first.path)["number"].to_pylist() == [3, 2, 1]
+
+
 def test_the_password_is_in_no_file_log_or_message(table, tmp_path, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     read(table, tmp_path, table="readings")
