@@ -97,12 +97,14 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return _from_arrow(column, form.zone)
     if pa.types.is_string(column.type):
+        if form.format in COMPACT_FORMATS:  # pandas writes 20240131.0 beside a missing value
+            column = pc.replace_substring_regex(column, r"^(\d+)\.0+$", r"\1")
         if form.format is not None:
             return parse_texts(column, form.format, form.zone)
         return _from_number_texts(column, form)
     if not _is_number(column.type):
         return pa.nulls(len(column), pa.int64()), np.asarray(column.is_valid())
-    if form.format in COMPACT_FORMATS and pa.types.is_integer(column.type):
+    if form.format in COMPACT_FORMATS:
         return _from_compact(column, form)
     # Stored numbers in a column of texts are seconds, as the served model takes them.
     return _from_numbers(column, form.unit)
@@ -110,11 +112,21 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 
 def _from_compact(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     """Reads whole numbers such as 20240131 by their digits; one of another length is in seconds."""
-    texts = column.cast(pa.string())
-    is_date = pc.match_substring_regex(texts, f"^{_shape_of(form.format or ISO)}$")
+    texts = _digits_of(column)
+    shape = f"^{_shape_of(form.format or ISO)}$"
+    is_date = pc.fill_null(pc.match_substring_regex(texts, shape), False)
     dates, no_date = parse_texts(pc.if_else(is_date, texts, None), form.format or ISO, form.zone)
     seconds, bad = _from_numbers(pc.if_else(is_date, None, column), form.unit)
     return pc.coalesce(dates, seconds), no_date | bad
+
+
+def _digits_of(column: pa.Array) -> pa.Array:
+    """Returns whole numbers as text; null for fractions and what float64 cannot hold exactly."""
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.string())
+    numbers = column.cast(pa.float64(), safe=False)
+    is_whole = pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less(pc.abs(numbers), 2.0**53))
+    return pc.if_else(is_whole, numbers, None).cast(pa.int64()).cast(pa.string())
 
 
 def _from_number_texts(texts: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:

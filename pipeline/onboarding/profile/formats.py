@@ -164,7 +164,7 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
 
 def _decide_stored(name: str, facts: TextFacts, kinds: set[Kind]) -> Written:
     """Columns whose files declare numbers or truth values."""
-    if kinds == {"int"} and (time := _as_compact_time(name, facts)):
+    if kinds <= {"int", "float"} and (time := _as_compact_time(name, facts)):
         return time
     if kinds == {"truth"}:
         return Written(form=ColumnFormat(type="truth"), reason="truth values")
@@ -204,7 +204,9 @@ def _as_truth(facts: TextFacts) -> Written | None:
 
 def _as_compact_time(name: str, facts: TextFacts) -> Written | None:
     """Whole numbers such as 20240131, nearly all of which are dates."""
-    if not facts.all_whole or len(facts.numbers) < 5:
+    is_stored = facts.kinds <= {"int", "float", "empty"}
+    is_whole = facts.all_integral if is_stored else facts.all_whole
+    if not is_whole or len(facts.numbers) < 5:
         return None
     is_named = not _DATE_WORDS.isdisjoint(words_of(name))
     for time_format in times.COMPACT_FORMATS:

@@ -52,6 +52,7 @@ class TextFacts:
         num_present: Values that are not blank and no default missing mark.
         num_plain: Those that are plain numbers, such as -1.5e3.
         all_whole: Every plain number is whole and fits int64.
+        all_integral: Every number of the files' own numeric types is whole, also as a float.
         num_infinite: Plain numbers that are infinite.
         leading_zeros: Whole numbers with a leading zero, such as 007.
         too_long: Whole numbers beyond 64 bits.
@@ -78,6 +79,7 @@ class TextFacts:
     num_present: int = 0
     num_plain: int = 0
     all_whole: bool = True
+    all_integral: bool = True
     num_infinite: int = 0
     leading_zeros: int = 0
     too_long: int = 0
@@ -159,7 +161,9 @@ class TextFacts:
         self.num_present += int(counts.sum())
         read = np.asarray(counted.field("values"))
         self._note_numbers(read, counts)
-        if pa.types.is_integer(kind):
+        # Floats too: pandas stores whole numbers with missing values as floats.
+        self.all_integral &= bool((np.isfinite(read) & (read == np.floor(read))).all())
+        if self.all_integral:
             short = (read >= 1e5) & (read < 1e14)  # six to 14 digits, which float64 keeps
             texts = pa.array(read[short].astype(np.int64)).cast(pa.string())
             self._count_compact(texts, counts[short])
@@ -215,7 +219,8 @@ class TextFacts:
         self._count_points(texts, numbers, counts)
         self._note_numbers(np.asarray(numbers), counts)
         if self.all_whole:
-            self._count_compact(texts, counts)
+            plain = pc.replace_substring_regex(texts, r"\.0*$", "")
+            self._count_compact(plain, counts)
 
     def _count_points(
         self, texts: pa.Array, numbers: pa.Array, counts: npt.NDArray[np.int64]

@@ -139,6 +139,22 @@ def test_whole_numbers_are_read_by_the_digits_of_a_compact_format():
     assert bad.tolist() == [False, False, True, True]
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([20240131.0, None, float("nan"), 20240230.0, 1706709600.0, 1.5]),
+        pa.array(["20240131.0", None, None, "20240230.0", "2024-01-31", "1.5"]),
+    ],
+    ids=["floats", "texts"],
+)
+def test_floats_are_read_by_the_digits_of_a_compact_format(column):
+    # pandas writes whole numbers as floats where one is missing: 2024-01-31, and no 30 February.
+    seconds, bad = read_times(column, ColumnFormat(type="time", format="%Y%m%d"))
+    assert seconds.to_pylist()[:4] == [1706659200, None, None, None]
+    assert bad.tolist()[:4] == [False, False, False, True]
+    assert bad.tolist()[5]
+
+
 def test_seconds_stay_seconds_in_a_column_of_compact_dates():
     # A client of the served model sends seconds: 2024-01-31 14:00 UTC.
     seconds, bad = read_times(

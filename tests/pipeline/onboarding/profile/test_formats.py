@@ -211,10 +211,10 @@ def test_one_bad_date_leaves_a_column_of_compact_dates_a_time(bad):
     assert read([bad], written.given(MARKS))[1] == [True]
 
 
-def stored(numbers: Sequence[int], name: str) -> ColumnFormat | None:
-    """How whole numbers of a Parquet file are written."""
+def stored(numbers: Sequence[float | None], name: str) -> ColumnFormat | None:
+    """How numbers of a Parquet file are written."""
     facts = TextFacts()
-    facts.add(pa.array(numbers, pa.int64()), csv=False, default_marks=MARKS)
+    facts.add(pa.array(numbers), csv=False, default_marks=MARKS)
     return decide_formats({name: facts}, TableFacts(default_marks=MARKS))[0][name].form
 
 
@@ -232,6 +232,15 @@ def test_whole_numbers_that_are_dates_are_times_in_any_file(clock, time_format):
     expected = ColumnFormat(type="time", format=time_format)
     assert decided(texts) == expected
     assert stored([int(text) for text in texts], "x") == expected
+
+
+def test_dates_that_pandas_made_floats_because_one_is_missing_are_times():
+    dates = [float(text) for text in COMPACT_DAYS]
+    expected = ColumnFormat(type="time", format="%Y%m%d")
+    assert decided([*map(str, dates), ""]) == expected
+    for missing in (None, float("nan")):
+        assert stored([*dates, missing], "day") == expected
+    assert stored([*dates, 20240131.5], "day") == ColumnFormat(type="number")
 
 
 def test_two_digits_of_a_year_are_a_date_in_a_column_that_is_named_so():
