@@ -1,6 +1,7 @@
 """`faultline package`: a pushed version as the build context of an image, or as the image."""
 
 import dataclasses
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -92,7 +93,7 @@ def package(order: Order, *, as_json: bool) -> int:
     lines.append(
         f"Image: {escape(order.image)}, built by {engine}"
         if order.image
-        else f"Build it: docker build -t IMAGE {escape(str(context.folder))}"
+        else f"Build it: docker build -t IMAGE {escape(shlex.quote(str(context.folder)))}"
     )
     print_answer(values, lambda: "\n".join(lines), as_json=as_json)
     return 0

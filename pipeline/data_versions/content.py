@@ -28,6 +28,10 @@ def find_difference(
         cache: Folder of DVC's cache.
         kept: Digests of unchanged files.
     """
+    if not output.md5:
+        return (
+            f"{output.tracked_by} is damaged or records no MD5; restore it, or run `dvc add` again"
+        )
     if not output.is_folder:
         md5 = kept.md5(str(place))
         if output.md5 in {md5, _legacy_md5(place) if output.is_legacy else md5}:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,8 @@ class TrackedOutput:
 
     Attributes:
         path: Its path in the repository.
-        md5: The digest that DVC records; of a folder, with the suffix `.dir`.
+        md5: The digest that DVC records; of a folder, with the suffix `.dir`. Empty if the file
+            that records it is damaged.
         tracked_by: The file that records it, in the repository, such as `data/x.csv.dvc`.
         listing: MD5 by path below a folder, where the file itself lists them; else None.
         remote: Name of the remote of this output; empty for the default one.
@@ -77,6 +78,24 @@ def outputs_of(name: str, read: Callable[[str], bytes | None]) -> list[TrackedOu
             continue
         outputs += _outputs(_mapping(locked), posixpath.join(folder, wdir), name)
     return outputs
+
+
+def unread_outputs(
+    names: Iterable[str], read: Callable[[str], bytes | None]
+) -> dict[str, TrackedOutput]:
+    """Returns what `.dvc` files track by their names alone, since they record no digest.
+
+    Such a file is damaged, as by a conflict of git, or incomplete. The outputs have no MD5.
+
+    Args:
+        names: Paths of tracking files in the repository.
+        read: Returns the content of a file of the repository, or None without one.
+    """
+    return {
+        (path := name.removesuffix(SUFFIX)): TrackedOutput(path=path, md5="", tracked_by=name)
+        for name in names
+        if name.endswith(SUFFIX) and not outputs_of(name, read)
+    }
 
 
 def _stage_folder(stage: Mapping[str, Any]) -> str:

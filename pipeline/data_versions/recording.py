@@ -10,7 +10,7 @@ from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.data_versions.content import find_difference
 from pipeline.data_versions.inputs import digests_file, input_files, named_paths
-from pipeline.data_versions.outputs import TrackedOutput
+from pipeline.data_versions.outputs import TrackedOutput, unread_outputs
 from pipeline.data_versions.repository import (
     Repository,
     find_dvc_root,
@@ -89,7 +89,7 @@ def record_inputs(config: Config, folder: OutputFolder) -> list[VersionedData]:
         checkout = Checkout(
             repository=repository,
             folder=repository.root,
-            outputs=outputs_in(names, repository.read),
+            outputs=unread_outputs(names, repository.read) | outputs_in(names, repository.read),
         )
         kept = KeptDigests(digests_file(config, folder))
         versions += record_files(checkout, files, config_folder=config.folder, kept=kept)

@@ -47,6 +47,21 @@ def test_data_as_git_and_dvc_record_them_have_digest_revision_and_remote(project
     }
 
 
+@pytest.mark.parametrize("content", ["", "<<<<<<< HEAD\nouts: [", "outs:\n- path: x.csv\n"])
+@pytest.mark.parametrize(
+    ("tracking_file", "path"), [("data/x.csv.dvc", "../data/x.csv"), ("data.dvc", "../data/*.csv")]
+)
+def test_a_damaged_tracking_file_is_named_and_its_data_have_no_revision(
+    project, tracking_file, path, content
+):
+    project.write("data/x.csv", ROWS)
+    project.write(tracking_file, content)
+    project.commit()
+    [version] = _record(project, path)
+    assert (version.state, version.md5, version.revision) == (DataState.MODIFIED, "", "")
+    assert f"{tracking_file} is damaged or records no MD5" in version.text()
+
+
 def test_a_changed_file_is_modified_and_of_no_revision(project):
     project.track("data/x.csv", md5(ROWS))
     project.write("data/x.csv", OTHER_ROWS)
