@@ -22,6 +22,7 @@ _SPECIAL = re.compile(r"[*?\[{]")
 _SPECS = re.compile(r"\{(SPAN|VERSION)(:\d+)?\}|\{YYYY\}|\{MM\}|\{DD\}")
 _DIGITS = {"YYYY": "{4}", "MM": "{2}", "DD": "{2}"}
 _EPOCH = date(1970, 1, 1)
+_LAST_DAY = (date.max - _EPOCH).days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +86,30 @@ def resolve_source(path: str, *, folder: Path, data: Data) -> Source:
         base, pattern = divide(full)
         base = str(tidy_path(Path(base)))
     if _SPECS.search(pattern):
+        if "{YYYY}" in pattern:
+            check_days(data)
         return _with_spans(base, pattern, data)
     _check_no_window(path, data)
     return Source(base=base, patterns={"data": pattern})
+
+
+def check_days(data: Data) -> None:
+    """Checks the bounds of spans that are days.
+
+    Raises:
+        InputError: A bound is beyond all days, as a day written as 20260402 is.
+    """
+    for name, span in (("first_span", data.first_span), ("last_span", data.last_span)):
+        if span is None or span <= _LAST_DAY:
+            continue
+        try:
+            day = date.fromisoformat(str(span))
+        except ValueError:
+            day = date(2026, 4, 2)
+        raise InputError(
+            f"data.{name} is {span}, beyond all days. The number of a day is its days since "
+            f"1970-01-01: {day} is {span_on(day)}."
+        )
 
 
 def _check_no_window(path: str, data: Data) -> None:

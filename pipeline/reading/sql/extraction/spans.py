@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from common.errors import InputError
 from pipeline.config import Data
-from pipeline.reading.files.locations import day_of, span_on
+from pipeline.reading.files.locations import check_days, day_of, span_on
 from pipeline.reading.sql.connections import Connection
 from pipeline.reading.sql.statements import check_query
 
@@ -71,8 +71,10 @@ def wanted_spans(found: Sequence[Span], data: Data) -> list[Span]:
         data: The config's `data`, for `window`, `first_span` and `last_span`.
 
     Raises:
-        InputError: None of the spans is in the range.
+        InputError: None of the spans is in the range, or a bound is no day where spans are days.
     """
+    if isinstance(found[0], date):
+        check_days(data)
     last = data.last_span
     low = (data.first_span or 0) if data.has_window else (last or 0)
     spans = [span for span in found if low <= number_of(span)]

@@ -100,6 +100,14 @@ def test_a_span_that_a_path_names_twice_is_the_same_in_both_places(tmp_path):
     assert resolve(tmp_path, "{SPAN}/a-{SPAN}.csv", window=5).window == (1,)
 
 
+@pytest.mark.parametrize("bound", ["first_span", "last_span"])
+def test_a_bound_that_is_written_as_a_date_is_an_error(tmp_path, bound):
+    (tmp_path / "2026-04-02.csv").write_text("x\n1\n")
+    # 56 years with 14 leap days, then January to March 2026 and a day: 20454 + 91.
+    with pytest.raises(InputError, match=rf"data.{bound} is 20260402.*2026-04-02 is 20545"):
+        resolve(tmp_path, "{DATE}.csv", **{bound: 20260402})
+
+
 def test_spans_that_are_not_there_and_spans_without_a_place_are_errors(folder):
     with pytest.raises(InputError, match="No span from 3 to 4"):
         resolve(folder, "span-{SPAN:2}/*.parquet", first_span=3, last_span=4)

@@ -115,6 +115,9 @@ def test_a_span_that_is_not_there_is_named_as_a_day(plant, tmp_path):
     number = (date(2026, 4, 1) - date(1970, 1, 1)).days
     with pytest.raises(InputError, match="no span from 2026-04-01 to 2026-04-01; its spans are"):
         read(plant, tmp_path / "out", last_span=number, **options)
+    # Written as a date, the number is beyond all days, and every span would be before it.
+    with pytest.raises(InputError, match=r"data.last_span is 20260503.*2026-05-03 is 20576"):
+        read(plant, tmp_path / "out", last_span=20260503, window=2, **options)
 
 
 @pytest.mark.parametrize(
