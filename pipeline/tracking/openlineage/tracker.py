@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 5.0
 _RETRIES = 2
+_ENDPOINT = "/api/v1/lineage"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,18 @@ class OpenLineageTracker:
         if self.options.url is None:
             return FileTransport(FileConfig(log_file_path=place, append=True))
         retry = DEFAULT_RETRY_CONFIG | dict.fromkeys(("total", "read", "connect"), _RETRIES)
-        config = HttpConfig(url=place, timeout=_TIMEOUT_S, retry=retry)
+        config = HttpConfig(url=_base(place), timeout=_TIMEOUT_S, retry=retry)
         if api_key := os.environ.get(self.options.api_key_env):
             config.auth = ApiKeyTokenProvider({"apiKey": api_key})
         return HttpTransport(config)
+
+
+def _base(url: str) -> str:
+    """Returns the address below which the client puts its endpoint.
+
+    Without a slash at the end, the client replaces the last part of the path.
+
+    >>> _base("http://host:5000"), _base("http://host/marquez/api/v1/lineage")
+    ('http://host:5000/', 'http://host/marquez/')
+    """
+    return url.rstrip("/").removesuffix(_ENDPOINT) + "/"

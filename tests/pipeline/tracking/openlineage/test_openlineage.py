@@ -183,6 +183,23 @@ def test_a_server_gets_the_events_with_the_key_of_the_environment(
     assert "s3cret-key" not in json.dumps(events)
 
 
+@pytest.mark.parametrize(
+    ("path", "posted"),
+    [
+        ("/", "/api/v1/lineage"),
+        ("/api/v1/lineage", "/api/v1/lineage"),
+        ("/marquez", "/marquez/api/v1/lineage"),
+        ("/marquez/", "/marquez/api/v1/lineage"),
+    ],
+)
+def test_the_path_of_the_url_is_kept_and_the_endpoint_comes_once(
+    store, tmp_path, server, path, posted
+):
+    record(store, tmp_path)
+    export(store, tmp_path, url=f"http://127.0.0.1:{server.server_port}{path}")
+    assert {got[0] for got in server.got} == {posted}
+
+
 @pytest.mark.parametrize("server", [403], indirect=True)
 def test_a_server_that_refuses_is_a_failure_of_the_tracker_alone(store, tmp_path, server):
     record(store, tmp_path)
