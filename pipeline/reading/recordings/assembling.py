@@ -150,7 +150,7 @@ def assemble(
                     _write_record(draft, _Assembly(request).write(draft, digest, path))
                 _remove_superseded(target)
                 assembled = read_record(place)
-    _check_usable(assembled, data.max_bad_rows)
+    _check_usable(assembled, data.max_bad_rows, is_kept=label is not None)
     return assembled
 
 
@@ -254,7 +254,7 @@ def raw_recordings(folder: str) -> Assembled | None:
     return read_record(Path(folder)) if (Path(folder) / RECORD).is_file() else None
 
 
-def _check_usable(assembled: Assembled, max_bad: int) -> None:
+def _check_usable(assembled: Assembled, max_bad: int, *, is_kept: bool) -> None:
     num_bad = len(assembled.bad)
     if num_bad <= max_bad and assembled.num_rows:
         return
@@ -269,10 +269,11 @@ def _check_usable(assembled: Assembled, max_bad: int) -> None:
             f"The recordings of {assembled.raw_path} give no window:\n{reasons}\nChange the length "
             "of data.recordings.window, or give longer recordings."
         )
+    # Predictions assemble in a temporary folder.
+    place = f"All of them are in {assembled.folder / RECORD}. " if is_kept else ""
     raise InputError(
         f"{count(num_bad, 'recording')} cannot be used, more than data.max_bad_rows = {max_bad}:\n"
-        f"{shown}\nAll of them are in {assembled.folder / RECORD}. Fix the data, or allow more "
-        "with data.max_bad_rows."
+        f"{shown}\n{place}Fix the data, or allow more with data.max_bad_rows."
     )
 
 

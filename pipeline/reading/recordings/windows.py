@@ -3,6 +3,7 @@
 Positions are sample numbers, so that every length is exact; only an event's name has its time.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InputError
+from pipeline.reading.times import FIRST_S, LAST_S
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -185,26 +187,40 @@ def events_of_intervals(
         period_s: Time from one sample to the next: how long the last one lasts.
 
     Raises:
-        InputError: An event ends before it starts, or is wholly outside the recording.
+        InputError: An event ends before it starts, is wholly outside the recording, or is listed
+            twice.
     """
     begin, end_of_all = float(times_s[0]), float(times_s[-1]) + period_s
     events = []
-    for start, end, kind in intervals:
+    for (start, end, kind), num_rows in Counter(intervals).items():
+        event = f"data.recordings.events: an event of `{recording}`"
         if not end >= start:
             raise InputError(
-                f"data.recordings.events: an event of `{recording}` ends at {end:g} s, before its "
-                f"start at {start:g} s. Exchange the two columns, or correct the row."
+                f"{event} ends at {_shown(end)}, before its start at {_shown(start)}. Exchange the "
+                "two columns, or correct the row."
             )
         if end < begin or start >= end_of_all:
             raise InputError(
-                f"data.recordings.events: an event of `{recording}` from {start:g} to {end:g} s is "
-                f"outside the recording, which is from {begin:g} to {end_of_all:g} s. Correct the "
-                "times (the same clock and time zone as the recording's), or remove the row."
+                f"{event} from {_shown(start)} to {_shown(end)} is outside the recording, which is "
+                f"from {_shown(begin)} to {_shown(end_of_all)}. Correct the times (the same clock "
+                "and time zone as the recording's), or remove the row."
+            )
+        if num_rows > 1:  # it would count as several in the recall of events
+            raise InputError(
+                f"{event} from {_shown(start)} to {_shown(end)} is in {num_rows} equal rows. Leave "
+                "one of them."
             )
         first = min(int(np.searchsorted(times_s, start, "left")), times_s.size - 1)
         stop = max(int(np.searchsorted(times_s, end, "right")), first + 1)
         events.append(Event(first=first, stop=stop, start_s=max(start, begin), kind=kind))
     return tuple(sorted(events))
+
+
+def _shown(seconds: float) -> str:
+    """Writes a time in UTC if it is one since 1970, else in seconds since the start."""
+    if not FIRST_S <= seconds <= LAST_S:
+        return f"{seconds:g} s"
+    return str(np.datetime64(round(seconds * 1_000), "ms")).removesuffix(".000") + "Z"
 
 
 def check_event_recordings(named: Iterable[str], recordings: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from pipeline.config import Label
 from pipeline.reading.recordings import assembling
 from pipeline.reading.recordings.assembling import raw_recordings
 from tests.pipeline.reading.recordings.raw_files import (
+    LABEL,
     assembled,
     rows,
     sine,
@@ -538,6 +539,16 @@ def test_the_record_names_the_raw_files_and_what_was_left_out(tmp_path: Path):
         InputError, match=r"1 recording cannot be used, more than data.max_bad_rows"
     ):
         assembled(tmp_path, "raw", form="files", label_pattern="_(ok|bad)")
+
+
+@pytest.mark.parametrize("label", [LABEL, None])
+def test_only_a_run_points_to_the_record_of_bad_recordings(tmp_path: Path, label: Label | None):
+    # Predictions assemble in a temporary folder, which is gone when the message is read.
+    write_signals(tmp_path / "raw", ["1_ok.csv", "2_ok.csv"])
+    (tmp_path / "raw/1_ok.csv").write_text("")
+    with pytest.raises(InputError) as caught:
+        assembled(tmp_path, "raw", label=label, form="files", label_pattern="_(ok)")
+    assert ("All of them are in" in str(caught.value)) == (label is not None)
 
 
 def test_lineage_gets_the_raw_files_not_the_table(tmp_path: Path):

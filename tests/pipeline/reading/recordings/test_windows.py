@@ -76,7 +76,8 @@ def test_events_of_a_table_are_ordered_by_their_start():
     ("start", "end", "message"),
     [
         (2.0, 1.0, "of `pump` ends at 1 s, before its start at 2 s"),
-        (7.0, 8.0, "of `pump` from 7 to 8 s is outside the recording, which is from 0 to 4 s"),
+        (7.0, 8.0, "of `pump` from 7 s to 8 s is outside the recording, which is from 0 s to 4 s"),
+        (1706709600.5, 1706709660.0, "from 2024-01-31T14:00:00.500Z to 2024-01-31T14:01:00Z is"),
         (-3.0, -1.0, "is outside the recording"),
         (float("nan"), 1.0, "ends at 1 s, before its start at nan"),
     ],
@@ -84,6 +85,14 @@ def test_events_of_a_table_are_ordered_by_their_start():
 def test_an_impossible_event_is_refused(start, end, message):
     with pytest.raises(InputError, match=message):
         events_of_intervals([(start, end, "")], np.arange(4.0), recording="pump", period_s=1.0)
+
+
+def test_an_event_that_is_listed_twice_is_refused():
+    rows = [(1.0, 2.0, "hot"), (1.0, 2.0, "cold"), (1.0, 2.0, "hot")]
+    with pytest.raises(InputError, match="of `pump` from 1 s to 2 s is in 2 equal rows"):
+        events_of_intervals(rows, np.arange(4.0), recording="pump", period_s=1.0)
+    # Two kinds at the same time are two events.
+    assert len(events_of_intervals(rows[:2], np.arange(4.0), recording="pump", period_s=1.0)) == 2
 
 
 def test_events_of_unknown_recordings_are_refused():
