@@ -39,7 +39,10 @@ class OpenLineageTracker:
         Raises:
             InputError: It is not.
         """
-        if importlib.util.find_spec("openlineage.client") is None:
+        # Without the package around it, looking for the client is an error. Other packages of the
+        # name have no client.
+        is_there = importlib.util.find_spec("openlineage") is not None
+        if not is_there or importlib.util.find_spec("openlineage.client") is None:
             raise InputError(
                 "tracking.openlineage needs the client of OpenLineage, which is not installed. In "
                 f"the checkout, run `{INSTALL} openlineage-python`, or remove "

@@ -1,5 +1,6 @@
 """OpenLineage events: their form, their ids, and where they go."""
 
+import importlib.util
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -9,6 +10,7 @@ import pytest
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from common.errors import InputError
 from common.metadata import sqlite_connection
 from common.output_folder import OutputFolder
 from pipeline.config import OpenLineageTracking
@@ -211,6 +213,22 @@ def test_a_server_that_refuses_is_a_failure_of_the_tracker_alone(store, tmp_path
     assert failure.title == "OpenLineage"
     assert "403" in failure.reason
     assert len(server.got) == 1  # not once for each event
+
+
+@pytest.mark.parametrize("missing", ["openlineage", "openlineage.client"])
+def test_a_missing_client_is_named_before_the_run_begins(missing, monkeypatch):
+    find_spec = importlib.util.find_spec
+
+    def find(name):
+        if name == missing:
+            return None
+        if name.startswith(f"{missing}."):  # what Python does without the package around it
+            raise ModuleNotFoundError(name)
+        return find_spec(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find)
+    with pytest.raises(InputError, match=r"needs the client of OpenLineage.*openlineage-python`"):
+        OpenLineageTracker(OpenLineageTracking()).check_installed()
 
 
 def test_a_password_in_the_url_is_refused():
