@@ -36,9 +36,13 @@ _MAX_BATCH_ROWS = 65_536
 _NUM_FILES_NAMED = 5
 
 
+_SQLITE = "Rows of an SQLite file are named by sqlite:///PATH and a table: docs/databases.md."
 _ADVICE = {
     ".zip": "Unpack the archive, and give the folder of its files.",
     ".json": "`predict` reads JSON with one object a line from files named `.jsonl`.",
+    ".db": _SQLITE,
+    ".sqlite": _SQLITE,
+    ".sqlite3": _SQLITE,
 }
 
 

@@ -167,6 +167,8 @@ def _has_password(database: Database, environ: Mapping[str, str]) -> bool:
 
 
 def _advice(database: Database, error: Exception, *, has_password: bool) -> str:
+    if database.kind == "sqlite" and "locked" in words_of(error):
+        return "Another program writes to it: run again when that is done."
     if database.kind == "sqlite":
         return "Check that it is an SQLite file that this account may read."
     text = words_of(error).lower()

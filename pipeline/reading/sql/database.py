@@ -131,7 +131,9 @@ def _sqlite(url: str, folder: Path, key: str) -> Database:
     full = (folder / unquote(path[1:])).absolute()
     if not full.is_file():
         near = difflib.get_close_matches(full.name, _file_names(full.parent), n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = f" Did you mean {quote(near[0])}?" if near else ""
+        if full.is_dir():
+            hint = " It is a folder: name the file in it."
         raise InputError(f"{key}: there is no SQLite file {full}.{hint}")
     return Database(kind="sqlite", name=str(full), key=key)
 

@@ -110,7 +110,10 @@ def test_the_columns_that_some_files_lack_are_named_with_those_files(tmp_path):
     )
 
 
-@pytest.mark.parametrize(("name", "advice"), [("a.zip", "Unpack"), ("a.json", r"named `\.jsonl`")])
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("a.zip", "Unpack"), ("a.json", r"named `\.jsonl`"), ("a.db", "sqlite:///PATH")],
+)
 def test_a_suffix_that_is_not_read_has_advice_of_its_own(name, advice):
     with pytest.raises(InputError, match=advice):
         sources.common_format([name])

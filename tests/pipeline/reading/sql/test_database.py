@@ -1,9 +1,14 @@
 """URLs of databases."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from common.errors import InputError
+from pipeline.reading.sql import connections
 from pipeline.reading.sql.database import is_database_url, parse_url
+from tests.pipeline.reading.sql.servers import sqlite_database
 
 
 def test_a_url_is_taken_apart():
@@ -49,6 +54,26 @@ def test_a_missing_sqlite_file_is_not_made_but_the_nearest_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no SQLite file .*plan\.db\. Did you mean plant\.db"):
         parse_url("sqlite:///plan.db", folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["plant.db"]
+
+
+def test_the_nearest_sqlite_file_is_named_as_a_url_has_it(tmp_path):
+    (tmp_path / "plant 1.db").touch()
+    with pytest.raises(InputError, match=r"Did you mean plant%201\.db\?"):
+        parse_url("sqlite:///plant.db", folder=tmp_path)
+
+
+def test_a_folder_is_no_sqlite_file(tmp_path):
+    with pytest.raises(InputError, match="It is a folder: name the file in it"):
+        parse_url(f"sqlite:///{tmp_path}")
+
+
+def test_an_sqlite_file_to_which_another_program_writes_is_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "CONNECT_TIMEOUT_S", 0.01)
+    database = parse_url(sqlite_database(tmp_path / "plant.db").url)
+    with closing(sqlite3.connect(database.name, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InputError, match=r"locked\. Another program writes to it"):
+            connections.connect(database, {})
 
 
 def test_two_slashes_before_an_sqlite_path_are_corrected():
