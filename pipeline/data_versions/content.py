@@ -30,7 +30,7 @@ def find_difference(
     """
     if not output.md5:
         return (
-            f"{output.tracked_by} is damaged or records no MD5; restore it, or run `dvc add` again"
+            f"{output.tracked_by} is damaged or records no MD5; restore it, or make it again by DVC"
         )
     if not output.is_folder:
         md5 = kept.md5(str(place))

@@ -83,19 +83,35 @@ def outputs_of(name: str, read: Callable[[str], bytes | None]) -> list[TrackedOu
 def unread_outputs(
     names: Iterable[str], read: Callable[[str], bytes | None]
 ) -> dict[str, TrackedOutput]:
-    """Returns what `.dvc` files track by their names alone, since they record no digest.
+    """Returns what is tracked by files that record no output, without an MD5.
 
-    Such a file is damaged, as by a conflict of git, or incomplete. The outputs have no MD5.
+    Such a file is damaged, as by a conflict of git, or incomplete. A `.dvc` file has the name of
+    its output; beside a `dvc.lock`, `dvc.yaml` names the outputs of the stages.
 
     Args:
         names: Paths of tracking files in the repository.
         read: Returns the content of a file of the repository, or None without one.
     """
     return {
-        (path := name.removesuffix(SUFFIX)): TrackedOutput(path=path, md5="", tracked_by=name)
+        path: TrackedOutput(path=path, md5="", tracked_by=name)
         for name in names
-        if name.endswith(SUFFIX) and not outputs_of(name, read)
+        if not outputs_of(name, read)
+        for path in (
+            [name.removesuffix(SUFFIX)] if name.endswith(SUFFIX) else _declared_paths(name, read)
+        )
     }
+
+
+def _declared_paths(lock: str, read: Callable[[str], bytes | None]) -> Iterator[str]:
+    folder = posixpath.dirname(lock)
+    pipeline = posixpath.join(folder, PIPELINE_FILE)
+    for stage in _mapping(_load(pipeline, read(pipeline)).get("stages")).values():
+        outs = _mapping(stage).get("outs")
+        for out in outs if isinstance(outs, list) else []:
+            # An output with options is a mapping from its path to these.
+            for path in out if isinstance(out, Mapping) else [out]:
+                place = posixpath.join(folder, _stage_folder(_mapping(stage)), str(path))
+                yield posixpath.normpath(place)
 
 
 def _stage_folder(stage: Mapping[str, Any]) -> str:

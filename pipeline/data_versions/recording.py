@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from common.digests import KeptDigests
+from common.errors import InputError
 from common.output_folder import OutputFolder
 from pipeline.config import Config
 from pipeline.data_versions.content import find_difference
@@ -20,6 +21,7 @@ from pipeline.data_versions.repository import (
 )
 from pipeline.data_versions.settings import read_settings
 from pipeline.lineage.restoring.data_versions import DataState, VersionedData
+from pipeline.reading.files.listing import NoDataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ def record_inputs(config: Config, folder: OutputFolder) -> list[VersionedData]:
         return []
     roots: dict[Path, Path | None] = {}  # by folder
     by_root: dict[Path, list[Path]] = {}
-    for file in input_files(config):
+    for file in _present_files(config):
         if file.parent not in roots:
             roots[file.parent] = find_dvc_root(file.parent)
         if root := roots[file.parent]:
@@ -95,6 +97,16 @@ def record_inputs(config: Config, folder: OutputFolder) -> list[VersionedData]:
         versions += record_files(checkout, files, config_folder=config.folder, kept=kept)
         kept.save()
     return versions
+
+
+def _present_files(config: Config) -> list[Path]:
+    try:
+        return input_files(config)
+    except NoDataError as error:
+        raise InputError(
+            f"{str(error).rstrip('.')}. If DVC tracks them, `dvc pull` brings them back; otherwise "
+            "correct `data.path`, which is relative to the config's folder."
+        ) from error
 
 
 def relevant(tracking: Iterable[str], files: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ import time
 import pytest
 
 from common import digests
+from common.errors import InputError
 from pipeline.data_versions import recording
 from pipeline.data_versions.recording import record_inputs
 from pipeline.lineage.restoring.data_versions import DataState
@@ -60,6 +61,25 @@ def test_a_damaged_tracking_file_is_named_and_its_data_have_no_revision(
     [version] = _record(project, path)
     assert (version.state, version.md5, version.revision) == (DataState.MODIFIED, "", "")
     assert f"{tracking_file} is damaged or records no MD5" in version.text()
+
+
+@pytest.mark.parametrize("out", ["data/x.csv", "data/x.csv: {cache: true}", "data"])
+def test_a_damaged_lock_file_is_named_for_the_outputs_of_its_stages(project, out):
+    project.write("data/x.csv", ROWS)
+    project.write("dvc.yaml", f"stages: {{prepare: {{cmd: make, outs: [{out}]}}}}\n")
+    project.write("dvc.lock", "<<<<<<< HEAD\nstages: [")
+    project.commit()
+    [version] = _record(project)
+    assert (version.state, version.tracked_by) == (DataState.MODIFIED, "dvc.lock")
+    assert "dvc.lock is damaged or records no MD5" in version.text()
+
+
+@pytest.mark.parametrize("path", ["../data/x.csv", "../data/*.csv"])
+def test_data_that_are_not_there_may_need_a_pull(project, path):
+    project.track("data/x.csv", md5(ROWS))
+    project.commit()
+    with pytest.raises(InputError, match=r"No data found at .*data.*\. If DVC .*`dvc pull`"):
+        _record(project, path)
 
 
 def test_a_changed_file_is_modified_and_of_no_revision(project):
