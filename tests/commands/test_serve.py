@@ -354,6 +354,7 @@ def test_flags_that_do_not_suit_a_gateway_are_refused(flags, words, two_versions
     assert not (two_versions / "gateway").exists()
 
 
+@pytest.mark.tensorflow  # writes a model
 def test_a_config_that_trusts_keys_makes_the_server_require_signatures(two_versions, tmp_path):
     pair = make_pair(tmp_path / "keys")
     path = write_config(tmp_path, CONFIG + "signing: {public_keys: [keys/model-key.pub]}")
@@ -368,6 +369,7 @@ def test_a_config_that_trusts_keys_makes_the_server_require_signatures(two_versi
         serve_gateway(path, two_versions, ())
 
 
+@pytest.mark.tensorflow  # writes a model
 def test_both_servers_behind_a_gateway_require_signatures(two_versions, tmp_path):
     make_pair(tmp_path / "keys")
     path = write_config(tmp_path, CONFIG + "signing: {public_keys: [keys/model-key.pub]}")
@@ -380,6 +382,7 @@ def test_both_servers_behind_a_gateway_require_signatures(two_versions, tmp_path
         assert "--require_signed_models" in command.arguments
 
 
+@pytest.mark.tensorflow  # writes a model
 def test_a_key_in_a_flag_is_read_before_the_server_starts(two_versions, tmp_path):
     flags = ("--require_signed_models", f"--model_public_key={tmp_path / 'none.pub'}")
     with pytest.raises(InputError, match=r"public key .* cannot be read"):
