@@ -91,7 +91,10 @@ def record_inputs(config: Config, folder: OutputFolder) -> list[VersionedData]:
         checkout = Checkout(
             repository=repository,
             folder=repository.root,
-            outputs=unread_outputs(names, repository.read) | outputs_in(names, repository.read),
+            outputs={
+                **unread_outputs(names, repository.read),
+                **outputs_in(names, repository.read),
+            },
         )
         kept = KeptDigests(digests_file(config, folder))
         versions += record_files(checkout, files, config_folder=config.folder, kept=kept)
