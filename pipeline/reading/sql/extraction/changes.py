@@ -16,7 +16,8 @@ _STATISTICS = (
     "(SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()), "
     "pg_postmaster_start_time() "
     "FROM pg_class c JOIN pg_stat_all_tables s ON s.relid = c.oid "
-    "WHERE c.oid = to_regclass(%s) AND c.relkind = 'r'"
+    # Tables that inherit from it have statistics of their own.
+    "WHERE c.oid = to_regclass(%s) AND c.relkind = 'r' AND NOT c.relhassubclass"
 )
 _UPDATE_TIME = (
     "SELECT create_time, update_time, data_length, "
@@ -35,10 +36,19 @@ def change_sign(connection: Connection, database: Database, options: Sql, query:
         query: The query with its span filled in.
     """
     if options.changed_by == "column":
-        return _column_sign(connection, database, str(options.change_column), query)
+        sign = _column_sign(connection, database, str(options.change_column), query)
+        return f"{sign}; {_columns(connection, query)}"
     if options.changed_by == "statistics" and options.table is not None:
-        return _statistics(connection, database, options.table)
+        statistics = _statistics(connection, database, options.table)
+        return statistics and f"{statistics}; {_columns(connection, query)}"
     return None
+
+
+def _columns(connection: Connection, query: str) -> str:
+    """Returns names and types of the columns: one may be added or renamed without another row."""
+    cursor = connection.cursor()
+    cursor.execute(f"SELECT * FROM {subquery(query)} LIMIT 0")  # noqa: S608
+    return ", ".join(f"{name} {code}" for name, code, *_ in cursor.description)
 
 
 def _column_sign(connection: Connection, database: Database, column: str, query: str) -> str:

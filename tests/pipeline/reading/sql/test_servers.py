@@ -175,6 +175,10 @@ def test_statistics_of_postgresql_notice_an_update(postgresql, tmp_path):
     first = read(postgresql, tmp_path, **options)
     same = read(postgresql, tmp_path, **options)
     assert same.notes[0].endswith("9 rows unchanged by the table's statistics, not read again")
+    postgresql.execute("ALTER TABLE s RENAME COLUMN v TO w", "ALTER TABLE s RENAME COLUMN id TO v")
+    renamed = read(postgresql, tmp_path, **options)
+    assert pq.read_table(renamed.path).column_names == ["v", "w"]
+    postgresql.execute("ALTER TABLE s RENAME COLUMN v TO id", "ALTER TABLE s RENAME COLUMN w TO v")
     # A backend reports its counts when it ends.
     postgresql.execute("UPDATE s SET v = 0 WHERE id = 1")
     changed = _until_another(lambda: read(postgresql, tmp_path, **options), first.path)

@@ -78,6 +78,14 @@ def test_a_change_column_saves_the_reading(plant, tmp_path):
     assert pq.read_table(noticed.path)["v"].to_pylist() == [7, 0.2, None]
 
 
+def test_a_renamed_column_is_noticed_beside_a_change_column(plant, tmp_path):
+    options = {"table": "t", "changed_by": "column", "change_column": "at"}
+    read(plant, tmp_path / "out", **options)
+    plant.execute("ALTER TABLE t RENAME COLUMN v TO speed")  # no row changes
+    rows = pq.read_table(read(plant, tmp_path / "out", **options).path)
+    assert rows.column_names == ["id", "day", "speed", "at"]
+
+
 def test_a_change_column_may_not_be_missing(plant, tmp_path):
     plant.execute("UPDATE t SET at = NULL WHERE id = 1")
     with pytest.raises(InputError, match="`at` is NULL in 1 rows"):
