@@ -90,6 +90,7 @@ _LOST = re.compile(
     r"kind: (Io|Closed)|CodecError|IO error|IoError|connection closed|server closed|"
     r"SqlState\(E57P0[123]\)|ERROR (1053|1927) "
 )
+_DIMENSIONS = re.compile(r"FromSql\((\d+)\).*array contains too many dimensions")
 _MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"|MySqlError \{ (.*?) \}', re.DOTALL)
 
 
@@ -102,6 +103,11 @@ def explain_failure(database: Database, error: BaseException) -> InputError:
         return InputError(
             f"The connection to {database} was lost while rows were read: {words}. Nothing was "
             "kept; run again when the server answers."
+        )
+    if place := _DIMENSIONS.search(said):
+        return InputError(
+            f"{database}: column {int(place[1]) + 1} of the rows holds arrays of several "
+            "dimensions; a signal has one. Select its parts in data.sql.query, or leave it out."
         )
     if "ConversionFailure" in said or "InvalidColumnType" in said or "FromSql" in said:
         return InputError(

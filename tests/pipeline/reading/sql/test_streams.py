@@ -35,6 +35,10 @@ SERVER = parse_url("postgresql://ada@db/plant")
             "failed: ERROR 1242 (21000): Subquery returns more than 1 row",
         ),
         ("SQLiteError(FromSqlConversionFailure(4, Text))", "a value cannot be read"),
+        (
+            'Error { kind: FromSql(2), cause: Some("array contains too many dimensions") }',
+            "column 3 of the rows holds arrays of several dimensions",
+        ),
     ],
 )
 def test_a_failure_is_told_by_the_servers_words(said, words):
