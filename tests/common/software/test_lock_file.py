@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,24 @@ def test_a_lock_file_that_is_cut_off_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r"hashes of alpha end in the middle.*make lock"):
         read_lock(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("absent.lock", "No such file"), ("readings.csv", "expected NAME==VERSION")],
+)
+def test_the_program_says_what_it_cannot_read(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "readings.csv").write_text("pressure,failed\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "common.software.lock_file", str(tmp_path / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: ")
+    assert message in done.stderr
 
 
 def test_a_package_that_nobody_asked_for_is_an_error(tmp_path: Path) -> None:
