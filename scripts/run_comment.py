@@ -1,8 +1,10 @@
 """Writes the figures of the latest run as Markdown, for the comment on a merge request.
 
-    python -m scripts.run_comment output comment.md
+    python -m scripts.run_comment output comment.md gate.started
 
-The text comes from the run's `summary.json`, also of a run that failed or whose model was rejected.
+Only a run that ended after the file `gate.started` was made counts: the output folder may hold
+earlier ones. The text comes from the run's `summary.json`, also of a run that failed or whose model
+was rejected.
 """
 
 import html
@@ -100,32 +102,43 @@ def _text(value: object) -> str:
     return line.translate(_ENTITIES)
 
 
-def latest_summary(output: Path) -> dict[str, Any]:
+def latest_summary(output: Path, started: Path) -> dict[str, Any]:
     """Returns the summary of the latest run in an output folder.
 
+    Args:
+        output: The output folder; it may hold runs of earlier jobs.
+        started: A file of the time when this job began.
+
     Raises:
-        FileNotFoundError: No run wrote one.
+        FileNotFoundError: No run of this job wrote one, or there is no file `started`.
     """
-    paths = sorted(output.glob("runs/*/summary.json"))
+    if not started.is_file():
+        raise FileNotFoundError(f"There is no file {started}: the job ended before the run.")
+    began = started.stat().st_mtime_ns
+    written = output.glob("runs/*/summary.json")
+    paths = sorted(path for path in written if path.stat().st_mtime_ns >= began)
     if not paths:
-        raise FileNotFoundError(f"{output}/runs holds no summary.json: no run began.")
+        raise FileNotFoundError(
+            f"{output}/runs holds no summary.json of this job: no run began, or it was killed."
+        )
     summary: dict[str, Any] = json.loads(paths[-1].read_text(encoding="utf-8"))
     return summary
 
 
-def main(output: str, target: str) -> int:
+def main(output: str, target: str, started: str) -> int:
     """Writes the comment and returns the exit code; without a run, the comment says so."""
     try:
-        text = make_comment(latest_summary(Path(output)))
+        text = make_comment(latest_summary(Path(output), Path(started)))
     except FileNotFoundError as error:
         text = f"### Faultline: no run\n\n{_text(error)} The job's log says why.\n"
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
     Path(target).write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     return 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.stderr.write("usage: python -m scripts.run_comment OUTPUT COMMENT.md\n")
+    if len(sys.argv) != 4:
+        sys.stderr.write("usage: python -m scripts.run_comment OUTPUT COMMENT.md STARTED\n")
         sys.exit(2)
     sys.exit(main(*sys.argv[1:]))

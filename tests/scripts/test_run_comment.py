@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -66,20 +67,41 @@ def test_a_failed_run_shows_its_error_as_it_is():
     assert not [line for line in lines if line.startswith("|")]
 
 
-def test_the_latest_run_is_taken(tmp_path, capsys):
+@pytest.fixture
+def started(tmp_path):
+    """The file of the time when the job began."""
+    path = tmp_path / "gate.started"
+    path.touch()
+    return path
+
+
+def test_the_latest_run_is_taken(tmp_path, started, capsys):
     for run_id in ("20261127-074518-wells", "20261128-074518-wells"):
         folder = tmp_path / "output" / "runs" / run_id
         folder.mkdir(parents=True)
         (folder / "summary.json").write_text(json.dumps(SUMMARY | {"run_id": run_id}))
-    target = tmp_path / "comment.md"
-    assert main(str(tmp_path / "output"), str(target)) == 0
+    target = tmp_path / "comments" / "comment.md"
+    assert main(str(tmp_path / "output"), str(target), str(started)) == 0
     assert "Run 20261128-074518-wells," in target.read_text(encoding="utf-8")
     assert capsys.readouterr().out == target.read_text(encoding="utf-8")
 
 
-def test_without_a_run_the_comment_says_so(tmp_path, capsys):
-    assert main(str(tmp_path), str(tmp_path / "comment.md")) == 0
+def test_without_a_run_the_comment_says_so(tmp_path, started, capsys):
+    assert main(str(tmp_path), str(tmp_path / "comment.md"), str(started)) == 0
     assert "no run began" in capsys.readouterr().out
+    started.unlink()
+    assert main(str(tmp_path), str(tmp_path / "comment.md"), str(started)) == 0
+    assert "the job ended before the run" in capsys.readouterr().out
+
+
+def test_a_run_of_an_earlier_job_is_not_reported(tmp_path, started, capsys):
+    summary = tmp_path / "runs" / "20261127-074518-wells" / "summary.json"
+    summary.parent.mkdir(parents=True)
+    summary.write_text(json.dumps(SUMMARY | {"verdict": "BLESSED"}))
+    hour_ago = started.stat().st_mtime_ns - 3_600 * 10**9
+    os.utime(summary, ns=(hour_ago, hour_ago))
+    assert main(str(tmp_path), str(tmp_path / "comment.md"), str(started)) == 0
+    assert capsys.readouterr().out.startswith("### Faultline: no run\n")
 
 
 @pytest.mark.parametrize("verdict", ["BLESSED", "INCONCLUSIVE", "APPROVED"])
