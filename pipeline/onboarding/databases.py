@@ -16,8 +16,10 @@ from pipeline.config import Data
 from pipeline.data_options.sql import Sql
 from pipeline.onboarding.initialising import InitReport, initialise
 from pipeline.reading.sql.database import Database, parse_url
-from pipeline.reading.sql.extraction.extract import extract_rows
+from pipeline.reading.sql.extraction.extract import Keys, extract_rows
 from pipeline.reading.sql.selects import is_json_lists
+
+_ON_COMMAND_LINE = Keys("DATA", "--query")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +87,16 @@ def initialise_database(
 def _stage(sql: Sql, folder: Path, environ: Mapping[str, str]) -> tuple[Sql, str]:
     """Reads the rows into a folder; returns the options with its JSON lists, and the file."""
     path = extract_rows(
-        Data(sql=sql), folder=Path(), target=folder, environ=environ, key="init"
+        Data(sql=sql), folder=Path(), target=folder, environ=environ, keys=_ON_COMMAND_LINE
     ).path
     lists = _list_columns(path)
     if not lists:
         return sql, path
     sql = replace(sql, lists=lists)
     data = Data(sql=sql)
-    return sql, extract_rows(data, folder=Path(), target=folder, environ=environ, key="init").path
+    return sql, extract_rows(
+        data, folder=Path(), target=folder, environ=environ, keys=_ON_COMMAND_LINE
+    ).path
 
 
 def _list_columns(path: str) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ def test_a_query_is_kept_as_it_is(plant, tmp_path):
         ({}, "one of --table TABLE and --query"),
         ({"query": "SELECT * FROM pumps"}, "--query needs --order-by"),
         ({"table": "pump"}, "Did you mean `pumps`"),
+        ({"query": "DROP TABLE pumps", "order_by": "id"}, "--query must be one SELECT"),
     ],
 )
 def test_rows_that_are_not_named_are_refused(rows, message, plant, tmp_path):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 
@@ -54,13 +55,23 @@ class Extract:
     notes: tuple[str, ...]
 
 
+class Keys(NamedTuple):
+    """Where the user has given a database's URL and the query, for messages."""
+
+    url: str
+    query: str
+
+
+_IN_CONFIG = Keys("data.sql.url", "data.sql.query")
+
+
 def extract_rows(
     data: Data,
     *,
     folder: Path,
     target: Path,
     environ: Mapping[str, str],
-    key: str = "data.sql",
+    keys: Keys = _IN_CONFIG,
     reader: Reader | None = None,
 ) -> Extract:
     """Reads the rows that a config asks for, unless unchanged ones are there, as Parquet.
@@ -70,7 +81,7 @@ def extract_rows(
         folder: Folder of the YAML, to which an SQLite file is relative.
         target: Folder for the result, `sql-DIGEST` in it.
         environ: Environment variables, for the password.
-        key: Where the options were given, for messages.
+        keys: Where the options were given, for messages.
         reader: What reads ranges, if `num_readers` is above 1; by default threads.
 
     Raises:
@@ -80,9 +91,9 @@ def extract_rows(
     sql = data.sql
     if sql is None:
         raise InputError("data.sql is not set, so there is nothing to read.")
-    database = parse_url(sql.url, folder=folder, password_env=sql.password_env, key=f"{key}.url")
+    database = parse_url(sql.url, folder=folder, password_env=sql.password_env, key=keys.url)
     with _opened(database, environ) as connection:
-        query = _query_of(connection, database, sql, key)
+        query = _query_of(connection, database, sql, keys)
         order_by = sql.order_by or primary_key(connection, database, str(sql.table))
         place = target / f"sql-{_key(database, sql, order_by)[:16]}"
         place.mkdir(parents=True, exist_ok=True)
@@ -98,7 +109,7 @@ def extract_rows(
             )
             extraction = _Extraction(rows, place)
             extraction.remove_leftovers()
-            path = extraction.read_all(query, data, key)
+            path = extraction.read_all(query, data, keys)
         _remove_unused(target, place)
         return Extract(path=str(path), notes=tuple(rows.notes))
 
@@ -127,9 +138,9 @@ def _opened(database: Database, environ: Mapping[str, str]) -> Iterator[Connecti
             connection.close()
 
 
-def _query_of(connection: Connection, database: Database, sql: Sql, key: str) -> str:
+def _query_of(connection: Connection, database: Database, sql: Sql, keys: Keys) -> str:
     if sql.table is None:
-        return check_query(str(sql.query), key=f"{key}.query")
+        return check_query(str(sql.query), key=keys.query)
     check_table(connection, database, sql.table)
     return f"SELECT * FROM {quote_table(sql.table, database.kind)}"  # noqa: S608 - quoted
 
@@ -154,9 +165,9 @@ class _Extraction:
         for ranges in self.place.glob(".ranges-*"):
             shutil.rmtree(ranges, ignore_errors=True)
 
-    def read_all(self, query: str, data: Data, key: str) -> Path:
+    def read_all(self, query: str, data: Data, keys: Keys) -> Path:
         """Returns the path of the file, or with spans the pattern of the files."""
-        placeholder = placeholder_of(query, key=f"{key}.query")
+        placeholder = placeholder_of(query, key=keys.query)
         if placeholder is None:
             return self.place / self.read(query, None)
         found = spans.find_spans(self.rows.connection, str(self.rows.sql.spans), placeholder)
