@@ -59,7 +59,8 @@ def mariadb_server(folder: Path) -> Iterator[MetadataServer]:
     start = folder / "init.sql"
     start.write_text(
         f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{server.password}';\n"
-        f"GRANT ALL ON {DATABASE}.* TO '{USER}'@'%';\n",
+        f"GRANT ALL ON {DATABASE}.* TO '{USER}'@'%';\n"
+        f"GRANT SUPER ON *.* TO '{USER}'@'%';\n",  # so that a test may set global variables
         encoding="utf-8",
     )
     _run([*as_user, "mariadb-install-db", "--no-defaults", f"--datadir={data}"], folder)

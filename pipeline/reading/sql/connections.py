@@ -142,6 +142,7 @@ def _connect_mariadb(database: Database, password: str | None, *, read_only: boo
     )
     with connection.cursor() as cursor:
         cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute("SET SESSION sql_select_limit = 18446744073709551615")
         if read_only:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     connection.commit()

@@ -29,6 +29,8 @@ _POSTGRESQL_SETUP = (
 _MARIADB_SETUP = (
     "SET NAMES utf8mb4",
     "SET time_zone = '+00:00'",
+    # A server may have a limit for all connections, which would cut off the rows without a word.
+    "SET SESSION sql_select_limit = 18446744073709551615",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )

@@ -235,6 +235,20 @@ def test_rows_that_the_collation_cannot_order_are_ordered_by_their_bytes(mariadb
     assert pq.read_table(first.path)["number"].to_pylist() == [3, 2, 1]
 
 
+def test_a_limit_of_rows_of_the_server_cuts_nothing_off(mariadb, tmp_path):
+    mariadb.execute(
+        "DROP TABLE IF EXISTS many",
+        "CREATE TABLE many (number int PRIMARY KEY)",
+        "INSERT INTO many VALUES (1), (2), (3)",
+        "SET GLOBAL sql_select_limit = 2",
+    )
+    try:
+        path = read(mariadb, tmp_path, table="many").path
+    finally:
+        mariadb.execute("SET GLOBAL sql_select_limit = DEFAULT")
+    assert pq.read_table(path)["number"].to_pylist() == [1, 2, 3]
+
+
 def test_the_password_is_in_no_file_log_or_message(table, tmp_path, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     read(table, tmp_path, table="readings")
