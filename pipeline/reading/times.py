@@ -113,6 +113,8 @@ def read_times(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 def _from_compact(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     """Reads whole numbers such as 20240131 by their digits; one of another length is in seconds."""
     texts = _digits_of(column)
+    is_mark = pc.is_in(texts, pa.array(form.missing or (), pa.string()))
+    column, texts = (pc.if_else(is_mark, None, one) for one in (column, texts))
     shape = f"^{_shape_of(form.format or ISO)}$"
     is_date = pc.fill_null(pc.match_substring_regex(texts, shape), False)
     dates, no_date = parse_texts(pc.if_else(is_date, texts, None), form.format or ISO, form.zone)

@@ -52,6 +52,8 @@ _MAX_MARKS = 10  # distinct texts beside numbers that may mean a missing value
 _MIN_NUMBERS_A_WORD = 20  # distinct numbers for each of more words, such as the states of a logger
 _MIN_TIME_SHARE = 0.95  # of the values; the others are bad rows
 _DATE_WORDS = frozenset({"date", "datum", "day", "tag", "fecha", "jour", "yymmdd"})
+# Whole numbers that stand for no date where many rows have them.
+_NO_DATES = ("0", "-1", "99999999", "99991231", "99991231235959")
 _VERSION_WORDS = {"version", "ver", "firmware", "fw", "software", "sw", "revision"}
 
 
@@ -213,11 +215,15 @@ def _as_compact_time(name: str, facts: TextFacts) -> Written | None:
         if "%y" in time_format and not is_named:
             continue  # 240131 may be any number
         num_unfit = facts.num_present - facts.time_hits[time_format]
+        fills: tuple[str, ...] = ()
         if num_unfit > facts.num_present * (1 - _MIN_TIME_SHARE):
-            continue
+            fills = tuple(t for t in _NO_DATES if facts.numbers[float(t)])
+            num_filled = sum(facts.numbers[float(text)] for text in fills)
+            if num_unfit - num_filled > (facts.num_present - num_filled) * (1 - _MIN_TIME_SHARE):
+                continue
         texts = [*facts.texts, *(f"{number:.0f}" for number in facts.numbers)]
         seconds, unread = times.parse_texts(pa.array(texts, pa.string()), time_format)
-        marks = placeholders.lone_texts(texts, seconds)
+        marks = tuple(dict.fromkeys((*fills, *placeholders.lone_texts(texts, seconds))))
         num_unfit -= sum(facts.numbers[float(mark)] for mark in marks)
         reason = f"each value is a date of 1980 to 2100 written {time_format}"
         if num_unfit or marks:

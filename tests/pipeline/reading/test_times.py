@@ -162,3 +162,10 @@ def test_seconds_stay_seconds_in_a_column_of_compact_dates():
     )
     assert seconds.to_pylist() == [1706709600, 1706659200]
     assert not bad.any()
+
+
+def test_a_stored_mark_of_a_compact_date_is_missing():
+    form = ColumnFormat(type="time", format="%Y%m%d", missing=("0",))
+    seconds, bad = read_times(pa.array([20240131, 0]), form)
+    assert seconds.to_pylist() == [1706659200, None]
+    assert not bad.any()

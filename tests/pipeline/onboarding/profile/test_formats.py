@@ -261,6 +261,14 @@ def test_a_compact_placeholder_is_a_missing_mark():
     assert (written.marks, written.num_unfit) == (("19000101",), 0)
 
 
+@pytest.mark.parametrize("mark", ["0", "99991231", "99999999"])
+def test_a_number_that_many_rows_have_in_place_of_a_date_is_a_missing_mark(mark):
+    written = decide([*COMPACT_DAYS, *[mark] * 100])
+    assert written.form == ColumnFormat(type="time", format="%Y%m%d")
+    assert (written.marks, written.num_unfit) == ((mark,), 0)
+    assert read([mark], written.given(MARKS)) == ([None], [False])
+
+
 def test_more_compact_times_than_distinct_numbers_are_kept_are_times():
     stamps = np.datetime64("2024-01-01T00:00:00") + np.arange(6_000) * np.timedelta64(10, "m")
     texts = ["".join(c for c in str(stamp) if c.isdigit()) for stamp in stamps]
