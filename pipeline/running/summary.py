@@ -293,13 +293,12 @@ def _print_verdict(summary: RunSummary, values: dict[str, Any], console: Console
             f"{pushed.parent}, beside the served model, which is unchanged."
         )
         return
+    version = f"version {values['pushed_version']} in {escape(shown_path(pushed.parent))}"
     if values["approved_by"]:
-        say(
-            f"[bold green]APPROVED[/bold green] by {escape(values['approved_by'])}: "
-            f"{escape(values['approved_why'])}"
-        )
-    folder = escape(shown_path(pushed.parent))
-    say(f"[bold green]BLESSED[/bold green] version {values['pushed_version']} in {folder}")
+        reason = f"{escape(values['approved_by'])}: {escape(values['approved_why'])}"
+        say(f"[bold green]APPROVED[/bold green] by {reason}\nPushed {version}")
+    else:
+        say(f"[bold green]BLESSED[/bold green] {version}")
     say(f"Serve it: faultline serve{_output_option(pushed)}")
 
 

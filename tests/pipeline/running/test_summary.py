@@ -127,7 +127,7 @@ def test_a_refused_model_is_not_blessed_and_nothing_was_pushed(tmp_path):
     [
         ("keep", {}, "INCONCLUSIVE Nothing was pushed; the served model is unchanged.\n"),
         ("ask", {}, "To push it anyway: faultline approve r1 --by NAME --why REASON"),
-        ("ask", {"approved_by": "Ada", "approved_why": "seen"}, "APPROVED by Ada: seen"),
+        ("ask", {"approved_by": "Ada", "approved_why": "seen"}, "APPROVED by Ada: seen\nPushed version 17 in"),
     ],
 )
 def test_what_becomes_of_an_inconclusive_model_is_said(tmp_path, choice, extra, words):
@@ -139,6 +139,7 @@ def test_what_becomes_of_an_inconclusive_model_is_said(tmp_path, choice, extra, 
         summary.add_step(_step("Pusher"), Fact("", pushed))
     assert words in _text(summary)
     assert "? PR-AUC 0.800" in _text(summary)
+    assert "BLESSED version" not in _text(summary)
     assert (summary.blessed, summary.shadow) == (bool(extra), False)
 
 
