@@ -86,7 +86,9 @@ def exits_cleanly(command: Callable[..., int]) -> Callable[..., None]:
     @wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
         from common.guards.stopping import as_stop, stop_number, stop_signals
+        from common.guards.vector_instructions import limit_vector_instructions
 
+        limit_vector_instructions()
         with stop_signals():
             try:
                 code = command(*args, **kwargs)

@@ -19,6 +19,7 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
+from common.guards.vector_instructions import limit_vector_instructions
 from tests.load_imports import PROJECT, external_packages
 
 SHARED_DATA = PROJECT.parent / "shared" / "data"
@@ -69,6 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    limit_vector_instructions()  # as the commands do, for tests that train in this process
     if config.getoption("--part") == "unit":
         sys.meta_path.insert(0, HeavyImportBlocker())
 

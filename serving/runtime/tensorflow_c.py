@@ -22,6 +22,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from common.guards.vector_instructions import limit_vector_instructions
 from serving.errors import ServingError, not_found
 from serving.runtime.tensor_protos import NUMPY_TYPES, TEXT_BYTES, TYPE_ENUMS
 
@@ -122,6 +123,7 @@ def library() -> Any:
     files = [file for folder in folders for file in sorted(Path(folder).glob("libtensorflow_cc.*"))]
     if not files:
         raise ImportError(f"TensorFlow's C library, libtensorflow_cc, is not in {folders}")
+    limit_vector_instructions()
     functions = _Functions()
     for loader, table in ((ctypes.CDLL, _LONG), (ctypes.PyDLL, _SHORT)):
         loaded = loader(str(files[0]))
