@@ -1,10 +1,13 @@
 """Every command of the README, run as it stands there."""
 
+import contextlib
+import io
 import json
 import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -47,9 +51,18 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Faultline:
         shutil.copytree(PROJECT / name, folder / name)
     readings = wells_csv(800).replace("faulty", "failed", 1)
     (folder / "readings.csv").write_text(readings)
+    _write_database(folder / "plant.db", readings)
     _write_sounds(folder / "clips")
     _write_streams(folder)
     return Faultline(source=folder, cwd=folder)
+
+
+def _write_database(path: Path, text: str) -> None:
+    """Writes a table of CSV text as the table `pumps` of SQLite, with a key."""
+    table = pd.read_csv(io.StringIO(text)).assign(id=lambda rows: range(len(rows)))
+    types = {"id": "INTEGER PRIMARY KEY"}
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        table.to_sql("pumps", connection, index=False, dtype=types)
 
 
 def _write_sounds(folder: Path) -> None:
