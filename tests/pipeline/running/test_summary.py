@@ -122,12 +122,15 @@ def test_a_refused_model_is_not_blessed_and_nothing_was_pushed(tmp_path):
     assert summary.to_json()["pushed_version"] is None
 
 
+APPROVAL = {"approved_by": "Ada", "approved_why": "seen"}
+
+
 @pytest.mark.parametrize(
     ("choice", "extra", "words"),
     [
         ("keep", {}, "INCONCLUSIVE Nothing was pushed; the served model is unchanged.\n"),
         ("ask", {}, "To push it anyway: faultline approve r1 --by NAME --why REASON"),
-        ("ask", {"approved_by": "Ada", "approved_why": "seen"}, "APPROVED by Ada: seen\nPushed version 17 in"),
+        ("ask", APPROVAL, "APPROVED by Ada: seen\nPushed version 17 in"),
     ],
 )
 def test_what_becomes_of_an_inconclusive_model_is_said(tmp_path, choice, extra, words):
