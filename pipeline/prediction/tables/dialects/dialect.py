@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from pipeline.prediction.tables.layout import ExistingTable, Kind, Layout
+from pipeline.reading.sql.database import Kind as DatabaseKind
+from pipeline.reading.sql.statements import quote_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,8 @@ class Dialect(Protocol):
     """The statements of one kind of database; cursors are those of its DB-API driver."""
 
     types: Mapping[Kind, str]
+    database: DatabaseKind
     placeholder: str
-
-    def quote(self, name: str) -> str:
-        """Returns a name as it stands in a statement."""
-        ...
 
     def prepare(self, cursor: Any) -> None:
         """Sets what a session that writes needs: a value that does not fit is an error."""
@@ -62,16 +61,16 @@ class Dialect(Protocol):
 
 def quoted_table(dialect: Dialect, table: tuple[str, ...]) -> str:
     """Returns a table's name as it stands in a statement."""
-    return ".".join(dialect.quote(part) for part in table)
+    return ".".join(quote_name(part, dialect.database) for part in table)
 
 
 def create_statement(dialect: Dialect, layout: Layout) -> str:
     """Returns the statement that creates a table of predictions."""
-    columns = [
-        f"  {dialect.quote(name)} {_declared(dialect, kind, is_id=name == layout.id_column)}"
+    columns = {
+        quote_name(name, dialect.database): _declared(dialect, kind, is_id=name == layout.id_column)
         for name, kind in layout.columns.items()
-    ]
-    body = ",\n".join(columns)
+    }
+    body = ",\n".join(f"  {name} {declared}" for name, declared in columns.items())
     name = quoted_table(dialect, layout.table)
     return f"CREATE TABLE {name} (\n{body}\n){dialect.create_suffix()}"
 
@@ -82,6 +81,6 @@ def _declared(dialect: Dialect, kind: Kind, *, is_id: bool) -> str:
 
 def count_statement(dialect: Dialect, layout: Layout) -> str:
     """Returns the statement that counts the rows of one run."""
-    run_id = dialect.quote("run_id")
+    run_id = quote_name("run_id", dialect.database)
     table = quoted_table(dialect, layout.table)
     return f"SELECT COUNT(*) FROM {table} WHERE {run_id} = {dialect.placeholder}"  # noqa: S608

@@ -6,6 +6,8 @@ from typing import Any
 
 from pipeline.prediction.tables.dialects.dialect import Chunk, quoted_table
 from pipeline.prediction.tables.layout import ExistingColumn, ExistingTable, Kind, Layout
+from pipeline.reading.sql.database import Kind as DatabaseKind
+from pipeline.reading.sql.statements import quote_name
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _KINDS: dict[str, Kind] = {
@@ -46,14 +48,11 @@ class MariaDB:
         "double": "DOUBLE",
         "time": "DATETIME(6)",
     }
+    database: DatabaseKind = "mariadb"
     placeholder = "%s"
 
     def __init__(self) -> None:
         self._collation = "utf8mb4_nopad_bin"
-
-    def quote(self, name: str) -> str:
-        """Returns a name as it stands in a statement."""
-        return f"`{name}`"
 
     def prepare(self, cursor: Any) -> None:
         """Makes a value that does not fit an error."""
@@ -91,7 +90,7 @@ class MariaDB:
 
     def upsert(self, cursor: Any, layout: Layout, chunk: Chunk) -> None:
         """Inserts rows, or replaces the values of those whose id is there."""
-        names = [self.quote(name) for name in layout.columns]
+        names = [quote_name(name, self.database) for name in layout.columns]
         new = ", ".join(f"{name} = VALUES({name})" for name in names[1:])
         row = "(" + ", ".join(["%s"] * len(names)) + ")"
         table = quoted_table(self, layout.table)

@@ -5,6 +5,8 @@ from typing import Any
 
 from pipeline.prediction.tables.dialects.dialect import Chunk, quoted_table
 from pipeline.prediction.tables.layout import ExistingColumn, ExistingTable, Kind, Layout
+from pipeline.reading.sql.database import Kind as DatabaseKind
+from pipeline.reading.sql.statements import quote_name
 
 _KINDS: dict[str, frozenset[Kind]] = {
     "smallint": frozenset({"integer"}),
@@ -46,11 +48,8 @@ class PostgreSQL:
         "double": "double precision",
         "time": "timestamp with time zone",
     }
+    database: DatabaseKind = "postgresql"
     placeholder = "%s"
-
-    def quote(self, name: str) -> str:
-        """Returns a name as it stands in a statement."""
-        return f'"{name}"'
 
     def prepare(self, cursor: Any) -> None:
         """Does nothing: a value that does not fit is an error in any session."""
@@ -87,7 +86,7 @@ class PostgreSQL:
 
     def upsert(self, cursor: Any, layout: Layout, chunk: Chunk) -> None:
         """Inserts rows, or replaces the values of those whose id is there, in one statement."""
-        names = [self.quote(name) for name in layout.columns]
+        names = [quote_name(name, self.database) for name in layout.columns]
         new = ", ".join(f"{name} = EXCLUDED.{name}" for name in names[1:])
         arrays: tuple[Kind, ...] = (layout.id_kind, "double", "integer", "integer")
         given = ", ".join(f"%s::{_ARRAYS[kind]}[]" for kind in arrays)

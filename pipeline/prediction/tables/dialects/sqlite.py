@@ -6,6 +6,8 @@ from typing import Any
 
 from pipeline.prediction.tables.dialects.dialect import Chunk, quoted_table
 from pipeline.prediction.tables.layout import ExistingColumn, ExistingTable, Kind, Layout
+from pipeline.reading.sql.database import Kind as DatabaseKind
+from pipeline.reading.sql.statements import quote_name
 
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -19,11 +21,8 @@ class SQLite:
         "double": "REAL",
         "time": "TEXT",
     }
+    database: DatabaseKind = "sqlite"
     placeholder = "?"
-
-    def quote(self, name: str) -> str:
-        """Returns a name as it stands in a statement."""
-        return f'"{name}"'
 
     def prepare(self, cursor: Any) -> None:
         """Waits for other writers instead of failing at once."""
@@ -35,8 +34,8 @@ class SQLite:
 
     def describe(self, cursor: Any, table: tuple[str, ...]) -> ExistingTable | None:
         """Returns what the database says of a table; None if there is none."""
-        schema = f"{self.quote(table[0])}." if len(table) == 2 else ""
-        name = self.quote(table[-1])
+        schema = f"{quote_name(table[0], self.database)}." if len(table) == 2 else ""
+        name = quote_name(table[-1], self.database)
         rows = cursor.execute(f"PRAGMA {schema}table_info({name})").fetchall()
         if not rows:
             return None
@@ -46,7 +45,9 @@ class SQLite:
         for _, index, is_unique, _, is_partial in indexes:
             if not is_unique or is_partial:
                 continue
-            parts = cursor.execute(f"PRAGMA {schema}index_xinfo({self.quote(index)})").fetchall()
+            parts = cursor.execute(
+                f"PRAGMA {schema}index_xinfo({quote_name(index, self.database)})"
+            ).fetchall()
             keys = [(column, collation) for _, _, column, _, collation, is_key in parts if is_key]
             unique.append(tuple(column or "an expression" for column, _ in keys))
             folded |= {c: f"its collation is {how}" for c, how in keys if c and how != "BINARY"}
@@ -66,7 +67,7 @@ class SQLite:
 
     def upsert(self, cursor: Any, layout: Layout, chunk: Chunk) -> None:
         """Inserts rows, or replaces the values of those whose id is there."""
-        names = [self.quote(name) for name in layout.columns]
+        names = [quote_name(name, self.database) for name in layout.columns]
         new = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
         statement = (
             f"INSERT INTO {quoted_table(self, layout.table)} ({', '.join(names)}) "  # noqa: S608

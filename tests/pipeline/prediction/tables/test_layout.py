@@ -71,3 +71,11 @@ def test_a_collation_that_takes_different_ids_for_one_is_refused(tmp_path):
 
 def test_a_table_that_is_not_there_is_not_described(tmp_path):
     assert SQLite().describe(open_sqlite(tmp_path).cursor(), ("results",)) is None
+
+
+def test_names_that_the_database_gave_are_quoted_whatever_they_hold(tmp_path):
+    cursor = open_sqlite(tmp_path).cursor()
+    cursor.execute(f"CREATE TABLE results (id INTEGER, {COLUMNS})")
+    cursor.execute('CREATE UNIQUE INDEX "by ""id""" ON results (id)')
+    existing = SQLite().describe(cursor, ("results",))
+    check_existing(LAYOUT, existing, create="")
