@@ -12,8 +12,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from benchmarks.ingest_speed import PROJECT
+from benchmarks.child import PROJECT, run_module
 from pipeline.config import Data
 from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import connect
@@ -99,15 +97,7 @@ def measure(source: str, place: str, output: Path) -> dict[str, float]:
 def run_apart(source: str, place: str) -> dict[str, float]:
     """Runs `measure` in a new process with an empty output folder."""
     with tempfile.TemporaryDirectory() as output:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.databases", "--child", source, place, output],
-            cwd=PROJECT,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        return dict(run_module("benchmarks.databases", "--child", source, place, output))
 
 
 def compare(repeats: int, runs: int) -> None:

@@ -11,8 +11,6 @@ splitting (stock by hash, 2 to 1; Faultline exactly, in three), encoding and gzi
 import argparse
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -20,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from benchmarks.child import PROJECT, run_module
 
-PROJECT = Path(__file__).resolve().parent.parent
 ENGINES = ("faultline", "stock")
 
 
@@ -123,14 +121,7 @@ def run_apart(engine: str, data: Path, rows: int) -> Run:
     """
     with tempfile.TemporaryDirectory() as output:
         arguments = ["--child", engine, str(data), output, str(rows)]
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.ingest_speed", *arguments],
-            cwd=PROJECT,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    return Run(**json.loads(done.stdout.splitlines()[-1]))
+        return Run(**run_module("benchmarks.ingest_speed", *arguments))
 
 
 def main() -> None:

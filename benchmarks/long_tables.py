@@ -10,8 +10,6 @@ The time is that of the two, without imports.
 
 import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,7 +19,8 @@ from typing import Any
 import click
 import numpy as np
 
-PROJECT = Path(__file__).resolve().parent.parent
+from benchmarks.child import run_module
+
 FORMS = ("wide", "long")
 _SAMPLES = 152
 _RATE_HZ = 4_000
@@ -106,14 +105,7 @@ def measure(form: str, folder: Path) -> dict[str, float]:
 
 
 def _measure_apart(form: str, folder: Path) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.long_tables", "--child", form, str(folder)],
-        cwd=PROJECT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return dict(run_module("benchmarks.long_tables", "--child", form, str(folder)))
 
 
 @click.command()

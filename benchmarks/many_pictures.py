@@ -7,9 +7,6 @@ for each step and the whole run's peak of resident memory, Beam included.
     python -m benchmarks.many_pictures --megabytes 5000
 """
 
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,8 @@ import click
 import numpy as np
 from PIL import Image
 
-PROJECT = Path(__file__).resolve().parent.parent
+from benchmarks.child import run_module
+
 _SIZE_PX = 512
 _NUM_GRAINS = 16
 _FAULTY_EVERY = 8
@@ -67,15 +65,8 @@ def _draw_grains(generator: np.random.Generator) -> Any:
 
 def measure(folder: Path) -> dict[str, Any]:
     """Runs the pipeline in a process of its own; returns what `measured_run` prints."""
-    command = [sys.executable, "-m", "benchmarks.measured_run", str(folder / "specimens.yaml")]
-    done = subprocess.run(
-        [*command, str(folder / "output")],
-        cwd=PROJECT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    places = (folder / "specimens.yaml", folder / "output")
+    return dict(run_module("benchmarks.measured_run", *map(str, places)))
 
 
 @click.command()
