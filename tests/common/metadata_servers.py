@@ -63,12 +63,15 @@ def mariadb_server(folder: Path) -> Iterator[MetadataServer]:
         f"GRANT SUPER ON *.* TO '{USER}'@'%';\n",  # so that a test may set global variables
         encoding="utf-8",
     )
-    _run([*as_user, "mariadb-install-db", "--no-defaults", f"--datadir={data}"], folder)
+    # Not /tmp: a server that starts removes the temporary tables of every server beside it.
+    temporary = folder / "temporary"
+    _run([*as_user, "mkdir", str(temporary)], folder)
+    options = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}"]
+    _run([*as_user, "mariadb-install-db", *options], folder)
     command = [
         *as_user,
         _needed("mariadbd"),
-        "--no-defaults",
-        f"--datadir={data}",
+        *options,
         f"--socket={control}",
         f"--pid-file={folder / 'server.pid'}",
         f"--port={server.port}",
