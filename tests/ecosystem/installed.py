@@ -54,7 +54,7 @@ def copy_checkout(folder: Path) -> Path:
             shutil.copytree(PROJECT / name, folder / name, ignore=ignored, symlinks=True)
         elif (PROJECT / name).is_file():
             shutil.copy2(PROJECT / name, folder / name)
-    (folder / ".gitignore").write_text("build/\n*.egg-info/\n/clients/python/src/\n")
+    shutil.copy2(PROJECT / ".gitignore", folder)
     _git(folder, "init", "-q")
     _git(folder, "add", ".")
     _git(folder, "commit", "-q", "-m", "a copy")

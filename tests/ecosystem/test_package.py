@@ -76,8 +76,11 @@ def test_nothing_but_faultline_is_at_the_top_of_an_environment(wheel):
 
 def test_the_wheel_holds_every_file_of_its_packages(wheel, checkout):
     files = [path for name in packages() for path in (checkout / name).rglob("*")]
-    expected = {f"faultline_home/{path.relative_to(checkout)}" for path in files if path.is_file()}
-    assert expected - contents(wheel).keys() == set()
+    sources = [path for path in files if path.is_file() and path.suffix != ".pyc"]
+    expected = {f"faultline_home/{path.relative_to(checkout)}" for path in sources}
+    held = contents(wheel).keys()
+    assert expected - held == set()
+    assert not any("__pycache__" in name for name in held)
 
 
 def test_the_wheel_knows_the_commit_that_it_was_built_from(wheel, checkout):
