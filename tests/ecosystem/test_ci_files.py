@@ -41,14 +41,15 @@ def test_a_file_is_valid_by_the_official_schema(project, name, options):
 def test_both_files_have_the_same_jobs_and_deploy_by_hand_only(project):
     gitlab, github = _load(project / _GITLAB), _load(project / _GITHUB)
     jobs = {name for name, job in gitlab.items() if isinstance(job, dict) and "stage" in job}
-    assert jobs == {"check", "test", "gate", "build-image", "deploy"}
-    assert set(github["jobs"]) == {"check", "test", "gate", "image", "deploy"}
+    assert jobs == {"check", "test", "ecosystem", "gate", "build-image", "deploy"}
+    assert set(github["jobs"]) == {"check", "test", "ecosystem", "gate", "image", "deploy"}
     assert [rule["when"] for rule in gitlab["deploy"]["rules"]] == ["manual"]
     assert "workflow_dispatch" in github["jobs"]["deploy"]["if"]
 
 
 def test_what_the_jobs_call_is_there(project):
-    lines = _gitlab_lines(project, "check") + _gitlab_lines(project, "test")
+    jobs = ("check", "test", "ecosystem")
+    lines = [line for job in jobs for line in _gitlab_lines(project, job)]
     makefile = (project / "Makefile").read_text(encoding="utf-8")
     for line in lines:
         if line.startswith("make "):
