@@ -2,8 +2,8 @@
 
     python -m benchmarks.against_boosting.one_split JOB
 
-JOB is a `Job` as JSON. Its folder gets the output of the run up to Transform, its results file a
-line for each model.
+JOB is a `Job` as JSON. Its folder gets the output of the run up to Transform and the columns of
+train and test as Parquet, its results file a line for each model.
 """
 
 import gc
@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks.against_boosting.boosting import fit_boosting, with_categories
 from benchmarks.against_boosting.splits import Floats, Labels, Prepared, prepare
-from benchmarks.against_boosting.tables import BOOSTING
+from benchmarks.against_boosting.tables import BOOSTING, LABEL_COLUMN
 from models.train_options import Kind
 from models.training.choice import train_folds
 from models.training.fitting import train_model
@@ -136,6 +136,13 @@ def _boosting(prepared: Prepared, job: Job) -> tuple[Callable[[], Any], Callable
     return train, score
 
 
+def write_tables(prepared: Prepared, folder: Path) -> None:
+    """Writes the columns that boosting gets, and the labels, for programs in other environments."""
+    for split, table in prepared.tables().items():
+        labelled = table.assign(**{LABEL_COLUMN: prepared.labels(split)})
+        labelled.to_parquet(folder / f"{split}.parquet", index=False)
+
+
 def _peak_mb() -> float:
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
@@ -147,6 +154,7 @@ def main() -> None:
     """Reads the job, prepares the split and measures the models."""
     job = Job(**json.loads(sys.argv[1]))
     prepared = prepare(Path(job.config), Path(job.folder), job.seed)
+    write_tables(prepared, Path(job.folder))
     for model in job.models:
         line = {"table": Path(job.config).stem, "seed": job.seed, "model": model}
         line |= measure(prepared, model, job)

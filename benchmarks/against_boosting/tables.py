@@ -15,6 +15,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from models.train_options import Kind
 
 BOOSTING = "boosting"
+# In the tables that are written for programs in other environments.
+LABEL_COLUMN = "label_of_the_split"
 MODELS = (*get_args(Kind), BOOSTING)
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SHARED_DATA = PROJECT.parent / "shared" / "data"
