@@ -190,7 +190,12 @@ def started(flags: Sequence[str]) -> Iterator[StartedServer]:
     """
     command = (sys.executable, "-m", "serving.server", "--port=0", "--rest_api_port=-1", *flags)
     process = subprocess.Popen(
-        command, cwd=PROJECT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command,
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        errors="replace",  # TensorFlow quotes requests; a reader that ends would stop the server
     )
     try:
         grpc, rest = _listening(process)

@@ -5,21 +5,23 @@
 The kinds are protobufs over gRPC, JSON, HTTP heads and gzip bodies; see `serving_mutations`. A
 request may be refused, but only with a status that it calls for by itself, and the server answers a
 right request after every hundred. Requests go to a server that this command starts on loopback.
+`--wrong-file` keeps each request that was answered wrongly, whole, to be sent again.
 """
 
 import argparse
-import contextlib
+import base64
 import http.client
+import json
 import random
 import re
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,13 +47,29 @@ STATUSES = {
 ANSWERS = {200, 400, 404, 405, 411, 413, 417, 501}
 _TIMEOUT_S = 60
 _PROBE_EVERY = 100
+_PROGRESS_S = 30
+_STATUS_LINE = re.compile(rb"^HTTP/1\.1 (\d+) ", re.MULTILINE)
 
-JSON_SEEDS = (
-    {"instances": [1.0, 2.5]},
-    {"inputs": {"x": [1, 2]}, "signature_name": "serving_default"},
-    {"signature_name": "classify_x_to_y", "examples": [{"x": 1.0}, {"x": [2.0]}]},
-    {"signature_name": "regress_x_to_y", "context": {"x": 1.0}, "examples": [{"y": "a"}, {}]},
-    {"instances": [{"x": {"b64": "aGVsbG8="}}, {"x": "h\u00e4\U0001f600"}]},
+# Verb, model and body of right requests.
+JSON_SEEDS: tuple[tuple[str, str, object], ...] = (
+    ("predict", MODEL, {"instances": [1.0, 2.5]}),
+    ("predict", MODEL, {"inputs": {"x": [1, 2]}, "signature_name": "serving_default"}),
+    (
+        *("classify", MODEL),
+        {"signature_name": "classify_x_to_y", "examples": [{"x": 1.0}, {"x": [2.0]}]},
+    ),
+    (
+        *("regress", MODEL),
+        {
+            "signature_name": "regress_x_to_y",
+            "context": {"x": 1.0},
+            "examples": [{"y": "a"}, {}],
+        },
+    ),
+    (
+        *("predict", TEXTS),
+        {"instances": [{"x": {"b64": "aGVsbG8="}}, {"x": "h\u00e4\U0001f600"}]},
+    ),
 )
 
 
@@ -95,19 +113,57 @@ def proto_seeds() -> list[tuple[str, bytes]]:
     return seeds
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A request and its answer.
+
+    Attributes:
+        target: The gRPC method, the path, or "" for a whole HTTP request.
+        content: What was sent: the message, the body, or the whole HTTP request.
+        status: Its status, or what became of the connection.
+        is_right: Whether the request calls for this status.
+    """
+
+    target: str
+    content: bytes
+    status: str
+    is_right: bool
+
+    def as_json(self, kind: str) -> str:
+        """Returns a line of JSON with the whole request."""
+        content = base64.b64encode(self.content).decode()
+        return json.dumps(
+            {"kind": kind, "status": self.status, "target": self.target, "content": content}
+        )
+
+
 @dataclass
 class Outcome:
-    """What came back.
+    """What came back to one thread.
 
     Attributes:
         counts: Requests by kind and status.
         wrong: Requests with a status that they do not call for, and failed probes.
+        requests: The wrong requests themselves as lines of JSON.
         slowest_s: Seconds of the slowest request by kind.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     slowest_s: dict[str, float] = field(default_factory=dict)
+
+
+def total(outcomes: Sequence[Outcome]) -> Outcome:
+    """Returns the outcomes of all threads as one."""
+    summed = Outcome()
+    for outcome in outcomes:
+        summed.counts += outcome.counts
+        summed.wrong += outcome.wrong
+        summed.requests += outcome.requests
+        for kind, seconds in outcome.slowest_s.items():
+            summed.slowest_s[kind] = max(seconds, summed.slowest_s.get(kind, 0.0))
+    return summed
 
 
 class Fuzzer:
@@ -120,7 +176,7 @@ class Fuzzer:
         self._channel = grpc.insecure_channel(grpc_address, options)
         self._rest = rest
         self._protos = proto_seeds()
-        self._kinds: dict[str, Callable[[], tuple[str, bool]]] = {
+        self._kinds: dict[str, Callable[[], Sent]] = {
             "protobuf": self._send_proto,
             "JSON": self._send_json,
             "HTTP": self._send_http,
@@ -134,95 +190,128 @@ class Fuzzer:
             if time.monotonic() > end_s:
                 break
             kind, send = kinds[number % len(kinds)]
-            state = self._rng.getstate()
             started_s = time.perf_counter()
-            status, is_right = send()
+            sent = send()
             seconds = time.perf_counter() - started_s
-            outcome.counts[kind, status] += 1
+            outcome.counts[kind, sent.status] += 1
             outcome.slowest_s[kind] = max(seconds, outcome.slowest_s.get(kind, 0.0))
-            if not is_right:
-                outcome.wrong.append(f"{kind}: {status} (state {hash(state)})")
+            if not sent.is_right:
+                outcome.wrong.append(f"{kind} {sent.target}: {sent.status} after {seconds:.1f} s")
+                outcome.requests.append(sent.as_json(kind))
             if number % _PROBE_EVERY == 0 and not self.is_well():
                 outcome.wrong.append(f"no right answer after {number} requests")
         self._channel.close()
 
     def is_well(self) -> bool:
         """Returns whether a right request gets its answer."""
-        return self._post(f"/v1/models/{MODEL}:predict", b'{"instances": [1.0]}', {}) == 200
+        sent = self._post(f"/v1/models/{MODEL}:predict", b'{"instances": [1.0]}', {})
+        return sent.status == "200"
 
-    def _send_proto(self) -> tuple[str, bool]:
+    def _send_proto(self) -> Sent:
         method, seed = self._rng.choice(self._protos)
         call: Any = self._channel.unary_unary(f"/tensorflow.serving.{method}")
+        message, status = mutated_proto(self._rng, seed), "OK"
         try:
-            call(mutated_proto(self._rng, seed), timeout=_TIMEOUT_S)
+            call(message, timeout=_TIMEOUT_S)
         except grpc.RpcError as error:
-            status: str = error.code().name
-            return status, status in STATUSES
-        return "OK", True
+            status = error.code().name
+        return Sent(target=method, content=message, status=status, is_right=status in STATUSES)
 
-    def _send_json(self) -> tuple[str, bool]:
-        status = self._post(self._path(), mutated_json(self._rng, self._seed()), {})
-        return str(status), status in ANSWERS
+    def _send_json(self) -> Sent:
+        path, seed = self._call()
+        return self._post(path, mutated_json(self._rng, seed), {})
 
-    def _send_gzip(self) -> tuple[str, bool]:
-        body = packed(self._rng, mutated_json(self._rng, self._seed()))
-        status = self._post(self._path(), body, {"Content-Encoding": "gzip"})
-        return str(status), status in ANSWERS
+    def _send_gzip(self) -> Sent:
+        path, seed = self._call()
+        body = packed(self._rng, mutated_json(self._rng, seed))
+        return self._post(path, body, {"Content-Encoding": "gzip"})
 
-    def _send_http(self) -> tuple[str, bool]:
+    def _send_http(self) -> Sent:
         """Sends a request in one to three segments; it may also end in a closed connection."""
-        request = mutated_http(self._rng, self._path(), b'{"instances": [1.0]}')
+        path = self._path() if self._rng.random() < 0.2 else _path(MODEL, "predict")
+        request = mutated_http(self._rng, path, b'{"instances": [1.0]}')
         cuts = sorted(self._rng.randrange(len(request)) for _ in range(self._rng.choice((0, 0, 2))))
-        with socket.create_connection(self._rest, timeout=_TIMEOUT_S) as connection:
-            answer = b""
-            with contextlib.suppress(OSError):  # the server may close the connection first
-                for start, end in zip([0, *cuts], [*cuts, len(request)], strict=True):
-                    connection.sendall(request[start:end])
-                connection.shutdown(socket.SHUT_WR)
-                while piece := connection.recv(2**16):
-                    answer += piece
-        statuses = re.findall(rb"^HTTP/1\.1 (\d+) ", answer, re.MULTILINE)
-        if not statuses:
-            return "closed", True
-        return statuses[-1].decode(), {int(status) for status in statuses} <= ANSWERS | {100}
+        pieces = [
+            request[start:end] for start, end in zip([0, *cuts], [*cuts, len(request)], strict=True)
+        ]
+        answer, end = _talk(self._rest, pieces)
+        statuses = [int(code) for code in _STATUS_LINE.findall(answer)]
+        is_right = end == "closed" and set(statuses) <= ANSWERS | {100}
+        status = str(statuses[-1]) if statuses and end == "closed" else end
+        return Sent(target="", content=request, status=status, is_right=is_right)
 
-    def _seed(self) -> object:
-        return self._rng.choice(JSON_SEEDS)
+    def _call(self) -> tuple[str, object]:
+        """Returns a path and the JSON of a right request, for the same verb most of the time."""
+        verb, model, seed = self._rng.choice(JSON_SEEDS)
+        return (self._path() if self._rng.random() < 0.2 else _path(model, verb)), seed
 
     def _path(self) -> str:
         verb = self._rng.choice(("predict", "predict", "classify", "regress"))
-        return f"/v1/models/{self._rng.choice((MODEL, MODEL, TEXTS))}:{verb}"
+        return _path(self._rng.choice((MODEL, MODEL, TEXTS)), verb)
 
-    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> int:
+    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Sent:
         connection = http.client.HTTPConnection(*self._rest, timeout=_TIMEOUT_S)
+        is_right = False
         try:
             connection.request("POST", path, body, headers)
-            return connection.getresponse().status
+            code = connection.getresponse().status
+            status, is_right = str(code), code in ANSWERS
+        except (OSError, http.client.HTTPException) as error:
+            status = type(error).__name__
         finally:
             connection.close()
+        return Sent(target=path, content=body, status=status, is_right=is_right)
+
+
+def _path(model: str, verb: str) -> str:
+    return f"/v1/models/{model}:{verb}"
+
+
+def _talk(address: tuple[str, int], pieces: Sequence[bytes]) -> tuple[bytes, str]:
+    """Sends segments and the end of the connection; returns the answer and how it ended."""
+    answer = b""
+    with socket.create_connection(address, timeout=_TIMEOUT_S) as connection:
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+            connection.shutdown(socket.SHUT_WR)
+            while received := connection.recv(2**16):
+                answer += received
+        except TimeoutError:
+            return answer, "timeout"
+        except OSError:  # the server closed the connection first
+            return answer, "closed"
+    return answer, "closed"
 
 
 def fuzz(server: StartedServer, options: argparse.Namespace) -> Outcome:
     """Returns what came back of requests from several threads."""
-    outcome = Outcome()
+    outcomes = [Outcome() for _ in range(options.threads)]
     end_s = time.monotonic() + 60 * options.minutes
-    threads = [
-        threading.Thread(
-            target=Fuzzer(server.grpc, server.rest, options.seed + number).run,
-            args=(options.requests // options.threads, end_s, outcome),
-        )
-        for number in range(options.threads)
-    ]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(10)
-        print(
-            f"{outcome.counts.total()} requests, peak {server.memory_mb('VmHWM'):.0f} MB, "
-            f"{len(outcome.wrong)} wrong {outcome.wrong[:5]}",
-            flush=True,
-        )
-    return outcome
+    with ThreadPoolExecutor(options.threads) as pool:
+        running = {
+            pool.submit(
+                Fuzzer(server.grpc, server.rest, options.seed + number).run,
+                options.requests // options.threads,
+                end_s,
+                outcome,
+            )
+            for number, outcome in enumerate(outcomes)
+        }
+        while running:
+            done, running = wait(running, _PROGRESS_S, return_when=FIRST_EXCEPTION)
+            for thread in done:
+                thread.result()
+            so_far = total(outcomes)
+            print(
+                f"{so_far.counts.total()} requests, peak {server.memory_mb('VmHWM'):.0f} MB, "
+                f"{len(so_far.wrong)} wrong {so_far.wrong[:5]}",
+                flush=True,
+            )
+            if options.wrong_file:
+                lines = "".join(f"{line}\n" for line in so_far.requests)
+                options.wrong_file.write_text(lines, encoding="utf-8")
+    return total(outcomes)
 
 
 def main() -> int:
@@ -234,6 +323,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=float("inf"), help="at most")
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--wrong-file", type=Path, help="gets the wrong requests as JSON")
     parser.add_argument("--batching", action="store_true", help="with --enable_batching")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -151,7 +151,7 @@ def _other_value(rng: random.Random, kind: int, value: Any) -> Any:
 def mutated_json(rng: random.Random, seed: Any) -> bytes:
     """Returns JSON with one to three values changed, wrapped, repeated or renamed."""
     document = json.loads(json.dumps(seed))
-    for _ in range(rng.randint(1, 3)):
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
         document = _mutate_value(rng, document)
     text = _json_text(document)
     if rng.random() < 0.1:  # as deep as no parser of Python values goes
@@ -250,26 +250,46 @@ _LINES = (
     *("Transfer-Encoding: identity", "Transfer-Encoding:\r\n chunked", "X: a\r\n b", "X: a\nY: b"),
     *("Content-Encoding: gzip", "Content-Encoding: br", "Host: y", "X: " + "y" * 9_000, ": x", "X"),
 )
-_METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "OPTIONS", "TRACE", "CONNECT", "PRI", "x")
-_VERSIONS = ("HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "http/1.1", "")
+_METHODS = ("GET", "HEAD", "PUT", "OPTIONS", "TRACE", "CONNECT", "PRI", "x")
+_VERSIONS = ("HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "http/1.1", "")
+_SHARE_USUAL = 0.8  # of each part of a head, so that about half of the heads are right
 
 
 def mutated_http(rng: random.Random, path: str, body: bytes) -> bytes:
     """Returns a request with a head that is odd in framing, method, version or target."""
-    target = rng.choice((path, path, path, path + "?x=1", "*", "//", "http://h" + path, "/%00%ff"))
-    lines = [f"{rng.choice(_METHODS)} {target} {rng.choice(_VERSIONS)}".rstrip(), "Host: x"]
-    if rng.random() < 0.7:
-        lines.append("Content-Length: {n}")
-    lines += rng.sample(_LINES, rng.randint(0, 3))
-    rng.shuffle(tail := lines[1:])
-    newline = rng.choice(("\r\n", "\r\n", "\r\n", "\r\n", "\n"))
-    head = newline.join([lines[0], *tail]).replace("{n}", str(len(body))) + newline * 2
-    if rng.random() < 0.3:
-        size = rng.choice((f"{len(body):x}", f"{len(body):x};a=b", "-1", "0x1", "f" * 20, ""))
-        trailer = rng.choice(("", "", "X: y\r\n", "Content-Encoding: gzip\r\n"))
-        body = size.encode() + b"\r\n" + body + b"\r\n0\r\n" + trailer.encode() + b"\r\n"
-    request = head.encode() + body
-    return _edited(rng, request) if rng.random() < 0.2 else request
+
+    def one_of(usual: str, odd: Sequence[str]) -> str:
+        return usual if rng.random() < _SHARE_USUAL else rng.choice(odd)
+
+    method, version = one_of("POST", _METHODS), one_of("HTTP/1.1", _VERSIONS)
+    target = one_of(path, (path + "?x=1", "*", "//", "http://h" + path, "/%00%ff"))
+    newline = one_of("\r\n", ("\n",))
+    is_chunked = rng.random() < 0.3
+    framing = "Transfer-Encoding: chunked" if is_chunked else f"Content-Length: {len(body)}"
+    lines = ["Host: x", *([framing] if rng.random() < 0.9 else [])]
+    lines += rng.sample(_LINES, rng.choice((0, 0, 1, 2, 3)))
+    rng.shuffle(lines)
+    head = newline.join([f"{method} {target} {version}".rstrip(), *lines]) + newline * 2
+    request = head.replace("{n}", str(len(body))).encode() + (
+        _chunked(rng, body) if is_chunked else body
+    )
+    return _edited(rng, request) if rng.random() < 0.1 else request
+
+
+def _chunked(rng: random.Random, body: bytes) -> bytes:
+    """Returns a body in one or two chunks and a last one, mostly right."""
+    cut = rng.randrange(len(body))
+    content = b"".join(
+        b"%x%s\r\n%s\r\n" % (len(part), rng.choice((b"", b"", b";a=b", b";" + b"a" * 999)), part)
+        for part in (body[:cut], body[cut:])
+        if part
+    )
+    if rng.random() > _SHARE_USUAL:
+        size = rng.choice(("-1", "0x1", "f" * 20, "", " 1"))
+        content = size.encode() + b"\r\n" + body + b"\r\n"
+    return (
+        content + b"0\r\n" + rng.choice((b"", b"", b"X: y\r\n", b"Content-Length: 3\r\n")) + b"\r\n"
+    )
 
 
 def _edited(rng: random.Random, content: bytes) -> bytes:
