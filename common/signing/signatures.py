@@ -85,7 +85,7 @@ def read_statement(path: Path) -> Statement:
         bundle = json.loads(path.read_bytes())
         fingerprint = bundle["verificationMaterial"]["publicKey"]["hint"]
         payload = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"], validate=True))
-        [subject] = payload["subject"]
+        [subject] = [one["name"] for one in payload["subject"]]
         form = payload["predicate"]["serialization"]
         resources = payload["predicate"]["resources"]
         files = {str(resource["name"]): str(resource["digest"]) for resource in resources}
@@ -96,6 +96,6 @@ def read_statement(path: Path) -> Statement:
         raise ValueError(f"the statement is of the type {payload.get('predicateType')!r}")
     if form != _SERIALIZATION or not ignored <= {SIGNATURE_FILE}:
         raise ValueError("it does not state the SHA-256 of every file")
-    if not isinstance(fingerprint, str) or not isinstance(subject["name"], str):
+    if not isinstance(fingerprint, str) or not isinstance(subject, str):
         raise ValueError("key or subject is not a text")
-    return Statement(fingerprint=fingerprint, subject=subject["name"], files=files)
+    return Statement(fingerprint=fingerprint, subject=subject, files=files)

@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import shutil
@@ -179,6 +180,17 @@ def test_a_statement_that_was_edited_is_refused(verifier, base, keys, signed):
 @pytest.mark.parametrize("text", ["", "{}", "[]", "\x00", '{"dsseEnvelope": 3}', "[" * 100_000])
 def test_what_is_no_signature_is_refused(verifier, signed, text):
     (signed / SIGNATURE_FILE).write_text(text)
+    error = _refusal(verifier, signed)
+    assert error.problem is Problem.INVALID
+    assert "is no signature of a model" in str(error)
+
+
+def test_a_subject_without_a_name_is_no_signature(verifier, signed):
+    signature = json.loads((signed / SIGNATURE_FILE).read_text())
+    payload = json.loads(base64.b64decode(signature["dsseEnvelope"]["payload"]))
+    payload["subject"] = [5]
+    signature["dsseEnvelope"]["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+    (signed / SIGNATURE_FILE).write_text(json.dumps(signature))
     error = _refusal(verifier, signed)
     assert error.problem is Problem.INVALID
     assert "is no signature of a model" in str(error)
