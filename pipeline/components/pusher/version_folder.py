@@ -69,20 +69,32 @@ def push_version(
     version = base / str(max(now_s, last + 1))
     holder = base / f"{_INCOMING}{uuid.uuid4().hex}"
     holder.mkdir()
-    # A signature names the folder that it signs.
-    incoming = holder / subject_of(base.name, int(version.name))
-    shutil.copytree(model, incoming)
-    if key is not None:
-        sign_folder(incoming, key)
-    _sync_tree(incoming)
-    # The copy is checked: the model may have changed while it was copied.
-    _check_published(incoming, published)
-    _write_manifest(base, int(version.name), make_manifest(incoming))
-    check_not_stopped()
-    incoming.rename(version)
-    holder.rmdir()
+    try:
+        # A signature names the folder that it signs.
+        incoming = holder / subject_of(base.name, int(version.name))
+        _fill(incoming, model, published, key)
+        _write_manifest(base, int(version.name), make_manifest(incoming))
+        check_not_stopped()
+        incoming.rename(version)
+    finally:
+        # A signed copy that is not pushed could be put into service by anybody who may rename it.
+        shutil.rmtree(holder)
     sync(base)
     return version
+
+
+def _fill(folder: Path, model: Path, published: Manifest | None, key: PrivateKey | None) -> None:
+    """Copies a model, and signs the copy if there is a key.
+
+    The copy is checked, as the model may have changed while it was copied: before it is signed,
+    since a signature would vouch for what was not judged, and after.
+    """
+    shutil.copytree(model, folder)
+    if key is not None:
+        _check_published(folder, published)
+        sign_folder(folder, key)
+    _sync_tree(folder)
+    _check_published(folder, published)
 
 
 def _is_signed_by(version: Path, key: PrivateKey) -> bool:

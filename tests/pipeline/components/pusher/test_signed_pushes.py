@@ -7,7 +7,7 @@ import pytest
 from common.errors import StepFailedError
 from common.guards.manifests import Manifest, make_manifest
 from common.guards.stopping import Stopped
-from common.signing.signatures import SIGNATURE_FILE
+from common.signing.signatures import SIGNATURE_FILE, sign_folder
 from common.signing.verification import Verifier
 from pipeline.components.pusher import version_folder
 from pipeline.components.pusher.version_folder import (
@@ -96,6 +96,29 @@ def test_what_was_not_judged_is_not_pushed_although_it_can_be_signed(keys, model
     assert served_versions(base) == []
     with pytest.raises(StepFailedError, match="was added"):
         push_version(model, base, now_s=100, published=Manifest({}), key=keys[0].read())
+
+
+def test_what_was_not_judged_is_not_signed(keys, model, base, monkeypatch):
+    judged = make_manifest(model)
+    (model / "saved_model.pb").write_text("other")
+    signed = []
+    monkeypatch.setattr(version_folder, "sign_folder", lambda *arguments: signed.append(arguments))
+    with pytest.raises(StepFailedError, match="not the one that was judged"):
+        push_version(model, base, now_s=100, published=judged, key=keys[0].read())
+    assert signed == []
+
+
+def test_a_copy_that_changed_while_it_was_signed_is_neither_pushed_nor_kept(
+    keys, model, base, monkeypatch
+):
+    def change_and_sign(folder, key):
+        (folder / "saved_model.pb").write_text("other")
+        return sign_folder(folder, key)
+
+    monkeypatch.setattr(version_folder, "sign_folder", change_and_sign)
+    with pytest.raises(StepFailedError, match="not the one that was judged"):
+        push_version(model, base, now_s=100, published=make_manifest(model), key=keys[0].read())
+    assert list(base.iterdir()) == []
 
 
 def test_a_push_that_stops_before_the_rename_shows_nothing_to_a_server(

@@ -62,23 +62,27 @@ def test_an_older_model_is_pushed_again_as_the_newest(tmp_path):
     assert versions == ["1", "2", "3"]
 
 
-def test_what_a_killed_push_left_is_removed_and_never_served(tmp_path, monkeypatch):
+def test_a_push_that_is_stopped_while_it_copies_leaves_nothing(tmp_path, monkeypatch):
     base = tmp_path / "base"
 
-    def dies_halfway(source: Path, target: Path) -> None:
+    def stops_halfway(source: Path, target: Path) -> None:
         target.mkdir()
         (target / "saved_model.pb").write_text("half")
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(version_folder.shutil, "copytree", dies_halfway)
-        with pytest.raises(KeyboardInterrupt):
-            push_version(_model(tmp_path / "model"), base, now_s=100)
-    assert served_versions(base) == []
-    [leftover] = base.iterdir()
-    assert not leftover.name.isdecimal()
+    monkeypatch.setattr(version_folder.shutil, "copytree", stops_halfway)
+    with pytest.raises(KeyboardInterrupt):
+        push_version(_model(tmp_path / "model"), base, now_s=100)
+    assert list(base.iterdir()) == []
 
-    push_version(tmp_path / "model", base, now_s=100)
+
+def test_what_a_killed_push_left_is_removed_and_never_served(tmp_path):
+    base = tmp_path / "base"
+    leftover = base / ".incoming-0123" / "base@100"
+    leftover.mkdir(parents=True)
+    (leftover / "saved_model.pb").write_text("half")
+    assert served_versions(base) == []
+    push_version(_model(tmp_path / "model"), base, now_s=100)
     assert [path.name for path in base.iterdir()] == ["100"]
 
 
