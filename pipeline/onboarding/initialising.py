@@ -31,7 +31,8 @@ from pipeline.reading.files.listing import (
     list_files,
     placeholder_in,
 )
-from pipeline.reading.recordings.discovery import Discovery, Rows, discover
+from pipeline.reading.recordings.discovery import discover
+from pipeline.reading.recordings.forms.request import Discovery, Rows
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_LISTED = 12

@@ -17,7 +17,7 @@ from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
 from pipeline.reading.recordings.assembling import Assembled, assemble
-from pipeline.reading.recordings.discovery import Discovery
+from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.recording_options import (
     EVENT,
     RATE,

@@ -20,8 +20,8 @@ from pipeline.reading import times
 from pipeline.reading.files import csv_header, encodings, sources
 from pipeline.reading.files.pieces import SUFFIXES, suffix_of
 from pipeline.reading.recordings.beside import read_table
-from pipeline.reading.recordings.discovery import Discovery
 from pipeline.reading.recordings.evidence.listing import has_rows
+from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.reading.recordings.raw.listing import list_raw_files, probes_of
 from pipeline.reading.recordings.raw.stamps import time_unit
 

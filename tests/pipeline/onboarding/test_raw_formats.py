@@ -6,7 +6,7 @@ from common.errors import InputError
 from pipeline.column_format import ColumnFormat
 from pipeline.onboarding.profile.table import ReadOptions
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
-from pipeline.reading.recordings.discovery import Discovery
+from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.recording_options import Recordings, Window
 from tests.pipeline.spreadsheets import write_sheet
 

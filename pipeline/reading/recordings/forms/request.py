@@ -1,0 +1,214 @@
+"""What `init` knows of raw files, and what every form of recordings is concluded from."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from common.errors import InputError
+from pipeline.reading.recordings.evidence import labels as label_evidence
+from pipeline.reading.recordings.evidence import series
+from pipeline.reading.recordings.evidence.labels import TableOfLabels
+from pipeline.reading.recordings.evidence.listing import Listing, has_decimal_commas, read_frame
+from pipeline.recording_options import Media, Recordings
+
+DEFAULT_LABEL = "label"
+MANY_FILES = 3
+_WORDS: Mapping[Media, tuple[str, str]] = {
+    "audio": ("sound", "sounds"),
+    "image": ("picture", "pictures"),
+    "table": ("recording", "recordings"),
+}
+# What a person says the rows of tables are.
+Rows = Literal["examples", "samples"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovery:
+    """What raw files seem to be.
+
+    Attributes:
+        path: What `data.path` must be, relative to the current folder.
+        recordings: The proposed `data.recordings`; its paths are relative to the current folder.
+        label: The label column; a name of its own (`label`) where the label comes from a folder, a
+            pattern or a table of events.
+        positive: The rarest value of the label, as text; None if it is not known.
+        data: Further keys of `data`, such as `decimal`.
+        notes: What was concluded and from what, in words.
+        rate_hz: Rate to resample streams of several rates to.
+    """
+
+    path: str
+    recordings: Recordings
+    label: str
+    positive: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    rate_hz: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The files, and what a person says of them.
+
+    Attributes:
+        listing: The files.
+        labels: A table of labels or events that the person names.
+        label: A label column that the person names.
+        rows: What the person says the rows of tables are.
+        damaged: Tables without rows.
+    """
+
+    listing: Listing
+    labels: str | None
+    label: str | None
+    rows: Rows | None
+    damaged: tuple[str, ...] = ()
+
+    def table_of_labels(self, files: Sequence[str]) -> TableOfLabels | None:
+        """Returns the table that names the files: the given one, else the best beside them.
+
+        Raises:
+            InputError: The given table names too few of the files.
+        """
+        base = self.listing.base
+        if self.labels is not None:
+            given = label_evidence.match_table(self.labels, read_frame(self.labels), files, base)
+            if given is None:
+                columns = ", ".join(f"`{name}`" for name in read_frame(self.labels).columns)
+                raise InputError(
+                    f"--labels {self.labels}: no column names the files, such as "
+                    f"{Path(files[0]).name}, with or without suffix. Its columns: {columns}."
+                )
+            return given
+        matches = [
+            match
+            for path in self.tables_beside(files)
+            if (match := label_evidence.match_table(path, read_frame(path), files, base))
+        ]
+        return max(matches, key=lambda match: match.num_matched, default=None)
+
+    def tables_beside(self, files: Sequence[str]) -> list[str]:
+        """Tables that are none of the files: below the path, and in the folder above it."""
+        parent = Listing.of(f"{Path(self.listing.base).absolute().parent}/*")
+        above = (*parent.tables, *parent.sheets)
+        relative = [str(Path(self.listing.base).parent / Path(path).name) for path in above]
+        beside = [*self.listing.tables, *self.listing.sheets]
+        beside += relative if self.listing.is_folder else ()
+        return [path for path in dict.fromkeys(beside) if path not in files]
+
+    def own_label(self, frame: pd.DataFrame) -> str | None:
+        """The label's column in the raw files themselves."""
+        if self.label is not None:
+            return self.label if self.label in frame.columns else None
+        likely = label_evidence.likely_labels(frame)
+        named = [str(name) for name in frame.columns if str(name).lower() == DEFAULT_LABEL]
+        candidates = named or likely
+        return candidates[0] if len(candidates) == 1 else None
+
+    def by_table(
+        self, media: Media, files: Sequence[str], table: TableOfLabels, notes: list[str]
+    ) -> Discovery:
+        """Returns recordings whose labels are in a table that names their files.
+
+        Raises:
+            InputError: Which column of the table is the label is not clear.
+        """
+        frame = read_frame(table.path)
+        label = label_evidence.label_column(
+            frame, wanted=self.label, not_label=(table.id_column,), where=table.path
+        )
+        notes.append(f"labels in {table.path}: `{table.id_column}` names the files, `{label}` is "
+                     "the label")  # fmt: skip
+        lacking = len(files) - table.num_matched
+        if lacking:
+            notes.append(f"{number_of(lacking, media)} of {len(files):,} are not in {table.path}")
+        recordings = Recordings(
+            form="files",
+            media=media,
+            labels=table.path,
+            id_column=table.id_column,
+            **self._axes(media, files, label),
+        )
+        classes = Counter(frame[label].dropna().map(series.label_text))
+        return self.found(files, recordings, label, classes, notes)
+
+    def by_name(self, media: Media, files: Sequence[str], notes: list[str]) -> Discovery:
+        """Discovers labels in the names of folders or files.
+
+        Raises:
+            InputError: There are none.
+        """
+        label = self.label or DEFAULT_LABEL
+        by_folder = label_evidence.folder_classes(files, self.listing.base)
+        axes = self._axes(media, files, label)
+        if by_folder:
+            notes.append(f"the folder's name is the label: {listed(by_folder)}")
+            unused = label_evidence.unused_folders(files, self.listing.base)
+            if unused:
+                named = ", ".join(f"`{name}`" for name in unused[:5])
+                notes.append(
+                    f"the folders above ({named}) are not the label; if they are, move the files "
+                    "up into them"
+                )
+            recordings = Recordings(form="files", media=media, label_from="folder", **axes)
+            return self.found(files, recordings, label, by_folder, notes)
+        by_name = label_evidence.name_pattern(files)
+        if by_name is None:
+            raise label_evidence.no_label_error(
+                number_of(len(files), media), self.listing.base, Path(files[0]).name
+            )
+        pattern, classes = by_name
+        notes.append(f"the file's name holds the label: {listed(classes)}")
+        recordings = Recordings(form="files", media=media, label_pattern=pattern, **axes)
+        return self.found(files, recordings, label, classes, notes)
+
+    def _axes(self, media: Media, files: Sequence[str], label: str) -> dict[str, Any]:
+        """The column of times of files with tables of samples."""
+        if media != "table" or files[0] not in self.listing.tables:
+            return {}
+        return {"time_column": series.time_column(read_frame(files[0]), (label,))}
+
+    def found(
+        self,
+        files: Sequence[str],
+        recordings: Recordings,
+        label: str,
+        classes: Mapping[str, int],
+        notes: Sequence[str],
+    ) -> Discovery:
+        """Returns what was found, with the path that means these files and no others.
+
+        Raises:
+            InputError: No path means them alone.
+        """
+        is_table = files[0] in self.listing.tables
+        decimal = {"decimal": ","} if is_table and has_decimal_commas(files[0]) else {}
+        beside = [path for path in (recordings.labels, recordings.events) if path]
+        # Tables without rows are recordings too: bad ones, which the reader counts.
+        raw_files = sorted({*files, *self.damaged}) if is_table else files
+        return Discovery(
+            path=self.listing.pattern_of(raw_files, recordings.media, beside),
+            recordings=recordings,
+            label=label,
+            positive=series.rarest(classes),
+            data=decimal,
+            notes=tuple(notes),
+        )
+
+
+def number_of(number: int, media: Media) -> str:
+    """Returns a number of files in words.
+
+    >>> number_of(1, "image"), number_of(1200, "audio")
+    ('1 picture', '1,200 sounds')
+    """
+    return f"{number:,} {_WORDS[media][number != 1]}"
+
+
+def listed(classes: Mapping[str, int]) -> str:
+    """Returns classes and their sizes in words."""
+    return ", ".join(f"`{name}` ({number:,})" for name, number in sorted(classes.items()))
