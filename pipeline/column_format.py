@@ -32,6 +32,8 @@ class ColumnFormat:
         thousands: Thousands separator of numbers; by default that of `data.thousands`.
         decimals: Every number has decimals. A grouped one without them, such as `72.470` beside
             `1.234,56`, may have another decimal mark and does not fit.
+        digits: Digits of each name in a column of text such as 007. A whole number with fewer, or
+            with a point, has lost its leading zeros in another program and does not fit.
         suffix: Text after each number, such as a unit or `%`; a bare number is read too,
             except beside a sign that scales, such as `%` or `k`.
         format: How a time is written: `ISO8601`, or a pattern such as `%d/%m/%Y %H:%M`.
@@ -47,6 +49,7 @@ class ColumnFormat:
     decimal: Decimal | None = None
     thousands: Thousands | None = None
     decimals: bool = False
+    digits: Annotated[int, Field(ge=2)] | None = None
     suffix: str = ""
     format: Annotated[str, Field(min_length=1)] | None = None
     unit: TimeUnit | None = None
@@ -87,8 +90,10 @@ class ColumnFormat:
             "suffix": self.suffix,
         }
         of_times = {"format": self.format, "unit": self.unit, "elapsed": self.elapsed}
+        of_texts = {"digits": self.digits}
         wrong = [name for name, value in of_numbers.items() if value and self.type != "number"]
         wrong += [name for name, value in of_times.items() if value and self.type != "time"]
+        wrong += [name for name, value in of_texts.items() if value and self.type != "text"]
         if wrong:
             raise ValueError(f"`{wrong[0]}` does not go with type `{self.type}`")
         if self.decimal is not None and self.decimal == self.thousands:

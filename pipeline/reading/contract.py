@@ -251,6 +251,21 @@ def _read_code(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
 
 
 def _read_text(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
+    texts, bad = _texts_of(column, form)
+    return texts, bad | _without_zeros(texts, form.digits) if form.digits else bad
+
+
+def _without_zeros(texts: pa.Array, digits: int) -> Mask:
+    """Tells which whole numbers are shorter than the names of a column, such as 7 for 007."""
+    strings = texts.cast(pa.string())
+    is_short = pc.less(pc.utf8_length(strings), digits)
+    is_number = pc.match_substring_regex(strings, r"^\d+$")
+    has_point = pc.match_substring_regex(strings, r"^\d+\.0*$")
+    lost = pc.or_(pc.and_(is_short, is_number), has_point)
+    return np.asarray(pc.fill_null(lost, False))
+
+
+def _texts_of(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]:
     none = np.zeros(len(column), bool)
     if pa.types.is_boolean(column.type):
         return _read_truth(column, form)

@@ -192,6 +192,11 @@ def _expected(column: Column, spec: IngestSpec) -> str:
     form = column.form or form_of(column.name, column.type, spec)
     if form.type == "time":
         return _expected_time(form)
+    if form.digits:
+        return (
+            f"a name of {form.digits} digits: another program has removed its leading zeros. Write "
+            f"them, or, if it is a name, remove `digits` from data.columns.{column.name}"
+        )
     plain = {
         "number": "a number",
         "code": "a whole number",

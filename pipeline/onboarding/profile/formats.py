@@ -437,15 +437,24 @@ def _with_sentinels(facts: TextFacts, written: Written) -> Written:
     )
 
 
+def _digits_of_names(facts: TextFacts) -> int | None:
+    """The length of names such as 007, if all have the same."""
+    is_signed = facts.limits is not None and facts.limits[0] < 0
+    if not facts.leading_zeros or is_signed or len(facts.widths) != 1:
+        return None
+    return min(facts.widths)
+
+
 def _as_text(facts: TextFacts) -> Written:
-    reason = ""
+    reason, digits = "", None
     if facts.all_whole and not facts.num_texts and facts.num_plain:
         reason = "leading zeros" if facts.leading_zeros else "whole numbers beyond 64 bits"
         reason += ", so the values are names and are read as text"
+        digits = _digits_of_names(facts)
     words = sorted(set(facts.marked) & _WORDS)
     if not words:
         return Written(
-            form=ColumnFormat(type="text"),
+            form=ColumnFormat(type="text", digits=digits),
             reason=reason,
             num_unfit=facts.not_utf8,
             resembles=unread_measurement(facts),

@@ -55,6 +55,7 @@ class TextFacts:
         all_integral: Every number of the files' own numeric types is whole, also as a float.
         num_infinite: Plain numbers that are infinite.
         leading_zeros: Whole numbers with a leading zero, such as 007.
+        widths: Lengths of the plain numbers, in characters.
         too_long: Whole numbers beyond 64 bits.
         limits: Smallest and largest finite plain number.
         pointed: Plain numbers with a decimal point, without `SENTINELS`.
@@ -82,6 +83,7 @@ class TextFacts:
     all_integral: bool = True
     num_infinite: int = 0
     leading_zeros: int = 0
+    widths: set[int] = field(default_factory=set)
     too_long: int = 0
     pointed: int = 0
     pointless: int = 0
@@ -216,6 +218,7 @@ class TextFacts:
             self.too_long += int(counts[digits & bad].sum())
         zeros = np.asarray(pc.match_substring_regex(texts, _LEADING_ZERO))
         self.leading_zeros += int(counts[zeros].sum())
+        self.widths.update(pc.unique(pc.utf8_length(texts)).to_pylist())
         self._count_points(texts, numbers, counts)
         self._note_numbers(np.asarray(numbers), counts)
         if self.all_whole:

@@ -88,6 +88,20 @@ def test_text_is_trimmed_and_booleans_of_any_storage_are_spelled_alike():
     assert read(pa.array([b"\xff", b"a"]), type="text") == ([None, b"a"], [0])
 
 
+@pytest.mark.parametrize(
+    "column",
+    [pa.array(["007", "7", "1000", "A7", None]), pa.array([b"007", b"7.0", b"1000", b"A7", b""])],
+)
+def test_a_name_without_its_leading_zeros_does_not_fit(column):
+    assert read(column, type="text", digits=3)[1] == [1]
+
+
+@pytest.mark.parametrize("stored", [pa.int64(), pa.float64()])
+def test_a_file_that_stores_names_as_numbers_has_lost_their_leading_zeros(stored):
+    column = pa.array([7, 123, None]).cast(stored)
+    assert read(column, type="text", digits=3) == ([b"7", b"123", None], [0])
+
+
 def test_the_graph_knows_the_same_words_as_the_reading():
     assert set(preprocessing.TRUE_WORDS.split("|")) == set(contract.TRUE_WORDS)
     assert set(preprocessing.FALSE_WORDS.split("|")) == set(contract.FALSE_WORDS)

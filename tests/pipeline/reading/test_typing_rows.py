@@ -50,6 +50,16 @@ def test_the_bytes_of_a_file_are_kept_as_they_are_and_an_empty_file_is_missing()
     assert batch.batch.column("sound").to_pylist() == [b" \x00\xff\n", b"NA", None, None]
 
 
+@pytest.mark.parametrize(("needed", "num_bad"), [(True, 1), (False, 0)])
+def test_a_name_that_lost_its_leading_zeros_is_a_bad_row_where_the_model_needs_it(needed, num_bad):
+    form = ColumnFormat(type="text", digits=3)
+    column = Column(name="site", type="bytes", form=form, needed=needed)
+    batch = typed([column, LABEL], {"site": pa.array(["007", "7"]), "y": [1, 0]})
+    assert len(batch.bad_rows) == num_bad
+    for bad in batch.bad_rows:
+        assert "`7` found, expected a name of 3 digits" in str(bad)
+
+
 @pytest.mark.parametrize(
     "label",
     [

@@ -282,9 +282,15 @@ def test_whole_numbers_of_which_only_some_look_like_dates_are_numbers():
 def test_whole_numbers_with_leading_zeros_are_names():
     texts = [f"{n:05d}" for n in range(300)]
     written = decide(texts)
-    assert written.form == ColumnFormat(type="text")
+    assert written.form == ColumnFormat(type="text", digits=5)
     assert "leading zeros" in written.reason
     assert read(["00042"], decided(texts)) == ([b"00042"], [False])
+
+
+@pytest.mark.parametrize("other", ["42", "-0042"])
+def test_names_of_several_lengths_or_with_a_sign_promise_no_digits(other):
+    texts = [*(f"{n:05d}" for n in range(300)), other]
+    assert decide(texts).form == ColumnFormat(type="text")
 
 
 def test_a_date_of_1970_among_others_of_its_time_is_a_date():
