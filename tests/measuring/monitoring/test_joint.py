@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
+from measuring.monitoring import joint
 from measuring.monitoring.joint import Sample, joint_drift
+from measuring.scores import roc_auc
 
 NAMES = ["a", "b", "c"]
 
@@ -57,6 +60,32 @@ def test_four_blocks_a_side_allow_a_p_value_of_a_third():
     drift = joint_drift(sample(values, 100), sample(values + 9, 100), NAMES)
     assert drift.p_value == pytest.approx(1 / 3)
     assert drift.roc_auc == 1
+
+
+def test_equal_scores_of_few_blocks_are_no_evidence():
+    # No feature varies, so that all blocks have one score. A normal approximation has p-values
+    # below the least that 2 blocks against 2 allow, 1 / 6 in each fold.
+    drift = joint_drift(sample(np.ones((400, 3)), 100), sample(np.ones((400, 3)), 100), NAMES)
+    assert drift.p_value >= 1 / 3
+    assert drift.roc_auc == 0.5
+
+
+def test_the_trees_compute_in_one_thread_and_leave_the_others_as_they_were(monkeypatch):
+    num_threads = []
+
+    def threads_of_openmp():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+
+    def recording_roc_auc(labels, scores):
+        num_threads.extend(threads_of_openmp())
+        return roc_auc(labels, scores)
+
+    monkeypatch.setattr(joint, "roc_auc", recording_roc_auc)
+    rng, before = np.random.default_rng(8), threads_of_openmp()
+    drift = joint_drift(sample(rng.normal(size=(200, 3))), sample(rng.normal(size=(100, 3))), NAMES)
+    assert set(drift.losses) == set(NAMES)
+    assert set(num_threads) == {1}
+    assert threads_of_openmp() == before
 
 
 def test_many_rows_are_thinned_and_the_result_is_repeatable():
