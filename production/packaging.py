@@ -74,13 +74,11 @@ def check_target(folder: Path) -> None:
         )
 
 
-def write_context(
-    output: OutputFolder, candidate: Candidate, folder: Path, *, base_image: str
-) -> Context:
+def write_context(model: Path, candidate: Candidate, folder: Path, *, base_image: str) -> Context:
     """Writes a build context: a Dockerfile and the model. The folder appears with all its files.
 
     Args:
-        output: The output folder.
+        model: The version's folder, or a checked copy of it.
         candidate: The version.
         folder: Where the context goes; a new or an empty folder.
         base_image: The image of the Dockerfile's target `serving`.
@@ -93,7 +91,7 @@ def write_context(
     check_image_name(base_image)
     draft = folder.absolute().with_name(f".{folder.absolute().name}-{uuid.uuid4().hex}")
     try:
-        digest = _copy_model(output.serving(candidate.pin.base), candidate.pin, draft)
+        digest = _copy_model(model, candidate.pin, draft)
         context = Context(
             version=label(candidate.pin),
             verdict=candidate.verdict,
@@ -112,9 +110,8 @@ def write_context(
     return context
 
 
-def _copy_model(base: Path, pin: Pin, draft: Path) -> str:
+def _copy_model(source: Path, pin: Pin, draft: Path) -> str:
     """Copies a version below `models/NAME`, readable for everybody; returns its digest."""
-    source = base / str(pin.version)
     copy = draft / "models" / pin.base / str(pin.version)
     shutil.copytree(source, copy)
     digest = model_digest(copy)

@@ -5,6 +5,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +76,13 @@ def package(order: Order, *, as_json: bool) -> int:
     model, pin = parse_reference(output, order.reference)
     candidate = judge(store, output, pin or served_pin(output, model))
     check_packable(candidate)
-    _check_signature(order, output, candidate.pin.base, candidate.pin.version)
-    with tempfile.TemporaryDirectory(prefix="faultline-package-") as scratch:
+    version = output.serving(candidate.pin.base) / str(candidate.pin.version)
+    with (
+        _trusted(version, order.config_path) as model,
+        tempfile.TemporaryDirectory(prefix="faultline-package-") as scratch,
+    ):
         context = write_context(
-            output,
+            model,
             candidate,
             order.folder or Path(scratch) / "context",
             base_image=order.base_image,
@@ -99,11 +104,16 @@ def package(order: Order, *, as_json: bool) -> int:
     return 0
 
 
-def _check_signature(order: Order, output: OutputFolder, base: str, version: int) -> None:
-    from pipeline.components.pusher.signing import check_trusted
+@contextmanager
+def _trusted(version: Path, config_path: Path | None) -> Iterator[Path]:
+    """Yields the folder to pack: with a config that trusts keys, a copy whose signature fits."""
+    from pipeline.components.pusher.signing import trusted_model
 
-    if order.config_path is not None:
-        check_trusted(output.serving(base), version, load_config(order.config_path))
+    if config_path is None:
+        yield version
+        return
+    with trusted_model(version, load_config(config_path)) as model:
+        yield model
 
 
 def find_engine(name: str | None) -> str:

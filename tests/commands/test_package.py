@@ -3,6 +3,7 @@
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,10 +14,11 @@ from common.output_folder import OutputFolder
 from common.signing.signatures import SIGNATURE_FILE, sign_folder
 from common.signing.verification import Verifier
 from pipeline.components.pusher.version_folder import _write_manifest, model_digest
+from production import packaging
 from production.packaging import BASE_IMAGE
 from production.rollback import Decision, withdraw
 from tests.production.rollout.pushes import new_store, place, push
-from tests.signed_versions import make_pair
+from tests.signed_versions import KeyPair, make_pair
 
 CONFIG = """
 name: wells
@@ -195,13 +197,36 @@ def test_a_folder_with_files_is_left_alone(faultline, tmp_path):
     assert [path.name for path in (tmp_path / "context").iterdir()] == ["notes.txt"]
 
 
+def _sign(version: Path, pair: KeyPair) -> None:
+    draft = version.rename(version.with_name(f"wells@{version.name}"))  # what a signature names
+    sign_folder(draft, pair.read())
+    _write_manifest(version.parent, int(version.name), make_manifest(draft))
+    draft.rename(version)
+
+
+def test_what_is_packed_is_the_copy_that_was_checked(faultline, folder, tmp_path, monkeypatch):
+    pair, version = make_pair(tmp_path / "keys"), folder.serving("wells") / "100"
+    _sign(version, pair)
+    content = (version / "saved_model.pb").read_bytes()
+    (tmp_path / "trusting.yaml").write_text(CONFIG + f"signing: {{public_keys: [{pair.public}]}}\n")
+    write_context = packaging.write_context
+
+    def change_and_write(*arguments: Any, **options: Any) -> packaging.Context:
+        (version / "saved_model.pb").write_text("forged")  # after the check
+        return write_context(*arguments, **options)
+
+    monkeypatch.setattr(packaging, "write_context", change_and_write)
+    context = tmp_path / "context"
+    done = faultline("wells/100", "-o", str(context), "--config", str(tmp_path / "trusting.yaml"))
+    assert done.exit_code == 0, done.output
+    packed = context / "models" / "wells" / "100"
+    assert (packed / "saved_model.pb").read_bytes() == content
+    Verifier([pair.public]).verify(packed)
+
+
 def test_a_signature_is_checked_by_the_keys_of_the_config_and_packed(faultline, folder, tmp_path):
     pair, other = make_pair(tmp_path / "keys"), make_pair(tmp_path / "others")
-    version = folder.serving("wells") / "100"
-    draft = version.rename(version.with_name("wells@100"))  # a signature names the version
-    sign_folder(draft, pair.read())
-    _write_manifest(version.parent, 100, make_manifest(draft))
-    draft.rename(version)
+    _sign(folder.serving("wells") / "100", pair)
     for name, keys in {"trusting": pair, "other": other}.items():
         signing = f"signing: {{public_keys: [{keys.public}]}}\n"
         (tmp_path / f"{name}.yaml").write_text(CONFIG + signing)
