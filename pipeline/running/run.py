@@ -34,6 +34,7 @@ from pipeline.running.stages.opening import (
     READER,
     Opening,
     check_data,
+    check_new_run,
     open_run,
     read_earlier_spans,
     set_up_process,
@@ -141,6 +142,8 @@ def _run_steps(
     set_up_process(place)
     # Before the imports, so that a mistyped path is reported immediately.
     opening = open_run(place, provenance, shown)
+    # Two folders on one metadata server may start a run in the same second.
+    check_new_run(opening.store, place.run_id, remedy="Start the run again: its id has the time.")
     key = _key(opening)
     unchanged = find_unchanged_run(opening.store, place.folder, use_case=place.config.name, key=key)
     stamp_opening(opening, shown)

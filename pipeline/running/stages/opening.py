@@ -8,6 +8,7 @@ from typing import Any
 from ml_metadata.metadata_store import MetadataStore
 from rich.markup import escape
 
+from common.errors import InputError
 from common.metadata import ConnectionConfig, close_abandoned, connection_config, open_store
 from common.run_ids import span_run_id
 from pipeline.components.pusher.superseded import forget_superseded
@@ -88,6 +89,18 @@ def open_run(place: RunPlace, provenance: Provenance, shown: RunConsole) -> Open
         withdrawn=_settle(store, place, shown),
         is_first_run=store.get_context_by_type_and_name("pipeline", place.config.name) is None,
     )
+
+
+def check_new_run(store: MetadataStore, run_id: str, *, remedy: str) -> None:
+    """Checks that ML Metadata has no run of this id, whose steps would pass for those of this run.
+
+    Raises:
+        InputError: It has one: of another output folder, or of this one.
+    """
+    if store.get_context_by_type_and_name("pipeline_run", run_id) is not None:
+        raise InputError(
+            f"ML Metadata already has a run {run_id}, perhaps of another output folder. {remedy}"
+        )
 
 
 def stamp_opening(opening: Opening, shown: RunConsole) -> None:

@@ -14,6 +14,7 @@ from pipeline.lineage.provenance import Provenance, collect_provenance
 from pipeline.running.console import RunConsole
 from pipeline.running.stages.opening import (
     Opening,
+    check_new_run,
     open_run,
     read_earlier_spans,
     set_up_process,
@@ -76,18 +77,29 @@ def begin_run(wish: Wish, output: Path) -> int:
             run_id=wish.run_id,
         )
         files = StepFiles(place.run_folder)
+        _check_steps_only(place, files)
         with step_console(files.log(BEGIN)) as shown:
             provenance = collect_provenance(config, wish.config_path, PROJECT_DIR)
             beginning = _beginning(place, provenance, wish.overrides)
-            _check_same(files.read_beginning(), beginning, wish.run_id)
+            before = files.read_beginning()
+            _check_same(before, beginning, wish.run_id)
             shown.say(f"[bold]{config.name}[/bold]  run {wish.run_id}")
             if files.pipeline.is_file():
                 shown.say("This run has already begun.")
                 return 0
             files.write_beginning(beginning)
             files.forget_ending(BEGIN)
-            _begin(place, provenance, shown, wish.steps)
+            _begin(place, provenance, shown, wish.steps, is_new=before is None)
     return 0
+
+
+def _check_steps_only(place: RunPlace, files: StepFiles) -> None:
+    """Checks that no run within one process has this id: the steps would overwrite its record."""
+    if place.run_folder.exists() and not files.root.is_dir():
+        raise InputError(
+            f"{place.run_folder} is the folder of a run that was not started by `begin`. Give "
+            "another --run."
+        )
 
 
 def _beginning(place: RunPlace, provenance: Provenance, overrides: Overrides) -> Beginning:
@@ -103,18 +115,23 @@ def _beginning(place: RunPlace, provenance: Provenance, overrides: Overrides) ->
 def _check_same(before: Beginning | None, now: Beginning, run_id: str) -> None:
     if before is None:
         return
-    names = [
-        name
-        for name in ("config", "config_digest", "overrides", "code_digest")
-        if getattr(before, name) != getattr(now, name)
-    ]
-    if names:
+    parts = {
+        "config": "config file",
+        "config_digest": "values of the config",
+        "overrides": "options",
+        "code_digest": "sources of Faultline",
+    }
+    changed = [text for name, text in parts.items() if getattr(before, name) != getattr(now, name)]
+    if changed:
         raise InputError(
-            f"Run {run_id} has begun before, with another {', '.join(names)}. Give another --run."
+            f"Run {run_id} has begun before, and these differ now: {', '.join(changed)}. Give "
+            "another --run."
         )
 
 
-def _begin(place: RunPlace, provenance: Provenance, shown: RunConsole, steps: str) -> None:
+def _begin(
+    place: RunPlace, provenance: Provenance, shown: RunConsole, steps: str, *, is_new: bool
+) -> None:
     started = time.monotonic()
     files = StepFiles(place.run_folder)
     summary = RunSummary(
@@ -124,6 +141,8 @@ def _begin(place: RunPlace, provenance: Provenance, shown: RunConsole, steps: st
         set_up_process(place)
         shown.step_started("Start")
         opening = open_run(place, provenance, shown)
+        if is_new:
+            _check_new(opening, files)
         check_newest(opening.store, place.folder, place.run_id, place.config.name)
         stamp_opening(opening, shown)
         read_earlier_spans(opening, shown, summary)
@@ -135,6 +154,14 @@ def _begin(place: RunPlace, provenance: Provenance, shown: RunConsole, steps: st
     duration_s = time.monotonic() - started
     files.write_ending(BEGIN, Ending(state=DONE, duration_s=duration_s, spans=summary.spans))
     shown.say(f"The run has {len(graph.upstream)} steps: {', '.join(graph.upstream)}.")
+
+
+def _check_new(opening: Opening, files: StepFiles) -> None:
+    try:
+        check_new_run(opening.store, opening.place.run_id, remedy="Give another --run.")
+    except InputError:
+        files.forget_beginning()  # a second attempt would pass for one that resumes the run
+        raise
 
 
 def _compile(opening: Opening, files: StepFiles, steps: str) -> StepGraph:

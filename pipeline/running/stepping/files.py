@@ -19,6 +19,7 @@ from pipeline.running.stages.closing import error_to_raise, log_traceback
 
 BEGIN, END = "begin", "end"  # beside the ids of components, which begin in capitals
 DONE, FAILED, INTERRUPTED = "done", "failed", "interrupted"
+_BEGINNING = "run.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +118,16 @@ class StepFiles:
 
     def write_beginning(self, beginning: Beginning) -> None:
         """Records what the run has begun with."""
-        self._write("run.json", asdict(beginning))
+        self._write(_BEGINNING, asdict(beginning))
 
     def read_beginning(self) -> Beginning | None:
         """Returns what the run has begun with, or None if it has not begun."""
-        values = self._read("run.json")
+        values = self._read(_BEGINNING)
         return None if values is None else Beginning(**values)
+
+    def forget_beginning(self) -> None:
+        """Removes what the run should have begun with."""
+        (self.root / _BEGINNING).unlink(missing_ok=True)
 
     def write_ending(self, step: str, ending: Ending) -> None:
         """Records how an attempt at a step ended."""

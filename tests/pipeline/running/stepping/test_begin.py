@@ -1,6 +1,7 @@
 """The beginning of a run in separate steps, on real data."""
 
 import json
+import shutil
 
 import pytest
 
@@ -45,8 +46,27 @@ def test_the_seed_is_that_of_the_run(begin):
 
 def test_the_same_run_does_not_begin_with_other_values(begin):
     begin("first")
-    with pytest.raises(InputError, match=r"Run first has begun before, with another config_digest"):
+    message = r"Run first has begun before, and these differ now: values of the config, options\."
+    with pytest.raises(InputError, match=message):
         begin("first", seed=5)
+
+
+def test_the_run_of_one_process_is_not_begun_again_in_steps(begin, tmp_path):
+    folder = tmp_path / "output" / "runs" / "first"
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text("{}")
+    with pytest.raises(InputError, match=r"not started by `begin`\. Give another --run"):
+        begin("first")
+    assert [path.name for path in folder.iterdir()] == ["summary.json"]
+
+
+def test_a_run_of_another_folder_on_the_same_server_is_not_begun_here(begin, tmp_path):
+    """Its executions are of other artifacts; here, they would pass for steps that have ended."""
+    begin("first")
+    shutil.rmtree(tmp_path / "output" / "runs" / "first")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"ML Metadata already has a run first"):
+            begin("first")
 
 
 def test_a_specification_with_other_steps_is_refused_and_the_refusal_recorded(begin, tmp_path):
