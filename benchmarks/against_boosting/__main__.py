@@ -6,11 +6,10 @@
 Prints the tables of benchmarks/against_boosting.md. A second call goes on where the first ended.
 """
 
-import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,36 +49,39 @@ def main(
     results = folder / "results.jsonl"
     sources = Sources(shared=shared, r_data=r_data)
     # One split of every table before the second of any, for an early impression.
-    for seed, name in itertools.product(range(seeds), tables or NAMES):
-        own = [row for row in read(results) if (row["table"], row["seed"]) == (name, seed)]
-        missing = [model for model in models if model not in {row["model"] for row in own}]
-        if missing:
-            job = {
-                "config": str(write_use_case(name, folder / "data", sources)),
-                "seed": seed,
-                "folder": str(folder / name / str(seed)),
-                "results": str(results),
-                "models": missing,
-                **limits,
-            }
-            run_job(job)
+    for seed in range(seeds):
+        jobs = []
+        for name in tables or NAMES:
+            own = [row for row in read(results) if (row["table"], row["seed"]) == (name, seed)]
+            missing = [model for model in models if model not in {row["model"] for row in own}]
+            if missing:
+                job = {
+                    "config": str(write_use_case(name, folder / "data", sources)),
+                    "seed": seed,
+                    "folder": str(folder / name / str(seed)),
+                    "results": str(results),
+                    "models": missing,
+                    **limits,
+                }
+                jobs.append(json.dumps(job))
+        if jobs:
+            run_jobs(jobs, folder / f"log-{seed}.txt")
     click.echo(report(read(results)))
 
 
-def run_job(job: Mapping[str, Any]) -> None:
-    """Measures models on one split, in a process of its own."""
-    folder = Path(job["folder"])
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+def run_jobs(jobs: Sequence[str], log_file: Path) -> None:
+    """Measures models on one split of each table, in a process of its own."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("a", encoding="utf-8") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.against_boosting.one_split", json.dumps(job)],
+            [sys.executable, "-m", "benchmarks.against_boosting.one_split", *jobs],
             cwd=PROJECT,
             stdout=log,
             stderr=log,
             check=False,
         )
     if done.returncode:
-        click.echo(f"{folder} failed, see its log.txt", err=True)
+        click.echo(f"A split failed, see {log_file}.", err=True)
 
 
 def read(results: Path) -> list[dict[str, Any]]:

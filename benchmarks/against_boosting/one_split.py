@@ -1,15 +1,17 @@
-"""Every model on one split of a table, in this process.
+"""Every model on splits of tables, in this process.
 
-    python -m benchmarks.against_boosting.one_split JOB
+    python -m benchmarks.against_boosting.one_split JOB…
 
 JOB is a `Job` as JSON. Its folder gets the output of the run up to Transform and the columns of
-train and test as Parquet, its results file a line for each model.
+train and test as Parquet, its results file a line for each model. A job that fails does not keep
+the others from running; the exit code is then 1.
 """
 
 import gc
 import json
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,9 +152,8 @@ def _peak_mb() -> float:
     raise RuntimeError("/proc/self/status has no VmHWM; the benchmark needs Linux.")
 
 
-def main() -> None:
-    """Reads the job, prepares the split and measures the models."""
-    job = Job(**json.loads(sys.argv[1]))
+def run(job: Job) -> None:
+    """Prepares the split of a job, and measures its models."""
     prepared = prepare(Path(job.config), Path(job.folder), job.seed)
     write_tables(prepared, Path(job.folder))
     for model in job.models:
@@ -160,6 +161,20 @@ def main() -> None:
         line |= measure(prepared, model, job)
         with Path(job.results).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def main() -> None:
+    """Runs the jobs."""
+    has_failed = False
+    for text in sys.argv[1:]:
+        job = Job(**json.loads(text))
+        try:
+            run(job)
+        except Exception:  # noqa: BLE001 - the other tables are measured; the exit code tells
+            has_failed = True
+            print(f"{job.folder} failed:", file=sys.stderr)
+            traceback.print_exc()
+    sys.exit(int(has_failed))
 
 
 if __name__ == "__main__":
