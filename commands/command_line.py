@@ -1057,6 +1057,11 @@ def serve(
     show_default=True,
     help="Environment variable with the password of a database.",
 )
+@click.option(
+    "--into-password-env",
+    metavar="NAME",
+    help="Environment variable with the password of --into-url.  [default: that of DATA]",
+)
 @output_option
 @json_option
 @exits_cleanly

@@ -19,7 +19,7 @@ from pipeline.reading.sql.database import Database, parse_url
 from pipeline.reading.sql.extraction.extract import Keys, extract_rows
 from pipeline.reading.sql.selects import is_json_lists
 
-_ON_COMMAND_LINE = Keys("DATA", "--query")
+_ON_COMMAND_LINE = Keys("DATA", "--query", "--table or --query")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ class PredictOptions:
         partition_column: Column in whose ranges several readers read a database.
         into: The table that takes the predictions, in place of a file.
         into_url: The database of that table; None for the database of `data`.
+        into_password_env: Environment variable with its password; None for `password_env`.
     """
 
     data: str
@@ -52,6 +53,7 @@ class PredictOptions:
     partition_column: str | None = None
     into: str | None = None
     into_url: str | None = None
+    into_password_env: str | None = None
 
 
 @dataclass(kw_only=True)

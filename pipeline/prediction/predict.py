@@ -46,6 +46,11 @@ def predict(options: PredictOptions) -> int:
 
 def _predict(options: PredictOptions, config: Config, console: Console) -> PredictSummary:
     """Predicts rows of files or of a database, into a file or a table."""
+    if options.into is None and (options.into_url or options.into_password_env):
+        raise InputError(
+            "--into-url and --into-password-env are for the table of --into, which is not given. "
+            "Name the table with --into."
+        )
     names_database = options.table or options.query or options.partition_column
     if not is_database_url(options.data) and options.into is None and not names_database:
         return _predict_files(options, config, console)

@@ -28,15 +28,22 @@ from pipeline.prediction.tables.dialects.postgresql import PostgreSQL
 from pipeline.prediction.tables.dialects.sqlite import SQLite
 from pipeline.prediction.tables.ids import check_ids
 from pipeline.prediction.tables.job import Job, Order, open_job
-from pipeline.prediction.tables.layout import Kind, Layout, check_id_name, parse_table_name
+from pipeline.prediction.tables.layout import (
+    Kind,
+    Layout,
+    check_id_name,
+    parse_table_name,
+    shown_name,
+)
 from pipeline.prediction.tables.source import (
     DatabaseSource,
     ReadFacts,
     check_source,
     read_ids,
 )
-from pipeline.reading.sql.connections import Connection, connect, driver_errors, words_of
+from pipeline.reading.sql.connections import Connection, connect, driver_errors
 from pipeline.reading.sql.database import Database, is_database_url, parse_url
+from pipeline.reading.sql.failures import words_of
 
 _DIALECTS: dict[str, Callable[[], Dialect]] = {
     "postgresql": PostgreSQL,
@@ -60,7 +67,7 @@ class Target:
     id_column: str
 
     def __str__(self) -> str:
-        return f"{'.'.join(self.table)} of {self.database}"
+        return f"{shown_name(self.table)} of {self.database}"
 
     def layout(self, id_kind: Kind) -> Layout:
         """Returns the table's layout for a kind of ids."""
@@ -82,6 +89,11 @@ def find_target(options: PredictOptions) -> Target:
             f"--into notes the model's version of each row, which {options.server} does not report "
             "over REST. Give a server as grpc://HOST:PORT, or predict with --batch."
         )
+    if options.into_password_env is not None and options.into_url is None:
+        raise InputError(
+            "--into-password-env is for the database of --into-url, and there is none. Name the "
+            "variable of DATA with --password-env."
+        )
     check_id_name(options.id_column)
     url = options.into_url or (options.data if is_database_url(options.data) else None)
     if url is None:
@@ -89,7 +101,7 @@ def find_target(options: PredictOptions) -> Target:
     return Target(
         database=parse_url(
             url,
-            password_env=options.password_env,
+            password_env=options.into_password_env or options.password_env,
             key="--into-url" if options.into_url else "DATA",
         ),
         table=parse_table_name(str(options.into), option="--into"),

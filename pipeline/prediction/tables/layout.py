@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from common.errors import InputError
+from pipeline.reading.sql.statements import show_table, table_parts
 
 Kind = Literal["integer", "text", "double", "time"]
 
@@ -20,7 +21,7 @@ _VALUE_COLUMNS: dict[str, Kind] = {
     PREDICTED_AT: "time",
 }
 # A quote could end a quoted name, and a per cent sign would be a placeholder.
-_NAME = re.compile(r"[^\"'`%\\\x00-\x1f.]{1,63}")
+_NAME = re.compile(r"[^\"'`%\\\x00-\x1f]{1,63}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Layout:
     @property
     def name(self) -> str:
         """The table's name as a person writes it."""
-        return ".".join(self.table)
+        return shown_name(self.table)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +91,19 @@ def parse_table_name(text: str, *, option: str) -> tuple[str, ...]:
     Raises:
         InputError: It is not one or two plain names.
     """
-    parts = tuple(text.split("."))
-    if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts):
+    parts = tuple(part for part in table_parts(text, key=option) if part is not None)
+    if not all(_NAME.fullmatch(part) for part in parts):
         raise InputError(
-            f"{option} {text}: expected TABLE or SCHEMA.TABLE, without quotes and per cent signs, "
-            "each name of at most 63 characters."
+            f"{option} {text}: expected TABLE or SCHEMA.TABLE, without quotes and per cent signs "
+            "in a name, each name of at most 63 characters."
         )
     return parts
+
+
+def shown_name(table: tuple[str, ...]) -> str:
+    """Returns a table's name as a person writes it; a part with a dot is in quotes."""
+    schema, name = table if len(table) == 2 else (None, table[-1])
+    return show_table(schema, name)
 
 
 def check_id_name(name: str) -> None:

@@ -1,7 +1,7 @@
 """Rows of a database as Parquet files, which are predicted as any other files are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pipeline.reading.sql.extraction.writing import write_rows
 from pipeline.reading.sql.ordering import check_table
 from pipeline.reading.sql.partitions.reading import ThreadReader, read_partitions
 from pipeline.reading.sql.partitions.snapshots import PartitionedSelect, server_words
+from pipeline.reading.sql.retries import read_again
 from pipeline.reading.sql.selects import select_exactly, typed_batches
 from pipeline.reading.sql.statements import check_query, quote_table
 from pipeline.reading.sql.streams import stream_batches
@@ -132,24 +133,40 @@ def read_source(
         environ: Environment variables, for the password.
 
     Raises:
-        InputError: The query fails, has no rows, or the connection is lost.
+        InputError: The query fails, has no rows, or the connection is lost each time.
     """
-    if source.partition_column is None:
-        facts = _read_alone(source, folder, lists, environ)
-    else:
-        select = PartitionedSelect(
-            database=source.database,
-            query=source.query,
-            column=source.partition_column,
-            num_ranges=_NUM_RANGES,
-            lists=tuple(lists),
-        )
-        reader = ThreadReader(environ, num_threads=_NUM_READERS)
-        rows = read_partitions(select, folder, reader=reader, environ=environ)
-        facts = ReadFacts(num_rows=rows.num_rows, taken_at=rows.taken_at, note=rows.note)
+    failures: list[str] = []
+
+    def read() -> ReadFacts:
+        for part in folder.iterdir():  # of an attempt that failed
+            part.unlink()
+        if source.partition_column is None:
+            return _read_alone(source, folder, lists, environ)
+        return _read_ranges(source, source.partition_column, folder, lists, environ)
+
+    facts = read_again(read, on_failure=failures.append)
     if not facts.num_rows:
         raise InputError(f"{source.name} has no rows, so there is nothing to predict.")
-    return facts
+    return replace(facts, note=" ".join(part for part in (*failures, facts.note) if part))
+
+
+def _read_ranges(
+    source: DatabaseSource,
+    column: str,
+    folder: Path,
+    lists: Sequence[str],
+    environ: Mapping[str, str],
+) -> ReadFacts:
+    select = PartitionedSelect(
+        database=source.database,
+        query=source.query,
+        column=column,
+        num_ranges=_NUM_RANGES,
+        lists=tuple(lists),
+    )
+    reader = ThreadReader(environ, num_threads=_NUM_READERS)
+    rows = read_partitions(select, folder, reader=reader, environ=environ)
+    return ReadFacts(num_rows=rows.num_rows, taken_at=rows.taken_at, note=rows.note)
 
 
 def _read_alone(

@@ -1,4 +1,4 @@
-"""Connections to databases by DB-API: small questions, writing, and the words of servers."""
+"""Connections to databases by DB-API, for small questions and for writing."""
 
 import sqlite3
 import ssl
@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from common.errors import InputError
-from common.guards.redaction import redact_text
 from pipeline.reading.sql.database import Database
+from pipeline.reading.sql.failures import UnreachableError, trouble_of, words_of
 from pipeline.reading.sql.passwords import find_password
 
 CONNECT_TIMEOUT_S = 15
@@ -31,7 +31,8 @@ def connect(
         read_only: Whether the connection may not write.
 
     Raises:
-        InputError: The server does not answer or refuses; with its words, without the password.
+        InputError: The server refuses; with its words, without the password.
+        UnreachableError: It does not answer, or has trouble of its own.
     """
     failures: tuple[type[Exception], ...] = (*driver_errors(database), OSError)
     try:
@@ -43,7 +44,8 @@ def connect(
         return _connect_mariadb(database, password, read_only=read_only)
     except failures as error:
         hint = _advice(database, error, has_password=_has_password(database, environ))
-        raise InputError(f"Cannot connect to {database}: {words_of(error)}. {hint}") from None
+        kind = UnreachableError if trouble_of(error) is not None else InputError
+        raise kind(f"Cannot connect to {database}: {words_of(error)}. {hint}") from None
 
 
 def driver_errors(database: Database) -> tuple[type[Exception], ...]:
@@ -57,22 +59,6 @@ def driver_errors(database: Database) -> tuple[type[Exception], ...]:
     import pymysql
 
     return (pymysql.Error,)
-
-
-def words_of(error: BaseException) -> str:
-    """Returns what a server or driver said, on one line and without secrets.
-
-    Args:
-        error: An error of `pg8000`, `pymysql`, `sqlite3` or the operating system.
-    """
-    first = error.args[0] if error.args else ""
-    if isinstance(first, dict):  # fields of PostgreSQL: M message, D detail, H hint
-        text = "; ".join(str(first[field]) for field in "MDH" if field in first)
-    elif len(error.args) > 1:
-        text = str(error.args[1])
-    else:
-        text = str(error)
-    return redact_text(" ".join(text.split())).rstrip(".")
 
 
 def _connect_sqlite(database: Database, *, read_only: bool) -> Connection:

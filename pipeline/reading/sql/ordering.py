@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from common.errors import InputError
 from pipeline.reading.sql.connections import Connection
 from pipeline.reading.sql.database import Database
-from pipeline.reading.sql.statements import quote_table
+from pipeline.reading.sql.statements import quote_table, show_table, table_parts
 
 _PRIMARY_KEYS = {
     "postgresql": (
@@ -23,20 +23,20 @@ _PRIMARY_KEYS = {
         "table_name = %s AND table_schema = coalesce(%s, database()) ORDER BY seq_in_index"
     ),
 }
+# Schema and name of each table and view, and whether the name alone means it.
 _TABLES = {
     "postgresql": (
-        "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text "
-        "ELSE n.nspname || '.' || c.relname END FROM pg_class c "
+        "SELECT n.nspname, c.relname, pg_table_is_visible(c.oid) FROM pg_class c "
         "JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') "
         "AND n.nspname <> 'information_schema' AND left(n.nspname, 3) <> 'pg_'"
     ),
     "mariadb": (
-        "SELECT if(table_schema = database(), table_name, concat(table_schema, '.', table_name)) "
+        "SELECT table_schema, table_name, table_schema = database() "
         "FROM information_schema.tables WHERE table_schema NOT IN "
         "('mysql', 'sys', 'information_schema', 'performance_schema')"
     ),
-    "sqlite": "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')",
+    "sqlite": "SELECT 'main', name, 1 FROM sqlite_master WHERE type IN ('table', 'view')",
 }
 
 
@@ -48,11 +48,17 @@ def check_table(connection: Connection, database: Database, table: str) -> None:
     """
     cursor = connection.cursor()
     cursor.execute(_TABLES[database.kind])
-    names = sorted(str(row[0]) for row in cursor.fetchall())
-    plain = {name.rpartition(".")[2] for name in names}
-    if table in names or table in plain or table.rpartition(".")[2] in plain:
+    rows = [(str(schema), str(name), bool(own)) for schema, name, own in cursor.fetchall()]
+    known = {(schema, name) for schema, name, _ in rows}
+    own = {(None, name) for _, name, is_own in rows if is_own}
+    wanted = table_parts(table)
+    if wanted in known or wanted in own:
         return
-    near = difflib.get_close_matches(table, names, n=3) or names[:5]
+    names = sorted(show_table(None if is_own else schema, name) for schema, name, is_own in rows)
+    near = difflib.get_close_matches(show_table(*wanted), names, n=3)
+    if quoted := [name for name in names if name.replace('"', "") == table]:
+        near = quoted  # a name with a dot, written without quotes
+    near = near or names[:5]
     listed = ", ".join(f"`{name}`" for name in near)
     raise InputError(
         f"{database} has no table `{table}` that this account may read. "
@@ -67,13 +73,13 @@ def primary_key(connection: Connection, database: Database, table: str) -> tuple
         InputError: The table has none.
     """
     cursor = connection.cursor()
-    schema, _, name = table.rpartition(".")
+    schema, name = table_parts(table)
     if database.kind == "sqlite":
         cursor.execute("SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk", (name,))
     elif database.kind == "postgresql":
         cursor.execute(_PRIMARY_KEYS["postgresql"], (quote_table(table, "postgresql"),))
     else:
-        cursor.execute(_PRIMARY_KEYS["mariadb"], (name, schema or None))
+        cursor.execute(_PRIMARY_KEYS["mariadb"], (name, schema))
     key = tuple(str(row[0]) for row in cursor.fetchall())
     if not key:
         raise InputError(

@@ -14,6 +14,10 @@ _QUOTED = re.compile(
     r"|(\$\w*\$).*?\1",
     re.DOTALL,
 )
+_MARKS = '"`'
+# A name in quotes may have a dot, any other one may not.
+_NAME = r"\"(?:[^\"]|\"\")+\"|`(?:[^`]|``)+`|[^.\"`][^.]*"
+_TABLE = re.compile(rf"(?:(?P<schema>{_NAME})\.)?(?P<name>{_NAME})")
 _BRACES = re.compile(r"\{[A-Za-z_]*\}")
 
 
@@ -27,9 +31,46 @@ def quote_name(name: str, kind: Kind) -> str:
     return mark + name.replace(mark, mark * 2) + mark
 
 
+def table_parts(table: str, *, key: str = "table") -> tuple[str | None, str]:
+    """Returns the schema, if one is named, and the name of a table as a person writes it.
+
+    >>> table_parts("readings"), table_parts("plant.readings"), table_parts('plant."a.b"')
+    ((None, 'readings'), ('plant', 'readings'), ('plant', 'a.b'))
+
+    Args:
+        table: `TABLE` or `SCHEMA.TABLE`; a name with a dot stands in double quotes or backticks.
+        key: Where it was given, for the message.
+
+    Raises:
+        InputError: It is no such name.
+    """
+    match = _TABLE.fullmatch(table)
+    if match is None:
+        raise InputError(
+            f"{key} must be TABLE or SCHEMA.TABLE, got {table}. Put a name with a dot into double "
+            'quotes: "a.b".'
+        )
+    return match["schema"] and _unquoted(match["schema"]), _unquoted(match["name"])
+
+
+def _unquoted(name: str) -> str:
+    mark = name[0]
+    is_quoted = mark in '"`' and len(name) > 2 and name[-1] == mark
+    return name[1:-1].replace(mark * 2, mark) if is_quoted else name
+
+
+def show_table(schema: str | None, name: str) -> str:
+    """Returns a table's name as `table_parts` takes it."""
+    parts = [name] if schema is None else [schema, name]
+    return ".".join(
+        quote_name(part, "postgresql") if "." in part or part[0] in _MARKS else part
+        for part in parts
+    )
+
+
 def quote_table(table: str, kind: Kind) -> str:
     """Returns `table` or `schema.table`, quoted part by part."""
-    return ".".join(quote_name(part, kind) for part in table.split("."))
+    return ".".join(quote_name(part, kind) for part in table_parts(table) if part is not None)
 
 
 def literal(text: str) -> str:

@@ -1,7 +1,6 @@
 """Rows of a query as a stream of Arrow record batches, by connectorx."""
 
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -11,9 +10,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from common.errors import InputError
-from pipeline.reading.sql.connections import words_of
 from pipeline.reading.sql.database import Database
+from pipeline.reading.sql.failures import explain_failure
 from pipeline.reading.sql.passwords import find_password
 from pipeline.reading.sql.statements import literal
 
@@ -85,38 +83,6 @@ def stream_batches(
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise explain_failure(database, error) from None
-
-
-# PostgreSQL's 57P01 to 57P03 and MariaDB's 1053 and 1927: the server ends the connection itself.
-_LOST = re.compile(
-    r"kind: (Io|Closed)|CodecError|IO error|IoError|connection closed|server closed|"
-    r"SqlState\(E57P0[123]\)|ERROR (1053|1927) "
-)
-_DIMENSIONS = re.compile(r"FromSql\((\d+)\).*array contains too many dimensions")
-_MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"|MySqlError \{ (.*?) \}', re.DOTALL)
-
-
-def explain_failure(database: Database, error: BaseException) -> InputError:
-    """Returns what went wrong, in the server's words where the driver passes them on."""
-    said = words_of(error)
-    match = _MESSAGE.search(said)
-    words = (match[1] or match[2]) if match else said
-    if _LOST.search(said):
-        return InputError(
-            f"The connection to {database} was lost while rows were read: {words}. Nothing was "
-            "kept; run again when the server answers."
-        )
-    if place := _DIMENSIONS.search(said):
-        return InputError(
-            f"{database}: column {int(place[1]) + 1} of the rows holds arrays of several "
-            "dimensions; a signal has one. Select its parts in data.sql.query, or leave it out."
-        )
-    if "ConversionFailure" in said or "InvalidColumnType" in said or "FromSql" in said:
-        return InputError(
-            f"{database}: a value cannot be read: {words}. The table may have changed in the "
-            "meantime: run again. Else cast the column in data.sql.query, or leave it out."
-        )
-    return InputError(f"The query of {database} failed: {words}. Nothing was kept.")
 
 
 def _next_batch(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:

@@ -8,7 +8,7 @@ from common.errors import InputError
 from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import Connection
 from pipeline.reading.sql.database import Database
-from pipeline.reading.sql.statements import quote_name, quote_table, subquery
+from pipeline.reading.sql.statements import quote_name, quote_table, subquery, table_parts
 
 _SETTLED_S = 3.0
 _STATISTICS = (
@@ -69,11 +69,11 @@ def _statistics(connection: Connection, database: Database, table: str) -> str |
     if database.kind == "sqlite":
         return _file_times(Path(database.name))
     cursor = connection.cursor()
-    schema, _, name = table.rpartition(".")
+    schema, name = table_parts(table)
     if database.kind == "postgresql":
         cursor.execute(_STATISTICS, (quote_table(table, database.kind),))
     else:
-        cursor.execute(_UPDATE_TIME, (name, schema or None))
+        cursor.execute(_UPDATE_TIME, (name, schema))
     row = cursor.fetchone()
     # A view has none. MariaDB forgets the time of the last change when it restarts, and its time is
     # of whole seconds: another change may follow in the same one.

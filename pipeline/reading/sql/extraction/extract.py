@@ -20,15 +20,17 @@ from common.output_folder import is_held
 from pipeline.config import Data
 from pipeline.counting import count
 from pipeline.data_options.sql import Sql
-from pipeline.reading.sql.connections import Connection, connect, driver_errors, words_of
+from pipeline.reading.sql.connections import Connection, connect, driver_errors
 from pipeline.reading.sql.database import Database, parse_url
 from pipeline.reading.sql.extraction import spans
 from pipeline.reading.sql.extraction.changes import change_sign
 from pipeline.reading.sql.extraction.record import ReadRows, Record, read_record, write_record
 from pipeline.reading.sql.extraction.rows import RowReader
 from pipeline.reading.sql.extraction.spans import Span
+from pipeline.reading.sql.failures import explain_trouble, words_of
 from pipeline.reading.sql.ordering import check_table, primary_key
 from pipeline.reading.sql.partitions.reading import Reader, ThreadReader
+from pipeline.reading.sql.retries import read_again
 from pipeline.reading.sql.statements import (
     check_query,
     fill_query,
@@ -56,13 +58,14 @@ class Extract:
 
 
 class Keys(NamedTuple):
-    """Where the user has given a database's URL and the query, for messages."""
+    """Where the user has given a database's URL, the query, and what to read, for messages."""
 
     url: str
     query: str
+    rows: str
 
 
-_IN_CONFIG = Keys("data.sql.url", "data.sql.query")
+_IN_CONFIG = Keys("data.sql.url", "data.sql.query", "data.sql")
 
 
 def extract_rows(
@@ -85,33 +88,48 @@ def extract_rows(
         reader: What reads ranges, if `num_readers` is above 1; by default threads.
 
     Raises:
-        InputError: The database, its table or query cannot be read; there are no rows; or their
-            order is not certain. Nothing half-written is left.
+        InputError: The database, its table or query cannot be read, also by further attempts where
+            the server broke off; there are no rows; or their order is not certain. Nothing
+            half-written is left.
     """
     sql = data.sql
     if sql is None:
         raise InputError("data.sql is not set, so there is nothing to read.")
     database = parse_url(sql.url, folder=folder, password_env=sql.password_env, key=keys.url)
-    with _opened(database, environ) as connection:
-        query = _query_of(connection, database, sql, keys)
-        order_by = sql.order_by or primary_key(connection, database, str(sql.table))
-        place = target / f"sql-{_key(database, sql, order_by)[:16]}"
-        place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / _LOCK):
+    notes: list[str] = []
+
+    def say(failure: str) -> None:
+        notes.append(failure)
+        _progress.info("%s", failure)
+
+    def read() -> Path:
+        with _opened(database, environ, keys) as connection:
+            query = _query_of(connection, database, sql, keys)
             rows = RowReader(
                 connection=connection,
                 database=database,
                 sql=sql,
-                order_by=order_by,
+                order_by=sql.order_by or primary_key(connection, database, str(sql.table)),
                 environ=environ,
                 ranges=reader or ThreadReader(environ, num_threads=sql.num_readers),
-                notes=[],
+                notes=notes,
             )
-            extraction = _Extraction(rows, place)
-            extraction.remove_leftovers()
-            path = extraction.read_all(query, data, keys)
-        _remove_unused(target, place)
-        return Extract(path=str(path), notes=tuple(rows.notes))
+            return _read_into(target, rows, query, data, keys)
+
+    path = read_again(read, on_failure=say)
+    return Extract(path=str(path), notes=tuple(notes))
+
+
+def _read_into(target: Path, rows: RowReader, query: str, data: Data, keys: Keys) -> Path:
+    """Returns the path of the file, or with spans the pattern of the files, in `target`."""
+    place = target / f"sql-{_key(rows.database, rows.sql, rows.order_by)[:16]}"
+    place.mkdir(parents=True, exist_ok=True)
+    with FileLock(place / _LOCK):
+        extraction = _Extraction(rows, place)
+        extraction.remove_leftovers()
+        path = extraction.read_all(query, data, keys)
+    _remove_unused(target, place)
+    return path
 
 
 def _remove_unused(target: Path, place: Path) -> None:
@@ -124,15 +142,16 @@ def _remove_unused(target: Path, place: Path) -> None:
 
 
 @contextmanager
-def _opened(database: Database, environ: Mapping[str, str]) -> Iterator[Connection]:
+def _opened(database: Database, environ: Mapping[str, str], keys: Keys) -> Iterator[Connection]:
     """Yields a read-only connection; what its driver raises becomes an `InputError`."""
     connection = connect(database, environ)
     try:
         yield connection
-    except driver_errors(database) as error:
-        raise InputError(
-            f"The query of {database} failed: {words_of(error)}. Correct data.sql."
-        ) from None
+    except (*driver_errors(database), ConnectionError) as error:
+        refusal = InputError(
+            f"The query of {database} failed: {words_of(error)}. Correct {keys.rows}."
+        )
+        raise explain_trouble(database, error) or refusal from None
     finally:
         with suppress(*driver_errors(database), OSError):
             connection.close()
@@ -221,7 +240,7 @@ class _Extraction:
 
     def _record(self) -> Record:
         empty = Record(url=str(self.rows.database), order_by=self.rows.order_by)
-        return read_record(self.place) or empty
+        return replace(read_record(self.place) or empty, table=self.rows.sql.table)
 
     def _earlier(self, record: Record, span: Span | None) -> tuple[str, ReadRows | None]:
         """Returns the file of an earlier reading, and what it holds if it is as it was written."""

@@ -34,11 +34,13 @@ class Record:
     Attributes:
         url: The database, without a password.
         order_by: The order of the rows.
+        table: The table; None of a query.
         files: Name of each file to what it holds.
     """
 
     url: str
     order_by: tuple[str, ...]
+    table: str | None = None
     files: Mapping[str, ReadRows] = field(default_factory=dict)
 
     def properties(self, names: Sequence[str]) -> dict[str, str | int]:
@@ -61,7 +63,12 @@ def read_record(folder: Path) -> Record | None:
     try:
         entries = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         files = {name: ReadRows(**rows) for name, rows in entries["files"].items()}
-        return Record(url=entries["url"], order_by=tuple(entries["order_by"]), files=files)
+        return Record(
+            url=entries["url"],
+            order_by=tuple(entries["order_by"]),
+            table=entries.get("table"),
+            files=files,
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -9,11 +9,13 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from common.errors import InputError
+from pipeline.reading.sql.failures import TransientError
 from pipeline.reading.sql.partitions.ranges import KeyRange
 from pipeline.reading.sql.partitions.reading import read_range
 from pipeline.reading.sql.partitions.snapshots import Partitioning, RangeFacts
 
 _FACTS = "facts.txt"
+_ERRORS = {"error": InputError, "broken": TransientError}
 
 
 class BeamReader:
@@ -73,6 +75,8 @@ class _ReadRange(beam.DoFn):  # type: ignore[misc]
     def process(self, part: KeyRange) -> Iterator[str]:
         try:
             facts = read_range(self._plan, part, self._folder, os.environ)
+        except TransientError as error:
+            yield "broken " + " ".join(str(error).split())
         except InputError as error:
             yield "error " + " ".join(str(error).split())
         else:
@@ -81,8 +85,8 @@ class _ReadRange(beam.DoFn):  # type: ignore[misc]
 
 def _parse(line: str) -> RangeFacts:
     word, _, rest = line.partition(" ")
-    if word == "error":
-        raise InputError(rest)
+    if word in _ERRORS:
+        raise _ERRORS[word](rest)
     index, num_rows, digest = rest.split()
     return RangeFacts(
         index=int(index),

@@ -14,8 +14,9 @@ from typing import Any
 
 from common.errors import InputError
 from pipeline.reading.sql.columns import SqlColumn, describe
-from pipeline.reading.sql.connections import Connection, connect, driver_errors, words_of
+from pipeline.reading.sql.connections import Connection, connect, driver_errors
 from pipeline.reading.sql.database import Database
+from pipeline.reading.sql.failures import explain_trouble, words_of
 from pipeline.reading.sql.partitions import conditions
 from pipeline.reading.sql.partitions.ranges import KeyRange, check_key, make_ranges
 from pipeline.reading.sql.statements import subquery
@@ -155,13 +156,15 @@ def server_words(database: Database) -> Iterator[None]:
     """Turns what a server refuses into an error that quotes its words.
 
     Raises:
-        InputError: The server refuses a question, or the connection is lost.
+        InputError: The server refuses a question.
+        TransientError: The connection is lost.
     """
     refusals: tuple[type[Exception], ...] = (*driver_errors(database), OSError)
     try:
         yield
     except refusals as error:
-        raise InputError(f"{database} refused: {words_of(error)}.") from None
+        refusal = InputError(f"{database} refused: {words_of(error)}.")
+        raise explain_trouble(database, error) or refusal from None
 
 
 def _ask(connection: Connection, database: Database, query: str) -> list[Any]:

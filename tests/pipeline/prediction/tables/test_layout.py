@@ -4,7 +4,12 @@ import pytest
 
 from common.errors import InputError
 from pipeline.prediction.tables.dialects.sqlite import SQLite
-from pipeline.prediction.tables.layout import check_existing, check_id_name, parse_table_name
+from pipeline.prediction.tables.layout import (
+    check_existing,
+    check_id_name,
+    parse_table_name,
+    shown_name,
+)
 from tests.pipeline.prediction.tables.answers import LAYOUT, open_sqlite
 
 
@@ -12,9 +17,14 @@ def test_a_table_may_be_named_with_its_schema():
     assert parse_table_name("plant.results", option="--into") == ("plant", "results")
 
 
+def test_a_name_with_a_dot_stands_in_quotes_and_is_shown_so():
+    assert parse_table_name('plant."a.b"', option="--into") == ("plant", "a.b")
+    assert shown_name(("plant", "a.b")) == 'plant."a.b"'
+
+
 @pytest.mark.parametrize("name", ["", "a.b.c", 'a"; DROP TABLE b; --', "50%", ".results", "a`b"])
 def test_a_name_that_quoting_would_not_contain_is_refused(name):
-    with pytest.raises(InputError, match=r"--into .*expected TABLE or SCHEMA.TABLE"):
+    with pytest.raises(InputError, match=r"--into .*TABLE or SCHEMA.TABLE"):
         parse_table_name(name, option="--into")
 
 

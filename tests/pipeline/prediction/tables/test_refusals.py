@@ -1,11 +1,15 @@
 """Options and tables that `faultline predict` refuses before it reads a row."""
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from commands.command_line import main
+from pipeline.prediction.options import PredictOptions
+from pipeline.prediction.tables.into_table import find_target
+from pipeline.prediction.tables.source import find_source
 from tests.pipeline.prediction.readings import write_config
 
 
@@ -53,6 +57,10 @@ def refused(tmp_path, *arguments):
             ["--table", "readings", "--id", "id", "--partition-column", "id"],
             "only a server's snapshot can be shared",
         ),
+        (
+            ["--table", "readings", "--id", "id", "--into", "t", "--into-password-env", "WRITER"],
+            "Name the variable of DATA with --password-env",
+        ),
     ],
 )
 def test_a_database_is_refused_with_words(options, message, plant, tmp_path):
@@ -65,6 +73,8 @@ def test_a_database_is_refused_with_words(options, message, plant, tmp_path):
         (["--table", "readings"], "--table is for rows of a database"),
         (["--into", "t", "--id", "id"], "Name one with --into-url"),
         (["--into", "t"], "--into needs --id"),
+        (["--into-url", "sqlite:///a.db"], "Name the table with --into"),
+        (["--into-password-env", "WRITER"], "Name the table with --into"),
     ],
 )
 def test_options_of_databases_are_refused_for_files(options, message, tmp_path):
@@ -75,3 +85,22 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(tmp_path):
     text = refused(tmp_path, "postgresql://me:hunter2@h/db", "--table", "t", "--id", "id")
     assert "must not hold a password" in text
     assert "hunter2" not in text
+
+
+def test_reading_and_writing_may_need_two_passwords():
+    options = PredictOptions(
+        data="postgresql://reader@h/plant",
+        config_path=None,
+        table="readings",
+        id_column="id",
+        password_env="READER",  # noqa: S106 - the name of a variable
+        into="results",
+        into_url="mysql://writer@h/results",
+        into_password_env="WRITER",  # noqa: S106 - the name of a variable
+    )
+    source = find_source(options)
+    assert source is not None
+    assert source.database.password_env == "READER"  # noqa: S105
+    assert find_target(options).database.password_env == "WRITER"  # noqa: S105
+    alone = find_target(replace(options, into_password_env=None))
+    assert alone.database.password_env == "READER"  # noqa: S105

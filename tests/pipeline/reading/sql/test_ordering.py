@@ -5,8 +5,13 @@ import pytest
 
 from common.errors import InputError
 from pipeline.reading.sql.connections import connect
-from pipeline.reading.sql.ordering import check_order_columns, checked_order, primary_key
-from tests.pipeline.reading.sql.servers import sqlite_database
+from pipeline.reading.sql.ordering import (
+    check_order_columns,
+    check_table,
+    checked_order,
+    primary_key,
+)
+from tests.pipeline.reading.sql.servers import DatabaseServer, sqlite_database
 
 
 def batches(*parts: list[tuple[int | None, float]]) -> list[pa.RecordBatch]:
@@ -56,3 +61,27 @@ def test_a_table_without_a_primary_key_needs_an_order(tmp_path):
     server.execute("CREATE TABLE t (a)")
     with pytest.raises(InputError, match=r"no primary key.*order_by"):
         primary_key(connect(server.database, {}), server.database, "t")
+
+
+@pytest.fixture
+def dotted(tmp_path) -> DatabaseServer:
+    server = sqlite_database(tmp_path / "t.db")
+    server.execute('CREATE TABLE "a.b" (id INTEGER PRIMARY KEY)', "CREATE TABLE b (v)")
+    return server
+
+
+def test_a_table_whose_name_has_a_dot_is_named_in_quotes(dotted):
+    connection = connect(dotted.database, {})
+    check_table(connection, dotted.database, '"a.b"')
+    assert primary_key(connection, dotted.database, '"a.b"') == ("id",)
+
+
+def test_a_name_with_a_dot_is_a_schema_and_a_table(dotted):
+    with pytest.raises(InputError, match=r'has no table `a\.b` .*Did you mean `"a\.b"`\?'):
+        check_table(connect(dotted.database, {}), dotted.database, "a.b")
+
+
+def test_an_unknown_schema_is_noticed(dotted):
+    check_table(connect(dotted.database, {}), dotted.database, "main.b")
+    with pytest.raises(InputError, match=r"has no table `mein\.b`"):
+        check_table(connect(dotted.database, {}), dotted.database, "mein.b")

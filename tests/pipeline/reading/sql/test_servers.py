@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,9 +17,11 @@ from pipeline.config import Data
 from pipeline.data_options.sql import Sql
 from pipeline.reading.sql.connections import connect
 from pipeline.reading.sql.database import PASSWORD_ENV, parse_url
+from pipeline.reading.sql.extraction import extract
 from pipeline.reading.sql.extraction import rows as reading
 from pipeline.reading.sql.extraction.extract import Extract, extract_rows
 from pipeline.reading.sql.extraction.writing import write_rows
+from pipeline.reading.sql.retries import read_again
 from pipeline.reading.sql.streams import stream_batches
 from tests.pipeline.reading.sql.servers import DatabaseServer
 
@@ -68,17 +72,41 @@ def test_a_query_sees_no_change_that_is_made_while_it_is_read(table, tmp_path):
     assert {text for batch in rest for text in batch.column(2).unique().to_pylist()} == set("abc")
 
 
-def test_a_connection_that_is_lost_while_rows_are_read_leaves_nothing(
-    server, tmp_path, monkeypatch
-):
-    def write_after_kill(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
-        first = next(batches)
-        kill_readers(server)
-        return write_rows(path, chain([first], batches))
+@pytest.fixture
+def killing(server: DatabaseServer, monkeypatch) -> Callable[[int], None]:
+    """Kills the connection of the first so many readings after their first batch."""
 
-    monkeypatch.setattr(reading, "write_rows", write_after_kill)
+    def kill(times: int) -> None:
+        left = [None] * times
+
+        def write_and_kill(path: Path, batches: Iterator[pa.RecordBatch]) -> int:
+            first = next(batches)
+            if left:
+                left.pop()
+                kill_readers(server)
+            return write_rows(path, chain([first], batches))
+
+        monkeypatch.setattr(reading, "write_rows", write_and_kill)
+        monkeypatch.setattr(extract, "read_again", partial(read_again, waits_s=(0,)))
+
+    return kill
+
+
+def test_rows_are_read_again_when_the_connection_is_lost(server, tmp_path, killing):
+    killing(1)
     query = MANY_ROWS[server.database.kind]
-    with pytest.raises(InputError, match=r"was lost while rows were read: .*Nothing was kept"):
+    found = read(server, tmp_path, query=query, order_by=("id",))
+    ids = pq.read_table(found.path, columns=["id"])["id"].to_numpy()
+    assert np.array_equal(ids, np.arange(1, 1_000_001))
+    assert "was lost while rows were read" in found.notes[0]
+    assert "1,000,000 rows read" in found.notes[1]
+    assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()].count(".parquet") == 1
+
+
+def test_a_connection_that_is_lost_each_time_leaves_nothing(server, tmp_path, killing):
+    killing(2)
+    query = MANY_ROWS[server.database.kind]
+    with pytest.raises(InputError, match=r"was lost while rows were read: .*attempt 2 of 2"):
         read(server, tmp_path, query=query, order_by=("id",))
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [".lock"]
 
@@ -113,6 +141,22 @@ def test_a_failing_query_says_the_servers_words(table, tmp_path):
 def test_an_unknown_table_suggests_near_names(table, tmp_path):
     with pytest.raises(InputError, match=r"has no table `reading` .*Did you mean `readings`"):
         read(table, tmp_path, table="reading")
+
+
+def test_a_schema_and_a_name_with_a_dot_are_told_apart(server, tmp_path):
+    schema = {"mariadb": "runs", "postgresql": "public"}[server.database.kind]
+    dotted = {"mariadb": f"`{schema}.t`", "postgresql": f'"{schema}.t"'}[server.database.kind]
+    server.execute(
+        f"DROP TABLE IF EXISTS {dotted}, t",
+        f"CREATE TABLE {dotted} (id int PRIMARY KEY)",
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        f"INSERT INTO {dotted} VALUES (1)",  # noqa: S608
+        "INSERT INTO t VALUES (2)",
+    )
+    plain = read(server, tmp_path, table=f"{schema}.t")
+    quoted = read(server, tmp_path, table=f'"{schema}.t"')
+    assert pq.read_table(plain.path)["id"].to_pylist() == [2]
+    assert pq.read_table(quoted.path)["id"].to_pylist() == [1]
 
 
 def test_a_wrong_password_is_refused_and_not_shown(server):
@@ -210,7 +254,7 @@ def test_spans_are_read_by_day(table, tmp_path):
 def test_spans_are_days_whatever_the_style_of_dates(postgresql, tmp_path):
     postgresql.execute("ALTER ROLE CURRENT_USER SET datestyle TO 'German, DMY'")
     try:
-        extract = read(
+        found = read(
             postgresql,
             tmp_path,
             query="SELECT 1 AS id, {DATE} AS day",
@@ -220,7 +264,7 @@ def test_spans_are_days_whatever_the_style_of_dates(postgresql, tmp_path):
     finally:
         postgresql.execute("ALTER ROLE CURRENT_USER RESET datestyle")
     [path] = tmp_path.rglob("*.parquet")
-    assert "{DATE}" in extract.path
+    assert "{DATE}" in found.path
     assert pq.read_table(path)["day"].to_pylist() == ["2026-04-05"]
 
 

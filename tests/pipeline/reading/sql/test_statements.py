@@ -14,12 +14,30 @@ from pipeline.reading.sql.statements import (
     placeholder_of,
     quote_name,
     quote_table,
+    show_table,
     subquery,
+    table_parts,
 )
 
 
 def test_a_table_may_have_a_schema():
     assert quote_table("plant.readings", "postgresql") == '"plant"."readings"'
+
+
+def test_a_name_with_a_dot_stands_in_quotes():
+    assert quote_table('"a.b"', "mariadb") == "`a.b`"
+    assert quote_table('`a.b`."c"', "postgresql") == '"a.b"."c"'
+
+
+@pytest.mark.parametrize("table", ["", "a.", ".a", "a.b.c", '"a.b'])
+def test_what_is_no_name_of_a_table_is_refused(table):
+    with pytest.raises(InputError, match=r"must be TABLE or SCHEMA\.TABLE"):
+        table_parts(table)
+
+
+@given(st.none() | st.text(min_size=1), st.text(min_size=1))
+def test_a_shown_name_is_read_as_what_it_shows(schema, name):
+    assert table_parts(show_table(schema, name)) == (schema, name)
 
 
 @given(st.text(min_size=1))
