@@ -114,6 +114,6 @@ def _get(dvc: str, checkout: Checkout, path: str, revision: str, target: Path) -
         remote = f"the remote {name} ({url})" if name else "a remote, for none is set,"
         raise InputError(
             f"--data-rev {revision}: DVC could not fetch {what}: "
-            f"{error}. Neither {remote} nor DVC's cache of {repository.root} may hold it: run `dvc "
-            "push` where the data are, then repeat this command."
+            f"{error}. Perhaps neither {remote} nor DVC's cache of {repository.root} has it: run "
+            "`dvc push` where the data are, then repeat this command."
         ) from error

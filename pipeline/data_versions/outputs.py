@@ -124,7 +124,7 @@ def _load(name: str, content: bytes | None) -> Mapping[str, Any]:
         return {}
     try:
         document = YAML(typ="safe").load(content.decode())
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         _log.warning("%s cannot be read, so its outputs count as untracked: %s", name, error)
         return {}
     return _mapping(document)
@@ -138,7 +138,7 @@ def _outputs(document: Mapping[str, Any], folder: str, name: str) -> Iterator[Tr
     outs = document.get("outs")
     for out in outs if isinstance(outs, list) else []:
         fields = _mapping(out)
-        path = str(fields.get("path", ""))
+        path = str(fields.get("path") or "")
         place = posixpath.normpath(posixpath.join(folder, path))
         listing = _listing(fields.get("files"))
         # Of data in a versioned bucket, DVC lists the files in place of a digest of the folder.

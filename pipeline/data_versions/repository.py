@@ -98,7 +98,8 @@ class Repository:
 
     def contents_at(self, commit: str, names: Iterable[str]) -> dict[str, bytes]:
         """Returns the content of files at a commit, by path; files that it lacks are left out."""
-        wanted = list(names)
+        # git takes one name a line.
+        wanted = [name for name in names if "\n" not in name]
         request = b"".join(os.fsencode(f"{commit}:{name}\n") for name in wanted)
         answer = run_git(self.root, "cat-file", "--batch", stdin=request) if wanted else b""
         contents, start = {}, 0

@@ -207,7 +207,9 @@ def _versions_in_git(
     names = [file.relative_to(checkout.folder).as_posix() for file in files]
     own = [name for name in names if checkout.output_of(name) is None]
     repository = checkout.repository
-    if changed := repository.changed_in(checkout.folder, checkout.commit, own):
+    # Of a link, git compares where it points to and not what is there.
+    read = {part for name in own for part in (name, _followed(checkout.folder, name))}
+    if changed := repository.changed_in(checkout.folder, checkout.commit, read):
         raise InputError(
             f"--data-rev: {checkout.folder / changed[0]} was changed after it was fetched. Remove "
             f"the folder {checkout.folder} and repeat the command, which fetches it again."
@@ -228,3 +230,18 @@ def _versions_in_git(
         )
         for name in own
     ]
+
+
+def _followed(folder: Path, name: str) -> str:
+    """Returns the path of what a file of a fetched revision is a link to, or its own.
+
+    Raises:
+        InputError: It is a link to a file elsewhere, which is of no revision.
+    """
+    place, root = Path(os.path.realpath(folder / name)), Path(os.path.realpath(folder))
+    if not place.is_relative_to(root):
+        raise InputError(
+            f"--data-rev: git has {name} as a link to {place}, outside the revision, so that its "
+            "content is of no revision. Put the file itself into git or DVC."
+        )
+    return place.relative_to(root).as_posix()

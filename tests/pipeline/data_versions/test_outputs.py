@@ -60,6 +60,7 @@ def test_a_stage_whose_folder_is_a_template_is_left_out_and_named(caplog):
         "{path: ../../x.csv, md5: abc}",
         "{path: 's3://bucket/x.csv', md5: abc}",
         "{path: x.csv, etag: abc}",
+        "{path: null, md5: abc}",
         "x.csv",
     ],
 )
@@ -67,9 +68,9 @@ def test_outputs_outside_the_repository_or_without_md5_are_left_out(out):
     assert _outputs("data/x.dvc", **{"data/x.dvc": f"outs:\n- {out}\n"}) == []
 
 
-def test_a_damaged_file_has_no_outputs_and_the_log_names_it(caplog):
-    conflict = f"outs:\n<<<<<<< HEAD\n- md5: {MD5}\n=======\n"
-    assert _outputs("x.csv.dvc", **{"x.csv.dvc": conflict}) == []
+@pytest.mark.parametrize("damage", [f"outs:\n<<<<<<< HEAD\n- md5: {MD5}\n=======\n", "[" * 3_000])
+def test_a_damaged_file_has_no_outputs_and_the_log_names_it(damage, caplog):
+    assert _outputs("x.csv.dvc", **{"x.csv.dvc": damage}) == []
     assert "x.csv.dvc cannot be read" in caplog.text
 
 

@@ -142,7 +142,7 @@ def test_data_that_the_remote_lacks_are_named_with_the_remote(project, remote, t
     (remote.folder / "data" / "x.csv").unlink()
     with pytest.raises(InputError, match=r"could not fetch data/x.csv") as caught:
         _open(project)
-    assert f"Neither the remote store ({tmp_path / 'store'}) nor DVC's cache" in str(caught.value)
+    assert f"neither the remote store ({tmp_path / 'store'}) nor DVC's cache" in str(caught.value)
     assert [path.name for path in project.output.data_versions.rglob(".incoming*")] == []
 
 
@@ -153,7 +153,7 @@ def test_what_dvc_says_is_told_without_credentials(project, remote, tmp_path):
         "echo 'ERROR: no https://token@host/x?sig=secret' >&2\n"
         "exit 255\n"
     )
-    with pytest.raises(InputError, match=r": no https://host/x\. Neither") as caught:
+    with pytest.raises(InputError, match=r": no https://host/x\. Perhaps neither") as caught:
         _open(project)
     assert "token" not in str(caught.value)
 
@@ -201,6 +201,39 @@ def test_a_link_out_of_the_revision_is_not_followed(project, tmp_path, remote):
     with pytest.raises(InputError, match="outside the fetched revision"):
         _open(project, "HEAD", "../linked/x.csv")
     assert list(elsewhere.iterdir()) == []
+
+
+def _link_beside(project, target):
+    """Commits a link in git beside the data of DVC; the config's glob takes both."""
+    (project.root / "data" / "w.csv").symlink_to(target)
+    project.commit()
+
+
+def test_a_link_that_git_has_to_a_file_elsewhere_is_of_no_revision(project, tmp_path):
+    (tmp_path / "w.csv").write_text(ROWS)
+    _link_beside(project, tmp_path / "w.csv")
+    (tmp_path / "remote" / "data" / "x.csv").write_text(OTHER_ROWS)
+    with pytest.raises(InputError, match=r"data/w.csv as a link to .*w.csv, outside the revision"):
+        _open(project, "HEAD", "../data/*.csv")
+
+
+def test_a_file_behind_a_link_that_git_has_is_compared_too(project, tmp_path):
+    project.write("labels/w.csv", ROWS)
+    _link_beside(project, "../labels/w.csv")
+    (tmp_path / "remote" / "data" / "x.csv").write_text(OTHER_ROWS)
+    path = Path(_open(project, "HEAD", "../data/*.csv").config.data.path)
+    (path.parents[1] / "labels" / "w.csv").write_text(OTHER_ROWS)
+    with pytest.raises(InputError, match=r"labels/w.csv was changed after it was fetched"):
+        _open(project, "HEAD", "../data/*.csv")
+
+
+def test_a_tracking_file_with_a_line_break_in_its_name_shifts_no_other(project):
+    project.write("data/a\nb.dvc", "outs: []\n")
+    project.commit()
+    git(project.root, "tag", "v2")
+    # The remote has other rows than v2 records: its digest was found.
+    with pytest.raises(InputError, match=f"DVC records {md5(OTHER_ROWS)}"):
+        _open(project, "v2")
 
 
 def test_data_that_change_while_they_are_read_are_of_no_revision(project):
