@@ -22,6 +22,7 @@ from pipeline.config import SPLITS
 from pipeline.reading.files.locations import Source, source_files
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.recordings.assembling import raw_recordings
+from pipeline.reading.sql.extraction.naming import database_words
 from pipeline.reading.sql.extraction.record import read_record
 
 INGEST_SPEC_KEY = "ingest_spec"
@@ -56,13 +57,14 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
         )
         input_base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
         files = find_files(input_base, exec_properties[standard_component_specs.INPUT_CONFIG_KEY])
-        summary = ingest(
-            files,
-            IngestSpec.from_json(exec_properties[INGEST_SPEC_KEY]),
-            uri=examples.uri,
-            reports_dir=exec_properties[REPORTS_DIR_KEY],
-            make_pipeline=self._make_beam_pipeline,
-        )
+        with database_words(files):
+            summary = ingest(
+                files,
+                IngestSpec.from_json(exec_properties[INGEST_SPEC_KEY]),
+                uri=examples.uri,
+                reports_dir=exec_properties[REPORTS_DIR_KEY],
+                make_pipeline=self._make_beam_pipeline,
+            )
         raw = raw_recordings(input_base)
         _describe(examples, summary, notes=raw.notes if raw else ())
         if "://" in input_base:

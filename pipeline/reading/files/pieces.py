@@ -42,12 +42,13 @@ class BadRow:
     """A row that could not be read.
 
     Attributes:
-        path: The file.
+        path: The file; of a database, the table or query.
         row: Number of the record in its file; the first after any header is 1.
         line: Physical line on which the record starts, from 1; None for binary formats.
         column: The invalid column; empty if the whole row is invalid.
         reason: The value found and the value expected.
         text: The row or value as stored in the file, truncated to 200 characters.
+        key: Names and values of the columns that order the rows of a database; empty for a file.
     """
 
     path: str
@@ -56,9 +57,11 @@ class BadRow:
     column: str = ""
     reason: str
     text: str
+    key: str = ""
 
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line is not None else f"row {self.row}"
+        where += f" ({self.key})" if self.key else ""
         column = f", column `{self.column}`" if self.column else ""
         return f"{self.path}, {where}{column}: {self.reason}"
 
