@@ -1,5 +1,6 @@
 """`index.html` of the folder of reports: every page, by use case and run."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,13 @@ def write_index(reports: Path) -> None:
         plots=False,
     )
     text = html.replace(STAMP_MARK, "").replace(ROOT_MARK, "")
-    (reports / INDEX_FILE).write_text(text, encoding="utf-8")
+    # A run and a monitor may write it at the same time, so that each needs a draft of its own.
+    draft = reports / f".{INDEX_FILE}-{uuid.uuid4().hex}"
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(reports / INDEX_FILE)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _runs(reports: Path) -> Iterator[RunLinks]:

@@ -33,7 +33,7 @@ class Volume:
             InputError: It has another form.
         """
         claim, _, path = text.partition("=")
-        if not _NAME.fullmatch(claim) or not path.startswith("/") or path.rstrip("/") == "":
+        if not _NAME.fullmatch(claim) or not _is_folder(path):
             raise InputError(
                 f"--volume must be CLAIM=PATH, such as faultline=/data, got {text!r}. CLAIM is the "
                 "name of a PersistentVolumeClaim and PATH its folder in containers."
@@ -110,10 +110,10 @@ def check_output(output: str, volumes: tuple[Volume, ...]) -> str:
             "artifacts as files, and runs lock the folder, which buckets do not offer. Mount a "
             "ReadWriteMany volume, and copy what is pushed to the bucket if you need it there."
         )
-    if not output.startswith("/"):
+    if not _is_folder(output):
         raise InputError(
-            f"--artifacts must be an absolute path in containers, such as /data/output, got "
-            f"{output}."
+            f"--artifacts must be an absolute path in containers without `..`, such as "
+            f"/data/output, got {output}."
         )
     if not any(volume.holds(output) for volume in volumes):
         given = ", ".join(f"{one.claim}={one.path}" for one in volumes) or "none"
@@ -122,6 +122,11 @@ def check_output(output: str, volumes: tuple[Volume, ...]) -> str:
             "what another wrote. Give the claim of a ReadWriteMany volume with --volume CLAIM=PATH."
         )
     return output.rstrip("/")
+
+
+def _is_folder(path: str) -> bool:
+    """Whether a path is absolute, below the root, and leaves no folder that it names."""
+    return path.startswith("/") and path.strip("/") != "" and ".." not in PurePosixPath(path).parts
 
 
 def config_in_image(config_path: Path, project_dir: Path) -> str:

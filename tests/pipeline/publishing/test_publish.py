@@ -113,6 +113,19 @@ def test_a_stopped_run_has_its_other_reports_in_the_index(store, tmp_path):
     assert 'href="anomalies-wells.md"' in (tmp_path / "reports" / "index.html").read_text()
 
 
+def test_the_index_is_replaced_whole(store, tmp_path):
+    reports = tmp_path / "reports"
+    add_run(store, tmp_path, "r1")
+    publish(store, tmp_path, "r1")
+    before = (reports / "index.html").read_text()
+    (tmp_path / "open").hardlink_to(reports / "index.html")  # what somebody reads meanwhile
+    add_run(store, tmp_path, "r2")
+    publish(store, tmp_path, "r2")
+    assert (tmp_path / "open").read_text() == before
+    assert "wells/r2/model.html" in (reports / "index.html").read_text()
+    assert list(reports.glob(".*")) == []
+
+
 def test_plotly_is_written_once_beside_the_pages(tmp_path):
     reports = tmp_path / "reports"
     publish_page(PAGE, "model", STAMP, reports)

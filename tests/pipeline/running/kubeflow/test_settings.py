@@ -17,7 +17,10 @@ def test_a_volume_is_a_claim_and_a_folder():
     assert Volume.parse("faultline=/data/") == VOLUME
 
 
-@pytest.mark.parametrize("text", ["faultline", "faultline=data", "faultline=/", "Fault_line=/data"])
+@pytest.mark.parametrize(
+    "text",
+    ["faultline", "faultline=data", "faultline=/", "Fault_line=/data", "faultline=/data/../etc"],
+)
 def test_another_form_of_a_volume_is_refused(text):
     with pytest.raises(InputError, match="CLAIM=PATH"):
         Volume.parse(text)
@@ -47,6 +50,7 @@ def test_the_output_folder_is_in_a_volume():
         ("s3://bucket/output", "must be a folder in a volume"),
         ("gs://bucket/output", "must be a folder in a volume"),
         ("output", "absolute path"),
+        ("/data/../output", r"without `\.\.`"),
         ("/database/output", "in no volume"),
     ],
 )
