@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from commands.command_line import config_option, exits_cleanly, json_option, output_option
+from commands.command_line.exits import exits_cleanly
+from commands.command_line.options import config_option, json_option, output_option
 
 
 @click.command(

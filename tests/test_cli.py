@@ -9,8 +9,8 @@ import sys
 import click
 import pytest
 
-from commands import command_line
 from commands.command_line import main
+from commands.command_line.exits import EXIT_BAD_INPUT, EXIT_ERROR, EXIT_INTERRUPTED
 
 
 def _subcommands(command, path=()):
@@ -94,7 +94,7 @@ def test_help_lists_every_command_with_a_whole_sentence(project, tmp_path):
 def test_help_explains_every_exit_code():
     text = " ".join(main.help.split()).partition("Exit codes: ")[2]
     explained = {int(code) for code in re.findall(r"(?:^|, )(\d+) [a-z]", text)}
-    named = {command_line.EXIT_ERROR, command_line.EXIT_BAD_INPUT, command_line.EXIT_INTERRUPTED}
+    named = {EXIT_ERROR, EXIT_BAD_INPUT, EXIT_INTERRUPTED}
     # 0 and 3 are what a run returns: a pushed model, and none.
     assert explained == {0, 3} | named
 

@@ -4,7 +4,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from commands.command_line import exits_cleanly
+from commands.command_line.exits import exits_cleanly
 from common.guards.vector_instructions import limit_vector_instructions
 
 VARIABLE = "ONEDNN_MAX_CPU_ISA"
