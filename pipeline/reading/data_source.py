@@ -28,7 +28,8 @@ def find_source(
         config: The use case.
         folder: The output folder, in which simulated data, assembled recordings and the rows of
             databases are written.
-        beam_args: Beam options of an engine whose workers read a database; None for this process.
+        beam_args: Beam options of an engine whose workers read a database and assemble
+            recordings; None for this process.
 
     Raises:
         InputError: No data found, an option of the built-in data set is invalid, recordings cannot
@@ -40,7 +41,7 @@ def find_source(
     else:
         path = config.data.path or _materialise(config, folder)
     if config.data.recordings is not None:
-        path = _assemble(config, folder, path)
+        path = _assemble(config, folder, path, beam_args)
     source = resolve_source(path, folder=config.folder, data=config.data)
     check_source(source, path=path)
     return replace(source, kept_digests=str(folder.kept_digests), notes=notes)
@@ -64,10 +65,12 @@ def _extract(
     return extract.path, extract.notes
 
 
-def _assemble(config: Config, folder: OutputFolder, path: str) -> str:
+def _assemble(
+    config: Config, folder: OutputFolder, path: str, beam_args: Sequence[str] | None
+) -> str:
     # Not with this module: other use cases start without these libraries.
     from pipeline.reading.ingest_spec import nominal_rates
-    from pipeline.reading.recordings.assembling import assemble
+    from pipeline.reading.recordings.assembling import Target, assemble
 
     own: Path = folder.data / config.name
     assert config.data.recordings is not None  # noqa: S101 - the caller checked it
@@ -77,7 +80,7 @@ def _assemble(config: Config, folder: OutputFolder, path: str) -> str:
         replace(config.data, recordings=recordings),
         label=config.label,
         folder=config.folder if config.data.path is not None else own,
-        target=own,
+        target=Target(folder=own, beam_args=beam_args),
         rates=nominal_rates(config),
     ).pattern
 

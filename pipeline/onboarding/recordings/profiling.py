@@ -16,7 +16,7 @@ from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
 from pipeline.onboarding.recordings.media import audio_feature, image_feature
 from pipeline.onboarding.recordings.origin import Origin
 from pipeline.onboarding.recordings.raw_formats import find_raw_formats
-from pipeline.reading.recordings.assembling import Assembled, assemble
+from pipeline.reading.recordings.assembling import Assembled, Target, assemble
 from pipeline.reading.recordings.forms.request import Discovery
 from pipeline.recording_options import (
     EVENT,
@@ -85,7 +85,7 @@ def _assemble(discovery: Discovery, positive: str | None, folder: Path) -> Assem
     label = Label(column=discovery.label, positive=positive or discovery.positive or 1)
     rates = {} if discovery.rate_hz is None else {"all channels": discovery.rate_hz}
     assembled = assemble(
-        discovery.path, data, label=label, folder=Path(), target=folder, rates=rates
+        discovery.path, data, label=label, folder=Path(), target=Target(folder=folder), rates=rates
     )
     num_bad = len(assembled.bad)
     if num_bad > _MAX_BAD_SHARE * (assembled.num_recordings + num_bad):

@@ -1,11 +1,12 @@
 """Raw recordings to predict, assembled as those that the model was trained on."""
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -18,7 +19,7 @@ from pipeline.prediction.files import input_files
 from pipeline.prediction.files.json_lines import is_json_lines
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
-from pipeline.reading.recordings.assembling import Assembled, assemble
+from pipeline.reading.recordings.assembling import Assembled, Target, assemble
 from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
 from pipeline.reading.recordings.raw.listing import list_raw_files
 from pipeline.recording_options import (
@@ -77,14 +78,14 @@ def rows_of(
             _options(data, spec, spec.recordings),
             label=None,
             folder=config.folder,
-            target=Path(target),
+            target=Target(folder=Path(target)),
             rates=dict(spec.rates),
         )
         is_windows = spec.recordings.window is not None
         keys = (RECORDING, WINDOW_START, WINDOW_END) if is_windows else (RECORDING,)
         unnamed = [] if labels is None else _unnamed_notes(assembled, spec.recordings, labels)
         bad = tuple(f"left out: {bad}" for bad in assembled.bad)
-        rates = _rate_notes(assembled.pattern, spec, of_kind(config.features, Signal).values())
+        rates = _rate_notes(assembled.files, spec, of_kind(config.features, Signal).values())
         yield Rows(
             data=assembled.pattern,
             keys=keys,
@@ -152,13 +153,16 @@ def are_rows(data: str, recordings: Recordings) -> bool:
     return own in names and own not in (recordings.id_column, *recordings.channels)
 
 
-def _rate_notes(table: str, spec: IngestSpec, signals: Collection[Signal]) -> Iterator[str]:
+def _rate_notes(
+    files: Sequence[str], spec: IngestSpec, signals: Collection[Signal]
+) -> Iterator[str]:
     """Says how many rows have another sampling rate than the signals, unless they are resampled."""
     nominal_hz = {rate_hz for signal in signals if (rate_hz := signal.sampling_rate_hz)}
-    if spec.rates or len(nominal_hz) != 1 or RATE not in pq.read_schema(table).names:
+    if spec.rates or len(nominal_hz) != 1 or RATE not in pq.read_schema(files[0]).names:
         return
     [rate_hz] = nominal_hz
-    own_hz = pq.read_table(table, columns=[RATE])[RATE].drop_null()
+    tables = [pq.read_table(file, columns=[RATE]) for file in files]
+    own_hz = pa.concat_tables(tables)[RATE].drop_null()
     num = pc.sum(pc.greater(pc.abs(pc.subtract(own_hz, rate_hz)), RATE_TOLERANCE * rate_hz)).as_py()
     if num:
         yield (

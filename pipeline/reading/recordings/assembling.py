@@ -3,17 +3,12 @@
 import hashlib
 import json
 import logging
-import math
 import shutil
-import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 from filelock import FileLock
 from pydantic import TypeAdapter
 
@@ -22,25 +17,11 @@ from common.errors import InputError
 from common.output_folder import is_held
 from pipeline.config import Data, Label
 from pipeline.counting import count
-from pipeline.reading.recordings.beside import FileMatcher, Interval, read_events
-from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
-from pipeline.reading.recordings.raw.listing import list_raw_files, recording_names
-from pipeline.reading.recordings.reading import RecordingReader, Request
-from pipeline.reading.recordings.recording import BadRecording, Recording
-from pipeline.reading.recordings.window_rows import (
-    sample_period_s,
-    sample_times,
-    window_rows,
-    window_types,
-)
-from pipeline.reading.recordings.windows import (
-    Event,
-    WindowCounts,
-    check_event_recordings,
-    events_of_intervals,
-)
-from pipeline.reading.recordings.writing import FILE_NAME, TableWriter, table_schema
-from pipeline.recording_options import Recordings
+from pipeline.reading.recordings.assembly import FILE_NAME, PART_BYTES, PATTERN, Assembly
+from pipeline.reading.recordings.parts.spreading import choose_spread
+from pipeline.reading.recordings.raw.listing import list_raw_files
+from pipeline.reading.recordings.recording import BadRecording
+from pipeline.reading.recordings.survey import Request
 
 _PROJECT = Path(__file__).resolve().parents[3]
 # The code that decides the content of the assembled table.
@@ -55,9 +36,23 @@ KEPT_DIGESTS = "digests.json"
 _LOCK = ".lock"
 _NUM_KEPT = 3  # assembled tables of a use case
 _NUM_SHOWN = 5
-_MAX_LACKING = 0.5  # share of the recordings that may lack a channel
-_REPORT_EVERY_S = 1.0
 _progress = logging.getLogger("faultline.progress")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where an assembled table is written, and by whom.
+
+    Attributes:
+        folder: Folder for the result, `recordings-DIGEST` in it.
+        beam_args: Beam options of an engine whose workers assemble the parts, and share `folder`;
+            None for this process.
+        part_bytes: Size of the raw files, or of the values of a long table, in one part.
+    """
+
+    folder: Path
+    beam_args: Sequence[str] | None = None
+    part_bytes: int = PART_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +83,11 @@ class Assembled:
     num_unnamed: int = 0
     table: str = ""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The Parquet files, in the order of the table."""
+        return tuple(str(file) for file in sorted(self.folder.glob(PATTERN)))
+
     def properties(self) -> dict[str, str | int]:
         """Returns what to note of the raw files on an `Examples` artifact, for lineage to show."""
         properties = self.raw.properties()
@@ -105,20 +105,20 @@ def assemble(
     *,
     label: Label | None,
     folder: Path,
-    target: Path,
+    target: Target,
     rates: Mapping[str, float] | None = None,
 ) -> Assembled:
     """Assembles raw recordings, unless the same files were assembled in the same way before.
 
-    The numbers of a long table are held in memory, 4 bytes each, and 8 a row for its times; of
-    files, a few at a time.
+    The table is one data set in one file or several, whose names are in its order. It is the same
+    whoever assembles it. A few parts of it are in memory at a time.
 
     Args:
         path: The raw files: a file, a folder or a glob; relative to `folder`.
         data: The config's `data` block: `recordings`, `max_bad_rows`, and how tables are written.
         label: The label; None for predictions, whose rows have no label column.
         folder: The folder of the YAML, to which `path`, `labels` and `events` are relative.
-        target: Folder for the result, `recordings-DIGEST` in it.
+        target: Where the table is written, and by whom.
         rates: Nominal rate in Hz by channel, from the features: recordings of another rate are
             resampled to it. Without one, a recording keeps its rate.
 
@@ -131,8 +131,9 @@ def assemble(
         raise InputError("data.recordings is not set, so there is nothing to assemble.")
     beside = [folder / name for name in (options.labels, options.events) if name is not None]
     base, files = list_raw_files(path, options.media, folder=folder, others=beside)
-    target.mkdir(parents=True, exist_ok=True)
-    digest = _digest([*files, *(str(p) for p in beside if p.is_file())], base, target)
+    own = target.folder
+    own.mkdir(parents=True, exist_ok=True)
+    digest = _digest([*files, *(str(p) for p in beside if p.is_file())], base, own)
     request = Request(
         files=files,
         base=base,
@@ -141,14 +142,16 @@ def assemble(
         folder=folder,
         nominal_hz=_nominal_rate(rates or {}),
     )
-    place = target / f"recordings-{_key(digest, request)[:16]}"
-    _remove_abandoned(target)
+    place = own / f"recordings-{_key(digest, request, target.part_bytes)[:16]}"
+    _remove_abandoned(own)
     if (assembled := _intact(place)) is None:
-        with FileLock(target / _LOCK):  # another process may be at it
+        with FileLock(own / _LOCK):  # another process may be at it
             if (assembled := _intact(place)) is None:
                 with _draft(place) as draft:
-                    _write_record(draft, _Assembly(request).write(draft, digest, path))
-                _remove_superseded(target)
+                    spread = choose_spread(target.beam_args, draft)
+                    assembly = Assembly(request, spread, target.part_bytes)
+                    _write_table(assembly, draft, digest, path)
+                _remove_superseded(own)
                 assembled = read_record(place)
     _check_usable(assembled, data.max_bad_rows, is_kept=label is not None)
     return assembled
@@ -168,10 +171,11 @@ def _intact(place: Path) -> Assembled | None:
 
 def _digest_table(folder: Path) -> str:
     """Returns the digest of a table if it has any rows; it is read only if it has changed."""
-    if not (folder / FILE_NAME).is_file():
+    files = [str(file) for file in sorted(folder.glob(PATTERN))]
+    if not files:
         return ""
     kept = str(folder.parent / KEPT_DIGESTS)
-    return digest_local_files([str(folder / FILE_NAME)], str(folder), kept_digests=kept).digest
+    return digest_local_files(files, str(folder), kept_digests=kept).digest
 
 
 def _digest(files: list[str], base: str, target: Path) -> FilesDigest:
@@ -179,7 +183,7 @@ def _digest(files: list[str], base: str, target: Path) -> FilesDigest:
     return digest_local_files(files, base, kept_digests=str(target / KEPT_DIGESTS))
 
 
-def _key(digest: FilesDigest, request: Request) -> str:
+def _key(digest: FilesDigest, request: Request, part_bytes: int) -> str:
     """Returns the digest of all that the assembled table depends on."""
     data = replace(request.data, path="-", dataset=None, options={}, max_bad_rows=0)
     parts = {
@@ -187,6 +191,7 @@ def _key(digest: FilesDigest, request: Request) -> str:
         "data": TypeAdapter(Data).dump_python(data, mode="json"),
         "label": TypeAdapter(Label | None).dump_python(request.label, mode="json"),
         "rate": request.nominal_hz,
+        "part": part_bytes,
         "code": code_digest(CODE),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -231,8 +236,18 @@ def _remove_superseded(target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_record(folder: Path, assembled: Assembled) -> None:
-    assembled = replace(assembled, folder=Path(), pattern="", table=_digest_table(folder))
+def _write_table(assembly: Assembly, folder: Path, raw: FilesDigest, raw_path: str) -> None:
+    outcome = assembly.write(folder)
+    for remains in {*folder.iterdir()} - {*folder.glob(PATTERN)}:  # of ranges and lost workers
+        remains.unlink()
+    assembled = Assembled(
+        folder=Path(),
+        pattern="",
+        raw=raw,
+        raw_path=raw_path,
+        table=_digest_table(folder),
+        **vars(outcome),
+    )
     entries = asdict(assembled) | {"folder": ""}
     (folder / RECORD).write_text(json.dumps(entries, indent=1), encoding="utf-8")
 
@@ -242,9 +257,10 @@ def read_record(folder: Path) -> Assembled:
     entries = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     raw = entries["raw"] | {"names": tuple(entries["raw"]["names"])}
     bad = tuple(BadRecording(**one) for one in entries["bad"])
+    name = PATTERN if len(list(folder.glob(PATTERN))) > 1 else FILE_NAME
     return Assembled(
         **entries
-        | {"folder": folder, "pattern": str(folder / FILE_NAME), "bad": bad}
+        | {"folder": folder, "pattern": str(folder / name), "bad": bad}
         | {"notes": tuple(entries["notes"]), "raw": FilesDigest(**raw)}
     )
 
@@ -275,192 +291,3 @@ def _check_usable(assembled: Assembled, max_bad: int, *, is_kept: bool) -> None:
         f"{count(num_bad, 'recording')} cannot be used, more than data.max_bad_rows = {max_bad}:\n"
         f"{shown}\n{place}Fix the data, or allow more with data.max_bad_rows."
     )
-
-
-@dataclass(kw_only=True)
-class _Tally:
-    """What is counted while recordings are written."""
-
-    bad: list[BadRecording] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-    lacking: Counter[str] = field(default_factory=Counter)
-    changes: Counter[str] = field(default_factory=Counter)
-    windows: WindowCounts = field(default_factory=WindowCounts)
-    num_short: int = 0
-    rates_hz: tuple[float, float] = (math.inf, 0.0)
-    has_dates: bool = False
-
-
-class _Assembly:
-    """One assembly of recordings."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._options: Recordings = request.options
-        self._label_column = request.label.column if request.label else None
-        self._reader = RecordingReader(request)
-        self._tally = _Tally()
-        self._last = time.monotonic()
-
-    def write(self, folder: Path, raw: FilesDigest, raw_path: str) -> Assembled:
-        events = _Events.read(self._request, self._reader)
-        tally, writer = self._tally, None
-        with ExitStack() as stack:
-            for recording in self._reader:
-                if isinstance(recording, BadRecording):
-                    tally.bad.append(recording)
-                    continue
-                if writer is None:  # whether times are dates is known only now
-                    tally.has_dates = recording.has_dates
-                    writer = stack.enter_context(TableWriter(folder, self._schema()))
-                self._write_one(writer, recording, events)
-                self._report(writer.num_rows)
-        events.check({recording.name for recording in tally.bad} | tally.names)
-        self._check_channels()
-        return Assembled(
-            folder=folder,
-            pattern="",
-            num_recordings=len(tally.names),
-            num_rows=writer.num_rows if writer else 0,
-            bad=tuple(tally.bad),
-            notes=tuple(self._notes()),
-            raw=raw,
-            raw_path=raw_path,
-            num_unnamed=len(tally.names & self._reader.unnamed),
-        )
-
-    def _schema(self) -> pa.Schema:
-        is_table = self._options.media == "table"
-        window, channels = self._options.window, self._reader.roles.channels if is_table else ()
-        return table_schema(
-            channels=channels,
-            bytes_column=self._options.bytes_column,
-            context=self._reader.context_types,
-            has_rate=self._reader.has_rate,
-            added=window_types(window, channels, has_dates=self._tally.has_dates) if window else {},
-            label_column=self._label_column,
-        )
-
-    def _write_one(self, writer: TableWriter, recording: Recording, events: "_Events") -> None:
-        tally, options = self._tally, self._options
-        if recording.has_dates != tally.has_dates:
-            reason = "its times are dates, and those of others are not, or the other way round"
-            tally.bad.append(BadRecording(name=recording.name, path=recording.path, reason=reason))
-            return
-        tally.names.add(recording.name)
-        tally.changes += recording.counts
-        if recording.rate_hz is not None:
-            low, high = tally.rates_hz
-            tally.rates_hz = (min(low, recording.rate_hz), max(high, recording.rate_hz))
-        if options.media == "table":
-            recording = self._with_all_channels(recording)
-        if options.window is None:
-            writer.add_recording(recording, self._label_column)
-            return
-        # The windows of a recording without a label have none either.
-        is_labelled = options.form == "stream" or recording.label is not None
-        rows, counts = window_rows(
-            recording,
-            options.window,
-            label=self._request.label if is_labelled else None,
-            events=events.of(recording),
-        )
-        tally.windows += counts
-        tally.num_short += counts.cut == 0
-        writer.add_windows(rows)
-
-    def _with_all_channels(self, recording: Recording) -> Recording:
-        """Returns the recording with its channels in order; one that it lacks has no value."""
-        lacking = [n for n in self._reader.roles.channels if n not in recording.channels]
-        self._tally.lacking.update(lacking)
-        nothing = np.full(recording.num_samples, np.nan, np.float32)
-        channels = {n: recording.channels.get(n, nothing) for n in self._reader.roles.channels}
-        return replace(recording, channels=channels)
-
-    def _report(self, num_rows: int) -> None:
-        if time.monotonic() - self._last > _REPORT_EVERY_S:
-            self._last = time.monotonic()
-            done = count(len(self._tally.names), "recording")
-            _progress.info("%s assembled to %s", done, count(num_rows, "row"))
-
-    def _check_channels(self) -> None:
-        num = len(self._tally.names)
-        for name, lacking in self._tally.lacking.items():
-            if lacking >= _MAX_LACKING * num:
-                raise InputError(
-                    f"The channel `{name}` is absent in {lacking:,} of {num:,} recordings. Name "
-                    "the channels that most of them have in data.recordings.channels."
-                )
-
-    def _notes(self) -> Iterator[str]:
-        tally = self._tally
-        num = len(tally.names)
-        yield from self._reader.notes()
-        for name, lacking in sorted(tally.lacking.items()):
-            yield f"channel `{name}` is absent in {lacking:,} of {num:,} recordings"
-        for kind, number in sorted(tally.changes.items()):
-            noun, _, fate = kind.partition(" ")
-            yield f"{count(number, noun)} {fate}"
-        low, high = tally.rates_hz
-        is_table = self._options.media == "table"
-        if is_table and self._request.nominal_hz is None and high > (1 + RATE_TOLERANCE) * low:
-            yield (
-                f"recordings of {low:g} to {high:g} Hz are not resampled, so as many samples are "
-                "another duration; resampling needs sampling_rate_hz of the signals without "
-                "rate_column, and windows of a length_s"
-            )
-        yield from tally.windows.notes()
-        if tally.num_short:
-            yield f"{tally.num_short:,} of {num:,} recordings are shorter than a window"
-        if tally.bad:
-            yield f"{count(len(tally.bad), 'recording')} left out: {tally.bad[0]}"
-
-
-class _Events:
-    """The events of a table, by recording.
-
-    Args:
-        by_name: The events of each recording that the table names.
-        is_given: Whether there is a table.
-    """
-
-    def __init__(self, by_name: Mapping[str, list[Interval]], *, is_given: bool) -> None:
-        self._by_name, self._is_given = by_name, is_given
-
-    @classmethod
-    def read(cls, request: Request, reader: RecordingReader) -> "_Events":
-        options = request.options
-        if options.events is None or options.time_column is None or request.label is None:
-            return cls({}, is_given=False)
-        names = recording_names(request.files, request.base)
-        table = read_events(
-            request.folder / options.events,
-            request.data,
-            recordings=tuple(names.values()),
-            time_column=options.time_column,
-            offsets=reader.offsets,
-        )
-        if request.is_grouped:
-            return cls(table, is_given=True)
-        files = {Path(file).relative_to(request.base).as_posix(): file for file in request.files}
-        matcher = FileMatcher(list(table), list(files), base=request.base)
-        ids = {names[file]: matcher.match(path) for path, file in files.items()}
-        matched = {name: [one for id_ in own for one in table[id_]] for name, own in ids.items()}
-        used = {id_ for own in ids.values() for id_ in own}
-        others = {id_: own for id_, own in table.items() if id_ not in used}
-        return cls(matched | others, is_given=True)
-
-    def of(self, recording: Recording) -> tuple[Event, ...] | None:
-        """Returns the events of a recording; None if there is no table."""
-        if not self._is_given:
-            return None
-        return events_of_intervals(
-            self._by_name.get(recording.name, ()),
-            sample_times(recording),
-            recording=recording.name,
-            period_s=sample_period_s(recording),
-        )
-
-    def check(self, recordings: set[str]) -> None:
-        """Checks that the table names no recording that is not there."""
-        check_event_recordings(self._by_name, recordings)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,52 @@ class Labeller:
         return [f"{count(self._table.num_repeated, 'row')} of {self._where} repeat another one"]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampleLabels:
+    """The labels of the samples of a stream.
+
+    Attributes:
+        positive: bool [samples], whether each is positive; false where that is not known.
+        is_missing: bool [samples], whether it has no label.
+        is_unknown: bool [samples], whether `label.values` does not have its label.
+        texts: The labels, each once.
+        codes: int64 [samples], the label of each sample in `texts`; their number if it has none.
+    """
+
+    positive: NDArray[np.bool_]
+    is_missing: NDArray[np.bool_]
+    is_unknown: NDArray[np.bool_]
+    texts: pa.Array
+    codes: NDArray[np.int64]
+
+    def text_of(self, sample: int) -> str:
+        """Returns the label of a sample that has one."""
+        return str(self.texts[int(self.codes[sample])].as_py())
+
+
+def read_sample_labels(text: pa.DictionaryArray, label: Label, data: Data) -> SampleLabels:
+    """Reads the label of each sample of a stream.
+
+    Args:
+        text: The labels.
+        label: The positive value, and all values if they are declared.
+        data: The config's `data` block, for the texts that mean a missing value.
+    """
+    texts, is_missing, _ = label_texts(text.dictionary, data.missing_values)
+    meanings = [_is_positive(one, label) for one in texts.to_pylist()]
+    # The last place is that of samples without any text.
+    codes = np.asarray(text.indices.fill_null(len(meanings)), np.int64)
+    missing = np.append(is_missing, True)[codes]
+    unknown = np.array([one is None for one in (*meanings, None)])[codes]
+    return SampleLabels(
+        positive=np.array([bool(one) for one in (*meanings, None)])[codes],
+        is_missing=missing,
+        is_unknown=unknown & ~missing,
+        texts=texts,
+        codes=codes,
+    )
+
+
 def positive_samples(text: pa.DictionaryArray, label: Label, data: Data) -> NDArray[np.bool_]:
     """Returns whether each sample of a stream is positive, bool [samples].
 
@@ -178,23 +225,24 @@ def positive_samples(text: pa.DictionaryArray, label: Label, data: Data) -> NDAr
     Raises:
         UnusableError: A sample has no label, or one that `label.values` does not have.
     """
-    texts, is_missing, _ = label_texts(text.dictionary, data.missing_values)
-    meanings = [_is_positive(one, label) for one in texts.to_pylist()]
-    # The last place is that of samples without any text.
-    codes = np.asarray(text.indices.fill_null(len(meanings)), np.int64)
-    missing = np.append(is_missing, True)[codes]
-    if num := int(missing.sum()):
-        row = int(np.argmax(missing)) + 1
-        raise UnusableError(f"{count(num, 'sample')} without a label, first row {row:,}")
-    unknown = np.array([one is None for one in (*meanings, None)])[codes]
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        listed = ", ".join(f"`{value}`" for value in label.values)
-        raise UnusableError(
-            f"the label of row {row + 1:,} is `{texts[codes[row]].as_py()}`; expected one of "
-            f"label.values: {listed}"
-        )
-    return np.array([bool(one) for one in (*meanings, None)])[codes]
+    labels = read_sample_labels(text, label, data)
+    if num := int(labels.is_missing.sum()):
+        raise UnusableError(missing_labels(num, int(np.argmax(labels.is_missing)) + 1))
+    if labels.is_unknown.any():
+        place = int(np.argmax(labels.is_unknown))
+        raise UnusableError(unknown_label(place + 1, labels.text_of(place), label))
+    return labels.positive
+
+
+def missing_labels(num_samples: int, first_row: int) -> str:
+    """Says that samples have no label."""
+    return f"{count(num_samples, 'sample')} without a label, first row {first_row:,}"
+
+
+def unknown_label(row: int, text: str, label: Label) -> str:
+    """Says that the label of a sample is none of `label.values`."""
+    listed = ", ".join(f"`{value}`" for value in label.values)
+    return f"the label of row {row} is `{text}`; expected one of label.values: {listed}"
 
 
 def _is_positive(text: str | None, label: Label) -> bool | None:

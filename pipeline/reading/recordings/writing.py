@@ -13,7 +13,6 @@ from common.errors import InputError
 from pipeline.reading.recordings.recording import Recording
 from pipeline.recording_options import RATE, RECORDING
 
-FILE_NAME = "recordings.parquet"
 _TARGET_BYTES = 64 << 20
 _MAX_ROWS = 16_384
 _SAMPLES = pa.list_(pa.float32())
@@ -23,15 +22,15 @@ class TableWriter:
     """Context manager that writes recordings or tables of windows to one Parquet file.
 
     Args:
-        folder: The file's folder.
+        file: The file.
         schema: The columns.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+    def __init__(self, file: Path, schema: pa.Schema) -> None:
         self._schema = schema
         texts = [f.name for f in schema if pa.types.is_string(f.type)]
         # Samples and files hardly repeat: a dictionary of them only costs time.
-        self._writer = pq.ParquetWriter(folder / FILE_NAME, schema, use_dictionary=texts)
+        self._writer = pq.ParquetWriter(file, schema, use_dictionary=texts)
         self._recordings: list[tuple[Recording, str | None]] = []
         self._tables: list[pa.Table] = []
         self._num_bytes = 0

@@ -173,7 +173,9 @@ def _equidistant(samples: Samples) -> Samples:
     steps = np.diff(times_s)
     span_s = times_s[-1] - times_s[0]
     mean_s = span_s / len(steps)
-    if np.abs(steps - mean_s).max() <= max(RATE_TOLERANCE * mean_s, resolution_s(times_s)):
+    if np.abs(steps - mean_s).max() <= max(
+        RATE_TOLERANCE * mean_s, resolution_s(np.abs(times_s).max())
+    ):
         return replace(samples, rate_hz=rate_of(mean_s))
     period_s = float(np.median(steps))
     _check_spread(steps, period_s)
@@ -186,9 +188,13 @@ def _equidistant(samples: Samples) -> Samples:
     return _interpolated(samples, times_s, period_s, num_samples)
 
 
-def resolution_s(times_s: Floats) -> float:
-    """Returns the rounding of times in s: theirs, and that of a float64 of this size."""
-    return 4 * float(np.spacing(np.abs(times_s).max()))
+def resolution_s(farthest_s: Any) -> Any:
+    """Returns the rounding of times in s: theirs, and that of a float64 of this size.
+
+    Args:
+        farthest_s: The time farthest from zero, of one recording or of each.
+    """
+    return 4 * np.spacing(farthest_s)
 
 
 def rate_of(period_s: float) -> float:

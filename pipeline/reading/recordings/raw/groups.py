@@ -107,7 +107,8 @@ def _regular_rates(times_s: NDArray[np.float64] | None, starts: Ints) -> NDArray
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (times_s[stops] - times_s[starts]) / (stops - starts)
         least, most = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
-        limit = np.maximum(clock.RATE_TOLERANCE * mean, clock.resolution_s(times_s))
+        farthest = np.maximum.reduceat(np.abs(times_s), starts)
+        limit = np.maximum(clock.RATE_TOLERANCE * mean, clock.resolution_s(farthest))
         is_regular = (least > 0) & (most - mean <= limit) & (mean - least <= limit)
         return np.where(is_regular, mean, np.nan)
 

@@ -1,14 +1,12 @@
 """Raw files of tables and arrays in batches of rows, a long table on several threads."""
 
-import logging
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,22 +14,27 @@ import pyarrow as pa
 from common.errors import InputError
 from pipeline.config import Data
 from pipeline.reading.files import csv_ranges
-from pipeline.reading.files.pieces import SUFFIXES, BadRow, Piece, suffix_of
+from pipeline.reading.files.pieces import SUFFIXES, Piece, suffix_of
 from pipeline.reading.files.sources import plan_pieces, read_piece
 from pipeline.reading.quarantine import locate
 from pipeline.reading.recordings.raw.arrays import read_arrays
 from pipeline.reading.recordings.raw.clock import UnusableError
-from pipeline.reading.recordings.raw.columns import Columns, Roles, read_columns
 from pipeline.reading.recordings.raw.listing import ARRAY_SUFFIXES
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-_progress = logging.getLogger("faultline.progress")
 _WORKERS = min(8, os.cpu_count() or 1)
 _AHEAD = 2  # tasks that wait or are done, for each worker
 _RANGE_BYTES = 32 << 20
-_REPORT_EVERY_S = 1.0
+
+
+class Mapper(Protocol):
+    """Applies a function to items; yields the results in the order of the items."""
+
+    def __call__(self, function: Callable[[In], Out], items: Sequence[In], /) -> Iterator[Out]:
+        """Yields the result of each item."""
+        ...
 
 
 def read_batches(path: str, data: Data, columns: Collection[str] = ()) -> Iterator[pa.RecordBatch]:
@@ -72,36 +75,17 @@ def _constant(value: Any, num_rows: int) -> pa.Array:
     return pa.array([value]).take(pa.array(np.zeros(num_rows, np.int64)))
 
 
-def read_long(files: Sequence[str], data: Data, roles: Roles) -> tuple[list[Columns], list[BadRow]]:
-    """Reads long tables: the values of their rows, as numbers and codes, are held in memory.
+def long_pieces(files: Sequence[str], data: Data, map_pieces: Mapper) -> list[Piece]:
+    """Returns the pieces of long tables: files, row groups, or byte ranges of CSV.
 
-    Returns:
-        The rows of each batch in order; and the rows that could not be divided into fields.
+    Args:
+        files: The files, in order.
+        data: The config's `data` block, for the layout of CSV files.
+        map_pieces: Looks into byte ranges for where rows begin.
 
     Raises:
-        InputError: A file cannot be read.
+        InputError: A file is no table, or cannot be read.
     """
-    parts: list[Columns] = []
-    bad_rows: list[BadRow] = []
-    num_rows, last = 0, time.monotonic()
-
-    def read(piece: Piece) -> tuple[list[Columns], list[BadRow]]:
-        raws = list(read_piece(piece))
-        bad = [bad for raw in raws for bad in raw.bad_rows]
-        return [read_columns(raw.batch, roles, data) for raw in raws], locate(piece, bad)
-
-    for columns, bad in in_order(read, _pieces(files, data)):
-        for part in columns:
-            parts.append(part.shifted(num_rows))
-            num_rows += part.num_rows
-        bad_rows += bad
-        if time.monotonic() - last > _REPORT_EVERY_S:
-            _progress.info("%s rows of recordings so far", f"{num_rows:,}")
-            last = time.monotonic()
-    return parts, bad_rows
-
-
-def _pieces(files: Sequence[str], data: Data) -> list[Piece]:
     pieces: list[Piece] = []
     for place, file in enumerate(files):
         if Path(file).suffix.lower() in ARRAY_SUFFIXES:
@@ -113,7 +97,7 @@ def _pieces(files: Sequence[str], data: Data) -> list[Piece]:
         pieces += [replace(piece, file=place) for piece in planned]
     proposed = csv_ranges.propose_pieces(pieces, _RANGE_BYTES)
     ranges = [piece for piece in proposed if piece.byte_range is not None]
-    return csv_ranges.settle_pieces(proposed, list(in_order(csv_ranges.scan_range, ranges)))
+    return csv_ranges.settle_pieces(proposed, list(map_pieces(csv_ranges.scan_range, ranges)))
 
 
 def in_order(function: Callable[[In], Out], items: Sequence[In]) -> Iterator[Out]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config import Data, Label
-from pipeline.reading.recordings.assembling import Assembled, assemble
+from pipeline.reading.recordings.assembling import Assembled, Target, assemble
 from pipeline.recording_options import Recordings
 
 LABEL = Label(column="state", positive="bad")
@@ -34,6 +34,7 @@ def assembled(
     label: Label | None = LABEL,
     rates: dict[str, float] | None = None,
     data: dict[str, Any] | None = None,
+    target: Target | None = None,
     **options: Any,
 ) -> Assembled:
     """Assembles what is at a path below a folder; `options` are those of `data.recordings`."""
@@ -42,14 +43,14 @@ def assembled(
         Data(path=path, recordings=Recordings(**options), **(data or {})),
         label=label,
         folder=folder,
-        target=folder / "output",
+        target=target or Target(folder=folder / "output"),
         rates=rates,
     )
 
 
 def table(result: Assembled) -> pa.Table:
     """Returns the assembled table."""
-    return pq.read_table(result.pattern)
+    return pa.concat_tables(pq.read_table(file) for file in result.files)
 
 
 def rows(result: Assembled) -> list[dict[str, Any]]:
