@@ -8,6 +8,7 @@ test without the marker fails.
 """
 
 import gc
+import os
 import sys
 from collections.abc import Generator, Sequence
 from functools import cache
@@ -20,7 +21,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from common.guards.vector_instructions import limit_vector_instructions
+from tests.file_markers import file_markers
 from tests.load_imports import PROJECT, external_packages
+from tests.memory_folder import find_memory_folder
 
 SHARED_DATA = PROJECT.parent / "shared" / "data"
 # All that import TensorFlow, TFX, Beam or Keras, and these.
@@ -63,6 +66,11 @@ def is_light(path: Path) -> bool:
     return HEAVY_PACKAGES.isdisjoint(external_packages(path))
 
 
+def may_have_unit_tests(path: Path) -> bool:
+    """Whether no marker of the whole file and none of its imports rules unit tests out."""
+    return _OTHER_MARKERS.isdisjoint(file_markers(path)) and is_light(path)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--part", choices=["unit", "rest"], help="run the unit tests only, or all other tests only"
@@ -73,12 +81,14 @@ def pytest_configure(config: pytest.Config) -> None:
     limit_vector_instructions()  # as the commands do, for tests that train in this process
     if config.getoption("--part") == "unit":
         sys.meta_path.insert(0, HeavyImportBlocker())
+        if folder := find_memory_folder():
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves out the files that the blocker would stop."""
+    """Leaves out the files that have no unit test."""
     if config.getoption("--part") == "unit" and collection_path.match("test_*.py"):
-        return True if not is_light(collection_path) else None
+        return True if not may_have_unit_tests(collection_path) else None
     return None
 
 

@@ -114,3 +114,12 @@ def other_times_note(used: str, others: Sequence[str]) -> str:
         f"{shown} {'holds' if len(others) == 1 else 'hold'} times too; the split uses "
         f"{quoted(used)}. If another column says when a row was measured, name it with --time."
     )
+
+
+def earlier_test_note(group: str, time: str) -> str:
+    """Returns a remark on a split by group, whose test is not later than train."""
+    return (
+        f"{quoted(time)} may say when a row was measured. The split is by {quoted(group)}, so "
+        "`test` has other groups, but not later rows than train. If the model will judge later "
+        f"rows of groups that it knows, run `init` with `--split time --time {time}`."
+    )

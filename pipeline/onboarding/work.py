@@ -439,6 +439,9 @@ class Work:
         others = [name for name in times if name != split.split.column]
         if split.split.strategy == "time" and others:
             self.notes.append(notes.other_times_note(split.split.column or "", others))
+        is_undecided = self.decisions.strategy is None and not self.origin.is_recordings
+        if chosen is not None and others and is_undecided:
+            self.notes.append(notes.earlier_test_note(chosen, others[0]))
         for group in groups:
             reason = self._group_reason(group, chosen)
             if group.name in self.left_out and group.name == chosen:

@@ -113,6 +113,17 @@ def test_repeated_names_of_things_make_a_group_split(base, propose_for):
     assert proposal.left_out["slot_no"] == "each of its values occurs with only one `machine_id`"
 
 
+@pytest.mark.parametrize(("flags", "is_told"), [({}, True), ({"group": ["machine_id"]}, False)])
+def test_a_group_split_says_that_test_is_not_later_unless_the_person_decided(
+    base, propose_for, flags, is_told
+):
+    times = pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str)
+    columns = base | {"machine_id": RNG.integers(0, 50, ROWS), "recorded": times}
+    proposal = propose_for(columns, **flags)
+    assert proposal.split.split.column == "machine_id"
+    assert any("--split time --time recorded" in note for note in proposal.notes) == is_told
+
+
 def test_rows_that_are_alike_make_a_group_whatever_its_name(base, propose_for):
     codes = np.repeat(np.arange(100), 10)
     means = RNG.normal(size=100)
