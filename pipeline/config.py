@@ -23,6 +23,7 @@ from models.threshold_rule import ThresholdRule
 from models.train_options import TrainOptions, check_model
 from models.training.augmentation import check_augmentation
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
+from pipeline.data_options.path_columns import PathColumn, check_path_columns
 from pipeline.data_options.sql import Sql
 from pipeline.production_options.automation import AutomationOptions
 from pipeline.production_options.card import CardOptions
@@ -130,6 +131,8 @@ class Data:
         units_row: The row after the header of CSV files holds units and is skipped.
         recordings: How raw recordings become rows; by default a row of the data is an example. The
             keys above say how the raw tables are written.
+        path_columns: Columns of the table with paths of pictures, sounds or signals, by name. See
+            docs/mixed_tables.md.
     """
 
     path: str | None = None
@@ -155,6 +158,7 @@ class Data:
     header: tuple[Column, ...] | None = None
     units_row: bool = False
     recordings: Recordings | None = None
+    path_columns: dict[str, PathColumn] = Field(default_factory=dict)
 
     _no_password = field_validator("path")(check_no_password)
 
@@ -179,7 +183,18 @@ class Data:
             self._check_sql()
         if self.recordings is not None:
             self._check_recordings()
+        if self.path_columns:
+            self._check_path_columns()
         return self
+
+    def _check_path_columns(self) -> None:
+        if self.path is None:
+            raise ValueError("`path_columns` needs `path`, the table with the paths")
+        if self.format == "tfrecord":
+            raise ValueError("`path_columns` describes tables, and not `format: tfrecord`")
+        for name in ("recordings", "window", "first_span", "last_span"):
+            if getattr(self, name):
+                raise ValueError(f"`{name}` does not go with `path_columns`; remove one of them")
 
     def _check_sql(self) -> None:
         for name in ("format", "recordings", "header", "units_row", "delimiter"):
@@ -594,6 +609,7 @@ class Config:
                 "data.first_span use another strategy"
             )
         _check_recordings(self)
+        check_path_columns(self.data.path_columns, self.features, self.label.column)
         if self.sampling is not None:
             check_sampling(self.sampling, self.features)
         if self.collection is not None:

@@ -23,6 +23,8 @@ def input_files(config: Config) -> list[Path]:
         return []
     if config.data.recordings is not None:
         return _raw_files(config, path)
+    if config.data.path_columns:
+        return _embedded_files(config, path)
     source = resolve_source(path, folder=config.folder, data=config.data)
     spans = source.window or (source.span,)
     files = {file for span in spans for file in source_files(replace(source, span=span))}
@@ -40,8 +42,18 @@ def _raw_files(config: Config, path: str) -> list[Path]:
     return [*(Path(file) for file in files), *(tidy_path(file.absolute()) for file in beside)]
 
 
+def _embedded_files(config: Config, path: str) -> list[Path]:
+    from pipeline.reading.path_columns.embedding import list_inputs
+
+    return [Path(file) for file in list_inputs(path, config.data, config.folder)]
+
+
 def digests_file(config: Config, folder: OutputFolder) -> Path:
     """Returns the file in which the digests of a use case's files are kept between runs."""
+    if config.data.path_columns:
+        from pipeline.reading.path_columns import embedding
+
+        return folder.data / config.name / embedding.KEPT_DIGESTS
     if config.data.recordings is None:
         return folder.kept_digests
     from pipeline.reading.recordings.assembling import KEPT_DIGESTS

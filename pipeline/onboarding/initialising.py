@@ -18,10 +18,11 @@ from pipeline.data_options.sql import Sql
 from pipeline.onboarding.decisions import Decisions
 from pipeline.onboarding.few_positives import CROSS_FIT_KEY, cross_fit_words, verdict_warning
 from pipeline.onboarding.profile.labels import choose_positive
-from pipeline.onboarding.profile.table import ReadOptions, read_table
+from pipeline.onboarding.profile.table import ReadOptions, Table, read_table
 from pipeline.onboarding.profile.words import percent, quoted
 from pipeline.onboarding.proposal import Proposal, propose
 from pipeline.onboarding.recordings.origin import Origin
+from pipeline.onboarding.recordings.path_features import profile_with_paths
 from pipeline.onboarding.recordings.profiling import profile_recordings
 from pipeline.onboarding.schema_text import schema_text
 from pipeline.onboarding.yaml_text import relative_path, yaml_text
@@ -31,7 +32,10 @@ from pipeline.reading.files.listing import (
     list_files,
     placeholder_in,
 )
+from pipeline.reading.path_columns.discovery import find_path_columns, table_with_paths
 from pipeline.reading.recordings.discovery import discover
+from pipeline.reading.recordings.evidence.labels import label_column
+from pipeline.reading.recordings.evidence.listing import read_frame
 from pipeline.reading.recordings.forms.request import Discovery, Rows
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -103,13 +107,18 @@ def initialise(  # noqa: PLR0913 - what the command line takes
     schema_path = project_dir / "schema" / f"{use_case}.pbtxt"
     decisions = decisions or Decisions()
     reading = replace(reading or ReadOptions(), leave_out=decisions.leave_out)
-    discovery = discover(data, labels=labels, label=label, rows=rows)
-    label = _label_of(discovery, label, data, labels)
-    if discovery is not None:
-        table, origin = profile_recordings(discovery, reading, positive)
-        data = discovery.path
+    paths = _table_with_paths(data) if labels is None else None
+    if paths is not None:
+        data = paths
+        label, table, origin = _profile_paths(data, label, reading)
     else:
-        table, origin = read_table(data, label, reading), Origin()
+        discovery = discover(data, labels=labels, label=label, rows=rows)
+        label = _label_of(discovery, label, data, labels)
+        if discovery is not None:
+            table, origin = profile_recordings(discovery, reading, positive)
+            data = discovery.path
+        else:
+            table, origin = read_table(data, label, reading), Origin()
     if table.format == "tfrecord":
         raise InputError(f"{data} is TFRecord. `init` reads only CSV and Parquet.")
     choice = choose_positive(label, table.classes, positive)
@@ -134,6 +143,26 @@ def initialise(  # noqa: PLR0913 - what the command line takes
         _check_free([config_path, schema_path], force=force)
         _write_all({schema_path: report.schema_text, config_path: report.config_text})
     return report
+
+
+def _table_with_paths(data: str) -> str | None:
+    return None if "://" in data else table_with_paths(data)
+
+
+def _profile_paths(data: str, label: str | None, reading: ReadOptions) -> tuple[str, Table, Origin]:
+    """Returns the label, the profile and the files of a table with columns of paths.
+
+    Raises:
+        InputError: Which column is the label is not clear, or the table cannot be used.
+    """
+    columns = {
+        name: option
+        for name, option in find_path_columns(data).items()
+        if name not in reading.leave_out
+    }
+    label = label_column(read_frame(data), wanted=label, not_label=tuple(columns), where=data)
+    table, origin = profile_with_paths(data, label, columns, reading)
+    return label, table, origin
 
 
 def _label_of(discovery: Discovery | None, label: str | None, data: str, labels: str | None) -> str:

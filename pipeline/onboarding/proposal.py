@@ -78,9 +78,9 @@ class Proposal:
         """Number of rows that ingestion will set aside."""
         if self.origin.is_recordings:
             return self.origin.num_bad
-        missing = 0
+        missing = self.origin.num_bad
         if self.split.split.column:
-            missing = self.table.columns[self.split.split.column].num_missing
+            missing += self.table.columns[self.split.split.column].num_missing
         return self.table.num_ragged + self.num_unfit + missing
 
     @property

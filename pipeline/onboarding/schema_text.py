@@ -35,7 +35,10 @@ def schema_text(proposal: Proposal) -> str:
     schema = schema_pb2.Schema(default_environment=["TRAINING", "SERVING"])
     for name in proposal.wide_signals:
         _add_signal(schema, name, proposal.features[name][0], always_there=True)
-    for name in proposal.origin.features:
+    for name, (feature, _) in proposal.origin.features.items():
+        if isinstance(feature, Signal):
+            _add_signal(schema, name, feature, always_there=True)
+            continue
         entry = schema.feature.add(name=name, type=schema_pb2.BYTES)
         entry.presence.min_fraction, entry.presence.min_count = 1.0, 1
         entry.shape.dim.add(size=1)

@@ -81,6 +81,7 @@ class Work:
     def __post_init__(self) -> None:
         self.open = dict(self.table.columns)
         self.features |= self.origin.features
+        self.gap_share = self.origin.gap_share
         place = list(self.table.classes).index(self.choice.positive)
         self.positive = self.table.label_codes[self.table.sampled] == place
 

@@ -187,6 +187,7 @@ def _data(proposal: Proposal, location: Iterable[str], folder: Path) -> Iterator
     if proposal.origin.is_recordings:
         yield from _raw_tables(proposal.origin)
         return
+    yield from _path_columns(proposal.origin)
     yield from _layout(table)
     yield from _columns(proposal)
 
@@ -206,6 +207,17 @@ def _recordings(origin: Origin, folder: Path) -> Iterator[str]:
             yield f"    {field.name}: {scalar(relative_path(value, folder))}"
         elif field.name == "form" or value != field.default:
             yield f"    {field.name}: {_value(value)}"
+
+
+def _path_columns(origin: Origin) -> Iterator[str]:
+    """The block `path_columns`, with what was found as a comment."""
+    if not origin.path_columns:
+        return
+    for note in origin.notes:
+        yield from _comment(f"- {note}.", "  ")
+    yield "  path_columns:"
+    for name, option in origin.path_columns.items():
+        yield f"    {scalar(name)}: {flow_options(option)}"
 
 
 def _raw_tables(origin: Origin) -> Iterator[str]:
@@ -295,6 +307,7 @@ def _bad_rows(proposal: Proposal) -> str:
     column = proposal.split.split.column
     if column:
         parts[f"without {quoted(column)}"] = table.columns[column].num_missing
+    parts["with a file that cannot be used"] = proposal.origin.num_bad
     return ", ".join(f"{count(number, 'row')} {what}" for what, number in parts.items() if number)
 
 

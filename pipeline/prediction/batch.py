@@ -21,9 +21,10 @@ from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.alarms import find_alarms, note_alarms
-from pipeline.prediction.files.raw_recordings import Rows, rows_of
+from pipeline.prediction.files.raw_recordings import rows_of
 from pipeline.prediction.files.reading import ReadPlan
 from pipeline.prediction.files.results import SUFFIXES
+from pipeline.prediction.files.rows import Rows
 from pipeline.prediction.options import PredictOptions, PredictSummary
 from pipeline.prediction.skew import note_skews, read_reference
 from pipeline.reading.files.pieces import BadRow, suffix_of

@@ -18,9 +18,10 @@ from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import bad_rows as bad_rows_lib
 from pipeline.prediction.files import input_files
 from pipeline.prediction.files.alarms import find_alarms, note_alarms
-from pipeline.prediction.files.raw_recordings import Rows, rows_of
+from pipeline.prediction.files.raw_recordings import rows_of
 from pipeline.prediction.files.reading import PredictionRows, ReadPlan, check_id_column, read_rows
 from pipeline.prediction.files.results import ResultFile, result_table
+from pipeline.prediction.files.rows import Rows
 from pipeline.prediction.model_columns import decide_columns
 from pipeline.prediction.options import DEFAULT_SERVER, PredictOptions, PredictSummary
 from pipeline.prediction.progress import RowProgress

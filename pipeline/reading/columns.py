@@ -15,6 +15,7 @@ from common.errors import InputError
 from common.example_files import BLOCK_COLUMN
 from pipeline.column_format import ColumnFormat, TimeUnit, ValueType
 from pipeline.reading import contract, times, values
+from pipeline.reading.files.pieces import ADDED_COLUMNS
 from pipeline.reading.ingest_spec import IngestSpec
 
 _LOGGER = logging.getLogger(__name__)
@@ -229,7 +230,7 @@ def decide_columns(profile: Profile, spec: IngestSpec) -> tuple[Column, ...]:
         for n, parts in wide.items()
     ]
     for name, kinds in profile.kinds.items():
-        if name in inside:
+        if name in inside or (spec.path_columns and name in ADDED_COLUMNS):
             continue
         if name not in spec.needed and name not in spec.required and not _is_holdable(kinds):
             _LOGGER.warning("Column %s is excluded: a tf.Example cannot hold its type.", name)

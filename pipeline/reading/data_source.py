@@ -42,7 +42,12 @@ def find_source(
         path = config.data.path or _materialise(config, folder)
     if config.data.recordings is not None:
         path = _assemble(config, folder, path, beam_args)
-    source = resolve_source(path, folder=config.folder, data=config.data)
+    if config.data.path_columns:
+        path = _embed(config, folder, path)
+    data = config.data
+    if data.path_columns:  # the tables are Parquet now, whatever they were
+        data = replace(data, format=None)
+    source = resolve_source(path, folder=config.folder, data=data)
     check_source(source, path=path)
     return replace(source, kept_digests=str(folder.kept_digests), notes=notes)
 
@@ -81,6 +86,19 @@ def _assemble(
         label=config.label,
         folder=config.folder if config.data.path is not None else own,
         target=Target(folder=own, beam_args=beam_args),
+        rates=nominal_rates(config),
+    ).pattern
+
+
+def _embed(config: Config, folder: OutputFolder, path: str) -> str:
+    from pipeline.reading.ingest_spec import nominal_rates
+    from pipeline.reading.path_columns.embedding import embed_files
+
+    return embed_files(
+        path,
+        config.data,
+        folder=config.folder,
+        target=folder.data / config.name,
         rates=nominal_rates(config),
     ).pattern
 

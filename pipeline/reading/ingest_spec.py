@@ -28,6 +28,7 @@ from models.features import (
 )
 from pipeline.column_format import ColumnFormat, CsvLayout, Decimal, Thousands
 from pipeline.config import Config
+from pipeline.data_options.path_columns import PathColumn
 from pipeline.reading.contract import truth_of
 from pipeline.reading.files.pieces import Format
 from pipeline.recording_options import Recordings
@@ -83,6 +84,7 @@ class IngestSpec(JsonValue):
         types: Column types from the curated schema; empty without one.
         recordings: How raw recordings become rows; None if the data are rows.
         rates: Nominal rate in Hz by channel, to which recordings are resampled.
+        path_columns: Columns that hold the paths of files.
     """
 
     label: str
@@ -114,6 +116,17 @@ class IngestSpec(JsonValue):
     types: dict[str, SchemaType]
     recordings: Recordings | None = None
     rates: dict[str, float] = field(default_factory=dict)
+    path_columns: dict[str, PathColumn] = field(default_factory=dict)
+
+    @property
+    def path_signals(self) -> frozenset[str]:
+        """Signals whose samples are in files; a row may lack them."""
+        return frozenset(
+            column
+            for name, option in self.path_columns.items()
+            if option.holds == "signal"
+            for column in option.columns(name)
+        )
 
     @property
     def positive_truth(self) -> bytes | None:
@@ -173,7 +186,8 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         label=config.label.column,
         positive=canonical_label(str(config.label.positive)),
         label_values=tuple(canonical_label(str(value)) for value in config.label.values),
-        format=config.data.format,
+        # Embedded tables are Parquet, whatever the tables with the paths are.
+        format=None if config.data.path_columns else config.data.format,
         max_bad_rows=config.data.max_bad_rows,
         drop_duplicates=config.data.drop_duplicates,
         wide_signals={
@@ -210,6 +224,7 @@ def make_ingest_spec(config: Config) -> IngestSpec:
         types=schema_types(config.schema_path),
         recordings=config.data.recordings,
         rates=nominal_rates(config),
+        path_columns=config.data.path_columns,
     )
 
 
@@ -218,6 +233,8 @@ def nominal_rates(config: Config) -> dict[str, float]:
 
     Windows of a number of samples keep their rate, whatever it is. So do channels without one.
     """
+    if config.data.path_columns:
+        return _rates_of_paths(config)
     recordings = config.data.recordings
     window = recordings.window if recordings is not None else None
     if recordings is None or (window is not None and window.num_samples is not None):
@@ -229,6 +246,27 @@ def nominal_rates(config: Config) -> dict[str, float]:
         and signal.lengths != "resample"
         and signal.sampling_rate_hz is not None
     }
+
+
+def _rates_of_paths(config: Config) -> dict[str, float]:
+    """Returns the rate in Hz of each signal whose samples are in files with times.
+
+    Raises:
+        InputError: The channels of one file have different rates.
+    """
+    rates: dict[str, float] = {}
+    for name, option in config.data.path_columns.items():
+        if option.time_column is None:
+            continue
+        signals = {n: config.features[n] for n in option.columns(name)}
+        own = {n: s.sampling_rate_hz for n, s in of_kind(signals, Signal).items()}
+        if len(set(own.values())) > 1:
+            listed = ", ".join(f"`{n}` {rate} Hz" for n, rate in own.items())
+            raise InputError(
+                f"The channels of `{name}` must have one sampling_rate_hz, got {listed}."
+            )
+        rates |= {n: rate for n, rate in own.items() if rate is not None}
+    return rates
 
 
 def _units(config: Config) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from pipeline.column_format import ColumnFormat
 from pipeline.reading import contract, times, values
 from pipeline.reading.columns import ARROW_TYPES, Column, Type, form_of
 from pipeline.reading.files.csv_source import MAX_TEXT
-from pipeline.reading.files.pieces import BadRow, RawBatch
+from pipeline.reading.files.pieces import PROBLEM, PROBLEM_COLUMN, BadRow, RawBatch
 from pipeline.reading.ingest_spec import IngestSpec, canonical_label
 from pipeline.reading.lengths import expected_samples, fit_lengths
 
@@ -28,6 +28,7 @@ class Fault(NamedTuple):
     column: str
     mask: values.Mask
     reason: str
+    is_told: bool = False  # the reason says what was found
 
     @property
     def is_missing(self) -> bool:
@@ -77,6 +78,7 @@ def type_batch(
             faults += unfit
         else:
             num_unread |= {fault.column: int(fault.mask.sum()) for fault in unfit}
+    faults = [*(_file_faults(raw.batch) if spec.path_columns else ()), *faults]
     schema = pa.schema([(column.name, ARROW_TYPES[column.type]) for column in columns])
     batch = pa.RecordBatch.from_arrays(typed, schema=schema)
     bad_rows, unlabelled, good = _set_aside(raw, faults, path)
@@ -90,6 +92,23 @@ def type_batch(
         labels=_count_labels(raw.batch, spec, good),
         num_unread=num_unread,
     )
+
+
+def _file_faults(batch: pa.RecordBatch) -> list[Fault]:
+    """Returns the rows with a file that could not be used, as its reading noted beside them."""
+    if PROBLEM not in batch.schema.names:
+        return []
+    columns, problems = batch[PROBLEM_COLUMN].to_pylist(), batch[PROBLEM].to_pylist()
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, (column, problem) in enumerate(zip(columns, problems, strict=True)):
+        if problem is not None:
+            places.setdefault((column or "", problem), []).append(place)
+    faults = []
+    for (column, problem), own in places.items():
+        mask = np.zeros(batch.num_rows, bool)
+        mask[own] = True
+        faults.append(Fault(column, mask, problem, is_told=True))
+    return faults
 
 
 def _set_aside(
@@ -124,6 +143,8 @@ def _convert(
     if column.type == "media":
         return _files(raw), []
     if column.type.endswith("list"):
+        if column.name in spec.path_signals:
+            raw = _with_gaps(raw, spec.signals[column.name])
         return _fit_lists(_to_lists(raw, column.type), column.name, spec)
     array, mask = _read_scalar(raw, column, spec)
     faults = [Fault(column.name, mask, f"expected {_expected(column, spec)}")] if mask.any() else []
@@ -131,6 +152,16 @@ def _convert(
         missing = np.asarray(array.is_null()) & ~mask
         faults.append(Fault(column.name, missing, f"has no {spec.strategy}"))
     return array, faults
+
+
+def _with_gaps(lists: pa.Array, num_samples: int) -> pa.Array:
+    """Returns recordings with one of missing samples where there is none."""
+    missing = np.asarray(lists.is_null())
+    if not missing.any() or not pa.types.is_nested(lists.type):
+        return lists
+    gap = pa.array([[np.nan] * num_samples], lists.type)
+    places = np.where(missing, len(lists), np.arange(len(lists)))
+    return pa.concat_arrays([lists, gap]).take(pa.array(places))
 
 
 def _files(raw: pa.Array) -> pa.Array:
@@ -303,10 +334,11 @@ def _report(raw: RawBatch, fault: Fault, mask: values.Mask, path: str) -> list[B
     bad_rows = []
     for place in np.flatnonzero(mask):
         text = _text(column[int(place)].as_py())
-        reason = fault.reason if fault.is_missing else f"`{text[:40]}` found, {fault.reason}"
+        is_whole = fault.is_missing or fault.is_told
+        reason = fault.reason if is_whole else f"`{text[:40]}` found, {fault.reason}"
         bad_rows.append(
             BadRow(
-                path=path,
+                path=raw.source or path,
                 row=int(raw.rows[place]),
                 column=fault.column,
                 reason=reason,

@@ -21,6 +21,7 @@ from pipeline.components.beam_progress import ReportingExecutor
 from pipeline.config import SPLITS
 from pipeline.reading.files.locations import Source, source_files
 from pipeline.reading.ingest_spec import IngestSpec
+from pipeline.reading.path_columns.embedding import embedded_tables
 from pipeline.reading.recordings.assembling import raw_recordings
 from pipeline.reading.sql.extraction.naming import database_words
 from pipeline.reading.sql.extraction.record import read_record
@@ -65,7 +66,7 @@ class Executor(ReportingExecutor, base_beam_executor.BaseBeamExecutor):  # type:
                 reports_dir=exec_properties[REPORTS_DIR_KEY],
                 make_pipeline=self._make_beam_pipeline,
             )
-        raw = raw_recordings(input_base)
+        raw = raw_recordings(input_base) or embedded_tables(input_base)
         _describe(examples, summary, notes=raw.notes if raw else ())
         if "://" in input_base:
             digest = digest_files(files, input_base, digest_file=_remote_digest)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.features import Feature
+from pipeline.data_options.path_columns import PathColumn
 from pipeline.onboarding.profile.table import Column
 from pipeline.recording_options import Recordings
 
@@ -25,6 +26,8 @@ class Origin:
         notes: What was found, in words.
         num_bad: Recordings that cannot be used.
         rate_hz: Rate that recordings of several rates were resampled to.
+        path_columns: Columns of an ordinary table that hold paths.
+        gap_share: Largest share of rows without the file of a signal, or with a gap in it.
     """
 
     recordings: Recordings | None = None
@@ -35,6 +38,8 @@ class Origin:
     notes: tuple[str, ...] = ()
     num_bad: int = 0
     rate_hz: float | None = None
+    path_columns: Mapping[str, PathColumn] = field(default_factory=dict)
+    gap_share: float = 0.0
 
     @property
     def is_recordings(self) -> bool:

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +16,9 @@ from pipeline.column_format import ColumnFormat
 from pipeline.config import Config, Data
 from pipeline.counting import count
 from pipeline.prediction.files import input_files
+from pipeline.prediction.files.embedded_rows import embedded_rows, has_paths
 from pipeline.prediction.files.json_lines import is_json_lines
+from pipeline.prediction.files.rows import Rows
 from pipeline.reading.files.sources import open_parquet
 from pipeline.reading.ingest_spec import IngestSpec
 from pipeline.reading.recordings.assembling import Assembled, Target, assemble
@@ -30,23 +32,6 @@ from pipeline.recording_options import (
     Recordings,
     with_channels,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """The table of the rows to predict.
-
-    Attributes:
-        data: Its path.
-        keys: Columns that identify a row; empty for the number of the row.
-        sources: The raw files that it was assembled from, and the table of labels.
-        notes: What the assembly counted, in words.
-    """
-
-    data: str
-    keys: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -69,6 +54,10 @@ def rows_of(
     """
     if labels is not None:
         spec = _with_labels(spec, labels, data)
+    if spec.path_columns and has_paths(data, spec.path_columns):
+        with embedded_rows(data, spec) as rows:
+            yield rows
+        return
     if spec.recordings is None or are_rows(data, spec.recordings):
         yield Rows(data=data)
         return

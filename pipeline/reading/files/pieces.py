@@ -35,6 +35,15 @@ SUFFIXES: dict[str, Format] = {
 }
 
 PLAIN_LAYOUT = CsvLayout()
+# Key of a Parquet file's metadata with the table that it was made of, and columns that such a file
+# has besides: the number of the row in that table, what is wrong with it, and in which column.
+SOURCE_KEY = b"faultline.source"
+ROW_NUMBER, PROBLEM, PROBLEM_COLUMN = (
+    "faultline_row",
+    "faultline_problem",
+    "faultline_problem_column",
+)
+ADDED_COLUMNS = (ROW_NUMBER, PROBLEM, PROBLEM_COLUMN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +122,13 @@ class RawBatch:
         batch: The rows that could be parsed.
         rows: int64 [rows], their numbers in the file, from 1.
         bad_rows: Rows of this part of the file that could not be split into fields.
+        source: The table that the file was made of; empty if it is the person's own.
     """
 
     batch: pa.RecordBatch
     rows: npt.NDArray[np.int64]
     bad_rows: list[BadRow] = field(default_factory=list)
+    source: str = ""
 
 
 def with_partition(schema: pa.Schema, piece: Piece) -> pa.Schema:

@@ -20,6 +20,8 @@ from pipeline.reading.files.csv_header import check_unique, read_header, trimmed
 from pipeline.reading.files.listing import partitions_of
 from pipeline.reading.files.pieces import (
     PLAIN_LAYOUT,
+    ROW_NUMBER,
+    SOURCE_KEY,
     SUFFIXES,
     Format,
     Piece,
@@ -305,6 +307,7 @@ def _read_parquet(piece: Piece, *, columns: Sequence[str] | None) -> Iterator[Ra
     num_bytes = sum(file.metadata.row_group(group).total_byte_size for group in groups)
     num_rows = sum(file.metadata.row_group(group).num_rows for group in groups)
     row = piece.first_row
+    source = (file.schema_arrow.metadata or {}).get(SOURCE_KEY, b"").decode()
     try:
         for batch in file.iter_batches(
             batch_size=_batch_rows(num_bytes, num_rows),
@@ -312,7 +315,10 @@ def _read_parquet(piece: Piece, *, columns: Sequence[str] | None) -> Iterator[Ra
             columns=None if columns is None else [stored[name] for name in columns],
         ):
             named = batch.rename_columns([trimmed(name) for name in batch.schema.names])
-            yield RawBatch(batch=named, rows=np.arange(row + 1, row + 1 + batch.num_rows))
+            rows = np.arange(row + 1, row + 1 + batch.num_rows)
+            if source and ROW_NUMBER in named.schema.names:
+                rows = np.asarray(named[ROW_NUMBER])
+            yield RawBatch(batch=named, rows=rows, source=source)
             row += batch.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable_parquet(piece.path, error) from error
