@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measuring.monitoring.alarms import Driver
-from measuring.monitoring.dependence import choose_block_length
 from measuring.monitoring.joint import JointDrift, Sample, joint_drift
 from measuring.monitoring.two_sample import LEAST_REFERENCE, Comparison, NumberReference
 from production.monitoring.chunks.chunk import Chunk
@@ -30,7 +29,6 @@ _MISSING = ": missing"
 # Rows of a side beyond which the classifier of joint drift gains nothing, and least rows of a chunk
 # that a short reference allows.
 _MAX_JOINT_ROWS, _LEAST_JOINT_ROWS = 10_000, 200
-_MAX_BLOCK_ROWS = 1 << 14
 _NUM_JOINT = 3
 _SEED = 20_261_131
 
@@ -83,11 +81,12 @@ class DriftReference:
             columns: Its features.
             answers: Its answers.
         """
+        present = {name: columns.numbers[name] for name in self.numbers if name in columns.numbers}
         orders = RowOrders.of(keys_of(chunk.records), columns.num_rows)
+        orders = orders.with_blocks(self._distributions, present)
         numbers = {
-            name: compare_number_column(self._distributions[name], columns.numbers[name], orders)
-            for name in self.numbers
-            if name in columns.numbers
+            name: compare_number_column(self._distributions[name], values, orders)
+            for name, values in present.items()
         }
         categories = {
             name: compare_category_column(one.codes, one.names, counts, orders)
@@ -129,7 +128,7 @@ class DriftReference:
             values=values[0],
             blocks=rows_then if recordings is None else recordings[rows_then],
         )
-        production = Sample(values=values[1], blocks=_blocks(columns, orders)[rows_now])
+        production = Sample(values=values[1], blocks=orders.blocks[rows_now])
         return joint_drift(training, production, self.joint_features)
 
     def _matrix(self, columns: Columns, rows: Ints) -> Floats:
@@ -168,27 +167,3 @@ def _draw(rng: np.random.Generator, num_rows: int, most: int) -> Ints:
     if num_rows <= most:
         return np.arange(num_rows)
     return np.sort(rng.choice(num_rows, most, replace=False))
-
-
-def _blocks(columns: Columns, orders: RowOrders) -> Ints:
-    """int64 `[n]`: blocks of rows that depend on each other, as long as those of any column."""
-    length, by_key = 1, False
-    for values in columns.numbers.values():
-        for place, ordered in enumerate(orders.of_values(values)):
-            block = choose_block_length(_filled(ordered[:_MAX_BLOCK_ROWS])[:, None])
-            if block > length:
-                length, by_key = block, place == 1
-    blocks = np.arange(columns.num_rows) // length
-    if by_key and orders.by_key is not None:
-        placed = np.empty_like(blocks)
-        placed[orders.by_key] = blocks
-        return placed
-    return blocks
-
-
-def _filled(values: Floats) -> Floats:
-    """The values, with the median for those that are missing."""
-    missing = np.isnan(values)
-    if missing.all():
-        return np.zeros_like(values)
-    return np.where(missing, np.median(values[~missing]), values)

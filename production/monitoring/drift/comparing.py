@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ _MAX_CATEGORIES = 8
 # A short reference errs in all chunks alike. Differences within so many standard errors of its own
 # do not count, or every few references would raise an alarm that no chunk takes back.
 _REFERENCE_ERRORS = 3.0
+# With fewer blocks, their length is estimated from too few independent values: it is doubled.
+_FEWEST_BLOCKS = 12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,10 +41,12 @@ class RowOrders:
     Attributes:
         num_rows: Number of rows; they are in order of time.
         by_key: int64 `[n]`, the rows by key and then by time; None without keys.
+        block_lengths: Least rows of a block of numbers, in order of time and by key.
     """
 
     num_rows: int
     by_key: Ints | None = None
+    block_lengths: tuple[int, ...] = (1, 1)
 
     @classmethod
     def of(cls, keys: Ints | None, num_rows: int) -> "RowOrders":
@@ -63,6 +68,39 @@ class RowOrders:
         """
         return [values] if self.by_key is None else [values, values[self.by_key]]
 
+    def with_blocks(
+        self, references: Mapping[str, NumberReference], columns: Mapping[str, Floats]
+    ) -> Self:
+        """Returns the orders with the block length that the most dependent column needs.
+
+        All columns take it: what makes rows resemble their neighbours reaches other columns too,
+        where noise may hide it from the autocorrelations and not from the mean.
+
+        Args:
+            references: Column to its training data.
+            columns: Column to its values, float64 `[n]` in order of time; NaN is no value.
+        """
+        lengths = [
+            [
+                _length_of_numbers(references[name], ordered[~np.isnan(ordered)])
+                for ordered in self.of_values(values)
+            ]
+            for name, values in columns.items()
+        ]
+        longest = tuple(max(of_order) for of_order in zip(*lengths, strict=True))
+        return replace(self, block_lengths=longest or (1, 1))
+
+    @property
+    def blocks(self) -> Ints:
+        """int64 `[n]`: the block of each row, in the order that has longer ones."""
+        place = int(np.argmax(self.block_lengths))
+        blocks = np.arange(self.num_rows) // self.block_lengths[place]
+        if place == 0 or self.by_key is None:
+            return blocks
+        placed = np.empty_like(blocks)
+        placed[self.by_key] = blocks
+        return placed
+
 
 def compare_number_column(
     reference: NumberReference, values: Floats, orders: RowOrders
@@ -74,13 +112,15 @@ def compare_number_column(
         values: float64 `[n]` in order of time; NaN is no value.
         orders: Orders of the rows.
     """
-    results = [_compare_in_order(reference, ordered) for ordered in orders.of_values(values)]
+    results = [
+        _compare_in_order(reference, ordered[~np.isnan(ordered)], least)
+        for ordered, least in zip(orders.of_values(values), orders.block_lengths, strict=False)
+    ]
     return max(results, key=lambda result: result.p_value)
 
 
-def _compare_in_order(reference: NumberReference, values: Floats) -> Comparison:
-    present = values[~np.isnan(values)]
-    length = _length_of_numbers(reference, present)
+def _compare_in_order(reference: NumberReference, present: Floats, least: int) -> Comparison:
+    length = max(_length_of_numbers(reference, present), min(least, len(present) // 3))
     if length > reference.block_length:
         # The blocks of the chunk are the fewer ones; the t-test has their degrees of freedom.
         num_blocks = min(reference.num_blocks, max(len(present) / length, 1.0))
@@ -95,7 +135,10 @@ def _compare_in_order(reference: NumberReference, values: Floats) -> Comparison:
 def _length_of_numbers(reference: NumberReference, present: Floats) -> int:
     places = np.searchsorted(reference.quantiles, present[:_MAX_ROWS])
     ranks = places / len(reference.quantiles) - 0.5
-    return choose_block_length(np.column_stack([ranks, ranks**2]))
+    length = choose_block_length(np.column_stack([ranks, ranks**2]))
+    if length > 1 and len(present) < _FEWEST_BLOCKS * length:
+        return min(2 * length, len(present) // 3)
+    return length
 
 
 def compare_flags(

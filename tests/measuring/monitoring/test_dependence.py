@@ -75,3 +75,12 @@ def test_the_design_effect_of_repeated_rows_is_their_number():
 def test_shares_of_none_and_all_have_no_design_effect():
     flags = np.column_stack([np.zeros(10), np.ones(10)])
     assert design_effect(mean_in_order(flags, 2)) == 1
+
+
+def test_rows_that_depend_on_each_other_have_at_least_the_length_of_an_ar_1():
+    # r = 0.9: (1.5 * 300 * (2 r / (1 - r^2))^2)^(1/3) = (450 * 9.47^2)^(1/3) = 34.3. A first
+    # correlation of 0.8 in a sample of 300 still gives 21.
+    rng = np.random.default_rng(4)
+    lengths = [choose_block_length(autoregressive(rng, 300, 0.9)) for _ in range(100)]
+    assert min(lengths) >= 20
+    assert np.median(lengths) == pytest.approx(32, abs=4)

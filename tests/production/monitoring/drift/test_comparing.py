@@ -52,6 +52,40 @@ def test_autocorrelated_chunks_hold_the_level_beside_a_shuffled_reference():
 
 
 @pytest.mark.simulation
+def test_a_column_whose_noise_hides_the_dependence_of_its_rows_holds_the_level():
+    rng = np.random.default_rng(6)
+    references = {name: NumberReference.of(rng.normal(size=5_000)) for name in ("air", "winding")}
+    with_blocks, alone = 0, 0
+    for _ in range(150):
+        air = walk(rng, 300)
+        columns = {"air": air, "winding": 0.5 * air + np.sqrt(0.75) * rng.normal(size=300)}
+        orders = RowOrders.of(None, 300)
+        alone += (
+            compare_number_column(references["winding"], columns["winding"], orders).p_value < 0.01
+        )
+        orders = orders.with_blocks(references, columns)
+        p_value = compare_number_column(references["winding"], columns["winding"], orders).p_value
+        with_blocks += p_value < 0.01
+    # At 1 %, more than 6 of 150 have a probability of 0.02 %.
+    assert with_blocks <= 6
+    assert alone > 8
+
+
+def test_all_columns_take_the_longest_blocks_of_the_order_that_needs_them():
+    rng = np.random.default_rng(7)
+    references = {name: NumberReference.of(rng.normal(size=5_000)) for name in "ab"}
+    keys = np.tile(np.arange(40), 30)
+    columns = {"a": rng.normal(size=1_200), "b": np.tile(rng.normal(size=40), 30)}
+    orders = RowOrders.of(keys, 1_200).with_blocks(references, columns)
+    in_time, by_key = orders.block_lengths
+    assert by_key > in_time
+    # Rows of a key are neighbours in the order by key: 30 of them share a block or two.
+    blocks_of_key = [len(set(orders.blocks[keys == key].tolist())) for key in range(40)]
+    assert max(blocks_of_key) <= 30 // by_key + 2
+    assert RowOrders.of(None, 5).blocks.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.simulation
 def test_rows_of_one_machine_hold_the_level_though_machines_alternate():
     rng = np.random.default_rng(2)
     reference = NumberReference.of(rng.normal(size=40_000))
