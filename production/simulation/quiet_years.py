@@ -4,96 +4,36 @@ Nothing is sent or recorded here: recordings are answered once, by a real server
 are handed to the monitor's comparisons in memory.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
+from scipy import stats
 
+from measuring.intervals import Interval
 from measuring.monitoring.alarms import DriftDetector
 from pipeline.config import Config
 from production.monitoring.budget import Part, threshold_of
 from production.monitoring.chunks.chunk import Chunk
-from production.monitoring.chunks.columns import Categories, Columns, read_columns
+from production.monitoring.chunks.columns import Columns
 from production.monitoring.drift.channels import DriftReference
+from production.monitoring.json_lines import append_line, read_lines
 from production.monitoring.performance.answers import read_answers
 from production.monitoring.performance.estimating import cost_p_value, estimate
 from production.monitoring.performance.labelled import COST
 from production.monitoring.performance.prices import prices_of, promised_figures
 from production.monitoring.reference.loading import load_reference
-from production.monitoring.reference.reference import HeldOut, Reference
-from production.simulation.site import Site
-from production.simulation.traffic import Plant, draw_days
+from production.monitoring.reference.reference import Reference
+from production.simulation.quiet_plant import Order, QuietPlant
 from production.simulation.workspace import MODEL, Workspace
-from serving.client import Predictions
 
 CHUNKS_PER_YEAR = 365
-_NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-_REQUEST_ROWS = 250
-_TEST_SHARE = 0.15  # of the training data, for the held-out answers
+FLOWN = "quiet_years.jsonl"
+_CONFIDENCE = 0.95
+_PARTS = (Part.DRIFT, Part.ESTIMATED_LOSS)
 
-Ints = NDArray[np.int64]
-PValues = dict[Part, list[dict[str, float]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuietYears:
-    """False alarms of years without any change.
-
-    Attributes:
-        num_references: Different training data.
-        num_chunks: Chunks that were compared with each of them; years draw from these.
-        rows: Rows of a chunk.
-        budget: Budget of false alarms a year of all kinds.
-        alarms: Part of the budget to the false alarms of each year.
-    """
-
-    num_references: int
-    num_chunks: int
-    rows: int
-    budget: float
-    alarms: dict[str, list[int]]
-
-    @property
-    def num_years(self) -> int:
-        """Number of years."""
-        return len(next(iter(self.alarms.values()), []))
-
-    @property
-    def per_year(self) -> float:
-        """False alarms a year, all kinds together."""
-        return sum(map(sum, self.alarms.values())) / self.num_years
-
-    def words(self) -> str:
-        """Returns the result in one sentence."""
-        years = np.sum(list(self.alarms.values()), axis=0)
-        return (
-            f"{self.num_years} quiet years of {CHUNKS_PER_YEAR} chunks: {self.per_year:.2f} "
-            f"false alarms a year, the budget is {self.budget:g}; {int((years == 0).sum())} years "
-            "without any."
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the figures as JSON values."""
-        return {**vars(self), "per_year": self.per_year}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pool:
-    """Answered recordings of an unchanged plant.
-
-    Attributes:
-        records: What a server would have recorded of them, without the features.
-        columns: Their features.
-        truth: int64 `[n]`, 1 for a fault.
-    """
-
-    records: pa.Table
-    columns: Columns
-    truth: Ints
+Chunks = Iterable[tuple[Chunk, Columns]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,61 +41,177 @@ class Effort:
     """How much is computed.
 
     Attributes:
-        references: Different training data, whose errors the chunks of a year share.
-        chunks: Chunks that are compared with each of them; years draw from these.
-        years: Years in all, at least `references`.
+        years: Years of each order of rows; each has training data of its own.
+        chunks: Chunks of a year.
         recordings: Recordings to draw training data and chunks from.
     """
 
-    references: int = 10
+    years: int = 50
     chunks: int = CHUNKS_PER_YEAR
-    years: int = 100
     recordings: int = 24_000
 
 
-def fly_quiet_years(workspace: Workspace, effort: Effort) -> QuietYears:
-    """Counts the false alarms of quiet years.
+@dataclass(frozen=True, kw_only=True)
+class QuietYear:
+    """False alarms of a year without any change.
+
+    Attributes:
+        order: How its rows follow each other.
+        number: Its number among those of the order; it is also the seed.
+        alarms: Part of the budget to the number of its alarms.
+    """
+
+    order: str
+    number: int
+    alarms: Mapping[str, int]
+
+    @property
+    def num_alarms(self) -> int:
+        """Alarms of all kinds."""
+        return sum(self.alarms.values())
+
+    def words(self) -> str:
+        """Returns the year in one line."""
+        return f"year {self.number}, {self.order}: {self.num_alarms} false alarms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuietYears:
+    """False alarms of years without any change.
+
+    Attributes:
+        rows: Rows of a chunk.
+        chunks: Chunks of a year.
+        budget: Budget of false alarms a year of all kinds.
+        years: The years.
+    """
+
+    rows: int
+    chunks: int
+    budget: float
+    years: tuple[QuietYear, ...]
+
+    @property
+    def per_year(self) -> float:
+        """False alarms a year, all kinds together."""
+        return sum(year.num_alarms for year in self.years) / len(self.years)
+
+    def words(self) -> str:
+        """Returns the result in one sentence for each order of rows."""
+        orders = dict.fromkeys(year.order for year in self.years)
+        return " ".join(self._words_of(order) for order in orders)
+
+    def _words_of(self, order: str) -> str:
+        counts = [year.num_alarms for year in self.years if year.order == order]
+        lower, upper = rate_interval(sum(counts), len(counts))
+        return (
+            f"{len(counts)} quiet years of {self.chunks} chunks of {self.rows} rows, {order}: "
+            f"{sum(counts) / len(counts):.2f} [{lower:.2f}, {upper:.2f}] false alarms a year, the "
+            f"budget is {self.budget:g}; {counts.count(0)} years without any, at most "
+            f"{max(counts)} in a year."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the figures as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "QuietYears":
+        """Returns what `to_json` returned."""
+        years = tuple(QuietYear(**year) for year in values["years"])
+        return cls(**{**values, "years": years})
+
+
+def rate_interval(num_events: int, num_years: int) -> Interval:
+    """Returns the 95 % interval of events a year, if their number is Poisson's.
+
+    References:
+        Garwood (1936), Fiducial limits for the Poisson distribution, Biometrika 28.
+    """
+    tail = (1 - _CONFIDENCE) / 2
+    lower = float(stats.chi2.ppf(tail, 2 * num_events)) / 2 if num_events else 0.0
+    upper = float(stats.chi2.ppf(1 - tail, 2 * num_events + 2)) / 2
+    return lower / num_years, upper / num_years
+
+
+def fly_quiet_years(workspace: Workspace, effort: Effort, say: Callable[[str], None]) -> QuietYears:
+    """Counts the false alarms of quiet years; those that were flown before are kept.
+
+    Each finished year is a line of `quiet_years.jsonl` in the folder of the simulator, so that a
+    flight that is killed goes on with the next year.
 
     Args:
         workspace: The folders; the model is trained.
         effort: How much is computed.
+        say: Called with a line after each year.
     """
     config = workspace.reset()
-    pool = _make_pool(workspace, config, effort.recordings)
-    trained = load_reference(config, workspace.output, MODEL, workspace.trained_version())
-    rows, training = workspace.size.rows, workspace.size.training
-    alarms: dict[str, list[int]] = {part.value: [] for part in (Part.DRIFT, Part.ESTIMATED_LOSS)}
-    for number in range(effort.references):
-        rng = np.random.default_rng([workspace.size.seed, number])
-        order = rng.permutation(effort.recordings)
-        reference = _reference_of(trained, pool, order[:training])
-        chunks = [
-            _draw_chunk(pool, rng.choice(order[training:], rows, replace=False), place)
-            for place in range(effort.chunks)
-        ]
-        p_values = _p_values(config, reference, chunks)
-        for _ in range(effort.years // effort.references):
-            places = rng.integers(0, effort.chunks, CHUNKS_PER_YEAR)
-            for part, values in p_values.items():
-                threshold = threshold_of(config.monitoring, part)
-                chosen = [values[place] for place in places]
-                alarms[part.value].append(count_alarms(chosen, threshold))
+    path = workspace.root / FLOWN
+    basis = {"basis": workspace.trained_key(), **asdict(effort)}
+    del basis["years"]
+    kept = [line["year"] for line in read_lines(path) if line["of"] == basis]
+    years = {(year["order"], year["number"]): QuietYear(**year) for year in kept}
+    asked = [(order.value, number) for number in range(effort.years) for order in Order]
+    if missing := [one for one in asked if one not in years]:
+        flight = _Flight.prepared(workspace, config, effort)
+        for order, number in missing:
+            year = flight.fly(Order(order), number)
+            append_line(path, {"of": basis, "year": asdict(year)})
+            years[order, number] = year
+            say(year.words())
     return QuietYears(
-        num_references=effort.references,
-        num_chunks=effort.chunks,
-        rows=rows,
+        rows=workspace.size.rows,
+        chunks=effort.chunks,
         budget=config.monitoring.false_alarms_per_year,
-        alarms=alarms,
+        years=tuple(years[one] for one in asked),
     )
 
 
-def count_alarms(p_values: Sequence[dict[str, float]], threshold: float) -> int:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Flight:
+    """Quiet years of a plant whose recordings have been answered."""
+
+    config: Config
+    workspace: Workspace
+    effort: Effort
+    plant: QuietPlant
+    trained: Reference
+
+    @classmethod
+    def prepared(cls, workspace: Workspace, config: Config, effort: Effort) -> "_Flight":
+        return cls(
+            config=config,
+            workspace=workspace,
+            effort=effort,
+            plant=QuietPlant.answered(workspace, config, effort.recordings),
+            trained=load_reference(config, workspace.output, MODEL, workspace.trained_version()),
+        )
+
+    def fly(self, order: Order, number: int) -> QuietYear:
+        """Compares the chunks of a year with training data of its own."""
+        size = self.workspace.size
+        rng = np.random.default_rng([size.seed, number, list(Order).index(order)])
+        rows = rng.permutation(self.effort.recordings)
+        reference = self.plant.reference(self.trained, rows[: size.training])
+        chunks = self.plant.chunks(
+            rng, rows[size.training :], order, num_chunks=self.effort.chunks, size=size.rows
+        )
+        p_values = _p_values(self.config, reference, chunks)
+        alarms = {
+            part.value: count_alarms(p_values[part], threshold_of(self.config.monitoring, part))
+            for part in _PARTS
+        }
+        return QuietYear(order=order.value, number=number, alarms=alarms)
+
+
+def count_alarms(p_values: Iterable[Mapping[str, float]], threshold: float) -> int:
     """Returns the alarms of a detector that starts again after each.
 
     Args:
         p_values: Channel to p-value, of successive chunks.
         threshold: Least expected number of chunks between false alarms, > 1.
     """
+    p_values = list(p_values)
     detector = DriftDetector(sorted({name for one in p_values for name in one}), threshold)
     num_alarms = 0
     for one in p_values:
@@ -165,77 +221,9 @@ def count_alarms(p_values: Sequence[dict[str, float]], threshold: float) -> int:
     return num_alarms
 
 
-def _make_pool(workspace: Workspace, config: Config, num_rows: int) -> _Pool:
-    [day] = draw_days(Plant(), num_days=1, num_rows=num_rows, seed=workspace.size.seed)
-    with Site(workspace, config) as site:
-        outputs = [
-            site.predict(day.features.slice(start, _REQUEST_ROWS))
-            for start in range(0, num_rows, _REQUEST_ROWS)
-        ]
-    records = {
-        "key": pa.array(day.keys.tolist()),
-        "probability": pa.array(_column(outputs, "probability")),
-        "decision": pa.array(_column(outputs, "decision")),
-    }
-    return _Pool(
-        records=pa.table(records),
-        columns=read_columns(day.features, config.features),
-        truth=day.truth,
-    )
-
-
-def _column(outputs: Sequence[Predictions], name: str) -> NDArray[Any]:
-    return np.concatenate([one[name].reshape(-1) for one in outputs])
-
-
-def _reference_of(trained: Reference, pool: _Pool, rows: Ints) -> Reference:
-    """A reference with other training data and other held-out answers."""
-    num_test = round(_TEST_SHARE * len(rows))
-    test, train = np.sort(rows[:num_test]), np.sort(rows[num_test:])
-    answers = read_answers(pool.records.take(pa.array(test)))
-    held_out = HeldOut(
-        probabilities=answers.probabilities, decisions=answers.decisions, labels=pool.truth[test]
-    )
-    return replace(
-        trained,
-        num_train=len(train),
-        num_faults=int(pool.truth[train].sum()),
-        columns=_take(pool.columns, train),
-        recordings=None,
-        held_out=held_out,
-        measured={},
-    )
-
-
-def _draw_chunk(pool: _Pool, rows: Ints, number: int) -> tuple[Chunk, Columns]:
-    rows = np.sort(rows)
-    since = _NOON + timedelta(days=number)
-    chunk = Chunk(
-        number=number,
-        since=since,
-        until=since + timedelta(days=1),
-        version=1,
-        records=pool.records.take(pa.array(rows)),
-    )
-    return chunk, _take(pool.columns, rows)
-
-
-def _take(columns: Columns, rows: Ints) -> Columns:
-    return Columns(
-        num_rows=len(rows),
-        numbers={name: values[rows] for name, values in columns.numbers.items()},
-        categories={
-            name: Categories(codes=one.codes[rows], names=one.names)
-            for name, one in columns.categories.items()
-        },
-        times={name: values[rows] for name, values in columns.times.items()},
-        missing={name: flags[rows] for name, flags in columns.missing.items()},
-    )
-
-
 def _p_values(
-    config: Config, reference: Reference, chunks: Sequence[tuple[Chunk, Columns]]
-) -> PValues:
+    config: Config, reference: Reference, chunks: Chunks
+) -> dict[Part, list[dict[str, float]]]:
     """The p-values of the monitor for each chunk, by part of the budget."""
     training, prices = DriftReference(reference), prices_of(config)
     promised = promised_figures(reference, prices)[COST]

@@ -122,6 +122,10 @@ class Workspace:
         """The version that was trained."""
         return served_versions(self.output.serving(MODEL))[0]
 
+    def trained_key(self) -> str:
+        """The digest of what the model was trained on, and how."""
+        return (self._trained / _KEY).read_text()
+
     def candidate(self, candidate: Candidate) -> Path:
         """Returns the files of a version to push, which are written when they are first needed.
 
