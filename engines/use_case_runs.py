@@ -74,7 +74,7 @@ def run_use_case_on(
 
     config, folder = load_config(config_path), open_output(output)
     connection = connection_config(config.metadata, folder.root, os.environ)
-    source = find_source(config, folder)
+    source = find_source(config, folder, beam_args=beam_args)
     pipeline = create_pipeline(config, source, folder, connection, beam_args)
     uris: dict[str, str] = {}
     durations_s: dict[str, float] = {}
