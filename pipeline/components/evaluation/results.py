@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from common.errors import InputError
 from measuring.bootstrap import COST
 from measuring.events import scores
@@ -98,7 +100,7 @@ def _read(uri: str, model_name: str) -> Evaluation:
 
     result = tfma.load_eval_result(uri, model_name=model_name)
     read = {
-        tuple((column, str(value)) for column, value in key): _flat(outputs)
+        tuple((column, _text(value)) for column, value in key): _flat(outputs)
         for key, outputs in result.slicing_metrics
     }
     return Evaluation(
@@ -161,3 +163,8 @@ def check_slices(
             f"evaluation.slices or gate.slices asks for {absent}, but the test split has no "
             f"example with a value in these columns.{existing} Correct the names, or remove them."
         )
+
+
+def _text(value: str | float) -> str:
+    """A slice's value as text; TFMA keeps numbers as float32, of which 0.3 is 0.30000001192."""
+    return str(np.float32(value)) if isinstance(value, float) else str(value)

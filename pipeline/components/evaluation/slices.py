@@ -69,7 +69,7 @@ def rows_by_slice(
     combinations, places = np.unique(codes[rows], axis=0, return_inverse=True)
     for number, combination in enumerate(combinations):
         key = tuple(
-            (part.key_name, _plain(values[code]))
+            (part.key_name, _key_value(values[code]))
             for part, code, (_, values) in zip(parts, combination, encoded, strict=True)
         )
         yield key, rows[places.reshape(-1) == number]
@@ -136,7 +136,7 @@ def _encode_part(
     if part.is_range:
         return np.where(chosen, 0, -1), [part.key_value]
     # The key is the same as among all values, so that repeated requests give one slice.
-    named = [v if str(_plain(v)) == part.key_value else part.key_value for v in values]
+    named = [v if str(_key_value(v)) == part.key_value else part.key_value for v in values]
     return np.where(chosen, codes, -1), named
 
 
@@ -182,3 +182,8 @@ def _encode(batch: pa.RecordBatch, column: str) -> tuple[NDArray[np.int64], list
 def _plain(value: Any) -> Value:
     """Text as text; numbers as they are."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _key_value(value: Any) -> Value:
+    """The value as a slice's key has it: 0.3 for the float32 of an example, not 0.30000001192."""
+    return float(str(np.float32(value))) if isinstance(value, float) else _plain(value)

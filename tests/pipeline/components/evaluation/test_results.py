@@ -5,7 +5,7 @@ import pytest
 from common.errors import InputError
 from models.features import Numeric
 from pipeline.components.evaluation.eval_config import make_eval_config
-from pipeline.components.evaluation.results import Evaluation, _flat, check_slices
+from pipeline.components.evaluation.results import Evaluation, _flat, _text, check_slices
 from pipeline.config import Config, Data, Label
 from pipeline.config import Evaluation as EvaluationOptions
 from pipeline.slicing import make_slice
@@ -64,3 +64,13 @@ def test_a_slice_that_was_asked_for_and_not_measured_is_named():
 def test_the_order_of_columns_in_a_slice_does_not_matter():
     measured = Evaluation(overall={}, slices={(("shift", "1"), ("site", "A")): {}})
     check_slices(measured, [make_slice(["site", "shift"])])
+
+
+def test_a_number_in_a_slices_key_is_the_shortest_that_means_it():
+    # TFMA keeps 0.3 as the float32 0.30000001192092896.
+    assert [_text(value) for value in (0.30000001192092896, 2.0, 7, "0.30")] == [
+        "0.3",
+        "2.0",
+        "7",
+        "0.30",
+    ]

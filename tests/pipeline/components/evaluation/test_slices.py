@@ -36,6 +36,15 @@ def test_a_row_without_a_value_is_in_no_slice():
     assert slices_of("hour") == {(("hour", 7),): [0, 2], (("hour", 9),): [3]}
 
 
+def test_a_number_is_named_without_the_noise_of_float32():
+    # 1.1 is 1.10000002384 as a float32.
+    assert slices_of("depth") == {
+        (("depth", 1.1),): [0],
+        (("depth", 2.5),): [1],
+        (("depth", 2.0),): [3],
+    }
+
+
 def test_several_columns_slice_by_their_combinations():
     assert slices_of("hour", "sector") == {
         (("hour", 7), ("sector", "S12")): [0],
@@ -61,7 +70,7 @@ def test_a_signal_is_no_slice():
         (SlicePart(column="hour", value=7.0), {(("hour", 7),): [0, 2]}),
         (SlicePart(column="hour", value="07"), {(("hour", "07"),): [0, 2]}),
         # 1.1 is 1.10000002 as a float32.
-        (SlicePart(column="depth", value=1.1), {(("depth", "1.1"),): [0]}),
+        (SlicePart(column="depth", value=1.1), {(("depth", 1.1),): [0]}),
         (SlicePart(column="hour", value=8), {}),
         (SlicePart(column="hour", value="S12"), {}),
         (SlicePart(column="sector", value=7), {}),
