@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +43,7 @@ from serving.options import ServerOptions
 from serving.recording.exchanges import Exchange, tags_of_metadata
 from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
+from serving.runtime.grpc_threads import RequestThreads
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
 from serving.servable import ModelManager, Servable, Servables
 
@@ -52,8 +52,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A request holds a thread from its first byte on, so slow clients hold many. Threads are created
-# on demand.
+# Threads are created on demand. A call gets one when its request is complete.
 _NUM_THREADS = 1000
 _MAX_MESSAGE_BYTES = 1024
 _NO_DEADLINE_S = 1e9  # gRPC stands for no deadline by hundreds of years
@@ -506,7 +505,7 @@ def add_services(
     prediction = _PredictionService(servables, metrics, admission, recorder, as_content=as_content)
     models = _ModelService(manager, metrics, reload_folder=options.allow_reload_from).handlers()
     beside = threads_beside()
-    reloads = ThreadPoolExecutor(_NUM_RELOADS, thread_name_prefix="grpc-reload")
+    reloads = RequestThreads(_NUM_RELOADS, thread_name_prefix="grpc-reload")
     by_name = {**prediction.handlers(), **models}
     for name, pool in (
         ("GetModelMetadata", beside),
@@ -529,12 +528,12 @@ def num_threads(options: ServerOptions) -> int:
     return max(options.grpc_max_threads, _NUM_THREADS)
 
 
-def threads_beside() -> ThreadPoolExecutor:
+def threads_beside() -> RequestThreads:
     """Returns a pool for calls that never wait for a model."""
-    return ThreadPoolExecutor(_NUM_BESIDE, thread_name_prefix="grpc-beside")
+    return RequestThreads(_NUM_BESIDE, thread_name_prefix="grpc-beside")
 
 
-def in_pool(handle: Handle, pool: ThreadPoolExecutor) -> Handle:
+def in_pool(handle: Handle, pool: RequestThreads) -> Handle:
     """Returns a handler that gRPC runs in a pool of its own."""
 
     def handle_in_pool(serialised: bytes, context: grpc.ServicerContext) -> Any:

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType, TracebackType
@@ -187,11 +186,16 @@ class ModelServer:
     ) -> None:
         from serving.grpc_services import add_services, num_threads
         from serving.health import Health, add_health
+        from serving.runtime.grpc_threads import RequestThreads, fits_grpc
 
+        if not fits_grpc():
+            logger.warning(
+                "gRPC %s is unknown: clients that send no request hold threads", grpc.__version__
+            )
         options = self._options
         health = Health()
         server = grpc.server(
-            ThreadPoolExecutor(num_threads(options), thread_name_prefix="grpc"),
+            RequestThreads(num_threads(options), thread_name_prefix="grpc"),
             options=[
                 *options.grpc_arguments,  # of two values of an argument, gRPC takes the first
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
