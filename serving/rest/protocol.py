@@ -6,6 +6,8 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+# Of a head, of the trailers of a body, and of the extensions of a chunk. The parser keeps a line
+# without an end in memory, and copies it with each piece.
 _MAX_HEAD_BYTES = 2**17
 # A head that gives a new parser the framing of a request whose own head was parsed before.
 _RESUMED_HEAD = b"POST / HTTP/1.1\r\n"
@@ -53,18 +55,17 @@ class RestProtocol(HttpToolsProtocol):
             self._watch.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Parses the data; closes the connection at a request head beyond the limit."""
+        """Parses the data; closes the connection at a head or trailers beyond the limit."""
         self._heard_at = self.loop.time()
         self._unset_keepalive_if_required()
+        self._head_bytes += len(data)
         try:
             self._parse(data)
         except httptools.HttpParserError:
             self._refuse()
             return
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
-                self.transport.close()
+        if self._head_bytes > _MAX_HEAD_BYTES:
+            self.transport.close()
 
     def _parse(self, data: bytes) -> None:
         while not self.transport.is_closing():
@@ -98,9 +99,9 @@ class RestProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
-        """Starts to count the bytes of the head."""
+        """Begins the head of the next request."""
         if not self._is_resuming:
-            self._is_in_head, self._head_bytes = True, 0
+            self._is_in_head = True
             super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -114,7 +115,7 @@ class RestProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Stops to count: the head is complete.
+        """Ends the head.
 
         Raises:
             HttpParserError: The head leaves open where the body ends.
@@ -122,7 +123,7 @@ class RestProtocol(HttpToolsProtocol):
         if self._is_resuming:
             self._is_resuming = False
             return
-        self._is_in_head = False
+        self._is_in_head, self._head_bytes = False, 0
         self._check_framing()
         self._upgrades = self.parser.should_upgrade()
         super().on_headers_complete()
@@ -138,8 +139,14 @@ class RestProtocol(HttpToolsProtocol):
         if version not in {"1.0", "1.1"} or not is_framed:
             raise httptools.HttpParserError("unsupported framing")
 
+    def on_body(self, body: bytes) -> None:
+        """Adds to the body."""
+        self._head_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Ends the body, unless the parser has skipped it and it follows."""
+        self._head_bytes = 0
         if not self._upgrades:
             super().on_message_complete()
 

@@ -1,6 +1,7 @@
 """Request framing: where each request ends, whatever its headers say."""
 
 import re
+import socket
 
 import pytest
 
@@ -111,6 +112,25 @@ def test_a_chunked_body_may_have_extensions_and_trailers(server):
     # As headers, the trailers would have made the body gzip.
     assert statuses(answers) == [200, 200]
     assert b'"predictions": [4.0' in answers
+
+
+@pytest.mark.parametrize(
+    ("start", "unit"),
+    [
+        (CHUNKED + b"X: ", b"y" * 2**16),
+        (CHUNKED, b"y" * 2**16),
+        (CHUNKED, b"X: y\r\n" * 2**13),
+        (b"1;x=", b"y" * 2**16),
+    ],
+    ids=["a trailer", "a name of a trailer", "trailers", "an extension"],
+)
+def test_lines_of_a_chunked_body_without_an_end_close_the_connection(server, start, unit):
+    # The parser would keep them in memory, and copy them with each piece that arrives.
+    with socket.create_connection(("127.0.0.1", server.rest_port), timeout=30) as connection:
+        connection.sendall(head(CODING) + start)
+        with pytest.raises(OSError, match="reset|Broken pipe"):
+            for _ in range(2**9):  # up to 32 MiB
+                connection.sendall(unit)
 
 
 def test_a_client_that_expects_100_is_told_to_continue(server):
