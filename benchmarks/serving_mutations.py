@@ -89,20 +89,33 @@ def _varint(value: int) -> bytes:
 
 
 def _write_fields(fields: Sequence[Field]) -> bytes:
-    parts = []
-    for number, kind, content_or_fields in fields:
-        parts.append(_varint(number << 3 | kind))
-        is_nested = isinstance(content_or_fields, list)
-        value = _write_fields(content_or_fields) if is_nested else content_or_fields
-        if kind == _VARINT:
-            parts.append(_varint(value if isinstance(value, int) else len(value)))
-        elif kind == _BYTES:
-            content = value if isinstance(value, bytes) else _varint(value)
-            parts += [_varint(len(content)), content]
-        else:
-            size = 8 if kind == _FIXED64 else 4
-            parts.append((value if isinstance(value, bytes) else _varint(value))[:size].ljust(size))
-    return b"".join(parts)
+    """Returns a message; a field that is repeated thousands of times is written once."""
+    written: dict[int, bytes] = {}
+    for field in fields:
+        if id(field) not in written:
+            written[id(field)] = _write_field(field)
+    return b"".join(written[id(field)] for field in fields)
+
+
+def _write_field(field: Field) -> bytes:
+    number, kind, value_or_fields = field
+    key = _varint(number << 3 | kind)
+    if kind == _VARINT and isinstance(value_or_fields, int):
+        return key + _varint(value_or_fields)
+    value = _content(value_or_fields)
+    if kind == _VARINT:
+        return key + _varint(len(value))
+    if kind == _BYTES:
+        return key + _varint(len(value)) + value
+    size = 8 if kind == _FIXED64 else 4
+    return key + value[:size].ljust(size)
+
+
+def _content(value: Any) -> bytes:
+    """Returns a field's value as bytes, whichever type the field had before."""
+    if isinstance(value, int):
+        return _varint(value)
+    return _write_fields(value) if isinstance(value, list) else value
 
 
 def _mutate_fields(rng: random.Random, fields: list[Field]) -> None:
@@ -135,7 +148,7 @@ def _other_value(rng: random.Random, kind: int, value: Any) -> Any:
     if kind == _VARINT:
         return rng.choice(_EXTREMES)
     if kind == _BYTES:
-        content = value if isinstance(value, bytes) else _write_fields(value)
+        content = _content(value)
         return rng.choice(
             (
                 b"",
