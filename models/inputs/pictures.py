@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.features import Image
+from models.inputs.orientation import exif_orientation, turn_upright
 from models.inputs.summary_formulas import QUANTILES
 
 # Every pixel of a missing picture; an intensity is from 0 to 1.
@@ -35,7 +36,7 @@ def decode_pictures(name: str, content: tf.Tensor, image: Image) -> tf.Tensor:
 
     An alpha channel is ignored. Grey is 0.299 red + 0.587 green + 0.114 blue. The picture is
     resized by triangle filters, which average where it shrinks, to the height and width of the
-    feature, whatever its proportions. A rotation noted in a JPEG's EXIF data is not applied.
+    feature, whatever its proportions. A JPEG is turned upright as its EXIF data say.
 
     Args:
         name: The column, for the message.
@@ -77,7 +78,8 @@ def _decode(rows: tf.Tensor, files: tf.Tensor, image: Image) -> tuple[tf.Tensor,
     def decode(row: tf.Tensor, file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pixels = tf.io.decode_image(file, dtype=tf.float32, expand_animations=False)
         pixels = tf.ensure_shape(pixels, [None, None, None])
-        coloured = _with_channels(pixels, image.channels)
+        upright = turn_upright(pixels, exif_orientation(file))
+        coloured = _with_channels(upright, image.channels)
         size = [image.height, image.width]
         resized = tf.image.resize(coloured, size, antialias=True)
         return row, tf.clip_by_value(resized, 0.0, 1.0)

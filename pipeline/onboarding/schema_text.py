@@ -40,8 +40,7 @@ def schema_text(proposal: Proposal) -> str:
             _add_signal(schema, name, feature, always_there=True)
             continue
         entry = schema.feature.add(name=name, type=schema_pb2.BYTES)
-        entry.presence.min_fraction, entry.presence.min_count = 1.0, 1
-        entry.shape.dim.add(size=1)
+        _add_presence(entry, proposal.origin.missing.get(name, 0.0), proposal)
     for name, column in proposal.table.columns.items():
         if name in proposal.samples or "none" in column.tally.kinds:
             continue  # samples belong to their signal; unsupported types are not in the examples
@@ -93,14 +92,18 @@ def _add_column(
     missing = column.missing_share
     if isinstance(feature, Numeric | HeavyTailed | Bucketized):
         missing = max(missing, 1 - _num_finite(column) / column.num_rows)
+    _add_presence(entry, missing, proposal)
+    return entry
+
+
+def _add_presence(entry: schema_pb2.Feature, missing: float, proposal: Proposal) -> None:
     if missing == 0:
         entry.presence.min_fraction, entry.presence.min_count = 1.0, 1
         entry.shape.dim.add(size=1)
-        return entry
+        return
     if 1 - missing >= _MIN_PRESENCE_CHECKED:
         entry.presence.min_fraction = _least_presence(1 - missing, proposal)
     entry.value_count.min, entry.value_count.max = 0, 1
-    return entry
 
 
 def _least_presence(share: float, proposal: Proposal) -> float:

@@ -13,6 +13,7 @@ from PIL import Image as PillowImage
 from models.features import Audio, Feature, Image
 from pipeline.counting import count
 from pipeline.onboarding.profile.words import percent
+from pipeline.reading.recordings.raw.orientation import upright_size
 
 # Longest side of a proposed picture, of few and of many pictures.
 _LONGEST_SIDE = 96
@@ -63,7 +64,7 @@ def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, s
     sizes, grey = [], 0
     for content in files:
         with PillowImage.open(io.BytesIO(content)) as picture:
-            sizes.append(picture.size)
+            sizes.append(upright_size(picture, content))
             grey += picture.mode in _GREY_MODES
     most = _LONGEST_SIDE if num_pictures < _MANY_PICTURES else _LONGEST_SIDE_OF_MANY
     median = np.median(np.array(sizes), axis=0)

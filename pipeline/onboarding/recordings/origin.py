@@ -27,6 +27,7 @@ class Origin:
         num_bad: Recordings that cannot be used.
         rate_hz: Rate that recordings of several rates were resampled to.
         path_columns: Columns of an ordinary table that hold paths.
+        missing: Share of rows without a file, by column of paths.
         gap_share: Largest share of rows without the file of a signal, or with a gap in it.
     """
 
@@ -39,6 +40,7 @@ class Origin:
     num_bad: int = 0
     rate_hz: float | None = None
     path_columns: Mapping[str, PathColumn] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
     gap_share: float = 0.0
 
     @property

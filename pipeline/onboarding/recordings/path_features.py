@@ -74,6 +74,7 @@ def profile_with_paths(
         notes=(*notes, *embedded.notes),
         # Rows that cannot be divided into fields are counted with the table.
         num_bad=max(0, embedded.counts.num_bad - table.num_ragged),
+        missing={n: k / embedded.counts.num_rows for n, k in embedded.counts.missing.items()},
         gap_share=gap_share,
     )
     return replace(table, columns=others), origin

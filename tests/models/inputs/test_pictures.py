@@ -136,3 +136,40 @@ def test_summaries_of_a_missing_picture_are_missing_and_those_of_a_plain_one_fin
     undefined = {name for name, value in plain.items() if np.isnan(value)}
     assert undefined == {"skewness of intensity", "kurtosis of intensity"}
     assert plain["mean of green"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_jpeg_is_turned_upright_as_its_exif_data_say(order):
+    from PIL import ImageOps
+
+    files = []
+    for orientation in range(1, 9):
+        exif = Pillow.Exif()
+        exif[0x010F], exif[0x0112] = "maker", orientation
+        exif.endian = order
+        pixels = np.full((8, 16), 51)
+        pixels[:4, :8] = 204  # the left upper corner is bright
+        files.append(encode(pixels, "JPEG", quality=100, exif=exif.tobytes()))
+    upright = [ImageOps.exif_transpose(Pillow.open(io.BytesIO(file))) for file in files]
+    # As a PNG, which is not turned.
+    expected = decode([encode(picture) for picture in upright], height=16, width=16)
+    assert len({picture.tobytes() for picture in expected}) == 8
+
+    # The two decoders of JPEG differ by some steps beside the edge.
+    np.testing.assert_allclose(decode(files, height=16, width=16), expected, atol=0.05)
+
+
+def test_exif_data_that_are_cut_or_wrong_turn_nothing():
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    file = encode(np.arange(64).reshape(8, 8) * 3, "JPEG", exif=exif.tobytes())
+    start = file.index(b"Exif") + 6
+    far = file[: start + 4] + b"\xff\xff\xff\x7f" + file[start + 8 :]  # the first directory
+    undefined = file.replace(b"\x06\x00\x00\x00", b"\x09\x00\x00\x00", 1)
+    assert undefined != file
+    plain = encode(np.arange(64).reshape(8, 8) * 3, "JPEG")
+
+    pictures = decode([plain, far, undefined])
+
+    np.testing.assert_array_equal(pictures[1], pictures[0])
+    np.testing.assert_array_equal(pictures[2], pictures[0])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from models.features import Image
 from pipeline.components.data_report.media.sampling import FileSample
 from pipeline.components.recording_troubles.pictures.picture_file import make_thumbnail, read_header
+from pipeline.reading.recordings.raw.orientation import exif_orientation
 
 _SEED = 20_252
 _NUM_EXAMPLES = 16
@@ -34,6 +35,7 @@ class _Seen:
     forms: Counter[str] = field(default_factory=Counter)
     widths: list[int] = field(default_factory=list)
     heights: list[int] = field(default_factory=list)
+    num_turned: int = 0
 
     def add(self, content: bytes) -> bool:
         header = read_header(content)
@@ -43,13 +45,15 @@ class _Seen:
         self.forms[form] += 1
         self.widths.append(width)
         self.heights.append(height)
+        self.num_turned += exif_orientation(content) != 1
         return True
 
     @property
     def words(self) -> str:
         """The number of pictures, their formats and sizes."""
         forms = ", ".join(f"{num:,} {form}" for form, num in self.forms.most_common(_NUM_FORMS))
-        return f"{forms}; {_range(self.widths)} x {_range(self.heights)} pixels"
+        turned = f"; {self.num_turned:,} turned upright by EXIF" if self.num_turned else ""
+        return f"{forms}; {_range(self.widths)} x {_range(self.heights)} pixels{turned}"
 
 
 def _range(sides: list[int]) -> str:

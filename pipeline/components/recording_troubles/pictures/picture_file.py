@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from pipeline.reading.recordings.raw.orientation import upright_size
 from pipeline.reading.recordings.raw.pictures import FORMATS, decode_picture
 
 # Longest side that is measured, in pixels: enough for blur and exposure.
@@ -94,7 +95,7 @@ def make_thumbnail(content: bytes) -> Pillow.Image | None:
     except ValueError:
         return None
     if picture.is_coloured:
-        shown = Pillow.open(io.BytesIO(content), formats=FORMATS).convert("RGB")
+        shown = decode_picture(content).convert("RGB")
     else:
         shown = Pillow.fromarray(np.rint(255 * picture.grey).astype(np.uint8))
     share = THUMBNAIL_PX / max(picture.width, picture.height)
@@ -103,12 +104,15 @@ def make_thumbnail(content: bytes) -> Pillow.Image | None:
 
 
 def read_header(content: bytes) -> tuple[str, int, int] | None:
-    """Returns format and mode, width and height of a picture, without decoding it; None if none."""
+    """Returns format and mode, width and height of a picture as seen; None if it is none.
+
+    Its pixels are not decoded.
+    """
     try:
         picture = Pillow.open(io.BytesIO(content), formats=FORMATS)
     except (OSError, SyntaxError, ValueError):
         return None
-    return f"{picture.format} {picture.mode}", picture.width, picture.height
+    return f"{picture.format} {picture.mode}", *upright_size(picture, content)
 
 
 def data_url(picture: Pillow.Image) -> str:

@@ -7,13 +7,14 @@ import warnings
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.reading.files.pieces import first_line
+from pipeline.reading.recordings.raw.orientation import turn_upright
 
 # The formats that the model's graph decodes.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
 
 
 def decode_picture(content: bytes) -> Image.Image:
-    """Returns a picture with its pixels.
+    """Returns a picture with its pixels, upright as its EXIF data say, if it is a JPEG.
 
     Raises:
         ValueError: The content is empty, has another format, is damaged, or is a BMP of a kind that
@@ -34,6 +35,9 @@ def decode_picture(content: bytes) -> Image.Image:
         raise ValueError(f"cannot be decoded: {first_line(error)}") from error
     if picture.format == "BMP":
         _check_bmp(content, mode)
+    form = picture.format
+    picture = turn_upright(picture, content)
+    picture.format = form  # which a turned copy lacks
     return picture
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image as Pillow
 
 from models.features import Image
 from pipeline.components.data_report.media.pictures import sample_pictures
@@ -35,3 +36,11 @@ def test_missing_and_damaged_pictures_are_not_shown():
     assert sample_of([b"", b"text"], [0, 1]).images() == []
     [shown] = sample_of([b"", encode(scene(0))[:400], encode(scene(1))], [0, 0, 1]).images()
     assert [len(part["images"]) for part in shown["classes"]] == [0, 1]
+
+
+def test_pictures_that_are_turned_are_counted_with_their_size_as_seen():
+    exif = Pillow.Exif()
+    exif[0x0112] = 6  # stored lying on its side
+    lying = encode(scene(0, 16)[:8], "JPEG", exif=exif.tobytes())
+    [shown] = sample_of([lying, encode(scene(1, 16), "JPEG")], [0, 1]).images()
+    assert shown["words"] == "2 JPEG L; 8 to 16 x 16 pixels; 1 turned upright by EXIF"
