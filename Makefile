@@ -7,7 +7,8 @@ COMPILE := UV_CACHE_DIR=.venv/cache $(BIN)/uv pip compile --quiet --universal --
 # rewrites the assertions of every test file again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n logical --maxprocesses=8
 # One OpenMP thread a worker: scikit-learn's threads of several workers would wait for each other.
-UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal
+# Only failed tests leave their files, which may be in memory (tests/memory_folder.py).
+UNIT := OMP_NUM_THREADS=1 $(PYTEST) --part=unit --dist=worksteal -o tmp_path_retention_policy=failed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run unit test gateway simulate check ecosystem ecosystem-tools site test-engines engines-table lock config-docs image-check serving-check clean
