@@ -221,7 +221,7 @@ class _Files(BaseHTTPRequestHandler):
 @pytest.fixture
 def web():
     server = HTTPServer(("127.0.0.1", 0), _Files)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -163,7 +163,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(request):
     own = Server(getattr(request, "param", 201))
-    thread = Thread(target=own.serve_forever)
+    thread = Thread(target=own.serve_forever, args=(0.01,))
     thread.start()
     yield own
     own.shutdown()

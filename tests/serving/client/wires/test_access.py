@@ -71,7 +71,7 @@ def over_rest(tmp_path):
     context.load_cert_chain(tmp_path / "pair.pem")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"https://127.0.0.1:{server.server_port}", seen
     server.shutdown()
     server.server_close()
