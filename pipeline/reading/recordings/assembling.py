@@ -17,7 +17,7 @@ from common.errors import InputError
 from common.output_folder import is_held
 from pipeline.config import Data, Label
 from pipeline.counting import count
-from pipeline.reading.recordings.assembly import FILE_NAME, PART_BYTES, PATTERN, Assembly
+from pipeline.reading.recordings.parts.assembly import FILE_NAME, PART_BYTES, PATTERN, Assembly
 from pipeline.reading.recordings.parts.spreading import choose_spread
 from pipeline.reading.recordings.raw.listing import list_raw_files
 from pipeline.reading.recordings.recording import BadRecording

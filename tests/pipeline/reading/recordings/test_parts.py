@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from common.errors import InputError
 from pipeline.config import Label
-from pipeline.reading.recordings import assembly
 from pipeline.reading.recordings.assembling import Assembled, Target
+from pipeline.reading.recordings.parts import assembly
 from pipeline.reading.recordings.raw import tables
 from tests.pipeline.reading.recordings.raw_files import LABEL as STATE
 from tests.pipeline.reading.recordings.raw_files import assembled, rows, table, write_csv
