@@ -76,8 +76,10 @@ TEXT_FORMATS = (
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\u5e74%m\u6708%d\u65e5 %H:%M"),  # Chinese and Japanese
     "%Y\u5e74%m\u6708%d\u65e5 %H:%M:%S",
 )
-# Dates that are whole numbers too. With two digits of the year, only a name tells.
-COMPACT_FORMATS = ("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%y%m%d")
+# Dates that are whole numbers too. Of the named ones, only the name of the column tells.
+YEAR_LAST_FORMATS = ("%d%m%Y", "%m%d%Y")
+NAMED_FORMATS = ("%y%m%d", *YEAR_LAST_FORMATS)
+COMPACT_FORMATS = ("%Y%m%d", "%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", *NAMED_FORMATS)
 _MARK = re.compile("[/.:,\u5e74\u6708\u65e5-]")  # what a text must have as often as its format
 _ISO_SHAPE = r"^\d{4}-\d{2}-\d{2}(?:[T ][^Z+-]*(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$"
 _ISO_OFFSET = r"^.{10}.*[Z+-]"
@@ -116,6 +118,8 @@ def _from_compact(column: pa.Array, form: ColumnFormat) -> tuple[pa.Array, Mask]
     is_mark = pc.is_in(texts, pa.array(form.missing or (), pa.string()))
     column, texts = (pc.if_else(is_mark, None, one) for one in (column, texts))
     shape = f"^{_shape_of(form.format or ISO)}$"
+    if form.format in YEAR_LAST_FORMATS:
+        shape = r"^\d{7,8}$"
     is_date = pc.fill_null(pc.match_substring_regex(texts, shape), False)
     dates, no_date = parse_texts(pc.if_else(is_date, texts, None), form.format or ISO, form.zone)
     seconds, bad = _from_numbers(pc.if_else(is_date, None, column), form.unit)
@@ -271,6 +275,8 @@ def parse_micros(texts: pa.Array, time_format: str, zone: str = "UTC") -> tuple[
     import pandas as pd  # not with this module: a command without texts starts sooner
 
     present = np.asarray(texts.is_valid())
+    if time_format in YEAR_LAST_FORMATS:  # stored as a number, 01032024 has lost its zero
+        texts = pc.replace_substring_regex(texts, r"^(\d{7})$", r"0\1")
     has_shape = pc.match_substring_regex(texts, _shape_of(time_format))
     texts = pc.if_else(has_shape, _with_points(texts), None)
     if "%b" in time_format or "%B" in time_format:

@@ -153,10 +153,10 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
     if kinds == {"time"}:
         return _decide_stamps(facts)
     if not kinds & {"text", "bytes"}:
-        return _decide_stored(name, facts, kinds)
+        return _decide_stored(name, facts, table, kinds)
     return (
         _as_truth(facts)
-        or _as_compact_time(name, facts)
+        or _as_compact_time(name, facts, table)
         or _as_time(name, facts, table)
         or _as_version(name, facts)
         or _as_number(name, facts, table, decimal)
@@ -164,9 +164,9 @@ def _decide(name: str, facts: TextFacts, table: TableFacts, decimal: Decimal) ->
     )
 
 
-def _decide_stored(name: str, facts: TextFacts, kinds: set[Kind]) -> Written:
+def _decide_stored(name: str, facts: TextFacts, table: TableFacts, kinds: set[Kind]) -> Written:
     """Columns whose files declare numbers or truth values."""
-    if kinds <= {"int", "float"} and (time := _as_compact_time(name, facts)):
+    if kinds <= {"int", "float"} and (time := _as_compact_time(name, facts, table)):
         return time
     if kinds == {"truth"}:
         return Written(form=ColumnFormat(type="truth"), reason="truth values")
@@ -204,43 +204,55 @@ def _as_truth(facts: TextFacts) -> Written | None:
     return Written(form=ColumnFormat(type="truth"), reason=f"truth values, written {shown}")
 
 
-def _as_compact_time(name: str, facts: TextFacts) -> Written | None:
+def _as_compact_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
     """Whole numbers such as 20240131, nearly all of which are dates."""
     is_stored = facts.kinds <= {"int", "float", "empty"}
     is_whole = facts.all_integral if is_stored else facts.all_whole
     if not is_whole or len(facts.numbers) < 5:
         return None
-    is_named = not _DATE_WORDS.isdisjoint(words_of(name))
-    for time_format in times.COMPACT_FORMATS:
-        if "%y" in time_format and not is_named:
-            continue  # 240131 may be any number
-        num_unfit = facts.num_present - facts.time_hits[time_format]
-        fills: tuple[str, ...] = ()
-        if num_unfit > facts.num_present * (1 - _MIN_TIME_SHARE):
-            fills = tuple(t for t in _NO_DATES if facts.numbers[float(t)])
-            num_filled = sum(facts.numbers[float(text)] for text in fills)
-            if num_unfit - num_filled > (facts.num_present - num_filled) * (1 - _MIN_TIME_SHARE):
-                continue
-        texts = [*facts.texts, *(f"{number:.0f}" for number in facts.numbers)]
-        seconds, unread = times.parse_texts(pa.array(texts, pa.string()), time_format)
-        marks = tuple(dict.fromkeys((*fills, *placeholders.lone_texts(texts, seconds))))
-        num_unfit -= sum(facts.numbers[float(mark)] for mark in marks)
-        reason = f"each value is a date of 1980 to 2100 written {time_format}"
-        if num_unfit or marks:
-            reason = f"times written {time_format}"
-        if marks:
-            shown = " and ".join(map(quoted, marks))
-            reason += f"; {shown} is no measured time and means missing"
-        if num_unfit:
-            reason += f"; {count(num_unfit, 'value')} of no year from 1980 to 2100"
-        return Written(
-            form=ColumnFormat(type="time", format=time_format),
-            reason=reason,
-            marks=marks,
-            num_unfit=num_unfit,
-            unfit=tuple(t for t, is_unread in zip(texts, unread, strict=True) if is_unread)[:3],
-        )
-    return None
+    fitting = {
+        one: fills for one in times.COMPACT_FORMATS if (fills := _fills(facts, one)) is not None
+    }
+    if _DATE_WORDS.isdisjoint(words_of(name)):  # 240131 and 31012024 may be any numbers
+        fitting = {one: fills for one, fills in fitting.items() if one not in times.NAMED_FORMATS}
+    if not fitting:
+        return None
+    texts = [*facts.texts, *(f"{number:.0f}" for number in facts.numbers)]
+    rivals = [one for one in times.YEAR_LAST_FORMATS if one in fitting]
+    time_format = next(iter(fitting))
+    if time_format in rivals:
+        time_format = _choose_order(name, rivals, texts, table)
+    seconds, unread = times.parse_texts(pa.array(texts, pa.string()), time_format)
+    marks = (*fitting[time_format], *placeholders.lone_texts(texts, seconds))
+    marks = tuple(dict.fromkeys(marks))
+    num_unfit = facts.num_present - facts.time_hits[time_format]
+    num_unfit -= sum(facts.numbers[float(mark)] for mark in marks)
+    reason = f"each value is a date of 1980 to 2100 written {time_format}"
+    if num_unfit or marks:
+        reason = f"times written {time_format}"
+    if marks:
+        shown = " and ".join(map(quoted, marks))
+        reason += f"; {shown} is no measured time and means missing"
+    if num_unfit:
+        reason += f"; {count(num_unfit, 'value')} of no year from 1980 to 2100"
+    return Written(
+        form=ColumnFormat(type="time", format=time_format),
+        reason=reason,
+        marks=marks,
+        num_unfit=num_unfit,
+        unfit=tuple(t for t, is_unread in zip(texts, unread, strict=True) if is_unread)[:3],
+    )
+
+
+def _fills(facts: TextFacts, time_format: str) -> tuple[str, ...] | None:
+    """The numbers that stand for no date beside dates of a format, or None if these are too few."""
+    num_unfit = facts.num_present - facts.time_hits[time_format]
+    if num_unfit <= facts.num_present * (1 - _MIN_TIME_SHARE):
+        return ()
+    fills = tuple(t for t in _NO_DATES if facts.numbers[float(t)])
+    num_filled = sum(facts.numbers[float(text)] for text in fills)
+    num_others = (facts.num_present - num_filled) * (1 - _MIN_TIME_SHARE)
+    return fills if num_unfit - num_filled <= num_others else None
 
 
 def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
@@ -253,7 +265,11 @@ def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
     if best < _MIN_TIME_SHARE * (facts.num_present - num_beyond) or best < 3:
         return None
     rivals = [f for f in times.TEXT_FORMATS if hits[f] == best]
-    chosen = rivals[0] if rivals[0] == times.ISO else _choose_order(name, rivals, facts, table)
+    chosen = (
+        rivals[0]
+        if rivals[0] == times.ISO
+        else _choose_order(name, rivals, list(facts.texts), table)
+    )
     texts = [text for text in facts.texts if text not in beyond]
     seconds, unread = times.parse_texts(pa.array(texts, pa.string()), chosen)
     unfit = [text for text, is_unread in zip(texts, unread, strict=True) if is_unread]
@@ -272,9 +288,9 @@ def _as_time(name: str, facts: TextFacts, table: TableFacts) -> Written | None:
     )
 
 
-def _choose_order(name: str, rivals: Sequence[str], facts: TextFacts, table: TableFacts) -> str:
+def _choose_order(name: str, rivals: Sequence[str], texts: Sequence[str], table: TableFacts) -> str:
     """Returns the one format, or that of the order of day and month that the person gave."""
-    sample = pa.array(list(facts.texts))
+    sample = pa.array(texts, pa.string())
     readings = {f: times.parse_texts(sample, f)[0] for f in rivals}
     first = readings[rivals[0]]
     if all(reading.equals(first) for reading in readings.values()):
@@ -283,7 +299,7 @@ def _choose_order(name: str, rivals: Sequence[str], facts: TextFacts, table: Tab
     chosen = [f for f in rivals if f.startswith(wanted)] if wanted else []
     if chosen:
         return chosen[0]
-    shown = next(iter(facts.texts))
+    shown = texts[0]
     both = [f for f in rivals if f.startswith(("%d", "%m"))] or list(rivals)
     raise InputError(
         f"Column {quoted(name)}: times such as {quoted(shown)} can be read in "

@@ -41,6 +41,7 @@ GROUPED = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")  # 1,234: thousands or three 
 _SUFFIXED = re.compile(r"^([+-]?\d[\d.,]*)\s*([^\d\s.,+-][^\d]{0,11})$")
 _LEADING_ZERO = r"^[+-]?0\d+$"
 _COMPACT_DATE = r"^(?:19|20|21)\d{6}(?:\d{2}|\d{4}|\d{6})?$|^\d{6}$"
+_COMPACT_DATE += r"|^\d{3,4}(?:19|20|21)\d{2}$"  # with the year last
 
 
 @dataclass(kw_only=True)

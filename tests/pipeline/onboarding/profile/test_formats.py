@@ -25,15 +25,16 @@ def binary(texts: Sequence[str]) -> pa.Array:
 def decide(
     texts: Sequence[str],
     *,
+    name: str = "x",
     others: Sequence[str] = (),
     delimiter: str = ";",
     dates: DateOrder | None = None,
 ) -> Written:
-    facts = {"x": TextFacts(), "other": TextFacts()}
-    facts["x"].add(binary(texts), csv=True, default_marks=MARKS)
+    facts = {name: TextFacts(), "other": TextFacts()}
+    facts[name].add(binary(texts), csv=True, default_marks=MARKS)
     facts["other"].add(binary(others), csv=True, default_marks=MARKS)
     table = TableFacts(default_marks=MARKS, delimiter=delimiter, dates=dates)
-    return decide_formats(facts, table)[0]["x"]
+    return decide_formats(facts, table)[0][name]
 
 
 def decided(texts: Sequence[str], **options: object) -> ColumnFormat:
@@ -248,6 +249,26 @@ def test_two_digits_of_a_year_are_a_date_in_a_column_that_is_named_so():
     assert stored(numbers, "test_date") == ColumnFormat(type="time", format="%y%m%d")
     assert stored(numbers, "part") == ColumnFormat(type="number")
     assert stored([*numbers[:15], *range(777777, 777782)], "date") == ColumnFormat(type="number")
+
+
+@pytest.mark.parametrize("is_padded", [True, False])
+def test_a_date_with_the_year_last_is_a_date_in_a_column_that_is_named_so(is_padded):
+    texts = [f"{day:02d}032024" for day in range(1, 29)]
+    texts = texts if is_padded else [text.lstrip("0") for text in texts]
+    expected = ColumnFormat(type="time", format="%d%m%Y")
+    assert decided(texts, name="test_date") == expected
+    assert stored([int(text) for text in texts], "test_date") == expected
+    assert stored([int(text) for text in texts], "part") == ColumnFormat(type="number")
+    seconds = [1709251200 + 86_400 * day for day in range(28)]
+    assert read(texts, expected) == (seconds, [False] * 28)
+    numbers = pa.array([int(text) for text in texts])
+    assert read_column(numbers, expected, default_marks=())[0].to_pylist() == seconds
+
+
+def test_a_date_with_the_year_last_that_may_be_read_in_two_orders_is_asked_about():
+    numbers = [int(f"{day:02d}032024") for day in range(1, 13)]
+    with pytest.raises(InputError, match=r"%d%m%Y or %m%d%Y, and no value decides which"):
+        stored(numbers, "date")
 
 
 def test_seconds_since_1970_are_no_compact_dates():
