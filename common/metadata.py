@@ -67,7 +67,7 @@ def sqlite_connection(path: Path) -> ConnectionConfig:
 def _server_connection(url: str, password: str) -> ConnectionConfig:
     parts = urlsplit(url)
     user, database = unquote(parts.username or ""), unquote(parts.path.strip("/"))
-    if not user or not database or not parts.hostname or parts.query or parts.fragment:
+    if not user or not database or not parts.hostname:
         raise InputError(
             f"metadata.url must be {parts.scheme}://USER@HOST:PORT/DATABASE and no more, got {url}"
         )

@@ -32,4 +32,7 @@ class Metadata:
             raise ValueError("must be mysql://USER@HOST:PORT/DATABASE or postgresql://…")
         if parts.password:
             raise ValueError("must not hold a password; set the variable that password_env names")
+        if parts.query or parts.fragment:
+            # They may be `?password=…`, and a URL is recorded.
+            raise ValueError("must end with the database, without `?` and `#`")
         return url

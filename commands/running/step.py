@@ -38,12 +38,19 @@ def run_part(step: str, run_id: str, output: Path, options: Mapping[str, Any]) -
 def _wish(run_id: str, options: Mapping[str, Any]) -> Wish:
     if options["config_path"] is None:
         raise InputError("`begin` needs --config, the YAML file of the use case.")
-    names = ("window", "span", "seed", "metadata_url")
     return Wish(
         config_path=options["config_path"],
         run_id=run_id,
         overrides=Overrides(
-            **{name: options[name] for name in names if options[name] != AS_IN_CONFIG}
+            window=_given(options["window"]),
+            span=_given(options["span"]),
+            seed=options["seed"],
+            metadata_url=options["metadata_url"],
         ),
         steps=options["steps"] or "",
     )
+
+
+def _given(value: int | None) -> int | None:
+    """Returns the value of an option that -1 leaves to the config."""
+    return None if value == AS_IN_CONFIG else value

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
+from pydantic import ValidationError
 
 from common import metadata
 from common.errors import InputError
@@ -50,12 +51,17 @@ def test_localhost_is_not_taken_for_a_unix_socket_by_the_mysql_client(tmp_path):
         "mysql://host/runs",
         "mysql://ops@host",
         "postgresql://ops@host:5432/",
-        "postgresql://ops@host/runs?sslmode=require",
     ],
 )
-def test_a_url_that_lacks_a_part_or_has_more_is_refused(tmp_path, url):
+def test_a_url_that_lacks_a_part_is_refused(tmp_path, url):
     with pytest.raises(InputError, match=r"metadata\.url must be .*://USER@HOST:PORT/DATABASE"):
         connection_config(Metadata(url=url), tmp_path, PASSWORD)
+
+
+@pytest.mark.parametrize("rest", ["?password=sesame", "?sslmode=require", "#x"])
+def test_a_url_ends_with_the_database(rest):
+    with pytest.raises(ValidationError, match="must end with the database"):
+        Metadata(url=f"postgresql://ops@host/runs{rest}")
 
 
 def test_a_port_that_is_none_is_refused(tmp_path):
