@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from serving.client.signatures import TensorSpec
-from serving.client.values import encode_values, missing_value
+from serving.client.values import encode_values, has_overflown, missing_value
 
 
 def encode_arrow(column: pa.Array | pa.ChunkedArray, spec: TensorSpec) -> NDArray[Any]:
@@ -45,9 +45,10 @@ def _encode_single(array: pa.Array, spec: TensorSpec) -> NDArray[Any] | None:
     floats = array if pa.types.is_floating(array.type) else _cast(array, pa.float64())
     if floats is None:
         return None
-    with np.errstate(over="ignore"):  # values beyond float32 become infinite, as in a tf.Example
-        values: NDArray[Any] = floats.to_numpy(zero_copy_only=False).astype(spec.dtype)
-        return values
+    wide: NDArray[Any] = floats.to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        values: NDArray[Any] = wide.astype(spec.dtype)
+    return None if has_overflown(values, wide) else values
 
 
 def _encode_whole(array: pa.Array, spec: TensorSpec) -> NDArray[Any] | None:

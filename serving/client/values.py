@@ -94,14 +94,13 @@ def _encode_single(
         return fast
     convert = _converter(spec)
     array = np.empty(len(values), _dtype(spec))
-    with np.errstate(over="ignore"):  # values beyond float32 become infinite, as in a tf.Example
-        for place, value in enumerate(values):
-            try:
-                array[place] = convert(value)
-            except _UnfitError as error:
-                raise RowError(
-                    row_of(place), spec.name, f"found {_shown(value)}, expected {error}."
-                ) from None
+    for place, value in enumerate(values):
+        try:
+            array[place] = convert(value)
+        except _UnfitError as error:
+            raise RowError(
+                row_of(place), spec.name, f"found {_shown(value)}, expected {error}."
+            ) from None
     return array
 
 
@@ -121,9 +120,10 @@ def _encode_plain(values: Sequence[Any], spec: TensorSpec) -> NDArray[Any] | Non
     ):
         try:
             with np.errstate(over="ignore"):
-                return np.array(values, dtype)
+                array = np.array(values, dtype)
         except OverflowError:
             return None
+        return None if has_overflown(array, np.array(values, float)) else array
     return np.array(values, dtype) if dtype.kind == "b" and kinds <= {bool} else None
 
 
@@ -132,7 +132,7 @@ def _converter(spec: TensorSpec) -> Convert:
         return _to_bytes
     dtype = _dtype(spec)
     if dtype.kind == "f":
-        return _to_float
+        return lambda value: _to_float(value, dtype)
     if dtype.kind == "b":
         return _to_bool
     limits = np.iinfo(dtype)
@@ -161,15 +161,25 @@ def _to_bytes(value: Any) -> bytes:
     raise _UnfitError("text or bytes, or the pathlib.Path of a file")
 
 
-def _to_float(value: Any) -> float:
+def has_overflown(array: NDArray[Any], values: NDArray[Any]) -> bool:
+    """Tells whether a finite number became infinite in a narrower type of floats."""
+    return array.dtype.kind == "f" and bool((np.isinf(array) & ~np.isinf(values)).any())
+
+
+def _to_float(value: Any, dtype: np.dtype[Any]) -> float:
     if is_missing(value):
         return np.nan
-    if isinstance(value, numbers.Real | Decimal | np.bool_):
-        try:
-            return float(value)
-        except OverflowError:
-            raise _UnfitError("a number that a float can hold") from None
-    raise _UnfitError("a number")
+    if not isinstance(value, numbers.Real | Decimal | np.bool_):
+        raise _UnfitError("a number")
+    limit = f"a number up to {np.finfo(dtype).max:.2g}, as a {dtype} holds"
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _UnfitError(limit) from None
+    with np.errstate(over="ignore"):
+        if has_overflown(np.array(number, dtype), np.array(number)):
+            raise _UnfitError(limit)
+    return number
 
 
 def _to_bool(value: Any) -> bool:
@@ -275,7 +285,9 @@ def _encode_row(row: int, value: Any, spec: TensorSpec, row_shape: tuple[int, ..
         return np.stack([_encode_row(row, part, spec, row_shape[1:]) for part in value])
     if isinstance(value, np.ndarray) and value.dtype.kind in "f" and _dtype(spec).kind == "f":
         with np.errstate(over="ignore"):
-            return value.astype(_dtype(spec))
+            array = value.astype(_dtype(spec))
+        if not has_overflown(array, value):
+            return array
     flat = value.tolist() if isinstance(value, np.ndarray) else list(value)
     nested = next((part for part in flat if _is_list(part)), None)
     if nested is not None:

@@ -53,7 +53,8 @@ def test_a_gap_in_a_signal_is_not_a_number():
         (2, "float32", 2.0),
         (True, "float32", 1.0),
         (Decimal("0.5"), "float64", 0.5),
-        (1e300, "float32", np.inf),  # beyond float32 is infinite, as in a tf.Example
+        (1e300, "float64", 1e300),
+        (np.inf, "float32", np.inf),
         (3.0, "int64", 3),
         (np.uint8(7), "int64", 7),
         (Decimal("9007199254740993"), "int64", 9007199254740993),  # no float64 in between
@@ -68,6 +69,21 @@ def test_values_become_the_type_of_the_input(value, dtype, expected):
     array = encode_values([value], spec(dtype))
     assert array.dtype == np.dtype(dtype)
     assert array[0] == expected
+
+
+@pytest.mark.parametrize(
+    "values", [[0.5, 1e300], [None, Decimal("-1e300")], [0.5, np.float64(1e39)]]
+)
+def test_a_number_beyond_the_type_is_refused_and_not_sent_as_infinite(values):
+    expected = r"Row 1 .*, column `c`: found .*, expected a number up to 3.4e\+38, as a float32"
+    with pytest.raises(RowError, match=expected):
+        encode_values(values, spec("float32"))
+
+
+@pytest.mark.parametrize("samples", [[0.5, 1e300], np.array([0.5, 1e300])])
+def test_a_sample_beyond_the_type_is_refused(samples):
+    with pytest.raises(RowError, match=r"Row 1 .*, column `c`: found 1e"):
+        encode_values([[0.5, 1.0], samples], spec("float32", 2))
 
 
 @pytest.mark.parametrize(
