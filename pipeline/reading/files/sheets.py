@@ -1,7 +1,7 @@
-"""Spreadsheet reader: the first sheet of an Excel or OpenDocument file as a table."""
+"""Spreadsheet reader: the one sheet with a table of an Excel or OpenDocument file."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum
 
 from common.errors import InputError
 from pipeline.reading.files.csv_header import check_unique, check_units, trimmed
@@ -64,17 +64,68 @@ def sheet_line(piece: Piece, name: str) -> int:
 
 
 def _cells(piece: Piece, *, skip_empty_area: bool = True) -> list[list[Any]]:
-    """Returns the cells of the first sheet; None where a cell is empty."""
+    """Returns the cells of the sheet with the table; None where a cell is empty.
+
+    That is the first sheet, or if it is empty, the first that is not.
+
+    Raises:
+        InputError: The file cannot be read, or several sheets have a table.
+    """
     try:
         with open_stream(piece.path) as stream:
             workbook = CalamineWorkbook.from_filelike(io.BytesIO(stream.read()))
-        stored = workbook.get_sheet_by_index(0).to_python(skip_empty_area=skip_empty_area)
+        sheets = {
+            name: workbook.get_sheet_by_name(name).to_python() for name in _names_of(workbook)
+        }
+        name = _sheet_with_table(sheets, piece.path)
+        stored = workbook.get_sheet_by_name(name).to_python(skip_empty_area=skip_empty_area)
     except (CalamineError, OSError, IndexError) as error:
         raise InputError(
             f"{piece.path} cannot be read as a spreadsheet: {first_line(error)}. Remove any "
             "password, or save the sheet as CSV."
         ) from error
     return [[None if cell == "" else cell for cell in row] for row in stored]
+
+
+def _names_of(workbook: CalamineWorkbook) -> list[str]:
+    """Returns the names of the sheets with cells; a chart may be a sheet of its own."""
+    kinds = {sheet.name: sheet.typ for sheet in workbook.sheets_metadata}
+    return [name for name in workbook.sheet_names if kinds[name] == SheetTypeEnum.WorkSheet]
+
+
+def _sheet_with_table(sheets: Mapping[str, list[list[Any]]], path: str) -> str:
+    """Returns the name of the sheet that is read.
+
+    Raises:
+        InputError: Several sheets have a header of two columns or more with a row below it.
+    """
+    tables = {name: _header(cells) for name, cells in sheets.items() if _is_table(cells)}
+    if len(tables) > 1:
+        listed = "; ".join(
+            f"`{name}` with the columns {', '.join(columns[:4])}{', …' * (len(columns) > 4)}"
+            for name, columns in tables.items()
+        )
+        raise InputError(
+            f"{path} has tables in several sheets: {listed}. It is not clear which one counts. "
+            "Save that sheet as a file of its own, or several of one kind as one table."
+        )
+    filled = [name for name, cells in sheets.items() if cells]
+    first = next(iter(sheets), "")
+    return next(iter(tables), filled[0] if filled and not sheets[first] else first)
+
+
+def _header(cells: Sequence[Sequence[Any]]) -> list[str]:
+    return [
+        text for cell in cells[0] if (text := trimmed(_text(None if cell == "" else cell) or ""))
+    ]
+
+
+def _is_table(cells: Sequence[Sequence[Any]]) -> bool:
+    """Tells a table from notes: its first row has two texts or more, and rows follow it."""
+    if len(cells) < 2:
+        return False
+    texts = [cell for cell in cells[0] if isinstance(cell, str) and cell.strip()]
+    return len(texts) >= 2
 
 
 def _load(piece: Piece) -> _Sheet:

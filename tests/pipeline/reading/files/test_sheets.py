@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from pipeline.reading.files import sources
 from pipeline.reading.files.listing import list_files
 from pipeline.reading.files.pieces import Piece
 from pipeline.reading.files.sheets import sheet_line
-from tests.pipeline.spreadsheets import write_sheet
+from tests.pipeline.spreadsheets import write_sheet, write_sheets
 
 
 def plan(path, **layout: object):
@@ -107,3 +108,24 @@ def test_the_line_of_the_header_below_titles_is_that_of_the_sheet(tmp_path):
     write_sheet(tmp_path / "a.xlsx", [None], ["Pump 7"], [None], ["x", " failed "], [1, 0])
     piece = Piece(index=0, path=str(tmp_path / "a.xlsx"), format="sheet")
     assert (sheet_line(piece, "failed"), sheet_line(piece, "broken")) == (4, 0)
+
+
+def test_tables_in_several_sheets_are_refused_with_their_columns(tmp_path):
+    path = write_sheets(
+        tmp_path / "labels.xlsx",
+        may=[["file", "ok"], ["a.wav", 1]],
+        june=[["file", "ok", "by", "at", "why"], ["b.wav", 0]],
+    )
+    expected = (
+        "has tables in several sheets: `may` with the columns file, ok; `june` with the columns "
+        "file, ok, by, at, …. It is not clear which one counts"
+    )
+    with pytest.raises(InputError, match=re.escape(expected)):
+        sources.read_schema(plan(path))
+
+
+@pytest.mark.parametrize("first", [[], [["Readings of line 2"], ["by J. Doe"]]])
+def test_the_only_sheet_with_a_table_is_read_wherever_it_is(tmp_path, first):
+    path = write_sheets(tmp_path / "a.xlsx", cover=first, data=[["p", "q"], [1, 2]], notes=[["x"]])
+    [raw] = sources.read_piece(plan(path))
+    assert raw.batch.to_pydict() == {"p": [1], "q": [2]}
