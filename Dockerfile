@@ -72,12 +72,16 @@ COPY scripts/bootstrap.txt scripts/
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 -m venv --without-pip /opt/serving && python3 -m venv /opt/tools \
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r scripts/bootstrap.txt
-COPY requirements.lock common/software/lock_file.py serving/deploy/packages.txt serving/deploy/signing.txt ./
+COPY requirements.lock common/software/lock_file.py serving/deploy/packages.txt serving/deploy/signing.txt \
+    serving/deploy/bill.txt ./
 RUN [ -n "$PIP_CERT" ] || unset PIP_CERT; [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE; \
     python3 lock_file.py requirements.lock packages.txt >/tmp/serving.lock \
     && if [ "$SIGNING" = yes ]; then python3 lock_file.py requirements.lock signing.txt >>/tmp/serving.lock; fi \
+    && python3 lock_file.py requirements.lock bill.txt >/tmp/bill.lock \
     && /opt/tools/bin/uv pip install -q --no-cache --python /opt/serving/bin/python \
-    --no-deps --require-hashes -r /tmp/serving.lock
+    --no-deps --require-hashes -r /tmp/serving.lock \
+    && /opt/tools/bin/uv pip install -q --no-cache --python /opt/serving/bin/python --target /opt/bill \
+    --no-deps --require-hashes -r /tmp/bill.lock
 RUN packages=$(echo /opt/serving/lib/python3.*/site-packages) \
     && find "$packages/tensorflow" -type f ! -name '*_pb2.py' ! -name '*.so.2' ! -name '*NOTICES*' -delete \
     && strip --strip-unneeded "$packages"/tensorflow/*.so.2 \
@@ -86,11 +90,17 @@ RUN packages=$(echo /opt/serving/lib/python3.*/site-packages) \
     && /opt/serving/bin/python -m compileall -q "$packages"
 COPY common common
 COPY serving serving
-RUN rm -r serving/client serving/deploy requirements.lock lock_file.py packages.txt signing.txt scripts \
+COPY pyproject.toml ./
+RUN PYTHONPATH=/opt/bill /opt/serving/bin/python -m common.software.bill_of_materials \
+    /tmp/serving.lock sbom.cdx.json \
+    && rm -r serving/client serving/deploy requirements.lock lock_file.py packages.txt signing.txt bill.txt \
+    scripts pyproject.toml \
     && /opt/serving/bin/python -m compileall -q .
 
 # No pip, no compiler, no TFX. Nothing is written at run time: the root may be read-only.
 FROM base AS serving
+# The software bill of materials of this image's Python packages, in CycloneDX's JSON.
+LABEL io.faultline.sbom=/app/sbom.cdx.json
 COPY --from=serving-build /opt/serving /opt/serving
 COPY --from=serving-build /app /app
 COPY LICENSE /app/

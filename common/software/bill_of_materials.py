@@ -1,5 +1,8 @@
 """A software bill of materials of the packages that runs need, in CycloneDX's JSON.
 
+`python -m common.software.bill_of_materials LOCK OUTPUT` writes that of all packages of a lock
+file, for the serving image, which has no `faultline sbom`.
+
 It says what the lock file pins: equal lock files and environments give equal bytes. There is no
 time and no random number in it, and no address of a package index.
 
@@ -9,6 +12,8 @@ References: CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/; Package URL, ty
 import hashlib
 import importlib.metadata
 import re
+import sys
+import tomllib
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -101,7 +106,7 @@ def _bill(versions: Mapping[Pin, str]) -> "Bom":
 
     project = Component(
         name="faultline",
-        version=importlib.metadata.version("faultline"),
+        version=_project_version(),
         type=ComponentType.APPLICATION,
         bom_ref="faultline",
     )
@@ -145,6 +150,15 @@ def _component(pin: Pin, version: str) -> "Component":
         licenses=_licences(pin.name, version),
         properties=[] if is_pinned else [note],
     )
+
+
+def _project_version() -> str:
+    """Returns the project's version; where only its sources are, that of pyproject.toml."""
+    try:
+        return importlib.metadata.version("faultline")
+    except importlib.metadata.PackageNotFoundError:
+        text = (PROJECT_DIR / "pyproject.toml").read_text(encoding="utf-8")
+        return str(tomllib.loads(text)["project"]["version"])
 
 
 def _installed_version(pin: Pin) -> str:
@@ -205,3 +219,7 @@ def _to_json(bill: "Bom") -> str:
     from cyclonedx.output.json import JsonV1Dot6
 
     return str(JsonV1Dot6(bill).output_as_string()) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(make_bill(Path(sys.argv[1]), whole=True), encoding="utf-8")

@@ -117,6 +117,12 @@ def test_the_image_starts_the_server_for_containers():
     assert 'ENTRYPOINT ["python", "-m", "serving.container"]' in target("serving")
 
 
+def test_the_image_says_where_its_bill_of_materials_is():
+    assert "LABEL io.faultline.sbom=/app/sbom.cdx.json" in target("serving")
+    [build] = [line for line in target("serving-build") if "bill_of_materials" in line]
+    assert "/tmp/serving.lock sbom.cdx.json" in " ".join(build.split())
+
+
 @pytest.mark.parametrize("name", ["knative.yaml", "cloudrun.yaml"])
 def test_the_port_and_the_probes_are_those_of_the_server(name, tmp_path):
     (tmp_path / "pump" / "1").mkdir(parents=True)

@@ -1,7 +1,7 @@
 import json
 import re
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -162,6 +162,23 @@ def test_what_an_image_installs_for_signatures_is_all_that_they_need():
         needed |= more
     here = {name for name in needed if bill_of_materials._is_for_this_python(pins[name])}
     assert set(read_names(LOCK_FILE.parent / "serving" / "deploy" / "signing.txt")) == here
+
+
+def test_what_the_serving_image_needs_to_write_its_bill_is_all_that_the_library_needs():
+    pins = {pin.name: pin for pin in read_lock(LOCK_FILE)}
+    needed = {"cyclonedx-python-lib", "packaging"}
+    while more := {n for n, pin in pins.items() if pin.required_by & needed} - needed:
+        needed |= more
+    assert set(read_names(LOCK_FILE.parent / "serving" / "deploy" / "bill.txt")) == needed
+
+
+def test_where_only_the_sources_are_the_version_is_that_of_the_project_file(monkeypatch):
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    installed = version("faultline")
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert bill_of_materials._project_version() == installed
 
 
 def test_a_model_carries_the_bill(lock, tmp_path):
