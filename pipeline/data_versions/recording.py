@@ -75,31 +75,67 @@ def record_inputs(config: Config, folder: OutputFolder) -> list[VersionedData]:
     Raises:
         InputError: No data found.
     """
-    if not any(map(find_dvc_root, named_paths(config))):
+    named = named_paths(config)
+    if not any(map(find_dvc_root, (*named, *(path.resolve() for path in named)))):
         return []
-    roots: dict[Path, Path | None] = {}  # by folder
-    by_root: dict[Path, list[Path]] = {}
-    for file in _present_files(config):
-        if file.parent not in roots:
-            roots[file.parent] = find_dvc_root(file.parent)
-        if root := roots[file.parent]:
-            by_root.setdefault(root, []).append(file)
     versions = []
-    for root, files in by_root.items():
-        repository = open_repository(root)
-        names = relevant(repository.tracking_files(), map(repository.name_of, files))
-        checkout = Checkout(
-            repository=repository,
-            folder=repository.root,
-            outputs={
-                **unread_outputs(names, repository.read),
-                **outputs_in(names, repository.read),
-            },
-        )
+    for root, files in _by_repository(_present_files(config)).items():
         kept = KeptDigests(digests_file(config, folder))
-        versions += record_files(checkout, files, config_folder=config.folder, kept=kept)
+        versions += record_files(
+            _working_copy(root, files), files, config_folder=config.folder, kept=kept
+        )
         kept.save()
     return versions
+
+
+def _by_repository(files: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Returns the files that DVC tracks, by the folder that holds its `.dvc`.
+
+    A path is taken as it is written first: DVC's own files may be links into its cache. Links are
+    followed, first those of the folder, only where no repository tracks the path.
+    """
+    found: dict[Path, list[Path]] = {}
+    left = list(files)
+    for follow in (_as_written, _through_folders, Path.resolve):
+        placed: dict[Path, dict[Path, Path]] = {}
+        roots: dict[Path, Path | None] = {}  # by folder
+        for file in left:
+            place = follow(file)
+            if place.parent not in roots:
+                roots[place.parent] = find_dvc_root(place.parent)
+            if root := roots[place.parent]:
+                placed.setdefault(root, {})[place] = file
+        tracked: set[Path] = set()
+        for root, by_place in placed.items():
+            checkout = _working_copy(root, by_place)
+            here = [one for one in by_place if checkout.output_of(checkout.repository.name_of(one))]
+            if here:
+                found.setdefault(root, []).extend(here)
+            tracked.update(by_place[one] for one in here)
+        left = [file for file in left if file not in tracked and file.resolve() != file]
+    return {root: sorted(set(places)) for root, places in found.items()}
+
+
+def _as_written(file: Path) -> Path:
+    return file
+
+
+def _through_folders(file: Path) -> Path:
+    return file.parent.resolve() / file.name
+
+
+def _working_copy(root: Path, files: Iterable[Path]) -> Checkout:
+    """Returns the working copy of a repository, with the outputs that may track some files."""
+    repository = open_repository(root)
+    names = relevant(repository.tracking_files(), map(repository.name_of, files))
+    return Checkout(
+        repository=repository,
+        folder=repository.root,
+        outputs={
+            **unread_outputs(names, repository.read),
+            **outputs_in(names, repository.read),
+        },
+    )
 
 
 def _present_files(config: Config) -> list[Path]:

@@ -196,6 +196,36 @@ def test_data_that_dvc_does_not_track_are_not_recorded(project):
     assert _record(project) == []
 
 
+@pytest.mark.parametrize("link", ["folder", "file"])
+def test_links_into_another_repository_are_followed(project, tmp_path, link):
+    (tmp_path / "other").mkdir()
+    other = make_project(tmp_path / "other")
+    other.write("data/x.csv", ROWS)
+    other.track("data/x.csv", md5(ROWS))
+    commit = other.commit()
+    target = other.root / "data"
+    if link == "folder":
+        (project.root / "data").symlink_to(target)
+    else:
+        (project.root / "data").mkdir()
+        (project.root / "data" / "x.csv").symlink_to(target / "x.csv")
+    [version] = _record(project)
+    assert (version.path, version.repository) == ("data/x.csv", str(other.root))
+    assert (version.state, version.revision) == (DataState.RECORDED, commit)
+    shutil.rmtree(project.root / ".dvc")
+    assert len(_record(project)) == 1
+
+
+def test_files_that_dvc_keeps_as_links_into_its_cache_are_those_of_the_project(project):
+    project.write(".dvc/cache/x", ROWS)
+    (project.root / "data").mkdir()
+    (project.root / "data" / "x.csv").symlink_to(project.root / ".dvc" / "cache" / "x")
+    project.track("data/x.csv", md5(ROWS))
+    project.commit()
+    [version] = _record(project)
+    assert (version.path, version.state) == ("data/x.csv", DataState.RECORDED)
+
+
 def test_data_without_dvc_are_neither_listed_nor_hashed(project, monkeypatch):
     project.write("data/x.csv", ROWS)
     shutil.rmtree(project.root / ".dvc")
