@@ -1,6 +1,7 @@
 """Configuration of a use case: frozen values, validated on construction."""
 
 import codecs
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -41,6 +42,12 @@ from pipeline.slicing import TROUBLE_KINDS, Slice, SliceEntry, make_slice
 # Suffix of the use case's name for models that are pushed beside the served one.
 SHADOW_SUFFIX = "_shadow"
 SPLITS = ("train", "eval", "test")
+# Folders of the output folder that runs and servers write: nothing else may be in them.
+_ROOMS_OF_RUNS = (
+    *("artifacts", "collected", "data", "data_versions", "gateway", "monitoring", "plans"),
+    *("predictions", "reports", "retraining", "rollouts", "runs", "serving", "simulations"),
+    "tensorboard",
+)
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Column = Annotated[str, Field(min_length=1)]
@@ -443,7 +450,8 @@ class MlflowTracking:
     """Export of runs to a local MLflow store, and of pushed versions to its model registry.
 
     Attributes:
-        store: A folder, or `sqlite:///FILE`; relative paths are relative to the output folder.
+        store: A folder, or `sqlite:///FILE`; relative paths are relative to the output folder, so
+            that `../mlflow` is a store beside it, which several projects may share.
         experiment: Name of MLflow's experiment; by default the use case's.
         registry: Whether pushed versions are registered as versions of a model.
     """
@@ -457,6 +465,11 @@ class MlflowTracking:
     def _on_this_machine(cls, store: str) -> str:
         if "://" in store and not store.startswith("sqlite:///"):
             raise ValueError("must be a folder of this machine or sqlite:///FILE")
+        parts = Path(os.path.normpath(store.removeprefix("sqlite:///"))).parts
+        if not parts or parts[0] in _ROOMS_OF_RUNS:
+            raise ValueError(
+                "must be no folder that runs themselves write; name one of its own, such as mlflow"
+            )
         return store
 
 

@@ -95,9 +95,8 @@ def check_installed(options: MlflowTracking) -> None:
 
 def store_uri(options: MlflowTracking, output: Path) -> str:
     """Returns MLflow's URI of the store; relative paths are in the output folder."""
-    if _is_database(options):
-        return _SQLITE_PREFIX + str(output / options.store.removeprefix(_SQLITE_PREFIX))
-    return (output / options.store).as_uri()
+    place = Path(os.path.normpath(output / options.store.removeprefix(_SQLITE_PREFIX)))
+    return f"{_SQLITE_PREFIX}{place}" if _is_database(options) else place.as_uri()
 
 
 def _is_database(options: MlflowTracking) -> bool:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -148,3 +149,21 @@ def test_relative_stores_lie_in_the_output_folder(tmp_path):
     assert uri("mlflow") == f"file://{tmp_path}/mlflow"
     assert uri("/elsewhere") == "file:///elsewhere"
     assert uri("sqlite:///m.db") == f"sqlite:///{tmp_path}/m.db"
+
+
+@pytest.mark.parametrize(
+    ("store", "uri"),
+    [
+        ("../mlflow", "file:///srv/mlflow"),
+        ("/var/mlflow", "file:///var/mlflow"),
+        ("sqlite:///../m.db", "sqlite:////srv/m.db"),
+    ],
+)
+def test_a_store_may_be_beside_the_output_folder(store, uri):
+    assert mlflow_store.store_uri(MlflowTracking(store=store), Path("/srv/output")) == uri
+
+
+@pytest.mark.parametrize("store", ["serving", "./artifacts/x", "sqlite:///runs/m.db", "."])
+def test_a_store_among_what_runs_write_is_refused(store):
+    with pytest.raises(ValueError, match="no folder that runs themselves write"):
+        MlflowTracking(store=store)
