@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import InputError
-from pipeline.running.stepping.begin import Wish, begin_run
+from pipeline.running.stepping.begin import RunRequest, begin_run
 from pipeline.running.stepping.end import end_run
 from pipeline.running.stepping.files import BEGIN, END
 from pipeline.running.stepping.overrides import AS_IN_CONFIG, Overrides, check_run_id
@@ -27,7 +27,7 @@ def run_part(step: str, run_id: str, output: Path, options: Mapping[str, Any]) -
     """
     check_run_id(run_id)
     if step == BEGIN:
-        return begin_run(_wish(run_id, options), output)
+        return begin_run(_request(run_id, options), output)
     given = [name for name, value in options.items() if value is not None]
     if given:
         names = ", ".join(f"--{name.removesuffix('_path').replace('_', '-')}" for name in given)
@@ -35,10 +35,10 @@ def run_part(step: str, run_id: str, output: Path, options: Mapping[str, Any]) -
     return end_run(run_id, output) if step == END else run_one_step(step, run_id, output)
 
 
-def _wish(run_id: str, options: Mapping[str, Any]) -> Wish:
+def _request(run_id: str, options: Mapping[str, Any]) -> RunRequest:
     if options["config_path"] is None:
         raise InputError("`begin` needs --config, the YAML file of the use case.")
-    return Wish(
+    return RunRequest(
         config_path=options["config_path"],
         run_id=run_id,
         overrides=Overrides(

@@ -128,8 +128,8 @@ def _run(place: RunPlace, console: Console) -> RunSummary:
             summary.write()  # at once: a second signal may not wait for what follows
             log_traceback(error)
             close_run(place, shown, summary, started)
-            told = error_to_raise(error, place.run_folder / "run.log", summary.pages)
-            raise told from (None if told is error else error)
+            raised = error_to_raise(error, place.run_folder / "run.log", summary.pages)
+            raise raised from (None if raised is error else error)
         close_run(place, shown, summary, started)
     render_summary(summary, console)
     return summary

@@ -1,4 +1,4 @@
-"""What an experiment tracker does for a run, and how its failures are told."""
+"""The interface of an experiment tracker, and the record of its failure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

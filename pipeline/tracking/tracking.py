@@ -90,6 +90,6 @@ def export_run(
             graph = read()
             if run_id in graph.runs:
                 written.update(tracker.export(graph, graph.runs[run_id], folder))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a library's; told by the caller
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a library's; the caller prints it
             failures.append(Failure(key=tracker.key, title=tracker.title, error=error))
     return Exports(written=written, failures=tuple(failures))

@@ -26,7 +26,7 @@ def close_run(place: RunPlace, shown: RunConsole, summary: RunSummary, started: 
 
     Args:
         place: Inputs and output locations of the run.
-        shown: Where problems are told.
+        shown: Prints problems.
         summary: The run with its steps; its duration, pages and tracking are filled in here.
         started: Monotonic time of its start.
     """
@@ -59,7 +59,7 @@ def _publish(place: RunPlace, shown: RunConsole) -> list[str]:
         run = graph.runs[place.run_id]
         card = make_card(store, graph, run, place.folder.artifacts)
         pages = publish_run(graph, run, place.folder.reports, card=card)
-    except Exception as error:  # noqa: BLE001 - told to people; the log has it
+    except Exception as error:  # noqa: BLE001 - printed; the log has it
         log_traceback(error)
         shown.say(f"[yellow]![/yellow] The reports were not written: {escape(str(error))}")
         return []

@@ -129,7 +129,7 @@ def check_data(
         data: The data as the run opened them.
         store: The metadata store.
         run_id: The run.
-        shown: Where a change is told.
+        shown: Prints a change.
 
     Returns:
         The data under DVC as they are now recorded.

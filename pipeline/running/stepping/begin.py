@@ -38,8 +38,8 @@ from pipeline.tracking.tracking import check_tracking
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """The run that shall begin.
+class RunRequest:
+    """A run to begin.
 
     Attributes:
         config_path: The use case's config file.
@@ -54,7 +54,7 @@ class Wish:
     steps: str = ""
 
 
-def begin_run(wish: Wish, output: Path) -> int:
+def begin_run(request: RunRequest, output: Path) -> int:
     """Begins a run: finds the data, reads earlier spans, records the run, compiles its pipeline.
 
     A run that has begun with the same values is left as it is, so that this may be repeated.
@@ -63,33 +63,33 @@ def begin_run(wish: Wish, output: Path) -> int:
         InputError: Invalid input, anomalous data of an earlier span, or another run is in progress.
         StepFailedError: A step of an earlier span failed for another reason.
     """
-    check_run_id(wish.run_id)
-    config = wish.overrides.apply(load_config(wish.config_path))
-    check_agreement(config, wish.config_path)
+    check_run_id(request.run_id)
+    config = request.overrides.apply(load_config(request.config_path))
+    check_agreement(config, request.config_path)
     check_tracking(config.tracking)
     check_signing(config)
     folder = open_output(output)
     with exclusive(folder):
         place = RunPlace(
             config=config,
-            config_path=wish.config_path.absolute(),
+            config_path=request.config_path.absolute(),
             folder=folder,
-            run_id=wish.run_id,
+            run_id=request.run_id,
         )
         files = StepFiles(place.run_folder)
         _check_steps_only(place, files)
         with step_console(files.log(BEGIN)) as shown:
-            provenance = collect_provenance(config, wish.config_path, PROJECT_DIR)
-            beginning = _beginning(place, provenance, wish.overrides)
+            provenance = collect_provenance(config, request.config_path, PROJECT_DIR)
+            beginning = _beginning(place, provenance, request.overrides)
             before = files.read_beginning()
-            _check_same(before, beginning, wish.run_id)
-            shown.say(f"[bold]{config.name}[/bold]  run {wish.run_id}")
+            _check_same(before, beginning, request.run_id)
+            shown.say(f"[bold]{config.name}[/bold]  run {request.run_id}")
             if files.pipeline.is_file():
                 shown.say("This run has already begun.")
                 return 0
             files.write_beginning(beginning)
             files.forget_ending(BEGIN)
-            _begin(place, provenance, shown, wish.steps, is_new=before is None)
+            _begin(place, provenance, shown, request.steps, is_new=before is None)
     return 0
 
 

@@ -107,8 +107,8 @@ def _collect(
         execution = executions.get(step)
         if execution is not None and is_successful(execution):
             result = _finished(store, run, step, execution)
-        elif (told := _stopped(store, run, step, execution)) is not None:
-            result, error = told
+        elif (stop := _stopped(store, run, step, execution)) is not None:
+            result, error = stop
             stopped.append(error)
         else:
             continue

@@ -191,5 +191,5 @@ def raise_recorded(files: StepFiles, step: str, error: BaseException, ending: En
     """
     log_traceback(error)
     files.write_ending(step, ending)
-    told = error_to_raise(error, files.log(step))
-    raise told from (None if told is error else error)
+    raised = error_to_raise(error, files.log(step))
+    raise raised from (None if raised is error else error)

@@ -1,4 +1,4 @@
-"""What a run in separate steps may be told besides its config: span, window, seed, metadata."""
+"""Values that replace those of the config in a run of separate steps."""
 
 import re
 from dataclasses import asdict, dataclass, replace
@@ -70,6 +70,7 @@ def check_run_id(run_id: str) -> str:
     """
     if not _RUN_ID.fullmatch(run_id):
         raise InputError(
-            f"--run must be letters, digits, `-` and `_`, at most 100, got {run_id!r}."
+            "--run must be at most 100 letters, digits, `-` and `_`, the first one a letter or a "
+            f"digit, got {run_id!r}."
         )
     return run_id

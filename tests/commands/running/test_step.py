@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.running.step import _wish, run_part
+from commands.running.step import _request, run_part
 from common.errors import InputError
 from tests.e2e.harness import write_wells
 
@@ -10,8 +10,8 @@ NONE = dict.fromkeys(("config_path", "window", "span", "seed", "metadata_url", "
 
 
 def test_minus_one_leaves_span_and_window_to_the_config(tmp_path):
-    wish = _wish("r1", NONE | {"config_path": tmp_path, "span": -1, "window": -1, "seed": 3})
-    overrides = wish.overrides
+    request = _request("r1", NONE | {"config_path": tmp_path, "span": -1, "window": -1, "seed": 3})
+    overrides = request.overrides
     assert (overrides.span, overrides.window, overrides.seed) == (None, None, 3)
 
 

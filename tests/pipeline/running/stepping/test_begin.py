@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from common.errors import InputError
-from pipeline.running.stepping.begin import Wish, begin_run
+from pipeline.running.stepping.begin import RunRequest, begin_run
 from pipeline.running.stepping.files import StepFiles
 from pipeline.running.stepping.graph import StepGraph
 from pipeline.running.stepping.overrides import Overrides
@@ -22,8 +22,10 @@ def begin(tmp_path):
 
     def begun(run_id, *, seed=None, steps=""):
         overrides = Overrides(seed=seed)
-        wish = Wish(config_path=config_path, run_id=run_id, overrides=overrides, steps=steps)
-        assert begin_run(wish, tmp_path / "output") == 0
+        request = RunRequest(
+            config_path=config_path, run_id=run_id, overrides=overrides, steps=steps
+        )
+        assert begin_run(request, tmp_path / "output") == 0
         return StepFiles(tmp_path / "output" / "runs" / run_id)
 
     return begun
@@ -88,15 +90,15 @@ def test_the_beginning_reads_earlier_spans_once_and_keeps_the_window(tmp_path):
     for span in (1, 2, 3):
         (tmp_path / f"span-{span}.csv").write_text(wells_csv(60, seed=span))
     output = tmp_path / "output"
-    wish = Wish(config_path=config_path, run_id="first", overrides=Overrides(span=2))
+    request = RunRequest(config_path=config_path, run_id="first", overrides=Overrides(span=2))
     files = StepFiles(output / "runs" / "first")
 
-    assert begin_run(wish, output) == 0
+    assert begin_run(request, output) == 0
     ending = files.read_ending("begin")
     assert [span["span"] for span in ending.spans] == [1]
     assert "SpanWindow" in StepGraph.read(files.graph).upstream
     # As if it had been killed last of all: span 1 has been accepted.
     files.pipeline.unlink()
-    assert begin_run(wish, output) == 0
+    assert begin_run(request, output) == 0
     assert files.read_ending("begin").spans == []
     assert b"span-3" not in files.pipeline.read_bytes()
