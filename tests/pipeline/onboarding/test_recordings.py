@@ -51,9 +51,15 @@ def write_sounds(folder):
     return folder
 
 
-def test_streams_become_windows_that_are_split_by_stretch(tmp_path):
-    report = init(tmp_path, write_streams(tmp_path / "streams"))
-    config = load_config(report.config_path)
+@pytest.fixture(scope="module")
+def streams_report(tmp_path_factory):
+    """What `init` writes and proposes for three streams of one rate."""
+    folder = tmp_path_factory.mktemp("case")
+    return init(folder, write_streams(folder / "streams"))
+
+
+def test_streams_become_windows_that_are_split_by_stretch(streams_report):
+    config = load_config(streams_report.config_path)
     assert config.data.recordings.form == "stream"
     assert config.data.recordings.window.num_samples == 60  # a minute, near 50 samples
     assert (config.split.strategy, config.split.column) == ("group", "stretch")
@@ -62,7 +68,7 @@ def test_streams_become_windows_that_are_split_by_stretch(tmp_path):
     history = {f"speed_past_{what}" for what in ("distance", "shift", "spread")}
     assert set(config.features) == {"speed"} | history
     # Windows with gaps are no surprise, but nothing is known of an event before it is over.
-    assert "it leaks the label" in report.proposal.left_out["event"]
+    assert "it leaks the label" in streams_report.proposal.left_out["event"]
 
 
 def test_streams_of_several_rates_are_resampled_by_the_config(tmp_path):
@@ -74,10 +80,9 @@ def test_streams_of_several_rates_are_resampled_by_the_config(tmp_path):
     assert nominal_rates(config) == {"speed": 1.0}
 
 
-def test_the_schema_of_windows_has_the_columns_that_are_no_features(tmp_path):
-    report = init(tmp_path, write_streams(tmp_path / "streams"))
+def test_the_schema_of_windows_has_the_columns_that_are_no_features(streams_report):
     for name in ("window_start", "window_end", "event", "recording", "stretch"):
-        assert f'name: "{name}"' in report.schema_text
+        assert f'name: "{name}"' in streams_report.schema_text
 
 
 def test_two_speakers_are_kept_apart_in_test(tmp_path):
