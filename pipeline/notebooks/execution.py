@@ -21,6 +21,7 @@ _INSTALL = (
     ".venv/bin/uv pip install -c requirements.lock papermill scrapbook six ipykernel nbconvert"
 )
 _KERNEL = "faultline"
+_OF_RUNS = "errors"  # the notebook that reads earlier runs
 _TMP = Path("/tmp")  # noqa: S108 - for a private folder in it
 # A Unix socket's path has at most 107 characters; the kernel's are this long in their folder.
 _MAX_SOCKET_FOLDER = 107 - len("/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
@@ -68,11 +69,16 @@ def execute_notebook(order: Order) -> Executed:
         StepFailedError: A cell failed for another reason, or the kernel died.
     """
     check_installed()
-    name = load_config(order.config_path).name
-    folder = open_output(order.output)
-    source = NOTEBOOKS / f"{order.name}.ipynb"
+    config = load_config(order.config_path)
+    name, source = config.name, NOTEBOOKS / f"{order.name}.ipynb"
     if not source.is_file():
         raise InputError(f"{source} is not there. Take the folder notebooks/ of the checkout.")
+    from pipeline.notebooks.page import publish_notebook
+    from pipeline.notebooks.run_errors import check_runs
+
+    if order.name == _OF_RUNS:
+        check_runs(config, order.output)  # a mistyped folder is not made
+    folder = open_output(order.output)
     parameters = {
         **order.parameters,
         "config": str(order.config_path.absolute()),
@@ -82,8 +88,6 @@ def execute_notebook(order: Order) -> Executed:
         page=folder.reports / f"notebook-{order.name}-{name}.html",
         notebook=folder.root / "notebooks" / f"{order.name}-{name}.ipynb",
     )
-    from pipeline.notebooks.page import publish_notebook
-
     with (
         tempfile.TemporaryDirectory(prefix="faultline-") as scratch,
         tempfile.TemporaryDirectory(prefix="faultline-", dir=_short_folder()) as sockets,

@@ -96,12 +96,21 @@ def read_errors(config: str, output: str, run: str = "") -> RunErrors:
     )
 
 
-def _read_graph(config: Config, output: Path) -> Graph:
+def check_runs(config: Config, output: Path) -> None:
+    """Checks that an output folder has runs; those on a metadata server are not looked for.
+
+    Raises:
+        InputError: It has none.
+    """
     if config.metadata.url is None and not (output / "metadata.db").exists():
         raise InputError(
             f"No runs yet: {output / 'metadata.db'} does not exist. Run `faultline run` first, or "
             "give the folder of earlier runs."
         )
+
+
+def _read_graph(config: Config, output: Path) -> Graph:
+    check_runs(config, output)
     connection = connection_config(config.metadata, output, os.environ)
     return read_graph(open_store(connection, must_exist=True))
 

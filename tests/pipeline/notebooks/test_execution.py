@@ -37,6 +37,19 @@ def test_without_the_folder_of_notebooks_the_error_names_it(tmp_path, monkeypatc
         execute_notebook(order)
 
 
+def test_a_folder_without_runs_is_named_before_a_kernel_starts_and_is_not_made(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "wells.yaml").write_text(CONFIG, encoding="utf-8")
+    monkeypatch.setattr(execution, "check_installed", lambda: None)
+    order = Order(
+        name="errors", config_path=tmp_path / "wells.yaml", output=tmp_path / "o", parameters={}
+    )
+    with pytest.raises(InputError, match=r"No runs yet: .*o/metadata\.db does not exist"):
+        execute_notebook(order)
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.parametrize("name", _NAMES)
 def test_a_notebook_begins_with_its_parameters_and_holds_little_code(name):
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
