@@ -19,8 +19,9 @@ from pipeline.prediction.beam_inference import read_signature
 from pipeline.prediction.by_server import SIGNATURE, make_read_plan
 from pipeline.prediction.contract import reading_spec
 from pipeline.prediction.files import input_files
+from pipeline.prediction.files.embedded_rows import with_files
 from pipeline.prediction.files.reading import ReadPlan
-from pipeline.reading.files.pieces import RawBatch
+from pipeline.reading.files.pieces import ADDED_COLUMNS, RawBatch
 from pipeline.reading.typing_rows import type_batch
 from serving.client import InputMismatchError
 from serving.client.rows import encode_rows
@@ -197,13 +198,15 @@ def row_of_file(choice: RowChoice, config: Config, model: Path) -> Row:
     if len(files.paths) != 1:
         raise InputError(f"{choice.data} is {len(files.paths)} files; name one of them.")
     spec = reading_spec(config, model)
-    pieces = input_files.plan_pieces(files, spec.layout)
     inputs = read_signature(model, SIGNATURE).inputs
-    plan = make_read_plan(spec, pieces, inputs, id_column=None)
-    batches = (raw for piece in pieces for raw in input_files.read_piece(piece))
     name = input_files.short_name(files.paths[0])
-    number, raw = _find_in_file(batches, choice, name)
-    columns = encode_rows(_typed(raw, plan, files.paths[0]), inputs)
+    with with_files(str(choice.data), spec) as rows:
+        read = input_files.find_input_files(rows.data)
+        pieces = input_files.plan_pieces(read, spec.layout)
+        plan = make_read_plan(spec, pieces, inputs, id_column=None)
+        batches = (raw for piece in pieces for raw in input_files.read_piece(piece))
+        number, raw = _find_in_file(batches, choice, name)
+        columns = encode_rows(_typed(raw, plan, files.paths[0]), inputs)
     return Row(
         title=f"row {number} of {name}",
         slug=f"{name}-{number}",
@@ -270,7 +273,8 @@ def _find_in_file(
             examples = examples or texts[:3]
         last = max(last, int(raw.rows.max(initial=0)))
         for place in places:
-            one = RawBatch(batch=raw.batch.slice(place, 1), rows=raw.rows[place : place + 1])
+            numbers = raw.rows[place : place + 1]
+            one = RawBatch(batch=raw.batch.slice(place, 1), rows=numbers, source=raw.source)
             matches.append((int(raw.rows[place]), one))
     if len(matches) == 1:
         return matches[0]
@@ -292,7 +296,9 @@ def _texts(raw: RawBatch, inputs: set[str]) -> dict[str, str]:
     return {
         name: shown_value(value)
         for name, value in values.items()
-        if name not in inputs and not isinstance(value, list) and value is not None
+        if name not in {*inputs, *ADDED_COLUMNS}
+        and not isinstance(value, list)
+        and value is not None
     }
 
 

@@ -34,6 +34,7 @@ from pipeline.reading.files.listing import (
 )
 from pipeline.reading.path_columns.discovery import find_path_columns, table_with_paths
 from pipeline.reading.recordings.discovery import discover
+from pipeline.reading.recordings.evidence.events import check_no_events
 from pipeline.reading.recordings.evidence.labels import label_column
 from pipeline.reading.recordings.evidence.listing import read_frame
 from pipeline.reading.recordings.forms.request import Discovery, Rows
@@ -175,6 +176,7 @@ def _label_of(discovery: Discovery | None, label: str | None, data: str, labels:
     if discovery is not None:
         return discovery.label
     if labels is not None:
+        check_no_events(labels, read_frame(labels))
         raise InputError(
             f"--labels {labels}: {data} holds no recordings that it could name. Give the folder of "
             "the recordings, or a table with an id and the times of its samples."

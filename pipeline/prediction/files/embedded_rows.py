@@ -34,6 +34,24 @@ def has_paths(data: str, path_columns: Mapping[str, PathColumn]) -> bool:
 
 
 @contextmanager
+def with_files(data: str, spec: IngestSpec) -> Iterator[Rows]:
+    """Yields rows with the files in place of their paths; rows without paths as they are.
+
+    Args:
+        data: A file, a folder or a glob.
+        spec: How the model's rows are read.
+
+    Raises:
+        InputError: The table cannot be read or lacks a column of paths.
+    """
+    if spec.path_columns and has_paths(data, spec.path_columns):
+        with embedded_rows(data, spec) as rows:
+            yield rows
+    else:
+        yield Rows(data=data)
+
+
+@contextmanager
 def embedded_rows(data: str, spec: IngestSpec) -> Iterator[Rows]:
     """Yields the rows with the files in place of their paths, in a temporary folder.
 

@@ -11,6 +11,7 @@ import pandas as pd
 from common.errors import InputError
 from pipeline.reading.recordings.evidence import labels as label_evidence
 from pipeline.reading.recordings.evidence import series
+from pipeline.reading.recordings.evidence.events import check_no_events
 from pipeline.reading.recordings.evidence.labels import TableOfLabels
 from pipeline.reading.recordings.evidence.listing import Listing, has_decimal_commas, read_frame
 from pipeline.recording_options import Media, Recordings
@@ -78,6 +79,7 @@ class Request:
         if self.labels is not None:
             given = label_evidence.match_table(self.labels, read_frame(self.labels), files, base)
             if given is None:
+                check_no_events(self.labels, read_frame(self.labels))
                 columns = ", ".join(f"`{name}`" for name in read_frame(self.labels).columns)
                 raise InputError(
                     f"--labels {self.labels}: no column names the files, such as "

@@ -16,6 +16,7 @@ from pipeline.reading.recordings.raw.clock import UnusableError
 
 Array = NDArray[Any]
 
+_NUM_SHOWN = 5
 _MAX_CHANNELS = 64  # of an array without names; a wider one is more likely turned
 # Variables that MATLAB and toolboxes add.
 _HIDDEN = re.compile(r"^(__|#)")
@@ -54,9 +55,18 @@ def read_arrays(path: str, columns: Collection[str] = ()) -> tuple[pa.RecordBatc
             singles |= _single(name, array)
         else:
             samples |= _columns(name, array)
+    if not samples:
+        raise UnusableError(_nothing_in(arrays))
     if columns:
         samples = {name: array for name, array in samples.items() if name in columns}
     return _batch(samples), singles
+
+
+def _nothing_in(arrays: Mapping[str, Array]) -> str:
+    found = [f"`{name}` {array.shape} of {array.dtype}" for name, array in arrays.items()]
+    more = f" and {len(found) - _NUM_SHOWN} more" if len(found) > _NUM_SHOWN else ""
+    shown = f"; it has {', '.join(found[:_NUM_SHOWN])}{more}" if found else "; it is empty"
+    return f"it has no array of numbers with at least two samples{shown}"
 
 
 def _batch(columns: dict[str, Array]) -> pa.RecordBatch:
@@ -157,10 +167,35 @@ def _read_hdf5(path: str) -> Iterator[tuple[str, Array]]:
             for name in datasets
         }
         owners = {"": file} | {short[name]: dataset for name, dataset in datasets.items()}
+        _check_groups(datasets)
         attributes = {name: dict(_attributes(owner.attrs)) for name, owner in owners.items()}
         yield from _distinct(attributes)
         for name, dataset in datasets.items():
             yield short[name], np.asarray(dataset[()])
+
+
+def _check_groups(datasets: Mapping[str, Any]) -> None:
+    """Checks that groups are no recordings of their own.
+
+    Raises:
+        UnusableError: Data sets of one name in several groups have different lengths.
+    """
+    lengths: dict[str, dict[str, int]] = {}
+    for name, dataset in datasets.items():
+        group, _, last = name.rpartition("/")
+        if group and dataset.shape and dataset.size > 1:
+            lengths.setdefault(last, {})[group] = max(dataset.shape)
+    for last, by_group in lengths.items():
+        if len(set(by_group.values())) < 2:
+            continue
+        shown = ", ".join(
+            f"`{group}` ({size:,} samples)" for group, size in list(by_group.items())[:_NUM_SHOWN]
+        )
+        raise UnusableError(
+            f"its {len(by_group):,} groups with a data set `{last}` seem to be recordings of their "
+            f"own: {shown}. A file is one recording: write a file for each group, with the path of "
+            "the group in its name"
+        )
 
 
 def _distinct(attributes: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:

@@ -8,6 +8,7 @@ import pytest
 
 from common.errors import InputError
 from pipeline.reading.recordings.discovery import discover
+from tests.pipeline.reading.recordings.raw_files import write_csv
 from tests.pipeline.spreadsheets import write_sheet
 
 
@@ -509,3 +510,20 @@ def test_a_table_of_events_without_samples_is_refused(tmp_path):
     path = write(tmp_path / "events.csv", "start,end\n1,2\n")
     with pytest.raises(InputError, match="no table of samples beside it"):
         found(path, labels=str(path))
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "remedy"),
+    [
+        ("recording,onset,offset", "a,2,4", "Rename `onset` to `start`, and `offset` to `end`"),
+        ("recording,Start,duration_s", "a,2,4", "Rename `Start` to `start`, and write a column"),
+    ],
+)
+def test_a_table_of_events_with_other_names_is_told_from_one_of_labels(
+    tmp_path, header, row, remedy
+):
+    for name in "abcd":
+        write_csv(tmp_path / f"runs/{name}.csv", ["time,x", *(f"{n},{n % 3}" for n in range(50))])
+    write_csv(tmp_path / "events.csv", [header, row])
+    with pytest.raises(InputError, match=f"seems to list events, .*{remedy}"):
+        discover(str(tmp_path / "runs"), labels=str(tmp_path / "events.csv"), label=None)
