@@ -1,7 +1,7 @@
 """Which recorded rows a new span takes: those with a label, each once."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from production.collection.labels import row_keys
 from production.collection.quarantine import Quarantined, is_quarantined
 from production.collection.records import OK, STABLE, RecordFile, drawn, read_file, record_files
+from serving.recording.columns import RECORD_SCHEMA
 from serving.recording.options import in_sample
 
 RowKey = tuple[str, int]
@@ -76,6 +77,9 @@ class _Scan:
         self.shared_ids: set[str] = set()
         self.num_rows: dict[str, int] = {}
         self.num_answers: Counter[bool] = Counter()
+        # Of rows that clients got an answer to, and of those that they got several to.
+        self._first: dict[RowKey, Place] = {}
+        self.repeats: dict[RowKey, list[Place]] = {}
         self._answers: dict[tuple[RowKey, str, int], float | None] = {}
 
     def add(self, file: RecordFile, batch: pa.RecordBatch, first: int) -> None:
@@ -91,10 +95,13 @@ class _Scan:
             # One model gives one answer to one row: another answer is to another request.
             if self._answers.setdefault(own, record["probability"]) != record["probability"]:
                 self.shared_ids.add(key[0])
+            place = Place(file.stem, record["number"])
+            if record["answered"] and (first := self._first.setdefault(key, place)) != place:
+                self.repeats.setdefault(key, [first]).append(place)
             candidate = _Candidate(
                 bool(record["answered"]),
                 record["arm"] == STABLE,
-                Place(file.stem, record["number"]),
+                place,
                 record["time"],
                 record["decision"],
                 record["version"],
@@ -130,12 +137,13 @@ def choose_rows(
         share: Share of the requests that is recorded, in (0, 1].
         quarantine: Chunks whose rows are left out.
     """
-    scan = _Scan(labels["request_id"].combine_chunks(), share)
-    for file in record_files(collected):
+    scan, files = _Scan(labels["request_id"].combine_chunks(), share), record_files(collected)
+    for file in files:
         first = 0
         for batch in read_file(file, columns=_COLUMNS):
             scan.add(file, batch, first)
             first += batch.num_rows
+    scan.shared_ids |= _ids_of_several_requests(files, scan.repeats)
     choice = Choice(num_answers=dict(scan.num_answers), num_labelled={True: 0, False: 0})
     chosen: list[tuple[datetime, RowKey, Place]] = []
     rows_known = labels["is_row_known"].to_pylist()
@@ -152,6 +160,49 @@ def choose_rows(
             chosen.append((best.time, key, best.place))
     choice.places = {key: place for _, key, place in sorted(chosen)}
     return choice
+
+
+def _ids_of_several_requests(
+    files: Sequence[RecordFile], repeats: Mapping[RowKey, Sequence[Place]]
+) -> set[str]:
+    """The ids whose answers are to rows of different features, such as ids that are used again.
+
+    A request that a client sent again has the same features. Two requests may well have the same
+    probability, as trees give few different ones.
+    """
+    asked: dict[str, dict[int, RowKey]] = {}
+    for key, places in repeats.items():
+        for place in places:
+            asked.setdefault(place.stem, {})[place.number] = key
+    features: dict[RowKey, dict[str, str]] = {}
+    shared = set()
+    for file in files:
+        for key, values in _rows_at(file, asked.get(file.stem, {})):
+            before = features.setdefault(key, values)
+            if any(before[name] != values[name] for name in before.keys() & values.keys()):
+                shared.add(key[0])
+    return shared
+
+
+def _rows_at(
+    file: RecordFile, asked: Mapping[int, RowKey]
+) -> Iterator[tuple[RowKey, dict[str, str]]]:
+    """Yields the key and the features of records, as texts, so that NaN equals NaN."""
+    first = 0
+    for batch in read_file(file) if asked else ():
+        numbers = [number for number in sorted(asked) if first <= number < first + batch.num_rows]
+        names = [name for name in batch.schema.names if name not in RECORD_SCHEMA.names]
+        rows = batch.select(names).take(pa.array([n - first for n in numbers], pa.int64()))
+        for number, row in zip(numbers, rows.to_pylist(), strict=True):
+            yield asked[number], {name: _text(value) for name, value in row.items()}
+        first += batch.num_rows
+
+
+def _text(value: object) -> str:
+    """The value as a text; a number has one, whether it was recorded as an integer or a float."""
+    if isinstance(value, list):
+        return str([_text(one) for one in value])
+    return repr(float(value) if isinstance(value, int) else value)
 
 
 def _left_out(

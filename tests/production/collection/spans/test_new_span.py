@@ -204,6 +204,31 @@ def test_labels_that_cannot_be_used_are_counted_by_reason(tmp_path):
     )
 
 
+@pytest.mark.parametrize("version", [100, 200])
+def test_a_row_whose_id_a_request_with_other_features_has_is_left_out(tmp_path, version):
+    config, folder = _use_case(tmp_path)
+    _serve(folder, [1, 2, 3])
+    # The same probability, but another request: its label would be that of other features.
+    other = _features(3) | {"version": version, "seconds": 86_400.0}
+    _serve(folder, [2], stem="stable-1", **other)
+    _label(folder, [1, 2, 3])
+    span = write_span(config, folder)
+    assert span.left_out == {"of requests that share an id": 1}
+    assert sorted(_read(config)["valve"].to_pylist()) == [1, 3]
+
+
+def test_a_request_that_a_client_sent_again_is_taken_once(tmp_path):
+    config, folder = _use_case(tmp_path)
+    _serve(folder, [1, 2])
+    whole = FEATURES | {"pressure": pa.float32()}
+    _serve(folder, [2], stem="stable-1", features=FEATURES, seconds=5.0)
+    _serve(folder, [7], pressure=3.0, stem="stable-2", features=whole)
+    _serve(folder, [7], pressure=3, stem="stable-3", features=FEATURES | {"pressure": pa.int64()})
+    _label(folder, [1, 2, 7])
+    assert write_span(config, folder).num_rows == 3
+    assert sorted(_read(config)["valve"].to_pylist()) == [1, 2, 7]
+
+
 def test_a_stream_in_progress_is_read(tmp_path):
     config, folder = _use_case(tmp_path)
     stream = Stream(folder.collected("pump"), **FEATURES)
