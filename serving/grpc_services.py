@@ -45,6 +45,7 @@ from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.grpc_threads import RequestThreads
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
+from serving.runtime.unpacking import unpacked
 from serving.servable import ModelManager, Servable, Servables
 
 if TYPE_CHECKING:
@@ -260,10 +261,12 @@ def parse(kind: type[Any], serialised: bytes) -> Any:
     """Returns a request.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if the bytes are not of this type.
+        ServingError: INVALID_ARGUMENT if the bytes are not of this type; RESOURCE_EXHAUSTED if they
+            are compressed and too many.
     """
     try:
-        return kind.FromString(serialised)
+        with unpacked(serialised) as message:
+            return kind.FromString(message)
     except DecodeError as error:
         name = kind.DESCRIPTOR.full_name
         raise invalid_argument(f"The request cannot be parsed as {name}") from error
@@ -326,17 +329,17 @@ class _PredictionService:
         started = time.perf_counter()
         asked, status = Asked(), "OK"
         try:
-            request, spec = _read(method, serialised)
-            if exchange is not None:
-                exchange.model = spec.name
-            with (
-                deadline_at(deadline_of(context)),
-                self._admission.admit(spec.name),
-                acquire(self._servables, spec) as servable,
-            ):
+            with contextlib.ExitStack() as entered:
+                # The memory of an unpacked request counts until the model has run.
+                request, spec = _read(method, entered.enter_context(unpacked(serialised)))
+                if exchange is not None:
+                    exchange.model = spec.name
+                entered.enter_context(deadline_at(deadline_of(context)))
+                entered.enter_context(self._admission.admit(spec.name))
+                servable = entered.enter_context(acquire(self._servables, spec))
                 asked = _asked(servable, spec)
                 if exchange is not None:
-                    servable = exchange.watch(servable, spec.signature_name)  # noqa: PLW2901
+                    servable = exchange.watch(servable, spec.signature_name)
                 if method.count is not None:
                     self._metrics.observe_examples(asked.model, method.count(request))
                 run_started = time.perf_counter()

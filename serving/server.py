@@ -201,6 +201,7 @@ class ModelServer:
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),  # a port already in use is an error
+                ("grpc.per_message_decompression", 0),  # see `serving.runtime.unpacking`
             ],
         )
         admission = add_services(

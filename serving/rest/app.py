@@ -23,6 +23,7 @@ from serving.rest.http_errors import NOT_FOUND_PAGE, NOT_IMPLEMENTED_PAGE, error
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
 from serving.runtime.deadlines import deadline_at, timed_out
+from serving.runtime.unpacking import counted
 
 if TYPE_CHECKING:
     from serving.recording.recorder import Recorder
@@ -325,11 +326,12 @@ class RestApp:
     ) -> bytes:
         body = b"".join(chunks)
         chunks.clear()
-        if is_gzip:
-            body = unpack(body, max_bytes=self.options.max_unpacked_bytes)
-        else:
+        if not is_gzip:
             check_values(body)
-        return self.actions.answer(route, body, exchange)
+            return self.actions.answer(route, body, exchange)
+        with counted() as take:  # the memory counts until the model has run
+            body = unpack(body, max_bytes=self.options.max_unpacked_bytes, take=take)
+            return self.actions.answer(route, body, exchange)
 
     async def _send(self, answer: _Answer, is_api_path: bool, send: Send) -> None:
         headers = [

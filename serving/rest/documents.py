@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from serving.rest.bodies.json_parsing import parse_object
 from serving.rest.bodies.json_values import JsonObject, release
 from serving.runtime.deadlines import remaining_s, timed_out
+from serving.runtime.unpacking import GZIP, Count
 
 # The estimated size of a body's values, at most: this, ...
 MAX_VALUE_BYTES = 2**30
@@ -26,7 +27,6 @@ MAX_EXPANSION = 64
 _PARSING_BYTES = 2**29
 _LARGE_BYTES = 2**20
 _PIECE = 2**20
-_GZIP = 31  # zlib's largest window, with a gzip header
 # Bytes of Python values by the character that they need: containers, members, values, texts.
 _WEIGHTS = {b"[": 88, b"{": 88, b":": 72, b",": 32, b'"': 20}
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -59,15 +59,20 @@ def check_values(body: bytes, max_value_bytes: int = MAX_VALUE_BYTES) -> None:
         )
 
 
-def unpack(body: bytes, *, max_bytes: int) -> bytes:
+def unpack(body: bytes, *, max_bytes: int, take: Count = lambda _: None) -> bytes:
     """Returns a decompressed body; empty for invalid gzip, as in TensorFlow Serving.
+
+    Args:
+        body: The body as it was sent.
+        max_bytes: Limit of the result.
+        take: Is told of each piece's bytes.
 
     Raises:
         TooLargeError: The result exceeds `max_bytes`, or its values are too large for the body.
-        ServingError: DEADLINE_EXCEEDED.
+        ServingError: DEADLINE_EXCEEDED; RESOURCE_EXHAUSTED if `take` raises it.
     """
     max_value_bytes = min(MAX_VALUE_BYTES, MIN_UNPACKED_VALUE_BYTES + MAX_EXPANSION * len(body))
-    unpacker = zlib.decompressobj(_GZIP)
+    unpacker = zlib.decompressobj(GZIP)
     pieces, size, num_value_bytes = [], 0, 0
     while body and not unpacker.eof:
         remaining_s()
@@ -75,6 +80,7 @@ def unpack(body: bytes, *, max_bytes: int) -> bytes:
             piece = unpacker.decompress(body, _PIECE)
         except zlib.error:
             return b""
+        take(len(piece))
         body = unpacker.unconsumed_tail
         pieces.append(piece)
         size += len(piece)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from serving.runtime.unpacking import MAX_UNPACKED_BYTES
+
 
 @dataclass(frozen=True, kw_only=True)
 class RestOptions:
@@ -36,7 +38,7 @@ class RestOptions:
     is_lenient: bool = False
     grpc_port: int | None = None
     max_body_bytes: int = 2**28
-    max_unpacked_bytes: int = 100 * 2**20
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES
 
     def __post_init__(self) -> None:
         """Checks the ranges."""

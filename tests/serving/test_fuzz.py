@@ -278,3 +278,26 @@ def test_mutations_that_know_the_structure_are_answered_and_take_little_memory(s
     kinds = {kind for kind, _ in outcome.counts}
     assert kinds == {"protobuf", "JSON", "HTTP", "gzip"}
     assert server.peak_mb() < 2_000
+
+
+def _compressed(server, request: bytes, compression: grpc.Compression) -> grpc.StatusCode:
+    call = server.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    try:
+        call(request, timeout=60, compression=compression)
+    except grpc.RpcError as error:
+        status: grpc.StatusCode = error.code()
+        return status
+    return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_compressed_grpc_requests_are_answered_and_bombs_refused(server, compression):
+    padded = predict_pb2.PredictRequest.FromString(_predict(float_val=[1, 2]))
+    padded.model_spec.signature_name = "x" * 2_000  # long enough that gRPC compresses it
+    status = _compressed(server, padded.SerializeToString(), compression)
+    assert status is grpc.StatusCode.FAILED_PRECONDITION  # read: it has no such signature
+    bomb = _predict(tensor_content=bytes(150 * 2**20))  # 150 kB on the wire
+    before = server.peak_mb()
+    status = _compressed(server, bomb, compression)
+    assert status is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert server.peak_mb() < before + 200
