@@ -1,14 +1,16 @@
 """Kills and damages a run in each step: is the model after the next run the same?
 
     python -m benchmarks.kill_points --output-file benchmarks/kill_points.md
+    python -m benchmarks.kill_points --places database recordings
 
-In each of ten steps: `kill -9` at work, a disk that takes no more bytes from there on, an artifact
-cut to half, and an artifact with one byte changed. Each time a run follows. It must push the
-weights of an undisturbed run, or stop with an error; a push of anything else is false.
+In each of ten steps, and in the places of `benchmarks.kill_places`, where a run writes outside of
+its steps' artifacts: `kill -9` at work, a disk that takes no more bytes from there on, a file cut
+to half, and a file with one byte changed. Each time a run follows. It must push the weights of an
+undisturbed run, with a valid signature where versions are signed, or stop with an error; a push of
+anything else is false.
 """
 
 import argparse
-import csv
 import os
 import resource
 import shutil
@@ -21,34 +23,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.kill_places import CASES, WELLS, Case, Place
 from common.guards.manifests import Manifest, make_manifest
+from common.signing.verification import SignatureError, Verifier
 
 PROJECT = Path(__file__).resolve().parents[1]
 KILL, FULL, CUT, EDIT = "kill -9", "full disk", "cut to half", "one byte changed"
 KINDS = (KILL, FULL, CUT, EDIT)
-# Steps, and the output in which each is damaged; of the Pusher, the pushed version itself.
-OUTPUTS = {
-    "ArrowExampleGen": "examples",
-    "StatisticsGen": "statistics",
-    "SchemaGen": "schema",
-    "ExampleValidator": "anomalies",
-    "AnomalyGate": "report",
-    "Transform": "transform_graph",
-    "Trainer": "model",
-    "Evaluator": "evaluation",
-    "InfraValidator": "blessing",
-    "Pusher": "pushed_model",
-}
 _DEADLINE_S = 300.0
-_CONFIG = """\
-name: wells
-label: {column: faulty, positive: 1}
-data: {path: wells.csv}
-features: {pressure: {kind: numeric}, temperature: {kind: numeric}}
-train: {epochs: 4, batch_size: 32, learning_rate: 0.01, hidden_units: [16]}
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +38,7 @@ class Result:
     """What became of one point.
 
     Attributes:
-        step: The step.
+        step: The step or place.
         kind: One of `KINDS`.
         disturbed_code: Exit code of the disturbed run; None where files were damaged between runs.
         code: Exit code of the run that followed.
@@ -80,12 +62,14 @@ class Bench:
 
     Args:
         folder: An empty folder. Artifacts have absolute paths, so every run is in it.
+        case: The use case.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, case: Case = WELLS) -> None:
         self._folder, self._kept = folder / "work", folder / "kept"
+        self._case = case
         self._folder.mkdir()
-        _write_wells(self._folder)
+        case.write(self._folder)
         if self._run() != 0:
             raise RuntimeError(f"The undisturbed run failed; see {self._folder}/output/runs")
         [version] = self._versions()
@@ -93,33 +77,40 @@ class Bench:
         shutil.copytree(self._folder, self._kept, symlinks=True)
 
     def try_point(self, step: str, kind: str) -> Result:
-        """Disturbs a run in a step, or damages what the step wrote, and runs again."""
+        """Disturbs a run in a step or place, or damages what was written there, and runs again."""
+        place = self._case.places[step]
         shutil.rmtree(self._folder)
         shutil.copytree(self._kept, self._folder, symlinks=True)
-        outputs = self._artifacts / step / OUTPUTS[step]
         disturbed = None
         if kind in {KILL, FULL}:
             shutil.rmtree(self._serving)
-            shutil.rmtree(outputs)  # so that the step runs
-            disturbed = self._disturb(outputs, kind)
-        elif step == "Pusher":
-            [version] = self._versions()
-            _damage(version, kind)
+            for written in self._written(place.removed or place.written):
+                _remove(written)  # so that it is written again
+            disturbed = self._disturb(place, kind)
         else:
-            shutil.rmtree(self._serving)  # so that the model is pushed again
-            _damage(outputs, kind)
+            if not place.is_pushed:
+                shutil.rmtree(self._serving)  # so that the model is pushed again
+            for damaged in self._written(place.written):
+                _damage(damaged, kind)
         before = self._outcome(nothing="")
         code = self._run()
         outcome = before if before == "FALSE PUSH" else self._outcome(nothing="stopped")
         return Result(step=step, kind=kind, disturbed_code=disturbed, code=code, outcome=outcome)
 
     @property
-    def _artifacts(self) -> Path:
-        return self._folder / "output" / "artifacts" / "wells"
-
-    @property
     def _serving(self) -> Path:
         return self._folder / "output" / "serving"
+
+    def _written(self, pattern: str) -> list[Path]:
+        """What matches a pattern in the folder, of which there must be something.
+
+        Raises:
+            RuntimeError: There is nothing, so that the point would show nothing.
+        """
+        written = sorted(self._folder.glob(pattern))
+        if not written:
+            raise RuntimeError(f"Nothing matches {pattern} in {self._folder}")
+        return written
 
     def _versions(self) -> list[Path]:
         return sorted((self._serving / "wells").glob("[0-9]*"), key=lambda path: int(path.name))
@@ -130,7 +121,19 @@ class Bench:
         if not versions:
             return nothing
         weights: Manifest = make_manifest(versions[-1] / "variables")
-        return "same weights" if weights == self._weights else "FALSE PUSH"
+        is_right = weights == self._weights and self._is_signed(versions[-1])
+        return "same weights" if is_right else "FALSE PUSH"
+
+    def _is_signed(self, version: Path) -> bool:
+        """Whether a version has a valid signature, if versions of the case are signed."""
+        if not self._case.public_key:
+            return True
+        verifier = Verifier([self._folder / self._case.public_key])
+        try:
+            verifier.verify(version, name=f"wells@{version.name}")
+        except SignatureError:
+            return False
+        return True
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -145,14 +148,16 @@ class Bench:
         with self._start() as process:
             return process.wait(_DEADLINE_S)
 
-    def _disturb(self, outputs: Path, kind: str) -> int:
-        """Starts a run and disturbs it as soon as the step has its output folder."""
+    def _disturb(self, place: Place, kind: str) -> int:
+        """Starts a run and disturbs it as soon as something is written in the place."""
         process = self._start()
         deadline = time.monotonic() + _DEADLINE_S
         try:
-            while not outputs.is_dir() and process.poll() is None:
+            while not any(self._folder.glob(place.begun or place.written)):
+                if process.poll() is not None:
+                    raise RuntimeError(f"A run ended before anything was at {place}")
                 if time.monotonic() > deadline:
-                    raise TimeoutError(f"{outputs} was not made within {_DEADLINE_S} s")
+                    raise TimeoutError(f"Nothing was at {place} within {_DEADLINE_S} s")
                 time.sleep(0.005)
             if kind == KILL:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -164,9 +169,16 @@ class Bench:
             process.wait()
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
 def _damage(folder: Path, kind: str) -> None:
-    """Damages the largest file below a folder; an empty one is removed or gets a byte."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    """Damages a file, or the largest one below a folder; an empty one is removed or gets a byte."""
+    files = [path for path in (folder, *folder.rglob("*")) if path.is_file()]
     victim = max(files, key=lambda path: path.stat().st_size, default=None)
     if victim is None:  # an artifact without files: a stray one is damage too
         next(folder.iterdir()).joinpath("stray").touch()
@@ -185,23 +197,11 @@ def _damage(folder: Path, kind: str) -> None:
     os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))  # the kernel's time remains
 
 
-def _write_wells(folder: Path) -> None:
-    random = np.random.default_rng(0)
-    faulty = random.random(800) < 0.25
-    pressure, temperature = random.normal(size=(2, 800)) + 2 * faulty
-    with (folder / "wells.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["pressure", "temperature", "faulty"])
-        writer.writerows(
-            (f"{p:.3f}", f"{t:.3f}", int(f))
-            for p, t, f in zip(pressure, temperature, faulty, strict=True)
-        )
-    (folder / "wells.yaml").write_text(_CONFIG)
-
-
-def try_points(steps: Sequence[str], kinds: Sequence[str], folder: Path) -> Iterator[Result]:
-    """Yields the result of each step and kind."""
-    bench = Bench(folder)
+def try_points(
+    steps: Sequence[str], kinds: Sequence[str], folder: Path, case: Case = WELLS
+) -> Iterator[Result]:
+    """Yields the result of each step or place and kind."""
+    bench = Bench(folder, case)
     for step in steps:
         for kind in kinds:
             yield bench.try_point(step, kind)
@@ -224,17 +224,20 @@ def table(results: Sequence[Result]) -> str:
 def main() -> None:
     """Tries all points and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", nargs="+", default=list(OUTPUTS), choices=list(OUTPUTS))
+    parser.add_argument("--steps", nargs="+", default=list(WELLS.places))
+    parser.add_argument("--places", nargs="+", choices=list(CASES), help="instead of the steps")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--output-file", type=Path)
     options = parser.parse_args()
+    points = [(CASES[name], list(CASES[name].places)) for name in options.places or ()]
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="faultline-points-") as folder:
-        for result in try_points(options.steps, options.kinds, Path(folder)):
-            results.append(result)
-            print(result, flush=True)
-            if options.output_file:
-                options.output_file.write_text(table(results) + "\n", encoding="utf-8")
+    for case, places in points or [(WELLS, options.steps)]:
+        with tempfile.TemporaryDirectory(prefix="faultline-points-") as folder:
+            for result in try_points(places, options.kinds, Path(folder), case):
+                results.append(result)
+                print(result, flush=True)
+                if options.output_file:
+                    options.output_file.write_text(table(results) + "\n", encoding="utf-8")
     print(table(results))
     sys.exit(0 if all(result.is_right for result in results) else 1)
 
