@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from commands.command_line import config_option, exits_cleanly
+from commands.command_line.exits import exits_cleanly
+from commands.command_line.options import config_option
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
