@@ -78,11 +78,11 @@ def package(order: Order, *, as_json: bool) -> int:
     check_packable(candidate)
     version = output.serving(candidate.pin.base) / str(candidate.pin.version)
     with (
-        _trusted(version, order.config_path) as model,
+        _trusted(version, order.config_path) as source,
         tempfile.TemporaryDirectory(prefix="faultline-package-") as scratch,
     ):
         context = write_context(
-            model,
+            source,
             candidate,
             order.folder or Path(scratch) / "context",
             base_image=order.base_image,
