@@ -81,7 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
     limit_vector_instructions()  # as the commands do, for tests that train in this process
     if config.getoption("--part") == "unit":
         sys.meta_path.insert(0, HeavyImportBlocker())
-        if folder := find_memory_folder():
+        # Not if the files of all tests stay, as pytest does by itself: they would fill the memory.
+        is_cleared = config.getini("tmp_path_retention_policy") == "failed"
+        if is_cleared and (folder := find_memory_folder()):
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 

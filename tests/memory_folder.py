@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
-MIN_FREE_BYTES = 1 << 30  # the unit tests write a few hundred megabytes
+MIN_FREE_BYTES = 1 << 30  # files of passed tests are removed at once
 
 
 def find_memory_folder(folder: Path = SHARED_MEMORY) -> Path | None:
