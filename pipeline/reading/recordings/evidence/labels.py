@@ -178,6 +178,17 @@ def unused_folders(files: Sequence[str], base: str) -> list[str]:
     return sorted(outer)
 
 
+def split_folders(files: Sequence[str], base: str) -> list[str]:
+    """Returns the names of folders that a person divided the files into, such as `train`."""
+    names = {
+        part
+        for file in files
+        for part in Path(file).parent.parts[len(Path(base).parts) :]
+        if part.lower() in _SPLIT_WORDS
+    }
+    return sorted(names) if len(names) > 1 else []
+
+
 def name_pattern(files: Sequence[str]) -> tuple[str, Counter[str]] | None:
     """Returns a regular expression that finds the class in each file's name, and the classes.
 

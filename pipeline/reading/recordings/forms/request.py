@@ -145,6 +145,7 @@ class Request:
             InputError: There are none.
         """
         label = self.label or DEFAULT_LABEL
+        notes += _split_notes(files, self.listing.base)
         by_folder = label_evidence.folder_classes(files, self.listing.base)
         axes = self._axes(media, files, label)
         if by_folder:
@@ -200,6 +201,14 @@ class Request:
             data=decimal,
             notes=tuple(notes),
         )
+
+
+def _split_notes(files: Sequence[str], base: str) -> list[str]:
+    folders = label_evidence.split_folders(files, base)
+    if not folders:
+        return []
+    named = ", ".join(f"`{name}`" for name in folders)
+    return [f"the folders {named} are not used as splits: all files are divided anew"]
 
 
 def number_of(number: int, media: Media) -> str:

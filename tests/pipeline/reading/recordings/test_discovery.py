@@ -527,3 +527,15 @@ def test_a_table_of_events_with_other_names_is_told_from_one_of_labels(
     write_csv(tmp_path / "events.csv", [header, row])
     with pytest.raises(InputError, match=f"seems to list events, .*{remedy}"):
         discover(str(tmp_path / "runs"), labels=str(tmp_path / "events.csv"), label=None)
+
+
+def test_folders_of_a_person_s_own_splits_are_said_to_be_no_splits(tmp_path):
+    for split in ("train", "test"):
+        for name in ("ok", "bad"):
+            for number in range(3):
+                path = tmp_path / split / name / f"{split}{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"x")
+    found = discover(str(tmp_path), labels=None, label=None)
+    expected = "the folders `test`, `train` are not used as splits: all files are divided anew"
+    assert expected in found.notes
