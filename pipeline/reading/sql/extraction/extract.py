@@ -144,10 +144,11 @@ def _remove_unused(target: Path, place: Path) -> None:
 @contextmanager
 def _opened(database: Database, environ: Mapping[str, str], keys: Keys) -> Iterator[Connection]:
     """Yields a read-only connection; what its driver raises becomes an `InputError`."""
+    failures: tuple[type[Exception], ...] = (*driver_errors(database), ConnectionError)
     connection = connect(database, environ)
     try:
         yield connection
-    except (*driver_errors(database), ConnectionError) as error:
+    except failures as error:
         refusal = InputError(
             f"The query of {database} failed: {words_of(error)}. Correct {keys.rows}."
         )
