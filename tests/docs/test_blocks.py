@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -14,20 +13,10 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from commands.command_line import main
+from tests.docs.page_blocks import PROJECT, blocks
 
-PROJECT = Path(__file__).resolve().parents[2]
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 _SCHEMA = json.loads((PROJECT / "configs" / "config.schema.json").read_text(encoding="utf-8"))
 _OWN_MODULES = {"common", "measuring", "models", "serving", "datasets", "pipeline", "production"}
-
-
-def blocks(*languages: str) -> Iterator[tuple[str, str]]:
-    """Yields page and text of each block in one of some languages."""
-    for page in PAGES:
-        for language, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
-            if language in languages:
-                yield page.relative_to(PROJECT).as_posix(), text
 
 
 def command_lines() -> Iterator[tuple[str, str]]:
