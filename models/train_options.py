@@ -74,6 +74,9 @@ class TreeOptions:
         min_leaf_rows: Fewest rows of a leaf, >= 0, where they have the prevalence of the whole;
             a purer leaf needs more, one with more faults may have fewer.
         l2: Penalty on the squares of the leaves, >= 0.
+        max_set_values: A category with more values than these is split by the rank of its values,
+            the most frequent first, > 0; one with fewer by sets of values. By default all are split
+            by sets.
         stopping: How the number of trees is chosen, by log loss: `out_of_fold` on five folds of
             the train split, `eval` on the eval split, too small with few faults, or `none`: all
             rounds.
@@ -87,6 +90,7 @@ class TreeOptions:
     column_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     min_leaf_rows: Annotated[float, Field(ge=0)] = 20.0
     l2: Annotated[float, Field(ge=0)] = 1.0
+    max_set_values: Annotated[int, Field(gt=0)] | None = None
     stopping: Literal["out_of_fold", "eval", "none"] = "out_of_fold"
     patience: Annotated[int, Field(gt=0)] = 30
 

@@ -28,6 +28,9 @@ _EPOCHS_SHARE = 0.25
 # With more examples than these, one fold is as good as five.
 _MANY_ROWS = 100_000
 ChosenKind = Literal["network", "trees", "blend"]
+# XGBoost puts at most so many values of a category on one side of a split. Where it has more, no
+# split separates the missing ones from all others.
+_MAX_SET_VALUES = 64
 _WEIGHTS = np.linspace(0.05, 0.95, 19)
 _SIMPLEST: tuple[ChosenKind, ...] = ("trees", "network", "blend")
 _progress = logging.getLogger("faultline.progress")
@@ -136,14 +139,29 @@ def best_trees(
     Args:
         data: The train split.
         folds: Its folds.
-        spec: The options, from which the variants start, and the seed.
+        spec: The options, from which the variants start, and the seed. The best variant is also
+            tried with the ranks of a large category's values, if there is one.
     """
     given = spec.train.trees
     variants = [given]
     if spec.train.model == "auto":
         variants += [variant for variant in _variants(given) if variant != given]
     tried = [(v, out_of_fold(data, folds, v, seed=spec.seed)) for v in variants]
-    return min(tried, key=lambda pair: float(pair[1].log_loss.min()))
+    best = min(tried, key=_lowest_loss)
+    if spec.train.model != "auto" or not _has_large_category(data, given):
+        return best
+    by_rank = replace(best[0], max_set_values=_MAX_SET_VALUES)
+    return min(best, (by_rank, out_of_fold(data, folds, by_rank, seed=spec.seed)), key=_lowest_loss)
+
+
+def _lowest_loss(tried: tuple[TreeOptions, TreeScores]) -> float:
+    return float(tried[1].log_loss.min())
+
+
+def _has_large_category(data: TreeData, given: TreeOptions) -> bool:
+    """Whether sets of values may overfit a category: rare values, and nothing missing alone."""
+    is_open = given.max_set_values is None
+    return is_open and any(column.num_values > _MAX_SET_VALUES for column in data.columns)
 
 
 def _variants(given: TreeOptions) -> list[TreeOptions]:

@@ -5,7 +5,7 @@ import tempfile
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xgboost
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.folds import Fold
 from models.stored_rows import Rows, StoredRows, pick_rows, row_slices
 from models.train_options import TreeOptions
-from models.trees.inputs import TreeColumn, feature_types
+from models.trees.inputs import TreeColumn, feature_types, ranked
 
 Floats = NDArray[np.float64]
 # Below this many values, threads wait for each other longer than they compute.
@@ -44,6 +44,10 @@ class TreeData:
         weights = None if self.weights is None else self.weights[places]
         features = pick_rows(self.features, places)
         return TreeData(features, self.labels[places], weights, self.columns)
+
+    def encoded(self, options: TreeOptions) -> "TreeData":
+        """Returns the same examples, their large categories as numbers if the options say so."""
+        return replace(self, columns=ranked(self.columns, options.max_set_values))
 
     def matrix(self, threads: int, reference: xgboost.DMatrix | None = None) -> xgboost.DMatrix:
         """Returns the examples in XGBoost's form; a reference gives its bins.
@@ -145,8 +149,10 @@ def grow(
         Chen & Guestrin (2016), XGBoost: a scalable tree boosting system.
     """
     threads = 0 if data.features.size >= _MIN_PARALLEL_VALUES else 1
-    matrix = data.matrix(threads)
-    evals = [] if watched is None else [(watched.matrix(threads, matrix), "eval")]
+    matrix = data.encoded(options).matrix(threads)
+    evals = []
+    if watched is not None:
+        evals.append((watched.encoded(options).matrix(threads, matrix), "eval"))
     if on_round is not None:
         evals.insert(0, (matrix, "train"))
     results: dict[str, dict[str, list[float]]] = {}

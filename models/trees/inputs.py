@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from models.features import (
     Bucketized,
@@ -40,12 +41,14 @@ class TreeColumn:
         detail: What of it, where a feature has several: a cycle, a summary; else empty.
         is_category: Whether its values are codes of categories.
         monotone: 1 if the logit must not fall with the value, -1 if it must not rise, else 0.
+        num_values: Values of a category in the vocabulary; else 0.
     """
 
     feature: str
     detail: str = ""
     is_category: bool = False
     monotone: int = 0
+    num_values: int = 0
 
     @property
     def name(self) -> str:
@@ -56,6 +59,21 @@ class TreeColumn:
 def feature_types(columns: Sequence[TreeColumn]) -> list[str]:
     """Returns the types of columns as XGBoost names them."""
     return ["c" if column.is_category else "q" for column in columns]
+
+
+def ranked(columns: Sequence[TreeColumn], max_set_values: int | None) -> tuple[TreeColumn, ...]:
+    """Returns columns in which large categories are numbers: the ranks of their values.
+
+    Args:
+        columns: The columns.
+        max_set_values: Values of a category that stays one; None: all stay.
+    """
+    if max_set_values is None:
+        return tuple(columns)
+    return tuple(
+        replace(column, is_category=column.is_category and column.num_values <= max_set_values)
+        for column in columns
+    )
 
 
 class TreeInputs:
@@ -83,7 +101,9 @@ class TreeInputs:
         }
         self._vocabulary = vocabulary
         self.columns = tuple(
-            column for name, feature in self._table.items() for column in _columns(name, feature)
+            self._counted(column)
+            for name, feature in self._table.items()
+            for column in _columns(name, feature)
         )
 
     def in_graph(self, transformed: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -109,9 +129,19 @@ class TreeInputs:
             return _unless(tensor[:, -1:] > 0.5, phase)
         return _unless(tensor[:, 1:] > 0.5, tensor[:, :1])
 
+    def _counted(self, column: TreeColumn) -> TreeColumn:
+        if not column.is_category:
+            return column
+        return replace(column, num_values=int(self._own(column.feature).sum()))
+
+    def _own(self, name: str) -> NDArray[np.bool_]:
+        """Bool `[vocabulary]`: which pairs are of a feature."""
+        pairs = (pair.partition("=")[0] == encoded_name(name) for pair in self._vocabulary)
+        return np.fromiter(pairs, bool, len(self._vocabulary))
+
     def _codes(self, name: str, index: tf.Tensor) -> tf.Tensor:
         """float32 `[batch, 1]` codes of a category."""
-        own = np.array([pair.partition("=")[0] == encoded_name(name) for pair in self._vocabulary])
+        own = self._own(name)
         # A value's place among the feature's own; after all of them, the one for unknown values.
         places = np.append(np.cumsum(own) - 1, own.sum()).astype(np.float32)
         unknown = tf.constant(own.size, index.dtype)

@@ -26,7 +26,7 @@ from models.model_spec import ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.probabilities.probability import unfocused
 from models.training.network import build_network
-from models.trees.inputs import TreeColumn, TreeInputs, feature_types
+from models.trees.inputs import TreeColumn, TreeInputs
 from models.trees.saved import read_trees
 from pipeline.explaining.attribution import Probability, as_tensors
 from pipeline.explaining.shapley import Columns, shapley_values
@@ -197,7 +197,7 @@ def tree_parts(model: LogitModel, row: Columns) -> tuple[float, list[TreePart]]:
     features = model.tree_features(row)
     matrix = xgboost.DMatrix(
         features,
-        feature_types=feature_types(model.columns),
+        feature_types=model.booster.feature_types,
         enable_categorical=True,
         nthread=1,
     )

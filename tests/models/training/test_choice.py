@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from common.errors import InputError
+from models.folds import deal_folds
 from models.inputs.encoding import Encoding, IndexSpace, Role
 from models.model_spec import ModelSpec
 from models.train_options import TrainOptions, TreeOptions
 from models.training import choice as choosing
-from models.training.choice import choose_model
+from models.training.choice import best_trees, choose_model
 from models.training.data import TREES_KEY, Dataset
 from models.trees.fitting import TreeData
 from models.trees.inputs import TreeColumn
@@ -123,3 +124,22 @@ def test_too_few_faults_for_folds_are_named():
     labels[0] = 1
     with pytest.raises(InputError, match=r"has 1 positive examples among 1500, too few to compare"):
         _choose((dataclasses.replace(train, labels=labels), trees))
+
+
+@pytest.mark.parametrize("is_missing_the_cause", [True, False])
+def test_the_values_of_a_large_category_are_ranked_only_where_that_predicts_better(
+    is_missing_the_cause,
+):
+    rng = np.random.default_rng(3)
+    values = rng.integers(0, 100, NUM).astype(np.float32)
+    if is_missing_the_cause:
+        values[rng.random(NUM) < 0.1] = np.nan
+        is_risky = np.isnan(values)
+    else:
+        is_risky = values % 3 == 0  # nothing that an order of the values tells
+    labels = (rng.random(NUM) < np.where(is_risky, 0.8, 0.05)).astype(np.float32)
+    column = TreeColumn(feature="name", is_category=True, num_values=100)
+    data = TreeData(values[:, None], labels, None, (column,))
+    folds = deal_folds(SPEC.folds, np.arange(NUM), labels, 5)
+    options, _ = best_trees(data, folds, SPEC)
+    assert options.max_set_values == (64 if is_missing_the_cause else None)

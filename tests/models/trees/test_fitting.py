@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xgboost
 
 from models.folds import deal_folds
 from models.model_spec import FoldRule
@@ -136,3 +137,34 @@ def test_several_batches_from_a_file_give_bins_that_differ_little():
     in_memory, in_file = (margins(_grow(own, options), data) for own in (data, _in_a_file(data)))
     assert np.abs(in_file - in_memory).mean() < 0.01
     assert np.abs(in_file - in_memory).max() < 0.3
+
+
+def _named(num_values, seed=0):
+    """Rows with one of many names, a tenth of them without a name: those are all faulty."""
+    rng = np.random.default_rng(seed)
+    names = rng.integers(0, num_values, NUM).astype(np.float32)
+    labels = rng.random(NUM) < 0.1
+    names[labels & (rng.random(NUM) < 0.5)] = np.nan
+    column = TreeColumn(feature="name", is_category=True, num_values=num_values)
+    return TreeData(names[:, None], labels.astype(np.float32), None, (column,))
+
+
+def test_ranks_tell_missing_values_of_a_large_category_from_all_others():
+    data = _named(400)
+    splits = deal_folds(FoldRule(), np.arange(NUM), data.labels, 5)
+    by_sets = out_of_fold(data, splits, OPTIONS, seed=0)
+    by_rank = out_of_fold(data, splits, dataclasses.replace(OPTIONS, max_set_values=64), seed=0)
+    assert by_rank.log_loss.min() < 0.9 * by_sets.log_loss.min()
+    missing = np.isnan(data.features[:, 0])
+    assert by_rank.logits[missing].min() > by_rank.logits[~missing].max()
+
+
+def test_a_small_category_stays_one_and_the_booster_knows_which():
+    data = _named(400)
+    columns = (dataclasses.replace(data.columns[0], num_values=64), *data.columns)
+    both = dataclasses.replace(data, features=np.repeat(data.features, 2, axis=1), columns=columns)
+    grown = _grow(both, dataclasses.replace(OPTIONS, max_set_values=64))
+    assert grown.feature_types == ["c", "q"]
+    # Explanations read the types from the saved trees.
+    loaded = xgboost.Booster(model_file=bytearray(grown[:3].save_raw("ubj")))
+    assert loaded.feature_types == ["c", "q"]
