@@ -110,7 +110,8 @@ class Prepared:
             raw = read_raw(self.examples, split)
             table = pd.DataFrame({name: raw[name] for name in names if name in raw})
             if signals:
-                table = table.join(_summaries(self.files(split), transform, inputs, signals))
+                summaries = _summaries(self.files(split), transform, inputs, signals)
+                table = pd.concat([table, summaries], axis=1)
             tables[split] = table
         return tables
 
