@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.counting import count
 from pipeline.reading.files.pieces import first_line
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.wav import find_chunks
@@ -60,11 +61,19 @@ def read_sound(path: str) -> tuple[bytes, float]:
         raise UnusableError(
             f"it is truncated: it has {len(samples):,} of {num_frames:,} samples; copy it again"
         )
+    _check_finite(samples)
     if suffix == ".wav":
         _check_wav_header(content)
     elif suffix == ".ogg":
         _check_last_page(content)
     return _to_wav(samples, rate, is_float=subtype in _FLOAT_SUBTYPES), float(rate)
+
+
+def _check_finite(samples: NDArray[Any]) -> None:
+    """Checks that floats are numbers: the model's graph would take others for silence."""
+    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+        number = int((~np.isfinite(samples)).sum())
+        raise UnusableError(f"it has {count(number, 'value')} that are no finite numbers")
 
 
 def _to_wav(samples: NDArray[Any], rate: int, *, is_float: bool) -> bytes:

@@ -35,6 +35,9 @@ def decode_picture(content: bytes) -> Image.Image:
         raise ValueError(f"cannot be decoded: {first_line(error)}") from error
     if picture.format == "BMP":
         _check_bmp(content, mode)
+    if picture.format == "PNG" and b"IEND" not in content:
+        # Pillow does without the end, and the graph does not.
+        raise ValueError("is truncated: the end of the PNG file is missing")
     form = picture.format
     picture = turn_upright(picture, content)
     picture.format = form  # which a turned copy lacks

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.io.wavfile
 import soundfile
 from PIL import Image
 
@@ -36,6 +37,12 @@ def _sound(kind: str, num_samples: int = 4_000) -> bytes:
     samples = np.random.default_rng(0).normal(size=num_samples) / 10
     subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(kind, "PCM_16")
     soundfile.write(content, samples, 8_000, format=kind, subtype=subtype)
+    return content.getvalue()
+
+
+def _float_sound(samples: list[float]) -> bytes:
+    content = io.BytesIO()
+    scipy.io.wavfile.write(content, 8_000, np.array(samples, np.float32))
     return content.getvalue()
 
 
@@ -156,6 +163,10 @@ _SOUNDS: dict[str, tuple[str, bytes, bytes, str]] = {
     "MP3 named .wav": (
         "b.wav", _sound("MP3"), _WAV, "its suffix is .wav, but its content is MP3; convert it",
     ),
+    "samples that are no numbers": (
+        "b.wav", _float_sound([0.1, np.nan, np.inf]), _WAV,
+        "it has 2 values that are no finite numbers",
+    ),
     "no samples": ("b.wav", _sound("WAV", 0), _WAV, "it has no samples"),
     "an empty file": ("b.wav", b"", _WAV, "it is empty"),
     "truncated FLAC": (
@@ -177,6 +188,10 @@ _PICTURES: dict[str, tuple[str, bytes, bytes, str]] = {
         )
         for kind in ("PNG", "JPEG", "BMP", "GIF")
     },
+    "a PNG without its end": (
+        "b.png", _picture("PNG")[:-12], _picture("PNG"),
+        "it is truncated: the end of the PNG file is missing",
+    ),
     "text named .png": ("b.png", b"hello", _picture("PNG"), "its content is no picture"),
     "JPEG named .png": (
         "b.png", _picture("JPEG"), _picture("PNG"), "its suffix is .png, but its content is JPEG",
