@@ -45,7 +45,7 @@ from serving.runtime.admission import Admission
 from serving.runtime.deadlines import deadline_at
 from serving.runtime.grpc_threads import RequestThreads
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
-from serving.runtime.unpacking import unpacked
+from serving.runtime.unpacking import MAX_UNPACKED_BYTES, unpacked
 from serving.servable import ModelManager, Servable, Servables
 
 if TYPE_CHECKING:
@@ -261,12 +261,10 @@ def parse(kind: type[Any], serialised: bytes) -> Any:
     """Returns a request.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if the bytes are not of this type; RESOURCE_EXHAUSTED if they
-            are compressed and too many.
+        ServingError: INVALID_ARGUMENT if the bytes are not of this type.
     """
     try:
-        with unpacked(serialised) as message:
-            return kind.FromString(message)
+        return kind.FromString(serialised)
     except DecodeError as error:
         name = kind.DESCRIPTOR.full_name
         raise invalid_argument(f"The request cannot be parsed as {name}") from error
@@ -329,17 +327,17 @@ class _PredictionService:
         started = time.perf_counter()
         asked, status = Asked(), "OK"
         try:
-            with contextlib.ExitStack() as entered:
-                # The memory of an unpacked request counts until the model has run.
-                request, spec = _read(method, entered.enter_context(unpacked(serialised)))
-                if exchange is not None:
-                    exchange.model = spec.name
-                entered.enter_context(deadline_at(deadline_of(context)))
-                entered.enter_context(self._admission.admit(spec.name))
-                servable = entered.enter_context(acquire(self._servables, spec))
+            request, spec = _read(method, serialised)
+            if exchange is not None:
+                exchange.model = spec.name
+            with (
+                deadline_at(deadline_of(context)),
+                self._admission.admit(spec.name),
+                acquire(self._servables, spec) as servable,
+            ):
                 asked = _asked(servable, spec)
                 if exchange is not None:
-                    servable = exchange.watch(servable, spec.signature_name)
+                    servable = exchange.watch(servable, spec.signature_name)  # noqa: PLW2901
                 if method.count is not None:
                     self._metrics.observe_examples(asked.model, method.count(request))
                 run_started = time.perf_counter()
@@ -509,7 +507,9 @@ def add_services(
     models = _ModelService(manager, metrics, reload_folder=options.allow_reload_from).handlers()
     beside = threads_beside()
     reloads = RequestThreads(_NUM_RELOADS, thread_name_prefix="grpc-reload")
-    by_name = {**prediction.handlers(), **models}
+    max_bytes = max_unpacked_bytes(options)
+    handlers = {**prediction.handlers(), **models}
+    by_name = {name: unpacking(handle, max_bytes) for name, handle in handlers.items()}
     for name, pool in (
         ("GetModelMetadata", beside),
         ("GetModelStatus", beside),
@@ -529,6 +529,30 @@ def num_threads(options: ServerOptions) -> int:
     the runs of each model, not to the threads: one hung model would hold them all.
     """
     return max(options.grpc_max_threads, _NUM_THREADS)
+
+
+def max_unpacked_bytes(options: ServerOptions) -> int:
+    """Returns the limit of a compressed message once it is unpacked.
+
+    A lower `grpc.max_receive_message_length` bounds it too; gRPC only compares the size sent.
+    """
+    limits = dict(reversed(options.grpc_arguments))  # the first of two values counts
+    limit = limits.get("grpc.max_receive_message_length", -1)
+    is_set = isinstance(limit, int) and limit >= 0
+    return min(MAX_UNPACKED_BYTES, int(limit)) if is_set else MAX_UNPACKED_BYTES
+
+
+def unpacking(handle: Handle, max_bytes: int = MAX_UNPACKED_BYTES) -> Handle:
+    """Returns a handler of messages that may be compressed; their memory counts until its end."""
+
+    def handle_unpacked(serialised: bytes, context: grpc.ServicerContext) -> Any:
+        try:
+            with unpacked(serialised, max_bytes=max_bytes) as message:
+                return handle(message, context)
+        except ServingError as error:
+            context.abort(error.code, _cut(error.message))
+
+    return handle_unpacked
 
 
 def threads_beside() -> RequestThreads:

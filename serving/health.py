@@ -7,7 +7,8 @@ from grpc_health.v1.health import HealthServicer
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from serving.errors import not_found
-from serving.grpc_services import in_pool, parse, refuse, threads_beside
+from serving.grpc_services import in_pool, parse, refuse, threads_beside, unpacking
+from serving.runtime.unpacking import unpacked
 
 _SERVICES = ("", "ModelService", "PredictionService")
 
@@ -39,7 +40,9 @@ class Health:
     def watch(self, serialised: bytes, context: grpc.ServicerContext, send: Any) -> None:
         """Sends the state of a service, at once and at each change; SERVICE_UNKNOWN if unknown."""
         try:
-            self._servicer.Watch(parse(HealthCheckRequest, serialised), context, send)
+            with unpacked(serialised) as message:
+                request = parse(HealthCheckRequest, message)
+            self._servicer.Watch(request, context, send)
         except Exception as error:  # noqa: BLE001 - as above
             refuse(context, error)
             send(None)
@@ -51,7 +54,7 @@ def add_health(server: grpc.Server, health: Health) -> None:
     """Adds grpc.health.v1 to a server."""
     methods: dict[str, Any] = {
         "Check": grpc.unary_unary_rpc_method_handler(
-            in_pool(health.check, threads_beside()), response_serializer=_serialise
+            in_pool(unpacking(health.check), threads_beside()), response_serializer=_serialise
         ),
         "Watch": grpc.unary_stream_rpc_method_handler(health.watch, response_serializer=_serialise),
     }

@@ -19,7 +19,7 @@ from tensorflow_serving.apis import (
 )
 
 from serving.errors import ServingError
-from serving.grpc_services import check_folder
+from serving.grpc_services import check_folder, max_unpacked_bytes
 from serving.options import ServerOptions
 from serving.runtime.tensor_protos import fill_proto, from_proto
 from serving.server import ModelServer
@@ -79,6 +79,27 @@ def predict_request(name=HALF, signature="", **inputs) -> predict_pb2.PredictReq
     for key, value in inputs.items():
         fill_proto(request.inputs[key], np.asarray(value))
     return request
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", 100 * 2**20),
+        ("grpc.max_receive_message_length=4194304", 4 * 2**20),
+        ("grpc.max_receive_message_length=-1", 100 * 2**20),
+        ("grpc.max_receive_message_length=1000000000", 100 * 2**20),
+    ],
+)
+def test_the_largest_message_bounds_an_unpacked_one_too(arguments, expected):
+    assert max_unpacked_bytes(ServerOptions(grpc_channel_arguments=arguments)) == expected
+
+
+def test_a_message_of_any_method_may_be_compressed(model_service):
+    request = get_model_status_pb2.GetModelStatusRequest()
+    request.model_spec.name = HALF * 200  # long enough that gRPC compresses it
+    with pytest.raises(grpc.RpcError) as refused:
+        model_service.GetModelStatus(request, compression=grpc.Compression.Gzip)
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def with_examples(request, *values: float, name=HALF, signature=""):
