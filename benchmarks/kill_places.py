@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-_ARTIFACTS = "output/artifacts/wells"
+_ARTIFACTS, _DATA = "output/artifacts/wells", "output/data/wells"
 _TRAIN = "train: {epochs: 4, batch_size: 32, learning_rate: 0.01, hidden_units: [16]}\n"
 _LABEL = "name: wells\nlabel: {column: faulty, positive: 1}\n"
 
@@ -101,8 +101,9 @@ def _write_recordings(folder: Path) -> None:
         labels.append(f"{number:03}.csv,{int(faulty)}")
     (folder / "clips" / "labels.csv").write_text("\n".join(labels) + "\n")
     (folder / "wells.yaml").write_text(
-        f"{_LABEL}data: {{path: clips, recordings: {{labels: clips/labels.csv}}}}\n"
-        "features: {voltage: {kind: signal, sampling_rate_hz: 100}}\n"
+        f"{_LABEL}data:\n  path: clips\n"
+        "  recordings: {form: files, labels: clips/labels.csv, id_column: path}\n"
+        "features: {voltage: {kind: signal, sampling_rate_hz: 100, num_samples: 64}}\n"
         "train: {epochs: 4, batch_size: 32}\n"
     )
 
@@ -134,12 +135,12 @@ CASES = {
         public_key="key.pub",
         places={
             "rows of a database": Place(
-                written="output/**/sql-*/rows-*.parquet",
-                begun="output/**/sql-*/.*.parquet",
-                removed="output/**/sql-*",
+                written=f"{_DATA}/sql-*/rows-*.parquet",
+                begun=f"{_DATA}/sql-*",
+                removed=f"{_DATA}/sql-*",
             ),
             "record of the rows": Place(
-                written="output/**/sql-*/*.json", removed="output/**/sql-*"
+                written=f"{_DATA}/sql-*/_database.json", removed=f"{_DATA}/sql-*"
             ),
             "signature": Place(
                 written="output/serving/wells/[0-9]*/model.sig",
@@ -159,9 +160,9 @@ CASES = {
         write=_write_recordings,
         places={
             "table of recordings": Place(
-                written="output/**/recordings-*/*.parquet",
-                begun="output/**/.recordings-*",
-                removed="output/**/recordings-*",
+                written=f"{_DATA}/recordings-*/*.parquet",
+                begun=f"{_DATA}/.recordings-*",
+                removed=f"{_DATA}/recordings-*",
             ),
         },
     ),
