@@ -7,7 +7,7 @@ from rich.table import Table
 
 from common.guards.terminal import escape, escape_lines
 from production.monitoring.alarms.book import AlarmState
-from production.monitoring.alarms.explaining import Comparison, Explanation, Side
+from production.monitoring.alarms.explaining import Explanation, Side
 from production.monitoring.alarms.messages import loss_lines, loss_words
 from production.monitoring.report import minute_words
 
@@ -45,7 +45,7 @@ def explanation_tables(explanation: Explanation) -> RenderableType:
     """Returns an explanation for the terminal."""
     parts: list[RenderableType] = [escape_lines(_head(explanation))]
     if explanation.comparisons:
-        parts += ["", _comparison_table(explanation.comparisons)]
+        parts += ["", _comparison_table(explanation)]
     if explanation.examples:
         parts += ["", _example_table(explanation)]
     if explanation.causes:
@@ -75,11 +75,18 @@ def _head(explanation: Explanation) -> list[str]:
     ]
 
 
-def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    table = Table(title="training against production", title_justify="left", box=None)
+def _titled(title: str, explanation: Explanation) -> Table:
+    """A table of the last chunk that showed the alarm, which need not be its worst one."""
+    report = explanation.report
+    chunk = "" if report is None else f", chunk {report.number}"
+    return Table(title=title + chunk, title_justify="left", box=None)
+
+
+def _comparison_table(explanation: Explanation) -> Table:
+    table = _titled("training against production", explanation)
     for header in ("channel", "training", "production", "missing", "p-value"):
         table.add_column(header)
-    for one in comparisons:
+    for one in explanation.comparisons:
         table.add_row(
             escape(one.channel),
             escape(side_words(one.training)),
@@ -107,7 +114,7 @@ def side_words(side: Side) -> str:
 
 
 def _example_table(explanation: Explanation) -> Table:
-    table = Table(title="example requests", title_justify="left", box=None)
+    table = _titled("example requests", explanation)
     names = list(explanation.examples[0])
     for name in names:
         table.add_column(escape(name))

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from production.automation.inspection import Item
 from production.automation.rendering import queue_table
 from production.monitoring.alarms.book import AlarmBook, AlarmState
-from production.monitoring.alarms.explaining import Explanation
+from production.monitoring.alarms.explaining import Comparison, Explanation, Side
 from production.monitoring.alarms.messages import Message
 from production.monitoring.alarms.rendering import alarm_table, explanation_tables
 from production.monitoring.rendering import last_notes
@@ -111,3 +111,29 @@ def test_the_text_of_a_mail_gets_no_line_from_a_value(tmp_path):
     text = Message(alarm=alarm_state(tmp_path).alarm, reason="opened").text
     assert text.startswith(SHOWN + "\n")
     assert text.count("\nWhat to do: ") == 1
+
+
+def test_tables_name_their_chunk_which_is_not_that_of_the_worst_finding(tmp_path):
+    report = ChunkReport(
+        number=5,
+        since=NOON,
+        until=NOON + timedelta(hours=1),
+        version=1,
+        num_rows=1,
+        num_failed=0,
+    )
+    side = Side(missing=0.0)
+    parts = Explanation(
+        state=alarm_state(tmp_path),
+        report=report,
+        comparisons=[Comparison(channel="flow", training=side, production=side, p_value=None)],
+        examples=[{"request_id": "a request with a long id", "flow": 1.0}],
+        causes=[],
+        notes=[],
+    )
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(explanation_tables(parts))
+    words = " ".join(capture.get().split())
+    assert "training against production, chunk 5" in words
+    assert "example requests, chunk 5" in words
