@@ -1,9 +1,11 @@
 """How much rows depend on each other: blocks, long-run variances and effective sizes."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from measuring.intervals import effective_groups
 
@@ -14,6 +16,8 @@ Counts = NDArray[np.int64]
 _MAX_ROWS = 1 << 16
 # Of an AR(1); one of 1 has no mean.
 _MAX_CORRELATION = 0.999
+# Lags that show whether rows depend on each other, and how often chance may.
+_FIRST_LAGS, _CHANCE = 5, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +58,25 @@ def choose_block_length(values: Floats) -> int:
     if len(values) < 9:
         return 1
     return max((_column_length(column) for column in values.T), default=1)
+
+
+def are_dependent(values: Floats, *, num_columns: int) -> bool:
+    """Returns whether rows depend on each other beyond what chance shows among many columns.
+
+    Args:
+        values: float64 `[n, columns]`, rows in order.
+        num_columns: Columns that were looked at in all. One of a thousand such looks errs.
+    """
+    values = values[:_MAX_ROWS]
+    n = len(values)
+    if n < 9:
+        return False
+    limit = stats.norm.isf(_CHANCE / (2 * num_columns * _FIRST_LAGS)) / math.sqrt(n)
+    for column in values.T:
+        covariances = _autocovariances(column, _FIRST_LAGS)
+        if covariances[0] > 0 and np.abs(covariances[1:] / covariances[0]).max() > limit:
+            return True
+    return False
 
 
 def _column_length(column: Floats) -> int:

@@ -7,7 +7,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from measuring.monitoring.dependence import choose_block_length, design_effect, mean_in_order
+from measuring.monitoring.dependence import (
+    are_dependent,
+    choose_block_length,
+    design_effect,
+    mean_in_order,
+)
 from measuring.monitoring.two_sample import (
     LEAST_REFERENCE,
     Comparison,
@@ -74,21 +79,20 @@ class RowOrders:
         """Returns the orders with the block length that the most dependent column needs.
 
         All columns take it: what makes rows resemble their neighbours reaches other columns too,
-        where noise may hide it from the autocorrelations and not from the mean.
+        where noise may hide it from the autocorrelations and not from the mean. A column whose
+        dependence may be chance lends its length to no other.
 
         Args:
             references: Column to its training data.
             columns: Column to its values, float64 `[n]` in order of time; NaN is no value.
         """
-        lengths = [
-            [
-                _length_of_numbers(references[name], ordered[~np.isnan(ordered)])
-                for ordered in self.of_values(values)
-            ]
-            for name, values in columns.items()
-        ]
-        longest = tuple(max(of_order) for of_order in zip(*lengths, strict=True))
-        return replace(self, block_lengths=longest or (1, 1))
+        longest = [1, 1]
+        for name, values in columns.items():
+            for place, ordered in enumerate(self.of_values(values)):
+                ranks = _ranks(references[name], ordered[~np.isnan(ordered)])
+                if are_dependent(ranks, num_columns=len(columns)):
+                    longest[place] = max(longest[place], _length_of(ranks))
+        return replace(self, block_lengths=tuple(longest))
 
     @property
     def blocks(self) -> Ints:
@@ -120,7 +124,7 @@ def compare_number_column(
 
 
 def _compare_in_order(reference: NumberReference, present: Floats, least: int) -> Comparison:
-    length = max(_length_of_numbers(reference, present), min(least, len(present) // 3))
+    length = max(_length_of(_ranks(reference, present)), min(least, len(present) // 3))
     if length > reference.block_length:
         # The blocks of the chunk are the fewer ones; the t-test has their degrees of freedom.
         num_blocks = min(reference.num_blocks, max(len(present) / length, 1.0))
@@ -132,12 +136,17 @@ def _compare_in_order(reference: NumberReference, present: Floats, least: int) -
     return compare_numbers(reference, present, tolerance=tolerance)
 
 
-def _length_of_numbers(reference: NumberReference, present: Floats) -> int:
+def _ranks(reference: NumberReference, present: Floats) -> Floats:
+    """float64 `[n, 2]`: ranks in the reference and their squares, of the first rows."""
     places = np.searchsorted(reference.quantiles, present[:_MAX_ROWS])
     ranks = places / len(reference.quantiles) - 0.5
-    length = choose_block_length(np.column_stack([ranks, ranks**2]))
-    if length > 1 and len(present) < _FEWEST_BLOCKS * length:
-        return min(2 * length, len(present) // 3)
+    return np.column_stack([ranks, ranks**2])
+
+
+def _length_of(ranks: Floats) -> int:
+    length = choose_block_length(ranks)
+    if length > 1 and len(ranks) < _FEWEST_BLOCKS * length:
+        return min(2 * length, len(ranks) // 3)
     return length
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import signal
 
 from measuring.monitoring.dependence import (
+    are_dependent,
     choose_block_length,
     design_effect,
     mean_in_order,
@@ -84,3 +85,13 @@ def test_rows_that_depend_on_each_other_have_at_least_the_length_of_an_ar_1():
     lengths = [choose_block_length(autoregressive(rng, 300, 0.9)) for _ in range(100)]
     assert min(lengths) >= 20
     assert np.median(lengths) == pytest.approx(32, abs=4)
+
+
+def test_chance_makes_no_rows_dependent_however_many_columns_there_are():
+    rng = np.random.default_rng(5)
+    looks = [are_dependent(rng.normal(size=(300, 1)), num_columns=200) for _ in range(200)]
+    # One of a thousand chunks of 200 columns errs, so that 2 of one have a probability of 5e-7.
+    assert sum(looks) <= 1
+    assert are_dependent(autoregressive(rng, 300, 0.6), num_columns=200)
+    assert not are_dependent(np.ones((300, 2)), num_columns=2)
+    assert not are_dependent(np.arange(8.0)[:, None], num_columns=1)
