@@ -13,6 +13,7 @@ from pipeline.column_format import ColumnFormat, CsvLayout
 from pipeline.config import Data
 from pipeline.onboarding.profile.formats import TableFacts, Written, decide_formats
 from pipeline.onboarding.profile.layout import find_layout
+from pipeline.onboarding.profile.sentinels import find_sentinels, sentinel_marks
 from pipeline.onboarding.profile.table import ReadOptions, check_spellings_of_names
 from pipeline.onboarding.profile.text_facts import TextFacts
 from pipeline.onboarding.profile.words import quoted
@@ -149,7 +150,7 @@ def _columns(
         form = (
             _time_form(name, own, facts[name])
             if name == options.time_column
-            else _number_form(own, decimal if decimal != base else None)
+            else _number_form(own, facts[name], reading, decimal if decimal != base else None)
         )
         if form is not None:
             columns[name] = form
@@ -204,12 +205,19 @@ def _time_form(name: str, written: Written, facts: TextFacts) -> ColumnFormat | 
     return None if unit == "s" else ColumnFormat(type="time", unit=unit, elapsed=not is_epoch)
 
 
-def _number_form(written: Written, decimal: Any) -> ColumnFormat | None:
-    """Returns the format of numbers with a mark between thousands or a unit."""
+def _number_form(
+    written: Written, facts: TextFacts, reading: ReadOptions, decimal: Any
+) -> ColumnFormat | None:
+    """Returns the format of numbers with a mark between thousands, a unit, or missing marks."""
     form = written.form
-    if form is None or form.type != "number" or not (form.thousands or form.suffix):
+    if form is not None and form.type != "number":
         return None
-    return replace(form, decimal=form.decimal or decimal, missing=None)
+    sentinels = sentinel_marks(list(find_sentinels(facts, form)))
+    if not sentinels and (form is None or not (form.thousands or form.suffix)):
+        return None
+    form = form or ColumnFormat(type="number")
+    missing = (*reading.default_marks, *sentinels) if sentinels else None
+    return replace(form, decimal=form.decimal or decimal, missing=missing)
 
 
 def _columns_of_events(
@@ -242,4 +250,5 @@ def _words(form: ColumnFormat) -> str:
         return f"`{form.format}`" if form.format else f"{form.unit} {since}"
     parts = [f"`{form.thousands}` between thousands"] if form.thousands else []
     parts += [f"`{form.suffix}` after the number"] if form.suffix else []
-    return f"numbers with {' and '.join(parts)}"
+    words = f"numbers with {' and '.join(parts)}" if parts else "numbers"
+    return f"{words}, where {quoted(form.missing[-1])} means missing" if form.missing else words

@@ -97,6 +97,15 @@ def test_marks_between_thousands_and_units_are_declared(tmp_path):
     assert result.notes == ("`value` is written as numbers with `.` between thousands",)
 
 
+def test_a_number_far_outside_that_means_missing_is_declared(tmp_path):
+    values = [f"{n / 7:.3f}" if n % 9 else "-9999" for n in range(90)]
+    found = formats(tmp_path, table(range(90), values))
+    [(name, form)] = found.data["columns"].items()
+    # The other texts that mean missing still do.
+    assert (name, form.missing) == ("value", (*ReadOptions().default_marks, "-9999"))
+    assert found.notes == ("`value` is written as numbers, where `-9999` means missing",)
+
+
 def test_a_row_of_units_and_an_old_encoding_are_declared(tmp_path):
     text = table(["s", "0.0", "0.1", "0.2"], ["°C", "1.5", "2.5", "3.5"])
     result = formats(tmp_path, text, encoding="cp1252")

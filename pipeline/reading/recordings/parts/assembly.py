@@ -12,7 +12,7 @@ from pipeline.counting import count
 from pipeline.reading.recordings.beside import FileMatcher, Interval, read_events
 from pipeline.reading.recordings.parts.job import Item, Job, Part
 from pipeline.reading.recordings.parts.long_table import read_long_table
-from pipeline.reading.recordings.parts.part_assembly import Facts, assemble_part
+from pipeline.reading.recordings.parts.part_assembly import Content, Facts, assemble_part
 from pipeline.reading.recordings.parts.sample_reader import SampleReader
 from pipeline.reading.recordings.parts.spreading import Spread
 from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE
@@ -196,6 +196,7 @@ class Assembly:
                 "another duration; resampling needs sampling_rate_hz of the signals without "
                 "rate_column, and windows of a length_s"
             )
+        yield from _copies(facts.contents)
         yield from facts.windows.notes()
         if facts.num_short:
             yield f"{facts.num_short:,} of {num:,} recordings are shorter than a window"
@@ -203,7 +204,28 @@ class Assembly:
             yield f"{count(len(facts.bad), 'recording')} left out: {facts.bad[0]}"
 
 
+def _copies(contents: Sequence[Content]) -> Iterator[str]:
+    """Says how many recordings are copies, which a split may put on both sides."""
+    firsts: dict[bytes, Content] = {}
+    copies = []
+    for content in contents:
+        first = firsts.setdefault(content.digest, content)
+        if first is not content:
+            copies.append((content, first))
+    if copies:
+        copy, first = copies[0]
+        others = sum(copy.label != first.label for copy, first in copies)
+        labels = f", {others:,} of them with another label" if others else ""
+        yield (
+            f"{count(len(copies), 'recording')} with the same content as an earlier one{labels}: "
+            f"`{copy.name}` is a copy of `{first.name}`; remove copies, which may be in train and "
+            "in test"
+        )
+
+
 def _with_events(items: Sequence[Item], events: Mapping[str, Sequence[Interval]]) -> list[Item]:
+    if not events:
+        return list(items)
     return [replace(item, events=tuple(events.get(item.name, ()))) for item in items]
 
 

@@ -74,7 +74,7 @@ class Job(Wanted):
     schema: pa.Schema | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
     """A recording to assemble, with what is known of it before its file is read.
 

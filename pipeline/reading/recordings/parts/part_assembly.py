@@ -1,11 +1,13 @@
 """Assembly of one part: its recordings become rows of a Parquet file, and facts."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +17,20 @@ from pipeline.reading.recordings.recording import BadRecording, Recording
 from pipeline.reading.recordings.window_rows import sample_period_s, sample_times, window_rows
 from pipeline.reading.recordings.windows import Event, WindowCounts, events_of_intervals
 from pipeline.reading.recordings.writing import TableWriter
+
+
+class Content(NamedTuple):
+    """What a recording holds, to find copies.
+
+    Attributes:
+        digest: Digest of its samples, or of its file.
+        name: The recording.
+        label: Its label.
+    """
+
+    digest: bytes
+    name: str
+    label: str | None
 
 
 @dataclass(kw_only=True)
@@ -30,6 +46,7 @@ class Facts:
         windows: What became of windows and events.
         num_short: Recordings that are shorter than a window.
         rates_hz: The lowest and the highest sampling rate.
+        contents: What each written recording holds, in order; empty for predictions.
     """
 
     num_rows: int = 0
@@ -40,6 +57,7 @@ class Facts:
     windows: WindowCounts = field(default_factory=WindowCounts)
     num_short: int = 0
     rates_hz: tuple[float, float] = (math.inf, 0.0)
+    contents: list[Content] = field(default_factory=list)
 
     def add(self, other: "Facts") -> None:
         """Adds those of the next part."""
@@ -50,6 +68,7 @@ class Facts:
         self.changes += other.changes
         self.windows += other.windows
         self.num_short += other.num_short
+        self.contents += other.contents
         self._add_rates(*other.rates_hz)
 
     def add_recording(self, recording: Recording) -> None:
@@ -109,6 +128,8 @@ class _PartAssembly:
     def _write_one(self, writer: TableWriter, item: Item, recording: Recording) -> None:
         facts, job = self._facts, self._job
         facts.add_recording(recording)
+        if job.label is not None:
+            facts.contents.append(Content(_digest(recording), recording.name, recording.label))
         if job.options.media == "table":
             recording = self._with_all_channels(recording)
         if job.options.window is None:
@@ -146,3 +167,11 @@ def _events(item: Item, recording: Recording) -> tuple[Event, ...]:
         recording=recording.name,
         period_s=sample_period_s(recording),
     )
+
+
+def _digest(recording: Recording) -> bytes:
+    digest = hashlib.blake2b(recording.content or b"", digest_size=16)
+    for name, samples in recording.channels.items():
+        digest.update(f"{name}\0{samples.size}\0".encode())
+        digest.update(np.ascontiguousarray(samples).data)
+    return digest.digest()

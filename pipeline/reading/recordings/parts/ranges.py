@@ -77,13 +77,17 @@ def read_range(job: Job, folder: Path, numbered: tuple[int, Piece]) -> RangeFact
         InputError: The file cannot be read.
     """
     number, piece = numbered
-    raws = list(read_piece(piece))
-    bad = tuple(locate(piece, [bad for raw in raws for bad in raw.bad_rows]))
-    rows = np.concatenate([raw.rows for raw in raws]) if raws else np.zeros(0, np.int64)
     parts: list[Columns] = []
-    while raws:
-        num_rows = sum(part.num_rows for part in parts)
-        parts.append(read_columns(raws.pop(0).batch, job.roles, job.data).shifted(num_rows))
+    numbers: list[NDArray[np.int64]] = []
+    bad_rows: list[BadRow] = []
+    num_rows = 0
+    for raw in read_piece(piece):  # one batch of texts at a time: they take most memory
+        parts.append(read_columns(raw.batch, job.roles, job.data).shifted(num_rows))
+        numbers.append(raw.rows)
+        bad_rows += raw.bad_rows
+        num_rows += raw.batch.num_rows
+    rows = np.concatenate(numbers) if numbers else np.zeros(0, np.int64)
+    bad = tuple(locate(piece, bad_rows))
     facts = RangeFacts(path=piece.path, num_rows=len(rows), bad_rows=bad)
     if not len(rows):
         return facts

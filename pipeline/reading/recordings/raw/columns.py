@@ -3,6 +3,7 @@
 A table is read in batches; each batch is converted at once and its text is released.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -20,6 +21,11 @@ from pipeline.recording_options import Recordings
 
 _NUMBER_SHARE = 0.9  # of the texts of a column of numbers; the others are errors
 _MAX_TEXT = 40
+# Names of an index that was written as a column, and of a column without a name.
+_ROW_NUMBER = re.compile(
+    r"|unnamed[:_ ]*\d+(_level_\d+)?|__index_level_\d+__|index|idx|row[_ ]?(no|number|id|index)?",
+    re.IGNORECASE,
+)
 
 
 class Fault(NamedTuple):
@@ -95,9 +101,9 @@ def decide_roles(
 ) -> Roles:
     """Returns the roles of columns, from a part of the data.
 
-    By default, a numeric column is a channel if it varies within a recording. In a stream it always
-    is: a part of one says little on what is constant. A column that is constant within every
-    recording is context.
+    By default, a numeric column is a channel if it varies within a recording and does not number
+    its rows. In a stream it always is: a part of one says little on what is constant. A column that
+    is constant within every recording is context.
 
     Args:
         probes: The first rows of some files of recordings, or of a long table.
@@ -113,7 +119,10 @@ def decide_roles(
         name for name in open_names if any(_varies(p, name, options.id_column) for p in probes)
     }
     is_stream = options.form == "stream"
-    channels = options.channels or tuple(name for name in numeric if is_stream or name in varying)
+    row_numbers = {name for name in numeric if _is_row_number(probes, name, data)}
+    channels = options.channels or tuple(
+        name for name in numeric if (is_stream or name in varying) and name not in row_numbers
+    )
     texts = [name for name in (options.id_column, label) if name in names and name is not None]
     texts += [name for name in open_names if name not in (*channels, *varying)]
     return Roles(
@@ -122,6 +131,19 @@ def decide_roles(
         time=options.time_column,
         left_out=tuple(n for n in open_names if n in varying and n not in channels),
     )
+
+
+def _is_row_number(probes: Sequence[pa.RecordBatch], name: str, data: Data) -> bool:
+    """Tells whether a column numbers the rows: it has such a name, and rises by 1 in each row.
+
+    Such a column is what pandas writes of its index. As a channel, it would tell a model where in
+    the person's own table the recording was.
+    """
+    if not _ROW_NUMBER.fullmatch(name):
+        return False
+    roles = Roles(channels=(name,), texts=())
+    own = [read_columns(probe, roles, data).channels.get(name) for probe in probes]
+    return all(bool((np.diff(values) == 1).all()) for values in own if values is not None)
 
 
 def _is_numeric(probe: pa.RecordBatch, name: str, data: Data) -> bool:
@@ -133,19 +155,11 @@ def _is_numeric(probe: pa.RecordBatch, name: str, data: Data) -> bool:
         form = number_form(name, data)
         if form.type != "number":
             return False
-        read, _ = contract.read_column(column, form, default_marks=data.missing_values)
-        num_present = len(column) - column.null_count
+        read, bad = contract.read_column(column, form, default_marks=data.missing_values)
         num_read = len(read) - read.null_count
-        return bool(num_read and num_read >= _NUMBER_SHARE * (num_present - _marks(column, data)))
+        return bool(num_read and num_read >= _NUMBER_SHARE * (num_read + int(bad.sum())))
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     return bool(is_number or pa.types.is_boolean(kind))
-
-
-def _marks(column: pa.Array, data: Data) -> int:
-    """Returns how many texts mean a missing value."""
-    text = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-    marks = pa.array([*data.missing_values, ""]).cast(text.type)
-    return int(pc.sum(pc.is_in(text, marks)).as_py() or 0)
 
 
 def _varies(probe: pa.RecordBatch, name: str, id_column: str | None) -> bool:

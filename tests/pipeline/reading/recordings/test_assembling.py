@@ -98,8 +98,8 @@ def test_what_is_constant_within_each_file_is_its_label_and_context(tmp_path: Pa
         {"recording": "1", "acc": [1, 2], "load": 2, "state": "ok"},
         {"recording": "2", "acc": [1, 2], "load": 3, "state": "bad"},
     ]
-    assert result.notes == (
-        "left out, since no channel and not constant within a recording: `note`",
+    assert result.notes[0] == (
+        "left out, since no channel and not constant within a recording: `note`"
     )
 
 
@@ -268,7 +268,7 @@ def test_a_channel_that_few_recordings_lack_is_missing_there(tmp_path: Path):
     write_csv(tmp_path / "raw/4_ok.csv", ["a", "1", "2"])
     result = assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
     assert np.isnan(rows(result)[3]["b"]).all()
-    assert result.notes == ("channel `b` is absent in 1 of 4 recordings",)
+    assert result.notes[0] == "channel `b` is absent in 1 of 4 recordings"
 
 
 def test_sounds_become_wav_files_of_16_bit(tmp_path: Path):
@@ -576,3 +576,46 @@ def test_only_the_latest_tables_of_a_use_case_are_kept(tmp_path: Path):
     kept = list((tmp_path / "output").glob("recordings-*"))
     assert len(kept) == 3
     assert result.folder in kept
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "__index_level_0__", "index", "row_id"])
+def test_a_column_that_numbers_the_rows_is_no_channel(tmp_path: Path, name: str):
+    # What pandas writes of the rows that it took from one table: it tells when they were.
+    for number in range(2):
+        rows_of = [f"{40 * number + place},{place % 3}" for place in range(4)]
+        write_csv(tmp_path / f"raw/{number}_ok.csv", [f"{name},acc", *rows_of])
+    result = assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
+    assert table(result).column_names == ["recording", "acc", "state"]
+    [note] = result.notes[:1]
+    assert note.startswith("left out, since no channel")
+
+
+def test_a_column_named_as_an_index_that_is_measured_is_a_channel(tmp_path: Path):
+    write_csv(tmp_path / "raw/1_ok.csv", ["index,acc", "3,1", "1,2", "2,3"])
+    result = assembled(tmp_path, "raw", form="files", label_pattern="_(ok)")
+    assert rows(result)[0]["index"] == [3, 1, 2]
+
+
+def test_numbers_that_mean_missing_do_not_make_a_channel_text(tmp_path: Path):
+    write_csv(tmp_path / "raw/1_ok.csv", ["acc", "-9999", "1", "2", "-9999"])
+    missing = ColumnFormat(type="number", missing=("-9999",))
+    result = assembled(
+        tmp_path, "raw", form="files", label_pattern="_(ok)", data={"columns": {"acc": missing}}
+    )
+    np.testing.assert_equal(rows(result)[0]["acc"], [np.nan, 1, 2, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [(["1_ok", "2_ok", "3_bad"], ", 1 of them with another label"), (["1_ok", "2_ok"], "")],
+)
+def test_copies_of_recordings_are_told(tmp_path: Path, names: list[str], labels: str):
+    for name in names:
+        write_csv(tmp_path / f"raw/{name}.csv", ["acc", "1", "2"])
+    write_csv(tmp_path / "raw/4_ok.csv", ["acc", "1", "2", "3"])
+    result = assembled(tmp_path, "raw", form="files", label_pattern="_(ok|bad)")
+    noun = "1 recording" if len(names) == 2 else "2 recordings"
+    assert result.notes == (
+        f"{noun} with the same content as an earlier one{labels}: `2_ok` is a copy of `1_ok`; "
+        "remove copies, which may be in train and in test",
+    )
