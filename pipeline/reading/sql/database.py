@@ -25,6 +25,9 @@ _FORMS = (
     "postgresql://USER@HOST:PORT/DATABASE, mysql://USER@HOST:PORT/DATABASE (MariaDB as well) or "
     "sqlite:///PATH"
 )
+_HINTS = {
+    "duckdb": " DuckDB writes what data.path reads: COPY (SELECT …) TO 'readings.parquet'.",
+}
 _OPTIONS = ("sslmode", "sslrootcert")
 
 
@@ -96,7 +99,7 @@ def parse_url(
         raise InputError(f"{key} must be {_FORMS}, got {shown} ({error}).") from error
     kind = _SCHEMES.get(parts.scheme)
     if kind is None:
-        raise InputError(f"{key} must be {_FORMS}, got {shown}.")
+        raise InputError(f"{key} must be {_FORMS}, got {shown}.{_HINTS.get(parts.scheme, '')}")
     if parts.password is not None:
         raise InputError(
             f"{key} must not hold a password, got {shown}. Put it into the environment variable "

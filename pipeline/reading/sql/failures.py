@@ -107,7 +107,8 @@ def words_of(error: BaseException) -> str:
     elif len(error.args) > 1:
         text = str(error.args[1])
     else:
-        text = str(error)
+        # pg8000 names the address again, and keeps what went wrong as the cause.
+        text = str(error.__cause__ if isinstance(error.__cause__, OSError) else error)
     return redact_text(" ".join(text.split())).rstrip(".")
 
 

@@ -28,6 +28,11 @@ def test_a_database_is_shown_with_its_port_and_without_options(url, shown):
     assert str(parse_url(url)) == shown
 
 
+def test_a_file_of_duckdb_is_refused_with_the_statement_that_exports_it():
+    with pytest.raises(InputError, match=r"COPY \(SELECT …\) TO 'readings\.parquet'"):
+        parse_url("duckdb:///plant.duckdb")
+
+
 def test_a_password_in_a_url_is_refused_and_not_shown():
     with pytest.raises(InputError, match="must not hold a password") as caught:
         parse_url("postgresql://ada:lovelace@db/runs")

@@ -10,6 +10,7 @@ from pipeline.reading.sql.failures import (
     TransientError,
     explain_failure,
     explain_trouble,
+    words_of,
 )
 
 SERVER = parse_url("postgresql://ada@db/plant")
@@ -88,6 +89,12 @@ def test_what_may_pass_is_told_apart(error, words):
     failure = explain_trouble(SERVER, error)
     assert isinstance(failure, TransientError)
     assert words in str(failure)
+
+
+def test_the_cause_of_a_connection_that_failed_is_said_and_not_the_address_again():
+    error = InterfaceError("Can't create a connection to host db and port 5432")
+    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    assert words_of(error) == "[Errno 111] Connection refused"
 
 
 @pytest.mark.parametrize(
