@@ -138,6 +138,8 @@ def _writer(path: str) -> Iterator[Callable[[pa.Table], None]]:
 def _left_out(discovery: Discovery, table: Table) -> Mapping[str, str]:
     """Returns the columns of the assembly that neither a feature nor a split may use."""
     window = discovery.recordings.window
+    if discovery.recordings.media == "audio" and RATE in table.columns:
+        return {RATE: "the files hold it, and sounds are resampled to one rate"}
     if window is None:
         return {}
     by_stretch = window.num_stretches is not None

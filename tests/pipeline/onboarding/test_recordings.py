@@ -99,6 +99,17 @@ def test_two_speakers_are_kept_apart_in_test(tmp_path):
     assert report.proposal.split.num_test_positives == 20
 
 
+def test_the_rate_of_sounds_is_no_feature_that_a_client_would_have_to_send(tmp_path):
+    folder = write_sounds(tmp_path / "data")
+    for number in range(0, 200, 3):
+        soundfile.write(folder / f"sounds/{number}.wav", np.full(4_000, 0.1), 8_000)
+    report = init(tmp_path, folder)
+    config = load_config(report.config_path)
+    assert list(config.features) == ["sound"]
+    assert "sampling_rate_hz: the files hold it" in report.config_text
+    assert 'name: "sampling_rate_hz"' in report.schema_text
+
+
 def test_a_dry_run_of_sounds_writes_nothing(tmp_path):
     init(tmp_path, write_sounds(tmp_path / "case"), dry_run=True)
     assert not (tmp_path / "configs").exists()

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.counting import count
 from pipeline.reading.files.pieces import first_line
 from pipeline.reading.recordings.raw.clock import UnusableError
 from pipeline.reading.recordings.raw.wav import find_chunks
@@ -73,7 +72,7 @@ def _check_finite(samples: NDArray[Any]) -> None:
     """Checks that floats are numbers: the model's graph would take others for silence."""
     if samples.dtype.kind == "f" and not np.isfinite(samples).all():
         number = int((~np.isfinite(samples)).sum())
-        raise UnusableError(f"it has {count(number, 'value')} that are no finite numbers")
+        raise UnusableError(f"{number:,} of its {samples.size:,} samples are no finite numbers")
 
 
 def _to_wav(samples: NDArray[Any], rate: int, *, is_float: bool) -> bytes:

@@ -165,7 +165,7 @@ _SOUNDS: dict[str, tuple[str, bytes, bytes, str]] = {
     ),
     "samples that are no numbers": (
         "b.wav", _float_sound([0.1, np.nan, np.inf]), _WAV,
-        "it has 2 values that are no finite numbers",
+        "2 of its 3 samples are no finite numbers",
     ),
     "no samples": ("b.wav", _sound("WAV", 0), _WAV, "it has no samples"),
     "an empty file": ("b.wav", b"", _WAV, "it is empty"),
