@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.features import Image
-from models.inputs.orientation import exif_orientation, turn_upright
+from models.inputs.exif.orientation import exif_orientation, turn_upright
 from models.inputs.summary_formulas import QUANTILES
 
 # Every pixel of a missing picture; an intensity is from 0 to 1.

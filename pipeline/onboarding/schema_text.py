@@ -35,9 +35,9 @@ def schema_text(proposal: Proposal) -> str:
     schema = schema_pb2.Schema(default_environment=["TRAINING", "SERVING"])
     for name in proposal.wide_signals:
         _add_signal(schema, name, proposal.features[name][0], always_there=True)
-    for name, (feature, _) in proposal.origin.features.items():
-        if isinstance(feature, Signal):
-            _add_signal(schema, name, feature, always_there=True)
+    for name, (of_files, _) in proposal.origin.features.items():
+        if isinstance(of_files, Signal):
+            _add_signal(schema, name, of_files, always_there=True)
             continue
         entry = schema.feature.add(name=name, type=schema_pb2.BYTES)
         _add_presence(entry, proposal.origin.missing.get(name, 0.0), proposal)

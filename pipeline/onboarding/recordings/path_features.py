@@ -82,7 +82,7 @@ def profile_with_paths(
 
 def _median_rates(columns: Mapping[str, PathColumn], counts: Counts) -> dict[str, float]:
     """Returns the median sampling rate in Hz of each column of samples whose files have times."""
-    rates = {}
+    rates: dict[str, float] = {}
     for name, option in columns.items():
         numbers = counts.rates.get(name, {})
         own = np.repeat([float(rate) for rate in numbers], list(numbers.values()))

@@ -12,7 +12,7 @@ from pipeline.config import Data
 from pipeline.data_options.path_columns import PathColumn
 from pipeline.reading.recordings.raw import media, tables
 from pipeline.reading.recordings.raw.clock import RATE_TOLERANCE, UnusableError, at_rate
-from pipeline.reading.recordings.raw.columns import Roles, join_columns, read_columns
+from pipeline.reading.recordings.raw.columns import Columns, Roles, join_columns, read_columns
 from pipeline.reading.recordings.raw.groups import groups_of, usable_samples
 from pipeline.reading.recordings.raw.stamps import undeclared_unit
 
@@ -91,7 +91,7 @@ def _read_signal(
     wanted = [column for column in (*option.channels, option.time_column) if column]
     roles = Roles(channels=option.channels, texts=(), time=option.time_column)
     data = _data_of_signals(data, option)
-    parts = []
+    parts: list[Columns] = []
     for batch in tables.read_batches(file, data, wanted):
         lacking = [column for column in wanted if column not in batch.schema.names]
         if lacking:

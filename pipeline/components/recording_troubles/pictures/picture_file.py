@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from pipeline.reading.recordings.raw.orientation import upright_size
+from pipeline.reading.recordings.exif.orientation import upright_size
 from pipeline.reading.recordings.raw.pictures import FORMATS, decode_picture
 
 # Longest side that is measured, in pixels: enough for blur and exposure.

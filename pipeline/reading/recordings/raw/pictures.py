@@ -7,7 +7,7 @@ import warnings
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.reading.files.pieces import first_line
-from pipeline.reading.recordings.raw.orientation import turn_upright
+from pipeline.reading.recordings.exif.orientation import turn_upright
 
 # The formats that the model's graph decodes.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF")
@@ -38,10 +38,9 @@ def decode_picture(content: bytes) -> Image.Image:
     if picture.format == "PNG" and b"IEND" not in content:
         # Pillow does without the end, and the graph does not.
         raise ValueError("is truncated: the end of the PNG file is missing")
-    form = picture.format
-    picture = turn_upright(picture, content)
-    picture.format = form  # which a turned copy lacks
-    return picture
+    upright = turn_upright(picture, content)
+    upright.format = picture.format  # which a turned copy lacks
+    return upright
 
 
 def _check_bmp(content: bytes, mode: str) -> None:

@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image, ImageOps
 
-from pipeline.reading.recordings.raw.orientation import exif_orientation, turn_upright
+from pipeline.reading.recordings.exif.orientation import exif_orientation, turn_upright
 from pipeline.reading.recordings.raw.pictures import decode_picture
 
 

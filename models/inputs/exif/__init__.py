@@ -1,0 +1,1 @@
+"""The orientation of pictures by their EXIF data, in the graph."""
