@@ -13,6 +13,11 @@ from pipeline.config import Config, Data, Label
 from pipeline.data_options.sql import Sql
 from pipeline.reading.data_source import find_source
 from pipeline.reading.files.locations import source_files
+from pipeline.reading.recordings import assembling
+from pipeline.reading.recordings.assembling import raw_recordings
+from pipeline.reading.recordings.parts import assembly
+from pipeline.reading.recordings.parts.spreading import Spread
+from pipeline.reading.recordings.raw.tables import in_order
 
 
 def _config(tmp_path, **data: object) -> Config:
@@ -48,6 +53,28 @@ def test_a_wrong_option_of_a_built_in_data_set_names_the_key(tmp_path):
     config = _config(tmp_path, dataset="signals", options={"num_faulti": 6})
     with pytest.raises(InputError, match=r"data\.dataset, data\.options: .*num_faulty"):
         find_source(config, OutputFolder(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("beam_args", [None, "local"])
+def test_recordings_in_several_parts_are_one_data_set_in_order(tmp_path, monkeypatch, beam_args):
+    monkeypatch.setattr(assembly, "_MAX_PART_FILES", 1)
+    spread = []
+    monkeypatch.setattr(
+        assembling,
+        "choose_spread",
+        lambda args, _: spread.append(args) or Spread(pieces=in_order, parts=map),
+    )
+    (tmp_path / "raw").mkdir()
+    for name in ("1_ok.csv", "2_bad.csv", "3_ok.csv"):
+        (tmp_path / "raw" / name).write_text(f"acc\n1\n{name[0]}5\n")
+    recordings = {"form": "files", "label_pattern": "_(ok|bad)"}
+    config = _config(tmp_path, path="raw", recordings=recordings)
+    source = find_source(config, OutputFolder(tmp_path / "out"), beam_args=beam_args)
+    tables = [pq.read_table(file) for file in source_files(source)]
+    assert [table["recording"].to_pylist() for table in tables] == [["1_ok"], ["2_bad"], ["3_ok"]]
+    raw = raw_recordings(source.base)
+    assert (raw.num_recordings, len(raw.raw.names)) == (3, 3)
+    assert spread == [beam_args]
 
 
 def test_recordings_are_assembled_below_the_output_folder(tmp_path):
