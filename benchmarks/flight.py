@@ -7,6 +7,7 @@ It takes about two hours. Scenarios named on the command line replace their earl
 
 import argparse
 import json
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,22 @@ from production.simulation.scenarios import SCENARIOS
 from production.simulation.workspace import Workspace
 
 HERE = Path(__file__).parent
-YEARS = "quiet_years"
+YEARS, COMMITS = "quiet_years", "commits"
+# Measured on 2026-11-28 with the scorecard's model, on 4,000 faults of each mix and 8,000 requests
+# of the new firmware; the likelihood ratio test at one false alarm in 365 days, simulated.
+_RED = """
+## What is red
+
+* `fault_mix` costs nothing: the served model finds 93.8 ± 0.8 % of the faults as trained, and
+  93.6 ± 0.8 % of the changed mix. It is also hard to see. There are ten faults a day; the
+  likelihood ratio test, which knows both mixes and the kind of every fault, sees the change
+  within 3 days in 28 % of the cases, within 5 days in 54 %, within 10 days in 91 %, with one
+  false alarm in 365 days. A guard without this knowledge sees less. No guard was built for it.
+* `new_firmware` is seen on its first day: half of the rows have a software version that no
+  training row has, so the chunk is broken and in quarantine. Retraining does not follow, as rows
+  in quarantine are never trained on: a person has to say whether 4.5 % too much current is the
+  new truth (`faultline monitor --release`). Nothing is lost meanwhile: the model finds 94.3 ± 2.7
+  % of the faults of such days, with 0.6 % false alarms instead of 0.5 %."""
 _console = Console()
 
 
@@ -45,8 +61,18 @@ def main() -> None:
         else:
             outcome = fly(workspace, SCENARIOS[name], _console.print)
             kept[name] = outcome.to_json()
+        kept.setdefault(COMMITS, {})[name] = describe_commit()
         (HERE / "flight.json").write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     write_report(kept)
+
+
+def describe_commit() -> str:
+    """Returns the commit of the code in words."""
+    git = ("git", "-C", str(HERE.parent))
+    commit = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    return f"commit {commit}"
 
 
 def _read() -> dict[str, Any]:
@@ -66,10 +92,13 @@ def write_report(kept: Mapping[str, Any]) -> None:
     scorecard = Scorecard(outcomes=outcomes)
     (HERE / "flight.svg").write_text(draw(scorecard))
     years = QuietYears.from_json(kept[YEARS]) if YEARS in kept else None
-    (HERE / "flight.md").write_text("\n".join(_report(scorecard, years)) + "\n")
+    lines = _report(scorecard, years, kept.get(COMMITS, {}))
+    (HERE / "flight.md").write_text("\n".join(lines) + "\n")
 
 
-def _report(scorecard: Scorecard, years: QuietYears | None) -> Iterator[str]:
+def _report(
+    scorecard: Scorecard, years: QuietYears | None, commits: Mapping[str, str]
+) -> Iterator[str]:
     yield from (
         "# Flights",
         "",
@@ -95,6 +124,17 @@ def _report(scorecard: Scorecard, years: QuietYears | None) -> Iterator[str]:
     yield f"| {' | '.join((*names, 'cost', 'right action', 'false alarms'))} |"
     yield "|---|---|---|---|---|---|---|---|---|"
     yield from (_row(outcome) for outcome in scorecard.outcomes)
+    yield from ("", *_flown(scorecard, commits), _RED)
+
+
+def _flown(scorecard: Scorecard, commits: Mapping[str, str]) -> Iterator[str]:
+    """Yields which code was flown."""
+    names = [outcome.scenario.name for outcome in scorecard.outcomes]
+    by_commit: dict[str, list[str]] = {}
+    for name in names:
+        by_commit.setdefault(commits.get(name, "an earlier commit, of 2026-11-27"), []).append(name)
+    for commit, flown in by_commit.items():
+        yield f"Flown at {commit}: {', '.join(flown)}."
 
 
 def _row(outcome: Outcome) -> str:
