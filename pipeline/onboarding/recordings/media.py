@@ -61,11 +61,12 @@ def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, s
         files: Some pictures.
         num_pictures: Number of all pictures.
     """
-    sizes, grey = [], 0
+    sizes, grey, num_animated = [], 0, 0
     for content in files:
         with PillowImage.open(io.BytesIO(content)) as picture:
             sizes.append(upright_size(picture, content))
             grey += picture.mode in _GREY_MODES
+            num_animated += bool(getattr(picture, "is_animated", False))
     most = _LONGEST_SIDE if num_pictures < _MANY_PICTURES else _LONGEST_SIDE_OF_MANY
     median = np.median(np.array(sizes), axis=0)
     width, height = _proposed_size(np.array(sizes), median, most)
@@ -75,6 +76,8 @@ def image_feature(files: Sequence[bytes], num_pictures: int) -> tuple[Feature, s
         f"{count(num_pictures, 'picture')} {colours}, of {median[0]:g} x {median[1]:g} pixels in "
         f"the median; resized to {feature.width} x {feature.height}"
     )
+    if num_animated:
+        reason += f"; {num_animated:,} are animated, and only their first frame counts"
     return feature, reason
 
 

@@ -219,3 +219,11 @@ def test_the_gate_does_not_warn_of_a_proposed_size(sizes):
 def test_a_single_thumbnail_does_not_make_all_pictures_small():
     feature, _ = image_feature([picture(100, 75)] * 99 + [picture(10, 9)], 100)
     assert (feature.width, feature.height) == (96, 72)
+
+
+def test_the_frames_that_are_not_seen_are_said():
+    frames = [PillowImage.new("L", (20, 16), shade) for shade in (0, 200)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    _, reason = image_feature([file.getvalue(), picture(20, 16)], 2)
+    assert reason.endswith("; 1 are animated, and only their first frame counts")
