@@ -53,6 +53,7 @@ NOT_EXECUTED = {
     ("docs/gateway.md", "Client("): "one expression; the client is there already",
     ("docs/kubeflow.md", "kubectl"): _CLUSTER,
     ("docs/kubeflow.md", "import kfp"): _CLUSTER,
+    ("docs/mixed_tables.md", ""): _DATA,
     ("docs/model_card.md", ""): _LONG,
     ("docs/monitoring.md", ""): _PRODUCTION,
     ("docs/operations.md", ""): _CLUSTER,
