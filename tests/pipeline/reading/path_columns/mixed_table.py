@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -49,6 +50,7 @@ def edit(table: Path, old: str, new: str) -> None:
     table.write_text(text.replace(old, new))
 
 
-def data(**changes: object) -> Data:
+def data(**changes: Any) -> Data:
     """The `data` block of the table."""
-    return Data(**({"path": "parts.csv", "path_columns": COLUMNS} | changes))
+    options: dict[str, Any] = {"path": "parts.csv", "path_columns": COLUMNS}
+    return Data(**(options | changes))
