@@ -96,8 +96,8 @@ class _Scan:
             if self._answers.setdefault(own, record["probability"]) != record["probability"]:
                 self.shared_ids.add(key[0])
             place = Place(file.stem, record["number"])
-            if record["answered"] and (first := self._first.setdefault(key, place)) != place:
-                self.repeats.setdefault(key, [first]).append(place)
+            if record["answered"] and (earlier := self._first.setdefault(key, place)) != place:
+                self.repeats.setdefault(key, [earlier]).append(place)
             candidate = _Candidate(
                 bool(record["answered"]),
                 record["arm"] == STABLE,
