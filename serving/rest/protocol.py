@@ -22,7 +22,8 @@ class RestProtocol(HttpToolsProtocol):
     HttpClient and `curl --http2` offer h2c with every request.)
 
     Attributes:
-        idle_s: Seconds of silence in the middle of a request until the connection is closed.
+        idle_s: Seconds of silence in the middle of a request until the connection is closed, and
+            of an answer of which the client reads nothing.
     """
 
     idle_s = 50.0
@@ -30,6 +31,7 @@ class RestProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._heard_at = self.loop.time()
+        self._unread = (0, 0.0)  # bytes of answers at the last look, and when the client was heard
         self._is_in_head = False
         self._head_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -162,6 +164,14 @@ class RestProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete and not cycle.more_body
 
     def _check_silence(self) -> None:
+        unread = (self.transport.get_write_buffer_size(), self._heard_at)
+        if unread[0]:
+            if unread == self._unread:  # closing would wait for the client
+                self.transport.abort()
+                return
+            self._unread = unread
+            self._watch = self.loop.call_later(self.idle_s, self._check_silence)
+            return
         if self.transport.is_closing():
             return
         silent_s = self.loop.time() - self._heard_at
