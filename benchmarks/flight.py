@@ -16,7 +16,7 @@ from rich.console import Console
 
 from common.output_folder import OutputFolder
 from production.simulation.flight import fly
-from production.simulation.quiet_years import Effort, QuietYears, fly_quiet_years
+from production.simulation.quiet.years import Effort, QuietYears, fly_quiet_years
 from production.simulation.results.chart import draw
 from production.simulation.results.scorecard import Outcome, Scorecard
 from production.simulation.scenarios import SCENARIOS

@@ -1,7 +1,7 @@
 """The page of flights says which code was flown, and what is still red."""
 
 from benchmarks.flight import _report
-from production.simulation.quiet_years import QuietYear, QuietYears
+from production.simulation.quiet.years import QuietYear, QuietYears
 from production.simulation.results.scorecard import Outcome, Scorecard
 from production.simulation.scenarios import SCENARIOS
 

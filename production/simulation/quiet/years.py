@@ -25,7 +25,7 @@ from production.monitoring.performance.labelled import COST
 from production.monitoring.performance.prices import prices_of, promised_figures
 from production.monitoring.reference.loading import load_reference
 from production.monitoring.reference.reference import Reference
-from production.simulation.quiet_plant import Order, QuietPlant
+from production.simulation.quiet.plant import Order, QuietPlant
 from production.simulation.workspace import MODEL, Workspace
 
 CHUNKS_PER_YEAR = 365

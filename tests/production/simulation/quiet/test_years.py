@@ -1,7 +1,7 @@
 import pytest
 
-from production.simulation import quiet_years
-from production.simulation.quiet_years import (
+from production.simulation.quiet import years as quiet_years
+from production.simulation.quiet.years import (
     CHUNKS_PER_YEAR,
     Effort,
     QuietYear,

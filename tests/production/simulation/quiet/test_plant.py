@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from production.monitoring.chunks.columns import Columns
-from production.simulation.quiet_plant import Order, QuietPlant
+from production.simulation.quiet.plant import Order, QuietPlant
 
 NUM_ROWS = 2_000
 

@@ -1,0 +1,1 @@
+"""Years without any change, flown in memory."""
