@@ -42,10 +42,10 @@ from serving.metrics import Asked, Metrics, log_answer
 from serving.options import ServerOptions
 from serving.recording.exchanges import Exchange, tags_of_metadata
 from serving.runtime.admission import Admission
+from serving.runtime.arrival.grpc_threads import RequestThreads
+from serving.runtime.arrival.unpacking import MAX_UNPACKED_BYTES, unpacked
 from serving.runtime.deadlines import deadline_at
-from serving.runtime.grpc_threads import RequestThreads
 from serving.runtime.tensor_protos import fill_content, fill_proto, from_protos
-from serving.runtime.unpacking import MAX_UNPACKED_BYTES, unpacked
 from serving.servable import ModelManager, Servable, Servables
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from serving.errors import not_found
 from serving.grpc_services import in_pool, parse, refuse, threads_beside, unpacking
-from serving.runtime.unpacking import unpacked
+from serving.runtime.arrival.unpacking import unpacked
 
 _SERVICES = ("", "ModelService", "PredictionService")
 

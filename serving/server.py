@@ -186,7 +186,7 @@ class ModelServer:
     ) -> None:
         from serving.grpc_services import add_services, num_threads
         from serving.health import Health, add_health
-        from serving.runtime.grpc_threads import RequestThreads, fits_grpc
+        from serving.runtime.arrival.grpc_threads import RequestThreads, fits_grpc
 
         if not fits_grpc():
             logger.warning(
@@ -201,7 +201,7 @@ class ModelServer:
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),  # a port already in use is an error
-                ("grpc.per_message_decompression", 0),  # see `serving.runtime.unpacking`
+                ("grpc.per_message_decompression", 0),  # see `serving.runtime.arrival.unpacking`
             ],
         )
         admission = add_services(

@@ -22,8 +22,8 @@ from serving.rest.documents import TooLargeError, check_values, unpack
 from serving.rest.http_errors import NOT_FOUND_PAGE, NOT_IMPLEMENTED_PAGE, error_answer
 from serving.rest.options import RestOptions
 from serving.rest.routes import Route, UnreadableVersionError, find_route, is_api
+from serving.runtime.arrival.unpacking import counted
 from serving.runtime.deadlines import deadline_at, timed_out
-from serving.runtime.unpacking import counted
 
 if TYPE_CHECKING:
     from serving.recording.recorder import Recorder

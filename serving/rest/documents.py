@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from serving.rest.bodies.json_parsing import parse_object
 from serving.rest.bodies.json_values import JsonObject, release
+from serving.runtime.arrival.unpacking import GZIP, Count
 from serving.runtime.deadlines import remaining_s, timed_out
-from serving.runtime.unpacking import GZIP, Count
 
 # The estimated size of a body's values, at most: this, ...
 MAX_VALUE_BYTES = 2**30

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serving.runtime.unpacking import MAX_UNPACKED_BYTES
+from serving.runtime.arrival.unpacking import MAX_UNPACKED_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)

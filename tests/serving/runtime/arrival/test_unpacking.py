@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from serving.errors import ServingError
-from serving.runtime.unpacking import SharedBytes, unpacked
+from serving.runtime.arrival.unpacking import SharedBytes, unpacked
 
 MB = 2**20
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from serving.runtime.grpc_threads import RequestThreads, fits_grpc
+from serving.runtime.arrival.grpc_threads import RequestThreads, fits_grpc
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADERS, _SETTINGS, _END_HEADERS = 1, 4, 4

@@ -1,0 +1,1 @@
+"""What happens to a request before it reaches a model: its thread, and its unpacking."""
