@@ -16,6 +16,7 @@ from rich.console import Console
 
 from common.output_folder import OutputFolder
 from production.simulation.flight import fly
+from production.simulation.quiet.plant import Order
 from production.simulation.quiet.years import Effort, QuietYears, fly_quiet_years
 from production.simulation.results.chart import draw
 from production.simulation.results.scorecard import Outcome, Scorecard
@@ -119,6 +120,9 @@ def _report(
             "intervals of 95 %.",
             "",
         )
+        asked = len(Order) * Effort().years
+        if len(years.years) < asked:
+            yield from (f"{asked} years are asked for; the others have not been flown yet.", "")
     yield from ("![Each scenario's chunks](flight.svg)", "")
     names = ("scenario", "injected", "caught by", "after chunks", "wrong answers", "unanswered")
     yield f"| {' | '.join((*names, 'cost', 'right action', 'false alarms'))} |"

@@ -25,3 +25,4 @@ def test_the_page_tells_how_many_quiet_years_there_are():
     years = QuietYears(rows=300, chunks=365, budget=2.0, years=(year,))
     page = "\n".join(_report(Scorecard(outcomes=[outcome("quiet")]), years, {}))
     assert "1 quiet years of 365 chunks of 300 rows, independent rows: 1.00 [0.03, 5.57]" in page
+    assert "100 years are asked for; the others have not been flown yet." in page
