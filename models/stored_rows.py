@@ -141,6 +141,38 @@ def rows_per_batch(num_bytes: float, most: int) -> int:
     return max(1, min(most, int(_BATCH_BYTES // max(1, num_bytes))))
 
 
+class GrowingRows:
+    """Rows that come in batches, in one block of memory.
+
+    Thousands of small arrays between the short-lived ones of a reader would keep the system's
+    allocator from giving memory back. Pages of zeros take none until another value comes.
+    """
+
+    def __init__(self) -> None:
+        self._block: NDArray[Any] | None = None
+        self._num_rows, self._is_zero = 0, True
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Copies a batch behind the others, whose type and shape it has."""
+        end = self._num_rows + len(rows)
+        block = self._block
+        if block is None or end > len(block):
+            larger = np.zeros((max(end, 2 * self._num_rows), *rows.shape[1:]), rows.dtype)
+            if block is not None and not self._is_zero:
+                larger[: self._num_rows] = block[: self._num_rows]
+            block = self._block = larger
+        if rows.any():
+            block[self._num_rows : end] = rows
+            self._is_zero = False
+        self._num_rows = end
+
+    def array(self) -> NDArray[Any]:
+        """Returns all rows."""
+        if self._block is None:
+            raise ValueError("No rows were appended.")
+        return self._block[: self._num_rows]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RowStore:
     """Collects the columns of a split in memory, or in files where they exceed a limit.

@@ -3,6 +3,7 @@
 import glob
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,15 @@ from models.model_spec import FoldRule, ModelSpec
 from models.probabilities.correction import LogitCorrection
 from models.probabilities.probability import shift_in_graph
 from models.probabilities.sampling import SamplingShift
-from models.stored_rows import Rows, RowStore, StoredRows, pick_rows, row_bytes, rows_per_batch
+from models.stored_rows import (
+    GrowingRows,
+    Rows,
+    RowStore,
+    StoredRows,
+    pick_rows,
+    row_bytes,
+    rows_per_batch,
+)
 from models.threshold_rule import PromisedRate
 from models.train_options import Part, TrainOptions
 from models.training.hard_negatives import emphasis, score_examples
@@ -152,17 +161,18 @@ def read_split(
     Raises:
         ValueError: No examples.
     """
-    facts: list[Arrays] = []
+    facts: dict[str, GrowingRows] = defaultdict(GrowingRows)
 
     def inputs() -> Iterator[Arrays]:
         for batch in _transformed(patterns, transform):
-            facts.append({name: batch.pop(name) for name in _FACTS if name in batch})
+            for name in (name for name in _FACTS if name in batch):
+                facts[name].append(batch.pop(name))
             yield batch
 
     columns = (store or RowStore()).collect(inputs())
     if not facts:
         raise ValueError(f"No examples in {list(patterns)}.")
-    arrays = {name: np.concatenate([part.pop(name) for part in facts]) for name in list(facts[0])}
+    arrays = {name: rows.array() for name, rows in facts.items()}
     shift = arrays[_SHIFT_NAME][:, 0]
     return Dataset(
         inputs=columns,

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.stored_rows import RowStore, StoredRows, pick_rows, row_slices, rows_per_batch
+from models.stored_rows import (
+    GrowingRows,
+    RowStore,
+    StoredRows,
+    pick_rows,
+    row_slices,
+    rows_per_batch,
+)
 
 PICTURES = np.arange(5 * 2 * 3 * 1, dtype=np.float32).reshape(5, 2, 3, 1)
 CODES = np.array([[7], [1], [4], [9], [2]], np.int64)
@@ -88,3 +95,14 @@ def test_slices_cover_all_rows_and_count_the_bytes_of_all_columns():
     assert list(row_slices(wide, 4_096)) == [slice(0, 1), slice(1, 2)]
     assert list(row_slices([np.empty((5, 1))], 2)) == [slice(0, 2), slice(2, 4), slice(4, 6)]
     assert list(row_slices([np.empty((0, 1))], 2)) == []
+
+
+@pytest.mark.parametrize("sizes", [(3,), (2, 5, 0, 1), (1, 1, 1, 1, 1)])
+def test_batches_grow_to_the_array_that_they_are_together(sizes):
+    # Zeros before the other values and behind them.
+    batches = [np.full((size, 2), place % 3, np.float32) for place, size in enumerate(sizes)]
+    rows = GrowingRows()
+    for batch in batches:
+        rows.append(batch)
+    assert rows.array().dtype == np.float32
+    np.testing.assert_array_equal(rows.array(), np.concatenate(batches))
