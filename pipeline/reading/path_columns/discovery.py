@@ -23,6 +23,7 @@ from pipeline.reading.recordings.raw.stamps import time_unit
 # A column names files if this share of its paths is there; the others are bad rows.
 _LEAST_FOUND = 0.5
 _MOST_TABLES = 8  # in the folder itself; with more they are recordings
+_NUM_PROBED = 100
 _KINDS: tuple[FileKind, ...] = ("image", "audio", "signal")
 
 
@@ -76,6 +77,9 @@ def _is_own(table: str, columns: dict[str, PathColumn]) -> bool:
 
 def _option(column: pd.Series, table: str) -> PathColumn | None:
     if not (column.dtype == object or pd.api.types.is_string_dtype(column.dtype)):
+        return None
+    first = [text for text in column.dropna().head(_NUM_PROBED).astype(str).str.strip() if text]
+    if _kind_of(first) is None:  # fast, and rules most columns out
         return None
     texts = [text for text in column.dropna().astype(str).str.strip().unique() if text]
     kind = _kind_of(texts)

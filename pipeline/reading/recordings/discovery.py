@@ -64,7 +64,7 @@ def _discover(
     if labels is None and len(listing.tables) == 1 and not listing.is_folder:
         labels = _names_media(listing.tables[0])
         if labels is not None:
-            listing = Listing.of(str(Path(labels).parent))
+            listing = _with_named_media(Listing.of(str(Path(labels).parent)), labels)
     damaged = tuple(table for table in listing.tables if not has_rows(table))
     if damaged and len(listing.tables) - len(damaged) >= MANY_FILES:
         listing = replace(listing, tables=tuple(t for t in listing.tables if t not in damaged))
@@ -109,6 +109,17 @@ def _foreign_error(listing: Listing) -> InputError:
         f"and {', '.join(suffixes)} is not read. Convert sounds to WAV or FLAC, and pictures to "
         "PNG or JPEG."
     )
+
+
+def _with_named_media(listing: Listing, table: str) -> Listing:
+    """Returns the files of a folder without the sounds or pictures that a table does not name."""
+    named = {
+        kind: files
+        if files and label_evidence.match_table(table, read_frame(table), files, listing.base)
+        else ()
+        for kind, files in listing.media.items()
+    }
+    return replace(listing, media=named) if any(named.values()) else listing
 
 
 def _names_media(table: str) -> str | None:

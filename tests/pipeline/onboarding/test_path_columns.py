@@ -98,3 +98,25 @@ def test_rows_to_predict_are_read_by_the_model_s_contract(table, tmp_path):
     with embedded_rows(str(new), spec) as rows:
         assert not has_paths(rows.data, spec.path_columns)
         assert str(new) in rows.sources
+
+
+def test_one_column_that_names_each_picture_once_is_a_table_of_labels(tmp_path):
+    path = write_mixed(tmp_path / "data", 100)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("\n".join(f"{row[2]},{row[5]}" for row in rows))
+
+    config = load_config(init(tmp_path, path).config_path)
+
+    assert not config.data.path_columns
+    assert config.data.recordings.id_column == "photo"
+
+
+def test_file_names_without_files_are_an_ordinary_column(tmp_path):
+    path = write_mixed(tmp_path / "data", 100)
+    for folder in ("photos", "sounds"):
+        for file in (tmp_path / "data" / folder).iterdir():
+            file.unlink()
+
+    config = load_config(init(tmp_path, path).config_path)
+
+    assert list(config.data.path_columns) == ["trace"]
