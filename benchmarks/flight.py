@@ -134,11 +134,12 @@ def _report(
 def _flown(scorecard: Scorecard, commits: Mapping[str, str]) -> Iterator[str]:
     """Yields which code was flown."""
     names = [outcome.scenario.name for outcome in scorecard.outcomes]
+    names += [YEARS] if YEARS in commits else []
     by_commit: dict[str, list[str]] = {}
     for name in names:
         by_commit.setdefault(commits.get(name, "an earlier commit, of 2026-11-27"), []).append(name)
     for commit, flown in by_commit.items():
-        yield f"Flown at {commit}: {', '.join(flown)}."
+        yield f"* Flown at {commit}: {', '.join(flown)}."
 
 
 def _row(outcome: Outcome) -> str:
