@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 
@@ -108,7 +109,8 @@ class _PartAssembly:
     def write(self) -> Facts:
         facts, schema = self._facts, self._job.schema
         file = self._folder / self._part.file_name
-        incoming = file.with_name(f".{file.name}")
+        # A worker that is lost may still write while another one repeats its work.
+        incoming = file.with_name(f".{file.name}-{uuid4().hex}")
         writer: TableWriter | None = None
         with ExitStack() as stack:
             read = SampleReader(self._job, self._folder).read_part(self._part)

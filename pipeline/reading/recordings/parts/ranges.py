@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -155,7 +156,7 @@ def _write(columns: Columns, file: Path) -> None:
     batch = pa.RecordBatch.from_pydict(arrays)
     faults = json.dumps([list(fault) for fault in columns.faults]).encode()
     batch = batch.replace_schema_metadata({_FAULTS: faults})
-    incoming = file.with_name(f".{file.name}")
+    incoming = file.with_name(f".{file.name}-{uuid4().hex}")
     with pa.OSFile(str(incoming), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
         writer.write_batch(batch)
     incoming.replace(file)

@@ -1,12 +1,12 @@
 """Where the parts of an assembly are worked on: in this process, or on a Beam engine."""
 
-import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from common.errors import InputError
 from pipeline.reading.recordings.raw.tables import Mapper, in_order
@@ -105,7 +105,7 @@ class _Task:
         except InputError as error:
             outcome = InputError(str(error))
         # A worker that is lost may still write while another one repeats its work.
-        incoming = self._folder / f".{_result(number)}.{os.getpid()}"
+        incoming = self._folder / f".{_result(number)}-{uuid4().hex}"
         incoming.write_bytes(pickle.dumps(outcome))
         incoming.replace(self._folder / _result(number))
         return number
