@@ -24,11 +24,17 @@ from models.train_options import TreeOptions
 from models.trees.fitting import TreeData, out_of_fold
 
 _NUM_FOLDS = 5
-_SLOW = {"learning_rate": 0.03, "rounds": 1_500, "patience": 80}
+
+
+def slow(options: TreeOptions) -> TreeOptions:
+    """Returns the options with a lower learning rate, and rounds enough for it."""
+    return replace(options, learning_rate=0.03, rounds=1_500, patience=80)
+
+
 TREES: Mapping[str, TreeOptions] = {
     **{name: VARIANTS[name] for name in ("default", "shares", "shares, depth 3")},
-    "shares, depth 3, rate 0.03": replace(VARIANTS["shares, depth 3"], **_SLOW),
-    "shares, 1 row, rate 0.03": replace(VARIANTS["shares"], min_leaf_rows=1, **_SLOW),
+    "shares, depth 3, rate 0.03": slow(VARIANTS["shares, depth 3"]),
+    "shares, 1 row, rate 0.03": slow(replace(VARIANTS["shares"], min_leaf_rows=1)),
 }
 BOOSTING: Mapping[str, Mapping[str, float]] = {
     "boosting, 7 leaves, rate 0.03": {"max_leaf_nodes": 7, "learning_rate": 0.03},
