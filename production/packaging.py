@@ -84,7 +84,7 @@ def write_context(model: Path, candidate: Candidate, folder: Path, *, base_image
         base_image: The image of the Dockerfile's target `serving`.
 
     Raises:
-        InputError: The folder cannot be written or has files.
+        InputError: The folder cannot be written or has files, or the model has a link.
         StepFailedError: The model changed while it was copied.
     """
     check_target(folder)
@@ -113,6 +113,11 @@ def write_context(model: Path, candidate: Candidate, folder: Path, *, base_image
 def _copy_model(source: Path, pin: Pin, draft: Path) -> str:
     """Copies a version below `models/NAME`, readable for everybody; returns its digest."""
     copy = draft / "models" / pin.base / str(pin.version)
+    if link := next((path for path in source.rglob("*") if path.is_symlink()), None):
+        raise InputError(
+            f"{label(pin)} has a link, {link.relative_to(source)}, which Pusher never writes: what "
+            "it points to may be no part of the model. Push the model again."
+        )
     shutil.copytree(source, copy)
     digest = model_digest(copy)
     if digest != model_digest(source):

@@ -197,6 +197,15 @@ def test_a_folder_with_files_is_left_alone(faultline, tmp_path):
     assert [path.name for path in (tmp_path / "context").iterdir()] == ["notes.txt"]
 
 
+def test_a_version_with_a_link_is_refused(faultline, folder, tmp_path):
+    (tmp_path / "key.pem").write_text("not for others")
+    (folder.serving("wells") / "100" / "assets.key").symlink_to(tmp_path / "key.pem")
+    result = faultline("wells/100", "-o", str(tmp_path / "context"))
+    assert result.exit_code == 2
+    assert "has a link, assets.key" in result.output
+    assert not (tmp_path / "context").exists()
+
+
 def _sign(version: Path, pair: KeyPair) -> None:
     draft = version.rename(version.with_name(f"wells@{version.name}"))  # what a signature names
     sign_folder(draft, pair.read())
