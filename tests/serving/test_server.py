@@ -58,8 +58,14 @@ def test_a_server_in_this_process_answers_on_a_free_port(half):
         pass
 
 
-@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-def test_a_channel_argument_bounds_messages_as_they_are_once_unpacked(half, compression):
+@pytest.mark.parametrize(
+    ("compression", "words"),
+    [
+        (grpc.Compression.NoCompression, "larger than max"),
+        (grpc.Compression.Gzip, "unpacked request exceeds the limit of 1000000 bytes"),
+    ],
+)
+def test_a_channel_argument_bounds_messages_as_they_are_once_unpacked(half, compression, words):
     bounded = replace(half, grpc_channel_arguments="grpc.max_receive_message_length=1000000")
     request = PredictRequest()
     request.model_spec.name = "half"
@@ -68,7 +74,7 @@ def test_a_channel_argument_bounds_messages_as_they_are_once_unpacked(half, comp
         ModelServer(bounded) as server,
         grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
     ):
-        with pytest.raises(grpc.RpcError, match="larger than max") as caught:
+        with pytest.raises(grpc.RpcError, match=words) as caught:
             PredictionServiceStub(channel).Predict(request, timeout=20, compression=compression)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert ask(server.grpc_port, "half", [2]) == [4.0]
