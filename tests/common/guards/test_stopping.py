@@ -96,6 +96,8 @@ def test_another_thread_changes_no_handler():
 
 def test_a_lost_exception_is_raised_again():
     code, out = run(
+        "import common.guards.stopping as stopping\n"
+        "stopping._RAISE_AGAIN_S = 0.3\n"
         "with stop_signals():\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"

@@ -284,7 +284,10 @@ def test_two_receivers_on_one_host_are_told_apart(book, web, tmp_path, clock):
 
 
 @pytest.mark.parametrize("kind", ["webhook", "email"])
-def test_a_receiver_that_drips_costs_one_time_out_and_holds_up_no_other(book, web, tmp_path, kind):
+def test_a_receiver_that_drips_costs_one_time_out_and_holds_up_no_other(
+    book, web, tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr("production.monitoring.alarms.deliverer._GRACE_S", 0.1)
     book.raise_alarm(finding())
     with web_server() if kind == "webhook" else mail_server() as dripping:
         dripping.drips = True
@@ -292,16 +295,16 @@ def test_a_receiver_that_drips_costs_one_time_out_and_holds_up_no_other(book, we
             host="127.0.0.1", port=dripping.port, sender="a@b", to=["c@d"], starttls=False
         )
         first = {"webhook": _url(dripping.port)} if kind == "webhook" else {"email": email}
-        deliver = Delivery(**first, escalate_to=Receivers(webhook=_url(web.port)), timeout_s=0.5)
+        deliver = Delivery(**first, escalate_to=Receivers(webhook=_url(web.port)), timeout_s=0.2)
         options = MonitoringOptions(deliver=deliver)
         deliverer = Deliverer(book, options, environ={}, folder=tmp_path)
         began_s = time.monotonic()
         attempts = deliverer.test(Message(alarm=book.find("a1").alarm, reason="test"))
         took_s = time.monotonic() - began_s
         (failed,) = deliverer.tick()
-    assert [attempt.problem for attempt in attempts] == ["no whole answer within 0.5 s", ""]
-    assert failed.problem == "no whole answer within 0.5 s"
-    # 0.5 s and the grace of 0.5 s; the server drips for ever.
+    assert [attempt.problem for attempt in attempts] == ["no whole answer within 0.2 s", ""]
+    assert failed.problem == "no whole answer within 0.2 s"
+    # 0.2 s and the grace of 0.1 s; the server drips for ever.
     assert took_s < 5
 
 
