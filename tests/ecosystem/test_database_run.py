@@ -71,7 +71,10 @@ def test_a_column_of_another_type_stops_the_run(first, faultline, server):
     )
     done = faultline("run", "--config", "wells.yaml")
     assert done.code == 2, done.out + done.err
-    assert "row 4, column `temperature`: `broken` found, expected a number" in done.out + done.err
+    assert (
+        "row 4 (id = 3), column `temperature`: `broken` found, expected a number"
+        in done.out + done.err
+    )
     assert "Traceback" not in done.out + done.err
 
 

@@ -117,7 +117,7 @@ def test_the_output_of_a_stage_is_recorded_and_fetched(project):
 def test_a_remote_that_lacks_an_object_is_named(project):
     shutil.rmtree(project.root / ".dvc" / "cache")
     shutil.rmtree(project.root.parent / "store")
-    with pytest.raises(InputError, match=r"Neither the remote store \(.*/store\) nor DVC's cache"):
+    with pytest.raises(InputError, match=r"neither the remote store \(.*/store\) nor DVC's cache"):
         _open(project, "../data/x.csv")
 
 
