@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -210,6 +211,35 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     incoming.touch(mode)
     incoming.write_bytes(content)
     incoming.replace(path)
+
+
+@contextmanager
+def new_folder(place: Path) -> Iterator[Path]:
+    """Yields a folder that becomes `place` if nothing fails; an interruption leaves nothing."""
+    draft = place.with_name(f".{place.name}")
+    for remains in (draft, place):  # of a process that was killed
+        shutil.rmtree(remains, ignore_errors=True)
+    draft.mkdir()
+    try:
+        yield draft
+        draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_abandoned(target: Path, prefix: str, *, lock: Path) -> None:
+    """Removes the drafts of processes that were killed: whoever writes a draft holds the lock."""
+    drafts = list(target.glob(f".{prefix}*"))
+    if drafts and not is_held(lock):
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def remove_superseded(target: Path, prefix: str, *, num_kept: int) -> None:
+    """Removes all but the newest folders; another run may still read an earlier one."""
+    folders = sorted(target.glob(f"{prefix}*"), key=lambda path: path.stat().st_mtime)
+    for old in folders[:-num_kept]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def log_of_reader(path: Path) -> Path:

@@ -7,9 +7,7 @@ it aside as any other bad row, under its number in the table.
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from pydantic import TypeAdapter
 
 from common.digests import FilesDigest, code_digest, digest_local_files
 from common.errors import InputError
+from common.output_folder import new_folder, remove_abandoned, remove_superseded
 from pipeline.config import Data
 from pipeline.reading.files.listing import list_files
 from pipeline.reading.files.sources import common_format, plan_pieces
@@ -33,6 +32,7 @@ _CODE = (
 _RECORD = "_embedded.json"
 KEPT_DIGESTS = "digests-of-paths.json"
 _LOCK = ".paths-lock"
+_PREFIX = "embedded-"
 _NUM_KEPT = 3  # tables of a use case; another run may still read an earlier one
 
 
@@ -89,20 +89,21 @@ def embed_files(
     )
     cells = {piece.path: find_cells(piece, data) for piece in pieces}
     target.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(target, _PREFIX, lock=target / _LOCK)
     raw = _digest(tables, cells, target)
-    place = target / f"embedded-{_key(raw, cells, data, rates or {})[:16]}"
+    place = target / f"{_PREFIX}{_key(raw, cells, data, rates or {})[:16]}"
     if (embedded := _read_record(place)) is not None:
         return embedded
     with FileLock(target / _LOCK):  # another process may be at it
         if (embedded := _read_record(place)) is None:
-            with _draft(place) as draft:
+            with new_folder(place) as draft:
                 counts = Counts()
                 for number, piece in enumerate(pieces):
                     file = draft / f"{number:05d}-{Path(piece.path).name}.parquet"
                     counts += write_table(piece, file, cells[piece.path], data, rates or {})
                 embedded = Embedded(pattern="", counts=counts, raw_path=path, raw=raw)
                 _write_record(draft, embedded)
-            _remove_superseded(target)
+            remove_superseded(target, _PREFIX, num_kept=_NUM_KEPT)
             embedded = replace(embedded, pattern=f"{place}/*.parquet")
     return embedded
 
@@ -154,26 +155,6 @@ def _key(
         "code": code_digest(_CODE),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _draft(place: Path) -> Iterator[Path]:
-    """Yields a folder that becomes `place` if nothing fails; an interruption leaves nothing."""
-    draft = place.with_name(f".{place.name}")
-    for remains in (draft, place):  # of a process that was killed
-        shutil.rmtree(remains, ignore_errors=True)
-    draft.mkdir()
-    try:
-        yield draft
-        draft.rename(place)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _remove_superseded(target: Path) -> None:
-    tables = sorted(target.glob("embedded-*"), key=lambda path: path.stat().st_mtime)
-    for old in tables[:-_NUM_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_record(folder: Path, embedded: Embedded) -> None:

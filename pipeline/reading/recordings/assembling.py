@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from pydantic import TypeAdapter
 
 from common.digests import FilesDigest, code_digest, digest_local_files
 from common.errors import InputError
-from common.output_folder import is_held
+from common.output_folder import new_folder, remove_abandoned, remove_superseded
 from pipeline.config import Data, Label
 from pipeline.counting import count
 from pipeline.reading.recordings.parts.assembly import FILE_NAME, PART_BYTES, PATTERN, Assembly
@@ -34,6 +32,7 @@ CODE = (
 RECORD = "_recordings.json"
 KEPT_DIGESTS = "digests.json"
 _LOCK = ".lock"
+_PREFIX = "recordings-"
 _NUM_KEPT = 3  # assembled tables of a use case
 _NUM_SHOWN = 5
 _progress = logging.getLogger("faultline.progress")
@@ -142,16 +141,16 @@ def assemble(
         folder=folder,
         nominal_hz=_nominal_rate(rates or {}),
     )
-    place = own / f"recordings-{_key(digest, request, target.part_bytes)[:16]}"
-    _remove_abandoned(own)
+    place = own / f"{_PREFIX}{_key(digest, request, target.part_bytes)[:16]}"
+    remove_abandoned(own, _PREFIX, lock=own / _LOCK)
     if (assembled := _intact(place)) is None:
         with FileLock(own / _LOCK):  # another process may be at it
             if (assembled := _intact(place)) is None:
-                with _draft(place) as draft:
+                with new_folder(place) as draft:
                     spread = choose_spread(target.beam_args, draft)
                     assembly = Assembly(request, spread, target.part_bytes)
                     _write_table(assembly, draft, digest, path)
-                _remove_superseded(own)
+                remove_superseded(own, _PREFIX, num_kept=_NUM_KEPT)
                 assembled = read_record(place)
     _check_usable(assembled, data.max_bad_rows, is_kept=label is not None)
     return assembled
@@ -206,34 +205,6 @@ def _nominal_rate(rates: Mapping[str, float]) -> float | None:
             "rate in all of these features."
         )
     return next(iter(rates.values()), None)
-
-
-@contextmanager
-def _draft(place: Path) -> Iterator[Path]:
-    """Yields a folder that becomes `place` if nothing fails; an interruption leaves nothing."""
-    draft = place.with_name(f".{place.name}")
-    for remains in (draft, place):  # of a process that was killed
-        shutil.rmtree(remains, ignore_errors=True)
-    draft.mkdir()
-    try:
-        yield draft
-        draft.rename(place)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _remove_abandoned(target: Path) -> None:
-    """Removes the drafts of processes that were killed: whoever writes a draft holds the lock."""
-    drafts = list(target.glob(".recordings-*"))
-    if drafts and not is_held(target / _LOCK):
-        for draft in drafts:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _remove_superseded(target: Path) -> None:
-    tables = sorted(target.glob("recordings-*"), key=lambda path: path.stat().st_mtime)
-    for old in tables[:-_NUM_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_table(assembly: Assembly, folder: Path, raw: FilesDigest, raw_path: str) -> None:

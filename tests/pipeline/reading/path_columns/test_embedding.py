@@ -47,6 +47,18 @@ PHOTO = Column(name="photo", type="media")
 TRACE = Column(name="trace", type="float list")
 
 
+@pytest.mark.parametrize("is_unchanged", [True, False])
+def test_the_draft_of_a_killed_process_is_removed(tmp_path, is_unchanged):
+    write_mixed(tmp_path, 3)
+    if is_unchanged:
+        embed(tmp_path)
+    draft = tmp_path / "out" / ".embedded-0123456789abcdef"
+    draft.mkdir(parents=True)
+    (draft / "00000-parts.csv.parquet").write_text("half a file")
+    embed(tmp_path)
+    assert not draft.exists()
+
+
 def test_each_row_has_its_picture_sound_and_samples(tmp_path):
     write_mixed(tmp_path, 3)
 
