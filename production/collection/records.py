@@ -136,7 +136,10 @@ def read_records(
 def read_file(
     file: RecordFile, *, columns: Sequence[str] | None = None, skip: int = 0
 ) -> Iterator[pa.RecordBatch]:
-    """Reads one file in bounded batches; nothing if it was removed or closed in between.
+    """Reads one file in bounded batches; nothing if it was removed in between.
+
+    A stream that was closed in between is read from its closed file, so that no reader misses the
+    records of an hour that ends while it works.
 
     Args:
         file: The file.
@@ -151,7 +154,16 @@ def read_file(
         for batch in _without_first(batches, skip):
             yield _with_columns(batch, columns)
     except FileNotFoundError:
-        return
+        if (closed := _closed_since(file)) is not None:
+            yield from read_file(closed, columns=columns, skip=skip)
+
+
+def _closed_since(file: RecordFile) -> RecordFile | None:
+    """The closed file of what was a stream in progress; None without one."""
+    if file.hour is not None:
+        return None
+    closed = _closed_files(file.path.parent.parent / "requests", None)
+    return next((one for one in closed if one.stem == file.stem), None)
 
 
 def drawn(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:

@@ -9,6 +9,7 @@ from common.errors import InputError
 from production.collection.records import (
     RecordTail,
     Selection,
+    read_file,
     read_file_schema,
     read_records,
     record_files,
@@ -109,6 +110,15 @@ def test_a_stream_that_is_closed_but_not_yet_removed_is_read_once(tmp_path):
     write_closed(tmp_path, [batch_of([record("a")])], stream.path.stem)
     assert _ids(read_records(tmp_path)) == ["a"]
     assert _new_ids(_tail(tmp_path)) == ["a"]
+
+
+def test_a_stream_that_is_closed_after_the_files_were_listed_is_read_from_its_closed_file(tmp_path):
+    stream = Stream(tmp_path)
+    stream.write(record("a"), record("b"))
+    [listed] = record_files(tmp_path)
+    stream.close()
+    assert _ids(read_file(listed, columns=["request_id"], skip=1)) == ["b"]
+    assert read_file_schema(listed).names[0] == "request_id"
 
 
 def test_positions_of_removed_files_are_forgotten(tmp_path):
