@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from measuring.intervals import Interval
 from measuring.sequential.betting import PRIOR_VARIANCE, BettingTests, accumulate, e_value
@@ -165,48 +164,6 @@ class BrokenPromise:
         return self
 
 
-def costs_of_rows(
-    labels: NDArray[np.generic],
-    decisions: NDArray[np.generic],
-    *,
-    miss: float = 1.0,
-    false_alarm: float = 1.0,
-) -> Floats:
-    """Returns the cost of each request, in units of the dearer error, float64 `[n]`.
-
-    Args:
-        labels: `[n]`, 1 for a fault.
-        decisions: `[n]`, 1 for an alarm.
-        miss: Cost of a missed fault.
-        false_alarm: Cost of a false alarm.
-    """
-    fault, alarm = labels == 1, decisions == 1
-    costs = miss * (fault & ~alarm) + false_alarm * (alarm & ~fault)
-    return np.asarray(costs / max(miss, false_alarm), np.float64)
-
-
 def misses_of_faults(labels: NDArray[np.generic], decisions: NDArray[np.generic]) -> Floats:
     """Returns 1 for each missed fault and 0 for each that was found, float64 `[faults]`."""
     return np.asarray(decisions[labels == 1] != 1, np.float64)
-
-
-def label_delay(delays: Floats, *, share: float = 0.99, confidence: float = 0.95) -> float:
-    """Returns a time after which labels have come, an upper limit of a quantile of the delay.
-
-    A chunk is complete once this time has passed since its end. Before, what is labelled may
-    differ from what is not: labels of alarms often come first.
-
-    Args:
-        delays: float64 `[n]`, times from request to label, in any unit.
-        share: Share of the labels that must have come.
-        confidence: That the share is reached.
-
-    Returns:
-        The time; infinite if there are too few delays to say.
-
-    References:
-        Wilks (1942), Statistical prediction with special reference to the problem of tolerance
-        limits, Annals of Mathematical Statistics 13: order statistics as limits of a quantile.
-    """
-    rank = int(stats.binom.ppf(confidence, len(delays), share)) + 1
-    return float(np.sort(delays)[rank - 1]) if rank <= len(delays) else math.inf

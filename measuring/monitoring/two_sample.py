@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,17 +102,6 @@ class NumberReference:
             num_blocks=mean.num_blocks,
             block_length=length,
         )
-
-    def to_state(self) -> dict[str, Any]:
-        """Returns this as a JSON object, exactly."""
-        arrays = {"quantiles", "means", "variances"}
-        return {name: v.tolist() if name in arrays else v for name, v in vars(self).items()}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Returns the reference of what `to_state` returned."""
-        arrays = {n: np.array(state[n], np.float64) for n in ("quantiles", "means", "variances")}
-        return cls(**{**state, **arrays})
 
 
 def compare_numbers(

@@ -70,13 +70,8 @@ class LatencyTests:
         return (self._typical.e_value + self._tail.e_value) / 2
 
     @property
-    def not_slower(self) -> float:
-        """The evidence that the candidate takes less than `ratio` times as long."""
-        return self._not_slower.e_value
-
-    @property
     def log_not_slower(self) -> float:
-        """Logarithm of `not_slower`, finite however small that is."""
+        """Logarithm of the evidence that the candidate takes less than `ratio` times as long."""
         return self._not_slower.log_e_value
 
     def to_state(self) -> dict[str, Any]:

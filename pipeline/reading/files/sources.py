@@ -240,24 +240,6 @@ def _parquet_schema(path: str, file: pq.ParquetFile) -> pa.Schema:
     return pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
-def missing_columns(pieces: Sequence[Piece]) -> dict[str, list[str]]:
-    """Returns the columns that some of the files lack, each with those files.
-
-    TFRecord is left out: each of its records may have other columns.
-
-    Args:
-        pieces: The data.
-
-    Raises:
-        InputError: A file cannot be read.
-    """
-    firsts = {piece.path: piece for piece in reversed(pieces) if piece.format != "tfrecord"}
-    by_file = {path: set(read_schema(piece).names) for path, piece in reversed(firsts.items())}
-    names = dict.fromkeys(name for own in by_file.values() for name in sorted(own))
-    lacking = {name: [path for path, own in by_file.items() if name not in own] for name in names}
-    return {name: files for name, files in lacking.items() if files}
-
-
 def check_spellings(
     path: str, names: Collection[str], lacking: Collection[str], *, distinct: Collection[str]
 ) -> None:

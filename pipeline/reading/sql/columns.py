@@ -12,7 +12,7 @@ from typing import Literal
 
 from common.errors import InputError
 from pipeline.reading.sql.connections import Connection
-from pipeline.reading.sql.database import Database, Kind
+from pipeline.reading.sql.database import Database
 from pipeline.reading.sql.statements import ordering, quote_name, subquery
 
 Form = Literal["value", "text", "hex", "list"]
@@ -213,8 +213,3 @@ def _refuse_mixture(
         f"{row:,}: {shown}. Correct the values, or say in data.sql.query what they mean, such as "
         f"CAST({column} AS TEXT) AS {column}."
     )
-
-
-def kind_name(kind: Kind) -> str:
-    """Returns a database program's name for messages."""
-    return {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}[kind]

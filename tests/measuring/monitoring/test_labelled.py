@@ -12,8 +12,6 @@ from measuring.monitoring.labelled import (
     BrokenPromise,
     MeanSequence,
     Promise,
-    costs_of_rows,
-    label_delay,
     misses_of_faults,
 )
 
@@ -80,18 +78,9 @@ def test_wrong_promises_and_losses_are_refused():
         BrokenPromise(Promise(limit=0.1)).update(np.array([2.0]))
 
 
-def test_losses_of_rows_and_of_faults():
+def test_misses_are_those_of_faults_alone():
     labels, decisions = np.array([1, 1, 0, 0]), np.array([1, 0, 1, 0])
-    assert costs_of_rows(labels, decisions, miss=10, false_alarm=2).tolist() == [0, 1, 0.2, 0]
     assert misses_of_faults(labels, decisions).tolist() == [0, 1]
-
-
-def test_the_delay_of_labels_is_an_order_statistic():
-    # The largest of n exceeds the 90 % quantile with a confidence of 1 - 0.9^n: 95 % from 29 on.
-    delays = np.arange(1.0, 30.0)
-    assert label_delay(delays, share=0.9) == 29
-    assert label_delay(delays[:-1], share=0.9) == math.inf
-    assert label_delay(np.arange(1.0, 1_001.0), share=0.5) == pytest.approx(527, abs=1)
 
 
 @pytest.mark.simulation

@@ -1,6 +1,5 @@
 """P-values against a reference: known answers, levels with dependent rows, and power."""
 
-import json
 import math
 
 import numpy as np
@@ -103,13 +102,9 @@ def test_recordings_are_in_both_or_in_neither():
         compare_numbers(reference, np.arange(5.0))
 
 
-def test_json_changes_no_bit():
-    rng = np.random.default_rng(2)
-    reference = NumberReference.of(rng.normal(size=10_000))
-    again = NumberReference.from_state(json.loads(json.dumps(reference.to_state())))
-    values = rng.normal(size=500)
-    assert compare_numbers(again, values) == compare_numbers(reference, values)
-    assert len(reference.quantiles) == 4_096
+def test_a_large_reference_keeps_as_many_quantiles_as_matter():
+    reference = NumberReference.of(np.random.default_rng(2).normal(size=10_000))
+    assert (reference.num_rows, len(reference.quantiles)) == (10_000, 4_096)
 
 
 def test_a_tolerated_shift_raises_no_alarm_however_many_rows():

@@ -1,5 +1,4 @@
 import functools
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -93,21 +92,6 @@ def test_parquet_names_are_trimmed_also_where_columns_are_asked_for(tmp_path):
     assert raw.batch.to_pylist() == [{"a": 1, "b.c": 2, "s": {"x": 1}}]
     [asked] = sources.read_piece(piece, columns=["b.c"])
     assert asked.batch.to_pylist() == [{"b.c": 2}]
-
-
-def test_the_columns_that_some_files_lack_are_named_with_those_files(tmp_path):
-    paths = [f"{tmp_path}/{name}.csv" for name in "abc"]
-    for path, header in zip(paths, ("x,y", "x,y,humidity", "x,extra"), strict=True):
-        Path(path).write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
-    missing = sources.missing_columns(sources.plan_pieces(paths, "csv"))
-    assert missing == {
-        "y": [paths[2]],
-        "humidity": [paths[0], paths[2]],
-        "extra": [paths[0], paths[1]],
-    }
-    assert sources.describe_missing("y", missing["y"], 3) == (
-        f"column `y` is missing in 1 of 3 files ({paths[2]})"
-    )
 
 
 @pytest.mark.parametrize(
