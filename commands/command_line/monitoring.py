@@ -12,7 +12,7 @@ from commands.command_line.program import main
 
 @main.command()
 @model_options
-@click.option("--watch", is_flag=True, help="Go on until the command is stopped.")
+@click.option("--watch", is_flag=True, help="Keep running until stopped.")
 @click.option(
     "--every",
     "every_s",
@@ -31,18 +31,18 @@ from commands.command_line.program import main
 @by_option
 @exits_cleanly
 def monitor(**options: Any) -> int:
-    """Watch what a served model is asked and answers.
+    """Watch the requests and answers of a served model.
 
     Recorded requests are divided into chunks, by default one a day in UTC. Each finished chunk is
-    taken once. Broken data come first: they are quarantined and no training data. Other chunks are
-    compared with the training data of the version that answered, and recall, precision and cost
-    are estimated without labels. Once the labels of a chunk are complete, they are measured, and
-    the estimates are graded. All kinds of alarm together keep monitoring.false_alarms_per_year.
+    processed once. A chunk with broken data is quarantined and kept out of the training data. The
+    others are compared with the training data of the version that answered, and recall, precision
+    and cost are estimated without labels. Once the labels have arrived, these are measured, and the
+    estimates are graded. False alarms of all kinds stay within monitoring.false_alarms_per_year.
 
     \b
-    faultline monitor                      take what is new, once; for cron
+    faultline monitor                      process new chunks once, for example from cron
     faultline monitor --watch              look every 30 seconds, and deliver alarms
-    faultline alarms                       what is open, and what to do
+    faultline alarms                       list open alarms and what to do
     faultline monitor --release 12 --why "the new firmware sends these values"
     """  # noqa: D301 - as above
     quiet_libraries()
@@ -60,8 +60,8 @@ def alarms(context: click.Context, /, *, with_closed: bool, **options: Any) -> N
     """List the open alarms of the monitor.
 
     \b
-    faultline alarms                       what is open, since when, and what it costs
-    faultline explain-alarm a3             training against production, examples, causes
+    faultline alarms                       list open alarms, with their start and cost
+    faultline explain-alarm a3             compare with training; show examples and causes
     faultline alarms acknowledge a3 --why "sensor is being replaced"
     faultline alarms close a3 --why "sensor was replaced"
     faultline alarms test                  send a test alarm to all receivers
@@ -87,7 +87,7 @@ def _list_alarms(*, with_closed: bool, **options: Any) -> int:
 @model_options
 @exits_cleanly
 def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> int:
-    """Take the alarm ID on: it stays open, but is neither sent again nor escalated."""
+    """Acknowledge the alarm ID: it stays open, but is neither sent again nor escalated."""
     from commands.monitoring.alarms import acknowledge
     from commands.queries import Place
 
@@ -101,7 +101,7 @@ def alarms_acknowledge(id_: str, why: str, by: str | None, **options: Any) -> in
 @model_options
 @exits_cleanly
 def alarms_close(id_: str, why: str, by: str | None, **options: Any) -> int:
-    """Close the alarm ID; the same trouble then opens a new one.
+    """Close the alarm ID; the same problem then raises a new one.
 
     The monitor itself closes alarms whose cause is gone or whose version no longer answers.
     """
@@ -144,10 +144,10 @@ def explain_alarm(id_: str, **options: Any) -> int:
 @model_options
 @exits_cleanly
 def replay(request_id: str, **options: Any) -> int:
-    """Answer REQUEST again, and compare bit for bit.
+    """Answer REQUEST again, and compare the answers bit for bit.
 
-    The version that answered is asked. Prints what was recorded, the version, and the run, code,
-    data and environment that it came from. Exits with code 1 if an answer is another one.
+    The version that answered then answers again. Prints the record, the version, and the run, code,
+    data and environment that it came from. Exits with code 1 if an answer differs.
     """
     quiet_libraries()
     from commands.monitoring.replay import replay_request
@@ -171,7 +171,7 @@ def replay(request_id: str, **options: Any) -> int:
 @click.option("--once", is_flag=True, help="Print the metrics and end.")
 @exits_cleanly
 def metrics(output: Path, host: str, port: int, *, once: bool) -> int:
-    """Serve metrics of production for Prometheus.
+    """Serve production metrics for Prometheus.
 
     Those of gateways, rollouts, monitors and retraining are read from the output folder at each
     scrape. /metrics has them, /targets the servers behind gateways, whose own metrics Prometheus
@@ -203,7 +203,7 @@ def metrics(output: Path, host: str, port: int, *, once: bool) -> int:
 def simulate(
     scenarios: tuple[str, ...], output: Path, *, short: bool, seed: int, as_json: bool
 ) -> int:
-    """Fly months of production in minutes, with faults.
+    """Simulate months of production with injected faults.
 
     A plant of simulated magnets sends its requests through a real gateway to real servers on the
     loopback; monitor, rollout and retraining work as in production. Each scenario injects one

@@ -19,14 +19,15 @@ def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
 
 @main.command()
 @click.argument("data")
-@click.option("--label", help="Column that holds the label; recordings may do without.")
+@click.option("--label", help="Column that holds the label; optional for recordings.")
 @click.option(
-    "--labels", help="Table of the labels of recordings, or of their events.  [default: found]"
+    "--labels",
+    help="Table of the labels of recordings, or of their events.  [default: searched for]",
 )
 @click.option(
     "--rows",
     type=click.Choice(["examples", "samples"]),
-    help="What the rows of tables are: examples, or samples of recordings.  [default: concluded]",
+    help="What the rows of tables are: examples, or samples of recordings.  [default: inferred]",
 )
 @click.option("--positive", help="Label value that marks a fault.  [default: inferred]")
 @click.option("--name", help="Name of the use case.  [default: the name of the data file]")
@@ -37,7 +38,7 @@ def _decision(flag: str, **options: Any) -> Callable[[Command], Command]:
 )
 @click.option("--header", help="Column names, separated by commas, of CSV files without a header.")
 @click.option("--force", is_flag=True, help="Overwrite an existing config and schema of that name.")
-@_decision("--keep", metavar="COLUMN", help="Use COLUMN as a feature, whatever speaks against it.")
+@_decision("--keep", metavar="COLUMN", help="Use COLUMN as a feature even if it looks unfit.")
 @_decision("--leave-out", metavar="COLUMN", help="Do not use COLUMN as a feature.")
 @_decision("--kind", metavar="COLUMN=KIND", help="Use COLUMN as a feature of this kind.")
 @_decision("--group", metavar="COLUMN", help="Keep rows with the same COLUMN in one split.")

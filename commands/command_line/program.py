@@ -26,17 +26,17 @@ def main(log_format: str) -> None:
     faultline runs                         list all runs
     faultline lineage latest               trace a pushed model to its data and code
     faultline notebook explore             look at the data in a notebook
-    faultline labels x.csv --id i --label y  keep labels of recorded requests
-    faultline span                         make new training data of them
-    faultline clean --keep 5               remove what older runs left
+    faultline labels x.csv --id i --label y  store labels of recorded requests
+    faultline span                         turn labelled requests into training data
+    faultline clean --keep 5               remove the output of older runs
     faultline rollback signals --why ...   serve the previous version again
     faultline rollout start --why ...      let a new version take over in steps
-    faultline automation queue             list what waits for a person
+    faultline automation queue             list predictions that wait for a person
     faultline monitor --watch              watch requests and answers for drift and loss
-    faultline alarms                       list what the monitor raised
-    faultline replay REQUEST               ask a recorded request again
+    faultline alarms                       list the open alarms of the monitor
+    faultline replay REQUEST               repeat a recorded request and compare the answers
     faultline loop --serve                 monitor, retrain and roll out by itself
-    faultline simulate list                months of production in minutes, with faults
+    faultline simulate list                list the scenarios of simulated production
     faultline metrics                      serve metrics for Prometheus
     faultline package signals -t IMAGE     put a pushed model into an image that serves it
 

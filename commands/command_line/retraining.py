@@ -1,4 +1,4 @@
-"""Commands that train anew on requests with labels."""
+"""Commands that retrain on labelled requests."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ from commands.command_line.program import main
 
 
 @main.group(invoke_without_command=True)
-@click.option("--why", help="Reason to begin a retraining, kept in its journal and in ML Metadata.")
+@click.option("--why", help="Reason for the retraining, kept in its journal and in ML Metadata.")
 @by_option
-@click.option("--dry-run", is_flag=True, help="Begin nothing; print what is missing, as `status`.")
+@click.option("--dry-run", is_flag=True, help="Start nothing; print what `status` prints.")
 @use_case_options
 @click.pass_context
 def retrain(
@@ -26,17 +26,17 @@ def retrain(
 ) -> None:
     """Train a new model on the latest labelled requests.
 
-    They become the newest span. The gate compares the model with the served one, and the rollout
-    follows as the config says. `faultline loop` begins retrainings by itself, as `retraining` of
-    the config says. One that was interrupted goes on.
+    The requests become the newest span. The gate compares the new model with the served one, and
+    the rollout follows the config. `faultline loop` starts retrainings by itself, by the config's
+    section `retraining`. An interrupted retraining continues.
 
     \b
     faultline retrain --why "two new sensors"
-    faultline retrain --dry-run            what would begin one now, and what is missing
-    faultline retrain status               what goes on, and why nothing does
-    faultline retrain history              all retrainings, what began them and what came of them
-    faultline retrain approve --why ...    let a proposed one begin
-    faultline retrain decline --why ...    end a proposed one
+    faultline retrain --dry-run            show whether one would start now, and what is missing
+    faultline retrain status               show the retraining in progress, or why there is none
+    faultline retrain history              list all retrainings with trigger and result
+    faultline retrain approve --why ...    start a proposed retraining
+    faultline retrain decline --why ...    decline a proposed retraining
     """  # noqa: D301 - as above
     # Options before a subcommand apply to it too.
     context.default_map = dict.fromkeys(retrain.commands, place | {"why": why, "by": by})
@@ -68,7 +68,7 @@ def _retrain_status(**place: Any) -> int:
 @retrain.command("status")
 @use_case_options
 def retrain_status(**place: Any) -> None:
-    """Show the retraining that goes on, the last one, and what the automation waits for."""
+    """Show the current and the last retraining, and what the automation waits for."""
     _retrain_status(**place)
 
 
@@ -100,12 +100,16 @@ def _retrain_decision(name: str, *, is_approved: bool, text: str) -> None:
 _retrain_decision(
     "approve",
     is_approved=True,
-    text="Let a proposed retraining begin.\n\nA running `faultline loop` carries it out; without "
+    text="Start a proposed retraining.\n\nA running `faultline loop` carries it out; without "
     "one, this command does.",
 )
 
 
-_retrain_decision("decline", is_approved=False, text="End a retraining before it trains.")
+_retrain_decision(
+    "decline",
+    is_approved=False,
+    text="Decline a proposed retraining, or end one before it trains.",
+)
 
 
 @main.command()
@@ -122,16 +126,16 @@ _retrain_decision("decline", is_approved=False, text="End a retraining before it
 @output_option
 @exits_cleanly
 def loop(**options: Any) -> int:
-    """Monitor, retrain and roll out until a signal comes.
+    """Monitor, retrain and roll out until stopped.
 
-    Retrainings begin as `retraining` of the config says, rollouts as `rollout` and `automation` do:
-    with `rollout.start: on_push` and level 3, a better model takes over with nobody touching it.
-    The gateway runs in a process of its own, `faultline serve --gateway`, or by --serve. Everything
-    is kept in the output folder: after a kill, the next loop goes on.
+    The config's section `retraining` decides when retrainings start, `rollout` and `automation` how
+    models are rolled out: with `rollout.start: on_push` and level 3, a better model takes over
+    without a person. The gateway runs as a separate `faultline serve --gateway`, or is started by
+    --serve. All state is in the output folder: after a kill, the next loop continues.
 
     \b
     faultline loop --config configs/wells.yaml --serve
-    faultline retrain status               what it waits for
+    faultline retrain status               show what the loop waits for
     """  # noqa: D301 - as above
     quiet_libraries()
     from commands.retraining.loop import LoopOptions, run_loop

@@ -1,4 +1,4 @@
-"""Commands by which a new version takes over, and on what the automation leaves to people."""
+"""Commands for rollouts, and for decisions that the automation leaves to people."""
 
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ def rollout() -> None:
 
     \b
     faultline rollout start wells/1795485203 --why "trained on May"
-    faultline rollout status               how far it is, and what the evidence says
+    faultline rollout status               show the step, the evidence and what comes next
     faultline rollout advance --why ...    take the next step; after the last one, promote
     faultline rollout hold --why ...       stay at this step
-    faultline rollout approve --why ...    let a rollout go on that waits or is held
-    faultline rollout rollback --why ...   serve the version from before, also after promotion
-    faultline rollout abort --why ...      end it without a judgement
-    faultline rollout history              who decided what, when and why
+    faultline rollout approve --why ...    let a waiting or held rollout continue
+    faultline rollout rollback --why ...   serve the previous version again, even after promotion
+    faultline rollout abort --why ...      end the rollout without a verdict
+    faultline rollout history              list who decided what, when and why
     """  # noqa: D301 - as above
 
 
@@ -116,8 +116,8 @@ _rollout_action("hold", "hold", "Keep NAME at the current step until `approve` o
 _rollout_action(
     "approve",
     "approve",
-    "Let a rollout of NAME go on that waits for a person or is held.\n\nIt takes the step that a "
-    "waiting rollout asks for. It also approves the promotion of a model whose verdict is "
+    "Let a rollout of NAME continue that waits for a person or is held.\n\nIt takes the step that "
+    "a waiting rollout asks for. It also approves the promotion of a model whose verdict is "
     "INCONCLUSIVE.",
 )
 
@@ -125,14 +125,14 @@ _rollout_action(
 _rollout_action(
     "abort",
     "abort",
-    "End the rollout of NAME without a judgement; the served version is unchanged.",
+    "End the rollout of NAME without a verdict; the served version is unchanged.",
 )
 
 
 _rollout_action(
     "rollback",
     "roll_back",
-    "Serve the version of NAME from before the rollout.\n\nAfter a promotion too, as long as that "
+    "Serve the version that NAME had before the rollout.\n\nAfter a promotion too, as long as that "
     "version is in service. No file moves; `faultline rollback` also takes the newer version out "
     "of service.",
 )
@@ -140,15 +140,15 @@ _rollout_action(
 
 @main.group()
 def automation() -> None:
-    """Decide what the automation leaves to people.
+    """Decide predictions that the automation leaves to people.
 
     `automation.level` of the config says how much is decided without a person: 0 human_inspection,
     1 shadow_mode, 2 human_in_the_loop, 3 full_automation.
 
     \b
-    faultline automation queue             predictions that wait for a person
+    faultline automation queue             list predictions that wait for a person
     faultline automation decide REQUEST --label 1 --why "bearing is loose"
-    faultline automation report            what each level would have decided, and how it turned out
+    faultline automation report            compare what each level would have decided
     """  # noqa: D301 - as above
 
 
@@ -187,7 +187,7 @@ def automation_queue(days: float, limit: int, **options: Any) -> int:
 @model_options
 @exits_cleanly
 def automation_decide(request_id: str, **options: Any) -> int:
-    """Decide one prediction: your decision is kept as the label of REQUEST.
+    """Decide one prediction: your decision becomes the label of REQUEST.
 
     It is a label like those of `faultline labels`: evidence in rollouts, and training data of
     `faultline span`. The same decision again changes nothing; another one corrects it.

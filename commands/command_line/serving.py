@@ -1,4 +1,4 @@
-"""Commands that serve versions, ask them, and bring requests back as data."""
+"""Commands that serve versions, query them, and turn requests into data."""
 
 from pathlib import Path
 from typing import Any
@@ -132,11 +132,11 @@ def serve(
     faultline serve -- --port=9000 --rest_api_port=9001 --enable_batching
     faultline serve -- --help              list all flags
 
-    With --gateway, a pushed version does not take over at once. The stable version serves on, the
-    candidate is loaded beside it, and Envoy divides the requests as the rollout says, over gRPC and
-    REST alike. No request fails when a version takes over or is taken back. The config's section
-    `gateway` has TLS, clients and limits, `rollout` the steps, `collection` what is recorded. FLAGS
-    are for both servers:
+    With --gateway, a pushed version does not take over at once. The stable version keeps serving,
+    the candidate is loaded beside it, and Envoy divides the requests as the rollout says, over gRPC
+    and REST alike. No request fails when a version takes over or is rolled back. In the config,
+    `gateway` sets TLS, clients and limits, `rollout` the steps, and `collection` what is recorded.
+    FLAGS apply to both servers:
 
     \b
     faultline serve --gateway --config configs/signals.yaml
@@ -257,11 +257,11 @@ def predict(**options: Any) -> int:
 @json_option
 @exits_cleanly
 def labels(**options: Any) -> int:
-    """Keep labels that arrive after the answers.
+    """Store labels that arrive after the answers.
 
     FILE is a CSV, Parquet or JSON-lines file, a spreadsheet, a folder or a glob. The server returns
     a request's id as `x-request-id`. Labels are written as in the training data. The same file may
-    come again: labels that are known are not kept twice, and another label of a row corrects it.
+    be given again: known labels are not stored twice, and a different label of a row replaces it.
 
     \b
     faultline labels repairs.csv --id request_id --label failed
@@ -282,12 +282,11 @@ def labels(**options: Any) -> int:
 @json_option
 @exits_cleanly
 def span(**options: Any) -> int:
-    """Make the next span of recorded requests with labels.
+    """Write labelled requests as the next span of data.
 
-    A span is a part of the training data. The file goes beside the earlier ones, as `data.path`
-    with {SPAN} or {DATE} says, and holds the columns that training needs, as it reads them. Every
-    row is written once: the next call takes rows whose labels came in between. `faultline run` then
-    reads the span like any other.
+    The file goes beside the earlier spans, where `data.path` with {SPAN} or {DATE} places it, and
+    holds the columns that training needs, in its format. Every row is written once: the next call
+    takes rows whose labels came in between. `faultline run` then reads the span like any other.
 
     \b
     faultline labels repairs.csv --id request_id --label failed
